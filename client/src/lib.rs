@@ -1,0 +1,1 @@
+//! What both clients share: the session machine and the thread that drives it.

@@ -1,0 +1,1 @@
+//! Pairing for iOS and Android apps.

@@ -1,0 +1,97 @@
+//! The frame envelope, written around a payload straight into a buffer.
+//!
+//! `{"type":"frame","sid":"…","fromRole":"…","at":<ms>,"frame":"<text or base64>","b64":false|true}`. The reading
+//! side is [`crate::message::ServerMessage`].
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::ids::Role;
+use crate::json;
+
+/// Bytes of an envelope around an empty payload, at most (20 digits of time, the longer role).
+pub const OVERHEAD_MAX: usize = 144;
+
+/// Appends everything up to the payload. `session_hex` is [`crate::ids::SessionId::hex`].
+pub fn open(out: &mut Vec<u8>, session_hex: &[u8; 32], from: Role, at: &[u8]) {
+    out.extend_from_slice(b"{\"type\":\"frame\",\"sid\":\"");
+    out.extend_from_slice(session_hex);
+    match from {
+        Role::Workstation => out.extend_from_slice(b"\",\"fromRole\":\"workstation\",\"at\":"),
+        Role::Phone => out.extend_from_slice(b"\",\"fromRole\":\"phone\",\"at\":"),
+    }
+    out.extend_from_slice(at);
+    out.extend_from_slice(b",\"frame\":\"");
+}
+
+/// Appends a piece of a text payload. Pieces must be cut between characters.
+pub fn text(out: &mut Vec<u8>, piece: &str) {
+    json::escape_into(out, piece);
+}
+
+/// Appends a piece of a binary payload in standard base64. Every piece but the last must be a multiple of 3 bytes.
+pub fn binary(out: &mut Vec<u8>, piece: &[u8]) {
+    let at = out.len();
+    out.resize(at + piece.len().div_ceil(3) * 4, 0);
+    // The room is exact, so encoding can't fail.
+    let written = STANDARD.encode_slice(piece, &mut out[at..]);
+    debug_assert_eq!(written.ok(), Some(out.len() - at));
+}
+
+/// Appends everything behind the payload.
+pub fn close(out: &mut Vec<u8>, b64: bool) {
+    out.extend_from_slice(if b64 { b"\",\"b64\":true}" } else { b"\",\"b64\":false}" });
+}
+
+/// The most bytes that an envelope around `len` bytes of text can take: every byte as `\u00XX`.
+pub const fn text_bytes_max(len: usize) -> usize {
+    len * 6 + OVERHEAD_MAX
+}
+
+/// The bytes that an envelope around `len` bytes of binary can take.
+pub const fn binary_bytes_max(len: usize) -> usize {
+    len.div_ceil(3) * 4 + OVERHEAD_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::SessionId;
+
+    fn envelope(from: Role, payload: Result<&str, &[u8]>) -> String {
+        let mut out = Vec::new();
+        let id = SessionId::from_bytes([0xab; 16]);
+        open(&mut out, &id.hex(), from, b"1700000000000");
+        match payload {
+            Ok(words) => text(&mut out, words),
+            Err(bytes) => binary(&mut out, bytes),
+        }
+        close(&mut out, payload.is_err());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_envelope_is_the_contracts_to_the_letter() {
+        let sid = "ab".repeat(16);
+        assert_eq!(
+            envelope(Role::Workstation, Ok("a\"b\n")),
+            format!(
+                r#"{{"type":"frame","sid":"{sid}","fromRole":"workstation","at":1700000000000,"frame":"a\"b\n","b64":false}}"#
+            )
+        );
+        assert_eq!(
+            envelope(Role::Phone, Err(&[0, 255, 7, 8])),
+            format!(
+                r#"{{"type":"frame","sid":"{sid}","fromRole":"phone","at":1700000000000,"frame":"AP8HCA==","b64":true}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn the_bounds_hold() {
+        let worst = "\u{1}".repeat(50);
+        assert!(envelope(Role::Workstation, Ok(&worst)).len() <= text_bytes_max(50));
+        assert!(envelope(Role::Workstation, Ok("")).len() <= OVERHEAD_MAX - 7);
+        assert!(envelope(Role::Workstation, Err(&[1; 50])).len() <= binary_bytes_max(50));
+    }
+}

@@ -1,0 +1,7 @@
+//! What the relay decides, apart from what carries it out.
+//!
+//! Owns the state of every connection, session and link. Contains no socket, clock or thread: time is an argument,
+//! bytes are slices. The reactor drives it, and so does a simulator.
+
+pub mod store;
+pub mod time;

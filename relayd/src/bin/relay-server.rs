@@ -1,0 +1,3 @@
+//! The relay daemon under its other name.
+
+fn main() {}

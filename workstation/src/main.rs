@@ -1,0 +1,3 @@
+//! Shows the QR code and talks to the phone that scans it.
+
+fn main() {}
