@@ -1,1 +1,6 @@
-//! The integration suite.
+//! The integration suite's harness: starts real processes, speaks raw bytes to them and judges what comes back.
+//!
+//! It is written against the wire contract and shares no code with the server, so that a mistake in the shared wire
+//! code cannot hide on both sides. The cases are in `cases/`, one behaviour a file.
+
+pub mod harness;

@@ -1,0 +1,52 @@
+//! Hang guards: how long a case waits for what must come before it calls it missing.
+//!
+//! No case depends on how fast something is. A guard is long enough for a loaded machine and ends in a panic that
+//! says what was waited for.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a case gives up on it.
+pub const GUARD: Duration = Duration::from_secs(60);
+
+/// Calls `look` until it answers.
+///
+/// # Panics
+/// When [`GUARD`] is over; the message names `what`.
+pub fn read_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    read_until_within(GUARD, what, look)
+}
+
+/// [`read_until`] with a guard of its own.
+pub fn read_until_within<T>(guard: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < guard, "waited {guard:?} for {what}, which never came");
+        // Only the pace of the looking; the answer itself is what ends the wait.
+        thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_looks_until_something_is_there() {
+        let mut looks = 0;
+        let found = read_until("three looks", || {
+            looks += 1;
+            (looks == 3).then_some(looks)
+        });
+        assert_eq!(found, 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "for the moon, which never came")]
+    fn it_names_what_never_came() {
+        read_until_within(Duration::ZERO, "the moon", || None::<()>);
+    }
+}

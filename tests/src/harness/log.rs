@@ -1,0 +1,99 @@
+//! A child's log, collected line by line by a thread, to wait on and to search.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use super::guard::GUARD;
+
+/// What a child has written so far.
+#[derive(Clone, Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    lines: Mutex<Lines>,
+    grown: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    all: Vec<String>,
+    ended: bool,
+}
+
+impl Log {
+    /// Collects `source` until it ends.
+    pub fn collect(source: impl Read + Send + 'static) -> Self {
+        let log = Self { shared: Arc::default() };
+        let shared = Arc::clone(&log.shared);
+        thread::spawn(move || {
+            for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
+                shared.lock().all.push(String::from_utf8_lossy(&line).into_owned());
+                shared.grown.notify_all();
+            }
+            shared.lock().ended = true;
+            shared.grown.notify_all();
+        });
+        log
+    }
+
+    /// The first line for which `pick` has an answer; `None` when the log ended without one.
+    pub fn wait_for<T>(&self, what: &str, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let started = Instant::now();
+        let mut lines = self.shared.lock();
+        let mut seen = 0;
+        loop {
+            if let Some(found) = lines.all[seen..].iter().find_map(|line| pick(line)) {
+                return Some(found);
+            }
+            seen = lines.all.len();
+            if lines.ended {
+                return None;
+            }
+            let left = GUARD.checked_sub(started.elapsed());
+            let left = left.unwrap_or_else(|| panic!("no {what} in the log:\n{}", lines.all.join("\n")));
+            lines = self.shared.grown.wait_timeout(lines, left).map_or_else(|e| e.into_inner().0, |w| w.0);
+        }
+    }
+
+    /// Waits until the child has closed its end, then everything it wrote.
+    pub fn whole(&self) -> String {
+        let never = self.wait_for("end", |_| None::<()>);
+        debug_assert!(never.is_none());
+        self.text()
+    }
+
+    /// Everything so far.
+    pub fn text(&self) -> String {
+        self.shared.lock().all.join("\n")
+    }
+
+    /// The last lines, for a failure's message.
+    pub fn tail(&self, count: usize) -> String {
+        let lines = self.shared.lock();
+        lines.all[lines.all.len().saturating_sub(count)..].join("\n")
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_found_and_a_missing_one_is_none() {
+        let log = Log::collect(&b"one\ntwo\n"[..]);
+        assert_eq!(log.wait_for("two", |line| (line == "two").then_some(2)), Some(2));
+        assert_eq!(log.wait_for("three", |line| (line == "three").then_some(3)), None);
+        assert_eq!(log.whole(), "one\ntwo");
+    }
+}

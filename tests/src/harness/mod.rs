@@ -1,0 +1,48 @@
+//! What every case is built from, lowest floor first.
+//!
+//! [`guard`] and [`process`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes; [`redis`],
+//! [`relayd`] and [`relay`] run the service; [`session`], [`peer`] and [`pair`] play its clients; [`sequence`] and
+//! [`bystander`] judge what is delivered.
+
+pub mod bystander;
+pub mod guard;
+pub mod http;
+pub mod json;
+pub mod log;
+pub mod pair;
+pub mod peer;
+pub mod process;
+pub mod redis;
+pub mod relay;
+pub mod relayd;
+pub mod role;
+pub mod sequence;
+pub mod session;
+pub mod wire;
+pub mod ws;
+
+pub use bystander::Bystander;
+pub use pair::Pair;
+pub use peer::{Event, Peer};
+pub use relay::{Relay, SetUp};
+pub use relayd::{Options, Relayd};
+pub use role::Role;
+pub use session::{Hello, Session};
+
+/// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory` and `name::redis`.
+#[macro_export]
+macro_rules! on_each_setup {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn memory() {
+                super::$name($crate::harness::SetUp::Memory);
+            }
+
+            #[test]
+            fn redis() {
+                super::$name($crate::harness::SetUp::Redis);
+            }
+        })+
+    };
+}

@@ -1,0 +1,247 @@
+//! One end of a session after its hello: what the server says, read as the contract spells it and nothing looser.
+
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::json::{Object, cut};
+use super::relay::Relay;
+use super::role::Role;
+use super::session::{Hello, Session};
+use super::ws::{FrameSpec, Message, Opcode, Upgrade, Ws};
+
+/// What the server said.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Event {
+    /// `peer-joined`, with how many frames of ours were missed.
+    Joined(u64),
+    /// `peer-left`.
+    Left,
+    /// A text of the peer.
+    Text(String),
+    /// A binary message of the peer, out of its envelope.
+    Binary(Vec<u8>),
+    /// A binary message, bare: raw mode.
+    Bare(Vec<u8>),
+    /// `hb-ack`.
+    HbAck,
+    /// `session-killed` with its reason.
+    Killed(String),
+    /// `peer-absent`.
+    Absent,
+    /// `replaced`, by our own instance or another.
+    Replaced(bool),
+    /// `going-away`.
+    GoingAway,
+    /// `error` with its code.
+    Error(String),
+    /// A pong.
+    Pong(Vec<u8>),
+    /// A Close frame.
+    Closed(u16),
+}
+
+/// A joined connection.
+#[derive(Debug)]
+pub struct Peer {
+    ws: Ws,
+    role: Role,
+    session: Session,
+    ack: Object,
+}
+
+impl Peer {
+    /// Joins a session as version 1.
+    pub fn join(relay: &Relay, session: &Session, role: Role) -> Self {
+        Self::join_as(relay.addr_of(role), &session.hello(role))
+    }
+
+    /// Joins with this hello.
+    pub fn join_as(addr: SocketAddr, hello: &Hello) -> Self {
+        Self::join_over(Ws::connect(addr), hello)
+    }
+
+    /// Joins in raw mode.
+    pub fn join_raw(addr: SocketAddr, hello: &Hello) -> Self {
+        Self::join_over(Upgrade::raw().open(addr), hello)
+    }
+
+    /// Says hello on an open WebSocket and reads the ack.
+    pub fn join_over(mut ws: Ws, hello: &Hello) -> Self {
+        ws.text(&hello.json());
+        Self::joined(ws, hello)
+    }
+
+    /// Reads the ack of a hello that was sent already.
+    pub fn joined(mut ws: Ws, hello: &Hello) -> Self {
+        let message = ws.message();
+        let Ok(Message::Text(text)) = message else { panic!("{message:?} instead of a hello-ack") };
+        let ack = Object::parse(&text);
+        assert_eq!((ack.text("type"), ack.text("sessionId")), ("hello-ack", &*hello.session().id), "{text}");
+        Self { ws, role: hello.role(), session: hello.session().clone(), ack }
+    }
+
+    /// The hello-ack.
+    pub fn ack(&self) -> &Object {
+        &self.ack
+    }
+
+    /// The WebSocket below.
+    pub fn ws(&mut self) -> &mut Ws {
+        &mut self.ws
+    }
+
+    /// Gives up the peer and keeps the WebSocket.
+    pub fn into_ws(self) -> Ws {
+        self.ws
+    }
+
+    /// Sends a text.
+    pub fn text(&mut self, text: &str) {
+        self.ws.text(text);
+    }
+
+    /// Sends a binary message.
+    pub fn binary(&mut self, bytes: &[u8]) {
+        self.ws.binary(bytes);
+    }
+
+    /// The next thing the server says. Its pings are answered on the way.
+    pub fn event(&mut self) -> Event {
+        loop {
+            match self.ws.message() {
+                Ok(Message::Text(text)) => return self.notice(&text),
+                Ok(Message::Binary(bytes)) => return Event::Bare(bytes),
+                Ok(Message::Pong(bytes)) => return Event::Pong(bytes),
+                Ok(Message::Close(code, _)) => return Event::Closed(code),
+                Ok(Message::Ping(bytes)) => {
+                    // It may be closing; then nobody waits for the pong.
+                    let pong = FrameSpec::new(Opcode::Pong, bytes);
+                    let _ = self.ws.wire().try_send(&pong.encode());
+                }
+                Err(end) => panic!("the connection of {} ended with {end:?}, without a Close", self.role),
+            }
+        }
+    }
+
+    /// The next thing the server says is this.
+    pub fn expect(&mut self, expected: &Event) {
+        let event = self.event();
+        assert!(event == *expected, "{}: {event:?} instead of {expected:?}", self.role);
+    }
+
+    /// The next thing is this text of the peer.
+    pub fn expect_text(&mut self, text: &str) {
+        self.expect(&Event::Text(text.to_owned()));
+    }
+
+    /// Everything up to and with the Close; then comes EOF.
+    pub fn until_closed(&mut self, code: u16) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            match self.event() {
+                Event::Closed(got) => {
+                    assert_eq!(got, code, "{}: after {events:?}", self.role);
+                    self.ws.expect_eof();
+                    return events;
+                }
+                event => events.push(event),
+            }
+        }
+    }
+
+    /// The next thing is a Close with this code; then comes EOF.
+    pub fn expect_closed(&mut self, code: u16) {
+        let events = self.until_closed(code);
+        assert!(events.is_empty(), "{}: {events:?} before the Close", self.role);
+    }
+
+    /// Everything sent so far was taken in, and nothing was said meanwhile but the answer to this heartbeat.
+    ///
+    /// What one connection sends is processed in order, so whatever was to come because of it has come before.
+    pub fn fence(&mut self) {
+        self.text(r#"{"type":"hb"}"#);
+        self.expect(&Event::HbAck);
+    }
+
+    /// Leaves with a Close and sees it answered.
+    pub fn leave(mut self) {
+        self.ws.send(&FrameSpec::close(1000, ""));
+        let mut answer = self.event();
+        // What was under way comes first.
+        while !matches!(answer, Event::Closed(_)) {
+            answer = self.event();
+        }
+        assert!(matches!(answer, Event::Closed(1000 | 1005)), "{answer:?}");
+        self.ws.expect_eof();
+    }
+
+    fn notice(&self, text: &str) -> Event {
+        let object = Object::parse(text);
+        match object.text("type") {
+            "frame" => self.frame(&object),
+            "hb-ack" => Event::HbAck,
+            "peer-joined" => {
+                self.expect_other(&object, "role");
+                Event::Joined(if object.has("missed") { object.number("missed") } else { 0 })
+            }
+            "peer-left" => {
+                self.expect_other(&object, "role");
+                Event::Left
+            }
+            "session-killed" => Event::Killed(object.text("reason").to_owned()),
+            "peer-absent" => Event::Absent,
+            "replaced" => Event::Replaced(object.flag("same")),
+            "going-away" => Event::GoingAway,
+            "error" => {
+                assert!(!object.text("message").is_empty(), "{text}");
+                Event::Error(object.text("code").to_owned())
+            }
+            _ => panic!("a type that the contract does not know: {}", cut(text)),
+        }
+    }
+
+    fn frame(&self, object: &Object) -> Event {
+        assert_eq!(object.names(), ["at", "b64", "frame", "fromRole", "sid", "type"]);
+        assert_eq!(object.text("sid"), self.session.id, "a frame of another session");
+        self.expect_other(object, "fromRole");
+        let (at, now) = (object.number("at"), now_ms());
+        assert!(at.abs_diff(now) < 10 * 60 * 1000, "at {at} is not about now, {now}");
+        let payload = object.text("frame");
+        if object.flag("b64") {
+            Event::Binary(STANDARD.decode(payload).expect("standard base64"))
+        } else {
+            Event::Text(payload.to_owned())
+        }
+    }
+
+    fn expect_other(&self, object: &Object, member: &str) {
+        assert_eq!(object.text(member), self.role.other().as_str(), "{member} at the {}", self.role);
+    }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Event::Text(text) => write!(f, "Text({:?})", cut(text)),
+            Event::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+            Event::Bare(bytes) => write!(f, "Bare({} bytes)", bytes.len()),
+            Event::Pong(bytes) => write!(f, "Pong({bytes:?})"),
+            Event::Joined(missed) => write!(f, "Joined({missed})"),
+            Event::Left => f.write_str("Left"),
+            Event::HbAck => f.write_str("HbAck"),
+            Event::Killed(reason) => write!(f, "Killed({reason})"),
+            Event::Absent => f.write_str("Absent"),
+            Event::Replaced(same) => write!(f, "Replaced({same})"),
+            Event::GoingAway => f.write_str("GoingAway"),
+            Event::Error(code) => write!(f, "Error({code})"),
+            Event::Closed(code) => write!(f, "Closed({code})"),
+        }
+    }
+}

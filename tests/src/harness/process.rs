@@ -1,0 +1,113 @@
+//! Child processes: signals, memory, descriptors, and never leaving one behind.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use super::guard;
+
+/// A child that does not outlive its owner.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    note: Option<PathBuf>,
+}
+
+impl Process {
+    /// Starts `command`. Its id is noted for the test command, which ends what a crashed test binary leaves behind.
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        let child = command.stdin(Stdio::null()).spawn()?;
+        let note = std::env::var_os("RELAY_TEST_PIDS").map(|dir| {
+            let note = PathBuf::from(dir).join(child.id().to_string());
+            // A missing note only costs the clean-up after a crash.
+            let _ = fs::write(&note, b"");
+            note
+        });
+        Ok(Self { child, note })
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The child itself, to take its pipes.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Sends a signal by its name without `SIG`: `TERM`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -{name} {} failed", self.id());
+    }
+
+    /// `kill -9`, and waits for the end.
+    pub fn kill(&mut self) {
+        // An error here means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.forget_note();
+    }
+
+    /// The exit status, if it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Waits for the end.
+    pub fn wait_end(&mut self, within: Duration, what: &str) -> ExitStatus {
+        let status = guard::read_until_within(within, what, || self.ended());
+        self.forget_note();
+        status
+    }
+
+    /// Resident memory in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        resident_kib(self.id())
+    }
+
+    fn forget_note(&mut self) {
+        if let Some(note) = self.note.take() {
+            let _ = fs::remove_file(note);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"));
+    let found = match &status {
+        Ok(text) => text.lines().find_map(|line| line.strip_prefix("VmRSS:")).map(str::to_owned),
+        // No /proc here: ps says the same.
+        Err(_) => Command::new("ps")
+            .args(["-o", "rss=", "-p", &pid.to_string()])
+            .output()
+            .ok()
+            .map(|out| String::from_utf8_lossy(&out.stdout).into_owned()),
+    };
+    let digits: String = found.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("no resident size of process {pid}: has it ended?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_process_is_gone() {
+        let process = Process::spawn(Command::new("sleep").arg("1000")).unwrap();
+        assert!(process.resident_kib() > 0);
+        let id = process.id().to_string();
+        drop(process);
+        let there = Command::new("kill").args(["-0", &id]).stderr(Stdio::null()).status().unwrap();
+        assert!(!there.success());
+    }
+}

@@ -1,0 +1,185 @@
+//! The real `relayd` process: found, started on a free port, read, stopped.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::json::Object;
+use super::log::Log;
+use super::process::Process;
+
+/// Flags and environment of one start.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    args: Vec<String>,
+    envs: Vec<(String, String)>,
+}
+
+impl Options {
+    /// None: every default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a flag without a value.
+    pub fn flag(mut self, name: &str) -> Self {
+        self.args.push(name.to_owned());
+        self
+    }
+
+    /// Adds a flag with a value.
+    pub fn arg(self, name: &str, value: &str) -> Self {
+        self.flag(name).flag(value)
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.envs.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// What the contract reads from the environment: taken out of ours, so that only a case's own options count.
+const CONTRACT_VARIABLES: [&str; 9] = [
+    "PORT",
+    "REDIS_URL",
+    "PUBLIC_WS_URL",
+    "SESSION_IDLE_SECS",
+    "HEARTBEAT_INTERVAL_SECS",
+    "MAX_MESSAGE_BYTES",
+    "ALLOWED_ORIGINS",
+    "REGISTER_KEY",
+    "RUST_LOG",
+];
+
+/// A running server. Dropping it kills the process and fails the case if its log tells of a panic.
+#[derive(Debug)]
+pub struct Relayd {
+    process: Process,
+    log: Log,
+    addr: SocketAddr,
+}
+
+impl Relayd {
+    /// Starts it on a free port of 127.0.0.1 and waits until it listens.
+    pub fn start(options: &Options) -> Self {
+        let listening = ["--port", "0", "--listen", "127.0.0.1", "--log-format", "json"];
+        let mut command = command(options);
+        command.args(listening).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = Process::spawn(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let log = Log::collect(process.child().stderr.take().unwrap());
+        let addr = log.wait_for("line that says listening", listening_addr);
+        let addr =
+            addr.unwrap_or_else(|| panic!("relayd ended before it listened; its log:\n{}", log.text()));
+        Self { process, log, addr }
+    }
+
+    /// Runs it to its end with exactly these options: for starts that must fail. Status, stdout and stderr.
+    pub fn run_to_end(options: &Options) -> (ExitStatus, String, String) {
+        let mut command = command(options);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process::spawn(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let out = Log::collect(process.child().stdout.take().unwrap());
+        let err = Log::collect(process.child().stderr.take().unwrap());
+        let status = process.wait_end(super::guard::GUARD, "relayd to refuse its configuration");
+        (status, out.whole(), err.whole())
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Its process, for signals and sizes.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// `kill -9`: ends it without a word to anybody.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Waits until it has ended by itself, and returns its status and whole log.
+    pub fn wait_end(&mut self, within: Duration) -> (ExitStatus, String) {
+        let status = self.process.wait_end(within, "relayd to end");
+        (status, self.log.whole())
+    }
+}
+
+impl Drop for Relayd {
+    fn drop(&mut self) {
+        self.process.kill();
+        let log = self.log.whole();
+        if thread::panicking() {
+            eprintln!("--- the end of relayd's log:\n{}", self.log.tail(30));
+        } else {
+            assert!(!log.contains("panicked"), "relayd panicked:\n{log}");
+        }
+    }
+}
+
+fn command(options: &Options) -> Command {
+    let mut command = Command::new(binary("RELAYD_BIN", "relayd"));
+    for name in CONTRACT_VARIABLES {
+        command.env_remove(name);
+    }
+    command.args(&options.args).envs(options.envs.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// Where a binary of this workspace is: where `variable` says, or beside the test binary's directory.
+///
+/// # Panics
+/// When nothing is there.
+pub fn binary(variable: &str, name: &str) -> PathBuf {
+    let beside = || {
+        // target/<profile>/deps/<this test> → target/<profile>/<name>
+        let profile = env::current_exe().ok()?.parent()?.parent()?.to_owned();
+        Some(profile.join(name))
+    };
+    let path = env::var_os(variable).map(PathBuf::from).or_else(beside).unwrap_or_default();
+    let path = if path.is_file() { path } else { path.with_extension(env::consts::EXE_EXTENSION) };
+    assert!(
+        path.is_file(),
+        "{} is not there: build it with `cargo build --workspace --bins`, run ./run-test.sh, or set {variable}",
+        path.display()
+    );
+    path
+}
+
+fn listening_addr(line: &str) -> Option<SocketAddr> {
+    if !line.starts_with('{') || !line.contains("listening") {
+        return None;
+    }
+    let line = Object::parse(line);
+    let fields = if line.has("fields") { line.object("fields") } else { line };
+    (fields.has("message") && fields.text("message") == "listening").then(|| {
+        let addr = fields.text("addr");
+        addr.parse().unwrap_or_else(|_| panic!("{addr:?} is no address"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_read_nested_and_flat() {
+        let addr = Some("127.0.0.1:4711".parse().unwrap());
+        let nested =
+            r#"{"timestamp":"x","level":"INFO","fields":{"message":"listening","addr":"127.0.0.1:4711"}}"#;
+        assert_eq!(listening_addr(nested), addr);
+        assert_eq!(listening_addr(r#"{"message":"listening","addr":"127.0.0.1:4711"}"#), addr);
+        assert_eq!(listening_addr(r#"{"fields":{"message":"not listening"}}"#), None);
+        assert_eq!(listening_addr("listening"), None);
+    }
+}
