@@ -202,7 +202,7 @@ mod tests {
     fn another_implementation_understands_us_and_we_it() {
         let (addr, server) = echo();
         let mut ws = Ws::connect(addr);
-        let mut said = |ws: &mut Ws, expected| assert_eq!(ws.message(), Ok(expected));
+        let said = |ws: &mut Ws, expected| assert_eq!(ws.message(), Ok(expected));
         for length in [0usize, 1, 125, 126, 65_535, 65_536, 200_000] {
             ws.binary(&vec![7; length]);
             said(&mut ws, Message::Binary(vec![7; length]));

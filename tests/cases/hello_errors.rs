@@ -1,0 +1,117 @@
+//! First messages that are no hello, and hellos that open nothing.
+
+use relay_tests::harness::ws::{FrameSpec, Message, Ws};
+use relay_tests::harness::{Bystander, Pair, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(
+    a_malformed_hello_is_4400,
+    a_binary_hello_is_4400,
+    a_hello_past_4_kib_is_1009,
+    frames_behind_a_refused_hello_go_nowhere,
+    no_hello_in_time_is_4408,
+);
+
+/// Sends one first message; the code of the Close that answers it, whatever is said before.
+fn close_code(relay: &Relay, text: &str) -> u16 {
+    let mut ws = Ws::connect(relay.addr());
+    ws.text(text);
+    loop {
+        match ws.message() {
+            Ok(Message::Close(code, _)) => {
+                ws.expect_eof();
+                return code;
+            }
+            Ok(Message::Text(error)) => assert!(error.contains(r#""type":"error""#), "{error}"),
+            other => panic!("{other:?} instead of a Close"),
+        }
+    }
+}
+
+fn a_malformed_hello_is_4400(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    let session = Session::register(&relay);
+    let good = session.hello(Role::Phone).json();
+    let id = format!("\"{}\"", session.id);
+    for bad in [
+        String::new(),
+        "hello".to_owned(),
+        "null".to_owned(),
+        "7".to_owned(),
+        "[]".to_owned(),
+        format!("[{good}]"),
+        "{".to_owned(),
+        "{}".to_owned(),
+        good[..good.len() - 1].to_owned(),
+        format!("{good}x"),
+        format!("{good}{good}"),
+        good.replace("hello", "hullo"),
+        good.replace("\"type\":\"hello\",", ""),
+        good.replace(&format!("\"s\":{id},"), ""),
+        good.replace("\"t\":", "\"T\":"),
+        good.replace(",\"r\":\"phone\"", ""),
+        good.replace(&id, "7"),
+        good.replace(&id, "null"),
+        good.replace(&id, &format!("[{id}]")),
+        good.replace("\"phone\"", "\"tablet\""),
+        good.replace("\"phone\"", "\"Phone\""),
+        good.replace("\"phone\"", "0"),
+        session.hello(Role::Phone).member("s", &id).json(),
+        session.hello(Role::Phone).member("r", "\"workstation\"").json(),
+        session.hello(Role::Phone).member("x", "1").member("x", "1").json(),
+        good.replace("\"type\"", "\"\n\":1,\"type\""),
+        "[".repeat(4096),
+        "{\"x\":".repeat(800),
+        session.hello(Role::Phone).member("x", &format!("{}{}", "[".repeat(1500), "]".repeat(1500))).json(),
+    ] {
+        assert_eq!(close_code(&relay, &bad), 4400, "{bad}");
+    }
+    bystander.done();
+}
+
+fn a_binary_hello_is_4400(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    let mut ws = Ws::connect(relay.addr());
+    ws.binary(session.hello(Role::Phone).json().as_bytes());
+    ws.expect_close(4400);
+}
+
+fn a_hello_past_4_kib_is_1009(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    for length in [4097usize, 100_000, 1 << 20, 2 << 20] {
+        for text in ["[".repeat(length), "x".repeat(length)] {
+            let mut ws = Ws::connect(relay.addr());
+            // The server may have had enough before all of it is sent; the Close must arrive all the same.
+            let _ = ws.wire().try_send(&FrameSpec::text(&text).encode());
+            ws.expect_close(1009);
+        }
+    }
+    bystander.done();
+}
+
+fn frames_behind_a_refused_hello_go_nowhere(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let Pair { session, mut workstation, mut phone } = Pair::link(&relay);
+    let wrong = Session { token: "0".repeat(32), ..session };
+    let mut ws = Ws::connect(relay.addr_of(Role::Phone));
+    let mut bytes = FrameSpec::text(&wrong.hello(Role::Phone).json()).encode();
+    for _ in 0..100 {
+        bytes.extend(FrameSpec::text("forged").encode());
+    }
+    ws.wire().send(&bytes);
+    ws.expect_close(4401);
+    workstation.fence();
+    phone.text("genuine");
+    workstation.expect_text("genuine");
+}
+
+fn no_hello_in_time_is_4408(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    // The clock runs from the upgrade, whatever else is sent; the contract's ten seconds are waited for once here.
+    let mut ws = Ws::connect(relay.addr());
+    ws.send(&FrameSpec::text("{\"type\":").unfinished());
+    ws.expect_close(4408);
+}

@@ -1,0 +1,85 @@
+//! More than five takeovers of a role in ten seconds: the newcomer is turned away, the holder stays.
+
+use relay_tests::harness::json::Object;
+use relay_tests::harness::ws::{FrameSpec, Message, Ws};
+use relay_tests::harness::{Event, Peer, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(the_sixth_newcomer_is_turned_away, two_that_fight_for_a_role_come_to_rest);
+
+fn the_sixth_newcomer_is_turned_away(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    let mut workstation = Peer::join(&relay, &session, Role::Workstation);
+    let mut holder = Peer::join(&relay, &session, Role::Phone);
+    workstation.expect(&Event::Joined(0));
+    holder.expect(&Event::Joined(0));
+    for _ in 0..5 {
+        let mut newer = Peer::join(&relay, &session, Role::Phone);
+        holder.expect_closed(4409);
+        newer.expect(&Event::Joined(0));
+        workstation.expect(&Event::Left);
+        workstation.expect(&Event::Joined(0));
+        holder = newer;
+    }
+    let mut ws = Ws::connect(relay.addr_of(Role::Phone));
+    ws.text(&session.hello(Role::Phone).v2().json());
+    let message = ws.message();
+    let Ok(Message::Text(text)) = message else { panic!("{message:?} instead of an error") };
+    assert_eq!(Object::parse(&text).text("type"), "error", "{text}");
+    ws.expect_close(4429);
+    holder.text("still mine");
+    workstation.expect_text("still mine");
+    // The other role is counted by itself.
+    let mut newer = Peer::join(&relay, &session, Role::Workstation);
+    workstation.expect_closed(4409);
+    holder.expect(&Event::Left);
+    holder.expect(&Event::Joined(0));
+    newer.expect(&Event::Joined(0));
+}
+
+fn two_that_fight_for_a_role_come_to_rest(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    let addr = relay.addr_of(Role::Phone);
+    let hello = session.hello(Role::Phone).json();
+    // Fifty hellos under way at once: one stays, the others are told why not.
+    let mut all: Vec<Ws> = (0..50).map(|_| Ws::connect(addr)).collect();
+    for ws in &mut all {
+        ws.text(&hello);
+    }
+    // Whoever is still open answers a heartbeat that was sent after all claims were decided.
+    let mut codes = Vec::new();
+    let mut acked: Vec<Ws> = all.into_iter().filter_map(|ws| decided(ws, &mut codes)).collect();
+    let mut holders = 0;
+    for ws in &mut acked {
+        let _ = ws.wire().try_send(&FrameSpec::text(r#"{"type":"hb"}"#).encode());
+        match ws.message() {
+            Ok(Message::Text(text)) => {
+                assert_eq!(text, r#"{"type":"hb-ack"}"#);
+                holders += 1;
+            }
+            Ok(Message::Close(code, _)) => codes.push(code),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(holders, 1);
+    assert_eq!(codes.len(), 49);
+    assert_eq!(codes.iter().filter(|code| **code == 4409).count(), 5, "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| **code == 4429).count(), 44, "{codes:?}");
+}
+
+/// Reads the answer to a hello: an ack leaves the connection, a close its code.
+fn decided(mut ws: Ws, codes: &mut Vec<u16>) -> Option<Ws> {
+    match ws.message() {
+        Ok(Message::Text(text)) => {
+            assert_eq!(Object::parse(&text).text("type"), "hello-ack");
+            Some(ws)
+        }
+        Ok(Message::Close(code, _)) => {
+            codes.push(code);
+            None
+        }
+        other => panic!("{other:?}"),
+    }
+}
