@@ -1,15 +1,29 @@
 //! The cases, one behaviour a file. Run them with `./run-test.sh`, which builds what they start.
 
+mod closing;
+mod delete;
 mod delivery;
 mod envelope;
+mod expiry;
 mod fragments;
 mod heartbeat;
 mod hello;
 mod hello_errors;
 mod hello_refusals;
+mod http_heads;
+mod http_keep_alive;
+mod http_origins;
+mod http_requests;
+mod http_slow;
+mod http_smuggling;
+mod nesting;
 mod pairing;
+mod ping;
+mod protocol_errors;
 mod raw_mode;
 mod register;
+mod silence;
 mod sizes;
 mod takeover;
 mod takeover_limit;
+mod upgrade;

@@ -86,9 +86,9 @@ fn an_abrupt_end_is_told(set_up: SetUp) {
                 if leaver == Role::Phone { (phone, workstation) } else { (workstation, phone) };
             let wire = leaving.into_ws().into_wire();
             if by_reset {
-                wire.reset()
+                wire.reset();
             } else {
-                drop(wire)
+                drop(wire);
             }
             stayer.expect(&Event::Left);
             stayer.fence();

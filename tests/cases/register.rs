@@ -98,13 +98,13 @@ fn malformed_bodies_are_refused(set_up: SetUp) {
 }
 
 fn the_register_key_is_asked_for(set_up: SetUp) {
-    let relay = Relay::start_with(set_up, &Options::new().env("REGISTER_KEY", "let me in"));
+    let relay = Relay::start_with(set_up, &Options::new().env("REGISTER_KEY", "let-me-in"));
     let with = |headers: &[&str]| exchange(relay.addr(), request("POST", "/api/register", headers, ""));
     with(&[]).expect(401);
-    for wrong in ["Bearer let me", "Bearer let me in2", "Basic let me in", "let me in", "Bearer"] {
+    for wrong in ["Bearer let-me", "Bearer let-me-in2", "Basic let-me-in", "let-me-in", "Bearer"] {
         with(&[&format!("Authorization: {wrong}")]).expect(401);
     }
-    let answer: Object = with(&["Authorization: Bearer let me in"]).expect(200).json();
+    let answer: Object = with(&["Authorization: Bearer let-me-in"]).expect(200).json();
     // Joining and ending a session need its token only.
     let session = Session { id: answer.text("sessionId").into(), token: answer.text("token").into() };
     Peer::join(&relay, &session, Role::Phone).leave();

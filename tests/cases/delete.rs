@@ -1,0 +1,96 @@
+//! `DELETE /api/session/:id`: ends a session for all, at once and for good.
+
+use relay_tests::harness::http::{exchange, request};
+use relay_tests::harness::ws::Ws;
+use relay_tests::harness::{Bystander, Event, Options, Pair, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(
+    both_are_told_and_closed,
+    a_session_without_connections_is_deleted_too,
+    what_is_no_live_session_is_not_found,
+    a_token_that_is_given_must_match,
+    the_token_can_be_made_compulsory,
+);
+
+fn both_are_told_and_closed(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    let mut pair = Pair::link(&relay);
+    pair.workstation.text("before");
+    pair.phone.expect_text("before");
+    let response = pair.session.delete(relay.addr()).expect(204);
+    assert!(response.body.is_empty());
+    for peer in [&mut pair.workstation, &mut pair.phone] {
+        // The peer's end may be told as well, before the session's.
+        let events = peer.until_closed(4410);
+        let killed = Event::Killed("deleted".to_owned());
+        assert!(events == [killed.clone()] || events == [Event::Left, killed], "{events:?}");
+    }
+    pair.session.delete(relay.addr()).expect(404);
+    for role in Role::BOTH {
+        let mut ws = Ws::connect(relay.addr_of(role));
+        ws.text(&pair.session.hello(role).json());
+        ws.expect_close(4401);
+    }
+    bystander.done();
+}
+
+fn a_session_without_connections_is_deleted_too(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    session.delete(relay.addr()).expect(204);
+    session.delete(relay.addr()).expect(404);
+    let mut ws = Ws::connect(relay.addr());
+    ws.text(&session.hello(Role::Workstation).json());
+    ws.expect_close(4401);
+}
+
+fn what_is_no_live_session_is_not_found(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    let upper = session.id.to_uppercase();
+    let unlike = if upper == session.id { "0".repeat(32) } else { upper };
+    for id in [
+        "0".repeat(32),
+        unlike,
+        session.id[1..].to_owned(),
+        format!("{}0", session.id),
+        format!("{}%0d%0a", session.id),
+        format!("{}%00", session.id),
+        "*".to_owned(),
+        "%2e%2e%2f".to_owned(),
+        "..".to_owned(),
+        String::new(),
+        "x".repeat(4000),
+        format!("{}/", session.id),
+    ] {
+        exchange(relay.addr(), request("DELETE", &format!("/api/session/{id}"), &[], "")).expect(404);
+    }
+    session.delete(relay.addr()).expect(204);
+}
+
+fn a_token_that_is_given_must_match(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let mut pair = Pair::link(&relay);
+    let other = Session::register(&relay);
+    for wrong in [&*other.token, "x", "", &pair.session.token[1..], &pair.session.id] {
+        let header = format!("Authorization: Bearer {wrong}");
+        pair.session.delete_with(relay.addr(), &[&header]).expect(404);
+    }
+    pair.expect_alive();
+    let header = format!("Authorization: Bearer {}", pair.session.token);
+    pair.session.delete_with(relay.addr(), &[&header]).expect(204);
+    pair.phone.until_closed(4410);
+}
+
+fn the_token_can_be_made_compulsory(set_up: SetUp) {
+    let relay = Relay::start_with(set_up, &Options::new().flag("--delete-needs-token"));
+    let mut pair = Pair::link(&relay);
+    let refused = pair.session.delete(relay.addr());
+    assert!(matches!(refused.status, 401 | 404), "{refused:?}");
+    pair.expect_alive();
+    let header = format!("Authorization: Bearer {}", pair.session.token);
+    pair.session.delete_with(relay.addr(), &[&header]).expect(204);
+    pair.workstation.until_closed(4410);
+}

@@ -1,0 +1,95 @@
+//! Which web pages may talk to the relay.
+
+use relay_tests::harness::http::{exchange, request};
+use relay_tests::harness::ws::Upgrade;
+use relay_tests::harness::{Options, Peer, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(
+    by_default_every_page_may,
+    with_a_list_only_those_on_it,
+    what_is_not_from_a_page_always_may,
+    every_answer_tells_an_allowed_page_so,
+);
+
+const LIST: &str = "https://app.example, http://localhost:5173,null";
+
+fn listed(set_up: SetUp) -> Relay {
+    Relay::start_with(set_up, &Options::new().env("ALLOWED_ORIGINS", LIST))
+}
+
+fn by_default_every_page_may(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    for origin in ["https://anything.example", "null", "http://localhost:1"] {
+        let header = format!("Origin: {origin}");
+        let response = exchange(relay.addr(), request("POST", "/api/register", &[&header], "")).expect(200);
+        let allowed = response.header("access-control-allow-origin");
+        assert!(allowed == Some("*") || allowed == Some(origin), "{allowed:?}");
+        let ws = Upgrade::default().header("Origin", origin).open(relay.addr());
+        Peer::join_over(ws, &session.hello(Role::Phone)).leave();
+    }
+}
+
+fn with_a_list_only_those_on_it(set_up: SetUp) {
+    let relay = listed(set_up);
+    let session = Session::register(&relay);
+    for origin in ["https://app.example", "http://localhost:5173", "null"] {
+        let header = format!("Origin: {origin}");
+        let response = exchange(relay.addr(), request("POST", "/api/register", &[&header], "")).expect(200);
+        assert_eq!(response.header("access-control-allow-origin"), Some(origin));
+        // Caches must not give one page's answer to another.
+        assert!(response.header("vary").is_some_and(|vary| vary.to_ascii_lowercase().contains("origin")));
+        let ws = Upgrade::default().header("Origin", origin).open(relay.addr());
+        Peer::join_over(ws, &session.hello(Role::Phone)).leave();
+    }
+    for foreign in [
+        "https://evil.example",
+        "https://app.example.evil.example",
+        "https://evil.example/https://app.example",
+        "http://app.example",
+        "https://app.example:8443",
+        "https://sub.app.example",
+        "https://app.exampl",
+        "http://localhost",
+        "http://localhost:51730",
+        "https://app.example, https://evil.example",
+        "*",
+        "",
+    ] {
+        let header = format!("Origin: {foreign}");
+        let response = exchange(relay.addr(), request("POST", "/api/register", &[&header], "")).expect(403);
+        assert_eq!(response.header("access-control-allow-origin"), None, "{foreign:?}");
+        let refused = Upgrade::default().header("Origin", foreign).refused(relay.addr());
+        assert_eq!(refused.unwrap().expect(403).status, 403, "{foreign:?}");
+        exchange(relay.addr(), request("DELETE", &format!("/api/session/{}", session.id), &[&header], ""))
+            .expect(403);
+    }
+    session.delete(relay.addr()).expect(204);
+}
+
+fn what_is_not_from_a_page_always_may(set_up: SetUp) {
+    let relay = listed(set_up);
+    let session = Session::register(&relay);
+    Peer::join(&relay, &session, Role::Phone).leave();
+    session.delete(relay.addr()).expect(204);
+}
+
+fn every_answer_tells_an_allowed_page_so(set_up: SetUp) {
+    let relay = listed(set_up);
+    let origin = "Origin: https://app.example";
+    for (method, target, status) in [
+        ("POST", "/api/register", 200),
+        ("GET", "/health", 200),
+        ("GET", "/ready", 200),
+        ("GET", "/nowhere", 404),
+        ("GET", "/ws", 426),
+        ("PUT", "/api/register", 405),
+        ("DELETE", "/api/session/x", 404),
+        ("OPTIONS", "/api/register", 204),
+    ] {
+        let response = exchange(relay.addr(), request(method, target, &[origin], "")).expect(status);
+        let allowed = response.header("access-control-allow-origin");
+        assert_eq!(allowed, Some("https://app.example"), "{method} {target}");
+    }
+}

@@ -1,0 +1,129 @@
+//! The table of endpoints: which method gets what.
+
+use relay_tests::harness::guard::read_until;
+use relay_tests::harness::http::{Http, exchange, fetch, post, request};
+use relay_tests::harness::{Options, Pair, Relay, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(
+    health_ready_and_metrics_answer,
+    what_is_not_there_is_404,
+    a_wrong_method_is_told_the_right_ones,
+    head_is_get_without_the_body,
+    options_say_what_browsers_ask,
+    a_register_body_is_read_up_to_1_kib,
+    metrics_count_what_happens,
+);
+
+fn health_ready_and_metrics_answer(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let health = fetch(relay.addr(), "/health").expect(200);
+    assert_eq!((health.text(), health.header("content-type")), (r#"{"ok":true}"#, Some("application/json")));
+    let ready = fetch(relay.addr(), "/ready").expect(200).json();
+    assert_eq!(ready.text("store"), if set_up == SetUp::Memory { "memory" } else { "redis" });
+    let metrics = fetch(relay.addr(), "/metrics").expect(200);
+    assert!(metrics.text().contains("# TYPE "), "{}", metrics.text());
+    let content_type = metrics.header("content-type").unwrap_or_default();
+    assert!(content_type.contains("text"), "{content_type}");
+    // A query changes nothing.
+    fetch(relay.addr(), "/health?x=1").expect(200);
+}
+
+fn what_is_not_there_is_404(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    for target in
+        ["/", "/healthz", "/health/", "/api", "/api/register/x", "/api/session", "//health", "/%2e/health"]
+    {
+        for method in ["GET", "POST", "DELETE", "PUT"] {
+            exchange(relay.addr(), request(method, target, &[], "")).expect(404);
+        }
+    }
+    exchange(relay.addr(), request("GET", "/favicon.ico", &[], "")).expect(404);
+}
+
+fn a_wrong_method_is_told_the_right_ones(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = format!("/api/session/{}", "0".repeat(32));
+    for (target, right) in [
+        ("/health", "GET"),
+        ("/ready", "GET"),
+        ("/metrics", "GET"),
+        ("/ws", "GET"),
+        ("/api/register", "POST"),
+        (&session, "DELETE"),
+    ] {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "get"] {
+            if method == right {
+                continue;
+            }
+            let response = exchange(relay.addr(), request(method, target, &[], "")).expect(405);
+            let allow = response.header("allow").unwrap_or_else(|| panic!("{method} {target}: no Allow"));
+            let allowed: Vec<&str> = allow.split(',').map(str::trim).collect();
+            assert!(allowed.contains(&right) && !allowed.contains(&method), "{method} {target}: {allow}");
+        }
+    }
+}
+
+fn head_is_get_without_the_body(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let mut http = Http::connect(relay.addr());
+    for target in ["/health", "/ready"] {
+        http.send(request("HEAD", target, &[], ""));
+        let head = http.response_to_head();
+        http.send(request("GET", target, &[], ""));
+        let full = http.response();
+        assert_eq!(head.status, 200);
+        assert_eq!(head.header("content-length"), full.header("content-length"));
+        assert_eq!(head.header("content-type"), full.header("content-type"));
+    }
+    http.send(request("HEAD", "/nowhere", &[], ""));
+    assert_eq!(http.response_to_head().status, 404);
+    http.send(request("HEAD", "/api/register", &[], ""));
+    assert_eq!(http.response_to_head().status, 405);
+    http.send(request("GET", "/health", &[], ""));
+    http.response().expect(200);
+}
+
+fn options_say_what_browsers_ask(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let asks = ["Origin: https://a.example", "Access-Control-Request-Method: DELETE"];
+    for target in ["/api/register", &format!("/api/session/{}", "0".repeat(32)), "/health"] {
+        let response = exchange(relay.addr(), request("OPTIONS", target, &asks, "")).expect(204);
+        let list = |name: &str| -> Vec<String> {
+            let value = response.header(name).unwrap_or_else(|| panic!("{target}: no {name}"));
+            value.split(',').map(|one| one.trim().to_owned()).collect()
+        };
+        assert_eq!(list("access-control-allow-methods"), ["GET", "POST", "DELETE"]);
+        assert_eq!(list("access-control-allow-headers"), ["Authorization", "Content-Type"]);
+        let origin = response.header("access-control-allow-origin");
+        assert!(matches!(origin, Some("*" | "https://a.example")), "{origin:?}");
+    }
+}
+
+fn a_register_body_is_read_up_to_1_kib(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let padded = |length: usize| format!(r#"{{"x":"{}"}}"#, "y".repeat(length - 8));
+    assert_eq!(padded(1024).len(), 1024);
+    post(relay.addr(), "/api/register", &padded(1024)).expect(200);
+    post(relay.addr(), "/api/register", &padded(1025)).expect(413);
+    // Refused from the head alone: the body is never sent.
+    let huge = "POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n";
+    exchange(relay.addr(), huge).expect(413);
+    let chunked = "POST /api/register HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    exchange(relay.addr(), chunked).expect(411);
+}
+
+fn metrics_count_what_happens(set_up: SetUp) {
+    let relay = Relay::start_with(set_up, &Options::new().flag("--metrics-public"));
+    let before = fetch(relay.addr(), "/metrics").expect(200).text().to_owned();
+    let mut pair = Pair::link(&relay);
+    pair.expect_alive();
+    // Counters may be published once a second; that something moved is read until.
+    read_until("a metric to move", || {
+        let now = fetch(relay.addr(), "/metrics").expect(200);
+        (now.text() != before).then_some(())
+    });
+    // Nothing of a session is in them.
+    let now = fetch(relay.addr(), "/metrics").expect(200);
+    assert!(!now.text().contains(&pair.session.id) && !now.text().contains(&pair.session.token));
+}

@@ -1,0 +1,46 @@
+//! JSON nested a hundred thousand deep: a parser's stack must never see it.
+
+use relay_tests::harness::ws::{FrameSpec, Ws};
+use relay_tests::harness::{Bystander, Pair, Relay, Role, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(as_a_hello_it_is_refused, as_a_payload_it_is_a_text_like_any_other);
+
+fn deep() -> [String; 3] {
+    [
+        "[".repeat(100_000),
+        "{\"type\":".repeat(100_000),
+        format!("{{\"type\":\"hb\",\"x\":{}", "[".repeat(100_000)),
+    ]
+}
+
+fn as_a_hello_it_is_refused(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    for text in deep() {
+        let mut ws = Ws::connect(relay.addr());
+        let _ = ws.wire().try_send(&FrameSpec::text(&text).encode());
+        ws.expect_close(1009);
+        // What fits into a hello's size is refused for what it is.
+        let mut ws = Ws::connect(relay.addr());
+        ws.text(&text[..4096]);
+        ws.expect_close(4400);
+    }
+    bystander.done();
+}
+
+fn as_a_payload_it_is_a_text_like_any_other(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    let mut pair = Pair::link(&relay);
+    for role in Role::BOTH {
+        let (sender, receiver) = pair.from(role);
+        for text in deep() {
+            sender.text(&text);
+            receiver.expect_text(&text);
+            sender.text(&text[..512]);
+            receiver.expect_text(&text[..512]);
+        }
+    }
+    bystander.done();
+}

@@ -1,0 +1,73 @@
+//! A client that says nothing is asked, and one that does not answer is let go.
+
+use std::time::{Duration, Instant};
+
+use relay_tests::harness::ws::{FrameSpec, Message, Opcode};
+use relay_tests::harness::{Event, Options, Pair, Relay, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(a_silent_client_is_pinged_then_closed, a_client_that_answers_stays, any_byte_counts);
+
+const INTERVAL: Duration = Duration::from_secs(2);
+
+fn start(set_up: SetUp) -> Relay {
+    let secs = INTERVAL.as_secs().to_string();
+    Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", &secs))
+}
+
+fn a_silent_client_is_pinged_then_closed(set_up: SetUp) {
+    let relay = start(set_up);
+    let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
+    let started = Instant::now();
+    let mut pings = 0;
+    loop {
+        // The other end keeps talking, so that only one is silent.
+        while phone.ws().wire().pending().is_empty() {
+            phone.ws().wire().fill_for(INTERVAL / 10).expect("a Close before the end");
+            workstation.fence();
+        }
+        match phone.ws().message() {
+            Ok(Message::Ping(_)) => pings += 1,
+            Ok(Message::Close(code, _)) => {
+                assert_eq!(code, 4408);
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(pings >= 1, "it was closed without being asked");
+    assert!(started.elapsed() >= INTERVAL * 2, "three intervals are longer than that");
+    phone.ws().expect_eof();
+    workstation.expect(&Event::Left);
+}
+
+fn a_client_that_answers_stays(set_up: SetUp) {
+    let relay = start(set_up);
+    let mut pair = Pair::link(&relay);
+    // Longer than a silent client is given, on answered pings alone.
+    for _ in 0..5 {
+        for peer in [&mut pair.workstation, &mut pair.phone] {
+            match peer.ws().message() {
+                Ok(Message::Ping(payload)) => peer.ws().send(&FrameSpec::new(Opcode::Pong, payload)),
+                other => panic!("{other:?} instead of a ping"),
+            }
+        }
+    }
+    pair.expect_alive();
+}
+
+fn any_byte_counts(set_up: SetUp) {
+    let relay = start(set_up);
+    let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
+    let text = FrameSpec::text("a text that takes its time").encode();
+    let started = Instant::now();
+    // One byte now and then: longer than three intervals for one frame, and never silent.
+    for byte in &text {
+        workstation.ws().wire().send(&[*byte]);
+        workstation.ws().wire().fill_for(INTERVAL / 7).unwrap();
+        phone.fence();
+    }
+    assert!(started.elapsed() > INTERVAL * 4);
+    phone.expect_text("a text that takes its time");
+    workstation.fence();
+}

@@ -1,0 +1,121 @@
+//! The opening handshake: what is accepted, and what never becomes a WebSocket.
+
+use relay_tests::harness::http::exchange;
+use relay_tests::harness::ws::{Message, Upgrade};
+use relay_tests::harness::{Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(
+    every_correct_form_is_accepted,
+    what_is_no_upgrade_is_told_to_upgrade,
+    another_version_is_told_the_right_one,
+    a_broken_handshake_is_refused,
+    compression_is_offered_in_vain,
+    another_implementation_gets_along,
+);
+
+fn every_correct_form_is_accepted(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    let base = Upgrade::default;
+    for upgrade in [
+        base(),
+        base().target("/ws?a=0badcafe"),
+        base().target("/ws?"),
+        base().target("/ws?x=%20&y=/ws"),
+        base().replace("Connection", "keep-alive, Upgrade"),
+        base().replace("Connection", "upgrade"),
+        base().replace("Upgrade", "WebSocket"),
+        base().without("Upgrade").header("uPGRADE", "websocket"),
+        base().header("Cookie", &"c".repeat(4000)),
+        base().header("Authorization", "Bearer whatever"),
+        base().header("Origin", "https://anything.example"),
+    ] {
+        Peer::join_over(upgrade.open(relay.addr()), &session.hello(Role::Phone)).leave();
+    }
+}
+
+fn what_is_no_upgrade_is_told_to_upgrade(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    exchange(relay.addr(), "GET /ws HTTP/1.1\r\nHost: h\r\n\r\n").expect(426);
+    Upgrade::default().without("Upgrade").refused(relay.addr()).unwrap().expect(426);
+}
+
+fn another_version_is_told_the_right_one(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    for version in ["8", "12", "14", "0", "13, 8"] {
+        let upgrade = Upgrade::default().replace("Sec-WebSocket-Version", version);
+        let response = upgrade.refused(relay.addr()).unwrap().expect(426);
+        assert_eq!(response.header("sec-websocket-version"), Some("13"), "{version:?}");
+    }
+}
+
+fn a_broken_handshake_is_refused(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let base = Upgrade::default;
+    let text = |upgrade: Upgrade| String::from_utf8(upgrade.encode()).unwrap();
+    for broken in [
+        text(base().without("Sec-WebSocket-Key")),
+        text(base().replace("Sec-WebSocket-Key", "")),
+        text(base().replace("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ")),
+        text(base().replace("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub24=")),
+        text(base().replace("Sec-WebSocket-Key", "!!!!IHNhbXBsZSBub25jZQ==")),
+        text(base().header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")),
+        text(base().without("Sec-WebSocket-Version")),
+        text(base().without("Connection")),
+        text(base().replace("Connection", "close")),
+        text(base().replace("Upgrade", "h2c")),
+        text(base().without("Host")),
+        text(base()).replace("GET", "POST"),
+        text(base()).replace("GET", "PUT"),
+        text(base()).replace("HTTP/1.1", "HTTP/1.0"),
+        text(base()).replace("/ws", "/wss"),
+        text(base()).replace("/ws", "/"),
+        text(base()).replace("/ws", "/ws/"),
+    ] {
+        let response = exchange(relay.addr(), &broken);
+        assert!((400..500).contains(&response.status), "{broken}\n{response:?}");
+    }
+}
+
+fn compression_is_offered_in_vain(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    // That no extension is named in the answer is checked for every upgrade.
+    let join = |role| {
+        let offer = "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame";
+        let upgrade = Upgrade::default().header("Sec-WebSocket-Extensions", offer);
+        Peer::join_over(upgrade.open(relay.addr_of(role)), &session.hello(role))
+    };
+    let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
+    Pair::linked(session.clone(), workstation, phone).expect_alive();
+}
+
+fn another_implementation_gets_along(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    let mut workstation = Peer::join(&relay, &session, Role::Workstation);
+    let (mut phone, _) = tungstenite::client(
+        format!("ws://{}/ws", relay.addr_of(Role::Phone)),
+        std::net::TcpStream::connect(relay.addr_of(Role::Phone)).unwrap(),
+    )
+    .unwrap();
+    phone.send(session.hello(Role::Phone).json().into()).unwrap();
+    let read = |phone: &mut tungstenite::WebSocket<_>| phone.read().unwrap().into_text().unwrap().to_string();
+    assert!(read(&mut phone).contains("hello-ack"));
+    assert!(read(&mut phone).contains("peer-joined"));
+    phone.send("from another hand".into()).unwrap();
+    let joined = workstation.ws().message();
+    assert!(matches!(&joined, Ok(Message::Text(text)) if text.contains("peer-joined")), "{joined:?}");
+    workstation.expect_text("from another hand");
+    workstation.text(&"back ".repeat(50_000));
+    assert!(read(&mut phone).contains(&"back ".repeat(50_000)));
+    phone.close(None).unwrap();
+    let end = loop {
+        match phone.read() {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(end, tungstenite::Error::ConnectionClosed), "{end}");
+}
