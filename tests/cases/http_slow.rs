@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use relay_tests::harness::http::{Http, fetch, request};
+use relay_tests::harness::process::allow_descriptors;
 use relay_tests::harness::wire::{End, Wire};
 use relay_tests::harness::{Bystander, Relay, Role, SetUp};
 use relay_tests::on_each_setup;
@@ -41,6 +42,7 @@ fn a_trickling_head_ends_at_the_deadline(set_up: SetUp) {
 }
 
 fn two_thousand_half_requests_cost_little(set_up: SetUp) {
+    allow_descriptors(8192);
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     fetch(relay.addr(), "/health").expect(200);

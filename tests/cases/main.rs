@@ -1,6 +1,10 @@
 //! The cases, one behaviour a file. Run them with `./run-test.sh`, which builds what they start.
 
+mod backpressure;
+mod bulk;
 mod closing;
+mod config;
+mod crowd;
 mod delete;
 mod delivery;
 mod envelope;
@@ -17,13 +21,22 @@ mod http_requests;
 mod http_slow;
 mod http_smuggling;
 mod nesting;
+mod node_restart;
 mod pairing;
 mod ping;
 mod protocol_errors;
 mod raw_mode;
+mod redis_absent;
+mod redis_faults;
+mod redis_lost;
 mod register;
+mod secrecy;
+mod shutdown;
 mod silence;
 mod sizes;
+mod sources;
+mod stall;
+mod store_choice;
 mod takeover;
 mod takeover_limit;
 mod upgrade;

@@ -69,18 +69,37 @@ impl Peer {
     }
 
     /// Says hello on an open WebSocket and reads the ack.
-    pub fn join_over(mut ws: Ws, hello: &Hello) -> Self {
-        ws.text(&hello.json());
-        Self::joined(ws, hello)
+    pub fn join_over(ws: Ws, hello: &Hello) -> Self {
+        Self::try_join_over(ws, hello).unwrap_or_else(|code| panic!("Close {code} instead of a hello-ack"))
+    }
+
+    /// Says hello as version 1 where it may be refused: then the code of the Close.
+    pub fn try_join(relay: &Relay, session: &Session, role: Role) -> Result<Self, u16> {
+        Self::try_join_over(Ws::connect(relay.addr_of(role)), &session.hello(role))
     }
 
     /// Reads the ack of a hello that was sent already.
-    pub fn joined(mut ws: Ws, hello: &Hello) -> Self {
-        let message = ws.message();
-        let Ok(Message::Text(text)) = message else { panic!("{message:?} instead of a hello-ack") };
+    pub fn joined(ws: Ws, hello: &Hello) -> Self {
+        Self::answered(ws, hello).unwrap_or_else(|code| panic!("Close {code} instead of a hello-ack"))
+    }
+
+    fn try_join_over(mut ws: Ws, hello: &Hello) -> Result<Self, u16> {
+        ws.text(&hello.json());
+        Self::answered(ws, hello)
+    }
+
+    fn answered(mut ws: Ws, hello: &Hello) -> Result<Self, u16> {
+        let text = match ws.message() {
+            Ok(Message::Text(text)) => text,
+            Ok(Message::Close(code, _)) => {
+                ws.expect_eof();
+                return Err(code);
+            }
+            other => panic!("{other:?} instead of a hello-ack"),
+        };
         let ack = Object::parse(&text);
         assert_eq!((ack.text("type"), ack.text("sessionId")), ("hello-ack", &*hello.session().id), "{text}");
-        Self { ws, role: hello.role(), session: hello.session().clone(), ack }
+        Ok(Self { ws, role: hello.role(), session: hello.session().clone(), ack })
     }
 
     /// The hello-ack.

@@ -97,6 +97,24 @@ fn resident_kib(pid: u32) -> u64 {
     digits.parse().unwrap_or_else(|_| panic!("no resident size of process {pid}: has it ended?"))
 }
 
+/// Makes sure that this process, and the children it starts from now on, may hold `count` descriptors.
+///
+/// # Panics
+/// When the limit is lower and can't be raised.
+pub fn allow_descriptors(count: u64) {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
+    // No /proc, or no limit at all: then the shell that started us has seen to it.
+    let Some(soft) = soft.and_then(|number| number.parse::<u64>().ok()) else { return };
+    if soft < count {
+        let range = format!("--nofile={count}:");
+        let raised =
+            Command::new("prlimit").args(["--pid", &std::process::id().to_string(), &range]).status();
+        let raised = raised.is_ok_and(|status| status.success());
+        assert!(raised, "{count} descriptors are needed and {soft} allowed: run `ulimit -n {count}` first");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -41,7 +41,7 @@ impl Relay {
                 options.clone().env("REDIS_URL", redis.url()).arg("--redis-prefix", prefix)
             }
         };
-        Self { nodes: (0..count).map(|_| Relayd::start(&options)).collect(), store }
+        Self { nodes: (0..count).map(|_| Relayd::start_ready(&options)).collect(), store }
     }
 
     /// A service of nodes that the case started itself.

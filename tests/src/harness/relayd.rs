@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::json::Object;
 use super::log::Log;
 use super::process::Process;
+use super::{guard, http};
 
 /// Flags and environment of one start.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +78,19 @@ impl Relayd {
         Self { process, log, addr }
     }
 
+    /// [`Relayd::start`], then waits until its store answers.
+    pub fn start_ready(options: &Options) -> Self {
+        let relayd = Self::start(options);
+        relayd.wait_ready(200);
+        relayd
+    }
+
+    /// Waits until `/ready` answers with this status.
+    pub fn wait_ready(&self, status: u16) {
+        let what = format!("/ready to answer {status}");
+        guard::read_until(&what, || (http::fetch(self.addr, "/ready").status == status).then_some(()));
+    }
+
     /// Runs it to its end with exactly these options: for starts that must fail. Status, stdout and stderr.
     pub fn run_to_end(options: &Options) -> (ExitStatus, String, String) {
         let mut command = command(options);
@@ -84,7 +98,7 @@ impl Relayd {
         let mut process = Process::spawn(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let out = Log::collect(process.child().stdout.take().unwrap());
         let err = Log::collect(process.child().stderr.take().unwrap());
-        let status = process.wait_end(super::guard::GUARD, "relayd to refuse its configuration");
+        let status = process.wait_end(guard::GUARD, "relayd to refuse its configuration");
         (status, out.whole(), err.whole())
     }
 

@@ -1,0 +1,96 @@
+//! One large message to a slow reader: fragmented as RFC 6455 §5.4 asks, with control frames between the pieces.
+
+use std::thread;
+
+use relay_tests::harness::wire::Wire;
+use relay_tests::harness::ws::{FrameSpec, Opcode, Received, Upgrade, Ws};
+use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(control_frames_pass_a_large_message, notices_wait_for_the_messages_end);
+
+const BYTES: usize = 16 << 20;
+
+fn link(relay: &Relay) -> Pair {
+    let session = Session::register(relay);
+    let workstation = Peer::join(relay, &session, Role::Workstation);
+    let wire = Wire::connect_narrow(relay.addr_of(Role::Phone), 32 << 10);
+    let phone = Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(Role::Phone));
+    Pair::linked(session, workstation, phone)
+}
+
+/// Reads one message frame by frame; `on_control` sees what stands between its pieces. Its payload.
+fn gather(ws: &mut Ws, mut on_control: impl FnMut(Received)) -> Vec<u8> {
+    let mut payload = Vec::new();
+    loop {
+        let frame = ws.frame().expect("a whole message");
+        match frame.opcode {
+            Opcode::Ping | Opcode::Pong | Opcode::Close => on_control(frame),
+            opcode => {
+                // The first frame names the kind, the others continue; the very first FIN ends it.
+                assert_eq!(opcode, if payload.is_empty() { Opcode::Text } else { Opcode::Continuation });
+                payload.extend_from_slice(&frame.payload);
+                if frame.fin {
+                    return payload;
+                }
+            }
+        }
+    }
+}
+
+fn control_frames_pass_a_large_message(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let Pair { mut workstation, mut phone, .. } = link(&relay);
+    let text = "b".repeat(BYTES);
+    thread::scope(|scope| {
+        scope.spawn(|| workstation.text(&text));
+        // Its first piece is here, and most of it is still to come: far more than any socket holds.
+        let ws = phone.ws();
+        let first = ws.frame().expect("a first piece");
+        assert_eq!((first.opcode, first.fin), (Opcode::Text, false), "one frame leaves no room for a pong");
+        ws.send(&FrameSpec::new(Opcode::Ping, "meanwhile"));
+        let mut pongs = Vec::new();
+        let mut rest = first.payload;
+        while pongs.is_empty() {
+            let frame = ws.frame().expect("the rest of it");
+            match frame.opcode {
+                Opcode::Pong => pongs.push(frame.payload),
+                opcode => {
+                    assert_eq!((opcode, frame.fin), (Opcode::Continuation, false), "no pong before its end");
+                    rest.extend_from_slice(&frame.payload);
+                }
+            }
+        }
+        assert_eq!(pongs, [b"meanwhile"]);
+        loop {
+            let frame = ws.frame().expect("the rest of it");
+            assert_eq!(frame.opcode, Opcode::Continuation);
+            rest.extend_from_slice(&frame.payload);
+            if frame.fin {
+                break;
+            }
+        }
+        let envelope = String::from_utf8(rest).expect("UTF-8");
+        assert!(envelope.contains(&text));
+    });
+    workstation.text("behind it");
+    phone.expect_text("behind it");
+}
+
+fn notices_wait_for_the_messages_end(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let Pair { mut workstation, mut phone, .. } = link(&relay);
+    let text = "n".repeat(BYTES / 2);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            workstation.text(&text);
+            workstation.text("last words");
+            workstation.leave();
+        });
+        let envelope = gather(phone.ws(), |control| panic!("{control:?}"));
+        assert!(String::from_utf8(envelope).unwrap().contains(&text));
+    });
+    phone.expect_text("last words");
+    phone.expect(&Event::Left);
+    phone.fence();
+}

@@ -1,0 +1,86 @@
+//! Configuration that can't be: one clear line, exit code 2, and nothing started.
+
+use relay_tests::harness::http::post;
+use relay_tests::harness::{Options, Relay, Relayd};
+
+/// Every case gets a store that needs nothing, so that only the bad value can be at fault.
+fn refused(options: Options) -> String {
+    let shown = format!("{options:?}");
+    let (status, out, err) =
+        Relayd::run_to_end(&options.arg("--store", "memory").arg("--listen", "127.0.0.1"));
+    assert_eq!(status.code(), Some(2), "{shown}: {status}, {err}");
+    assert!(out.is_empty(), "{shown}: stdout is for nobody: {out}");
+    err
+}
+
+#[test]
+fn a_bad_variable_is_named_in_one_line() {
+    for (name, value) in [
+        ("PORT", "abc"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PORT", ""),
+        ("PUBLIC_WS_URL", "http://relay.example/ws"),
+        ("PUBLIC_WS_URL", "nonsense"),
+        ("SESSION_IDLE_SECS", "0"),
+        ("SESSION_IDLE_SECS", "two hours"),
+        ("SESSION_IDLE_SECS", "-5"),
+        ("SESSION_IDLE_SECS", "1.5"),
+        ("SESSION_IDLE_SECS", "99999999999999999999999"),
+        ("HEARTBEAT_INTERVAL_SECS", "0"),
+        ("HEARTBEAT_INTERVAL_SECS", "x"),
+        ("MAX_MESSAGE_BYTES", "0"),
+        ("MAX_MESSAGE_BYTES", "16M?"),
+        ("ALLOWED_ORIGINS", "app.example"),
+        ("ALLOWED_ORIGINS", "https://app.example/path"),
+        ("ALLOWED_ORIGINS", "https://a.example,,"),
+    ] {
+        let err = refused(Options::new().env(name, value));
+        assert_eq!(err.lines().filter(|line| !line.trim().is_empty()).count(), 1, "{name}={value:?}: {err}");
+        let flag = name.to_ascii_lowercase().replace('_', "-");
+        assert!(err.contains(name) || err.contains(&flag), "{name}={value:?} is not named: {err}");
+    }
+}
+
+#[test]
+fn a_bad_flag_is_named_in_one_line() {
+    for (flag, value) in [
+        ("--port", "abc"),
+        ("--session-idle-secs", "0"),
+        ("--store", "disk"),
+        ("--redis-url", "http://127.0.0.1"),
+        ("--stall-secs", "never"),
+        ("--memory-max", "lots"),
+        ("--listen", "nowhere"),
+    ] {
+        let (status, _, err) = Relayd::run_to_end(&Options::new().arg(flag, value));
+        assert_eq!(status.code(), Some(2), "{flag} {value}: {err}");
+        assert_eq!(err.lines().filter(|line| !line.trim().is_empty()).count(), 1, "{flag} {value}: {err}");
+        assert!(err.contains(flag.trim_start_matches('-')), "{flag} {value} is not named: {err}");
+    }
+}
+
+#[test]
+fn an_unknown_flag_is_refused() {
+    let err = refused(Options::new().flag("--no-such-flag"));
+    assert!(err.contains("no-such-flag"), "{err}");
+}
+
+#[test]
+fn a_flag_wins_over_its_variable() {
+    let options =
+        Options::new().env("SESSION_IDLE_SECS", "5").arg("--session-idle-secs", "6").arg("--store", "memory");
+    let relay = Relay::of(vec![Relayd::start(&options)]);
+    let answer = post(relay.addr(), "/api/register", "").expect(200).json();
+    assert_eq!(answer.number("ttl"), 6);
+}
+
+#[test]
+fn a_taken_port_is_told_plainly() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let options = Options::new().arg("--port", &port).arg("--listen", "127.0.0.1").arg("--store", "memory");
+    let (status, _, err) = Relayd::run_to_end(&options);
+    assert!(!status.success(), "{status}");
+    assert!(err.contains(&port), "the port is not named: {err}");
+}

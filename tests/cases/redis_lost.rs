@@ -1,0 +1,112 @@
+//! Redis ends under linked clients and comes back, with its data or empty: local pairs never notice.
+
+use relay_tests::harness::guard::read_until;
+use relay_tests::harness::http::{fetch, post};
+use relay_tests::harness::redis::{Keep, Redis};
+use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Relayd, Role, Session};
+
+/// A node that requires this Redis.
+fn node(redis: &Redis) -> Relay {
+    Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &redis.url()))])
+}
+
+/// Kills Redis and waits until the node has noticed.
+fn lose(redis: &mut Redis, relay: &Relay) {
+    redis.kill();
+    relay.node(Role::Workstation).wait_ready(503);
+}
+
+fn find(redis: &mut Redis, relay: &Relay) {
+    redis.restart();
+    relay.node(Role::Workstation).wait_ready(200);
+}
+
+#[test]
+fn while_it_is_away_frames_flow_and_the_rest_is_told_to_wait() {
+    let mut redis = Redis::start(Keep::Nothing);
+    let relay = node(&redis);
+    let mut pair = Pair::link(&relay);
+    lose(&mut redis, &relay);
+    let away = fetch(relay.addr(), "/ready").expect(503);
+    assert!(!away.text().is_empty(), "it says why");
+    fetch(relay.addr(), "/health").expect(200);
+    for _ in 0..500 {
+        pair.expect_alive();
+    }
+    pair.workstation.fence();
+    let response = post(relay.addr(), "/api/register", "").expect(503);
+    let seconds = response.header("retry-after").and_then(|value| value.parse::<u64>().ok());
+    assert!(seconds.is_some_and(|seconds| seconds > 0), "{response:?}");
+    pair.session.delete(relay.addr()).expect(503);
+    assert_eq!(Peer::try_join(&relay, &pair.session, Role::Phone).unwrap_err(), 1013);
+    // The hello that was refused took nothing from the one who holds the role.
+    pair.expect_alive();
+    find(&mut redis, &relay);
+    post(relay.addr(), "/api/register", "").expect(200);
+    pair.expect_alive();
+}
+
+#[test]
+fn a_redis_that_comes_back_empty_harms_nobody() {
+    let mut redis = Redis::start(Keep::Nothing);
+    let relay = node(&redis);
+    let bystander = Bystander::start(&relay);
+    let mut pair = Pair::link(&relay);
+    for round in 0..3 {
+        lose(&mut redis, &relay);
+        pair.expect_alive();
+        find(&mut redis, &relay);
+        // The session is written again from memory, so that its token is known and the role can be taken over.
+        let mut newer = read_until("the session to be known again", || {
+            match Peer::try_join(&relay, &pair.session, Role::Phone) {
+                Ok(newer) => Some(newer),
+                Err(code) => {
+                    assert!(matches!(code, 4401 | 1013), "round {round}: {code}");
+                    None
+                }
+            }
+        });
+        pair.phone.expect_closed(4409);
+        newer.expect(&Event::Joined(0));
+        pair.workstation.expect(&Event::Left);
+        pair.workstation.expect(&Event::Joined(0));
+        pair.phone = newer;
+        pair.expect_alive();
+        let wrong = Session { token: "0".repeat(32), ..pair.session.clone() };
+        assert_eq!(Peer::try_join(&relay, &wrong, Role::Phone).unwrap_err(), 4401);
+    }
+    pair.session.delete(relay.addr()).expect(204);
+    pair.workstation.until_closed(4410);
+    bystander.done();
+}
+
+#[test]
+fn a_redis_that_comes_back_with_its_data_goes_on() {
+    let mut redis = Redis::start(Keep::Everything);
+    let relay = node(&redis);
+    let mut pair = Pair::link(&relay);
+    let (deleted, idle) = (Session::register(&relay), Session::register(&relay));
+    deleted.delete(relay.addr()).expect(204);
+    lose(&mut redis, &relay);
+    pair.expect_alive();
+    find(&mut redis, &relay);
+    assert_eq!(Peer::try_join(&relay, &deleted, Role::Phone).unwrap_err(), 4401);
+    deleted.register_again(relay.addr()).expect(409);
+    let _joined = read_until("a session nobody was in", || Peer::try_join(&relay, &idle, Role::Phone).ok());
+    pair.expect_alive();
+    pair.session.delete(relay.addr()).expect(204);
+    pair.phone.until_closed(4410);
+    pair.workstation.until_closed(4410);
+}
+
+#[test]
+fn a_session_that_only_redis_knew_comes_back_by_registering_again() {
+    let mut redis = Redis::start(Keep::Nothing);
+    let relay = node(&redis);
+    let session = Session::register(&relay);
+    lose(&mut redis, &relay);
+    find(&mut redis, &relay);
+    assert_eq!(Peer::try_join(&relay, &session, Role::Phone).unwrap_err(), 4401);
+    session.register_again(relay.addr()).expect(200);
+    assert!(Peer::try_join(&relay, &session, Role::Phone).is_ok());
+}

@@ -1,0 +1,201 @@
+//! The floors of the house, guarded by reading the sources: who may name what.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// One file of the project.
+struct Source {
+    /// From the project's root, with slashes.
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// The code without its comments, line by line, numbered from 1.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let without_comment = |line: &'_ str| match line.split_once("//") {
+            // `://` is part of a URL in a string.
+            Some((before, _)) if !before.ends_with(':') => before.len(),
+            _ => line.len(),
+        };
+        self.text.lines().enumerate().map(move |(at, line)| (at + 1, &line[..without_comment(line)]))
+    }
+
+    /// The lines whose code has `path` as a whole path segment: the crate `mio` in `mio::Poll`, not in `signal_hook_mio`.
+    fn naming(&self, segment: &str) -> Vec<String> {
+        let names = |line: &str| {
+            line.match_indices(segment).any(|(at, _)| {
+                let before = line[..at].chars().next_back();
+                let after = &line[at + segment.len()..];
+                let starts = before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '.');
+                starts && (after.starts_with("::") || line.trim_start() == format!("use {segment};"))
+            })
+        };
+        let found = self.code().filter(|(_, line)| names(line));
+        found.map(|(at, line)| format!("{}:{at}: {}", self.name, line.trim())).collect()
+    }
+}
+
+/// Every file below the project's root whose name ends so; build output and installed packages left out.
+fn sources(endings: &[&str]) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path: PathBuf = entry.unwrap().path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let is_ours = !name.starts_with('.') && name != "target" && name != "node_modules";
+            if path.is_dir() && is_ours {
+                folders.push(path);
+            } else if path.is_file() && endings.iter().any(|ending| name.ends_with(ending)) {
+                let text =
+                    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                let name = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+                found.push(Source { name, text });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources below {}", root.display());
+    found
+}
+
+/// Nobody in `rust` for whom `applies` names any of `segments`.
+fn expect_unnamed(rust: &[Source], segments: &[&str], applies: impl Fn(&Source) -> bool) {
+    let checked: Vec<&Source> = rust.iter().filter(|source| applies(source)).collect();
+    let wrong = |segment: &&str| checked.iter().flat_map(|source| source.naming(segment)).collect::<Vec<_>>();
+    let found: Vec<String> = segments.iter().flat_map(wrong).collect();
+    assert!(found.is_empty(), "{segments:?} must not be named here:\n{}", found.join("\n"));
+}
+
+fn is_in(source: &Source, folder: &str) -> bool {
+    source.name.starts_with(folder)
+}
+
+#[test]
+fn only_the_reactor_names_mio() {
+    expect_unnamed(&sources(&[".rs"]), &["mio", "signal_hook_mio"], |source| {
+        is_in(source, "relayd/") && !is_in(source, "relayd/src/reactor/") || is_in(source, "protocol/")
+    });
+}
+
+#[test]
+fn only_its_backend_names_redis() {
+    expect_unnamed(&sources(&[".rs"]), &["redis"], |source| {
+        let declares_a_module_of_that_name =
+            source.code().any(|(_, line)| line.trim().ends_with("mod redis;"));
+        is_in(source, "relayd/")
+            && !is_in(source, "relayd/src/backend/redis")
+            && !declares_a_module_of_that_name
+    });
+}
+
+#[test]
+fn only_backends_name_channels() {
+    expect_unnamed(&sources(&[".rs"]), &["crossbeam_channel", "mpsc"], |source| {
+        is_in(source, "relayd/") && !is_in(source, "relayd/src/backend/")
+    });
+}
+
+#[test]
+fn the_core_sees_no_clock_socket_or_thread() {
+    let worldly = [
+        "net",
+        "thread",
+        "Instant",
+        "SystemTime",
+        "mio",
+        "redis",
+        "socket2",
+        "crossbeam_channel",
+        "tracing",
+        "fs",
+    ];
+    expect_unnamed(&sources(&[".rs"]), &worldly, |source| is_in(source, "relayd/core/src/"));
+    let core =
+        sources(&["Cargo.toml"]).into_iter().find(|source| source.name == "relayd/core/Cargo.toml").unwrap();
+    for banned in ["mio", "redis", "crossbeam-channel", "socket2", "tracing", "signal-hook", "getrandom"] {
+        assert!(!core.text.lines().any(|line| line.starts_with(banned)), "the core depends on {banned}");
+    }
+}
+
+#[test]
+fn lower_floors_name_no_higher_ones() {
+    let rust = sources(&[".rs"]);
+    expect_unnamed(&rust, &["relayd", "relayd_core", "relay_client"], |source| is_in(source, "protocol/"));
+    expect_unnamed(&rust, &["relayd", "relay_client"], |source| is_in(source, "relayd/core/"));
+    expect_unnamed(&rust, &["backend", "reactor", "std::net::TcpStream"], |source| {
+        is_in(source, "relayd/src/http/")
+    });
+    expect_unnamed(&rust, &["reactor", "http"], |source| is_in(source, "relayd/src/backend/"));
+    expect_unnamed(&rust, &["relayd", "relayd_core"], |source| {
+        ["client/", "workstation/", "mobile/"].iter().any(|folder| is_in(source, folder))
+    });
+}
+
+#[test]
+fn main_is_short() {
+    let rust = sources(&[".rs"]);
+    let main = rust.iter().find(|source| source.name == "relayd/src/main.rs").expect("relayd has a main");
+    assert!(main.text.lines().count() < 60, "relayd/src/main.rs has {} lines", main.text.lines().count());
+}
+
+#[test]
+fn every_unsafe_says_why_it_is_sound() {
+    for source in sources(&[".rs"]) {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (at, line) in source.code() {
+            let is_block =
+                line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl");
+            let said = lines[at.saturating_sub(6)..at].iter().any(|near| near.contains("SAFETY:"));
+            assert!(!is_block || said || line.contains('"'), "{}:{at}: unsafe without SAFETY", source.name);
+        }
+    }
+}
+
+#[test]
+fn no_test_sleeps_or_is_ignored() {
+    // Put together here, so that this file does not find itself.
+    let banned =
+        [["thread::", "sleep("].concat(), ["#[", "ignore"].concat(), ["std::thread::", "sleep"].concat()];
+    for source in
+        sources(&[".rs"]).iter().filter(|source| is_in(source, "tests/") || source.name.contains("test"))
+    {
+        for (at, line) in source.code() {
+            let found = banned.iter().find(|word| line.contains(word.as_str()));
+            assert!(found.is_none(), "{}:{at}: {}", source.name, line.trim());
+        }
+    }
+}
+
+#[test]
+fn no_file_names_a_ticket_or_a_home() {
+    let homes = ["home", "Users", "root"].map(|name| format!("/{name}/"));
+    for source in sources(&[".rs", ".md", ".sh", ".toml", ".py", ".yml"]) {
+        for (at, line) in source.text.lines().enumerate() {
+            let place = format!("{}:{}: {line}", source.name, at + 1);
+            assert!(!homes.iter().any(|home| line.contains(home)), "somebody's folder: {place}");
+            assert!(!names_a_ticket(line), "a ticket's number: {place}");
+        }
+    }
+}
+
+/// A `#` with digits behind it, as trackers number what they track: after a space or a bracket.
+fn names_a_ticket(line: &str) -> bool {
+    line.match_indices('#').any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + 1..].chars().next();
+        before.is_some_and(|c| c == ' ' || c == '(') && after.is_some_and(|c| c.is_ascii_digit())
+    })
+}
+
+#[test]
+fn the_readers_of_sources_see_what_they_look_for() {
+    let source = |text: &str| Source { name: "x.rs".to_owned(), text: text.to_owned() };
+    for named in ["use mio::Poll;", "    let x = mio::Token(1);", "fn f(x: ::mio::Poll)", "use mio;"] {
+        assert_eq!(source(named).naming("mio").len(), 1, "{named}");
+    }
+    for unnamed in ["// mio::Poll", "signal_hook_mio::x()", "amio::x()", "let mio = 1;", "x.mio::<u8>()"] {
+        assert_eq!(source(unnamed).naming("mio").len(), 0, "{unnamed}");
+    }
+    assert!(names_a_ticket(concat!("as told in ", "#", "12")) && !names_a_ticket("r#\"x\"# and #[test]"));
+}

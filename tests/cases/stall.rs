@@ -1,0 +1,76 @@
+//! A reader that never reads again is cut, and its peer is told.
+
+use std::io::Write;
+use std::thread;
+
+use relay_tests::harness::wire::Wire;
+use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade};
+use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(a_stalled_reader_is_cut_and_its_peer_told, a_slow_reader_is_not_cut);
+
+fn start(set_up: SetUp) -> Relay {
+    Relay::start_with(set_up, &Options::new().arg("--stall-secs", "2"))
+}
+
+fn link(relay: &Relay) -> Pair {
+    let session = Session::register(relay);
+    let workstation = Peer::join(relay, &session, Role::Workstation);
+    let wire = Wire::connect_narrow(relay.addr_of(Role::Phone), 32 << 10);
+    let phone = Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(Role::Phone));
+    Pair::linked(session, workstation, phone)
+}
+
+fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
+    let relay = start(set_up);
+    let bystander = Bystander::start(&relay);
+    let Pair { session, mut workstation, mut phone } = link(&relay);
+    let frame = FrameSpec::new(Opcode::Binary, vec![7; 100_000]).encode();
+    let mut sender = workstation.ws().wire().sender();
+    thread::scope(|scope| {
+        // More than fits anywhere; once the phone is cut, the rest is dropped as in any absence.
+        scope.spawn(move || (0..300).for_each(|_| sender.write_all(&frame).unwrap()));
+        workstation.expect(&Event::Left);
+    });
+    workstation.fence();
+    // Whatever the phone still reads is whole, and a Close says why.
+    loop {
+        match phone.ws().message() {
+            Ok(Message::Text(_) | Message::Ping(_)) => {}
+            Ok(Message::Close(code, _)) => {
+                assert_eq!(code, 4408);
+                break;
+            }
+            Ok(other) => panic!("{other:?}"),
+            // A Close can't be put into the middle of a frame that is not read; then the connection just ends.
+            Err(_) => break,
+        }
+    }
+    drop(phone);
+    let mut phone = Peer::join(&relay, &session, Role::Phone);
+    phone.expect(&Event::Joined(0));
+    assert!(matches!(workstation.event(), Event::Joined(_)));
+    workstation.text("to the one who reads");
+    phone.expect_text("to the one who reads");
+    bystander.done();
+}
+
+fn a_slow_reader_is_not_cut(set_up: SetUp) {
+    let relay = start(set_up);
+    let Pair { mut workstation, mut phone, .. } = link(&relay);
+    let text = "s".repeat(100_000);
+    let frame = FrameSpec::text(&text).encode();
+    let mut sender = workstation.ws().wire().sender();
+    thread::scope(|scope| {
+        scope.spawn(move || (0..100).for_each(|_| sender.write_all(&frame).unwrap()));
+        let (_never, pace) = std::sync::mpsc::channel::<()>();
+        for _ in 0..100 {
+            // Ten megabytes in eight seconds: well over the least that a reader has to take.
+            let _ = pace.recv_timeout(std::time::Duration::from_millis(80));
+            phone.expect_text(&text);
+        }
+    });
+    phone.text("still here");
+    workstation.expect_text("still here");
+}
