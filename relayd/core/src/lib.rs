@@ -4,7 +4,11 @@
 //! bytes are slices. The reactor drives it, and so does a simulator.
 
 pub mod deadlines;
+pub mod event;
 pub mod limits;
+mod pairs;
+mod peer;
+pub mod relay;
 pub mod store;
 pub mod time;
 pub mod wire;

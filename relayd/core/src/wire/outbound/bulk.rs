@@ -98,7 +98,7 @@ impl Bulk {
         self.begun = true;
     }
 
-    pub(super) fn release(self: Box<Self>, pool: &mut Pool) {
+    pub(super) fn release(self, pool: &mut Pool) {
         pool.give_back(self.message);
     }
 
