@@ -227,7 +227,7 @@ impl Relay {
             Answer::Registered { ticket, outcome } => self.push(Action::Registered { ticket, outcome }),
             Answer::Deleted { ticket, session, outcome } => self.on_deleted(ticket, session, outcome, now),
             Answer::Claimed { conn, session, role, outcome } => {
-                self.on_claimed(conn, session, role, outcome, now)
+                self.on_claimed(conn, session, role, outcome, now);
             }
             Answer::Checked { session, role, generation, outcome } => {
                 self.on_checked(session, role, generation, outcome, now);
