@@ -115,6 +115,21 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The session that the request is about.
+    pub const fn session(&self) -> SessionId {
+        match *self {
+            Request::Register { session, .. }
+            | Request::Delete { session, .. }
+            | Request::Claim { session, .. }
+            | Request::Expire { session }
+            | Request::Release { session, .. }
+            | Request::Touch { session, .. } => session,
+            Request::Check { hold } => hold.session,
+        }
+    }
+}
+
 /// The answer to one [`Request`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {

@@ -3,22 +3,29 @@
 //! Carries requests to the store and answers back, and decides nothing else. The reactor's thread submits and drains;
 //! neither call ever blocks, fails or calls back. Whatever waits for Redis waits on a thread of this module's own.
 
+pub mod detect;
 pub mod memory;
+pub mod redis;
 
+use std::io;
 use std::time::Duration;
 
 use protocol::ids::NodeId;
 use relayd_core::store::table::TableLimits;
 use relayd_core::store::{Answer, Conn, Request};
 use relayd_core::time::Time;
+use thiserror::Error;
 
 pub use self::memory::Memory;
+pub use self::redis::{Redis, RedisSettings};
 
 /// The store this process uses. An enum, as both kinds are known.
 #[derive(Debug)]
 pub enum Backend {
     /// Embedded: sessions live and die with this process.
-    Memory(Memory),
+    Memory(Box<Memory>),
+    /// Shared: sessions outlive this process and are seen by all nodes.
+    Redis(Box<Redis>),
 }
 
 /// Whether the store can be asked.
@@ -33,17 +40,41 @@ pub enum Status {
     },
 }
 
+/// The store could not be set up. That a Redis can't be reached is no such error: it is dialed until it can.
+#[derive(Debug, Error)]
+pub enum BackendError {
+    /// The URL can't name a Redis.
+    #[error("REDIS_URL can't be used ({reason}); give redis://[user:password@]host[:port][/db]")]
+    Url {
+        /// What is wrong with it, without its password.
+        reason: String,
+    },
+    /// No thread could be started.
+    #[error("no thread for Redis could be started ({0}); raise the process's thread or memory limit")]
+    Thread(#[source] io::Error),
+}
+
 impl Backend {
     /// The embedded store, for sessions that end after `idle_secs` without activity.
     pub fn memory(idle_secs: u64, limits: TableLimits, node: NodeId) -> Self {
-        Backend::Memory(Memory::new(idle_secs, limits, node))
+        Backend::Memory(Box::new(Memory::new(idle_secs, limits, node)))
+    }
+
+    /// A shared store. `wake` is called from another thread whenever there is something to drain; it must not block.
+    ///
+    /// # Errors
+    /// The URL can't be used, or no thread could be started.
+    pub fn redis(settings: RedisSettings, wake: impl Fn() + Send + 'static) -> Result<Self, BackendError> {
+        Ok(Backend::Redis(Box::new(Redis::start(settings, wake)?)))
     }
 
     /// Takes a request. Its answer, if it has one, comes out of [`Backend::drain`]; if there is no room or the store
-    /// is away, that answer says so.
+    /// is away, that answer says so. Releases, touches and checks are kept through an outage instead, the latest of
+    /// each session and role; a check is dropped, unanswered, when its own hold is released or a later one is checked.
     pub fn submit(&mut self, request: Request, now: Time) {
         match self {
             Backend::Memory(memory) => memory.submit(&request, now),
+            Backend::Redis(redis) => redis.submit(request, now),
         }
     }
 
@@ -51,14 +82,16 @@ impl Backend {
     /// comes, and a granted role must be released.
     pub fn cancel(&mut self, conn: Conn) {
         match self {
-            Backend::Memory(_) => _ = conn,
+            Backend::Memory(_) => {}
+            Backend::Redis(redis) => redis.cancel(conn),
         }
     }
 
     /// The next answer, until `None`. Call it after each wake, at [`Backend::next_deadline`], and after submitting.
-    pub fn drain(&mut self, _now: Time) -> Option<Answer> {
+    pub fn drain(&mut self, now: Time) -> Option<Answer> {
         match self {
             Backend::Memory(memory) => memory.drain(),
+            Backend::Redis(redis) => redis.drain(now),
         }
     }
 
@@ -66,6 +99,7 @@ impl Backend {
     pub fn next_deadline(&self) -> Option<Time> {
         match self {
             Backend::Memory(memory) => memory.next_deadline(),
+            Backend::Redis(redis) => redis.next_deadline(),
         }
     }
 
@@ -73,6 +107,7 @@ impl Backend {
     pub fn kind(&self) -> &'static str {
         match self {
             Backend::Memory(_) => "memory",
+            Backend::Redis(_) => "redis",
         }
     }
 
@@ -80,6 +115,7 @@ impl Backend {
     pub fn status(&self) -> &Status {
         match self {
             Backend::Memory(_) => &Status::Available,
+            Backend::Redis(redis) => redis.status(),
         }
     }
 
@@ -87,13 +123,15 @@ impl Backend {
     pub fn restored(&self) -> u64 {
         match self {
             Backend::Memory(_) => 1,
+            Backend::Redis(redis) => redis.restored(),
         }
     }
 
     /// Sends what waits, releases above all, for at most `timeout`, then ends the threads. Blocks that long.
     pub fn flush_and_stop(self, now: Time, timeout: Duration) {
         match self {
-            Backend::Memory(_) => _ = (now, timeout),
+            Backend::Memory(_) => {}
+            Backend::Redis(redis) => redis.flush_and_stop(now, timeout),
         }
     }
 }
