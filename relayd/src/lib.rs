@@ -1,3 +1,3 @@
-//! relayd: pairs a workstation with a phone and passes frames between them.
-//!
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration.
+
+pub mod http;
