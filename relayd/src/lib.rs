@@ -3,3 +3,6 @@
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration.
 
 pub mod backend;
+pub mod http;
+pub mod metrics;
+pub mod reactor;

@@ -123,6 +123,7 @@ impl Reactor {
                 return;
             }
             let Some((stream, address)) = acceptor.next(now) else { return };
+            self.metrics.accepts += 1;
             if let Err(error) = self.conns.admit(stream, address, self.poll.registry(), now) {
                 tracing::debug!(%error, "a new connection could not be set up");
             }

@@ -75,7 +75,9 @@ impl Reactor {
         pool.give_back(std::mem::take(&mut connection.parked));
         connection.stage = Stage::Closing;
         tracing::debug!(name = conn.name, code, "closing");
-        self.metrics.count_close(code);
+        if let Some(known) = code.and_then(CloseCode::parse) {
+            self.metrics.count_close(known);
+        }
         self.conns.mark_dirty(conn);
         self.conns.schedule(conn);
     }

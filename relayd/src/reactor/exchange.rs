@@ -16,6 +16,7 @@ use super::conns::HEAD_WITHIN;
 use super::read::Got;
 use crate::backend::Status;
 use crate::http::{self, Answered, Call, Context, Parsed, Reply};
+use crate::metrics::CONTENT_TYPE;
 
 /// Between two requests of one connection, and for an answer to be taken.
 const IDLE_WITHIN: Duration = Duration::from_secs(30);
@@ -167,12 +168,17 @@ impl Reactor {
         let reply = if self.drain_until.is_some() { reply.closing() } else { reply };
         match call {
             Call::Ready => {
-                let answered = reply.ready(&self.settings.policy, self.readiness(), &mut self.answer);
+                let readiness = match self.backend.status() {
+                    _ if self.drain_until.is_some() => Err("this node is stopping: ask another one"),
+                    Status::Available => Ok(self.backend.kind()),
+                    Status::Away { reason } => Err(reason.as_str()),
+                };
+                let answered = reply.ready(&self.settings.policy, readiness, &mut self.answer);
                 self.queue_answer(conn, answered);
             }
             Call::Metrics => {
-                let (content_type, text) = self.metrics_text();
-                let answered = reply.metrics(&self.settings.policy, content_type, &text, &mut self.answer);
+                let text = self.metrics_text();
+                let answered = reply.metrics(&self.settings.policy, CONTENT_TYPE, &text, &mut self.answer);
                 self.queue_answer(conn, answered);
             }
             Call::Register { again } => self.register(conn, again, reply),
@@ -185,11 +191,10 @@ impl Reactor {
     }
 
     fn register(&mut self, conn: Conn, again: Option<(SessionId, Token)>, reply: Reply) {
-        let ids = again.map_or_else(|| Ok((SessionId::random()?, Token::random()?)), Ok);
+        let ids = again.map_or_else(fresh_ids, Ok);
         let (session, token) = match ids {
             Ok(ids) => ids,
             Err(error) => {
-                let error: getrandom::Error = error;
                 tracing::error!(%error, "the operating system gave no random bits");
                 let answered = http::overloaded(&self.settings.policy, &mut self.answer);
                 return self.queue_answer(conn, answered);
@@ -259,24 +264,17 @@ impl Reactor {
         exchange_of(&mut self.conns, conn)?.pending.take()
     }
 
-    fn readiness(&self) -> Result<&str, &str> {
-        match self.backend.status() {
-            _ if self.drain_until.is_some() => Err("this node is stopping: ask another one"),
-            Status::Available => Ok(self.backend.kind()),
-            Status::Away { reason } => Err(reason),
-        }
-    }
-
-    fn metrics_text(&self) -> (&'static str, String) {
-        let gauges = crate::metrics::Gauges {
-            connections: self.conns.len() as u64,
-            websockets: self.relay.connections() as u64,
-            sessions: self.relay.sessions() as u64,
-            links: self.relay.links() as u64,
-            buffer_bytes: self.conns.pool.lent() as u64,
-            store_available: *self.backend.status() == Status::Available,
-        };
-        (crate::metrics::CONTENT_TYPE, self.metrics.text(&gauges))
+    fn metrics_text(&mut self) -> String {
+        let websockets = self.relay.connections() as u64;
+        self.metrics.http_connections = self.conns.len() as u64 - websockets;
+        self.metrics.ws_connections = websockets;
+        self.metrics.sessions = self.relay.sessions() as u64;
+        self.metrics.links_local = self.relay.links() as u64;
+        self.metrics.buffer_bytes = self.conns.pool.lent() as u64;
+        self.metrics.store_up = *self.backend.status() == Status::Available;
+        let mut text = String::new();
+        self.metrics.write_text(self.backend.kind(), &mut text);
+        text
     }
 }
 
@@ -285,4 +283,8 @@ fn exchange_of(conns: &mut super::conns::Conns, conn: Conn) -> Option<&mut Excha
         Stage::Http(exchange) => Some(exchange),
         _ => None,
     }
+}
+
+fn fresh_ids() -> Result<(SessionId, Token), protocol::ids::RandomError> {
+    Ok((SessionId::random()?, Token::random()?))
 }

@@ -73,13 +73,14 @@ impl Reactor {
         let now = self.clock.now();
         let Some(joined) = joined else { return self.on_unjoined(conn, message) };
         if message.is_heartbeat() {
+            self.metrics.heartbeats += 1;
             self.relay.note_heartbeat(conn, now);
             return self.answer_heartbeat(conn, message);
         }
         match self.relay.route(conn, now) {
             Verdict::Peer(to) => self.pass_on(joined, to, message),
             Verdict::Absent => {
-                self.metrics.frames_absent += 1;
+                self.metrics.frames_absent[joined.role.index()] += 1;
                 message.give_back(self);
                 None
             }
@@ -92,7 +93,8 @@ impl Reactor {
 
     /// Writes a frame into its target's queue.
     fn pass_on(&mut self, joined: Joined, to: Conn, message: Message<'_>) -> Option<Stop> {
-        self.metrics.count_frame(joined.role, message.len());
+        self.metrics.frames[joined.role.index()] += 1;
+        self.metrics.frame_bytes[joined.role.index()] += message.bytes().len() as u64;
         let stamp = Stamp { session_hex: joined.session_hex, from: joined.role, at: self.clock.unix() };
         let Some((target, pool)) = self.conns.with_pool(to) else { return None };
         let bare = matches!(&target.stage, Stage::Open(open) if open.raw);
@@ -151,10 +153,6 @@ impl Message<'_> {
             Message::Binary(bytes) => bytes,
             Message::Gathered(_, chunk) => chunk,
         }
-    }
-
-    fn len(&self) -> usize {
-        self.bytes().len()
     }
 
     fn is_text(&self) -> bool {

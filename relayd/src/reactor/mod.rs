@@ -52,7 +52,6 @@ pub struct Settings {
 }
 
 /// One thread's worth of relay.
-#[derive(Debug)]
 pub struct Reactor {
     poll: Poll,
     events: Events,

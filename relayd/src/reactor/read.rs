@@ -81,8 +81,6 @@ impl Reactor {
             Some(Stop::Wait) => {}
             Some(Stop::First { payload, is_text }) => {
                 self.handle(Input::First { conn, payload: &payload, is_text });
-                // In the same turn nothing may follow a hello; what is parked behind it waits for the answer.
-                self.conns.schedule(conn);
             }
             Some(Stop::Left(said)) => self.handle(Input::Left { conn, said: Some(said) }),
             Some(Stop::Fault(code)) => self.handle(Input::Fault { conn, code }),

@@ -6,7 +6,6 @@ use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
-#[derive(Debug)]
 pub(super) struct StopSignals {
     signals: Signals,
 }
