@@ -12,3 +12,6 @@ pub mod relay;
 pub mod store;
 pub mod time;
 pub mod wire;
+
+#[cfg(test)]
+mod testkit;

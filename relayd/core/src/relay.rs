@@ -183,6 +183,11 @@ impl Relay {
         self.pairs.len()
     }
 
+    /// How many timers are armed.
+    pub fn timers(&self) -> usize {
+        self.deadlines.len()
+    }
+
     /// How many links stand.
     pub const fn links(&self) -> usize {
         self.links

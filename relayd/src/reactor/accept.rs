@@ -39,10 +39,12 @@ const BACKLOG: i32 = 4096;
 pub fn bind(address: Option<IpAddr>, port: u16) -> io::Result<std::net::TcpListener> {
     match address {
         Some(address) => listen(SocketAddr::new(address, port)),
-        None => listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)).or_else(|error| match error.kind() {
-            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
-            _ => listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)),
-        }),
+        None => {
+            listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)).or_else(|error| match error.kind() {
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+                _ => listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)),
+            })
+        }
     }
 }
 

@@ -33,7 +33,9 @@ impl Reactor {
     fn apply(&mut self, action: Action) -> Result<(), Conn> {
         match action {
             Action::Admit { conn, session, role } => {
-                if let Some(Stage::Open(open)) = self.conns.of_mut(conn).map(|connection| &mut connection.stage) {
+                if let Some(Stage::Open(open)) =
+                    self.conns.of_mut(conn).map(|connection| &mut connection.stage)
+                {
                     open.joined = Some(Joined::new(session, role));
                     tracing::debug!(session = %session.log_tag(), %role, name = conn.name, "joined");
                 }

@@ -40,7 +40,13 @@ impl Conns {
     }
 
     /// A new connection starts its first HTTP exchange.
-    pub fn admit(&mut self, stream: TcpStream, address: IpAddr, registry: &Registry, now: Time) -> io::Result<()> {
+    pub fn admit(
+        &mut self,
+        stream: TcpStream,
+        address: IpAddr,
+        registry: &Registry,
+        now: Time,
+    ) -> io::Result<()> {
         // Frames are written once per turn: waiting for more to send with them would only delay.
         stream.set_nodelay(true)?;
         let entry = self.slab.vacant_entry();
@@ -79,7 +85,9 @@ impl Conns {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Conn, &Connection)> {
-        self.slab.iter().map(|(slot, connection)| (Conn { slot: slot as u32, name: connection.name }, connection))
+        self.slab
+            .iter()
+            .map(|(slot, connection)| (Conn { slot: slot as u32, name: connection.name }, connection))
     }
 
     /// Takes a connection out and gives its memory back. Its socket closes with what is returned.

@@ -115,7 +115,8 @@ impl Reactor {
     /// Before a role is held there is one message: the hello.
     fn on_unjoined(&mut self, conn: Conn, message: Message<'_>) -> Option<Stop> {
         let is_first = self.relay.route(conn, self.clock.now()) == Verdict::Core;
-        let stop = is_first.then(|| Stop::First { payload: message.bytes().to_vec(), is_text: message.is_text() });
+        let stop =
+            is_first.then(|| Stop::First { payload: message.bytes().to_vec(), is_text: message.is_text() });
         message.give_back(self);
         stop.or(Some(Stop::Wait))
     }

@@ -44,7 +44,11 @@ impl Reactor {
             let largest = open.map(|(conn, connection)| (connection.held(), conn)).max();
             let Some((held, conn)) = largest.filter(|&(held, _)| held > 0) else { return };
             let lent = self.conns.pool.lent();
-            tracing::warn!(held, lent, "memory is full: the connection that holds most is closed (see --memory-max)");
+            tracing::warn!(
+                held,
+                lent,
+                "memory is full: the connection that holds most is closed (see --memory-max)"
+            );
             self.handle(Input::Fault { conn, code: CloseCode::TryLater });
         }
     }

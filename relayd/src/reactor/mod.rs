@@ -275,7 +275,10 @@ impl Reactor {
 
     fn begin_drain(&mut self) {
         let now = self.clock.now();
-        tracing::info!(connections = self.conns.len(), "stopping: no new connections, the open ones are told");
+        tracing::info!(
+            connections = self.conns.len(),
+            "stopping: no new connections, the open ones are told"
+        );
         self.drain_until = Some(now + self.settings.drain);
         self.acceptor = None;
         self.handle(Input::Drain);

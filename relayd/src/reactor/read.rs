@@ -73,7 +73,9 @@ impl Reactor {
     fn after_forward(&mut self, conn: Conn, stop: Option<Stop>, got: Got) {
         match stop {
             None => match got {
-                Got::Bytes(_) if self.conns.of(conn).is_some_and(|c| c.flags.readable) => self.conns.schedule(conn),
+                Got::Bytes(_) if self.conns.of(conn).is_some_and(|c| c.flags.readable) => {
+                    self.conns.schedule(conn)
+                }
                 Got::Bytes(_) | Got::Nothing => {}
                 Got::End => self.handle(Input::Left { conn, said: None }),
                 Got::Failed => self.gone(conn),
@@ -90,7 +92,8 @@ impl Reactor {
 
     /// True if the connection is not read now. Whatever ends that puts it on the list to serve.
     fn must_wait(&self, conn: Conn) -> bool {
-        let has_answer_room = self.conns.of(conn).is_some_and(|connection| connection.outbound.has_answer_room());
+        let has_answer_room =
+            self.conns.of(conn).is_some_and(|connection| connection.outbound.has_answer_room());
         !has_answer_room || self.relay.is_paused(conn)
     }
 
