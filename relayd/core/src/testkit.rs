@@ -66,11 +66,16 @@ fn run(seed: u64) -> Counts {
     for _ in 0..STEPS {
         world.step();
     }
+    for _ in 0..QUIET_STEPS {
+        world.quiet_step();
+    }
     world.settle();
     world.counts
 }
 
 const STEPS: usize = 4000;
+
+const QUIET_STEPS: usize = 100;
 
 fn number_from(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

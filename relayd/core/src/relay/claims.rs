@@ -95,10 +95,17 @@ impl Relay {
         self.close(end.conn, Goodbye::Now(CloseCode::Replaced), now);
     }
 
-    /// True if the holder that the store names is a connection of this node that is still there.
-    pub(super) fn is_here(&self, session: SessionId, role: Role, holder: Holder) -> bool {
-        holder.node == self.node
-            && self.pairs.end(session, role).is_some_and(|end| end.conn.name == holder.conn)
+    /// True if the holder that the store names is a connection of this node that is still there. One that is not is
+    /// the remainder of a claim whose answer was lost, and is given back.
+    pub(super) fn is_here(&mut self, session: SessionId, role: Role, holder: Holder) -> bool {
+        if holder.node != self.node {
+            return false;
+        }
+        let is_here = self.pairs.end(session, role).is_some_and(|end| end.conn.name == holder.conn);
+        if !is_here {
+            self.push(Action::Submit(Request::Release { session, role, generation: holder.generation }));
+        }
+        is_here
     }
 
     /// Takes the pending claim of `conn`, if it is waiting for one.

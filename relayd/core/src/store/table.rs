@@ -20,7 +20,7 @@ use super::{Answer, Checked, Claimed, Deleted, Expired, Hold, Holder, Registered
 use crate::time::Time;
 
 /// A store in memory. Never blocks; every request is answered at once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     idle: Duration,
     sessions: Sessions,

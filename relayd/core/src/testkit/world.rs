@@ -21,6 +21,9 @@ use crate::time::Time;
 const HIGH: usize = 8;
 const LOW: usize = 2;
 
+/// Answers that find room above the high mark.
+const ANSWERS: usize = 4;
+
 pub(super) struct World {
     rng: Rng,
     now: Time,
@@ -38,6 +41,8 @@ pub(super) struct World {
     store_is_away: bool,
     /// How many `peer-joined` were sent.
     told_joined: u64,
+    /// Claims that the store may have carried out though nobody was told.
+    unanswered: Vec<u64>,
     pub counts: Counts,
 }
 
@@ -65,6 +70,7 @@ impl World {
             answers: VecDeque::new(),
             store_is_away: false,
             told_joined: 0,
+            unanswered: Vec::new(),
             counts: Counts::default(),
         };
         for _ in 0..3 {
@@ -93,6 +99,18 @@ impl World {
         self.check();
     }
 
+    /// A thing after which nobody gets anything new to read: whoever is owed a look must get it from what happens.
+    pub fn quiet_step(&mut self) {
+        match self.rng.below(10) {
+            0..=3 => self.serve_some(),
+            4..=6 => self.on_some_client(Self::read_some),
+            7 => self.on_some_client(Self::abort),
+            8 => self.on_some_client(|world, slot| world.toggle_reading(slot)),
+            _ => self.store_works(),
+        }
+        self.check();
+    }
+
     /// Faults end, everybody reads, everything on its way arrives: then whatever was owed must be there.
     pub fn settle(&mut self) {
         self.store_is_away = false;
@@ -100,17 +118,56 @@ impl World {
         for client in self.clients.iter_mut().flatten() {
             client.reads = true;
         }
-        for _ in 0..10_000 {
-            let slots: Vec<usize> = (0..self.clients.len()).collect();
-            slots.iter().for_each(|&slot| self.serve(slot));
-            slots.iter().for_each(|&slot| self.read(slot, usize::MAX));
-            self.store_works();
-            self.check();
-        }
-        for client in self.clients.iter().flatten().filter(|client| client.is_joined && !client.is_closing) {
+        (0..10_000).for_each(|_| self.everybody_works());
+        for client in self.holders() {
             assert!(!self.relay.is_paused(client.conn), "paused for no reason: {client:?}");
             assert!(client.sent.is_empty(), "never read: {client:?}");
             self.check_whole(client);
+        }
+        self.check_store();
+        self.expire_all();
+    }
+
+    fn everybody_works(&mut self) {
+        for slot in 0..self.clients.len() {
+            self.serve(slot);
+            self.read(slot, usize::MAX);
+        }
+        self.store_works();
+        self.check();
+    }
+
+    /// Nobody does anything any more: every session ends in its time, whatever the store did meanwhile.
+    fn expire_all(&mut self) {
+        for _ in 0..200 {
+            self.pass_time(5_000);
+            (0..30).for_each(|_| self.everybody_works());
+        }
+        assert_eq!(self.holders().count(), 0, "sessions that nobody used for long still live");
+        assert_eq!(self.relay.sessions(), 0);
+    }
+
+    fn holders(&self) -> impl Iterator<Item = &Client> {
+        self.clients.iter().flatten().filter(|client| client.is_joined && !client.is_closing)
+    }
+
+    /// The store names exactly those who hold a role.
+    fn check_store(&self) {
+        let mut table = self.table.clone();
+        let ticket = Conn { slot: 0, name: 0 };
+        for (index, &(session, _)) in self.sessions.iter().enumerate() {
+            let request = Request::Delete { ticket, session, token: None };
+            let stored = match table.apply(self.node, &request, self.now) {
+                Some(Answer::Deleted { outcome: Deleted::Gone { holders }, .. }) => holders,
+                _ => [None; 2],
+            };
+            for role in Role::ALL {
+                let held = self.holders().find(|client| client.session == index && client.role == role);
+                let stored = stored[role.index()].map(|holder| holder.conn);
+                // A claim whose answer was lost is in the store until the next one of its role.
+                let stored = stored.filter(|name| !self.unanswered.contains(name));
+                assert_eq!(stored, held.map(|client| client.conn.name), "the store and the node disagree");
+            }
         }
     }
 
@@ -235,7 +292,7 @@ impl World {
                 client.sent.clear();
                 return;
             }
-            if self.relay.is_paused(conn) {
+            if self.relay.is_paused(conn) || client.queue.len() > HIGH + ANSWERS {
                 self.counts.pauses += 1;
                 return;
             }
@@ -249,7 +306,11 @@ impl World {
     fn take(&mut self, slot: usize, conn: Conn, what: Sent) {
         match what {
             Sent::Hello { is_good } => self.take_hello(slot, conn, is_good),
-            Sent::Heartbeat => self.relay.note_heartbeat(conn, self.now),
+            Sent::Heartbeat if self.client(slot).is_joined => {
+                self.relay.note_heartbeat(conn, self.now);
+                self.queue(conn, Queued::Notice(Notice::HbAck));
+            }
+            Sent::Heartbeat => {}
             Sent::Close => self.handle(Input::Left { conn, said: Some(PeerClose::Code(1000)) }),
             Sent::Frame(mark) => match self.relay.route(conn, self.now) {
                 Verdict::Peer(to) => {
@@ -288,6 +349,10 @@ impl World {
         }
         let conn = client.conn;
         let items: Vec<Queued> = (0..count).map_while(|_| client.queue.pop_front()).collect();
+        if items.iter().any(|item| matches!(item, Queued::Ping)) {
+            // It answers, and any byte counts.
+            self.relay.note_read(conn, self.now);
+        }
         let (left, is_over) = (client.queue.len(), items.iter().any(|item| matches!(item, Queued::Close(_))));
         for item in &items {
             self.deliver(slot, *item);
@@ -346,6 +411,9 @@ impl World {
             let works = !fails || self.rng.one_in(2);
             let answer = if works { self.table.apply(self.node, &request, self.now) } else { None };
             self.counts.store_faults += u64::from(fails);
+            if let (true, Request::Claim { conn, .. }) = (fails && works, request) {
+                self.unanswered.push(conn.name);
+            }
             self.answers.extend(if fails { away(&request) } else { answer });
         }
         if self.rng.one_in(2) {

@@ -9,7 +9,7 @@ use crate::store::{Checked, Claimed, Hold, Holder, TAKEOVER_WINDOW_MS, TAKEOVERS
 use crate::time::Time;
 
 /// A session. Small until somebody claims a role, since most that are ever registered may wait for nobody.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) token: TokenDigest,
     pub(super) active: Time,
@@ -27,7 +27,7 @@ pub(super) struct Asker {
 }
 
 /// A role that was held at least once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Seat {
     held: Option<Held>,
     /// The highest generation ever seen here, so that none is given twice. `held.generation <= top`.
@@ -118,7 +118,7 @@ fn is_same_instance(holder: Option<InstanceClaim>, asker: Option<InstanceClaim>)
 }
 
 /// The times of a role's last takeovers, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Takeovers {
     times: [Time; TAKEOVERS_MAX],
     /// How many of `times` are set: the last ones. `known <= TAKEOVERS_MAX`.

@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::store::EXPIRY_GRACE_MS;
 use crate::time::Time;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sessions {
     idle: Duration,
     sessions_max: usize,

@@ -9,7 +9,7 @@ use protocol::message::KillReason;
 use crate::store::TOMBSTONE_MS;
 use crate::time::Time;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tombstones {
     tombstones_max: usize,
     by_id: HashMap<SessionId, Tombstone>,
@@ -17,7 +17,7 @@ pub(super) struct Tombstones {
     order: VecDeque<(Time, SessionId)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Tombstone {
     reason: KillReason,
     until: Time,
