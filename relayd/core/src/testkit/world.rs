@@ -406,8 +406,11 @@ impl World {
     /// The store carries out a request, or fails before or after doing so, and an answer comes back.
     fn store_works(&mut self) {
         if let Some(request) = self.requests.pop_front() {
-            let fails =
-                self.store_is_away || (self.rng.one_in(20) && !matches!(request, Request::Release { .. }));
+            let fails = self.store_is_away || self.rng.one_in(20);
+            if fails && matches!(request, Request::Release { .. }) {
+                // Kept by the backend until it can be sent.
+                self.requests.push_back(request);
+            }
             let works = !fails || self.rng.one_in(2);
             let answer = if works { self.table.apply(self.node, &request, self.now) } else { None };
             self.counts.store_faults += u64::from(fails);
