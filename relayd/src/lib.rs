@@ -1,3 +1,3 @@
-//! The shell around [`relayd_core`]: sockets, threads, stores, configuration.
 
 pub mod http;
+pub mod metrics;
