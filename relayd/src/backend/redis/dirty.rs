@@ -4,6 +4,7 @@
 //! holds, and can wait as long as Redis is away.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use protocol::ids::{Role, SessionId};
 use relayd_core::store::{Hold, Request};
@@ -85,7 +86,7 @@ impl Pending {
     }
 
     fn touch(&mut self, idle_ms: u64, now: Time) {
-        let active = now - std::time::Duration::from_millis(idle_ms);
+        let active = now - Duration::from_millis(idle_ms);
         self.active = self.active.max(Some(active));
     }
 
@@ -112,3 +113,90 @@ impl Pending {
 
 /// Two releases, one activity, two checks.
 pub(super) const TAKEN_AT_ONCE: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::TokenDigest;
+
+    use super::*;
+
+    const NOW: Time = Time::from_ms(1_000_000);
+    const P: Role = Role::Phone;
+
+    fn session(id: u8) -> SessionId {
+        SessionId::from_bytes([id; 16])
+    }
+
+    fn release(id: u8, generation: u64) -> Request {
+        Request::Release { session: session(id), role: P, generation }
+    }
+
+    fn check(id: u8, generation: u64) -> Request {
+        let token = TokenDigest::from_bytes([0; 32]);
+        let session = session(id);
+        Request::Check {
+            hold: Hold { session, token, role: P, conn: 1, generation, instance: None, idle_ms: 10 },
+        }
+    }
+
+    /// What is taken, in words.
+    fn taken(notes: &[Request], later_ms: u64) -> Vec<String> {
+        let mut dirty = Dirty::default();
+        assert!(notes.iter().all(|note| dirty.try_note(note, NOW)));
+        let (mut out, later) = (Vec::new(), NOW + Duration::from_millis(later_ms));
+        while dirty.take_next(later, &mut out) {}
+        assert!(dirty.is_empty() && dirty.by_session.is_empty());
+        out.iter().map(in_words).collect()
+    }
+
+    fn in_words(request: &Request) -> String {
+        let id = request.session().as_bytes()[0];
+        match request {
+            Request::Release { generation, .. } => format!("release {id} {generation}"),
+            Request::Touch { idle_ms, .. } => format!("touch {id} {idle_ms}"),
+            Request::Check { hold } => format!("check {id} {} {}", hold.generation, hold.idle_ms),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_latest_of_each_kind_is_kept() {
+        let touch = |idle_ms| Request::Touch { session: session(1), idle_ms };
+        assert_eq!(taken(&[release(1, 5), release(1, 9), release(1, 7)], 0), ["release 1 9"]);
+        assert_eq!(taken(&[touch(50), touch(20), touch(30)], 0), ["touch 1 20"]);
+        assert_eq!(taken(&[check(1, 5), check(1, 9), check(1, 7)], 0), ["check 1 9 10"]);
+    }
+
+    #[test]
+    fn what_waits_grows_older() {
+        let touch = Request::Touch { session: session(1), idle_ms: 5 };
+        assert_eq!(taken(&[touch, check(1, 3)], 100), ["touch 1 105", "check 1 3 110"]);
+    }
+
+    #[test]
+    fn no_check_brings_back_what_was_released() {
+        assert_eq!(taken(&[check(1, 5), release(1, 5)], 0), ["release 1 5"]);
+        assert_eq!(taken(&[release(1, 5), check(1, 5)], 0), ["release 1 5"]);
+        assert_eq!(taken(&[check(1, 6), release(1, 5)], 0), ["release 1 5", "check 1 6 10"]);
+    }
+
+    #[test]
+    fn sessions_take_turns_by_who_waits_longest() {
+        let notes = [release(2, 1), release(1, 1), check(2, 4), release(3, 1)];
+        assert_eq!(taken(&notes, 0), ["release 2 1", "check 2 4 10", "release 1 1", "release 3 1"]);
+    }
+
+    #[test]
+    fn releases_and_activity_go_before_a_request_about_their_session() {
+        let mut dirty = Dirty::default();
+        for note in [release(1, 1), release(2, 2), check(1, 3)] {
+            dirty.try_note(&note, NOW);
+        }
+        let mut out = Vec::new();
+        dirty.take_before(session(1), NOW, &mut out);
+        dirty.take_before(session(3), NOW, &mut out);
+        while dirty.take_next(NOW, &mut out) {}
+        let words: Vec<_> = out.iter().map(in_words).collect();
+        assert_eq!(words, ["release 1 1", "check 1 3 10", "release 2 2"]);
+    }
+}
