@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
+/// The operating system gave no random bits.
+pub use getrandom::Error as RandomError;
+
 /// The text is no id: not 32 lower-case hex digits. Carries the length only; the text itself may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("an id is 32 lower-case hex digits; got {len} bytes that are not that")]
@@ -47,7 +50,7 @@ impl SessionId {
     ///
     /// # Errors
     /// The operating system's random source failed.
-    pub fn random() -> Result<Self, getrandom::Error> {
+    pub fn random() -> Result<Self, RandomError> {
         random16().map(Self)
     }
 
@@ -87,7 +90,7 @@ impl Token {
     ///
     /// # Errors
     /// The operating system's random source failed.
-    pub fn random() -> Result<Self, getrandom::Error> {
+    pub fn random() -> Result<Self, RandomError> {
         random16().map(Self)
     }
 
@@ -134,7 +137,7 @@ impl NodeId {
     ///
     /// # Errors
     /// The operating system's random source failed.
-    pub fn random() -> Result<Self, getrandom::Error> {
+    pub fn random() -> Result<Self, RandomError> {
         random16().map(Self)
     }
 
@@ -243,7 +246,7 @@ impl fmt::Display for Role {
     }
 }
 
-fn random16() -> Result<[u8; 16], getrandom::Error> {
+fn random16() -> Result<[u8; 16], RandomError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)

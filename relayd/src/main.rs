@@ -1,3 +1,5 @@
 //! The relay daemon.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    relayd::main()
+}

@@ -3,5 +3,15 @@
 //! Owns the state of every connection, session and link. Contains no socket, clock or thread: time is an argument,
 //! bytes are slices. The reactor drives it, and so does a simulator.
 
+pub mod deadlines;
+pub mod event;
+pub mod limits;
+mod pairs;
+mod peer;
+pub mod relay;
 pub mod store;
 pub mod time;
+pub mod wire;
+
+#[cfg(test)]
+mod testkit;

@@ -4,12 +4,10 @@
 //! is about one session and is carried out as one step. Answers come later, in the order of the requests that have
 //! one; the core never waits.
 
-
+pub mod table;
 
 use protocol::ids::{NodeId, Role, SessionId, TokenDigest};
 use protocol::message::{InstanceClaim, KillReason};
-
-
 
 /// A connection, named for ever: `name` is never reused in a process, `slot` is its place in tables and is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,6 +113,21 @@ pub enum Request {
         /// How long ago, in ms.
         idle_ms: u64,
     },
+}
+
+impl Request {
+    /// The session that the request is about.
+    pub const fn session(&self) -> SessionId {
+        match *self {
+            Request::Register { session, .. }
+            | Request::Delete { session, .. }
+            | Request::Claim { session, .. }
+            | Request::Expire { session }
+            | Request::Release { session, .. }
+            | Request::Touch { session, .. } => session,
+            Request::Check { hold } => hold.session,
+        }
+    }
 }
 
 /// The answer to one [`Request`].

@@ -1,3 +1,5 @@
 //! The relay daemon under its other name.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    relayd::main()
+}

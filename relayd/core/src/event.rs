@@ -1,0 +1,166 @@
+//! All that may enter the core and all that may leave it: two closed enums.
+//!
+//! The contract of a driver: one [`Input`] into `Relay::handle`, then `Relay::poll_action` until it is `None`, each
+//! [`Action`] carried out in order, before the next input. Frames do not come this way; see `Relay::route`.
+
+use protocol::close::CloseCode;
+use protocol::ids::{Role, SessionId, TokenDigest};
+use protocol::message::Notice;
+use protocol::ws::control::PeerClose;
+
+use crate::store::{Answer, Conn, Deleted, Registered, Request, Ticket};
+
+/// Something happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A connection finished its upgrade. Its slot is free for the core.
+    Opened {
+        /// The new connection.
+        conn: Conn,
+    },
+    /// A connection's first message came whole.
+    First {
+        /// Whose.
+        conn: Conn,
+        /// The message.
+        payload: &'a [u8],
+        /// It was a text message.
+        is_text: bool,
+    },
+    /// The client sent a Close frame, or ended its stream (`None`).
+    Left {
+        /// Whose.
+        conn: Conn,
+        /// What its Close frame said.
+        said: Option<PeerClose>,
+    },
+    /// The connection is to be closed with this code: the client broke the protocol, its notices found no room, or
+    /// it holds too much memory.
+    Fault {
+        /// Whose.
+        conn: Conn,
+        /// The code.
+        code: CloseCode,
+    },
+    /// The socket is closed. The slot may be used again.
+    Gone {
+        /// Whose.
+        conn: Conn,
+    },
+    /// Somebody asks for a session.
+    Register {
+        /// Whom to answer.
+        ticket: Ticket,
+        /// The id, fresh or the caller's.
+        session: SessionId,
+        /// Its token's digest.
+        token: TokenDigest,
+        /// The ids are the caller's.
+        again: bool,
+    },
+    /// Somebody ends a session.
+    Delete {
+        /// Whom to answer.
+        ticket: Ticket,
+        /// Which.
+        session: SessionId,
+        /// The token that must match, where given.
+        token: Option<TokenDigest>,
+    },
+    /// The store answered.
+    Answered(Answer),
+    /// The store is back after an absence: all holds are compared with it.
+    StoreBack,
+    /// The process stops: everybody is told and closed.
+    Drain,
+    /// Time passed: whatever is due is done.
+    Due,
+}
+
+/// Something is to be done.
+#[derive(Clone, Copy, Debug)]
+pub enum Action {
+    /// From here on the connection's messages are frames of this session and role.
+    Admit {
+        /// Which.
+        conn: Conn,
+        /// The session it joined.
+        session: SessionId,
+        /// The role it holds.
+        role: Role,
+    },
+    /// Queue a notice.
+    Send {
+        /// To whom.
+        conn: Conn,
+        /// What.
+        notice: Notice,
+    },
+    /// Queue a ping.
+    Ping {
+        /// To whom.
+        conn: Conn,
+    },
+    /// Queue a Close frame, write what waits, shut down, drain, close. The connection is not read for frames again.
+    Close {
+        /// Which.
+        conn: Conn,
+        /// What the Close frame says.
+        say: Goodbye,
+    },
+    /// Close the socket now, whatever waits.
+    Abort {
+        /// Which.
+        conn: Conn,
+    },
+    /// The connection may be readable again after it was not: look at what is parked and at its socket.
+    Resume {
+        /// Which.
+        conn: Conn,
+    },
+    /// Ask the store.
+    Submit(Request),
+    /// A claim of this connection that is not sent yet need not be.
+    CancelClaim {
+        /// Which.
+        conn: Conn,
+    },
+    /// Answer a register.
+    Registered {
+        /// Whom to answer.
+        ticket: Ticket,
+        /// What came of it.
+        outcome: Registered,
+    },
+    /// Answer a delete.
+    Deleted {
+        /// Whom to answer.
+        ticket: Ticket,
+        /// What came of it.
+        outcome: Deleted,
+    },
+}
+
+/// What a Close frame says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goodbye {
+    /// One of ours, at once: a large message under way is cut off.
+    Now(CloseCode),
+    /// One of ours, behind everything that waits.
+    AfterAll(CloseCode),
+    /// The client's own code, or none, given back. RFC 6455 §5.5.1.
+    Echo(Option<u16>),
+}
+
+/// Where a message of a connection goes: a look-up, nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// To this connection.
+    Peer(Conn),
+    /// It is the first message: into `Relay::handle`.
+    Core,
+    /// Nobody is there: it is dropped, and counted.
+    Absent,
+    /// The connection is closing: it is dropped.
+    Closing,
+}

@@ -1,0 +1,101 @@
+//! Every bound of the core in one place, and the sum of memory they allow.
+
+use std::time::Duration;
+
+/// A target with more than this waiting makes its source unread. In bytes.
+pub const HIGH_MARK: usize = 256 * 1024;
+
+/// A target that was over [`HIGH_MARK`] lets its source be read again below this. In bytes.
+pub const LOW_MARK: usize = 64 * 1024;
+
+/// How far the last message before the pause may go over [`HIGH_MARK`], in bytes. A message that might need more is
+/// written piece by piece.
+pub const OVERSHOOT: usize = 16 * 1024;
+
+/// Room above that for pongs, heartbeat acks, notices and the Close frame, in bytes. A connection whose answers fill
+/// half of it is not read until it reads them; one whose notices fill it is closed 4408: it has not read for long.
+pub const CONTROL_ROOM: usize = 4 * 1024;
+
+/// The most that is ever queued for one socket, in bytes, a large message being written piece by piece apart.
+pub const QUEUE_BYTES_MAX: usize = HIGH_MARK + OVERSHOOT + CONTROL_ROOM;
+
+/// What one read takes from a socket at most, in bytes; so also what one connection may park unparsed.
+pub const READ_BYTES: usize = 64 * 1024;
+
+/// A message under way that is longer than this needs leave to grow while memory is short.
+pub const LARGE_MESSAGE: usize = 64 * 1024;
+
+/// What a stalled connection's socket must take within the stall time, in bytes, unless less than that waits.
+pub const STALL_BYTES: usize = 64 * 1024;
+
+/// From the upgrade to a whole hello.
+pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// From a hello to the store's answer. The backends answer sooner; this is the backstop.
+pub const CLAIM_WITHIN: Duration = Duration::from_secs(15);
+
+/// From a Close frame queued to the socket gone.
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Between two comparisons of all holds with the store.
+pub const CHECK_EVERY: Duration = Duration::from_secs(30);
+
+/// How long to wait before asking a store again that was away.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What the operator may set.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A session idle for this long ends.
+    pub session_idle: Duration,
+    /// A connection silent for one of these is pinged, for three closed.
+    pub heartbeat_interval: Duration,
+    /// The longest message.
+    pub message_bytes_max: usize,
+    /// How long a socket may take nothing while bytes wait for it.
+    pub stall: Duration,
+    /// All parked and queued bytes.
+    pub memory_max: usize,
+}
+
+impl Limits {
+    /// What clients are told to keep to: the interval, at most a third of the idle time, at least a second.
+    pub fn heartbeat_secs_told(&self) -> u64 {
+        self.heartbeat_interval.as_secs().min(self.session_idle.as_secs() / 3).max(1)
+    }
+
+    /// Activity is told to the store when it is older than this.
+    pub fn touch_every(&self) -> Duration {
+        (self.session_idle / 4).min(Duration::from_secs(30))
+    }
+
+    /// Over this no new large message is begun, but for one at a time. In bytes.
+    pub const fn memory_tight(&self) -> usize {
+        self.memory_max / 4 * 3
+    }
+
+    /// The most bytes that `connections` can hold before the limit on all of them steps in.
+    pub fn memory_max(&self, connections: usize) -> usize {
+        let one = READ_BYTES // read and not yet parsed
+            + self.message_bytes_max // the message under way
+            + QUEUE_BYTES_MAX // queued for its socket
+            + self.message_bytes_max; // a large message being written to it piece by piece
+        (one * connections).min(
+            self.memory_max
+                + self.message_bytes_max // the one large message that is always let through
+                + READ_BYTES * connections, // what a turn may read before the limit is looked at again
+        )
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            session_idle: Duration::from_secs(7200),
+            heartbeat_interval: Duration::from_secs(30),
+            message_bytes_max: protocol::limits::MESSAGE_BYTES_DEFAULT,
+            stall: Duration::from_secs(120),
+            memory_max: 512 * 1024 * 1024,
+        }
+    }
+}

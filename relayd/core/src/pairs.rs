@@ -1,0 +1,109 @@
+//! Sessions of which this node holds a role: who holds it, since when, and when the session was last active.
+//!
+//! Contains no decision: the relay reads and writes it. A session is here exactly while one of its roles is.
+
+use std::collections::HashMap;
+
+use protocol::ids::{Role, SessionId, TokenDigest};
+use protocol::message::InstanceClaim;
+
+use crate::store::{Conn, Hold};
+use crate::time::Time;
+
+/// One end of a session, held by a connection of this node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub conn: Conn,
+    pub generation: u64,
+    pub instance: Option<InstanceClaim>,
+}
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub token: TokenDigest,
+    /// By [`Role::index`].
+    ends: [Option<End>; 2],
+    /// The latest activity that is not in a connection's own note.
+    pub active: Time,
+    /// The latest activity that the store was told.
+    pub told: Time,
+    /// When its idle timer fires; `None` while the store is asked.
+    pub idle_due: Option<Time>,
+    /// When its touch timer fires.
+    pub touch_due: Time,
+}
+
+impl Pair {
+    pub fn end(&self, role: Role) -> Option<End> {
+        self.ends[role.index()]
+    }
+
+    pub fn ends(&self) -> impl Iterator<Item = (Role, End)> {
+        Role::ALL.into_iter().filter_map(|role| self.end(role).map(|end| (role, end)))
+    }
+
+    /// What the store needs to compare or rewrite the hold of `role`.
+    pub fn hold(&self, session: SessionId, role: Role, active: Time, now: Time) -> Option<Hold> {
+        let end = self.end(role)?;
+        Some(Hold {
+            session,
+            token: self.token,
+            role,
+            conn: end.conn.name,
+            generation: end.generation,
+            instance: end.instance,
+            idle_ms: now.as_ms().saturating_sub(active.as_ms()),
+        })
+    }
+}
+
+/// All sessions that this node holds a role of.
+#[derive(Debug, Default)]
+pub(crate) struct Pairs {
+    sessions: HashMap<SessionId, Pair>,
+}
+
+impl Pairs {
+    pub fn of(&self, session: SessionId) -> Option<&Pair> {
+        self.sessions.get(&session)
+    }
+
+    pub fn of_mut(&mut self, session: SessionId) -> Option<&mut Pair> {
+        self.sessions.get_mut(&session)
+    }
+
+    pub fn end(&self, session: SessionId, role: Role) -> Option<End> {
+        self.of(session)?.end(role)
+    }
+
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Pair)> {
+        self.sessions.iter().map(|(&session, pair)| (session, pair))
+    }
+
+    /// Puts `end` into its role. True if the session is new here: its timers want arming.
+    pub fn put(&mut self, session: SessionId, token: TokenDigest, role: Role, end: End, now: Time) -> bool {
+        let mut is_new = false;
+        let pair = self.sessions.entry(session).or_insert_with(|| {
+            is_new = true;
+            Pair { token, ends: [None; 2], active: now, told: now, idle_due: None, touch_due: now }
+        });
+        pair.ends[role.index()] = Some(end);
+        // A claim is activity, and the store knows of it.
+        (pair.active, pair.told) = (now, now);
+        is_new
+    }
+
+    /// Empties a role if this connection holds it. Gives what was there, and the session if nothing is left of it.
+    pub fn take(&mut self, session: SessionId, role: Role, conn: Conn) -> Option<(End, Option<Pair>)> {
+        let pair = self.sessions.get_mut(&session)?;
+        let end = pair.end(role).filter(|end| end.conn == conn)?;
+        pair.ends[role.index()] = None;
+        let emptied = pair.ends.iter().all(Option::is_none);
+        Some((end, if emptied { self.sessions.remove(&session) } else { None }))
+    }
+}

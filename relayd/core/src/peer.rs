@@ -1,0 +1,268 @@
+//! One connection, from its upgrade to its end.
+//!
+//! `ExpectHello → ExpectClaim → Waiting ⇄ Linked → Closing`. Each state is named for what it waits for and carries
+//! what only it needs. Knows nothing of other connections but the name of the one it is linked to.
+
+use std::time::Duration;
+
+use protocol::ids::{Role, SessionId, TokenDigest};
+use protocol::message::InstanceClaim;
+
+use crate::limits::{Limits, STALL_BYTES};
+use crate::store::Conn;
+use crate::time::Time;
+
+/// What the core knows of one connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Tells it from a later connection in the same slot.
+    pub name: u64,
+    pub state: State,
+    /// It asked for the message types of version 2.
+    pub v2: bool,
+    /// Its queue went over the high mark and was not under the low mark since.
+    pub congested: bool,
+    /// Full intervals of silence that were answered with a ping.
+    pub pings: u8,
+    /// When bytes last came, or when it was last seen paused.
+    pub heard: Time,
+    /// When it last sent a frame or heartbeat.
+    pub active: Time,
+    /// Frames dropped since it last had a peer.
+    pub missed: u64,
+    /// Bytes wait for its socket.
+    pub stall: Option<Stall>,
+    /// When its one timer fires.
+    pub due: Time,
+}
+
+#[derive(Debug)]
+pub(crate) enum State {
+    /// The first message has not come.
+    ExpectHello { until: Time },
+    /// The store has not answered. Not read meanwhile.
+    ExpectClaim { until: Time, claim: Box<PendingClaim> },
+    /// Holds its role; the other one is not here.
+    Waiting { session: SessionId, role: Role },
+    /// Holds its role and has a peer.
+    Linked { session: SessionId, role: Role, to: Conn },
+    /// A Close frame is queued; the socket goes when it is written and drained, at the latest then.
+    Closing { until: Time },
+}
+
+/// What was claimed, until the store answers.
+#[derive(Debug)]
+pub(crate) struct PendingClaim {
+    pub session: SessionId,
+    pub token: TokenDigest,
+    pub role: Role,
+    pub instance: Option<InstanceClaim>,
+}
+
+/// How far a socket has come since bytes began to wait for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stall {
+    since: Time,
+    /// Bytes it took since.
+    taken: usize,
+    /// Bytes that waited then.
+    waiting: usize,
+    /// Bytes that wait now.
+    left: usize,
+}
+
+/// What a connection's timer found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Nothing is due before the time given.
+    Nothing,
+    /// Silent for another interval.
+    Ping,
+    /// No hello, silent for three intervals, or not reading.
+    TimedOut,
+    /// The store never answered.
+    ClaimLost,
+    /// The Close frame could not be written and drained in time.
+    CloseOverdue,
+}
+
+impl Peer {
+    pub fn new(name: u64, now: Time, until: Time) -> Self {
+        Peer {
+            name,
+            state: State::ExpectHello { until },
+            v2: false,
+            congested: false,
+            pings: 0,
+            heard: now,
+            active: now,
+            missed: 0,
+            stall: None,
+            due: until,
+        }
+    }
+
+    /// The session and role it holds.
+    pub fn holds(&self) -> Option<(SessionId, Role)> {
+        match self.state {
+            State::Waiting { session, role } | State::Linked { session, role, .. } => Some((session, role)),
+            _ => None,
+        }
+    }
+
+    /// The connection it is linked to.
+    pub fn link(&self) -> Option<Conn> {
+        match self.state {
+            State::Linked { to, .. } => Some(to),
+            _ => None,
+        }
+    }
+
+    /// Bytes came.
+    pub fn note_read(&mut self, now: Time) {
+        self.heard = now;
+    }
+
+    /// Its socket took `taken` bytes and `left` still wait. True if its timer must be looked at: bytes began to wait.
+    pub fn note_written(&mut self, taken: usize, left: usize, now: Time) -> bool {
+        match &mut self.stall {
+            _ if left == 0 => {
+                self.stall = None;
+                false
+            }
+            Some(stall) => {
+                stall.taken += taken;
+                stall.left = left;
+                false
+            }
+            None => {
+                self.stall = Some(Stall { since: now, taken: 0, waiting: left, left });
+                true
+            }
+        }
+    }
+
+    /// When its timer must fire next.
+    pub fn next_due(&self, limits: &Limits) -> Time {
+        let life = match self.state {
+            State::ExpectHello { until } | State::ExpectClaim { until, .. } | State::Closing { until } => {
+                until
+            }
+            _ => self.heard + limits.heartbeat_interval * (u32::from(self.pings) + 1),
+        };
+        match self.stall {
+            Some(stall) if self.holds().is_some() => life.min(stall.since + limits.stall),
+            _ => life,
+        }
+    }
+
+    /// Its timer fired. `paused`: it is not read because of a queue, so its silence says nothing.
+    pub fn on_due(&mut self, paused: bool, limits: &Limits, now: Time) -> Finding {
+        match self.state {
+            State::ExpectHello { until } if until <= now => Finding::TimedOut,
+            State::ExpectClaim { until, .. } if until <= now => Finding::ClaimLost,
+            State::Closing { until } if until <= now => Finding::CloseOverdue,
+            State::Waiting { .. } | State::Linked { .. } => {
+                if self.is_stalled(limits.stall, now) {
+                    return Finding::TimedOut;
+                }
+                self.judge_silence(paused, limits.heartbeat_interval, now)
+            }
+            _ => Finding::Nothing,
+        }
+    }
+
+    /// True if the socket took too little in the stall time; else, if that time is over, a new one begins.
+    fn is_stalled(&mut self, limit: Duration, now: Time) -> bool {
+        let Some(stall) = &mut self.stall else { return false };
+        if now < stall.since + limit {
+            return false;
+        }
+        if stall.taken < STALL_BYTES.min(stall.waiting) {
+            return true;
+        }
+        *stall = Stall { since: now, taken: 0, waiting: stall.left, left: stall.left };
+        false
+    }
+
+    fn judge_silence(&mut self, paused: bool, interval: Duration, now: Time) -> Finding {
+        if paused {
+            self.heard = now;
+        }
+        let silent = now.since(self.heard);
+        if silent >= interval * SILENT_INTERVALS_MAX {
+            return Finding::TimedOut;
+        }
+        let intervals = (silent.as_millis() / interval.as_millis().max(1)) as u8;
+        let another = intervals > self.pings;
+        self.pings = intervals;
+        if another { Finding::Ping } else { Finding::Nothing }
+    }
+}
+
+/// A connection silent for this many intervals is closed.
+const SILENT_INTERVALS_MAX: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn linked(limits: &Limits, now: Time) -> Peer {
+        let mut peer = Peer::new(1, now, now);
+        peer.state = State::Waiting { session: SessionId::from_bytes([1; 16]), role: Role::Phone };
+        peer.due = peer.next_due(limits);
+        peer
+    }
+
+    fn secs(secs: u64) -> Time {
+        Time::from_ms(1_000_000 + secs * 1000)
+    }
+
+    #[test]
+    fn silence_is_pinged_twice_and_then_closed() {
+        let limits = Limits::default();
+        let mut peer = linked(&limits, secs(0));
+        assert_eq!(peer.next_due(&limits), secs(30));
+        assert_eq!(peer.on_due(false, &limits, secs(30)), Finding::Ping);
+        assert_eq!(peer.next_due(&limits), secs(60));
+        assert_eq!(peer.on_due(false, &limits, secs(60)), Finding::Ping);
+        assert_eq!(peer.next_due(&limits), secs(90));
+        assert_eq!(peer.on_due(false, &limits, secs(90)), Finding::TimedOut);
+    }
+
+    #[test]
+    fn any_byte_starts_the_silence_anew_and_a_pause_stops_its_clock() {
+        let limits = Limits::default();
+        let mut peer = linked(&limits, secs(0));
+        assert_eq!(peer.on_due(false, &limits, secs(30)), Finding::Ping);
+        peer.note_read(secs(31));
+        assert_eq!(peer.on_due(false, &limits, secs(60)), Finding::Nothing);
+        assert_eq!(peer.next_due(&limits), secs(61));
+        assert_eq!(peer.on_due(true, &limits, secs(200)), Finding::Nothing);
+        assert_eq!(peer.next_due(&limits), secs(230));
+    }
+
+    #[test]
+    fn a_socket_that_takes_too_little_is_stalled() {
+        let limits = Limits::default();
+        for (taken, waiting, stalled) in [
+            (0, 1, true),
+            (1, 1, false),
+            (9, 10, true),
+            (STALL_BYTES - 1, 1 << 20, true),
+            (STALL_BYTES, 1 << 20, false),
+        ] {
+            let mut peer = linked(&limits, secs(0));
+            assert!(peer.note_written(500, waiting, secs(0)));
+            assert!(!peer.note_written(taken, 7, secs(1)));
+            peer.note_read(secs(119));
+            let found = peer.on_due(false, &limits, secs(120));
+            assert_eq!(found == Finding::TimedOut, stalled, "{taken} of {waiting}");
+        }
+        let mut peer = linked(&limits, secs(0));
+        peer.note_written(0, 10, secs(0));
+        peer.note_written(10, 0, secs(1));
+        peer.note_read(secs(119));
+        assert_eq!(peer.on_due(false, &limits, secs(120)), Finding::Nothing);
+    }
+}

@@ -1,0 +1,372 @@
+//! The relay itself: who may speak to whom.
+//!
+//! Two planes. *Control*: one [`Input`] into [`Relay::handle`], then [`Relay::poll_action`] until `None`. *Data*: for
+//! each message [`Relay::route`] says where it goes, a table look-up without allocation, and the `note_*` calls keep
+//! clocks and marks. Owns every connection's state, the sessions held here and the timers; never a byte of a frame.
+
+mod claims;
+mod ends;
+mod sessions;
+
+use std::collections::VecDeque;
+
+use protocol::close::CloseCode;
+use protocol::ids::{NodeId, SessionId};
+use protocol::message::Notice;
+use protocol::ws::control::PeerClose;
+
+use crate::deadlines::Deadlines;
+use crate::event::{Action, Goodbye, Input, Verdict};
+use crate::limits::{CHECK_EVERY, CLOSE_WITHIN, HELLO_WITHIN, Limits};
+use crate::pairs::Pairs;
+use crate::peer::{Finding, Peer, State};
+use crate::store::{Answer, Conn, Deleted, Registered, Request};
+use crate::time::Time;
+
+/// The pure core of one node.
+#[derive(Debug)]
+pub struct Relay {
+    node: NodeId,
+    limits: Limits,
+    /// By [`Conn::slot`].
+    peers: Vec<Option<Peer>>,
+    pairs: Pairs,
+    links: usize,
+    deadlines: Deadlines<Timer>,
+    actions: VecDeque<Action>,
+    draining: bool,
+}
+
+/// What can be due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// A connection's next look.
+    Conn(Conn),
+    /// A session's idle time may be over.
+    Idle(SessionId),
+    /// A session's activity may be worth telling the store.
+    Touch(SessionId),
+    /// All holds are compared with the store.
+    Check,
+}
+
+impl Relay {
+    /// A relay without connections, on node `node`.
+    pub fn new(node: NodeId, limits: Limits, now: Time) -> Self {
+        let mut deadlines = Deadlines::new();
+        deadlines.arm(Timer::Check, now + CHECK_EVERY);
+        Relay {
+            node,
+            limits,
+            peers: Vec::new(),
+            pairs: Pairs::default(),
+            links: 0,
+            deadlines,
+            actions: VecDeque::new(),
+            draining: false,
+        }
+    }
+
+    /// Takes one input in. Carry out every [`Relay::poll_action`] before the next.
+    pub fn handle(&mut self, input: Input<'_>, now: Time) {
+        match input {
+            Input::Opened { conn } => self.on_opened(conn, now),
+            Input::First { conn, payload, is_text } => self.on_first(conn, payload, is_text, now),
+            Input::Left { conn, said } => self.on_left(conn, said, now),
+            Input::Fault { conn, code } => self.refuse(conn, code, now),
+            Input::Gone { conn } => self.on_gone(conn, now),
+            Input::Register { ticket, session, token, again } => {
+                self.submit_or(Request::Register { ticket, session, token, again }, |relay| {
+                    relay.push(Action::Registered { ticket, outcome: Registered::Away });
+                });
+            }
+            Input::Delete { ticket, session, token } => {
+                self.submit_or(Request::Delete { ticket, session, token }, |relay| {
+                    relay.push(Action::Deleted { ticket, outcome: Deleted::Away });
+                });
+            }
+            Input::Answered(answer) => self.on_answer(answer, now),
+            Input::StoreBack => self.check_all(now),
+            Input::Drain => self.on_drain(now),
+            Input::Due => self.on_due(now),
+        }
+        self.check_invariants();
+    }
+
+    /// What is to be done next.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Input::Due`] must come at the latest.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.deadlines.next()
+    }
+
+    /// Where a message of `conn` goes. It counts as activity of its session.
+    pub fn route(&mut self, conn: Conn, now: Time) -> Verdict {
+        let Some(peer) = self.peer_mut(conn) else { return Verdict::Closing };
+        match peer.state {
+            State::Linked { to, .. } => {
+                peer.active = now;
+                Verdict::Peer(to)
+            }
+            State::ExpectHello { .. } => Verdict::Core,
+            State::Waiting { .. } => {
+                peer.active = now;
+                self.on_dropped(conn);
+                Verdict::Absent
+            }
+            State::ExpectClaim { .. } | State::Closing { .. } => Verdict::Closing,
+        }
+    }
+
+    /// True if `conn` must not be read: the store has not answered its hello, or its peer is congested. Derived anew
+    /// each time from the link and the peer's mark.
+    pub fn is_paused(&self, conn: Conn) -> bool {
+        let Some(peer) = self.peer(conn) else { return true };
+        match peer.state {
+            State::ExpectClaim { .. } => true,
+            State::Linked { to, .. } => self.peer(to).is_some_and(|target| target.congested),
+            _ => false,
+        }
+    }
+
+    /// `conn` sent a heartbeat: activity of its session.
+    pub fn note_heartbeat(&mut self, conn: Conn, now: Time) {
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.active = now;
+        }
+    }
+
+    /// Bytes came from `conn`.
+    pub fn note_read(&mut self, conn: Conn, now: Time) {
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.note_read(now);
+        }
+    }
+
+    /// The socket of `conn` took `taken` bytes; `left` still wait.
+    pub fn note_written(&mut self, conn: Conn, taken: usize, left: usize, now: Time) {
+        if self.peer_mut(conn).is_some_and(|peer| peer.note_written(taken, left, now)) {
+            self.rearm(conn);
+        }
+    }
+
+    /// The queue of `conn` is over its high mark: its peer is not read.
+    pub fn note_congested(&mut self, conn: Conn) {
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.congested = true;
+        }
+    }
+
+    /// The queue of `conn` is under its low mark again, if it was over the high one. Leaves actions to poll.
+    pub fn note_relieved(&mut self, conn: Conn) {
+        let Some(peer) = self.peer_mut(conn) else { return };
+        if !std::mem::take(&mut peer.congested) {
+            return;
+        }
+        let link = peer.link();
+        self.push(Action::Resume { conn });
+        if let Some(to) = link {
+            self.push(Action::Resume { conn: to });
+        }
+    }
+
+    /// How many connections have finished their upgrade.
+    pub fn connections(&self) -> usize {
+        self.peers.iter().flatten().count()
+    }
+
+    /// How many sessions this node holds a role of.
+    pub fn sessions(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// How many timers are armed.
+    pub fn timers(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// How many links stand.
+    pub const fn links(&self) -> usize {
+        self.links
+    }
+
+    fn on_opened(&mut self, conn: Conn, now: Time) {
+        let slot = conn.slot as usize;
+        if self.peers.len() <= slot {
+            self.peers.resize_with(slot + 1, || None);
+        }
+        debug_assert!(self.peers[slot].is_none(), "slot {slot} was not given back");
+        let peer = Peer::new(conn.name, now, now + HELLO_WITHIN);
+        self.deadlines.arm(Timer::Conn(conn), peer.due);
+        self.peers[slot] = Some(peer);
+        if self.draining {
+            self.refuse(conn, CloseCode::GoingAway, now);
+        }
+    }
+
+    /// RFC 6455 §5.5.1: a Close frame is answered with its own code.
+    fn on_left(&mut self, conn: Conn, said: Option<PeerClose>, now: Time) {
+        let say = match said {
+            None => Goodbye::Now(CloseCode::Normal),
+            Some(PeerClose::Empty) => Goodbye::Echo(None),
+            Some(PeerClose::Code(code)) => Goodbye::Echo(Some(code)),
+            Some(PeerClose::Invalid(code)) => return self.refuse(conn, code, now),
+        };
+        self.close(conn, say, now);
+    }
+
+    fn on_gone(&mut self, conn: Conn, now: Time) {
+        self.leave(conn, now);
+        if let Some(peer) = self.peers.get_mut(conn.slot as usize)
+            && let Some(gone) = peer.take_if(|peer| peer.name == conn.name)
+        {
+            self.deadlines.disarm(Timer::Conn(conn), gone.due);
+        }
+    }
+
+    fn on_answer(&mut self, answer: Answer, now: Time) {
+        match answer {
+            Answer::Registered { ticket, outcome } => self.push(Action::Registered { ticket, outcome }),
+            Answer::Deleted { ticket, session, outcome } => self.on_deleted(ticket, session, outcome, now),
+            Answer::Claimed { conn, session, role, outcome } => {
+                self.on_claimed(conn, session, role, outcome, now);
+            }
+            Answer::Checked { session, role, generation, outcome } => {
+                self.on_checked(session, role, generation, outcome, now);
+            }
+            Answer::Expired { session, outcome } => self.on_expired(session, outcome, now),
+        }
+    }
+
+    /// Everybody is told and closed; what was read is written first.
+    fn on_drain(&mut self, now: Time) {
+        self.draining = true;
+        for slot in 0..self.peers.len() {
+            let Some(peer) = &self.peers[slot] else { continue };
+            let conn = Conn { slot: slot as u32, name: peer.name };
+            let (is_linked, holds) = (peer.link().is_some(), peer.holds());
+            if matches!(peer.state, State::Closing { .. }) {
+                continue;
+            }
+            self.send(conn, Notice::GoingAway);
+            if let Some((_, role)) = holds.filter(|_| is_linked) {
+                self.unlink(conn);
+                self.send(conn, Notice::PeerLeft { role: role.other() });
+            }
+            self.close(conn, Goodbye::AfterAll(CloseCode::GoingAway), now);
+        }
+    }
+
+    fn on_due(&mut self, now: Time) {
+        while let Some(timer) = self.deadlines.poll(now) {
+            match timer {
+                Timer::Conn(conn) => self.on_conn_due(conn, now),
+                Timer::Idle(session) => self.on_idle_due(session, now),
+                Timer::Touch(session) => self.on_touch_due(session, now),
+                Timer::Check => {
+                    self.deadlines.arm(Timer::Check, now + CHECK_EVERY);
+                    self.check_all(now);
+                }
+            }
+        }
+    }
+
+    fn on_conn_due(&mut self, conn: Conn, now: Time) {
+        let congested = self.peer(conn).is_some_and(|peer| peer.congested);
+        let (paused, limits) = (congested || self.is_paused(conn), self.limits);
+        let Some(peer) = self.peer_mut(conn) else { return };
+        let finding = peer.on_due(paused, &limits, now);
+        let due = peer.next_due(&limits);
+        peer.due = due;
+        self.deadlines.arm(Timer::Conn(conn), due);
+        match finding {
+            Finding::Nothing => {}
+            Finding::Ping => self.push(Action::Ping { conn }),
+            Finding::TimedOut => self.refuse(conn, CloseCode::TimedOut, now),
+            Finding::ClaimLost => self.refuse(conn, CloseCode::TryLater, now),
+            Finding::CloseOverdue => {
+                // The next look is far off: the socket's end comes before it.
+                self.set_state(conn, State::Closing { until: now + CLOSE_WITHIN });
+                self.push(Action::Abort { conn });
+            }
+        }
+    }
+
+    /// Closes with one of our codes, at once; a client of version 2 is told in words before.
+    fn refuse(&mut self, conn: Conn, code: CloseCode, now: Time) {
+        if self.peer(conn).is_some_and(|peer| !matches!(peer.state, State::Closing { .. })) {
+            self.send(conn, Notice::Error { code });
+            self.close(conn, Goodbye::Now(code), now);
+        }
+    }
+
+    /// The connection's part in its session ends and its Close frame is queued. Nothing happens if it is closing.
+    fn close(&mut self, conn: Conn, say: Goodbye, now: Time) {
+        self.leave(conn, now);
+        let Some(peer) = self.peer(conn) else { return };
+        if matches!(peer.state, State::Closing { .. }) {
+            return;
+        }
+        self.set_state(conn, State::Closing { until: now + CLOSE_WITHIN });
+        self.push(Action::Close { conn, say });
+    }
+
+    /// Queues a notice, unless it is of a type that this client did not ask for.
+    fn send(&mut self, conn: Conn, notice: Notice) {
+        let Some(peer) = self.peer(conn) else { return };
+        if peer.v2 || !notice.needs_v2() {
+            self.push(Action::Send { conn, notice });
+        }
+    }
+
+    /// A frame found nobody. The first one of an absence is told to a client of version 2.
+    fn on_dropped(&mut self, conn: Conn) {
+        let Some(peer) = self.peer_mut(conn) else { return };
+        peer.missed += 1;
+        if peer.missed == 1 {
+            self.send(conn, Notice::PeerAbsent);
+        }
+    }
+
+    fn submit_or(&mut self, request: Request, refuse: impl FnOnce(&mut Self)) {
+        if self.draining {
+            refuse(self);
+        } else {
+            self.push(Action::Submit(request));
+        }
+    }
+
+    fn push(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    fn peer(&self, conn: Conn) -> Option<&Peer> {
+        self.peers.get(conn.slot as usize)?.as_ref().filter(|peer| peer.name == conn.name)
+    }
+
+    fn peer_mut(&mut self, conn: Conn) -> Option<&mut Peer> {
+        self.peers.get_mut(conn.slot as usize)?.as_mut().filter(|peer| peer.name == conn.name)
+    }
+
+    /// Changes a connection's state and arms its timer for what the new one waits for.
+    fn set_state(&mut self, conn: Conn, state: State) {
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.state = state;
+            self.rearm(conn);
+        }
+    }
+
+    fn rearm(&mut self, conn: Conn) {
+        let limits = self.limits;
+        let Some(peer) = self.peer_mut(conn) else { return };
+        let (was, due) = (peer.due, peer.next_due(&limits));
+        peer.due = due;
+        if was != due {
+            self.deadlines.disarm(Timer::Conn(conn), was);
+            self.deadlines.arm(Timer::Conn(conn), due);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! From a hello to a held role.
+//!
+//! The hello is judged here, the claim by the store; a connection whose hello can't be valid never bothers the store.
+//! Store answers come in the order in which the store did the work, so the last grant of a role is the one that stands.
+
+use protocol::close::CloseCode;
+use protocol::ids::{Role, SessionId};
+use protocol::message::{Hello, Notice};
+
+use super::Relay;
+use crate::event::{Action, Goodbye};
+use crate::limits::CLAIM_WITHIN;
+use crate::peer::{PendingClaim, State};
+use crate::store::{Claimed, Conn, Holder, Request};
+use crate::time::Time;
+
+impl Relay {
+    /// The first message: a hello, or the end.
+    pub(super) fn on_first(&mut self, conn: Conn, payload: &[u8], is_text: bool, now: Time) {
+        if self.peer(conn).is_none_or(|peer| !matches!(peer.state, State::ExpectHello { .. })) {
+            return;
+        }
+        let hello = match Hello::parse(payload, is_text) {
+            Ok(hello) => hello,
+            Err(error) => return self.refuse(conn, error.close_code(), now),
+        };
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.v2 = hello.v2;
+        }
+        let Some((session, token)) = hello.credentials else {
+            return self.refuse(conn, CloseCode::Unauthorized, now);
+        };
+        let (token, role, instance) = (token.digest(), hello.role, hello.instance);
+        let claim = Box::new(PendingClaim { session, token, role, instance });
+        self.set_state(conn, State::ExpectClaim { until: now + CLAIM_WITHIN, claim });
+        self.push(Action::Submit(Request::Claim { conn, session, token, role, instance }));
+    }
+
+    pub(super) fn on_claimed(
+        &mut self,
+        conn: Conn,
+        session: SessionId,
+        role: Role,
+        outcome: Claimed,
+        now: Time,
+    ) {
+        let code = match outcome {
+            Claimed::Granted { generation, same_instance, peer, .. } => {
+                return self.on_granted(conn, session, role, generation, same_instance, peer, now);
+            }
+            Claimed::Unauthorized => CloseCode::Unauthorized,
+            Claimed::Straggler => CloseCode::Replaced,
+            Claimed::TooMany => CloseCode::TooMany,
+            Claimed::Away => CloseCode::TryLater,
+        };
+        if self.claim_of(conn).is_some() {
+            self.refuse(conn, code, now);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one answer")]
+    fn on_granted(
+        &mut self,
+        conn: Conn,
+        session: SessionId,
+        role: Role,
+        generation: u64,
+        same_instance: bool,
+        peer: Option<Holder>,
+        now: Time,
+    ) {
+        // The store has given the role away, whether or not the one that asked is still there.
+        self.evict(session, role, same_instance, now);
+        let Some(claim) = self.claim_of(conn) else {
+            return self.push(Action::Submit(Request::Release { session, role, generation }));
+        };
+        self.seat(conn, &claim, generation, now);
+        self.push(Action::Admit { conn, session, role });
+        let here = peer.is_some_and(|holder| self.is_here(session, role.other(), holder));
+        self.send(conn, self.hello_ack(session, here));
+        if here {
+            self.link(session);
+        }
+        self.push(Action::Resume { conn });
+    }
+
+    /// The older holder of a role on this node goes: it is told, and gets nothing more.
+    fn evict(&mut self, session: SessionId, role: Role, same: bool, now: Time) {
+        let Some(end) = self.pairs.end(session, role) else { return };
+        self.unlink(end.conn);
+        if let Some((_, Some(pair))) = self.pairs.take(session, role, end.conn) {
+            self.forget_timers(session, &pair);
+        }
+        self.send(end.conn, Notice::Replaced { same });
+        self.close(end.conn, Goodbye::Now(CloseCode::Replaced), now);
+    }
+
+    /// True if the holder that the store names is a connection of this node that is still there. One that is not is
+    /// the remainder of a claim whose answer was lost, and is given back.
+    pub(super) fn is_here(&mut self, session: SessionId, role: Role, holder: Holder) -> bool {
+        if holder.node != self.node {
+            return false;
+        }
+        let is_here = self.pairs.end(session, role).is_some_and(|end| end.conn.name == holder.conn);
+        if !is_here {
+            self.push(Action::Submit(Request::Release { session, role, generation: holder.generation }));
+        }
+        is_here
+    }
+
+    /// Takes the pending claim of `conn`, if it is waiting for one.
+    fn claim_of(&mut self, conn: Conn) -> Option<PendingClaim> {
+        match &self.peer(conn)?.state {
+            State::ExpectClaim { claim, .. } => {
+                let PendingClaim { session, token, role, instance } = **claim;
+                Some(PendingClaim { session, token, role, instance })
+            }
+            _ => None,
+        }
+    }
+
+    fn hello_ack(&self, session: SessionId, peer: bool) -> Notice {
+        Notice::HelloAck {
+            session,
+            peer,
+            ttl_secs: self.limits.session_idle.as_secs(),
+            heartbeat_secs: self.limits.heartbeat_secs_told(),
+            message_bytes_max: self.limits.message_bytes_max as u64,
+        }
+    }
+}

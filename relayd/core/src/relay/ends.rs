@@ -1,0 +1,123 @@
+//! Links: how two connections are joined and parted, and what each is told.
+//!
+//! A link is data: each of the two names the other. Whatever ends it, the one still connected gets `peer-left` before
+//! anything of a later link, because notices and frames share one queue.
+
+use protocol::ids::{Role, SessionId};
+use protocol::message::Notice;
+
+use super::{Relay, Timer};
+use crate::event::Action;
+use crate::pairs::{End, Pair};
+use crate::peer::{PendingClaim, State};
+use crate::store::{Conn, Request};
+use crate::time::Time;
+
+impl Relay {
+    /// The session and role that `conn` holds.
+    pub(super) fn held_by(&self, conn: Conn) -> Option<(SessionId, Role)> {
+        self.peer(conn)?.holds()
+    }
+
+    /// Joins both ends of a session, if both are here and not joined yet.
+    pub(super) fn link(&mut self, session: SessionId) {
+        let Some(ends) = self.pairs.of(session).and_then(both_ends) else { return };
+        if self.peer(ends[0].conn).is_none_or(|peer| peer.link().is_some()) {
+            return;
+        }
+        self.links += 1;
+        for role in Role::ALL {
+            let (conn, to) = (ends[role.index()].conn, ends[role.other().index()].conn);
+            self.set_state(conn, State::Linked { session, role, to });
+            let missed = self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed));
+            self.send(conn, Notice::PeerJoined { role: role.other(), missed });
+            self.push(Action::Resume { conn });
+        }
+    }
+
+    /// Parts `conn` from its peer, and tells the peer.
+    pub(super) fn unlink(&mut self, conn: Conn) {
+        let role = self.held_by(conn).map(|(_, role)| role);
+        if let (Some(to), Some(role)) = (self.sever(conn), role) {
+            self.send(to, Notice::PeerLeft { role });
+        }
+    }
+
+    /// Parts `conn` from its peer without a word. Gives the peer; both may be readable again.
+    pub(super) fn sever(&mut self, conn: Conn) -> Option<Conn> {
+        let to = self.peer(conn)?.link()?;
+        self.links -= 1;
+        for one in [conn, to] {
+            if let Some((session, role)) = self.held_by(one) {
+                self.set_state(one, State::Waiting { session, role });
+                self.push(Action::Resume { conn: one });
+            }
+        }
+        Some(to)
+    }
+
+    /// Whatever part `conn` has in a session ends: its link, its hold, its claim.
+    pub(super) fn leave(&mut self, conn: Conn, now: Time) {
+        let Some(peer) = self.peer(conn) else { return };
+        let (holds, active) = (peer.holds(), peer.active);
+        if matches!(peer.state, State::ExpectClaim { .. }) {
+            self.push(Action::CancelClaim { conn });
+        }
+        let Some((session, role)) = holds else { return };
+        self.unlink(conn);
+        let Some((end, emptied)) = self.pairs.take(session, role, conn) else { return };
+        let (told, active) = match (&emptied, self.pairs.of_mut(session)) {
+            (Some(pair), _) => (pair.told, pair.active.max(active)),
+            (None, Some(pair)) => {
+                pair.active = pair.active.max(active);
+                let told = std::mem::replace(&mut pair.told, pair.active);
+                (told, pair.active)
+            }
+            (None, None) => (now, now),
+        };
+        if active > told {
+            self.push(Action::Submit(Request::Touch { session, idle_ms: age_ms(active, now) }));
+        }
+        self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
+        if let Some(pair) = emptied {
+            self.forget_timers(session, &pair);
+        }
+    }
+
+    /// Puts a granted claim's connection into its role. The role is empty.
+    pub(super) fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) {
+        let end = End { conn, generation, instance: claim.instance };
+        let is_new = self.pairs.put(claim.session, claim.token, claim.role, end, now);
+        if is_new {
+            self.arm_timers(claim.session, now);
+        }
+        self.set_state(conn, State::Waiting { session: claim.session, role: claim.role });
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.active = now;
+        }
+    }
+
+    fn arm_timers(&mut self, session: SessionId, now: Time) {
+        let (idle_due, touch_due) = (now + self.limits.session_idle, now + self.limits.touch_every());
+        if let Some(pair) = self.pairs.of_mut(session) {
+            (pair.idle_due, pair.touch_due) = (Some(idle_due), touch_due);
+        }
+        self.deadlines.arm(Timer::Idle(session), idle_due);
+        self.deadlines.arm(Timer::Touch(session), touch_due);
+    }
+
+    pub(super) fn forget_timers(&mut self, session: SessionId, pair: &Pair) {
+        if let Some(idle_due) = pair.idle_due {
+            self.deadlines.disarm(Timer::Idle(session), idle_due);
+        }
+        self.deadlines.disarm(Timer::Touch(session), pair.touch_due);
+    }
+}
+
+pub(super) fn age_ms(since: Time, now: Time) -> u64 {
+    now.as_ms().saturating_sub(since.as_ms())
+}
+
+fn both_ends(pair: &Pair) -> Option<[End; 2]> {
+    Some([pair.end(Role::Workstation)?, pair.end(Role::Phone)?])
+}

@@ -1,0 +1,161 @@
+//! The life of a session: activity, expiry, deletion, and the comparison of what is held here with the store.
+
+use protocol::close::CloseCode;
+use protocol::ids::{Role, SessionId};
+use protocol::message::{KillReason, Notice};
+
+use super::ends::age_ms;
+use super::{Relay, Timer};
+use crate::event::{Action, Goodbye};
+use crate::limits::RETRY_AFTER;
+use crate::pairs::Pair;
+use crate::store::{Checked, Conn, Deleted, Expired, Request, Ticket};
+use crate::time::Time;
+
+impl Relay {
+    /// The session may have been idle for its whole time: the store knows.
+    pub(super) fn on_idle_due(&mut self, session: SessionId, now: Time) {
+        let Some(active) = self.last_active(session) else { return };
+        let over_at = active + self.limits.session_idle;
+        let idle_due = (over_at > now).then_some(over_at);
+        self.arm_idle(session, idle_due);
+        if idle_due.is_none() {
+            self.push(Action::Submit(Request::Expire { session }));
+        }
+    }
+
+    pub(super) fn on_expired(&mut self, session: SessionId, outcome: Expired, now: Time) {
+        match outcome {
+            Expired::Over { reason, .. } => self.kill(session, reason, now),
+            Expired::Away => self.arm_idle(session, Some(now + RETRY_AFTER)),
+            Expired::Alive { left_ms } => {
+                self.arm_idle(session, Some(now + std::time::Duration::from_millis(left_ms.max(1))));
+            }
+        }
+    }
+
+    /// The trailing activity of an interval is told to the store at the interval's end.
+    pub(super) fn on_touch_due(&mut self, session: SessionId, now: Time) {
+        let Some(active) = self.last_active(session) else { return };
+        let touch_due = now + self.limits.touch_every();
+        let Some(pair) = self.pairs.of_mut(session) else { return };
+        pair.touch_due = touch_due;
+        let told = std::mem::replace(&mut pair.told, active);
+        self.deadlines.arm(Timer::Touch(session), touch_due);
+        if active > told {
+            self.push(Action::Submit(Request::Touch { session, idle_ms: age_ms(active, now) }));
+        }
+    }
+
+    pub(super) fn on_deleted(&mut self, ticket: Ticket, session: SessionId, outcome: Deleted, now: Time) {
+        self.push(Action::Deleted { ticket, outcome });
+        if matches!(outcome, Deleted::Gone { .. }) {
+            self.kill(session, KillReason::Deleted, now);
+        }
+    }
+
+    /// Every hold of this node is compared with the store.
+    pub(super) fn check_all(&mut self, now: Time) {
+        let mut requests = Vec::new();
+        for (session, pair) in self.pairs.iter() {
+            let active = self.active_of(pair);
+            for (role, _) in pair.ends() {
+                requests.extend(pair.hold(session, role, active, now).map(|hold| Request::Check { hold }));
+            }
+        }
+        self.actions.extend(requests.into_iter().map(Action::Submit));
+    }
+
+    pub(super) fn on_checked(
+        &mut self,
+        session: SessionId,
+        role: Role,
+        generation: u64,
+        outcome: Checked,
+        now: Time,
+    ) {
+        let Some(end) = self.pairs.end(session, role).filter(|end| end.generation == generation) else {
+            return;
+        };
+        match outcome {
+            Checked::Away => {}
+            Checked::Replaced => self.close_replaced(end.conn, now),
+            Checked::Killed { reason } => self.kill(session, reason, now),
+            Checked::Held { peer } => {
+                if peer.is_some_and(|holder| self.is_here(session, role.other(), holder)) {
+                    self.link(session);
+                }
+            }
+        }
+    }
+
+    /// Every connection of the session on this node is told and closed.
+    fn kill(&mut self, session: SessionId, reason: KillReason, now: Time) {
+        for role in Role::ALL {
+            let Some(end) = self.pairs.end(session, role) else { continue };
+            self.sever(end.conn);
+            if let Some((_, Some(pair))) = self.pairs.take(session, role, end.conn) {
+                self.forget_timers(session, &pair);
+            }
+            self.send(end.conn, Notice::SessionKilled { reason });
+            self.close(end.conn, Goodbye::Now(CloseCode::SessionKilled), now);
+        }
+    }
+
+    fn close_replaced(&mut self, conn: Conn, now: Time) {
+        self.send(conn, Notice::Replaced { same: false });
+        self.close(conn, Goodbye::Now(CloseCode::Replaced), now);
+    }
+
+    fn arm_idle(&mut self, session: SessionId, due: Option<Time>) {
+        let Some(pair) = self.pairs.of_mut(session) else { return };
+        let was = std::mem::replace(&mut pair.idle_due, due);
+        if let Some(was) = was {
+            self.deadlines.disarm(Timer::Idle(session), was);
+        }
+        if let Some(due) = due {
+            self.deadlines.arm(Timer::Idle(session), due);
+        }
+    }
+
+    fn last_active(&self, session: SessionId) -> Option<Time> {
+        self.pairs.of(session).map(|pair| self.active_of(pair))
+    }
+
+    fn active_of(&self, pair: &Pair) -> Time {
+        let of_ends = pair.ends().filter_map(|(_, end)| self.peer(end.conn)).map(|peer| peer.active);
+        of_ends.fold(pair.active, Time::max)
+    }
+
+    /// What must hold between any two calls. Debug builds only.
+    pub(super) fn check_invariants(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        let mut linked = 0;
+        for (slot, peer) in self.peers.iter().enumerate() {
+            let Some(peer) = peer else { continue };
+            let conn = Conn { slot: slot as u32, name: peer.name };
+            let Some((session, role)) = peer.holds() else { continue };
+            let end = self.pairs.end(session, role);
+            assert_eq!(end.map(|end| end.conn), Some(conn), "a holder is in its session's table");
+            if let Some(to) = peer.link() {
+                linked += 1;
+                let other = self.peer(to);
+                assert_eq!(other.and_then(super::super::peer::Peer::link), Some(conn), "a link has two ends");
+                assert_eq!(
+                    other.and_then(super::super::peer::Peer::holds),
+                    Some((session, role.other())),
+                    "of one session"
+                );
+            }
+        }
+        assert_eq!(linked, self.links * 2, "links are counted");
+        for (session, pair) in self.pairs.iter() {
+            assert!(pair.ends().next().is_some(), "a session is here while one of its roles is");
+            for (role, end) in pair.ends() {
+                assert_eq!(self.held_by(end.conn), Some((session, role)), "an end is held by its connection");
+            }
+        }
+    }
+}

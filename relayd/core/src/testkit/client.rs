@@ -1,0 +1,190 @@
+//! One simulated connection: what its client sends, what is on its way in either direction, and the judge of what
+//! reaches it.
+
+use std::collections::VecDeque;
+
+use protocol::close::CloseCode;
+use protocol::ids::Role;
+use protocol::message::Notice;
+
+use crate::event::Goodbye;
+use crate::store::Conn;
+
+/// A frame, marked so that its whole way can be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub session: usize,
+    pub from: Role,
+    /// [`Conn::name`] of the sender.
+    pub sender: u64,
+    /// From 1, rising by one with each frame of the sender.
+    pub number: u64,
+}
+
+/// What a client has sent and the server has not read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sent {
+    Hello { is_good: bool },
+    Frame(Mark),
+    Heartbeat,
+    Close,
+}
+
+/// What the server has queued and the client has not read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Queued {
+    Notice(Notice),
+    /// A `peer-joined`, with the number of the link: both ends of one link are told with the same number.
+    Joined {
+        notice: Notice,
+        link: u64,
+    },
+    Frame(Mark),
+    Ping,
+    Close(Goodbye),
+}
+
+#[derive(Debug)]
+pub(super) struct Client {
+    pub conn: Conn,
+    pub session: usize,
+    pub role: Role,
+    pub sent: VecDeque<Sent>,
+    pub queue: VecDeque<Queued>,
+    /// The server's reactor was told that there is something to read.
+    pub is_ready: bool,
+    /// The client reads.
+    pub reads: bool,
+    /// The server queued a Close.
+    pub is_closing: bool,
+    /// It was admitted: its messages are frames.
+    pub is_joined: bool,
+    numbered: u64,
+    view: View,
+    /// Frames of ours that found nobody, as counted by the world.
+    pub dropped: u64,
+}
+
+/// What the client knows.
+#[derive(Debug, Default)]
+struct View {
+    acked: bool,
+    closed: bool,
+    link: Option<Link>,
+    /// By link: the first frame that the client sent knowing of it.
+    first_sent: Vec<(u64, u64)>,
+}
+
+/// The client was told that its peer is here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    pub number: u64,
+    /// Whom frames come from in this link, and the last of them.
+    pub from: Option<(u64, u64)>,
+}
+
+impl Client {
+    pub fn new(conn: Conn, session: usize, role: Role, is_good: bool) -> Self {
+        Client {
+            conn,
+            session,
+            role,
+            sent: VecDeque::from([Sent::Hello { is_good }]),
+            queue: VecDeque::new(),
+            is_ready: true,
+            reads: true,
+            is_closing: false,
+            is_joined: false,
+            numbered: 0,
+            view: View::default(),
+            dropped: 0,
+        }
+    }
+
+    /// Sends the next frame.
+    pub fn send_frame(&mut self) {
+        self.numbered += 1;
+        if let Some(link) = self.view.link
+            && self.first_sent(link.number).is_none()
+        {
+            self.view.first_sent.push((link.number, self.numbered));
+        }
+        let mark =
+            Mark { session: self.session, from: self.role, sender: self.conn.name, number: self.numbered };
+        self.sent.push_back(Sent::Frame(mark));
+    }
+
+    pub fn link(&self) -> Option<Link> {
+        self.view.link
+    }
+
+    /// The first frame that the client sent knowing of a link.
+    pub fn first_sent(&self, link: u64) -> Option<u64> {
+        self.view.first_sent.iter().find(|(of, _)| *of == link).map(|&(_, first)| first)
+    }
+
+    /// The number of the last frame sent.
+    pub fn last_sent(&self) -> u64 {
+        self.numbered
+    }
+
+    /// Something reached the client. `first_known` is the first frame that a sender sent knowing of a link.
+    pub fn receive(&mut self, item: Queued, first_known: impl Fn(u64, u64) -> Option<u64>) {
+        assert!(!self.view.closed, "{item:?} after the Close frame");
+        match item {
+            Queued::Ping => {}
+            Queued::Close(say) => {
+                self.view.closed = true;
+                self.view.link = None;
+                assert!(say != Goodbye::Now(CloseCode::Internal), "an internal fault");
+            }
+            Queued::Notice(notice) => self.receive_notice(notice),
+            Queued::Joined { notice, link } => self.receive_joined(notice, link),
+            Queued::Frame(mark) => self.receive_frame(mark, first_known),
+        }
+    }
+
+    fn receive_joined(&mut self, notice: Notice, number: u64) {
+        let Notice::PeerJoined { role, .. } = notice else { panic!("{notice:?}") };
+        assert!(self.view.acked, "peer-joined before hello-ack");
+        assert_eq!(role, self.role.other());
+        assert!(self.view.link.is_none(), "peer-joined twice without peer-left");
+        self.view.link = Some(Link { number, from: None });
+    }
+
+    fn receive_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::HelloAck { .. } => {
+                assert!(!self.view.acked, "a second hello-ack");
+                self.view.acked = true;
+            }
+            Notice::PeerLeft { role } => {
+                assert_eq!(role, self.role.other());
+                assert!(self.view.link.take().is_some(), "peer-left without peer-joined");
+            }
+            Notice::SessionKilled { .. } => self.view.link = None,
+            Notice::PeerAbsent => assert!(self.view.acked),
+            _ => {}
+        }
+    }
+
+    /// In order, once, without gaps, from one sender per link, and nothing lost that was sent in knowledge of it.
+    fn receive_frame(&mut self, mark: Mark, first_known: impl Fn(u64, u64) -> Option<u64>) {
+        assert_eq!((mark.session, mark.from), (self.session, self.role.other()), "a foreign frame");
+        let link = self.view.link.as_mut().unwrap_or_else(|| panic!("{mark:?} outside a link"));
+        match link.from {
+            Some((sender, last)) => {
+                assert_eq!((mark.sender, mark.number), (sender, last + 1), "a gap or a double")
+            }
+            None => {
+                if let Some(first) = first_known(mark.sender, link.number) {
+                    assert!(
+                        mark.number <= first,
+                        "{mark:?}: lost what was sent after peer-joined, from {first} on"
+                    );
+                }
+            }
+        }
+        link.from = Some((mark.sender, mark.number));
+    }
+}

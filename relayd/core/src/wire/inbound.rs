@@ -1,0 +1,251 @@
+//! What a client sends, taken apart: frames to whole messages. RFC 6455 §5 and §6.2.
+//!
+//! A message that came whole in one frame is unmasked where it lies and never copied. Anything cut by the end of a read
+//! or by fragmentation is gathered in a chunk that grows with the bytes that came, never with a length that was claimed.
+
+use protocol::close::CloseCode;
+use protocol::limits::CONTROL_BYTES_MAX;
+use protocol::ws::control::PeerClose;
+use protocol::ws::header::{self, Header, OpCode};
+use protocol::ws::mask;
+
+use super::pool::Pool;
+use crate::limits::LARGE_MESSAGE;
+
+/// Text or binary. RFC 6455 §5.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8, checked.
+    Text,
+    /// Anything.
+    Binary,
+}
+
+/// What one step found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A whole text message, in the bytes that were read.
+    Text(&'a str),
+    /// A whole binary message, in the bytes that were read.
+    Binary(&'a [u8]),
+    /// A whole message that was gathered: take it with [`Inbound::take_message`]. Text is valid UTF-8.
+    Gathered(Kind),
+    /// A ping and what the pong must carry.
+    Ping(&'a [u8]),
+    /// A pong. Proof of life, nothing else.
+    Pong,
+    /// The peer's Close frame. Nothing after it counts.
+    Close(PeerClose),
+    /// The message under way may not grow while memory is short. The bytes at the cursor wait.
+    Held,
+    /// Nothing whole is left; bytes before the end that were not taken must come again, in front of more.
+    NeedMore,
+    /// The client broke the protocol; it is answered with this code. RFC 6455 §7.1.7.
+    Breach(CloseCode),
+}
+
+/// The bytes at hand and how far they have been taken.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    bytes: &'a mut [u8],
+    taken: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the start of `bytes`.
+    pub const fn new(bytes: &'a mut [u8]) -> Self {
+        Cursor { bytes, taken: 0 }
+    }
+
+    /// How many bytes are taken.
+    pub const fn taken(&self) -> usize {
+        self.taken
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    fn left(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    /// Takes the next `len` bytes, which must be there.
+    fn take(&mut self, len: usize) -> &mut [u8] {
+        let start = self.taken;
+        self.taken += len;
+        &mut self.bytes[start..self.taken]
+    }
+}
+
+/// What the reader of one step may allow.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// The longest message, in bytes.
+    pub message_bytes_max: usize,
+    /// Messages may grow past [`LARGE_MESSAGE`].
+    pub large: bool,
+}
+
+/// The half of a connection that reads. Empty between messages.
+#[derive(Debug, Default)]
+pub struct Inbound {
+    /// The message under way, unmasked. Lent while there is one.
+    message: Vec<u8>,
+    /// The kind of the message under way.
+    kind: Option<Kind>,
+    /// The data frame under way.
+    frame: Option<PartFrame>,
+}
+
+/// A data frame of which only a part has come.
+#[derive(Debug, Clone, Copy)]
+struct PartFrame {
+    fin: bool,
+    mask: [u8; 4],
+    /// Bytes of it that came. `came <= len`
+    came: usize,
+    len: usize,
+}
+
+impl Inbound {
+    /// Takes the next whole thing from the cursor. Call until it is [`Step::NeedMore`], [`Step::Held`] or an end.
+    pub fn step<'a>(&mut self, cursor: &'a mut Cursor<'_>, allowed: Allowance, pool: &mut Pool) -> Step<'a> {
+        loop {
+            if self.frame.is_some() {
+                match self.gather(cursor, allowed, pool) {
+                    Gather::FrameDone => {}
+                    Gather::MessageDone(kind) => return Step::Gathered(kind),
+                    Gather::Stop(step) => return step,
+                }
+            }
+            let header = match header::parse(cursor.rest()) {
+                Ok(Some(header)) => header,
+                Ok(None) => return Step::NeedMore,
+                Err(_) => return Step::Breach(CloseCode::Protocol),
+            };
+            if header.opcode.is_control() {
+                return control(&header, cursor);
+            }
+            if let Err(code) = self.check_data(&header, allowed) {
+                return Step::Breach(code);
+            }
+            let whole = header.payload_len as usize <= cursor.left() - header.header_len;
+            if whole && header.fin && header.opcode != OpCode::Continuation {
+                return whole_message(&header, cursor);
+            }
+            cursor.take(header.header_len);
+            self.begin_frame(&header);
+        }
+    }
+
+    /// The message of a [`Step::Gathered`], in the chunk it was gathered in. Give it back to the pool.
+    pub fn take_message(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.message)
+    }
+
+    /// Bytes held for the message under way.
+    pub fn held(&self) -> usize {
+        self.message.capacity()
+    }
+
+    /// Gives all memory back; the connection will not be read again.
+    pub fn release(&mut self, pool: &mut Pool) {
+        pool.give_back(self.take_message());
+        *self = Inbound::default();
+    }
+
+    /// RFC 6455 §5.4: continuations continue, other data frames begin; and the size limit, from the header alone.
+    fn check_data(&self, header: &Header, allowed: Allowance) -> Result<(), CloseCode> {
+        let continues = header.opcode == OpCode::Continuation;
+        if continues != self.kind.is_some() {
+            return Err(CloseCode::Protocol);
+        }
+        let room = allowed.message_bytes_max.saturating_sub(self.message.len());
+        if header.payload_len > room as u64 {
+            return Err(CloseCode::TooBig);
+        }
+        Ok(())
+    }
+
+    fn begin_frame(&mut self, header: &Header) {
+        match header.opcode {
+            OpCode::Text => self.kind = Some(Kind::Text),
+            OpCode::Binary => self.kind = Some(Kind::Binary),
+            _ => {}
+        }
+        let len = header.payload_len as usize;
+        self.frame = Some(PartFrame { fin: header.fin, mask: header.mask, came: 0, len });
+    }
+
+    /// Moves what has come of the frame under way into the message.
+    fn gather<'a>(&mut self, cursor: &mut Cursor<'_>, allowed: Allowance, pool: &mut Pool) -> Gather<'a> {
+        let (Some(mut frame), Some(kind)) = (self.frame, self.kind) else { return Gather::FrameDone };
+        let take = cursor.left().min(frame.len - frame.came);
+        if take > 0 && self.message.len() + take > LARGE_MESSAGE && !allowed.large {
+            return Gather::Stop(Step::Held);
+        }
+        if take > 0 {
+            let bytes = cursor.take(take);
+            mask::apply(bytes, frame.mask, frame.came);
+            pool.grow(&mut self.message, take);
+            self.message.extend_from_slice(bytes);
+            frame.came += take;
+        }
+        if frame.came < frame.len {
+            self.frame = Some(frame);
+            return Gather::Stop(Step::NeedMore);
+        }
+        self.frame = None;
+        if !frame.fin {
+            return Gather::FrameDone;
+        }
+        self.kind = None;
+        if kind == Kind::Text && simdutf8::basic::from_utf8(&self.message).is_err() {
+            return Gather::Stop(Step::Breach(CloseCode::InvalidUtf8));
+        }
+        Gather::MessageDone(kind)
+    }
+}
+
+enum Gather<'a> {
+    FrameDone,
+    MessageDone(Kind),
+    Stop(Step<'a>),
+}
+
+/// An unfragmented message that lies whole in the bytes at hand.
+fn whole_message<'a>(header: &Header, cursor: &'a mut Cursor<'_>) -> Step<'a> {
+    cursor.take(header.header_len);
+    let payload = cursor.take(header.payload_len as usize);
+    mask::apply(payload, header.mask, 0);
+    if header.opcode == OpCode::Binary {
+        return Step::Binary(payload);
+    }
+    // RFC 6455 §8.1: a text that is not UTF-8 fails the connection.
+    match simdutf8::basic::from_utf8(payload) {
+        Ok(text) => Step::Text(text),
+        Err(_) => Step::Breach(CloseCode::InvalidUtf8),
+    }
+}
+
+/// RFC 6455 §5.5: control frames may come between the fragments of a message.
+fn control<'a>(header: &Header, cursor: &'a mut Cursor<'_>) -> Step<'a> {
+    let len = header.payload_len as usize;
+    debug_assert!(len <= CONTROL_BYTES_MAX);
+    if cursor.left() < header.header_len + len {
+        return Step::NeedMore;
+    }
+    cursor.take(header.header_len);
+    let payload = cursor.take(len);
+    mask::apply(payload, header.mask, 0);
+    match header.opcode {
+        OpCode::Ping => Step::Ping(payload),
+        OpCode::Close => Step::Close(PeerClose::parse(payload)),
+        _ => Step::Pong,
+    }
+}
+
+#[cfg(test)]
+#[path = "inbound_tests.rs"]
+mod tests;

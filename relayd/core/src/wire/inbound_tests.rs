@@ -1,0 +1,203 @@
+//! Byte tables for the reader, and the rule that split input reads as whole input does.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ALLOWED: Allowance = Allowance { message_bytes_max: 100_000, large: true };
+
+/// What came out, in owned form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Seen {
+    Text(String),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong,
+    Close(PeerClose),
+    Breach(CloseCode),
+}
+
+/// Reads `pieces` one after the other, as a connection would: what a piece leaves comes again before the next.
+fn read(pieces: &[&[u8]], allowed: Allowance) -> Vec<Seen> {
+    let (mut inbound, mut pool, mut seen, mut parked) = (Inbound::default(), Pool::new(), vec![], vec![]);
+    for piece in pieces {
+        parked.extend_from_slice(piece);
+        let mut bytes = std::mem::take(&mut parked);
+        let mut cursor = Cursor::new(&mut bytes);
+        loop {
+            let found = match inbound.step(&mut cursor, allowed, &mut pool) {
+                Step::Text(text) => Seen::Text(text.to_owned()),
+                Step::Binary(bytes) => Seen::Binary(bytes.to_owned()),
+                Step::Gathered(kind) => {
+                    let message = inbound.take_message();
+                    let copy = message.clone();
+                    pool.give_back(message);
+                    match kind {
+                        Kind::Text => Seen::Text(String::from_utf8(copy).unwrap()),
+                        Kind::Binary => Seen::Binary(copy),
+                    }
+                }
+                Step::Ping(payload) => Seen::Ping(payload.to_owned()),
+                Step::Pong => Seen::Pong,
+                Step::Close(close) => Seen::Close(close),
+                Step::NeedMore => break,
+                Step::Held => panic!("held without a bound"),
+                Step::Breach(code) => Seen::Breach(code),
+            };
+            let last = matches!(found, Seen::Breach(_) | Seen::Close(_));
+            seen.push(found);
+            if last {
+                inbound.release(&mut pool);
+                assert_eq!(pool.lent(), 0);
+                return seen;
+            }
+        }
+        let taken = cursor.taken();
+        parked = bytes.split_off(taken);
+        assert!(parked.len() < header::HEADER_BYTES_MAX + CONTROL_BYTES_MAX, "{} bytes parked", parked.len());
+    }
+    inbound.release(&mut pool);
+    assert_eq!(pool.lent(), 0);
+    seen
+}
+
+fn frame(fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let key = [0x12, 0x34, 0x56, 0x78];
+    let mut out = Vec::new();
+    header::write(&mut out, fin, opcode, payload.len(), Some(key));
+    let start = out.len();
+    out.extend_from_slice(payload);
+    mask::apply(&mut out[start..], key, 0);
+    out
+}
+
+#[test]
+fn messages_fragments_and_controls_between_them() {
+    let stream = [
+        frame(true, OpCode::Text, "é".as_bytes()),
+        frame(true, OpCode::Binary, b""),
+        frame(false, OpCode::Text, &"é".as_bytes()[..1]),
+        frame(true, OpCode::Ping, b"p"),
+        frame(false, OpCode::Continuation, b""),
+        frame(true, OpCode::Pong, b""),
+        frame(true, OpCode::Continuation, &"é".as_bytes()[1..]),
+        frame(true, OpCode::Close, &[0x03, 0xE8]),
+        b"whatever follows a close".to_vec(),
+    ]
+    .concat();
+    let expected = [
+        Seen::Text("é".into()),
+        Seen::Binary(vec![]),
+        Seen::Ping(b"p".to_vec()),
+        Seen::Pong,
+        Seen::Text("é".into()),
+        Seen::Close(PeerClose::Code(1000)),
+    ];
+    assert_eq!(read(&[&stream], ALLOWED), expected);
+    let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+    assert_eq!(read(&bytes, ALLOWED), expected);
+}
+
+#[test]
+fn breaches_have_their_codes() {
+    for (stream, code) in [
+        (frame(true, OpCode::Continuation, b"x"), CloseCode::Protocol),
+        ([frame(false, OpCode::Text, b"x"), frame(true, OpCode::Text, b"y")].concat(), CloseCode::Protocol),
+        (frame(true, OpCode::Text, &[0xFF]), CloseCode::InvalidUtf8),
+        (
+            [frame(false, OpCode::Text, &[0xC3]), frame(true, OpCode::Continuation, b"x")].concat(),
+            CloseCode::InvalidUtf8,
+        ),
+        (vec![0x81, 0x05, 1, 2, 3, 4, 5], CloseCode::Protocol),
+        (vec![0xC1], CloseCode::Protocol),
+    ] {
+        assert_eq!(read(&[&stream], ALLOWED).last(), Some(&Seen::Breach(code)), "{stream:x?}");
+    }
+}
+
+#[test]
+fn a_message_over_the_limit_is_refused_from_its_header_alone() {
+    let allowed = Allowance { message_bytes_max: 10, large: true };
+    assert_eq!(read(&[&frame(true, OpCode::Binary, &[7; 10])], allowed), [Seen::Binary(vec![7; 10])]);
+    let header = &frame(true, OpCode::Binary, &[7; 11])[..6];
+    assert_eq!(read(&[header], allowed), [Seen::Breach(CloseCode::TooBig)]);
+    let mut huge = Vec::new();
+    header::write(&mut huge, true, OpCode::Binary, 1 << 62, Some([0; 4]));
+    assert_eq!(read(&[&huge], allowed), [Seen::Breach(CloseCode::TooBig)]);
+    let sum = [frame(false, OpCode::Binary, &[7; 6]), frame(true, OpCode::Continuation, &[7; 5])].concat();
+    assert_eq!(read(&[&sum], allowed), [Seen::Breach(CloseCode::TooBig)]);
+}
+
+#[test]
+fn no_memory_is_reserved_by_a_claim_and_a_flood_of_empty_fragments_holds_none() {
+    let (mut inbound, mut pool) = (Inbound::default(), Pool::new());
+    let mut stream = Vec::new();
+    header::write(&mut stream, false, OpCode::Binary, 90_000, Some([0; 4]));
+    let mut cursor = Cursor::new(&mut stream);
+    assert_eq!(inbound.step(&mut cursor, ALLOWED, &mut pool), Step::NeedMore);
+    assert_eq!(pool.lent(), 0);
+
+    let (mut inbound, mut pool) = (Inbound::default(), Pool::new());
+    let mut flood = frame(false, OpCode::Text, b"");
+    for _ in 0..10_000 {
+        flood.extend_from_slice(&frame(false, OpCode::Continuation, b""));
+    }
+    let mut cursor = Cursor::new(&mut flood);
+    assert_eq!(inbound.step(&mut cursor, ALLOWED, &mut pool), Step::NeedMore);
+    assert_eq!(pool.lent(), 0);
+}
+
+#[test]
+fn a_large_message_waits_for_leave_and_then_goes_on() {
+    let (mut inbound, mut pool) = (Inbound::default(), Pool::new());
+    let payload = vec![9; LARGE_MESSAGE + 10];
+    let mut stream = [
+        frame(false, OpCode::Binary, &payload[..LARGE_MESSAGE]),
+        frame(true, OpCode::Continuation, &[9; 10]),
+    ]
+    .concat();
+    let mut cursor = Cursor::new(&mut stream);
+    let small = Allowance { large: false, ..ALLOWED };
+    assert_eq!(inbound.step(&mut cursor, small, &mut pool), Step::Held);
+    assert_eq!(inbound.step(&mut cursor, small, &mut pool), Step::Held);
+    assert_eq!(inbound.step(&mut cursor, ALLOWED, &mut pool), Step::Gathered(Kind::Binary));
+    assert!(inbound.take_message() == payload);
+}
+
+fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+    let opcode = prop::sample::select(vec![
+        OpCode::Continuation,
+        OpCode::Text,
+        OpCode::Binary,
+        OpCode::Ping,
+        OpCode::Pong,
+        OpCode::Close,
+    ]);
+    let payload =
+        prop_oneof!["[a-zé]{0,40}".prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..300)];
+    (any::<bool>(), opcode, payload).prop_map(|(fin, opcode, payload)| {
+        let (fin, len) =
+            if opcode.is_control() { (true, payload.len().min(125)) } else { (fin, payload.len()) };
+        frame(fin, opcode, &payload[..len])
+    })
+}
+
+proptest! {
+    #[test]
+    fn split_input_reads_as_whole_input(
+        frames in prop::collection::vec(any_frame(), 0..12),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let stream = frames.concat();
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+        at.extend([0, stream.len()]);
+        at.sort_unstable();
+        let pieces: Vec<&[u8]> = at.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
+        prop_assert_eq!(read(&pieces, ALLOWED), read(&[&stream], ALLOWED));
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes: Vec<u8>) {
+        read(&[&bytes], ALLOWED);
+    }
+}

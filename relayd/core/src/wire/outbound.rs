@@ -1,0 +1,330 @@
+//! What a client will get, queued as bytes until its socket takes them.
+//!
+//! Frames are written once, header and envelope included, into one chunk that is lent while anything waits. The queue
+//! is bounded: past [`HIGH_MARK`] the source is not read, and the [`CONTROL_ROOM`] above is for answers, notices and
+//! the Close frame. A message that might not fit becomes [`bulk`]: it is written piece by piece as room appears.
+
+mod bulk;
+
+use std::io;
+
+use protocol::close::CloseCode;
+use protocol::envelope;
+use protocol::ids::Role;
+use protocol::message::{NOTICE_BYTES_MAX, Notice};
+use protocol::ws::control;
+use protocol::ws::header::{self, HEADER_BYTES_MAX, OpCode, OpenFrame};
+
+use self::bulk::Bulk;
+use super::inbound::Kind;
+use super::pool::Pool;
+use crate::limits::{CONTROL_ROOM, HIGH_MARK, LOW_MARK, OVERSHOOT, READ_BYTES};
+
+/// What an envelope says besides its payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// [`protocol::ids::SessionId::hex`] of the session.
+    pub session_hex: [u8; 32],
+    /// Who sent the frame.
+    pub from: Role,
+    /// When it was relayed.
+    pub at: UnixMs,
+}
+
+/// Milliseconds since 1970 as decimal digits, made once per turn.
+#[derive(Clone, Copy, Debug)]
+pub struct UnixMs {
+    digits: [u8; 20],
+    start: u8,
+}
+
+/// A notice found no room: the connection has not read for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow;
+
+/// What one flush did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flushed {
+    /// Bytes the socket took.
+    pub taken: usize,
+    /// Bytes that still wait, a large message under way included.
+    pub left: usize,
+}
+
+/// The half of a connection that writes. Empty while nothing waits.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    /// `chunk[head..]` waits. `0 <= head <= chunk.len()`
+    chunk: Vec<u8>,
+    head: usize,
+    bulk: Option<Box<Bulk>>,
+}
+
+impl Outbound {
+    /// Bytes that are written and wait for the socket.
+    pub fn queued(&self) -> usize {
+        self.chunk.len() - self.head
+    }
+
+    /// True if nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.queued() == 0 && self.bulk.is_none()
+    }
+
+    /// True if whoever sends to this connection must not be read.
+    pub fn is_over_high(&self) -> bool {
+        self.queued() > HIGH_MARK || self.bulk.is_some()
+    }
+
+    /// True if whoever was not read because of this connection may be read again.
+    pub fn is_under_low(&self) -> bool {
+        self.queued() < LOW_MARK && self.bulk.is_none()
+    }
+
+    /// True if a pong or a heartbeat ack finds room. While it is false the connection itself is not read.
+    pub fn has_answer_room(&self) -> bool {
+        self.queued() < HIGH_MARK + OVERSHOOT + CONTROL_ROOM / 2
+    }
+
+    /// Bytes held, for the sum over all connections.
+    pub fn held(&self) -> usize {
+        self.chunk.capacity() + self.bulk.as_ref().map_or(0, |bulk| bulk.held())
+    }
+
+    /// Queues a text frame in its envelope. The source must have been allowed: not over the high mark.
+    pub fn text(&mut self, stamp: &Stamp, text: &str, pool: &mut Pool) {
+        let bytes_max = HEADER_BYTES_MAX + envelope::text_bytes_max(text.len());
+        if !self.fits(bytes_max) {
+            return self.begin_bulk(Kind::Text, Some(*stamp), pool.lend_copy(text.as_bytes()), pool);
+        }
+        // The JSON writer asks for room it may not use.
+        self.reserve(bytes_max, pool);
+        let frame = OpenFrame::begin(&mut self.chunk);
+        envelope::open(&mut self.chunk, &stamp.session_hex, stamp.from, stamp.at.as_bytes());
+        envelope::text(&mut self.chunk, text);
+        envelope::close(&mut self.chunk, false);
+        frame.finish(&mut self.chunk, true, OpCode::Text);
+    }
+
+    /// Queues a binary frame: bare for a connection in raw mode, else in its envelope.
+    pub fn binary(&mut self, stamp: &Stamp, bytes: &[u8], bare: bool, pool: &mut Pool) {
+        let payload_max = if bare { bytes.len() } else { envelope::binary_bytes_max(bytes.len()) };
+        if !self.fits(HEADER_BYTES_MAX + payload_max) {
+            let stamp = (!bare).then_some(*stamp);
+            return self.begin_bulk(Kind::Binary, stamp, pool.lend_copy(bytes), pool);
+        }
+        self.reserve(HEADER_BYTES_MAX + payload_max, pool);
+        if bare {
+            header::write(&mut self.chunk, true, OpCode::Binary, bytes.len(), None);
+            self.chunk.extend_from_slice(bytes);
+            return;
+        }
+        let frame = OpenFrame::begin(&mut self.chunk);
+        envelope::open(&mut self.chunk, &stamp.session_hex, stamp.from, stamp.at.as_bytes());
+        envelope::binary(&mut self.chunk, bytes);
+        envelope::close(&mut self.chunk, true);
+        frame.finish(&mut self.chunk, true, OpCode::Text);
+    }
+
+    /// Queues a message that was gathered in a chunk of the pool. Text must be UTF-8. A large one keeps its chunk.
+    pub fn gathered(&mut self, stamp: &Stamp, kind: Kind, message: Vec<u8>, bare: bool, pool: &mut Pool) {
+        let bare = bare && kind == Kind::Binary;
+        let payload_max = match kind {
+            Kind::Text => envelope::text_bytes_max(message.len()),
+            Kind::Binary => envelope::binary_bytes_max(message.len()),
+        };
+        if !self.fits(HEADER_BYTES_MAX + payload_max) {
+            return self.begin_bulk(kind, (!bare).then_some(*stamp), message, pool);
+        }
+        match kind {
+            Kind::Binary => self.binary(stamp, &message, bare, pool),
+            Kind::Text => match simdutf8::basic::from_utf8(&message) {
+                Ok(text) => self.text(stamp, text, pool),
+                Err(_) => debug_assert!(false, "a gathered text was checked when it was complete"),
+            },
+        }
+        pool.give_back(message);
+    }
+
+    /// Queues a notice. Behind a large message under way it waits for that message's end.
+    ///
+    /// # Errors
+    /// There is no room left for notices; the connection is to be closed.
+    pub fn notice(&mut self, notice: &Notice, pool: &mut Pool) -> Result<(), Overflow> {
+        const FRAME_BYTES_MAX: usize = NOTICE_BYTES_MAX + 4;
+        if let Some(bulk) = &mut self.bulk {
+            let out = bulk.after(FRAME_BYTES_MAX).ok_or(Overflow)?;
+            write_notice(out, notice);
+            return Ok(());
+        }
+        // Room for the Close frame is never given away.
+        if self.queued() + FRAME_BYTES_MAX > HIGH_MARK + OVERSHOOT + CONTROL_ROOM - CLOSE_FRAME_BYTES_MAX {
+            return Err(Overflow);
+        }
+        self.reserve(FRAME_BYTES_MAX, pool);
+        write_notice(&mut self.chunk, notice);
+        Ok(())
+    }
+
+    /// Queues a pong. The caller has seen [`Outbound::has_answer_room`].
+    pub fn pong(&mut self, payload: &[u8], pool: &mut Pool) {
+        self.control(OpCode::Pong, payload, pool);
+    }
+
+    /// Queues an empty ping.
+    pub fn ping(&mut self, pool: &mut Pool) {
+        if self.has_answer_room() {
+            self.control(OpCode::Ping, &[], pool);
+        }
+    }
+
+    /// Queues the Close frame, after which nothing may be queued. What waits before it still goes out, but a large
+    /// message under way is cut off, and notices behind it with it, unless the close can wait (`at_once` false).
+    pub fn close(&mut self, code: Option<u16>, reason: &str, at_once: bool, pool: &mut Pool) {
+        if at_once && let Some(bulk) = self.bulk.take() {
+            bulk.release(pool);
+        }
+        if let Some(out) = self.bulk.as_mut().and_then(|bulk| bulk.after(CLOSE_FRAME_BYTES_MAX)) {
+            return control::write_close(out, code, reason);
+        }
+        self.reserve(CLOSE_FRAME_BYTES_MAX, pool);
+        control::write_close(&mut self.chunk, code, reason);
+    }
+
+    /// Queues bytes as they are: an HTTP answer.
+    pub fn bytes(&mut self, bytes: &[u8], pool: &mut Pool) {
+        self.reserve(bytes.len(), pool);
+        self.chunk.extend_from_slice(bytes);
+    }
+
+    /// Writes what waits until the socket takes no more. Memory goes back when nothing is left.
+    ///
+    /// # Errors
+    /// What the socket says, but for "would block", which is [`Flushed::left`].
+    pub fn flush(&mut self, socket: &mut impl io::Write, pool: &mut Pool) -> io::Result<Flushed> {
+        let mut taken = 0;
+        while !self.is_empty() {
+            self.continue_bulk(pool);
+            let waiting = self.queued();
+            match socket.write(&self.chunk[self.head..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.head += written;
+                    taken += written;
+                    // epoll(7): a short write says that the socket is full, as EAGAIN would.
+                    if written < waiting {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.is_empty() {
+            self.release(pool);
+        }
+        let left = self.queued() + self.bulk.as_ref().map_or(0, |bulk| bulk.left());
+        Ok(Flushed { taken, left })
+    }
+
+    /// Gives all memory back, with whatever waits in it.
+    pub fn release(&mut self, pool: &mut Pool) {
+        pool.give_back(std::mem::take(&mut self.chunk));
+        self.head = 0;
+        if let Some(bulk) = self.bulk.take() {
+            bulk.release(pool);
+        }
+    }
+
+    /// A message of at most this many bytes may be written now, in one piece.
+    fn fits(&self, bytes_max: usize) -> bool {
+        let room_end = if bytes_max <= OVERSHOOT { HIGH_MARK + OVERSHOOT } else { HIGH_MARK };
+        self.bulk.is_none() && self.queued() + bytes_max <= room_end
+    }
+
+    fn begin_bulk(&mut self, kind: Kind, stamp: Option<Stamp>, message: Vec<u8>, pool: &mut Pool) {
+        debug_assert!(self.bulk.is_none(), "the source of a congested target is not read");
+        self.bulk = Some(Box::new(Bulk::new(kind, stamp, message)));
+        self.continue_bulk(pool);
+    }
+
+    /// Writes pieces of the large message while there is room, and at its end what waited behind it.
+    fn continue_bulk(&mut self, pool: &mut Pool) {
+        let Some(mut bulk) = self.bulk.take() else { return };
+        while !bulk.is_done() {
+            let piece_max = bulk.piece_bytes_max();
+            if self.queued() + piece_max > HIGH_MARK {
+                self.bulk = Some(bulk);
+                return;
+            }
+            self.reserve(piece_max, pool);
+            bulk.write_piece(&mut self.chunk);
+        }
+        self.reserve(bulk.waiting().len(), pool);
+        self.chunk.extend_from_slice(bulk.waiting());
+        bulk.release(pool);
+    }
+
+    fn control(&mut self, opcode: OpCode, payload: &[u8], pool: &mut Pool) {
+        self.reserve(HEADER_BYTES_MAX + payload.len(), pool);
+        header::write(&mut self.chunk, true, opcode, payload.len(), None);
+        self.chunk.extend_from_slice(payload);
+    }
+
+    /// Makes room for `len` bytes at the end: from the pool, or from what the socket has taken already.
+    fn reserve(&mut self, len: usize, pool: &mut Pool) {
+        if self.chunk.capacity() - self.chunk.len() >= len {
+            return;
+        }
+        if self.chunk.capacity() == 0 {
+            // A frame seldom comes alone.
+            let room = if len > NOTICE_BYTES_MAX * 2 { len.max(READ_BYTES) } else { len };
+            self.chunk = pool.lend(room);
+            return;
+        }
+        if self.head > 0 {
+            self.chunk.copy_within(self.head.., 0);
+            self.chunk.truncate(self.chunk.len() - self.head);
+            self.head = 0;
+        }
+        pool.grow(&mut self.chunk, len);
+    }
+}
+
+impl UnixMs {
+    /// The digits of `ms`.
+    pub fn new(ms: u64) -> Self {
+        let (mut digits, mut start, mut left) = ([0; 20], 20, ms);
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (left % 10) as u8;
+            left /= 10;
+            if left == 0 {
+                return UnixMs { digits, start: start as u8 };
+            }
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.digits[usize::from(self.start)..]
+    }
+}
+
+/// RFC 6455 §5.5: two bytes of header and at most 125 of body.
+const CLOSE_FRAME_BYTES_MAX: usize = 127;
+
+fn write_notice(out: &mut Vec<u8>, notice: &Notice) {
+    let frame = OpenFrame::begin(out);
+    notice.write_to(out);
+    frame.finish(out, true, OpCode::Text);
+}
+
+/// What a close with one of our own codes says.
+pub fn close_words(code: CloseCode) -> (Option<u16>, &'static str) {
+    (Some(code.code()), code.reason())
+}
+
+#[cfg(test)]
+#[path = "outbound_tests.rs"]
+mod tests;

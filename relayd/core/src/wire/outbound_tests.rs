@@ -1,0 +1,199 @@
+//! Byte tables for the writer, read back by an independent implementation.
+
+use proptest::prelude::*;
+use tungstenite::protocol::{Role as WsRole, WebSocketConfig};
+use tungstenite::{Message, WebSocket};
+
+use super::*;
+
+/// A socket that takes a few bytes at a time, then says it would block.
+#[derive(Default)]
+struct Trickle {
+    taken: Vec<u8>,
+    /// Bytes it takes before it blocks once.
+    appetite: usize,
+}
+
+impl io::Write for Trickle {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.appetite == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let taken = bytes.len().min(self.appetite);
+        self.appetite -= taken;
+        self.taken.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn stamp() -> Stamp {
+    Stamp {
+        session_hex: *b"0123456789abcdef0123456789abcdef",
+        from: Role::Phone,
+        at: UnixMs::new(1_700_000_000_000),
+    }
+}
+
+fn envelope_of(frame: &str, b64: bool) -> String {
+    format!(
+        r#"{{"type":"frame","sid":"0123456789abcdef0123456789abcdef","fromRole":"phone","at":1700000000000,"frame":"{frame}","b64":{b64}}}"#
+    )
+}
+
+fn drain(outbound: &mut Outbound, pool: &mut Pool, appetite: usize) -> Vec<u8> {
+    let mut socket = Trickle::default();
+    while !outbound.is_empty() {
+        socket.appetite = appetite;
+        outbound.flush(&mut socket, pool).unwrap();
+    }
+    socket.taken
+}
+
+/// What tungstenite makes of the bytes.
+fn read_back(bytes: Vec<u8>) -> Vec<Message> {
+    let mut config = WebSocketConfig::default();
+    config.max_message_size = None;
+    config.max_frame_size = None;
+    let stream = ReadOnly(io::Cursor::new(bytes));
+    let mut socket = WebSocket::from_raw_socket(stream, WsRole::Client, Some(config));
+    let mut messages = vec![];
+    while let Ok(message) = socket.read() {
+        messages.push(message);
+    }
+    messages
+}
+
+struct ReadOnly(io::Cursor<Vec<u8>>);
+
+impl io::Read for ReadOnly {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read(out)
+    }
+}
+
+impl io::Write for ReadOnly {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn frames_notices_and_controls_go_out_in_order() {
+    let (mut out, mut pool) = (Outbound::default(), Pool::new());
+    out.notice(&Notice::HbAck, &mut pool).unwrap();
+    out.text(&stamp(), "a\"b", &mut pool);
+    out.binary(&stamp(), &[0, 255], false, &mut pool);
+    out.binary(&stamp(), &[0, 255], true, &mut pool);
+    out.pong(b"p", &mut pool);
+    let (code, reason) = close_words(CloseCode::Replaced);
+    out.close(code, reason, true, &mut pool);
+    let whole = drain(&mut out, &mut pool, usize::MAX);
+    assert_eq!(pool.lent(), 0);
+    let messages = read_back(whole);
+    assert_eq!(messages[0].to_text().unwrap(), r#"{"type":"hb-ack"}"#);
+    assert_eq!(messages[1].to_text().unwrap(), envelope_of("a\\\"b", false));
+    assert_eq!(messages[2].to_text().unwrap(), envelope_of("AP8=", true));
+    assert_eq!(messages[3], Message::binary(vec![0, 255]));
+    assert_eq!(messages[4], Message::Pong(b"p".to_vec().into()));
+    let Message::Close(Some(close)) = &messages[5] else { panic!("{messages:?}") };
+    assert_eq!(u16::from(close.code), 4409);
+}
+
+#[test]
+fn a_large_message_is_fragmented_and_only_controls_come_between() {
+    let (mut out, mut pool) = (Outbound::default(), Pool::new());
+    let text = "é\n".repeat(300_000);
+    out.text(&stamp(), &text, &mut pool);
+    assert!(out.is_over_high());
+    out.pong(b"between", &mut pool);
+    out.notice(&Notice::PeerLeft { role: Role::Phone }, &mut pool).unwrap();
+    out.close(Some(1001), "", false, &mut pool);
+    assert!(out.queued() <= HIGH_MARK + OVERSHOOT + CONTROL_ROOM);
+    let messages = read_back(drain(&mut out, &mut pool, 10_000));
+    assert_eq!(messages[0], Message::Pong(b"between".to_vec().into()));
+    assert!(messages[1].to_text().unwrap() == envelope_of(&"é\\n".repeat(300_000), false));
+    assert_eq!(messages[2].to_text().unwrap(), r#"{"type":"peer-left","role":"phone"}"#);
+    assert!(matches!(messages[3], Message::Close(_)));
+    assert_eq!(pool.lent(), 0);
+}
+
+#[test]
+fn a_close_that_cant_wait_cuts_the_large_message_off() {
+    let (mut out, mut pool) = (Outbound::default(), Pool::new());
+    out.binary(&stamp(), &vec![1; 2_000_000], true, &mut pool);
+    out.notice(&Notice::PeerLeft { role: Role::Phone }, &mut pool).unwrap();
+    out.close(Some(4409), "", true, &mut pool);
+    let messages = read_back(drain(&mut out, &mut pool, 99_999));
+    assert!(matches!(&messages[..], [Message::Close(_)]), "{} messages", messages.len());
+    assert_eq!(pool.lent(), 0);
+}
+
+#[test]
+fn notices_without_end_overflow_and_the_close_still_fits() {
+    let (mut out, mut pool) = (Outbound::default(), Pool::new());
+    while !out.is_over_high() {
+        out.text(&stamp(), &"x".repeat(1000), &mut pool);
+    }
+    let queued = out.queued();
+    let mut notices = 0;
+    while out.notice(&Notice::PeerLeft { role: Role::Phone }, &mut pool).is_ok() {
+        notices += 1;
+    }
+    assert!(notices > 10 && out.queued() - queued < OVERSHOOT + CONTROL_ROOM);
+    out.close(Some(4408), CloseCode::TimedOut.reason(), true, &mut pool);
+    assert!(out.queued() <= crate::limits::QUEUE_BYTES_MAX);
+}
+
+#[test]
+fn unix_ms_are_plain_digits() {
+    for ms in [0, 9, 10, 1_700_000_000_000, u64::MAX] {
+        assert_eq!(UnixMs::new(ms).as_bytes(), ms.to_string().as_bytes());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_message_in_any_mode_comes_out_whole(
+        len in prop_oneof![0usize..300, 60_000usize..70_000, 200_000usize..600_000],
+        fill: u8, bare: bool, gathered: bool, appetite in 1000usize..100_000,
+    ) {
+        let (mut out, mut pool) = (Outbound::default(), Pool::new());
+        let bytes: Vec<u8> = (0..len).map(|i| fill.wrapping_add(i as u8)).collect();
+        let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+        if gathered {
+            let message = pool.lend_copy(text.as_bytes());
+            out.gathered(&stamp(), Kind::Text, message, bare, &mut pool);
+        } else {
+            out.text(&stamp(), &text, &mut pool);
+        }
+        let first = drain(&mut out, &mut pool, appetite);
+        if gathered {
+            let message = pool.lend_copy(&bytes);
+            out.gathered(&stamp(), Kind::Binary, message, bare, &mut pool);
+        } else {
+            out.binary(&stamp(), &bytes, bare, &mut pool);
+        }
+        let second = drain(&mut out, &mut pool, appetite);
+        prop_assert_eq!(pool.lent(), 0);
+        use protocol::message::{Frame, ServerMessage};
+        let messages = read_back([first, second].concat());
+        prop_assert_eq!(messages.len(), 2);
+        let parsed = ServerMessage::parse(messages[0].to_text().unwrap()).unwrap();
+        prop_assert!(parsed == ServerMessage::Frame(Frame::Text(text)));
+        if bare {
+            prop_assert!(messages[1] == Message::binary(bytes));
+        } else {
+            let parsed = ServerMessage::parse(messages[1].to_text().unwrap()).unwrap();
+            prop_assert!(parsed == ServerMessage::Frame(Frame::Binary(bytes)));
+        }
+    }
+}

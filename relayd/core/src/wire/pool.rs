@@ -1,0 +1,146 @@
+//! Buffers, lent and returned.
+//!
+//! Every byte that is parked, under way or queued lives in a chunk from here, so one number says how much that is.
+//! Returned chunks are kept for the next borrower, up to a bound, so steady traffic allocates nothing.
+
+use crate::limits::QUEUE_BYTES_MAX;
+
+/// Capacities that chunks come in. Above the last one a chunk is as large as it must be, and is not kept.
+const CLASSES: [usize; 10] = [
+    4 << 10,
+    16 << 10,
+    64 << 10,
+    // A full queue, and what the JSON writer asks for beyond what it uses.
+    QUEUE_BYTES_MAX + 4096,
+    512 << 10,
+    1 << 20,
+    2 << 20,
+    4 << 20,
+    8 << 20,
+    16 << 20,
+];
+
+/// Bytes of returned chunks that are kept.
+const KEPT_MAX: usize = 32 << 20;
+
+/// Lends chunks. A chunk is a plain `Vec<u8>`: empty, with the capacity asked for or more.
+#[derive(Debug)]
+pub struct Pool {
+    free: [Vec<Vec<u8>>; CLASSES.len()],
+    /// Sum of the capacities lent.
+    lent: usize,
+    /// Sum of the capacities in `free`. `0 <= kept <= KEPT_MAX`
+    kept: usize,
+}
+
+impl Pool {
+    /// Nothing lent, nothing kept.
+    pub fn new() -> Self {
+        Pool { free: Default::default(), lent: 0, kept: 0 }
+    }
+
+    /// Bytes lent at this moment, by capacity.
+    pub const fn lent(&self) -> usize {
+        self.lent
+    }
+
+    /// An empty chunk with room for `room` bytes.
+    pub fn lend(&mut self, room: usize) -> Vec<u8> {
+        let chunk = match class_for(room) {
+            None => Vec::with_capacity(room),
+            Some(class) => match self.free[class].pop() {
+                Some(kept) => {
+                    self.kept -= kept.capacity();
+                    kept
+                }
+                None => Vec::with_capacity(CLASSES[class]),
+            },
+        };
+        self.lent += chunk.capacity();
+        chunk
+    }
+
+    /// A chunk that holds a copy of `bytes`.
+    pub fn lend_copy(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut chunk = self.lend(bytes.len());
+        chunk.extend_from_slice(bytes);
+        chunk
+    }
+
+    /// Takes a chunk back. An empty `Vec` that never was a chunk is fine.
+    pub fn give_back(&mut self, mut chunk: Vec<u8>) {
+        let capacity = chunk.capacity();
+        if capacity == 0 {
+            return;
+        }
+        debug_assert!(self.lent >= capacity, "{capacity} bytes came back, {} are lent", self.lent);
+        self.lent = self.lent.saturating_sub(capacity);
+        let class = CLASSES.iter().position(|&class| class == capacity);
+        if let Some(class) = class.filter(|_| self.kept + capacity <= KEPT_MAX) {
+            chunk.clear();
+            self.kept += capacity;
+            self.free[class].push(chunk);
+        }
+    }
+
+    /// Makes room for `extra` bytes behind what `chunk` holds, moving it into a larger one where it must. A `Vec`
+    /// without capacity is lent its first chunk.
+    pub fn grow(&mut self, chunk: &mut Vec<u8>, extra: usize) {
+        if chunk.capacity() - chunk.len() >= extra {
+            return;
+        }
+        let mut larger = self.lend(chunk.len() + extra);
+        larger.extend_from_slice(chunk);
+        self.give_back(std::mem::replace(chunk, larger));
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn class_for(room: usize) -> Option<usize> {
+    CLASSES.iter().position(|&class| class >= room)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_back_is_lent_again_and_the_sum_is_kept() {
+        let mut pool = Pool::new();
+        let mut chunk = pool.lend(100);
+        assert_eq!((chunk.capacity(), pool.lent()), (4 << 10, 4 << 10));
+        chunk.extend_from_slice(b"abc");
+        let place = chunk.as_ptr();
+        pool.give_back(chunk);
+        assert_eq!(pool.lent(), 0);
+        let again = pool.lend(4 << 10);
+        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+
+    #[test]
+    fn growing_keeps_what_is_there() {
+        let mut pool = Pool::new();
+        let mut chunk = Vec::new();
+        pool.grow(&mut chunk, 10);
+        chunk.extend_from_slice(b"0123456789");
+        pool.grow(&mut chunk, 20 << 20);
+        assert_eq!(chunk, b"0123456789");
+        assert_eq!(pool.lent(), chunk.capacity());
+        pool.give_back(chunk);
+        assert_eq!(pool.lent(), 0);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_the_bound() {
+        let mut pool = Pool::new();
+        let chunks: Vec<_> = (0..5).map(|_| pool.lend(16 << 20)).collect();
+        chunks.into_iter().for_each(|chunk| pool.give_back(chunk));
+        assert!(pool.kept <= KEPT_MAX);
+        assert_eq!(pool.lent(), 0);
+    }
+}

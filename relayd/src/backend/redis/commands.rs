@@ -1,0 +1,109 @@
+//! The thread that asks Redis and waits for its answers. Decides nothing: it carries batches, one at a time, and
+//! says when the connection comes and goes.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use redis::Client;
+use relayd_core::store::Request;
+
+use super::backoff::Backoff;
+use super::link::{Exchanged, Fault, Link};
+use super::settings::RedisSettings;
+
+/// What the thread tells the reactor.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Connected, and the server takes writes.
+    Up,
+    /// Not connected, and why.
+    Down(String),
+    /// What came of the batch; there is never more than one.
+    Done(Exchanged),
+}
+
+/// The thread's state. It ends when either channel's other end is gone.
+pub(super) struct Commands<W> {
+    pub(super) client: Client,
+    pub(super) settings: RedisSettings,
+    pub(super) batches: Receiver<Vec<Request>>,
+    pub(super) reports: Sender<Report>,
+    /// Called after every report.
+    pub(super) wake: W,
+}
+
+/// The reactor is gone.
+struct Stopped;
+
+impl<W: Fn()> Commands<W> {
+    /// The thread's body.
+    pub(super) fn run(self) {
+        let _stopped = self.run_until_stopped();
+    }
+
+    fn run_until_stopped(&self) -> Result<(), Stopped> {
+        let mut backoff = Backoff::default();
+        let mut reason = String::new();
+        loop {
+            let fault = match Link::dial(&self.client, &self.settings) {
+                Ok(link) => {
+                    reason.clear();
+                    let since = Instant::now();
+                    let fault = self.serve(link)?;
+                    backoff.on_served(since.elapsed());
+                    fault
+                }
+                Err(fault) => fault,
+            };
+            let Fault(why) = fault;
+            // The same news need not wake the reactor at each try.
+            if why != reason {
+                self.report(Report::Down(self.settings.redact(&why)))?;
+                reason = why;
+            }
+            self.wait(backoff.next_wait(Instant::now()))?;
+        }
+    }
+
+    /// Carries batches until the connection's first fault.
+    fn serve(&self, mut link: Link) -> Result<Fault, Stopped> {
+        self.report(Report::Up)?;
+        loop {
+            let fault = match self.batches.recv_timeout(PING_EVERY) {
+                Ok(batch) => {
+                    let mut done = link.exchange(batch);
+                    let fault = done.fault.take();
+                    self.report(Report::Done(done))?;
+                    fault
+                }
+                Err(RecvTimeoutError::Timeout) => link.ping().err(),
+                Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
+            };
+            if let Some(fault) = fault {
+                return Ok(fault);
+            }
+        }
+    }
+
+    /// Waits before the next try. A batch that was sent before the reactor knew comes back at once.
+    fn wait(&self, span: Duration) -> Result<(), Stopped> {
+        let deadline = Instant::now() + span;
+        loop {
+            match self.batches.recv_deadline(deadline) {
+                Ok(batch) => self.report(Report::Done(Exchanged::not_sent(batch)))?,
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
+            }
+        }
+    }
+
+    /// Blocks while the reactor does not take reports; it ends when the reactor goes.
+    fn report(&self, report: Report) -> Result<(), Stopped> {
+        self.reports.send(report).map_err(|_| Stopped)?;
+        (self.wake)();
+        Ok(())
+    }
+}
+
+/// A quiet connection is tried this often.
+const PING_EVERY: Duration = Duration::from_secs(1);

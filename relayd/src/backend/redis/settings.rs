@@ -1,0 +1,116 @@
+//! Which Redis, and as whom. Owns the URL and sees to it that its password is in no log line.
+
+use std::fmt;
+use std::time::Duration;
+
+use protocol::ids::NodeId;
+use redis::{Client, IntoConnectionInfo};
+use socket2::TcpKeepalive;
+
+use crate::backend::BackendError;
+
+/// How to reach the shared store.
+#[derive(Clone)]
+pub struct RedisSettings {
+    /// `redis://[user:password@]host[:port][/db]`.
+    pub url: String,
+    /// Stands before every key and channel.
+    pub prefix: String,
+    /// Seconds without activity after which a session ends. The same on every node.
+    pub idle_secs: u64,
+    /// This process.
+    pub node: NodeId,
+}
+
+impl RedisSettings {
+    /// A client for this URL. Opens no connection.
+    pub(super) fn client(&self) -> Result<Client, BackendError> {
+        let unusable =
+            |error: &redis::RedisError| BackendError::Url { reason: self.redact(&error.to_string()) };
+        let info = self.url.as_str().into_connection_info().map_err(|error| unusable(&error))?;
+        // Requests are small and waited for; a peer that vanished must show even without traffic.
+        let tcp = info.tcp_settings().clone().set_nodelay(true).set_keepalive(keepalive());
+        let redis = info.redis_settings().clone().set_skip_set_lib_name();
+        Client::open(info.set_tcp_settings(tcp).set_redis_settings(redis)).map_err(|error| unusable(&error))
+    }
+
+    /// Host and port, for logs.
+    pub fn address(&self) -> String {
+        match self.url.as_str().into_connection_info() {
+            Ok(info) => info.addr().to_string(),
+            Err(_) => "an unusable URL".to_owned(),
+        }
+    }
+
+    /// A reason as it may be shown: one short line without the password. A server may echo what it was sent.
+    pub(super) fn redact(&self, text: &str) -> String {
+        let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        for secret in self.secrets() {
+            text = text.replace(&secret, "***");
+        }
+        text.chars().take(REASON_CHARS_MAX).collect()
+    }
+
+    /// The password as it stands in the URL and as it is sent.
+    fn secrets(&self) -> Vec<String> {
+        let sent = self.url.as_str().into_connection_info().ok();
+        let sent = sent.and_then(|info| info.redis_settings().password().map(str::to_owned));
+        let user_info = self.url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+        let written =
+            user_info.and_then(|(user_info, _)| user_info.split_once(':')).map(|(_, it)| it.to_owned());
+        sent.into_iter().chain(written).filter(|secret| !secret.is_empty()).collect()
+    }
+}
+
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings")
+            .field("address", &self.address())
+            .field("prefix", &self.prefix)
+            .field("idle_secs", &self.idle_secs)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}
+
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new().with_time(KEEPALIVE_AFTER)
+}
+
+/// Longest reason shown. A server's error line may be of any length.
+const REASON_CHARS_MAX: usize = 200;
+
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str) -> RedisSettings {
+        let node = NodeId::from_bytes([7; 16]);
+        RedisSettings { url: url.to_owned(), prefix: "relay:".to_owned(), idle_secs: 60, node }
+    }
+
+    #[test]
+    fn no_line_shows_the_password() {
+        let settings = settings("redis://me:s%21cret@127.0.0.1:6379/3");
+        assert_eq!(settings.redact("bad s!cret or s%21cret\r\nnext"), "bad *** or ***  next");
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("127.0.0.1:6379") && !shown.contains("cret"), "{shown}");
+    }
+
+    #[test]
+    fn an_unusable_url_is_named_as_such_without_its_password() {
+        for url in ["", "http://localhost", "redis://:hidden@host/nodb", "redis://:hidden@:0x", "host:6379"] {
+            let error = settings(url).client().unwrap_err().to_string();
+            assert!(error.contains("redis://") && !error.contains("hidden"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_short_line() {
+        let shown = settings("redis://localhost").redact(&"x\n".repeat(10_000));
+        assert_eq!(shown.chars().count(), REASON_CHARS_MAX);
+        assert!(!shown.contains('\n'));
+    }
+}

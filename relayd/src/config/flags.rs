@@ -1,0 +1,92 @@
+//! The command line and the environment, as they are written: names, help, nothing judged.
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+/// Every setting as text. What it means, and whether it is any good, is for [`super::Config`] to say.
+#[derive(Debug, Parser)]
+#[command(
+    name = "relayd",
+    version,
+    about = "Pairs a workstation with a phone over WebSockets and passes frames between them.",
+    after_help = "A flag wins over its variable; an empty variable counts as unset. A bad value ends the program with \
+                  one line on standard error and exit code 2.",
+    args_override_self = true,
+    next_line_help = true
+)]
+pub(super) struct Flags {
+    /// Port to listen on; 0 takes any free one, which is logged [default: 3001]
+    #[arg(long, env = "PORT", hide_env_values = true, value_name = "PORT")]
+    pub(super) port: Option<OsString>,
+
+    /// Address to listen on [default: :: for IPv6 and IPv4, else 0.0.0.0]
+    #[arg(long, value_name = "IP")]
+    pub(super) listen: Option<OsString>,
+
+    /// The WebSocket address that clients are told, of the service and not of one node
+    /// [default: ws://localhost:PORT/ws]
+    #[arg(long, env = "PUBLIC_WS_URL", hide_env_values = true, value_name = "URL")]
+    pub(super) public_ws_url: Option<OsString>,
+
+    /// The Redis that all nodes share. Unset: redis://127.0.0.1:6379, or memory if nothing listens there
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
+    pub(super) redis_url: Option<OsString>,
+
+    /// Where sessions are kept: redis or memory [default: see --redis-url]
+    #[arg(long, value_name = "STORE")]
+    pub(super) store: Option<OsString>,
+
+    /// What every key and channel in Redis starts with [default: relay:]
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) redis_prefix: Option<OsString>,
+
+    /// Seconds without activity after which a session ends [default: 7200]
+    #[arg(long, env = "SESSION_IDLE_SECS", hide_env_values = true, value_name = "SECS")]
+    pub(super) session_idle_secs: Option<OsString>,
+
+    /// Seconds between the heartbeats that clients are asked for; silent for three, they are closed [default: 30]
+    #[arg(long, env = "HEARTBEAT_INTERVAL_SECS", hide_env_values = true, value_name = "SECS")]
+    pub(super) heartbeat_interval_secs: Option<OsString>,
+
+    /// Seconds after which a connection that does not read what waits for it is closed [default: 120]
+    #[arg(long, value_name = "SECS")]
+    pub(super) stall_secs: Option<OsString>,
+
+    /// Seconds that a shutdown waits for frames under way [default: 10]
+    #[arg(long, value_name = "SECS")]
+    pub(super) drain_secs: Option<OsString>,
+
+    /// Bytes of the largest message [default: 16777216]
+    #[arg(long, env = "MAX_MESSAGE_BYTES", hide_env_values = true, value_name = "BYTES")]
+    pub(super) max_message_bytes: Option<OsString>,
+
+    /// Bytes that all waiting and queued data may take; KiB, MiB and GiB are understood [default: 512MiB]
+    #[arg(long, value_name = "BYTES")]
+    pub(super) memory_max: Option<OsString>,
+
+    /// Web pages that may connect: a list of scheme://host[:port] or null with commas between, or * [default: *]
+    #[arg(long, env = "ALLOWED_ORIGINS", hide_env_values = true, value_name = "LIST")]
+    pub(super) allowed_origins: Option<OsString>,
+
+    /// Key without which nobody registers a session. Prefer the variable: others see a command line [default: none]
+    #[arg(long, env = "REGISTER_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(super) register_key: Option<OsString>,
+
+    /// Delete a session only for who has its token
+    #[arg(long)]
+    pub(super) delete_needs_token: bool,
+
+    /// Show /metrics to everyone, not to this machine alone
+    #[arg(long)]
+    pub(super) metrics_public: bool,
+
+    /// What is logged: off, error, warn, info, debug or trace, also as target=level with commas between
+    /// [default: info]
+    #[arg(long, env = "RELAY_LOG", hide_env_values = true, value_name = "FILTER")]
+    pub(super) log: Option<OsString>,
+
+    /// How log lines look: text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log_format: Option<OsString>,
+}

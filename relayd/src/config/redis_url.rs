@@ -1,0 +1,154 @@
+//! The address of Redis, which may hold a password.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// A Redis URL. `Debug` and `Display` leave out whatever could be a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(String);
+
+/// Why a text is no Redis URL. Never says the text itself: it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidRedisUrl {
+    /// The scheme is none that is spoken.
+    #[error("write redis://[user][:password@]host[:port][/db], or unix:///path/to/socket")]
+    Scheme,
+    /// TLS, which this program does not speak to Redis.
+    #[error("TLS to Redis is not built in: use redis:// to a local TLS tunnel such as stunnel")]
+    Tls,
+    /// No host, or no path of a socket.
+    #[error("there is no host in it: write redis://host:port")]
+    Host,
+    /// The port is none.
+    #[error("its port must be a number from 1 to 65535; percent-encode : / ? # @ in a password")]
+    Port,
+    /// The database is none.
+    #[error("its path must be the number of a database, such as /0")]
+    Database,
+    /// A space, control character or the like.
+    #[error("it holds a character that no URL has; percent-encode it")]
+    Character,
+}
+
+impl RedisUrl {
+    /// The whole URL, password included. For the connection only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for RedisUrl {
+    fn default() -> Self {
+        RedisUrl("redis://127.0.0.1:6379".to_owned())
+    }
+}
+
+impl FromStr for RedisUrl {
+    type Err = InvalidRedisUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRedisUrl> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidRedisUrl::Character);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidRedisUrl::Scheme)?;
+        match scheme {
+            "redis" | "valkey" => check_tcp(rest)?,
+            "unix" | "redis+unix" | "valkey+unix" if rest.starts_with('/') => {}
+            "unix" | "redis+unix" | "valkey+unix" => return Err(InvalidRedisUrl::Host),
+            "rediss" | "valkeys" => return Err(InvalidRedisUrl::Tls),
+            _ => return Err(InvalidRedisUrl::Scheme),
+        }
+        Ok(RedisUrl(text.to_owned()))
+    }
+}
+
+fn check_tcp(rest: &str) -> Result<(), InvalidRedisUrl> {
+    let (authority, path) = split_authority(rest);
+    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (address, None),
+    };
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Err(InvalidRedisUrl::Port);
+    }
+    if host.is_empty() {
+        return Err(InvalidRedisUrl::Host);
+    }
+    let database = path.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/');
+    if !database.is_empty() && database.parse::<u32>().is_err() {
+        return Err(InvalidRedisUrl::Database);
+    }
+    Ok(())
+}
+
+/// RFC 3986 §3.2: the authority ends at the first slash, question mark or number sign.
+fn split_authority(rest: &str) -> (&str, &str) {
+    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or_default();
+        let (authority, path) = split_authority(rest);
+        // A query may carry a password too.
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        match authority.rsplit_once('@') {
+            Some((_, address)) => write!(f, "{scheme}://***@{address}{path}"),
+            None => write!(f, "{scheme}://{authority}{path}"),
+        }
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379"),
+            ("redis://:s3cret@h:1/2?protocol=resp3", "redis://***@h:1/2"),
+            ("redis://user:s3@cret@[::1]:6379", "redis://***@[::1]:6379"),
+            ("valkey://h", "valkey://h"),
+            ("unix:///run/redis.sock?pass=s3cret", "unix:///run/redis.sock"),
+        ] {
+            let parsed: RedisUrl = url.parse().unwrap();
+            assert_eq!((parsed.to_string().as_str(), parsed.reveal()), (shown, url));
+            assert_eq!(format!("{parsed:?}"), format!("RedisUrl({shown})"));
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_word_and_no_password() {
+        use InvalidRedisUrl::*;
+        for (url, fault) in [
+            ("", Scheme),
+            ("127.0.0.1:6379", Scheme),
+            ("http://h", Scheme),
+            ("rediss://h", Tls),
+            ("redis://", Host),
+            ("redis://:6379", Host),
+            ("redis://u:s3cret@:6379", Host),
+            ("unix://redis.sock", Host),
+            ("redis://h:0", Port),
+            ("redis://h:65536", Port),
+            ("redis://:s3/cret@h:1", Port),
+            ("redis://h/x", Database),
+            ("redis://h/0 ", Character),
+            ("redis://h\n", Character),
+        ] {
+            let error = url.parse::<RedisUrl>().unwrap_err();
+            assert_eq!(error, fault, "{url}");
+            assert!(!error.to_string().contains("s3"));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Whole command lines. Variables of the machine that runs the tests are left out.
+
+use super::*;
+
+fn read(args: &[&str]) -> Result<Config, Stop> {
+    let command = Flags::command().mut_args(|arg| arg.env(None::<&str>));
+    Config::read(&command, ["relayd"].iter().chain(args).map(OsString::from))
+}
+
+/// As if `value` stood in the variable: clap reads it from one that every test run has.
+fn read_variable(id: &'static str, variable: &'static str) -> Result<Config, Stop> {
+    let command = Flags::command().mut_args(|arg| arg.env(None::<&str>)).mut_arg(id, |arg| arg.env(variable));
+    Config::read(&command, ["relayd".into()])
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let config = read(&[]).unwrap();
+    assert_eq!((config.port, config.listen), (3001, None));
+    assert_eq!(config.store, StoreChoice::Probe("redis://127.0.0.1:6379".parse().unwrap()));
+    assert_eq!(config.redis_prefix, "relay:");
+    assert_eq!((config.session_idle.as_secs(), config.heartbeat.as_secs()), (7200, 30));
+    assert_eq!((config.stall.as_secs(), config.drain.as_secs()), (120, 10));
+    assert_eq!((config.message_bytes_max, config.memory_max), (16_777_216, 512 << 20));
+    assert_eq!(config.policy.origins, AllowedOrigins::Any);
+    assert!(config.policy.register_key.is_none());
+    assert!(!config.policy.delete_needs_token && !config.policy.metrics_public);
+    assert_eq!((config.log_filter.as_str(), config.log_format), ("info", LogFormat::Text));
+    assert_eq!(config.ws_url(4000), "ws://localhost:4000/ws");
+}
+
+#[test]
+fn flags_are_taken() {
+    let config = read(&[
+        "--port=0",
+        "--listen",
+        "[::1]",
+        "--public-ws-url",
+        "wss://r.example/ws",
+        "--redis-prefix",
+        "x:",
+        "--session-idle-secs=20",
+        "--heartbeat-interval-secs=10",
+        "--stall-secs",
+        "1",
+        "--drain-secs",
+        "0",
+        "--max-message-bytes",
+        "1",
+        "--memory-max",
+        "1MiB",
+        "--allowed-origins",
+        "https://a.example, null",
+        "--register-key",
+        "k",
+        "--delete-needs-token",
+        "--metrics-public",
+        "--log",
+        "debug",
+        "--log-format",
+        "json",
+        "--port=1",
+    ])
+    .unwrap();
+    assert_eq!((config.port, config.listen), (1, Some("::1".parse().unwrap())));
+    assert_eq!(config.ws_url(1), "wss://r.example/ws");
+    assert_eq!((config.client_heartbeat_secs(), config.drain), (6, Duration::ZERO));
+    assert_eq!((config.message_bytes_max, config.memory_max), (1, 1 << 20));
+    assert_eq!(config.policy.origins.to_string(), "https://a.example,null");
+    assert!(
+        config.policy.register_key.is_some()
+            && config.policy.delete_needs_token
+            && config.policy.metrics_public
+    );
+    assert_eq!((config.log_filter.as_str(), config.log_format), ("debug", LogFormat::Json));
+    assert_eq!(read(&["--session-idle-secs=1"]).unwrap().client_heartbeat_secs(), 1);
+}
+
+#[test]
+fn a_redis_url_that_was_given_is_required_and_store_settles_it() {
+    let url = || "redis://h:1".parse().unwrap();
+    for (args, choice) in [
+        (&["--redis-url", "redis://h:1"][..], StoreChoice::Redis(url())),
+        (&["--redis-url", "redis://h:1", "--store", "redis"], StoreChoice::Redis(url())),
+        (&["--redis-url", "redis://h:1", "--store", "memory"], StoreChoice::Memory),
+        (&["--store", "redis"], StoreChoice::Redis(RedisUrl::default())),
+        (&["--store", "memory"], StoreChoice::Memory),
+    ] {
+        assert_eq!(read(args).unwrap().store, choice, "{args:?}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_one_line_that_names_it_and_the_way_out() {
+    for (args, line) in [
+        (&["--port=70000"][..], "relayd: --port=\"70000\" is no good: write a whole number from 0 to 65535"),
+        (&["--port="], "relayd: --port=\"\" is no good: write a whole number from 0 to 65535"),
+        (&["--store", "disk"], "relayd: --store=\"disk\" is no good: write redis or memory"),
+        (&["--log-format=xml"], "relayd: --log-format=\"xml\" is no good: write text or json"),
+        (
+            &["--session-idle-secs=0"],
+            "relayd: --session-idle-secs=\"0\" is no good: write a whole number from 1 to",
+        ),
+        (&["--heartbeat-interval-secs=0"], "relayd: --heartbeat-interval-secs=\"0\" is no good: "),
+        (&["--stall-secs=x\ny"], "relayd: --stall-secs=\"x\\ny\" is no good: "),
+        (
+            &["--memory-max=1KiB"],
+            "relayd: --memory-max=\"1KiB\" is no good: write a number of bytes from 1048576",
+        ),
+        (&["--max-message-bytes=0"], "relayd: --max-message-bytes=\"0\" is no good: "),
+        (
+            &["--memory-max=16MiB"],
+            "relayd: MAX_MESSAGE_BYTES is 16777216, which is over half of --memory-max, 16777216",
+        ),
+        (
+            &["--public-ws-url=http://h"],
+            "relayd: --public-ws-url=\"http://h\" is no good: write ws:// or wss://",
+        ),
+        (
+            &["--allowed-origins=https://a/"],
+            "relayd: --allowed-origins=\"https://a/\" is no good: \"https://a/\" is no origin",
+        ),
+        (&["--log=loud"], "relayd: --log=\"loud\" is no good: write off, error,"),
+        (
+            &["--prot=1"],
+            "relayd: unexpected argument '--prot' found; a similar argument exists: '--port'; try --help",
+        ),
+        (&["--port"], "relayd: a value is required for '--port <PORT>' but none was supplied; try --help"),
+        (&["--metrics-public=yes"], "relayd: unexpected value 'yes' for '--metrics-public' found"),
+    ] {
+        let stop = read(args).unwrap_err();
+        assert!(stop.text().starts_with(line), "{args:?}: {stop}");
+        assert_eq!((stop.text().matches('\n').count(), stop.code()), (1, 2), "{args:?}: {stop}");
+        assert!(stop.text().ends_with('\n') && stop.text().len() < 300, "{stop}");
+    }
+}
+
+#[test]
+fn a_secret_shows_in_no_message() {
+    for args in
+        [["--register-key", "s3 cret"], ["--redis-url", "redis://:s3/cret@h"], ["--redis-url", "s3cret"]]
+    {
+        let stop = read(&args).unwrap_err();
+        assert!(stop.text().starts_with(&format!("relayd: {} is no good: ", args[0])), "{stop}");
+        assert!(!stop.text().contains("s3") && stop.code() == 2, "{stop}");
+    }
+    let config = read(&["--register-key", "s3cret", "--redis-url", "redis://:s3cret@h"]).unwrap();
+    assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
+}
+
+#[test]
+fn a_variable_is_read_named_and_beaten_by_its_flag() {
+    // A number that is set for every test run.
+    let config = read_variable("drain_secs", "CARGO_PKG_VERSION_MINOR").unwrap();
+    assert_eq!(config.drain.as_secs().to_string(), env!("CARGO_PKG_VERSION_MINOR"));
+    let stop = read_variable("port", "CARGO_PKG_NAME").unwrap_err();
+    assert_eq!(
+        stop.text(),
+        "relayd: CARGO_PKG_NAME=\"relayd\" is no good: write a whole number from 0 to 65535\n"
+    );
+    let command = Flags::command().mut_arg("port", |arg| arg.env("CARGO_PKG_NAME"));
+    assert_eq!(Config::read(&command, ["relayd".into(), "--port=9".into()]).unwrap().port, 9);
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    // Set but empty in every test run of this package.
+    assert_eq!(std::env::var("CARGO_PKG_HOMEPAGE").as_deref(), Ok(""));
+    assert_eq!(read_variable("port", "CARGO_PKG_HOMEPAGE").unwrap().port, 3001);
+    let config = read_variable("redis_url", "CARGO_PKG_HOMEPAGE").unwrap();
+    assert!(matches!(config.store, StoreChoice::Probe(_)));
+    assert!(read_variable("register_key", "CARGO_PKG_HOMEPAGE").unwrap().policy.register_key.is_none());
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let help = read(&["--help"]).unwrap_err();
+    assert_eq!(help.code(), 0);
+    let shown = Config::read(&Flags::command(), ["relayd".into(), "--help".into()]).unwrap_err();
+    for name in [
+        "--port",
+        "[env: PORT]",
+        "[env: REDIS_URL]",
+        "[env: REGISTER_KEY]",
+        "[default: 3001]",
+        "--memory-max",
+    ] {
+        assert!(shown.text().contains(name), "{name} is not in\n{}", shown.text());
+    }
+    let version = read(&["--version"]).unwrap_err();
+    assert_eq!((version.text(), version.code()), (concat!("relayd ", env!("CARGO_PKG_VERSION"), "\n"), 0));
+}

@@ -1,0 +1,115 @@
+//! How an answer is written, and the answers that belong to no request.
+
+use super::Policy;
+use super::origin::Origin;
+use super::refusal::Refusal;
+use super::reply::Reply;
+
+/// An answer was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Answered {
+    /// Its status code.
+    pub status: u16,
+    /// The connection ends once it is sent.
+    pub close: bool,
+}
+
+/// The head or body did not arrive whole in time: 408.
+pub fn timed_out(policy: &Policy, out: &mut Vec<u8>) -> Answered {
+    Reply::last(policy).refused(policy, &Refusal::TIMED_OUT, out)
+}
+
+/// The connection can't be kept, whatever it was to ask: 503.
+pub fn overloaded(policy: &Policy, out: &mut Vec<u8>) -> Answered {
+    Reply::last(policy).refused(policy, &Refusal::OVERLOADED, out)
+}
+
+/// One answer, before it is bytes.
+pub(super) struct Answer<'a> {
+    pub(super) status: u16,
+    /// Lines of their own, each with its line end.
+    pub(super) headers: &'a str,
+    pub(super) content_type: &'a str,
+    pub(super) body: &'a [u8],
+}
+
+pub(super) const JSON: &str = "application/json";
+
+pub(super) fn write(reply: Reply, policy: &Policy, answer: &Answer<'_>, out: &mut Vec<u8>) -> Answered {
+    let status = answer.status;
+    line(out, &["HTTP/1.1 ", &status.to_string(), " ", reason_phrase(status)]);
+    write_origin(reply.origin, policy, out);
+    out.extend_from_slice(answer.headers.as_bytes());
+    // RFC 9110 §7.8: who sends Upgrade names it in Connection.
+    match (status == 426, reply.close) {
+        (true, true) => line(out, &["Connection: Upgrade, close"]),
+        (true, false) => line(out, &["Connection: Upgrade"]),
+        (false, true) => line(out, &["Connection: close"]),
+        (false, false) => {}
+    }
+    // RFC 9110 §8.6: no Content-Length in a 204.
+    if status != 204 {
+        line(out, &["Content-Type: ", answer.content_type]);
+        line(out, &["Content-Length: ", &answer.body.len().to_string()]);
+    }
+    line(out, &[]);
+    // RFC 9110 §9.3.2: the answer to HEAD says how long the body would be, and has none.
+    if !reply.head_only {
+        out.extend_from_slice(answer.body);
+    }
+    Answered { status, close: reply.close }
+}
+
+/// The 101. RFC 6455 §4.2.2.
+pub(super) fn write_switching(reply: Reply, policy: &Policy, accept: &str, raw: bool, out: &mut Vec<u8>) {
+    line(out, &["HTTP/1.1 101 Switching Protocols"]);
+    line(out, &["Upgrade: websocket"]);
+    line(out, &["Connection: Upgrade"]);
+    line(out, &["Sec-WebSocket-Accept: ", accept]);
+    if raw {
+        line(out, &["Sec-WebSocket-Protocol: ", protocol::ws::upgrade::RAW_SUBPROTOCOL]);
+    }
+    write_origin(reply.origin, policy, out);
+    line(out, &[]);
+}
+
+fn write_origin(origin: Origin, policy: &Policy, out: &mut Vec<u8>) {
+    if let Some(value) = policy.origins.header_value(origin) {
+        line(out, &["Access-Control-Allow-Origin: ", value]);
+    }
+    // The answer depends on who asked, which a cache has to know.
+    if origin != Origin::Any {
+        line(out, &["Vary: Origin"]);
+    }
+}
+
+fn line(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+const fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        503 => "Service Unavailable",
+        // RFC 9112 §4: the phrase may be empty.
+        _ => "",
+    }
+}

@@ -1,0 +1,82 @@
+//! `Authorization: Bearer`, and the key that registering may need.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+/// What `POST /api/register` must present. Kept as a digest; never shown.
+#[derive(Clone)]
+pub struct RegisterKey([u8; 32]);
+
+/// A key that no client could send. Says nothing of the key itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the key must be visible ASCII without spaces or line ends, so that it fits into a header field")]
+pub struct InvalidRegisterKey;
+
+impl RegisterKey {
+    /// Compares digests in constant time, so neither length nor content shows in how long it takes.
+    pub(super) fn matches(&self, presented: &[u8]) -> bool {
+        let digest: [u8; 32] = Sha256::digest(presented).into();
+        self.0.ct_eq(&digest).into()
+    }
+}
+
+impl FromStr for RegisterKey {
+    type Err = InvalidRegisterKey;
+
+    fn from_str(key: &str) -> Result<Self, InvalidRegisterKey> {
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidRegisterKey);
+        }
+        Ok(RegisterKey(Sha256::digest(key).into()))
+    }
+}
+
+impl fmt::Debug for RegisterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RegisterKey(redacted)")
+    }
+}
+
+/// What follows `Bearer`; `None` for another scheme. RFC 9110 §11.1: schemes are compared without case.
+pub(super) fn bearer(authorization: Option<&[u8]>) -> Option<&[u8]> {
+    let (scheme, rest) = authorization?.split_at_checked(6)?;
+    let separated = rest.is_empty() || rest[0] == b' ';
+    (scheme.eq_ignore_ascii_case(b"bearer") && separated).then(|| rest.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_key_itself_matches() {
+        let key: RegisterKey = "s3cret".parse().unwrap();
+        assert!(key.matches(b"s3cret"));
+        for wrong in [&b""[..], b"s3cre", b"s3crett", b"S3CRET"] {
+            assert!(!key.matches(wrong));
+        }
+        assert_eq!(format!("{key:?}"), "RegisterKey(redacted)");
+        for bad in ["", "a b", "a\n", "\u{e9}"] {
+            assert!(bad.parse::<RegisterKey>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_bearer_in_any_case() {
+        for (field, presented) in [
+            ("Bearer abc", Some("abc")),
+            ("bEARER   abc ", Some("abc")),
+            ("Bearer", Some("")),
+            ("Basic abc", None),
+            ("Bearerabc", None),
+            ("", None),
+        ] {
+            assert_eq!(bearer(Some(field.as_bytes())), presented.map(str::as_bytes), "{field}");
+        }
+        assert_eq!(bearer(None), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! A request's head, reduced to what the endpoints look at. RFC 9112.
+
+use protocol::limits::BODY_BYTES_MAX;
+
+use super::refusal::Refusal;
+use super::upgrade::UpgradeFields;
+
+/// The methods that some endpoint knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Head,
+    Post,
+    Delete,
+    Options,
+    Other,
+}
+
+/// One head. `fault` is the first thing wrong with its fields; the rest is read all the same, as the refusal needs it.
+#[derive(Debug)]
+pub(super) struct Head<'a> {
+    pub(super) method: Method,
+    /// Without the query.
+    pub(super) path: &'a str,
+    /// The connection ends with the answer.
+    pub(super) closes: bool,
+    /// `0 <= body_len <= BODY_BYTES_MAX`
+    pub(super) body_len: usize,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub(super) awaits_continue: bool,
+    pub(super) origin: Option<&'a [u8]>,
+    pub(super) authorization: Option<&'a [u8]>,
+    /// A proxy passed it on, so the peer's address says nothing of where it comes from.
+    pub(super) forwarded: bool,
+    pub(super) upgrade: UpgradeFields<'a>,
+    pub(super) fault: Option<Refusal>,
+}
+
+impl<'a> Head<'a> {
+    /// Reads a head that is whole: it ends with the empty line.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
+        let mut request = httparse::Request::new(&mut slots);
+        match request.parse(bytes) {
+            Ok(httparse::Status::Complete(_)) => {}
+            // The end of the head was found before, so a part of one is none.
+            Ok(httparse::Status::Partial) => return Err(Refusal::BAD_REQUEST_LINE),
+            Err(error) => return Err(refusal_of(error)),
+        }
+        let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
+        else {
+            return Err(Refusal::BAD_REQUEST_LINE);
+        };
+        let mut fields = Fields::default();
+        for field in request.headers.iter() {
+            fields.take(field.name, field.value.trim_ascii());
+        }
+        Ok(fields.into_head(Method::parse(method), path_of(target), minor == 0))
+    }
+}
+
+impl Method {
+    /// RFC 9110 §9.1: methods are case-sensitive.
+    fn parse(method: &str) -> Self {
+        match method {
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
+            "POST" => Method::Post,
+            "DELETE" => Method::Delete,
+            "OPTIONS" => Method::Options,
+            _ => Method::Other,
+        }
+    }
+}
+
+/// The fields that mean something, as they stood.
+#[derive(Default)]
+struct Fields<'a> {
+    host: Option<&'a [u8]>,
+    length: Option<&'a [u8]>,
+    coding: bool,
+    close: bool,
+    awaits_continue: bool,
+    origin: Option<&'a [u8]>,
+    authorization: Option<&'a [u8]>,
+    forwarded: bool,
+    upgrade: UpgradeFields<'a>,
+    twice: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, name: &str, value: &'a [u8]) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("Host") {
+            self.twice |= self.host.replace(value).is_some();
+        } else if is("Content-Length") {
+            self.twice |= self.length.replace(value).is_some();
+        } else if is("Transfer-Encoding") {
+            self.coding = true;
+        } else if is("Connection") {
+            self.close |= has_token(value, "close");
+            self.upgrade.connection |= has_token(value, "upgrade");
+        } else if is("Expect") {
+            self.awaits_continue = value.eq_ignore_ascii_case(b"100-continue");
+        } else if is("Origin") {
+            self.twice |= self.origin.replace(value).is_some();
+        } else if is("Authorization") {
+            self.twice |= self.authorization.replace(value).is_some();
+        } else if ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"].into_iter().any(is) {
+            self.forwarded = true;
+        } else {
+            self.twice |= self.upgrade.take(name, value);
+        }
+    }
+
+    fn into_head(mut self, method: Method, path: &'a str, http_1_0: bool) -> Head<'a> {
+        self.upgrade.http_1_0 = http_1_0;
+        let length = self.body_len();
+        let fault = self.fault(http_1_0).or(length.err());
+        Head {
+            method,
+            path,
+            // RFC 9112 §9.3: 1.1 stays open unless told otherwise. 1.0's own keep-alive is not offered.
+            closes: self.close || http_1_0,
+            body_len: length.unwrap_or(0),
+            // RFC 9110 §10.1.1: the expectation of an HTTP/1.0 client is ignored.
+            awaits_continue: self.awaits_continue && !http_1_0,
+            origin: self.origin,
+            authorization: self.authorization,
+            forwarded: self.forwarded,
+            upgrade: self.upgrade,
+            fault,
+        }
+    }
+
+    fn fault(&self, http_1_0: bool) -> Option<Refusal> {
+        if self.twice {
+            return Some(Refusal::FIELD_TWICE);
+        }
+        match self.host {
+            // RFC 9112 §3.2: a 1.1 request without Host, or with an invalid one, is answered 400.
+            None if !http_1_0 => Some(Refusal::NO_HOST),
+            Some(host) if !host_is_valid(host) => Some(Refusal::BAD_HOST),
+            _ => None,
+        }
+    }
+
+    fn body_len(&self) -> Result<usize, Refusal> {
+        match (self.length, self.coding) {
+            // RFC 9112 §6.1: both together is how a second request is smuggled past a proxy.
+            (Some(_), true) => Err(Refusal::LENGTH_AND_CODING),
+            (None, true) => Err(Refusal::LENGTH_REQUIRED),
+            (None, false) => Ok(0),
+            (Some(digits), false) => parse_length(digits),
+        }
+    }
+}
+
+/// RFC 9110 §8.6: digits only, no sign, no list.
+fn parse_length(digits: &[u8]) -> Result<usize, Refusal> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Refusal::BAD_LENGTH);
+    }
+    let length = digits
+        .iter()
+        .try_fold(0usize, |sum, digit| sum.checked_mul(10)?.checked_add(usize::from(digit - b'0')));
+    length.filter(|length| *length <= BODY_BYTES_MAX).ok_or(Refusal::BODY_TOO_LARGE)
+}
+
+/// Only what could make one host look like several, or like something else, is refused. RFC 3986 §3.2.2.
+fn host_is_valid(host: &[u8]) -> bool {
+    host.iter().all(|byte| byte.is_ascii_graphic() && !b",/?#@\\<>\"".contains(byte))
+}
+
+/// One of the comma-separated tokens of `value` is `token`, ASCII case ignored.
+pub(super) fn has_token(value: &[u8], token: &str) -> bool {
+    std::str::from_utf8(value).is_ok_and(|value| protocol::ws::upgrade::has_token(value, token))
+}
+
+/// RFC 9112 §3.2.2: a target may also be a whole URL, of which the path counts. The query is nobody's here.
+fn path_of(target: &str) -> &str {
+    let target = target.split_once('?').map_or(target, |(path, _)| path);
+    match target.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |slash| &rest[slash..]),
+        _ => target,
+    }
+}
+
+fn refusal_of(error: httparse::Error) -> Refusal {
+    match error {
+        httparse::Error::TooManyHeaders => Refusal::HEAD_TOO_LONG,
+        httparse::Error::Version => Refusal::BAD_VERSION,
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => Refusal::BAD_FIELD,
+        _ => Refusal::BAD_REQUEST_LINE,
+    }
+}
+
+/// More fields than this are refused.
+const FIELDS_MAX: usize = 64;

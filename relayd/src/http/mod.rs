@@ -1,0 +1,117 @@
+//! The few endpoints: request bytes in, answer bytes out.
+//!
+//! Owns what a request may look like and every byte of an answer. Contains no socket, no clock and no store: what has
+//! to wait for the store leaves as a [`Call`], and the [`Reply`] that came with it writes the answer when it is known.
+//! The reactor calls it, one request at a time.
+
+mod answer;
+mod auth;
+mod head;
+mod origin;
+pub mod qr_picture;
+mod refusal;
+mod register;
+mod reply;
+mod route;
+mod scan;
+mod upgrade;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use protocol::ids::{SessionId, Token};
+
+pub use answer::{Answered, overloaded, timed_out};
+pub use auth::{InvalidRegisterKey, RegisterKey};
+pub use origin::{AllowedOrigins, InvalidOrigin};
+pub use reply::Reply;
+pub use scan::Progress;
+
+/// What the endpoints follow, the same for every request. Made once from the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Which web pages may talk to this relay.
+    pub origins: AllowedOrigins,
+    /// If set, registering needs this key.
+    pub register_key: Option<RegisterKey>,
+    /// Deleting a session needs its token.
+    pub delete_needs_token: bool,
+    /// `/metrics` is for everyone, not for this machine alone.
+    pub metrics_public: bool,
+}
+
+/// What [`parse`] needs to know besides the bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The rules.
+    pub policy: &'a Policy,
+    /// Where the connection comes from.
+    pub peer: IpAddr,
+}
+
+/// What came of the bytes so far.
+#[derive(Debug)]
+pub enum Parsed {
+    /// The request is not whole. Call again when more has arrived, with the bytes from the same start. An interim
+    /// `100 Continue` may have been appended: send what is there.
+    NeedMore,
+    /// A complete answer was appended.
+    Answered {
+        /// How many bytes the request took; the next one starts behind them.
+        consumed: usize,
+        /// What was appended.
+        answered: Answered,
+    },
+    /// The connection speaks WebSocket from here on; the 101 was appended. Whatever follows `consumed` are frames.
+    Upgraded {
+        /// How many bytes the request took.
+        consumed: usize,
+        /// The client asked for raw mode.
+        raw: bool,
+    },
+    /// Nothing was appended: `reply` writes the answer once the reactor knows it. Until then nothing more is parsed.
+    Call {
+        /// How many bytes the request took.
+        consumed: usize,
+        /// What is asked.
+        call: Call,
+        /// Writes the answer.
+        reply: Reply,
+    },
+}
+
+/// What the endpoints can't answer by themselves.
+#[derive(Clone, Copy, Debug)]
+pub enum Call {
+    /// Make a session; answer with [`Reply::registered`].
+    Register {
+        /// The ids of a session that is to come back; `None` for a new one.
+        again: Option<(SessionId, Token)>,
+    },
+    /// End a session; answer with [`Reply::deleted`].
+    Delete {
+        /// The session.
+        session: SessionId,
+        /// Must match where given.
+        token: Option<Token>,
+    },
+    /// Does the store answer? Answer with [`Reply::ready`].
+    Ready,
+    /// The metrics; answer with [`Reply::metrics`].
+    Metrics,
+}
+
+/// Reads one request from the start of `input`, which the caller keeps until it is consumed.
+///
+/// `progress` belongs to the connection: it remembers what was looked at, so a request that trickles in byte by byte
+/// costs no more than one that comes whole. At most [`protocol::limits::HEAD_BYTES_MAX`] +
+/// [`protocol::limits::BODY_BYTES_MAX`] bytes need to be kept. Never panics, whatever the bytes are.
+pub fn parse(input: &[u8], progress: &mut Progress, context: &Context<'_>, out: &mut Vec<u8>) -> Parsed {
+    let parsed = route::parse(input, progress, context, out);
+    if !matches!(parsed, Parsed::NeedMore) {
+        *progress = Progress::default();
+    }
+    parsed
+}

@@ -1,0 +1,137 @@
+//! The one table of refusals: status, the word that names it, and what to do about it.
+
+/// Why a request is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The status code.
+    pub(super) status: u16,
+    /// The snake_case word in the body's `error`.
+    pub(super) code: &'static str,
+    /// What to do about it. Plain ASCII without quotes, so it stands in JSON as it is.
+    pub(super) message: &'static str,
+    /// Header lines that this status has to carry, each with its line end.
+    pub(super) headers: &'static str,
+    /// What follows the request can't be told apart from it any more, so the connection ends.
+    pub(super) closes: bool,
+}
+
+impl Refusal {
+    pub(super) const NOT_HTTP: Refusal =
+        fatal(400, "not_http", "this port speaks plain HTTP/1.1 and ws://; TLS belongs to a proxy in front");
+    pub(super) const BARE_LINE_END: Refusal =
+        fatal(400, "bad_line_end", "end each line of the head with CR LF, and use neither alone");
+    pub(super) const TARGET_TOO_LONG: Refusal =
+        fatal(414, "uri_too_long", "the request line is over 8 KiB; shorten it");
+    pub(super) const HEAD_TOO_LONG: Refusal = fatal(
+        431,
+        "head_too_large",
+        "the head is over 8 KiB or has over 64 fields; send fewer or shorter ones",
+    );
+    pub(super) const BAD_REQUEST_LINE: Refusal =
+        fatal(400, "bad_request_line", "the first line must be METHOD SP path SP HTTP/1.1");
+    pub(super) const BAD_VERSION: Refusal =
+        fatal(400, "bad_version", "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    pub(super) const BAD_FIELD: Refusal = fatal(
+        400,
+        "bad_header",
+        "a header field is malformed: no space before the colon, no folded line, no control character",
+    );
+    pub(super) const NO_HOST: Refusal = fatal(400, "no_host", "HTTP/1.1 needs a Host field");
+    pub(super) const BAD_HOST: Refusal =
+        fatal(400, "bad_host", "the Host field must be one host, or host:port");
+    pub(super) const FIELD_TWICE: Refusal =
+        fatal(400, "duplicate_header", "a field that may stand once stands twice; send it once");
+    pub(super) const BAD_LENGTH: Refusal =
+        fatal(400, "bad_content_length", "Content-Length must be one whole number in digits");
+    pub(super) const LENGTH_AND_CODING: Refusal = fatal(
+        400,
+        "ambiguous_length",
+        "Content-Length and Transfer-Encoding exclude each other; send the length",
+    );
+    pub(super) const LENGTH_REQUIRED: Refusal =
+        fatal(411, "length_required", "chunked bodies are not read; send Content-Length");
+    pub(super) const BODY_TOO_LARGE: Refusal =
+        fatal(413, "body_too_large", "a body may have at most 1024 bytes");
+    pub(super) const TIMED_OUT: Refusal =
+        fatal(408, "timed_out", "the request did not arrive whole in time; send it again, faster");
+    pub(super) const OVERLOADED: Refusal = Refusal {
+        headers: "Retry-After: 5\r\n",
+        ..fatal(503, "overloaded", "this node has no room for more connections; try again in a while")
+    };
+
+    pub(super) const NOT_FOUND: Refusal = plain(
+        404,
+        "not_found",
+        "no such endpoint; see /health, /ready, /metrics, /ws, /api/register, /api/session/<id>",
+    );
+    pub(super) const NO_SESSION: Refusal =
+        plain(404, "no_session", "no live session has this id, or the token is not its own");
+    pub(super) const FOREIGN_ORIGIN: Refusal = plain(
+        403,
+        "origin_not_allowed",
+        "this Origin is not in ALLOWED_ORIGINS; add it there as scheme://host[:port]",
+    );
+    pub(super) const NEEDS_KEY: Refusal = Refusal {
+        headers: "WWW-Authenticate: Bearer\r\n",
+        ..plain(401, "register_key_required", "send Authorization: Bearer with the key in REGISTER_KEY")
+    };
+    pub(super) const NEEDS_TOKEN: Refusal = Refusal {
+        headers: "WWW-Authenticate: Bearer\r\n",
+        ..plain(401, "token_required", "send Authorization: Bearer with the token of the session")
+    };
+    pub(super) const BAD_BODY: Refusal = plain(
+        400,
+        "bad_body",
+        "the body must be empty or a JSON object; sessionId and token come both or not at all, each 32 lower-case hex digits",
+    );
+
+    pub(super) const UPGRADE_REQUIRED: Refusal = Refusal {
+        // RFC 9110 §15.5.22: 426 names what to upgrade to. The connection field is written with the answer.
+        headers: "Upgrade: websocket\r\n",
+        ..plain(426, "upgrade_required", "this is a WebSocket endpoint; connect with a WebSocket client")
+    };
+    pub(super) const WRONG_VERSION: Refusal = Refusal {
+        // RFC 6455 §4.2.2: a version that is not spoken is answered with those that are.
+        headers: "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+        ..fatal(426, "wrong_websocket_version", "only Sec-WebSocket-Version 13 is spoken here")
+    };
+    pub(super) const BAD_UPGRADE: Refusal = fatal(
+        400,
+        "bad_upgrade",
+        "a WebSocket upgrade is HTTP/1.1 with Connection: Upgrade, Upgrade: websocket and no body",
+    );
+    pub(super) const BAD_KEY: Refusal =
+        fatal(400, "bad_websocket_key", "Sec-WebSocket-Key must be there and be 16 bytes in base64");
+
+    pub(super) const SESSION_EXISTS: Refusal =
+        plain(409, "session_exists", "a live session of this id has another token; register without ids");
+    pub(super) const SESSION_DELETED: Refusal = plain(
+        409,
+        "session_deleted",
+        "this session was deleted and stays so; register without ids and pair again",
+    );
+    pub(super) const STORE_FULL: Refusal = Refusal {
+        headers: "Retry-After: 30\r\n",
+        ..plain(503, "store_full", "the store has no room for more sessions; delete some or try again later")
+    };
+    pub(super) const STORE_AWAY: Refusal = Refusal {
+        headers: "Retry-After: 2\r\n",
+        ..plain(503, "store_away", "the store does not answer; try again in a moment")
+    };
+
+    /// A known path, asked with another method. RFC 9110 §15.5.6: `Allow` is compulsory.
+    pub(super) const fn method_not_allowed(allow: &'static str) -> Refusal {
+        Refusal {
+            headers: allow,
+            ..plain(405, "method_not_allowed", "use a method that the Allow field names")
+        }
+    }
+}
+
+const fn plain(status: u16, code: &'static str, message: &'static str) -> Refusal {
+    Refusal { status, code, message, headers: "", closes: false }
+}
+
+const fn fatal(status: u16, code: &'static str, message: &'static str) -> Refusal {
+    Refusal { closes: true, ..plain(status, code, message) }
+}

@@ -1,0 +1,68 @@
+//! The server's side of the opening handshake. RFC 6455 §4.2.
+
+use protocol::ws::upgrade::{RAW_SUBPROTOCOL, VERSION, accept_value, key_is_valid};
+
+use super::head::has_token;
+use super::refusal::Refusal;
+
+/// The fields of a head that concern the handshake. `Sec-WebSocket-Extensions` is not among them: no extension is
+/// ever accepted, and one that is not echoed is declined (RFC 6455 §9.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UpgradeFields<'a> {
+    /// `Connection` has the token `upgrade`.
+    pub(super) connection: bool,
+    pub(super) http_1_0: bool,
+    /// There is an `Upgrade` field, whatever it names.
+    pub(super) wanted: bool,
+    websocket: bool,
+    key: Option<&'a [u8]>,
+    version: Option<&'a [u8]>,
+    raw: bool,
+}
+
+/// A handshake that succeeds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// The value of `Sec-WebSocket-Accept`.
+    pub(super) accept: String,
+    /// Raw mode was asked for, and is granted.
+    pub(super) raw: bool,
+}
+
+impl<'a> UpgradeFields<'a> {
+    /// Takes a field if it belongs here. True if it stands twice and must not.
+    pub(super) fn take(&mut self, name: &str, value: &'a [u8]) -> bool {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("Upgrade") {
+            self.wanted = true;
+            self.websocket |= has_token(value, "websocket");
+        } else if is("Sec-WebSocket-Key") {
+            return self.key.replace(value).is_some();
+        } else if is("Sec-WebSocket-Version") {
+            return self.version.replace(value).is_some();
+        } else if is("Sec-WebSocket-Protocol") {
+            // RFC 6455 §11.3.4: the list may be split over several fields. Names are compared with case.
+            self.raw |=
+                value.split(|byte| *byte == b',').any(|one| one.trim_ascii() == RAW_SUBPROTOCOL.as_bytes());
+        }
+        false
+    }
+
+    /// Checks a GET against the RFC's list.
+    pub(super) fn judge(&self, body_len: usize) -> Result<Accepted, Refusal> {
+        if !self.websocket {
+            return Err(Refusal::UPGRADE_REQUIRED);
+        }
+        // RFC 6455 §4.2.1: HTTP/1.1 or higher, and `Connection` with the token `upgrade`. A body would stand where
+        // the first frame is expected.
+        if self.http_1_0 || !self.connection || body_len > 0 {
+            return Err(Refusal::BAD_UPGRADE);
+        }
+        if self.version != Some(VERSION.as_bytes()) {
+            return Err(Refusal::WRONG_VERSION);
+        }
+        let key = self.key.and_then(|key| std::str::from_utf8(key).ok()).filter(|key| key_is_valid(key));
+        let accept = accept_value(key.ok_or(Refusal::BAD_KEY)?);
+        Ok(Accepted { accept, raw: self.raw })
+    }
+}

@@ -1,0 +1,199 @@
+//! What `/metrics` shows: plain counters and gauges that the reactor owns and writes into as it goes.
+//!
+//! No atomics and no registry: one thread counts, and the same thread writes the text when it is asked for. The format
+//! is a line of text per sample, so it is written by hand; a metrics library would hold a second copy of every number
+//! behind atomics, for the sake of these few lines.
+
+use std::fmt::{Display, Write as _};
+
+use protocol::close::CloseCode;
+use protocol::ids::Role;
+
+/// The content type of [`Metrics::write_text`]: the Prometheus text format.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Everything counted. Counters only rise; gauges are set to what is.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Gauge: connections that speak HTTP, or nothing yet.
+    pub http_connections: u64,
+    /// Gauge: connections that speak WebSocket.
+    pub ws_connections: u64,
+    /// Gauge: sessions of which this node holds a role.
+    pub sessions: u64,
+    /// Gauge: links between two connections of this node.
+    pub links_local: u64,
+    /// Gauge: links to a connection of another node.
+    pub links_remote: u64,
+    /// Connections accepted.
+    pub accepts: u64,
+    /// Frames that went to the other role, by the sender's [`Role::index`].
+    pub frames: [u64; 2],
+    /// Their payload bytes, by the sender's [`Role::index`].
+    pub frame_bytes: [u64; 2],
+    /// Frames dropped because nobody held the other role, by the sender's [`Role::index`].
+    pub frames_absent: [u64; 2],
+    /// Heartbeats answered.
+    pub heartbeats: u64,
+    /// Sessions made.
+    pub registers: u64,
+    /// Sessions ended by a delete.
+    pub deletes: u64,
+    /// Gauge: bytes parked and queued in all buffers, which `--memory-max` bounds.
+    pub buffer_bytes: u64,
+    /// Gauge: the store answers.
+    pub store_up: bool,
+    closes: [u64; CloseCode::ALL.len()],
+    answers: [u64; STATUS_CLASSES.len()],
+}
+
+impl Metrics {
+    /// A WebSocket was closed by this node.
+    pub fn count_close(&mut self, code: CloseCode) {
+        if let Some(place) = CloseCode::ALL.iter().position(|known| *known == code) {
+            self.closes[place] += 1;
+        }
+    }
+
+    /// An HTTP request was answered with this status; an upgrade with 101.
+    pub fn count_answer(&mut self, status: u16) {
+        let class = usize::from(status / 100).wrapping_sub(1);
+        if let Some(count) = self.answers.get_mut(class) {
+            *count += 1;
+        }
+    }
+
+    /// Appends every sample, in the format that [`CONTENT_TYPE`] names. `store` is `redis` or `memory`.
+    pub fn write_text(&self, store: &str, out: &mut String) {
+        let mut page = Page { out, family: "" };
+        page.single("relay_sessions", GAUGE, "Sessions of which this node holds a role.", self.sessions);
+        page.single(
+            "relay_buffer_bytes",
+            GAUGE,
+            "Bytes parked and queued in all buffers.",
+            self.buffer_bytes,
+        );
+        page.single("relay_accepts_total", COUNTER, "Connections accepted.", self.accepts);
+        page.single("relay_heartbeats_total", COUNTER, "Heartbeats answered.", self.heartbeats);
+        page.single("relay_registers_total", COUNTER, "Sessions made.", self.registers);
+        page.single("relay_deletes_total", COUNTER, "Sessions ended by a delete.", self.deletes);
+
+        page.family("relay_connections", GAUGE, "Open connections, by what they speak.");
+        page.labelled("protocol", [("http", self.http_connections), ("websocket", self.ws_connections)]);
+        page.family("relay_links", GAUGE, "Linked pairs, by where the other connection is.");
+        page.labelled("to", [("local", self.links_local), ("remote", self.links_remote)]);
+        page.family("relay_store_up", GAUGE, "1 while the store answers.");
+        page.labelled("store", [(store, u64::from(self.store_up))]);
+        page.family("relay_frames_total", COUNTER, "Frames passed to the other role, by who sent them.");
+        page.labelled("from", by_role(self.frames));
+        page.family(
+            "relay_frame_bytes_total",
+            COUNTER,
+            "Payload bytes of the frames passed, by who sent them.",
+        );
+        page.labelled("from", by_role(self.frame_bytes));
+        page.family("relay_frames_absent_total", COUNTER, "Frames dropped as nobody held the other role.");
+        page.labelled("from", by_role(self.frames_absent));
+        page.family("relay_closes_total", COUNTER, "WebSockets closed by this node, by close code.");
+        page.labelled("code", CloseCode::ALL.iter().zip(self.closes).map(|(code, n)| (code.code(), n)));
+        page.family("relay_http_answers_total", COUNTER, "HTTP answers, by status class.");
+        page.labelled("status", STATUS_CLASSES.into_iter().zip(self.answers));
+    }
+}
+
+fn by_role(counts: [u64; 2]) -> impl Iterator<Item = (Role, u64)> {
+    Role::ALL.into_iter().map(move |role| (role, counts[role.index()]))
+}
+
+/// The text under way.
+struct Page<'a> {
+    out: &'a mut String,
+    /// The family that labelled samples belong to.
+    family: &'static str,
+}
+
+impl Page<'_> {
+    fn single(&mut self, name: &'static str, kind: &str, help: &str, value: u64) {
+        self.family(name, kind, help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.family = name;
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn labelled<V: Display>(&mut self, label: &str, samples: impl IntoIterator<Item = (V, u64)>) {
+        let name = self.family;
+        for (value, count) in samples {
+            self.line(format_args!("{name}{{{label}=\"{value}\"}} {count}"));
+        }
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing into a string has no way to fail.
+        let written = writeln!(self.out, "{line}");
+        debug_assert!(written.is_ok());
+    }
+}
+
+const GAUGE: &str = "gauge";
+const COUNTER: &str = "counter";
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn text(metrics: &Metrics) -> String {
+        let mut out = String::new();
+        metrics.write_text("redis", &mut out);
+        out
+    }
+
+    #[test]
+    fn every_line_is_help_type_or_a_sample_of_the_family_before_it() {
+        let (mut family, mut samples) = (String::new(), HashSet::new());
+        for line in text(&Metrics::default()).lines() {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                family = help.split_once(' ').unwrap().0.to_owned();
+                assert!(family.starts_with("relay_"), "{line}");
+            } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+                let kind = kind.strip_prefix(&family).unwrap().trim_start();
+                assert_eq!(kind == "counter", family.ends_with("_total"), "{line}");
+            } else {
+                let (sample, value) = line.rsplit_once(' ').unwrap();
+                assert_eq!(sample.split('{').next(), Some(&*family), "{line}");
+                assert!(value.parse::<u64>().is_ok() && samples.insert(sample.to_owned()), "{line}");
+                let labels = sample.strip_prefix(&family).unwrap();
+                assert!(labels.is_empty() || (labels.starts_with('{') && labels.ends_with("\"}")), "{line}");
+            }
+        }
+        assert!(samples.len() > 30);
+    }
+
+    #[test]
+    fn what_is_counted_is_shown() {
+        let mut metrics = Metrics { store_up: true, frames: [3, 4], ..Metrics::default() };
+        metrics.count_close(CloseCode::Replaced);
+        for status in [101, 204, 404, 404, 999, 0] {
+            metrics.count_answer(status);
+        }
+        let text = text(&metrics);
+        for line in [
+            "relay_store_up{store=\"redis\"} 1",
+            "relay_frames_total{from=\"workstation\"} 3",
+            "relay_frames_total{from=\"phone\"} 4",
+            "relay_closes_total{code=\"4409\"} 1",
+            "relay_closes_total{code=\"1000\"} 0",
+            "relay_http_answers_total{status=\"1xx\"} 1",
+            "relay_http_answers_total{status=\"4xx\"} 2",
+            "relay_http_answers_total{status=\"5xx\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}

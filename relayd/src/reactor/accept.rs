@@ -1,0 +1,140 @@
+//! The listening socket: bounded accepts per turn, and patience when the process has no descriptor left.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use relayd_core::time::Time;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::Reactor;
+
+/// The listener and what is known of it.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    listener: TcpListener,
+    /// Connections may wait. The poll says so once only, so it is remembered until `accept` would block.
+    pub is_ready: bool,
+    /// No descriptor was left: when to try again.
+    retry_at: Option<Time>,
+    /// When that was last logged.
+    logged_at: Option<Time>,
+}
+
+/// New connections per turn, so that those who are in are served in between.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long to wait after the process ran out of descriptors. A closed connection ends the wait sooner.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// How many connections the kernel keeps for us.
+const BACKLOG: i32 = 4096;
+
+/// Opens the listening socket. Without an address: every interface, IPv6 and IPv4, or IPv4 where there is no IPv6.
+///
+/// # Errors
+/// The address is taken or not of this machine.
+pub fn bind(address: Option<IpAddr>, port: u16) -> io::Result<std::net::TcpListener> {
+    match address {
+        Some(address) => listen(SocketAddr::new(address, port)),
+        None => {
+            listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)).or_else(|error| match error.kind() {
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+                _ => listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)),
+            })
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(false)?;
+    }
+    // A restart must not wait for connections of the last run to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+impl Acceptor {
+    pub fn new(listener: std::net::TcpListener, registry: &Registry, token: Token) -> io::Result<Self> {
+        let mut listener = TcpListener::from_std(listener);
+        registry.register(&mut listener, token, Interest::READABLE)?;
+        Ok(Acceptor { listener, is_ready: true, retry_at: None, logged_at: None })
+    }
+
+    /// Connections may wait and nothing forbids to take them now.
+    pub fn has_more(&self) -> bool {
+        self.is_ready && self.retry_at.is_none()
+    }
+
+    pub fn retry_at(&self) -> Option<Time> {
+        self.retry_at
+    }
+
+    /// A descriptor came free.
+    pub fn on_descriptor_freed(&mut self) {
+        self.retry_at = None;
+    }
+
+    /// The next connection; `None` if none waits or none can be taken now.
+    fn next(&mut self, now: Time) -> Option<(TcpStream, IpAddr)> {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, address)) => return Some((stream, address.ip().to_canonical())),
+                Err(error) => match error.raw_os_error() {
+                    _ if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.is_ready = false;
+                        return None;
+                    }
+                    Some(EMFILE | ENFILE | ENOBUFS | ENOMEM) => {
+                        self.pause(&error, now);
+                        return None;
+                    }
+                    // accept(2): errors of the new connection itself. The next one may be fine.
+                    _ => tracing::debug!(%error, "a connection ended before it was accepted"),
+                },
+            }
+        }
+    }
+
+    fn pause(&mut self, error: &io::Error, now: Time) {
+        self.retry_at = Some(now + RETRY);
+        if self.logged_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
+            self.logged_at = Some(now);
+            tracing::warn!(%error, "no new connection can be taken; raise the descriptor limit (ulimit -n)");
+        }
+    }
+}
+
+impl Reactor {
+    /// Takes in new connections. Last in the turn: a slot that was freed in it is named by no event any more.
+    pub(super) fn accept(&mut self) {
+        let now = self.clock.now();
+        let Some(acceptor) = &mut self.acceptor else { return };
+        if acceptor.retry_at.is_some_and(|at| at <= now) {
+            acceptor.retry_at = None;
+        }
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !acceptor.has_more() {
+                return;
+            }
+            let Some((stream, address)) = acceptor.next(now) else { return };
+            self.metrics.accepts += 1;
+            if let Err(error) = self.conns.admit(stream, address, self.poll.registry(), now) {
+                tracing::debug!(%error, "a new connection could not be set up");
+            }
+        }
+    }
+}
+
+// errno(3), the same numbers on Linux and macOS but for ENOBUFS.
+const ENOMEM: i32 = 12;
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };

@@ -1,0 +1,92 @@
+//! The only way into the core's control plane: one input in, every action carried out.
+
+use protocol::close::CloseCode;
+use relayd_core::event::{Action, Goodbye, Input};
+use relayd_core::store::Conn;
+use relayd_core::wire::outbound::close_words;
+
+use super::Reactor;
+use super::connection::{Joined, Stage};
+
+impl Reactor {
+    /// Tells the core, and does what it says.
+    pub(super) fn handle(&mut self, input: Input<'_>) {
+        self.relay.handle(input, self.clock.now());
+        self.carry_out();
+    }
+
+    /// Carries out whatever the core has decided. A notice without room is a fault of its reader, told to the core
+    /// once its earlier decisions are carried out.
+    pub(super) fn carry_out(&mut self) {
+        loop {
+            let mut overflowed = None;
+            while let Some(action) = self.relay.poll_action() {
+                overflowed = self.apply(action).err().or(overflowed);
+            }
+            let Some(conn) = overflowed else { return };
+            let fault = Input::Fault { conn, code: CloseCode::TimedOut };
+            self.relay.handle(fault, self.clock.now());
+        }
+    }
+
+    /// `Err` names a connection that had no room for a notice.
+    fn apply(&mut self, action: Action) -> Result<(), Conn> {
+        match action {
+            Action::Admit { conn, session, role } => {
+                if let Some(Stage::Open(open)) =
+                    self.conns.of_mut(conn).map(|connection| &mut connection.stage)
+                {
+                    open.joined = Some(Joined::new(session, role));
+                    tracing::debug!(session = %session.log_tag(), %role, name = conn.name, "joined");
+                }
+            }
+            Action::Send { conn, notice } => {
+                let Some((connection, pool)) = self.conns.with_pool(conn) else { return Ok(()) };
+                let queued = connection.outbound.notice(&notice, pool);
+                self.conns.mark_dirty(conn);
+                return queued.map_err(|_| conn);
+            }
+            Action::Ping { conn } => {
+                if let Some((connection, pool)) = self.conns.with_pool(conn) {
+                    connection.outbound.ping(pool);
+                    self.conns.mark_dirty(conn);
+                }
+            }
+            Action::Close { conn, say } => self.queue_close(conn, say),
+            Action::Abort { conn } => self.abort(conn),
+            Action::Resume { conn } => self.conns.schedule(conn),
+            Action::Submit(request) => self.backend.submit(request, self.clock.now()),
+            Action::CancelClaim { conn } => self.backend.cancel(conn),
+            Action::Registered { ticket, outcome } => self.on_registered(ticket, outcome),
+            Action::Deleted { ticket, outcome } => self.on_deleted(ticket, &outcome),
+        }
+        Ok(())
+    }
+
+    fn queue_close(&mut self, conn: Conn, say: Goodbye) {
+        let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
+        let ((code, reason), at_once) = match say {
+            Goodbye::Now(code) => (close_words(code), true),
+            Goodbye::AfterAll(code) => (close_words(code), false),
+            Goodbye::Echo(code) => ((code, ""), true),
+        };
+        connection.outbound.close(code, reason, at_once, pool);
+        if let Stage::Open(open) = &mut connection.stage {
+            open.inbound.release(pool);
+        }
+        pool.give_back(std::mem::take(&mut connection.parked));
+        connection.stage = Stage::Closing;
+        tracing::debug!(name = conn.name, code, "closing");
+        if let Some(known) = code.and_then(CloseCode::parse) {
+            self.metrics.count_close(known);
+        }
+        self.conns.mark_dirty(conn);
+        self.conns.schedule(conn);
+    }
+
+    /// The Close frame could not be delivered in time.
+    fn abort(&mut self, conn: Conn) {
+        tracing::debug!(name = conn.name, "cut off: its close was not taken in time");
+        self.gone(conn);
+    }
+}

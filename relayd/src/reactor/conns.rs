@@ -1,0 +1,176 @@
+//! All connections: the slab, the pool they borrow from, and the lists of who has work.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use relayd_core::deadlines::Deadlines;
+use relayd_core::store::Conn;
+use relayd_core::time::Time;
+use relayd_core::wire::pool::Pool;
+use slab::Slab;
+
+use super::connection::{Connection, Exchange, Flags, Stage};
+use crate::http::Progress;
+
+/// From accept to a whole first head, and from a later request's first byte to the whole request.
+pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+pub(super) struct Conns {
+    slab: Slab<Connection>,
+    next_name: u64,
+    pub pool: Pool,
+    /// Deadlines that the core does not keep: of HTTP exchanges and their closing.
+    pub deadlines: Deadlines<Conn>,
+    ready: Vec<Conn>,
+    dirty: Vec<Conn>,
+}
+
+impl Conns {
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    /// A new connection starts its first HTTP exchange.
+    pub fn admit(
+        &mut self,
+        stream: TcpStream,
+        address: IpAddr,
+        registry: &Registry,
+        now: Time,
+    ) -> io::Result<()> {
+        // Frames are written once per turn: waiting for more to send with them would only delay.
+        stream.set_nodelay(true)?;
+        let entry = self.slab.vacant_entry();
+        let conn = Conn { slot: entry.key() as u32, name: self.next_name };
+        let mut stream = stream;
+        // Once and for both: edges cost nothing until they come, so no further call is ever made.
+        registry.register(&mut stream, Token(entry.key()), Interest::READABLE | Interest::WRITABLE)?;
+        let exchange = Exchange { address, progress: Progress::default(), in_request: true, pending: None };
+        let due = now + HEAD_WITHIN;
+        entry.insert(Connection {
+            stream,
+            name: conn.name,
+            stage: Stage::Http(Box::new(exchange)),
+            parked: Vec::new(),
+            outbound: Default::default(),
+            due: Some(due),
+            flags: Flags { writable: true, ..Flags::default() },
+        });
+        self.next_name += 1;
+        self.deadlines.arm(conn, due);
+        Ok(())
+    }
+
+    pub fn of(&self, conn: Conn) -> Option<&Connection> {
+        self.slab.get(conn.slot as usize).filter(|connection| connection.name == conn.name)
+    }
+
+    pub fn of_mut(&mut self, conn: Conn) -> Option<&mut Connection> {
+        self.slab.get_mut(conn.slot as usize).filter(|connection| connection.name == conn.name)
+    }
+
+    /// A connection and the pool it borrows from.
+    pub fn with_pool(&mut self, conn: Conn) -> Option<(&mut Connection, &mut Pool)> {
+        let connection = self.slab.get_mut(conn.slot as usize)?;
+        (connection.name == conn.name).then_some((connection, &mut self.pool))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Conn, &Connection)> {
+        self.slab
+            .iter()
+            .map(|(slot, connection)| (Conn { slot: slot as u32, name: connection.name }, connection))
+    }
+
+    /// Takes a connection out and gives its memory back. Its socket closes with what is returned.
+    pub fn remove(&mut self, conn: Conn) -> Option<Connection> {
+        self.of(conn)?;
+        let mut connection = self.slab.remove(conn.slot as usize);
+        self.set_due_of(conn, &mut connection.due.take(), None);
+        self.pool.give_back(std::mem::take(&mut connection.parked));
+        connection.outbound.release(&mut self.pool);
+        if let Stage::Open(open) = &mut connection.stage {
+            open.inbound.release(&mut self.pool);
+        }
+        Some(connection)
+    }
+
+    /// Sets or takes back the deadline of an exchange.
+    pub fn set_due(&mut self, conn: Conn, due: Option<Time>) {
+        let Some(connection) = self.of_mut(conn) else { return };
+        let mut was = std::mem::replace(&mut connection.due, due);
+        self.set_due_of(conn, &mut was, due);
+    }
+
+    fn set_due_of(&mut self, conn: Conn, was: &mut Option<Time>, due: Option<Time>) {
+        if let Some(was) = was.take() {
+            self.deadlines.disarm(conn, was);
+        }
+        if let Some(due) = due {
+            self.deadlines.arm(conn, due);
+        }
+    }
+
+    /// What the poll says of a socket. Edges are remembered until a read or write finds the socket drained or full.
+    pub fn note_event(&mut self, slot: usize, event: &Event) {
+        let Some(connection) = self.slab.get_mut(slot) else { return };
+        let conn = Conn { slot: slot as u32, name: connection.name };
+        let flags = &mut connection.flags;
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            flags.readable = true;
+            flags.read_closed |= event.is_read_closed();
+            flags.failed |= event.is_error() || (event.is_read_closed() && event.is_write_closed());
+            self.schedule(conn);
+        }
+        if event.is_writable() {
+            self.slab[slot].flags.writable = true;
+            if !self.slab[slot].outbound.is_empty() {
+                self.mark_dirty(conn);
+            }
+        }
+    }
+
+    /// The connection is served in the next turn, or in this one if serving has not begun.
+    pub fn schedule(&mut self, conn: Conn) {
+        let Some(connection) = self.of_mut(conn) else { return };
+        if !std::mem::replace(&mut connection.flags.is_ready, true) {
+            self.ready.push(conn);
+        }
+    }
+
+    /// The connection is flushed at the end of the turn.
+    pub fn mark_dirty(&mut self, conn: Conn) {
+        let Some(connection) = self.of_mut(conn) else { return };
+        if !std::mem::replace(&mut connection.flags.is_dirty, true) {
+            self.dirty.push(conn);
+        }
+    }
+
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The list of who is to be served; those that come meanwhile are for the next turn.
+    pub fn take_ready(&mut self) -> Vec<Conn> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Gives an emptied list back for its capacity.
+    pub fn return_ready(&mut self, mut emptied: Vec<Conn>) {
+        emptied.append(&mut self.ready);
+        self.ready = emptied;
+    }
+
+    /// The next connection to flush.
+    pub fn pop_dirty(&mut self) -> Option<Conn> {
+        self.dirty.pop()
+    }
+}

@@ -1,0 +1,290 @@
+//! HTTP connections: requests in, answers out, one at a time.
+//!
+//! What a request means is `http`'s to say, and what only the store can answer waits for it here.
+
+use std::time::Duration;
+
+use protocol::ids::{SessionId, Token};
+use protocol::qr::Pairing;
+use relayd_core::event::Input;
+use relayd_core::store::{Conn, Deleted, Registered};
+use relayd_core::wire::inbound::Inbound;
+
+use super::Reactor;
+use super::connection::{Exchange, Open, Pending, Stage};
+use super::conns::HEAD_WITHIN;
+use super::read::Got;
+use crate::backend::Status;
+use crate::http::{self, Answered, Call, Context, Parsed, Reply};
+use crate::metrics::CONTENT_TYPE;
+
+/// Between two requests of one connection, and for an answer to be taken.
+const IDLE_WITHIN: Duration = Duration::from_secs(30);
+
+/// From the last byte queued to the socket gone.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why parsing stopped.
+#[derive(Debug, PartialEq, Eq)]
+enum Parsing {
+    /// The request is not whole.
+    NeedMore,
+    /// An answer has to be made or taken first, or the connection is no HTTP connection any more.
+    Wait,
+}
+
+impl Reactor {
+    /// Gives an HTTP connection its turn.
+    pub(super) fn serve_exchange(&mut self, conn: Conn) {
+        if !self.may_parse(conn) {
+            return;
+        }
+        let parked = self.unpark(conn);
+        let (mut len, mut parsing) = self.parse_requests(conn, parked);
+        if parsing == Parsing::NeedMore {
+            match self.read_socket(conn, len) {
+                Got::Bytes(count) => (len, parsing) = self.parse_requests(conn, len + count),
+                Got::Nothing => {}
+                Got::End | Got::Failed => return self.gone(conn),
+            }
+        }
+        self.park(conn, len);
+        let has_more = self.conns.of(conn).is_some_and(|connection| connection.flags.readable);
+        if parsing == Parsing::NeedMore && has_more {
+            self.conns.schedule(conn);
+        }
+    }
+
+    /// The store answered a register.
+    pub(super) fn on_registered(&mut self, conn: Conn, outcome: Registered) {
+        let Some(Pending { reply, pairing: Some(pairing) }) = self.take_pending(conn) else { return };
+        let ttl_secs = self.settings.limits.session_idle.as_secs();
+        self.answer.clear();
+        let answered = reply.registered(&self.settings.policy, outcome, &pairing, ttl_secs, &mut self.answer);
+        if outcome == Registered::Made {
+            self.metrics.registers += 1;
+            tracing::debug!(session = %pairing.session.log_tag(), "registered");
+        }
+        self.queue_answer(conn, answered);
+    }
+
+    /// The store answered a delete.
+    pub(super) fn on_deleted(&mut self, conn: Conn, outcome: &Deleted) {
+        let Some(Pending { reply, .. }) = self.take_pending(conn) else { return };
+        self.answer.clear();
+        let answered = reply.deleted(&self.settings.policy, outcome, &mut self.answer);
+        self.metrics.deletes += u64::from(matches!(outcome, Deleted::Gone { .. }));
+        self.queue_answer(conn, answered);
+    }
+
+    /// A deadline of an HTTP connection passed.
+    pub(super) fn on_exchange_due(&mut self, conn: Conn) {
+        let Some(connection) = self.conns.of_mut(conn) else { return };
+        connection.due = None;
+        let Stage::Http(exchange) = &connection.stage else { return self.gone(conn) };
+        if !exchange.in_request {
+            return self.gone(conn);
+        }
+        self.answer.clear();
+        let answered = http::timed_out(&self.settings.policy, &mut self.answer);
+        self.queue_answer(conn, answered);
+    }
+
+    /// The node stops: connections between requests go, the others with their answer.
+    pub(super) fn drain_exchanges(&mut self) {
+        let all: Vec<Conn> = self.conns.iter().map(|(conn, _)| conn).collect();
+        for conn in all {
+            let Some(connection) = self.conns.of_mut(conn) else { continue };
+            let Stage::Http(exchange) = &mut connection.stage else { continue };
+            match &mut exchange.pending {
+                Some(pending) => pending.reply = pending.reply.closing(),
+                None if connection.outbound.is_empty() => self.gone(conn),
+                None => self.begin_closing(conn),
+            }
+        }
+    }
+
+    fn may_parse(&self, conn: Conn) -> bool {
+        let Some(connection) = self.conns.of(conn) else { return false };
+        let Stage::Http(exchange) = &connection.stage else { return false };
+        exchange.pending.is_none() && connection.outbound.is_under_low()
+    }
+
+    /// Parses and answers what stands in the first `len` bytes of the read buffer; moves the rest to its front and
+    /// gives its length.
+    fn parse_requests(&mut self, conn: Conn, len: usize) -> (usize, Parsing) {
+        let mut at = 0;
+        let parsing = loop {
+            if !self.may_parse(conn) {
+                break Parsing::Wait;
+            }
+            let (consumed, done) = self.parse_request(conn, at, len);
+            at += consumed;
+            if let Some(parsing) = done {
+                break parsing;
+            }
+        };
+        self.read_buffer.copy_within(at..len, 0);
+        (len - at, parsing)
+    }
+
+    /// One request. Gives the bytes it took, and why parsing stops, if it does.
+    fn parse_request(&mut self, conn: Conn, at: usize, len: usize) -> (usize, Option<Parsing>) {
+        self.answer.clear();
+        let Some(exchange) = exchange_of(&mut self.conns, conn) else { return (0, Some(Parsing::Wait)) };
+        let context = Context { policy: &self.settings.policy, peer: exchange.address };
+        let input = &self.read_buffer[at..len];
+        match http::parse(input, &mut exchange.progress, &context, &mut self.answer) {
+            Parsed::NeedMore => {
+                self.on_part(conn, at < len);
+                (0, Some(Parsing::NeedMore))
+            }
+            Parsed::Answered { consumed, answered } => {
+                self.queue_answer(conn, answered);
+                (consumed, None)
+            }
+            Parsed::Upgraded { consumed, raw } => {
+                self.upgrade(conn, raw);
+                (consumed, Some(Parsing::Wait))
+            }
+            Parsed::Call { consumed, call, reply } => {
+                exchange.in_request = false;
+                self.call(conn, call, reply);
+                (consumed, None)
+            }
+        }
+    }
+
+    /// A request has begun, or none: the clock of a new one starts with its first byte and is not reset by later ones.
+    fn on_part(&mut self, conn: Conn, has_begun: bool) {
+        self.queue_bytes(conn);
+        let Some(exchange) = exchange_of(&mut self.conns, conn) else { return };
+        if has_begun && !std::mem::replace(&mut exchange.in_request, true) {
+            self.conns.set_due(conn, Some(self.clock.now() + HEAD_WITHIN));
+        }
+    }
+
+    fn call(&mut self, conn: Conn, call: Call, reply: Reply) {
+        let reply = if self.drain_until.is_some() { reply.closing() } else { reply };
+        match call {
+            Call::Ready => {
+                let readiness = match self.backend.status() {
+                    _ if self.drain_until.is_some() => Err("this node is stopping: ask another one"),
+                    Status::Available => Ok(self.backend.kind()),
+                    Status::Away { reason } => Err(reason.as_str()),
+                };
+                let answered = reply.ready(&self.settings.policy, readiness, &mut self.answer);
+                self.queue_answer(conn, answered);
+            }
+            Call::Metrics => {
+                let text = self.metrics_text();
+                let answered = reply.metrics(&self.settings.policy, CONTENT_TYPE, &text, &mut self.answer);
+                self.queue_answer(conn, answered);
+            }
+            Call::Register { again } => self.register(conn, again, reply),
+            Call::Delete { session, token } => {
+                self.set_pending(conn, Pending { reply, pairing: None });
+                let token = token.map(|token| token.digest());
+                self.handle(Input::Delete { ticket: conn, session, token });
+            }
+        }
+    }
+
+    fn register(&mut self, conn: Conn, again: Option<(SessionId, Token)>, reply: Reply) {
+        let ids = again.map_or_else(fresh_ids, Ok);
+        let (session, token) = match ids {
+            Ok(ids) => ids,
+            Err(error) => {
+                tracing::error!(%error, "the operating system gave no random bits");
+                let answered = http::overloaded(&self.settings.policy, &mut self.answer);
+                return self.queue_answer(conn, answered);
+            }
+        };
+        let pairing = Pairing { ws: self.settings.ws_url.clone(), session, token };
+        self.set_pending(conn, Pending { reply, pairing: Some(pairing) });
+        let (token, again) = (token.digest(), again.is_some());
+        self.handle(Input::Register { ticket: conn, session, token, again });
+    }
+
+    /// From here on the connection speaks WebSocket, and the core knows it.
+    fn upgrade(&mut self, conn: Conn, raw: bool) {
+        self.metrics.count_answer(101);
+        self.queue_bytes(conn);
+        self.conns.set_due(conn, None);
+        if let Some(connection) = self.conns.of_mut(conn) {
+            connection.stage = Stage::Open(Open { inbound: Inbound::default(), raw, joined: None });
+            connection.flags.in_core = true;
+        }
+        self.handle(Input::Opened { conn });
+        // Frames that came with the request are announced by no further event.
+        self.conns.schedule(conn);
+    }
+
+    fn queue_answer(&mut self, conn: Conn, answered: Answered) {
+        self.metrics.count_answer(answered.status);
+        self.queue_bytes(conn);
+        if answered.close || self.drain_until.is_some() {
+            return self.begin_closing(conn);
+        }
+        if let Some(exchange) = exchange_of(&mut self.conns, conn) {
+            exchange.in_request = false;
+            self.conns.set_due(conn, Some(self.clock.now() + IDLE_WITHIN));
+            self.conns.schedule(conn);
+        }
+    }
+
+    fn queue_bytes(&mut self, conn: Conn) {
+        if self.answer.is_empty() {
+            return;
+        }
+        if let Some((connection, pool)) = self.conns.with_pool(conn) {
+            connection.outbound.bytes(&self.answer, pool);
+            self.conns.mark_dirty(conn);
+        }
+    }
+
+    /// What waits is written, then the connection is shut down and drained.
+    fn begin_closing(&mut self, conn: Conn) {
+        self.conns.set_due(conn, Some(self.clock.now() + CLOSE_WITHIN));
+        if let Some(connection) = self.conns.of_mut(conn) {
+            connection.stage = Stage::Closing;
+            self.conns.mark_dirty(conn);
+            self.conns.schedule(conn);
+        }
+    }
+
+    fn set_pending(&mut self, conn: Conn, pending: Pending) {
+        if let Some(exchange) = exchange_of(&mut self.conns, conn) {
+            exchange.pending = Some(pending);
+            self.conns.set_due(conn, Some(self.clock.now() + IDLE_WITHIN));
+        }
+    }
+
+    fn take_pending(&mut self, conn: Conn) -> Option<Pending> {
+        exchange_of(&mut self.conns, conn)?.pending.take()
+    }
+
+    fn metrics_text(&mut self) -> String {
+        let websockets = self.relay.connections() as u64;
+        self.metrics.http_connections = self.conns.len() as u64 - websockets;
+        self.metrics.ws_connections = websockets;
+        self.metrics.sessions = self.relay.sessions() as u64;
+        self.metrics.links_local = self.relay.links() as u64;
+        self.metrics.buffer_bytes = self.conns.pool.lent() as u64;
+        self.metrics.store_up = *self.backend.status() == Status::Available;
+        let mut text = String::new();
+        self.metrics.write_text(self.backend.kind(), &mut text);
+        text
+    }
+}
+
+fn exchange_of(conns: &mut super::conns::Conns, conn: Conn) -> Option<&mut Exchange> {
+    match &mut conns.of_mut(conn)?.stage {
+        Stage::Http(exchange) => Some(exchange),
+        _ => None,
+    }
+}
+
+fn fresh_ids() -> Result<(SessionId, Token), protocol::ids::RandomError> {
+    Ok((SessionId::random()?, Token::random()?))
+}

@@ -1,0 +1,172 @@
+//! The hot path: messages of one connection, one after the other, into the queues of others.
+//!
+//! Asks the core where each goes and never calls its `handle`: what needs that leaves as a [`Stop`]. Nothing here
+//! allocates in steady state.
+
+use protocol::close::CloseCode;
+use protocol::limits::HELLO_BYTES_MAX;
+use protocol::message::{Notice, is_heartbeat};
+use protocol::ws::control::PeerClose;
+use relayd_core::event::Verdict;
+use relayd_core::store::Conn;
+use relayd_core::wire::inbound::{Allowance, Cursor, Kind, Step};
+use relayd_core::wire::outbound::Stamp;
+
+use super::Reactor;
+use super::connection::{Joined, Open, Stage};
+
+/// Why forwarding stopped before the bytes were used up.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The peer is congested, memory is short, or the connection does not read its answers.
+    Wait,
+    /// This is the first message: it is the core's.
+    First { payload: Vec<u8>, is_text: bool },
+    /// The client's Close frame.
+    Left(PeerClose),
+    /// The connection is to be closed with this code.
+    Fault(CloseCode),
+}
+
+/// One message, wherever it lies.
+enum Message<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+    Gathered(Kind, Vec<u8>),
+}
+
+impl Reactor {
+    /// Takes `bytes` apart and passes on what is whole. Gives how many were taken.
+    pub(super) fn forward(&mut self, conn: Conn, open: &mut Open, bytes: &mut [u8]) -> (usize, Option<Stop>) {
+        let mut cursor = Cursor::new(bytes);
+        let stop = loop {
+            let allowed = self.allowance(conn, open);
+            let flow = match open.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
+                Step::Text(text) => self.on_message(conn, open.joined, Message::Text(text)),
+                Step::Binary(bytes) => self.on_message(conn, open.joined, Message::Binary(bytes)),
+                Step::Gathered(kind) => {
+                    let message = Message::Gathered(kind, open.inbound.take_message());
+                    self.on_message(conn, open.joined, message)
+                }
+                Step::Ping(payload) => self.on_ping(conn, payload),
+                Step::Pong => None,
+                Step::Close(said) => Some(Stop::Left(said)),
+                Step::NeedMore => break None,
+                Step::Held if self.gate.on_held(conn) => None,
+                Step::Held => Some(Stop::Wait),
+                Step::Breach(code) => Some(Stop::Fault(code)),
+            };
+            if flow.is_some() {
+                break flow;
+            }
+        };
+        (cursor.taken(), stop)
+    }
+
+    fn allowance(&self, conn: Conn, open: &Open) -> Allowance {
+        let message_bytes_max =
+            if open.joined.is_some() { self.settings.limits.message_bytes_max } else { HELLO_BYTES_MAX };
+        Allowance { message_bytes_max, large: !self.is_memory_short() || self.gate.lets_through(conn) }
+    }
+
+    fn on_message(&mut self, conn: Conn, joined: Option<Joined>, message: Message<'_>) -> Option<Stop> {
+        let now = self.clock.now();
+        let Some(joined) = joined else { return self.on_unjoined(conn, message) };
+        if message.is_heartbeat() {
+            self.metrics.heartbeats += 1;
+            self.relay.note_heartbeat(conn, now);
+            return self.answer_heartbeat(conn, message);
+        }
+        match self.relay.route(conn, now) {
+            Verdict::Peer(to) => self.pass_on(joined, to, message),
+            Verdict::Absent => {
+                self.metrics.frames_absent[joined.role.index()] += 1;
+                message.give_back(self);
+                None
+            }
+            Verdict::Core | Verdict::Closing => {
+                message.give_back(self);
+                None
+            }
+        }
+    }
+
+    /// Writes a frame into its target's queue.
+    fn pass_on(&mut self, joined: Joined, to: Conn, message: Message<'_>) -> Option<Stop> {
+        self.metrics.frames[joined.role.index()] += 1;
+        self.metrics.frame_bytes[joined.role.index()] += message.bytes().len() as u64;
+        let stamp = Stamp { session_hex: joined.session_hex, from: joined.role, at: self.clock.unix() };
+        let Some((target, pool)) = self.conns.with_pool(to) else { return None };
+        let bare = matches!(&target.stage, Stage::Open(open) if open.raw);
+        match message {
+            Message::Text(text) => target.outbound.text(&stamp, text, pool),
+            Message::Binary(bytes) => target.outbound.binary(&stamp, bytes, bare, pool),
+            Message::Gathered(kind, chunk) => target.outbound.gathered(&stamp, kind, chunk, bare, pool),
+        }
+        let is_over_high = target.outbound.is_over_high();
+        self.conns.mark_dirty(to);
+        if is_over_high {
+            self.relay.note_congested(to);
+            return Some(Stop::Wait);
+        }
+        None
+    }
+
+    /// Before a role is held there is one message: the hello.
+    fn on_unjoined(&mut self, conn: Conn, message: Message<'_>) -> Option<Stop> {
+        let is_first = self.relay.route(conn, self.clock.now()) == Verdict::Core;
+        let stop =
+            is_first.then(|| Stop::First { payload: message.bytes().to_vec(), is_text: message.is_text() });
+        message.give_back(self);
+        stop.or(Some(Stop::Wait))
+    }
+
+    fn answer_heartbeat(&mut self, conn: Conn, message: Message<'_>) -> Option<Stop> {
+        message.give_back(self);
+        let (connection, pool) = self.conns.with_pool(conn)?;
+        if connection.outbound.notice(&Notice::HbAck, pool).is_err() {
+            return Some(Stop::Fault(CloseCode::TimedOut));
+        }
+        self.after_answer(conn)
+    }
+
+    fn on_ping(&mut self, conn: Conn, payload: &[u8]) -> Option<Stop> {
+        let (connection, pool) = self.conns.with_pool(conn)?;
+        connection.outbound.pong(payload, pool);
+        self.after_answer(conn)
+    }
+
+    /// A connection that does not read its answers is not read either.
+    fn after_answer(&mut self, conn: Conn) -> Option<Stop> {
+        self.conns.mark_dirty(conn);
+        let outbound = &self.conns.of(conn)?.outbound;
+        if outbound.is_over_high() {
+            self.relay.note_congested(conn);
+        }
+        (!self.conns.of(conn)?.outbound.has_answer_room()).then_some(Stop::Wait)
+    }
+}
+
+impl Message<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(bytes) => bytes,
+            Message::Gathered(_, chunk) => chunk,
+        }
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self, Message::Text(_) | Message::Gathered(Kind::Text, _))
+    }
+
+    fn is_heartbeat(&self) -> bool {
+        self.is_text() && is_heartbeat(self.bytes())
+    }
+
+    fn give_back(self, reactor: &mut Reactor) {
+        if let Message::Gathered(_, chunk) = self {
+            reactor.conns.pool.give_back(chunk);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The reactor: one thread, all sockets, never blocking.
+//!
+//! [`Reactor::turn`] is the whole of it: poll, dispatch, serve who has work, drain the store, timers, flush, accept.
+//! Owns the sockets, the buffers and the clock; asks the core for every decision and the backend for everything that
+//! may wait. Only this folder names `mio`.
+
+mod accept;
+mod apply;
+mod clock;
+mod connection;
+mod conns;
+mod exchange;
+mod forward;
+mod memory;
+mod read;
+mod signals;
+mod write;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mio::{Events, Poll, Token, Waker};
+use relayd_core::event::Input;
+use relayd_core::limits::Limits;
+use relayd_core::relay::Relay;
+use relayd_core::time::Time;
+
+use self::accept::Acceptor;
+use self::clock::Clock;
+use self::conns::Conns;
+use self::memory::LargeGate;
+use self::signals::StopSignals;
+use crate::backend::Backend;
+use crate::http::Policy;
+use crate::metrics::Metrics;
+
+pub use self::accept::bind;
+
+/// What the reactor follows besides the core's limits.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the core may use.
+    pub limits: Limits,
+    /// The rules of the endpoints.
+    pub policy: Policy,
+    /// What clients are told to connect to.
+    pub ws_url: String,
+    /// How long a stop may take.
+    pub drain: Duration,
+}
+
+/// One thread's worth of relay.
+pub struct Reactor {
+    poll: Poll,
+    events: Events,
+    settings: Settings,
+    acceptor: Option<Acceptor>,
+    signals: Option<StopSignals>,
+    stop: Arc<AtomicBool>,
+    /// Set while the reactor drains: when it ends whatever is left.
+    drain_until: Option<Time>,
+    clock: Clock,
+    conns: Conns,
+    gate: LargeGate,
+    relay: Relay,
+    backend: Backend,
+    /// How often the backend had come back when that was last looked at.
+    restored: u64,
+    metrics: Metrics,
+    /// The one read buffer: what was parked, and behind it what a read brings.
+    read_buffer: Box<[u8]>,
+    /// Where HTTP answers are written before they are queued.
+    answer: Vec<u8>,
+}
+
+/// Makes a running reactor stop, from any thread.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    stop: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+}
+
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+const SIGNALS: Token = Token(usize::MAX - 2);
+
+/// Answers of the store that one turn carries out at most, so that sockets are served in between.
+const ANSWERS_PER_TURN: usize = 1024;
+
+/// Events that one poll brings at most.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// What must exist before the reactor does: the poll that everything registers with, and what wakes it.
+#[derive(Debug)]
+pub struct Wakeable {
+    poll: Poll,
+    waker: Arc<Waker>,
+}
+
+impl Wakeable {
+    /// A poll and its waker.
+    ///
+    /// # Errors
+    /// The operating system gave no epoll instance or eventfd.
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(Wakeable { poll, waker })
+    }
+
+    /// What the backend's threads call when they have answers.
+    pub fn wake(&self) -> impl Fn() + Send + Clone + 'static {
+        let waker = Arc::clone(&self.waker);
+        move || {
+            // A failed wake is made good by the backend's own deadline.
+            if let Err(error) = waker.wake() {
+                tracing::warn!(%error, "the reactor could not be woken");
+            }
+        }
+    }
+}
+
+impl Reactor {
+    /// Around a bound listener. `relay` and `backend` know the same node.
+    ///
+    /// # Errors
+    /// A socket could not be registered.
+    pub fn new(
+        wakeable: Wakeable,
+        listener: std::net::TcpListener,
+        relay: impl FnOnce(Time) -> Relay,
+        backend: Backend,
+        settings: Settings,
+    ) -> io::Result<(Self, Stopper)> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopper = Stopper { stop: Arc::clone(&stop), waker: wakeable.waker };
+        let clock = Clock::start();
+        let reactor = Reactor {
+            acceptor: Some(Acceptor::new(listener, wakeable.poll.registry(), LISTENER)?),
+            relay: relay(clock.now()),
+            poll: wakeable.poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            settings,
+            signals: None,
+            stop,
+            drain_until: None,
+            clock,
+            conns: Conns::default(),
+            gate: LargeGate::default(),
+            restored: backend.restored(),
+            backend,
+            metrics: Metrics::default(),
+            read_buffer: vec![0; read::BUFFER_BYTES].into_boxed_slice(),
+            answer: Vec::new(),
+        };
+        Ok((reactor, stopper))
+    }
+
+    /// SIGTERM and SIGINT stop the reactor from here on.
+    ///
+    /// # Errors
+    /// The handlers could not be installed.
+    pub fn stop_on_signals(&mut self) -> io::Result<()> {
+        self.signals = Some(StopSignals::new(self.poll.registry(), SIGNALS)?);
+        Ok(())
+    }
+
+    /// Serves until it is stopped, then drains for at most [`Settings::drain`] and lets the store know who left.
+    ///
+    /// # Errors
+    /// The operating system's poll failed, which nothing can mend.
+    pub fn run(mut self) -> io::Result<()> {
+        while !self.is_done() {
+            self.turn()?;
+        }
+        let abandoned = self.conns.len();
+        if abandoned > 0 {
+            tracing::warn!(connections = abandoned, "the drain time is over; the rest is cut off");
+        }
+        self.abandon_all();
+        self.backend.flush_and_stop(self.clock.now(), STORE_FLUSH);
+        Ok(())
+    }
+
+    /// One turn of the loop.
+    fn turn(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            other => other?,
+        }
+        self.clock.tick();
+        self.dispatch();
+        self.serve_ready();
+        self.drain_backend();
+        self.on_due();
+        self.flush_dirty();
+        self.bound_memory();
+        self.accept();
+        Ok(())
+    }
+
+    /// Notes what each event says; the work comes after, in one order for all.
+    fn dispatch(&mut self) {
+        for event in &self.events {
+            match event.token() {
+                LISTENER => {
+                    if let Some(acceptor) = &mut self.acceptor {
+                        acceptor.is_ready = true;
+                    }
+                }
+                WAKER => {}
+                SIGNALS => {
+                    if self.signals.as_mut().is_some_and(StopSignals::came) {
+                        self.stop.store(true, Ordering::Release);
+                    }
+                }
+                Token(slot) => self.conns.note_event(slot, event),
+            }
+        }
+        if self.drain_until.is_none() && self.stop.load(Ordering::Acquire) {
+            self.begin_drain();
+        }
+    }
+
+    /// Everybody who has something to read, or was told to look again, gets a turn of bounded length.
+    fn serve_ready(&mut self) {
+        let mut ready = self.conns.take_ready();
+        for conn in ready.drain(..) {
+            self.serve(conn);
+        }
+        self.conns.return_ready(ready);
+    }
+
+    fn drain_backend(&mut self) {
+        let now = self.clock.now();
+        for _ in 0..ANSWERS_PER_TURN {
+            let Some(answer) = self.backend.drain(now) else { break };
+            self.handle(Input::Answered(answer));
+        }
+        let restored = self.backend.restored();
+        if restored != self.restored {
+            self.restored = restored;
+            self.handle(Input::StoreBack);
+        }
+    }
+
+    fn on_due(&mut self) {
+        let now = self.clock.now();
+        if self.relay.poll_timeout().is_some_and(|due| due <= now) {
+            self.handle(Input::Due);
+        }
+        while let Some(conn) = self.conns.deadlines.poll(now) {
+            self.on_exchange_due(conn);
+        }
+    }
+
+    /// How long the poll may wait: not at all while somebody has work left.
+    fn timeout(&self) -> Option<Duration> {
+        if self.conns.has_ready() || self.acceptor.as_ref().is_some_and(Acceptor::has_more) {
+            return Some(Duration::ZERO);
+        }
+        let accept_again = self.acceptor.as_ref().and_then(Acceptor::retry_at);
+        let due = [
+            self.relay.poll_timeout(),
+            self.conns.deadlines.next(),
+            self.backend.next_deadline(),
+            self.drain_until,
+            accept_again,
+        ];
+        due.into_iter().flatten().min().map(|due| due.since(self.clock.now()))
+    }
+
+    fn begin_drain(&mut self) {
+        let now = self.clock.now();
+        tracing::info!(
+            connections = self.conns.len(),
+            "stopping: no new connections, the open ones are told"
+        );
+        self.drain_until = Some(now + self.settings.drain);
+        self.acceptor = None;
+        self.handle(Input::Drain);
+        self.drain_exchanges();
+    }
+
+    fn is_done(&self) -> bool {
+        self.drain_until.is_some_and(|until| self.conns.is_empty() || until <= self.clock.now())
+    }
+}
+
+/// How long the store may take at a stop to hear who left.
+const STORE_FLUSH: Duration = Duration::from_secs(2);
+
+impl Stopper {
+    /// Asks the reactor to stop; returns at once.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            tracing::warn!(%error, "the reactor could not be woken");
+        }
+    }
+}

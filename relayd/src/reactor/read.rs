@@ -1,0 +1,185 @@
+//! From a socket to messages: what was parked first, then one read of bounded size.
+//!
+//! A connection that has more gets its next turn with everybody else's, so nobody is starved.
+
+use std::io::{self, Read};
+
+use relayd_core::event::Input;
+use relayd_core::limits::READ_BYTES;
+use relayd_core::store::Conn;
+
+use super::Reactor;
+use super::connection::{Open, Stage};
+use super::forward::Stop;
+
+/// Room for what one connection may park and what one read brings.
+pub(super) const BUFFER_BYTES: usize = 3 * READ_BYTES;
+
+/// What one read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Got {
+    /// This many bytes.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// The peer's end of stream.
+    End,
+    /// The socket failed.
+    Failed,
+}
+
+impl Reactor {
+    /// Gives a connection its turn.
+    pub(super) fn serve(&mut self, conn: Conn) {
+        let Some(connection) = self.conns.of_mut(conn) else { return };
+        connection.flags.is_ready = false;
+        match connection.stage {
+            Stage::Http(_) => self.serve_exchange(conn),
+            Stage::Open(_) => self.serve_open(conn),
+            Stage::Closing | Stage::Lingering => self.throw_away(conn),
+        }
+    }
+
+    /// Parked bytes, then the socket, until nothing is left, the peer is congested, or the budget is used up.
+    fn serve_open(&mut self, conn: Conn) {
+        let Some(connection) = self.conns.of_mut(conn) else { return };
+        let failed = connection.flags.failed;
+        if self.must_wait(conn) {
+            // A failed socket has no use for what was in flight; a FIN waits for the bytes before it.
+            if failed {
+                self.gone(conn);
+            }
+            return;
+        }
+        let Some(mut open) = self.take_open(conn) else { return };
+        let mut len = self.unpark(conn);
+        let mut stop = None;
+        if len > 0 {
+            (len, stop) = self.forward_from(conn, &mut open, len);
+        }
+        let mut got = Got::Nothing;
+        if stop.is_none() {
+            got = self.read_socket(conn, len);
+            if let Got::Bytes(count) = got {
+                self.relay.note_read(conn, self.clock.now());
+                (len, stop) = self.forward_from(conn, &mut open, len + count);
+            }
+        }
+        self.park(conn, len);
+        self.return_open(conn, open);
+        self.after_forward(conn, stop, got);
+    }
+
+    fn after_forward(&mut self, conn: Conn, stop: Option<Stop>, got: Got) {
+        match stop {
+            None => match got {
+                Got::Bytes(_) if self.conns.of(conn).is_some_and(|c| c.flags.readable) => {
+                    self.conns.schedule(conn)
+                }
+                Got::Bytes(_) | Got::Nothing => {}
+                Got::End => self.handle(Input::Left { conn, said: None }),
+                Got::Failed => self.gone(conn),
+            },
+            Some(Stop::Wait) => {}
+            Some(Stop::First { payload, is_text }) => {
+                self.handle(Input::First { conn, payload: &payload, is_text });
+            }
+            Some(Stop::Left(said)) => self.handle(Input::Left { conn, said: Some(said) }),
+            Some(Stop::Fault(code)) => self.handle(Input::Fault { conn, code }),
+        }
+        self.carry_out();
+    }
+
+    /// True if the connection is not read now. Whatever ends that puts it on the list to serve.
+    fn must_wait(&self, conn: Conn) -> bool {
+        let has_answer_room =
+            self.conns.of(conn).is_some_and(|connection| connection.outbound.has_answer_room());
+        !has_answer_room || self.relay.is_paused(conn)
+    }
+
+    /// Parses and forwards the first `len` bytes of the read buffer; moves what was not taken to its front. Gives its
+    /// length, and why it stopped if not for want of bytes.
+    fn forward_from(&mut self, conn: Conn, open: &mut Open, len: usize) -> (usize, Option<Stop>) {
+        let mut buffer = std::mem::take(&mut self.read_buffer);
+        let (taken, stop) = self.forward(conn, open, &mut buffer[..len]);
+        buffer.copy_within(taken..len, 0);
+        self.read_buffer = buffer;
+        (len - taken, stop)
+    }
+
+    /// Reads once, behind the first `at` bytes of the read buffer.
+    pub(super) fn read_socket(&mut self, conn: Conn, at: usize) -> Got {
+        let Some(connection) = self.conns.of_mut(conn) else { return Got::Nothing };
+        if !connection.flags.readable {
+            return Got::Nothing;
+        }
+        loop {
+            return match connection.stream.read(&mut self.read_buffer[at..at + READ_BYTES]) {
+                Ok(0) => Got::End,
+                Ok(count) => {
+                    // epoll(7): a short read says that a stream socket is drained, but not that its end was seen.
+                    connection.flags.readable = count == READ_BYTES || connection.flags.read_closed;
+                    Got::Bytes(count)
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    connection.flags.readable = false;
+                    Got::Nothing
+                }
+                Err(_) => Got::Failed,
+            };
+        }
+    }
+
+    /// Moves what is parked to the front of the read buffer. Gives its length.
+    pub(super) fn unpark(&mut self, conn: Conn) -> usize {
+        let Some((connection, pool)) = self.conns.with_pool(conn) else { return 0 };
+        let parked = std::mem::take(&mut connection.parked);
+        let len = parked.len();
+        self.read_buffer[..len].copy_from_slice(&parked);
+        pool.give_back(parked);
+        len
+    }
+
+    /// Keeps the first `len` bytes of the read buffer for the connection's next turn.
+    pub(super) fn park(&mut self, conn: Conn, len: usize) {
+        let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
+        if len > 0 {
+            connection.parked = pool.lend_copy(&self.read_buffer[..len]);
+        }
+    }
+
+    /// A closing connection is read to its end, so that closing it does not reset it and eat the Close frame.
+    fn throw_away(&mut self, conn: Conn) {
+        match self.read_socket(conn, 0) {
+            Got::Bytes(_) => {
+                if self.conns.of(conn).is_some_and(|connection| connection.flags.readable) {
+                    self.conns.schedule(conn);
+                }
+            }
+            Got::Nothing => {}
+            Got::Failed => self.gone(conn),
+            Got::End => {
+                if let Some(connection) = self.conns.of_mut(conn) {
+                    connection.flags.readable = false;
+                    if matches!(connection.stage, Stage::Lingering) {
+                        self.gone(conn);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_open(&mut self, conn: Conn) -> Option<Open> {
+        match &mut self.conns.of_mut(conn)?.stage {
+            Stage::Open(open) => Some(std::mem::take(open)),
+            _ => None,
+        }
+    }
+
+    fn return_open(&mut self, conn: Conn, open: Open) {
+        if let Some(connection) = self.conns.of_mut(conn) {
+            connection.stage = Stage::Open(open);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! From queues to sockets: one write per dirty connection at the end of the turn.
+
+use std::net::Shutdown;
+
+use relayd_core::event::Input;
+use relayd_core::store::Conn;
+
+use super::Reactor;
+use super::connection::Stage;
+
+impl Reactor {
+    /// Writes what was queued in this turn.
+    pub(super) fn flush_dirty(&mut self) {
+        while let Some(conn) = self.conns.pop_dirty() {
+            self.flush(conn);
+        }
+    }
+
+    fn flush(&mut self, conn: Conn) {
+        let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
+        connection.flags.is_dirty = false;
+        if !connection.flags.writable {
+            return;
+        }
+        let flushed = match connection.outbound.flush(&mut connection.stream, pool) {
+            Ok(flushed) => flushed,
+            Err(error) => {
+                tracing::debug!(%error, name = conn.name, "a socket failed while it was written");
+                return self.gone(conn);
+            }
+        };
+        connection.flags.writable = flushed.left == 0;
+        let was_waiting = std::mem::replace(&mut connection.flags.is_waiting, flushed.left > 0);
+        if was_waiting || flushed.left > 0 {
+            self.relay.note_written(conn, flushed.taken, flushed.left, self.clock.now());
+        }
+        self.after_flush(conn);
+    }
+
+    fn after_flush(&mut self, conn: Conn) {
+        let Some(connection) = self.conns.of(conn) else { return };
+        let (is_empty, is_under_low) = (connection.outbound.is_empty(), connection.outbound.is_under_low());
+        match connection.stage {
+            Stage::Open(_) if is_under_low => {
+                self.relay.note_relieved(conn);
+                self.carry_out();
+            }
+            // The next request may be parsed.
+            Stage::Http(_) if is_empty => self.conns.schedule(conn),
+            Stage::Closing if is_empty => self.shut_down(conn),
+            _ => {}
+        }
+    }
+
+    /// Everything is written, the Close frame last: says so with a FIN, and waits for the peer's.
+    fn shut_down(&mut self, conn: Conn) {
+        let Some(connection) = self.conns.of_mut(conn) else { return };
+        if connection.stream.shutdown(Shutdown::Write).is_err() {
+            return self.gone(conn);
+        }
+        connection.stage = Stage::Lingering;
+        connection.flags.readable = true;
+        self.conns.schedule(conn);
+    }
+
+    /// The socket closes, whatever waits.
+    pub(super) fn gone(&mut self, conn: Conn) {
+        let Some(connection) = self.conns.remove(conn) else { return };
+        let in_core = connection.flags.in_core;
+        drop(connection);
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.on_descriptor_freed();
+        }
+        if in_core {
+            self.handle(Input::Gone { conn });
+        }
+    }
+
+    /// The process ends: every socket is closed, and the store will hear who left.
+    pub(super) fn abandon_all(&mut self) {
+        let all: Vec<Conn> = self.conns.iter().map(|(conn, _)| conn).collect();
+        for conn in all {
+            self.gone(conn);
+        }
+    }
+}

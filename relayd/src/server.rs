@@ -1,0 +1,123 @@
+//! A server from a configuration: binds, opens the store, and hands both to the reactor.
+
+use std::io;
+use std::net::SocketAddr;
+
+use protocol::ids::{NodeId, RandomError};
+use relayd_core::limits::Limits;
+use relayd_core::relay::Relay;
+use relayd_core::store::table::TableLimits;
+use thiserror::Error;
+
+use crate::backend::detect::{self, StoreKind};
+use crate::backend::{Backend, BackendError, RedisSettings};
+use crate::config::{Config, StoreChoice};
+use crate::reactor::{self, Reactor, Settings, Stopper, Wakeable};
+
+/// A bound server that is not running yet.
+pub struct Server {
+    reactor: Reactor,
+    stopper: Stopper,
+    local_addr: SocketAddr,
+}
+
+/// Why a server could not be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The address could not be listened on.
+    #[error("can't listen on port {port}: {source}; is another relayd running? --port 0 takes any free port")]
+    Bind {
+        /// The port asked for.
+        port: u16,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The event loop could not be set up.
+    #[error("the operating system gave no event queue: {0}; is the descriptor limit (ulimit -n) used up?")]
+    Poll(#[from] io::Error),
+    /// The store could not be set up.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// No random bits for the node's id.
+    #[error("the operating system gave no random bits: {0}")]
+    Random(#[from] RandomError),
+}
+
+impl Server {
+    /// Binds the socket and opens the store. A Redis that is required and away is no error: the server starts, is not
+    /// ready, and retries. May take two seconds where nobody said which store to use.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
+        let listener = reactor::bind(config.listen, config.port)
+            .map_err(|source| StartError::Bind { port: config.port, source })?;
+        let local_addr = listener.local_addr()?;
+        let (node, wakeable) = (NodeId::random()?, Wakeable::new()?);
+        let backend = open_store(config, node, &wakeable)?;
+        let settings = Settings {
+            limits: limits(config),
+            policy: config.policy.clone(),
+            ws_url: config.ws_url(local_addr.port()),
+            drain: config.drain,
+        };
+        let relay = |now| Relay::new(node, limits(config), now);
+        let (reactor, stopper) = Reactor::new(wakeable, listener, relay, backend, settings)?;
+        tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
+        Ok(Server { reactor, stopper, local_addr })
+    }
+
+    /// Where it listens; with port 0 asked for, the port it got.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Stops the running server from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// SIGTERM and SIGINT stop the server: it closes the listener, writes what is queued, tells everybody and returns
+    /// within `--drain-secs` and two seconds for the store.
+    ///
+    /// # Errors
+    /// The handlers could not be installed.
+    pub fn stop_on_signals(&mut self) -> io::Result<()> {
+        self.reactor.stop_on_signals()
+    }
+
+    /// Serves on this thread until it is stopped.
+    ///
+    /// # Errors
+    /// The operating system's event queue failed.
+    pub fn run(self) -> io::Result<()> {
+        self.reactor.run()
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        session_idle: config.session_idle,
+        heartbeat_interval: config.heartbeat,
+        message_bytes_max: config.message_bytes_max,
+        stall: config.stall,
+        memory_max: config.memory_max,
+    }
+}
+
+fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Backend, BackendError> {
+    let decision = match &config.store {
+        StoreChoice::Memory => detect::decide(Some(StoreKind::Memory), None),
+        StoreChoice::Redis(url) => detect::decide(None, Some(url.reveal())),
+        StoreChoice::Probe(_) => detect::decide(None, None),
+    };
+    tracing::info!("{}", decision.because);
+    let idle_secs = config.session_idle.as_secs();
+    match decision.store {
+        StoreKind::Memory => Ok(Backend::memory(idle_secs, TableLimits::default(), node)),
+        StoreKind::Redis => {
+            let prefix = config.redis_prefix.clone();
+            Backend::redis(RedisSettings { url: decision.redis_url, prefix, idle_secs, node }, wakeable.wake())
+        }
+    }
+}
