@@ -19,7 +19,6 @@ fn a_bad_variable_is_named_in_one_line() {
         ("PORT", "abc"),
         ("PORT", "65536"),
         ("PORT", "-1"),
-        ("PORT", ""),
         ("PUBLIC_WS_URL", "http://relay.example/ws"),
         ("PUBLIC_WS_URL", "nonsense"),
         ("SESSION_IDLE_SECS", "0"),

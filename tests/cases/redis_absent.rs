@@ -28,7 +28,7 @@ fn the_node_waits_for_it() {
 fn a_url_with_a_password_shows_it_to_nobody() {
     let redis = Redis::absent(Keep::Nothing);
     let url = redis.url().replace("redis://", "redis://default:open-sesame@");
-    let mut relayd = Relayd::start(&Options::new().env("REDIS_URL", &url).env("RUST_LOG", "debug"));
+    let mut relayd = Relayd::start(&Options::new().env("REDIS_URL", &url).env("RELAY_LOG", "debug"));
     let ready = fetch(relayd.addr(), "/ready").expect(503);
     assert!(!ready.text().contains("open-sesame"), "{}", ready.text());
     relayd.process().signal("TERM");

@@ -15,7 +15,7 @@ const TEXT: &str = "a payload that nobody else may read";
 const KEY: &str = "the-key-to-register";
 
 fn the_log_tells_no_secret(set_up: SetUp) {
-    let mut relay = Relay::start_with(set_up, &Options::new().env("RUST_LOG", "trace"));
+    let mut relay = Relay::start_with(set_up, &Options::new().env("RELAY_LOG", "trace"));
     let mut pair = Pair::link_v2(&relay);
     talk(&mut pair);
     fail_in_every_way(&relay, &pair.session);

@@ -53,7 +53,7 @@ const CONTRACT_VARIABLES: [&str; 9] = [
     "MAX_MESSAGE_BYTES",
     "ALLOWED_ORIGINS",
     "REGISTER_KEY",
-    "RUST_LOG",
+    "RELAY_LOG",
 ];
 
 /// A running server. Dropping it kills the process and fails the case if its log tells of a panic.
