@@ -117,7 +117,10 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
         StoreKind::Memory => Ok(Backend::memory(idle_secs, TableLimits::default(), node)),
         StoreKind::Redis => {
             let prefix = config.redis_prefix.clone();
-            Backend::redis(RedisSettings { url: decision.redis_url, prefix, idle_secs, node }, wakeable.wake())
+            Backend::redis(
+                RedisSettings { url: decision.redis_url, prefix, idle_secs, node },
+                wakeable.wake(),
+            )
         }
     }
 }
