@@ -18,6 +18,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches};
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
+use crate::backend::detect::StoreKind;
 use crate::http::{AllowedOrigins, Policy};
 use crate::logging::LogFormat;
 
@@ -34,8 +35,10 @@ pub struct Config {
     pub port: u16,
     /// Address to listen on; `None` is `::` with IPv4 included, else `0.0.0.0`.
     pub listen: Option<IpAddr>,
-    /// Where sessions are kept.
-    pub store: StoreChoice,
+    /// Where sessions are kept; `None`: decided once at start by looking for a Redis.
+    pub store: Option<StoreKind>,
+    /// The Redis that was named.
+    pub redis_url: Option<RedisUrl>,
     /// What every key and channel in Redis starts with.
     pub redis_prefix: String,
     /// How long a session lives without activity; whole seconds, at least 1.
@@ -58,17 +61,6 @@ pub struct Config {
     pub log_format: LogFormat,
     /// As configured; [`Config::ws_url`] knows the default.
     public_ws_url: Option<String>,
-}
-
-/// Where sessions are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreChoice {
-    /// In this process alone.
-    Memory,
-    /// In this Redis, which is required.
-    Redis(RedisUrl),
-    /// Nobody said. To be decided once at start: in memory if nothing listens at this address, else there.
-    Probe(RedisUrl),
 }
 
 /// Reads the arguments, the program's name first, and the environment.
@@ -98,7 +90,10 @@ impl Config {
         Ok(Config {
             port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_DEFAULT),
             listen: settings.read("listen", &flags.listen, values::ip)?,
-            store: judge_store(flags, settings)?,
+            store: settings.read("store", &flags.store, |text| {
+                values::word(text, &[("redis", StoreKind::Redis), ("memory", StoreKind::Memory)])
+            })?,
+            redis_url: settings.read_secret("redis_url", &flags.redis_url)?,
             redis_prefix: settings
                 .read("redis_prefix", &flags.redis_prefix, values::key_prefix)?
                 .unwrap_or_else(|| "relay:".to_owned()),
@@ -131,18 +126,6 @@ impl Config {
     pub fn client_heartbeat_secs(&self) -> u64 {
         self.heartbeat.as_secs().min(self.session_idle.as_secs() / 3).max(1)
     }
-}
-
-fn judge_store(flags: &Flags, settings: &Settings<'_>) -> Result<StoreChoice, Stop> {
-    let url: Option<RedisUrl> = settings.read_secret("redis_url", &flags.redis_url)?;
-    let in_redis = settings
-        .read("store", &flags.store, |text| values::word(text, &[("redis", true), ("memory", false)]))?;
-    Ok(match (in_redis, url) {
-        (Some(false), _) => StoreChoice::Memory,
-        (Some(true), url) => StoreChoice::Redis(url.unwrap_or_default()),
-        (None, Some(url)) => StoreChoice::Redis(url),
-        (None, None) => StoreChoice::Probe(RedisUrl::default()),
-    })
 }
 
 fn judge_policy(flags: &Flags, settings: &Settings<'_>) -> Result<Policy, Stop> {

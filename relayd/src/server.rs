@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::backend::detect::{self, StoreKind};
 use crate::backend::{Backend, BackendError, RedisSettings};
-use crate::config::{Config, StoreChoice};
+use crate::config::{Config, RedisUrl};
 use crate::reactor::{self, Reactor, Settings, Stopper, Wakeable};
 
 /// A bound server that is not running yet.
@@ -106,18 +106,17 @@ fn limits(config: &Config) -> Limits {
 }
 
 fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Backend, BackendError> {
-    let decision = match &config.store {
-        StoreChoice::Memory => detect::decide(Some(StoreKind::Memory), None),
-        StoreChoice::Redis(url) => detect::decide(None, Some(url.reveal())),
-        StoreChoice::Probe(_) => detect::decide(None, None),
-    };
+    let decision = detect::decide(config.store, config.redis_url.as_ref().map(RedisUrl::reveal));
     tracing::info!("{}", decision.because);
     let idle_secs = config.session_idle.as_secs();
     match decision.store {
         StoreKind::Memory => Ok(Backend::memory(idle_secs, TableLimits::default(), node)),
         StoreKind::Redis => {
             let prefix = config.redis_prefix.clone();
-            Backend::redis(RedisSettings { url: decision.redis_url, prefix, idle_secs, node }, wakeable.wake())
+            Backend::redis(
+                RedisSettings { url: decision.redis_url, prefix, idle_secs, node },
+                wakeable.wake(),
+            )
         }
     }
 }

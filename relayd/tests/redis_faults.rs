@@ -140,6 +140,27 @@ fn a_hang_shows_though_nobody_asks() {
 }
 
 #[test]
+fn who_leaves_and_comes_back_takes_over_nobody_though_redis_is_slow() {
+    let server = Server::start(&[]);
+    let mut node = Node::connect(&server.url(), &fresh_prefix(), IDLE_SECS);
+    let creds = Creds::random();
+    node.register(&creds, false);
+    let hold = node.hold(&creds, Role::Phone);
+    server.signal("STOP");
+    // Goes out alone; what follows waits behind it, and a queued claim goes before what is merely dirty.
+    node.submit(Request::Expire { session: creds.session });
+    node.submit(release(&hold));
+    let (conn, Creds { session, token }) = (node.conn(), creds);
+    node.submit(Request::Claim { conn, session, token, role: Role::Phone, instance: None });
+    server.signal("CONT");
+    assert!(matches!(node.answer(), Answer::Expired { outcome: Expired::Alive { .. }, .. }));
+    match node.answer() {
+        Answer::Claimed { outcome: Claimed::Granted { replaced, .. }, .. } => assert_eq!(replaced, None),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn more_than_can_wait_is_refused_and_not_kept() {
     let server = Server::start(&[]);
     let mut node = Node::connect(&server.url(), &fresh_prefix(), IDLE_SECS);

@@ -17,7 +17,7 @@ fn read_variable(id: &'static str, variable: &'static str) -> Result<Config, Sto
 fn the_defaults_are_the_documented_ones() {
     let config = read(&[]).unwrap();
     assert_eq!((config.port, config.listen), (3001, None));
-    assert_eq!(config.store, StoreChoice::Probe("redis://127.0.0.1:6379".parse().unwrap()));
+    assert_eq!((config.store, &config.redis_url), (None, &None));
     assert_eq!(config.redis_prefix, "relay:");
     assert_eq!((config.session_idle.as_secs(), config.heartbeat.as_secs()), (7200, 30));
     assert_eq!((config.stall.as_secs(), config.drain.as_secs()), (120, 10));
@@ -77,16 +77,17 @@ fn flags_are_taken() {
 }
 
 #[test]
-fn a_redis_url_that_was_given_is_required_and_store_settles_it() {
+fn what_is_said_of_the_store_is_kept_as_it_was_said() {
     let url = || "redis://h:1".parse().unwrap();
     for (args, choice) in [
-        (&["--redis-url", "redis://h:1"][..], StoreChoice::Redis(url())),
-        (&["--redis-url", "redis://h:1", "--store", "redis"], StoreChoice::Redis(url())),
-        (&["--redis-url", "redis://h:1", "--store", "memory"], StoreChoice::Memory),
-        (&["--store", "redis"], StoreChoice::Redis(RedisUrl::default())),
-        (&["--store", "memory"], StoreChoice::Memory),
+        (&["--redis-url", "redis://h:1"][..], (None, Some(url()))),
+        (&["--redis-url", "redis://h:1", "--store", "redis"], (Some(StoreKind::Redis), Some(url()))),
+        (&["--redis-url", "redis://h:1", "--store", "memory"], (Some(StoreKind::Memory), Some(url()))),
+        (&["--store", "redis"], (Some(StoreKind::Redis), None)),
+        (&["--store", "memory"], (Some(StoreKind::Memory), None)),
     ] {
-        assert_eq!(read(args).unwrap().store, choice, "{args:?}");
+        let config = read(args).unwrap();
+        assert_eq!((config.store, config.redis_url), choice, "{args:?}");
     }
 }
 
@@ -168,7 +169,7 @@ fn an_empty_variable_counts_as_unset() {
     assert_eq!(std::env::var("CARGO_PKG_HOMEPAGE").as_deref(), Ok(""));
     assert_eq!(read_variable("port", "CARGO_PKG_HOMEPAGE").unwrap().port, 3001);
     let config = read_variable("redis_url", "CARGO_PKG_HOMEPAGE").unwrap();
-    assert!(matches!(config.store, StoreChoice::Probe(_)));
+    assert_eq!((config.store, config.redis_url), (None, None));
     assert!(read_variable("register_key", "CARGO_PKG_HOMEPAGE").unwrap().policy.register_key.is_none());
 }
 

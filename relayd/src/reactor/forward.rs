@@ -96,7 +96,7 @@ impl Reactor {
         self.metrics.frames[joined.role.index()] += 1;
         self.metrics.frame_bytes[joined.role.index()] += message.bytes().len() as u64;
         let stamp = Stamp { session_hex: joined.session_hex, from: joined.role, at: self.clock.unix() };
-        let Some((target, pool)) = self.conns.with_pool(to) else { return None };
+        let (target, pool) = self.conns.with_pool(to)?;
         let bare = matches!(&target.stage, Stage::Open(open) if open.raw);
         match message {
             Message::Text(text) => target.outbound.text(&stamp, text, pool),

@@ -74,7 +74,7 @@ impl Reactor {
         match stop {
             None => match got {
                 Got::Bytes(_) if self.conns.of(conn).is_some_and(|c| c.flags.readable) => {
-                    self.conns.schedule(conn)
+                    self.conns.schedule(conn);
                 }
                 Got::Bytes(_) | Got::Nothing => {}
                 Got::End => self.handle(Input::Left { conn, said: None }),

@@ -1,0 +1,189 @@
+//! Relaying a frame between two local peers allocates nothing in steady state, in either mode.
+//!
+//! The allocator of this test counts what one marked thread asks for: the reactor's. Alone in its binary, since an
+//! allocator is global.
+
+#![allow(unsafe_code, reason = "a counting allocator is one line of unsafe around the system's")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use protocol::ids::Role;
+use protocol::ws::header::{self, OpCode};
+use protocol::ws::upgrade::RAW_SUBPROTOCOL;
+use relayd::Server;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn note() {
+    if IS_COUNTED.with(Cell::get) {
+        ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of theirs.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(place, layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(place, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const FRAMES: usize = 10_000;
+
+#[test]
+fn a_relayed_frame_allocates_nothing() {
+    let args = ["relayd", "--store", "memory", "--listen", "127.0.0.1", "--port", "0"];
+    let config = relayd::config::load(args.map(Into::into)).expect("the flags are good");
+    let server = Server::bind(&config).expect("a free port");
+    let (address, stopper) = (server.local_addr(), server.stopper());
+    let reactor = std::thread::spawn(move || {
+        IS_COUNTED.with(|counted| counted.set(true));
+        server.run()
+    });
+    for raw in [false, true] {
+        for window in [1, 64] {
+            let (mut from, mut to) = pair(address, raw);
+            from.pass(&mut to, window, FRAMES / 5);
+            let before = ALLOCATIONS.load(Ordering::SeqCst);
+            from.pass(&mut to, window, FRAMES);
+            let allocated = ALLOCATIONS.load(Ordering::SeqCst) - before;
+            assert_eq!(allocated, 0, "raw: {raw}, {window} at a time: {FRAMES} frames");
+        }
+    }
+    assert!(ALLOCATIONS.load(Ordering::SeqCst) > 0, "the counter counts: connections do allocate");
+    stopper.stop();
+    reactor.join().expect("no panic").expect("no error");
+}
+
+/// A client that speaks just enough.
+struct Client {
+    stream: TcpStream,
+    read: Vec<u8>,
+    raw: bool,
+}
+
+/// A workstation and a phone of one new session.
+fn pair(address: SocketAddr, raw: bool) -> (Client, Client) {
+    let mut http = Client::connect(address, raw);
+    http.write(b"POST /api/register HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    http.stream.read_to_string(&mut answer).expect("an answer");
+    let member = |name: &str| {
+        let at = answer.find(&format!("\"{name}\":\"")).expect("the member is there") + name.len() + 4;
+        answer[at..at + 32].to_owned()
+    };
+    let (session, token) = (member("sessionId"), member("token"));
+    [Role::Workstation, Role::Phone].map(|role| Client::join(address, raw, &session, &token, role)).into()
+}
+
+impl Client {
+    fn connect(address: SocketAddr, raw: bool) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).expect("a TCP socket");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a TCP socket");
+        Client { stream, read: Vec::new(), raw }
+    }
+
+    fn join(address: SocketAddr, raw: bool, session: &str, token: &str, role: Role) -> Self {
+        let mut client = Self::connect(address, raw);
+        let subprotocol =
+            if raw { format!("Sec-WebSocket-Protocol: {RAW_SUBPROTOCOL}\r\n") } else { String::new() };
+        client.write(
+            format!(
+                "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{subprotocol}\r\n"
+            )
+            .as_bytes(),
+        );
+        let hello = format!(r#"{{"type":"hello","s":"{session}","t":"{token}","r":"{role}"}}"#);
+        let mut frame = Vec::new();
+        header::write(&mut frame, true, OpCode::Text, hello.len(), Some([0; 4]));
+        frame.extend_from_slice(hello.as_bytes());
+        client.write(&frame);
+        client.read_until("hello-ack");
+        client
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server reads");
+    }
+
+    fn read_until(&mut self, word: &str) {
+        let mut all = Vec::new();
+        while !all.windows(word.len()).any(|window| window == word.as_bytes()) {
+            let mut bytes = [0; 4096];
+            let count = self.stream.read(&mut bytes).expect("the server answers");
+            assert!(count > 0, "closed before {word:?}");
+            all.extend_from_slice(&bytes[..count]);
+        }
+    }
+
+    /// Sends `count` frames to `to`, `window` at a time, and waits until each window has arrived.
+    fn pass(&mut self, to: &mut Client, window: usize, count: usize) {
+        let mut frames = Vec::new();
+        let opcode = if self.raw { OpCode::Binary } else { OpCode::Text };
+        let payload = format!(r#"{{"cmd":"move","x":1,"y":2,"pad":"{}"}}"#, "z".repeat(160));
+        for _ in 0..window {
+            header::write(&mut frames, true, opcode, payload.len(), Some([0; 4]));
+            frames.extend_from_slice(payload.as_bytes());
+        }
+        for _ in 0..count.div_ceil(window) {
+            self.write(&frames);
+            to.read_frames(window, payload.len());
+        }
+    }
+
+    /// Reads until `count` frames of at least `payload_len` bytes each have come.
+    fn read_frames(&mut self, count: usize, payload_len: usize) {
+        let mut seen = 0;
+        while seen < count {
+            let [_, short, high, low, ..] = self.read[..] else {
+                self.read_more();
+                continue;
+            };
+            let (head, len) = match short {
+                126 => (4, usize::from(u16::from_be_bytes([high, low]))),
+                short => (2, usize::from(short)),
+            };
+            if self.read.len() < head + len {
+                self.read_more();
+                continue;
+            }
+            self.read.drain(..head + len);
+            seen += usize::from(len >= payload_len);
+        }
+    }
+
+    fn read_more(&mut self) {
+        let mut bytes = [0; 65536];
+        let count = self.stream.read(&mut bytes).expect("frames arrive");
+        assert!(count > 0, "closed while frames were due");
+        self.read.extend_from_slice(&bytes[..count]);
+    }
+}
