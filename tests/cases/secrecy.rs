@@ -59,7 +59,8 @@ fn fail_in_every_way(relay: &Relay, session: &Session) {
         }
     }
     let mut ws = Ws::connect(relay.addr());
-    ws.text(&session.hello(Role::Phone).instance("0123456789abcdef", 1).json());
+    // In a session of its own, so that it takes nobody's role.
+    ws.text(&Session::register(relay).hello(Role::Phone).instance("0123456789abcdef", 1).json());
     ws.text(TEXT);
     ws.send(&FrameSpec::text(TEXT).unmasked());
     while let Ok(message) = ws.message() {

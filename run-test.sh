@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# The one test command: checks, builds and runs everything there is to test, and sums it up.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+    cat <<'EOF'
+usage: ./run-test.sh [--quick] [--sim N] [--help]
+
+Runs every check of the project on this machine and ends with `N passed, N failed`; the exit code is 0 if nothing
+failed. A failing stage does not keep the others from running.
+
+  --quick   formatting, lints and unit tests alone
+  --sim N   run N seeds of the core's simulation instead of its default
+            (RELAY_SIM_SEED=X ./run-test.sh --quick replays seed X)
+  --help    this
+
+Needs Rust and python3. Installs redis-server and python3-venv if it may (apt-get as root or with sudo, or brew).
+RELAY_TEST_REDIS_URL names a Redis to use instead of a private one.
+EOF
+}
+
+quick=false
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --quick) quick=true ;;
+        --sim)
+            [[ "${2:-}" =~ ^[1-9][0-9]*$ ]] || { echo "--sim needs a number of seeds; try --help" >&2; exit 2; }
+            export RELAY_SIM_SEEDS="$2"
+            shift
+            ;;
+        --help | -h) usage; exit 0 ;;
+        *) echo "unknown option $1; try --help" >&2; exit 2 ;;
+    esac
+    shift
+done
+
+exec </dev/null
+target="${CARGO_TARGET_DIR:-$PWD/target}"
+work="$(mktemp -d "${TMPDIR:-/tmp}/relay-test.XXXXXX")"
+export RELAY_TEST_PIDS="$work/pids"
+mkdir "$RELAY_TEST_PIDS"
+redis_pid=""
+passed=0
+failed=0
+failures=()
+
+# Ends what this run started, whatever happened to it: our Redis, and what a crashed test left behind.
+clean_up() {
+    if [ -n "$redis_pid" ]; then kill "$redis_pid" 2>/dev/null || true; fi
+    for note in "$RELAY_TEST_PIDS"/*; do
+        if [ -e "$note" ]; then kill -9 "$(basename "$note")" 2>/dev/null || true; fi
+    done
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say() { printf '\n=== %s (%ss) %s\n' "$(date +%H:%M:%S)" "$SECONDS" "$*"; }
+
+# Sums the two numbers of every line like `... 3 passed; 1 failed ...` or `3 passed, 1 failed` in a log.
+count() {
+    sed -nE 's/.*[^0-9]([0-9]+) passed[;,] ([0-9]+) failed.*/\1 \2/p; s/^([0-9]+) passed[;,] ([0-9]+) failed.*/\1 \2/p' "$1" |
+        awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }'
+}
+
+# stage NAME COMMAND...: one check, which counts as one.
+stage() {
+    local name="$1"
+    shift
+    say "$name"
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        failures+=("$name")
+    fi
+}
+
+# tests NAME COMMAND...: a test runner, whose own counts are added.
+tests() {
+    local name="$1" log="$work/log" ok=true p f
+    shift
+    say "$name"
+    "$@" 2>&1 | tee "$log" || ok=false
+    read -r p f < <(count "$log")
+    # A runner that broke, or ran nothing, has failed even where it counted no failure.
+    if { ! $ok && [ "$f" -eq 0 ]; } || [ $((p + f)) -eq 0 ]; then f=$((f + 1)); fi
+    passed=$((passed + p))
+    failed=$((failed + f))
+    if [ "$f" -gt 0 ]; then failures+=("$name: $f"); fi
+}
+
+finish() {
+    say "sum"
+    for failure in "${failures[@]+"${failures[@]}"}"; do echo "failed: $failure"; done
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] || exit 1
+    exit 0
+}
+
+has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+# Installs what is missing, or says what is.
+prepare() {
+    local missing=() as_root=()
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    has_venv || missing+=(python3-venv)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+    if command -v apt-get >/dev/null && "${as_root[@]+"${as_root[@]}"}" true 2>/dev/null; then
+        export DEBIAN_FRONTEND=noninteractive
+        "${as_root[@]+"${as_root[@]}"}" apt-get update -q
+        "${as_root[@]+"${as_root[@]}"}" apt-get install -qy --no-install-recommends "${missing[@]}"
+    elif command -v brew >/dev/null; then
+        brew install redis python3
+    else
+        echo "please install: ${missing[*]}" >&2
+        return 1
+    fi
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+answers() {
+    # The server sends one line; a connection refused fails at once.
+    (exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && read -r -t 5 line <&3 && [ "${line:0:5}" = "+PONG" ]) 2>/dev/null
+}
+
+start_redis() {
+    local port try
+    [ -z "${RELAY_TEST_REDIS_URL:-}" ] || return 0
+    # Somebody may take the free port before our server does: then another.
+    for try in 1 2 3 4 5; do
+        port="$(free_port)"
+        redis-server --port "$port" --bind 127.0.0.1 --save "" --appendonly no --dir "$work" >"$work/redis.log" 2>&1 &
+        redis_pid=$!
+        for _ in $(seq 100); do
+            kill -0 "$redis_pid" 2>/dev/null || break
+            if answers "$port"; then
+                export RELAY_TEST_REDIS_URL="redis://127.0.0.1:$port"
+                return 0
+            fi
+            sleep 0.1
+        done
+        kill "$redis_pid" 2>/dev/null || true
+        redis_pid=""
+        echo "no Redis on port $port in try $try:" && tail -n 3 "$work/redis.log"
+    done
+    return 1
+}
+
+make_venv() {
+    local wanted="tests/python/requirements.txt" venv="tests/.venv"
+    if ! cmp -s "$wanted" "$venv/installed.txt"; then
+        rm -rf "$venv"
+        python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" &&
+            cp "$wanted" "$venv/installed.txt"
+    fi
+}
+
+# The crowd of a thousand pairs holds two descriptors each, and so does the server.
+ulimit -n 16384 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+
+stage "format" cargo fmt --all --check
+stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
+if $quick; then
+    tests "unit tests and simulation" cargo test --locked --no-fail-fast --workspace --exclude relay-tests --lib --bins
+    finish
+fi
+stage "tools" prepare
+stage "redis" start_redis
+stage "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+stage "build" cargo build --locked --workspace --bins --examples
+tests "unit tests and simulation" cargo test --locked --no-fail-fast --workspace --exclude relay-tests
+# Most cases wait more than they work, so more of them run at once than there are cores.
+tests "integration" cargo test --locked --no-fail-fast -p relay-tests -- --test-threads 8
+stage "python environment" make_venv
+tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
+finish

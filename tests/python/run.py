@@ -1,0 +1,152 @@
+"""The relay seen by other hands: an independent WebSocket client and QR reader, and the clients' programs.
+
+Each case runs on the embedded store and on the Redis of RELAY_TEST_REDIS_URL. Ends with `N passed, N failed`.
+"""
+
+import json
+import os
+import sys
+import traceback
+
+import qr
+from phone import Peer
+from service import Program, Relay
+
+
+def case_frames_pass_both_ways(relay):
+    session = relay.register()
+    url = relay.reachable(session["ws"])
+    join = lambda role: Peer(url, session["sessionId"], session["token"], role)
+    with join("workstation") as workstation, join("phone") as phone:
+        workstation.expect_joined()
+        phone.expect_joined()
+        for payload in ["", "text", "Grüße 👋 \"\\\n\x01", "x" * 1_000_000, b"", b"\x00\xff", bytes(range(256)) * 4000]:
+            for sender, receiver in [(workstation, phone), (phone, workstation)]:
+                sender.send(payload)
+                assert receiver.receive() == payload, payload[:20]
+
+
+def case_a_fragmented_message_arrives_whole(relay):
+    session = relay.register()
+    url = relay.reachable(session["ws"])
+    join = lambda role: Peer(url, session["sessionId"], session["token"], role)
+    with join("workstation") as workstation, join("phone") as phone:
+        workstation.expect_joined()
+        phone.expect_joined()
+        phone.send(iter(["in ", "", "pieces ", "ü" * 70_000]))
+        assert workstation.receive() == "in pieces " + "ü" * 70_000
+        phone.send(iter([b"by", b"tes"]))
+        assert workstation.receive() == b"bytes"
+
+
+def case_the_code_at_registering_is_the_payload(relay):
+    for _ in range(5):
+        answer = relay.register()
+        text = qr.decode_data_url(answer["qrDataUrl"])
+        assert json.loads(text) == answer["qrPayload"], text
+        assert answer["qrPayload"] == {"u": answer["ws"], "s": answer["sessionId"], "t": answer["token"]}
+
+
+def shown_pairing(workstation):
+    """The drawing's lines, and the pairing code to paste below it."""
+    line = workstation.line(lambda line: "{" in line and line)
+    drawing = [line for line in workstation.seen if qr.is_drawing(line)]
+    return drawing, line[line.index("{") :]
+
+
+def case_the_code_in_the_terminal_is_the_pairing(relay):
+    with Program("workstation", "--server", relay.url) as workstation:
+        drawing, payload = shown_pairing(workstation)
+        assert qr.decode_terminal(drawing) == payload
+        pairing = json.loads(payload)
+        assert pairing.keys() == {"u", "s", "t"}, pairing
+        # The phone can't reach this machine as "localhost"; all but the host is the relay's own word.
+        own = relay.register()["ws"]
+        port_and_path = lambda url: url.split("?")[0].rsplit(":", 1)[1]
+        assert port_and_path(pairing["u"]) == port_and_path(own), (pairing["u"], own)
+
+
+def case_the_workstation_program_talks_to_another_hands_phone(relay):
+    with Program("workstation", "--server", relay.url) as workstation:
+        pairing = json.loads(shown_pairing(workstation)[1])
+        with Peer(relay.reachable(pairing["u"]), pairing["s"], pairing["t"]) as phone:
+            phone.expect_joined()
+            workstation.expect("phone joined")
+            phone.send("hello from here")
+            workstation.expect("phone: hello from here")
+            workstation.type("grüß dich")
+            assert phone.receive() == "grüß dich"
+            phone.send(b"\x00\x01\xff")
+            workstation.line(lambda line: line.startswith("phone: ") and "3 bytes" in line and "0001ff" in line)
+        workstation.expect("phone left")
+        assert workstation.end_input() == 0
+
+
+def case_both_programs_talk(relay):
+    public = f"ws://{relay.address}/ws"
+    with Program("workstation", "--server", relay.url, "--public-url", public) as workstation:
+        payload = shown_pairing(workstation)[1]
+        with Program("examples/phone", payload) as phone:
+            workstation.expect("phone joined")
+            phone.expect("workstation joined")
+            for number in range(100):
+                workstation.type(f"down {number}")
+                phone.type(f"up {number}")
+            for number in range(100):
+                phone.expect(f"workstation: down {number}")
+                workstation.expect(f"phone: up {number}")
+            assert phone.end_input() == 0
+        workstation.expect("phone left")
+        assert workstation.end_input() == 0
+
+
+def case_the_phone_program_hears_another_hands_workstation(relay):
+    session = relay.register()
+    payload = json.dumps({**session["qrPayload"], "u": relay.reachable(session["ws"])})
+    url = relay.reachable(session["ws"])
+    with Peer(url, session["sessionId"], session["token"], "workstation") as workstation:
+        with Program("examples/phone", payload) as phone:
+            workstation.expect_joined()
+            phone.expect("workstation joined")
+            workstation.send("spoken")
+            phone.expect("workstation: spoken")
+            workstation.send(b"\xfe\x00")
+            phone.line(lambda line: line.startswith("workstation: ") and "2 bytes" in line and "fe00" in line)
+            phone.type("answered")
+            assert workstation.receive() == "answered"
+
+
+def case_a_workstation_that_kills_ends_its_session(relay):
+    with Program("workstation", "--server", relay.url, "--kill") as workstation:
+        pairing = json.loads(shown_pairing(workstation)[1])
+        with Peer(relay.reachable(pairing["u"]), pairing["s"], pairing["t"]) as phone:
+            phone.expect_joined()
+            workstation.expect("phone joined")
+            assert workstation.end_input() == 0
+            phone.expect("peer-left", role="workstation")
+            phone.expect("session-killed", reason="deleted")
+            assert phone.close_code() == 4410
+
+
+def main():
+    set_ups = {"memory": None, "redis": os.environ.get("RELAY_TEST_REDIS_URL")}
+    cases = {name: case for name, case in globals().items() if name.startswith("case_")}
+    passed, failed = 0, 0
+    for name, case in cases.items():
+        for set_up, redis_url in set_ups.items():
+            try:
+                assert set_up == "memory" or redis_url, "RELAY_TEST_REDIS_URL is not set: run ./run-test.sh"
+                with Relay(redis_url) as relay:
+                    case(relay)
+                passed += 1
+                print(f"test {name.removeprefix('case_')}::{set_up} ... ok", flush=True)
+            except Exception:
+                failed += 1
+                print(f"test {name.removeprefix('case_')}::{set_up} ... FAILED", flush=True)
+                traceback.print_exc()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

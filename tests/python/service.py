@@ -1,0 +1,125 @@
+"""Starts the programs of this workspace and reads what they print. Nothing here judges."""
+
+import json
+import os
+import pathlib
+import queue
+import subprocess
+import threading
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BINARIES = pathlib.Path(os.environ.get("RELAY_TEST_BINARIES", ROOT / "target" / "debug"))
+# Longer than anything takes on a loaded machine: only what hangs runs into it.
+GUARD_SECS = 60
+
+
+class Program:
+    """A child whose output is read line by line; ended with its `with` block."""
+
+    def __init__(self, name, *args, env=None, stream="stdout"):
+        path = BINARIES / name
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not there: run `cargo build --workspace --bins --examples` first")
+        own = {key: value for key, value in os.environ.items() if key not in CONTRACT_VARIABLES}
+        pipes = {"stdin": subprocess.PIPE, stream: subprocess.PIPE}
+        self.child = subprocess.Popen([path, *args], env={**own, **(env or {})}, **pipes)
+        self.seen = []
+        self._lines = queue.Queue()
+        threading.Thread(target=self._collect, args=(getattr(self.child, stream),), daemon=True).start()
+
+    def _collect(self, pipe):
+        for line in pipe:
+            self._lines.put(line.decode("utf-8").rstrip("\n"))
+        self._lines.put(None)
+
+    def line(self, wanted):
+        """The first line from here on for which `wanted` has a true answer; that answer."""
+        deadline = time.monotonic() + GUARD_SECS
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no such line in {GUARD_SECS} s after {self.seen[-5:]}") from None
+            if line is None:
+                raise AssertionError(f"it ended; its last lines: {self.seen[-5:]}")
+            self.seen.append(line)
+            answer = wanted(line)
+            if answer:
+                return answer
+
+    def expect(self, text):
+        """Waits for exactly this line."""
+        self.line(lambda line: line == text)
+
+    def type(self, text):
+        """Types a line."""
+        self.child.stdin.write(text.encode("utf-8") + b"\n")
+        self.child.stdin.flush()
+
+    def end_input(self):
+        """Ends the input, and returns the exit code once it has ended."""
+        self.child.stdin.close()
+        return self.child.wait(GUARD_SECS)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.wait()
+
+
+class Relay(Program):
+    """relayd on a free port, ready."""
+
+    def __init__(self, redis_url=None):
+        store = {"REDIS_URL": redis_url} if redis_url else {}
+        flags = ["--redis-prefix", f"python-{os.getpid()}:"] if redis_url else ["--store", "memory"]
+        fixed = ["--port", "0", "--listen", "127.0.0.1", "--log-format", "json"]
+        super().__init__("relayd", *fixed, *flags, env=store, stream="stderr")
+        self.address = self.line(listening_address)
+        self.url = f"http://{self.address}"
+        deadline = time.monotonic() + GUARD_SECS
+        while self.status("/ready") != 200:
+            assert time.monotonic() < deadline, "relayd is not ready"
+
+    def status(self, path):
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=GUARD_SECS) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def register(self):
+        request = urllib.request.Request(self.url + "/api/register", data=b"", method="POST")
+        with urllib.request.urlopen(request, timeout=GUARD_SECS) as answer:
+            return json.load(answer)
+
+    def reachable(self, ws_url):
+        """The same path at the address that this relayd listens on."""
+        return f"ws://{self.address}/" + ws_url.split("/", 3)[3]
+
+
+def listening_address(line):
+    if not line.startswith("{"):
+        return None
+    event = json.loads(line)
+    event = event.get("fields", event)
+    return event.get("addr") if event.get("message") == "listening" else None
+
+
+# Taken out of the environment, so that only what a case says counts.
+CONTRACT_VARIABLES = {
+    "PORT",
+    "REDIS_URL",
+    "PUBLIC_WS_URL",
+    "SESSION_IDLE_SECS",
+    "HEARTBEAT_INTERVAL_SECS",
+    "MAX_MESSAGE_BYTES",
+    "ALLOWED_ORIGINS",
+    "REGISTER_KEY",
+    "RELAY_LOG",
+    "RELAY_SERVER",
+}
