@@ -3,12 +3,14 @@
 //!
 //! [`Client`] is the way in. Inside, top to bottom: `client` (the handle) and `mailbox` (two bounded queues) face
 //! the app's threads; `driver` owns the one thread, poll and socket; `session` decides everything and knows neither
-//! sockets nor a clock; `net` is addresses, TCP and TLS. Nothing here draws, prints or keeps state on disk.
+//! sockets nor a clock; `net` is addresses, TCP and TLS; [`http`] makes and ends sessions; [`lines`] puts events into words. Nothing
+//! here prints or keeps state on disk.
 
 mod client;
 mod driver;
 mod event;
 pub mod http;
+pub mod lines;
 mod mailbox;
 mod net;
 mod session;
