@@ -132,6 +132,25 @@ mod tests {
         assert!(rows.len() >= picture.width + 4);
     }
 
+    /// What a reader that shares no code with the encoder sees in a picture of square modules.
+    fn scanned(side: usize, is_dark: impl Fn(usize, usize) -> bool) -> String {
+        const SCALE: usize = 4;
+        let pixel = |x, y| if is_dark(x / SCALE, y / SCALE) { 0 } else { 255 };
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(side * SCALE, side * SCALE, pixel);
+        let grids = image.detect_grids();
+        assert_eq!(grids.len(), 1);
+        grids[0].decode().unwrap().1
+    }
+
+    #[test]
+    fn a_reader_sees_the_text_in_the_terminal() {
+        let payload =
+            format!(r#"{{"u":"ws://10.0.0.7:3001/ws","s":"{0}","t":"{0}"}}"#, "0123456789abcdef".repeat(2));
+        let rows = modules(&Picture::of(&payload).unwrap().lines());
+        let is_dark = |x: usize, y: usize| rows.get(y).is_some_and(|row| row.get(x) == Some(&true));
+        assert_eq!(scanned(rows.len(), is_dark), payload);
+    }
+
     #[test]
     fn a_pairing_fits_a_terminal_window() {
         let payload =
