@@ -1,3 +1,7 @@
-//! Shows the QR code and talks to the phone that scans it.
+//! The workstation's end in a terminal.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    workstation::run()
+}

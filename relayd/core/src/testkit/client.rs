@@ -174,7 +174,7 @@ impl Client {
         let link = self.view.link.as_mut().unwrap_or_else(|| panic!("{mark:?} outside a link"));
         match link.from {
             Some((sender, last)) => {
-                assert_eq!((mark.sender, mark.number), (sender, last + 1), "a gap or a double")
+                assert_eq!((mark.sender, mark.number), (sender, last + 1), "a gap or a double");
             }
             None => {
                 if let Some(first) = first_known(mark.sender, link.number) {

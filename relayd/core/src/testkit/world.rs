@@ -87,7 +87,7 @@ impl World {
             40..=59 => self.serve_some(),
             60..=79 => self.on_some_client(Self::read_some),
             80..=89 => self.store_works(),
-            90..=91 => self.on_some_client(|world, slot| world.toggle_reading(slot)),
+            90..=91 => self.on_some_client(World::toggle_reading),
             92 => self.on_some_client(|world, slot| world.send(slot, Sent::Close)),
             93 => self.on_some_client(Self::abort),
             94 => self.pass_time(40_000),
@@ -105,7 +105,7 @@ impl World {
             0..=3 => self.serve_some(),
             4..=6 => self.on_some_client(Self::read_some),
             7 => self.on_some_client(Self::abort),
-            8 => self.on_some_client(|world, slot| world.toggle_reading(slot)),
+            8 => self.on_some_client(World::toggle_reading),
             _ => self.store_works(),
         }
         self.check();
@@ -430,7 +430,7 @@ impl World {
     fn count_answer(&mut self, answer: &Answer) {
         match answer {
             Answer::Claimed { outcome: Claimed::Granted { replaced: Some(_), .. }, .. } => {
-                self.counts.takeovers += 1
+                self.counts.takeovers += 1;
             }
             Answer::Deleted { outcome: Deleted::Gone { .. }, .. } => self.counts.kills += 1,
             Answer::Expired { outcome: Expired::Over { .. }, .. } => self.counts.kills += 1,

@@ -1,0 +1,96 @@
+//! The handle that apps hold: calls from any thread, answered by the mailbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::message::is_heartbeat;
+use thiserror::Error;
+use tungstenite::Message;
+
+use crate::driver;
+use crate::event::Event;
+use crate::mailbox::{Mailbox, SendError};
+use crate::settings::Settings;
+
+/// A running client. One thread of its own holds the connection; all methods may be called from any thread, and
+/// several at once.
+///
+/// The app must read its events: while about a MiB of them lies unread, nothing more is taken from the relay, and
+/// the relay slows the other role down. Dropping the client closes the connection without waiting for anything.
+pub struct Client {
+    mailbox: Arc<Mailbox>,
+}
+
+/// Why a client could not be started.
+#[derive(Debug, Error)]
+#[error("can't start a client: {0}")]
+pub struct ConnectError(#[from] std::io::Error);
+
+impl Client {
+    /// Starts a client that connects in the background and reconnects until it is closed or refused; the first word
+    /// of it is an event. Does not block.
+    ///
+    /// # Errors
+    /// The system gave no thread, no poll or no random bits.
+    pub fn connect(settings: Settings) -> Result<Self, ConnectError> {
+        let mailbox = driver::start(settings)?;
+        Ok(Client { mailbox })
+    }
+
+    /// Sends a text message. Blocks while the queue (256 messages, 1 MiB) is full; ends at once when the link does.
+    ///
+    /// `Ok` means accepted while the link stood: if it ends before the message is written, the next `Left` counts it
+    /// as unsent; what was written before the link ended may or may not have arrived.
+    ///
+    /// # Errors
+    /// Every [`SendError`] but `Full`.
+    pub fn send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
+        self.mailbox.send(text_message(text.into())?)
+    }
+
+    /// Sends a binary message. As [`Client::send_text`].
+    ///
+    /// # Errors
+    /// Every [`SendError`] but `Full` and `LooksLikeHeartbeat`.
+    pub fn send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), SendError> {
+        self.mailbox.send(Message::binary(bytes.into()))
+    }
+
+    /// Sends a text message without ever blocking.
+    ///
+    /// # Errors
+    /// Every [`SendError`]; `Full` if the queue has no room now.
+    pub fn try_send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
+        self.mailbox.try_send(text_message(text.into())?)
+    }
+
+    /// Sends a binary message without ever blocking.
+    ///
+    /// # Errors
+    /// Every [`SendError`] but `LooksLikeHeartbeat`; `Full` if the queue has no room now.
+    pub fn try_send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), SendError> {
+        self.mailbox.try_send(Message::binary(bytes.into()))
+    }
+
+    /// The next event; blocks for at most `timeout`. `None` if none came, and at once after `Stopped` was read.
+    pub fn next_event(&self, timeout: Duration) -> Option<Event> {
+        self.mailbox.next_event(timeout)
+    }
+
+    /// Ends the client: no send is accepted any more, what was accepted is written, then the connection is closed
+    /// with 1000. Does not block; `Stopped` is the last event and comes within ten seconds.
+    pub fn close(&self) {
+        self.mailbox.wish_close();
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.mailbox.abandon();
+    }
+}
+
+fn text_message(text: String) -> Result<Message, SendError> {
+    // The relay answers a heartbeat instead of passing it on; better to say so than to lose it.
+    if is_heartbeat(text.as_bytes()) { Err(SendError::LooksLikeHeartbeat) } else { Ok(Message::text(text)) }
+}

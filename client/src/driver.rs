@@ -1,0 +1,238 @@
+//! The driver: one thread that holds the connection, feeds the session machine and carries out what it says.
+//!
+//! It owns the poll, the socket and the only clock. It sleeps in the poll until the socket, the app, a finished
+//! connect or the machine's next deadline needs it, so a send goes out at once and nothing wakes without cause. It
+//! decides nothing: what to do is the machine's to say. Started by `Client`; connecting itself blocks and is done
+//! on a thread of its own ([`dial`]).
+
+mod connection;
+mod dial;
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+use tungstenite::Message;
+
+use crate::event::{Lost, Stop};
+use crate::mailbox::Mailbox;
+use crate::session::{Action, Identity, Input, Session};
+use crate::settings::Settings;
+use connection::{Connection, Flow, Received};
+use dial::Dial;
+
+const WAKER: Token = Token(0);
+const SOCKET: Token = Token(1);
+/// Messages read, and messages written, before the other direction has its turn.
+const TURN_MESSAGES_MAX: usize = 64;
+
+/// Starts the thread; it ends by itself when the client has stopped or was abandoned.
+pub(crate) fn start(settings: Settings) -> io::Result<Arc<Mailbox>> {
+    let poll = Poll::new()?;
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+    let wake = Arc::clone(&waker);
+    // Waking can only fail if the driver's poll is gone; then there is nobody to wake.
+    let mailbox = Arc::new(Mailbox::new(move || drop(wake.wake())));
+    let identity = Identity {
+        session: settings.session,
+        token: settings.token,
+        role: settings.role,
+        instance: random_u64()?,
+    };
+    let session = Session::new(identity, random_u64()?, Instant::now());
+    let driver = Driver {
+        poll,
+        waker,
+        session,
+        mailbox: Arc::clone(&mailbox),
+        settings,
+        dial: None,
+        connection: None,
+        stopped: false,
+    };
+    thread::Builder::new().name("relay-client".into()).spawn(move || driver.run())?;
+    Ok(mailbox)
+}
+
+struct Driver {
+    poll: Poll,
+    waker: Arc<Waker>,
+    session: Session,
+    mailbox: Arc<Mailbox>,
+    settings: Settings,
+    /// A connect under way. Never with a connection at the same time.
+    dial: Option<Dial>,
+    connection: Option<Connection>,
+    stopped: bool,
+}
+
+impl Driver {
+    fn run(mut self) {
+        self.carry_out(Instant::now());
+        let mut events = Events::with_capacity(8);
+        let mut more = false;
+        while !self.stopped {
+            let timeout = if more { Some(Duration::ZERO) } else { self.until_deadline() };
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    return self.mailbox.stop(Stop::Fault(format!("poll failed: {error}")));
+                }
+                _ => more = self.turn(Instant::now()),
+            }
+        }
+    }
+
+    /// One round through everything that may need work; true if some is left over. Trying a read and a flush that
+    /// have nothing to do costs one system call each, and no readiness needs to be remembered.
+    fn turn(&mut self, now: Instant) -> bool {
+        self.grant_wishes(now);
+        self.finish_dial(now);
+        let unread = self.read(now);
+        self.feed(Input::Tick, now);
+        let unwritten = self.write(now);
+        unread || unwritten
+    }
+
+    fn until_deadline(&self) -> Option<Duration> {
+        self.session.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// One input, then all that follows from it.
+    fn feed(&mut self, input: Input, now: Instant) {
+        self.session.handle(input, now);
+        self.carry_out(now);
+    }
+
+    fn carry_out(&mut self, now: Instant) {
+        while let Some(action) = self.session.poll_action() {
+            self.perform(action, now);
+        }
+    }
+
+    fn perform(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::Connect => self.dial = Some(self.begin_dial(now)),
+            Action::Send(text) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.queue_control(text);
+                }
+            }
+            Action::Link { missed, message_bytes_max } => {
+                let max = message_bytes_max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
+                self.mailbox.link(missed, max);
+            }
+            Action::Unlink => self.mailbox.unlink(),
+            Action::Tell(event) => self.mailbox.tell(event),
+            Action::CloseWhenWritten => {
+                if let Some(connection) = &mut self.connection {
+                    connection.close_when_written();
+                }
+            }
+            Action::Disconnect => {
+                self.dial = None;
+                self.connection = None;
+            }
+            Action::Stop(why) => {
+                self.mailbox.stop(why);
+                self.stopped = true;
+            }
+        }
+    }
+
+    fn begin_dial(&self, now: Instant) -> Dial {
+        // An app that reads nothing would pile up events of one connection after the other.
+        if !self.mailbox.has_room() {
+            return Dial::failed(Input::Lost(Lost::EventsUnread), &self.waker);
+        }
+        Dial::start(&self.settings, now, &self.waker)
+    }
+
+    fn grant_wishes(&mut self, now: Instant) {
+        let wishes = self.mailbox.wishes();
+        if wishes.close {
+            self.feed(Input::Close, now);
+        }
+        if wishes.abandoned {
+            self.stopped = true;
+            if let Some(connection) = &mut self.connection {
+                connection.close_now();
+            }
+        }
+    }
+
+    fn finish_dial(&mut self, now: Instant) {
+        let Some(outcome) = self.dial.as_ref().and_then(Dial::outcome) else { return };
+        self.dial = None;
+        match outcome.and_then(|socket| {
+            Connection::new(socket, self.poll.registry(), SOCKET)
+                .map_err(|error| Input::Lost(Lost::Broken(error.to_string())))
+        }) {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                self.feed(Input::Connected, now);
+            }
+            Err(input) => self.feed(input, now),
+        }
+    }
+
+    /// Takes what the relay sent, as long as the app has room for it; true if there may be more right now.
+    fn read(&mut self, now: Instant) -> bool {
+        for _ in 0..TURN_MESSAGES_MAX {
+            if self.connection.is_none() {
+                return false;
+            }
+            if !self.mailbox.has_room() {
+                // While nobody listens, silence says nothing about the connection.
+                self.feed(Input::Heard, now);
+                return false;
+            }
+            let Some(connection) = &mut self.connection else { return false };
+            let received = connection.receive();
+            if connection.heard_something() {
+                self.feed(Input::Heard, now);
+            }
+            match received {
+                Received::Nothing => return false,
+                Received::Ignored => {}
+                Received::Input(input) => self.feed(input, now),
+            }
+        }
+        true
+    }
+
+    /// Writes what waits, as long as the socket takes it; true if there is more and it would.
+    fn write(&mut self, now: Instant) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        let mailbox = &self.mailbox;
+        let mut left = TURN_MESSAGES_MAX;
+        let next = || -> Option<Message> {
+            left = left.checked_sub(1)?;
+            mailbox.take_outgoing()
+        };
+        match connection.transmit(next) {
+            Ok(Flow::Blocked) => false,
+            Ok(Flow::Free) if self.mailbox.has_outgoing() => true,
+            Ok(Flow::Free) => {
+                connection.on_all_written();
+                false
+            }
+            Err(input) => {
+                self.feed(input, now);
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Whatever ends this thread, nobody may go on waiting for it.
+        self.mailbox.stop(Stop::Fault("its thread ended".into()));
+    }
+}
+
+fn random_u64() -> io::Result<u64> {
+    getrandom::u64().map_err(|error| io::Error::other(format!("no random bits from the system: {error}")))
+}

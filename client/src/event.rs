@@ -1,0 +1,134 @@
+//! What a client tells its app, and the reasons it names. Plain data; made by the session machine, read by the apps.
+
+use std::time::Duration;
+
+use protocol::message::KillReason;
+use thiserror::Error;
+
+/// One thing that happened, in the order it happened.
+///
+/// `Joined` opens a link; `Left` or `Stopped` ends it. `Text` and `Binary` come only in between. Nothing follows
+/// `Stopped`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The relay accepted this client. The other role may still be absent.
+    Connected,
+    /// The other role is here: from now on frames are accepted for sending.
+    Joined {
+        /// Frames of ours that the relay dropped since the last `Left`, because nobody was there.
+        missed: u64,
+    },
+    /// The link to the other role ended, or the connection under it.
+    Left {
+        /// Messages that were accepted for sending and had not been written; they are dropped.
+        unsent: usize,
+    },
+    /// The other role sent a text message.
+    Text(String),
+    /// The other role sent a binary message.
+    Binary(Vec<u8>),
+    /// The connection is gone, or could not be made; the next try comes by itself.
+    Reconnecting {
+        /// How long until the next try.
+        after: Duration,
+        /// What happened.
+        why: Lost,
+    },
+    /// This client is done and will never connect again.
+    Stopped {
+        /// What ended it.
+        why: Stop,
+        /// Messages that were accepted for sending and had not been written; they are dropped.
+        unsent: usize,
+    },
+}
+
+/// Why a connection ended that is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Lost {
+    /// No connection came about; the text names address, cause and remedy.
+    #[error("{0}")]
+    Unreachable(String),
+    /// No connection came about in time.
+    #[error("no connection in {} s", .0.as_secs())]
+    ConnectTimedOut(Duration),
+    /// The hello was not answered in time.
+    #[error("the relay did not answer the hello in {} s", .0.as_secs())]
+    HelloTimedOut(Duration),
+    /// Not one byte came for this long.
+    #[error("nothing came from the relay for {} s", .0.as_secs())]
+    Silent(Duration),
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// The relay closed with this code; `None` if its close frame had none.
+    #[error("the relay closed the connection ({})", code_words(*.0))]
+    Closed(Option<u16>),
+    /// No connection was begun, as the app has left its events unread.
+    #[error("the app has too many unread events; they must be read first")]
+    EventsUnread,
+}
+
+/// Why a client stopped for good.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Stop {
+    /// The app asked for it.
+    #[error("closed")]
+    Closed,
+    /// Another client took over the role.
+    #[error("another client took over this role; only one can hold it")]
+    Replaced,
+    /// The session ended for all.
+    #[error("the session was {}: pair again", kill_word(*.reason))]
+    Killed {
+        /// Why, where the relay said.
+        reason: Option<KillReason>,
+    },
+    /// The relay refused with a code that makes a second try pointless.
+    #[error("the relay refused ({code}): {message}")]
+    Refused {
+        /// The close code.
+        code: u16,
+        /// What the relay said, or what the code means.
+        message: String,
+    },
+    /// What answered does not speak the relay's contract.
+    #[error("{0}; is this the address of a relay?")]
+    NotARelay(String),
+    /// A fault of this client itself.
+    #[error("internal fault of the client: {0}")]
+    Fault(String),
+}
+
+fn code_words(code: Option<u16>) -> String {
+    match (code, code.and_then(protocol::close::CloseCode::parse)) {
+        (Some(code), Some(known)) => format!("{code} {}", known.name()),
+        (Some(code), None) => code.to_string(),
+        (None, _) => "without a code".to_owned(),
+    }
+}
+
+fn kill_word(reason: Option<KillReason>) -> &'static str {
+    match reason {
+        Some(KillReason::Deleted) => "deleted",
+        Some(KillReason::Expired) => "not used for too long and expired",
+        None => "ended",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_read_as_sentences() {
+        assert_eq!(Lost::Closed(Some(1001)).to_string(), "the relay closed the connection (1001 going_away)");
+        assert_eq!(Lost::Closed(None).to_string(), "the relay closed the connection (without a code)");
+        assert_eq!(
+            Lost::Silent(Duration::from_secs(130)).to_string(),
+            "nothing came from the relay for 130 s"
+        );
+        let killed = Stop::Killed { reason: Some(KillReason::Deleted) };
+        assert_eq!(killed.to_string(), "the session was deleted: pair again");
+    }
+}

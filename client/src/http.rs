@@ -1,0 +1,188 @@
+//! The two HTTP requests of a workstation: make a session, end a session. Blocking, one request per connection.
+
+mod answer;
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use protocol::ids::{SessionId, Token};
+use protocol::json;
+use protocol::limits::JSON_DEPTH_MAX;
+use protocol::qr::Pairing;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::net::endpoint::Endpoint;
+use crate::net::stream::{Stream, unreachable_words};
+use answer::Answer;
+
+/// From the name's look-up to the last byte of the answer.
+const REQUEST_MAX: Duration = Duration::from_secs(10);
+
+/// A fresh session, as the relay described it.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// What the phone needs; `ws` is the address that the relay calls its own.
+    pub pairing: Pairing,
+    /// The session ends when nobody used it for this long.
+    pub idle_max: Duration,
+}
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HttpError {
+    /// No answer came; the text names address, cause and remedy.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The relay said no.
+    #[error("{server} refused: {message} ({status})")]
+    Refused {
+        /// Whom we asked.
+        server: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the relay said about it.
+        message: String,
+    },
+    /// The answer is none of a relay's.
+    #[error("{server} does not answer like a relay: {what}; is the address right?")]
+    NotARelay {
+        /// Whom we asked.
+        server: String,
+        /// What was wrong.
+        what: String,
+    },
+    /// The key can't stand in a header.
+    #[error("the register key must be printable ASCII without spaces; check REGISTER_KEY")]
+    BadKey,
+}
+
+/// Makes a session (`POST /api/register`). Blocks for at most ten seconds and the system's time for a name.
+///
+/// # Errors
+/// The relay can't be reached, refused, or is no relay; or `key` can't be sent.
+pub fn register(server: &Endpoint, key: Option<&str>) -> Result<Registration, HttpError> {
+    let answer = request(server, "POST", "/api/register", key)?;
+    match answer.status {
+        200 => registration(&answer.body).ok_or_else(|| HttpError::NotARelay {
+            server: server.to_string(),
+            what: "its answer to a registration holds no session".into(),
+        }),
+        _ => Err(refusal(server, &answer)),
+    }
+}
+
+/// Ends a session for all (`DELETE /api/session/:id`); false if there was none any more. Blocks like [`register`].
+///
+/// # Errors
+/// The relay can't be reached, refused, or is no relay.
+pub fn delete(server: &Endpoint, session: SessionId, token: &Token) -> Result<bool, HttpError> {
+    let path = format!("/api/session/{session}");
+    let answer = request(server, "DELETE", &path, Some(&token.reveal()))?;
+    match answer.status {
+        200 | 204 => Ok(true),
+        404 => Ok(false),
+        _ => Err(refusal(server, &answer)),
+    }
+}
+
+fn request(server: &Endpoint, method: &str, path: &str, bearer: Option<&str>) -> Result<Answer, HttpError> {
+    let target = server.below(path);
+    let mut head = format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", target.path(), target.authority());
+    if let Some(key) = bearer {
+        // Anything else could end the header and begin another.
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(HttpError::BadKey);
+        }
+        head.push_str(&format!("Authorization: Bearer {key}\r\n"));
+    }
+    head.push_str("Content-Length: 0\r\nConnection: close\r\n\r\n");
+    exchange(server, head.as_bytes())
+}
+
+fn exchange(server: &Endpoint, request: &[u8]) -> Result<Answer, HttpError> {
+    let deadline = Instant::now() + REQUEST_MAX;
+    let unreachable = |error: &std::io::Error| HttpError::Unreachable(unreachable_words(server, error));
+    let mut stream = Stream::connect(server, deadline).map_err(HttpError::Unreachable)?;
+    let sent =
+        stream.block_until(deadline).and_then(|()| stream.write_all(request)).and_then(|()| stream.flush());
+    sent.map_err(|error| unreachable(&error))?;
+    answer::read(&mut stream, deadline).map_err(|error| match error {
+        answer::ReadError::Io(error) => unreachable(&error),
+        other => HttpError::NotARelay { server: server.to_string(), what: other.to_string() },
+    })
+}
+
+fn registration(body: &[u8]) -> Option<Registration> {
+    #[derive(Deserialize)]
+    struct Raw<'a> {
+        #[serde(borrow, rename = "sessionId")]
+        session: Cow<'a, str>,
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+        #[serde(borrow)]
+        ws: Cow<'a, str>,
+        ttl: u64,
+    }
+    let raw: Raw<'_> = parse(body)?;
+    let pairing = Pairing {
+        ws: raw.ws.into_owned(),
+        session: SessionId::parse(&raw.session).ok()?,
+        token: Token::parse(&raw.token).ok()?,
+    };
+    Some(Registration { pairing, idle_max: Duration::from_secs(raw.ttl) })
+}
+
+fn refusal(server: &Endpoint, answer: &Answer) -> HttpError {
+    #[derive(Deserialize)]
+    struct Raw<'a> {
+        #[serde(borrow)]
+        message: Cow<'a, str>,
+    }
+    let said = parse::<Raw<'_>>(&answer.body).map(|raw| raw.message.chars().take(200).collect());
+    let message = said.unwrap_or_else(|| "it gave no reason; is this the address of a relay?".to_owned());
+    HttpError::Refused { server: server.to_string(), status: answer.status, message }
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    let body = std::str::from_utf8(body).ok()?;
+    json::nesting_within(body.as_bytes(), JSON_DEPTH_MAX).then_some(())?;
+    sonic_rs::from_str(body).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registration_is_read_and_nonsense_is_not() {
+        let id = "00112233445566778899aabbccddeeff";
+        let body =
+            format!(r#"{{"sessionId":"{id}","token":"{id}","ws":"ws://h/ws","ttl":9,"qrPayload":{{}}}}"#);
+        let registration = registration(body.as_bytes()).unwrap();
+        assert_eq!(registration.pairing.ws, "ws://h/ws");
+        assert_eq!(registration.idle_max, Duration::from_secs(9));
+        for bad in ["", "{}", &body.replace(id, "x"), &"[".repeat(10_000), &body.replace("ttl", "tt")] {
+            assert!(super::registration(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_carries_what_the_relay_said() {
+        let server = Endpoint::parse_http("http://h").unwrap();
+        let body = br#"{"error":"unauthorized","message":"send the key"}"#.to_vec();
+        let error = refusal(&server, &Answer { status: 401, body });
+        assert_eq!(error.to_string(), "http://h refused: send the key (401)");
+        let error = refusal(&server, &Answer { status: 502, body: b"<html>".to_vec() });
+        assert!(error.to_string().ends_with("(502)"), "{error}");
+    }
+
+    #[test]
+    fn a_key_cant_break_out_of_its_header() {
+        let server = Endpoint::parse_http("http://127.0.0.1:1").unwrap();
+        for bad in ["a\r\nHost: x", "a b", "ä"] {
+            assert_eq!(register(&server, Some(bad)).unwrap_err(), HttpError::BadKey);
+        }
+    }
+}

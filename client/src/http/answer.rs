@@ -1,0 +1,187 @@
+//! Reading one HTTP/1.1 answer: strict about its framing, bounded in size and time. RFC 9112 §6.
+
+use std::io::{self, Read};
+use std::time::Instant;
+
+use thiserror::Error;
+
+use crate::net::stream::{Stream, time_left};
+
+/// Head and body together; a registration with its picture takes some 4 KiB.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+const HEADERS_MAX: usize = 64;
+
+/// A whole answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub(super) enum ReadError {
+    /// The connection failed or took too long.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Not an HTTP/1.x answer, or framed in a way that can be read in two ways.
+    #[error("its answer is no proper HTTP ({0})")]
+    Malformed(&'static str),
+    /// Over the bound.
+    #[error("its answer is longer than {ANSWER_BYTES_MAX} bytes")]
+    TooLong,
+}
+
+/// How the body ends.
+enum Framing {
+    Length(usize),
+    Chunked,
+    UntilClose,
+}
+
+/// Reads until the answer is whole.
+pub(super) fn read(stream: &mut Stream, deadline: Instant) -> Result<Answer, ReadError> {
+    let mut bytes = Vec::new();
+    loop {
+        stream.block_until(deadline)?;
+        let mut chunk = [0; 4096];
+        let count = match stream.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // TLS peers that hang up without a goodbye; the framing says whether anything is missing.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            other => other?,
+        };
+        bytes.extend_from_slice(&chunk[..count]);
+        if let Some(answer) = parse(&bytes, count == 0)? {
+            return Ok(answer);
+        }
+        if count == 0 {
+            return Err(ReadError::Malformed("it ends too early"));
+        }
+        if bytes.len() > ANSWER_BYTES_MAX {
+            return Err(ReadError::TooLong);
+        }
+        time_left(deadline)?;
+    }
+}
+
+/// The answer, if `bytes` hold all of it; `at_end`: no more bytes will come.
+fn parse(bytes: &[u8], at_end: bool) -> Result<Option<Answer>, ReadError> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut head = httparse::Response::new(&mut headers);
+    let parsed = head.parse(bytes).map_err(|_| ReadError::Malformed("its head can't be read"))?;
+    let httparse::Status::Complete(head_len) = parsed else { return Ok(None) };
+    let (status, rest) = (head.code.unwrap_or_default(), &bytes[head_len..]);
+    if (100..200).contains(&status) {
+        // RFC 9110 §15.2: interim answers come before the real one.
+        return if status == 101 { Err(ReadError::Malformed("101")) } else { parse(rest, at_end) };
+    }
+    let body = match framing(status, head.headers)? {
+        Framing::Length(len) if len > ANSWER_BYTES_MAX => return Err(ReadError::TooLong),
+        Framing::Length(len) => rest.get(..len).map(<[u8]>::to_vec),
+        Framing::Chunked => dechunk(rest)?,
+        Framing::UntilClose => at_end.then(|| rest.to_vec()),
+    };
+    Ok(body.map(|body| Answer { status, body }))
+}
+
+fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Result<Framing, ReadError> {
+    // RFC 9112 §6.3: these have no body, whatever their headers say.
+    if matches!(status, 204 | 304) {
+        return Ok(Framing::Length(0));
+    }
+    let values = |name: &'static str| {
+        let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        named.map(|header| header.value)
+    };
+    let mut lengths = values("content-length");
+    let mut encodings = values("transfer-encoding");
+    match (lengths.next(), encodings.next()) {
+        (Some(length), None) if lengths.next().is_none() => std::str::from_utf8(length)
+            .ok()
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|digits| digits.parse().ok())
+            .map(Framing::Length)
+            .ok_or(ReadError::Malformed("its Content-Length is no number")),
+        (None, Some(encoding)) if encodings.next().is_none() && encoding.eq_ignore_ascii_case(b"chunked") => {
+            Ok(Framing::Chunked)
+        }
+        (None, None) => Ok(Framing::UntilClose),
+        _ => Err(ReadError::Malformed("its length is said in two ways")),
+    }
+}
+
+/// The body in the chunks of `rest`, if the last one is there. RFC 9112 §7.1; trailers are ignored.
+fn dechunk(mut rest: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    const BAD_CHUNK: ReadError = ReadError::Malformed("a chunk of it can't be read");
+    let mut body = Vec::new();
+    loop {
+        let Ok(parsed) = httparse::parse_chunk_size(rest) else { return Err(BAD_CHUNK) };
+        let httparse::Status::Complete((line, size)) = parsed else { return Ok(None) };
+        if size == 0 {
+            return Ok(Some(body));
+        }
+        let size = usize::try_from(size).ok().filter(|size| *size <= ANSWER_BYTES_MAX);
+        let size = size.ok_or(ReadError::TooLong)?;
+        let Some(chunk) = rest.get(line..line + size) else { return Ok(None) };
+        body.extend_from_slice(chunk);
+        match rest.get(line + size..line + size + 2) {
+            Some(b"\r\n") => rest = &rest[line + size + 2..],
+            Some(_) => return Err(BAD_CHUNK),
+            None => return Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(text: &str, at_end: bool) -> Option<String> {
+        let answer = parse(text.as_bytes(), at_end).unwrap()?;
+        assert_eq!(answer.status, 200);
+        Some(String::from_utf8(answer.body).unwrap())
+    }
+
+    #[test]
+    fn every_framing_is_whole_only_at_its_end() {
+        let sized = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1;x\r\nk\r\n0\r\n\r\n";
+        for whole in [sized, chunked] {
+            for cut in 0..whole.len() - 3 {
+                assert_eq!(body(&whole[..cut], false), None, "{cut} of {whole:?}");
+            }
+            assert_eq!(body(whole, false).as_deref(), Some("ok"));
+        }
+        let open = "HTTP/1.0 200 OK\r\n\r\nok";
+        assert_eq!(body(open, false), None);
+        assert_eq!(body(open, true).as_deref(), Some("ok"));
+        let interim = format!("HTTP/1.1 103 Early Hints\r\n\r\n{sized}");
+        assert_eq!(body(&interim, false).as_deref(), Some("ok"));
+    }
+
+    #[test]
+    fn no_body_where_there_can_be_none() {
+        let gone = parse(b"HTTP/1.1 204 No Content\r\n\r\n", false).unwrap().unwrap();
+        assert_eq!(gone, Answer { status: 204, body: Vec::new() });
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        for headers in [
+            "Content-Length: 2\r\nContent-Length: 2",
+            "Content-Length: 2\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: gzip",
+            "Content-Length: +2",
+            "Content-Length: ",
+            "Content-Length: 99999999",
+            "Transfer-Encoding: chunked\r\n\r\nfffff",
+            "Transfer-Encoding: chunked\r\n\r\n1\r\nxx\r\n",
+        ] {
+            let text = format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\nok");
+            assert!(parse(text.as_bytes(), false).is_err(), "{headers}");
+        }
+        assert!(parse(b"SSH-2.0-x\r\n", false).is_err());
+        assert!(parse(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", false).is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! How line-based programs show a client's events and take lines to send. Pure text; prints nothing itself.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, Read};
+
+use protocol::ids::Role;
+use protocol::limits::MESSAGE_BYTES_DEFAULT;
+use thiserror::Error;
+
+use crate::event::{Event, Stop};
+use crate::mailbox::SendError;
+
+/// Of a binary message, so many bytes are shown.
+const BYTES_SHOWN: usize = 16;
+
+/// Why a line of input can't be sent.
+#[derive(Debug, Error)]
+pub enum LineError {
+    /// Longer than any message may be.
+    #[error("not sent: the line is longer than {MESSAGE_BYTES_DEFAULT} bytes; send it in pieces")]
+    TooLong,
+    /// No text.
+    #[error("not sent: the line is not UTF-8")]
+    NotText,
+    /// The input failed; nothing more comes of it.
+    #[error("the input can't be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The line that tells people about `event`, without its newline. `other` names the role at the other end. What the
+/// other end sent is made harmless for terminals.
+pub fn event_line(event: &Event, other: Role) -> String {
+    match event {
+        Event::Connected => "connected".to_owned(),
+        Event::Joined { missed: 0 } => format!("{other} joined"),
+        Event::Joined { missed } => format!("{other} joined; {missed} sent in its absence were lost"),
+        Event::Left { unsent } => format!("{other} left{}", unsent_words(*unsent)),
+        Event::Text(text) => format!("{other}: {}", harmless(text)),
+        Event::Binary(bytes) => format!("{other}: {}", hex_prefix(bytes)),
+        Event::Reconnecting { after, why } => {
+            format!("reconnecting in {:.1} s: {}", after.as_secs_f64(), harmless(&why.to_string()))
+        }
+        Event::Stopped { why: Stop::Closed, unsent } => format!("closed{}", unsent_words(*unsent)),
+        Event::Stopped { why, unsent } => {
+            format!("stopped: {}{}", harmless(&why.to_string()), unsent_words(*unsent))
+        }
+    }
+}
+
+/// The line that tells people that their line was not sent.
+pub fn refusal_line(error: &SendError, other: Role) -> String {
+    match error {
+        SendError::NotLinked => format!("not sent: no {other}"),
+        other => other.to_string(),
+    }
+}
+
+/// `text` with everything that could move a terminal's cursor, colour it, hide or reorder its text written as an
+/// escape: `\n`, `\u{1b}`.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || reorders_or_hides(character) {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// One line of at most 16 MiB without its line end, `None` at the end of the input. Blocks as `input` does. After
+/// an error other than `Io` the next call goes on with the next line.
+///
+/// # Errors
+/// The line is too long or no text, or the input failed.
+pub fn read_line(input: &mut impl BufRead) -> Result<Option<String>, LineError> {
+    let mut line = Vec::new();
+    // Room for the line end besides the longest message.
+    let limit = MESSAGE_BYTES_DEFAULT + 2;
+    if input.take(limit as u64).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.len() == limit && !line.ends_with(b"\n") {
+        input.skip_until(b'\n')?;
+        return Err(LineError::TooLong);
+    }
+    if line.ends_with(b"\n") {
+        line.pop();
+        line.pop_if(|last| *last == b'\r');
+    }
+    String::from_utf8(line).map(Some).map_err(|_| LineError::NotText)
+}
+
+/// Unicode's line separators, direction marks and overrides, zero-width characters.
+fn reorders_or_hides(character: char) -> bool {
+    matches!(character,
+        '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+fn unsent_words(unsent: usize) -> String {
+    if unsent == 0 { String::new() } else { format!("; {unsent} not sent") }
+}
+
+fn hex_prefix(bytes: &[u8]) -> String {
+    let mut out = format!("<{} bytes>", bytes.len());
+    for (at, byte) in bytes.iter().take(BYTES_SHOWN).enumerate() {
+        // Writing into memory can't fail.
+        let _ = write!(out, "{}{byte:02x}", if at == 0 { " " } else { "" });
+    }
+    if bytes.len() > BYTES_SHOWN {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::event::Lost;
+
+    #[test]
+    fn every_event_has_its_line() {
+        for (event, line) in [
+            (Event::Connected, "connected"),
+            (Event::Joined { missed: 0 }, "phone joined"),
+            (Event::Joined { missed: 2 }, "phone joined; 2 sent in its absence were lost"),
+            (Event::Left { unsent: 0 }, "phone left"),
+            (Event::Left { unsent: 3 }, "phone left; 3 not sent"),
+            (Event::Text("hä\n\u{1b}[2J".into()), r"phone: hä\n\u{1b}[2J"),
+            (Event::Binary(vec![0, 255]), "phone: <2 bytes> 00ff"),
+            (Event::Binary(vec![]), "phone: <0 bytes>"),
+            (Event::Binary(vec![1; 17]), "phone: <17 bytes> 01010101010101010101010101010101…"),
+            (
+                Event::Reconnecting { after: Duration::from_millis(210), why: Lost::Broken("x".into()) },
+                "reconnecting in 0.2 s: the connection broke: x",
+            ),
+            (Event::Stopped { why: Stop::Closed, unsent: 0 }, "closed"),
+            (
+                Event::Stopped { why: Stop::Replaced, unsent: 1 },
+                "stopped: another client took over this role; only one can hold it; 1 not sent",
+            ),
+        ] {
+            assert_eq!(event_line(&event, Role::Phone), line);
+        }
+        assert_eq!(refusal_line(&SendError::NotLinked, Role::Phone), "not sent: no phone");
+    }
+
+    #[test]
+    fn nothing_that_acts_on_a_terminal_passes() {
+        let text = "a\r\t\u{7}\u{7f}\u{9b}31m\u{202e}\u{200b}\u{2028}z";
+        assert_eq!(harmless(text), r"a\r\t\u{7}\u{7f}\u{9b}31m\u{202e}\u{200b}\u{2028}z");
+        assert_eq!(harmless("ä € 漢 👋 \\"), "ä € 漢 👋 \\");
+    }
+
+    #[test]
+    fn lines_come_without_their_ends_and_a_bad_one_spoils_no_other() {
+        let mut input = b"a\r\n\nb\xff\nc" as &[u8];
+        assert_eq!(read_line(&mut input).unwrap().as_deref(), Some("a"));
+        assert_eq!(read_line(&mut input).unwrap().as_deref(), Some(""));
+        assert!(matches!(read_line(&mut input), Err(LineError::NotText)));
+        assert_eq!(read_line(&mut input).unwrap().as_deref(), Some("c"));
+        assert_eq!(read_line(&mut input).unwrap(), None);
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_skipped_whole() {
+        let mut bytes = vec![b'x'; MESSAGE_BYTES_DEFAULT];
+        bytes.extend_from_slice(b"\n");
+        bytes.extend(vec![b'y'; MESSAGE_BYTES_DEFAULT + 2]);
+        bytes.extend_from_slice(b"yy\nz\n");
+        let mut input = bytes.as_slice();
+        assert_eq!(read_line(&mut input).unwrap().map(|line| line.len()), Some(MESSAGE_BYTES_DEFAULT));
+        assert!(matches!(read_line(&mut input), Err(LineError::TooLong)));
+        assert_eq!(read_line(&mut input).unwrap().as_deref(), Some("z"));
+    }
+}

@@ -1,0 +1,268 @@
+//! What lies between the app's threads and the driver's: frames to send and events to read, both bounded.
+//!
+//! Full has one outcome each: a full outbox makes `send` wait (and `try_send` say so); a full inbox makes the driver
+//! leave the socket unread, so that the relay slows the other role down. Nothing is dropped without a count. The lock
+//! is held for queue operations only, never over I/O.
+
+mod outbox;
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tungstenite::Message;
+
+use crate::event::{Event, Stop};
+use outbox::{Gate, Outbox};
+
+/// Unread events of at most this many bytes, and one more message.
+const INBOX_BYTES_MAX: usize = 1 << 20;
+/// At most this many unread events, and the few that one message or one loss brings.
+const INBOX_EVENTS_MAX: usize = 256;
+
+/// Why a message was not accepted for sending.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// The other role is not here; the relay would drop the message.
+    #[error("not sent: the other side is not here")]
+    NotLinked,
+    /// The client is closing or has stopped.
+    #[error("not sent: this client is closed")]
+    Closed,
+    /// The queue is full; only `try_send_*` says so.
+    #[error("not sent: too much is waiting to be sent; try again when some of it is gone")]
+    Full,
+    /// Larger than the relay takes.
+    #[error("not sent: the message has {len} bytes and this relay takes at most {max}; send it in pieces")]
+    TooLarge {
+        /// Its bytes.
+        len: usize,
+        /// The relay's limit.
+        max: usize,
+    },
+    /// The relay would take this text for a heartbeat and keep it.
+    #[error(
+        "not sent: a JSON object with \"type\":\"hb\" is a heartbeat and stays at the relay; send it as binary"
+    )]
+    LooksLikeHeartbeat,
+}
+
+/// What the driver should look at after it was woken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    /// The app asked for the end.
+    pub(crate) close: bool,
+    /// The app dropped its client: nobody will read events or wait for anything.
+    pub(crate) abandoned: bool,
+}
+
+/// The two queues and the condition variables of their waiters.
+pub(crate) struct Mailbox {
+    state: Mutex<State>,
+    /// Signalled when the outbox has room or its gate moved.
+    room: Condvar,
+    /// Signalled when there is an event.
+    news: Condvar,
+    /// Wakes the driver.
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+struct State {
+    outbox: Outbox,
+    inbox: VecDeque<Event>,
+    inbox_bytes: usize,
+    /// The driver left the socket unread for want of room here.
+    reading_paused: bool,
+    stopped: bool,
+    wishes: Wishes,
+}
+
+impl Mailbox {
+    /// Empty, gate shut. `wake` must make the driver's poll return and may be called from any thread.
+    pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let state = State {
+            outbox: Outbox::default(),
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            reading_paused: false,
+            stopped: false,
+            wishes: Wishes::default(),
+        };
+        Mailbox { state: Mutex::new(state), room: Condvar::new(), news: Condvar::new(), wake: Box::new(wake) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code under the lock can leave the queues half changed, so a panic elsewhere does not spoil them.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The app's side.
+impl Mailbox {
+    /// Waits for room, then queues. Ends early when the link does.
+    pub(crate) fn send(&self, mut message: Message) -> Result<(), SendError> {
+        let mut state = self.lock();
+        loop {
+            let was_empty = state.outbox.is_empty();
+            match state.outbox.push(message) {
+                Ok(()) => {
+                    drop(state);
+                    self.wake_if(was_empty);
+                    return Ok(());
+                }
+                Err((SendError::Full, back)) => message = back,
+                Err((error, _)) => return Err(error),
+            }
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Queues, or says why not.
+    pub(crate) fn try_send(&self, message: Message) -> Result<(), SendError> {
+        let mut state = self.lock();
+        let was_empty = state.outbox.is_empty();
+        state.outbox.push(message).map_err(|(error, _)| error)?;
+        drop(state);
+        self.wake_if(was_empty);
+        Ok(())
+    }
+
+    /// The oldest unread event; waits for one until `timeout` is over.
+    pub(crate) fn next_event(&self, timeout: Duration) -> Option<Event> {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut state = self.lock();
+        loop {
+            if let Some(event) = state.inbox.pop_front() {
+                state.inbox_bytes -= bytes_of(&event);
+                let resume = state.reading_paused && state.inbox_is_half_empty();
+                state.reading_paused &= !resume;
+                drop(state);
+                self.wake_if(resume);
+                return Some(event);
+            }
+            if state.stopped {
+                return None;
+            }
+            // A timeout beyond the clock's range is for ever.
+            let left = match deadline {
+                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+                None => Duration::from_secs(3600),
+            };
+            if left.is_zero() {
+                return None;
+            }
+            state = self.news.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Refuses further sends and asks the driver to end.
+    pub(crate) fn wish_close(&self) {
+        let mut state = self.lock();
+        state.wishes.close = true;
+        state.outbox.shut(Gate::Closed);
+        drop(state);
+        self.room.notify_all();
+        (self.wake)();
+    }
+
+    /// As `wish_close`, and nobody will look any more.
+    pub(crate) fn abandon(&self) {
+        self.lock().wishes.abandoned = true;
+        self.wish_close();
+    }
+
+    fn wake_if(&self, needed: bool) {
+        if needed {
+            (self.wake)();
+        }
+    }
+}
+
+/// The driver's side. None of these block.
+impl Mailbox {
+    /// What the app asked for, so far.
+    pub(crate) fn wishes(&self) -> Wishes {
+        self.lock().wishes
+    }
+
+    /// The link stands: accept messages of at most `message_bytes_max`.
+    pub(crate) fn link(&self, missed: u64, message_bytes_max: usize) {
+        self.lock().outbox.open(message_bytes_max);
+        self.tell(Event::Joined { missed });
+    }
+
+    /// The link ended: drop what waits, and say how much.
+    pub(crate) fn unlink(&self) {
+        let unsent = self.lock().outbox.shut_and_drop(Gate::NotLinked);
+        self.room.notify_all();
+        self.tell(Event::Left { unsent });
+    }
+
+    /// The end. Only the first call counts.
+    pub(crate) fn stop(&self, why: Stop) {
+        let mut state = self.lock();
+        if state.stopped {
+            return;
+        }
+        let unsent = state.outbox.shut_and_drop(Gate::Closed);
+        state.stopped = true;
+        state.push_event(Event::Stopped { why, unsent });
+        drop(state);
+        self.room.notify_all();
+        self.news.notify_all();
+    }
+
+    /// Queues an event. The bound is kept by not reading while `has_room` says no.
+    pub(crate) fn tell(&self, event: Event) {
+        self.lock().push_event(event);
+        self.news.notify_one();
+    }
+
+    /// True if the socket may be read. If not, the driver is woken when half of the inbox has been read.
+    pub(crate) fn has_room(&self) -> bool {
+        let mut state = self.lock();
+        state.reading_paused = state.inbox_is_full();
+        !state.reading_paused
+    }
+
+    /// The oldest message to send.
+    pub(crate) fn take_outgoing(&self) -> Option<Message> {
+        let message = self.lock().outbox.pop()?;
+        self.room.notify_all();
+        Some(message)
+    }
+
+    /// True if messages wait to be sent.
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.lock().outbox.is_empty()
+    }
+}
+
+impl State {
+    fn push_event(&mut self, event: Event) {
+        // Retries that nobody reads about replace one another; only the newest is news.
+        let is_retry = |event: &Event| matches!(event, Event::Reconnecting { .. });
+        if is_retry(&event) && self.inbox.back().is_some_and(is_retry) {
+            self.inbox.pop_back();
+        }
+        self.inbox_bytes += bytes_of(&event);
+        self.inbox.push_back(event);
+    }
+
+    fn inbox_is_full(&self) -> bool {
+        self.inbox.len() >= INBOX_EVENTS_MAX || self.inbox_bytes >= INBOX_BYTES_MAX
+    }
+
+    fn inbox_is_half_empty(&self) -> bool {
+        self.inbox.len() <= INBOX_EVENTS_MAX / 2 && self.inbox_bytes <= INBOX_BYTES_MAX / 2
+    }
+}
+
+fn bytes_of(event: &Event) -> usize {
+    match event {
+        Event::Text(text) => text.len(),
+        Event::Binary(bytes) => bytes.len(),
+        _ => 0,
+    }
+}

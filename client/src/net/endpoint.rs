@@ -1,0 +1,225 @@
+//! Addresses of a relay: `http(s)://` for registering, `ws(s)://` for the connection. Pure parsing and writing.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use thiserror::Error;
+use tungstenite::http::Uri;
+
+/// A relay's address: scheme, host, port and path, without user or query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    scheme: Scheme,
+    /// Without the brackets of an IPv6 address.
+    host: String,
+    /// As written; `None` stands for the scheme's own.
+    port: Option<u16>,
+    /// Starts with `/`.
+    path: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+    Ws,
+    Wss,
+}
+
+/// Why a text is no address of a relay.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EndpointError {
+    /// Not `http(s)://host[:port][/path]`.
+    #[error("{0:?} is no server address; write it like http://localhost:3001 or https://relay.example.org")]
+    NotHttp(String),
+    /// Not `ws(s)://host[:port][/path]`.
+    #[error(
+        "{0:?} is no WebSocket address; write it like ws://localhost:3001/ws or wss://relay.example.org/ws"
+    )]
+    NotWebSocket(String),
+}
+
+impl Endpoint {
+    /// Parses an `http://` or `https://` address.
+    ///
+    /// # Errors
+    /// Another scheme, no host, a user or a query in it.
+    pub fn parse_http(text: &str) -> Result<Self, EndpointError> {
+        Self::parse(text)
+            .filter(|endpoint| matches!(endpoint.scheme, Scheme::Http | Scheme::Https))
+            .ok_or_else(|| EndpointError::NotHttp(shortened(text)))
+    }
+
+    /// Parses a `ws://` or `wss://` address.
+    ///
+    /// # Errors
+    /// Another scheme, no host, a user or a query in it.
+    pub fn parse_ws(text: &str) -> Result<Self, EndpointError> {
+        Self::parse(text)
+            .filter(|endpoint| matches!(endpoint.scheme, Scheme::Ws | Scheme::Wss))
+            .ok_or_else(|| EndpointError::NotWebSocket(shortened(text)))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let uri: Uri = text.trim().parse().ok()?;
+        let authority = uri.authority()?;
+        if authority.as_str().contains('@') || uri.query().is_some() {
+            return None;
+        }
+        let host = authority.host();
+        // The parser takes "h:" and "h:99999" for "no port"; better to say no than to guess.
+        let port = match authority.as_str().strip_prefix(host)? {
+            "" => None,
+            port => Some(port.strip_prefix(':')?.parse().ok()?),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if host.is_empty() {
+            return None;
+        }
+        let scheme = Scheme::parse(uri.scheme_str()?)?;
+        let path = uri.path().to_owned();
+        Some(Endpoint { scheme, host: host.to_owned(), port, path })
+    }
+
+    /// The host: a name, or an IP address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port to connect to.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.is_tls() { 443 } else { 80 })
+    }
+
+    /// The path, starting with `/`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// True for `https` and `wss`.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.scheme, Scheme::Https | Scheme::Wss)
+    }
+
+    /// True if only this machine can reach it.
+    pub fn is_loopback(&self) -> bool {
+        let is_name = ["localhost", "localhost."].iter().any(|name| self.host.eq_ignore_ascii_case(name));
+        is_name || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback() || ip.is_unspecified())
+    }
+
+    /// The same with another host.
+    #[must_use]
+    pub fn with_host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// The address `path` below this one: below `https://h/relay`, `/ws` is `https://h/relay/ws`.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Self {
+        let path = format!("{}{path}", self.path.trim_end_matches('/'));
+        Endpoint { path, ..self.clone() }
+    }
+
+    /// Where the WebSocket of a server stands: `/ws` below its `http(s)://` address.
+    #[must_use]
+    pub fn web_socket(&self) -> Self {
+        let scheme = if self.is_tls() { Scheme::Wss } else { Scheme::Ws };
+        Endpoint { scheme, ..self.below("/ws") }
+    }
+
+    /// `host` or `host:port` as a `Host` header has it.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match self.port {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        }
+    }
+}
+
+impl Scheme {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            "ws" => Scheme::Ws,
+            "wss" => Scheme::Wss,
+            _ => return None,
+        })
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::Ws => "ws",
+            Scheme::Wss => "wss",
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.path == "/" { "" } else { &self.path };
+        write!(f, "{}://{}{path}", self.scheme.as_str(), self.authority())
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_come_apart_and_back() {
+        for (text, host, port, path) in [
+            ("ws://localhost:3001/ws", "localhost", 3001, "/ws"),
+            ("wss://relay.example.org/ws", "relay.example.org", 443, "/ws"),
+            ("ws://[::1]:80/ws", "::1", 80, "/ws"),
+            ("ws://10.0.0.1", "10.0.0.1", 80, "/"),
+        ] {
+            let endpoint = Endpoint::parse_ws(text).unwrap();
+            assert_eq!((endpoint.host(), endpoint.port(), endpoint.path()), (host, port, path), "{text}");
+            assert_eq!(endpoint.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for bad in
+            ["", "localhost:3001", "ws://", "ws:///ws", "ftp://h", "ws://u@h", "ws://h:99999", "ws://h:"]
+        {
+            assert!(Endpoint::parse_ws(bad).is_err(), "{bad}");
+            assert!(Endpoint::parse_http(&bad.replace("ws:", "http:")).is_err(), "{bad}");
+        }
+        assert!(Endpoint::parse_ws("http://h").is_err() && Endpoint::parse_http("ws://h").is_err());
+        assert!(Endpoint::parse_http("http://h/?x=1").is_err());
+    }
+
+    #[test]
+    fn a_servers_web_socket_stands_below_it() {
+        for (server, ws) in [
+            ("http://localhost:3001", "ws://localhost:3001/ws"),
+            ("https://h/relay/", "wss://h/relay/ws"),
+            ("http://[::1]:3001/", "ws://[::1]:3001/ws"),
+        ] {
+            assert_eq!(Endpoint::parse_http(server).unwrap().web_socket().to_string(), ws);
+        }
+    }
+
+    #[test]
+    fn loopback_is_known_in_all_its_spellings() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "0.0.0.0"] {
+            assert!(Endpoint::parse_ws(&format!("ws://{host}:1/ws")).unwrap().is_loopback(), "{host}");
+        }
+        for host in ["localhost.example.org", "10.0.0.1", "[2001:db8::1]"] {
+            assert!(!Endpoint::parse_ws(&format!("ws://{host}:1/ws")).unwrap().is_loopback(), "{host}");
+        }
+        let lan = Endpoint::parse_ws("ws://localhost:3001/ws").unwrap().with_host("2001:db8::1");
+        assert_eq!(lan.to_string(), "ws://[2001:db8::1]:3001/ws");
+    }
+}

@@ -1,0 +1,353 @@
+//! The session machine: one client's life from the first connect to the last, without sockets, threads or a clock.
+//!
+//! It owns what is decided: when to connect, what to say, when to give a connection up, when to stop. It must never
+//! hold a socket, a payload queue or the time; the driver has those. After each [`Session::handle`], drain
+//! [`Session::poll_action`] before the next.
+
+mod backoff;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use protocol::close::CloseCode;
+use protocol::ids::{Role, SessionId, Token};
+use protocol::message::{Frame, HEARTBEAT, Hello, InstanceClaim, KillReason, ServerMessage};
+
+use crate::event::{Event, Lost, Stop};
+use backoff::Backoff;
+use verdict::{Verdict, verdict};
+
+/// TCP, TLS and the upgrade must be done in this time.
+pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(6);
+/// The hello must be answered in this time; the relay itself waits that long for its store.
+const HELLO_MAX: Duration = Duration::from_secs(10);
+/// Writing what was accepted and the closing handshake must be done in this time.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
+/// Where the relay does not say how often it wants a heartbeat.
+const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
+/// No shorter silence is taken for death: a sender that the relay pauses gets no answers, and the relay bears with a
+/// peer that reads nothing for two minutes.
+const SILENCE_MIN: Duration = Duration::from_secs(130);
+/// A connection that lived this long was stable: the next retry comes at once.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+
+/// Who this client is to the relay, the same in every hello.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) session: SessionId,
+    pub(crate) token: Token,
+    pub(crate) role: Role,
+    /// 64 random bits of this client instance: the relay tells its stragglers from a rival by it.
+    pub(crate) instance: u64,
+}
+
+/// All that may enter the machine. An input that does not fit the state is ignored.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The WebSocket stands.
+    Connected,
+    /// The relay sent this text.
+    Message(ServerMessage),
+    /// The relay sent a bare binary message (raw mode).
+    Binary(Vec<u8>),
+    /// Bytes came, or nobody listened for them.
+    Heard,
+    /// The relay's close frame came.
+    Closed(Option<u16>),
+    /// The connection broke or never came about.
+    Lost(Lost),
+    /// What is at the other end can't be talked to, now or later.
+    Impossible(Stop),
+    /// The app wants to end.
+    Close,
+    /// Time went on.
+    Tick,
+}
+
+/// All that may leave the machine.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Begin a connect. Answer with `Connected`, `Lost` or `Impossible`.
+    Connect,
+    /// Send this control text.
+    Send(String),
+    /// The link stands: accept frames for it, then tell the app.
+    Link { missed: u64, message_bytes_max: Option<u64> },
+    /// The link ended: drop frames not yet written and tell the app how many.
+    Unlink,
+    /// Tell the app.
+    Tell(Event),
+    /// Write what was accepted, then close with 1000.
+    CloseWhenWritten,
+    /// Drop the connection, or the connect, without a word.
+    Disconnect,
+    /// The end: drop what was not written, tell the app, drive no more.
+    Stop(Stop),
+}
+
+/// One client's session. See the module.
+#[derive(Debug)]
+pub(crate) struct Session {
+    identity: Identity,
+    /// How many connects were begun; `n` of the hello, so it only rises.
+    attempts: u64,
+    state: State,
+    heartbeat: Duration,
+    message_bytes_max: Option<u64>,
+    /// What the relay's `error` said before the close that follows.
+    refusal: Option<String>,
+    /// `replaced` said that the newer holder is this very client.
+    replaced_by_own: bool,
+    backoff: Backoff,
+    actions: VecDeque<Action>,
+}
+
+#[derive(Debug)]
+enum State {
+    Connecting { give_up_at: Instant },
+    ExpectHelloAck { give_up_at: Instant },
+    Waiting(Live),
+    Linked(Live),
+    Backoff { until: Instant },
+    Closing { give_up_at: Instant, linked: bool },
+    Stopped,
+}
+
+/// The clocks of a connection that the relay accepted. `since <= heard_at`.
+#[derive(Debug, Clone, Copy)]
+struct Live {
+    since: Instant,
+    heard_at: Instant,
+    heartbeat_at: Instant,
+}
+
+impl Session {
+    /// Begins with a connect. `seed` feeds the jitter of the retries.
+    pub(crate) fn new(identity: Identity, seed: u64, now: Instant) -> Self {
+        let mut session = Session {
+            identity,
+            attempts: 0,
+            state: State::Stopped,
+            heartbeat: HEARTBEAT_DEFAULT,
+            message_bytes_max: None,
+            refusal: None,
+            replaced_by_own: false,
+            backoff: Backoff::new(seed),
+            actions: VecDeque::new(),
+        };
+        session.connect(now);
+        session
+    }
+
+    /// Takes one input at the time `now`, which never runs backwards.
+    pub(crate) fn handle(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Connected => self.on_connected(now),
+            Input::Message(message) => self.on_message(message, now),
+            Input::Binary(bytes) => self.on_frame(Event::Binary(bytes)),
+            Input::Heard => self.on_heard(now),
+            Input::Closed(code) => self.on_closed(code, now),
+            Input::Lost(why) => self.on_lost(why, false, now),
+            Input::Impossible(why) => self.stop(why),
+            Input::Close => self.on_close_wanted(now),
+            Input::Tick => self.on_tick(now),
+        }
+    }
+
+    /// The next thing to do, in order, or `None` when the last input is worked off.
+    pub(crate) fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When `Tick` is due at the latest; `None` once stopped.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Connecting { give_up_at }
+            | State::ExpectHelloAck { give_up_at }
+            | State::Closing { give_up_at, .. } => Some(*give_up_at),
+            State::Waiting(live) | State::Linked(live) => {
+                Some(live.heartbeat_at.min(live.heard_at + self.silence_max()))
+            }
+            State::Backoff { until } => Some(*until),
+            State::Stopped => None,
+        }
+    }
+
+    fn connect(&mut self, now: Instant) {
+        self.attempts += 1;
+        self.state = State::Connecting { give_up_at: now + CONNECT_MAX };
+        self.refusal = None;
+        self.replaced_by_own = false;
+        self.actions.push_back(Action::Connect);
+    }
+
+    fn on_connected(&mut self, now: Instant) {
+        if !matches!(self.state, State::Connecting { .. }) {
+            return;
+        }
+        let Identity { session, token, role, instance } = &self.identity;
+        let claim = InstanceClaim { instance: *instance, attempt: self.attempts };
+        self.actions.push_back(Action::Send(Hello::to_json(*session, token, *role, Some(claim))));
+        self.state = State::ExpectHelloAck { give_up_at: now + HELLO_MAX };
+    }
+
+    fn on_message(&mut self, message: ServerMessage, now: Instant) {
+        match message {
+            ServerMessage::HelloAck { peer, heartbeat_secs, message_bytes_max, .. } => {
+                self.message_bytes_max = message_bytes_max;
+                self.on_hello_ack(peer, heartbeat_secs, now);
+            }
+            ServerMessage::PeerJoined { role, missed } if role == self.identity.role.other() => {
+                self.on_joined(missed);
+            }
+            ServerMessage::PeerLeft { role } if role == self.identity.role.other() => self.on_left(),
+            ServerMessage::Frame(Frame::Text(text)) => self.on_frame(Event::Text(text)),
+            ServerMessage::Frame(Frame::Binary(bytes)) => self.on_frame(Event::Binary(bytes)),
+            ServerMessage::SessionKilled { reason } => self.on_killed(reason),
+            ServerMessage::Error { message, .. } => self.refusal = Some(message),
+            ServerMessage::Replaced { same } => self.replaced_by_own = same,
+            // The close that follows `going-away` says it all; `peer-joined` counts what was dropped in an absence.
+            ServerMessage::GoingAway | ServerMessage::PeerAbsent | ServerMessage::HbAck => {}
+            ServerMessage::PeerJoined { .. } | ServerMessage::PeerLeft { .. } | ServerMessage::Unknown(_) => {
+            }
+        }
+    }
+
+    fn on_hello_ack(&mut self, peer: bool, heartbeat_secs: Option<u64>, now: Instant) {
+        if !matches!(self.state, State::ExpectHelloAck { .. }) {
+            return;
+        }
+        // An interval of 0 would spin, and one of years would overflow the clock.
+        self.heartbeat =
+            heartbeat_secs.map_or(HEARTBEAT_DEFAULT, |secs| Duration::from_secs(secs.clamp(1, 86_400)));
+        let live = Live { since: now, heard_at: now, heartbeat_at: now + self.heartbeat };
+        self.state = State::Waiting(live);
+        self.actions.push_back(Action::Tell(Event::Connected));
+        if peer {
+            self.on_joined(0);
+        }
+    }
+
+    /// A second `peer-joined` for a link that stands says nothing new and is ignored.
+    fn on_joined(&mut self, missed: u64) {
+        let State::Waiting(live) = self.state else { return };
+        self.state = State::Linked(live);
+        self.actions.push_back(Action::Link { missed, message_bytes_max: self.message_bytes_max });
+    }
+
+    fn on_left(&mut self) {
+        match &mut self.state {
+            State::Linked(live) => self.state = State::Waiting(*live),
+            State::Closing { linked: linked @ true, .. } => *linked = false,
+            _ => return,
+        }
+        self.actions.push_back(Action::Unlink);
+    }
+
+    fn on_frame(&mut self, event: Event) {
+        if matches!(self.state, State::Linked(_) | State::Closing { linked: true, .. }) {
+            self.actions.push_back(Action::Tell(event));
+        }
+    }
+
+    fn on_heard(&mut self, now: Instant) {
+        if let State::Waiting(live) | State::Linked(live) = &mut self.state {
+            live.heard_at = now;
+        }
+    }
+
+    fn on_killed(&mut self, reason: Option<KillReason>) {
+        self.stop(Stop::Killed { reason });
+    }
+
+    fn on_closed(&mut self, code: Option<u16>, now: Instant) {
+        match verdict(code, self.replaced_by_own) {
+            Verdict::Again => self.on_lost(Lost::Closed(code), false, now),
+            Verdict::AgainLater => self.on_lost(Lost::Closed(code), true, now),
+            Verdict::Replaced => self.stop(Stop::Replaced),
+            Verdict::Killed => self.stop(Stop::Killed { reason: None }),
+            Verdict::Refused => {
+                let code = code.unwrap_or_default();
+                let meaning = || CloseCode::parse(code).map_or("", CloseCode::reason).to_owned();
+                let message = self.refusal.take().unwrap_or_else(meaning);
+                self.stop(Stop::Refused { code, message });
+            }
+        }
+    }
+
+    fn on_lost(&mut self, why: Lost, patient: bool, now: Instant) {
+        match self.state {
+            State::Closing { .. } => return self.stop(Stop::Closed),
+            State::Backoff { .. } | State::Stopped => return,
+            State::Linked(_) => self.actions.push_back(Action::Unlink),
+            State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => {}
+        }
+        if let State::Waiting(live) | State::Linked(live) = self.state
+            && now.duration_since(live.since) >= STABLE_AFTER
+        {
+            self.backoff.reset();
+        }
+        let after = self.backoff.next_delay(patient);
+        self.state = State::Backoff { until: now + after };
+        self.actions.push_back(Action::Disconnect);
+        self.actions.push_back(Action::Tell(Event::Reconnecting { after, why }));
+    }
+
+    fn on_close_wanted(&mut self, now: Instant) {
+        let linked = match self.state {
+            State::Connecting { .. } | State::Backoff { .. } => return self.stop(Stop::Closed),
+            State::Closing { .. } | State::Stopped => return,
+            State::ExpectHelloAck { .. } | State::Waiting(_) => false,
+            State::Linked(_) => true,
+        };
+        self.state = State::Closing { give_up_at: now + CLOSE_MAX, linked };
+        self.actions.push_back(Action::CloseWhenWritten);
+    }
+
+    fn on_tick(&mut self, now: Instant) {
+        match self.state {
+            State::Connecting { give_up_at } if now >= give_up_at => {
+                self.on_lost(Lost::ConnectTimedOut(CONNECT_MAX), false, now);
+            }
+            State::ExpectHelloAck { give_up_at } if now >= give_up_at => {
+                self.on_lost(Lost::HelloTimedOut(HELLO_MAX), false, now);
+            }
+            State::Closing { give_up_at, .. } if now >= give_up_at => self.stop(Stop::Closed),
+            State::Backoff { until } if now >= until => self.connect(now),
+            State::Waiting(live) | State::Linked(live) => self.keep_alive(live, now),
+            _ => {}
+        }
+    }
+
+    fn keep_alive(&mut self, live: Live, now: Instant) {
+        let silence_max = self.silence_max();
+        if now >= live.heard_at + silence_max {
+            return self.on_lost(Lost::Silent(silence_max), false, now);
+        }
+        if now < live.heartbeat_at {
+            return;
+        }
+        if let State::Waiting(live) | State::Linked(live) = &mut self.state {
+            live.heartbeat_at = now + self.heartbeat;
+        }
+        self.actions.push_back(Action::Send(HEARTBEAT.to_owned()));
+    }
+
+    fn silence_max(&self) -> Duration {
+        (self.heartbeat * 3).max(SILENCE_MIN)
+    }
+
+    fn stop(&mut self, why: Stop) {
+        if matches!(self.state, State::Stopped) {
+            return;
+        }
+        // Whatever ends a connection that the app was closing anyway, the app's wish is what happened.
+        let why = if matches!(self.state, State::Closing { .. }) { Stop::Closed } else { why };
+        self.state = State::Stopped;
+        self.actions.push_back(Action::Disconnect);
+        self.actions.push_back(Action::Stop(why));
+    }
+}

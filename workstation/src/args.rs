@@ -1,0 +1,52 @@
+//! The command line and its environment.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use relay_client::Endpoint;
+
+/// Shows a QR code and talks to the phone that scans it: lines typed here arrive there, and the other way round.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// The relay's address.
+    #[arg(long, env = "RELAY_SERVER", value_name = "URL", default_value = "http://localhost:3001", value_parser = Endpoint::parse_http)]
+    pub(crate) server: Endpoint,
+
+    /// The key that the relay asks for, if it does.
+    #[arg(long, env = "REGISTER_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(crate) register_key: Option<String>,
+
+    /// The address that the phone shall connect to, where the one that is found does not fit.
+    #[arg(long, value_name = "WS_URL", value_parser = Endpoint::parse_ws)]
+    pub(crate) public_url: Option<Endpoint>,
+
+    /// Also write the QR code to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) png: Option<PathBuf>,
+
+    /// Delete the session at the end, so that the phone is told and the code is worth nothing.
+    #[arg(long)]
+    pub(crate) kill: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_are_checked_at_once() {
+        for bad in [["--server", "localhost:3001"], ["--public-url", "http://h"]] {
+            let error = Args::try_parse_from(["workstation"].into_iter().chain(bad)).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("write it like"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The QR code: for the terminal in half blocks, and as a PNG.
+//!
+//! Level L and a narrow quiet zone keep it small enough for a terminal window. The colours are set explicitly, as a
+//! camera needs dark on light whatever the terminal's theme is.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use anyhow::Context;
+use qrcode::{Color, EcLevel, QrCode};
+
+/// Light modules around the code in the terminal, where the painted ground sets it off.
+const QUIET_TERMINAL: usize = 2;
+/// Light modules around the code in the PNG. ISO/IEC 18004 asks for four.
+const QUIET_PNG: usize = 4;
+/// Pixels of a module in the PNG.
+const PNG_SCALE: usize = 8;
+
+/// Black on white of the 256-colour palette, whose upper part no theme changes and which more terminals have than
+/// 24-bit colours.
+const PAINT: &str = "\x1b[38;5;16;48;5;231m";
+const RESET: &str = "\x1b[0m";
+
+/// A QR code that can be drawn.
+pub(crate) struct Picture {
+    dark: Vec<bool>,
+    width: usize,
+}
+
+impl Picture {
+    /// Encodes `text`.
+    pub(crate) fn of(text: &str) -> anyhow::Result<Self> {
+        let code = QrCode::with_error_correction_level(text, EcLevel::L)
+            .with_context(|| format!("{} bytes are too many for a QR code", text.len()))?;
+        let width = code.width();
+        let dark = code.into_colors().into_iter().map(|color| color == Color::Dark).collect();
+        Ok(Picture { dark, width })
+    }
+
+    /// The code for the terminal: two modules a character, each line painted and reset by itself.
+    pub(crate) fn lines(&self) -> String {
+        let side = self.width + 2 * QUIET_TERMINAL;
+        let mut out = String::new();
+        for y in (0..side).step_by(2) {
+            out.push_str(PAINT);
+            for x in 0..side {
+                let dark = |y| self.is_dark(x, y, QUIET_TERMINAL);
+                out.push(match (dark(y), dark(y + 1)) {
+                    (false, false) => ' ',
+                    (true, false) => '▀',
+                    (false, true) => '▄',
+                    (true, true) => '█',
+                });
+            }
+            out.push_str(RESET);
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Writes the code as a PNG that only this user can read: it holds the session's secret.
+    pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
+        let side = (self.width + 2 * QUIET_PNG) * PNG_SCALE;
+        let mut encoder =
+            png::Encoder::new(create_private(path)?, u32::try_from(side)?, u32::try_from(side)?);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::One);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.bitmap(side))?;
+        Ok(writer.finish()?)
+    }
+
+    /// Rows of bits, 1 for light, each row filled up to whole bytes.
+    fn bitmap(&self, side: usize) -> Vec<u8> {
+        let row_bytes = side.div_ceil(8);
+        let mut bits = vec![0; row_bytes * side];
+        for y in 0..side {
+            for x in (0..side).filter(|x| !self.is_dark(x / PNG_SCALE, y / PNG_SCALE, QUIET_PNG)) {
+                bits[y * row_bytes + x / 8] |= 0x80 >> (x % 8);
+            }
+        }
+        bits
+    }
+
+    /// The module at a place counted from the quiet zone's corner; all around the code is light.
+    fn is_dark(&self, x: usize, y: usize, quiet: usize) -> bool {
+        let place = x.checked_sub(quiet).zip(y.checked_sub(quiet));
+        place.is_some_and(|(x, y)| x < self.width && y < self.width && self.dark[y * self.width + x])
+    }
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads the terminal's lines back into modules.
+    fn modules(lines: &str) -> Vec<Vec<bool>> {
+        let mut rows = Vec::new();
+        for line in lines.lines() {
+            let cells = line.strip_prefix(PAINT).and_then(|line| line.strip_suffix(RESET)).expect("painted");
+            rows.push(cells.chars().map(|cell| matches!(cell, '▀' | '█')).collect::<Vec<_>>());
+            rows.push(cells.chars().map(|cell| matches!(cell, '▄' | '█')).collect());
+            assert!(cells.chars().all(|cell| " ▀▄█".contains(cell)), "{cells:?}");
+        }
+        rows
+    }
+
+    #[test]
+    fn the_terminal_shows_every_module_and_a_quiet_zone() {
+        let picture = Picture::of("ws://example").unwrap();
+        let rows = modules(&picture.lines());
+        for (y, row) in rows.iter().enumerate() {
+            assert_eq!(row.len(), picture.width + 4);
+            for (x, dark) in row.iter().enumerate() {
+                let inside = (2..picture.width + 2).contains(&x) && (2..picture.width + 2).contains(&y);
+                let expected = inside && picture.dark[(y - 2) * picture.width + (x - 2)];
+                assert_eq!(*dark, expected, "{x} {y}");
+            }
+        }
+        assert!(rows.len() >= picture.width + 4);
+    }
+
+    /// What a reader that shares no code with the encoder sees in a picture of square modules.
+    fn scanned(side: usize, is_dark: impl Fn(usize, usize) -> bool) -> String {
+        const SCALE: usize = 4;
+        let pixel = |x, y| if is_dark(x / SCALE, y / SCALE) { 0 } else { 255 };
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(side * SCALE, side * SCALE, pixel);
+        let grids = image.detect_grids();
+        assert_eq!(grids.len(), 1);
+        grids[0].decode().unwrap().1
+    }
+
+    #[test]
+    fn a_reader_sees_the_text_in_the_terminal() {
+        let payload =
+            format!(r#"{{"u":"ws://10.0.0.7:3001/ws","s":"{0}","t":"{0}"}}"#, "0123456789abcdef".repeat(2));
+        let rows = modules(&Picture::of(&payload).unwrap().lines());
+        let is_dark = |x: usize, y: usize| rows.get(y).is_some_and(|row| row.get(x) == Some(&true));
+        assert_eq!(scanned(rows.len(), is_dark), payload);
+    }
+
+    #[test]
+    fn a_pairing_fits_a_terminal_window() {
+        let payload =
+            format!(r#"{{"u":"ws://192.168.100.100:3001/ws","s":"{0}","t":"{0}"}}"#, "0".repeat(32));
+        assert!(Picture::of(&payload).unwrap().lines().lines().count() <= 23);
+        assert!(Picture::of(&"x".repeat(3000)).is_err());
+    }
+
+    #[test]
+    fn the_bitmap_is_the_same_code() {
+        let picture = Picture::of("ws://example").unwrap();
+        let side = (picture.width + 8) * PNG_SCALE;
+        let bits = picture.bitmap(side);
+        let light = |x: usize, y: usize| bits[y * side.div_ceil(8) + x / 8] & (0x80 >> (x % 8)) != 0;
+        for y in 0..picture.width {
+            for x in 0..picture.width {
+                let pixel = light((x + 4) * PNG_SCALE + 3, (y + 4) * PNG_SCALE + 3);
+                assert_eq!(pixel, !picture.dark[y * picture.width + x]);
+            }
+        }
+        assert!(light(0, 0) && light(side - 1, side - 1));
+    }
+}
