@@ -77,14 +77,14 @@ fn a_reader_that_stops_blocks_its_sender_and_loses_nothing(set_up: SetUp) {
 }
 
 fn a_paused_sender_is_not_taken_for_silent(set_up: SetUp) {
-    let relay = Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", "1"));
+    let relay = Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", "2"));
     let mut pair = link_narrow(&relay);
     let (bytes, count) = flood(&pair.session, Role::Workstation, TOTAL_BYTES / 2);
     let mut checker = Checker::new(&pair.session, Role::Workstation);
     let sender = pair.workstation.ws().wire();
     let mut sent = sender.send_until_blocked(&bytes, PATIENCE);
     // Twice three intervals and more. The reader does not read, but it is not silent either.
-    for _ in 0..16 {
+    for _ in 0..26 {
         pair.phone.ws().send(&FrameSpec::new(Opcode::Pong, "here"));
         sent += pair.workstation.ws().wire().send_until_blocked(&bytes[sent..], PATIENCE / 2);
     }

@@ -1,7 +1,7 @@
 //! `DELETE /api/session/:id`: ends a session for all, at once and for good.
 
-use relay_tests::harness::http::{exchange, request};
-use relay_tests::harness::ws::Ws;
+use relay_tests::harness::http::{Http, exchange, request};
+use relay_tests::harness::ws::{Message, Ws};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
@@ -11,6 +11,7 @@ on_each_setup!(
     what_is_no_live_session_is_not_found,
     a_token_that_is_given_must_match,
     the_token_can_be_made_compulsory,
+    a_delete_that_races_a_hello_leaves_nobody_inside,
 );
 
 fn both_are_told_and_closed(set_up: SetUp) {
@@ -93,4 +94,25 @@ fn the_token_can_be_made_compulsory(set_up: SetUp) {
     let header = format!("Authorization: Bearer {}", pair.session.token);
     pair.session.delete_with(relay.addr(), &[&header]).expect(204);
     pair.workstation.until_closed(4410);
+}
+
+fn a_delete_that_races_a_hello_leaves_nobody_inside(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    for _ in 0..50 {
+        let session = Session::register(&relay);
+        let mut ws = Ws::connect(relay.addr());
+        let mut http = Http::connect(relay.addr());
+        ws.text(&session.hello(Role::Phone).json());
+        http.send(request("DELETE", &format!("/api/session/{}", session.id), &[], ""));
+        http.response().expect(204);
+        // Refused, or let in and then out again; nobody is left sitting in a session that is gone.
+        let code = loop {
+            match ws.message() {
+                Ok(Message::Close(code, _)) => break code,
+                Ok(Message::Text(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(matches!(code, 4401 | 4410), "{code}");
+    }
 }

@@ -1,12 +1,14 @@
 //! The cases, one behaviour a file. Run them with `./run-test.sh`, which builds what they start.
 
 mod backpressure;
+mod bounds;
 mod bulk;
 mod closing;
 mod config;
 mod crowd;
 mod delete;
 mod delivery;
+mod descriptors;
 mod envelope;
 mod expiry;
 mod fragments;
@@ -20,8 +22,11 @@ mod http_origins;
 mod http_requests;
 mod http_slow;
 mod http_smuggling;
+mod log_blocked;
+mod mayhem;
 mod nesting;
 mod node_restart;
+mod noise;
 mod pairing;
 mod ping;
 mod protocol_errors;

@@ -1,14 +1,21 @@
 //! A reader that never reads again is cut, and its peer is told.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(a_stalled_reader_is_cut_and_its_peer_told, a_slow_reader_is_not_cut);
+on_each_setup!(
+    a_stalled_reader_is_cut_and_its_peer_told,
+    a_trickling_reader_is_cut_too,
+    a_slow_reader_is_not_cut,
+);
 
 fn start(set_up: SetUp) -> Relay {
     Relay::start_with(set_up, &Options::new().arg("--stall-secs", "2"))
@@ -56,6 +63,27 @@ fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
     bystander.done();
 }
 
+fn a_trickling_reader_is_cut_too(set_up: SetUp) {
+    let relay = start(set_up);
+    let Pair { mut workstation, mut phone, .. } = link(&relay);
+    let frame = FrameSpec::new(Opcode::Binary, vec![7; 100_000]).encode();
+    let mut sender = workstation.ws().wire().sender();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(move || (0..300).for_each(|_| sender.write_all(&frame).unwrap()));
+        // One byte now and then is no reading: the socket takes far less than it has to.
+        scope.spawn(|| {
+            let (_never, pace) = mpsc::channel::<()>();
+            while !done.load(Ordering::Relaxed) && phone.ws().wire().sip(1).is_ok() {
+                let _ = pace.recv_timeout(Duration::from_millis(50));
+            }
+        });
+        workstation.expect(&Event::Left);
+        done.store(true, Ordering::Relaxed);
+    });
+    workstation.fence();
+}
+
 fn a_slow_reader_is_not_cut(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = link(&relay);
@@ -64,10 +92,10 @@ fn a_slow_reader_is_not_cut(set_up: SetUp) {
     let mut sender = workstation.ws().wire().sender();
     thread::scope(|scope| {
         scope.spawn(move || (0..100).for_each(|_| sender.write_all(&frame).unwrap()));
-        let (_never, pace) = std::sync::mpsc::channel::<()>();
+        let (_never, pace) = mpsc::channel::<()>();
         for _ in 0..100 {
             // Ten megabytes in eight seconds: well over the least that a reader has to take.
-            let _ = pace.recv_timeout(std::time::Duration::from_millis(80));
+            let _ = pace.recv_timeout(Duration::from_millis(80));
             phone.expect_text(&text);
         }
     });

@@ -1,5 +1,6 @@
 //! A child's log, collected line by line by a thread, to wait on and to search.
 
+use std::any::Any;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -23,6 +24,7 @@ struct Shared {
 struct Lines {
     all: Vec<String>,
     ended: bool,
+    _unread: Option<Box<dyn Any + Send>>,
 }
 
 impl Log {
@@ -39,6 +41,27 @@ impl Log {
             shared.grown.notify_all();
         });
         log
+    }
+
+    /// Collects `source` up to the line that `is_last`; then keeps it open unread, or closes it.
+    pub fn collect_until(
+        source: impl Read + Send + 'static,
+        is_last: impl Fn(&str) -> bool,
+        keeps_open: bool,
+    ) -> Self {
+        let mut source = BufReader::new(source);
+        let mut all = Vec::new();
+        let mut line = String::new();
+        while source.read_line(&mut line).is_ok_and(|count| count > 0) {
+            all.push(line.trim_end().to_owned());
+            if is_last(&line) {
+                break;
+            }
+            line.clear();
+        }
+        let unread = keeps_open.then(|| Box::new(source) as Box<dyn Any + Send>);
+        let lines = Lines { all, ended: true, _unread: unread };
+        Self { shared: Arc::new(Shared { lines: Mutex::new(lines), ..Shared::default() }) }
     }
 
     /// The first line for which `pick` has an answer; `None` when the log ended without one.

@@ -1,6 +1,6 @@
 //! What every case is built from, lowest floor first.
 //!
-//! [`guard`] and [`process`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes; [`redis`],
+//! [`guard`], [`random`] and [`process`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes; [`redis`],
 //! [`relayd`] and [`relay`] run the service; [`session`], [`peer`] and [`pair`] play its clients; [`sequence`] and
 //! [`bystander`] judge what is delivered.
 
@@ -12,6 +12,7 @@ pub mod log;
 pub mod pair;
 pub mod peer;
 pub mod process;
+pub mod random;
 pub mod redis;
 pub mod relay;
 pub mod relayd;

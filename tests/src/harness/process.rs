@@ -69,6 +69,14 @@ impl Process {
         resident_kib(self.id())
     }
 
+    /// User and system time so far, in clock ticks of a hundredth of a second. Linux only.
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        // proc(5): fields 14 and 15; the name in field 2 may hold anything, so they are counted from its bracket.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap_or_default()).sum()
+    }
+
     fn forget_note(&mut self) {
         if let Some(note) = self.note.take() {
             let _ = fs::remove_file(note);

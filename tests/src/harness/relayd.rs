@@ -17,6 +17,17 @@ use super::{guard, http};
 pub struct Options {
     args: Vec<String>,
     envs: Vec<(String, String)>,
+    descriptors: Option<u32>,
+    log_ends: Option<LogEnd>,
+}
+
+/// What becomes of the log's reader once the server listens, where it does not simply read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogEnd {
+    /// It reads no more, so that the pipe fills up.
+    Blocked,
+    /// It is gone, so that every write fails.
+    Closed,
 }
 
 impl Options {
@@ -34,6 +45,18 @@ impl Options {
     /// Adds a flag with a value.
     pub fn arg(self, name: &str, value: &str) -> Self {
         self.flag(name).flag(value)
+    }
+
+    /// Allows the server so many descriptors and no more.
+    pub fn descriptors(mut self, count: u32) -> Self {
+        self.descriptors = Some(count);
+        self
+    }
+
+    /// Stops reading the log once the server listens.
+    pub fn log_ends(mut self, how: LogEnd) -> Self {
+        self.log_ends = Some(how);
+        self
     }
 
     /// Sets an environment variable.
@@ -71,7 +94,13 @@ impl Relayd {
         let mut command = command(options);
         command.args(listening).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let log = Log::collect(process.child().stderr.take().unwrap());
+        let stderr = process.child().stderr.take().unwrap();
+        let log = match options.log_ends {
+            None => Log::collect(stderr),
+            Some(how) => {
+                Log::collect_until(stderr, |line| listening_addr(line).is_some(), how == LogEnd::Blocked)
+            }
+        };
         let addr = log.wait_for("line that says listening", listening_addr);
         let addr =
             addr.unwrap_or_else(|| panic!("relayd ended before it listened; its log:\n{}", log.text()));
@@ -142,7 +171,15 @@ impl Drop for Relayd {
 }
 
 fn command(options: &Options) -> Command {
-    let mut command = Command::new(binary("RELAYD_BIN", "relayd"));
+    let binary = binary("RELAYD_BIN", "relayd");
+    let mut command = match options.descriptors {
+        None => Command::new(binary),
+        Some(count) => {
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(format!("ulimit -n {count} && exec \"$0\" \"$@\"")).arg(binary);
+            shell
+        }
+    };
     for name in CONTRACT_VARIABLES {
         command.env_remove(name);
     }

@@ -66,7 +66,7 @@ impl Wire {
         self.stream.set_write_timeout(Some(patience)).unwrap();
         let mut sent = 0;
         while sent < bytes.len() {
-            match self.stream.write(&bytes[sent..]) {
+            match retry(|| self.stream.write(&bytes[sent..])) {
                 Ok(count) => sent += count,
                 Err(error) if is_timeout(&error) => break,
                 Err(error) => panic!("sending: {error}"),
@@ -128,6 +128,20 @@ impl Wire {
         }
     }
 
+    /// Reads at most `count` more bytes off the socket, which may be a part of a frame.
+    pub fn sip(&mut self, count: usize) -> Result<(), End> {
+        let mut bytes = vec![0; count];
+        match retry(|| self.stream.read(&mut bytes)) {
+            Ok(0) => Err(End::Eof),
+            Ok(read) => {
+                self.buffer.extend_from_slice(&bytes[..read]);
+                Ok(())
+            }
+            Err(error) if is_reset(&error) => Err(End::Reset),
+            Err(error) => panic!("reading: {error}"),
+        }
+    }
+
     /// Reads to the end and says how it ended; everything before it is in [`Wire::pending`].
     pub fn read_to_end(&mut self, what: &str) -> End {
         loop {
@@ -156,9 +170,9 @@ impl Wire {
 /// What one read may take.
 const READ_BYTES: usize = 64 * 1024;
 
-fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+fn retry(mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
-        match read() {
+        match attempt() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             other => return other,
         }

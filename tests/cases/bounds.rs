@@ -1,0 +1,101 @@
+//! What a crowd of greedy or stuck clients may cost: no more than the stated bounds.
+
+use std::time::Duration;
+
+use relay_tests::harness::process::allow_descriptors;
+use relay_tests::harness::wire::Wire;
+use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade, Ws};
+use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(
+    pings_whose_pongs_are_never_read_are_bounded,
+    many_stuck_readers_stay_within_the_memory_bound,
+    room_that_was_taken_is_given_back,
+);
+
+const PATIENCE: Duration = Duration::from_millis(500);
+
+fn pings_whose_pongs_are_never_read_are_bounded(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    let session = Session::register(&relay);
+    let wire = Wire::connect_narrow(relay.addr(), 32 << 10);
+    let mut peer = Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(Role::Phone));
+    let before = relay.node(Role::Workstation).process().resident_kib();
+    let count = 300_000u32;
+    let mut flood = Vec::new();
+    for number in 0..count {
+        flood.extend(FrameSpec::new(Opcode::Ping, [&number.to_be_bytes()[..], &[0; 100]].concat()).encode());
+    }
+    let sent = peer.ws().wire().send_until_blocked(&flood, PATIENCE);
+    let grown = relay.node(Role::Workstation).process().resident_kib().saturating_sub(before);
+    assert!(grown < 4 * 1024, "{grown} KiB for pongs that nobody reads");
+    let mut sender = peer.ws().wire().sender();
+    std::thread::scope(|scope| {
+        scope.spawn(|| std::io::Write::write_all(&mut sender, &flood[sent..]).unwrap());
+        // Some may be answered together with a later one; the order holds, and the last is answered.
+        let mut next = 0;
+        while next < count {
+            let Event::Pong(payload) = peer.event() else { panic!("no pong") };
+            let number = u32::from_be_bytes(payload[..4].try_into().unwrap());
+            assert!(number >= next, "{number} after {next}");
+            next = number + 1;
+        }
+    });
+    bystander.done();
+}
+
+/// Pairs whose phones read nothing, each with as much under way as the server takes.
+fn stuck(relay: &Relay, pairs: usize) -> Vec<Pair> {
+    let flood = FrameSpec::new(Opcode::Binary, vec![7; 10_000]).encode().repeat(400);
+    let link = |_| {
+        let session = Session::register(relay);
+        let workstation = Peer::join(relay, &session, Role::Workstation);
+        let wire = Wire::connect_narrow(relay.addr_of(Role::Phone), 16 << 10);
+        let phone = Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(Role::Phone));
+        Pair::linked(session, workstation, phone)
+    };
+    let mut all: Vec<Pair> = (0..pairs).map(link).collect();
+    // Little by little, round and round, so that all fill up together and none waits long.
+    let mut sent = vec![0; pairs];
+    for _ in 0..4 {
+        for (pair, sent) in all.iter_mut().zip(&mut sent) {
+            let wire = pair.workstation.ws().wire();
+            *sent += wire.send_until_blocked(&flood[*sent..], Duration::from_millis(5));
+        }
+    }
+    all
+}
+
+fn many_stuck_readers_stay_within_the_memory_bound(set_up: SetUp) {
+    allow_descriptors(8192);
+    let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "1000000");
+    let relay = Relay::start_with(set_up, &options);
+    let bystander = Bystander::start(&relay);
+    let before = relay.node(Role::Workstation).process().resident_kib();
+    // 256 KiB may wait for each: four times as much as there is room for.
+    let stuck = stuck(&relay, 250);
+    let grown = relay.node(Role::Workstation).process().resident_kib().saturating_sub(before);
+    assert!(grown < 24 * 1024, "{grown} KiB where 16 MiB are the bound");
+    bystander.done();
+    drop(stuck);
+}
+
+fn room_that_was_taken_is_given_back(set_up: SetUp) {
+    let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "4000000");
+    let relay = Relay::start_with(set_up, &options);
+    for _ in 0..3 {
+        drop(stuck(&relay, 100));
+        // However full it was: a large message passes as soon as they are gone.
+        let mut pair = Pair::link(&relay);
+        let large = "l".repeat(4_000_000);
+        std::thread::scope(|scope| {
+            scope.spawn(|| pair.workstation.text(&large));
+            pair.phone.expect_text(&large);
+        });
+        let mut ws: Ws = Ws::connect(relay.addr());
+        ws.send(&FrameSpec::new(Opcode::Ping, "room"));
+        assert_eq!(ws.message(), Ok(Message::Pong(b"room".to_vec())));
+    }
+}

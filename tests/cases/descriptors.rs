@@ -1,0 +1,36 @@
+//! No descriptor left: the waiting are served once there is room, and the wait costs nothing.
+
+use std::time::{Duration, Instant};
+
+use relay_tests::harness::http::{Http, request};
+use relay_tests::harness::{Options, Pair, Relay, Relayd, Session};
+
+#[test]
+fn the_waiting_are_served_when_room_returns() {
+    let options = Options::new().arg("--store", "memory").descriptors(64);
+    let relay = Relay::of(vec![Relayd::start_ready(&options)]);
+    let mut pair = Pair::link(&relay);
+    let mut all: Vec<Http> = (0..100).map(|_| Http::connect(relay.addr())).collect();
+    for http in &mut all {
+        http.send(request("GET", "/health", &[], ""));
+    }
+    // The first are served; behind them, at least forty wait for a descriptor.
+    let mut waiting = all.split_off(60);
+    all[0].response().expect(200);
+    let (spent, started) = (relay.nodes()[0].process().cpu_ticks(), Instant::now());
+    let window = Duration::from_secs(2);
+    assert!(!waiting[39].wire().fill_for(window).unwrap(), "the last one can't have been served");
+    // Half a core over the whole window would be a spin.
+    let (ticks, elapsed) = (relay.nodes()[0].process().cpu_ticks() - spent, started.elapsed());
+    assert!(ticks < 50 * elapsed.as_secs().max(2), "{ticks} ticks of a hundredth in {elapsed:?} of waiting");
+    pair.expect_alive();
+    drop(all);
+    for http in &mut waiting {
+        http.response().expect(200);
+    }
+    drop(waiting);
+    pair.expect_alive();
+    Session::register(&relay).delete(relay.addr()).expect(204);
+    let complaints = relay.nodes()[0].log().text().lines().filter(|line| line.contains("WARN")).count();
+    assert!(complaints < 60, "{complaints} warnings: one a second is enough");
+}

@@ -1,0 +1,77 @@
+//! Bytes that mean nothing, and connections that come and go: nobody else may notice.
+
+use relay_tests::harness::http::fetch;
+use relay_tests::harness::random::Random;
+use relay_tests::harness::wire::Wire;
+use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
+use relay_tests::harness::{Bystander, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(random_bytes_harm_nobody, mutated_frames_harm_nobody, connections_reset_at_once_harm_nobody,);
+
+fn random_bytes_harm_nobody(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let length = 1 + random.below(5000);
+        let bytes: Vec<u8> = (0..length).map(|_| random.any() as u8).collect();
+        let mut wire = Wire::connect(relay.addr());
+        let upgraded = seed % 2 == 0;
+        if upgraded {
+            wire.send(&Upgrade::default().encode());
+        }
+        // Whatever the answer, it ends once we have nothing more to say.
+        let _ = wire.try_send(&bytes);
+        wire.shutdown_write();
+        let _ = wire.read_to_end("the end of noise");
+    }
+    fetch(relay.addr(), "/health").expect(200);
+    bystander.done();
+}
+
+fn mutated_frames_harm_nobody(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let session = Session::register(&relay);
+        let hello = session.hello(Role::Phone).v2().instance("0123456789abcdef", 3);
+        let mut stream = FrameSpec::text(&hello.json()).encode();
+        for payload in ["text", "{\"type\":\"hb\"}", "", &"long".repeat(100)] {
+            stream.extend(FrameSpec::text(payload).encode());
+            stream.extend(
+                FrameSpec::new(Opcode::Ping, payload.as_bytes()[..payload.len().min(125)].to_vec()).encode(),
+            );
+            stream.extend(FrameSpec::new(Opcode::Binary, payload).unfinished().encode());
+            stream.extend(FrameSpec::new(Opcode::Continuation, payload).encode());
+        }
+        // Where in the stream the damage is, and how much of it there is, is the seed's.
+        for _ in 0..1 + random.below(4) {
+            let at = random.below(stream.len());
+            match random.below(3) {
+                0 => stream[at] ^= 1 << random.below(8),
+                1 => drop(stream.remove(at)),
+                _ => stream.insert(at, random.any() as u8),
+            }
+        }
+        let mut wire = Wire::connect(relay.addr());
+        wire.send(&Upgrade::default().encode());
+        let _ = wire.try_send(&stream);
+        wire.shutdown_write();
+        let _ = wire.read_to_end("the end of a damaged stream");
+        // The session itself is none the worse.
+        Peer::join(&relay, &session, Role::Phone).leave();
+    }
+    bystander.done();
+}
+
+fn connections_reset_at_once_harm_nobody(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    for _ in 0..3000 {
+        Wire::connect(relay.addr()).reset();
+    }
+    Pair::link(&relay).expect_alive();
+    bystander.done();
+}
