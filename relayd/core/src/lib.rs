@@ -6,6 +6,7 @@
 pub mod deadlines;
 pub mod event;
 pub mod limits;
+pub mod node_link;
 mod pairs;
 mod peer;
 pub mod relay;

@@ -1,0 +1,230 @@
+//! The numbered stream between two nodes: ordered, exactly once, over a bus that may lose, double and reorder.
+//!
+//! Items go into batches, batches are numbered from 1, kept until acknowledged and sent again on a gap. Acknowledged
+//! means "in that node's memory". Each end of the stream has an incarnation; when an end forgets (its node was given up
+//! for gone, or the process is new) it comes back with a higher one, and both ends start over. What was under way then is
+//! lost, and the caller is told so: the links that ran over the stream end.
+//!
+//! Knows nothing of what items mean. One per remote node; the relay owns them.
+
+mod packet;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::time::Time;
+
+pub use packet::{Header, PACKET_OVERHEAD};
+
+/// The most bytes of items in one batch.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// How often an end speaks at least, so that a lost tail shows and silence means something.
+pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long to wait for the answer to a repeat before asking for it again.
+const REPEAT_AFTER: Duration = Duration::from_millis(200);
+
+/// One end of the stream.
+#[derive(Debug)]
+pub struct NodeLink {
+    /// Rises each time this end starts over.
+    own: u64,
+    /// The other end's, once it is known to know nothing older of us.
+    theirs: Option<u64>,
+    /// Items for the next batch. At most [`BATCH_BYTES_MAX`].
+    filling: Vec<u8>,
+    /// Batches that are not acknowledged; the first is number `acked + 1`.
+    window: VecDeque<Vec<u8>>,
+    /// Sum of the bytes in `window`.
+    window_bytes: usize,
+    acked: u64,
+    /// The next batch to put on the bus. `acked < next <= acked + window.len() + 1`
+    next: u64,
+    /// The last batch taken in, without a gap before it.
+    received: u64,
+    /// Something came that must be answered.
+    owes_ack: bool,
+    /// A gap was seen: the other end is asked to repeat.
+    asks_repeat: bool,
+    /// When a repeat was last asked for.
+    asked_at: Option<Time>,
+    /// When something was last put on the bus.
+    spoke_at: Time,
+    /// Emptied batches, for the next ones.
+    spare: Vec<Vec<u8>>,
+}
+
+/// What a packet brought.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken<'a> {
+    /// The items of the next batch.
+    Items(&'a [u8]),
+    /// Nothing new.
+    Nothing,
+}
+
+/// What a packet did to the stream.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome<'a> {
+    /// The other end, or this one for its sake, started over: whatever ran over the stream has ended. To be dealt with
+    /// before [`Outcome::taken`].
+    pub restarted: bool,
+    /// What came.
+    pub taken: Taken<'a>,
+}
+
+impl NodeLink {
+    /// A stream of which nothing was sent. `incarnation` is higher than that of any earlier one to the same node.
+    pub fn new(incarnation: u64, now: Time) -> Self {
+        NodeLink {
+            own: incarnation,
+            theirs: None,
+            filling: Vec::new(),
+            window: VecDeque::new(),
+            window_bytes: 0,
+            acked: 0,
+            next: 1,
+            received: 0,
+            owes_ack: false,
+            asks_repeat: false,
+            asked_at: None,
+            spoke_at: now,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Bytes that wait to be sent or acknowledged.
+    pub fn pending(&self) -> usize {
+        self.window_bytes + self.filling.len()
+    }
+
+    /// True if everything was acknowledged.
+    pub fn is_idle(&self) -> bool {
+        self.pending() == 0
+    }
+
+    /// Where to append an item of at most `len` bytes. Control items must always find room, so the caller bounds what
+    /// it appends by [`NodeLink::pending`].
+    pub fn item(&mut self, len: usize) -> &mut Vec<u8> {
+        debug_assert!(len <= BATCH_BYTES_MAX, "an item fits a batch");
+        if self.filling.len() + len > BATCH_BYTES_MAX {
+            self.seal();
+        }
+        &mut self.filling
+    }
+
+    /// Appends the next packet that is to be put on the bus, header included. False if there is none. Call until then
+    /// at the end of a turn.
+    pub fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
+        if !self.filling.is_empty() {
+            self.seal();
+        }
+        let batch = usize::try_from(self.next - self.acked - 1).ok().and_then(|at| self.window.get(at));
+        if batch.is_none() && !self.owes_ack && now < self.keepalive_at() {
+            return false;
+        }
+        let header = Header {
+            from: self.own,
+            to: self.theirs.unwrap_or(0),
+            number: if batch.is_some() { self.next } else { 0 },
+            last: self.acked + self.window.len() as u64,
+            received: self.received,
+            repeat: self.asks_repeat,
+        };
+        header.write_to(out);
+        if let Some(batch) = batch {
+            out.extend_from_slice(batch);
+            self.next += 1;
+        }
+        (self.owes_ack, self.asks_repeat, self.spoke_at) = (false, false, now);
+        true
+    }
+
+    /// When [`NodeLink::poll_transmit`] must be called at the latest.
+    pub fn keepalive_at(&self) -> Time {
+        self.spoke_at + KEEPALIVE_EVERY
+    }
+
+    /// A packet came. `items` is what followed its header; `fresh` is a higher incarnation, should this end have to
+    /// start over.
+    pub fn handle<'a>(&mut self, header: &Header, items: &'a [u8], fresh: u64, now: Time) -> Outcome<'a> {
+        if header.to != 0 && header.to != self.own {
+            return Outcome { restarted: self.on_misdirected(header.from), taken: Taken::Nothing };
+        }
+        if self.theirs.is_some_and(|theirs| header.from < theirs) {
+            return Outcome { restarted: false, taken: Taken::Nothing };
+        }
+        let restarted = self.theirs.is_some_and(|theirs| header.from > theirs);
+        if self.theirs != Some(header.from) {
+            self.meet(header.from, fresh, now);
+        }
+        if header.to == self.own {
+            self.on_acknowledged(header.received);
+            if header.repeat {
+                self.next = self.acked + 1;
+            }
+        }
+        Outcome { restarted, taken: self.take(header, items, now) }
+    }
+
+    /// A packet for an earlier incarnation of this end: the answer must show the new one. If it is from one that is newer
+    /// than the one known, that one is over.
+    fn on_misdirected(&mut self, from: u64) -> bool {
+        let is_newer = self.theirs.is_some_and(|theirs| from > theirs);
+        if is_newer {
+            self.theirs = None;
+        }
+        self.owes_ack |= self.theirs.is_none_or(|theirs| from == theirs);
+        is_newer
+    }
+
+    /// The other end is new. Its memory of this stream is empty: if some of that is not here any more, this end starts
+    /// over as well.
+    fn meet(&mut self, theirs: u64, fresh: u64, now: Time) {
+        if self.acked > 0 {
+            *self = NodeLink::new(fresh, now);
+        }
+        (self.theirs, self.received, self.next) = (Some(theirs), 0, 1);
+        (self.owes_ack, self.asks_repeat, self.asked_at) = (true, false, None);
+    }
+
+    fn take<'a>(&mut self, header: &Header, items: &'a [u8], now: Time) -> Taken<'a> {
+        if header.number == self.received + 1 {
+            self.received += 1;
+            self.owes_ack = true;
+            self.asked_at = None;
+            return Taken::Items(items);
+        }
+        let is_gap = header.number > self.received || header.last > self.received;
+        if header.number != 0 {
+            self.owes_ack = true;
+        }
+        if is_gap && self.asked_at.is_none_or(|at| now.since(at) >= REPEAT_AFTER) {
+            (self.owes_ack, self.asks_repeat, self.asked_at) = (true, true, Some(now));
+        }
+        Taken::Nothing
+    }
+
+    fn on_acknowledged(&mut self, received: u64) {
+        while self.acked < received {
+            let Some(mut batch) = self.window.pop_front() else { return };
+            self.acked += 1;
+            self.window_bytes -= batch.len();
+            batch.clear();
+            self.spare.push(batch);
+        }
+        self.next = self.next.max(self.acked + 1);
+    }
+
+    fn seal(&mut self) {
+        let empty = self.spare.pop().unwrap_or_default();
+        let batch = std::mem::replace(&mut self.filling, empty);
+        self.window_bytes += batch.len();
+        self.window.push_back(batch);
+    }
+}
+
+#[cfg(test)]
+#[path = "node_link/tests.rs"]
+mod tests;

@@ -1,0 +1,155 @@
+//! Two ends over a bus that loses, doubles and reorders, and ends that forget: what is said arrives once and in order, or
+//! both sides are told.
+
+use super::*;
+use crate::testkit::Rng;
+
+/// One node: its end, what it said and what it heard since the stream last started over.
+struct End {
+    link: NodeLink,
+    incarnation: u64,
+    /// Numbers its items. Never starts over.
+    said: u64,
+    heard: Option<u64>,
+    restarts: u64,
+}
+
+impl End {
+    fn new(incarnation: u64, now: Time) -> Self {
+        End { link: NodeLink::new(incarnation, now), incarnation, said: 0, heard: None, restarts: 0 }
+    }
+
+    fn say(&mut self) {
+        self.said += 1;
+        self.link.item(8).extend_from_slice(&self.said.to_be_bytes());
+    }
+
+    /// Items rise by one; after a restart they may jump forward, never back.
+    fn hear(&mut self, items: &[u8]) {
+        for item in items.chunks_exact(8) {
+            let number = u64::from_be_bytes(item.try_into().unwrap());
+            match self.heard {
+                Some(last) => assert_eq!(number, last + 1, "a gap or a double without a restart"),
+                None => {}
+            }
+            self.heard = Some(number);
+        }
+    }
+
+    fn receive(&mut self, packet: &[u8], now: Time) {
+        let (header, items) = Header::parse(packet).expect("what was written parses");
+        self.incarnation += 1;
+        let outcome = self.link.handle(&header, items, self.incarnation, now);
+        if outcome.restarted {
+            self.restarts += 1;
+            self.heard = None;
+        }
+        if let Taken::Items(items) = outcome.taken {
+            self.hear(items);
+        }
+    }
+
+    /// Gives the other node up for gone, as a node that was silent for long is.
+    fn forget(&mut self, now: Time) {
+        self.incarnation += 1;
+        self.link = NodeLink::new(self.incarnation, now);
+        self.heard = None;
+        self.restarts += 1;
+    }
+}
+
+struct Bus {
+    rng: Rng,
+    now: Time,
+    ends: [End; 2],
+    /// On the way to each end.
+    packets: [Vec<Vec<u8>>; 2],
+    faults: u64,
+}
+
+impl Bus {
+    fn new(seed: u64) -> Self {
+        let now = Time::from_ms(1 << 40);
+        let ends = [End::new(1, now), End::new(1, now)];
+        Bus { rng: Rng::new(seed), now, ends, packets: [vec![], vec![]], faults: 0 }
+    }
+
+    fn step(&mut self, forgets: bool) {
+        let who = self.rng.below(2) as usize;
+        match self.rng.below(20) {
+            0..=5 => self.ends[who].say(),
+            6..=10 => self.transmit(who),
+            11..=17 => self.deliver(who, true),
+            18 if forgets && self.rng.one_in(40) => self.ends[who].forget(self.now),
+            _ => self.now = self.now + Duration::from_millis(self.rng.below(700)),
+        }
+    }
+
+    fn transmit(&mut self, who: usize) {
+        let mut packet = Vec::new();
+        while self.ends[who].link.poll_transmit(self.now, &mut packet) {
+            assert!(packet.len() <= BATCH_BYTES_MAX + PACKET_OVERHEAD);
+            self.packets[1 - who].push(std::mem::take(&mut packet));
+        }
+    }
+
+    fn deliver(&mut self, who: usize, faulty: bool) {
+        if self.packets[who].is_empty() {
+            return;
+        }
+        let fault = if faulty { self.rng.below(12) } else { 12 };
+        let at = if fault == 0 { self.rng.below(self.packets[who].len() as u64) as usize } else { 0 };
+        let packet = if fault == 1 { self.packets[who][at].clone() } else { self.packets[who].remove(at) };
+        self.faults += u64::from(fault <= 2);
+        if fault != 2 {
+            self.ends[who].receive(&packet, self.now);
+        }
+    }
+
+    /// No more faults, until nothing is on its way.
+    fn settle(&mut self) {
+        for _ in 0..40 {
+            self.now = self.now + KEEPALIVE_EVERY;
+            for who in [0, 1] {
+                self.transmit(who);
+                while !self.packets[1 - who].is_empty() {
+                    self.deliver(1 - who, false);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_restarts_everything_arrives_once_and_in_order() {
+    for seed in 0..200 {
+        let mut bus = Bus::new(seed);
+        (0..2000).for_each(|_| bus.step(false));
+        bus.settle();
+        for who in [0, 1] {
+            assert_eq!(bus.ends[who].heard.unwrap_or(0), bus.ends[1 - who].said, "seed {seed}");
+            assert_eq!(bus.ends[who].restarts, 0, "seed {seed}");
+            assert!(bus.ends[who].link.is_idle(), "seed {seed}");
+        }
+        assert!(bus.faults > 20, "seed {seed}: {} faults", bus.faults);
+    }
+}
+
+#[test]
+fn an_end_that_forgets_starts_both_over_and_the_stream_is_whole_again() {
+    for seed in 0..200 {
+        let mut bus = Bus::new(seed);
+        (0..2000).for_each(|_| bus.step(true));
+        bus.settle();
+        bus.ends.iter_mut().for_each(End::say);
+        bus.settle();
+        for who in [0, 1] {
+            assert_eq!(
+                bus.ends[who].heard,
+                Some(bus.ends[1 - who].said),
+                "seed {seed}: the last word arrives"
+            );
+            assert!(bus.ends[who].link.is_idle(), "seed {seed}");
+        }
+    }
+}
