@@ -32,7 +32,7 @@ use self::clock::Clock;
 use self::conns::Conns;
 use self::memory::LargeGate;
 use self::signals::StopSignals;
-use crate::backend::Backend;
+use crate::backend::{Backend, Status};
 use crate::http::Policy;
 use crate::metrics::Metrics;
 
@@ -68,6 +68,8 @@ pub struct Reactor {
     backend: Backend,
     /// How often the backend had come back when that was last looked at.
     restored: u64,
+    /// What was last logged of the store.
+    store_logged: Status,
     /// The last turn ended with answers of the store left.
     has_more_answers: bool,
     /// Turns in a row that put timers off.
@@ -158,6 +160,7 @@ impl Reactor {
             gate: LargeGate::default(),
             restored: backend.restored(),
             backend,
+            store_logged: backend.status().clone(),
             has_more_answers: false,
             deferred_due: 0,
             metrics: Metrics::default(),
@@ -259,11 +262,27 @@ impl Reactor {
                 break true;
             }
         };
+        self.log_store();
         let restored = self.backend.restored();
         if restored != self.restored {
             self.restored = restored;
             self.handle(Input::StoreBack);
         }
+    }
+
+    /// Says when the store goes away, why when the reason changes, and when it is back.
+    fn log_store(&mut self) {
+        let status = self.backend.status();
+        if *status == self.store_logged {
+            return;
+        }
+        match status {
+            Status::Available => tracing::info!("the store answers"),
+            Status::Away { reason } => {
+                tracing::warn!(%reason, "the store is away: open sessions go on, new ones are refused");
+            }
+        }
+        self.store_logged = status.clone();
     }
 
     /// Timers fire after everybody was read: after a long stop, what came meanwhile counts first.
