@@ -69,7 +69,7 @@ pub struct Reactor {
     /// How often the backend had come back when that was last looked at.
     restored: u64,
     /// What was last logged of the store.
-    store_was_available: bool,
+    store_logged: Status,
     /// The last turn ended with answers of the store left.
     has_more_answers: bool,
     /// Turns in a row that put timers off.
@@ -159,8 +159,8 @@ impl Reactor {
             conns: Conns::default(),
             gate: LargeGate::default(),
             restored: backend.restored(),
+            store_logged: backend.status().clone(),
             backend,
-            store_was_available: true,
             has_more_answers: false,
             deferred_due: 0,
             metrics: Metrics::default(),
@@ -270,18 +270,19 @@ impl Reactor {
         }
     }
 
-    /// Says once when the store goes away, and once when it is back.
+    /// Says when the store goes away, why when the reason changes, and when it is back.
     fn log_store(&mut self) {
-        let is_available = *self.backend.status() == Status::Available;
-        if std::mem::replace(&mut self.store_was_available, is_available) == is_available {
+        let status = self.backend.status();
+        if *status == self.store_logged {
             return;
         }
-        match self.backend.status() {
+        match status {
             Status::Available => tracing::info!("the store answers"),
             Status::Away { reason } => {
                 tracing::warn!(%reason, "the store is away: open sessions go on, new ones are refused");
             }
         }
+        self.store_logged = status.clone();
     }
 
     /// Timers fire after everybody was read: after a long stop, what came meanwhile counts first.
