@@ -3,6 +3,7 @@
 //! Owns the state of every connection, session and link. Contains no socket, clock or thread: time is an argument,
 //! bytes are slices. The reactor drives it, and so does a simulator.
 
+pub mod bus;
 pub mod deadlines;
 pub mod event;
 pub mod limits;

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of what items mean. One per remote node; the relay owns them.
 
+pub mod item;
 mod packet;
 
 use std::collections::VecDeque;
@@ -16,8 +17,8 @@ use crate::time::Time;
 
 pub use packet::{Header, PACKET_OVERHEAD};
 
-/// The most bytes of items in one batch.
-pub const BATCH_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes of items in one batch: one piece of a frame at its largest, or many small ones.
+pub const BATCH_BYTES_MAX: usize = item::PIECE_BYTES_MAX + item::OVERHEAD_MAX;
 
 /// How often an end speaks at least, so that a lost tail shows and silence means something.
 pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(1);
