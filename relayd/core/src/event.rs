@@ -11,6 +11,7 @@ use protocol::ws::control::PeerClose;
 
 use crate::store::{Answer, Conn, Deleted, Registered, Request, Ticket};
 use crate::time::Time;
+use crate::wire::inbound::Kind;
 
 /// Something happened.
 #[derive(Clone, Copy, Debug)]
@@ -157,11 +158,30 @@ pub enum Goodbye {
     Echo(Option<u16>),
 }
 
+/// A frame, or a piece of one, that came from another node.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// For whom.
+    pub conn: Conn,
+    /// Over which link. Pieces of one message come over one link.
+    pub link: u32,
+    /// Who sent it.
+    pub from: Role,
+    /// Text or binary.
+    pub kind: Kind,
+    /// The last piece.
+    pub is_last: bool,
+    /// The payload.
+    pub bytes: &'a [u8],
+}
+
 /// Where a message of a connection goes: a look-up, nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// To this connection.
     Peer(Conn),
+    /// To another node, by this handle: `Relay::put_frame`.
+    Remote(u32),
     /// It is the first message: into `Relay::handle`.
     Core,
     /// Nobody is there: it is dropped, and counted.

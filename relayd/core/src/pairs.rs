@@ -2,12 +2,12 @@
 //!
 //! Contains no decision: the relay reads and writes it. A session is here exactly while one of its roles is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use protocol::ids::{Role, SessionId, TokenDigest};
 use protocol::message::InstanceClaim;
 
-use crate::store::{Conn, Hold};
+use crate::store::{Conn, Hold, Holder};
 use crate::time::Time;
 
 /// One end of a session, held by a connection of this node.
@@ -16,6 +16,15 @@ pub(crate) struct End {
     pub conn: Conn,
     pub generation: u64,
     pub instance: Option<InstanceClaim>,
+}
+
+/// A link to a connection of another node that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    /// Who holds the other role, as far as is known.
+    pub holder: Holder,
+    /// When it was last said.
+    pub said_at: Time,
 }
 
 /// One session.
@@ -32,6 +41,10 @@ pub(crate) struct Pair {
     pub idle_due: Option<Time>,
     /// When its touch timer fires.
     pub touch_due: Time,
+    /// The link to another node that is wanted, or stands.
+    pub wish: Option<Wish>,
+    /// Links to other nodes that were opened. Never starts over while the session is here.
+    pub attempts: u32,
 }
 
 impl Pair {
@@ -61,7 +74,7 @@ impl Pair {
 /// All sessions that this node holds a role of.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
-    sessions: HashMap<SessionId, Pair>,
+    sessions: BTreeMap<SessionId, Pair>,
 }
 
 impl Pairs {
@@ -85,14 +98,31 @@ impl Pairs {
         self.sessions.iter().map(|(&session, pair)| (session, pair))
     }
 
+    /// Drops the wishes that `keep` does not want.
+    pub fn retain_wishes(&mut self, keep: impl Fn(&Wish) -> bool) {
+        for pair in self.sessions.values_mut() {
+            pair.wish = pair.wish.filter(&keep);
+        }
+    }
+
     /// Puts `end` into its role. True if the session is new here: its timers want arming.
     pub fn put(&mut self, session: SessionId, token: TokenDigest, role: Role, end: End, now: Time) -> bool {
         let mut is_new = false;
         let pair = self.sessions.entry(session).or_insert_with(|| {
             is_new = true;
-            Pair { token, ends: [None; 2], active: now, told: now, idle_due: None, touch_due: now }
+            Pair {
+                token,
+                ends: [None; 2],
+                active: now,
+                told: now,
+                idle_due: None,
+                touch_due: now,
+                wish: None,
+                attempts: 0,
+            }
         });
         pair.ends[role.index()] = Some(end);
+        pair.wish = None;
         // A claim is activity, and the store knows of it.
         (pair.active, pair.told) = (now, now);
         is_new

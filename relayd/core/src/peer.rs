@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use protocol::ids::{Role, SessionId, TokenDigest};
-use protocol::message::InstanceClaim;
+use protocol::message::{InstanceClaim, KillReason};
 
 use crate::limits::{Limits, STALL_BYTES};
 use crate::store::Conn;
@@ -45,9 +45,18 @@ pub(crate) enum State {
     /// Holds its role; the other one is not here.
     Waiting { session: SessionId, role: Role },
     /// Holds its role and has a peer.
-    Linked { session: SessionId, role: Role, to: Conn },
+    Linked { session: SessionId, role: Role, to: Target },
     /// A Close frame is queued; the socket goes when it is written and drained, at the latest then.
     Closing { until: Time },
+}
+
+/// The other end of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A connection of this node.
+    Here(Conn),
+    /// A connection of another node, by this node's handle for the link.
+    There(u32),
 }
 
 /// What was claimed, until the store answers.
@@ -57,6 +66,10 @@ pub(crate) struct PendingClaim {
     pub token: TokenDigest,
     pub role: Role,
     pub instance: Option<InstanceClaim>,
+    /// Another node said meanwhile that a claim of this generation took the role.
+    pub outdated_by: Option<u64>,
+    /// Another node said meanwhile that the session ended.
+    pub killed: Option<KillReason>,
 }
 
 /// How far a socket has come since bytes began to wait for it.
@@ -110,10 +123,18 @@ impl Peer {
         }
     }
 
-    /// The connection it is linked to.
-    pub fn link(&self) -> Option<Conn> {
+    /// What it is linked to.
+    pub fn target(&self) -> Option<Target> {
         match self.state {
             State::Linked { to, .. } => Some(to),
+            _ => None,
+        }
+    }
+
+    /// The connection of this node that it is linked to.
+    pub fn link(&self) -> Option<Conn> {
+        match self.target() {
+            Some(Target::Here(to)) => Some(to),
             _ => None,
         }
     }

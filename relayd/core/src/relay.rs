@@ -6,9 +6,14 @@
 
 mod claims;
 mod ends;
+mod nodes;
+mod remote;
 mod sessions;
 
-use std::collections::VecDeque;
+use self::nodes::Nodes;
+use self::remote::Remote;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use protocol::close::CloseCode;
 use protocol::ids::{NodeId, SessionId};
@@ -19,7 +24,7 @@ use crate::deadlines::Deadlines;
 use crate::event::{Action, Goodbye, Input, Verdict};
 use crate::limits::{CHECK_EVERY, CLOSE_WITHIN, HELLO_WITHIN, Limits};
 use crate::pairs::Pairs;
-use crate::peer::{Finding, Peer, State};
+use crate::peer::{Finding, Peer, State, Target};
 use crate::store::{Answer, Conn, Deleted, Registered, Request};
 use crate::time::Time;
 
@@ -31,7 +36,14 @@ pub struct Relay {
     /// By [`Conn::slot`].
     peers: Vec<Option<Peer>>,
     pairs: Pairs,
+    /// Links between two connections of this node.
     links: usize,
+    /// The embedded store is used: there are no other nodes.
+    is_alone: bool,
+    nodes: Nodes,
+    /// Ends of links to other nodes, by this node's handle, which is never reused.
+    remotes: BTreeMap<u32, Remote>,
+    next_handle: u32,
     deadlines: Deadlines<Timer>,
     actions: VecDeque<Action>,
     /// Set while the process stops: when it ends.
@@ -49,19 +61,28 @@ enum Timer {
     Touch(SessionId),
     /// All holds are compared with the store.
     Check,
+    /// The probe, the keepalives, and who is silent.
+    Bus,
 }
 
 impl Relay {
-    /// A relay without connections, on node `node`.
-    pub fn new(node: NodeId, limits: Limits, now: Time) -> Self {
+    /// A relay without connections, on node `node`. `is_alone`: no other node can be reached.
+    pub fn new(node: NodeId, is_alone: bool, limits: Limits, now: Time) -> Self {
         let mut deadlines = Deadlines::new();
         deadlines.arm(Timer::Check, now + CHECK_EVERY);
+        if !is_alone {
+            deadlines.arm(Timer::Bus, now);
+        }
         Relay {
             node,
             limits,
             peers: Vec::new(),
             pairs: Pairs::default(),
             links: 0,
+            is_alone,
+            nodes: Nodes::new(now),
+            remotes: BTreeMap::new(),
+            next_handle: 0,
             deadlines,
             actions: VecDeque::new(),
             draining: None,
@@ -111,7 +132,10 @@ impl Relay {
         match peer.state {
             State::Linked { to, .. } => {
                 peer.active = now;
-                Verdict::Peer(to)
+                match to {
+                    Target::Here(to) => Verdict::Peer(to),
+                    Target::There(handle) => Verdict::Remote(handle),
+                }
             }
             State::ExpectHello { .. } => Verdict::Core,
             State::Waiting { .. } => {
@@ -125,11 +149,14 @@ impl Relay {
 
     /// True if `conn` must not be read: the store has not answered its hello, or its peer is congested. Derived anew
     /// each time from the link and the peer's mark.
-    pub fn is_paused(&self, conn: Conn) -> bool {
+    pub fn is_paused(&mut self, conn: Conn) -> bool {
         let Some(peer) = self.peer(conn) else { return true };
         match peer.state {
             State::ExpectClaim { .. } => true,
-            State::Linked { to, .. } => self.peer(to).is_some_and(|target| target.congested),
+            State::Linked { to: Target::Here(to), .. } => {
+                self.peer(to).is_some_and(|target| target.congested)
+            }
+            State::Linked { to: Target::There(handle), .. } => self.is_blocked(handle),
             _ => false,
         }
     }
@@ -249,15 +276,11 @@ impl Relay {
         for slot in 0..self.peers.len() {
             let Some(peer) = &self.peers[slot] else { continue };
             let conn = Conn { slot: slot as u32, name: peer.name };
-            let (is_linked, holds) = (peer.link().is_some(), peer.holds());
             if matches!(peer.state, State::Closing { .. }) {
                 continue;
             }
             self.send(conn, Notice::GoingAway);
-            if let Some((_, role)) = holds.filter(|_| is_linked) {
-                self.unlink(conn);
-                self.send(conn, Notice::PeerLeft { role: role.other() });
-            }
+            self.unlink(conn, now);
             self.close(conn, Goodbye::AfterAll(CloseCode::GoingAway), now);
         }
     }
@@ -268,6 +291,7 @@ impl Relay {
                 Timer::Conn(conn) => self.on_conn_due(conn, now),
                 Timer::Idle(session) => self.on_idle_due(session, now),
                 Timer::Touch(session) => self.on_touch_due(session, now),
+                Timer::Bus => self.on_bus_tick(now),
                 Timer::Check => {
                     self.deadlines.arm(Timer::Check, now + CHECK_EVERY);
                     self.check_all(now);

@@ -47,6 +47,9 @@ pub(crate) struct Counts {
     pub store_faults: u64,
     pub pauses: u64,
     pub aborts: u64,
+    pub delivered_remote: u64,
+    pub bus_faults: u64,
+    pub restarts: u64,
 }
 
 impl Counts {
@@ -58,6 +61,9 @@ impl Counts {
         self.store_faults += other.store_faults;
         self.pauses += other.pauses;
         self.aborts += other.aborts;
+        self.delivered_remote += other.delivered_remote;
+        self.bus_faults += other.bus_faults;
+        self.restarts += other.restarts;
     }
 }
 
@@ -99,7 +105,7 @@ fn the_promises_hold_under_every_seed() {
         }
     }
     println!("{seeds} seeds: {total:?}");
-    let all = [total.delivered, total.dropped_absent, total.takeovers, total.kills];
+    let all = [total.delivered, total.delivered_remote, total.dropped_absent, total.takeovers, total.kills];
     assert!(all.iter().all(|&count| count > seeds / 4), "too little happened: {total:?}");
     assert!(total.store_faults > 0 && total.pauses > 0 && total.aborts > 0, "too little happened: {total:?}");
 }

@@ -28,10 +28,7 @@ impl End {
     fn hear(&mut self, items: &[u8]) {
         for item in items.chunks_exact(8) {
             let number = u64::from_be_bytes(item.try_into().unwrap());
-            match self.heard {
-                Some(last) => assert_eq!(number, last + 1, "a gap or a double without a restart"),
-                None => {}
-            }
+            if let Some(last) = self.heard { assert_eq!(number, last + 1, "a gap or a double without a restart") }
             self.heard = Some(number);
         }
     }

@@ -10,6 +10,7 @@ use protocol::message::{Hello, Notice};
 use super::Relay;
 use crate::event::{Action, Goodbye};
 use crate::limits::CLAIM_WITHIN;
+use crate::node_link::item::Item;
 use crate::peer::{PendingClaim, State};
 use crate::store::{Claimed, Conn, Holder, Request};
 use crate::time::Time;
@@ -31,7 +32,8 @@ impl Relay {
             return self.refuse(conn, CloseCode::Unauthorized, now);
         };
         let (token, role, instance) = (token.digest(), hello.role, hello.instance);
-        let claim = Box::new(PendingClaim { session, token, role, instance });
+        let claim =
+            Box::new(PendingClaim { session, token, role, instance, outdated_by: None, killed: None });
         self.set_state(conn, State::ExpectClaim { until: now + CLAIM_WITHIN, claim });
         self.push(Action::Submit(Request::Claim { conn, session, token, role, instance }));
     }
@@ -45,8 +47,9 @@ impl Relay {
         now: Time,
     ) {
         let code = match outcome {
-            Claimed::Granted { generation, same_instance, peer, .. } => {
-                return self.on_granted(conn, session, role, generation, same_instance, peer, now);
+            Claimed::Granted { generation, replaced, same_instance, peer } => {
+                let grant = Grant { session, role, generation, replaced, same_instance, peer };
+                return self.on_granted(conn, &grant, now);
             }
             Claimed::Unauthorized => CloseCode::Unauthorized,
             Claimed::Straggler => CloseCode::Replaced,
@@ -58,23 +61,24 @@ impl Relay {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one answer")]
-    fn on_granted(
-        &mut self,
-        conn: Conn,
-        session: SessionId,
-        role: Role,
-        generation: u64,
-        same_instance: bool,
-        peer: Option<Holder>,
-        now: Time,
-    ) {
+    fn on_granted(&mut self, conn: Conn, grant: &Grant, now: Time) {
+        let &Grant { session, role, generation, replaced, same_instance, peer } = grant;
         // The store has given the role away, whether or not the one that asked is still there.
         self.evict(session, role, same_instance, now);
+        if let Some(holder) = replaced.filter(|holder| holder.node != self.node && !self.is_alone) {
+            let item = Item::Evict { session, role, generation, same: same_instance };
+            self.tell(holder.node, item, now);
+        }
         let Some(claim) = self.pending_claim(conn) else {
             return self.push(Action::Submit(Request::Release { session, role, generation }));
         };
         self.seat(conn, &claim, generation, now);
+        if let Some(reason) = claim.killed {
+            return self.kill(session, reason, now);
+        }
+        if claim.outdated_by.is_some_and(|later| later > generation) {
+            return self.evict(session, role, false, now);
+        }
         self.push(Action::Admit { conn, session, role });
         let here = peer.is_some_and(|holder| self.is_here(session, role.other(), holder));
         self.send(conn, self.hello_ack(session, here));
@@ -82,12 +86,59 @@ impl Relay {
             self.link(session);
         }
         self.push(Action::Resume { conn });
+        self.wish_for_peer(session, role, peer, now);
+    }
+
+    /// Where the store names a holder on another node, a link to it is wanted.
+    pub(super) fn wish_for_peer(&mut self, session: SessionId, role: Role, peer: Option<Holder>, now: Time) {
+        if let Some(holder) = peer.filter(|holder| holder.node != self.node && !self.is_alone) {
+            self.wish_for(session, role, holder, now);
+        }
+    }
+
+    /// Another node says that a later claim took a role.
+    pub(super) fn on_evicted(
+        &mut self,
+        session: SessionId,
+        role: Role,
+        generation: u64,
+        same: bool,
+        now: Time,
+    ) {
+        if self.pairs.end(session, role).is_some_and(|end| end.generation < generation) {
+            self.evict(session, role, same, now);
+        }
+        // One whose claim is not answered yet is judged by the answer.
+        self.note_claims(session, |claim| {
+            if claim.role == role {
+                claim.outdated_by = claim.outdated_by.max(Some(generation));
+            }
+        });
+    }
+
+    /// True if a connection of this node has claimed the role and was not answered yet.
+    pub(super) fn is_claiming(&self, session: SessionId, role: Role) -> bool {
+        self.peers.iter().flatten().any(|peer| match &peer.state {
+            State::ExpectClaim { claim, .. } => claim.session == session && claim.role == role,
+            _ => false,
+        })
+    }
+
+    /// Notes something in every claim of a session that is not answered yet.
+    pub(super) fn note_claims(&mut self, session: SessionId, note: impl Fn(&mut PendingClaim)) {
+        for peer in self.peers.iter_mut().flatten() {
+            if let State::ExpectClaim { claim, .. } = &mut peer.state
+                && claim.session == session
+            {
+                note(claim);
+            }
+        }
     }
 
     /// The older holder of a role on this node goes: it is told, and gets nothing more.
     fn evict(&mut self, session: SessionId, role: Role, same: bool, now: Time) {
         let Some(end) = self.pairs.end(session, role) else { return };
-        self.unlink(end.conn);
+        self.part(end.conn, now);
         if let Some((_, Some(pair))) = self.pairs.take(session, role, end.conn) {
             self.forget_timers(session, &pair);
         }
@@ -125,4 +176,14 @@ impl Relay {
             message_bytes_max: self.limits.message_bytes_max as u64,
         }
     }
+}
+
+/// A claim that the store granted.
+struct Grant {
+    session: SessionId,
+    role: Role,
+    generation: u64,
+    replaced: Option<Holder>,
+    same_instance: bool,
+    peer: Option<Holder>,
 }

@@ -9,7 +9,7 @@ use protocol::message::Notice;
 use super::{Relay, Timer};
 use crate::event::Action;
 use crate::pairs::{End, Pair};
-use crate::peer::{PendingClaim, State};
+use crate::peer::{PendingClaim, State, Target};
 use crate::store::{Conn, Request};
 use crate::time::Time;
 
@@ -22,24 +22,48 @@ impl Relay {
     /// Joins both ends of a session, if both are here and not joined yet.
     pub(super) fn link(&mut self, session: SessionId) {
         let Some(ends) = self.pairs.of(session).and_then(both_ends) else { return };
-        if self.peer(ends[0].conn).is_none_or(|peer| peer.link().is_some()) {
+        if ends.iter().any(|end| self.peer(end.conn).is_none_or(|peer| peer.target().is_some())) {
             return;
         }
         self.links += 1;
         for role in Role::ALL {
             let (conn, to) = (ends[role.index()].conn, ends[role.other().index()].conn);
-            self.set_state(conn, State::Linked { session, role, to });
+            self.set_state(conn, State::Linked { session, role, to: Target::Here(to) });
             let missed = self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed));
             self.send(conn, Notice::PeerJoined { role: role.other(), missed });
             self.push(Action::Resume { conn });
         }
     }
 
-    /// Parts `conn` from its peer, and tells the peer.
-    pub(super) fn unlink(&mut self, conn: Conn) {
-        let role = self.held_by(conn).map(|(_, role)| role);
-        if let (Some(to), Some(role)) = (self.sever(conn), role) {
-            self.send(to, Notice::PeerLeft { role });
+    /// Parts `conn` from its peer though it stays; both are told.
+    pub(super) fn unlink(&mut self, conn: Conn, now: Time) {
+        let (Some((_, role)), Some(_)) =
+            (self.held_by(conn), self.peer(conn).and_then(super::super::peer::Peer::target))
+        else {
+            return;
+        };
+        self.part(conn, now);
+        self.send(conn, Notice::PeerLeft { role: role.other() });
+        self.push(Action::Resume { conn });
+    }
+
+    /// Parts a connection that goes from its peer. Only the peer is told.
+    pub(super) fn part(&mut self, conn: Conn, now: Time) {
+        self.forget_openings(conn);
+        match self.peer(conn).and_then(super::super::peer::Peer::target) {
+            Some(Target::Here(_)) => {
+                let role = self.held_by(conn).map(|(_, role)| role);
+                if let (Some(to), Some(role)) = (self.sever(conn), role) {
+                    self.send(to, Notice::PeerLeft { role });
+                }
+            }
+            Some(Target::There(handle)) => {
+                self.leave_remote(handle, now);
+                if let Some((session, role)) = self.held_by(conn) {
+                    self.set_state(conn, State::Waiting { session, role });
+                }
+            }
+            None => {}
         }
     }
 
@@ -64,7 +88,7 @@ impl Relay {
             self.push(Action::CancelClaim { conn });
         }
         let Some((session, role)) = holds else { return };
-        self.unlink(conn);
+        self.part(conn, now);
         let Some((end, emptied)) = self.pairs.take(session, role, conn) else { return };
         let (told, active) = match (&emptied, self.pairs.of_mut(session)) {
             (Some(pair), _) => (pair.told, pair.active.max(active)),

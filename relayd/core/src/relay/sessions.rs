@@ -8,8 +8,9 @@ use super::ends::age_ms;
 use super::{Relay, Timer};
 use crate::event::{Action, Goodbye};
 use crate::limits::RETRY_AFTER;
+use crate::node_link::item::Item;
 use crate::pairs::Pair;
-use crate::store::{Checked, Conn, Deleted, Expired, Request, Ticket};
+use crate::store::{Checked, Conn, Deleted, Expired, Holder, Request, Ticket};
 use crate::time::Time;
 
 impl Relay {
@@ -26,7 +27,10 @@ impl Relay {
 
     pub(super) fn on_expired(&mut self, session: SessionId, outcome: Expired, now: Time) {
         match outcome {
-            Expired::Over { reason, .. } => self.kill(session, reason, now),
+            Expired::Over { reason, holders } => {
+                self.tell_killed(session, reason, holders, now);
+                self.kill(session, reason, now);
+            }
             Expired::Away => self.arm_idle(session, Some(now + RETRY_AFTER)),
             Expired::Alive { left_ms } => {
                 self.arm_idle(session, Some(now + std::time::Duration::from_millis(left_ms.max(1))));
@@ -49,8 +53,24 @@ impl Relay {
 
     pub(super) fn on_deleted(&mut self, ticket: Ticket, session: SessionId, outcome: Deleted, now: Time) {
         self.push(Action::Deleted { ticket, outcome });
-        if matches!(outcome, Deleted::Gone { .. }) {
+        if let Deleted::Gone { holders } = outcome {
+            self.tell_killed(session, KillReason::Deleted, holders, now);
             self.kill(session, KillReason::Deleted, now);
+        }
+    }
+
+    /// Nodes that hold a role of an ended session are told.
+    fn tell_killed(
+        &mut self,
+        session: SessionId,
+        reason: KillReason,
+        holders: [Option<Holder>; 2],
+        now: Time,
+    ) {
+        for holder in holders.into_iter().flatten() {
+            if holder.node != self.node && !self.is_alone {
+                self.tell(holder.node, Item::Kill { session, reason }, now);
+            }
         }
     }
 
@@ -85,15 +105,19 @@ impl Relay {
                 if peer.is_some_and(|holder| self.is_here(session, role.other(), holder)) {
                     self.link(session);
                 }
+                self.wish_for_peer(session, role, peer, now);
             }
         }
     }
 
     /// Every connection of the session on this node is told and closed.
-    fn kill(&mut self, session: SessionId, reason: KillReason, now: Time) {
+    pub(super) fn kill(&mut self, session: SessionId, reason: KillReason, now: Time) {
+        self.note_claims(session, |claim| claim.killed = Some(reason));
         for role in Role::ALL {
             let Some(end) = self.pairs.end(session, role) else { continue };
+            // Both ends here get the same word, and no other before it.
             self.sever(end.conn);
+            self.part(end.conn, now);
             if let Some((_, Some(pair))) = self.pairs.take(session, role, end.conn) {
                 self.forget_timers(session, &pair);
             }

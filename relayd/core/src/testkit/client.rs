@@ -21,6 +21,9 @@ pub(super) struct Mark {
     pub number: u64,
 }
 
+/// A link: by what both ends know of it.
+pub(super) type LinkName = (u64, u64, u32);
+
 /// What a client has sent and the server has not read.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sent {
@@ -34,10 +37,10 @@ pub(super) enum Sent {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Queued {
     Notice(Notice),
-    /// A `peer-joined`, with the number of the link: both ends of one link are told with the same number.
+    /// A `peer-joined`, with the name of the link: both ends of one link are told with the same name.
     Joined {
         notice: Notice,
-        link: u64,
+        link: LinkName,
     },
     Frame(Mark),
     Ping,
@@ -72,13 +75,13 @@ struct View {
     closed: bool,
     link: Option<Link>,
     /// By link: the first frame that the client sent knowing of it.
-    first_sent: Vec<(u64, u64)>,
+    first_sent: Vec<(LinkName, u64)>,
 }
 
 /// The client was told that its peer is here.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Link {
-    pub number: u64,
+    pub name: LinkName,
     /// Whom frames come from in this link, and the last of them.
     pub from: Option<(u64, u64)>,
 }
@@ -105,13 +108,18 @@ impl Client {
     pub fn send_frame(&mut self) {
         self.numbered += 1;
         if let Some(link) = self.view.link
-            && self.first_sent(link.number).is_none()
+            && self.first_sent(link.name).is_none()
         {
-            self.view.first_sent.push((link.number, self.numbered));
+            self.view.first_sent.push((link.name, self.numbered));
         }
         let mark =
             Mark { session: self.session, from: self.role, sender: self.conn.name, number: self.numbered };
         self.sent.push_back(Sent::Frame(mark));
+    }
+
+    /// It holds its role and is not being closed.
+    pub fn holds(&self) -> bool {
+        self.is_joined && !self.is_closing
     }
 
     pub fn link(&self) -> Option<Link> {
@@ -119,7 +127,7 @@ impl Client {
     }
 
     /// The first frame that the client sent knowing of a link.
-    pub fn first_sent(&self, link: u64) -> Option<u64> {
+    pub fn first_sent(&self, link: LinkName) -> Option<u64> {
         self.view.first_sent.iter().find(|(of, _)| *of == link).map(|&(_, first)| first)
     }
 
@@ -129,7 +137,7 @@ impl Client {
     }
 
     /// Something reached the client. `first_known` is the first frame that a sender sent knowing of a link.
-    pub fn receive(&mut self, item: Queued, first_known: impl Fn(u64, u64) -> Option<u64>) {
+    pub fn receive(&mut self, item: Queued, first_known: impl Fn(u64, LinkName) -> Option<u64>) {
         assert!(!self.view.closed, "{item:?} after the Close frame");
         match item {
             Queued::Ping => {}
@@ -144,12 +152,12 @@ impl Client {
         }
     }
 
-    fn receive_joined(&mut self, notice: Notice, number: u64) {
+    fn receive_joined(&mut self, notice: Notice, name: LinkName) {
         let Notice::PeerJoined { role, .. } = notice else { panic!("{notice:?}") };
         assert!(self.view.acked, "peer-joined before hello-ack");
         assert_eq!(role, self.role.other());
         assert!(self.view.link.is_none(), "peer-joined twice without peer-left");
-        self.view.link = Some(Link { number, from: None });
+        self.view.link = Some(Link { name, from: None });
     }
 
     fn receive_notice(&mut self, notice: Notice) {
@@ -169,7 +177,7 @@ impl Client {
     }
 
     /// In order, once, without gaps, from one sender per link, and nothing lost that was sent in knowledge of it.
-    fn receive_frame(&mut self, mark: Mark, first_known: impl Fn(u64, u64) -> Option<u64>) {
+    fn receive_frame(&mut self, mark: Mark, first_known: impl Fn(u64, LinkName) -> Option<u64>) {
         assert_eq!((mark.session, mark.from), (self.session, self.role.other()), "a foreign frame");
         let link = self.view.link.as_mut().unwrap_or_else(|| panic!("{mark:?} outside a link"));
         match link.from {
@@ -177,7 +185,7 @@ impl Client {
                 assert_eq!((mark.sender, mark.number), (sender, last + 1), "a gap or a double");
             }
             None => {
-                if let Some(first) = first_known(mark.sender, link.number) {
+                if let Some(first) = first_known(mark.sender, link.name) {
                     assert!(
                         mark.number <= first,
                         "{mark:?}: lost what was sent after peer-joined, from {first} on"

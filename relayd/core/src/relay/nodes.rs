@@ -1,0 +1,219 @@
+//! Other nodes: the stream to each, and who is alive.
+//!
+//! A node publishes a probe to itself each second. While its own probe is old it hears nothing, so it judges nobody and the
+//! others' clocks stand still. A node that is silent for long while our probe is fresh is gone: every link over it ends.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use protocol::ids::NodeId;
+
+use super::{Relay, Timer};
+use crate::bus::{self, Message};
+use crate::node_link::item::{self, Item};
+use crate::node_link::{Header, NodeLink, Taken};
+use crate::time::Time;
+
+/// How often the bus is looked at.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Our own probe, heard within this, proves that we hear.
+const PROBE_FRESH: Duration = Duration::from_secs(2);
+
+/// Silence, in time that we can judge, after which a node is gone.
+const SILENT_MAX: Duration = Duration::from_secs(4);
+
+/// Without links for this long, a stream is forgotten.
+const UNUSED_MAX: Duration = Duration::from_secs(60);
+
+/// All windows together stay under what Redis lets a subscriber lag behind, in bytes.
+const WINDOWS_MAX: usize = 4 * 1024 * 1024;
+
+/// The least that one window may hold, in bytes.
+const WINDOW_MIN: usize = 64 * 1024;
+
+/// The bus, as this node sees it.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    known: BTreeMap<NodeId, Node>,
+    /// Rises with every stream that starts over.
+    incarnation: u64,
+    probe_sent: u64,
+    probe_sent_at: Option<Time>,
+    probe_heard_at: Option<Time>,
+    ticked_at: Time,
+}
+
+/// Another node.
+#[derive(Debug)]
+struct Node {
+    link: NodeLink,
+    /// How long it has been silent, in time that we could judge.
+    silent: Duration,
+    /// When it was last of use.
+    used_at: Time,
+    /// Somebody is not read because the window was full.
+    blocks: bool,
+}
+
+impl Nodes {
+    pub fn new(now: Time) -> Self {
+        Nodes {
+            known: BTreeMap::new(),
+            incarnation: 0,
+            probe_sent: 0,
+            probe_sent_at: None,
+            probe_heard_at: None,
+            ticked_at: now,
+        }
+    }
+
+    fn hears(&self, now: Time) -> bool {
+        self.probe_heard_at.is_some_and(|at| now.since(at) <= PROBE_FRESH)
+    }
+
+    fn next_incarnation(&mut self) -> u64 {
+        self.incarnation += 1;
+        self.incarnation
+    }
+
+    /// What one stream may hold unacknowledged, in bytes.
+    fn window(&self) -> usize {
+        (WINDOWS_MAX / self.known.len().max(1)).max(WINDOW_MIN)
+    }
+}
+
+impl Relay {
+    /// How many other nodes are known.
+    pub fn nodes(&self) -> usize {
+        self.nodes.known.len()
+    }
+
+    /// True if every stream is acknowledged.
+    pub fn is_bus_idle(&self) -> bool {
+        self.nodes.known.values().all(|node| node.link.is_idle())
+    }
+
+    /// How long ago this node last heard its own probe; `None` if it never did.
+    pub fn probe_age(&self, now: Time) -> Option<Duration> {
+        self.nodes.probe_heard_at.map(|at| now.since(at))
+    }
+
+    /// Writes the next message for the bus; gives whose channel it is for. Call until `None` at the end of a turn.
+    pub fn poll_publish(&mut self, now: Time, out: &mut Vec<u8>) -> Option<NodeId> {
+        if self.is_alone {
+            return None;
+        }
+        if self.nodes.probe_sent_at.is_none_or(|at| now.since(at) >= 2 * TICK) {
+            self.nodes.probe_sent_at = Some(now);
+            self.nodes.probe_sent += 1;
+            bus::write_probe(out, self.nodes.probe_sent);
+            return Some(self.node);
+        }
+        let start = out.len();
+        bus::begin_packet(out, self.node);
+        for (&id, node) in &mut self.nodes.known {
+            if node.link.poll_transmit(now, out) {
+                return Some(id);
+            }
+        }
+        out.truncate(start);
+        None
+    }
+
+    /// A message came from the bus. Gives the items to take, one after the other, with [`Relay::handle_item`].
+    pub fn take_message<'a>(&mut self, message: &'a [u8], now: Time) -> Option<(NodeId, &'a [u8])> {
+        match Message::parse(message)? {
+            Message::Probe(number) => {
+                if number == self.nodes.probe_sent {
+                    self.nodes.probe_heard_at = Some(now);
+                }
+                None
+            }
+            Message::Packet { from, bytes } if from != self.node => self.take_packet(from, bytes, now),
+            Message::Packet { .. } => None,
+        }
+    }
+
+    fn take_packet<'a>(&mut self, from: NodeId, bytes: &'a [u8], now: Time) -> Option<(NodeId, &'a [u8])> {
+        let (header, items) = Header::parse(bytes)?;
+        let fresh = self.nodes.next_incarnation();
+        let node = self.node_mut(from, now);
+        node.silent = Duration::ZERO;
+        let outcome = node.link.handle(&header, items, fresh, now);
+        let taken = match outcome.taken {
+            Taken::Items(items) => Some((from, items)),
+            Taken::Nothing => None,
+        };
+        if outcome.restarted {
+            self.end_links_over(from);
+        }
+        self.unblock(from);
+        taken
+    }
+
+    /// Says something to a node, behind all that was said before.
+    pub(super) fn tell(&mut self, to: NodeId, item: Item<'_>, now: Time) {
+        let node = self.node_mut(to, now);
+        node.used_at = now;
+        let len = if let Item::Frame { bytes, .. } = item { bytes.len() } else { 0 };
+        item.write_to(node.link.item(item::OVERHEAD_MAX + len));
+    }
+
+    /// True if the stream to `node` takes no more frames now. Who asks will be resumed.
+    pub(super) fn is_window_full(&mut self, node: NodeId) -> bool {
+        let window = self.nodes.window();
+        let Some(node) = self.nodes.known.get_mut(&node) else { return false };
+        node.blocks |= node.link.pending() >= window;
+        node.link.pending() >= window
+    }
+
+    pub(super) fn on_bus_tick(&mut self, now: Time) {
+        self.deadlines.arm(Timer::Bus, now + TICK);
+        let (hears, elapsed) = (self.nodes.hears(now), now.since(self.nodes.ticked_at));
+        self.nodes.ticked_at = now;
+        let mut gone = Vec::new();
+        for (&id, node) in &mut self.nodes.known {
+            if hears {
+                // A turn that came late says nothing of the others.
+                node.silent += elapsed.min(2 * TICK);
+            }
+            let is_unused = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
+            if node.silent > SILENT_MAX || is_unused {
+                gone.push(id);
+            }
+        }
+        for id in gone {
+            let in_use = self.remotes_over(id).next().is_some();
+            let is_silent = self.nodes.known.get(&id).is_some_and(|node| node.silent > SILENT_MAX);
+            if is_silent || !in_use {
+                self.nodes.known.remove(&id);
+                self.end_links_over(id);
+                self.forget_wishes_for(id);
+            }
+        }
+        self.repeat_wishes(now);
+    }
+
+    /// Whoever waited for room in the stream may go on.
+    fn unblock(&mut self, id: NodeId) {
+        let low = self.nodes.window() / 2;
+        let Some(node) = self.nodes.known.get_mut(&id) else { return };
+        if node.blocks && node.link.pending() < low {
+            node.blocks = false;
+            self.resume_over(id);
+        }
+    }
+
+    fn node_mut(&mut self, id: NodeId, now: Time) -> &mut Node {
+        let fresh = self.nodes.incarnation + 1;
+        let node = self.nodes.known.entry(id).or_insert_with(|| Node {
+            link: NodeLink::new(fresh, now),
+            silent: Duration::ZERO,
+            used_at: now,
+            blocks: false,
+        });
+        self.nodes.incarnation = fresh;
+        node
+    }
+}

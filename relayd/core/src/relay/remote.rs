@@ -1,0 +1,384 @@
+//! Links to connections of other nodes: opened, not assumed.
+//!
+//! The workstation's node opens, the phone's accepts if it really has that connection; only then is either told. Frames, the
+//! end of a link and the credit for its frames travel in one stream, so their order is the order of what happened. A link
+//! whose stream starts over has ended; if both ends live it is opened again.
+
+use std::time::Duration;
+
+use protocol::ids::{NodeId, Role, SessionId};
+use protocol::message::Notice;
+
+use super::Relay;
+use crate::event::{Action, Delivery};
+use crate::node_link::item::{Item, LinkKey, PIECE_BYTES_MAX};
+use crate::pairs::Wish;
+use crate::peer::{State, Target};
+use crate::store::{Conn, Holder, Request};
+use crate::time::Time;
+use crate::wire::inbound::Kind;
+
+/// Payload bytes of one direction of one link that may be on their way to a socket.
+pub const CREDIT: u32 = 256 * 1024;
+
+/// A message larger than this is followed by nothing until all of it was taken: there is one large message in a queue.
+pub const LARGE: usize = PIECE_BYTES_MAX;
+
+/// How often a wish is repeated.
+const WISH_EVERY: Duration = Duration::from_secs(1);
+
+/// This node's end of a link to another.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub node: NodeId,
+    pub conn: Conn,
+    pub session: SessionId,
+    /// The role that is held here.
+    pub role: Role,
+    key: LinkKey,
+    /// The other node's name for the link, once it stands.
+    theirs: Option<u32>,
+    /// Payload bytes that may still be sent. Below zero by less than one piece.
+    credit: i64,
+    /// A large message was sent: nothing more until all credit is back.
+    awaits_all: bool,
+    /// Payload bytes that came and were not credited.
+    owed: u32,
+    /// The other end awaits all.
+    owes_all: bool,
+}
+
+impl Relay {
+    /// How many links to other nodes stand or are being opened.
+    pub fn links_remote(&self) -> usize {
+        self.remotes.len()
+    }
+
+    /// Puts a frame, or the next piece of a large one, into the stream. Pieces are at most [`PIECE_BYTES_MAX`]; the caller
+    /// has seen that `conn` is not paused.
+    pub fn put_frame(
+        &mut self,
+        handle: u32,
+        kind: Kind,
+        is_last: bool,
+        message_len: usize,
+        bytes: &[u8],
+        now: Time,
+    ) {
+        let Some(remote) = self.remotes.get_mut(&handle) else { return };
+        let (Some(theirs), node) = (remote.theirs, remote.node) else { return };
+        remote.credit -= bytes.len() as i64;
+        remote.awaits_all |= is_last && message_len > LARGE;
+        self.tell(node, Item::Frame { handle: theirs, kind, is_last, bytes }, now);
+    }
+
+    /// The socket of `conn` has taken what came from another node, down to the low mark.
+    pub fn note_taken(&mut self, conn: Conn, now: Time) {
+        let Some(Target::There(handle)) = self.peer(conn).and_then(super::super::peer::Peer::target) else {
+            return;
+        };
+        let Some(remote) = self.remotes.get_mut(&handle) else { return };
+        let is_worth = remote.owed >= CREDIT / 4 || (remote.owes_all && remote.owed > 0);
+        if let (Some(theirs), true) = (remote.theirs, is_worth) {
+            let (bytes, node) = (std::mem::take(&mut remote.owed), remote.node);
+            remote.owes_all = false;
+            self.tell(node, Item::Credit { handle: theirs, bytes }, now);
+        }
+    }
+
+    /// One item of another node. A frame is handed on; all else leaves actions to poll.
+    pub fn handle_item<'a>(&mut self, from: NodeId, item: Item<'a>, now: Time) -> Option<Delivery<'a>> {
+        match item {
+            Item::Frame { handle, kind, is_last, bytes } => {
+                return self.on_frame(from, handle, kind, is_last, bytes, now);
+            }
+            Item::Credit { handle, bytes } => self.on_credit(from, handle, bytes),
+            Item::Ask { session, workstation, phone } => self.on_ask(from, session, workstation, phone, now),
+            Item::Open { session, key, handle } => self.on_open(from, session, key, handle, now),
+            Item::Accept { handle, own } => self.on_accept(from, handle, own, now),
+            Item::Gone { session, role, generation } => self.on_gone_there(session, role, generation),
+            Item::Left { handle } => self.on_left_there(from, handle),
+            Item::Evict { session, role, generation, same } => {
+                self.on_evicted(session, role, generation, same, now);
+            }
+            Item::Kill { session, reason } => self.kill(session, reason, now),
+        }
+        self.check_invariants();
+        None
+    }
+
+    /// The other role is held on another node: a link to it is wanted.
+    pub(super) fn wish_for(&mut self, session: SessionId, role: Role, holder: Holder, now: Time) {
+        let Some(pair) = self.pairs.of_mut(session) else { return };
+        let Some(end) = pair.end(role) else { return };
+        let is_said = |wish: Wish| wish.holder == holder && now.since(wish.said_at) < WISH_EVERY;
+        if pair.wish.is_some_and(|wish| wish.holder.generation > holder.generation || is_said(wish)) {
+            return;
+        }
+        pair.wish = Some(Wish { holder, said_at: now });
+        let linked_to = self.peer(end.conn).and_then(super::super::peer::Peer::target);
+        let stands = match linked_to {
+            Some(Target::There(handle)) => self.remotes.get(&handle).is_some_and(|remote| {
+                remote.node == holder.node && generation_of(&remote.key, role.other()) == holder.generation
+            }),
+            Some(Target::Here(_)) => true,
+            None => false,
+        };
+        if !stands {
+            self.say_wish(session, role, now);
+        }
+    }
+
+    /// Asks for, or opens, the link that is wanted.
+    fn say_wish(&mut self, session: SessionId, role: Role, now: Time) {
+        let Some(pair) = self.pairs.of_mut(session) else { return };
+        let (Some(end), Some(wish)) = (pair.end(role), &mut pair.wish) else { return };
+        wish.said_at = now;
+        let (node, other) = (wish.holder.node, wish.holder.generation);
+        if role == Role::Phone {
+            let item = Item::Ask { session, workstation: other, phone: end.generation };
+            return self.tell(node, item, now);
+        }
+        pair.attempts += 1;
+        let key = LinkKey { workstation: end.generation, phone: other, attempt: pair.attempts };
+        let opening = self.remotes.iter().find(|(_, r)| r.conn == end.conn && r.theirs.is_none());
+        if let Some(handle) = opening.map(|(&handle, _)| handle) {
+            self.remotes.remove(&handle);
+        }
+        let handle = self.add_remote(node, end.conn, session, role, key, None);
+        self.tell(node, Item::Open { session, key, handle }, now);
+    }
+
+    /// Each second a wish that has not come true is said again.
+    pub(super) fn repeat_wishes(&mut self, now: Time) {
+        let due: Vec<(SessionId, Role)> = self
+            .pairs
+            .iter()
+            .filter(|(_, pair)| pair.wish.is_some_and(|wish| now.since(wish.said_at) >= WISH_EVERY))
+            .filter_map(|(session, pair)| {
+                let (role, end) = pair.ends().next()?;
+                let is_lonely = self.peer(end.conn).is_some_and(|peer| peer.target().is_none());
+                (is_lonely && pair.ends().count() == 1).then_some((session, role))
+            })
+            .collect();
+        for (session, role) in due {
+            self.say_wish(session, role, now);
+        }
+    }
+
+    pub(super) fn forget_wishes_for(&mut self, node: NodeId) {
+        self.pairs.retain_wishes(|wish| wish.holder.node != node);
+    }
+
+    fn on_ask(&mut self, from: NodeId, session: SessionId, workstation: u64, phone: u64, now: Time) {
+        let role = Role::Workstation;
+        match self.pairs.end(session, role) {
+            Some(end) if end.generation == workstation => {
+                let holder = Holder { node: from, conn: 0, generation: phone };
+                self.wish_for(session, role, holder, now);
+            }
+            // Its claim is not answered here yet; the other will ask again.
+            _ if self.is_claiming(session, role) => {}
+            _ => self.tell(from, Item::Gone { session, role, generation: workstation }, now),
+        }
+    }
+
+    fn on_open(&mut self, from: NodeId, session: SessionId, key: LinkKey, handle: u32, now: Time) {
+        let role = Role::Phone;
+        let Some(end) = self.pairs.end(session, role).filter(|end| end.generation == key.phone) else {
+            if !self.is_claiming(session, role) {
+                self.tell(from, Item::Gone { session, role, generation: key.phone }, now);
+            }
+            return;
+        };
+        match self.peer(end.conn).and_then(super::super::peer::Peer::target) {
+            Some(Target::There(known)) => {
+                let current = self.remotes.get(&known).map(|remote| remote.key);
+                if current.is_some_and(|current| current >= key) {
+                    return self.tell(from, Item::Left { handle }, now);
+                }
+                self.unlink(end.conn, now);
+            }
+            Some(Target::Here(_)) => {
+                let here = self.pairs.end(session, Role::Workstation);
+                if here.is_some_and(|here| here.generation > key.workstation) {
+                    return self.tell(from, Item::Left { handle }, now);
+                }
+                self.unlink(end.conn, now);
+            }
+            None => {}
+        }
+        let own = self.add_remote(from, end.conn, session, role, key, Some(handle));
+        self.tell(from, Item::Accept { handle, own }, now);
+        self.join_remote(own);
+    }
+
+    fn on_accept(&mut self, from: NodeId, handle: u32, own: u32, now: Time) {
+        let Some(remote) = self.remotes.get_mut(&handle).filter(|r| r.node == from && r.theirs.is_none())
+        else {
+            return self.tell(from, Item::Left { handle: own }, now);
+        };
+        remote.theirs = Some(own);
+        let conn = remote.conn;
+        // Whatever the workstation was linked to, this is later.
+        self.unlink(conn, now);
+        self.join_remote(handle);
+    }
+
+    fn on_gone_there(&mut self, session: SessionId, role: Role, generation: u64) {
+        let Some(pair) = self.pairs.of_mut(session) else { return };
+        if pair.wish.is_some_and(|wish| wish.holder.generation == generation) {
+            pair.wish = None;
+            self.push(Action::Submit(Request::Release { session, role, generation }));
+        }
+    }
+
+    fn on_left_there(&mut self, from: NodeId, handle: u32) {
+        let Some(remote) = self.remotes.get(&handle).filter(|remote| remote.node == from) else { return };
+        let (session, was_open) = (remote.session, remote.theirs.is_some());
+        if let Some(pair) = self.pairs.of_mut(session).filter(|_| was_open) {
+            pair.wish = None;
+        }
+        self.end_remote(handle);
+    }
+
+    fn on_frame<'a>(
+        &mut self,
+        from: NodeId,
+        handle: u32,
+        kind: Kind,
+        is_last: bool,
+        bytes: &'a [u8],
+        now: Time,
+    ) -> Option<Delivery<'a>> {
+        let remote = self.remotes.get_mut(&handle).filter(|remote| remote.node == from)?;
+        remote.owed += bytes.len() as u32;
+        let (conn, role, theirs) = (remote.conn, remote.role, remote.theirs?);
+        if !is_last {
+            // A piece waits in this node's memory, which bounds it; the socket is asked for the whole.
+            let bytes = std::mem::take(&mut remote.owed);
+            remote.owes_all = true;
+            self.tell(from, Item::Credit { handle: theirs, bytes }, now);
+        }
+        Some(Delivery { conn, link: handle, from: role.other(), kind, is_last, bytes })
+    }
+
+    fn on_credit(&mut self, from: NodeId, handle: u32, bytes: u32) {
+        let Some(remote) = self.remotes.get_mut(&handle).filter(|remote| remote.node == from) else { return };
+        remote.credit = (remote.credit + i64::from(bytes)).min(i64::from(CREDIT));
+        if remote.credit == i64::from(CREDIT) {
+            remote.awaits_all = false;
+        }
+        let conn = remote.conn;
+        self.push(Action::Resume { conn });
+    }
+
+    /// True if nothing may be put into the link now. Who asks will be resumed.
+    pub(super) fn is_blocked(&mut self, handle: u32) -> bool {
+        let Some(remote) = self.remotes.get(&handle) else { return false };
+        let (node, is_out) = (remote.node, remote.credit <= 0 || remote.awaits_all);
+        is_out || self.is_window_full(node)
+    }
+
+    fn add_remote(
+        &mut self,
+        node: NodeId,
+        conn: Conn,
+        session: SessionId,
+        role: Role,
+        key: LinkKey,
+        theirs: Option<u32>,
+    ) -> u32 {
+        self.next_handle += 1;
+        let credit = i64::from(CREDIT);
+        let remote = Remote {
+            node,
+            conn,
+            session,
+            role,
+            key,
+            theirs,
+            credit,
+            awaits_all: false,
+            owed: 0,
+            owes_all: false,
+        };
+        self.remotes.insert(self.next_handle, remote);
+        self.next_handle
+    }
+
+    /// The link stands: its connection here is told.
+    fn join_remote(&mut self, handle: u32) {
+        let Some(remote) = self.remotes.get(&handle) else { return };
+        let (conn, session, role) = (remote.conn, remote.session, remote.role);
+        self.set_state(conn, State::Linked { session, role, to: Target::There(handle) });
+        let missed = self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed));
+        self.send(conn, Notice::PeerJoined { role: role.other(), missed });
+        self.push(Action::Resume { conn });
+    }
+
+    /// The link ended on the other side: its connection here is told, if it was told of the link.
+    pub(super) fn end_remote(&mut self, handle: u32) {
+        let Some(remote) = self.remotes.remove(&handle) else { return };
+        let conn = remote.conn;
+        if self.peer(conn).and_then(super::super::peer::Peer::target) != Some(Target::There(handle)) {
+            return;
+        }
+        self.set_state(conn, State::Waiting { session: remote.session, role: remote.role });
+        self.send(conn, Notice::PeerLeft { role: remote.role.other() });
+        self.push(Action::Resume { conn });
+    }
+
+    /// The link ended on this side: the other node is told, if it was told of the link.
+    pub(super) fn leave_remote(&mut self, handle: u32, now: Time) {
+        let Some(remote) = self.remotes.remove(&handle) else { return };
+        if let Some(theirs) = remote.theirs {
+            self.tell(remote.node, Item::Left { handle: theirs }, now);
+        }
+    }
+
+    /// Links that are being opened for a connection that goes.
+    pub(super) fn forget_openings(&mut self, conn: Conn) {
+        self.remotes.retain(|_, remote| remote.conn != conn || remote.theirs.is_some());
+    }
+
+    pub(super) fn end_links_over(&mut self, node: NodeId) {
+        let handles: Vec<u32> = self.remotes_over(node).collect();
+        for handle in handles {
+            self.end_remote(handle);
+        }
+    }
+
+    pub(super) fn resume_over(&mut self, node: NodeId) {
+        let conns: Vec<Conn> =
+            self.remotes.values().filter(|remote| remote.node == node).map(|remote| remote.conn).collect();
+        self.actions.extend(conns.into_iter().map(|conn| Action::Resume { conn }));
+    }
+
+    /// What both ends of the link of `conn` know of it: the generations of the two claims and the attempt.
+    #[cfg(test)]
+    pub(crate) fn link_name(&self, conn: Conn) -> Option<(u64, u64, u32)> {
+        match self.peer(conn)?.target()? {
+            Target::There(handle) => {
+                let key = self.remotes.get(&handle)?.key;
+                Some((key.workstation, key.phone, key.attempt))
+            }
+            Target::Here(_) => {
+                let (session, _) = self.held_by(conn)?;
+                let generation = |role| self.pairs.end(session, role).map(|end| end.generation);
+                Some((generation(Role::Workstation)?, generation(Role::Phone)?, u32::MAX))
+            }
+        }
+    }
+
+    pub(super) fn remotes_over(&self, node: NodeId) -> impl Iterator<Item = u32> {
+        self.remotes.iter().filter(move |(_, remote)| remote.node == node).map(|(&handle, _)| handle)
+    }
+}
+
+fn generation_of(key: &LinkKey, role: Role) -> u64 {
+    match role {
+        Role::Workstation => key.workstation,
+        Role::Phone => key.phone,
+    }
+}

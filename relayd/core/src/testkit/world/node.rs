@@ -1,0 +1,393 @@
+//! One node of the world: its relay, its clients, and the driver that does for the relay what the reactor does.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::ids::{NodeId, Role, Token};
+use protocol::message::{Hello, Notice};
+use protocol::ws::control::PeerClose;
+
+use super::World;
+use crate::event::{Action, Delivery, Goodbye, Input, Verdict};
+use crate::limits::Limits;
+use crate::node_link::item::Item;
+use crate::relay::Relay;
+use crate::store::{Answer, Checked, Claimed, Conn, Deleted, Expired, Registered, Request};
+use crate::testkit::client::{Client, LinkName, Mark, Queued, Sent};
+use crate::time::Time;
+use crate::wire::inbound::Kind;
+
+/// The high and low mark of a simulated queue, in items.
+const HIGH: usize = 8;
+const LOW: usize = 2;
+
+/// Answers that find room above the high mark.
+const ANSWERS: usize = 4;
+
+pub(super) struct Node {
+    pub id: NodeId,
+    pub relay: Relay,
+    /// By slot.
+    pub clients: Vec<Option<Client>>,
+    /// Requests that the store has not carried out.
+    requests: VecDeque<Request>,
+    /// Answers that have not come back.
+    answers: VecDeque<Answer>,
+    /// Claims that the store may have carried out though nobody was told.
+    pub unanswered: Vec<u64>,
+    /// Messages of the bus that wait for this node.
+    inbox: VecDeque<Vec<u8>>,
+    /// Messages of which a part has come, by link.
+    gathered: BTreeMap<u32, usize>,
+}
+
+impl Node {
+    pub fn new(number: u64, is_alone: bool, limits: Limits, now: Time) -> Self {
+        let mut id = [7; 16];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        let id = NodeId::from_bytes(id);
+        Node {
+            id,
+            relay: Relay::new(id, is_alone, limits, now),
+            clients: Vec::new(),
+            requests: VecDeque::new(),
+            answers: VecDeque::new(),
+            unanswered: Vec::new(),
+            inbox: VecDeque::new(),
+            gathered: BTreeMap::new(),
+        }
+    }
+
+    pub fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.clients.iter().flatten()
+    }
+
+    pub fn holders(&self) -> impl Iterator<Item = &Client> {
+        self.clients().filter(|client| client.holds())
+    }
+
+    pub fn free_slot(&mut self) -> usize {
+        self.clients.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.clients.push(None);
+            self.clients.len() - 1
+        })
+    }
+
+    fn by_name(&mut self, conn: Conn) -> &mut Client {
+        let client =
+            self.clients[conn.slot as usize].as_mut().expect("an action for a connection that is gone");
+        assert_eq!(client.conn, conn, "an action for a connection that is gone");
+        client
+    }
+}
+
+impl World {
+    /// As the reactor serves one connection: only after an edge or a `Resume`, and not while it is paused.
+    pub(super) fn serve(&mut self, at: usize, slot: usize) {
+        loop {
+            let node = &mut self.nodes[at];
+            let Some(client) = &mut node.clients[slot] else { return };
+            if !client.is_ready {
+                return;
+            }
+            client.is_ready = false;
+            let conn = client.conn;
+            if client.is_closing {
+                client.sent.clear();
+                return;
+            }
+            if client.queue.len() > HIGH + ANSWERS {
+                node.relay.note_congested(conn);
+                return;
+            }
+            if node.relay.is_paused(conn) {
+                self.counts.pauses += 1;
+                return;
+            }
+            let Some(what) = client.sent.pop_front() else { return };
+            client.is_ready = true;
+            node.relay.note_read(conn, self.now);
+            self.take(at, conn, what);
+        }
+    }
+
+    fn take(&mut self, at: usize, conn: Conn, what: Sent) {
+        let now = self.now;
+        match what {
+            Sent::Hello { is_good } => self.take_hello(at, conn, is_good),
+            Sent::Heartbeat if self.nodes[at].by_name(conn).is_joined => {
+                self.nodes[at].relay.note_heartbeat(conn, now);
+                self.queue(at, conn, Queued::Notice(Notice::HbAck));
+            }
+            Sent::Heartbeat => {}
+            Sent::Close => self.handle(at, Input::Left { conn, said: Some(PeerClose::Code(1000)) }),
+            Sent::Frame(mark) => match self.nodes[at].relay.route(conn, now) {
+                Verdict::Peer(to) => {
+                    self.queue(at, to, Queued::Frame(mark));
+                    self.counts.delivered += 1;
+                }
+                Verdict::Remote(handle) => self.put(at, handle, mark),
+                Verdict::Absent => {
+                    self.counts.dropped_absent += 1;
+                    self.nodes[at].by_name(conn).dropped += 1;
+                }
+                Verdict::Core | Verdict::Closing => {}
+            },
+        }
+        self.carry_out(at);
+    }
+
+    /// Into the stream, now and then as a large message of two pieces.
+    fn put(&mut self, at: usize, handle: u32, mark: Mark) {
+        let is_large = self.rng.one_in(30);
+        let mut bytes = mark.to_bytes();
+        bytes.resize(if is_large { 60_000 } else { 30 + self.rng.below(20_000) as usize }, 0);
+        let (relay, now) = (&mut self.nodes[at].relay, self.now);
+        if is_large {
+            relay.put_frame(handle, Kind::Binary, false, 2 * bytes.len(), &bytes, now);
+        }
+        let len = if is_large { 2 * bytes.len() } else { bytes.len() };
+        relay.put_frame(handle, Kind::Binary, true, len, &bytes, now);
+    }
+
+    fn take_hello(&mut self, at: usize, conn: Conn, is_good: bool) {
+        let client = self.nodes[at].by_name(conn);
+        let (session, role) = (client.session, client.role);
+        let (session, token) = self.sessions[session];
+        let token = if is_good { token } else { Token::from_bytes([0xEE; 16]) };
+        let hello = Hello::to_json(session, &token, role, None);
+        self.handle(at, Input::First { conn, payload: hello.as_bytes(), is_text: true });
+    }
+
+    /// The client reads, and so the server's queue drains.
+    pub(super) fn read(&mut self, at: usize, slot: usize, count: usize) {
+        let Some(client) = &mut self.nodes[at].clients[slot] else { return };
+        if !client.reads {
+            return;
+        }
+        let conn = client.conn;
+        let items: Vec<Queued> = (0..count).map_while(|_| client.queue.pop_front()).collect();
+        let left = client.queue.len();
+        for item in &items {
+            self.deliver(at, slot, *item);
+        }
+        if items.iter().any(|item| matches!(item, Queued::Close(_))) {
+            return self.gone(at, slot);
+        }
+        let relay = &mut self.nodes[at].relay;
+        if items.iter().any(|item| matches!(item, Queued::Ping)) {
+            // It answers, and any byte counts.
+            relay.note_read(conn, self.now);
+        }
+        relay.note_written(conn, items.len() * 100_000, left, self.now);
+        if left < LOW {
+            relay.note_relieved(conn);
+            relay.note_taken(conn, self.now);
+        }
+        self.carry_out(at);
+    }
+
+    fn deliver(&mut self, at: usize, slot: usize, item: Queued) {
+        let mut client = self.nodes[at].clients[slot].take().expect("the caller has looked");
+        let nodes = &self.nodes;
+        let first_known = |sender: u64, link: LinkName| {
+            let mut all = nodes.iter().flat_map(Node::clients);
+            all.find(|peer| peer.conn.name == sender)?.first_sent(link)
+        };
+        client.receive(item, first_known);
+        self.nodes[at].clients[slot] = Some(client);
+    }
+
+    pub(super) fn gone(&mut self, at: usize, slot: usize) {
+        if let Some(client) = self.nodes[at].clients[slot].take() {
+            self.handle(at, Input::Gone { conn: client.conn });
+        }
+    }
+
+    /// The store carries out a request, or fails before or after doing so, and answers come back.
+    pub(super) fn store_works(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        if let Some(request) = node.requests.pop_front() {
+            let fails = self.store_is_away || (!self.is_calm && self.rng.one_in(20));
+            if fails && matches!(request, Request::Release { .. }) {
+                // Kept by the backend until it can be sent.
+                node.requests.push_back(request);
+            }
+            let works = !fails || self.rng.one_in(2);
+            let answer = if works { self.table.apply(node.id, &request, self.now) } else { None };
+            self.counts.store_faults += u64::from(fails);
+            if let (true, Request::Claim { conn, .. }) = (fails && works, request) {
+                node.unanswered.push(conn.name);
+            }
+            node.answers.extend(if fails { away(&request) } else { answer });
+        }
+        if self.is_calm || self.rng.one_in(2) {
+            while let Some(answer) = self.nodes[at].answers.pop_front() {
+                self.count_answer(&answer);
+                self.handle(at, Input::Answered(answer));
+            }
+        }
+    }
+
+    /// The node says what it has to say, and hears some of what was said to it.
+    pub(super) fn bus_works(&mut self, at: usize) {
+        let mut message = Vec::new();
+        while let Some(to) = self.nodes[at].relay.poll_publish(self.now, &mut message) {
+            let message = std::mem::take(&mut message);
+            let fault = if self.is_calm { 9 } else { self.rng.below(40) };
+            if self.bus_is_away || fault == 0 {
+                self.counts.bus_faults += 1;
+                continue;
+            }
+            let Some(target) = self.nodes.iter_mut().find(|node| node.id == to) else { continue };
+            if fault == 1 {
+                self.counts.bus_faults += 1;
+                target.inbox.push_back(message.clone());
+            }
+            if fault == 2 {
+                self.counts.bus_faults += 1;
+                target.inbox.push_front(message);
+            } else {
+                target.inbox.push_back(message);
+            }
+        }
+        let count = if self.is_calm { usize::MAX } else { self.rng.below(12) as usize };
+        for _ in 0..count {
+            let Some(message) = self.nodes[at].inbox.pop_front() else { break };
+            self.hear(at, &message);
+        }
+    }
+
+    fn hear(&mut self, at: usize, message: &[u8]) {
+        let taken = self.nodes[at].relay.take_message(message, self.now);
+        self.carry_out(at);
+        let Some((from, mut items)) = taken else { return };
+        while let Some(item) = Item::take(&mut items) {
+            let delivery = self.nodes[at].relay.handle_item(from, item, self.now);
+            self.carry_out(at);
+            if let Some(delivery) = delivery {
+                self.deliver_remote(at, &delivery);
+            }
+        }
+        assert!(items.is_empty(), "a batch is items and nothing else");
+    }
+
+    fn deliver_remote(&mut self, at: usize, delivery: &Delivery<'_>) {
+        let node = &mut self.nodes[at];
+        if !delivery.is_last {
+            *node.gathered.entry(delivery.link).or_default() += delivery.bytes.len();
+            return;
+        }
+        node.gathered.remove(&delivery.link);
+        let mark = Mark::from_bytes(delivery.bytes);
+        assert_eq!(mark.from, delivery.from);
+        self.counts.delivered_remote += 1;
+        self.queue(at, delivery.conn, Queued::Frame(mark));
+    }
+
+    fn count_answer(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Claimed { outcome: Claimed::Granted { replaced: Some(_), .. }, .. } => {
+                self.counts.takeovers += 1;
+            }
+            Answer::Deleted { outcome: Deleted::Gone { .. }, .. } => self.counts.kills += 1,
+            Answer::Expired { outcome: Expired::Over { .. }, .. } => self.counts.kills += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn handle(&mut self, at: usize, input: Input<'_>) {
+        self.nodes[at].relay.handle(input, self.now);
+        self.carry_out(at);
+    }
+
+    fn carry_out(&mut self, at: usize) {
+        while let Some(action) = self.nodes[at].relay.poll_action() {
+            self.apply(at, action);
+        }
+    }
+
+    fn apply(&mut self, at: usize, action: Action) {
+        let node = &mut self.nodes[at];
+        match action {
+            Action::Admit { conn, .. } => node.by_name(conn).is_joined = true,
+            Action::Send { conn, notice: notice @ Notice::PeerJoined { missed, .. } } => {
+                let dropped = std::mem::take(&mut node.by_name(conn).dropped);
+                assert_eq!(missed, dropped, "frames dropped in the absence are counted");
+                let link = node.relay.link_name(conn).expect("it was just told of a link");
+                self.queue(at, conn, Queued::Joined { notice, link });
+            }
+            Action::Send { conn, notice } => self.queue(at, conn, Queued::Notice(notice)),
+            Action::Ping { conn } => self.queue(at, conn, Queued::Ping),
+            Action::Close { conn, say } => {
+                self.queue(at, conn, Queued::Close(say));
+                let client = self.nodes[at].by_name(conn);
+                client.is_closing = true;
+                if matches!(say, Goodbye::Echo(_)) {
+                    client.reads = true;
+                }
+            }
+            Action::Abort { conn } => self.gone(at, conn.slot as usize),
+            Action::Resume { conn } => {
+                // It may be gone by now.
+                if let Some(client) = &mut node.clients[conn.slot as usize] {
+                    client.is_ready = true;
+                }
+            }
+            Action::Submit(request) => node.requests.push_back(request),
+            Action::CancelClaim { conn } => {
+                node.requests
+                    .retain(|request| !matches!(request, Request::Claim { conn: c, .. } if *c == conn));
+            }
+            Action::Registered { .. } | Action::Deleted { .. } => {}
+        }
+    }
+
+    fn queue(&mut self, at: usize, conn: Conn, item: Queued) {
+        let node = &mut self.nodes[at];
+        let client = node.by_name(conn);
+        assert!(!client.is_closing, "{item:?} queued behind the Close frame");
+        client.queue.push_back(item);
+        let left = client.queue.len();
+        node.relay.note_written(conn, 0, left, self.now);
+        if left > HIGH {
+            node.relay.note_congested(conn);
+        }
+    }
+}
+
+impl Mark {
+    fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = vec![self.from.index() as u8];
+        bytes.extend_from_slice(&(self.session as u64).to_be_bytes());
+        bytes.extend_from_slice(&self.sender.to_be_bytes());
+        bytes.extend_from_slice(&self.number.to_be_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let number = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+        let (session, sender, number) = (number(1) as usize, number(9), number(17));
+        Mark { session, from: Role::ALL[usize::from(bytes[0])], sender, number }
+    }
+}
+
+/// What a backend answers in the store's place.
+fn away(request: &Request) -> Option<Answer> {
+    Some(match *request {
+        Request::Register { ticket, .. } => Answer::Registered { ticket, outcome: Registered::Away },
+        Request::Delete { ticket, session, .. } => {
+            Answer::Deleted { ticket, session, outcome: Deleted::Away }
+        }
+        Request::Claim { conn, session, role, .. } => {
+            Answer::Claimed { conn, session, role, outcome: Claimed::Away }
+        }
+        Request::Check { hold } => Answer::Checked {
+            session: hold.session,
+            role: hold.role,
+            generation: hold.generation,
+            outcome: Checked::Away,
+        },
+        Request::Expire { session } => Answer::Expired { session, outcome: Expired::Away },
+        Request::Release { .. } | Request::Touch { .. } => return None,
+    })
+}
