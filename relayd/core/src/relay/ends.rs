@@ -26,6 +26,13 @@ impl Relay {
             return;
         }
         self.links += 1;
+        if let Some(pair) = self.pairs.of_mut(session) {
+            pair.wish = None;
+        }
+        for end in ends {
+            // What was being opened to another node is outdated by what is here.
+            self.forget_openings(end.conn);
+        }
         for role in Role::ALL {
             let (conn, to) = (ends[role.index()].conn, ends[role.other().index()].conn);
             self.set_state(conn, State::Linked { session, role, to: Target::Here(to) });

@@ -27,6 +27,8 @@ pub(super) struct World {
     next_name: u64,
     store_is_away: bool,
     bus_is_away: bool,
+    /// Prints what happens.
+    tells: bool,
     /// No more faults.
     is_calm: bool,
     pub counts: Counts,
@@ -54,6 +56,7 @@ impl World {
             next_name: 0,
             store_is_away: false,
             bus_is_away: false,
+            tells: false,
             is_calm: false,
             counts: Counts::default(),
         };
@@ -61,6 +64,11 @@ impl World {
         world.nodes = (0..nodes).map(|at| Node::new(at, nodes == 1, limits, now)).collect();
         (0..3).for_each(|_| world.register());
         world
+    }
+
+    /// Prints what happens from here on.
+    pub fn tell(&mut self) {
+        self.tells = true;
     }
 
     /// One random thing happens.

@@ -112,6 +112,9 @@ impl World {
 
     fn take(&mut self, at: usize, conn: Conn, what: Sent) {
         let now = self.now;
+        if self.tells {
+            println!("{} node {at} takes of {}: {what:?}", now.as_ms(), conn.name);
+        }
         match what {
             Sent::Hello { is_good } => self.take_hello(at, conn, is_good),
             Sent::Heartbeat if self.nodes[at].by_name(conn).is_joined => {
@@ -138,6 +141,9 @@ impl World {
 
     /// Into the stream, now and then as a large message of two pieces.
     fn put(&mut self, at: usize, handle: u32, mark: Mark) {
+        if self.tells {
+            println!("{} node {at} into link {handle}: {mark:?}", self.now.as_ms());
+        }
         let is_large = self.rng.one_in(30);
         let mut bytes = mark.to_bytes();
         bytes.resize(if is_large { 60_000 } else { 30 + self.rng.below(20_000) as usize }, 0);
@@ -262,6 +268,9 @@ impl World {
         self.carry_out(at);
         let Some((from, mut items)) = taken else { return };
         while let Some(item) = Item::take(&mut items) {
+            if self.tells && !matches!(item, Item::Frame { .. }) {
+                println!("{} node {at} hears {item:?}", self.now.as_ms());
+            }
             let delivery = self.nodes[at].relay.handle_item(from, item, self.now);
             self.carry_out(at);
             if let Some(delivery) = delivery {
@@ -343,6 +352,16 @@ impl World {
     }
 
     fn queue(&mut self, at: usize, conn: Conn, item: Queued) {
+        if self.tells {
+            let client = self.nodes[at].by_name(conn);
+            println!(
+                "{} node {at} to {}/{} {}: {item:?}",
+                self.now.as_ms(),
+                client.session,
+                client.role,
+                conn.name
+            );
+        }
         let node = &mut self.nodes[at];
         let client = node.by_name(conn);
         assert!(!client.is_closing, "{item:?} queued behind the Close frame");
