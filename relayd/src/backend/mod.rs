@@ -17,7 +17,7 @@ use relayd_core::time::Time;
 use thiserror::Error;
 
 pub use self::memory::Memory;
-pub use self::redis::{Redis, RedisSettings};
+pub use self::redis::{BusCounts, PACKET_BYTES_MAX, Redis, RedisSettings};
 
 /// The store this process uses. An enum, as both kinds are known.
 #[derive(Debug)]
@@ -60,11 +60,14 @@ impl Backend {
         Backend::Memory(Box::new(Memory::new(idle_secs, limits, node)))
     }
 
-    /// A shared store. `wake` is called from another thread whenever there is something to drain; it must not block.
+    /// A shared store. `wake` is called from other threads whenever there is something to drain; it must not block.
     ///
     /// # Errors
     /// The URL can't be used, or no thread could be started.
-    pub fn redis(settings: RedisSettings, wake: impl Fn() + Send + 'static) -> Result<Self, BackendError> {
+    pub fn redis(
+        settings: RedisSettings,
+        wake: impl Fn() + Send + Clone + 'static,
+    ) -> Result<Self, BackendError> {
         Ok(Backend::Redis(Box::new(Redis::start(settings, wake)?)))
     }
 
@@ -95,7 +98,60 @@ impl Backend {
         }
     }
 
-    /// When [`Backend::drain`] must be called though nothing woke the loop. A time that is past: answers wait.
+    /// Puts a packet of at most [`PACKET_BYTES_MAX`] bytes into a node's channel. Never blocks; allocates only until
+    /// enough buffers go round. True promises nothing: the packet may get lost, and the stream it is of repeats it then.
+    /// False: there was no room, and nothing was done. The packets of one turn go to Redis in few writes, in order.
+    pub fn publish(&mut self, to: NodeId, packet: &[u8]) -> bool {
+        match self {
+            Backend::Memory(_) => true,
+            Backend::Redis(redis) => redis.publish(to, packet),
+        }
+    }
+
+    /// The oldest packet that was published to this node, until `None`. Call it after each wake: the next wake for
+    /// packets comes only after it has said `None`. Give the buffer back by [`Backend::recycle`].
+    pub fn poll_packet(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Backend::Memory(_) => None,
+            Backend::Redis(redis) => redis.poll_packet(),
+        }
+    }
+
+    /// Takes back the buffer of a packet, for later ones.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        match self {
+            Backend::Memory(_) => {}
+            Backend::Redis(redis) => redis.recycle(buffer),
+        }
+    }
+
+    /// Makes the bus dial again, both ways: for a node that publishes to itself and does not hear it.
+    pub fn resubscribe(&mut self) {
+        match self {
+            Backend::Memory(_) => {}
+            Backend::Redis(redis) => redis.resubscribe(),
+        }
+    }
+
+    /// Whether this node's subscription is confirmed, as of the last [`Backend::drain`]. Without a bus there is nothing
+    /// to miss.
+    pub fn bus_is_up(&self) -> bool {
+        match self {
+            Backend::Memory(_) => true,
+            Backend::Redis(redis) => redis.bus_is_up(),
+        }
+    }
+
+    /// How the bus fared so far. Without a bus, all zero.
+    pub fn bus_counts(&self) -> BusCounts {
+        match self {
+            Backend::Memory(_) => BusCounts::default(),
+            Backend::Redis(redis) => redis.bus_counts(),
+        }
+    }
+
+    /// When [`Backend::drain`] and [`Backend::poll_packet`] must be called though nothing woke the loop. A time that is
+    /// past: answers or packets wait.
     pub fn next_deadline(&self) -> Option<Time> {
         match self {
             Backend::Memory(memory) => memory.next_deadline(),
@@ -111,7 +167,8 @@ impl Backend {
         }
     }
 
-    /// Whether the store can be asked, as of the last [`Backend::drain`].
+    /// Whether the store can be asked, as of the last [`Backend::drain`]. A shared one can't before this node's own
+    /// subscription was confirmed once; one that is lost later does not make the store away.
     pub fn status(&self) -> &Status {
         match self {
             Backend::Memory(_) => &Status::Available,
@@ -127,7 +184,7 @@ impl Backend {
         }
     }
 
-    /// Sends what waits, releases above all, for at most `timeout`, then ends the threads. Blocks that long.
+    /// Sends and publishes what waits, for at most `timeout`, then ends the threads. Blocks that long.
     pub fn flush_and_stop(self, now: Time, timeout: Duration) {
         match self {
             Backend::Memory(_) => {}

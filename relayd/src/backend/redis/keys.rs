@@ -18,6 +18,16 @@ impl Keys {
         format!("{}sess:{session}", self.prefix)
     }
 
+    /// The channel that one node listens to.
+    pub(super) fn inbox(&self, node: NodeId) -> String {
+        format!("{}{node}", self.inboxes())
+    }
+
+    /// What stands before a node's id in the name of its channel.
+    pub(super) fn inboxes(&self) -> String {
+        format!("{}node:", self.prefix)
+    }
+
     /// A key that is never there: deleting it proves that this Redis takes writes.
     pub(super) fn probe(&self, node: NodeId) -> String {
         format!("{}probe:{node}", self.prefix)

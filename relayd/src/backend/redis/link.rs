@@ -41,9 +41,7 @@ enum Reply {
 impl Link {
     /// Dials, and proves that the server is up, lets us in, and takes writes.
     pub(super) fn dial(client: &Client, settings: &RedisSettings) -> Result<Link, Fault> {
-        let connection = client.get_connection_with_timeout(DIAL_TIMEOUT)?;
-        connection.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        connection.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+        let connection = dial(client)?;
         let keys = Keys::new(&settings.prefix);
         let mut probe = redis::cmd("DEL");
         probe.arg(keys.probe(settings.node));
@@ -139,19 +137,36 @@ impl Link {
     }
 
     fn ask(&mut self, cmd: &Cmd) -> Result<Value, Fault> {
-        self.connection.send_packed_command(&cmd.get_packed_command())?;
-        match self.next_reply()? {
-            Value::ServerError(error) => Err(Fault::server(&error)),
-            value => Ok(value),
-        }
+        ask(&mut self.connection, cmd)
     }
 
     fn next_reply(&mut self) -> Result<Value, Fault> {
-        loop {
-            match self.connection.recv_response()? {
-                Value::Push { .. } => {}
-                value => return Ok(value),
-            }
+        next_reply(&mut self.connection)
+    }
+}
+
+/// A connection that was let in. Neither reading nor writing blocks for long.
+pub(super) fn dial(client: &Client) -> Result<Connection, Fault> {
+    let connection = client.get_connection_with_timeout(DIAL_TIMEOUT)?;
+    connection.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    connection.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+    Ok(connection)
+}
+
+/// One command and its answer. After a fault a late answer may still come, so the connection is of no use any more.
+pub(super) fn ask(connection: &mut Connection, cmd: &Cmd) -> Result<Value, Fault> {
+    connection.send_packed_command(&cmd.get_packed_command())?;
+    match next_reply(connection)? {
+        Value::ServerError(error) => Err(Fault::server(&error)),
+        value => Ok(value),
+    }
+}
+
+fn next_reply(connection: &mut Connection) -> Result<Value, Fault> {
+    loop {
+        match connection.recv_response()? {
+            Value::Push { .. } => {}
+            value => return Ok(value),
         }
     }
 }
@@ -195,7 +210,7 @@ impl Trouble {
 }
 
 impl Fault {
-    fn server(error: &ServerError) -> Self {
+    pub(super) fn server(error: &ServerError) -> Self {
         Fault(
             format!("it answers {} {}", error.code(), error.details().unwrap_or_default())
                 .trim_end()
@@ -203,7 +218,7 @@ impl Fault {
         )
     }
 
-    fn unexpected() -> Self {
+    pub(super) fn unexpected() -> Self {
         Fault(
             "it answers with something that Redis does not say; check that REDIS_URL names a Redis"
                 .to_owned(),

@@ -2,13 +2,19 @@
 //! Only the threads of this module talk to Redis; they and the reactor share nothing but bounded channels.
 
 mod backoff;
+mod batch;
+mod bus;
 mod commands;
 mod dirty;
+mod inbox;
 mod keys;
 mod link;
+mod publisher;
 mod reply;
 mod scripts;
 mod settings;
+mod subscriber;
+mod tally;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,13 +22,17 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use protocol::ids::NodeId;
 use relayd_core::store::{Answer, Conn, Request};
 use relayd_core::time::Time;
 
+pub use self::bus::PACKET_BYTES_MAX;
+use self::bus::{Bus, Subscription};
 use self::commands::{Commands, Report};
 use self::dirty::{Dirty, TAKEN_AT_ONCE};
 use self::link::Exchanged;
 pub use self::settings::RedisSettings;
+pub use self::tally::BusCounts;
 use super::{BackendError, Status};
 
 /// Sessions in Redis. Never blocks but in [`Redis::flush_and_stop`].
@@ -35,7 +45,10 @@ pub struct Redis {
     /// When the batch that is under way was sent.
     in_flight: Option<Time>,
     status: Status,
+    /// Why commands can't be sent, if they can't.
+    commands_fault: Option<String>,
     restored: u64,
+    bus: Bus,
     batches: Sender<Vec<Request>>,
     reports: Receiver<Report>,
     thread: JoinHandle<()>,
@@ -47,11 +60,15 @@ struct Queued {
 }
 
 impl Redis {
-    /// Starts the thread, which dials until it is let in. `wake` is called from it when there is something to drain.
+    /// Starts the threads, which dial until they are let in. They call `wake` when there is something to drain.
     ///
     /// # Errors
     /// The URL can't be used, or no thread could be started.
-    pub fn start(settings: RedisSettings, wake: impl Fn() + Send + 'static) -> Result<Self, BackendError> {
+    pub fn start(
+        settings: RedisSettings,
+        wake: impl Fn() + Send + Clone + 'static,
+    ) -> Result<Self, BackendError> {
+        let bus = Bus::start(&settings, wake.clone())?;
         let client = settings.client()?;
         let (batches, to_send) = bounded(1);
         let (told, reports) = bounded(REPORTS_MAX);
@@ -63,8 +80,10 @@ impl Redis {
             dirty: Dirty::default(),
             answers: VecDeque::new(),
             in_flight: None,
-            status: Status::Away { reason: "not connected yet".to_owned() },
+            status: Status::Away { reason: NOT_YET.to_owned() },
+            commands_fault: Some(NOT_YET.to_owned()),
             restored: 0,
+            bus,
             batches,
             reports,
             thread,
@@ -98,9 +117,9 @@ impl Redis {
         self.answers.pop_front()
     }
 
-    /// The past while answers wait, else when the oldest queued request has waited too long.
+    /// The past while answers or packets wait, else when the oldest queued request has waited too long.
     pub fn next_deadline(&self) -> Option<Time> {
-        if !self.answers.is_empty() {
+        if !self.answers.is_empty() || self.bus.has_packets() {
             return Some(Time::from_ms(0));
         }
         self.queue.front().map(|queued| queued.since + QUEUED_FOR_MAX)
@@ -116,8 +135,38 @@ impl Redis {
         self.restored
     }
 
-    /// Sends what is dirty and ends the thread, within about `timeout`. Claims that still wait are not sent. If Redis
-    /// hangs, the thread is left to end by its own timeouts.
+    /// Hands a packet to the publisher; see [`Backend::publish`](super::Backend::publish).
+    pub fn publish(&mut self, to: NodeId, packet: &[u8]) -> bool {
+        self.bus.publish(to, packet)
+    }
+
+    /// The oldest packet that came, or `None` for now.
+    pub fn poll_packet(&mut self) -> Option<Vec<u8>> {
+        self.bus.poll_packet()
+    }
+
+    /// Takes back the buffer of a packet.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        self.bus.recycle(buffer);
+    }
+
+    /// Dials both connections of the bus again.
+    pub fn resubscribe(&mut self) {
+        self.bus.redial();
+    }
+
+    /// Whether this node hears what is published to it, as of the last drain.
+    pub fn bus_is_up(&self) -> bool {
+        *self.bus.subscription() == Subscription::Up
+    }
+
+    /// How the bus fared so far.
+    pub fn bus_counts(&self) -> BusCounts {
+        self.bus.counts()
+    }
+
+    /// Sends what is dirty and published and ends the threads, within about `timeout`. Claims that still wait are not sent. If Redis
+    /// hangs, the threads are left to end by their own timeouts.
     pub fn flush_and_stop(mut self, now: Time, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         self.queue.retain(|queued| !matches!(queued.request, Request::Claim { .. }));
@@ -126,15 +175,18 @@ impl Redis {
             && let Ok(report) = self.reports.recv_deadline(deadline)
         {
             self.on_report(report, now);
+            self.judge();
             self.send_batch(now);
         }
-        let Redis { batches, reports, thread, .. } = self;
+        let Redis { batches, reports, thread, bus, .. } = self;
+        let bus = bus.end();
         drop(batches);
         while reports.recv_deadline(deadline).is_ok() {}
         let has_ended = matches!(reports.try_recv(), Err(TryRecvError::Disconnected));
         if has_ended && thread.join().is_err() {
             tracing::error!("the Redis thread panicked");
         }
+        bus.join(deadline);
     }
 
     fn is_available(&self) -> bool {
@@ -145,29 +197,50 @@ impl Redis {
         loop {
             match self.reports.try_recv() {
                 Ok(report) => self.on_report(report, now),
-                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
-                    self.on_down("its thread has ended; restart this process".to_owned());
-                    return;
+                    self.commands_fault = Some("its thread has ended; restart this process".to_owned());
+                    break;
                 }
             }
+            self.judge();
         }
+        self.bus.take_news();
+        self.judge();
     }
 
     fn on_report(&mut self, report: Report, now: Time) {
         match report {
-            Report::Up => {
-                self.status = Status::Available;
-                self.restored += 1;
-            }
-            Report::Down(reason) => self.on_down(reason),
+            Report::Up => self.commands_fault = None,
+            Report::Down(reason) => self.commands_fault = Some(reason),
             Report::Done(done) => self.on_done(done, now),
         }
     }
 
+    /// Whether the store is there. Nothing is claimed before this node could be told what becomes of its claim, so
+    /// the first time that takes a subscription. One that is lost later is judged by who misses its packets.
+    fn judge(&mut self) {
+        let fault = match (&self.commands_fault, self.bus.subscription()) {
+            (Some(reason), _) => Some(reason),
+            (None, Subscription::Never(reason)) => Some(reason),
+            (None, Subscription::Lost | Subscription::Up) => None,
+        };
+        match (fault, &self.status) {
+            (None, Status::Available) => {}
+            (None, Status::Away { .. }) => {
+                self.status = Status::Available;
+                self.restored += 1;
+            }
+            (Some(reason), Status::Away { reason: known }) if reason == known => {}
+            (Some(reason), _) => {
+                self.status = Status::Away { reason: reason.clone() };
+                self.refuse_all();
+            }
+        }
+    }
+
     /// Whoever waits is told now: trying elsewhere or later beats waiting for an outage to end.
-    fn on_down(&mut self, reason: String) {
-        self.status = Status::Away { reason };
+    fn refuse_all(&mut self) {
         let refused = self.queue.drain(..).filter_map(|queued| reply::away(&queued.request));
         self.answers.extend(refused);
     }
@@ -233,6 +306,8 @@ impl fmt::Debug for Redis {
             .finish_non_exhaustive()
     }
 }
+
+const NOT_YET: &str = "not connected yet";
 
 fn age_ms(then: Time, now: Time) -> u64 {
     u64::try_from(now.since(then).as_millis()).unwrap_or(u64::MAX)

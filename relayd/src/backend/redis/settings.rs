@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use protocol::ids::NodeId;
-use redis::{Client, IntoConnectionInfo};
+use redis::io::tcp::TcpSettings;
+use redis::{Client, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 use socket2::TcpKeepalive;
 
 use crate::backend::BackendError;
@@ -25,13 +26,28 @@ pub struct RedisSettings {
 impl RedisSettings {
     /// A client for this URL. Opens no connection.
     pub(super) fn client(&self) -> Result<Client, BackendError> {
+        self.client_as(|redis| redis, |tcp| tcp)
+    }
+
+    /// A client for the connections of the bus, one of which is never read and one never written: who only writes
+    /// learns of a peer that vanished by a timeout alone.
+    pub(super) fn bus_client(&self) -> Result<Client, BackendError> {
+        self.client_as(|redis| redis.set_protocol(ProtocolVersion::RESP2), with_user_timeout)
+    }
+
+    fn client_as(
+        &self,
+        redis_as: impl FnOnce(RedisConnectionInfo) -> RedisConnectionInfo,
+        tcp_as: impl FnOnce(TcpSettings) -> TcpSettings,
+    ) -> Result<Client, BackendError> {
         let unusable =
             |error: &redis::RedisError| BackendError::Url { reason: self.redact(&error.to_string()) };
         let info = self.url.as_str().into_connection_info().map_err(|error| unusable(&error))?;
         // Requests are small and waited for; a peer that vanished must show even without traffic.
         let tcp = info.tcp_settings().clone().set_nodelay(true).set_keepalive(keepalive());
         let redis = info.redis_settings().clone().set_skip_set_lib_name();
-        Client::open(info.set_tcp_settings(tcp).set_redis_settings(redis)).map_err(|error| unusable(&error))
+        let info = info.set_tcp_settings(tcp_as(tcp)).set_redis_settings(redis_as(redis));
+        Client::open(info).map_err(|error| unusable(&error))
     }
 
     /// Host and port, for logs.
@@ -77,10 +93,24 @@ fn keepalive() -> TcpKeepalive {
     TcpKeepalive::new().with_time(KEEPALIVE_AFTER)
 }
 
+/// Gives up a connection whose bytes nobody acknowledges. Where the system can't, the node's own probe shows it.
+#[cfg(target_os = "linux")]
+fn with_user_timeout(tcp: TcpSettings) -> TcpSettings {
+    tcp.set_user_timeout(UNACKNOWLEDGED_FOR_MAX)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn with_user_timeout(tcp: TcpSettings) -> TcpSettings {
+    tcp
+}
+
 /// Longest reason shown. A server's error line may be of any length.
 const REASON_CHARS_MAX: usize = 200;
 
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
+
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_FOR_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

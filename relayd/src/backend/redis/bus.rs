@@ -1,0 +1,213 @@
+//! The bus between nodes, as the reactor sees it: packets out, packets in, and what came of them. Two threads do the
+//! work. Packets may get lost here at any step, each of them counted: the streams between nodes repeat them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use protocol::ids::NodeId;
+use redis::Client;
+use relayd_core::node_link::{BATCH_BYTES_MAX, PACKET_OVERHEAD};
+
+use super::inbox::{self, Inbox};
+use super::keys::Keys;
+use super::publisher::{Order, Publisher};
+use super::settings::RedisSettings;
+use super::subscriber::{News, Subscriber};
+use super::tally::{BusCounts, Tally};
+use crate::backend::BackendError;
+
+/// The longest packet that is carried, in bytes.
+pub const PACKET_BYTES_MAX: usize = 66 * 1024;
+
+const _: () = assert!(BATCH_BYTES_MAX + PACKET_OVERHEAD <= PACKET_BYTES_MAX, "a whole batch must fit");
+
+/// The reactor's ends. Nothing here blocks but [`Bus::join`].
+pub(super) struct Bus {
+    node: NodeId,
+    orders: Sender<Order>,
+    emptied: Receiver<Vec<u8>>,
+    inbox: Inbox,
+    /// An order to the subscriber to dial again. That this end is gone tells it to stop.
+    redial: Sender<()>,
+    news: Receiver<News>,
+    subscription: Subscription,
+    /// Packets that found no room. `tally` has what the threads count.
+    refused: u64,
+    tally: Arc<Tally>,
+    threads: [JoinHandle<()>; 2],
+    /// Disconnected when both threads have ended. Nothing is ever sent.
+    alive: Receiver<Infallible>,
+}
+
+/// What is known of this node's subscription to its own channel.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Subscription {
+    /// Never confirmed so far, and why.
+    Never(String),
+    /// Was confirmed, and is lost.
+    Lost,
+    /// Confirmed.
+    Up,
+}
+
+/// What is left of a bus that is told to end.
+pub(super) struct Ending {
+    threads: [JoinHandle<()>; 2],
+    alive: Receiver<Infallible>,
+}
+
+impl Bus {
+    /// Starts both threads, which dial until they are let in. `wake` is called when there is something to fetch.
+    pub(super) fn start(
+        settings: &RedisSettings,
+        wake: impl Fn() + Send + Clone + 'static,
+    ) -> Result<Self, BackendError> {
+        let client = settings.bus_client()?;
+        let (orders, to_publish) = bounded(OUTBOX_MAX);
+        let (back, emptied) = bounded(OUTBOX_MAX + IN_HAND);
+        let (redial, subscriber_orders) = bounded(1);
+        let (told, news) = bounded(NEWS_MAX);
+        let (life, alive) = bounded(0);
+        let (delivery, inbox) = inbox::pair(wake.clone());
+        let tally = Arc::new(Tally::default());
+        let publisher = Publisher {
+            client: Client::clone(&client),
+            settings: settings.clone(),
+            orders: to_publish,
+            emptied: back,
+            tally: Arc::clone(&tally),
+            _life: life.clone(),
+        };
+        let subscriber = Subscriber {
+            client,
+            settings: settings.clone(),
+            channel: Keys::new(&settings.prefix).inbox(settings.node),
+            redial: subscriber_orders,
+            news: told,
+            delivery,
+            tally: Arc::clone(&tally),
+            wake,
+            _life: life,
+        };
+        let threads =
+            [spawn("redis-publish", || publisher.run())?, spawn("redis-subscribe", || subscriber.run())?];
+        Ok(Bus {
+            node: settings.node,
+            orders,
+            emptied,
+            inbox,
+            redial,
+            news,
+            subscription: Subscription::Never("not subscribed yet".to_owned()),
+            refused: 0,
+            tally,
+            threads,
+            alive,
+        })
+    }
+
+    /// Hands a packet to the publisher. False: no room, and nothing was done.
+    pub(super) fn publish(&mut self, to: NodeId, packet: &[u8]) -> bool {
+        let is_taken = packet.len() <= PACKET_BYTES_MAX && !self.orders.is_full() && {
+            // Room for the longest: a buffer is allocated once, however long the packets it carries.
+            let buffer = self.emptied.try_recv();
+            let mut buffer = buffer.unwrap_or_else(|_| Vec::with_capacity(PACKET_BYTES_MAX));
+            buffer.extend_from_slice(packet);
+            self.orders.try_send(Order::Publish { to, packet: buffer }).is_ok()
+        };
+        self.refused += u64::from(!is_taken);
+        is_taken
+    }
+
+    /// The oldest packet that was not fetched.
+    pub(super) fn poll_packet(&mut self) -> Option<Vec<u8>> {
+        self.inbox.poll()
+    }
+
+    /// Takes back the buffer of a packet.
+    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
+        self.inbox.recycle(buffer);
+    }
+
+    /// True while packets wait.
+    pub(super) fn has_packets(&self) -> bool {
+        self.inbox.has_packets()
+    }
+
+    /// Makes both threads dial again.
+    pub(super) fn redial(&mut self) {
+        // Full: the order was given and is not carried out yet.
+        let _ = self.redial.try_send(());
+        let _ = self.orders.try_send(Order::Redial);
+    }
+
+    /// The subscription, as of the last [`Bus::take_news`].
+    pub(super) fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
+    /// Takes in what the subscriber tells of its connection.
+    pub(super) fn take_news(&mut self) {
+        loop {
+            match self.news.try_recv() {
+                Ok(news) => self.on_news(news),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    self.on_news(News::Cut("its thread has ended; restart this process".to_owned()));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn on_news(&mut self, news: News) {
+        self.subscription = match (news, &self.subscription) {
+            (News::Subscribed, _) => Subscription::Up,
+            (News::Cut(reason), Subscription::Never(_)) => Subscription::Never(reason),
+            (News::Cut(_), _) => Subscription::Lost,
+        };
+    }
+
+    /// All counts so far.
+    pub(super) fn counts(&self) -> BusCounts {
+        BusCounts { refused: self.refused, ..self.tally.counts() }
+    }
+
+    /// Tells both threads to end, the publisher after it has written what is queued.
+    pub(super) fn end(mut self) -> Ending {
+        // The subscriber sits in a read, which a packet ends at once.
+        let own = self.node;
+        self.publish(own, b"");
+        Ending { threads: self.threads, alive: self.alive }
+    }
+}
+
+impl Ending {
+    /// Waits until the threads have ended, or `deadline`. If Redis hangs, they are left to end by their own timeouts.
+    pub(super) fn join(self, deadline: Instant) {
+        let Err(error) = self.alive.recv_deadline(deadline);
+        if error.is_disconnected() {
+            for thread in self.threads {
+                if thread.join().is_err() {
+                    tracing::error!("a thread of the bus panicked");
+                }
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BackendError> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(BackendError::Thread)
+}
+
+/// Packets that may wait for the publisher: [`PACKET_BYTES_MAX`] each at most, so 8.25 MiB.
+const OUTBOX_MAX: usize = 128;
+
+/// Buffers that are in neither channel: one at either end.
+const IN_HAND: usize = 2;
+
+/// News of the connection that the reactor has not looked at.
+const NEWS_MAX: usize = 4;
