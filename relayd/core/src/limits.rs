@@ -16,6 +16,12 @@ pub const OVERSHOOT: usize = 16 * 1024;
 /// half of it is not read until it reads them; one whose notices fill it is closed 4408: it has not read for long.
 pub const CONTROL_ROOM: usize = 4 * 1024;
 
+/// Payload bytes of one direction of a link between nodes that may be on their way to a socket.
+pub const CREDIT_BYTES: usize = 256 * 1024;
+
+/// What frames within that credit take in a queue at most: every byte escaped to six.
+pub const GRANTED_BYTES_MAX: usize = CREDIT_BYTES * 6 + 64 * 1024;
+
 /// The most that is ever queued for one socket, in bytes, a large message being written piece by piece apart.
 pub const QUEUE_BYTES_MAX: usize = HIGH_MARK + OVERSHOOT + CONTROL_ROOM;
 

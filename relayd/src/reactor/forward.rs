@@ -10,7 +10,7 @@ use protocol::ws::control::PeerClose;
 use relayd_core::event::Verdict;
 use relayd_core::store::Conn;
 use relayd_core::wire::inbound::{Allowance, Cursor, Kind, Step};
-use relayd_core::wire::outbound::Stamp;
+use relayd_core::wire::outbound::{Room, Stamp};
 
 use super::Reactor;
 use super::connection::{Joined, Open, Stage};
@@ -80,6 +80,7 @@ impl Reactor {
         }
         match self.relay.route(conn, now) {
             Verdict::Peer(to) => self.pass_on(joined, to, message),
+            Verdict::Remote(handle) => self.send_on(conn, handle, joined, message),
             Verdict::Absent => {
                 self.metrics.frames_absent[joined.role.index()] += 1;
                 message.give_back(self);
@@ -104,9 +105,11 @@ impl Reactor {
         };
         let bare = matches!(&target.stage, Stage::Open(open) if open.raw);
         match message {
-            Message::Text(text) => target.outbound.text(&stamp, text, pool),
-            Message::Binary(bytes) => target.outbound.binary(&stamp, bytes, bare, pool),
-            Message::Gathered(kind, chunk) => target.outbound.gathered(&stamp, kind, chunk, bare, pool),
+            Message::Text(text) => target.outbound.text(&stamp, text, Room::ToMark, pool),
+            Message::Binary(bytes) => target.outbound.binary(&stamp, bytes, bare, Room::ToMark, pool),
+            Message::Gathered(kind, chunk) => {
+                target.outbound.gathered(&stamp, kind, chunk, bare, Room::ToMark, pool)
+            }
         }
         let is_over_high = target.outbound.is_over_high();
         self.conns.mark_dirty(to);

@@ -105,8 +105,10 @@ impl Relay {
         same: bool,
         now: Time,
     ) {
-        if self.pairs.end(session, role).is_some_and(|end| end.generation < generation) {
+        if let Some(end) = self.pairs.end(session, role).filter(|end| end.generation < generation) {
             self.evict(session, role, same, now);
+            // A check may have written it into the store again after the later one left.
+            self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
         }
         // One whose claim is not answered yet is judged by the answer.
         self.note_claims(session, |claim| {

@@ -11,6 +11,7 @@ use protocol::message::Notice;
 
 use super::Relay;
 use crate::event::{Action, Delivery};
+use crate::limits::CREDIT_BYTES;
 use crate::node_link::item::{Item, LinkKey, PIECE_BYTES_MAX};
 use crate::pairs::Wish;
 use crate::peer::{State, Target};
@@ -18,8 +19,7 @@ use crate::store::{Conn, Holder, Request};
 use crate::time::Time;
 use crate::wire::inbound::Kind;
 
-/// Payload bytes of one direction of one link that may be on their way to a socket.
-pub const CREDIT: u32 = 256 * 1024;
+const CREDIT: u32 = CREDIT_BYTES as u32;
 
 /// A message larger than this is followed by nothing until all of it was taken: there is one large message in a queue.
 pub const LARGE: usize = PIECE_BYTES_MAX;

@@ -6,6 +6,7 @@
 
 mod bulk;
 
+use std::collections::VecDeque;
 use std::io;
 
 use protocol::close::CloseCode;
@@ -18,7 +19,7 @@ use protocol::ws::header::{self, HEADER_BYTES_MAX, OpCode, OpenFrame};
 use self::bulk::Bulk;
 use super::inbound::Kind;
 use super::pool::Pool;
-use crate::limits::{CONTROL_ROOM, HIGH_MARK, LOW_MARK, OVERSHOOT, READ_BYTES};
+use crate::limits::{CONTROL_ROOM, GRANTED_BYTES_MAX, HIGH_MARK, LOW_MARK, OVERSHOOT, READ_BYTES};
 
 /// What an envelope says besides its payload.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +60,20 @@ pub struct Outbound {
     /// `chunk[head..]` waits. `0 <= head <= chunk.len()`
     chunk: Vec<u8>,
     head: usize,
-    bulk: Option<Box<Bulk>>,
+    /// Bytes of answers and notices that were queued over the high mark since the queue was last under it.
+    /// `0 <= control <= CONTROL_ROOM`
+    control: usize,
+    /// Messages that are written piece by piece, the first one now.
+    bulks: VecDeque<Bulk>,
+}
+
+/// How much of the queue a frame may use before it is written piece by piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Up to the high mark: its source is here and is not read beyond.
+    ToMark,
+    /// Its source is on another node and was granted credit for it: it finds room whatever waits.
+    Granted,
 }
 
 impl Outbound {
@@ -70,34 +84,33 @@ impl Outbound {
 
     /// True if nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.queued() == 0 && self.bulk.is_none()
+        self.queued() == 0 && self.bulks.is_empty()
     }
 
     /// True if whoever sends to this connection must not be read.
     pub fn is_over_high(&self) -> bool {
-        self.queued() > HIGH_MARK || self.bulk.is_some()
+        self.queued() > HIGH_MARK || !self.bulks.is_empty()
     }
 
     /// True if whoever was not read because of this connection may be read again.
     pub fn is_under_low(&self) -> bool {
-        self.queued() < LOW_MARK && self.bulk.is_none()
+        self.queued() < LOW_MARK && self.bulks.is_empty()
     }
 
     /// True if a pong or a heartbeat ack finds room. While it is false the connection itself is not read.
     pub fn has_answer_room(&self) -> bool {
-        self.queued() < HIGH_MARK + OVERSHOOT + CONTROL_ROOM / 2
-            && self.bulk.as_ref().is_none_or(|bulk| bulk.has_answer_room())
+        self.control < CONTROL_ROOM / 2 && self.bulks.back().is_none_or(Bulk::has_answer_room)
     }
 
     /// Bytes held, for the sum over all connections.
     pub fn held(&self) -> usize {
-        self.chunk.capacity() + self.bulk.as_ref().map_or(0, |bulk| bulk.held())
+        self.chunk.capacity() + self.bulks.iter().map(Bulk::held).sum::<usize>()
     }
 
     /// Queues a text frame in its envelope. The source must have been allowed: not over the high mark.
-    pub fn text(&mut self, stamp: &Stamp, text: &str, pool: &mut Pool) {
+    pub fn text(&mut self, stamp: &Stamp, text: &str, room: Room, pool: &mut Pool) {
         let bytes_max = HEADER_BYTES_MAX + envelope::text_bytes_max(text.len());
-        if !self.fits(bytes_max) {
+        if !self.fits(bytes_max, room) {
             return self.begin_bulk(Kind::Text, Some(*stamp), pool.lend_copy(text.as_bytes()), pool);
         }
         // The JSON writer asks for room it may not use.
@@ -110,9 +123,9 @@ impl Outbound {
     }
 
     /// Queues a binary frame: bare for a connection in raw mode, else in its envelope.
-    pub fn binary(&mut self, stamp: &Stamp, bytes: &[u8], bare: bool, pool: &mut Pool) {
+    pub fn binary(&mut self, stamp: &Stamp, bytes: &[u8], bare: bool, room: Room, pool: &mut Pool) {
         let payload_max = if bare { bytes.len() } else { envelope::binary_bytes_max(bytes.len()) };
-        if !self.fits(HEADER_BYTES_MAX + payload_max) {
+        if !self.fits(HEADER_BYTES_MAX + payload_max, room) {
             let stamp = (!bare).then_some(*stamp);
             return self.begin_bulk(Kind::Binary, stamp, pool.lend_copy(bytes), pool);
         }
@@ -130,19 +143,27 @@ impl Outbound {
     }
 
     /// Queues a message that was gathered in a chunk of the pool. Text must be UTF-8. A large one keeps its chunk.
-    pub fn gathered(&mut self, stamp: &Stamp, kind: Kind, message: Vec<u8>, bare: bool, pool: &mut Pool) {
+    pub fn gathered(
+        &mut self,
+        stamp: &Stamp,
+        kind: Kind,
+        message: Vec<u8>,
+        bare: bool,
+        room: Room,
+        pool: &mut Pool,
+    ) {
         let bare = bare && kind == Kind::Binary;
         let payload_max = match kind {
             Kind::Text => envelope::text_bytes_max(message.len()),
             Kind::Binary => envelope::binary_bytes_max(message.len()),
         };
-        if !self.fits(HEADER_BYTES_MAX + payload_max) {
+        if !self.fits(HEADER_BYTES_MAX + payload_max, room) {
             return self.begin_bulk(kind, (!bare).then_some(*stamp), message, pool);
         }
         match kind {
-            Kind::Binary => self.binary(stamp, &message, bare, pool),
+            Kind::Binary => self.binary(stamp, &message, bare, room, pool),
             Kind::Text => match simdutf8::basic::from_utf8(&message) {
-                Ok(text) => self.text(stamp, text, pool),
+                Ok(text) => self.text(stamp, text, room, pool),
                 Err(_) => debug_assert!(false, "a gathered text was checked when it was complete"),
             },
         }
@@ -155,17 +176,19 @@ impl Outbound {
     /// There is no room left for notices; the connection is to be closed.
     pub fn notice(&mut self, notice: &Notice, pool: &mut Pool) -> Result<(), Overflow> {
         const FRAME_BYTES_MAX: usize = NOTICE_BYTES_MAX + 4;
-        if let Some(bulk) = &mut self.bulk {
+        if let Some(bulk) = self.bulks.back_mut() {
             let out = bulk.after(FRAME_BYTES_MAX).ok_or(Overflow)?;
             write_notice(out, notice);
             return Ok(());
         }
         // Room for the Close frame is never given away.
-        if self.queued() + FRAME_BYTES_MAX > HIGH_MARK + OVERSHOOT + CONTROL_ROOM - CLOSE_FRAME_BYTES_MAX {
+        if self.control + FRAME_BYTES_MAX > CONTROL_ROOM - CLOSE_FRAME_BYTES_MAX {
             return Err(Overflow);
         }
         self.reserve(FRAME_BYTES_MAX, pool);
+        let before = self.queued();
         write_notice(&mut self.chunk, notice);
+        self.count_control(before);
         Ok(())
     }
 
@@ -184,16 +207,13 @@ impl Outbound {
     /// Queues the Close frame, after which nothing may be queued. What waits before it still goes out, but a large
     /// message under way is cut off, and notices behind it with it, unless the close can wait (`at_once` false).
     pub fn close(&mut self, code: Option<u16>, reason: &str, at_once: bool, pool: &mut Pool) {
-        if at_once && let Some(bulk) = self.bulk.take() {
-            bulk.release(pool);
-        }
-        if let Some(out) = self.bulk.as_mut().and_then(|bulk| bulk.after(CLOSE_FRAME_BYTES_MAX)) {
-            return control::write_close(out, code, reason);
+        if !at_once {
+            if let Some(out) = self.bulks.back_mut().and_then(|bulk| bulk.after(CLOSE_FRAME_BYTES_MAX)) {
+                return control::write_close(out, code, reason);
+            }
         }
         // RFC 6455 §5.5.1: nothing is sent after a Close frame.
-        if let Some(bulk) = self.bulk.take() {
-            bulk.release(pool);
-        }
+        self.bulks.drain(..).for_each(|bulk| bulk.release(pool));
         self.reserve(CLOSE_FRAME_BYTES_MAX, pool);
         control::write_close(&mut self.chunk, code, reason);
     }
@@ -212,7 +232,7 @@ impl Outbound {
     pub fn flush(&mut self, socket: &mut impl io::Write, pool: &mut Pool) -> io::Result<Flushed> {
         let (mut taken, mut is_full) = (0, false);
         while !self.is_empty() && taken < FLUSH_BYTES_MAX {
-            self.continue_bulk(pool);
+            self.continue_bulks(pool);
             let waiting = self.queued();
             match socket.write(&self.chunk[self.head..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -230,55 +250,68 @@ impl Outbound {
                 break;
             }
         }
+        if self.queued() <= HIGH_MARK {
+            self.control = 0;
+        }
         if self.is_empty() {
             self.release(pool);
         }
-        let left = self.queued() + self.bulk.as_ref().map_or(0, |bulk| bulk.left());
+        let left = self.queued() + self.bulks.iter().map(Bulk::left).sum::<usize>();
         Ok(Flushed { taken, left, wants_more: left > 0 && !is_full })
     }
 
     /// Gives all memory back, with whatever waits in it.
     pub fn release(&mut self, pool: &mut Pool) {
         pool.give_back(std::mem::take(&mut self.chunk));
-        self.head = 0;
-        if let Some(bulk) = self.bulk.take() {
+        (self.head, self.control) = (0, 0);
+        self.bulks.drain(..).for_each(|bulk| bulk.release(pool));
+    }
+
+    /// A message of at most this many bytes may be written now, in one piece.
+    fn fits(&self, bytes_max: usize, room: Room) -> bool {
+        let room_end = match room {
+            Room::ToMark if bytes_max <= OVERSHOOT => HIGH_MARK + OVERSHOOT,
+            Room::ToMark => HIGH_MARK,
+            Room::Granted => HIGH_MARK + OVERSHOOT + GRANTED_BYTES_MAX,
+        };
+        self.bulks.is_empty() && self.queued() + bytes_max <= room_end
+    }
+
+    fn begin_bulk(&mut self, kind: Kind, stamp: Option<Stamp>, message: Vec<u8>, pool: &mut Pool) {
+        self.bulks.push_back(Bulk::new(kind, stamp, message));
+        self.continue_bulks(pool);
+    }
+
+    /// Writes pieces of large messages while there is room, and at the end of each what waited behind it.
+    fn continue_bulks(&mut self, pool: &mut Pool) {
+        while let Some(mut bulk) = self.bulks.pop_front() {
+            while !bulk.is_done() {
+                let piece_max = bulk.piece_bytes_max();
+                if self.queued() + piece_max > HIGH_MARK {
+                    return self.bulks.push_front(bulk);
+                }
+                self.reserve(piece_max, pool);
+                bulk.write_piece(&mut self.chunk);
+            }
+            self.reserve(bulk.waiting().len(), pool);
+            self.chunk.extend_from_slice(bulk.waiting());
             bulk.release(pool);
         }
     }
 
-    /// A message of at most this many bytes may be written now, in one piece.
-    fn fits(&self, bytes_max: usize) -> bool {
-        let room_end = if bytes_max <= OVERSHOOT { HIGH_MARK + OVERSHOOT } else { HIGH_MARK };
-        self.bulk.is_none() && self.queued() + bytes_max <= room_end
-    }
-
-    fn begin_bulk(&mut self, kind: Kind, stamp: Option<Stamp>, message: Vec<u8>, pool: &mut Pool) {
-        debug_assert!(self.bulk.is_none(), "the source of a congested target is not read");
-        self.bulk = Some(Box::new(Bulk::new(kind, stamp, message)));
-        self.continue_bulk(pool);
-    }
-
-    /// Writes pieces of the large message while there is room, and at its end what waited behind it.
-    fn continue_bulk(&mut self, pool: &mut Pool) {
-        let Some(mut bulk) = self.bulk.take() else { return };
-        while !bulk.is_done() {
-            let piece_max = bulk.piece_bytes_max();
-            if self.queued() + piece_max > HIGH_MARK {
-                self.bulk = Some(bulk);
-                return;
-            }
-            self.reserve(piece_max, pool);
-            bulk.write_piece(&mut self.chunk);
-        }
-        self.reserve(bulk.waiting().len(), pool);
-        self.chunk.extend_from_slice(bulk.waiting());
-        bulk.release(pool);
-    }
-
     fn control(&mut self, opcode: OpCode, payload: &[u8], pool: &mut Pool) {
         self.reserve(HEADER_BYTES_MAX + payload.len(), pool);
+        let before = self.queued();
         header::write(&mut self.chunk, true, opcode, payload.len(), None);
         self.chunk.extend_from_slice(payload);
+        self.count_control(before);
+    }
+
+    /// What was queued since the queue had `before` bytes counts as control, if it is over the high mark.
+    fn count_control(&mut self, before: usize) {
+        if self.queued() > HIGH_MARK {
+            self.control += self.queued() - before;
+        }
     }
 
     /// Makes room for `len` bytes at the end: from the pool, or from what the socket has taken already.

@@ -89,9 +89,9 @@ impl io::Write for ReadOnly {
 fn frames_notices_and_controls_go_out_in_order() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
     out.notice(&Notice::HbAck, &mut pool).unwrap();
-    out.text(&stamp(), "a\"b", &mut pool);
-    out.binary(&stamp(), &[0, 255], false, &mut pool);
-    out.binary(&stamp(), &[0, 255], true, &mut pool);
+    out.text(&stamp(), "a\"b", Room::ToMark, &mut pool);
+    out.binary(&stamp(), &[0, 255], false, Room::ToMark, &mut pool);
+    out.binary(&stamp(), &[0, 255], true, Room::ToMark, &mut pool);
     out.pong(b"p", &mut pool);
     let (code, reason) = close_words(CloseCode::Replaced);
     out.close(code, reason, true, &mut pool);
@@ -111,7 +111,7 @@ fn frames_notices_and_controls_go_out_in_order() {
 fn a_large_message_is_fragmented_and_only_controls_come_between() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
     let text = "é\n".repeat(300_000);
-    out.text(&stamp(), &text, &mut pool);
+    out.text(&stamp(), &text, Room::ToMark, &mut pool);
     assert!(out.is_over_high());
     out.pong(b"between", &mut pool);
     out.notice(&Notice::PeerLeft { role: Role::Phone }, &mut pool).unwrap();
@@ -128,7 +128,7 @@ fn a_large_message_is_fragmented_and_only_controls_come_between() {
 #[test]
 fn a_close_that_cant_wait_cuts_the_large_message_off() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
-    out.binary(&stamp(), &vec![1; 2_000_000], true, &mut pool);
+    out.binary(&stamp(), &vec![1; 2_000_000], true, Room::ToMark, &mut pool);
     out.notice(&Notice::PeerLeft { role: Role::Phone }, &mut pool).unwrap();
     out.close(Some(4409), "", true, &mut pool);
     let messages = read_back(drain(&mut out, &mut pool, 99_999));
@@ -140,7 +140,7 @@ fn a_close_that_cant_wait_cuts_the_large_message_off() {
 fn notices_without_end_overflow_and_the_close_still_fits() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
     while !out.is_over_high() {
-        out.text(&stamp(), &"x".repeat(1000), &mut pool);
+        out.text(&stamp(), &"x".repeat(1000), Room::ToMark, &mut pool);
     }
     let queued = out.queued();
     let mut notices = 0;
@@ -171,16 +171,16 @@ proptest! {
         let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
         if gathered {
             let message = pool.lend_copy(text.as_bytes());
-            out.gathered(&stamp(), Kind::Text, message, bare, &mut pool);
+            out.gathered(&stamp(), Kind::Text, message, bare, Room::ToMark, &mut pool);
         } else {
-            out.text(&stamp(), &text, &mut pool);
+            out.text(&stamp(), &text, Room::ToMark, &mut pool);
         }
         let first = drain(&mut out, &mut pool, appetite);
         if gathered {
             let message = pool.lend_copy(&bytes);
-            out.gathered(&stamp(), Kind::Binary, message, bare, &mut pool);
+            out.gathered(&stamp(), Kind::Binary, message, bare, Room::ToMark, &mut pool);
         } else {
-            out.binary(&stamp(), &bytes, bare, &mut pool);
+            out.binary(&stamp(), &bytes, bare, Room::ToMark, &mut pool);
         }
         let second = drain(&mut out, &mut pool, appetite);
         prop_assert_eq!(pool.lent(), 0);
