@@ -62,7 +62,8 @@ impl Server {
             ws_url: config.ws_url(local_addr.port()),
             drain: config.drain,
         };
-        let relay = |now| Relay::new(node, limits(config), now);
+        let is_alone = matches!(backend, Backend::Memory(_));
+        let relay = |now| Relay::new(node, is_alone, limits(config), now);
         let (reactor, stopper) = Reactor::new(wakeable, listener, relay, backend, settings)?;
         tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
         Ok(Server { reactor, stopper, local_addr })

@@ -212,6 +212,11 @@ impl Relay {
         self.pairs.len()
     }
 
+    /// True if no other node can be reached.
+    pub const fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
     /// How many timers are armed.
     pub fn timers(&self) -> usize {
         self.deadlines.len()

@@ -75,7 +75,7 @@ impl Reactor {
         };
         connection.outbound.close(code, reason, at_once, pool);
         if let Stage::Open(open) = &mut connection.stage {
-            open.inbound.release(pool);
+            open.release(pool);
         }
         pool.give_back(std::mem::take(&mut connection.parked));
         connection.stage = Stage::Closing;

@@ -8,8 +8,9 @@ use mio::net::TcpStream;
 use protocol::ids::{Role, SessionId};
 use protocol::qr::Pairing;
 use relayd_core::time::Time;
-use relayd_core::wire::inbound::Inbound;
+use relayd_core::wire::inbound::{Inbound, Kind};
 use relayd_core::wire::outbound::Outbound;
+use relayd_core::wire::pool::Pool;
 
 use crate::http::{Progress, Reply};
 
@@ -90,6 +91,47 @@ pub(super) struct Open {
     pub raw: bool,
     /// What its frames are stamped with, once it holds a role.
     pub joined: Option<Joined>,
+    /// A large message on its way to another node.
+    pub outgoing: Option<Box<Outgoing>>,
+    /// A large message on its way from another node.
+    pub arriving: Option<Box<Arriving>>,
+}
+
+/// A large message of this connection that goes out piece by piece. The connection is not read meanwhile.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub handle: u32,
+    pub kind: Kind,
+    /// Lent.
+    pub chunk: Vec<u8>,
+    /// Bytes that are in the stream. `0 <= at <= chunk.len()`
+    pub at: usize,
+}
+
+/// A large message for this connection of which a part has come.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    /// The link over which it comes.
+    pub link: u32,
+    /// Lent.
+    pub chunk: Vec<u8>,
+}
+
+impl Open {
+    /// Bytes held.
+    pub fn held(&self) -> usize {
+        let outgoing = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.chunk.capacity());
+        let arriving = self.arriving.as_ref().map_or(0, |arriving| arriving.chunk.capacity());
+        self.inbound.held() + outgoing + arriving
+    }
+
+    /// Gives all memory back.
+    pub fn release(&mut self, pool: &mut Pool) {
+        self.inbound.release(pool);
+        let outgoing = self.outgoing.take().map(|outgoing| outgoing.chunk);
+        let arriving = self.arriving.take().map(|arriving| arriving.chunk);
+        outgoing.into_iter().chain(arriving).for_each(|chunk| pool.give_back(chunk));
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +149,7 @@ impl Joined {
 impl Connection {
     /// Bytes of memory it holds, as the limit on all of them counts.
     pub fn held(&self) -> usize {
-        let inbound = if let Stage::Open(open) = &self.stage { open.inbound.held() } else { 0 };
+        let inbound = if let Stage::Open(open) = &self.stage { open.held() } else { 0 };
         self.parked.capacity() + self.outbound.held() + inbound
     }
 }

@@ -103,7 +103,7 @@ impl Conns {
         self.pool.give_back(std::mem::take(&mut connection.parked));
         connection.outbound.release(&mut self.pool);
         if let Stage::Open(open) = &mut connection.stage {
-            open.inbound.release(&mut self.pool);
+            open.release(&mut self.pool);
         }
         Some(connection)
     }

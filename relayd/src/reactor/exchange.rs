@@ -8,7 +8,6 @@ use protocol::ids::{SessionId, Token};
 use protocol::qr::Pairing;
 use relayd_core::event::Input;
 use relayd_core::store::{Conn, Deleted, Registered};
-use relayd_core::wire::inbound::Inbound;
 
 use super::Reactor;
 use super::connection::{Exchange, Open, Pending, Stage};
@@ -179,6 +178,7 @@ impl Reactor {
             Call::Ready => {
                 let readiness = match self.backend.status() {
                     _ if self.drain_until.is_some() => Err("this node is stopping: ask another one"),
+                    Status::Available if self.is_deaf() => Err("this node does not hear the other nodes"),
                     Status::Available => Ok(self.backend.kind()),
                     Status::Away { reason } => Err(reason.as_str()),
                 };
@@ -221,7 +221,7 @@ impl Reactor {
         self.queue_bytes(conn);
         self.conns.set_due(conn, None);
         if let Some(connection) = self.conns.of_mut(conn) {
-            connection.stage = Stage::Open(Open { inbound: Inbound::default(), raw, joined: None });
+            connection.stage = Stage::Open(Open { raw, ..Open::default() });
             connection.flags.in_core = true;
         }
         self.handle(Input::Opened { conn });
@@ -279,6 +279,7 @@ impl Reactor {
         self.metrics.ws_connections = websockets;
         self.metrics.sessions = self.relay.sessions() as u64;
         self.metrics.links_local = self.relay.links() as u64;
+        self.metrics.links_remote = self.relay.links_remote() as u64;
         self.metrics.buffer_bytes = self.conns.pool.lent() as u64;
         self.metrics.store_up = *self.backend.status() == Status::Available;
         let mut text = String::new();

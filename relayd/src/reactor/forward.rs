@@ -29,7 +29,7 @@ pub(super) enum Stop {
 }
 
 /// One message, wherever it lies.
-enum Message<'a> {
+pub(super) enum Message<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
     Gathered(Kind, Vec<u8>),
@@ -42,12 +42,12 @@ impl Reactor {
         let stop = loop {
             let allowed = self.allowance(conn, open);
             let flow = match open.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
-                Step::Text(text) => self.on_message(conn, open.joined, Message::Text(text)),
-                Step::Binary(bytes) => self.on_message(conn, open.joined, Message::Binary(bytes)),
+                Step::Text(text) => self.on_message(conn, open, Message::Text(text)),
+                Step::Binary(bytes) => self.on_message(conn, open, Message::Binary(bytes)),
                 Step::Gathered(kind) => {
                     let message = Message::Gathered(kind, open.inbound.take_message());
                     self.gate.on_gathered(conn);
-                    self.on_message(conn, open.joined, message)
+                    self.on_message(conn, open, message)
                 }
                 Step::Ping(payload) => self.on_ping(conn, payload),
                 Step::Pong => None,
@@ -70,9 +70,9 @@ impl Reactor {
         Allowance { message_bytes_max, large: !self.is_memory_short() || self.gate.lets_through(conn) }
     }
 
-    fn on_message(&mut self, conn: Conn, joined: Option<Joined>, message: Message<'_>) -> Option<Stop> {
+    fn on_message(&mut self, conn: Conn, open: &mut Open, message: Message<'_>) -> Option<Stop> {
         let now = self.clock.now();
-        let Some(joined) = joined else { return self.on_unjoined(conn, message) };
+        let Some(joined) = open.joined else { return self.on_unjoined(conn, message) };
         if message.is_heartbeat() {
             self.metrics.heartbeats += 1;
             self.relay.note_heartbeat(conn, now);
@@ -80,7 +80,7 @@ impl Reactor {
         }
         match self.relay.route(conn, now) {
             Verdict::Peer(to) => self.pass_on(joined, to, message),
-            Verdict::Remote(handle) => self.send_on(conn, handle, joined, message),
+            Verdict::Remote(handle) => self.send_on(conn, open, handle, message),
             Verdict::Absent => {
                 self.metrics.frames_absent[joined.role.index()] += 1;
                 message.give_back(self);
@@ -108,7 +108,7 @@ impl Reactor {
             Message::Text(text) => target.outbound.text(&stamp, text, Room::ToMark, pool),
             Message::Binary(bytes) => target.outbound.binary(&stamp, bytes, bare, Room::ToMark, pool),
             Message::Gathered(kind, chunk) => {
-                target.outbound.gathered(&stamp, kind, chunk, bare, Room::ToMark, pool)
+                target.outbound.gathered(&stamp, kind, chunk, bare, Room::ToMark, pool);
             }
         }
         let is_over_high = target.outbound.is_over_high();
@@ -156,7 +156,7 @@ impl Reactor {
 }
 
 impl Message<'_> {
-    fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
             Message::Binary(bytes) => bytes,
@@ -168,11 +168,15 @@ impl Message<'_> {
         matches!(self, Message::Text(_) | Message::Gathered(Kind::Text, _))
     }
 
+    pub fn kind(&self) -> Kind {
+        if self.is_text() { Kind::Text } else { Kind::Binary }
+    }
+
     fn is_heartbeat(&self) -> bool {
         self.is_text() && is_heartbeat(self.bytes())
     }
 
-    fn give_back(self, reactor: &mut Reactor) {
+    pub fn give_back(self, reactor: &mut Reactor) {
         if let Message::Gathered(_, chunk) = self {
             reactor.conns.pool.give_back(chunk);
         }

@@ -6,6 +6,7 @@
 
 mod accept;
 mod apply;
+mod between;
 mod clock;
 mod connection;
 mod conns;
@@ -70,6 +71,12 @@ pub struct Reactor {
     restored: u64,
     /// What was last logged of the store.
     store_logged: Status,
+    /// Where a packet for another node is written before it is handed to the backend.
+    packet: Vec<u8>,
+    /// The last turn ended with messages of the bus left.
+    has_more_messages: bool,
+    /// When this node last subscribed anew because it heard nothing.
+    listened_at: Option<Time>,
     /// The last turn ended with answers of the store left.
     has_more_answers: bool,
     /// Turns in a row that put timers off.
@@ -161,6 +168,9 @@ impl Reactor {
             restored: backend.restored(),
             store_logged: backend.status().clone(),
             backend,
+            packet: Vec::new(),
+            has_more_messages: false,
+            listened_at: None,
             has_more_answers: false,
             deferred_due: 0,
             metrics: Metrics::default(),
@@ -207,9 +217,12 @@ impl Reactor {
         self.clock.tick();
         let has_heard_all = self.dispatch();
         self.serve_ready();
+        self.drain_bus();
         self.drain_backend();
         self.on_due(has_heard_all);
         self.flush_dirty();
+        self.publish();
+        self.listen_again();
         self.bound_memory();
         self.accept();
         if self.drain_until.is_none() && self.stop.load(Ordering::Acquire) {
@@ -304,6 +317,7 @@ impl Reactor {
     /// How long the poll may wait: not at all while somebody has work left.
     fn timeout(&self) -> Option<Duration> {
         if self.has_more_answers
+            || self.has_more_messages
             || self.conns.has_work()
             || self.acceptor.as_ref().is_some_and(Acceptor::has_more)
         {
@@ -334,7 +348,9 @@ impl Reactor {
     }
 
     fn is_done(&self) -> bool {
-        self.drain_until.is_some_and(|until| self.conns.is_empty() || until <= self.clock.now())
+        let Some(until) = self.drain_until else { return false };
+        // What was accepted for another node must be in its memory.
+        (self.conns.is_empty() && self.relay.is_bus_idle()) || until <= self.clock.now()
     }
 }
 

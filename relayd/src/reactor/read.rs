@@ -52,6 +52,9 @@ impl Reactor {
             return;
         }
         let Some(mut open) = self.take_open(conn) else { return };
+        if !self.pump(conn, &mut open) {
+            return self.return_open(conn, open);
+        }
         let mut len = self.unpark(conn);
         let mut stop = None;
         if len > 0 {

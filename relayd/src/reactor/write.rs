@@ -47,6 +47,7 @@ impl Reactor {
         match connection.stage {
             Stage::Open(_) if is_under_low => {
                 self.relay.note_relieved(conn);
+                self.relay.note_taken(conn, self.clock.now());
                 self.carry_out();
             }
             // The next request may be parsed.

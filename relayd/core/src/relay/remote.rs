@@ -14,7 +14,7 @@ use crate::event::{Action, Delivery};
 use crate::limits::CREDIT_BYTES;
 use crate::node_link::item::{Item, LinkKey, PIECE_BYTES_MAX};
 use crate::pairs::Wish;
-use crate::peer::{State, Target};
+use crate::peer::{Peer, State, Target};
 use crate::store::{Conn, Holder, Request};
 use crate::time::Time;
 use crate::wire::inbound::Kind;
@@ -54,6 +54,11 @@ impl Relay {
         self.remotes.len()
     }
 
+    /// True if `conn` is linked by this handle.
+    pub fn is_linked_by(&self, conn: Conn, handle: u32) -> bool {
+        self.peer(conn).and_then(Peer::target) == Some(Target::There(handle))
+    }
+
     /// Puts a frame, or the next piece of a large one, into the stream. Pieces are at most [`PIECE_BYTES_MAX`]; the caller
     /// has seen that `conn` is not paused.
     pub fn put_frame(
@@ -74,7 +79,7 @@ impl Relay {
 
     /// The socket of `conn` has taken what came from another node, down to the low mark.
     pub fn note_taken(&mut self, conn: Conn, now: Time) {
-        let Some(Target::There(handle)) = self.peer(conn).and_then(super::super::peer::Peer::target) else {
+        let Some(Target::There(handle)) = self.peer(conn).and_then(Peer::target) else {
             return;
         };
         let Some(remote) = self.remotes.get_mut(&handle) else { return };
@@ -116,7 +121,7 @@ impl Relay {
             return;
         }
         pair.wish = Some(Wish { holder, said_at: now });
-        let linked_to = self.peer(end.conn).and_then(super::super::peer::Peer::target);
+        let linked_to = self.peer(end.conn).and_then(Peer::target);
         let stands = match linked_to {
             Some(Target::There(handle)) => self.remotes.get(&handle).is_some_and(|remote| {
                 remote.node == holder.node && generation_of(&remote.key, role.other()) == holder.generation
@@ -191,7 +196,7 @@ impl Relay {
             }
             return;
         };
-        match self.peer(end.conn).and_then(super::super::peer::Peer::target) {
+        match self.peer(end.conn).and_then(Peer::target) {
             Some(Target::There(known)) => {
                 let current = self.remotes.get(&known).map(|remote| remote.key);
                 if current.is_some_and(|current| current >= key) {
@@ -321,7 +326,7 @@ impl Relay {
     pub(super) fn end_remote(&mut self, handle: u32) {
         let Some(remote) = self.remotes.remove(&handle) else { return };
         let conn = remote.conn;
-        if self.peer(conn).and_then(super::super::peer::Peer::target) != Some(Target::There(handle)) {
+        if self.peer(conn).and_then(Peer::target) != Some(Target::There(handle)) {
             return;
         }
         self.set_state(conn, State::Waiting { session: remote.session, role: remote.role });

@@ -207,11 +207,10 @@ impl Outbound {
     /// Queues the Close frame, after which nothing may be queued. What waits before it still goes out, but a large
     /// message under way is cut off, and notices behind it with it, unless the close can wait (`at_once` false).
     pub fn close(&mut self, code: Option<u16>, reason: &str, at_once: bool, pool: &mut Pool) {
-        if !at_once {
-            if let Some(out) = self.bulks.back_mut().and_then(|bulk| bulk.after(CLOSE_FRAME_BYTES_MAX)) {
+        if !at_once
+            && let Some(out) = self.bulks.back_mut().and_then(|bulk| bulk.after(CLOSE_FRAME_BYTES_MAX)) {
                 return control::write_close(out, code, reason);
             }
-        }
         // RFC 6455 §5.5.1: nothing is sent after a Close frame.
         self.bulks.drain(..).for_each(|bulk| bulk.release(pool));
         self.reserve(CLOSE_FRAME_BYTES_MAX, pool);

@@ -1,0 +1,191 @@
+//! Between this node and others: frames out into the streams, frames in from the bus.
+//!
+//! What a packet means is the core's to say; here its frames are put together and written into queues, and what the core
+//! has to say is handed to the backend at the end of the turn.
+
+use std::time::Duration;
+
+use protocol::close::CloseCode;
+use relayd_core::event::{Delivery, Input};
+use relayd_core::node_link::item::{Item, PIECE_BYTES_MAX};
+use relayd_core::store::Conn;
+use relayd_core::wire::inbound::Kind;
+use relayd_core::wire::outbound::{Room, Stamp};
+
+use super::Reactor;
+use super::connection::{Arriving, Open, Outgoing, Stage};
+use super::forward::{Message, Stop};
+
+/// Messages of the bus that one turn takes at most, so that sockets are served in between.
+const MESSAGES_PER_TURN: usize = 256;
+
+/// A node that has not heard its own probe for so long is not ready, and subscribes anew.
+pub(super) const DEAF_AFTER: Duration = Duration::from_secs(10);
+
+impl Reactor {
+    /// Takes in what other nodes said.
+    pub(super) fn drain_bus(&mut self) {
+        let mut budget = MESSAGES_PER_TURN;
+        self.has_more_messages = loop {
+            let Some(message) = self.backend.poll_packet() else { break false };
+            self.take_message(&message);
+            self.backend.recycle(message);
+            budget -= 1;
+            if budget == 0 {
+                break true;
+            }
+        };
+    }
+
+    fn take_message(&mut self, message: &[u8]) {
+        let now = self.clock.now();
+        let taken = self.relay.take_message(message, now);
+        self.carry_out();
+        let Some((from, mut items)) = taken else { return };
+        while let Some(item) = Item::take(&mut items) {
+            let delivery = self.relay.handle_item(from, item, now);
+            self.carry_out();
+            if let Some(delivery) = delivery {
+                self.deliver(&delivery);
+            }
+        }
+        if !items.is_empty() {
+            tracing::warn!(node = %from, bytes = items.len(), "a batch of another node can't be read to its end");
+        }
+    }
+
+    /// Hands on whatever the core has to say to other nodes.
+    pub(super) fn publish(&mut self) {
+        let now = self.clock.now();
+        loop {
+            self.packet.clear();
+            let Some(to) = self.relay.poll_publish(now, &mut self.packet) else { return };
+            // Where there is no room the packet is lost, and its stream repeats it.
+            if !self.backend.publish(to, &self.packet) {
+                tracing::debug!(node = %to, "no room for a packet");
+            }
+        }
+    }
+
+    /// Without an own probe for long this node hears nothing: it subscribes anew.
+    pub(super) fn listen_again(&mut self) {
+        let now = self.clock.now();
+        if self.is_deaf() && self.listened_at.is_none_or(|at| now.since(at) >= DEAF_AFTER) {
+            self.listened_at = Some(now);
+            tracing::warn!(
+                "this node has not heard its own probe for 10 s: it subscribes anew and is not ready"
+            );
+            self.backend.resubscribe();
+        }
+    }
+
+    /// True if this node does not hear the bus.
+    pub(super) fn is_deaf(&self) -> bool {
+        let age = self.relay.probe_age(self.clock.now());
+        !self.relay.is_alone() && age.is_none_or(|age| age >= DEAF_AFTER)
+    }
+
+    /// A frame for a connection of another node: at once, or piece by piece if it is large.
+    pub(super) fn send_on(
+        &mut self,
+        conn: Conn,
+        open: &mut Open,
+        handle: u32,
+        message: Message<'_>,
+    ) -> Option<Stop> {
+        if message.bytes().len() <= PIECE_BYTES_MAX {
+            let (now, kind) = (self.clock.now(), message.kind());
+            self.relay.put_frame(handle, kind, true, message.bytes().len(), message.bytes(), now);
+            message.give_back(self);
+            return self.relay.is_paused(conn).then_some(Stop::Wait);
+        }
+        let kind = message.kind();
+        let chunk = match message {
+            Message::Gathered(_, chunk) => chunk,
+            whole => self.conns.pool.lend_copy(whole.bytes()),
+        };
+        open.outgoing = Some(Box::new(Outgoing { handle, kind, chunk, at: 0 }));
+        (!self.pump(conn, open)).then_some(Stop::Wait)
+    }
+
+    /// Puts pieces of a large message into the stream while there is room. True if nothing is left of it.
+    pub(super) fn pump(&mut self, conn: Conn, open: &mut Open) -> bool {
+        let Some(mut outgoing) = open.outgoing.take() else { return true };
+        let (now, len) = (self.clock.now(), outgoing.chunk.len());
+        // A link that ended takes nothing more, and its end was told.
+        while outgoing.at < len && self.relay.is_linked_by(conn, outgoing.handle) {
+            if self.relay.is_paused(conn) {
+                open.outgoing = Some(outgoing);
+                return false;
+            }
+            let end = (outgoing.at + PIECE_BYTES_MAX).min(len);
+            let piece = &outgoing.chunk[outgoing.at..end];
+            self.relay.put_frame(outgoing.handle, outgoing.kind, end == len, len, piece, now);
+            outgoing.at = end;
+        }
+        self.conns.pool.give_back(outgoing.chunk);
+        !self.relay.is_paused(conn)
+    }
+
+    /// Writes a frame of another node into its target's queue, once it is whole.
+    fn deliver(&mut self, delivery: &Delivery<'_>) {
+        let &Delivery { conn, link, from, kind, is_last, bytes } = delivery;
+        let message_bytes_max = self.settings.limits.message_bytes_max;
+        let at = self.clock.unix();
+        let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
+        let Stage::Open(open) = &mut connection.stage else { return };
+        let Some(joined) = open.joined else { return };
+        // What was under way over a link that ended never becomes whole.
+        if let Some(stale) = open.arriving.take_if(|arriving| arriving.link != link) {
+            pool.give_back(stale.chunk);
+        }
+        let stamp = Stamp { session_hex: joined.session_hex, from, at };
+        let is_whole = is_last && open.arriving.is_none();
+        let written = if is_whole {
+            match kind {
+                Kind::Binary => {
+                    connection.outbound.binary(&stamp, bytes, open.raw, Room::Granted, pool);
+                    true
+                }
+                Kind::Text => match std::str::from_utf8(bytes) {
+                    Ok(text) => {
+                        connection.outbound.text(&stamp, text, Room::Granted, pool);
+                        true
+                    }
+                    Err(_) => false,
+                },
+            }
+        } else {
+            let arriving =
+                open.arriving.get_or_insert_with(|| Box::new(Arriving { link, chunk: Vec::new() }));
+            pool.grow(&mut arriving.chunk, bytes.len());
+            arriving.chunk.extend_from_slice(bytes);
+            let fits = arriving.chunk.len() <= message_bytes_max;
+            if is_last && fits {
+                let chunk = open.arriving.take().map(|arriving| arriving.chunk).unwrap_or_default();
+                let is_sound = kind == Kind::Binary || std::str::from_utf8(&chunk).is_ok();
+                if is_sound {
+                    connection.outbound.gathered(&stamp, kind, chunk, open.raw, Room::Granted, pool);
+                } else {
+                    pool.give_back(chunk);
+                }
+                is_sound
+            } else {
+                fits
+            }
+        };
+        let is_over_high = connection.outbound.is_over_high();
+        self.conns.mark_dirty(conn);
+        self.metrics.frames[from.index()] += u64::from(is_last);
+        self.metrics.frame_bytes[from.index()] += bytes.len() as u64;
+        if is_over_high {
+            self.relay.note_congested(conn);
+        }
+        if !written {
+            tracing::error!(
+                "a frame of another node is not what that node must have checked; are all of one version?"
+            );
+            self.handle(Input::Fault { conn, code: CloseCode::Internal });
+        }
+    }
+}
