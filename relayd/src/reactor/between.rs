@@ -81,8 +81,7 @@ impl Reactor {
 
     /// True if this node does not hear the bus.
     pub(super) fn is_deaf(&self) -> bool {
-        let age = self.relay.probe_age(self.clock.now());
-        !self.relay.is_alone() && age.is_none_or(|age| age >= DEAF_AFTER)
+        !self.relay.is_alone() && self.relay.probe_age(self.clock.now()) >= DEAF_AFTER
     }
 
     /// A frame for a connection of another node: at once, or piece by piece if it is large.

@@ -83,7 +83,7 @@ impl Relay {
         let here = peer.is_some_and(|holder| self.is_here(session, role.other(), holder));
         self.send(conn, self.hello_ack(session, here));
         if here {
-            self.link(session);
+            self.link(session, now);
         }
         self.push(Action::Resume { conn });
         self.wish_for_peer(session, role, peer, now);

@@ -19,12 +19,14 @@ impl Relay {
         self.peer(conn)?.holds()
     }
 
-    /// Joins both ends of a session, if both are here and not joined yet.
-    pub(super) fn link(&mut self, session: SessionId) {
+    /// Joins both ends of a session, if both are here and not joined yet. A link to another node is older than what the
+    /// store now says, and ends.
+    pub(super) fn link(&mut self, session: SessionId, now: Time) {
         let Some(ends) = self.pairs.of(session).and_then(both_ends) else { return };
-        if ends.iter().any(|end| self.peer(end.conn).is_none_or(|peer| peer.target().is_some())) {
+        if ends.iter().any(|end| self.peer(end.conn).is_none_or(|peer| peer.link().is_some())) {
             return;
         }
+        ends.iter().for_each(|end| self.unlink(end.conn, now));
         self.links += 1;
         if let Some(pair) = self.pairs.of_mut(session) {
             pair.wish = None;

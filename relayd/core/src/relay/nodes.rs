@@ -41,6 +41,7 @@ pub(super) struct Nodes {
     probe_sent: u64,
     probe_sent_at: Option<Time>,
     probe_heard_at: Option<Time>,
+    began_at: Time,
     ticked_at: Time,
 }
 
@@ -64,6 +65,7 @@ impl Nodes {
             probe_sent: 0,
             probe_sent_at: None,
             probe_heard_at: None,
+            began_at: now,
             ticked_at: now,
         }
     }
@@ -94,9 +96,9 @@ impl Relay {
         self.nodes.known.values().all(|node| node.link.is_idle())
     }
 
-    /// How long ago this node last heard its own probe; `None` if it never did.
-    pub fn probe_age(&self, now: Time) -> Option<Duration> {
-        self.nodes.probe_heard_at.map(|at| now.since(at))
+    /// How long ago this node last heard its own probe, or began to listen for the first one.
+    pub fn probe_age(&self, now: Time) -> Duration {
+        now.since(self.nodes.probe_heard_at.unwrap_or(self.nodes.began_at))
     }
 
     /// Writes the next message for the bus; gives whose channel it is for. Call until `None` at the end of a turn.

@@ -103,7 +103,7 @@ impl Relay {
             Checked::Killed { reason } => self.kill(session, reason, now),
             Checked::Held { peer } => {
                 if peer.is_some_and(|holder| self.is_here(session, role.other(), holder)) {
-                    self.link(session);
+                    self.link(session, now);
                 }
                 self.wish_for_peer(session, role, peer, now);
             }

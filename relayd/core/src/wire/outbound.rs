@@ -208,9 +208,10 @@ impl Outbound {
     /// message under way is cut off, and notices behind it with it, unless the close can wait (`at_once` false).
     pub fn close(&mut self, code: Option<u16>, reason: &str, at_once: bool, pool: &mut Pool) {
         if !at_once
-            && let Some(out) = self.bulks.back_mut().and_then(|bulk| bulk.after(CLOSE_FRAME_BYTES_MAX)) {
-                return control::write_close(out, code, reason);
-            }
+            && let Some(out) = self.bulks.back_mut().and_then(|bulk| bulk.after(CLOSE_FRAME_BYTES_MAX))
+        {
+            return control::write_close(out, code, reason);
+        }
         // RFC 6455 §5.5.1: nothing is sent after a Close frame.
         self.bulks.drain(..).for_each(|bulk| bulk.release(pool));
         self.reserve(CLOSE_FRAME_BYTES_MAX, pool);
