@@ -266,3 +266,76 @@ fn bytes_of(event: &Event) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::event::Lost;
+
+    /// A mailbox and how often it woke the driver.
+    fn mailbox() -> (Mailbox, Arc<AtomicUsize>) {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&wakes);
+        let wake = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
+        (Mailbox::new(wake), wakes)
+    }
+
+    #[test]
+    fn reading_stops_at_the_bound_and_goes_on_at_half_of_it() {
+        for len in [1, INBOX_BYTES_MAX / 8] {
+            let (mailbox, wakes) = mailbox();
+            let mut told = 0;
+            while mailbox.has_room() {
+                mailbox.tell(Event::Binary(vec![0; len]));
+                told += 1;
+            }
+            assert_eq!(told, INBOX_EVENTS_MAX.min(INBOX_BYTES_MAX / len));
+            for read in 1..=told {
+                assert!(mailbox.next_event(Duration::ZERO).is_some());
+                assert_eq!(wakes.load(Ordering::Relaxed), usize::from(read >= told / 2), "{read} of {told}");
+            }
+            assert_eq!(mailbox.next_event(Duration::ZERO), None);
+        }
+    }
+
+    #[test]
+    fn only_the_first_message_wakes_the_driver() {
+        let (mailbox, wakes) = mailbox();
+        mailbox.link(0, usize::MAX);
+        for _ in 0..10 {
+            mailbox.try_send(Message::text("x")).unwrap();
+        }
+        assert_eq!(wakes.load(Ordering::Relaxed), 1);
+        while mailbox.take_outgoing().is_some() {}
+        mailbox.send(Message::text("x")).unwrap();
+        assert_eq!(wakes.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn retries_that_nobody_reads_about_take_one_place() {
+        let (mailbox, _) = mailbox();
+        let retry = |secs| Event::Reconnecting { after: Duration::from_secs(secs), why: Lost::EventsUnread };
+        (0..1000).for_each(|secs| mailbox.tell(retry(secs)));
+        assert_eq!(mailbox.next_event(Duration::ZERO), Some(retry(999)));
+        assert_eq!(mailbox.next_event(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn the_end_comes_once_with_the_count_and_lets_nobody_wait() {
+        let (mailbox, _) = mailbox();
+        mailbox.link(0, usize::MAX);
+        mailbox.try_send(Message::text("x")).unwrap();
+        mailbox.stop(Stop::Replaced);
+        mailbox.stop(Stop::Closed);
+        assert_eq!(mailbox.send(Message::text("x")), Err(SendError::Closed));
+        assert_eq!(mailbox.next_event(Duration::MAX), Some(Event::Joined { missed: 0 }));
+        let end = Event::Stopped { why: Stop::Replaced, unsent: 1 };
+        assert_eq!(mailbox.next_event(Duration::MAX), Some(end));
+        assert_eq!(mailbox.next_event(Duration::MAX), None);
+    }
+}

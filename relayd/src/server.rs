@@ -50,6 +50,7 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn bind(config: &Config) -> Result<Self, StartError> {
+        raise_descriptor_limit();
         let listener = reactor::bind(config.listen, config.port)
             .map_err(|source| StartError::Bind { port: config.port, source })?;
         let local_addr = listener.local_addr()?;
@@ -92,6 +93,14 @@ impl Server {
     /// The operating system's event queue failed.
     pub fn run(self) -> io::Result<()> {
         self.reactor.run()
+    }
+}
+
+/// Each connection takes a descriptor, and most systems start a process with 1,024.
+fn raise_descriptor_limit() {
+    match rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        Ok(descriptors) => tracing::debug!(descriptors, "descriptor limit"),
+        Err(error) => tracing::warn!(%error, "the descriptor limit could not be raised; see ulimit -n"),
     }
 }
 

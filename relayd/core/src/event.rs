@@ -1,7 +1,8 @@
 //! All that may enter the core and all that may leave it: two closed enums.
 //!
 //! The contract of a driver: one [`Input`] into `Relay::handle`, then `Relay::poll_action` until it is `None`, each
-//! [`Action`] carried out in order, before the next input. Frames do not come this way; see `Relay::route`.
+//! [`Action`] carried out in order, before the next input; but for [`Input::Gone`], which may come as soon as a socket is
+//! closed. Frames do not come this way; see `Relay::route`.
 
 use protocol::close::CloseCode;
 use protocol::ids::{Role, SessionId, TokenDigest};
@@ -9,6 +10,7 @@ use protocol::message::Notice;
 use protocol::ws::control::PeerClose;
 
 use crate::store::{Answer, Conn, Deleted, Registered, Request, Ticket};
+use crate::time::Time;
 
 /// Something happened.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +73,11 @@ pub enum Input<'a> {
     Answered(Answer),
     /// The store is back after an absence: all holds are compared with it.
     StoreBack,
-    /// The process stops: everybody is told and closed.
-    Drain,
+    /// The process stops: everybody is told and closed, behind what waits for them, by then.
+    Drain {
+        /// When the process ends.
+        until: Time,
+    },
     /// Time passed: whatever is due is done.
     Due,
 }

@@ -51,7 +51,7 @@ pub(crate) enum State {
 }
 
 /// What was claimed, until the store answers.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct PendingClaim {
     pub session: SessionId,
     pub token: TokenDigest,

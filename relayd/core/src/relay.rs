@@ -34,7 +34,8 @@ pub struct Relay {
     links: usize,
     deadlines: Deadlines<Timer>,
     actions: VecDeque<Action>,
-    draining: bool,
+    /// Set while the process stops: when it ends.
+    draining: Option<Time>,
 }
 
 /// What can be due.
@@ -63,7 +64,7 @@ impl Relay {
             links: 0,
             deadlines,
             actions: VecDeque::new(),
-            draining: false,
+            draining: None,
         }
     }
 
@@ -87,7 +88,7 @@ impl Relay {
             }
             Input::Answered(answer) => self.on_answer(answer, now),
             Input::StoreBack => self.check_all(now),
-            Input::Drain => self.on_drain(now),
+            Input::Drain { until } => self.on_drain(until, now),
             Input::Due => self.on_due(now),
         }
         self.check_invariants();
@@ -103,7 +104,8 @@ impl Relay {
         self.deadlines.next()
     }
 
-    /// Where a message of `conn` goes. It counts as activity of its session.
+    /// Where a message of `conn` goes. It counts as activity of its session. The first message of an absence leaves an
+    /// action to poll.
     pub fn route(&mut self, conn: Conn, now: Time) -> Verdict {
         let Some(peer) = self.peer_mut(conn) else { return Verdict::Closing };
         match peer.state {
@@ -202,7 +204,7 @@ impl Relay {
         let peer = Peer::new(conn.name, now, now + HELLO_WITHIN);
         self.deadlines.arm(Timer::Conn(conn), peer.due);
         self.peers[slot] = Some(peer);
-        if self.draining {
+        if self.draining.is_some() {
             self.refuse(conn, CloseCode::GoingAway, now);
         }
     }
@@ -242,8 +244,8 @@ impl Relay {
     }
 
     /// Everybody is told and closed; what was read is written first.
-    fn on_drain(&mut self, now: Time) {
-        self.draining = true;
+    fn on_drain(&mut self, until: Time, now: Time) {
+        self.draining = Some(until);
         for slot in 0..self.peers.len() {
             let Some(peer) = &self.peers[slot] else { continue };
             let conn = Conn { slot: slot as u32, name: peer.name };
@@ -310,7 +312,12 @@ impl Relay {
         if matches!(peer.state, State::Closing { .. }) {
             return;
         }
-        self.set_state(conn, State::Closing { until: now + CLOSE_WITHIN });
+        // What must be written first may take as long as the drain.
+        let until = match (say, self.draining) {
+            (Goodbye::AfterAll(_), Some(until)) => until.max(now + CLOSE_WITHIN),
+            _ => now + CLOSE_WITHIN,
+        };
+        self.set_state(conn, State::Closing { until });
         self.push(Action::Close { conn, say });
     }
 
@@ -332,7 +339,7 @@ impl Relay {
     }
 
     fn submit_or(&mut self, request: Request, refuse: impl FnOnce(&mut Self)) {
-        if self.draining {
+        if self.draining.is_some() {
             refuse(self);
         } else {
             self.push(Action::Submit(request));

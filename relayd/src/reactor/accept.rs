@@ -82,25 +82,19 @@ impl Acceptor {
         self.retry_at = None;
     }
 
-    /// The next connection; `None` if none waits or none can be taken now.
+    /// The next connection; `None` if there is none to take this time. See [`Acceptor::has_more`].
     fn next(&mut self, now: Time) -> Option<(TcpStream, IpAddr)> {
-        loop {
-            match self.listener.accept() {
-                Ok((stream, address)) => return Some((stream, address.ip().to_canonical())),
-                Err(error) => match error.raw_os_error() {
-                    _ if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.is_ready = false;
-                        return None;
-                    }
-                    Some(EMFILE | ENFILE | ENOBUFS | ENOMEM) => {
-                        self.pause(&error, now);
-                        return None;
-                    }
-                    // accept(2): errors of the new connection itself. The next one may be fine.
-                    _ => tracing::debug!(%error, "a connection ended before it was accepted"),
-                },
-            }
+        let error = match self.listener.accept() {
+            Ok((stream, address)) => return Some((stream, address.ip().to_canonical())),
+            Err(error) => error,
+        };
+        match error.raw_os_error() {
+            _ if error.kind() == io::ErrorKind::WouldBlock => self.is_ready = false,
+            Some(EMFILE | ENFILE | ENOBUFS | ENOMEM) => self.pause(&error, now),
+            // accept(2): errors of the new connection itself. The next one may be fine.
+            _ => tracing::debug!(%error, "a connection ended before it was accepted"),
         }
+        None
     }
 
     fn pause(&mut self, error: &io::Error, now: Time) {
@@ -124,7 +118,7 @@ impl Reactor {
             if !acceptor.has_more() {
                 return;
             }
-            let Some((stream, address)) = acceptor.next(now) else { return };
+            let Some((stream, address)) = acceptor.next(now) else { continue };
             self.metrics.accepts += 1;
             if let Err(error) = self.conns.admit(stream, address, self.poll.registry(), now) {
                 tracing::debug!(%error, "a new connection could not be set up");

@@ -53,7 +53,10 @@ impl Reactor {
                 }
             }
             Action::Close { conn, say } => self.queue_close(conn, say),
-            Action::Abort { conn } => self.abort(conn),
+            Action::Abort { conn } => {
+                tracing::debug!(name = conn.name, "cut off: its close was not taken in time");
+                self.let_go(conn);
+            }
             Action::Resume { conn } => self.conns.schedule(conn),
             Action::Submit(request) => self.backend.submit(request, self.clock.now()),
             Action::CancelClaim { conn } => self.backend.cancel(conn),
@@ -82,11 +85,5 @@ impl Reactor {
         }
         self.conns.mark_dirty(conn);
         self.conns.schedule(conn);
-    }
-
-    /// The Close frame could not be delivered in time.
-    fn abort(&mut self, conn: Conn) {
-        tracing::debug!(name = conn.name, "cut off: its close was not taken in time");
-        self.gone(conn);
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Flags {
     pub is_ready: bool,
     /// It is on the list of those to flush.
     pub is_dirty: bool,
+    /// Its message waits for leave to grow large.
+    pub is_held: bool,
     /// Bytes were left at the last flush.
     pub is_waiting: bool,
     /// The core knows it.

@@ -27,7 +27,11 @@ pub(super) struct Conns {
     /// Deadlines that the core does not keep: of HTTP exchanges and their closing.
     pub deadlines: Deadlines<Conn>,
     ready: Vec<Conn>,
+    /// The other of the two lists that take turns as `ready`.
+    spare: Vec<Conn>,
     dirty: Vec<Conn>,
+    /// Those whose flush used up its budget: dirty again in the next turn.
+    unfinished: Vec<Conn>,
 }
 
 impl Conns {
@@ -49,6 +53,7 @@ impl Conns {
     ) -> io::Result<()> {
         // Frames are written once per turn: waiting for more to send with them would only delay.
         stream.set_nodelay(true)?;
+        limit_unsent(&stream);
         let entry = self.slab.vacant_entry();
         let conn = Conn { slot: entry.key() as u32, name: self.next_name };
         let mut stream = stream;
@@ -94,7 +99,7 @@ impl Conns {
     pub fn remove(&mut self, conn: Conn) -> Option<Connection> {
         self.of(conn)?;
         let mut connection = self.slab.remove(conn.slot as usize);
-        self.set_due_of(conn, &mut connection.due.take(), None);
+        self.swap_due(conn, connection.due.take(), None);
         self.pool.give_back(std::mem::take(&mut connection.parked));
         connection.outbound.release(&mut self.pool);
         if let Stage::Open(open) = &mut connection.stage {
@@ -106,12 +111,12 @@ impl Conns {
     /// Sets or takes back the deadline of an exchange.
     pub fn set_due(&mut self, conn: Conn, due: Option<Time>) {
         let Some(connection) = self.of_mut(conn) else { return };
-        let mut was = std::mem::replace(&mut connection.due, due);
-        self.set_due_of(conn, &mut was, due);
+        let was = std::mem::replace(&mut connection.due, due);
+        self.swap_due(conn, was, due);
     }
 
-    fn set_due_of(&mut self, conn: Conn, was: &mut Option<Time>, due: Option<Time>) {
-        if let Some(was) = was.take() {
+    fn swap_due(&mut self, conn: Conn, was: Option<Time>, due: Option<Time>) {
+        if let Some(was) = was {
             self.deadlines.disarm(conn, was);
         }
         if let Some(due) = due {
@@ -154,19 +159,32 @@ impl Conns {
         }
     }
 
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+    /// True if somebody is to be served or flushed though no event will come.
+    pub fn has_work(&self) -> bool {
+        !self.ready.is_empty() || !self.dirty.is_empty()
+    }
+
+    /// The connection has more to write than one turn allows.
+    pub fn flush_next_turn(&mut self, conn: Conn) {
+        self.unfinished.push(conn);
+    }
+
+    /// The flushes of this turn are over: those that used up their budget are dirty again.
+    pub fn keep_unfinished(&mut self) {
+        while let Some(conn) = self.unfinished.pop() {
+            self.mark_dirty(conn);
+        }
     }
 
     /// The list of who is to be served; those that come meanwhile are for the next turn.
     pub fn take_ready(&mut self) -> Vec<Conn> {
-        std::mem::take(&mut self.ready)
+        std::mem::replace(&mut self.ready, std::mem::take(&mut self.spare))
     }
 
     /// Gives an emptied list back for its capacity.
-    pub fn return_ready(&mut self, mut emptied: Vec<Conn>) {
-        emptied.append(&mut self.ready);
-        self.ready = emptied;
+    pub fn return_emptied(&mut self, emptied: Vec<Conn>) {
+        debug_assert!(emptied.is_empty());
+        self.spare = emptied;
     }
 
     /// The next connection to flush.
@@ -174,3 +192,19 @@ impl Conns {
         self.dirty.pop()
     }
 }
+
+/// What the kernel holds unsent for a slow reader is kept small, in bytes: what waits is in our queue, where a Close
+/// frame can pass a large message and a reader's progress shows.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
+#[cfg(target_os = "linux")]
+fn limit_unsent(stream: &TcpStream) {
+    // Only a hint: without it all is the same, with more of it in the kernel.
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
+        tracing::debug!(%error, "TCP_NOTSENT_LOWAT could not be set");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_unsent(_: &TcpStream) {}

@@ -45,8 +45,12 @@ impl Reactor {
             match self.read_socket(conn, len) {
                 Got::Bytes(count) => (len, parsing) = self.parse_requests(conn, len + count),
                 Got::Nothing => {}
+                Got::End if self.has_unsent(conn) => return self.begin_closing(conn),
                 Got::End | Got::Failed => return self.gone(conn),
             }
+        }
+        if self.conns.of(conn).is_none_or(|connection| matches!(connection.stage, Stage::Closing)) {
+            return;
         }
         self.park(conn, len);
         let has_more = self.conns.of(conn).is_some_and(|connection| connection.flags.readable);
@@ -90,7 +94,7 @@ impl Reactor {
         self.queue_answer(conn, answered);
     }
 
-    /// The node stops: connections between requests go, the others with their answer.
+    /// The node stops: connections between requests go at once, the others with the answer to what they ask.
     pub(super) fn drain_exchanges(&mut self) {
         let all: Vec<Conn> = self.conns.iter().map(|(conn, _)| conn).collect();
         for conn in all {
@@ -98,10 +102,15 @@ impl Reactor {
             let Stage::Http(exchange) = &mut connection.stage else { continue };
             match &mut exchange.pending {
                 Some(pending) => pending.reply = pending.reply.closing(),
-                None if connection.outbound.is_empty() => self.gone(conn),
+                None if exchange.in_request && !connection.parked.is_empty() => {}
                 None => self.begin_closing(conn),
             }
         }
+    }
+
+    /// The client ended its side of the stream, but an answer is on its way.
+    fn has_unsent(&self, conn: Conn) -> bool {
+        self.conns.of(conn).is_some_and(|connection| !connection.outbound.is_empty())
     }
 
     fn may_parse(&self, conn: Conn) -> bool {

@@ -46,13 +46,14 @@ impl Reactor {
                 Step::Binary(bytes) => self.on_message(conn, open.joined, Message::Binary(bytes)),
                 Step::Gathered(kind) => {
                     let message = Message::Gathered(kind, open.inbound.take_message());
+                    self.gate.on_gathered(conn);
                     self.on_message(conn, open.joined, message)
                 }
                 Step::Ping(payload) => self.on_ping(conn, payload),
                 Step::Pong => None,
                 Step::Close(said) => Some(Stop::Left(said)),
                 Step::NeedMore => break None,
-                Step::Held if self.gate.on_held(conn) => None,
+                Step::Held if self.try_enter_gate(conn) => None,
                 Step::Held => Some(Stop::Wait),
                 Step::Breach(code) => Some(Stop::Fault(code)),
             };
@@ -96,7 +97,11 @@ impl Reactor {
         self.metrics.frames[joined.role.index()] += 1;
         self.metrics.frame_bytes[joined.role.index()] += message.bytes().len() as u64;
         let stamp = Stamp { session_hex: joined.session_hex, from: joined.role, at: self.clock.unix() };
-        let (target, pool) = self.conns.with_pool(to)?;
+        let Some((target, pool)) = self.conns.with_pool(to) else {
+            debug_assert!(false, "the core links connections that are there");
+            message.give_back(self);
+            return None;
+        };
         let bare = matches!(&target.stage, Stage::Open(open) if open.raw);
         match message {
             Message::Text(text) => target.outbound.text(&stamp, text, pool),

@@ -3,69 +3,111 @@
 //! Over three quarters of it no message grows large, one at a time apart; over the whole of it the connection that
 //! holds most is closed. So memory is bounded however many connections there are.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use protocol::close::CloseCode;
 use relayd_core::event::Input;
 use relayd_core::store::Conn;
+use relayd_core::time::Time;
 
 use super::Reactor;
 use super::connection::Stage;
 
-/// Who may receive a large message while memory is short, and who waits for it.
+/// Who may gather a large message while memory is short, and who waits for it.
 #[derive(Debug, Default)]
 pub(super) struct LargeGate {
-    /// The one that is let through.
-    holder: Option<Conn>,
-    held: Vec<Conn>,
+    /// The one that is let through, and since when.
+    holder: Option<(Conn, Time)>,
+    /// The others, in the order in which they asked.
+    held: VecDeque<Conn>,
 }
+
+/// How long one is let through while others wait: whoever sends slowly must not keep the rest out.
+const TURN: Duration = Duration::from_secs(5);
 
 impl LargeGate {
     /// True if `conn` may gather a large message while memory is short.
     pub fn lets_through(&self, conn: Conn) -> bool {
-        self.holder == Some(conn)
+        self.holder.is_some_and(|(holder, _)| holder == conn)
     }
 
-    /// `conn` wants to. True if it may go on at once.
-    pub fn on_held(&mut self, conn: Conn) -> bool {
-        if self.holder.is_none() {
-            self.holder = Some(conn);
-        } else if !self.lets_through(conn) {
-            self.held.push(conn);
+    /// When the holder's turn is over, if somebody waits for it.
+    pub fn turn_over_at(&self) -> Option<Time> {
+        let (_, since) = self.holder.filter(|_| !self.held.is_empty())?;
+        Some(since + TURN)
+    }
+
+    /// `conn` has its message: the next one may.
+    pub fn on_gathered(&mut self, conn: Conn) {
+        if self.lets_through(conn) {
+            self.holder = None;
         }
-        self.lets_through(conn)
     }
 }
 
 impl Reactor {
+    /// `conn` wants to gather a large message though memory is short. True if it may; else it waits.
+    pub(super) fn try_enter_gate(&mut self, conn: Conn) -> bool {
+        if self.gate.holder.is_none() && self.gate.held.is_empty() {
+            self.gate.holder = Some((conn, self.clock.now()));
+        }
+        if self.gate.lets_through(conn) {
+            return true;
+        }
+        if let Some(connection) = self.conns.of_mut(conn)
+            && !std::mem::replace(&mut connection.flags.is_held, true)
+        {
+            self.gate.held.push_back(conn);
+        }
+        false
+    }
+
     /// Looks at the sum at the end of a turn.
     pub(super) fn bound_memory(&mut self) {
         self.pass_gate();
-        while self.conns.pool.lent() > self.settings.limits.memory_max {
-            let open = self.conns.iter().filter(|(_, connection)| matches!(connection.stage, Stage::Open(_)));
-            let largest = open.map(|(conn, connection)| (connection.held(), conn)).max();
-            let Some((held, conn)) = largest.filter(|&(held, _)| held > 0) else { return };
+        let (memory_max, mut closed) = (self.settings.limits.memory_max, 0);
+        while self.conns.pool.lent() > memory_max && self.close_largest() {
+            closed += 1;
+        }
+        if closed > 0 {
             let lent = self.conns.pool.lent();
-            tracing::warn!(
-                held,
-                lent,
-                "memory is full: the connection that holds most is closed (see --memory-max)"
-            );
-            self.handle(Input::Fault { conn, code: CloseCode::TryLater });
+            tracing::warn!(closed, lent, memory_max, "memory was full: those that held most were closed");
         }
     }
 
-    /// Lets the next one through when the last is done, and all when memory is no longer short.
+    /// Closes the connection that holds most. One that is no open WebSocket goes without a word: its bytes are of a
+    /// request that never ends, or wait for a reader that is closing and does not read. False if nobody holds any.
+    fn close_largest(&mut self) -> bool {
+        let holding = self.conns.iter().filter(|(_, connection)| connection.held() > 0);
+        let largest = holding.map(|(conn, connection)| (connection.held(), conn)).max();
+        let Some((_, conn)) = largest else { return false };
+        if self.conns.of(conn).is_some_and(|connection| matches!(connection.stage, Stage::Open(_))) {
+            self.handle(Input::Fault { conn, code: CloseCode::TryLater });
+            // Whoever reads has the Close frame now, and holds nothing any more.
+            self.flush_dirty();
+        } else {
+            self.gone(conn);
+        }
+        true
+    }
+
+    /// Lets the next one through when the last is done or has had its turn, and all when memory is no longer short.
     fn pass_gate(&mut self) {
-        let now = self.clock.now();
+        let (now, is_short) = (self.clock.now(), self.is_memory_short());
         for &conn in &self.gate.held {
             // It is not read, so its silence says nothing.
             self.relay.note_read(conn, now);
         }
-        let is_short = self.is_memory_short();
-        if self.gate.holder.is_some_and(|holder| is_short && self.is_gathering(holder)) {
-            return;
+        let turn_is_over = self.gate.turn_over_at().is_some_and(|at| at <= now);
+        if self.gate.holder.is_some_and(|(holder, _)| turn_is_over || !self.is_gathering(holder)) {
+            self.gate.holder = None;
         }
-        self.gate.holder = None;
-        for conn in std::mem::take(&mut self.gate.held) {
+        while self.gate.holder.is_none() || !is_short {
+            let Some(conn) = self.gate.held.pop_front() else { return };
+            let Some(connection) = self.conns.of_mut(conn) else { continue };
+            connection.flags.is_held = false;
+            self.gate.holder = Some((conn, now));
             self.conns.schedule(conn);
         }
     }

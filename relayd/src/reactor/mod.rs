@@ -32,7 +32,7 @@ use self::clock::Clock;
 use self::conns::Conns;
 use self::memory::LargeGate;
 use self::signals::StopSignals;
-use crate::backend::Backend;
+use crate::backend::{Backend, Status};
 use crate::http::Policy;
 use crate::metrics::Metrics;
 
@@ -68,6 +68,12 @@ pub struct Reactor {
     backend: Backend,
     /// How often the backend had come back when that was last looked at.
     restored: u64,
+    /// What was last logged of the store.
+    store_logged: Status,
+    /// The last turn ended with answers of the store left.
+    has_more_answers: bool,
+    /// Turns in a row that put timers off.
+    deferred_due: u32,
     metrics: Metrics,
     /// The one read buffer: what was parked, and behind it what a read brings.
     read_buffer: Box<[u8]>,
@@ -88,6 +94,9 @@ const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// Answers of the store that one turn carries out at most, so that sockets are served in between.
 const ANSWERS_PER_TURN: usize = 1024;
+
+/// Turns in a row that may put timers off because more events wait.
+const DEFERRALS_MAX: u32 = 64;
 
 /// Events that one poll brings at most.
 const EVENTS_PER_TURN: usize = 1024;
@@ -150,7 +159,10 @@ impl Reactor {
             conns: Conns::default(),
             gate: LargeGate::default(),
             restored: backend.restored(),
+            store_logged: backend.status().clone(),
             backend,
+            has_more_answers: false,
+            deferred_due: 0,
             metrics: Metrics::default(),
             read_buffer: vec![0; read::BUFFER_BYTES].into_boxed_slice(),
             answer: Vec::new(),
@@ -188,23 +200,31 @@ impl Reactor {
     fn turn(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
         match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            // The next poll brings what waits. Judging anybody's silence before would be rash.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
         }
         self.clock.tick();
-        self.dispatch();
+        let has_heard_all = self.dispatch();
         self.serve_ready();
         self.drain_backend();
-        self.on_due();
+        self.on_due(has_heard_all);
         self.flush_dirty();
         self.bound_memory();
         self.accept();
+        if self.drain_until.is_none() && self.stop.load(Ordering::Acquire) {
+            self.begin_drain();
+        }
         Ok(())
     }
 
     /// Notes what each event says; the work comes after, in one order for all.
-    fn dispatch(&mut self) {
+    ///
+    /// True if no more events can be waiting behind these.
+    fn dispatch(&mut self) -> bool {
+        let mut count = 0;
         for event in &self.events {
+            count += 1;
             match event.token() {
                 LISTENER => {
                     if let Some(acceptor) = &mut self.acceptor {
@@ -220,9 +240,7 @@ impl Reactor {
                 Token(slot) => self.conns.note_event(slot, event),
             }
         }
-        if self.drain_until.is_none() && self.stop.load(Ordering::Acquire) {
-            self.begin_drain();
-        }
+        count < EVENTS_PER_TURN
     }
 
     /// Everybody who has something to read, or was told to look again, gets a turn of bounded length.
@@ -231,15 +249,20 @@ impl Reactor {
         for conn in ready.drain(..) {
             self.serve(conn);
         }
-        self.conns.return_ready(ready);
+        self.conns.return_emptied(ready);
     }
 
     fn drain_backend(&mut self) {
-        let now = self.clock.now();
-        for _ in 0..ANSWERS_PER_TURN {
-            let Some(answer) = self.backend.drain(now) else { break };
+        let (now, mut budget) = (self.clock.now(), ANSWERS_PER_TURN);
+        self.has_more_answers = loop {
+            let Some(answer) = self.backend.drain(now) else { break false };
             self.handle(Input::Answered(answer));
-        }
+            budget -= 1;
+            if budget == 0 {
+                break true;
+            }
+        };
+        self.log_store();
         let restored = self.backend.restored();
         if restored != self.restored {
             self.restored = restored;
@@ -247,8 +270,29 @@ impl Reactor {
         }
     }
 
-    fn on_due(&mut self) {
+    /// Says when the store goes away, why when the reason changes, and when it is back.
+    fn log_store(&mut self) {
+        let status = self.backend.status();
+        if *status == self.store_logged {
+            return;
+        }
+        match status {
+            Status::Available => tracing::info!("the store answers"),
+            Status::Away { reason } => {
+                tracing::warn!(%reason, "the store is away: open sessions go on, new ones are refused");
+            }
+        }
+        self.store_logged = status.clone();
+    }
+
+    /// Timers fire after everybody was read: after a long stop, what came meanwhile counts first.
+    fn on_due(&mut self, has_heard_all: bool) {
         let now = self.clock.now();
+        if !has_heard_all && self.deferred_due < DEFERRALS_MAX {
+            self.deferred_due += 1;
+            return;
+        }
+        self.deferred_due = 0;
         if self.relay.poll_timeout().is_some_and(|due| due <= now) {
             self.handle(Input::Due);
         }
@@ -259,7 +303,10 @@ impl Reactor {
 
     /// How long the poll may wait: not at all while somebody has work left.
     fn timeout(&self) -> Option<Duration> {
-        if self.conns.has_ready() || self.acceptor.as_ref().is_some_and(Acceptor::has_more) {
+        if self.has_more_answers
+            || self.conns.has_work()
+            || self.acceptor.as_ref().is_some_and(Acceptor::has_more)
+        {
             return Some(Duration::ZERO);
         }
         let accept_again = self.acceptor.as_ref().and_then(Acceptor::retry_at);
@@ -268,6 +315,7 @@ impl Reactor {
             self.conns.deadlines.next(),
             self.backend.next_deadline(),
             self.drain_until,
+            self.gate.turn_over_at(),
             accept_again,
         ];
         due.into_iter().flatten().min().map(|due| due.since(self.clock.now()))
@@ -281,7 +329,7 @@ impl Reactor {
         );
         self.drain_until = Some(now + self.settings.drain);
         self.acceptor = None;
-        self.handle(Input::Drain);
+        self.handle(Input::Drain { until: now + self.settings.drain });
         self.drain_exchanges();
     }
 

@@ -91,10 +91,14 @@ impl Reactor {
     }
 
     /// True if the connection is not read now. Whatever ends that puts it on the list to serve.
-    fn must_wait(&self, conn: Conn) -> bool {
-        let has_answer_room =
-            self.conns.of(conn).is_some_and(|connection| connection.outbound.has_answer_room());
-        !has_answer_room || self.relay.is_paused(conn)
+    fn must_wait(&mut self, conn: Conn) -> bool {
+        let Some(connection) = self.conns.of(conn) else { return true };
+        if !connection.outbound.has_answer_room() {
+            // Its own low mark is what resumes it.
+            self.relay.note_congested(conn);
+            return true;
+        }
+        connection.flags.is_held || self.relay.is_paused(conn)
     }
 
     /// Parses and forwards the first `len` bytes of the read buffer; moves what was not taken to its front. Gives its

@@ -14,6 +14,7 @@ impl Reactor {
         while let Some(conn) = self.conns.pop_dirty() {
             self.flush(conn);
         }
+        self.conns.keep_unfinished();
     }
 
     fn flush(&mut self, conn: Conn) {
@@ -29,10 +30,13 @@ impl Reactor {
                 return self.gone(conn);
             }
         };
-        connection.flags.writable = flushed.left == 0;
+        connection.flags.writable = flushed.left == 0 || flushed.wants_more;
         let was_waiting = std::mem::replace(&mut connection.flags.is_waiting, flushed.left > 0);
         if was_waiting || flushed.left > 0 {
             self.relay.note_written(conn, flushed.taken, flushed.left, self.clock.now());
+        }
+        if flushed.wants_more {
+            self.conns.flush_next_turn(conn);
         }
         self.after_flush(conn);
     }
@@ -65,6 +69,12 @@ impl Reactor {
 
     /// The socket closes, whatever waits.
     pub(super) fn gone(&mut self, conn: Conn) {
+        self.let_go(conn);
+        self.carry_out();
+    }
+
+    /// The same, for who carries out actions already: what the core makes of it comes behind them.
+    pub(super) fn let_go(&mut self, conn: Conn) {
         let Some(connection) = self.conns.remove(conn) else { return };
         let in_core = connection.flags.in_core;
         drop(connection);
@@ -72,7 +82,7 @@ impl Reactor {
             acceptor.on_descriptor_freed();
         }
         if in_core {
-            self.handle(Input::Gone { conn });
+            self.relay.handle(Input::Gone { conn }, self.clock.now());
         }
     }
 

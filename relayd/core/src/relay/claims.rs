@@ -53,7 +53,7 @@ impl Relay {
             Claimed::TooMany => CloseCode::TooMany,
             Claimed::Away => CloseCode::TryLater,
         };
-        if self.claim_of(conn).is_some() {
+        if self.pending_claim(conn).is_some() {
             self.refuse(conn, code, now);
         }
     }
@@ -71,7 +71,7 @@ impl Relay {
     ) {
         // The store has given the role away, whether or not the one that asked is still there.
         self.evict(session, role, same_instance, now);
-        let Some(claim) = self.claim_of(conn) else {
+        let Some(claim) = self.pending_claim(conn) else {
             return self.push(Action::Submit(Request::Release { session, role, generation }));
         };
         self.seat(conn, &claim, generation, now);
@@ -108,13 +108,10 @@ impl Relay {
         is_here
     }
 
-    /// Takes the pending claim of `conn`, if it is waiting for one.
-    fn claim_of(&mut self, conn: Conn) -> Option<PendingClaim> {
+    /// What `conn` waits for, if it waits for the store.
+    fn pending_claim(&self, conn: Conn) -> Option<PendingClaim> {
         match &self.peer(conn)?.state {
-            State::ExpectClaim { claim, .. } => {
-                let PendingClaim { session, token, role, instance } = **claim;
-                Some(PendingClaim { session, token, role, instance })
-            }
+            State::ExpectClaim { claim, .. } => Some(**claim),
             _ => None,
         }
     }

@@ -49,6 +49,8 @@ pub struct Flushed {
     pub taken: usize,
     /// Bytes that still wait, a large message under way included.
     pub left: usize,
+    /// The socket may take more at once; the budget was used up first.
+    pub wants_more: bool,
 }
 
 /// The half of a connection that writes. Empty while nothing waits.
@@ -84,6 +86,7 @@ impl Outbound {
     /// True if a pong or a heartbeat ack finds room. While it is false the connection itself is not read.
     pub fn has_answer_room(&self) -> bool {
         self.queued() < HIGH_MARK + OVERSHOOT + CONTROL_ROOM / 2
+            && self.bulk.as_ref().is_none_or(|bulk| bulk.has_answer_room())
     }
 
     /// Bytes held, for the sum over all connections.
@@ -187,6 +190,10 @@ impl Outbound {
         if let Some(out) = self.bulk.as_mut().and_then(|bulk| bulk.after(CLOSE_FRAME_BYTES_MAX)) {
             return control::write_close(out, code, reason);
         }
+        // RFC 6455 §5.5.1: nothing is sent after a Close frame.
+        if let Some(bulk) = self.bulk.take() {
+            bulk.release(pool);
+        }
         self.reserve(CLOSE_FRAME_BYTES_MAX, pool);
         control::write_close(&mut self.chunk, code, reason);
     }
@@ -197,13 +204,14 @@ impl Outbound {
         self.chunk.extend_from_slice(bytes);
     }
 
-    /// Writes what waits until the socket takes no more. Memory goes back when nothing is left.
+    /// Writes what waits until the socket takes no more, or the budget of one turn is used up: then
+    /// [`Flushed::wants_more`]. Memory goes back when nothing is left.
     ///
     /// # Errors
     /// What the socket says, but for "would block", which is [`Flushed::left`].
     pub fn flush(&mut self, socket: &mut impl io::Write, pool: &mut Pool) -> io::Result<Flushed> {
-        let mut taken = 0;
-        while !self.is_empty() {
+        let (mut taken, mut is_full) = (0, false);
+        while !self.is_empty() && taken < FLUSH_BYTES_MAX {
             self.continue_bulk(pool);
             let waiting = self.queued();
             match socket.write(&self.chunk[self.head..]) {
@@ -212,20 +220,21 @@ impl Outbound {
                     self.head += written;
                     taken += written;
                     // epoll(7): a short write says that the socket is full, as EAGAIN would.
-                    if written < waiting {
-                        break;
-                    }
+                    is_full = written < waiting;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => is_full = true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
+            }
+            if is_full {
+                break;
             }
         }
         if self.is_empty() {
             self.release(pool);
         }
         let left = self.queued() + self.bulk.as_ref().map_or(0, |bulk| bulk.left());
-        Ok(Flushed { taken, left })
+        Ok(Flushed { taken, left, wants_more: left > 0 && !is_full })
     }
 
     /// Gives all memory back, with whatever waits in it.
@@ -310,6 +319,9 @@ impl UnixMs {
         &self.digits[usize::from(self.start)..]
     }
 }
+
+/// Bytes that one flush writes, so that a large message to a fast reader does not keep everybody else waiting.
+const FLUSH_BYTES_MAX: usize = 1024 * 1024;
 
 /// RFC 6455 §5.5: two bytes of header and at most 125 of body.
 const CLOSE_FRAME_BYTES_MAX: usize = 127;

@@ -6,10 +6,12 @@
 use crate::limits::QUEUE_BYTES_MAX;
 
 /// Capacities that chunks come in. Above the last one a chunk is as large as it must be, and is not kept.
-const CLASSES: [usize; 10] = [
+const CLASSES: [usize; 11] = [
     4 << 10,
     16 << 10,
     64 << 10,
+    // What one connection parks: a read, and what the one before it left.
+    72 << 10,
     // A full queue, and what the JSON writer asks for beyond what it uses.
     QUEUE_BYTES_MAX + 4096,
     512 << 10,
@@ -89,7 +91,10 @@ impl Pool {
         if chunk.capacity() - chunk.len() >= extra {
             return;
         }
-        let mut larger = self.lend(chunk.len() + extra);
+        // Beyond the classes, grow by half, so that the sum of all moves stays in proportion to the bytes.
+        let needed = chunk.len() + extra;
+        let room = if class_for(needed).is_some() { needed } else { needed.max(chunk.capacity() / 2 * 3) };
+        let mut larger = self.lend(room);
         larger.extend_from_slice(chunk);
         self.give_back(std::mem::replace(chunk, larger));
     }

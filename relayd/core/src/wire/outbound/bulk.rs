@@ -56,7 +56,12 @@ impl Bulk {
 
     /// Where to write `len` bytes that go out behind the message; `None` if there is no room for them.
     pub(super) fn after(&mut self, len: usize) -> Option<&mut Vec<u8>> {
-        (self.waiting.len() + len <= CONTROL_ROOM / 2).then_some(&mut self.waiting)
+        (self.waiting.len() + len <= CONTROL_ROOM).then_some(&mut self.waiting)
+    }
+
+    /// True if an answer may still wait behind the message.
+    pub(super) fn has_answer_room(&self) -> bool {
+        self.waiting.len() < CONTROL_ROOM / 2
     }
 
     /// The most bytes that the next piece can take, its header included.
