@@ -23,6 +23,7 @@ mod http_requests;
 mod http_slow;
 mod http_smuggling;
 mod log_blocked;
+mod mass_close;
 mod mayhem;
 mod nesting;
 mod node_restart;
