@@ -25,6 +25,7 @@ mod http_smuggling;
 mod log_blocked;
 mod mass_close;
 mod mayhem;
+mod memory_full;
 mod nesting;
 mod node_restart;
 mod noise;
