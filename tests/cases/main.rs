@@ -43,6 +43,7 @@ mod silence;
 mod sizes;
 mod sources;
 mod stall;
+mod stopped;
 mod store_choice;
 mod takeover;
 mod takeover_limit;
