@@ -3,6 +3,7 @@
 mod backpressure;
 mod bounds;
 mod bulk;
+mod busy_reader;
 mod closing;
 mod config;
 mod crowd;
