@@ -23,6 +23,7 @@ mod http_origins;
 mod http_requests;
 mod http_slow;
 mod http_smuggling;
+mod large_turns;
 mod log_blocked;
 mod mass_close;
 mod mayhem;
