@@ -10,6 +10,7 @@ mod crowd;
 mod delete;
 mod delivery;
 mod descriptors;
+mod drain_slow_reader;
 mod envelope;
 mod expiry;
 mod fragments;
