@@ -25,6 +25,7 @@ mod http_requests;
 mod http_slow;
 mod http_smuggling;
 mod large_turns;
+mod left_behind;
 mod log_blocked;
 mod mass_close;
 mod mayhem;
