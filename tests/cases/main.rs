@@ -51,4 +51,5 @@ mod stopped;
 mod store_choice;
 mod takeover;
 mod takeover_limit;
+mod uneven_reader;
 mod upgrade;
