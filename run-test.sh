@@ -38,7 +38,7 @@ done
 exec </dev/null
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 work="$(mktemp -d "${TMPDIR:-/tmp}/relay-test.XXXXXX")"
-export RELAY_TEST_PIDS="$work/pids"
+export TMPDIR="$work" RELAY_TEST_PIDS="$work/pids"
 mkdir "$RELAY_TEST_PIDS"
 redis_pid=""
 passed=0

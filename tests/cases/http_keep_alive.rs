@@ -13,6 +13,7 @@ on_each_setup!(
     close_is_heeded,
     http_1_0_is_answered_and_closed,
     a_client_that_closes_its_side_gets_its_answer,
+    a_client_that_closes_its_side_gets_every_answer,
 );
 
 fn a_connection_serves_many_requests(set_up: SetUp) {
@@ -100,4 +101,25 @@ fn a_client_that_closes_its_side_gets_its_answer(set_up: SetUp) {
     http.wire().shutdown_write();
     http.response().expect(200);
     http.expect_closed();
+}
+
+fn a_client_that_closes_its_side_gets_every_answer(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let (fresh, mut used) = (Http::connect(relay.addr()), Http::connect(relay.addr()));
+    used.send(request("GET", "/health", &[], ""));
+    used.response().expect(200);
+    let process = relay.node(Role::Workstation).process();
+    // While it is stopped, all of it comes together: what the server sees first is requests and their end in one.
+    process.signal("STOP");
+    let mut all = [fresh, used];
+    for http in &mut all {
+        http.send(request("POST", "/api/register", &[], "{}") + &request("GET", "/health", &[], ""));
+        http.wire().shutdown_write();
+    }
+    process.signal("CONT");
+    for http in &mut all {
+        assert!(http.response().expect(200).text().contains("sessionId"));
+        assert_eq!(http.response().expect(200).text(), r#"{"ok":true}"#);
+        http.expect_closed();
+    }
 }

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
@@ -17,8 +18,17 @@ on_each_setup!(
     a_slow_reader_is_not_cut,
 );
 
+const STALL: Duration = Duration::from_secs(2);
+
 fn start(set_up: SetUp) -> Relay {
-    Relay::start_with(set_up, &Options::new().arg("--stall-secs", "2"))
+    Relay::start_with(set_up, &Options::new().arg("--stall-secs", &STALL.as_secs().to_string()))
+}
+
+/// Waits to be told that the reader was cut; a hang guard of ten times the stall time, not of a minute.
+fn expect_cut(workstation: &mut Peer) {
+    let started = Instant::now();
+    workstation.expect(&Event::Left);
+    assert!(started.elapsed() < STALL * 10, "cut after {:?}", started.elapsed());
 }
 
 fn link(relay: &Relay) -> Pair {
@@ -38,7 +48,7 @@ fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
     thread::scope(|scope| {
         // More than fits anywhere; once the phone is cut, the rest is dropped as in any absence.
         scope.spawn(move || (0..300).for_each(|_| sender.write_all(&frame).unwrap()));
-        workstation.expect(&Event::Left);
+        expect_cut(&mut workstation);
     });
     workstation.fence();
     // Whatever the phone still reads is whole, and a Close says why.
@@ -74,11 +84,13 @@ fn a_trickling_reader_is_cut_too(set_up: SetUp) {
         // One byte now and then is no reading: the socket takes far less than it has to.
         scope.spawn(|| {
             let (_never, pace) = mpsc::channel::<()>();
-            while !done.load(Ordering::Relaxed) && phone.ws().wire().sip(1).is_ok() {
+            let started = Instant::now();
+            let goes_on = || !done.load(Ordering::Relaxed) && started.elapsed() < GUARD;
+            while goes_on() && phone.ws().wire().sip(1).is_ok() {
                 let _ = pace.recv_timeout(Duration::from_millis(50));
             }
         });
-        workstation.expect(&Event::Left);
+        expect_cut(&mut workstation);
         done.store(true, Ordering::Relaxed);
     });
     workstation.fence();

@@ -1,6 +1,6 @@
 //! The reactor: one thread, all sockets, never blocking.
 //!
-//! [`Reactor::turn`] is the whole of it: poll, dispatch, serve who has work, drain the store, timers, flush, accept.
+//! `Reactor::turn` is the whole of it: poll, dispatch, serve who has work, drain the store, timers, flush, accept.
 //! Owns the sockets, the buffers and the clock; asks the core for every decision and the backend for everything that
 //! may wait. Only this folder names `mio`.
 

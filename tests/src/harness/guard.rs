@@ -30,6 +30,15 @@ pub fn read_until_within<T>(guard: Duration, what: &str, mut look: impl FnMut() 
     }
 }
 
+/// Lets time pass, for cases in which time itself is what is judged: a pace, a silence, a stop. Never to wait for
+/// something to happen; that is what [`read_until`] is for.
+pub fn let_pass(time: Duration) {
+    let started = Instant::now();
+    while let Some(left) = time.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
+        thread::park_timeout(left);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

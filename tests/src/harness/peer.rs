@@ -1,11 +1,12 @@
 //! One end of a session after its hello: what the server says, read as the contract spells it and nothing looser.
 
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::guard::GUARD;
 use super::json::{Object, cut};
 use super::relay::Relay;
 use super::role::Role;
@@ -129,7 +130,10 @@ impl Peer {
 
     /// The next thing the server says. Its pings are answered on the way.
     pub fn event(&mut self) -> Event {
+        let started = Instant::now();
         loop {
+            // The server's pings come at their own pace and must not keep a wait for something else alive.
+            assert!(started.elapsed() < GUARD, "{}: nothing but pings for {GUARD:?}", self.role);
             match self.ws.message() {
                 Ok(Message::Text(text)) => return self.notice(&text),
                 Ok(Message::Binary(bytes)) => return Event::Bare(bytes),

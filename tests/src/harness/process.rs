@@ -77,6 +77,11 @@ impl Process {
         fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap_or_default()).sum()
     }
 
+    /// How many descriptors it holds. Linux only.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)
+    }
+
     fn forget_note(&mut self) {
         if let Some(note) = self.note.take() {
             let _ = fs::remove_file(note);

@@ -17,7 +17,8 @@ use super::{guard, http};
 pub struct Options {
     args: Vec<String>,
     envs: Vec<(String, String)>,
-    descriptors: Option<u32>,
+    /// Arguments of `ulimit`, one call each.
+    limits: Vec<String>,
     log_ends: Option<LogEnd>,
 }
 
@@ -49,7 +50,13 @@ impl Options {
 
     /// Allows the server so many descriptors and no more.
     pub fn descriptors(mut self, count: u32) -> Self {
-        self.descriptors = Some(count);
+        self.limits.push(format!("-n {count}"));
+        self
+    }
+
+    /// Gives the server's main thread a stack of so many KiB and no more.
+    pub fn stack_kib(mut self, count: u32) -> Self {
+        self.limits.push(format!("-s {count}"));
         self
     }
 
@@ -131,6 +138,16 @@ impl Relayd {
         (status, out.whole(), err.whole())
     }
 
+    /// One sample of `/metrics`, its labels as they stand there.
+    ///
+    /// # Panics
+    /// When there is no such sample.
+    pub fn metric(&self, sample: &str) -> u64 {
+        let page = http::fetch(self.addr, "/metrics").expect(200);
+        let value = page.text().lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {sample}: {}", page.text()))
+    }
+
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -172,13 +189,13 @@ impl Drop for Relayd {
 
 fn command(options: &Options) -> Command {
     let binary = binary("RELAYD_BIN", "relayd");
-    let mut command = match options.descriptors {
-        None => Command::new(binary),
-        Some(count) => {
-            let mut shell = Command::new("sh");
-            shell.arg("-c").arg(format!("ulimit -n {count} && exec \"$0\" \"$@\"")).arg(binary);
-            shell
-        }
+    let mut command = if options.limits.is_empty() {
+        Command::new(binary)
+    } else {
+        let limits: String = options.limits.iter().map(|limit| format!("ulimit {limit} && ")).collect();
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{limits}exec \"$0\" \"$@\"")).arg(binary);
+        shell
     };
     for name in CONTRACT_VARIABLES {
         command.env_remove(name);

@@ -2,11 +2,11 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::guard::GUARD;
+use super::guard::{GUARD, let_pass};
 
 /// How the other side ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +140,18 @@ impl Wire {
             Err(error) if is_reset(&error) => Err(End::Reset),
             Err(error) => panic!("reading: {error}"),
         }
+    }
+
+    /// Reads at this pace and no faster while `goes_on`, or until the connection's end. What came is in
+    /// [`Wire::pending`].
+    pub fn sip_at(&mut self, bytes_per_sec: usize, mut goes_on: impl FnMut() -> bool) -> Result<(), End> {
+        let (started, before) = (Instant::now(), self.buffer.len());
+        while goes_on() {
+            self.sip(bytes_per_sec / 20)?;
+            let due = Duration::from_secs_f64((self.buffer.len() - before) as f64 / bytes_per_sec as f64);
+            let_pass(due.saturating_sub(started.elapsed()));
+        }
+        Ok(())
     }
 
     /// Reads to the end and says how it ended; everything before it is in [`Wire::pending`].

@@ -2,7 +2,7 @@
 //!
 //! Frames are written once, header and envelope included, into one chunk that is lent while anything waits. The queue
 //! is bounded: past [`HIGH_MARK`] the source is not read, and the [`CONTROL_ROOM`] above is for answers, notices and
-//! the Close frame. A message that might not fit becomes [`bulk`]: it is written piece by piece as room appears.
+//! the Close frame. A message that might not fit becomes a bulk: it is written piece by piece as room appears.
 
 mod bulk;
 

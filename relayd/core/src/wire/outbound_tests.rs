@@ -1,6 +1,7 @@
 //! Byte tables for the writer, read back by an independent implementation.
 
 use proptest::prelude::*;
+use protocol::ids::SessionId;
 use tungstenite::protocol::{Role as WsRole, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
@@ -134,6 +135,32 @@ fn a_close_that_cant_wait_cuts_the_large_message_off() {
     let messages = read_back(drain(&mut out, &mut pool, 99_999));
     assert!(matches!(&messages[..], [Message::Close(_)]), "{} messages", messages.len());
     assert_eq!(pool.lent(), 0);
+}
+
+#[test]
+fn a_close_without_room_behind_a_large_message_is_still_the_last() {
+    // The longest there is, so that however many short ones came before it, some leave no room for a Close frame.
+    let longest = Notice::HelloAck {
+        session: SessionId::from_bytes([0xFF; 16]),
+        peer: false,
+        ttl_secs: u64::MAX,
+        heartbeat_secs: u64::MAX,
+        message_bytes_max: u64::MAX,
+    };
+    for short in 0..20 {
+        let (mut out, mut pool) = (Outbound::default(), Pool::new());
+        out.binary(&stamp(), &vec![1; 400_000], true, &mut pool);
+        (0..short).for_each(|_| out.notice(&Notice::HbAck, &mut pool).unwrap());
+        while out.notice(&longest, &mut pool).is_ok() {}
+        out.close(Some(1001), "", false, &mut pool);
+        let whole = drain(&mut out, &mut pool, 99_999);
+        assert!(
+            whole.ends_with(&[0x88, 2, 0x03, 0xE9]),
+            "RFC 6455 §5.5.1: nothing is sent after a Close frame"
+        );
+        assert!(matches!(read_back(whole).last(), Some(Message::Close(_))));
+        assert_eq!(pool.lent(), 0);
+    }
 }
 
 #[test]

@@ -141,6 +141,20 @@ mod tests {
     }
 
     #[test]
+    fn growing_step_by_step_moves_each_byte_a_few_times_only() {
+        let (mut pool, mut chunk, mut moved) = (Pool::new(), Vec::new(), 0);
+        let (step, total) = (64 << 10, 64 << 20);
+        while chunk.len() < total {
+            let before = chunk.capacity();
+            pool.grow(&mut chunk, step);
+            moved += if chunk.capacity() > before { chunk.len() } else { 0 };
+            chunk.resize(chunk.len() + step, 7);
+        }
+        assert!(moved < 4 * total, "{moved} bytes were moved for {total}");
+        assert_eq!(pool.lent(), chunk.capacity());
+    }
+
+    #[test]
     fn no_more_is_kept_than_the_bound() {
         let mut pool = Pool::new();
         let chunks: Vec<_> = (0..5).map(|_| pool.lend(16 << 20)).collect();

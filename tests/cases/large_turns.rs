@@ -1,0 +1,71 @@
+//! Memory is short: large messages go one after the other, and whoever takes his time keeps nobody out for good.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use relay_tests::harness::guard::read_until;
+use relay_tests::harness::process::allow_descriptors;
+use relay_tests::harness::wire::Wire;
+use relay_tests::harness::ws::FrameSpec;
+use relay_tests::harness::{Options, Pair, Peer, Relay, Role, Session, SetUp};
+
+/// Over three quarters of it memory is short.
+const MEMORY_MAX: u64 = 16 << 20;
+/// What the server holds for each half-sent message that is not large.
+const SMALL: u64 = 64 << 10;
+const LARGE: usize = 400_000;
+
+#[test]
+fn a_trickled_large_message_keeps_no_other_out() {
+    allow_descriptors(2048);
+    let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "500000");
+    // Nobody is asked for a sign of life, so that only the message itself ends the wait for it.
+    let options = options.env("HEARTBEAT_INTERVAL_SECS", "600");
+    let relay = Relay::start_with(SetUp::Memory, &options);
+    let _half_sent = fill_memory(&relay);
+    let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
+    let (slow, quick) = ("s".repeat(LARGE), "q".repeat(LARGE));
+    let bytes = FrameSpec::text(&slow).encode();
+    let (begun, rest) = bytes.split_at(LARGE / 4);
+    let held = buffered(&relay);
+    workstation.ws().wire().send(begun);
+    read_until("it to be let through", || (buffered(&relay) > held + SMALL).then_some(()));
+    thread::scope(|scope| {
+        let (stop, stopped) = channel();
+        let wire = workstation.ws().wire();
+        scope.spawn(move || trickle(wire, rest, &stopped));
+        let mut others: Vec<Pair> = (0..2).map(|_| Pair::link(&relay)).collect();
+        others.iter_mut().for_each(|pair| pair.workstation.text(&quick));
+        others.iter_mut().for_each(|pair| pair.phone.expect_text(&quick));
+        drop(stop);
+    });
+    phone.expect_text(&slow);
+}
+
+/// Half-sent messages, none of them large, until memory is short.
+fn fill_memory(relay: &Relay) -> Vec<Peer> {
+    let half_sent = || {
+        let mut peer = Peer::join(relay, &Session::register(relay), Role::Phone);
+        peer.ws().wire().send(&FrameSpec::text(&"h".repeat(60_000)).encode()[..50_000]);
+        peer
+    };
+    let count = MEMORY_MAX / 4 * 3 / SMALL + 3;
+    let peers = (0..count).map(|_| half_sent()).collect();
+    read_until("memory to be short", || (buffered(relay) == count * SMALL).then_some(()));
+    peers
+}
+
+fn buffered(relay: &Relay) -> u64 {
+    relay.node(Role::Workstation).metric("relay_buffer_bytes")
+}
+
+/// One byte now and then, until told to be quick.
+fn trickle(wire: &mut Wire, mut bytes: &[u8], quickly: &Receiver<()>) {
+    while quickly.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
+        let (byte, rest) = bytes.split_at(1);
+        wire.send(byte);
+        bytes = rest;
+    }
+    wire.send(bytes);
+}

@@ -1,0 +1,77 @@
+//! Thousands of connections that never close: let go all together, with no more stack than for one.
+
+use std::time::Duration;
+
+use relay_tests::harness::guard::{let_pass, read_until};
+use relay_tests::harness::process::allow_descriptors;
+use relay_tests::harness::wire::End;
+use relay_tests::harness::ws::{FrameSpec, Message, Ws};
+use relay_tests::harness::{Options, Pair, Relay, Relayd};
+
+const COUNT: usize = 3000;
+/// From a Close frame to the end of whoever does not close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+/// `--drain-secs`, with room for a loaded machine.
+const END: Duration = Duration::from_secs(60);
+
+/// A server whose stack has no room for a call per connection.
+fn start(drain_secs: u64) -> Relay {
+    allow_descriptors(8192);
+    let options = Options::new().arg("--store", "memory").arg("--drain-secs", &drain_secs.to_string());
+    Relay::of(vec![Relayd::start_ready(&options.stack_kib(256))])
+}
+
+fn upgrade_many(relay: &Relay) -> Vec<Ws> {
+    (0..COUNT).map(|_| Ws::connect(relay.addr())).collect()
+}
+
+/// Every one of them is told so, and answers nothing.
+fn expect_close_frames(many: &mut [Ws], expected: u16) {
+    for ws in many {
+        match ws.message() {
+            Ok(Message::Close(code, _)) => assert_eq!(code, expected),
+            other => panic!("{other:?} instead of a Close {expected}"),
+        }
+    }
+}
+
+fn expect_stop(drain_secs: u64) {
+    let mut relay = start(drain_secs);
+    let mut many = upgrade_many(&relay);
+    relay.first().process().signal("TERM");
+    expect_close_frames(&mut many, 1001);
+    let (status, log) = relay.first().wait_end(END);
+    assert_eq!(status.code(), Some(0), "{status}: {log}");
+}
+
+#[test]
+fn they_do_not_hold_up_a_stop() {
+    expect_stop(1);
+}
+
+#[test]
+fn they_do_not_hold_up_a_stop_that_outlasts_their_close() {
+    expect_stop(CLOSE_WITHIN.as_secs() + 2);
+}
+
+#[test]
+fn they_are_let_go_when_all_are_overdue_at_once() {
+    let relay = start(1);
+    let mut many = upgrade_many(&relay);
+    for ws in &mut many {
+        ws.send(&FrameSpec::text("no mask").unmasked());
+    }
+    expect_close_frames(&mut many, 1002);
+    // Stopped past every deadline, the server finds all of them due in one turn.
+    let process = relay.nodes()[0].process();
+    process.signal("STOP");
+    let_pass(CLOSE_WITHIN + Duration::from_secs(1));
+    process.signal("CONT");
+    for ws in &mut many {
+        assert!(matches!(ws.wire().read_to_end("an end without our Close"), End::Eof | End::Reset));
+    }
+    read_until("all of them to be gone", || {
+        (relay.nodes()[0].metric(r#"relay_connections{protocol="websocket"}"#) == 0).then_some(())
+    });
+    Pair::link(&relay).expect_alive();
+}

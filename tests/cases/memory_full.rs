@@ -1,0 +1,92 @@
+//! Memory is full: those that hold most go, no more of them than must, and nobody who holds little.
+
+use std::time::Duration;
+
+use relay_tests::harness::http::{Http, fetch};
+use relay_tests::harness::wire::Wire;
+use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
+use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(only_as_many_stuck_readers_go_as_must, half_requests_go_before_a_websocket);
+
+const MEMORY_MAX: u64 = 2 << 20;
+const STUCK: u64 = 12;
+/// What one stuck reader and its paused sender hold at most: a full queue, and a read that waits.
+const EACH_MAX: u64 = (288 + 72) << 10;
+
+fn start(set_up: SetUp) -> Relay {
+    let options = Options::new().arg("--memory-max", "2MiB").env("MAX_MESSAGE_BYTES", "100000");
+    Relay::start_with(set_up, &options)
+}
+
+/// A pair one of whose messages is half sent: so the server holds a little for it.
+struct Holder {
+    pair: Pair,
+    rest: Vec<u8>,
+}
+
+impl Holder {
+    fn begin(relay: &Relay) -> Self {
+        let mut pair = Pair::link(relay);
+        let bytes = FrameSpec::new(Opcode::Binary, vec![5; 3000]).encode();
+        let (half, rest) = bytes.split_at(1500);
+        pair.workstation.ws().wire().send(half);
+        Self { pair, rest: rest.to_vec() }
+    }
+
+    fn finish(mut self) {
+        self.pair.workstation.ws().wire().send(&self.rest);
+        self.pair.phone.expect(&Event::Binary(vec![5; 3000]));
+        self.pair.expect_alive();
+    }
+}
+
+/// A pair whose phone reads nothing, and as much sent to it as is taken.
+fn stuck(relay: &Relay) -> Pair {
+    let session = Session::register(relay);
+    let workstation = Peer::join(relay, &session, Role::Workstation);
+    let wire = Wire::connect_narrow(relay.addr(), 16 << 10);
+    let phone = Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(Role::Phone));
+    let mut pair = Pair::linked(session, workstation, phone);
+    let flood = FrameSpec::new(Opcode::Binary, vec![7; 10_000]).encode().repeat(1000);
+    // If it is cut itself, the rest is dropped as in any absence.
+    pair.workstation.ws().wire().send_until_blocked(&flood, Duration::from_millis(300));
+    pair
+}
+
+fn only_as_many_stuck_readers_go_as_must(set_up: SetUp) {
+    let relay = start(set_up);
+    let bystander = Bystander::start(&relay);
+    let holders: Vec<Holder> = (0..5).map(|_| Holder::begin(&relay)).collect();
+    let stuck: Vec<Pair> = (0..STUCK).map(|_| stuck(&relay)).collect();
+    holders.into_iter().for_each(Holder::finish);
+    bystander.done();
+    let node = relay.node(Role::Workstation);
+    let cut = node.metric(r#"relay_closes_total{code="1013"}"#);
+    assert!(cut >= 1, "they fitted in: {} bytes", node.metric("relay_buffer_bytes"));
+    assert!(STUCK - cut >= MEMORY_MAX / EACH_MAX - 1, "{cut} of {STUCK} were cut, though more fit in");
+    // Those that stay are whole: they still wait for their readers.
+    assert_eq!(node.metric(r#"relay_links{to="local"}"#), STUCK - cut);
+    assert!(node.metric("relay_buffer_bytes") <= MEMORY_MAX);
+    drop(stuck);
+}
+
+fn half_requests_go_before_a_websocket(set_up: SetUp) {
+    let relay = start(set_up);
+    let holder = Holder::begin(&relay);
+    let head = format!("GET /health HTTP/1.1\r\nHost: h\r\nX: {}", "x".repeat(7000));
+    let mut half: Vec<Http> = (0..300).map(|_| Http::connect(relay.addr())).collect();
+    for http in &mut half {
+        // Some are cut off before the last are sent.
+        let _ = http.wire().try_send(head.as_bytes());
+    }
+    // A new client gets in, and by then they all have been seen.
+    fetch(relay.addr(), "/health").expect(200);
+    holder.finish();
+    let node = relay.node(Role::Workstation);
+    assert_eq!(node.metric(r#"relay_closes_total{code="1013"}"#), 0);
+    let left = node.metric(r#"relay_connections{protocol="http"}"#);
+    assert!((50..300).contains(&left), "{left} of 300 half requests are left");
+    assert!(node.metric("relay_buffer_bytes") <= MEMORY_MAX);
+}

@@ -1,0 +1,83 @@
+//! A server that was stopped and goes on hears what came meanwhile before it calls anybody silent.
+
+use std::thread;
+use std::time::Duration;
+
+use relay_tests::harness::guard::let_pass;
+use relay_tests::harness::process::allow_descriptors;
+use relay_tests::harness::sequence::{Checker, Numbered};
+use relay_tests::harness::ws::{FrameSpec, Opcode};
+use relay_tests::harness::{Event, Options, Pair, Relay, Role, SetUp};
+use relay_tests::on_each_setup;
+
+on_each_setup!(whoever_speaks_meanwhile_stays);
+
+fn start(set_up: SetUp, interval_secs: u64) -> Relay {
+    let secs = interval_secs.to_string();
+    Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", &secs))
+}
+
+fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
+    let relay = start(set_up, 1);
+    let mut pairs: Vec<Pair> = (0..4).map(|_| Pair::link(&relay)).collect();
+    let mut numbered: Vec<_> =
+        pairs.iter().map(|pair| Numbered::new(&pair.session, Role::Workstation)).collect();
+    relay.node(Role::Workstation).process().signal("STOP");
+    // Longer than three intervals, in which nobody is silent for one.
+    for _ in 0..9 {
+        for (pair, numbered) in pairs.iter_mut().zip(&mut numbered) {
+            pair.workstation.text(&numbered.text(100));
+            pair.phone.ws().send(&FrameSpec::new(Opcode::Pong, "here"));
+        }
+        let_pass(Duration::from_millis(500));
+    }
+    relay.node(Role::Workstation).process().signal("CONT");
+    for pair in &mut pairs {
+        let mut checker = Checker::new(&pair.session, Role::Workstation);
+        for _ in 0..9 {
+            match pair.phone.event() {
+                Event::Text(text) => checker.take(&text),
+                other => panic!("{other:?} instead of a frame"),
+            }
+        }
+        pair.expect_alive();
+    }
+}
+
+/// More connections than one look at the sockets tells of.
+#[test]
+fn a_crowd_that_speaks_meanwhile_stays() {
+    allow_descriptors(8192);
+    let relay = start(SetUp::Memory, 2);
+    let mut groups: Vec<Vec<Pair>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| link_many(&relay, 350))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("all linked")).collect()
+    });
+    groups.iter_mut().for_each(|pairs| speak(pairs));
+    relay.node(Role::Workstation).process().signal("STOP");
+    for _ in 0..7 {
+        groups.iter_mut().for_each(|pairs| speak(pairs));
+        let_pass(Duration::from_secs(1));
+    }
+    relay.node(Role::Workstation).process().signal("CONT");
+    groups.iter_mut().flatten().for_each(Pair::expect_alive);
+    assert_eq!(relay.node(Role::Workstation).metric(r#"relay_closes_total{code="4408"}"#), 0);
+}
+
+fn link_many(relay: &Relay, count: usize) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    while pairs.len() < count {
+        pairs.extend((0..50).map(|_| Pair::link(relay)));
+        speak(&mut pairs);
+    }
+    pairs
+}
+
+/// A sign of life of everybody.
+fn speak(pairs: &mut [Pair]) {
+    for pair in pairs {
+        for role in Role::BOTH {
+            pair.from(role).0.ws().send(&FrameSpec::new(Opcode::Pong, "here"));
+        }
+    }
+}
