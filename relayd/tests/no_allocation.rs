@@ -3,56 +3,17 @@
 //! The allocator of this test counts what one marked thread asks for: the reactor's. Alone in its binary, since an
 //! allocator is global.
 
-#![allow(unsafe_code, reason = "a counting allocator is one line of unsafe around the system's")]
+#[path = "common/counting.rs"]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use protocol::ids::Role;
 use protocol::ws::header::{self, OpCode};
 use protocol::ws::upgrade::RAW_SUBPROTOCOL;
 use relayd::Server;
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
-}
-
-fn note() {
-    if IS_COUNTED.with(Cell::get) {
-        ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of theirs.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note();
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(place, layout) }
-    }
-
-    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note();
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(place, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const FRAMES: usize = 10_000;
 
@@ -63,20 +24,20 @@ fn a_relayed_frame_allocates_nothing() {
     let server = Server::bind(&config).expect("a free port");
     let (address, stopper) = (server.local_addr(), server.stopper());
     let reactor = std::thread::spawn(move || {
-        IS_COUNTED.with(|counted| counted.set(true));
+        counting::count_this_thread();
         server.run()
     });
     for raw in [false, true] {
         for window in [1, 64] {
             let (mut from, mut to) = pair(address, raw);
             from.pass(&mut to, window, FRAMES / 5);
-            let before = ALLOCATIONS.load(Ordering::SeqCst);
+            let before = counting::allocations();
             from.pass(&mut to, window, FRAMES);
-            let allocated = ALLOCATIONS.load(Ordering::SeqCst) - before;
+            let allocated = counting::allocations() - before;
             assert_eq!(allocated, 0, "raw: {raw}, {window} at a time: {FRAMES} frames");
         }
     }
-    assert!(ALLOCATIONS.load(Ordering::SeqCst) > 0, "the counter counts: connections do allocate");
+    assert!(counting::allocations() > 0, "the counter counts: connections do allocate");
     stopper.stop();
     reactor.join().expect("no panic").expect("no error");
 }

@@ -5,10 +5,11 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::front::front;
 use common::{Creds, GUARD, Node, Server, fresh_prefix};
 use protocol::ids::Role;
 use relayd_core::store::{Answer, Checked, Claimed, Conn, Expired, Hold, Holder, Registered, Request};
@@ -329,30 +330,21 @@ fn whatever_a_server_says_instead_it_is_away_and_not_dialed_in_a_loop() {
         }
     }
     for (_, dialed, word) in &nodes {
-        // At most one each 50 ms, and fewer as it goes on.
-        let most = 2 + since.elapsed().as_millis() / 50;
+        // Of each of the three connections at most one each 50 ms, and fewer as it goes on.
+        let most = 3 * (2 + since.elapsed().as_millis() / 50);
         assert!(u128::from(dialed.load(Ordering::SeqCst)) <= most, "{word}");
     }
 }
 
-/// Stands between a node and Redis, and cuts the connection after some bytes of what Redis says.
-fn cut_after(server: &Server, bytes: usize) -> String {
-    let target = server.url().replace("redis://", "");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("redis://{}", listener.local_addr().unwrap());
-    // Ends when the first connection does: later dials are refused.
-    thread::spawn(move || {
-        let (near, _) = listener.accept()?;
-        drop(listener);
-        let far = TcpStream::connect(target)?;
-        let (mut from_near, mut to_far) = (near.try_clone()?, far.try_clone()?);
-        thread::spawn(move || std::io::copy(&mut from_near, &mut to_far));
-        let (mut said, mut to_near) = (far.try_clone()?.take(bytes as u64), near.try_clone()?);
-        std::io::copy(&mut said, &mut to_near)?;
-        near.shutdown(std::net::Shutdown::Both)?;
-        far.shutdown(std::net::Shutdown::Both)
-    });
-    url
+/// A front that cuts the node's first connection for commands after some bytes of what Redis says, and lets no second
+/// one through.
+fn cut_after(server: &Server, bytes: u64) -> String {
+    let is_cut = AtomicBool::new(false);
+    front(server, move |call| match call.asks("PING") {
+        true if is_cut.swap(true, Ordering::SeqCst) => Ok(()),
+        true => call.pass(bytes),
+        false => call.pass(u64::MAX),
+    })
 }
 
 #[test]
@@ -363,7 +355,7 @@ fn replies_cut_at_any_byte_are_an_outage_and_no_more() {
     Node::connect(&server.url(), &prefix, IDLE_SECS).register(&creds, false);
     let setup = b"+PONG\r\n:0\r\n".len() + 7 * b"$40\r\n\r\n".len() + 7 * 40;
     for bytes in setup..setup + 120 {
-        let mut node = Node::dial(&cut_after(&server, bytes), &prefix, IDLE_SECS);
+        let mut node = Node::dial(&cut_after(&server, bytes as u64), &prefix, IDLE_SECS);
         node.until_available();
         let conn: Conn = node.conn();
         let Creds { session, token } = creds;

@@ -3,6 +3,8 @@
 // Each test program uses a part of this.
 #![allow(dead_code)]
 
+pub mod front;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -209,6 +211,36 @@ impl Node {
         match self.backend.status() {
             Status::Away { reason } => reason.clone(),
             Status::Available => panic!("the store is available"),
+        }
+    }
+
+    /// Waits until this node's subscription is confirmed, or is not.
+    pub fn until_bus(&mut self, is_up: bool) {
+        let deadline = Instant::now() + GUARD;
+        loop {
+            assert_eq!(self.drain(), None, "nothing was asked");
+            if self.backend.bus_is_up() == is_up {
+                return;
+            }
+            self.wait_until(deadline);
+        }
+    }
+
+    /// Waits for the next packet.
+    pub fn packet(&mut self) -> Vec<u8> {
+        self.packet_until(Instant::now() + GUARD).expect("a packet comes")
+    }
+
+    /// Waits for the next packet, but not longer.
+    pub fn packet_until(&mut self, deadline: Instant) -> Option<Vec<u8>> {
+        loop {
+            let packet = self.backend.poll_packet();
+            if packet.is_some() || Instant::now() >= deadline {
+                return packet;
+            }
+            // News of connections wake too, and must be taken for later ones to come.
+            assert_eq!(self.drain(), None, "nothing was asked");
+            let _woken_or_due = self.woken.recv_deadline(deadline);
         }
     }
 

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use protocol::ids::NodeId;
-use redis::Client;
 use relayd_core::node_link::{BATCH_BYTES_MAX, PACKET_OVERHEAD};
 
 use super::inbox::{self, Inbox};
@@ -24,7 +23,7 @@ pub const PACKET_BYTES_MAX: usize = 66 * 1024;
 
 const _: () = assert!(BATCH_BYTES_MAX + PACKET_OVERHEAD <= PACKET_BYTES_MAX, "a whole batch must fit");
 
-/// The reactor's ends. Nothing here blocks but [`Bus::join`].
+/// The reactor's ends. Nothing here blocks but [`Bus::stop`].
 pub(super) struct Bus {
     node: NodeId,
     orders: Sender<Order>,
@@ -53,12 +52,6 @@ pub(super) enum Subscription {
     Up,
 }
 
-/// What is left of a bus that is told to end.
-pub(super) struct Ending {
-    threads: [JoinHandle<()>; 2],
-    alive: Receiver<Infallible>,
-}
-
 impl Bus {
     /// Starts both threads, which dial until they are let in. `wake` is called when there is something to fetch.
     pub(super) fn start(
@@ -74,7 +67,7 @@ impl Bus {
         let (delivery, inbox) = inbox::pair(wake.clone());
         let tally = Arc::new(Tally::default());
         let publisher = Publisher {
-            client: Client::clone(&client),
+            client: client.clone(),
             settings: settings.clone(),
             orders: to_publish,
             emptied: back,
@@ -176,21 +169,17 @@ impl Bus {
         BusCounts { refused: self.refused, ..self.tally.counts() }
     }
 
-    /// Tells both threads to end, the publisher after it has written what is queued.
-    pub(super) fn end(mut self) -> Ending {
-        // The subscriber sits in a read, which a packet ends at once.
-        let own = self.node;
-        self.publish(own, b"");
-        Ending { threads: self.threads, alive: self.alive }
-    }
-}
-
-impl Ending {
-    /// Waits until the threads have ended, or `deadline`. If Redis hangs, they are left to end by their own timeouts.
-    pub(super) fn join(self, deadline: Instant) {
-        let Err(error) = self.alive.recv_deadline(deadline);
-        if error.is_disconnected() {
-            for thread in self.threads {
+    /// Has what is queued published and ends both threads, until `deadline`. If Redis hangs, they are left to end by
+    /// their own timeouts.
+    pub(super) fn stop(self, deadline: Instant) {
+        let Bus { node, orders, redial, threads, alive, .. } = self;
+        drop(redial);
+        // The subscriber sits in a read; a packet to this node makes it look up. Without room for one its timeout does.
+        let _ = orders.send_deadline(Order::Publish { to: node, packet: Vec::new() }, deadline);
+        drop(orders);
+        let Err(ended) = alive.recv_deadline(deadline);
+        if ended.is_disconnected() {
+            for thread in threads {
                 if thread.join().is_err() {
                     tracing::error!("a thread of the bus panicked");
                 }

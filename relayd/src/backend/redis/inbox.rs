@@ -114,3 +114,94 @@ const INBOX_MAX: usize = 4096;
 
 /// Emptied buffers that are kept, of at most 66 KiB each.
 const SPARE_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn one_wake_stands_for_all_packets_until_the_inbox_was_found_empty() {
+        let wakes = Cell::new(0);
+        let (delivery, mut inbox) = pair(|| wakes.set(wakes.get() + 1));
+        for expected in 1..4 {
+            for packet in [&b"a"[..], b"", b"c"] {
+                assert_eq!(delivery.deliver(packet), Delivered::Taken);
+            }
+            assert_eq!(wakes.get(), expected);
+            assert!(inbox.has_packets());
+            for packet in [&b"a"[..], b"", b"c"] {
+                assert_eq!(inbox.poll().as_deref(), Some(packet));
+            }
+            assert_eq!(inbox.poll(), None);
+            assert!(!inbox.has_packets());
+        }
+    }
+
+    #[test]
+    fn it_is_bounded_by_count_and_by_bytes_and_has_room_again() {
+        let long = vec![1; 64 * 1024];
+        for (packet, room) in
+            [(&b""[..], INBOX_MAX), (b"x", INBOX_MAX), (&long, INBOX_BYTES_MAX / long.len())]
+        {
+            let (delivery, mut inbox) = pair(|| {});
+            for _ in 0..2 {
+                for _ in 0..room {
+                    assert_eq!(delivery.deliver(packet), Delivered::Taken);
+                }
+                assert_eq!(delivery.deliver(packet), Delivered::Full);
+                assert_eq!(delivery.deliver(packet), Delivered::Full);
+                while let Some(taken) = inbox.poll() {
+                    assert_eq!(taken, packet);
+                }
+                assert_eq!(inbox.gauge.bytes.load(Ordering::Relaxed), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn buffers_go_round_and_carry_nothing_over() {
+        let (delivery, mut inbox) = pair(|| {});
+        delivery.deliver(b"a long packet");
+        let first = inbox.poll().unwrap();
+        let place = first.as_ptr();
+        inbox.recycle(first);
+        delivery.deliver(b"short");
+        let second = inbox.poll().unwrap();
+        assert_eq!((second.as_ptr(), second.as_slice()), (place, &b"short"[..]));
+    }
+
+    #[test]
+    fn who_sleeps_after_none_misses_no_wake() {
+        const ALL: usize = 100_000;
+        // Room for every wake there may be: the reactor's is counted by the kernel.
+        let (wake, woken) = bounded(ALL);
+        let (delivery, mut inbox) = pair(move || wake.send(()).unwrap());
+        let sender = thread::spawn(move || {
+            for number in 0..ALL {
+                while delivery.deliver(&number.to_be_bytes()) == Delivered::Full {
+                    thread::yield_now();
+                }
+            }
+        });
+        let mut next = 0;
+        while next < ALL {
+            woken.recv_timeout(std::time::Duration::from_secs(60)).expect("a wake for what waits");
+            while let Some(packet) = inbox.poll() {
+                assert_eq!(packet, next.to_be_bytes());
+                next += 1;
+                inbox.recycle(packet);
+            }
+        }
+        sender.join().unwrap();
+    }
+
+    #[test]
+    fn a_reactor_that_is_gone_shows() {
+        let (delivery, inbox) = pair(|| {});
+        drop(inbox);
+        assert_eq!(delivery.deliver(b"for nobody"), Delivered::Gone);
+    }
+}

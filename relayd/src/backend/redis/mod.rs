@@ -179,14 +179,13 @@ impl Redis {
             self.send_batch(now);
         }
         let Redis { batches, reports, thread, bus, .. } = self;
-        let bus = bus.end();
         drop(batches);
+        bus.stop(deadline);
         while reports.recv_deadline(deadline).is_ok() {}
         let has_ended = matches!(reports.try_recv(), Err(TryRecvError::Disconnected));
         if has_ended && thread.join().is_err() {
             tracing::error!("the Redis thread panicked");
         }
-        bus.join(deadline);
     }
 
     fn is_available(&self) -> bool {

@@ -84,12 +84,14 @@ impl<W: Fn()> Subscriber<W> {
             Value::Array(words) if matches!(words[..], [_, _, Value::Int(1)]) => {}
             _ => return Err(Fault::unexpected()),
         }
+        connection.set_read_timeout(Some(QUIET))?;
         Ok(connection)
     }
 
     /// Delivers until the connection's first fault.
     fn serve(&self, mut connection: Connection) -> Result<Fault, Stopped> {
         self.tally.subscribed.add(1);
+        tracing::info!("subscribed to what other nodes send");
         self.tell(News::Subscribed)?;
         // Its drop would unsubscribe and wait for the server, which may be silent. The connection's own drop closes it.
         let mut pubsub = ManuallyDrop::new(connection.as_pubsub());
@@ -107,8 +109,7 @@ impl<W: Fn()> Subscriber<W> {
 
     /// Waits for one packet, or for a sign of life where none comes.
     fn receive(&self, pubsub: &mut PubSub<'_>) -> Result<Result<(), Fault>, Stopped> {
-        let received = pubsub.set_read_timeout(Some(QUIET)).and_then(|()| pubsub.get_message());
-        match received {
+        match pubsub.get_message() {
             Ok(message) => self.deliver(message.get_payload_bytes()).map(Ok),
             Err(error) if error.is_timeout() => Ok(ping(pubsub)),
             Err(error) => Ok(Err(error.into())),
@@ -149,6 +150,7 @@ fn ping(pubsub: &mut PubSub<'_>) -> Result<(), Fault> {
     pubsub.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     // What is answered does not matter, and after an error the connection is given up: a late answer confuses nobody.
     pubsub.ping::<Value>()?;
+    pubsub.set_read_timeout(Some(QUIET))?;
     Ok(())
 }
 

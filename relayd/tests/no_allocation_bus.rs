@@ -1,0 +1,64 @@
+//! Publishing and taking in packets allocates nothing in steady state on the thread that does it, the reactor's.
+
+mod common;
+#[path = "common/counting.rs"]
+mod counting;
+
+use std::thread;
+use std::time::Instant;
+
+use common::{GUARD, Node, Server, fresh_prefix};
+use protocol::ids::NodeId;
+use relayd::backend::{Backend, PACKET_BYTES_MAX};
+
+/// Packets on their way at once. More than one write carries, fewer than the queues hold.
+const BURST: usize = 50;
+
+const BURSTS: usize = 40;
+
+#[test]
+fn a_packet_allocates_nothing_on_the_thread_that_publishes_and_takes_it() {
+    let server = Server::start(&[]);
+    let mut node = Node::connect(&server.url(), &fresh_prefix(), 3600);
+    node.until_bus(true);
+    let (own, packet) = (node.id, vec![7; PACKET_BYTES_MAX]);
+    counting::count_this_thread();
+    // As many buffers as there will ever be: a publisher that can't write gives none back.
+    server.signal("STOP");
+    let mut queued = 0;
+    while node.backend().publish(own, &packet) {
+        queued += 1;
+    }
+    server.signal("CONT");
+    take(node.backend(), &packet, queued);
+    let before = counting::allocations();
+    assert!(before > 0, "the counter counts: the first buffers are allocated");
+    for burst in 1..=BURSTS {
+        pass(node.backend(), own, &packet[..packet.len() / burst], BURST);
+    }
+    assert_eq!(counting::allocations() - before, 0, "{} packets", BURST * BURSTS);
+}
+
+/// Publishes packets to the node itself and waits until it has them all.
+fn pass(backend: &mut Backend, own: NodeId, packet: &[u8], count: usize) {
+    for _ in 0..count {
+        assert!(backend.publish(own, packet));
+    }
+    take(backend, packet, count);
+}
+
+fn take(backend: &mut Backend, packet: &[u8], count: usize) {
+    let since = Instant::now();
+    let mut seen = 0;
+    while seen < count {
+        match backend.poll_packet() {
+            Some(came) => {
+                assert!(came == packet);
+                backend.recycle(came);
+                seen += 1;
+            }
+            None => thread::yield_now(),
+        }
+        assert!(since.elapsed() < GUARD, "{seen} packets came of {count}");
+    }
+}
