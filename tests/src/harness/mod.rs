@@ -30,7 +30,7 @@ pub use relayd::{Options, Relayd};
 pub use role::Role;
 pub use session::{Hello, Session};
 
-/// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory` and `name::redis`.
+/// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory`, `name::redis` and `name::two_nodes`.
 #[macro_export]
 macro_rules! on_each_setup {
     ($($name:ident),+ $(,)?) => {
@@ -43,6 +43,11 @@ macro_rules! on_each_setup {
             #[test]
             fn redis() {
                 super::$name($crate::harness::SetUp::Redis);
+            }
+
+            #[test]
+            fn two_nodes() {
+                super::$name($crate::harness::SetUp::TwoNodes);
             }
         })+
     };

@@ -29,7 +29,7 @@ impl End {
         for item in items.chunks_exact(8) {
             let number = u64::from_be_bytes(item.try_into().unwrap());
             if let Some(last) = self.heard {
-                assert_eq!(number, last + 1, "a gap or a double without a restart")
+                assert_eq!(number, last + 1, "a gap or a double without a restart");
             }
             self.heard = Some(number);
         }

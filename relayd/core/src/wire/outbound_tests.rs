@@ -149,7 +149,7 @@ fn a_close_without_room_behind_a_large_message_is_still_the_last() {
     };
     for short in 0..20 {
         let (mut out, mut pool) = (Outbound::default(), Pool::new());
-        out.binary(&stamp(), &vec![1; 400_000], true, &mut pool);
+        out.binary(&stamp(), &vec![1; 400_000], true, Room::ToMark, &mut pool);
         (0..short).for_each(|_| out.notice(&Notice::HbAck, &mut pool).unwrap());
         while out.notice(&longest, &mut pool).is_ok() {}
         out.close(Some(1001), "", false, &mut pool);
