@@ -40,6 +40,19 @@ fn counts(node: &mut Node) -> BusCounts {
     node.backend().bus_counts()
 }
 
+/// Waits until the counts say so: a thread counts what it has done already.
+fn until_counts(node: &mut Node, is_so: impl Fn(&BusCounts) -> bool) -> BusCounts {
+    let deadline = Instant::now() + GUARD;
+    loop {
+        let counts = counts(node);
+        if is_so(&counts) {
+            return counts;
+        }
+        assert!(Instant::now() < deadline, "{counts:?}");
+        thread::yield_now();
+    }
+}
+
 /// Publishes until one packet came through: the first ones may go into a connection that is gone.
 fn until_heard(from: &mut Node, to: &mut Node) {
     let deadline = Instant::now() + GUARD;
@@ -84,7 +97,7 @@ fn packets_arrive_whole_in_order_and_at_their_node_only() {
     publish(&mut from, other.id, b"last");
     assert_eq!(other.packet(), b"last");
     assert_eq!(to.backend().poll_packet(), None);
-    assert_eq!(counts(&mut to).received, packets.len() as u64);
+    until_counts(&mut to, |counts| counts.received == packets.len() as u64);
 }
 
 #[test]
@@ -107,8 +120,7 @@ fn a_packet_that_is_too_long_is_refused_here_and_dropped_there() {
     redis::cmd("PUBLISH").arg(channel).arg(&long).exec(&mut server.connection()).unwrap();
     publish(&mut node, own, b"short");
     assert_eq!(node.packet(), b"short");
-    let counts = counts(&mut node);
-    assert_eq!((counts.refused, counts.junk, counts.received), (1, 1, 1));
+    until_counts(&mut node, |counts| (counts.refused, counts.junk, counts.received) == (1, 1, 1));
 }
 
 #[test]
@@ -139,8 +151,8 @@ fn a_burst_goes_in_few_writes() {
     for number in 2_000..4_000 {
         assert!(to.packet() == numbered(number));
     }
-    let counts = counts(&mut from);
-    assert_eq!((counts.published, counts.lost, counts.faults), (4_016, 0, 0));
+    let counts = until_counts(&mut from, |counts| counts.published == 4_016);
+    assert_eq!((counts.lost, counts.faults), (0, 0));
     assert!(counts.writes < counts.published, "{counts:?}");
 }
 
@@ -154,15 +166,7 @@ fn what_nobody_fetches_is_dropped_and_counted_and_what_was_kept_is_in_order() {
             thread::yield_now();
         }
     }
-    let deadline = Instant::now() + GUARD;
-    let kept = loop {
-        let BusCounts { received, overflowed, .. } = counts(&mut to);
-        if received + overflowed == ALL {
-            break received;
-        }
-        assert!(Instant::now() < deadline, "{received} + {overflowed}");
-        thread::yield_now();
-    };
+    let kept = until_counts(&mut to, |counts| counts.received + counts.overflowed == ALL).received;
     assert!((1_000..ALL).contains(&kept), "{kept}");
     for number in 0..kept {
         assert_eq!(to.packet(), number.to_be_bytes());
@@ -180,8 +184,7 @@ fn a_redis_that_dies_and_comes_back_carries_packets_again() {
         server.kill();
         to.until_bus(false);
         from.until_bus(false);
-        let away = publish_until(&mut from, to.id, |counts| counts.lost > 0);
-        assert!(away.faults > 0);
+        publish_until_lost(&mut from, to.id);
         server.restart();
         to.until_bus(true);
         until_heard(&mut from, &mut to);
@@ -191,16 +194,12 @@ fn a_redis_that_dies_and_comes_back_carries_packets_again() {
     assert_eq!(counts(&mut to).subscribed, 3);
 }
 
-/// Publishes until the counts say so.
-fn publish_until(from: &mut Node, to: NodeId, is_so: impl Fn(BusCounts) -> bool) -> BusCounts {
-    let deadline = Instant::now() + GUARD;
-    loop {
+/// Publishes until packets are dropped for want of a connection.
+fn publish_until_lost(from: &mut Node, to: NodeId) {
+    let (deadline, before) = (Instant::now() + GUARD, counts(from).lost);
+    while counts(from).lost == before {
+        assert!(Instant::now() < deadline, "{:?}", counts(from));
         publish(from, to, b"into the void");
-        let counts = counts(from);
-        if is_so(counts) {
-            return counts;
-        }
-        assert!(Instant::now() < deadline, "{counts:?}");
         thread::yield_now();
     }
 }
