@@ -1,0 +1,221 @@
+//! One pair under load: what it may send, what came, and what is wrong with it.
+
+use std::io::{self, Write};
+
+use anyhow::{bail, ensure};
+use mio::net::TcpStream;
+use protocol::ws::header::{self, OpCode};
+
+use super::pace::{Clock, Schedule};
+use super::record::Recorder;
+use crate::check::{Checker, Faults};
+use crate::frame::{Pattern, Template};
+use crate::inbox::{Filled, Inbox, Message};
+use crate::join::Opened;
+use crate::plan::Pace;
+
+pub(super) struct Pair {
+    pub workstation: TcpStream,
+    pub phone: TcpStream,
+    /// Frames that may be sent by now, from the first one. `sent <= due`
+    pub due: u64,
+    sent: u64,
+    index: usize,
+    to_workstation: Inbox,
+    to_phone: Inbox,
+    template: Template,
+    pattern: Pattern,
+    checker: Checker,
+    sent_at: SentAt,
+    /// `out[head..]` waits for the workstation's socket.
+    out: Vec<u8>,
+    head: usize,
+    /// The socket may take more.
+    is_writable: bool,
+}
+
+/// When a frame was sent, or should have been.
+enum SentAt {
+    /// Closed loop: the times of the last frames, by number modulo the window.
+    Noted(Vec<u64>),
+    /// Open loop.
+    Intended(Schedule),
+}
+
+/// Frames are written in batches of about this many bytes, so that a slow server leaves them unmade, not queued here.
+const BATCH_BYTES: usize = 64 * 1024;
+
+impl Pair {
+    pub fn new(index: usize, opened: Opened, pace: Pace, schedule: Option<Schedule>) -> io::Result<Self> {
+        let window = match pace {
+            Pace::Window(window) => window as usize,
+            Pace::Rate(_) => 0,
+        };
+        let sent_at = schedule.map_or_else(|| SentAt::Noted(vec![0; window]), SentAt::Intended);
+        let stream = |stream: std::net::TcpStream| {
+            stream.set_nonblocking(true)?;
+            Ok::<_, io::Error>(TcpStream::from_std(stream))
+        };
+        Ok(Pair {
+            workstation: stream(opened.workstation.stream)?,
+            phone: stream(opened.phone.stream)?,
+            due: window as u64,
+            sent: 0,
+            index,
+            to_workstation: opened.workstation.inbox,
+            to_phone: opened.phone.inbox,
+            template: opened.template,
+            pattern: opened.pattern,
+            checker: Checker::default(),
+            sent_at,
+            out: Vec::with_capacity(BATCH_BYTES),
+            head: 0,
+            is_writable: true,
+        })
+    }
+
+    /// Writes what is due, as far as the socket takes it.
+    pub fn send(&mut self, now: u64) -> io::Result<()> {
+        while self.is_writable {
+            if self.head == self.out.len() {
+                self.make_batch(now);
+            }
+            if self.out.is_empty() {
+                return Ok(());
+            }
+            match self.workstation.write(&self.out[self.head..]) {
+                Ok(taken) => {
+                    self.head += taken;
+                    self.is_writable = self.head == self.out.len();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn make_batch(&mut self, now: u64) {
+        self.out.clear();
+        self.head = 0;
+        while self.sent < self.due && self.out.len() < BATCH_BYTES {
+            if let SentAt::Noted(times) = &mut self.sent_at {
+                let at = self.sent as usize % times.len();
+                times[at] = now;
+            }
+            self.template.write(self.sent, &mut self.out);
+            self.sent += 1;
+        }
+    }
+
+    /// Takes all that came for the phone. In a closed loop each frame allows another.
+    pub fn receive(&mut self, clock: &Clock, recorder: &mut Recorder) -> anyhow::Result<()> {
+        loop {
+            let filled = self.to_phone.fill(&mut self.phone)?;
+            let now = clock.now();
+            while let Some(message) = self.to_phone.next()? {
+                match message {
+                    Message::Data(opcode, body) => match self.pattern.number_of(opcode, body) {
+                        Some(number) => {
+                            if self.checker.on_number(number, self.sent) {
+                                recorder.arrived += 1;
+                                recorder.record(self.sent_at.of(self.index, number), now);
+                            }
+                        }
+                        None => {
+                            self.checker.on_foreign();
+                            recorder.note_foreign(body);
+                        }
+                    },
+                    Message::Ping(body) => pong(&mut self.phone, body)?,
+                    Message::Close(body) => bail!("the server closed: {}", close_words(body)),
+                }
+            }
+            if filled == Filled::Drained {
+                break;
+            }
+        }
+        if let SentAt::Noted(times) = &self.sent_at {
+            self.due = self.checker.arrived() + times.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The workstation's socket may take more.
+    pub fn on_writable(&mut self) {
+        self.is_writable = true;
+    }
+
+    /// Takes what came for the workstation, which under load can only be a ping.
+    pub fn receive_notices(&mut self) -> anyhow::Result<()> {
+        let has_unsent = self.has_unsent();
+        loop {
+            let filled = self.to_workstation.fill(&mut self.workstation)?;
+            while let Some(message) = self.to_workstation.next()? {
+                match message {
+                    Message::Data(_, body) => {
+                        bail!("the workstation was told {}", String::from_utf8_lossy(body))
+                    }
+                    // A pong must not stand within a frame that is half sent, which says the same.
+                    Message::Ping(_) if has_unsent => {}
+                    Message::Ping(body) => pong(&mut self.workstation, body)?,
+                    Message::Close(body) => bail!("the server closed: {}", close_words(body)),
+                }
+            }
+            if filled == Filled::Drained {
+                return Ok(());
+            }
+        }
+    }
+
+    /// No more frames are made. Those that were due and not made are recorded as what they are: late.
+    pub fn stop(&mut self, now: u64, recorder: &mut Recorder) {
+        if let SentAt::Intended(_) = self.sent_at {
+            for number in self.sent..self.due {
+                recorder.record(self.sent_at.of(self.index, number), now);
+            }
+        }
+        self.due = self.sent;
+    }
+
+    pub fn has_unsent(&self) -> bool {
+        self.head < self.out.len()
+    }
+
+    /// Every frame that was sent has come.
+    pub fn is_done(&self) -> bool {
+        self.checker.arrived() == self.sent
+    }
+
+    pub fn verdict(&self) -> Faults {
+        self.checker.finish(self.sent)
+    }
+}
+
+impl SentAt {
+    fn of(&self, pair: usize, number: u64) -> u64 {
+        match self {
+            SentAt::Noted(times) => times[number as usize % times.len()],
+            SentAt::Intended(schedule) => schedule.intended(pair as u64, number),
+        }
+    }
+}
+
+/// RFC 6455 §5.5.3. A mask of zeros leaves the body as it is.
+fn pong(socket: &mut TcpStream, body: &[u8]) -> anyhow::Result<()> {
+    let mut frame = Vec::new();
+    header::write(&mut frame, true, OpCode::Pong, body.len(), Some([0; 4]));
+    frame.extend_from_slice(body);
+    ensure!(socket.write(&frame)? == frame.len(), "a pong found no room in an idle socket");
+    Ok(())
+}
+
+fn close_words(body: &[u8]) -> String {
+    match body {
+        [high, low, reason @ ..] => {
+            format!("{} {}", u16::from_be_bytes([*high, *low]), String::from_utf8_lossy(reason))
+        }
+        _ => "without a code".to_owned(),
+    }
+}

@@ -1,0 +1,148 @@
+//! What a run comes to.
+
+use hdrhistogram::Histogram;
+
+use crate::check::Faults;
+use crate::meter;
+
+/// Collects while the load runs.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    /// Frames that came so far.
+    pub arrived: u64,
+    /// Frames sent from then until then count.
+    measured: std::ops::Range<u64>,
+    latency: Histogram<u64>,
+    first_foreign: Option<String>,
+}
+
+/// The counters at one moment.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    at: u64,
+    arrived: u64,
+    server_cpu: Option<u64>,
+    own_cpu: Option<u64>,
+    resident: Option<u64>,
+    spun: u64,
+}
+
+/// One run's result.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// Seconds between the two readings of the counters.
+    pub secs: f64,
+    /// Frames that came in that time.
+    pub frames: u64,
+    /// Payload of one.
+    pub frame_bytes: usize,
+    /// The server's CPU time, in nanoseconds.
+    pub server_cpu: Option<u64>,
+    /// Bytes of memory that the server held at the end.
+    pub resident: Option<u64>,
+    /// Share of its core that the load needed, from 0 to 1.
+    pub load_share: Option<f64>,
+    /// Nanoseconds from sent, or due, to received.
+    pub latency: Histogram<u64>,
+    pub faults: Faults,
+    /// The beginning of the first frame that was nobody's.
+    pub first_foreign: Option<String>,
+}
+
+/// A load that needs more of its core than this measures itself.
+pub(crate) const LOAD_SHARE_MAX: f64 = 0.9;
+
+/// The longest latency that is told from longer ones.
+const LATENCY_MAX: u64 = 60_000_000_000;
+
+impl Default for Recorder {
+    fn default() -> Self {
+        let latency = Histogram::new_with_bounds(1, LATENCY_MAX, 3).expect("these bounds are valid");
+        Recorder { arrived: 0, measured: 0..0, latency, first_foreign: None }
+    }
+}
+
+impl Recorder {
+    /// Latencies of frames sent from `from` until `until` are recorded, whenever they come.
+    pub fn measure_from(&mut self, from: u64, until: u64) {
+        self.measured = from..until;
+    }
+
+    /// A frame took from `sent` to `now`.
+    pub fn record(&mut self, sent: u64, now: u64) {
+        if self.measured.contains(&sent) {
+            self.latency.saturating_record(now.saturating_sub(sent));
+        }
+    }
+
+    /// Keeps the beginning of the first one, for whoever must find out what it was.
+    pub fn note_foreign(&mut self, body: &[u8]) {
+        let shown = &body[..body.len().min(200)];
+        self.first_foreign.get_or_insert_with(|| String::from_utf8_lossy(shown).into_owned());
+    }
+}
+
+impl Snapshot {
+    pub fn take(pid: Option<u32>, at: u64, recorder: &Recorder, spun: u64) -> Self {
+        Snapshot {
+            at,
+            arrived: recorder.arrived,
+            server_cpu: pid.and_then(meter::process_cpu_ns),
+            own_cpu: meter::own_cpu_ns(),
+            resident: pid.and_then(meter::resident_bytes),
+            spun,
+        }
+    }
+}
+
+impl Sample {
+    pub(super) fn new(
+        before: &Snapshot,
+        after: &Snapshot,
+        frame_bytes: usize,
+        recorder: Recorder,
+        faults: Faults,
+    ) -> Self {
+        let wall = after.at - before.at;
+        let between = |before: Option<u64>, after: Option<u64>| Some(after?.saturating_sub(before?));
+        let spun = after.spun - before.spun;
+        let load_share =
+            between(before.own_cpu, after.own_cpu).map(|cpu| cpu.saturating_sub(spun) as f64 / wall as f64);
+        Sample {
+            secs: wall as f64 / 1e9,
+            frames: after.arrived - before.arrived,
+            frame_bytes,
+            server_cpu: between(before.server_cpu, after.server_cpu),
+            resident: after.resident,
+            load_share,
+            latency: recorder.latency,
+            faults,
+            first_foreign: recorder.first_foreign,
+        }
+    }
+
+    /// Frames a second.
+    pub fn rate(&self) -> f64 {
+        self.frames as f64 / self.secs
+    }
+
+    /// Payload a second, in MiB.
+    pub fn mib_rate(&self) -> f64 {
+        self.rate() * self.frame_bytes as f64 / f64::from(1 << 20)
+    }
+
+    /// Microseconds of the server's CPU time for one frame.
+    pub fn cpu_us(&self) -> Option<f64> {
+        (self.frames > 0).then_some(self.server_cpu? as f64 / 1e3 / self.frames as f64)
+    }
+
+    /// The latency that this share of the frames stayed within, in microseconds.
+    pub fn latency_us(&self, share: f64) -> Option<f64> {
+        (!self.latency.is_empty()).then(|| self.latency.value_at_quantile(share) as f64 / 1e3)
+    }
+
+    /// True if the load was the bottleneck, or may have been: the rate is then a lower bound of the server's.
+    pub fn is_void(&self) -> bool {
+        self.load_share.is_some_and(|share| share > LOAD_SHARE_MAX)
+    }
+}
