@@ -10,6 +10,10 @@ on_each_setup!(a_silent_client_is_pinged_then_closed, a_client_that_answers_stay
 
 /// The first byte of a ping.
 const PING: u8 = 0x89;
+
+/// The first byte of a Close frame.
+const CLOSE: u8 = 0x88;
+
 const INTERVAL: Duration = Duration::from_secs(2);
 
 fn start(set_up: SetUp) -> Relay {
@@ -24,6 +28,9 @@ fn a_silent_client_is_pinged_then_closed(set_up: SetUp) {
     let mut pings = 0;
     // The other end keeps talking until it is told, so that only one is silent.
     while !hears_of_the_end(&mut workstation) {
+        if phone.ws().wire().pending().first() == Some(&CLOSE) {
+            break;
+        }
         let more = phone.ws().wire().fill_for(INTERVAL / 10).expect("a Close before the end");
         while more && phone.ws().wire().pending().first() == Some(&PING) {
             assert!(matches!(phone.ws().message(), Ok(Message::Ping(_))));

@@ -8,9 +8,10 @@ use relay_tests::harness::process::allow_descriptors;
 use relay_tests::harness::sequence::{Checker, Numbered};
 use relay_tests::harness::ws::{FrameSpec, Opcode};
 use relay_tests::harness::{Event, Options, Pair, Relay, Role, SetUp};
-use relay_tests::on_each_setup;
+use relay_tests::on_one_node;
 
-on_each_setup!(whoever_speaks_meanwhile_stays);
+// A node that is stopped for longer than four seconds is gone for the others.
+on_one_node!(whoever_speaks_meanwhile_stays);
 
 fn start(set_up: SetUp, interval_secs: u64) -> Relay {
     let secs = interval_secs.to_string();

@@ -2,15 +2,17 @@
 
 use relay_tests::harness::ws::Ws;
 use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
-use relay_tests::on_each_setup;
+use relay_tests::{on_each_setup, on_one_node};
 
 on_each_setup!(
     the_newer_connection_takes_the_role,
     version_2_is_told_by_whom,
     a_late_straggler_of_the_same_instance_is_refused,
-    the_older_connection_never_gets_a_later_frame,
     taking_over_alone_is_told_to_nobody,
 );
+
+// Across nodes, frames accepted for the older link end with it, and are no longer missed by anybody's count.
+on_one_node!(the_older_connection_never_gets_a_later_frame);
 
 const ONE: &str = "0123456789abcdef";
 const TWO: &str = "fedcba9876543210";

@@ -52,3 +52,21 @@ macro_rules! on_each_setup {
         })+
     };
 }
+
+/// The same for what is told or timed otherwise where the two ends are on two nodes: `name::memory` and `name::redis`.
+#[macro_export]
+macro_rules! on_one_node {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn memory() {
+                super::$name($crate::harness::SetUp::Memory);
+            }
+
+            #[test]
+            fn redis() {
+                super::$name($crate::harness::SetUp::Redis);
+            }
+        })+
+    };
+}
