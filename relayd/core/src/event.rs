@@ -74,6 +74,8 @@ pub enum Input<'a> {
     Answered(Answer),
     /// The store is back after an absence: all holds are compared with it.
     StoreBack,
+    /// The process stood still for longer than `relay::STOPPED_AFTER`: no client is read until what was missed is known.
+    Revived,
     /// The process stops: everybody is told and closed, behind what waits for them, by then.
     Drain {
         /// When the process ends.

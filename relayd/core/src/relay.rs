@@ -8,10 +8,13 @@ mod claims;
 mod ends;
 mod nodes;
 mod remote;
+mod revival;
 mod sessions;
 
 use self::nodes::Nodes;
 use self::remote::Remote;
+use self::revival::Revival;
+pub use self::revival::STOPPED_AFTER;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -44,6 +47,8 @@ pub struct Relay {
     /// Ends of links to other nodes, by this node's handle, which is never reused.
     remotes: BTreeMap<u32, Remote>,
     next_handle: u32,
+    /// Set while no client is read because the node was stopped for long.
+    revival: Option<Revival>,
     deadlines: Deadlines<Timer>,
     actions: VecDeque<Action>,
     /// Set while the process stops: when it ends.
@@ -83,6 +88,7 @@ impl Relay {
             nodes: Nodes::new(now),
             remotes: BTreeMap::new(),
             next_handle: 0,
+            revival: None,
             deadlines,
             actions: VecDeque::new(),
             draining: None,
@@ -108,7 +114,10 @@ impl Relay {
                 });
             }
             Input::Answered(answer) => self.on_answer(answer, now),
-            Input::StoreBack => self.check_all(now),
+            Input::StoreBack => {
+                self.check_all(now);
+            }
+            Input::Revived => self.on_revived(now),
             Input::Drain { until } => self.on_drain(until, now),
             Input::Due => self.on_due(now),
         }
@@ -150,6 +159,9 @@ impl Relay {
     /// True if `conn` must not be read: the store has not answered its hello, or its peer is congested. Derived anew
     /// each time from the link and the peer's mark.
     pub fn is_paused(&mut self, conn: Conn) -> bool {
+        if self.is_catching_up() {
+            return true;
+        }
         let Some(peer) = self.peer(conn) else { return true };
         match peer.state {
             State::ExpectClaim { .. } => true,
@@ -270,6 +282,7 @@ impl Relay {
             }
             Answer::Checked { session, role, generation, outcome } => {
                 self.on_checked(session, role, generation, outcome, now);
+                self.note_checked(now);
             }
             Answer::Expired { session, outcome } => self.on_expired(session, outcome, now),
         }

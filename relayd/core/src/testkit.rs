@@ -50,6 +50,7 @@ pub(crate) struct Counts {
     pub delivered_remote: u64,
     pub bus_faults: u64,
     pub restarts: u64,
+    pub stops: u64,
 }
 
 impl Counts {
@@ -64,6 +65,7 @@ impl Counts {
         self.delivered_remote += other.delivered_remote;
         self.bus_faults += other.bus_faults;
         self.restarts += other.restarts;
+        self.stops += other.stops;
     }
 }
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 use relayd_core::event::Input;
 use relayd_core::limits::Limits;
-use relayd_core::relay::Relay;
+use relayd_core::relay::{Relay, STOPPED_AFTER};
 use relayd_core::time::Time;
 
 use self::accept::Acceptor;
@@ -214,7 +214,12 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
         }
+        let before = self.clock.now();
         self.clock.tick();
+        if self.clock.now().since(before) > STOPPED_AFTER {
+            tracing::warn!("this node stood still: clients are read again once it knows what it missed");
+            self.handle(Input::Revived);
+        }
         let has_heard_all = self.dispatch();
         self.serve_ready();
         self.drain_bus();

@@ -70,6 +70,17 @@ impl Nodes {
         }
     }
 
+    /// The next probe is sent at once; only it proves from here on that this node hears. Gives its number.
+    pub fn probe_anew(&mut self) -> u64 {
+        (self.probe_sent_at, self.probe_heard_at) = (None, None);
+        self.probe_sent + 1
+    }
+
+    /// True if this probe, or a later one, came back.
+    pub fn has_heard(&self, probe: u64) -> bool {
+        self.probe_heard_at.is_some() && self.probe_sent >= probe
+    }
+
     fn hears(&self, now: Time) -> bool {
         self.probe_heard_at.is_some_and(|at| now.since(at) <= PROBE_FRESH)
     }
@@ -130,6 +141,7 @@ impl Relay {
                 if number == self.nodes.probe_sent {
                     self.nodes.probe_heard_at = Some(now);
                 }
+                self.catch_up(now);
                 None
             }
             Message::Packet { from, bytes } if from != self.node => self.take_packet(from, bytes, now),
@@ -195,6 +207,7 @@ impl Relay {
             }
         }
         self.repeat_wishes(now);
+        self.catch_up(now);
     }
 
     /// Whoever waited for room in the stream may go on.

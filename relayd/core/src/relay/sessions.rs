@@ -74,8 +74,8 @@ impl Relay {
         }
     }
 
-    /// Every hold of this node is compared with the store.
-    pub(super) fn check_all(&mut self, now: Time) {
+    /// Every hold of this node is compared with the store. Gives how many there are.
+    pub(super) fn check_all(&mut self, now: Time) -> usize {
         let mut requests = Vec::new();
         for (session, pair) in self.pairs.iter() {
             let active = self.active_of(pair);
@@ -83,7 +83,9 @@ impl Relay {
                 requests.extend(pair.hold(session, role, active, now).map(|hold| Request::Check { hold }));
             }
         }
+        let count = requests.len();
         self.actions.extend(requests.into_iter().map(Action::Submit));
+        count
     }
 
     pub(super) fn on_checked(

@@ -27,6 +27,8 @@ pub(super) struct World {
     next_name: u64,
     store_is_away: bool,
     bus_is_away: bool,
+    /// The node that stands still.
+    stopped: Option<usize>,
     /// Prints what happens.
     tells: bool,
     /// No more faults.
@@ -56,6 +58,7 @@ impl World {
             next_name: 0,
             store_is_away: false,
             bus_is_away: false,
+            stopped: None,
             tells: false,
             is_calm: false,
             counts: Counts::default(),
@@ -89,6 +92,7 @@ impl World {
             96 if self.rng.one_in(4) => self.delete(),
             96 if self.rng.one_in(8) => self.register(),
             97 if self.rng.one_in(20) => self.on_some_node(Self::restart),
+            98 if self.rng.one_in(6) => self.on_some_node(Self::stand_still),
             _ => self.pass_time(300),
         }
         self.check();
@@ -203,6 +207,15 @@ impl World {
         self.nodes[at] = Node::new(1000 + id, self.nodes.len() == 1, self.limits, self.now);
     }
 
+    /// The process is stopped for long and goes on. The others see it silent.
+    fn stand_still(&mut self, at: usize) {
+        self.counts.stops += 1;
+        self.stopped = Some(at);
+        self.pass_time(30_000);
+        self.stopped = None;
+        self.handle(at, Input::Revived);
+    }
+
     fn serve_some(&mut self) {
         for _ in 0..3 {
             self.on_some_client(Self::serve);
@@ -228,15 +241,17 @@ impl World {
     }
 
     fn next_due(&self) -> Option<(Time, usize)> {
-        let due =
-            self.nodes.iter().enumerate().filter_map(|(at, node)| Some((node.relay.poll_timeout()?, at)));
+        let awake = self.nodes.iter().enumerate().filter(|&(at, _)| self.stopped != Some(at));
+        let due = awake.filter_map(|(at, node)| Some((node.relay.poll_timeout()?, at)));
         due.min()
     }
 
     fn everything_between_nodes(&mut self) {
         for at in 0..self.nodes.len() {
-            self.store_works(at);
-            self.bus_works(at);
+            if self.stopped != Some(at) {
+                self.store_works(at);
+                self.bus_works(at);
+            }
         }
     }
 
