@@ -216,7 +216,7 @@ impl Reactor {
         }
         let before = self.clock.now();
         self.clock.tick();
-        if self.clock.now().since(before) > STOPPED_AFTER {
+        if !self.relay.is_alone() && self.clock.now().since(before) > STOPPED_AFTER {
             tracing::warn!("this node stood still: clients are read again once it knows what it missed");
             self.handle(Input::Revived);
         }
