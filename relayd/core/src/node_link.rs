@@ -20,6 +20,9 @@ pub use packet::{Header, PACKET_OVERHEAD};
 /// The most bytes of items in one batch: one piece of a frame at its largest, or many small ones.
 pub const BATCH_BYTES_MAX: usize = item::PIECE_BYTES_MAX + item::OVERHEAD_MAX;
 
+/// Batches that are on their way at once, but for full ones. Bounds the buffers that small batches take.
+const BATCHES_MAX: usize = 64;
+
 /// How often an end speaks at least, so that a lost tail shows and silence means something.
 pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(1);
 
@@ -118,7 +121,8 @@ impl NodeLink {
     /// Appends the next packet that is to be put on the bus, header included. False if there is none. Call until then
     /// at the end of a turn.
     pub fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
-        if !self.filling.is_empty() {
+        // With many batches on their way, what is said meanwhile goes together in the next one.
+        if !self.filling.is_empty() && self.window.len() < BATCHES_MAX {
             self.seal();
         }
         let batch = usize::try_from(self.next - self.acked - 1).ok().and_then(|at| self.window.get(at));
