@@ -173,9 +173,9 @@ stage "tools" prepare
 stage "redis" start_redis
 stage "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 stage "build" cargo build --locked --workspace --bins --examples
-tests "unit tests and simulation" cargo test --locked --no-fail-fast --workspace --exclude relay-tests
-# Most cases wait more than they work, so more of them run at once than there are cores.
-tests "integration" cargo test --locked --no-fail-fast -p relay-tests -- --test-threads 8
+# One selection of packages for all, so that nothing is built twice. Most cases wait more than they work, so more of them
+# run at once than there are cores.
+tests "unit tests, simulation and integration" cargo test --locked --no-fail-fast --workspace -- --test-threads 8
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 finish
