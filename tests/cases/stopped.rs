@@ -49,17 +49,18 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
 #[test]
 fn a_crowd_that_speaks_meanwhile_stays() {
     allow_descriptors(8192);
-    let relay = start(SetUp::Memory, 2);
+    let relay = start(SetUp::Memory, 4);
     let mut groups: Vec<Vec<Pair>> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| link_many(&relay, 350))).collect();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| link_many(&relay, 150))).collect();
         threads.into_iter().map(|thread| thread.join().expect("all linked")).collect()
     });
     groups.iter_mut().for_each(|pairs| speak(pairs));
     relay.node(Role::Workstation).process().signal("STOP");
-    for _ in 0..7 {
+    for _ in 0..13 {
         groups.iter_mut().for_each(|pairs| speak(pairs));
         let_pass(Duration::from_secs(1));
     }
+    groups.iter_mut().for_each(|pairs| speak(pairs));
     relay.node(Role::Workstation).process().signal("CONT");
     groups.iter_mut().flatten().for_each(Pair::expect_alive);
     assert_eq!(relay.node(Role::Workstation).metric(r#"relay_closes_total{code="4408"}"#), 0);
