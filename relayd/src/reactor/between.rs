@@ -10,7 +10,8 @@ use relayd_core::event::{Delivery, Input};
 use relayd_core::node_link::item::{Item, PIECE_BYTES_MAX};
 use relayd_core::store::Conn;
 use relayd_core::wire::inbound::Kind;
-use relayd_core::wire::outbound::{Room, Stamp};
+use relayd_core::wire::outbound::{Outbound, Room, Stamp};
+use relayd_core::wire::pool::Pool;
 
 use super::Reactor;
 use super::connection::{Arriving, Open, Outgoing, Stage};
@@ -128,49 +129,18 @@ impl Reactor {
 
     /// Writes a frame of another node into its target's queue, once it is whole.
     fn deliver(&mut self, delivery: &Delivery<'_>) {
-        let &Delivery { conn, link, from, kind, is_last, bytes } = delivery;
-        let message_bytes_max = self.settings.limits.message_bytes_max;
-        let at = self.clock.unix();
+        let &Delivery { conn, from, is_last, bytes, .. } = delivery;
+        let (message_bytes_max, at) = (self.settings.limits.message_bytes_max, self.clock.unix());
         let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
         let Stage::Open(open) = &mut connection.stage else { return };
         let Some(joined) = open.joined else { return };
-        // What was under way over a link that ended never becomes whole.
-        if let Some(stale) = open.arriving.take_if(|arriving| arriving.link != link) {
-            pool.give_back(stale.chunk);
-        }
         let stamp = Stamp { session_hex: joined.session_hex, from, at };
-        let is_whole = is_last && open.arriving.is_none();
-        let written = if is_whole {
-            match kind {
-                Kind::Binary => {
-                    connection.outbound.binary(&stamp, bytes, open.raw, Room::Granted, pool);
-                    true
-                }
-                Kind::Text => match std::str::from_utf8(bytes) {
-                    Ok(text) => {
-                        connection.outbound.text(&stamp, text, Room::Granted, pool);
-                        true
-                    }
-                    Err(_) => false,
-                },
-            }
-        } else {
-            let arriving =
-                open.arriving.get_or_insert_with(|| Box::new(Arriving { link, chunk: Vec::new() }));
-            pool.grow(&mut arriving.chunk, bytes.len());
-            arriving.chunk.extend_from_slice(bytes);
-            let fits = arriving.chunk.len() <= message_bytes_max;
-            if is_last && fits {
-                let chunk = open.arriving.take().map(|arriving| arriving.chunk).unwrap_or_default();
-                let is_sound = kind == Kind::Binary || std::str::from_utf8(&chunk).is_ok();
-                if is_sound {
-                    connection.outbound.gathered(&stamp, kind, chunk, open.raw, Room::Granted, pool);
-                } else {
-                    pool.give_back(chunk);
-                }
-                is_sound
-            } else {
-                fits
+        let queued = match gather(open, delivery, message_bytes_max, pool) {
+            Gathered::Part => Ok(()),
+            Gathered::TooLarge => Err(()),
+            Gathered::Whole(None) => queue(&mut connection.outbound, &stamp, delivery, open.raw, pool),
+            Gathered::Whole(Some(chunk)) => {
+                queue_chunk(&mut connection.outbound, &stamp, delivery.kind, chunk, open.raw, pool)
             }
         };
         let is_over_high = connection.outbound.is_over_high();
@@ -180,11 +150,78 @@ impl Reactor {
         if is_over_high {
             self.relay.note_congested(conn);
         }
-        if !written {
+        if queued.is_err() {
             tracing::error!(
                 "a frame of another node is not what that node must have checked; are all of one version?"
             );
             self.handle(Input::Fault { conn, code: CloseCode::Internal });
         }
     }
+}
+
+/// What has come of a message.
+enum Gathered {
+    /// Not all of it.
+    Part,
+    /// More than this node allows.
+    TooLarge,
+    /// All: in one piece, or in a chunk.
+    Whole(Option<Vec<u8>>),
+}
+
+/// Puts a piece to the ones before it.
+fn gather(open: &mut Open, delivery: &Delivery<'_>, message_bytes_max: usize, pool: &mut Pool) -> Gathered {
+    let &Delivery { link, is_last, bytes, .. } = delivery;
+    // What was under way over a link that ended never becomes whole.
+    if let Some(stale) = open.arriving.take_if(|arriving| arriving.link != link) {
+        pool.give_back(stale.chunk);
+    }
+    if is_last && open.arriving.is_none() {
+        return Gathered::Whole(None);
+    }
+    let arriving = open.arriving.get_or_insert_with(|| Box::new(Arriving { link, chunk: Vec::new() }));
+    if arriving.chunk.len() + bytes.len() > message_bytes_max {
+        return Gathered::TooLarge;
+    }
+    pool.grow(&mut arriving.chunk, bytes.len());
+    arriving.chunk.extend_from_slice(bytes);
+    match open.arriving.take_if(|_| is_last) {
+        Some(whole) => Gathered::Whole(Some(whole.chunk)),
+        None => Gathered::Part,
+    }
+}
+
+/// Queues a frame that came in one piece. `Err`: it is no UTF-8.
+fn queue(
+    outbound: &mut Outbound,
+    stamp: &Stamp,
+    delivery: &Delivery<'_>,
+    bare: bool,
+    pool: &mut Pool,
+) -> Result<(), ()> {
+    match delivery.kind {
+        Kind::Binary => outbound.binary(stamp, delivery.bytes, bare, Room::Granted, pool),
+        Kind::Text => {
+            let text = std::str::from_utf8(delivery.bytes).map_err(drop)?;
+            outbound.text(stamp, text, Room::Granted, pool);
+        }
+    }
+    Ok(())
+}
+
+/// Queues a message that was gathered. `Err`: it is no UTF-8.
+fn queue_chunk(
+    outbound: &mut Outbound,
+    stamp: &Stamp,
+    kind: Kind,
+    chunk: Vec<u8>,
+    bare: bool,
+    pool: &mut Pool,
+) -> Result<(), ()> {
+    if kind == Kind::Text && std::str::from_utf8(&chunk).is_err() {
+        pool.give_back(chunk);
+        return Err(());
+    }
+    outbound.gathered(stamp, kind, chunk, bare, Room::Granted, pool);
+    Ok(())
 }
