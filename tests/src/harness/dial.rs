@@ -3,8 +3,9 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::http;
 use super::peer::Peer;
-use super::session::Hello;
+use super::session::{Hello, Session};
 use super::wire::Wire;
 use super::ws::{FrameSpec, Message, Upgrade, Ws};
 
@@ -27,6 +28,16 @@ pub fn dial(addr: SocketAddr, hello: &Hello, patience: Duration) -> Result<Peer,
         Ok(Some(other)) => panic!("{other:?} instead of a hello-ack"),
         Ok(None) | Err(_) => Err(Refusal::NoAnswer),
     }
+}
+
+/// Registers these credentials again; false if that failed or was not answered in time.
+pub fn register_again(session: &Session, addr: SocketAddr, patience: Duration) -> bool {
+    let Ok(stream) = TcpStream::connect_timeout(&addr, patience) else { return false };
+    let mut wire = Wire::over(stream);
+    let body = format!(r#"{{"sessionId":"{}","token":"{}"}}"#, session.id, session.token);
+    wire.try_send(http::request("POST", "/api/register", &[], &body).as_bytes()).is_ok()
+        && wire.fill_for(patience) == Ok(true)
+        && wire.pending().starts_with(b"HTTP/1.1 200 ")
 }
 
 fn upgrade(addr: SocketAddr, patience: Duration) -> Option<Ws> {
