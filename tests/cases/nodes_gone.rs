@@ -12,6 +12,8 @@ fn the_other_ends_are_told_and_meet_their_peers_elsewhere() {
     fleet.node_mut(1).kill();
     let mut talks = talking.done();
     for talk in &mut talks {
+        // To a node that nobody knows to be dead yet.
+        talk.send(20, 300);
         talk.hear_until("the end of the link", |talk| {
             talk.told_left(Role::Workstation) == 1 && talk.is_cut(Role::Phone)
         });
