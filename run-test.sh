@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
     cat <<'EOF'
-usage: ./run-test.sh [--quick] [--sim N] [--help]
+usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--help]
 
 Runs every check of the project on this machine and ends with `N passed, N failed`; the exit code is 0 if nothing
 failed. A failing stage does not keep the others from running.
@@ -13,6 +13,9 @@ failed. A failing stage does not keep the others from running.
   --quick   formatting, lints and unit tests alone
   --sim N   run N seeds of the core's simulation instead of its default
             (RELAY_SIM_SEED=X ./run-test.sh --quick replays seed X)
+  --soak [SECONDS]
+            the soak alone, for so long (300): pairs over two nodes while nodes and Redis are killed and stopped
+            (RELAY_SOAK_SEED=X plays the faults of seed X)
   --help    this
 
 Needs Rust and python3. Installs redis-server and python3-venv if it may (apt-get as root or with sudo, or brew).
@@ -21,6 +24,7 @@ EOF
 }
 
 quick=false
+soak=""
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=true ;;
@@ -28,6 +32,13 @@ while [ $# -gt 0 ]; do
             [[ "${2:-}" =~ ^[1-9][0-9]*$ ]] || { echo "--sim needs a number of seeds; try --help" >&2; exit 2; }
             export RELAY_SIM_SEEDS="$2"
             shift
+            ;;
+        --soak)
+            soak=300
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                soak="$2"
+                shift
+            fi
             ;;
         --help | -h) usage; exit 0 ;;
         *) echo "unknown option $1; try --help" >&2; exit 2 ;;
@@ -163,6 +174,12 @@ make_venv() {
 # The crowd of a thousand pairs holds two descriptors each, and so does the server.
 ulimit -n 16384 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
+if [ -n "$soak" ]; then
+    stage "tools" prepare
+    stage "build" cargo build --locked -p relayd -p relay-tests --bins
+    stage "soak" env RELAYD_BIN="$target/debug/relayd" "$target/debug/soak" "$soak" ${RELAY_SOAK_SEED:+"$RELAY_SOAK_SEED"}
+    finish
+fi
 stage "format" cargo fmt --all --check
 stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 if $quick; then

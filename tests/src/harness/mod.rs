@@ -1,10 +1,12 @@
 //! What every case is built from, lowest floor first.
 //!
 //! [`guard`], [`random`] and [`process`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes; [`redis`],
-//! [`relayd`] and [`relay`] run the service; [`session`], [`peer`] and [`pair`] play its clients; [`sequence`] and
-//! [`bystander`] judge what is delivered.
+//! [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
+//! [`bystander`] and [`talk`] judge what is delivered. [`fleet`] is a service whose nodes come and go.
 
 pub mod bystander;
+pub mod dial;
+pub mod fleet;
 pub mod guard;
 pub mod http;
 pub mod json;
@@ -19,16 +21,19 @@ pub mod relayd;
 pub mod role;
 pub mod sequence;
 pub mod session;
+pub mod talk;
 pub mod wire;
 pub mod ws;
 
 pub use bystander::Bystander;
+pub use fleet::Fleet;
 pub use pair::Pair;
 pub use peer::{Event, Peer};
 pub use relay::{Relay, SetUp};
 pub use relayd::{Options, Relayd};
 pub use role::Role;
 pub use session::{Hello, Session};
+pub use talk::{Talk, Talking};
 
 /// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory`, `name::redis` and `name::two_nodes`.
 #[macro_export]

@@ -1,7 +1,7 @@
 //! One end of a session after its hello: what the server says, read as the contract spells it and nothing looser.
 
 use std::net::SocketAddr;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +11,7 @@ use super::json::{Object, cut};
 use super::relay::Relay;
 use super::role::Role;
 use super::session::{Hello, Session};
+use super::wire::End;
 use super::ws::{FrameSpec, Message, Opcode, Upgrade, Ws};
 
 /// What the server said.
@@ -98,9 +99,14 @@ impl Peer {
             }
             other => panic!("{other:?} instead of a hello-ack"),
         };
-        let ack = Object::parse(&text);
+        Ok(Self::acked(ws, hello, &text))
+    }
+
+    /// A connection whose hello was answered with `text`.
+    pub(super) fn acked(ws: Ws, hello: &Hello, text: &str) -> Self {
+        let ack = Object::parse(text);
         assert_eq!((ack.text("type"), ack.text("sessionId")), ("hello-ack", &*hello.session().id), "{text}");
-        Ok(Self { ws, role: hello.role(), session: hello.session().clone(), ack })
+        Self { ws, role: hello.role(), session: hello.session().clone(), ack }
     }
 
     /// The hello-ack.
@@ -135,18 +141,35 @@ impl Peer {
             // The server's pings come at their own pace and must not keep a wait for something else alive.
             assert!(started.elapsed() < GUARD, "{}: nothing but pings for {GUARD:?}", self.role);
             match self.ws.message() {
-                Ok(Message::Text(text)) => return self.notice(&text),
-                Ok(Message::Binary(bytes)) => return Event::Bare(bytes),
-                Ok(Message::Pong(bytes)) => return Event::Pong(bytes),
-                Ok(Message::Close(code, _)) => return Event::Closed(code),
-                Ok(Message::Ping(bytes)) => {
-                    // It may be closing; then nobody waits for the pong.
-                    let pong = FrameSpec::new(Opcode::Pong, bytes);
-                    let _ = self.ws.wire().try_send(&pong.encode());
+                Ok(message) => {
+                    if let Some(event) = self.judged(message) {
+                        return event;
+                    }
                 }
                 Err(end) => panic!("the connection of {} ended with {end:?}, without a Close", self.role),
             }
         }
+    }
+
+    /// The next thing the server says, if it comes within `patience`; or how the connection ended.
+    pub fn event_within(&mut self, patience: Duration) -> Result<Option<Event>, End> {
+        let message = self.ws.message_within(patience)?;
+        Ok(message.and_then(|message| self.judged(message)))
+    }
+
+    /// What a message says; nothing if it was a ping, which is answered.
+    fn judged(&mut self, message: Message) -> Option<Event> {
+        Some(match message {
+            Message::Text(text) => self.notice(&text),
+            Message::Binary(bytes) => Event::Bare(bytes),
+            Message::Pong(bytes) => Event::Pong(bytes),
+            Message::Close(code, _) => Event::Closed(code),
+            Message::Ping(bytes) => {
+                // It may be closing; then nobody waits for the pong.
+                let _ = self.ws.wire().try_send(&FrameSpec::new(Opcode::Pong, bytes).encode());
+                return None;
+            }
+        })
     }
 
     /// The next thing the server says is this.

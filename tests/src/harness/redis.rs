@@ -92,6 +92,12 @@ impl Redis {
         self.process.take().expect("it does not run").kill();
     }
 
+    /// Loses what it kept, so that it comes back empty this once. Call while it does not run.
+    pub fn forget(&self) {
+        assert!(self.process.is_none(), "it runs");
+        fs::remove_dir_all(&self.dir).and_then(|()| fs::create_dir_all(&self.dir)).unwrap();
+    }
+
     /// The process, for signals.
     pub fn process(&self) -> &Process {
         self.process.as_ref().expect("it does not run")

@@ -20,7 +20,7 @@ pub struct Checker {
 }
 
 /// What is wrong with a frame, in words.
-type Wrong = String;
+pub type Wrong = String;
 
 impl Numbered {
     /// Numbers what `from` sends.
@@ -61,6 +61,11 @@ impl Checker {
         if let Err(wrong) = self.judge(text) {
             panic!("{wrong}");
         }
+    }
+
+    /// Takes one received frame, or says what is wrong with it.
+    pub fn try_take(&mut self, text: &str) -> Result<(), Wrong> {
+        self.judge(text)
     }
 
     /// How many came.

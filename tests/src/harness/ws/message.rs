@@ -1,6 +1,7 @@
 //! Messages: frames put together, every rule of RFC 6455 about a server's output checked on the way.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::frame::{FrameSpec, Opcode, Received, decode};
 use super::upgrade::Upgrade;
@@ -108,6 +109,16 @@ impl Ws {
                 }
             }
         }
+    }
+
+    /// [`Ws::message`], if something comes within `patience`.
+    pub fn message_within(&mut self, patience: Duration) -> Result<Option<Message>, End> {
+        while decode(self.wire.pending()) == Ok(None) {
+            if !self.wire.fill_for(patience)? {
+                return Ok(None);
+            }
+        }
+        self.message().map(Some)
     }
 
     /// RFC 6455 §5.4: a message is a first frame, then continuations, nothing else between.

@@ -1,0 +1,37 @@
+//! A node dies with its clients: their peers on another node are told, and meet them again wherever they come back.
+
+use relay_tests::harness::redis::Keep;
+use relay_tests::harness::{Fleet, Role, Talk, Talking};
+
+const PAIRS: usize = 20;
+
+#[test]
+fn the_other_ends_are_told_and_meet_their_peers_elsewhere() {
+    let mut fleet = Fleet::start(2, Keep::Nothing);
+    let talking = Talking::start(fleet.talks(PAIRS));
+    fleet.node_mut(1).kill();
+    let mut talks = talking.done();
+    for talk in &mut talks {
+        // To a node that nobody knows to be dead yet.
+        talk.send(20, 300);
+        talk.hear_until("the end of the link", |talk| {
+            talk.told_left(Role::Workstation) == 1 && talk.is_cut(Role::Phone)
+        });
+        assert!(!talk.is_linked_at(Role::Workstation));
+    }
+    let fresh = fleet.add();
+    for (at, talk) in talks.iter_mut().enumerate() {
+        talk.join(Role::Phone, fleet.addr(if at % 2 == 0 { 0 } else { fresh }));
+        talk.settle();
+    }
+    talks.iter().for_each(expect_one_end);
+    for talk in &mut Talking::start(talks).done() {
+        talk.settle();
+        expect_one_end(talk);
+    }
+}
+
+/// The workstation was told once, and its connection was never cut.
+fn expect_one_end(talk: &Talk) {
+    assert!(talk.told_left(Role::Workstation) == 1 && !talk.is_cut(Role::Workstation), "{}", talk.state());
+}

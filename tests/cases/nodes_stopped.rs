@@ -1,0 +1,32 @@
+//! A node that is stopped is gone for the others; when it goes on, its links begin anew, and nothing is told twice.
+
+use std::time::Duration;
+
+use relay_tests::harness::guard::let_pass;
+use relay_tests::harness::redis::Keep;
+use relay_tests::harness::{Fleet, Role, Talking};
+
+const PAIRS: usize = 20;
+/// Longer than a node may be silent.
+const STOPPED: Duration = Duration::from_secs(6);
+
+#[test]
+fn its_links_end_and_begin_anew_without_a_reconnect() {
+    let fleet = Fleet::start(2, Keep::Nothing);
+    let talking = Talking::start(fleet.talks(PAIRS));
+    fleet.node(1).process().signal("STOP");
+    let_pass(STOPPED);
+    let mut talks = talking.done();
+    for talk in &mut talks {
+        talk.hear_until("the end of the link", |talk| talk.told_left(Role::Workstation) == 1);
+        assert!(!talk.is_linked_at(Role::Workstation));
+    }
+    fleet.node(1).process().signal("CONT");
+    for talk in &mut Talking::start(talks).done() {
+        if talk.is_cut(Role::Phone) {
+            talk.join(Role::Phone, fleet.addr(1));
+        }
+        talk.settle();
+        assert!(!talk.is_cut(Role::Workstation) && talk.told_left(Role::Phone) > 0, "{}", talk.state());
+    }
+}

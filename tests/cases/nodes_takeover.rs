@@ -1,0 +1,30 @@
+//! A phone hops from node to node: each time its older connection goes at once, and the workstation meets the newer.
+
+use std::time::{Duration, Instant};
+
+use relay_tests::harness::redis::Keep;
+use relay_tests::harness::{Fleet, Role};
+
+const HOPS: u64 = 5;
+/// An older connection is closed within this.
+const PROMPT: Duration = Duration::from_secs(2);
+
+#[test]
+fn each_hop_ends_the_older_link_and_begins_the_newer() {
+    let fleet = Fleet::start(2, Keep::Nothing);
+    let mut talk = fleet.talk(0, 1);
+    for hop in 1..=HOPS {
+        talk.send(20, 300);
+        let to = usize::from(hop % 2 == 0);
+        let mut older = talk.join(Role::Phone, fleet.addr(to)).expect("it was linked");
+        let joined_at = Instant::now();
+        // What was sent before may still have come; nothing is said of the link's end to the one that is replaced.
+        let before = older.until_closed(4409);
+        assert!(joined_at.elapsed() < PROMPT, "hop {hop}: closed after {:?}", joined_at.elapsed());
+        talk.heard_elsewhere(Role::Phone, &before);
+        talk.hear_until("the end of the older link", |talk| talk.told_left(Role::Workstation) == hop);
+        talk.settle();
+        assert_eq!(talk.told_left(Role::Workstation), hop, "{}", talk.state());
+        assert_eq!(talk.told_left(Role::Phone), 0, "{}", talk.state());
+    }
+}

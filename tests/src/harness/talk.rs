@@ -1,0 +1,332 @@
+//! A pair that talks all the time while nodes and Redis come and go: every frame and every notice is judged.
+//!
+//! An end sends while it is told of a peer. A frame must be the next one, but for the first after a `peer-joined`: what
+//! was under way when a link ended may be missing. Notices must alternate, and no frame comes outside a link.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::guard::{GUARD, let_pass};
+use super::peer::{Event, Peer};
+use super::role::Role;
+use super::sequence::{Checker, Numbered, Wrong};
+use super::session::Session;
+use super::ws::FrameSpec;
+
+/// What one end may have under way, in frames.
+const UNDER_WAY_MAX: u64 = 64;
+/// How long one look at an end that says nothing takes.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Both ends of a session.
+#[derive(Debug)]
+pub struct Talk {
+    session: Session,
+    ends: [End; 2],
+}
+
+#[derive(Debug)]
+struct End {
+    role: Role,
+    /// `None` once the connection has ended.
+    peer: Option<Peer>,
+    is_linked: bool,
+    told_left: u64,
+    closed_by: Option<u16>,
+    sent: Numbered,
+    /// What was sent before the present link.
+    sent_before: u64,
+    /// Judges what comes.
+    came: Checker,
+    came_count: u64,
+    hb_acks: u64,
+}
+
+impl Talk {
+    /// Joins both ends and waits until each is told of the other.
+    pub fn link(session: Session, addr_of: impl Fn(Role) -> SocketAddr) -> Self {
+        let ends = Role::BOTH.map(|role| End::new(&session, role));
+        let mut talk = Self { session, ends };
+        for role in Role::BOTH {
+            talk.join(role, addr_of(role));
+        }
+        talk.settle();
+        talk
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Joins an end anew; its older connection, if there is one, is given up for the newer.
+    pub fn join(&mut self, role: Role, addr: SocketAddr) -> Option<Peer> {
+        let peer = Peer::join_as(addr, &self.session.hello(role));
+        self.put(role, peer)
+    }
+
+    /// Goes on with a connection that has joined. Gives the older one.
+    pub fn put(&mut self, role: Role, peer: Peer) -> Option<Peer> {
+        let end = self.end_mut(role);
+        (end.is_linked, end.closed_by) = (false, None);
+        end.peer.replace(peer)
+    }
+
+    /// Every end that knows of its peer sends up to `count` frames.
+    pub fn send(&mut self, count: u64, length: usize) {
+        let came = [self.ends[1].came.count(), self.ends[0].came.count()];
+        for (end, came) in self.ends.iter_mut().zip(came) {
+            end.send(count, length, came);
+        }
+    }
+
+    /// Takes what has come.
+    pub fn try_hear(&mut self) -> Result<(), Wrong> {
+        let id = &self.session.id;
+        self.ends
+            .iter_mut()
+            .try_for_each(|end| end.hear().map_err(|wrong| format!("the {} of {id}: {wrong}", end.role)))
+    }
+
+    /// [`Talk::try_hear`], where a breach fails the case.
+    pub fn hear(&mut self) {
+        self.try_hear().unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+
+    /// Hears until `is_so`.
+    pub fn hear_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let started = Instant::now();
+        while !is_so(self) {
+            assert!(started.elapsed() < GUARD, "waited {GUARD:?} for {what}: {}", self.state());
+            self.hear();
+        }
+    }
+
+    /// Waits until the node of this end has read all that it sent.
+    pub fn fence(&mut self, role: Role) {
+        let end = self.end_mut(role);
+        let answered = end.hb_acks + 1;
+        end.peer.as_mut().expect("connected").text(r#"{"type":"hb"}"#);
+        let started = Instant::now();
+        while self.end(role).hb_acks < answered {
+            assert!(started.elapsed() < GUARD, "no heartbeat was answered: {}", self.state());
+            let end = self.end_mut(role);
+            end.hear().unwrap_or_else(|wrong| panic!("{wrong}"));
+        }
+    }
+
+    /// Frames that an older connection of this end got.
+    pub fn heard_elsewhere(&mut self, role: Role, events: &[Event]) {
+        for event in events {
+            let Event::Text(text) = event else { panic!("{event:?} at the older connection") };
+            self.end_mut(role).came.take(text);
+        }
+    }
+
+    /// Waits until both are linked and everything sent since has come, and one more frame each way.
+    pub fn settle(&mut self) {
+        let started = Instant::now();
+        let mut links = None;
+        while !(links == self.links() && self.is_settled()) {
+            assert!(started.elapsed() < GUARD, "not linked, or a frame is missing: {}", self.state());
+            if self.is_linked() && links != self.links() {
+                links = self.links();
+                self.send(1, 0);
+            }
+            self.hear();
+        }
+    }
+
+    /// Both ends are told of each other.
+    pub fn is_linked(&self) -> bool {
+        self.ends.iter().all(|end| end.is_linked)
+    }
+
+    /// This end is told of the other.
+    pub fn is_linked_at(&self, role: Role) -> bool {
+        self.end(role).is_linked
+    }
+
+    /// How often an end was told that its peer left.
+    pub fn told_left(&self, role: Role) -> u64 {
+        self.end(role).told_left
+    }
+
+    /// The connection of this end has ended.
+    pub fn is_cut(&self, role: Role) -> bool {
+        self.end(role).peer.is_none()
+    }
+
+    /// The code of the Close that ended it; none if there was no Close.
+    pub fn closed_by(&self, role: Role) -> Option<u16> {
+        self.end(role).closed_by
+    }
+
+    /// How many frames this end has sent.
+    pub fn sent(&self, role: Role) -> u64 {
+        self.end(role).sent.count()
+    }
+
+    /// The number after that of the last frame that came to this end.
+    pub fn heard_to(&self, role: Role) -> u64 {
+        self.end(role).came.count()
+    }
+
+    /// How many frames came to this end.
+    pub fn heard(&self, role: Role) -> u64 {
+        self.end(role).came_count
+    }
+
+    /// No link ended, no connection was cut, and every frame has come.
+    pub fn assert_undisturbed(&self) {
+        for end in &self.ends {
+            assert!(end.peer.is_some() && end.told_left == 0, "disturbed: {}", self.state());
+        }
+        assert!(self.is_settled(), "a frame is missing: {}", self.state());
+    }
+
+    /// Everything that matters, for a failure's message.
+    pub fn state(&self) -> String {
+        let say = |end: &End| {
+            format!(
+                "{}: linked {}, connected {}, closed by {:?}, told left {}, sent {}, heard to {}; ",
+                end.role,
+                end.is_linked,
+                end.peer.is_some(),
+                end.closed_by,
+                end.told_left,
+                end.sent.count(),
+                end.came.count()
+            )
+        };
+        format!("{}: {}", self.session.id, self.ends.iter().map(say).collect::<String>())
+    }
+
+    fn is_settled(&self) -> bool {
+        let [one, other] = &self.ends;
+        self.is_linked() && one.sent.count() == other.came.count() && other.sent.count() == one.came.count()
+    }
+
+    /// Changes with every link.
+    fn links(&self) -> Option<u64> {
+        self.is_linked().then(|| self.ends.iter().map(|end| end.told_left + 1).sum())
+    }
+
+    fn end(&self, role: Role) -> &End {
+        &self.ends[usize::from(role == Role::Phone)]
+    }
+
+    fn end_mut(&mut self, role: Role) -> &mut End {
+        &mut self.ends[usize::from(role == Role::Phone)]
+    }
+}
+
+impl End {
+    fn new(session: &Session, role: Role) -> Self {
+        Self {
+            role,
+            peer: None,
+            is_linked: false,
+            told_left: 0,
+            closed_by: None,
+            sent: Numbered::new(session, role),
+            sent_before: 0,
+            came: Checker::new(session, role.other()),
+            came_count: 0,
+            hb_acks: 0,
+        }
+    }
+
+    fn send(&mut self, count: u64, length: usize, came: u64) {
+        let Some(peer) = self.peer.as_mut().filter(|_| self.is_linked) else { return };
+        let room = UNDER_WAY_MAX.saturating_sub(self.sent.count() - came.max(self.sent_before));
+        for _ in 0..count.min(room) {
+            let frame = FrameSpec::text(&self.sent.text(length));
+            // Whether the connection has ended, reading it says.
+            let _ = peer.ws().wire().try_send(&frame.encode());
+        }
+    }
+
+    fn hear(&mut self) -> Result<(), Wrong> {
+        while let Some(peer) = &mut self.peer {
+            match peer.event_within(LOOK) {
+                Ok(Some(event)) => self.take(event)?,
+                Ok(None) => break,
+                Err(_) => self.cut(None),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: Event) -> Result<(), Wrong> {
+        match event {
+            Event::Text(text) if self.is_linked => {
+                self.came.try_take(&text)?;
+                self.came_count += 1;
+            }
+            Event::Joined(_) if !self.is_linked => {
+                self.is_linked = true;
+                self.sent_before = self.sent.count();
+                self.came.allow_gap();
+            }
+            Event::Left if self.is_linked => {
+                self.is_linked = false;
+                self.told_left += 1;
+            }
+            Event::Closed(code) => self.cut(Some(code)),
+            Event::HbAck => self.hb_acks += 1,
+            other => return Err(format!("{other:?} while linked is {}", self.is_linked)),
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, code: Option<u16>) {
+        (self.peer, self.is_linked, self.closed_by) = (None, false, code);
+    }
+}
+
+/// Pairs that talk, each on a thread of its own, until told to end.
+#[derive(Debug)]
+#[must_use = "only done() gives the pairs back"]
+pub struct Talking {
+    is_over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Talk>>,
+}
+
+impl Talking {
+    /// Lets them send and hear at a steady pace.
+    pub fn start(talks: Vec<Talk>) -> Self {
+        Self::start_with(talks, |_| {})
+    }
+
+    /// The same; `each_turn` may look at a pair and act on what it sees.
+    pub fn start_with(talks: Vec<Talk>, each_turn: impl Fn(&mut Talk) + Clone + Send + 'static) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let start = |mut talk: Talk| {
+            let (is_over, each_turn) = (Arc::clone(&is_over), each_turn.clone());
+            thread::spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    talk.send(4, 300);
+                    talk.hear();
+                    each_turn(&mut talk);
+                    let_pass(PACE);
+                }
+                talk
+            })
+        };
+        let threads = talks.into_iter().map(start).collect();
+        Self { is_over, threads }
+    }
+
+    /// Ends the talk and gives the pairs back.
+    pub fn done(self) -> Vec<Talk> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.threads.into_iter().map(|thread| thread.join().expect("no pair met a breach")).collect()
+    }
+}
+
+/// Between two turns of a pair.
+const PACE: Duration = Duration::from_millis(10);
