@@ -224,7 +224,7 @@ mod tests {
         ws.send(&FrameSpec::new(Opcode::Ping, "p"));
         said(&mut ws, Message::Pong(b"p".to_vec()));
         ws.send(&FrameSpec::close(4000, "done"));
-        assert_eq!(ws.expect_close(4000), "done");
+        said(&mut ws, Message::Close(4000, "done".into()));
         server.join().unwrap();
     }
 }
