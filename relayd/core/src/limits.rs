@@ -85,6 +85,7 @@ impl Limits {
         let one = READ_BYTES // read and not yet parsed
             + self.message_bytes_max // the message under way
             + QUEUE_BYTES_MAX // queued for its socket
+            + GRANTED_BYTES_MAX // above that, frames of another node within their credit
             + self.message_bytes_max; // a large message being written to it piece by piece
         (one * connections).min(
             self.memory_max
