@@ -47,6 +47,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// How long a connection may leave what waits for it unread; at least 1 s.
     pub stall: Duration,
+    /// How long links to other nodes outlast the absence of Redis; at least 5 s.
+    pub bus_hold: Duration,
     /// How long a shutdown waits for frames under way; may be 0.
     pub drain: Duration,
     /// Bytes of the largest message; `1 <= message_bytes_max <= memory_max / 2`.
@@ -100,6 +102,7 @@ impl Config {
             session_idle: seconds("session_idle_secs", &flags.session_idle_secs, 7200, 1..=TEN_YEARS_SECS)?,
             heartbeat: seconds("heartbeat_interval_secs", &flags.heartbeat_interval_secs, 30, 1..=DAY_SECS)?,
             stall: seconds("stall_secs", &flags.stall_secs, 120, 1..=DAY_SECS)?,
+            bus_hold: seconds("bus_hold_secs", &flags.bus_hold_secs, 60, 5..=DAY_SECS)?,
             drain: seconds("drain_secs", &flags.drain_secs, 10, 0..=DAY_SECS)?,
             message_bytes_max,
             memory_max,

@@ -111,6 +111,7 @@ fn limits(config: &Config) -> Limits {
         heartbeat_interval: config.heartbeat,
         message_bytes_max: config.message_bytes_max,
         stall: config.stall,
+        bus_hold: config.bus_hold,
         memory_max: config.memory_max,
     }
 }

@@ -49,6 +49,7 @@ fn a_bad_flag_is_named_in_one_line() {
         ("--store", "disk"),
         ("--redis-url", "http://127.0.0.1"),
         ("--stall-secs", "never"),
+        ("--bus-hold-secs", "4"),
         ("--memory-max", "lots"),
         ("--listen", "nowhere"),
     ] {

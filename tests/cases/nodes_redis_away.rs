@@ -1,10 +1,11 @@
-//! Redis hangs, or ends and comes back empty, under frames from node to node: the streams hold, and nothing is lost.
+//! Redis hangs, or ends and comes back empty, under frames from node to node: the streams hold, and nothing is lost. Where it
+//! is away for longer than they hold, both ends are told, and told again when it is back.
 
 use std::time::Duration;
 
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::redis::Keep;
-use relay_tests::harness::{Fleet, Role, Talking};
+use relay_tests::harness::{Fleet, Options, Role, Talking};
 
 const PAIRS: usize = 20;
 
@@ -38,4 +39,18 @@ fn when_it_comes_back_empty_frames_go_on() {
         let_pass(Duration::from_secs(1));
         fleet.redis().restart();
     });
+}
+
+#[test]
+fn for_longer_than_links_hold_both_ends_are_told() {
+    let mut fleet = Fleet::start_with(2, Keep::Nothing, &Options::new().arg("--bus-hold-secs", "5"));
+    let mut talk = fleet.talk(0, 1);
+    fleet.redis().process().signal("STOP");
+    talk.send(5, 300);
+    talk.hear_until("both told", |talk| Role::BOTH.iter().all(|&role| !talk.is_linked_at(role)));
+    fleet.redis().process().signal("CONT");
+    talk.settle();
+    for role in Role::BOTH {
+        assert!(!talk.is_cut(role) && talk.told_left(role) >= 1, "{}", talk.state());
+    }
 }

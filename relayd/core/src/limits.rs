@@ -60,6 +60,8 @@ pub struct Limits {
     pub message_bytes_max: usize,
     /// How long a socket may take nothing while bytes wait for it.
     pub stall: Duration,
+    /// How long links to other nodes outlast the bus.
+    pub bus_hold: Duration,
     /// All parked and queued bytes.
     pub memory_max: usize,
 }
@@ -102,6 +104,7 @@ impl Default for Limits {
             heartbeat_interval: Duration::from_secs(30),
             message_bytes_max: protocol::limits::MESSAGE_BYTES_DEFAULT,
             stall: Duration::from_secs(120),
+            bus_hold: Duration::from_secs(60),
             memory_max: 512 * 1024 * 1024,
         }
     }

@@ -53,6 +53,10 @@ pub(super) struct Flags {
     #[arg(long, value_name = "SECS")]
     pub(super) stall_secs: Option<OsString>,
 
+    /// Seconds that links to other nodes outlast the absence of Redis [default: 60]
+    #[arg(long, value_name = "SECS")]
+    pub(super) bus_hold_secs: Option<OsString>,
+
     /// Seconds that a shutdown waits for frames under way [default: 10]
     #[arg(long, value_name = "SECS")]
     pub(super) drain_secs: Option<OsString>,

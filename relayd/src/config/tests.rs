@@ -20,7 +20,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((config.store, &config.redis_url), (None, &None));
     assert_eq!(config.redis_prefix, "relay:");
     assert_eq!((config.session_idle.as_secs(), config.heartbeat.as_secs()), (7200, 30));
-    assert_eq!((config.stall.as_secs(), config.drain.as_secs()), (120, 10));
+    assert_eq!((config.stall.as_secs(), config.bus_hold.as_secs(), config.drain.as_secs()), (120, 60, 10));
     assert_eq!((config.message_bytes_max, config.memory_max), (16_777_216, 512 << 20));
     assert_eq!(config.policy.origins, AllowedOrigins::Any);
     assert!(config.policy.register_key.is_none());

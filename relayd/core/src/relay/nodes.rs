@@ -2,6 +2,7 @@
 //!
 //! A node publishes a probe to itself each second. While its own probe is old it hears nothing, so it judges nobody and the
 //! others' clocks stand still. A node that is silent for long while our probe is fresh is gone: every link over it ends.
+//! So do all links to other nodes when the bus is away for longer than [`Limits::bus_hold`](crate::limits::Limits).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,8 +42,11 @@ pub(super) struct Nodes {
     probe_sent: u64,
     probe_sent_at: Option<Time>,
     probe_heard_at: Option<Time>,
-    began_at: Time,
+    /// When this node began to listen for the first probe, or for the first after a stop.
+    listens_since: Time,
     ticked_at: Time,
+    /// The bus was away for longer than links outlast it, and is not back.
+    is_cut_off: bool,
 }
 
 /// Another node.
@@ -65,14 +69,15 @@ impl Nodes {
             probe_sent: 0,
             probe_sent_at: None,
             probe_heard_at: None,
-            began_at: now,
+            listens_since: now,
             ticked_at: now,
+            is_cut_off: false,
         }
     }
 
     /// The next probe is sent at once; only it proves from here on that this node hears. Gives its number.
-    pub fn probe_anew(&mut self) -> u64 {
-        (self.probe_sent_at, self.probe_heard_at) = (None, None);
+    pub fn probe_anew(&mut self, now: Time) -> u64 {
+        (self.probe_sent_at, self.probe_heard_at, self.listens_since) = (None, None, now);
         self.probe_sent + 1
     }
 
@@ -107,9 +112,9 @@ impl Relay {
         self.nodes.known.values().all(|node| node.link.is_idle())
     }
 
-    /// How long ago this node last heard its own probe, or began to listen for the first one.
+    /// How long ago this node last heard its own probe, or began to listen for it.
     pub fn probe_age(&self, now: Time) -> Duration {
-        now.since(self.nodes.probe_heard_at.unwrap_or(self.nodes.began_at))
+        now.since(self.nodes.probe_heard_at.unwrap_or(self.nodes.listens_since))
     }
 
     /// Writes the next message for the bus; gives whose channel it is for. Call until `None` at the end of a turn.
@@ -140,6 +145,10 @@ impl Relay {
             Message::Probe(number) => {
                 if number == self.nodes.probe_sent {
                     self.nodes.probe_heard_at = Some(now);
+                    if std::mem::take(&mut self.nodes.is_cut_off) {
+                        // The store names the others' holds again, and with them the links to open.
+                        self.check_all(now);
+                    }
                 }
                 self.catch_up(now);
                 None
@@ -186,25 +195,24 @@ impl Relay {
         self.deadlines.arm(Timer::Bus, now + TICK);
         let (hears, elapsed) = (self.nodes.hears(now), now.since(self.nodes.ticked_at));
         self.nodes.ticked_at = now;
-        let mut gone = Vec::new();
+        let is_cut_off = self.probe_age(now) > self.limits.bus_hold;
+        self.nodes.is_cut_off |= is_cut_off;
+        let mut over = Vec::new();
         for (&id, node) in &mut self.nodes.known {
             if hears {
                 // A turn that came late says nothing of the others.
                 node.silent += elapsed.min(2 * TICK);
             }
+            let is_lost = is_cut_off || node.silent > SILENT_MAX;
             let is_unused = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
-            if node.silent > SILENT_MAX || is_unused {
-                gone.push(id);
+            if is_lost || (is_unused && !self.remotes.values().any(|remote| remote.node == id)) {
+                over.push(id);
             }
         }
-        for id in gone {
-            let in_use = self.remotes_over(id).next().is_some();
-            let is_silent = self.nodes.known.get(&id).is_some_and(|node| node.silent > SILENT_MAX);
-            if is_silent || !in_use {
-                self.nodes.known.remove(&id);
-                self.end_links_over(id);
-                self.forget_wishes_for(id);
-            }
+        for id in over {
+            self.nodes.known.remove(&id);
+            self.end_links_over(id);
+            self.forget_wishes_for(id);
         }
         self.repeat_wishes(now);
         self.catch_up(now);

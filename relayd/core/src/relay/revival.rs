@@ -39,7 +39,7 @@ impl Relay {
             return;
         }
         let unchecked = self.check_all(now);
-        let probe = self.nodes.probe_anew();
+        let probe = self.nodes.probe_anew(now);
         self.revival = Some(Revival { until: now + CATCH_UP_WITHIN, unchecked, probe });
     }
 
