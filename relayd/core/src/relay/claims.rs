@@ -105,10 +105,8 @@ impl Relay {
         same: bool,
         now: Time,
     ) {
-        if let Some(end) = self.pairs.end(session, role).filter(|end| end.generation < generation) {
+        if self.pairs.end(session, role).is_some_and(|end| end.generation < generation) {
             self.evict(session, role, same, now);
-            // A check may have written it into the store again after the later one left.
-            self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
         }
         // One whose claim is not answered yet is judged by the answer.
         self.note_claims(session, |claim| {
@@ -146,6 +144,8 @@ impl Relay {
         }
         self.send(end.conn, Notice::Replaced { same });
         self.close(end.conn, Goodbye::Now(CloseCode::Replaced), now);
+        // A check on its way may write it into the store again if the later one has left by then.
+        self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
     }
 
     /// True if the holder that the store names is a connection of this node that is still there. One that is not is

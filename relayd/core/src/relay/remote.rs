@@ -215,7 +215,7 @@ impl Relay {
         }
         let own = self.add_remote(from, end.conn, session, role, key, Some(handle));
         self.tell(from, Item::Accept { handle, own }, now);
-        self.join_remote(own);
+        self.join_remote(own, now);
     }
 
     fn on_accept(&mut self, from: NodeId, handle: u32, own: u32, now: Time) {
@@ -227,7 +227,7 @@ impl Relay {
         let conn = remote.conn;
         // Whatever the workstation was linked to, this is later.
         self.unlink(conn, now);
-        self.join_remote(handle);
+        self.join_remote(handle, now);
     }
 
     fn on_gone_there(&mut self, session: SessionId, role: Role, generation: u64) {
@@ -295,7 +295,6 @@ impl Relay {
         theirs: Option<u32>,
     ) -> u32 {
         self.next_handle += 1;
-        let credit = i64::from(CREDIT);
         let remote = Remote {
             node,
             conn,
@@ -303,23 +302,27 @@ impl Relay {
             role,
             key,
             theirs,
-            credit,
+            credit: 0,
             awaits_all: false,
-            owed: 0,
+            owed: CREDIT,
             owes_all: false,
         };
         self.remotes.insert(self.next_handle, remote);
         self.next_handle
     }
 
-    /// The link stands: its connection here is told.
-    fn join_remote(&mut self, handle: u32) {
+    /// The link stands: its connection here is told. The other end gets its credit when what waits from earlier links leaves
+    /// room, so that links that come and go never make a queue longer.
+    fn join_remote(&mut self, handle: u32, now: Time) {
         let Some(remote) = self.remotes.get(&handle) else { return };
         let (conn, session, role) = (remote.conn, remote.session, remote.role);
         self.set_state(conn, State::Linked { session, role, to: Target::There(handle) });
         let missed = self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed));
         self.send(conn, Notice::PeerJoined { role: role.other(), missed });
         self.push(Action::Resume { conn });
+        if self.peer(conn).is_some_and(|peer| !peer.congested) {
+            self.note_taken(conn, now);
+        }
     }
 
     /// The link ended on the other side: its connection here is told, if it was told of the link.

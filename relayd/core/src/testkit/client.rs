@@ -66,6 +66,10 @@ pub(super) struct Client {
     view: View,
     /// Frames of ours that found nobody, as counted by the world.
     pub dropped: u64,
+    /// Every link that was queued for it, as the relay names them.
+    links: Vec<LinkName>,
+    /// Bytes of other nodes' frames that came since the queue was last low.
+    pub granted: usize,
 }
 
 /// What the client knows.
@@ -101,7 +105,18 @@ impl Client {
             numbered: 0,
             view: View::default(),
             dropped: 0,
+            links: Vec::new(),
+            granted: 0,
         }
+    }
+
+    /// It will be told of a link. Gives the name by which it is judged: two ends on one node may be linked, parted and linked
+    /// again, and are told of that at the same times.
+    pub fn note_link(&mut self, (workstation, phone, attempt): LinkName) -> LinkName {
+        let name = (workstation, phone, attempt);
+        let before = self.links.iter().filter(|&&link| link == name).count();
+        self.links.push(name);
+        (workstation, phone, attempt - before as u32)
     }
 
     /// Sends the next frame.

@@ -8,8 +8,8 @@ use protocol::ws::control::PeerClose;
 
 use super::World;
 use crate::event::{Action, Delivery, Goodbye, Input, Verdict};
-use crate::limits::Limits;
-use crate::node_link::item::Item;
+use crate::limits::{CREDIT_BYTES, Limits};
+use crate::node_link::item::{Item, PIECE_BYTES_MAX};
 use crate::relay::Relay;
 use crate::store::{Answer, Checked, Claimed, Conn, Deleted, Expired, Registered, Request};
 use crate::testkit::client::{Client, LinkName, Mark, Queued, Sent};
@@ -22,6 +22,14 @@ const LOW: usize = 2;
 
 /// Answers that find room above the high mark.
 const ANSWERS: usize = 4;
+
+/// What frames of other nodes may hold of one queue, in bytes: what came over earlier links, which is under the high mark
+/// when a new one gets its credit, that credit, the last piece beyond it, and a large message.
+const GRANTED_MAX: usize = HIGH * FRAME_MAX + CREDIT_BYTES + PIECE_BYTES_MAX + 2 * LARGE_PIECE;
+
+/// The longest frame in one piece, and each of the two pieces of a longer one, in bytes.
+const FRAME_MAX: usize = 20_000;
+const LARGE_PIECE: usize = 60_000;
 
 pub(super) struct Node {
     pub id: NodeId,
@@ -146,7 +154,10 @@ impl World {
         }
         let is_large = self.rng.one_in(30);
         let mut bytes = mark.to_bytes();
-        bytes.resize(if is_large { 60_000 } else { 30 + self.rng.below(20_000) as usize }, 0);
+        bytes.resize(
+            if is_large { LARGE_PIECE } else { 30 + self.rng.below(FRAME_MAX as u64 - 30) as usize },
+            0,
+        );
         let (relay, now) = (&mut self.nodes[at].relay, self.now);
         if is_large {
             relay.put_frame(handle, Kind::Binary, false, 2 * bytes.len(), &bytes, now);
@@ -186,6 +197,10 @@ impl World {
         }
         relay.note_written(conn, items.len() * 100_000, left, self.now);
         if left < LOW {
+            if let Some(client) = &mut self.nodes[at].clients[slot] {
+                client.granted = 0;
+            }
+            let relay = &mut self.nodes[at].relay;
             relay.note_relieved(conn);
             relay.note_taken(conn, self.now);
         }
@@ -220,6 +235,9 @@ impl World {
             }
             let works = !fails || self.rng.one_in(2);
             let answer = if works { self.table.apply(node.id, &request, self.now) } else { None };
+            if self.tells {
+                println!("{} node {at} store, fails {fails}: {request:?} {answer:?}", self.now.as_ms());
+            }
             self.counts.store_faults += u64::from(fails);
             if let (true, Request::Claim { conn, .. }) = (fails && works, request) {
                 node.unanswered.push(conn.name);
@@ -282,15 +300,25 @@ impl World {
 
     fn deliver_remote(&mut self, at: usize, delivery: &Delivery<'_>) {
         let node = &mut self.nodes[at];
+        let client = node.by_name(delivery.conn);
+        client.granted += delivery.bytes.len();
+        assert!(
+            client.granted <= GRANTED_MAX,
+            "{} bytes of other nodes in a queue: {client:?}",
+            client.granted
+        );
         if !delivery.is_last {
             *node.gathered.entry(delivery.link).or_default() += delivery.bytes.len();
             return;
         }
-        node.gathered.remove(&delivery.link);
+        let is_large = node.gathered.remove(&delivery.link).is_some();
         let mark = Mark::from_bytes(delivery.bytes);
         assert_eq!(mark.from, delivery.from);
         self.counts.delivered_remote += 1;
         self.queue(at, delivery.conn, Queued::Frame(mark));
+        if is_large {
+            self.nodes[at].relay.note_congested(delivery.conn);
+        }
     }
 
     fn count_answer(&mut self, answer: &Answer) {
@@ -323,6 +351,7 @@ impl World {
                 let dropped = std::mem::take(&mut node.by_name(conn).dropped);
                 assert_eq!(missed, dropped, "frames dropped in the absence are counted");
                 let link = node.relay.link_name(conn).expect("it was just told of a link");
+                let link = node.by_name(conn).note_link(link);
                 self.queue(at, conn, Queued::Joined { notice, link });
             }
             Action::Send { conn, notice } => self.queue(at, conn, Queued::Notice(notice)),
