@@ -22,6 +22,15 @@ pub const CREDIT_BYTES: usize = 256 * 1024;
 /// What frames within that credit take in a queue at most: every byte escaped to six.
 pub const GRANTED_BYTES_MAX: usize = CREDIT_BYTES * 6 + 64 * 1024;
 
+/// All windows of streams to other nodes together stay under what Redis lets a subscriber lag behind, in bytes.
+pub const WINDOWS_MAX: usize = 4 * 1024 * 1024;
+
+/// The least that one window may hold, in bytes.
+pub const WINDOW_MIN: usize = 64 * 1024;
+
+/// What streams to other nodes hold at most, in bytes: the windows, and the piece that filled each.
+pub const UNACKNOWLEDGED_MAX: usize = 2 * WINDOWS_MAX;
+
 /// The most that is ever queued for one socket, in bytes, a large message being written piece by piece apart.
 pub const QUEUE_BYTES_MAX: usize = HIGH_MARK + OVERSHOOT + CONTROL_ROOM;
 
@@ -93,7 +102,8 @@ impl Limits {
             self.memory_max
                 + self.message_bytes_max // the one large message that is always let through
                 + READ_BYTES * connections, // what a turn may read before the limit is looked at again
-        )
+        ) + UNACKNOWLEDGED_MAX // in streams to other nodes
+            + WINDOWS_MAX // from other nodes, not yet taken in
     }
 }
 

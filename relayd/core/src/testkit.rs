@@ -7,6 +7,8 @@
 mod client;
 mod world;
 
+use std::time::Duration;
+
 use self::world::World;
 
 /// A small generator whose whole state is the seed. (SplitMix64: Steele, Lea, Flood, OOPSLA 2014.)
@@ -51,6 +53,7 @@ pub(crate) struct Counts {
     pub bus_faults: u64,
     pub restarts: u64,
     pub stops: u64,
+    pub longest_doubled: Duration,
 }
 
 impl Counts {
@@ -66,6 +69,7 @@ impl Counts {
         self.bus_faults += other.bus_faults;
         self.restarts += other.restarts;
         self.stops += other.stops;
+        self.longest_doubled = self.longest_doubled.max(other.longest_doubled);
     }
 }
 

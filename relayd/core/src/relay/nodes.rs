@@ -11,6 +11,7 @@ use protocol::ids::NodeId;
 
 use super::{Relay, Timer};
 use crate::bus::{self, Message};
+use crate::limits::{WINDOW_MIN, WINDOWS_MAX};
 use crate::node_link::item::{self, Item};
 use crate::node_link::{Header, NodeLink, Taken};
 use crate::time::Time;
@@ -26,12 +27,6 @@ const SILENT_MAX: Duration = Duration::from_secs(4);
 
 /// Without links for this long, a stream is forgotten.
 const UNUSED_MAX: Duration = Duration::from_secs(60);
-
-/// All windows together stay under what Redis lets a subscriber lag behind, in bytes.
-const WINDOWS_MAX: usize = 4 * 1024 * 1024;
-
-/// The least that one window may hold, in bytes.
-const WINDOW_MIN: usize = 64 * 1024;
 
 /// The bus, as this node sees it.
 #[derive(Debug)]
@@ -110,6 +105,12 @@ impl Relay {
     /// True if every stream is acknowledged.
     pub fn is_bus_idle(&self) -> bool {
         self.nodes.known.values().all(|node| node.link.is_idle())
+    }
+
+    /// Bytes for other nodes that are not acknowledged. At most [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX), but
+    /// for control items, unless there are so many nodes that each has the least of windows.
+    pub fn unacknowledged(&self) -> usize {
+        self.nodes.known.values().map(|node| node.link.pending()).sum()
     }
 
     /// How long ago this node last heard its own probe, or began to listen for it.

@@ -4,6 +4,7 @@
 mod node;
 mod settle;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::ids::{NodeId, Role, SessionId, Token};
@@ -12,10 +13,14 @@ use self::node::Node;
 use super::client::{Client, Sent};
 use super::{Counts, Rng};
 use crate::event::Input;
-use crate::limits::Limits;
+use crate::limits::{Limits, UNACKNOWLEDGED_MAX};
 use crate::store::table::{Table, TableLimits};
 use crate::store::{Conn, Request};
 use crate::time::Time;
+
+/// How long two nodes may both believe to hold a role while nothing is wrong: until the check that finds out, one that is
+/// lost before it, and the time it takes to carry them out.
+const DOUBLED_MAX: Duration = Duration::from_secs(65);
 
 pub(super) struct World {
     rng: Rng,
@@ -33,6 +38,10 @@ pub(super) struct World {
     tells: bool,
     /// No more faults.
     is_calm: bool,
+    /// How much time has passed with the store and the bus there and every node running.
+    sound: Duration,
+    /// The roles that two nodes believe to hold, and [`World::sound`] when that began.
+    doubled: BTreeMap<(usize, Role), Duration>,
     pub counts: Counts,
 }
 
@@ -61,6 +70,8 @@ impl World {
             stopped: None,
             tells: false,
             is_calm: false,
+            sound: Duration::ZERO,
+            doubled: BTreeMap::new(),
             counts: Counts::default(),
         };
         let nodes = 1 + seed % 3;
@@ -124,6 +135,24 @@ impl World {
             }
             let (live, armed) = (node.clients().count(), node.relay.timers());
             assert!(armed <= live + 2 * node.relay.sessions() + 2, "{armed} timers for {live} connections");
+            let unacknowledged = node.relay.unacknowledged();
+            assert!(unacknowledged <= UNACKNOWLEDGED_MAX, "{unacknowledged} bytes in streams");
+        }
+        self.check_doubled();
+    }
+
+    /// A role is believed to be held on two nodes only as long as it takes to mend a lost word.
+    fn check_doubled(&mut self) {
+        let mut holders = BTreeMap::new();
+        for client in self.nodes.iter().flat_map(Node::holders) {
+            *holders.entry((client.session, client.role)).or_insert(0) += 1;
+        }
+        self.doubled.retain(|role, _| holders.get(role).is_some_and(|&count| count > 1));
+        for (role, _) in holders.into_iter().filter(|&(_, count)| count > 1) {
+            let since = *self.doubled.entry(role).or_insert(self.sound);
+            let longest = &mut self.counts.longest_doubled;
+            *longest = (*longest).max(self.sound - since);
+            assert!(self.sound - since <= DOUBLED_MAX, "two holders of {role:?}");
         }
     }
 
@@ -228,7 +257,8 @@ impl World {
     }
 
     fn pass_time(&mut self, ms_max: u64) {
-        let until = self.now + Duration::from_millis(self.rng.below(ms_max));
+        let span = Duration::from_millis(self.rng.below(ms_max));
+        let until = self.now + span;
         while let Some((due, at)) = self.next_due().filter(|&(due, _)| due <= until) {
             self.now = due.max(self.now);
             self.handle(at, Input::Due);
@@ -238,6 +268,9 @@ impl World {
             }
         }
         self.now = until;
+        if !self.store_is_away && !self.bus_is_away && self.stopped.is_none() {
+            self.sound += span;
+        }
     }
 
     fn next_due(&self) -> Option<(Time, usize)> {
