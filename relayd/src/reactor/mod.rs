@@ -214,9 +214,8 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
         }
-        let before = self.clock.now();
         self.clock.tick();
-        if !self.relay.is_alone() && self.clock.now().since(before) > STOPPED_AFTER {
+        if !self.relay.is_alone() && self.clock.gap() > STOPPED_AFTER {
             tracing::warn!("this node stood still: clients are read again once it knows what it missed");
             self.handle(Input::Revived);
         }
