@@ -14,8 +14,8 @@ failed. A failing stage does not keep the others from running.
   --sim N   run N seeds of the core's simulation instead of its default
             (RELAY_SIM_SEED=X ./run-test.sh --quick replays seed X)
   --soak [SECONDS]
-            the soak alone, for so long (300): pairs over two nodes while nodes and Redis are killed and stopped
-            (RELAY_SOAK_SEED=X plays the faults of seed X)
+            the soak alone, for so long (300): pairs over two nodes while nodes and Redis are killed and stopped, then
+            a minute with a phone that does not read (RELAY_SOAK_SEED=X plays the faults of seed X)
   --help    this
 
 Needs Rust and python3. Installs redis-server and python3-venv if it may (apt-get as root or with sudo, or brew).

@@ -4,3 +4,4 @@
 //! code cannot hide on both sides. The cases are in `cases/`, one behaviour a file.
 
 pub mod harness;
+pub mod slow_reader;

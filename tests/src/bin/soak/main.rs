@@ -1,8 +1,10 @@
-//! The soak: a crowd of pairs over two nodes, and faults in random order until the time is over.
+//! The soak: a crowd of pairs over two nodes, and faults in random order until the time is over; then a phone that does not
+//! read for a minute, with the others beside it.
 //!
 //! `soak SECONDS [SEED]`, which `./run-test.sh --soak SECONDS` runs. It prints the seed, each fault and how long the crowd
 //! took to be whole again, at last the counts; the exit code is 1 if any frame was foreign, doubled or out of order, was
-//! missing without a told end of its link, or if a pair did not come back.
+//! missing without a told end of its link, or if a pair did not come back. A slow reader that costs others anything ends it
+//! with a panic.
 
 mod crowd;
 mod faults;
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use relay_tests::harness::Fleet;
 use relay_tests::harness::random::Random;
 use relay_tests::harness::redis::Keep;
+use relay_tests::slow_reader::SlowReader;
 
 use crowd::Crowd;
 use faults::Fault;
@@ -20,6 +23,8 @@ use faults::Fault;
 const PAIRS: usize = 100;
 /// All pairs are linked again this long after a fault is over, or it is a breach.
 const WHOLE_WITHIN: Duration = Duration::from_secs(60);
+/// How long the slow reader does not read.
+const SLOW_FOR: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
@@ -47,6 +52,9 @@ fn main() -> ExitCode {
     let breaches = crowd.done();
     println!("{faults} faults, {} breaches, seed {seed}", breaches.len() + usize::from(!is_whole));
     breaches.iter().for_each(|breach| println!("breach: {breach}"));
+    drop(fleet);
+    let seen = SlowReader { bystanders: PAIRS - 1, hold: SLOW_FOR }.play();
+    println!("a phone that did not read for {SLOW_FOR:?}, and {} pairs beside it: {seen:?}", PAIRS - 1);
     if is_whole && breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -1,0 +1,105 @@
+//! A phone on another node stops reading for a while: its workstation waits, both nodes' memory stays bounded, others go on,
+//! and when it reads again everything comes. The cases play it in seconds, the soak for as long as it is told.
+
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::guard::let_pass;
+use crate::harness::redis::Keep;
+use crate::harness::sequence::{Checker, Numbered};
+use crate::harness::wire::Wire;
+use crate::harness::ws::{FrameSpec, Upgrade};
+use crate::harness::{Event, Fleet, Pair, Peer, Role, Session, Talking};
+
+const FRAMES: usize = 1000;
+const FRAME_BYTES: usize = 32 << 10;
+/// A write that moves nothing for so long is blocked.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the nodes' size is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How it is played.
+#[derive(Clone, Copy, Debug)]
+pub struct SlowReader {
+    /// Pairs beside, which talk all the time over the same two nodes.
+    pub bystanders: usize,
+    /// For how long the phone does not read once its workstation is blocked.
+    pub hold: Duration,
+}
+
+/// What was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Bytes that the workstation could send while nobody read.
+    pub sent: usize,
+    /// Resident KiB of each node: before, and the most while the phone did not read.
+    pub resident: [(u64, u64); 2],
+    /// Frames that the pairs beside exchanged meanwhile.
+    pub beside: u64,
+}
+
+impl SlowReader {
+    /// Plays it.
+    ///
+    /// # Panics
+    /// A frame is lost, doubled or out of order, a pair beside is disturbed or held up, or the sender is not blocked.
+    pub fn play(self) -> Seen {
+        let fleet = Fleet::start(2, Keep::Nothing);
+        let talking = Talking::start(fleet.talks(self.bystanders));
+        let mut pair = link_narrow(&fleet);
+        pair.expect_alive();
+        let mut numbered = Numbered::new(&pair.session, Role::Workstation);
+        let frames = (0..FRAMES).flat_map(|_| FrameSpec::text(&numbered.text(FRAME_BYTES)).encode());
+        let bytes: Vec<u8> = frames.collect();
+        let resident = || [0, 1].map(|at| fleet.node(at).process().resident_kib());
+        let (before, mut most) = (resident(), [0; 2]);
+        let sent = pair.workstation.ws().wire().send_until_blocked(&bytes, PATIENCE);
+        assert!(sent < bytes.len() / 2, "{sent} bytes were taken though nobody reads");
+        let blocked_at = Instant::now();
+        loop {
+            most = [0, 1].map(|at| most[at].max(resident()[at]));
+            if blocked_at.elapsed() >= self.hold {
+                break;
+            }
+            let_pass(LOOK_EVERY);
+        }
+        let mut beside = 0;
+        for mut talk in talking.done() {
+            talk.settle();
+            talk.assert_undisturbed();
+            let heard = talk.heard(Role::Phone);
+            assert!(heard > 10, "the others were held up: {}", talk.state());
+            beside += heard + talk.heard(Role::Workstation);
+        }
+        finish(&mut pair, &bytes[sent..]);
+        Seen { sent, resident: [0, 1].map(|at| (before[at], most[at])), beside }
+    }
+}
+
+/// The phone reads again, and the workstation sends the rest: all of it comes.
+fn finish(pair: &mut Pair, rest: &[u8]) {
+    let mut checker = Checker::new(&pair.session, Role::Workstation);
+    let mut sender = pair.workstation.ws().wire().sender();
+    thread::scope(|scope| {
+        scope.spawn(move || sender.write_all(rest).unwrap());
+        while checker.count() < FRAMES as u64 {
+            match pair.phone.event() {
+                Event::Text(text) => checker.take(&text),
+                other => panic!("{other:?} instead of frame {}", checker.count()),
+            }
+        }
+    });
+    pair.expect_alive();
+}
+
+/// A pair on two nodes whose ends keep little in their own kernel buffers.
+fn link_narrow(fleet: &Fleet) -> Pair {
+    let session = Session::register_at(fleet.addr(0));
+    let join = |role, at| {
+        let wire = Wire::connect_narrow(fleet.addr(at), 64 << 10);
+        Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(role))
+    };
+    let (workstation, phone) = (join(Role::Workstation, 0), join(Role::Phone, 1));
+    Pair::linked(session, workstation, phone)
+}
