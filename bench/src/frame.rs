@@ -2,7 +2,7 @@
 
 mod payload;
 
-use protocol::envelope;
+use protocol::envelope::{self, Head};
 use protocol::ids::{Role, SessionId};
 use protocol::ws::header::{self, OpCode};
 use protocol::ws::mask;
@@ -122,10 +122,9 @@ fn bare(opcode: OpCode, body: Vec<u8>, number_at: usize, digit_mask: DigitMask) 
 /// The envelope as the contract writes it, around a payload that is escaped in its number's place too.
 fn enveloped(session: SessionId, payload: &[u8], number_at: usize) -> Pattern {
     let mut body = Vec::new();
-    envelope::open(&mut body, &session.hex(), Role::Workstation, CLOCK);
+    Head::new(&session.hex(), Role::Workstation, CLOCK).write_to(&mut body);
     let clock_end = body.len() - ",\"frame\":\"".len();
-    let text = String::from_utf8_lossy(payload);
-    let (before, rest) = text.split_at(number_at);
+    let (before, rest) = payload.split_at(number_at);
     envelope::text(&mut body, before);
     let number_at = body.len();
     envelope::text(&mut body, rest);
@@ -160,8 +159,8 @@ mod tests {
             return payload.to_vec();
         }
         let mut out = Vec::new();
-        envelope::open(&mut out, &session.hex(), Role::Workstation, at);
-        envelope::text(&mut out, std::str::from_utf8(payload).unwrap());
+        Head::new(&session.hex(), Role::Workstation, at).write_to(&mut out);
+        envelope::text(&mut out, payload);
         envelope::close(&mut out, false);
         out
     }

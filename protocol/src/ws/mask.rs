@@ -1,20 +1,27 @@
 //! Masking. RFC 6455 §5.3.
 
-/// Masks or unmasks `bytes` in place. `phase` is how many bytes of the same frame came before them (modulo 4 counts).
-pub fn apply(bytes: &mut [u8], key: [u8; 4], phase: usize) {
+/// Masks or unmasks `bytes` in place. `phase` is how many bytes of the same frame came before them (modulo 4 counts). True
+/// if the result is ASCII throughout.
+pub fn apply(bytes: &mut [u8], key: [u8; 4], phase: usize) -> bool {
     let mut key = key;
     key.rotate_left(phase % 4);
     let wide = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
-    let mut words = bytes.chunks_exact_mut(8);
-    for word in &mut words {
-        let mut eight = [0; 8];
-        eight.copy_from_slice(word);
-        word.copy_from_slice(&(u64::from_ne_bytes(eight) ^ wide).to_ne_bytes());
+    let (words, rest) = bytes.as_chunks_mut::<8>();
+    let mut all = 0;
+    for word in words {
+        let unmasked = u64::from_ne_bytes(*word) ^ wide;
+        *word = unmasked.to_ne_bytes();
+        all |= unmasked;
     }
-    for (byte, key) in words.into_remainder().iter_mut().zip(key.iter().cycle()) {
+    let mut last = 0;
+    for (byte, key) in rest.iter_mut().zip(key.iter().cycle()) {
         *byte ^= key;
+        last |= *byte;
     }
+    (all & TOP_BITS) == 0 && last.is_ascii()
 }
+
+const TOP_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 #[cfg(test)]
 mod tests {

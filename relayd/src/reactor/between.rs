@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use protocol::close::CloseCode;
+use protocol::envelope::Head;
 use relayd_core::event::{Delivery, Input};
 use relayd_core::node_link::item::{Item, PIECE_BYTES_MAX};
 use relayd_core::store::Conn;
 use relayd_core::wire::inbound::Kind;
-use relayd_core::wire::outbound::{Outbound, Room, Stamp};
+use relayd_core::wire::outbound::{Outbound, Room};
 use relayd_core::wire::pool::Pool;
 
 use super::Reactor;
@@ -134,13 +135,13 @@ impl Reactor {
         let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
         let Stage::Open(open) = &mut connection.stage else { return };
         let Some(joined) = open.joined else { return };
-        let stamp = Stamp { session_hex: joined.session_hex, from, at };
+        let head = Head::new(&joined.session_hex, from, at.as_bytes());
         let queued = match gather(open, delivery, message_bytes_max, pool) {
             Gathered::Part => Ok(()),
             Gathered::TooLarge => Err(()),
-            Gathered::Whole(None) => queue(&mut connection.outbound, &stamp, delivery, open.raw, pool),
+            Gathered::Whole(None) => queue(&mut connection.outbound, &head, delivery, open.raw, pool),
             Gathered::Whole(Some(chunk)) => {
-                queue_chunk(&mut connection.outbound, &stamp, delivery.kind, chunk, open.raw, pool)
+                queue_chunk(&mut connection.outbound, &head, delivery.kind, chunk, open.raw, pool)
             }
         };
         let is_over_high = connection.outbound.is_over_high();
@@ -194,16 +195,16 @@ fn gather(open: &mut Open, delivery: &Delivery<'_>, message_bytes_max: usize, po
 /// Queues a frame that came in one piece. `Err`: it is no UTF-8.
 fn queue(
     outbound: &mut Outbound,
-    stamp: &Stamp,
+    head: &Head,
     delivery: &Delivery<'_>,
     bare: bool,
     pool: &mut Pool,
 ) -> Result<(), ()> {
     match delivery.kind {
-        Kind::Binary => outbound.binary(stamp, delivery.bytes, bare, Room::Granted, pool),
+        Kind::Binary => outbound.binary(head, delivery.bytes, bare, Room::Granted, pool),
         Kind::Text => {
-            let text = std::str::from_utf8(delivery.bytes).map_err(drop)?;
-            outbound.text(stamp, text, Room::Granted, pool);
+            std::str::from_utf8(delivery.bytes).map_err(drop)?;
+            outbound.text(head, delivery.bytes, Room::Granted, pool);
         }
     }
     Ok(())
@@ -212,7 +213,7 @@ fn queue(
 /// Queues a message that was gathered. `Err`: it is no UTF-8.
 fn queue_chunk(
     outbound: &mut Outbound,
-    stamp: &Stamp,
+    head: &Head,
     kind: Kind,
     chunk: Vec<u8>,
     bare: bool,
@@ -222,6 +223,6 @@ fn queue_chunk(
         pool.give_back(chunk);
         return Err(());
     }
-    outbound.gathered(stamp, kind, chunk, bare, Room::Granted, pool);
+    outbound.gathered(head, kind, chunk, bare, Room::Granted, pool);
     Ok(())
 }

@@ -4,16 +4,18 @@
 //! allocates in steady state.
 
 use protocol::close::CloseCode;
+use protocol::envelope::Head;
+use protocol::ids::Role;
 use protocol::limits::HELLO_BYTES_MAX;
 use protocol::message::{Notice, is_heartbeat};
 use protocol::ws::control::PeerClose;
 use relayd_core::event::Verdict;
 use relayd_core::store::Conn;
 use relayd_core::wire::inbound::{Allowance, Cursor, Kind, Step};
-use relayd_core::wire::outbound::{Room, Stamp};
+use relayd_core::wire::outbound::Room;
 
 use super::Reactor;
-use super::connection::{Joined, Open, Stage};
+use super::connection::{Open, Stage};
 
 /// Why forwarding stopped before the bytes were used up.
 #[derive(Debug)]
@@ -30,7 +32,8 @@ pub(super) enum Stop {
 
 /// One message, wherever it lies.
 pub(super) enum Message<'a> {
-    Text(&'a str),
+    /// UTF-8.
+    Text(&'a [u8]),
     Binary(&'a [u8]),
     Gathered(Kind, Vec<u8>),
 }
@@ -38,16 +41,16 @@ pub(super) enum Message<'a> {
 impl Reactor {
     /// Takes `bytes` apart and passes on what is whole. Gives how many were taken.
     pub(super) fn forward(&mut self, conn: Conn, open: &mut Open, bytes: &mut [u8]) -> (usize, Option<Stop>) {
-        let mut cursor = Cursor::new(bytes);
+        let (mut cursor, mut head) = (Cursor::new(bytes), None);
         let stop = loop {
             let allowed = self.allowance(conn, open);
             let flow = match open.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
-                Step::Text(text) => self.on_message(conn, open, Message::Text(text)),
-                Step::Binary(bytes) => self.on_message(conn, open, Message::Binary(bytes)),
+                Step::Text(text) => self.on_message(conn, open, &mut head, Message::Text(text)),
+                Step::Binary(bytes) => self.on_message(conn, open, &mut head, Message::Binary(bytes)),
                 Step::Gathered(kind) => {
                     let message = Message::Gathered(kind, open.inbound.take_message());
                     self.gate.on_gathered(conn);
-                    self.on_message(conn, open, message)
+                    self.on_message(conn, open, &mut head, message)
                 }
                 Step::Ping(payload) => self.on_ping(conn, payload),
                 Step::Pong => None,
@@ -70,16 +73,28 @@ impl Reactor {
         Allowance { message_bytes_max, large: !self.is_memory_short() || self.gate.lets_through(conn) }
     }
 
-    fn on_message(&mut self, conn: Conn, open: &mut Open, message: Message<'_>) -> Option<Stop> {
+    /// `head` is what the messages of one call have in common, once there is one.
+    fn on_message(
+        &mut self,
+        conn: Conn,
+        open: &mut Open,
+        head: &mut Option<Head>,
+        message: Message<'_>,
+    ) -> Option<Stop> {
         let now = self.clock.now();
-        let Some(joined) = open.joined else { return self.on_unjoined(conn, message) };
+        let Some(joined) = &open.joined else { return self.on_unjoined(conn, message) };
         if message.is_heartbeat() {
             self.metrics.heartbeats += 1;
             self.relay.note_heartbeat(conn, now);
             return self.answer_heartbeat(conn, message);
         }
         match self.relay.route(conn, now) {
-            Verdict::Peer(to) => self.pass_on(joined, to, message),
+            Verdict::Peer(to) => {
+                let at = self.clock.unix();
+                let head =
+                    head.get_or_insert_with(|| Head::new(&joined.session_hex, joined.role, at.as_bytes()));
+                self.pass_on(joined.role, head, to, message)
+            }
             Verdict::Remote(handle) => self.send_on(conn, open, handle, message),
             Verdict::Absent => {
                 self.metrics.frames_absent[joined.role.index()] += 1;
@@ -94,10 +109,9 @@ impl Reactor {
     }
 
     /// Writes a frame into its target's queue.
-    fn pass_on(&mut self, joined: Joined, to: Conn, message: Message<'_>) -> Option<Stop> {
-        self.metrics.frames[joined.role.index()] += 1;
-        self.metrics.frame_bytes[joined.role.index()] += message.bytes().len() as u64;
-        let stamp = Stamp { session_hex: joined.session_hex, from: joined.role, at: self.clock.unix() };
+    fn pass_on(&mut self, from: Role, head: &Head, to: Conn, message: Message<'_>) -> Option<Stop> {
+        self.metrics.frames[from.index()] += 1;
+        self.metrics.frame_bytes[from.index()] += message.bytes().len() as u64;
         let Some((target, pool)) = self.conns.with_pool(to) else {
             debug_assert!(false, "the core links connections that are there");
             message.give_back(self);
@@ -105,10 +119,10 @@ impl Reactor {
         };
         let bare = matches!(&target.stage, Stage::Open(open) if open.raw);
         match message {
-            Message::Text(text) => target.outbound.text(&stamp, text, Room::ToMark, pool),
-            Message::Binary(bytes) => target.outbound.binary(&stamp, bytes, bare, Room::ToMark, pool),
+            Message::Text(text) => target.outbound.text(head, text, Room::ToMark, pool),
+            Message::Binary(bytes) => target.outbound.binary(head, bytes, bare, Room::ToMark, pool),
             Message::Gathered(kind, chunk) => {
-                target.outbound.gathered(&stamp, kind, chunk, bare, Room::ToMark, pool);
+                target.outbound.gathered(head, kind, chunk, bare, Room::ToMark, pool);
             }
         }
         let is_over_high = target.outbound.is_over_high();
@@ -158,8 +172,7 @@ impl Reactor {
 impl Message<'_> {
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Message::Text(text) => text.as_bytes(),
-            Message::Binary(bytes) => bytes,
+            Message::Text(bytes) | Message::Binary(bytes) => bytes,
             Message::Gathered(_, chunk) => chunk,
         }
     }

@@ -24,8 +24,8 @@ pub enum Kind {
 /// What one step found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// A whole text message, in the bytes that were read.
-    Text(&'a str),
+    /// A whole text message, in the bytes that were read: UTF-8.
+    Text(&'a [u8]),
     /// A whole binary message, in the bytes that were read.
     Binary(&'a [u8]),
     /// A whole message that was gathered: take it with [`Inbound::take_message`]. Text is valid UTF-8.
@@ -218,14 +218,15 @@ enum Gather<'a> {
 fn whole_message<'a>(header: &Header, cursor: &'a mut Cursor<'_>) -> Step<'a> {
     cursor.take(header.header_len);
     let payload = cursor.take(header.payload_len as usize);
-    mask::apply(payload, header.mask, 0);
+    let is_ascii = mask::apply(payload, header.mask, 0);
     if header.opcode == OpCode::Binary {
         return Step::Binary(payload);
     }
     // RFC 6455 §8.1: a text that is not UTF-8 fails the connection.
-    match simdutf8::basic::from_utf8(payload) {
-        Ok(text) => Step::Text(text),
-        Err(_) => Step::Breach(CloseCode::InvalidUtf8),
+    if is_ascii || simdutf8::basic::from_utf8(payload).is_ok() {
+        Step::Text(payload)
+    } else {
+        Step::Breach(CloseCode::InvalidUtf8)
     }
 }
 

@@ -26,7 +26,7 @@ fn read(pieces: &[&[u8]], allowed: Allowance) -> Vec<Seen> {
         let mut cursor = Cursor::new(&mut bytes);
         loop {
             let found = match inbound.step(&mut cursor, allowed, &mut pool) {
-                Step::Text(text) => Seen::Text(text.to_owned()),
+                Step::Text(text) => Seen::Text(String::from_utf8(text.to_vec()).unwrap()),
                 Step::Binary(bytes) => Seen::Binary(bytes.to_owned()),
                 Step::Gathered(kind) => {
                     let message = inbound.take_message();

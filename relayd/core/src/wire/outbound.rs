@@ -10,8 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use protocol::close::CloseCode;
-use protocol::envelope;
-use protocol::ids::Role;
+use protocol::envelope::{self, Head};
 use protocol::message::{NOTICE_BYTES_MAX, Notice};
 use protocol::ws::control;
 use protocol::ws::header::{self, HEADER_BYTES_MAX, OpCode, OpenFrame};
@@ -20,17 +19,6 @@ use self::bulk::Bulk;
 use super::inbound::Kind;
 use super::pool::Pool;
 use crate::limits::{CONTROL_ROOM, GRANTED_BYTES_MAX, HIGH_MARK, LOW_MARK, OVERSHOOT, READ_BYTES};
-
-/// What an envelope says besides its payload.
-#[derive(Clone, Copy, Debug)]
-pub struct Stamp {
-    /// [`protocol::ids::SessionId::hex`] of the session.
-    pub session_hex: [u8; 32],
-    /// Who sent the frame.
-    pub from: Role,
-    /// When it was relayed.
-    pub at: UnixMs,
-}
 
 /// Milliseconds since 1970 as decimal digits, made once per turn.
 #[derive(Clone, Copy, Debug)]
@@ -107,27 +95,27 @@ impl Outbound {
         self.chunk.capacity() + self.bulks.iter().map(Bulk::held).sum::<usize>()
     }
 
-    /// Queues a text frame in its envelope. The source must have been allowed: not over the high mark.
-    pub fn text(&mut self, stamp: &Stamp, text: &str, room: Room, pool: &mut Pool) {
+    /// Queues a text frame, which must be UTF-8, in its envelope. The source must have been allowed: not over the high mark.
+    pub fn text(&mut self, head: &Head, text: &[u8], room: Room, pool: &mut Pool) {
         let bytes_max = HEADER_BYTES_MAX + envelope::text_bytes_max(text.len());
         if !self.fits(bytes_max, room) {
-            return self.begin_bulk(Kind::Text, Some(*stamp), pool.lend_copy(text.as_bytes()), pool);
+            return self.begin_bulk(Kind::Text, Some(*head), pool.lend_copy(text), pool);
         }
         // The JSON writer asks for room it may not use.
         self.reserve(bytes_max, pool);
         let frame = OpenFrame::begin(&mut self.chunk);
-        envelope::open(&mut self.chunk, &stamp.session_hex, stamp.from, stamp.at.as_bytes());
+        head.write_to(&mut self.chunk);
         envelope::text(&mut self.chunk, text);
         envelope::close(&mut self.chunk, false);
         frame.finish(&mut self.chunk, true, OpCode::Text);
     }
 
     /// Queues a binary frame: bare for a connection in raw mode, else in its envelope.
-    pub fn binary(&mut self, stamp: &Stamp, bytes: &[u8], bare: bool, room: Room, pool: &mut Pool) {
+    pub fn binary(&mut self, head: &Head, bytes: &[u8], bare: bool, room: Room, pool: &mut Pool) {
         let payload_max = if bare { bytes.len() } else { envelope::binary_bytes_max(bytes.len()) };
         if !self.fits(HEADER_BYTES_MAX + payload_max, room) {
-            let stamp = (!bare).then_some(*stamp);
-            return self.begin_bulk(Kind::Binary, stamp, pool.lend_copy(bytes), pool);
+            let head = (!bare).then_some(*head);
+            return self.begin_bulk(Kind::Binary, head, pool.lend_copy(bytes), pool);
         }
         self.reserve(HEADER_BYTES_MAX + payload_max, pool);
         if bare {
@@ -136,7 +124,7 @@ impl Outbound {
             return;
         }
         let frame = OpenFrame::begin(&mut self.chunk);
-        envelope::open(&mut self.chunk, &stamp.session_hex, stamp.from, stamp.at.as_bytes());
+        head.write_to(&mut self.chunk);
         envelope::binary(&mut self.chunk, bytes);
         envelope::close(&mut self.chunk, true);
         frame.finish(&mut self.chunk, true, OpCode::Text);
@@ -145,7 +133,7 @@ impl Outbound {
     /// Queues a message that was gathered in a chunk of the pool. Text must be UTF-8. A large one keeps its chunk.
     pub fn gathered(
         &mut self,
-        stamp: &Stamp,
+        head: &Head,
         kind: Kind,
         message: Vec<u8>,
         bare: bool,
@@ -158,14 +146,11 @@ impl Outbound {
             Kind::Binary => envelope::binary_bytes_max(message.len()),
         };
         if !self.fits(HEADER_BYTES_MAX + payload_max, room) {
-            return self.begin_bulk(kind, (!bare).then_some(*stamp), message, pool);
+            return self.begin_bulk(kind, (!bare).then_some(*head), message, pool);
         }
         match kind {
-            Kind::Binary => self.binary(stamp, &message, bare, room, pool),
-            Kind::Text => match simdutf8::basic::from_utf8(&message) {
-                Ok(text) => self.text(stamp, text, room, pool),
-                Err(_) => debug_assert!(false, "a gathered text was checked when it was complete"),
-            },
+            Kind::Binary => self.binary(head, &message, bare, room, pool),
+            Kind::Text => self.text(head, &message, room, pool),
         }
         pool.give_back(message);
     }
@@ -277,8 +262,8 @@ impl Outbound {
         self.bulks.is_empty() && self.queued() + bytes_max <= room_end
     }
 
-    fn begin_bulk(&mut self, kind: Kind, stamp: Option<Stamp>, message: Vec<u8>, pool: &mut Pool) {
-        self.bulks.push_back(Bulk::new(kind, stamp, message));
+    fn begin_bulk(&mut self, kind: Kind, head: Option<Head>, message: Vec<u8>, pool: &mut Pool) {
+        self.bulks.push_back(Bulk::new(kind, head, message));
         self.continue_bulks(pool);
     }
 
@@ -348,7 +333,8 @@ impl UnixMs {
         }
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    /// The digits.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.digits[usize::from(self.start)..]
     }
 }

@@ -1,6 +1,7 @@
 //! Byte tables for the writer, read back by an independent implementation.
 
 use proptest::prelude::*;
+use protocol::ids::Role;
 use protocol::ids::SessionId;
 use tungstenite::protocol::{Role as WsRole, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
@@ -31,12 +32,9 @@ impl io::Write for Trickle {
     }
 }
 
-fn stamp() -> Stamp {
-    Stamp {
-        session_hex: *b"0123456789abcdef0123456789abcdef",
-        from: Role::Phone,
-        at: UnixMs::new(1_700_000_000_000),
-    }
+fn head() -> Head {
+    let at = UnixMs::new(1_700_000_000_000);
+    Head::new(b"0123456789abcdef0123456789abcdef", Role::Phone, at.as_bytes())
 }
 
 fn envelope_of(frame: &str, b64: bool) -> String {
@@ -90,9 +88,9 @@ impl io::Write for ReadOnly {
 fn frames_notices_and_controls_go_out_in_order() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
     out.notice(&Notice::HbAck, &mut pool).unwrap();
-    out.text(&stamp(), "a\"b", Room::ToMark, &mut pool);
-    out.binary(&stamp(), &[0, 255], false, Room::ToMark, &mut pool);
-    out.binary(&stamp(), &[0, 255], true, Room::ToMark, &mut pool);
+    out.text(&head(), b"a\"b", Room::ToMark, &mut pool);
+    out.binary(&head(), &[0, 255], false, Room::ToMark, &mut pool);
+    out.binary(&head(), &[0, 255], true, Room::ToMark, &mut pool);
     out.pong(b"p", &mut pool);
     let (code, reason) = close_words(CloseCode::Replaced);
     out.close(code, reason, true, &mut pool);
@@ -112,7 +110,7 @@ fn frames_notices_and_controls_go_out_in_order() {
 fn a_large_message_is_fragmented_and_only_controls_come_between() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
     let text = "é\n".repeat(300_000);
-    out.text(&stamp(), &text, Room::ToMark, &mut pool);
+    out.text(&head(), text.as_bytes(), Room::ToMark, &mut pool);
     assert!(out.is_over_high());
     out.pong(b"between", &mut pool);
     out.notice(&Notice::PeerLeft { role: Role::Phone }, &mut pool).unwrap();
@@ -129,7 +127,7 @@ fn a_large_message_is_fragmented_and_only_controls_come_between() {
 #[test]
 fn a_close_that_cant_wait_cuts_the_large_message_off() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
-    out.binary(&stamp(), &vec![1; 2_000_000], true, Room::ToMark, &mut pool);
+    out.binary(&head(), &vec![1; 2_000_000], true, Room::ToMark, &mut pool);
     out.notice(&Notice::PeerLeft { role: Role::Phone }, &mut pool).unwrap();
     out.close(Some(4409), "", true, &mut pool);
     let messages = read_back(drain(&mut out, &mut pool, 99_999));
@@ -149,7 +147,7 @@ fn a_close_without_room_behind_a_large_message_is_still_the_last() {
     };
     for short in 0..20 {
         let (mut out, mut pool) = (Outbound::default(), Pool::new());
-        out.binary(&stamp(), &vec![1; 400_000], true, Room::ToMark, &mut pool);
+        out.binary(&head(), &vec![1; 400_000], true, Room::ToMark, &mut pool);
         (0..short).for_each(|_| out.notice(&Notice::HbAck, &mut pool).unwrap());
         while out.notice(&longest, &mut pool).is_ok() {}
         out.close(Some(1001), "", false, &mut pool);
@@ -167,7 +165,7 @@ fn a_close_without_room_behind_a_large_message_is_still_the_last() {
 fn notices_without_end_overflow_and_the_close_still_fits() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
     while !out.is_over_high() {
-        out.text(&stamp(), &"x".repeat(1000), Room::ToMark, &mut pool);
+        out.text(&head(), "x".repeat(1000).as_bytes(), Room::ToMark, &mut pool);
     }
     let queued = out.queued();
     let mut notices = 0;
@@ -198,16 +196,16 @@ proptest! {
         let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
         if gathered {
             let message = pool.lend_copy(text.as_bytes());
-            out.gathered(&stamp(), Kind::Text, message, bare, Room::ToMark, &mut pool);
+            out.gathered(&head(), Kind::Text, message, bare, Room::ToMark, &mut pool);
         } else {
-            out.text(&stamp(), &text, Room::ToMark, &mut pool);
+            out.text(&head(), text.as_bytes(), Room::ToMark, &mut pool);
         }
         let first = drain(&mut out, &mut pool, appetite);
         if gathered {
             let message = pool.lend_copy(&bytes);
-            out.gathered(&stamp(), Kind::Binary, message, bare, Room::ToMark, &mut pool);
+            out.gathered(&head(), Kind::Binary, message, bare, Room::ToMark, &mut pool);
         } else {
-            out.binary(&stamp(), &bytes, bare, Room::ToMark, &mut pool);
+            out.binary(&head(), &bytes, bare, Room::ToMark, &mut pool);
         }
         let second = drain(&mut out, &mut pool, appetite);
         prop_assert_eq!(pool.lent(), 0);

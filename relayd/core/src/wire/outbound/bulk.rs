@@ -2,10 +2,9 @@
 //!
 //! It belongs to the target from the moment it is accepted, so it arrives whole whatever becomes of its source.
 
-use protocol::envelope;
+use protocol::envelope::{self, Head};
 use protocol::ws::header::{HEADER_BYTES_MAX, OpCode, OpenFrame};
 
-use super::Stamp;
 use crate::limits::CONTROL_ROOM;
 use crate::wire::inbound::Kind;
 use crate::wire::pool::Pool;
@@ -15,7 +14,7 @@ use crate::wire::pool::Pool;
 pub(super) struct Bulk {
     kind: Kind,
     /// `None`: bare, in raw mode.
-    stamp: Option<Stamp>,
+    head: Option<Head>,
     message: Vec<u8>,
     /// Bytes of the message that are written. `0 <= at <= message.len()`
     at: usize,
@@ -32,8 +31,8 @@ const TEXT_PIECE: usize = 8 * 1024;
 const BINARY_PIECE: usize = 24 * 1024;
 
 impl Bulk {
-    pub(super) fn new(kind: Kind, stamp: Option<Stamp>, message: Vec<u8>) -> Self {
-        Bulk { kind, stamp, message, at: 0, begun: false, waiting: Vec::new() }
+    pub(super) fn new(kind: Kind, head: Option<Head>, message: Vec<u8>) -> Self {
+        Bulk { kind, head, message, at: 0, begun: false, waiting: Vec::new() }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -66,7 +65,7 @@ impl Bulk {
 
     /// The most bytes that the next piece can take, its header included.
     pub(super) fn piece_bytes_max(&self) -> usize {
-        let payload = match (self.kind, self.stamp) {
+        let payload = match (self.kind, self.head) {
             (Kind::Text, _) => envelope::text_bytes_max(self.left().min(TEXT_PIECE)),
             (Kind::Binary, Some(_)) => envelope::binary_bytes_max(self.left().min(BINARY_PIECE)),
             (Kind::Binary, None) => self.left().min(BINARY_PIECE),
@@ -80,18 +79,15 @@ impl Bulk {
         let (first, last) = (!self.begun, end == self.message.len());
         let frame = OpenFrame::begin(out);
         let piece = &self.message[self.at..end];
-        match &self.stamp {
+        match &self.head {
             None => out.extend_from_slice(piece),
-            Some(stamp) => {
+            Some(head) => {
                 if first {
-                    envelope::open(out, &stamp.session_hex, stamp.from, stamp.at.as_bytes());
+                    head.write_to(out);
                 }
                 match self.kind {
                     Kind::Binary => envelope::binary(out, piece),
-                    Kind::Text => match simdutf8::basic::from_utf8(piece) {
-                        Ok(text) => envelope::text(out, text),
-                        Err(_) => debug_assert!(false, "the message is UTF-8 and cut between characters"),
-                    },
+                    Kind::Text => envelope::text(out, piece),
                 }
                 if last {
                     envelope::close(out, self.kind == Kind::Binary);
@@ -109,7 +105,7 @@ impl Bulk {
 
     /// An envelope is a text message whatever it wraps.
     fn opcode(&self, first: bool) -> OpCode {
-        match (first, self.stamp) {
+        match (first, self.head) {
             (false, _) => OpCode::Continuation,
             (true, Some(_)) => OpCode::Text,
             (true, None) => OpCode::Binary,
