@@ -161,7 +161,7 @@ impl Conns {
 
     /// True if somebody is to be served or flushed though no event will come.
     pub fn has_work(&self) -> bool {
-        !self.ready.is_empty() || !self.dirty.is_empty()
+        !self.ready.is_empty() || !self.dirty.is_empty() || !self.unfinished.is_empty()
     }
 
     /// The connection has more to write than one turn allows.
@@ -169,8 +169,8 @@ impl Conns {
         self.unfinished.push(conn);
     }
 
-    /// The flushes of this turn are over: those that used up their budget are dirty again.
-    pub fn keep_unfinished(&mut self) {
+    /// A new turn: those whose flush used up its budget in the last one are dirty again.
+    pub fn take_up_unfinished(&mut self) {
         while let Some(conn) = self.unfinished.pop() {
             self.mark_dirty(conn);
         }

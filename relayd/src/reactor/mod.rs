@@ -220,6 +220,7 @@ impl Reactor {
             self.handle(Input::Revived);
         }
         let has_heard_all = self.dispatch();
+        self.conns.take_up_unfinished();
         self.serve_ready();
         self.drain_bus();
         self.drain_backend();
@@ -260,11 +261,13 @@ impl Reactor {
         count < EVENTS_PER_TURN
     }
 
-    /// Everybody who has something to read, or was told to look again, gets a turn of bounded length.
+    /// Everybody who has something to read, or was told to look again, gets a turn of bounded length. What it sent is written
+    /// at once, while it is in the processor's cache: nobody else sends to the same peer.
     fn serve_ready(&mut self) {
         let mut ready = self.conns.take_ready();
         for conn in ready.drain(..) {
             self.serve(conn);
+            self.flush_dirty();
         }
         self.conns.return_emptied(ready);
     }

@@ -1,4 +1,4 @@
-//! From queues to sockets: one write per dirty connection at the end of the turn.
+//! From queues to sockets: one write for all that one read brought, and one at the end of the turn for the rest.
 
 use std::net::Shutdown;
 
@@ -9,12 +9,11 @@ use super::Reactor;
 use super::connection::Stage;
 
 impl Reactor {
-    /// Writes what was queued in this turn.
+    /// Writes what was queued since the last time.
     pub(super) fn flush_dirty(&mut self) {
         while let Some(conn) = self.conns.pop_dirty() {
             self.flush(conn);
         }
-        self.conns.keep_unfinished();
     }
 
     fn flush(&mut self, conn: Conn) {
