@@ -23,7 +23,7 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
     let mut pairs: Vec<Pair> = (0..4).map(|_| Pair::link(&relay)).collect();
     let mut numbered: Vec<_> =
         pairs.iter().map(|pair| Numbered::new(&pair.session, Role::Workstation)).collect();
-    relay.node(Role::Workstation).process().signal("STOP");
+    relay.node().process().signal("STOP");
     // Longer than three intervals, in which nobody is silent for one.
     for _ in 0..9 {
         for (pair, numbered) in pairs.iter_mut().zip(&mut numbered) {
@@ -32,7 +32,7 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
         }
         let_pass(Duration::from_millis(500));
     }
-    relay.node(Role::Workstation).process().signal("CONT");
+    relay.node().process().signal("CONT");
     for pair in &mut pairs {
         let mut checker = Checker::new(&pair.session, Role::Workstation);
         for _ in 0..9 {
@@ -55,15 +55,15 @@ fn a_crowd_that_speaks_meanwhile_stays() {
         threads.into_iter().map(|thread| thread.join().expect("all linked")).collect()
     });
     groups.iter_mut().for_each(|pairs| speak(pairs));
-    relay.node(Role::Workstation).process().signal("STOP");
+    relay.node().process().signal("STOP");
     for _ in 0..13 {
         groups.iter_mut().for_each(|pairs| speak(pairs));
         let_pass(Duration::from_secs(1));
     }
     groups.iter_mut().for_each(|pairs| speak(pairs));
-    relay.node(Role::Workstation).process().signal("CONT");
+    relay.node().process().signal("CONT");
     groups.iter_mut().flatten().for_each(Pair::expect_alive);
-    assert_eq!(relay.node(Role::Workstation).metric(r#"relay_closes_total{code="4408"}"#), 0);
+    assert_eq!(relay.node().metric(r#"relay_closes_total{code="4408"}"#), 0);
 }
 
 fn link_many(relay: &Relay, count: usize) -> Vec<Pair> {
