@@ -105,6 +105,9 @@ const ANSWERS_PER_TURN: usize = 1024;
 /// Turns in a row that may put timers off because more events wait.
 const DEFERRALS_MAX: u32 = 64;
 
+/// After a turn that began so long after the last one, nobody is judged before one more poll.
+const POLL_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// Events that one poll brings at most.
 const EVENTS_PER_TURN: usize = 1024;
 
@@ -216,11 +219,13 @@ impl Reactor {
         }
         let before = self.clock.now();
         self.clock.tick();
-        if !self.relay.is_alone() && self.clock.now().since(before) > STOPPED_AFTER {
+        let passed = self.clock.now().since(before);
+        if !self.relay.is_alone() && passed > STOPPED_AFTER {
             tracing::warn!("this node stood still: clients are read again once it knows what it missed");
             self.handle(Input::Revived);
         }
-        let has_heard_all = self.dispatch();
+        // A stop may have come between the poll and the look at the clock: then these events are older than it is.
+        let has_heard_all = self.dispatch() && passed < POLL_AGAIN_AFTER;
         self.serve_ready();
         self.drain_bus();
         self.drain_backend();
