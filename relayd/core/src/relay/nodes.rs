@@ -71,8 +71,8 @@ impl Nodes {
     }
 
     /// The next probe is sent at once; only it proves from here on that this node hears. Gives its number.
-    pub fn probe_anew(&mut self) -> u64 {
-        (self.probe_sent_at, self.probe_heard_at) = (None, None);
+    pub fn probe_anew(&mut self, now: Time) -> u64 {
+        (self.probe_sent_at, self.probe_heard_at, self.began_at) = (None, None, now);
         self.probe_sent + 1
     }
 
@@ -107,7 +107,7 @@ impl Relay {
         self.nodes.known.values().all(|node| node.link.is_idle())
     }
 
-    /// How long ago this node last heard its own probe, or began to listen for the first one.
+    /// How long ago this node last heard its own probe, or began to listen for one.
     pub fn probe_age(&self, now: Time) -> Duration {
         now.since(self.nodes.probe_heard_at.unwrap_or(self.nodes.began_at))
     }
