@@ -13,6 +13,7 @@ mod conns;
 mod exchange;
 mod forward;
 mod memory;
+mod notes;
 mod read;
 mod signals;
 mod write;

@@ -4,21 +4,24 @@
 //! others' clocks stand still. A node that is silent for long while our probe is fresh is gone: every link over it ends.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use protocol::ids::NodeId;
 
 use super::{Relay, Timer};
 use crate::bus::{self, Message};
+use crate::event::Action;
 use crate::node_link::item::{self, Item};
-use crate::node_link::{Header, NodeLink, Taken};
+use crate::node_link::{BatchCounts, Header, NodeLink, Taken};
+use crate::note::{Note, StreamEnd};
 use crate::time::Time;
 
 /// How often the bus is looked at.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Our own probe, heard within this, proves that we hear.
-const PROBE_FRESH: Duration = Duration::from_secs(2);
+pub(super) const PROBE_FRESH: Duration = Duration::from_secs(2);
 
 /// Silence, in time that we can judge, after which a node is gone.
 const SILENT_MAX: Duration = Duration::from_secs(4);
@@ -43,6 +46,10 @@ pub(super) struct Nodes {
     probe_heard_at: Option<Time>,
     began_at: Time,
     ticked_at: Time,
+    /// The last note of the own probe said that it is late.
+    pub is_late: bool,
+    /// Of the streams that are over.
+    pub past: BatchCounts,
 }
 
 /// Another node.
@@ -67,7 +74,14 @@ impl Nodes {
             probe_heard_at: None,
             began_at: now,
             ticked_at: now,
+            is_late: false,
+            past: BatchCounts::default(),
         }
+    }
+
+    /// Every stream.
+    pub fn streams(&self) -> impl Iterator<Item = &NodeLink> {
+        self.known.values().map(|node| &node.link)
     }
 
     /// The next probe is sent at once; only it proves from here on that this node hears. Gives its number.
@@ -140,6 +154,7 @@ impl Relay {
             Message::Probe(number) => {
                 if number == self.nodes.probe_sent {
                     self.nodes.probe_heard_at = Some(now);
+                    self.note_probe(now);
                 }
                 self.catch_up(now);
                 None
@@ -160,6 +175,7 @@ impl Relay {
             Taken::Nothing => None,
         };
         if outcome.restarted {
+            self.push(Action::Note(Note::StreamOver { node: from, why: StreamEnd::Restarted }));
             self.end_links_over(from);
         }
         self.unblock(from);
@@ -201,11 +217,16 @@ impl Relay {
             let in_use = self.remotes_over(id).next().is_some();
             let is_silent = self.nodes.known.get(&id).is_some_and(|node| node.silent > SILENT_MAX);
             if is_silent || !in_use {
-                self.nodes.known.remove(&id);
+                if let Some(node) = self.nodes.known.remove(&id) {
+                    self.nodes.past.add(node.link.counts());
+                }
+                let why = if is_silent { StreamEnd::Silent } else { StreamEnd::Unused };
+                self.push(Action::Note(Note::StreamOver { node: id, why }));
                 self.end_links_over(id);
                 self.forget_wishes_for(id);
             }
         }
+        self.note_probe(now);
         self.repeat_wishes(now);
         self.catch_up(now);
     }
@@ -222,13 +243,14 @@ impl Relay {
 
     fn node_mut(&mut self, id: NodeId, now: Time) -> &mut Node {
         let fresh = self.nodes.incarnation + 1;
-        let node = self.nodes.known.entry(id).or_insert_with(|| Node {
-            link: NodeLink::new(fresh, now),
-            silent: Duration::ZERO,
-            used_at: now,
-            blocks: false,
-        });
         self.nodes.incarnation = fresh;
-        node
+        match self.nodes.known.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                self.actions.push_back(Action::Note(Note::StreamBegan { node: id }));
+                let link = NodeLink::new(fresh, now);
+                place.insert(Node { link, silent: Duration::ZERO, used_at: now, blocks: false })
+            }
+        }
     }
 }
