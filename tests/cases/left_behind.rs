@@ -26,11 +26,13 @@ const WAYS: [fn(&Relay); 10] = [
 ];
 
 /// What `/metrics` says when nobody is there but who asks.
-const NOTHING_LEFT: [&str; 6] = [
+const NOTHING_LEFT: [&str; 8] = [
     r#"relay_connections{protocol="http"} 1"#,
     r#"relay_connections{protocol="websocket"} 0"#,
     r#"relay_links{to="local"} 0"#,
     r#"relay_links{to="remote"} 0"#,
+    "relay_links_opening 0",
+    "relay_window_bytes 0",
     "relay_sessions 0",
     "relay_buffer_bytes 0",
 ];

@@ -36,6 +36,7 @@ mod nodes_backpressure;
 mod nodes_drain;
 mod nodes_gone;
 mod nodes_log;
+mod nodes_metrics;
 mod nodes_redis_away;
 mod nodes_revived;
 mod nodes_stopped;
