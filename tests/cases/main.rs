@@ -35,6 +35,8 @@ mod node_restart;
 mod nodes_backpressure;
 mod nodes_drain;
 mod nodes_gone;
+mod nodes_log;
+mod nodes_metrics;
 mod nodes_redis_away;
 mod nodes_revived;
 mod nodes_stopped;

@@ -151,7 +151,7 @@ impl Conns {
         }
     }
 
-    /// The connection is flushed at the end of the turn.
+    /// The connection is flushed when whoever is served now has been served, at the latest at the end of the turn.
     pub fn mark_dirty(&mut self, conn: Conn) {
         let Some(connection) = self.of_mut(conn) else { return };
         if !std::mem::replace(&mut connection.flags.is_dirty, true) {

@@ -26,8 +26,7 @@ impl Fleet {
     pub fn start_with(count: usize, keep: Keep, options: &Options) -> Self {
         let redis = Redis::start(keep);
         let options = options.clone().env("REDIS_URL", &redis.url());
-        let nodes = (0..count).map(|_| Relayd::start_ready(&options)).collect();
-        Self { nodes, options, redis }
+        Self { nodes: Relayd::start_many(count, &options), options, redis }
     }
 
     /// One of the nodes, in the order of their starts.

@@ -35,26 +35,12 @@ pub use role::Role;
 pub use session::{Hello, Session};
 pub use talk::{Talk, Talking};
 
-/// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory`, `name::redis` and `name::two_nodes`.
+/// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory`, `name::redis`, `name::two_nodes` and
+/// `name::three_nodes`.
 #[macro_export]
 macro_rules! on_each_setup {
     ($($name:ident),+ $(,)?) => {
-        $(mod $name {
-            #[test]
-            fn memory() {
-                super::$name($crate::harness::SetUp::Memory);
-            }
-
-            #[test]
-            fn redis() {
-                super::$name($crate::harness::SetUp::Redis);
-            }
-
-            #[test]
-            fn two_nodes() {
-                super::$name($crate::harness::SetUp::TwoNodes);
-            }
-        })+
+        $($crate::on_setups!($name: memory Memory, redis Redis, two_nodes TwoNodes, three_nodes ThreeNodes);)+
     };
 }
 
@@ -62,16 +48,20 @@ macro_rules! on_each_setup {
 #[macro_export]
 macro_rules! on_one_node {
     ($($name:ident),+ $(,)?) => {
-        $(mod $name {
-            #[test]
-            fn memory() {
-                super::$name($crate::harness::SetUp::Memory);
-            }
+        $($crate::on_setups!($name: memory Memory, redis Redis);)+
+    };
+}
 
-            #[test]
-            fn redis() {
-                super::$name($crate::harness::SetUp::Redis);
-            }
-        })+
+/// What both are made of: the tests of one `fn(SetUp)`, each with the name of its set-up.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! on_setups {
+    ($name:ident: $($test:ident $set_up:ident),+) => {
+        mod $name {
+            $(#[test]
+            fn $test() {
+                super::$name($crate::harness::SetUp::$set_up);
+            })+
+        }
     };
 }

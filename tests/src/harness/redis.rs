@@ -154,8 +154,10 @@ fn try_connect(url: &str) -> redis::RedisResult<redis::Connection> {
     Ok(connection)
 }
 
+/// Which process answers, once it has loaded what it kept.
 fn process_id(url: &str) -> Option<String> {
     let mut connection = try_connect(url).ok()?;
+    redis::cmd("PING").exec(&mut connection).ok()?;
     let info: String = redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
     info.lines().find_map(|line| line.strip_prefix("process_id:")).map(|id| id.trim().to_owned())
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -119,6 +120,17 @@ impl Relayd {
         let relayd = Self::start(options);
         relayd.wait_ready(200);
         relayd
+    }
+
+    /// So many, each with these options, started together.
+    pub fn start_many(count: usize, options: &Options) -> Vec<Self> {
+        thread::scope(|scope| {
+            let starts: Vec<_> = (0..count).map(|_| scope.spawn(|| Self::start_ready(options))).collect();
+            starts
+                .into_iter()
+                .map(|start| start.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        })
     }
 
     /// Waits until `/ready` answers with this status.
