@@ -13,6 +13,7 @@ mod packet;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::limits::WINDOW_MIN;
 use crate::time::Time;
 
 pub use packet::{Header, PACKET_OVERHEAD};
@@ -25,6 +26,13 @@ const BATCHES_MAX: usize = 64;
 
 /// How often an end speaks at least, so that a lost tail shows and silence means something.
 pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a batch may wait for its acknowledgement.
+const ACK_WITHIN: Duration = Duration::from_millis(5);
+
+/// So many batches, or bytes, are acknowledged at once: well before they fill the window of the end that sends.
+const ACK_BATCHES: usize = BATCHES_MAX / 8;
+const ACK_BYTES: usize = WINDOW_MIN / 4;
 
 /// How long to wait for the answer to a repeat before asking for it again.
 const REPEAT_AFTER: Duration = Duration::from_millis(200);
@@ -47,8 +55,10 @@ pub struct NodeLink {
     next: u64,
     /// The last batch taken in, without a gap before it.
     received: u64,
-    /// Something came that must be answered.
+    /// Something came that must be answered at once.
     owes_ack: bool,
+    /// What came and is to be acknowledged when there is more of it, or soon.
+    unanswered: Unanswered,
     /// A gap was seen: the other end is asked to repeat.
     asks_repeat: bool,
     /// When a repeat was last asked for.
@@ -74,6 +84,15 @@ pub struct BatchCounts {
     pub received: u64,
     /// Came though they had been taken in, and were dropped.
     pub doubled: u64,
+}
+
+/// Batches that were taken in since this end last spoke.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unanswered {
+    batches: usize,
+    bytes: usize,
+    /// When the first of them came.
+    since: Option<Time>,
 }
 
 /// What a packet brought.
@@ -118,6 +137,7 @@ impl NodeLink {
             next: 1,
             received: 0,
             owes_ack: false,
+            unanswered: Unanswered::default(),
             asks_repeat: false,
             asked_at: None,
             spoke_at: now,
@@ -165,7 +185,8 @@ impl NodeLink {
             self.seal();
         }
         let batch = usize::try_from(self.next - self.acked - 1).ok().and_then(|at| self.window.get(at));
-        if batch.is_none() && !self.owes_ack && now < self.keepalive_at() {
+        let owes_ack = self.owes_ack || self.ack_due().is_some_and(|due| due <= now);
+        if batch.is_none() && !owes_ack && now < self.keepalive_at() {
             return false;
         }
         let header = Header {
@@ -185,7 +206,13 @@ impl NodeLink {
             self.next += 1;
         }
         (self.owes_ack, self.asks_repeat, self.spoke_at) = (false, false, now);
+        self.unanswered = Unanswered::default();
         true
+    }
+
+    /// When [`NodeLink::poll_transmit`] must be called for what came and was not acknowledged.
+    pub fn ack_due(&self) -> Option<Time> {
+        self.unanswered.since.map(|since| since + ACK_WITHIN)
     }
 
     /// When [`NodeLink::poll_transmit`] must be called at the latest.
@@ -240,8 +267,8 @@ impl NodeLink {
         if header.number == self.received + 1 {
             self.received += 1;
             self.counts.received += 1;
-            self.owes_ack = true;
             self.asked_at = None;
+            self.note_taken(items.len(), now);
             return Taken::Items(items);
         }
         let is_gap = header.number > self.received || header.last > self.received;
@@ -253,6 +280,14 @@ impl NodeLink {
             (self.owes_ack, self.asks_repeat, self.asked_at) = (true, true, Some(now));
         }
         Taken::Nothing
+    }
+
+    /// One acknowledgement answers many batches, and goes with whatever is said in the other direction.
+    fn note_taken(&mut self, bytes: usize, now: Time) {
+        let Unanswered { batches, bytes: sum, since } = &mut self.unanswered;
+        (*batches, *sum) = (*batches + 1, *sum + bytes);
+        since.get_or_insert(now);
+        self.owes_ack |= *batches >= ACK_BATCHES || *sum >= ACK_BYTES;
     }
 
     fn on_acknowledged(&mut self, received: u64) {

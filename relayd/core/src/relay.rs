@@ -29,6 +29,7 @@ use protocol::ws::control::PeerClose;
 use crate::deadlines::Deadlines;
 use crate::event::{Action, Goodbye, Input};
 use crate::limits::{CHECK_EVERY, CLOSE_WITHIN, HELLO_WITHIN, Limits};
+use crate::node_link::NodeLink;
 use crate::pairs::Pairs;
 use crate::peer::{Finding, Peer, State};
 use crate::store::{Answer, Conn, Deleted, Registered, Request};
@@ -132,9 +133,10 @@ impl Relay {
         self.actions.pop_front()
     }
 
-    /// When [`Input::Due`] must come at the latest.
+    /// When [`Input::Due`] must come, and [`Relay::poll_publish`] be asked, at the latest.
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.deadlines.next()
+        let acks = self.nodes.streams().filter_map(NodeLink::ack_due);
+        acks.chain(self.deadlines.next()).min()
     }
 
     /// How many connections have finished their upgrade.
