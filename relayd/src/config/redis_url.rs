@@ -13,11 +13,13 @@ pub struct RedisUrl(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidRedisUrl {
     /// The scheme is none that is spoken.
-    #[error("write redis://[user][:password@]host[:port][/db], or unix:///path/to/socket")]
+    #[error("write redis://[user][:password@]host[:port][/db], rediss:// for TLS, or unix:///path/to/socket")]
     Scheme,
-    /// TLS, which this program does not speak to Redis.
-    #[error("TLS to Redis is not built in: use redis:// to a local TLS tunnel such as stunnel")]
-    Tls,
+    /// What would switch off the verification of the certificate elsewhere.
+    #[error(
+        "there is a # in it: a certificate is always verified, --redis-ca names its CA; in a password write %23"
+    )]
+    Fragment,
     /// No host, or no path of a socket.
     #[error("there is no host in it: write redis://host:port")]
     Host,
@@ -33,6 +35,11 @@ pub enum InvalidRedisUrl {
 }
 
 impl RedisUrl {
+    /// Whether the server is reached by TLS and its certificate verified.
+    pub fn is_tls(&self) -> bool {
+        ["rediss://", "valkeys://"].iter().any(|scheme| self.0.starts_with(scheme))
+    }
+
     /// The whole URL, password included. For the connection only.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -57,7 +64,10 @@ impl FromStr for RedisUrl {
             "redis" | "valkey" => check_tcp(rest)?,
             "unix" | "redis+unix" | "valkey+unix" if rest.starts_with('/') => {}
             "unix" | "redis+unix" | "valkey+unix" => return Err(InvalidRedisUrl::Host),
-            "rediss" | "valkeys" => return Err(InvalidRedisUrl::Tls),
+            "rediss" | "valkeys" if rest.contains('#') => {
+                return Err(InvalidRedisUrl::Fragment);
+            }
+            "rediss" | "valkeys" => check_tcp(rest)?,
             _ => return Err(InvalidRedisUrl::Scheme),
         }
         Ok(RedisUrl(text.to_owned()))
@@ -66,7 +76,11 @@ impl FromStr for RedisUrl {
 
 fn check_tcp(rest: &str) -> Result<(), InvalidRedisUrl> {
     let (authority, path) = split_authority(rest);
-    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+    check_address(without_user(authority))?;
+    check_database(path.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/'))
+}
+
+fn check_address(address: &str) -> Result<(), InvalidRedisUrl> {
     let (host, port) = match address.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (address, None),
@@ -77,11 +91,18 @@ fn check_tcp(rest: &str) -> Result<(), InvalidRedisUrl> {
     if host.is_empty() {
         return Err(InvalidRedisUrl::Host);
     }
-    let database = path.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/');
-    if !database.is_empty() && database.parse::<u32>().is_err() {
+    Ok(())
+}
+
+fn check_database(text: &str) -> Result<(), InvalidRedisUrl> {
+    if !text.is_empty() && text.parse::<u32>().is_err() {
         return Err(InvalidRedisUrl::Database);
     }
     Ok(())
+}
+
+fn without_user(authority: &str) -> &str {
+    authority.rsplit_once('@').map_or(authority, |(_, address)| address)
 }
 
 /// RFC 3986 §3.2: the authority ends at the first slash, question mark or number sign.
@@ -120,10 +141,20 @@ mod tests {
             ("redis://user:s3@cret@[::1]:6379", "redis://***@[::1]:6379"),
             ("valkey://h", "valkey://h"),
             ("unix:///run/redis.sock?pass=s3cret", "unix:///run/redis.sock"),
+            ("rediss://me:s3cret@h/1", "rediss://***@h/1"),
         ] {
             let parsed: RedisUrl = url.parse().unwrap();
             assert_eq!((parsed.to_string().as_str(), parsed.reveal()), (shown, url));
             assert_eq!(format!("{parsed:?}"), format!("RedisUrl({shown})"));
+        }
+    }
+
+    #[test]
+    fn tls_is_what_the_scheme_says() {
+        for (url, is_tls) in
+            [("redis://h", false), ("unix:///rediss://h", false), ("rediss://h", true), ("valkeys://h", true)]
+        {
+            assert_eq!(url.parse::<RedisUrl>().unwrap().is_tls(), is_tls, "{url}");
         }
     }
 
@@ -134,7 +165,9 @@ mod tests {
             ("", Scheme),
             ("127.0.0.1:6379", Scheme),
             ("http://h", Scheme),
-            ("rediss://h", Tls),
+            ("rediss://h/#insecure", Fragment),
+            ("rediss://:s3#cret@h", Fragment),
+            ("rediss://:6379", Host),
             ("redis://", Host),
             ("redis://:6379", Host),
             ("redis://u:s3cret@:6379", Host),

@@ -9,6 +9,7 @@ use super::keys::Keys;
 use super::reply;
 use super::scripts::{Call, Scripts};
 use super::settings::RedisSettings;
+use super::tls;
 
 /// A connection that has proved that this Redis does its work.
 pub(super) struct Link {
@@ -231,7 +232,7 @@ impl From<RedisError> for Fault {
         if error.is_timeout() {
             return Fault("it does not answer in time".to_owned());
         }
-        Fault(error.to_string())
+        Fault(tls::explain(&error).unwrap_or_else(|| error.to_string()))
     }
 }
 

@@ -15,6 +15,7 @@ mod scripts;
 mod settings;
 mod subscriber;
 mod tally;
+mod tls;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -33,6 +34,7 @@ use self::dirty::{Dirty, TAKEN_AT_ONCE};
 use self::link::Exchanged;
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
+pub use self::tls::{CaBundle, InvalidCaBundle};
 use super::{BackendError, Status};
 
 /// Sessions in Redis. Never blocks but in [`Redis::flush_and_stop`].

@@ -89,6 +89,8 @@ impl Publisher {
             _ => return Err(Fault::unexpected()),
         }
         connection.send_packed_command(&reply("OFF"))?;
+        // Where a write blocks, TLS looks whether there is something to read. There is not; that must not take its time.
+        connection.set_read_timeout(Some(LOOK))?;
         Ok(connection)
     }
 
@@ -150,3 +152,6 @@ impl Publisher {
         let _ = self.emptied.try_send(buffer);
     }
 }
+
+/// How long a read on this connection may take.
+const LOOK: Duration = Duration::from_millis(1);

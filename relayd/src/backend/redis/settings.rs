@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use protocol::ids::NodeId;
 use redis::io::tcp::TcpSettings;
-use redis::{Client, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 use socket2::TcpKeepalive;
 
+use super::tls::{self, CaBundle};
 use crate::backend::BackendError;
 
 /// How to reach the shared store.
 #[derive(Clone)]
 pub struct RedisSettings {
-    /// `redis://[user:password@]host[:port][/db]`.
+    /// `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS.
     pub url: String,
+    /// Whose signature under a server's certificate is believed; `None`: what this machine believes. For TLS only.
+    pub ca: Option<CaBundle>,
     /// Stands before every key and channel.
     pub prefix: String,
     /// Seconds without activity after which a session ends. The same on every node.
@@ -47,7 +50,11 @@ impl RedisSettings {
         let tcp = info.tcp_settings().clone().set_nodelay(true).set_keepalive(keepalive());
         let redis = info.redis_settings().clone().set_skip_set_lib_name();
         let info = info.set_tcp_settings(tcp_as(tcp)).set_redis_settings(redis_as(redis));
-        Client::open(info).map_err(|error| unusable(&error))
+        let client = match info.addr() {
+            ConnectionAddr::TcpTls { .. } => tls::client(info, self.ca.as_ref()),
+            _ => Client::open(info),
+        };
+        client.map_err(|error| unusable(&error))
     }
 
     /// Host and port, for logs.
@@ -118,7 +125,7 @@ mod tests {
 
     fn settings(url: &str) -> RedisSettings {
         let node = NodeId::from_bytes([7; 16]);
-        RedisSettings { url: url.to_owned(), prefix: "relay:".to_owned(), idle_secs: 60, node }
+        RedisSettings { url: url.to_owned(), ca: None, prefix: "relay:".to_owned(), idle_secs: 60, node }
     }
 
     #[test]
