@@ -142,7 +142,7 @@ fn judge_store(flags: &Flags, settings: &Settings<'_>) -> Result<StoreChoice, St
     let is_verified = url.as_ref().is_some_and(RedisUrl::is_tls);
     if ca.is_some() && !is_verified && store != Some(StoreKind::Memory) {
         return Err(Stop::bad_value(
-            "REDIS_CA is set and REDIS_URL asks for no TLS: write rediss://, or leave REDIS_CA out",
+            "REDIS_CA is set and REDIS_URL asks for no TLS: write rediss:// or rediss+sentinel://, or leave REDIS_CA out",
         ));
     }
     Ok((store, url, ca))

@@ -4,6 +4,7 @@ use std::fs;
 
 use relay_tests::harness::guard::{GUARD, read_until};
 use relay_tests::harness::http::fetch;
+use relay_tests::harness::sentinel::{MASTER, Sentinel};
 use relay_tests::harness::tls::TlsRedis;
 use relay_tests::harness::{Authority, Fleet, Options, Relayd, Role, Talking};
 
@@ -112,6 +113,18 @@ fn a_wrong_password_is_refused() {
     let authority = Authority::new();
     let redis = TlsRedis::start_with(&authority, "127.0.0.1", &ACL);
     refused(&options(&redis.url("relay:sesame-street@", "127.0.0.1"), &authority), "authentication failed");
+}
+
+#[test]
+fn sentinels_and_the_master_may_both_speak_it() {
+    let authority = Authority::new();
+    let redis = TlsRedis::start_with(&authority, "127.0.0.1", &[&ACL[..], &["+role"]].concat());
+    let sentinel = Sentinel::watch_by_tls(&authority, redis.port());
+    let url = format!("rediss+sentinel://{WRITTEN}{}/{MASTER}", sentinel.tls_address());
+    let fleet = Fleet::on(2, &options(&url, &authority));
+    let mut talk = fleet.talk(0, 1);
+    talk.settle();
+    talk.assert_undisturbed();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What every case is built from, lowest floor first.
 //!
 //! [`guard`], [`random`], [`process`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
-//! [`redis`], [`tls`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
+//! [`redis`], [`tls`], [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
 //! [`bystander`] and [`talk`] judge what is delivered. [`fleet`] is a service whose nodes come and go.
 
 pub mod authority;
@@ -20,6 +20,7 @@ pub mod redis;
 pub mod relay;
 pub mod relayd;
 pub mod role;
+pub mod sentinel;
 pub mod sequence;
 pub mod session;
 pub mod talk;

@@ -45,7 +45,7 @@ impl TlsRedis {
     }
 }
 
-/// What makes a server speak TLS at `port`, asking its clients for no certificate.
+/// What makes a server or a sentinel speak TLS at `port`, asking its clients for no certificate.
 pub(super) fn tls_settings(
     authority: &Authority,
     identity: &Identity,

@@ -5,6 +5,7 @@ mod backoff;
 mod batch;
 mod bus;
 mod commands;
+mod dialer;
 mod dirty;
 mod inbox;
 mod keys;
@@ -12,6 +13,7 @@ mod link;
 mod publisher;
 mod reply;
 mod scripts;
+mod sentinel_url;
 mod settings;
 mod subscriber;
 mod tally;
@@ -71,10 +73,10 @@ impl Redis {
         wake: impl Fn() + Send + Clone + 'static,
     ) -> Result<Self, BackendError> {
         let bus = Bus::start(&settings, wake.clone())?;
-        let client = settings.client()?;
+        let dialer = settings.dialer()?;
         let (batches, to_send) = bounded(1);
         let (told, reports) = bounded(REPORTS_MAX);
-        let commands = Commands { client, settings, batches: to_send, reports: told, wake };
+        let commands = Commands { dialer, settings, batches: to_send, reports: told, wake };
         let thread = thread::Builder::new().name("redis-commands".to_owned());
         let thread = thread.spawn(|| commands.run()).map_err(BackendError::Thread)?;
         Ok(Redis {
