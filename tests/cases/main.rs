@@ -49,6 +49,8 @@ mod raw_mode;
 mod redis_absent;
 mod redis_faults;
 mod redis_lost;
+mod redis_sentinel;
+mod redis_tls;
 mod register;
 mod secrecy;
 mod shutdown;

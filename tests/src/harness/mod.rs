@@ -1,9 +1,10 @@
 //! What every case is built from, lowest floor first.
 //!
-//! [`guard`], [`random`] and [`process`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes; [`redis`],
-//! [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
+//! [`guard`], [`random`], [`process`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
+//! [`redis`], [`tls`], [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
 //! [`bystander`] and [`talk`] judge what is delivered. [`fleet`] is a service whose nodes come and go.
 
+pub mod authority;
 pub mod bystander;
 pub mod dial;
 pub mod fleet;
@@ -19,12 +20,15 @@ pub mod redis;
 pub mod relay;
 pub mod relayd;
 pub mod role;
+pub mod sentinel;
 pub mod sequence;
 pub mod session;
 pub mod talk;
+pub mod tls;
 pub mod wire;
 pub mod ws;
 
+pub use authority::Authority;
 pub use bystander::Bystander;
 pub use fleet::Fleet;
 pub use pair::Pair;

@@ -75,9 +75,10 @@ impl Options {
 }
 
 /// What the contract reads from the environment: taken out of ours, so that only a case's own options count.
-const CONTRACT_VARIABLES: [&str; 9] = [
+const CONTRACT_VARIABLES: [&str; 10] = [
     "PORT",
     "REDIS_URL",
+    "REDIS_CA",
     "PUBLIC_WS_URL",
     "SESSION_IDLE_SECS",
     "HEARTBEAT_INTERVAL_SECS",
