@@ -30,6 +30,14 @@ pub(super) enum Stop {
     Fault(CloseCode),
 }
 
+/// What the messages of one read to a peer on this node have in common: while they are passed on no link can change.
+#[derive(Debug)]
+struct Run {
+    to: Conn,
+    from: Role,
+    head: Head,
+}
+
 /// One message, wherever it lies.
 pub(super) enum Message<'a> {
     /// UTF-8.
@@ -41,16 +49,16 @@ pub(super) enum Message<'a> {
 impl Reactor {
     /// Takes `bytes` apart and passes on what is whole. Gives how many were taken.
     pub(super) fn forward(&mut self, conn: Conn, open: &mut Open, bytes: &mut [u8]) -> (usize, Option<Stop>) {
-        let (mut cursor, mut head) = (Cursor::new(bytes), None);
+        let (mut cursor, mut run) = (Cursor::new(bytes), None);
         let stop = loop {
             let allowed = self.allowance(conn, open);
             let flow = match open.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
-                Step::Text(text) => self.on_message(conn, open, &mut head, Message::Text(text)),
-                Step::Binary(bytes) => self.on_message(conn, open, &mut head, Message::Binary(bytes)),
+                Step::Text(text) => self.on_message(conn, open, &mut run, Message::Text(text)),
+                Step::Binary(bytes) => self.on_message(conn, open, &mut run, Message::Binary(bytes)),
                 Step::Gathered(kind) => {
                     let message = Message::Gathered(kind, open.inbound.take_message());
                     self.gate.on_gathered(conn);
-                    self.on_message(conn, open, &mut head, message)
+                    self.on_message(conn, open, &mut run, message)
                 }
                 Step::Ping(payload) => self.on_ping(conn, payload),
                 Step::Pong => None,
@@ -73,12 +81,11 @@ impl Reactor {
         Allowance { message_bytes_max, large: !self.is_memory_short() || self.gate.lets_through(conn) }
     }
 
-    /// `head` is what the messages of one call have in common, once there is one.
     fn on_message(
         &mut self,
         conn: Conn,
         open: &mut Open,
-        head: &mut Option<Head>,
+        run: &mut Option<Run>,
         message: Message<'_>,
     ) -> Option<Stop> {
         let now = self.clock.now();
@@ -88,12 +95,15 @@ impl Reactor {
             self.relay.note_heartbeat(conn, now);
             return self.answer_heartbeat(conn, message);
         }
+        if let Some(run) = run {
+            return self.pass_on(run, message);
+        }
         match self.relay.route(conn, now) {
             Verdict::Peer(to) => {
                 let at = self.clock.unix();
-                let head =
-                    head.get_or_insert_with(|| Head::new(&joined.session_hex, joined.role, at.as_bytes()));
-                self.pass_on(joined.role, head, to, message)
+                let head = Head::new(&joined.session_hex, joined.role, at.as_bytes());
+                self.conns.mark_dirty(to);
+                self.pass_on(run.insert(Run { to, from: joined.role, head }), message)
             }
             Verdict::Remote(handle) => self.send_on(conn, open, handle, message),
             Verdict::Absent => {
@@ -109,26 +119,24 @@ impl Reactor {
     }
 
     /// Writes a frame into its target's queue.
-    fn pass_on(&mut self, from: Role, head: &Head, to: Conn, message: Message<'_>) -> Option<Stop> {
-        self.metrics.frames[from.index()] += 1;
-        self.metrics.frame_bytes[from.index()] += message.bytes().len() as u64;
-        let Some((target, pool)) = self.conns.with_pool(to) else {
+    fn pass_on(&mut self, run: &Run, message: Message<'_>) -> Option<Stop> {
+        self.metrics.frames[run.from.index()] += 1;
+        self.metrics.frame_bytes[run.from.index()] += message.bytes().len() as u64;
+        let Some((target, pool)) = self.conns.with_pool(run.to) else {
             debug_assert!(false, "the core links connections that are there");
             message.give_back(self);
             return None;
         };
         let bare = matches!(&target.stage, Stage::Open(open) if open.raw);
         match message {
-            Message::Text(text) => target.outbound.text(head, text, Room::ToMark, pool),
-            Message::Binary(bytes) => target.outbound.binary(head, bytes, bare, Room::ToMark, pool),
+            Message::Text(text) => target.outbound.text(&run.head, text, Room::ToMark, pool),
+            Message::Binary(bytes) => target.outbound.binary(&run.head, bytes, bare, Room::ToMark, pool),
             Message::Gathered(kind, chunk) => {
-                target.outbound.gathered(head, kind, chunk, bare, Room::ToMark, pool);
+                target.outbound.gathered(&run.head, kind, chunk, bare, Room::ToMark, pool);
             }
         }
-        let is_over_high = target.outbound.is_over_high();
-        self.conns.mark_dirty(to);
-        if is_over_high {
-            self.relay.note_congested(to);
+        if target.outbound.is_over_high() {
+            self.relay.note_congested(run.to);
             return Some(Stop::Wait);
         }
         None
