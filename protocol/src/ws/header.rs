@@ -87,8 +87,25 @@ impl OpCode {
 
 /// Parses the header of a client's frame. `Ok(None)` asks for more bytes; an error is told as soon as the byte that
 /// proves it is there.
+#[inline]
 pub fn parse(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
-    let Some(&first) = bytes.first() else { return Ok(None) };
+    match bytes.first_chunk() {
+        Some(whole) => parse_front(whole, HEADER_BYTES_MAX),
+        None => {
+            let mut front = [0; HEADER_BYTES_MAX];
+            front[..bytes.len()].copy_from_slice(bytes);
+            parse_front(&front, bytes.len())
+        }
+    }
+}
+
+/// `have` is how many bytes of `front` there are. With all of them there, as almost always, nothing is left of the looks at it.
+#[inline(always)]
+fn parse_front(front: &[u8; HEADER_BYTES_MAX], have: usize) -> Result<Option<Header>, HeaderError> {
+    if have == 0 {
+        return Ok(None);
+    }
+    let [first, second, wide @ ..] = front;
     if first & 0x70 != 0 {
         return Err(HeaderError::ReservedBit);
     }
@@ -96,7 +113,9 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
     if opcode.is_control() && !fin {
         return Err(HeaderError::FragmentedControl);
     }
-    let Some(&second) = bytes.get(1) else { return Ok(None) };
+    if have == 1 {
+        return Ok(None);
+    }
     if second & 0x80 == 0 {
         return Err(HeaderError::Unmasked);
     }
@@ -104,15 +123,12 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
     if opcode.is_control() && short > CONTROL_BYTES_MAX {
         return Err(HeaderError::LongControl);
     }
+    let [a, b, c, d, e, f, g, h, ..] = *wide;
     let (payload_len, mask_at) = match short {
-        126 => match bytes.get(2..4) {
-            None => return Ok(None),
-            Some(wide) => (u64::from(u16::from_be_bytes([wide[0], wide[1]])), 4),
-        },
-        127 => match bytes.get(2..10) {
-            None => return Ok(None),
-            Some(wide) => (u64::from_be_bytes(wide.try_into().unwrap_or_default()), 10),
-        },
+        126 if have < 4 => return Ok(None),
+        126 => (u64::from(u16::from_be_bytes([a, b])), 4),
+        127 if have < 10 => return Ok(None),
+        127 => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), 10),
         _ => (short as u64, 2),
     };
     match mask_at {
@@ -121,12 +137,16 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
         10 if payload_len <= 0xFFFF => return Err(HeaderError::LongForm),
         _ => {}
     }
-    let Some(mask) = bytes.get(mask_at..mask_at + 4) else { return Ok(None) };
-    let mask = [mask[0], mask[1], mask[2], mask[3]];
-    Ok(Some(Header { fin, opcode, mask, payload_len, header_len: mask_at + 4 }))
+    let header_len = mask_at + 4;
+    if have < header_len {
+        return Ok(None);
+    }
+    let mask = [front[mask_at], front[mask_at + 1], front[mask_at + 2], front[mask_at + 3]];
+    Ok(Some(Header { fin, opcode, mask, payload_len, header_len }))
 }
 
 /// Appends the header of a frame whose length is known. `mask` only where a client writes.
+#[inline]
 pub fn write(out: &mut Vec<u8>, fin: bool, opcode: OpCode, payload_len: usize, mask: Option<[u8; 4]>) {
     let first = u8::from(fin) << 7 | opcode as u8;
     let masked = u8::from(mask.is_some()) << 7;

@@ -5,7 +5,8 @@
 pub fn apply(bytes: &mut [u8], key: [u8; 4], phase: usize) -> bool {
     let mut key = key;
     key.rotate_left(phase % 4);
-    let wide = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
+    let narrow = u64::from(u32::from_ne_bytes(key));
+    let wide = narrow << 32 | narrow;
     let (words, rest) = bytes.as_chunks_mut::<8>();
     let mut all = 0;
     for word in words {

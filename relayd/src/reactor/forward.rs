@@ -119,6 +119,7 @@ impl Reactor {
     }
 
     /// Writes a frame into its target's queue.
+    #[inline]
     fn pass_on(&mut self, run: &Run, message: Message<'_>) -> Option<Stop> {
         self.metrics.frames[run.from.index()] += 1;
         self.metrics.frame_bytes[run.from.index()] += message.bytes().len() as u64;

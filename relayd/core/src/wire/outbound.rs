@@ -111,6 +111,7 @@ impl Outbound {
     }
 
     /// Queues a binary frame: bare for a connection in raw mode, else in its envelope.
+    #[inline]
     pub fn binary(&mut self, head: &Head, bytes: &[u8], bare: bool, room: Room, pool: &mut Pool) {
         let payload_max = if bare { bytes.len() } else { envelope::binary_bytes_max(bytes.len()) };
         if !self.fits(HEADER_BYTES_MAX + payload_max, room) {
@@ -253,6 +254,7 @@ impl Outbound {
     }
 
     /// A message of at most this many bytes may be written now, in one piece.
+    #[inline]
     fn fits(&self, bytes_max: usize, room: Room) -> bool {
         let room_end = match room {
             Room::ToMark if bytes_max <= OVERSHOOT => HIGH_MARK + OVERSHOOT,
@@ -300,10 +302,15 @@ impl Outbound {
     }
 
     /// Makes room for `len` bytes at the end: from the pool, or from what the socket has taken already.
+    #[inline]
     fn reserve(&mut self, len: usize, pool: &mut Pool) {
-        if self.chunk.capacity() - self.chunk.len() >= len {
-            return;
+        if self.chunk.capacity() - self.chunk.len() < len {
+            self.make_room(len, pool);
         }
+    }
+
+    #[cold]
+    fn make_room(&mut self, len: usize, pool: &mut Pool) {
         if self.chunk.capacity() == 0 {
             // A frame seldom comes alone.
             let room = if len > NOTICE_BYTES_MAX * 2 { len.max(READ_BYTES) } else { len };
