@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use protocol::ids::{Role, SessionId, TokenDigest};
 use protocol::message::InstanceClaim;
 
+use crate::peer::PendingClaim;
 use crate::store::{Conn, Hold, Holder};
 use crate::time::Time;
 
@@ -15,7 +16,6 @@ use crate::time::Time;
 pub(crate) struct End {
     pub conn: Conn,
     pub generation: u64,
-    pub instance: Option<InstanceClaim>,
 }
 
 /// A link to a connection of another node that is wanted.
@@ -33,6 +33,8 @@ pub(crate) struct Pair {
     pub token: TokenDigest,
     /// By [`Role::index`].
     ends: [Option<End>; 2],
+    /// What the clients at the ends said of themselves, where they did.
+    instances: [Option<Box<InstanceClaim>>; 2],
     /// The latest activity that is not in a connection's own note.
     pub active: Time,
     /// The latest activity that the store was told.
@@ -42,7 +44,7 @@ pub(crate) struct Pair {
     /// When its touch timer fires.
     pub touch_due: Time,
     /// The link to another node that is wanted, or stands.
-    pub wish: Option<Wish>,
+    pub wish: Option<Box<Wish>>,
     /// Links to other nodes that were opened. Never starts over while the session is here.
     pub attempts: u32,
 }
@@ -65,7 +67,7 @@ impl Pair {
             role,
             conn: end.conn.name,
             generation: end.generation,
-            instance: end.instance,
+            instance: self.instances[role.index()].as_deref().copied(),
             idle_ms: now.as_ms().saturating_sub(active.as_ms()),
         })
     }
@@ -101,18 +103,19 @@ impl Pairs {
     /// Drops the wishes that `keep` does not want.
     pub fn retain_wishes(&mut self, keep: impl Fn(&Wish) -> bool) {
         for pair in self.sessions.values_mut() {
-            pair.wish = pair.wish.filter(&keep);
+            pair.wish.take_if(|wish| !keep(wish));
         }
     }
 
-    /// Puts `end` into its role. True if the session is new here: its timers want arming.
-    pub fn put(&mut self, session: SessionId, token: TokenDigest, role: Role, end: End, now: Time) -> bool {
+    /// Puts a connection into the role that it claimed. True if the session is new here: its timers want arming.
+    pub fn put(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> bool {
         let mut is_new = false;
-        let pair = self.sessions.entry(session).or_insert_with(|| {
+        let pair = self.sessions.entry(claim.session).or_insert_with(|| {
             is_new = true;
             Pair {
-                token,
+                token: claim.token,
                 ends: [None; 2],
+                instances: [None, None],
                 active: now,
                 told: now,
                 idle_due: None,
@@ -121,7 +124,9 @@ impl Pairs {
                 attempts: 0,
             }
         });
-        pair.ends[role.index()] = Some(end);
+        let at = claim.role.index();
+        pair.ends[at] = Some(End { conn, generation });
+        pair.instances[at] = claim.instance.map(Box::new);
         pair.wish = None;
         // A claim is activity, and the store knows of it.
         (pair.active, pair.told) = (now, now);
@@ -132,7 +137,7 @@ impl Pairs {
     pub fn take(&mut self, session: SessionId, role: Role, conn: Conn) -> Option<(End, Option<Pair>)> {
         let pair = self.sessions.get_mut(&session)?;
         let end = pair.end(role).filter(|end| end.conn == conn)?;
-        pair.ends[role.index()] = None;
+        (pair.ends[role.index()], pair.instances[role.index()]) = (None, None);
         let emptied = pair.ends.iter().all(Option::is_none);
         Some((end, if emptied { self.sessions.remove(&session) } else { None }))
     }

@@ -36,7 +36,7 @@ impl Reactor {
                 if let Some(Stage::Open(open)) =
                     self.conns.of_mut(conn).map(|connection| &mut connection.stage)
                 {
-                    open.joined = Some(Joined::new(session, role));
+                    open.joined = Some(Joined { session, role });
                     tracing::debug!(session = %session.log_tag(), %role, name = conn.name, "joined");
                 }
             }

@@ -145,7 +145,7 @@ impl Reactor {
         let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
         let Stage::Open(open) = &mut connection.stage else { return };
         let Some(joined) = open.joined else { return };
-        let head = Head::new(&joined.session_hex, from, at.as_bytes());
+        let head = Head::new(&joined.session.hex(), from, at.as_bytes());
         let queued = match gather(open, delivery, message_bytes_max, pool) {
             Gathered::Part => Ok(()),
             Gathered::TooLarge => Err(()),

@@ -136,14 +136,8 @@ impl Open {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Joined {
-    pub session_hex: [u8; 32],
+    pub session: SessionId,
     pub role: Role,
-}
-
-impl Joined {
-    pub fn new(session: SessionId, role: Role) -> Self {
-        Joined { session_hex: session.hex(), role }
-    }
 }
 
 impl Connection {

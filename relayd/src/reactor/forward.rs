@@ -101,7 +101,7 @@ impl Reactor {
         match self.relay.route(conn, now) {
             Verdict::Peer(to) => {
                 let at = self.clock.unix();
-                let head = Head::new(&joined.session_hex, joined.role, at.as_bytes());
+                let head = Head::new(&joined.session.hex(), joined.role, at.as_bytes());
                 self.conns.mark_dirty(to);
                 self.pass_on(run.insert(Run { to, from: joined.role, head }), message)
             }

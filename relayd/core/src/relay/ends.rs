@@ -119,8 +119,7 @@ impl Relay {
 
     /// Puts a granted claim's connection into its role. The role is empty.
     pub(super) fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) {
-        let end = End { conn, generation, instance: claim.instance };
-        let is_new = self.pairs.put(claim.session, claim.token, claim.role, end, now);
+        let is_new = self.pairs.put(conn, claim, generation, now);
         if is_new {
             self.arm_timers(claim.session, now);
         }

@@ -112,11 +112,12 @@ impl Relay {
     pub(super) fn wish_for(&mut self, session: SessionId, role: Role, holder: Holder, now: Time) {
         let Some(pair) = self.pairs.of_mut(session) else { return };
         let Some(end) = pair.end(role) else { return };
-        let is_said = |wish: Wish| wish.holder == holder && now.since(wish.said_at) < WISH_EVERY;
-        if pair.wish.is_some_and(|wish| wish.holder.generation > holder.generation || is_said(wish)) {
+        let is_said = |wish: &Wish| wish.holder == holder && now.since(wish.said_at) < WISH_EVERY;
+        let is_outdated = |wish: &Wish| wish.holder.generation > holder.generation || is_said(wish);
+        if pair.wish.as_deref().is_some_and(is_outdated) {
             return;
         }
-        pair.wish = Some(Wish { holder, said_at: now });
+        pair.wish = Some(Box::new(Wish { holder, said_at: now }));
         let linked_to = self.peer(end.conn).and_then(Peer::target);
         let stands = match linked_to {
             Some(Target::There(handle)) => self.remotes.get(&handle).is_some_and(|remote| {
@@ -155,7 +156,7 @@ impl Relay {
         let due: Vec<(SessionId, Role)> = self
             .pairs
             .iter()
-            .filter(|(_, pair)| pair.wish.is_some_and(|wish| now.since(wish.said_at) >= WISH_EVERY))
+            .filter(|(_, pair)| pair.wish.as_ref().is_some_and(|wish| now.since(wish.said_at) >= WISH_EVERY))
             .filter_map(|(session, pair)| {
                 let (role, end) = pair.ends().next()?;
                 let is_lonely = self.peer(end.conn).is_some_and(|peer| peer.target().is_none());
@@ -228,7 +229,7 @@ impl Relay {
 
     fn on_gone_there(&mut self, from: NodeId, session: SessionId, role: Role, generation: u64) {
         let Some(pair) = self.pairs.of_mut(session) else { return };
-        if pair.wish.is_some_and(|wish| wish.holder.generation == generation) {
+        if pair.wish.as_ref().is_some_and(|wish| wish.holder.generation == generation) {
             pair.wish = None;
             self.push(Action::Note(Note::Link {
                 step: LinkStep::Gone,

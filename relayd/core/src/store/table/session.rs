@@ -26,19 +26,15 @@ pub(super) struct Asker {
     pub(super) instance: Option<InstanceClaim>,
 }
 
-/// A role that was held at least once.
+/// A role that was held at least once. What few have is apart.
 #[derive(Clone, Debug, Default)]
 struct Seat {
-    held: Option<Held>,
-    /// The highest generation ever seen here, so that none is given twice. `held.generation <= top`.
+    holder: Option<Holder>,
+    /// The holder's.
+    instance: Option<Box<InstanceClaim>>,
+    /// The highest generation ever seen here, so that none is given twice. `holder.generation <= top`.
     top: u64,
-    takeovers: Takeovers,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    holder: Holder,
-    instance: Option<InstanceClaim>,
+    takeovers: Option<Box<Takeovers>>,
 }
 
 impl Session {
@@ -47,26 +43,26 @@ impl Session {
     }
 
     pub(super) fn holder(&self, role: Role) -> Option<Holder> {
-        self.seats[role.index()].as_ref()?.held.map(|held| held.holder)
+        self.seats[role.index()].as_ref()?.holder
     }
 
     /// Gives the role to `asker` unless a rule forbids it. The caller has checked the token and the session's age.
     pub(super) fn claim(&mut self, role: Role, asker: Asker, now: Time) -> Claimed {
         let peer = self.holder(role.other());
         let seat = self.seats[role.index()].get_or_insert_default();
-        let replaced = seat.held;
-        if replaced.is_some_and(|held| is_straggler(held.instance, asker.instance)) {
+        let (replaced, instance) = (seat.holder, seat.instance.as_deref().copied());
+        if is_straggler(instance, asker.instance) {
             return Claimed::Straggler;
         }
-        if replaced.is_some() && !seat.takeovers.try_add(now) {
+        if replaced.is_some() && !seat.takeovers.get_or_insert_default().try_add(now) {
             return Claimed::TooMany;
         }
         let generation = seat.take(asker, now);
         self.active = self.active.max(now);
         Claimed::Granted {
             generation,
-            replaced: replaced.map(|held| held.holder),
-            same_instance: replaced.is_some_and(|held| is_same_instance(held.instance, asker.instance)),
+            replaced,
+            same_instance: is_same_instance(instance, asker.instance),
             peer,
         }
     }
@@ -75,13 +71,13 @@ impl Session {
     pub(super) fn check(&mut self, node: NodeId, hold: &Hold) -> Checked {
         let peer = self.holder(hold.role.other());
         let seat = self.seats[hold.role.index()].get_or_insert_default();
-        let known = seat.held.map(|held| held.holder.generation);
+        let known = seat.holder.map(|holder| holder.generation);
         if known.is_some_and(|generation| generation > hold.generation) {
             return Checked::Replaced;
         }
         if known != Some(hold.generation) {
             let holder = Holder { node, conn: hold.conn, generation: hold.generation };
-            seat.held = Some(Held { holder, instance: hold.instance });
+            seat.seat(holder, hold.instance);
             seat.top = seat.top.max(hold.generation);
         }
         Checked::Held { peer }
@@ -90,9 +86,9 @@ impl Session {
     /// Empties the role if it is held under exactly this generation.
     pub(super) fn release(&mut self, role: Role, generation: u64) {
         if let Some(seat) = &mut self.seats[role.index()]
-            && seat.held.is_some_and(|held| held.holder.generation == generation)
+            && seat.holder.is_some_and(|holder| holder.generation == generation)
         {
-            seat.held = None;
+            (seat.holder, seat.instance) = (None, None);
         }
     }
 }
@@ -101,9 +97,13 @@ impl Seat {
     fn take(&mut self, asker: Asker, now: Time) -> u64 {
         let generation = (self.top + 1).max(now.as_ms().saturating_mul(1000));
         let holder = Holder { node: asker.node, conn: asker.conn, generation };
-        self.held = Some(Held { holder, instance: asker.instance });
+        self.seat(holder, asker.instance);
         self.top = generation;
         generation
+    }
+
+    fn seat(&mut self, holder: Holder, instance: Option<InstanceClaim>) {
+        (self.holder, self.instance) = (Some(holder), instance.map(Box::new));
     }
 }
 
