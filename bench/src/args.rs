@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use relay_client::Endpoint;
 
+use crate::plan::Setup;
+
 /// Measures relayd: latency, throughput and CPU time per message, with every frame checked.
 #[derive(Debug, Parser)]
 #[command(
@@ -16,6 +18,10 @@ use relay_client::Endpoint;
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+
+    /// What is set up: one relay, or two with a private Redis between them
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<Setup>,
 
     /// The relayd to start [default: the one beside this program]
     #[arg(long, value_name = "FILE", conflicts_with = "url")]

@@ -41,7 +41,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The server can't be reached, or does not answer as it must.
 pub(crate) fn all(place: &Place, workload: &Workload) -> anyhow::Result<Vec<Opened>> {
     let one = |pair| match place {
-        Place::Relay(url) => relayed(url, workload, pair),
+        Place::Relay { workstation, phone } => relayed([workstation, phone], workload, pair),
         Place::Floor(addr) => {
             let (mut first, mut second) = (End::connect(addr, true)?, End::connect(addr, true)?);
             for end in [&mut first, &mut second] {
@@ -63,11 +63,13 @@ pub(crate) fn all(place: &Place, workload: &Workload) -> anyhow::Result<Vec<Open
         .collect()
 }
 
-fn relayed(url: &Endpoint, workload: &Workload, pair: usize) -> anyhow::Result<Opened> {
-    let base = url.path().strip_suffix("/ws").unwrap_or(url.path());
-    let server = Endpoint::parse_http(&format!("http://{}{base}", url.authority()))?;
+/// `urls` are the workstation's and the phone's.
+fn relayed(urls: [&Endpoint; 2], workload: &Workload, pair: usize) -> anyhow::Result<Opened> {
+    let base = urls[0].path().strip_suffix("/ws").unwrap_or(urls[0].path());
+    let server = Endpoint::parse_http(&format!("http://{}{base}", urls[0].authority()))?;
     let pairing = http::register(&server, None)?.pairing;
     let open = |role: Role| -> anyhow::Result<End> {
+        let url = urls[role.index()];
         let mut end = End::connect((url.host(), url.port()), false)?;
         end.upgrade(url, workload.mode)?;
         let (session, token) = (pairing.session, pairing.token.reveal());

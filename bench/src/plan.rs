@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
+use clap::ValueEnum;
 use relay_client::Endpoint;
 
 use crate::args::{Args, Vs};
@@ -32,11 +33,21 @@ pub(crate) enum Subject {
 /// One kind of load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Workload {
+    pub setup: Setup,
     pub pairs: usize,
     /// Bytes of payload.
     pub size: usize,
     pub mode: Mode,
     pub pace: Pace,
+}
+
+/// Which processes the relay is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Setup {
+    /// One relay with the embedded store.
+    Local,
+    /// Two relays and the Redis they share; every frame crosses.
+    Redis,
 }
 
 /// What is sent and how it comes.
@@ -71,18 +82,26 @@ impl Plan {
     /// A frame of the size asked for has no room for its number, or the server asked for speaks TLS.
     pub fn new(args: &Args) -> anyhow::Result<Self> {
         let is_standard = args.window.is_none() && args.rate.is_none() && !args.raw;
-        let workload =
-            |mode, pace| Workload { pairs: args.pairs as usize, size: args.size as usize, mode, pace };
-        let workloads = if is_standard {
-            STANDARD.map(|(mode, pace)| workload(mode, pace)).to_vec()
-        } else {
+        let loads = |setup: Setup| {
+            let workload = |(mode, pace)| Workload {
+                setup,
+                pairs: args.pairs as usize,
+                size: args.size as usize,
+                mode,
+                pace,
+            };
+            if is_standard {
+                return setup.standard().iter().copied().map(workload).collect::<Vec<_>>();
+            }
             let mode = if args.raw { Mode::Raw } else { Mode::Enveloped };
             let pace = match args.rate {
                 Some(rate) => Pace::Rate(rate),
                 None => Pace::Window(args.window.unwrap_or(64)),
             };
-            vec![workload(mode, pace)]
+            vec![workload((mode, pace))]
         };
+        let setups: &[Setup] = if args.scenarios.is_empty() { &[Setup::Local] } else { &args.scenarios };
+        let workloads: Vec<_> = setups.iter().copied().flat_map(loads).collect();
         for workload in &workloads {
             let size_min = frame::size_min(workload.mode);
             ensure!(
@@ -116,6 +135,15 @@ impl Plan {
     }
 }
 
+impl Setup {
+    fn standard(self) -> &'static [(Mode, Pace)] {
+        match self {
+            Setup::Local => &STANDARD,
+            Setup::Redis => &STANDARD_REDIS,
+        }
+    }
+}
+
 /// One frame at a time shows the price of a wake, 64 that of a message; the third is a busy service of 50 pairs.
 const STANDARD: [(Mode, Pace); 5] = [
     (Mode::Enveloped, Pace::Window(1)),
@@ -124,6 +152,18 @@ const STANDARD: [(Mode, Pace); 5] = [
     (Mode::Raw, Pace::Window(64)),
     (Mode::Enveloped, Pace::Rate(6000)),
 ];
+
+const STANDARD_REDIS: [(Mode, Pace); 2] =
+    [(Mode::Enveloped, Pace::Window(64)), (Mode::Enveloped, Pace::Rate(6000))];
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Setup::Local => "local",
+            Setup::Redis => "redis",
+        })
+    }
+}
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,8 +177,8 @@ impl fmt::Display for Mode {
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pace {
-            Pace::Window(window) => write!(f, "{}, window {window}", self.mode),
-            Pace::Rate(rate) => write!(f, "{}, {rate}/s", self.mode),
+            Pace::Window(window) => write!(f, "{}: {}, window {window}", self.setup, self.mode),
+            Pace::Rate(rate) => write!(f, "{}: {}, {rate}/s", self.setup, self.mode),
         }
     }
 }
@@ -167,9 +207,9 @@ mod tests {
     #[test]
     fn a_pace_or_mode_is_one_workload() {
         for (line, shown) in [
-            ("--raw", "raw, window 64"),
-            ("--window 3", "enveloped, window 3"),
-            ("--rate 100 --raw", "raw, 100/s"),
+            ("--raw", "local: raw, window 64"),
+            ("redis --window 3", "redis: enveloped, window 3"),
+            ("--rate 100 --raw", "local: raw, 100/s"),
         ] {
             let plan = plan(line).unwrap();
             assert_eq!((plan.workloads.len(), plan.with_floor), (1, false));

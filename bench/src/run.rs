@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::affinity::Cores;
 use crate::join;
 use crate::load::{self, Sample};
-use crate::plan::{Plan, Subject, Workload};
+use crate::plan::{Plan, Setup, Subject, Workload};
 use crate::table;
 use crate::target::Target;
 
@@ -39,11 +39,12 @@ pub(crate) fn all(plan: &Plan, interrupted: &AtomicBool) -> Result<bool> {
 
 /// Servers are started anew for each workload, so that none inherits another's memory.
 fn measure(plan: &Plan, workload: &Workload, cores: Cores, interrupted: &AtomicBool) -> Result<Vec<Series>> {
-    let mut targets = vec![match &plan.subject {
-        Subject::Own(file) => Target::start_relayd(file.as_deref(), cores)?,
-        Subject::Running(url) => Target::running(url),
+    let mut targets = vec![match (&plan.subject, workload.setup) {
+        (Subject::Own(file), Setup::Local) => Target::start_relayd(file.as_deref(), cores)?,
+        (Subject::Own(file), Setup::Redis) => Target::start_two_nodes(file.as_deref(), cores)?,
+        (Subject::Running(url), _) => Target::running(url),
     }];
-    if plan.with_floor {
+    if plan.with_floor && workload.setup == Setup::Local {
         targets.push(Target::start_floor(cores)?);
     }
     let mut series: Vec<Series> =
@@ -51,13 +52,8 @@ fn measure(plan: &Plan, workload: &Workload, cores: Cores, interrupted: &AtomicB
     for _ in 0..plan.repeats {
         for (target, series) in targets.iter().zip(&mut series) {
             let run = || {
-                load::run(
-                    workload,
-                    plan.timing,
-                    join::all(&target.place, workload)?,
-                    target.pid(),
-                    interrupted,
-                )
+                let opened = join::all(&target.place, workload)?;
+                load::run(workload, plan.timing, opened, target, interrupted)
             };
             let sample = run().context(target.name)?;
             tell_faults(target.name, workload, &sample);

@@ -24,7 +24,7 @@ const COLUMNS: [Column; 9] = [
     Column { title: "load %", value: |sample| sample.load_share.map(|share| share * 100.0), decimals: 0 },
     Column {
         title: "RSS MiB",
-        value: |sample| sample.resident.map(|bytes| bytes as f64 / f64::from(1 << 20)),
+        value: |sample| sample.resident().map(|bytes| bytes as f64 / f64::from(1 << 20)),
         decimals: 1,
     },
 ];
@@ -62,6 +62,9 @@ pub(crate) fn print(workload: &Workload, series: &[Series]) {
         }
         println!("{medians}\n{ranges}");
     }
+    for Series { target, samples } in series {
+        print_processes(target, samples);
+    }
     if let [subject, floor] = series
         && let Some(ratio) = cpu_ratio(&subject.samples, &floor.samples)
     {
@@ -70,6 +73,21 @@ pub(crate) fn print(workload: &Workload, series: &[Series]) {
             "{} / {}: {median:.2} times the CPU time per message ({min:.2}-{max:.2})",
             subject.target, floor.target
         );
+    }
+}
+
+/// The share of each process, where there are several, and what crossed between them.
+fn print_processes(target: &str, samples: &[Sample]) {
+    let Some(first) = samples.first().filter(|sample| sample.processes.len() > 1) else { return };
+    for (at, process) in first.processes.iter().enumerate() {
+        let of = |sample: &Sample| sample.cpu_us_of(&sample.processes[at]);
+        if let Some(Spread { median, min, max }) = Spread::of(samples.iter().map(of)) {
+            println!("{target}: {} {median:.3} us/msg of CPU time ({min:.3}-{max:.3})", process.name);
+        }
+    }
+    if let Some(spread) = Spread::of(samples.iter().map(Sample::frames_per_publish)) {
+        let Spread { median, min, max } = spread;
+        println!("{target}: {median:.2} frames in each PUBLISH ({min:.2}-{max:.2})");
     }
 }
 

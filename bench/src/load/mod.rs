@@ -18,10 +18,11 @@ use self::pair::Pair;
 use self::record::{Recorder, Snapshot};
 use crate::join::Opened;
 use crate::plan::{Pace, Timing, Workload};
+use crate::target::{PublishCount, Target};
 
 pub(crate) use self::record::{LOAD_SHARE_MAX, Sample};
 
-/// Drives one run. `pid` is the server's process, if it is known.
+/// Drives one run.
 ///
 /// # Errors
 /// A connection failed, the server broke RFC 6455, or a signal came.
@@ -29,19 +30,28 @@ pub(crate) fn run(
     workload: &Workload,
     timing: Timing,
     opened: Vec<Opened>,
-    pid: Option<u32>,
+    target: &Target,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Sample> {
+    let watched = target.watched();
+    let mut publish_count = target.publish_count()?;
     let mut load = Load::new(workload, opened, interrupted)?;
     let from = ns(timing.warmup);
     load.turns_until(from)?;
     load.recorder.measure_from(load.clock.now(), from + ns(timing.measured));
-    let before = Snapshot::take(pid, load.clock.now(), &load.recorder, load.spun);
+    let before = Snapshot::take(&watched, load.clock.now(), &load.recorder, load.spun);
+    publish_count.as_mut().map_or(Ok(()), PublishCount::ask)?;
     load.turns_until(from + ns(timing.measured))?;
-    let after = Snapshot::take(pid, load.clock.now(), &load.recorder, load.spun);
+    let after = Snapshot::take(&watched, load.clock.now(), &load.recorder, load.spun);
+    publish_count.as_mut().map_or(Ok(()), PublishCount::ask)?;
     load.drain()?;
     let faults = load.finish();
-    Ok(Sample::new(&before, &after, workload.size, load.recorder, faults))
+    let mut sample = Sample::new(&before, &after, &watched, workload.size, load.recorder, faults);
+    if let Some(count) = publish_count {
+        let counts = count.read()?;
+        sample.publishes = Some(counts[1].saturating_sub(counts[0]));
+    }
+    Ok(sample)
 }
 
 struct Load<'a> {

@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 
 use crate::check::Faults;
 use crate::meter;
+use crate::target::Watched;
 
 /// Collects while the load runs.
 #[derive(Debug)]
@@ -21,10 +22,20 @@ pub(super) struct Recorder {
 pub(super) struct Snapshot {
     at: u64,
     arrived: u64,
-    server_cpu: Option<u64>,
+    /// CPU time and memory of each process that is watched.
+    processes: Vec<(Option<u64>, Option<u64>)>,
     own_cpu: Option<u64>,
-    resident: Option<u64>,
     spun: u64,
+}
+
+/// What one process of a target needed in a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spent {
+    pub name: &'static str,
+    /// CPU time in nanoseconds.
+    pub cpu: Option<u64>,
+    /// Bytes of memory held at the end.
+    pub resident: Option<u64>,
 }
 
 /// One run's result.
@@ -36,10 +47,10 @@ pub(crate) struct Sample {
     pub frames: u64,
     /// Payload of one.
     pub frame_bytes: usize,
-    /// The server's CPU time, in nanoseconds.
-    pub server_cpu: Option<u64>,
-    /// Bytes of memory that the server held at the end.
-    pub resident: Option<u64>,
+    /// By process of the target; empty if it was not started here.
+    pub processes: Vec<Spent>,
+    /// How often something was published in that time, if the target has a Redis.
+    pub publishes: Option<u64>,
     /// Share of its core that the load needed, from 0 to 1.
     pub load_share: Option<f64>,
     /// Nanoseconds from sent, or due, to received.
@@ -83,13 +94,14 @@ impl Recorder {
 }
 
 impl Snapshot {
-    pub fn take(pid: Option<u32>, at: u64, recorder: &Recorder, spun: u64) -> Self {
+    pub fn take(watched: &[Watched], at: u64, recorder: &Recorder, spun: u64) -> Self {
+        let meters =
+            |watched: &Watched| (meter::process_cpu_ns(watched.pid), meter::resident_bytes(watched.pid));
         Snapshot {
             at,
             arrived: recorder.arrived,
-            server_cpu: pid.and_then(meter::process_cpu_ns),
+            processes: watched.iter().map(meters).collect(),
             own_cpu: meter::own_cpu_ns(),
-            resident: pid.and_then(meter::resident_bytes),
             spun,
         }
     }
@@ -99,6 +111,7 @@ impl Sample {
     pub(super) fn new(
         before: &Snapshot,
         after: &Snapshot,
+        watched: &[Watched],
         frame_bytes: usize,
         recorder: Recorder,
         faults: Faults,
@@ -106,14 +119,19 @@ impl Sample {
         let wall = after.at - before.at;
         let between = |before: Option<u64>, after: Option<u64>| Some(after?.saturating_sub(before?));
         let spun = after.spun - before.spun;
+        let spent = |(at, watched): (usize, &Watched)| Spent {
+            name: watched.name,
+            cpu: between(before.processes[at].0, after.processes[at].0),
+            resident: after.processes[at].1,
+        };
         let load_share =
             between(before.own_cpu, after.own_cpu).map(|cpu| cpu.saturating_sub(spun) as f64 / wall as f64);
         Sample {
             secs: wall as f64 / 1e9,
             frames: after.arrived - before.arrived,
             frame_bytes,
-            server_cpu: between(before.server_cpu, after.server_cpu),
-            resident: after.resident,
+            processes: watched.iter().enumerate().map(spent).collect(),
+            publishes: None,
             load_share,
             latency: recorder.latency,
             faults,
@@ -131,9 +149,27 @@ impl Sample {
         self.rate() * self.frame_bytes as f64 / f64::from(1 << 20)
     }
 
-    /// Microseconds of the server's CPU time for one frame.
+    /// Microseconds of CPU time of all processes for one frame.
     pub fn cpu_us(&self) -> Option<f64> {
-        (self.frames > 0).then_some(self.server_cpu? as f64 / 1e3 / self.frames as f64)
+        let each = self.processes.iter().map(|process| self.cpu_us_of(process));
+        (!self.processes.is_empty()).then(|| each.sum::<Option<f64>>()).flatten()
+    }
+
+    /// Microseconds of CPU time of one process for one frame.
+    pub fn cpu_us_of(&self, process: &Spent) -> Option<f64> {
+        (self.frames > 0).then_some(process.cpu? as f64 / 1e3 / self.frames as f64)
+    }
+
+    /// Memory of all processes at the end, in bytes.
+    pub fn resident(&self) -> Option<u64> {
+        let each = self.processes.iter().map(|process| process.resident);
+        (!self.processes.is_empty()).then(|| each.sum::<Option<u64>>()).flatten()
+    }
+
+    /// How many frames one PUBLISH carried.
+    pub fn frames_per_publish(&self) -> Option<f64> {
+        let publishes = self.publishes.filter(|&count| count > 0)?;
+        Some(self.frames as f64 / publishes as f64)
     }
 
     /// The latency that this share of the frames stayed within, in microseconds.
