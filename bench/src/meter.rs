@@ -24,6 +24,14 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// How often TCP waited in vain for an answer, anywhere on this machine.
+pub(crate) fn tcp_timeouts() -> Option<u64> {
+    let counters = fs::read_to_string("/proc/net/netstat").ok()?;
+    let mut lines = counters.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
+    let (names, values) = (lines.next()?.split(' '), lines.next()?.split(' '));
+    names.zip(values).find(|(name, _)| *name == "TCPTimeouts")?.1.parse().ok()
+}
+
 /// The first field is the time spent on a core: nanoseconds, where `stat` has hundredths of a second.
 fn schedstat_ns(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
@@ -42,5 +50,6 @@ mod tests {
         assert!(process_cpu_ns(me).unwrap() >= before + 2_000_000);
         assert!(resident_bytes(me).unwrap() > 100_000);
         assert_eq!(process_cpu_ns(u32::MAX), None);
+        assert!(tcp_timeouts().is_some());
     }
 }

@@ -1,9 +1,12 @@
 //! A server as a child of this program: started on the servers' core, and ended with its owner.
+//!
+//! It says where it listens either in a line of relayd's log, on standard error, or as `listening ADDR` on standard output.
 
-use std::io::{BufRead, BufReader};
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -21,20 +24,26 @@ pub(super) struct Process {
 /// From the start to the line that says listening.
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
 
+/// A command that inherits nothing: no environment, and no terminal.
+pub(super) fn command(file: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(file);
+    command.env_clear().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
 impl Process {
-    /// Starts `command` without our environment. What it says on standard output is nobody's.
+    /// Starts `command`, which [`command`] made.
     ///
     /// # Errors
     /// The system can't start it.
     pub fn start(mut command: Command, name: &'static str, cores: Cores) -> anyhow::Result<Self> {
-        command.env_clear().stdin(Stdio::piped()).stdout(Stdio::null());
         cores.start_servers();
         let child = command.spawn();
         cores.drive_load();
         Ok(Process { name, child: child.with_context(|| format!("{name} could not be started"))? })
     }
 
-    /// Starts `command`, and reads where it listens from its log.
+    /// Starts `command`, and reads where it listens from what it says.
     ///
     /// # Errors
     /// The system can't start it, or it does not listen in time.
@@ -43,9 +52,12 @@ impl Process {
         name: &'static str,
         cores: Cores,
     ) -> anyhow::Result<(Self, SocketAddr)> {
-        command.stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::start(command, name, cores)?;
-        match follow_log(&mut process.child, name).recv_timeout(LISTENS_WITHIN) {
+        let (found, listening) = mpsc::channel();
+        follow(process.child.stdout.take(), name, found.clone());
+        follow(process.child.stderr.take(), name, found);
+        match listening.recv_timeout(LISTENS_WITHIN) {
             Ok(addr) => Ok((process, addr)),
             Err(_) => bail!("{name} did not say within {LISTENS_WITHIN:?} where it listens"),
         }
@@ -70,25 +82,25 @@ impl Drop for Process {
     }
 }
 
-/// Reads the log to its end, so that the child never waits for a reader; passes on what is worth a look.
-fn follow_log(child: &mut Child, name: &'static str) -> Receiver<SocketAddr> {
-    let (found, listening) = mpsc::channel();
-    if let Some(log) = child.stderr.take() {
-        thread::spawn(move || {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                if let Some(addr) = listening_addr(&line) {
-                    // Nobody waits any more: then nobody needs it.
-                    let _ = found.send(addr);
-                } else if !line.contains("\"level\":\"INFO\"") {
-                    eprintln!("{name}: {line}");
-                }
+/// Reads what it says to the end, so that the child never waits for a reader; passes on what is worth a look.
+fn follow(output: Option<impl Read + Send + 'static>, name: &'static str, found: Sender<SocketAddr>) {
+    let Some(output) = output else { return };
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some(addr) = listening_addr(&line) {
+                // Nobody waits any more: then nobody needs it.
+                let _ = found.send(addr);
+            } else if !line.contains("\"level\":\"INFO\"") {
+                eprintln!("{name}: {line}");
             }
-        });
-    }
-    listening
+        }
+    });
 }
 
 fn listening_addr(line: &str) -> Option<SocketAddr> {
+    if let Some(addr) = line.strip_prefix("listening ") {
+        return addr.trim().parse().ok();
+    }
     line.contains("\"message\":\"listening\"").then_some(())?;
     let (_, after) = line.split_once("\"addr\":\"")?;
     after.split_once('"')?.0.parse().ok()
@@ -104,6 +116,7 @@ mod tests {
         assert_eq!(listening_addr(line), Some(([127, 0, 0, 1], 4711).into()));
         assert_eq!(listening_addr(&line.replace("listening", "stopped")), None);
         assert_eq!(listening_addr(&line.replace("4711", "x")), None);
+        assert_eq!(listening_addr("listening 127.0.0.1:7"), Some(([127, 0, 0, 1], 7).into()));
     }
 
     #[test]

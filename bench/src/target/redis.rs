@@ -2,14 +2,13 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use anyhow::{Context, bail, ensure};
 
-use super::process::Process;
+use super::in_path;
+use super::process::{self, Process};
 use crate::affinity::Cores;
 
 /// A private redis-server.
@@ -35,16 +34,16 @@ impl Redis {
     /// # Errors
     /// redis-server is not in the PATH, or does not answer.
     pub fn start(cores: Cores) -> anyhow::Result<Self> {
-        let file = executable().context(
-            "redis-server is not in the PATH: install Redis 6.0 or later, or leave the redis scenario out",
+        let file = in_path("redis-server").context(
+            "redis-server is not in the PATH: install Redis 6.0 or later, or leave out what needs it",
         )?;
         // Somebody may take the free port before our server does: then another.
         for _ in 0..5 {
             let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-            let mut command = Command::new(&file);
+            let mut command = process::command(&file);
             let port = addr.port().to_string();
             command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-            command.arg("--dir").arg(env::temp_dir()).stderr(Stdio::null());
+            command.arg("--dir").arg(env::temp_dir());
             let mut process = Process::start(command, "redis", cores)?;
             let started = Instant::now();
             while !process.has_ended() && started.elapsed() < ANSWERS_WITHIN {
@@ -61,12 +60,6 @@ impl Redis {
     pub fn url(&self) -> String {
         format!("redis://{}", self.addr)
     }
-}
-
-/// Where redis-server is, if it is in the PATH.
-fn executable() -> Option<PathBuf> {
-    let name = format!("redis-server{}", env::consts::EXE_SUFFIX);
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(&name)).find(|file| file.is_file())
 }
 
 impl PublishCount {
