@@ -26,10 +26,11 @@ pub(crate) fn all(plan: &Plan, interrupted: &AtomicBool) -> Result<bool> {
     println!("{} runs of each, {}", plan.repeats, report.machine.cores_words());
 
     cores.drive_load();
-    let stages: Vec<Stage<'_>> = cases
-        .iter()
-        .map(|case| Stage { case, subject: &subject, others: able(&others, case), plan, cores, interrupted })
-        .collect();
+    let stage = |case| {
+        let (others, unable) = able(&others, case, plan);
+        Stage { case, subject: &subject, others, unable, plan, cores, interrupted }
+    };
+    let stages: Vec<Stage<'_>> = cases.into_iter().map(stage).collect();
     let progress = Progress::of(stages.iter().map(Stage::runs).sum());
     for stage in &stages {
         let section = stage.measure(&progress).with_context(|| stage.case.to_string())?;
@@ -68,11 +69,15 @@ fn possible<'a>(plan: &'a Plan, report: &mut Report) -> Vec<&'a Case> {
     plan.cases.iter().filter(|case| has_redis || case.setup() == Setup::Local).collect()
 }
 
-fn able<'a>(others: &'a [Contender], case: &Case) -> Vec<&'a Contender> {
+/// Those that can do this, and a word for each that can't. The standard set takes the floor where it fits, without one.
+fn able<'a>(others: &'a [Contender], case: &Case, plan: &Plan) -> (Vec<&'a Contender>, Vec<String>) {
     let is_able = |other: &&Contender| {
         other.has(case.setup()) && !(case.needs_relay() && matches!(other, Contender::Floor))
     };
-    others.iter().filter(is_able).collect()
+    let (able, unable): (Vec<_>, Vec<_>) = others.iter().partition(is_able);
+    let words =
+        unable.iter().map(|other| format!("{} is left out: it has nothing of the kind", other.name()));
+    (able, words.filter(|_| !plan.is_standard).collect())
 }
 
 /// One case and who takes part in it.
@@ -80,6 +85,8 @@ struct Stage<'a> {
     case: &'a Case,
     subject: &'a Contender,
     others: Vec<&'a Contender>,
+    /// Who was asked for and takes no part, in words.
+    unable: Vec<String>,
     plan: &'a Plan,
     cores: Cores,
     interrupted: &'a AtomicBool,
@@ -94,24 +101,24 @@ impl Stage<'_> {
     fn measure(&self, progress: &Progress) -> Result<Section> {
         let mut subject = Turn::of(self.subject);
         let mut others: Vec<Turn<'_>> = self.others.iter().map(|other| Turn::of(other)).collect();
-        let mut notes = Vec::new();
+        let mut notes = self.unable.clone();
         for _ in 0..self.plan.repeats {
             if others.is_empty() {
                 self.run(&mut subject, 0, progress)?;
             }
             for other in &mut others {
                 self.run(&mut subject, 0, progress)?;
-                if other.has_failed {
-                    progress.end_run();
-                    continue;
-                }
                 let neighbour = subject.series.runs.len() - 1;
                 if let Err(error) = self.run(other, neighbour, progress) {
                     if self.interrupted.load(Ordering::Relaxed) {
                         return Err(error);
                     }
-                    other.has_failed = true;
-                    notes.push(format!("{} failed: {error:#}", other.contender.name()));
+                    // What is left of it may be broken; the next round has a new one.
+                    other.target = None;
+                    let note = format!("{} failed: {error:#}", other.contender.name());
+                    if !std::mem::replace(&mut other.has_failed, true) {
+                        notes.push(note);
+                    }
                 }
             }
         }
