@@ -43,6 +43,8 @@ pub(crate) const P50: &str = "p50 µs";
 pub(crate) const P99: &str = "p99 µs";
 pub(crate) const P999: &str = "p99.9 µs";
 pub(crate) const CPU: &str = "CPU µs/msg";
+/// Percent of the two cores that other programs of the machine had.
+pub(crate) const OTHERS: &str = "others %";
 pub(crate) const RESIDENT: &str = "RSS MiB";
 
 /// What stands before a process's name in the name of its share of [`CPU`].
@@ -62,6 +64,7 @@ impl Outcome {
         outcome.push("max µs", Kind::Shown, 0, sample.latency_us(1.0));
         outcome.push(CPU, Kind::Compared, 3, sample.cpu_us());
         outcome.push("load %", Kind::Shown, 0, sample.common.load_share.map(|share| share * 100.0));
+        outcome.push(OTHERS, Kind::Shown, 0, sample.common.others_share.map(|share| share * 100.0));
         outcome.push(RESIDENT, Kind::Shown, 1, sample.resident().map(mib));
         if sample.common.processes.len() > 1 {
             for process in &sample.common.processes {

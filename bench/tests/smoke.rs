@@ -75,7 +75,7 @@ fn several_processes_are_measured_and_reported() {
     }
     let read = |name| fs::read_to_string(report_folder("processes").join(name)).expect("a report");
     let (json, html) = (read("report.json"), read("report.html"));
-    assert!(json.contains("\"CPU µs/msg of redis\"") && json.contains("\"held\": true"), "{json}");
+    assert!(json.contains("\"CPU µs/msg of redis\"") && json.contains("\"verdict\": \"holds\""), "{json}");
     assert!(html.matches("<svg").count() >= 3 && html.ends_with("</html>\n"), "{html}");
 }
 

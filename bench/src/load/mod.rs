@@ -58,10 +58,10 @@ pub(crate) fn run(
     load.turns_until(from)?;
     let now = load.clock.now();
     load.crowds.iter_mut().for_each(|crowd| crowd.recorder.measure_from(now, until));
-    let before = Snapshot::take(&watched, load.clock.now(), load.arrived(), load.spun);
+    let before = Snapshot::take(&watched, target.cores, load.clock.now(), load.arrived(), load.spun);
     publish_count.as_mut().map_or(Ok(()), PublishCount::ask)?;
     load.turns_until(until)?;
-    let after = Snapshot::take(&watched, load.clock.now(), load.arrived(), load.spun);
+    let after = Snapshot::take(&watched, target.cores, load.clock.now(), load.arrived(), load.spun);
     publish_count.as_mut().map_or(Ok(()), PublishCount::ask)?;
     load.drain()?;
     let publishes = publish_count.map(PublishCount::read).transpose()?;

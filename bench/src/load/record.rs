@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 
+use crate::affinity::Cores;
 use crate::check::Faults;
 use crate::meter;
 use crate::target::Watched;
@@ -29,6 +30,7 @@ pub(super) struct Snapshot {
     processes: Vec<(Option<u64>, Option<u64>)>,
     own_cpu: Option<u64>,
     tcp_timeouts: Option<u64>,
+    busy: Option<u64>,
     spun: u64,
 }
 
@@ -56,6 +58,8 @@ pub(crate) struct Common {
     pub tcp_timeouts: Option<u64>,
     /// Share of its core that the load needed, from 0 to 1.
     pub load_share: Option<f64>,
+    /// Share of the two cores that went to nobody of this run, from 0 to 1. `None` if not all of them are known.
+    pub others_share: Option<f64>,
 }
 
 /// One crowd's result of a run.
@@ -109,7 +113,7 @@ impl Recorder {
 }
 
 impl Snapshot {
-    pub fn take(watched: &[Watched], at: u64, arrived: Vec<u64>, spun: u64) -> Self {
+    pub fn take(watched: &[Watched], cores: Cores, at: u64, arrived: Vec<u64>, spun: u64) -> Self {
         let meters =
             |watched: &Watched| (meter::process_cpu_ns(watched.pid), meter::resident_bytes(watched.pid));
         Snapshot {
@@ -118,6 +122,7 @@ impl Snapshot {
             processes: watched.iter().map(meters).collect(),
             own_cpu: meter::own_cpu_ns(),
             tcp_timeouts: meter::tcp_timeouts(),
+            busy: meter::busy_ns(&cores.both()),
             spun,
         }
     }
@@ -139,9 +144,14 @@ pub(super) fn common(
         resident: after.processes[at].1,
     };
     let own_cpu = between(before.own_cpu, after.own_cpu);
+    let processes: Vec<Spent> = watched.iter().enumerate().map(spent).collect();
+    let ours = processes.iter().map(|process| process.cpu).chain([own_cpu]).sum::<Option<u64>>();
+    // Two cores are one's own, or what they did is not looked at.
+    let others = between(before.busy, after.busy).filter(|&busy| busy > 0 && !processes.is_empty()).zip(ours);
     Common {
         secs: wall as f64 / 1e9,
-        processes: watched.iter().enumerate().map(spent).collect(),
+        others_share: others.map(|(busy, ours)| busy.saturating_sub(ours) as f64 / (2 * wall) as f64),
+        processes,
         publishes,
         tcp_timeouts: between(before.tcp_timeouts, after.tcp_timeouts),
         load_share: own_cpu.map(|cpu| cpu.saturating_sub(spun) as f64 / wall as f64),

@@ -1,9 +1,9 @@
 //! The report as one page for a browser, with everything it needs in it.
 
-use super::Report;
 use super::chart::{self, Bar, Group, Scale, escaped, short};
 use super::section::{Line, Ratio, Section, Summary};
 use super::spread::Spread;
+use super::{Report, Verdict};
 use crate::outcome::{CPU, CPU_OF, Kind, P50, P99, P999, RATE};
 
 const HEAD: &str = include_str!("page.css");
@@ -63,7 +63,11 @@ fn claims(report: &Report) -> String {
         return String::new();
     }
     let row = |claim: &super::Claim| {
-        let (class, word) = if claim.held { ("good", "holds") } else { ("bad", "fails") };
+        let (class, word) = match claim.verdict {
+            Verdict::Holds => ("good", "holds"),
+            Verdict::Fails => ("bad", "fails"),
+            Verdict::Unclear => ("note", "unclear"),
+        };
         format!(
             "<tr><td class=\"{class}\">{word}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
             escaped(&claim.promise),

@@ -138,7 +138,8 @@ fn digits(ratio: f64) -> String {
     format!("{ratio:.decimals$}")
 }
 
-fn summary(series: &Series) -> Summary {
+/// Each figure over all runs.
+pub(super) fn summary(series: &Series) -> Summary {
     let outcomes = || series.runs.iter().map(|run| &run.outcome);
     let mut faults = Faults::default();
     outcomes().for_each(|outcome| faults += outcome.faults);

@@ -1,8 +1,8 @@
 //! What is printed: two lines per target, the median of all runs above and what they lie between below.
 
-use super::Report;
 use super::section::{Line, Ratio, Section, Summary};
 use super::spread::Spread;
+use super::{Report, Verdict};
 use crate::load::LOAD_SHARE_MAX;
 use crate::outcome::{Kind, RATE};
 
@@ -43,8 +43,12 @@ pub(crate) fn print_claims(report: &Report) {
     }
     println!("\nWhat is promised");
     for claim in &report.claims {
-        let verdict = if claim.held { "holds " } else { "FAILED" };
-        println!("  {verdict}  {} ({}): {}", claim.promise, claim.setup, claim.measured);
+        let verdict = match claim.verdict {
+            Verdict::Holds => "holds",
+            Verdict::Fails => "FAILS",
+            Verdict::Unclear => "unclear",
+        };
+        println!("  {verdict:7}  {} ({}): {}", claim.promise, claim.setup, claim.measured);
     }
 }
 
@@ -52,7 +56,7 @@ pub(crate) fn print_claims(report: &Report) {
 pub(crate) fn print_foot() {
     println!(
         "\nMedian of all runs, below it least-most. CPU is that of the target's processes; load % is what the load needed of \
-         its own core.\nvoid: it needed more than {:.0} %, so the rate may be the load's limit and not the server's.",
+         its own core,\nothers % what other programs had of both.\nvoid: the load needed more than {:.0} %, so the rate may be its limit and not the server's.",
         LOAD_SHARE_MAX * 100.0
     );
 }

@@ -1,6 +1,7 @@
 //! Who may be measured, and how each is built and started.
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -107,12 +108,12 @@ impl Contender {
     /// It can't be started, does not listen, or has no such set-up.
     pub fn start(&self, setup: Setup, cores: Cores) -> anyhow::Result<Target> {
         match self {
-            Contender::Running(url) => Ok(target(Place::both_at(url), Vec::new(), None)),
+            Contender::Running(url) => Ok(target(Place::both_at(url), Vec::new(), None, cores)),
             Contender::Floor => {
                 let mut command = process::command(env::current_exe()?);
                 command.arg("floor");
                 let (process, addr) = Process::start_listening(command, "floor", cores)?;
-                Ok(target(Place::Floor(addr), vec![process], None))
+                Ok(target(Place::Floor(addr), vec![process], None, cores))
             }
             Contender::Relayd(file) => {
                 let node = |name, redis: Option<&Redis>| relayd(file, name, redis, cores);
@@ -180,7 +181,7 @@ fn start_relay(
     };
     let addr = redis.as_ref().map(|redis| redis.addr);
     processes.extend(redis.map(|redis| redis.process));
-    Ok(target(place, processes, addr))
+    Ok(target(place, processes, addr, cores))
 }
 
 fn relayd(
@@ -203,8 +204,8 @@ fn listen(command: Command, name: &'static str, cores: Cores) -> anyhow::Result<
     Ok((process, Endpoint::parse_ws(&format!("ws://{addr}/ws"))?))
 }
 
-fn target(place: Place, processes: Vec<Process>, redis: Option<std::net::SocketAddr>) -> Target {
-    Target { place, processes, redis }
+fn target(place: Place, processes: Vec<Process>, redis: Option<SocketAddr>, cores: Cores) -> Target {
+    Target { place, processes, redis, cores }
 }
 
 fn beside_this_program() -> anyhow::Result<PathBuf> {

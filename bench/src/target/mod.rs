@@ -15,6 +15,7 @@ use anyhow::Context;
 use relay_client::Endpoint;
 
 use self::process::Process;
+use crate::affinity::Cores;
 use crate::meter;
 
 pub(crate) use self::contender::Contender;
@@ -27,6 +28,8 @@ pub(crate) struct Target {
     /// Empty if it runs already.
     processes: Vec<Process>,
     redis: Option<SocketAddr>,
+    /// Where it runs, and where its load does.
+    pub cores: Cores,
 }
 
 /// How to reach it, and what it speaks.
