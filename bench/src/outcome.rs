@@ -63,8 +63,7 @@ impl Outcome {
         outcome.push(P999, Kind::Shown, 0, sample.latency_us(0.999));
         outcome.push("max µs", Kind::Shown, 0, sample.latency_us(1.0));
         outcome.push(CPU, Kind::Compared, 3, sample.cpu_us());
-        outcome.push("load %", Kind::Shown, 0, sample.common.load_share.map(|share| share * 100.0));
-        outcome.push(OTHERS, Kind::Shown, 0, sample.common.others_share.map(|share| share * 100.0));
+        outcome.push_shares(&sample);
         outcome.push(RESIDENT, Kind::Shown, 1, sample.resident().map(mib));
         if sample.common.processes.len() > 1 {
             for process in &sample.common.processes {
@@ -82,6 +81,13 @@ impl Outcome {
         if let Some(value) = value.filter(|value| value.is_finite()) {
             self.figures.push(Figure { name: name.into(), kind, decimals, value });
         }
+    }
+
+    /// Adds what the load needed of its core, and what other programs had.
+    pub fn push_shares(&mut self, sample: &Sample) {
+        let percent = |share: Option<f64>| share.map(|share| share * 100.0);
+        self.push("load %", Kind::Shown, 0, percent(sample.common.load_share));
+        self.push(OTHERS, Kind::Shown, 0, percent(sample.common.others_share));
     }
 
     /// Takes over a sample's verdict.

@@ -32,6 +32,9 @@ impl Growth {
                 let pairs = workload.pairs;
                 outcome.push(format!("CPU µs/msg, {pairs} pairs"), Kind::Compared, 2, *cost);
                 outcome.push(format!("p99 µs, {pairs} pairs"), Kind::Shown, 0, sample.latency_us(0.99));
+                if workload.pairs == self.many.pairs {
+                    outcome.push_shares(&sample);
+                }
                 outcome.absorb(sample);
             }
         }

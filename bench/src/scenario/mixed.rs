@@ -43,8 +43,7 @@ impl Mixed {
         }
         let busy = beside.get(1);
         outcome.push("busy msg/s", Kind::Compared, 0, busy.map(Sample::rate));
-        let load_share = busy.and_then(|busy| busy.common.load_share);
-        outcome.push("load %", Kind::Shown, 0, load_share.map(|share| share * 100.0));
+        busy.into_iter().for_each(|busy| outcome.push_shares(busy));
         alone.into_iter().chain(beside).for_each(|sample| outcome.absorb(sample));
         Ok(outcome)
     }

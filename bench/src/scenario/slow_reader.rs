@@ -45,6 +45,7 @@ impl SlowReader {
         outcome.push("RSS MiB with", Kind::Compared, 1, resident(&with));
         let held = with.get(1).map(|stuck| mib(stuck.late * stuck.frame_bytes as u64));
         outcome.push("MiB read late", Kind::Shown, 1, held);
+        with.first().into_iter().for_each(|with| outcome.push_shares(with));
         without.into_iter().chain(with).for_each(|sample| outcome.absorb(sample));
         Ok(outcome)
     }

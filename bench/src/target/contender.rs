@@ -217,7 +217,7 @@ fn build_tokio(folder: &Path) -> anyhow::Result<PathBuf> {
     let cargo = in_path("cargo").context("cargo is not in the PATH")?;
     let (manifest, output) = (folder.join("Cargo.toml"), folder.join("target"));
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--locked", "--manifest-path"]).arg(manifest);
+    command.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]).arg(manifest);
     run(command.arg("--target-dir").arg(&output), "cargo build")?;
     Ok(output.join("release").join(format!("peer-tokio-redis{}", env::consts::EXE_SUFFIX)))
 }
