@@ -171,8 +171,8 @@ make_venv() {
     fi
 }
 
-# The crowd of a thousand pairs holds two descriptors each, and so does the server.
-ulimit -n 16384 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+# Crowds of some thousand connections, in several set-ups at once, are all held by the one test process.
+ulimit -n 32768 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
 if [ -n "$soak" ]; then
     stage "tools" prepare

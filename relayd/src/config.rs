@@ -18,6 +18,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches};
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
+use crate::backend::CaBundle;
 use crate::backend::detect::StoreKind;
 use crate::http::{AllowedOrigins, Policy};
 use crate::logging::LogFormat;
@@ -39,6 +40,8 @@ pub struct Config {
     pub store: Option<StoreKind>,
     /// The Redis that was named.
     pub redis_url: Option<RedisUrl>,
+    /// The authority that vouches for it, instead of this machine's. Only where it is reached by TLS.
+    pub redis_ca: Option<CaBundle>,
     /// What every key and channel in Redis starts with.
     pub redis_prefix: String,
     /// How long a session lives without activity; whole seconds, at least 1.
@@ -89,13 +92,13 @@ impl Config {
         };
         let port = settings.read("port", &flags.port, |text| values::number(text, 0..=65535))?;
         let (message_bytes_max, memory_max) = judge_sizes(flags, settings)?;
+        let (store, redis_url, redis_ca) = judge_store(flags, settings)?;
         Ok(Config {
             port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_DEFAULT),
             listen: settings.read("listen", &flags.listen, values::ip)?,
-            store: settings.read("store", &flags.store, |text| {
-                values::word(text, &[("redis", StoreKind::Redis), ("memory", StoreKind::Memory)])
-            })?,
-            redis_url: settings.read_secret("redis_url", &flags.redis_url)?,
+            store,
+            redis_url,
+            redis_ca,
             redis_prefix: settings
                 .read("redis_prefix", &flags.redis_prefix, values::key_prefix)?
                 .unwrap_or_else(|| "relay:".to_owned()),
@@ -130,6 +133,25 @@ impl Config {
         self.heartbeat.as_secs().min(self.session_idle.as_secs() / 3).max(1)
     }
 }
+
+/// A bundle is given to have the server's certificate verified, so that it must not be forgotten where there is none.
+fn judge_store(flags: &Flags, settings: &Settings<'_>) -> Result<StoreChoice, Stop> {
+    let store = settings.read("store", &flags.store, |text| {
+        values::word(text, &[("redis", StoreKind::Redis), ("memory", StoreKind::Memory)])
+    })?;
+    let url: Option<RedisUrl> = settings.read_secret("redis_url", &flags.redis_url)?;
+    let ca = settings
+        .read("redis_ca", &flags.redis_ca, |path| CaBundle::read(path).map_err(|error| error.to_string()))?;
+    let is_verified = url.as_ref().is_some_and(RedisUrl::is_tls);
+    if ca.is_some() && !is_verified && store != Some(StoreKind::Memory) {
+        return Err(Stop::bad_value(
+            "REDIS_CA is set and REDIS_URL asks for no TLS: write rediss:// or rediss+sentinel://, or leave REDIS_CA out",
+        ));
+    }
+    Ok((store, url, ca))
+}
+
+type StoreChoice = (Option<StoreKind>, Option<RedisUrl>, Option<CaBundle>);
 
 fn judge_policy(flags: &Flags, settings: &Settings<'_>) -> Result<Policy, Stop> {
     let origins = settings.read("allowed_origins", &flags.allowed_origins, |text| {

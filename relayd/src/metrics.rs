@@ -4,10 +4,15 @@
 //! is a line of text per sample, so it is written by hand; a metrics library would hold a second copy of every number
 //! behind atomics, for the sake of these few lines.
 
-use std::fmt::{Display, Write as _};
+mod nodes;
+mod page;
 
 use protocol::close::CloseCode;
-use protocol::ids::Role;
+use protocol::ids::{NodeId, Role};
+use relayd_core::relay::NodeCounts;
+
+use self::page::{COUNTER, GAUGE, Page};
+use crate::backend::BusCounts;
 
 /// The content type of [`Metrics::write_text`]: the Prometheus text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -23,14 +28,18 @@ pub struct Metrics {
     pub sessions: u64,
     /// Gauge: links between two connections of this node.
     pub links_local: u64,
-    /// Gauge: links to a connection of another node.
+    /// Gauge: links to a connection of another node that stand.
     pub links_remote: u64,
+    /// Gauge: links to another node that it has not accepted yet.
+    pub links_opening: u64,
     /// Connections accepted.
     pub accepts: u64,
     /// Frames that went to the other role, by the sender's [`Role::index`].
     pub frames: [u64; 2],
     /// Their payload bytes, by the sender's [`Role::index`].
     pub frame_bytes: [u64; 2],
+    /// Frames put whole into the stream to another node, by the sender's [`Role::index`].
+    pub frames_to_nodes: [u64; 2],
     /// Frames dropped because nobody held the other role, by the sender's [`Role::index`].
     pub frames_absent: [u64; 2],
     /// Heartbeats answered.
@@ -43,6 +52,12 @@ pub struct Metrics {
     pub buffer_bytes: u64,
     /// Gauge: the store answers.
     pub store_up: bool,
+    /// The streams to other nodes.
+    pub nodes: NodeCounts,
+    /// Gauge: seconds since this node heard its own probe; 0 without other nodes.
+    pub probe_age_secs: u64,
+    /// The bus.
+    pub bus: BusCounts,
     closes: [u64; CloseCode::ALL.len()],
     answers: [u64; STATUS_CLASSES.len()],
 }
@@ -63,8 +78,9 @@ impl Metrics {
         }
     }
 
-    /// Appends every sample, in the format that [`CONTENT_TYPE`] names. `store` is `redis` or `memory`.
-    pub fn write_text(&self, store: &str, out: &mut String) {
+    /// Appends every sample, in the format that [`CONTENT_TYPE`] names. `store` is `redis` or `memory`,
+    /// `node` this node.
+    pub fn write_text(&self, store: &str, node: NodeId, out: &mut String) {
         let mut page = Page { out, family: "" };
         page.single("relay_sessions", GAUGE, "Sessions of which this node holds a role.", self.sessions);
         page.single(
@@ -98,6 +114,8 @@ impl Metrics {
         page.labelled("code", CloseCode::ALL.iter().zip(self.closes).map(|(code, n)| (code.code(), n)));
         page.family("relay_http_answers_total", COUNTER, "HTTP answers, by status class.");
         page.labelled("status", STATUS_CLASSES.into_iter().zip(self.answers));
+        self.write_nodes(node, &mut page);
+        self.write_bus(&mut page);
     }
 }
 
@@ -105,41 +123,6 @@ fn by_role(counts: [u64; 2]) -> impl Iterator<Item = (Role, u64)> {
     Role::ALL.into_iter().map(move |role| (role, counts[role.index()]))
 }
 
-/// The text under way.
-struct Page<'a> {
-    out: &'a mut String,
-    /// The family that labelled samples belong to.
-    family: &'static str,
-}
-
-impl Page<'_> {
-    fn single(&mut self, name: &'static str, kind: &str, help: &str, value: u64) {
-        self.family(name, kind, help);
-        self.line(format_args!("{name} {value}"));
-    }
-
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
-        self.family = name;
-        self.line(format_args!("# HELP {name} {help}"));
-        self.line(format_args!("# TYPE {name} {kind}"));
-    }
-
-    fn labelled<V: Display>(&mut self, label: &str, samples: impl IntoIterator<Item = (V, u64)>) {
-        let name = self.family;
-        for (value, count) in samples {
-            self.line(format_args!("{name}{{{label}=\"{value}\"}} {count}"));
-        }
-    }
-
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        // Writing into a string has no way to fail.
-        let written = writeln!(self.out, "{line}");
-        debug_assert!(written.is_ok());
-    }
-}
-
-const GAUGE: &str = "gauge";
-const COUNTER: &str = "counter";
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 #[cfg(test)]
@@ -150,7 +133,7 @@ mod tests {
 
     fn text(metrics: &Metrics) -> String {
         let mut out = String::new();
-        metrics.write_text("redis", &mut out);
+        metrics.write_text("redis", NodeId::from_bytes([0xA5; 16]), &mut out);
         out
     }
 
@@ -172,7 +155,7 @@ mod tests {
                 assert!(labels.is_empty() || (labels.starts_with('{') && labels.ends_with("\"}")), "{line}");
             }
         }
-        assert!(samples.len() > 30);
+        assert!(samples.len() > 50);
     }
 
     #[test]
@@ -184,6 +167,7 @@ mod tests {
         }
         let text = text(&metrics);
         for line in [
+            &format!("relay_node_info{{node=\"{}\"}} 1", "a5".repeat(16)),
             "relay_store_up{store=\"redis\"} 1",
             "relay_frames_total{from=\"workstation\"} 3",
             "relay_frames_total{from=\"phone\"} 4",

@@ -123,9 +123,9 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
     match decision.store {
         StoreKind::Memory => Ok(Backend::memory(idle_secs, TableLimits::default(), node)),
         StoreKind::Redis => {
-            let prefix = config.redis_prefix.clone();
+            let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
             Backend::redis(
-                RedisSettings { url: decision.redis_url, prefix, idle_secs, node },
+                RedisSettings { url: decision.redis_url, ca, prefix, idle_secs, node },
                 wakeable.wake(),
             )
         }

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 fn link_narrow(relay: &Relay) -> Pair {
     let session = Session::register(relay);
     let join = |role| {
-        let wire = Wire::connect_narrow(relay.addr_of(role), 64 << 10);
+        let wire = Wire::connect_narrow(relay.next_addr(&session, role), 64 << 10);
         Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(role))
     };
     let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
@@ -58,14 +58,16 @@ fn a_reader_that_stops_blocks_its_sender_and_loses_nothing(set_up: SetUp) {
     let bystander = Bystander::start(&relay);
     for from in Role::BOTH {
         let mut pair = link_narrow(&relay);
+        let session = pair.session.clone();
         pair.expect_alive();
         let (bytes, count) = flood(&pair.session, from, TOTAL_BYTES);
         let mut checker = Checker::new(&pair.session, from);
-        let before = relay.node(from).process().resident_kib();
+        let resident = || relay.node_of(&session, from).process().resident_kib();
+        let before = resident();
         let (sender, reader) = pair.from(from);
         let sent = sender.ws().wire().send_until_blocked(&bytes, PATIENCE);
         assert!(sent < TOTAL_BYTES / 2, "{sent} bytes were taken though nobody reads");
-        let grown = relay.node(from).process().resident_kib().saturating_sub(before);
+        let grown = resident().saturating_sub(before);
         assert!(grown < 8 * 1024, "{grown} KiB more for one reader that stopped");
         thread::scope(|scope| {
             scope.spawn(|| sender.ws().wire().send(&bytes[sent..]));

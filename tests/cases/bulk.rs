@@ -14,7 +14,7 @@ const BYTES: usize = 16 << 20;
 fn link(relay: &Relay) -> Pair {
     let session = Session::register(relay);
     let workstation = Peer::join(relay, &session, Role::Workstation);
-    let wire = Wire::connect_narrow(relay.addr_of(Role::Phone), 32 << 10);
+    let wire = Wire::connect_narrow(relay.next_addr(&session, Role::Phone), 32 << 10);
     let phone = Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(Role::Phone));
     Pair::linked(session, workstation, phone)
 }

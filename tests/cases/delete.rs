@@ -30,7 +30,7 @@ fn both_are_told_and_closed(set_up: SetUp) {
     }
     pair.session.delete(relay.addr()).expect(404);
     for role in Role::BOTH {
-        let mut ws = Ws::connect(relay.addr_of(role));
+        let mut ws = Ws::connect(relay.next_addr(&pair.session, role));
         ws.text(&pair.session.hello(role).json());
         ws.expect_close(4401);
     }

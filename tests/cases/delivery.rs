@@ -59,7 +59,7 @@ fn the_first_frame_of_an_absence_is_answered_to_version_2(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let hello = session.hello(Role::Workstation).v2();
-    let mut workstation = Peer::join_as(relay.addr_of(Role::Workstation), &hello);
+    let mut workstation = Peer::join_as(relay.addr(), &hello);
     for absence in 1..=3u64 {
         workstation.text("anybody?");
         workstation.expect(&Event::Absent);

@@ -60,7 +60,7 @@ fn an_endless_message_of_tiny_pieces_costs_little(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let mut pair = Pair::link(&relay);
-    let before = relay.node(Role::Workstation).process().resident_kib();
+    let before = relay.node().process().resident_kib();
     let piece = FrameSpec::new(Opcode::Continuation, "p").unfinished().encode();
     let nothing = FrameSpec::new(Opcode::Continuation, "").unfinished().encode();
     let ws = pair.workstation.ws();
@@ -70,7 +70,7 @@ fn an_endless_message_of_tiny_pieces_costs_little(set_up: SetUp) {
     let _ = ws.wire().try_send(&FrameSpec::new(Opcode::Ping, "all in").encode());
     match ws.message() {
         Ok(Message::Pong(_)) => {
-            let grown = relay.node(Role::Workstation).process().resident_kib().saturating_sub(before);
+            let grown = relay.node().process().resident_kib().saturating_sub(before);
             assert!(grown < 2 * 1024, "{grown} KiB for 150,000 bytes in pieces");
         }
         Ok(Message::Close(code, _)) => assert!(matches!(code, 1008 | 1009 | 1013), "{code}"),

@@ -31,7 +31,7 @@ fn members_come_in_any_order_and_unknown_ones_are_ignored(set_up: SetUp) {
             r#"{{"x":[{{}},null],"type":"h\u0065llo","s":"{id}","t":"{token}","r":"phone","y":{{"s":1}}}}"#
         ),
     ] {
-        let mut ws = Ws::connect(relay.addr_of(Role::Phone));
+        let mut ws = Ws::connect(relay.next_addr(&session, Role::Phone));
         ws.text(&text);
         Peer::joined(ws, &session.hello(Role::Phone)).leave();
     }
@@ -44,8 +44,8 @@ fn four_kib_are_allowed(set_up: SetUp) {
     let bare = of_length(0).json().len();
     let hello = of_length(4096 - bare);
     assert_eq!(hello.json().len(), 4096);
-    Peer::join_as(relay.addr_of(Role::Phone), &hello).leave();
-    let mut ws = Ws::connect(relay.addr_of(Role::Phone));
+    Peer::join_as(relay.next_addr(&session, Role::Phone), &hello).leave();
+    let mut ws = Ws::connect(relay.next_addr(&session, Role::Phone));
     ws.text(&of_length(4097 - bare).json());
     ws.expect_close(1009);
 }
@@ -55,7 +55,7 @@ fn it_may_be_fragmented(set_up: SetUp) {
     let session = Session::register(&relay);
     let hello = session.hello(Role::Phone);
     let json = hello.json();
-    let mut ws = Ws::connect(relay.addr_of(Role::Phone));
+    let mut ws = Ws::connect(relay.next_addr(&session, Role::Phone));
     let pieces: Vec<&[u8]> = json.as_bytes().chunks(1).collect();
     ws.fragments(Opcode::Text, &pieces);
     Peer::joined(ws, &hello).leave();
@@ -67,7 +67,7 @@ fn it_may_come_in_the_same_segment_as_the_upgrade(set_up: SetUp) {
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
     let hello = session.hello(Role::Phone);
     let together = [request_with_hello(&hello), FrameSpec::text("first").encode()].concat();
-    let mut wire = Wire::connect(relay.addr_of(Role::Phone));
+    let mut wire = Wire::connect(relay.next_addr(&session, Role::Phone));
     wire.send(&together);
     let mut phone = Peer::joined(Upgrade::accepted(wire).0, &hello);
     workstation.expect(&Event::Joined(0));
@@ -81,7 +81,7 @@ fn it_may_come_byte_by_byte(set_up: SetUp) {
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
     let hello = session.hello(Role::Phone);
-    let mut wire = Wire::connect(relay.addr_of(Role::Phone));
+    let mut wire = Wire::connect(relay.next_addr(&session, Role::Phone));
     for byte in [request_with_hello(&hello), FrameSpec::text("slow").encode()].concat() {
         wire.send(&[byte]);
     }
@@ -107,7 +107,7 @@ fn frames_behind_it_arrive_in_order(set_up: SetUp) {
             pipelined.extend(FrameSpec::text(&format!("frame {number}")).encode());
         }
         pipelined.extend(FrameSpec::text(r#"{"type":"hb"}"#).encode());
-        let mut ws = Ws::connect(relay.addr_of(role));
+        let mut ws = Ws::connect(relay.next_addr(&session, role));
         ws.wire().send(&pipelined);
         let mut eager = Peer::joined(ws, &hello);
         waiting.expect(&Event::Joined(0));
@@ -145,7 +145,7 @@ fn odd_versions_and_instances_are_ignored(set_up: SetUp) {
         ("n", "[]"),
     ] {
         let hello = session.hello(Role::Workstation).member(name, value);
-        let mut peer = Peer::join_as(relay.addr_of(Role::Workstation), &hello);
+        let mut peer = Peer::join_as(relay.addr(), &hello);
         peer.text("to nobody");
         // Of version 1, so it is told nothing of the absence.
         peer.fence();

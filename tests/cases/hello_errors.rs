@@ -96,7 +96,7 @@ fn frames_behind_a_refused_hello_go_nowhere(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, mut phone } = Pair::link(&relay);
     let wrong = Session { token: "0".repeat(32), ..session };
-    let mut ws = Ws::connect(relay.addr_of(Role::Phone));
+    let mut ws = Ws::connect(relay.next_addr(&wrong, Role::Phone));
     let mut bytes = FrameSpec::text(&wrong.hello(Role::Phone).json()).encode();
     for _ in 0..100 {
         bytes.extend(FrameSpec::text("forged").encode());

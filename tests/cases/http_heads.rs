@@ -2,7 +2,7 @@
 
 use relay_tests::harness::http::{Http, exchange, fetch};
 use relay_tests::harness::wire::End;
-use relay_tests::harness::{Bystander, Relay, Role, SetUp};
+use relay_tests::harness::{Bystander, Relay, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
@@ -30,7 +30,7 @@ fn a_huge_head_costs_nothing(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     fetch(relay.addr(), "/health").expect(200);
-    let before = relay.node(Role::Workstation).process().resident_kib();
+    let before = relay.node().process().resident_kib();
     for size in [256 << 10, 20 << 20] {
         for filler in ["x", "X: y\r\n", "\r"] {
             let mut http = Http::connect(relay.addr());
@@ -44,7 +44,7 @@ fn a_huge_head_costs_nothing(set_up: SetUp) {
             }
         }
     }
-    let grown = relay.node(Role::Workstation).process().resident_kib().saturating_sub(before);
+    let grown = relay.node().process().resident_kib().saturating_sub(before);
     assert!(grown < 2 * 1024, "{grown} KiB for heads of which 8 KiB are allowed");
     bystander.done();
 }

@@ -108,7 +108,7 @@ fn a_client_that_closes_its_side_gets_every_answer(set_up: SetUp) {
     let (fresh, mut used) = (Http::connect(relay.addr()), Http::connect(relay.addr()));
     used.send(request("GET", "/health", &[], ""));
     used.response().expect(200);
-    let process = relay.node(Role::Workstation).process();
+    let process = relay.node().process();
     // While it is stopped, all of it comes together: what the server sees first is requests and their end in one.
     process.signal("STOP");
     let mut all = [fresh, used];

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use relay_tests::harness::http::{Http, fetch, request};
 use relay_tests::harness::process::allow_descriptors;
 use relay_tests::harness::wire::{End, Wire};
-use relay_tests::harness::{Bystander, Relay, Role, SetUp};
+use relay_tests::harness::{Bystander, Relay, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(a_trickling_head_ends_at_the_deadline, two_thousand_half_requests_cost_little);
@@ -46,7 +46,7 @@ fn two_thousand_half_requests_cost_little(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     fetch(relay.addr(), "/health").expect(200);
-    let before = relay.node(Role::Workstation).process().resident_kib();
+    let before = relay.node().process().resident_kib();
     let mut half: Vec<Wire> = Vec::new();
     for _ in 0..2000 {
         let mut wire = Wire::connect(relay.addr());
@@ -55,7 +55,7 @@ fn two_thousand_half_requests_cost_little(set_up: SetUp) {
     }
     // A new client gets in, and by then they all have been seen.
     fetch(relay.addr(), "/health").expect(200);
-    let grown = relay.node(Role::Workstation).process().resident_kib().saturating_sub(before);
+    let grown = relay.node().process().resident_kib().saturating_sub(before);
     assert!(grown < 20 * 1024, "{grown} KiB for 2,000 half requests");
     for mut wire in half {
         let end = wire.read_to_end("the deadline of half a request");

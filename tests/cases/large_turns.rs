@@ -57,7 +57,7 @@ fn fill_memory(relay: &Relay) -> Vec<Peer> {
 }
 
 fn buffered(relay: &Relay) -> u64 {
-    relay.node(Role::Workstation).metric("relay_buffer_bytes")
+    relay.node().metric("relay_buffer_bytes")
 }
 
 /// One byte now and then, until told to be quick.

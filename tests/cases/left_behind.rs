@@ -6,7 +6,7 @@ use relay_tests::harness::guard::read_until;
 use relay_tests::harness::http::{Http, request};
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade, Ws};
-use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::harness::{Event, Pair, Peer, Relay, Relayd, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(every_kind_of_end_gives_everything_back);
@@ -26,10 +26,13 @@ const WAYS: [fn(&Relay); 10] = [
 ];
 
 /// What `/metrics` says when nobody is there but who asks.
-const NOTHING_LEFT: [&str; 5] = [
+const NOTHING_LEFT: [&str; 8] = [
     r#"relay_connections{protocol="http"} 1"#,
     r#"relay_connections{protocol="websocket"} 0"#,
     r#"relay_links{to="local"} 0"#,
+    r#"relay_links{to="remote"} 0"#,
+    "relay_links_opening 0",
+    "relay_window_bytes 0",
     "relay_sessions 0",
     "relay_buffer_bytes 0",
 ];
@@ -38,16 +41,17 @@ fn every_kind_of_end_gives_everything_back(set_up: SetUp) {
     let relay = Relay::start(set_up);
     // Once for whatever is opened once and kept.
     WAYS.iter().for_each(|end| end(&relay));
-    let before = descriptors_when_empty(&relay);
+    let before: Vec<usize> = relay.nodes().iter().map(descriptors_when_empty).collect();
     for end in WAYS.iter().cycle().take(5 * WAYS.len()) {
         end(&relay);
     }
-    assert_eq!(descriptors_when_empty(&relay), before);
+    let after: Vec<usize> = relay.nodes().iter().map(descriptors_when_empty).collect();
+    assert_eq!(after, before, "by node");
 }
 
-/// Waits until nothing is left. The descriptors of the server then, that of this one look included.
-fn descriptors_when_empty(relay: &Relay) -> usize {
-    let mut watch = Http::connect(relay.addr());
+/// Waits until nothing is left on a node. Its descriptors then, that of this one look included.
+fn descriptors_when_empty(node: &Relayd) -> usize {
+    let mut watch = Http::connect(node.addr());
     for gauge in NOTHING_LEFT {
         read_until(gauge, || {
             watch.send(request("GET", "/metrics", &[], ""));
@@ -55,7 +59,7 @@ fn descriptors_when_empty(relay: &Relay) -> usize {
             page.text().lines().any(|line| line == gauge).then_some(())
         });
     }
-    relay.node(Role::Workstation).process().descriptors()
+    node.process().descriptors()
 }
 
 fn leave(relay: &Relay) {
@@ -100,11 +104,15 @@ fn reset_before_the_hello(relay: &Relay) {
 }
 
 fn be_taken_over(relay: &Relay) {
-    let Pair { session, mut workstation, mut phone } = Pair::link(relay);
-    let newer = Peer::join(relay, &session, Role::Workstation);
-    workstation.expect_closed(4409);
-    phone.expect(&Event::Left);
-    newer.leave();
+    for role in Role::BOTH {
+        let Pair { session, workstation, phone } = Pair::link(relay);
+        let (mut older, mut stayer) =
+            if role == Role::Workstation { (workstation, phone) } else { (phone, workstation) };
+        let newer = Peer::join(relay, &session, role);
+        older.expect_closed(4409);
+        stayer.expect(&Event::Left);
+        newer.leave();
+    }
 }
 
 fn be_deleted(relay: &Relay) {

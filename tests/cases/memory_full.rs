@@ -63,7 +63,7 @@ fn only_as_many_stuck_readers_go_as_must(set_up: SetUp) {
     let stuck: Vec<Pair> = (0..STUCK).map(|_| stuck(&relay)).collect();
     holders.into_iter().for_each(Holder::finish);
     bystander.done();
-    let node = relay.node(Role::Workstation);
+    let node = relay.node();
     let cut = node.metric(r#"relay_closes_total{code="1013"}"#);
     assert!(cut >= 1, "they fitted in: {} bytes", node.metric("relay_buffer_bytes"));
     assert!(STUCK - cut >= MEMORY_MAX / EACH_MAX - 1, "{cut} of {STUCK} were cut, though more fit in");
@@ -87,7 +87,7 @@ fn half_requests_go_before_a_websocket(set_up: SetUp) {
     // A new client gets in, and by then they all have been seen.
     fetch(relay.addr(), "/health").expect(200);
     holder.finish();
-    let node = relay.node(Role::Workstation);
+    let node = relay.node();
     assert_eq!(node.metric(r#"relay_closes_total{code="1013"}"#), 0);
     let left = node.metric(r#"relay_connections{protocol="http"}"#);
     assert!((50..300).contains(&left), "{left} of 300 half requests are left");

@@ -15,7 +15,7 @@ on_each_setup!(
 fn link(relay: &Relay, raw: &[Role]) -> Pair {
     let session = Session::register(relay);
     let join = |role| {
-        let (addr, hello) = (relay.addr_of(role), session.hello(role));
+        let (addr, hello) = (relay.next_addr(&session, role), session.hello(role));
         if raw.contains(&role) { Peer::join_raw(addr, &hello) } else { Peer::join_as(addr, &hello) }
     };
     let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));

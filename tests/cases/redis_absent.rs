@@ -19,7 +19,7 @@ fn the_node_waits_for_it() {
     ws.text(&session.hello(Role::Phone).json());
     ws.expect_close(1013);
     redis.restart();
-    relay.node(Role::Workstation).wait_ready(200);
+    relay.node().wait_ready(200);
     assert_eq!(fetch(relay.addr(), "/ready").json().text("store"), "redis");
     Pair::link(&relay).expect_alive();
 }

@@ -24,11 +24,11 @@ fn a_redis_that_hangs_is_found_out_and_stops_no_local_pair() {
         let Event::Text(text) = pair.phone.event() else { panic!("no frame") };
         checker.take(&text);
     }
-    relay.node(Role::Workstation).wait_ready(503);
+    relay.node().wait_ready(503);
     post(relay.addr(), "/api/register", "").expect(503);
     pair.expect_alive();
     redis.process().signal("CONT");
-    relay.node(Role::Workstation).wait_ready(200);
+    relay.node().wait_ready(200);
     post(relay.addr(), "/api/register", "").expect(200);
     pair.expect_alive();
     bystander.done();
@@ -43,7 +43,7 @@ fn a_request_caught_by_the_hang_is_answered_in_the_end() {
     caught.send(request("POST", "/api/register", &[], "{}"));
     caught.response().expect(503);
     redis.process().signal("CONT");
-    relay.node(Role::Workstation).wait_ready(200);
+    relay.node().wait_ready(200);
     caught.send(request("POST", "/api/register", &[], "{}"));
     caught.response().expect(200);
 }
@@ -66,7 +66,7 @@ fn cut_connections_are_dialled_again() {
             (response.status == 200).then(|| response.json())
         });
         let session = Session { id: session.text("sessionId").into(), token: session.text("token").into() };
-        relay.node(Role::Workstation).wait_ready(200);
+        relay.node().wait_ready(200);
         read_until("a claim to succeed", || Peer::try_join(&relay, &session, Role::Phone).ok());
     }
     bystander.done();

@@ -13,12 +13,12 @@ fn node(redis: &Redis) -> Relay {
 /// Kills Redis and waits until the node has noticed.
 fn lose(redis: &mut Redis, relay: &Relay) {
     redis.kill();
-    relay.node(Role::Workstation).wait_ready(503);
+    relay.node().wait_ready(503);
 }
 
 fn find(redis: &mut Redis, relay: &Relay) {
     redis.restart();
-    relay.node(Role::Workstation).wait_ready(200);
+    relay.node().wait_ready(200);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn everybody_is_told_and_the_process_ends_well(set_up: SetUp) {
     let lonely_session = Session::register(&relay);
     let mut lonely = Peer::join(&relay, &lonely_session, Role::Phone);
     let mut unjoined = Ws::connect(relay.addr());
-    relay.node(Role::Workstation).process().signal("TERM");
+    relay.node().process().signal("TERM");
     for role in Role::BOTH {
         // Version 2 is told that this is a drain; what is said of the peer may come before it.
         let (peer, _) = new.from(role);
@@ -54,7 +54,7 @@ fn what_was_taken_in_is_delivered(set_up: SetUp) {
     }
     // The server has read all of them, and the phone none; fewer bytes than would pause the workstation.
     workstation.fence();
-    relay.node(Role::Workstation).process().signal("TERM");
+    relay.node().process().signal("TERM");
     for number in 0..150 {
         phone.expect_text(&format!("{number:01000}"));
     }
@@ -68,7 +68,7 @@ fn a_client_that_does_not_read_delays_it_no_longer_than_allowed(set_up: SetUp) {
     let Pair { mut workstation, phone, .. } = Pair::link(&relay);
     let plenty = FrameSpec::text(&"p".repeat(100_000)).encode().repeat(300);
     workstation.ws().wire().send_until_blocked(&plenty, Duration::from_millis(500));
-    relay.node(Role::Workstation).process().signal("TERM");
+    relay.node().process().signal("TERM");
     expect_end(relay);
     drop(phone);
 }
@@ -76,7 +76,7 @@ fn a_client_that_does_not_read_delays_it_no_longer_than_allowed(set_up: SetUp) {
 fn an_idle_node_ends_at_once(set_up: SetUp) {
     for signal in ["TERM", "INT"] {
         let relay = Relay::start(set_up);
-        relay.node(Role::Workstation).process().signal(signal);
+        relay.node().process().signal(signal);
         read_until("the listener to close", || TcpStream::connect(relay.addr()).is_err().then_some(()));
         expect_end(relay);
     }

@@ -1,5 +1,6 @@
 //! A server that was stopped and goes on hears what came meanwhile before it calls anybody silent.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
     let mut pairs: Vec<Pair> = (0..4).map(|_| Pair::link(&relay)).collect();
     let mut numbered: Vec<_> =
         pairs.iter().map(|pair| Numbered::new(&pair.session, Role::Workstation)).collect();
-    relay.node(Role::Workstation).process().signal("STOP");
+    relay.node().process().signal("STOP");
     // Longer than three intervals, in which nobody is silent for one.
     for _ in 0..9 {
         for (pair, numbered) in pairs.iter_mut().zip(&mut numbered) {
@@ -32,7 +33,7 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
         }
         let_pass(Duration::from_millis(500));
     }
-    relay.node(Role::Workstation).process().signal("CONT");
+    relay.node().process().signal("CONT");
     for pair in &mut pairs {
         let mut checker = Checker::new(&pair.session, Role::Workstation);
         for _ in 0..9 {
@@ -55,15 +56,44 @@ fn a_crowd_that_speaks_meanwhile_stays() {
         threads.into_iter().map(|thread| thread.join().expect("all linked")).collect()
     });
     groups.iter_mut().for_each(|pairs| speak(pairs));
-    relay.node(Role::Workstation).process().signal("STOP");
+    relay.node().process().signal("STOP");
     for _ in 0..13 {
         groups.iter_mut().for_each(|pairs| speak(pairs));
         let_pass(Duration::from_secs(1));
     }
     groups.iter_mut().for_each(|pairs| speak(pairs));
-    relay.node(Role::Workstation).process().signal("CONT");
+    relay.node().process().signal("CONT");
     groups.iter_mut().flatten().for_each(Pair::expect_alive);
-    assert_eq!(relay.node(Role::Workstation).metric(r#"relay_closes_total{code="4408"}"#), 0);
+    assert_eq!(relay.node().metric(r#"relay_closes_total{code="4408"}"#), 0);
+}
+
+/// Servers that are kept so busy that most of them are stopped between hearing of something and looking at the clock.
+#[test]
+fn whoever_speaks_stays_at_whatever_moment_the_stop_comes() {
+    let relays: Vec<Relay> = (0..12).map(|_| start(SetUp::Memory, 1)).collect();
+    let mut pairs: Vec<Pair> = relays.iter().map(Pair::link).collect();
+    let are_stopped = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for pair in &mut pairs {
+            let pongs = || pair.workstation.ws().send(&FrameSpec::new(Opcode::Pong, "busy"));
+            scope.spawn(|| repeat_until(&are_stopped, pongs));
+        }
+        relays.iter().for_each(|relay| relay.node().process().signal("STOP"));
+        are_stopped.store(true, Ordering::Relaxed);
+    });
+    // Longer than three intervals, in which nobody is silent for one.
+    for _ in 0..8 {
+        speak(&mut pairs);
+        let_pass(Duration::from_millis(500));
+    }
+    relays.iter().for_each(|relay| relay.node().process().signal("CONT"));
+    pairs.iter_mut().for_each(Pair::expect_alive);
+}
+
+fn repeat_until(is_over: &AtomicBool, mut act: impl FnMut()) {
+    while !is_over.load(Ordering::Relaxed) {
+        act();
+    }
 }
 
 fn link_many(relay: &Relay, count: usize) -> Vec<Pair> {

@@ -74,5 +74,5 @@ fn a_reader_that_stops_for_good_is_cut() {
         workstation.expect(&Event::Left);
     });
     workstation.fence();
-    assert_eq!(relay.node(Role::Workstation).metric(r#"relay_closes_total{code="4408"}"#), 1);
+    assert_eq!(relay.node().metric(r#"relay_closes_total{code="4408"}"#), 1);
 }

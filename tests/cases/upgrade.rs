@@ -85,7 +85,7 @@ fn compression_is_offered_in_vain(set_up: SetUp) {
     let join = |role| {
         let offer = "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame";
         let upgrade = Upgrade::default().header("Sec-WebSocket-Extensions", offer);
-        Peer::join_over(upgrade.open(relay.addr_of(role)), &session.hello(role))
+        Peer::join_over(upgrade.open(relay.next_addr(&session, role)), &session.hello(role))
     };
     let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
     Pair::linked(session.clone(), workstation, phone).expect_alive();
@@ -95,11 +95,9 @@ fn another_implementation_gets_along(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
-    let (mut phone, _) = tungstenite::client(
-        format!("ws://{}/ws", relay.addr_of(Role::Phone)),
-        std::net::TcpStream::connect(relay.addr_of(Role::Phone)).unwrap(),
-    )
-    .unwrap();
+    let addr = relay.next_addr(&session, Role::Phone);
+    let stream = std::net::TcpStream::connect(addr).unwrap();
+    let (mut phone, _) = tungstenite::client(format!("ws://{addr}/ws"), stream).unwrap();
     phone.send(session.hello(Role::Phone).json().into()).unwrap();
     let read = |phone: &mut tungstenite::WebSocket<_>| phone.read().unwrap().into_text().unwrap().to_string();
     assert!(read(&mut phone).contains("hello-ack"));

@@ -33,10 +33,21 @@ pub struct SlowReader {
 pub struct Seen {
     /// Bytes that the workstation could send while nobody read.
     pub sent: usize,
-    /// Resident KiB of each node: before, and the most while the phone did not read.
-    pub resident: [(u64, u64); 2],
+    /// Resident KiB of each node.
+    pub resident: [Resident; 2],
     /// Frames that the pairs beside exchanged meanwhile.
     pub beside: u64,
+}
+
+/// What one node held, in KiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Resident {
+    /// Before the phone stopped to read.
+    pub before: u64,
+    /// When its workstation was blocked.
+    pub blocked: u64,
+    /// The most from then on until it read again.
+    pub most: u64,
 }
 
 impl SlowReader {
@@ -53,16 +64,14 @@ impl SlowReader {
         let frames = (0..FRAMES).flat_map(|_| FrameSpec::text(&numbered.text(FRAME_BYTES)).encode());
         let bytes: Vec<u8> = frames.collect();
         let resident = || [0, 1].map(|at| fleet.node(at).process().resident_kib());
-        let (before, mut most) = (resident(), [0; 2]);
+        let before = resident();
         let sent = pair.workstation.ws().wire().send_until_blocked(&bytes, PATIENCE);
         assert!(sent < bytes.len() / 2, "{sent} bytes were taken though nobody reads");
-        let blocked_at = Instant::now();
-        loop {
-            most = [0, 1].map(|at| most[at].max(resident()[at]));
-            if blocked_at.elapsed() >= self.hold {
-                break;
-            }
+        let (blocked_at, blocked) = (Instant::now(), resident());
+        let mut most = blocked;
+        while blocked_at.elapsed() < self.hold {
             let_pass(LOOK_EVERY);
+            most = [0, 1].map(|at| most[at].max(resident()[at]));
         }
         let mut beside = 0;
         for mut talk in talking.done() {
@@ -73,7 +82,8 @@ impl SlowReader {
             beside += heard + talk.heard(Role::Workstation);
         }
         finish(&mut pair, &bytes[sent..]);
-        Seen { sent, resident: [0, 1].map(|at| (before[at], most[at])), beside }
+        let held = |at: usize| Resident { before: before[at], blocked: blocked[at], most: most[at] };
+        Seen { sent, resident: [0, 1].map(held), beside }
     }
 }
 

@@ -9,6 +9,7 @@ use protocol::ids::{Role, SessionId, TokenDigest};
 use protocol::message::Notice;
 use protocol::ws::control::PeerClose;
 
+use crate::note::Note;
 use crate::store::{Answer, Conn, Deleted, Registered, Request, Ticket};
 use crate::time::Time;
 use crate::wire::inbound::Kind;
@@ -147,6 +148,8 @@ pub enum Action {
         /// What came of it.
         outcome: Deleted,
     },
+    /// Write it into the log, or don't.
+    Note(Note),
 }
 
 /// What a Close frame says.

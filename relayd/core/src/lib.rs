@@ -8,6 +8,7 @@ pub mod deadlines;
 pub mod event;
 pub mod limits;
 pub mod node_link;
+pub mod note;
 mod pairs;
 mod peer;
 pub mod relay;

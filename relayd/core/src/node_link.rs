@@ -57,6 +57,23 @@ pub struct NodeLink {
     spoke_at: Time,
     /// Emptied batches, for the next ones.
     spare: Vec<Vec<u8>>,
+    /// The last batch that was put on the bus at all.
+    sent: u64,
+    /// Outlasts a start over.
+    counts: BatchCounts,
+}
+
+/// What became of the batches of a stream, or of several. Every count only rises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchCounts {
+    /// Put on the bus for the first time.
+    pub sent: u64,
+    /// Put on the bus once more.
+    pub repeated: u64,
+    /// Taken in.
+    pub received: u64,
+    /// Came though they had been taken in, and were dropped.
+    pub doubled: u64,
 }
 
 /// What a packet brought.
@@ -78,6 +95,16 @@ pub struct Outcome<'a> {
     pub taken: Taken<'a>,
 }
 
+impl BatchCounts {
+    /// Adds those of another stream.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.repeated += other.repeated;
+        self.received += other.received;
+        self.doubled += other.doubled;
+    }
+}
+
 impl NodeLink {
     /// A stream of which nothing was sent. `incarnation` is higher than that of any earlier one to the same node.
     pub fn new(incarnation: u64, now: Time) -> Self {
@@ -95,7 +122,19 @@ impl NodeLink {
             asked_at: None,
             spoke_at: now,
             spare: Vec::new(),
+            sent: 0,
+            counts: BatchCounts::default(),
         }
+    }
+
+    /// What became of its batches so far.
+    pub const fn counts(&self) -> BatchCounts {
+        self.counts
+    }
+
+    /// How many batches are not acknowledged, and their bytes.
+    pub fn window(&self) -> (usize, usize) {
+        (self.window.len(), self.window_bytes)
     }
 
     /// Bytes that wait to be sent or acknowledged.
@@ -140,6 +179,9 @@ impl NodeLink {
         header.write_to(out);
         if let Some(batch) = batch {
             out.extend_from_slice(batch);
+            self.counts.sent += u64::from(self.next > self.sent);
+            self.counts.repeated += u64::from(self.next <= self.sent);
+            self.sent = self.sent.max(self.next);
             self.next += 1;
         }
         (self.owes_ack, self.asks_repeat, self.spoke_at) = (false, false, now);
@@ -188,7 +230,7 @@ impl NodeLink {
     /// over as well.
     fn meet(&mut self, theirs: u64, fresh: u64, now: Time) {
         if self.acked > 0 {
-            *self = NodeLink::new(fresh, now);
+            *self = NodeLink { counts: self.counts, ..NodeLink::new(fresh, now) };
         }
         (self.theirs, self.received, self.next) = (Some(theirs), 0, 1);
         (self.owes_ack, self.asks_repeat, self.asked_at) = (true, false, None);
@@ -197,6 +239,7 @@ impl NodeLink {
     fn take<'a>(&mut self, header: &Header, items: &'a [u8], now: Time) -> Taken<'a> {
         if header.number == self.received + 1 {
             self.received += 1;
+            self.counts.received += 1;
             self.owes_ack = true;
             self.asked_at = None;
             return Taken::Items(items);
@@ -204,6 +247,7 @@ impl NodeLink {
         let is_gap = header.number > self.received || header.last > self.received;
         if header.number != 0 {
             self.owes_ack = true;
+            self.counts.doubled += u64::from(header.number <= self.received);
         }
         if is_gap && self.asked_at.is_none_or(|at| now.since(at) >= REPEAT_AFTER) {
             (self.owes_ack, self.asks_repeat, self.asked_at) = (true, true, Some(now));

@@ -9,11 +9,13 @@ mod ends;
 mod frames;
 mod nodes;
 mod remote;
+mod report;
 mod revival;
 mod sessions;
 
 use self::nodes::Nodes;
 use self::remote::Remote;
+pub use self::report::NodeCounts;
 use self::revival::Revival;
 pub use self::revival::STOPPED_AFTER;
 

@@ -29,9 +29,14 @@ pub(super) struct Flags {
     #[arg(long, env = "PUBLIC_WS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) public_ws_url: Option<OsString>,
 
-    /// The Redis that all nodes share. Unset: redis://127.0.0.1:6379, or memory if nothing listens there
+    /// The Redis that all nodes share; rediss:// for TLS, redis+sentinel://host,host/master-name for Sentinel. Unset:
+    /// redis://127.0.0.1:6379, or memory if nothing listens there
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) redis_url: Option<OsString>,
+
+    /// PEM file of the CA whose signature under Redis's certificate is believed [default: this machine's CAs]
+    #[arg(long, env = "REDIS_CA", hide_env_values = true, value_name = "FILE")]
+    pub(super) redis_ca: Option<OsString>,
 
     /// Where sessions are kept: redis or memory [default: see --redis-url]
     #[arg(long, value_name = "STORE")]

@@ -13,11 +13,15 @@ pub struct RedisUrl(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidRedisUrl {
     /// The scheme is none that is spoken.
-    #[error("write redis://[user][:password@]host[:port][/db], or unix:///path/to/socket")]
+    #[error(
+        "write redis://[user][:password@]host[:port][/db], rediss:// for TLS, redis+sentinel:// or unix:///path/to/socket"
+    )]
     Scheme,
-    /// TLS, which this program does not speak to Redis.
-    #[error("TLS to Redis is not built in: use redis:// to a local TLS tunnel such as stunnel")]
-    Tls,
+    /// What would switch off the verification of the certificate elsewhere.
+    #[error(
+        "there is a # in it: a certificate is always verified, --redis-ca names its CA; in a password write %23"
+    )]
+    Fragment,
     /// No host, or no path of a socket.
     #[error("there is no host in it: write redis://host:port")]
     Host,
@@ -27,12 +31,23 @@ pub enum InvalidRedisUrl {
     /// The database is none.
     #[error("its path must be the number of a database, such as /0")]
     Database,
+    /// Sentinels, and no name of a master, or none that they could have.
+    #[error("it must name the master: write redis+sentinel://host:port,host:port/master-name[/db]")]
+    Master,
+    /// The query of a URL that names sentinels asks for something else than to log in there.
+    #[error("its query may hold sentinel_username and sentinel_password only")]
+    Query,
     /// A space, control character or the like.
     #[error("it holds a character that no URL has; percent-encode it")]
     Character,
 }
 
 impl RedisUrl {
+    /// Whether the server is reached by TLS and its certificate verified.
+    pub fn is_tls(&self) -> bool {
+        ["rediss://", "valkeys://", "rediss+sentinel://"].iter().any(|scheme| self.0.starts_with(scheme))
+    }
+
     /// The whole URL, password included. For the connection only.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -57,7 +72,11 @@ impl FromStr for RedisUrl {
             "redis" | "valkey" => check_tcp(rest)?,
             "unix" | "redis+unix" | "valkey+unix" if rest.starts_with('/') => {}
             "unix" | "redis+unix" | "valkey+unix" => return Err(InvalidRedisUrl::Host),
-            "rediss" | "valkeys" => return Err(InvalidRedisUrl::Tls),
+            "rediss" | "valkeys" | "rediss+sentinel" if rest.contains('#') => {
+                return Err(InvalidRedisUrl::Fragment);
+            }
+            "rediss" | "valkeys" => check_tcp(rest)?,
+            "redis+sentinel" | "rediss+sentinel" => check_sentinel(rest)?,
             _ => return Err(InvalidRedisUrl::Scheme),
         }
         Ok(RedisUrl(text.to_owned()))
@@ -66,7 +85,31 @@ impl FromStr for RedisUrl {
 
 fn check_tcp(rest: &str) -> Result<(), InvalidRedisUrl> {
     let (authority, path) = split_authority(rest);
-    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+    check_address(without_user(authority))?;
+    check_database(path.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/'))
+}
+
+fn check_sentinel(rest: &str) -> Result<(), InvalidRedisUrl> {
+    let (authority, tail) = split_authority(rest);
+    without_user(authority).split(',').try_for_each(check_address)?;
+    let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+    let path = path.strip_prefix('/').unwrap_or_default();
+    let (master, database) = path.split_once('/').unwrap_or((path, ""));
+    // What a sentinel takes for a name.
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if master.is_empty() || !master.bytes().all(allowed) {
+        return Err(InvalidRedisUrl::Master);
+    }
+    check_database(database)?;
+    let names = ["sentinel_username", "sentinel_password"];
+    let known = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| names.contains(&name));
+    if !query.is_empty() && !query.split('&').all(known) {
+        return Err(InvalidRedisUrl::Query);
+    }
+    Ok(())
+}
+
+fn check_address(address: &str) -> Result<(), InvalidRedisUrl> {
     let (host, port) = match address.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (address, None),
@@ -77,11 +120,18 @@ fn check_tcp(rest: &str) -> Result<(), InvalidRedisUrl> {
     if host.is_empty() {
         return Err(InvalidRedisUrl::Host);
     }
-    let database = path.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/');
-    if !database.is_empty() && database.parse::<u32>().is_err() {
+    Ok(())
+}
+
+fn check_database(text: &str) -> Result<(), InvalidRedisUrl> {
+    if !text.is_empty() && text.parse::<u32>().is_err() {
         return Err(InvalidRedisUrl::Database);
     }
     Ok(())
+}
+
+fn without_user(authority: &str) -> &str {
+    authority.rsplit_once('@').map_or(authority, |(_, address)| address)
 }
 
 /// RFC 3986 §3.2: the authority ends at the first slash, question mark or number sign.
@@ -120,10 +170,30 @@ mod tests {
             ("redis://user:s3@cret@[::1]:6379", "redis://***@[::1]:6379"),
             ("valkey://h", "valkey://h"),
             ("unix:///run/redis.sock?pass=s3cret", "unix:///run/redis.sock"),
+            ("rediss://me:s3cret@h/1", "rediss://***@h/1"),
+            (
+                "rediss+sentinel://me:s3,cret@a:1,[::1],c/m.a-s_ter/2?sentinel_username=u&sentinel_password=s3cret",
+                "rediss+sentinel://***@a:1,[::1],c/m.a-s_ter/2",
+            ),
+            ("redis+sentinel://h/m/", "redis+sentinel://h/m/"),
         ] {
             let parsed: RedisUrl = url.parse().unwrap();
             assert_eq!((parsed.to_string().as_str(), parsed.reveal()), (shown, url));
             assert_eq!(format!("{parsed:?}"), format!("RedisUrl({shown})"));
+        }
+    }
+
+    #[test]
+    fn tls_is_what_the_scheme_says() {
+        for (url, is_tls) in [
+            ("redis://h", false),
+            ("redis+sentinel://h/m", false),
+            ("unix:///rediss://h", false),
+            ("rediss://h", true),
+            ("valkeys://h", true),
+            ("rediss+sentinel://h/m", true),
+        ] {
+            assert_eq!(url.parse::<RedisUrl>().unwrap().is_tls(), is_tls, "{url}");
         }
     }
 
@@ -134,7 +204,24 @@ mod tests {
             ("", Scheme),
             ("127.0.0.1:6379", Scheme),
             ("http://h", Scheme),
-            ("rediss://h", Tls),
+            ("sentinel://h/m", Scheme),
+            ("rediss://h/#insecure", Fragment),
+            ("rediss://:s3#cret@h", Fragment),
+            ("rediss+sentinel://h/m#insecure", Fragment),
+            ("rediss://:6379", Host),
+            ("redis+sentinel:///m", Host),
+            ("redis+sentinel://h,,h/m", Host),
+            ("redis+sentinel://h,:1/m", Host),
+            ("redis+sentinel://h,h:x/m", Port),
+            ("redis+sentinel://h", Master),
+            ("redis+sentinel://:s3@h/", Master),
+            ("redis+sentinel://h//0", Master),
+            ("redis+sentinel://h/m%20", Master),
+            ("redis+sentinel://h/m#s3", Master),
+            ("redis+sentinel://h/0/m", Database),
+            ("redis+sentinel://h/m/0/", Database),
+            ("redis+sentinel://h/m?password=s3cret", Query),
+            ("redis+sentinel://h/m?sentinel_password=s3&", Query),
             ("redis://", Host),
             ("redis://:6379", Host),
             ("redis://u:s3cret@:6379", Host),

@@ -18,7 +18,7 @@ fn the_defaults_are_the_documented_ones() {
     let config = read(&[]).unwrap();
     assert_eq!((config.port, config.listen), (3001, None));
     assert_eq!((config.store, &config.redis_url), (None, &None));
-    assert_eq!(config.redis_prefix, "relay:");
+    assert_eq!((config.redis_prefix.as_str(), &config.redis_ca), ("relay:", &None));
     assert_eq!((config.session_idle.as_secs(), config.heartbeat.as_secs()), (7200, 30));
     assert_eq!((config.stall.as_secs(), config.bus_hold.as_secs(), config.drain.as_secs()), (120, 60, 10));
     assert_eq!((config.message_bytes_max, config.memory_max), (16_777_216, 512 << 20));
@@ -97,6 +97,10 @@ fn a_bad_value_is_one_line_that_names_it_and_the_way_out() {
         (&["--port=70000"][..], "relayd: --port=\"70000\" is no good: write a whole number from 0 to 65535"),
         (&["--port="], "relayd: --port=\"\" is no good: write a whole number from 0 to 65535"),
         (&["--store", "disk"], "relayd: --store=\"disk\" is no good: write redis or memory"),
+        (
+            &["--redis-url=rediss://h", "--redis-ca=/no/such/file"],
+            "relayd: --redis-ca=\"/no/such/file\" is no good: it can't be read (",
+        ),
         (&["--log-format=xml"], "relayd: --log-format=\"xml\" is no good: write text or json"),
         (
             &["--session-idle-secs=0"],

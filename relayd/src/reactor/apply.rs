@@ -5,8 +5,8 @@ use relayd_core::event::{Action, Goodbye, Input};
 use relayd_core::store::Conn;
 use relayd_core::wire::outbound::close_words;
 
-use super::Reactor;
 use super::connection::{Joined, Stage};
+use super::{Reactor, notes};
 
 impl Reactor {
     /// Tells the core, and does what it says.
@@ -62,6 +62,7 @@ impl Reactor {
             Action::CancelClaim { conn } => self.backend.cancel(conn),
             Action::Registered { ticket, outcome } => self.on_registered(ticket, outcome),
             Action::Deleted { ticket, outcome } => self.on_deleted(ticket, &outcome),
+            Action::Note(note) => notes::log(note),
         }
         Ok(())
     }

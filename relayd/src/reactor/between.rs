@@ -96,6 +96,7 @@ impl Reactor {
         if message.bytes().len() <= PIECE_BYTES_MAX {
             let (now, kind) = (self.clock.now(), message.kind());
             self.relay.put_frame(handle, kind, true, message.bytes().len(), message.bytes(), now);
+            self.count_frame_to_node(open);
             message.give_back(self);
             return self.relay.is_paused(conn).then_some(Stop::Wait);
         }
@@ -106,6 +107,12 @@ impl Reactor {
         };
         open.outgoing = Some(Box::new(Outgoing { handle, kind, chunk, at: 0 }));
         (!self.pump(conn, open)).then_some(Stop::Wait)
+    }
+
+    fn count_frame_to_node(&mut self, open: &Open) {
+        if let Some(joined) = open.joined {
+            self.metrics.frames_to_nodes[joined.role.index()] += 1;
+        }
     }
 
     /// Puts pieces of a large message into the stream while there is room. True if nothing is left of it.
@@ -122,6 +129,9 @@ impl Reactor {
             let piece = &outgoing.chunk[outgoing.at..end];
             self.relay.put_frame(outgoing.handle, outgoing.kind, end == len, len, piece, now);
             outgoing.at = end;
+            if end == len {
+                self.count_frame_to_node(open);
+            }
         }
         self.conns.pool.give_back(outgoing.chunk);
         !self.relay.is_paused(conn)

@@ -274,16 +274,22 @@ impl Reactor {
     }
 
     fn metrics_text(&mut self) -> String {
-        let websockets = self.relay.connections() as u64;
+        let (websockets, now) = (self.relay.connections() as u64, self.clock.now());
         self.metrics.http_connections = self.conns.len() as u64 - websockets;
         self.metrics.ws_connections = websockets;
         self.metrics.sessions = self.relay.sessions() as u64;
         self.metrics.links_local = self.relay.links() as u64;
         self.metrics.links_remote = self.relay.links_remote() as u64;
+        self.metrics.links_opening = self.relay.links_opening() as u64;
+        self.metrics.nodes = self.relay.node_counts();
+        // Without other nodes there is no probe, and nothing to hear.
+        let probe_age = if self.relay.is_alone() { Duration::ZERO } else { self.relay.probe_age(now) };
+        self.metrics.probe_age_secs = probe_age.as_secs();
+        self.metrics.bus = self.backend.bus_counts();
         self.metrics.buffer_bytes = self.conns.pool.lent() as u64;
         self.metrics.store_up = *self.backend.status() == Status::Available;
         let mut text = String::new();
-        self.metrics.write_text(self.backend.kind(), &mut text);
+        self.metrics.write_text(self.backend.kind(), self.relay.node(), &mut text);
         text
     }
 }

@@ -13,6 +13,7 @@ mod conns;
 mod exchange;
 mod forward;
 mod memory;
+mod notes;
 mod read;
 mod signals;
 mod write;
@@ -104,6 +105,9 @@ const ANSWERS_PER_TURN: usize = 1024;
 
 /// Turns in a row that may put timers off because more events wait.
 const DEFERRALS_MAX: u32 = 64;
+
+/// After a turn that began so long after the last one, nobody is judged before one more poll.
+const POLL_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Events that one poll brings at most.
 const EVENTS_PER_TURN: usize = 1024;
@@ -215,11 +219,13 @@ impl Reactor {
             other => other?,
         }
         self.clock.tick();
-        if !self.relay.is_alone() && self.clock.gap() > STOPPED_AFTER {
+        let passed = self.clock.gap();
+        if !self.relay.is_alone() && passed > STOPPED_AFTER {
             tracing::warn!("this node stood still: clients are read again once it knows what it missed");
             self.handle(Input::Revived);
         }
-        let has_heard_all = self.dispatch();
+        // A stop may have come between the poll and the look at the clock: then these events are older than it is.
+        let has_heard_all = self.dispatch() && passed < POLL_AGAIN_AFTER;
         self.serve_ready();
         self.drain_bus();
         self.drain_backend();

@@ -133,7 +133,8 @@ impl Node {
     pub fn dial(url: &str, prefix: &str, idle_secs: u64) -> Self {
         let id = NodeId::random().expect("randomness");
         let (wake, woken) = bounded(1);
-        let settings = RedisSettings { url: url.to_owned(), prefix: prefix.to_owned(), idle_secs, node: id };
+        let settings =
+            RedisSettings { url: url.to_owned(), ca: None, prefix: prefix.to_owned(), idle_secs, node: id };
         // Full means that a wake is pending already.
         let wake = move || _ = wake.try_send(());
         let backend = Backend::redis(settings, wake).expect("a usable URL");

@@ -8,12 +8,12 @@ use super::role::Role;
 use super::session::Session;
 use super::talk::Talk;
 
-/// A Redis of its own and the nodes on it.
+/// The nodes on one Redis, which is mostly their own.
 #[derive(Debug)]
 pub struct Fleet {
     nodes: Vec<Relayd>,
     options: Options,
-    redis: Redis,
+    redis: Option<Redis>,
 }
 
 impl Fleet {
@@ -26,8 +26,12 @@ impl Fleet {
     pub fn start_with(count: usize, keep: Keep, options: &Options) -> Self {
         let redis = Redis::start(keep);
         let options = options.clone().env("REDIS_URL", &redis.url());
-        let nodes = (0..count).map(|_| Relayd::start_ready(&options)).collect();
-        Self { nodes, options, redis }
+        Self { redis: Some(redis), ..Self::on(count, &options) }
+    }
+
+    /// Starts nodes on a Redis that the options name and somebody else owns.
+    pub fn on(count: usize, options: &Options) -> Self {
+        Self { nodes: Relayd::start_many(count, options), options: options.clone(), redis: None }
     }
 
     /// One of the nodes, in the order of their starts.
@@ -47,7 +51,7 @@ impl Fleet {
 
     /// The Redis below.
     pub fn redis(&mut self) -> &mut Redis {
-        &mut self.redis
+        self.redis.as_mut().expect("a Redis of its own")
     }
 
     /// Starts one more node.

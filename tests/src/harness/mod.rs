@@ -1,9 +1,10 @@
 //! What every case is built from, lowest floor first.
 //!
-//! [`guard`], [`random`] and [`process`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes; [`redis`],
-//! [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
+//! [`guard`], [`random`], [`process`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
+//! [`redis`], [`tls`], [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
 //! [`bystander`] and [`talk`] judge what is delivered. [`fleet`] is a service whose nodes come and go.
 
+pub mod authority;
 pub mod bystander;
 pub mod dial;
 pub mod fleet;
@@ -19,12 +20,15 @@ pub mod redis;
 pub mod relay;
 pub mod relayd;
 pub mod role;
+pub mod sentinel;
 pub mod sequence;
 pub mod session;
 pub mod talk;
+pub mod tls;
 pub mod wire;
 pub mod ws;
 
+pub use authority::Authority;
 pub use bystander::Bystander;
 pub use fleet::Fleet;
 pub use pair::Pair;
@@ -35,26 +39,12 @@ pub use role::Role;
 pub use session::{Hello, Session};
 pub use talk::{Talk, Talking};
 
-/// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory`, `name::redis` and `name::two_nodes`.
+/// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory`, `name::redis`, `name::two_nodes` and
+/// `name::three_nodes`.
 #[macro_export]
 macro_rules! on_each_setup {
     ($($name:ident),+ $(,)?) => {
-        $(mod $name {
-            #[test]
-            fn memory() {
-                super::$name($crate::harness::SetUp::Memory);
-            }
-
-            #[test]
-            fn redis() {
-                super::$name($crate::harness::SetUp::Redis);
-            }
-
-            #[test]
-            fn two_nodes() {
-                super::$name($crate::harness::SetUp::TwoNodes);
-            }
-        })+
+        $($crate::on_setups!($name: memory Memory, redis Redis, two_nodes TwoNodes, three_nodes ThreeNodes);)+
     };
 }
 
@@ -62,16 +52,20 @@ macro_rules! on_each_setup {
 #[macro_export]
 macro_rules! on_one_node {
     ($($name:ident),+ $(,)?) => {
-        $(mod $name {
-            #[test]
-            fn memory() {
-                super::$name($crate::harness::SetUp::Memory);
-            }
+        $($crate::on_setups!($name: memory Memory, redis Redis);)+
+    };
+}
 
-            #[test]
-            fn redis() {
-                super::$name($crate::harness::SetUp::Redis);
-            }
-        })+
+/// What both are made of: the tests of one `fn(SetUp)`, each with the name of its set-up.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! on_setups {
+    ($name:ident: $($test:ident $set_up:ident),+) => {
+        mod $name {
+            $(#[test]
+            fn $test() {
+                super::$name($crate::harness::SetUp::$set_up);
+            })+
+        }
     };
 }

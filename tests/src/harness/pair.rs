@@ -28,7 +28,7 @@ impl Pair {
     /// Registers a session and links two clients of version 2.
     pub fn link_v2(relay: &Relay) -> Self {
         let session = Session::register(relay);
-        let join = |role| Peer::join_as(relay.addr_of(role), &session.hello(role).v2());
+        let join = |role| Peer::join_as(relay.next_addr(&session, role), &session.hello(role).v2());
         let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
         Self::linked(session, workstation, phone)
     }

@@ -57,7 +57,7 @@ pub struct Peer {
 impl Peer {
     /// Joins a session as version 1.
     pub fn join(relay: &Relay, session: &Session, role: Role) -> Self {
-        Self::join_as(relay.addr_of(role), &session.hello(role))
+        Self::join_as(relay.next_addr(session, role), &session.hello(role))
     }
 
     /// Joins with this hello.
@@ -77,7 +77,7 @@ impl Peer {
 
     /// Says hello as version 1 where it may be refused: then the code of the Close.
     pub fn try_join(relay: &Relay, session: &Session, role: Role) -> Result<Self, u16> {
-        Self::try_join_over(Ws::connect(relay.addr_of(role)), &session.hello(role))
+        Self::try_join_over(Ws::connect(relay.next_addr(session, role)), &session.hello(role))
     }
 
     /// Reads the ack of a hello that was sent already.

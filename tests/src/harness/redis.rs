@@ -27,6 +27,7 @@ pub struct Redis {
     port: u16,
     dir: PathBuf,
     keep: Keep,
+    more: Vec<String>,
     process: Option<Process>,
 }
 
@@ -60,25 +61,26 @@ impl Shared {
 impl Redis {
     /// Starts a private server and waits until it answers.
     pub fn start(keep: Keep) -> Self {
-        // Between our letting go of a free port and the server's taking it, somebody else may: then try the next.
-        for _ in 0..10 {
+        Self::start_with(keep, Vec::new)
+    }
+
+    /// The same with more arguments, which are asked for anew at each try: another port may have to be found.
+    pub fn start_with(keep: Keep, mut more: impl FnMut() -> Vec<String>) -> Self {
+        in_ten_tries("redis-server", || {
             let mut redis = Self::absent(keep);
-            if redis.try_start() {
-                return redis;
-            }
-        }
-        panic!("no private Redis in ten tries: is redis-server installed?");
+            redis.more = more();
+            redis.try_start().then_some(redis)
+        })
     }
 
     /// A free port and a place for the data, with no server there yet.
     pub fn absent(keep: Keep) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap().port();
         let name =
             format!("relay-test-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = env::temp_dir().join(name);
         fs::create_dir_all(&dir).unwrap();
-        Self { port, dir, keep, process: None }
+        Self { port: free_port(), dir, keep, more: Vec::new(), process: None }
     }
 
     /// Starts it, again or for the first time, on the same port.
@@ -103,27 +105,19 @@ impl Redis {
         self.process.as_ref().expect("it does not run")
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     fn try_start(&mut self) -> bool {
-        let mut process = Process::spawn(&mut self.command()).expect("redis-server must be installed");
-        let log = Log::collect(process.child().stdout.take().unwrap());
-        let id = process.id().to_string();
-        let is_up = guard::read_until("a private Redis to answer", || {
-            if process.ended().is_some() {
-                return Some(false);
-            }
-            process_id(&self.url()).map(|answered| answered == id)
-        });
-        if !is_up {
-            eprintln!("{}", log.tail(5));
-            return false;
-        }
-        self.process = Some(process);
-        true
+        self.process = try_spawn(&mut self.command(), &self.url()).map(|(process, _)| process);
+        self.process.is_some()
     }
 
     fn command(&self) -> Command {
@@ -131,7 +125,7 @@ impl Redis {
         let append = if self.keep == Keep::Everything { "yes" } else { "no" };
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         command.args(["--appendonly", append, "--appendfsync", "always"]);
-        command.arg("--dir").arg(&self.dir).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.arg("--dir").arg(&self.dir).args(&self.more);
         command
     }
 }
@@ -141,6 +135,35 @@ impl Drop for Redis {
         self.process = None;
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// A port that nobody listens on. Between our letting go of it and a server's taking it, somebody else may.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
+}
+
+/// Tries again, where a start failed as somebody else took its port.
+pub(super) fn in_ten_tries<T>(what: &str, mut start: impl FnMut() -> Option<T>) -> T {
+    let found = (0..10).find_map(|_| start());
+    found.unwrap_or_else(|| panic!("no {what} in ten tries: is it installed?"))
+}
+
+/// Starts a server and waits until it answers at `url`; `None` if it ended, or another one answered. Gives its log too.
+pub(super) fn try_spawn(command: &mut Command, url: &str) -> Option<(Process, Log)> {
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = Process::spawn(command).expect("redis-server must be installed");
+    let log = Log::collect(process.child().stdout.take().unwrap());
+    let id = process.id().to_string();
+    let is_up = guard::read_until("a private Redis to answer", || {
+        if process.ended().is_some() {
+            return Some(false);
+        }
+        process_id(url).map(|answered| answered == id)
+    });
+    if !is_up {
+        eprintln!("{}", log.tail(5));
+    }
+    is_up.then_some((process, log))
 }
 
 /// A connection to a server that must be there.
@@ -154,8 +177,10 @@ fn try_connect(url: &str) -> redis::RedisResult<redis::Connection> {
     Ok(connection)
 }
 
+/// Which process answers, once it has loaded what it kept.
 fn process_id(url: &str) -> Option<String> {
     let mut connection = try_connect(url).ok()?;
+    redis::cmd("PING").exec(&mut connection).ok()?;
     let info: String = redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
     info.lines().find_map(|line| line.strip_prefix("process_id:")).map(|id| id.trim().to_owned())
 }

@@ -1,11 +1,14 @@
 //! The service as a case sees it: one set-up, one or more nodes, and which of them each role talks to.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::redis::Shared;
 use super::relayd::{Options, Relayd};
 use super::role::Role;
+use super::session::Session;
 
 /// How the service is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,19 @@ pub enum SetUp {
     Redis,
     /// Two nodes with one Redis: the workstation talks to the first, the phone to the second.
     TwoNodes,
+    /// Three nodes with one Redis: the workstation talks to the first, and each connection that a session's phone opens
+    /// goes to another node than its last one: the second, the third, the first, and round again.
+    ThreeNodes,
+}
+
+impl SetUp {
+    const fn nodes(self) -> usize {
+        match self {
+            SetUp::Memory | SetUp::Redis => 1,
+            SetUp::TwoNodes => 2,
+            SetUp::ThreeNodes => 3,
+        }
+    }
 }
 
 /// A running service.
@@ -23,7 +39,12 @@ pub enum SetUp {
 pub struct Relay {
     nodes: Vec<Relayd>,
     store: Option<(Shared, String)>,
+    hops: Option<Hops>,
 }
+
+/// How many connections the phone of each session has opened, by the session's id.
+#[derive(Debug, Default)]
+struct Hops(Mutex<HashMap<String, usize>>);
 
 impl Relay {
     /// Starts a set-up with every default.
@@ -33,7 +54,6 @@ impl Relay {
 
     /// Starts a set-up; every node gets the same options.
     pub fn start_with(set_up: SetUp, options: &Options) -> Self {
-        let count = if set_up == SetUp::TwoNodes { 2 } else { 1 };
         let store = (set_up != SetUp::Memory).then(|| (Shared::open(), fresh_prefix()));
         let options = match &store {
             None => options.clone().arg("--store", "memory"),
@@ -41,31 +61,42 @@ impl Relay {
                 options.clone().env("REDIS_URL", redis.url()).arg("--redis-prefix", prefix)
             }
         };
-        Self { nodes: (0..count).map(|_| Relayd::start_ready(&options)).collect(), store }
+        let hops = (set_up == SetUp::ThreeNodes).then(Hops::default);
+        Self { nodes: Relayd::start_many(set_up.nodes(), &options), store, hops }
     }
 
-    /// A service of nodes that the case started itself.
+    /// A service of nodes that the case started itself. The workstation talks to the first, the phone to the last.
     pub fn of(nodes: Vec<Relayd>) -> Self {
         assert!(!nodes.is_empty());
-        Self { nodes, store: None }
+        Self { nodes, store: None, hops: None }
     }
 
-    /// The node that a role talks to.
-    pub fn node(&self, role: Role) -> &Relayd {
-        match role {
-            Role::Workstation => &self.nodes[0],
-            Role::Phone => &self.nodes[self.nodes.len() - 1],
+    /// Where the next connection of this role goes. Ask once for each: where the phone hops, the answers differ.
+    pub fn next_addr(&self, session: &Session, role: Role) -> SocketAddr {
+        if let (Some(hops), Role::Phone) = (&self.hops, role) {
+            hops.count(session);
         }
+        self.node_of(session, role).addr()
     }
 
-    /// Where a role connects.
-    pub fn addr_of(&self, role: Role) -> SocketAddr {
-        self.node(role).addr()
+    /// The node that the latest connection of this role went to.
+    pub fn node_of(&self, session: &Session, role: Role) -> &Relayd {
+        let at = match (role, &self.hops) {
+            (Role::Workstation, _) => 0,
+            (Role::Phone, None) => self.nodes.len() - 1,
+            (Role::Phone, Some(hops)) => hops.so_far(session) % self.nodes.len(),
+        };
+        &self.nodes[at]
+    }
+
+    /// The first node, or the only one: workstations talk to it, and so does whoever has no role.
+    pub fn node(&self) -> &Relayd {
+        &self.nodes[0]
     }
 
     /// Where requests that belong to no role go.
     pub fn addr(&self) -> SocketAddr {
-        self.nodes[0].addr()
+        self.node().addr()
     }
 
     /// The only node of a set-up that has one, or the first.
@@ -78,9 +109,24 @@ impl Relay {
         &self.nodes
     }
 
+    /// The same, to end them.
+    pub fn nodes_mut(&mut self) -> &mut [Relayd] {
+        &mut self.nodes
+    }
+
     /// URL and key prefix of the Redis below; `None` for the embedded store.
     pub fn redis(&self) -> Option<(&str, &str)> {
         self.store.as_ref().map(|(redis, prefix)| (redis.url(), prefix.as_str()))
+    }
+}
+
+impl Hops {
+    fn count(&self, session: &Session) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(session.id.clone()).or_default() += 1;
+    }
+
+    fn so_far(&self, session: &Session) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&session.id).copied().unwrap_or_default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -74,9 +75,10 @@ impl Options {
 }
 
 /// What the contract reads from the environment: taken out of ours, so that only a case's own options count.
-const CONTRACT_VARIABLES: [&str; 9] = [
+const CONTRACT_VARIABLES: [&str; 10] = [
     "PORT",
     "REDIS_URL",
+    "REDIS_CA",
     "PUBLIC_WS_URL",
     "SESSION_IDLE_SECS",
     "HEARTBEAT_INTERVAL_SECS",
@@ -119,6 +121,17 @@ impl Relayd {
         let relayd = Self::start(options);
         relayd.wait_ready(200);
         relayd
+    }
+
+    /// So many, each with these options, started together.
+    pub fn start_many(count: usize, options: &Options) -> Vec<Self> {
+        thread::scope(|scope| {
+            let starts: Vec<_> = (0..count).map(|_| scope.spawn(|| Self::start_ready(options))).collect();
+            starts
+                .into_iter()
+                .map(|start| start.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        })
     }
 
     /// Waits until `/ready` answers with this status.

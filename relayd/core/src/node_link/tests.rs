@@ -121,6 +121,7 @@ impl Bus {
 
 #[test]
 fn without_restarts_everything_arrives_once_and_in_order() {
+    let mut all = BatchCounts::default();
     for seed in 0..200 {
         let mut bus = Bus::new(seed);
         (0..2000).for_each(|_| bus.step(false));
@@ -129,9 +130,14 @@ fn without_restarts_everything_arrives_once_and_in_order() {
             assert_eq!(bus.ends[who].heard.unwrap_or(0), bus.ends[1 - who].said, "seed {seed}");
             assert_eq!(bus.ends[who].restarts, 0, "seed {seed}");
             assert!(bus.ends[who].link.is_idle(), "seed {seed}");
+            assert_eq!(bus.ends[who].link.window(), (0, 0), "seed {seed}");
+            let (here, there) = (bus.ends[who].link.counts(), bus.ends[1 - who].link.counts());
+            assert_eq!(here.sent, there.received, "seed {seed}: each batch is sent, and taken in, once");
+            all.add(here);
         }
         assert!(bus.faults > 20, "seed {seed}: {} faults", bus.faults);
     }
+    assert!(all.repeated > 0 && all.doubled > 0, "no fault was counted: {all:?}");
 }
 
 #[test]

@@ -5,22 +5,25 @@
 //! So do all links to other nodes when the bus is away for longer than [`Limits::bus_hold`](crate::limits::Limits).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use protocol::ids::NodeId;
 
 use super::{Relay, Timer};
 use crate::bus::{self, Message};
+use crate::event::Action;
 use crate::limits::{WINDOW_MIN, WINDOWS_MAX};
 use crate::node_link::item::{self, Item};
-use crate::node_link::{Header, NodeLink, Taken};
+use crate::node_link::{BatchCounts, Header, NodeLink, Taken};
+use crate::note::{Note, StreamEnd};
 use crate::time::Time;
 
 /// How often the bus is looked at.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Our own probe, heard within this, proves that we hear.
-const PROBE_FRESH: Duration = Duration::from_secs(2);
+pub(super) const PROBE_FRESH: Duration = Duration::from_secs(2);
 
 /// Silence, in time that we can judge, after which a node is gone.
 const SILENT_MAX: Duration = Duration::from_secs(4);
@@ -42,6 +45,10 @@ pub(super) struct Nodes {
     ticked_at: Time,
     /// The bus was away for longer than links outlast it, and is not back.
     is_cut_off: bool,
+    /// The last note of the own probe said that it is late.
+    pub is_late: bool,
+    /// Of the streams that are over.
+    pub past: BatchCounts,
 }
 
 /// Another node.
@@ -67,7 +74,14 @@ impl Nodes {
             listens_since: now,
             ticked_at: now,
             is_cut_off: false,
+            is_late: false,
+            past: BatchCounts::default(),
         }
+    }
+
+    /// Every stream.
+    pub fn streams(&self) -> impl Iterator<Item = &NodeLink> {
+        self.known.values().map(|node| &node.link)
     }
 
     /// The next probe is sent at once; only it proves from here on that this node hears. Gives its number.
@@ -113,7 +127,7 @@ impl Relay {
         self.nodes.known.values().map(|node| node.link.pending()).sum()
     }
 
-    /// How long ago this node last heard its own probe, or began to listen for it.
+    /// How long ago this node last heard its own probe, or began to listen for one.
     pub fn probe_age(&self, now: Time) -> Duration {
         now.since(self.nodes.probe_heard_at.unwrap_or(self.nodes.listens_since))
     }
@@ -150,6 +164,7 @@ impl Relay {
                         // The store names the others' holds again, and with them the links to open.
                         self.check_all(now);
                     }
+                    self.note_probe(now);
                 }
                 self.catch_up(now);
                 None
@@ -170,6 +185,7 @@ impl Relay {
             Taken::Nothing => None,
         };
         if outcome.restarted {
+            self.push(Action::Note(Note::StreamOver { node: from, why: StreamEnd::Restarted }));
             self.end_links_over(from);
         }
         self.unblock(from);
@@ -204,17 +220,28 @@ impl Relay {
                 // A turn that came late says nothing of the others.
                 node.silent += elapsed.min(2 * TICK);
             }
-            let is_lost = is_cut_off || node.silent > SILENT_MAX;
-            let is_unused = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
-            if is_lost || (is_unused && !self.remotes.values().any(|remote| remote.node == id)) {
-                over.push(id);
-            }
+            let is_unused = || {
+                let is_quiet = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
+                is_quiet && !self.remotes.values().any(|remote| remote.node == id)
+            };
+            let why = if node.silent > SILENT_MAX {
+                Some(StreamEnd::Silent)
+            } else if is_cut_off {
+                Some(StreamEnd::CutOff)
+            } else {
+                is_unused().then_some(StreamEnd::Unused)
+            };
+            over.extend(why.map(|why| (id, why)));
         }
-        for id in over {
-            self.nodes.known.remove(&id);
+        for (id, why) in over {
+            if let Some(node) = self.nodes.known.remove(&id) {
+                self.nodes.past.add(node.link.counts());
+            }
+            self.push(Action::Note(Note::StreamOver { node: id, why }));
             self.end_links_over(id);
             self.forget_wishes_for(id);
         }
+        self.note_probe(now);
         self.repeat_wishes(now);
         self.catch_up(now);
     }
@@ -231,13 +258,14 @@ impl Relay {
 
     fn node_mut(&mut self, id: NodeId, now: Time) -> &mut Node {
         let fresh = self.nodes.incarnation + 1;
-        let node = self.nodes.known.entry(id).or_insert_with(|| Node {
-            link: NodeLink::new(fresh, now),
-            silent: Duration::ZERO,
-            used_at: now,
-            blocks: false,
-        });
         self.nodes.incarnation = fresh;
-        node
+        match self.nodes.known.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                self.actions.push_back(Action::Note(Note::StreamBegan { node: id }));
+                let link = NodeLink::new(fresh, now);
+                place.insert(Node { link, silent: Duration::ZERO, used_at: now, blocks: false })
+            }
+        }
     }
 }

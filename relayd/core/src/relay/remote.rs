@@ -13,6 +13,7 @@ use super::Relay;
 use crate::event::{Action, Delivery};
 use crate::limits::CREDIT_BYTES;
 use crate::node_link::item::{Item, LinkKey, PIECE_BYTES_MAX};
+use crate::note::{LinkStep, Note};
 use crate::pairs::Wish;
 use crate::peer::{Peer, State, Target};
 use crate::store::{Conn, Holder, Request};
@@ -37,7 +38,7 @@ pub(crate) struct Remote {
     pub role: Role,
     key: LinkKey,
     /// The other node's name for the link, once it stands.
-    theirs: Option<u32>,
+    pub theirs: Option<u32>,
     /// Payload bytes that may still be sent. Below zero by less than one piece.
     credit: i64,
     /// A large message was sent: nothing more until all credit is back.
@@ -49,11 +50,6 @@ pub(crate) struct Remote {
 }
 
 impl Relay {
-    /// How many links to other nodes stand or are being opened.
-    pub fn links_remote(&self) -> usize {
-        self.remotes.len()
-    }
-
     /// True if `conn` is linked by this handle.
     pub fn is_linked_by(&self, conn: Conn, handle: u32) -> bool {
         self.peer(conn).and_then(Peer::target) == Some(Target::There(handle))
@@ -101,7 +97,7 @@ impl Relay {
             Item::Ask { session, workstation, phone } => self.on_ask(from, session, workstation, phone, now),
             Item::Open { session, key, handle } => self.on_open(from, session, key, handle, now),
             Item::Accept { handle, own } => self.on_accept(from, handle, own, now),
-            Item::Gone { session, role, generation } => self.on_gone_there(session, role, generation),
+            Item::Gone { session, role, generation } => self.on_gone_there(from, session, role, generation),
             Item::Left { handle } => self.on_left_there(from, handle),
             Item::Evict { session, role, generation, same } => {
                 self.on_evicted(session, role, generation, same, now);
@@ -230,10 +226,16 @@ impl Relay {
         self.join_remote(handle, now);
     }
 
-    fn on_gone_there(&mut self, session: SessionId, role: Role, generation: u64) {
+    fn on_gone_there(&mut self, from: NodeId, session: SessionId, role: Role, generation: u64) {
         let Some(pair) = self.pairs.of_mut(session) else { return };
         if pair.wish.is_some_and(|wish| wish.holder.generation == generation) {
             pair.wish = None;
+            self.push(Action::Note(Note::Link {
+                step: LinkStep::Gone,
+                node: from,
+                session,
+                role: role.other(),
+            }));
             self.push(Action::Submit(Request::Release { session, role, generation }));
         }
     }
@@ -307,6 +309,9 @@ impl Relay {
             owed: CREDIT,
             owes_all: false,
         };
+        if theirs.is_none() {
+            self.note_link(LinkStep::Opening, &remote);
+        }
         self.remotes.insert(self.next_handle, remote);
         self.next_handle
     }
@@ -315,9 +320,10 @@ impl Relay {
     /// room, so that links that come and go never make a queue longer.
     fn join_remote(&mut self, handle: u32, now: Time) {
         let Some(remote) = self.remotes.get(&handle) else { return };
-        let (conn, session, role) = (remote.conn, remote.session, remote.role);
+        let &Remote { node, conn, session, role, .. } = remote;
         self.set_state(conn, State::Linked { session, role, to: Target::There(handle) });
         let missed = self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed));
+        self.push(Action::Note(Note::Link { step: LinkStep::Accepted, node, session, role }));
         self.send(conn, Notice::PeerJoined { role: role.other(), missed });
         self.push(Action::Resume { conn });
         if self.peer(conn).is_some_and(|peer| !peer.congested) {
@@ -328,6 +334,7 @@ impl Relay {
     /// The link ended on the other side: its connection here is told, if it was told of the link.
     pub(super) fn end_remote(&mut self, handle: u32) {
         let Some(remote) = self.remotes.remove(&handle) else { return };
+        self.note_link(LinkStep::EndedThere, &remote);
         let conn = remote.conn;
         if self.peer(conn).and_then(Peer::target) != Some(Target::There(handle)) {
             return;
@@ -340,6 +347,7 @@ impl Relay {
     /// The link ended on this side: the other node is told, if it was told of the link.
     pub(super) fn leave_remote(&mut self, handle: u32, now: Time) {
         let Some(remote) = self.remotes.remove(&handle) else { return };
+        self.note_link(LinkStep::EndedHere, &remote);
         if let Some(theirs) = remote.theirs {
             self.tell(remote.node, Item::Left { handle: theirs }, now);
         }

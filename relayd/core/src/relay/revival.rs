@@ -67,3 +67,23 @@ impl Relay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::NodeId;
+
+    use super::*;
+    use crate::event::Input;
+    use crate::limits::Limits;
+
+    #[test]
+    fn a_revived_node_is_not_deaf_before_its_probe_can_come_back() {
+        let started = Time::from_ms(1 << 40);
+        let mut relay = Relay::new(NodeId::from_bytes([1; 16]), false, Limits::default(), started);
+        let revived = started + Duration::from_secs(3600);
+        relay.handle(Input::Revived, revived);
+        assert_eq!(relay.probe_age(revived), Duration::ZERO);
+        let later = Duration::from_secs(2);
+        assert_eq!(relay.probe_age(revived + later), later);
+    }
+}

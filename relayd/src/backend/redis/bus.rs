@@ -58,7 +58,7 @@ impl Bus {
         settings: &RedisSettings,
         wake: impl Fn() + Send + Clone + 'static,
     ) -> Result<Self, BackendError> {
-        let client = settings.bus_client()?;
+        let dialer = settings.bus_dialer()?;
         let (orders, to_publish) = bounded(OUTBOX_MAX);
         let (back, emptied) = bounded(OUTBOX_MAX + IN_HAND);
         let (redial, subscriber_orders) = bounded(1);
@@ -67,7 +67,7 @@ impl Bus {
         let (delivery, inbox) = inbox::pair(wake.clone());
         let tally = Arc::new(Tally::default());
         let publisher = Publisher {
-            client: client.clone(),
+            dialer: dialer.clone(),
             settings: settings.clone(),
             orders: to_publish,
             emptied: back,
@@ -75,7 +75,7 @@ impl Bus {
             _life: life.clone(),
         };
         let subscriber = Subscriber {
-            client,
+            dialer,
             settings: settings.clone(),
             channel: Keys::new(&settings.prefix).inbox(settings.node),
             redial: subscriber_orders,

@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use redis::Client;
 use relayd_core::store::Request;
 
 use super::backoff::Backoff;
+use super::dialer::Dialer;
 use super::link::{Exchanged, Fault, Link};
 use super::settings::RedisSettings;
 
@@ -24,7 +24,7 @@ pub(super) enum Report {
 
 /// The thread's state. It ends when either channel's other end is gone.
 pub(super) struct Commands<W> {
-    pub(super) client: Client,
+    pub(super) dialer: Dialer,
     pub(super) settings: RedisSettings,
     pub(super) batches: Receiver<Vec<Request>>,
     pub(super) reports: Sender<Report>,
@@ -45,7 +45,7 @@ impl<W: Fn()> Commands<W> {
         let mut backoff = Backoff::default();
         let mut reason = String::new();
         loop {
-            let fault = match Link::dial(&self.client, &self.settings) {
+            let fault = match Link::dial(&self.dialer, &self.settings) {
                 Ok(link) => {
                     reason.clear();
                     let since = Instant::now();

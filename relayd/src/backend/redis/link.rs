@@ -1,14 +1,14 @@
 //! One connection to Redis, from dialing to its first fault. Blocks, but never longer than its timeouts.
 
-use std::time::Duration;
-
-use redis::{Client, Cmd, Connection, RedisError, ServerError, Value};
+use redis::{Cmd, Connection, RedisError, ServerError, Value};
 use relayd_core::store::{Answer, Request};
 
+use super::dialer::Dialer;
 use super::keys::Keys;
 use super::reply;
 use super::scripts::{Call, Scripts};
 use super::settings::RedisSettings;
+use super::tls;
 
 /// A connection that has proved that this Redis does its work.
 pub(super) struct Link {
@@ -40,8 +40,8 @@ enum Reply {
 
 impl Link {
     /// Dials, and proves that the server is up, lets us in, and takes writes.
-    pub(super) fn dial(client: &Client, settings: &RedisSettings) -> Result<Link, Fault> {
-        let connection = dial(client)?;
+    pub(super) fn dial(dialer: &Dialer, settings: &RedisSettings) -> Result<Link, Fault> {
+        let connection = dialer.dial()?;
         let keys = Keys::new(&settings.prefix);
         let mut probe = redis::cmd("DEL");
         probe.arg(keys.probe(settings.node));
@@ -145,14 +145,6 @@ impl Link {
     }
 }
 
-/// A connection that was let in. Neither reading nor writing blocks for long.
-pub(super) fn dial(client: &Client) -> Result<Connection, Fault> {
-    let connection = client.get_connection_with_timeout(DIAL_TIMEOUT)?;
-    connection.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-    connection.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-    Ok(connection)
-}
-
 /// One command and its answer. After a fault a late answer may still come, so the connection is of no use any more.
 pub(super) fn ask(connection: &mut Connection, cmd: &Cmd) -> Result<Value, Fault> {
     connection.send_packed_command(&cmd.get_packed_command())?;
@@ -231,15 +223,9 @@ impl From<RedisError> for Fault {
         if error.is_timeout() {
             return Fault("it does not answer in time".to_owned());
         }
-        Fault(error.to_string())
+        Fault(tls::explain(&error).unwrap_or_else(|| error.to_string()))
     }
 }
-
-/// For dialing, and for each answer while the connection is set up.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A server that is silent for this long is away.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// About what one call takes on the wire.
 const CALL_BYTES: usize = 400;

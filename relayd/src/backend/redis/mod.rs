@@ -5,6 +5,7 @@ mod backoff;
 mod batch;
 mod bus;
 mod commands;
+mod dialer;
 mod dirty;
 mod inbox;
 mod keys;
@@ -12,9 +13,11 @@ mod link;
 mod publisher;
 mod reply;
 mod scripts;
+mod sentinel_url;
 mod settings;
 mod subscriber;
 mod tally;
+mod tls;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -33,6 +36,7 @@ use self::dirty::{Dirty, TAKEN_AT_ONCE};
 use self::link::Exchanged;
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
+pub use self::tls::{CaBundle, InvalidCaBundle};
 use super::{BackendError, Status};
 
 /// Sessions in Redis. Never blocks but in [`Redis::flush_and_stop`].
@@ -69,10 +73,10 @@ impl Redis {
         wake: impl Fn() + Send + Clone + 'static,
     ) -> Result<Self, BackendError> {
         let bus = Bus::start(&settings, wake.clone())?;
-        let client = settings.client()?;
+        let dialer = settings.dialer()?;
         let (batches, to_send) = bounded(1);
         let (told, reports) = bounded(REPORTS_MAX);
-        let commands = Commands { client, settings, batches: to_send, reports: told, wake };
+        let commands = Commands { dialer, settings, batches: to_send, reports: told, wake };
         let thread = thread::Builder::new().name("redis-commands".to_owned());
         let thread = thread.spawn(|| commands.run()).map_err(BackendError::Thread)?;
         Ok(Redis {

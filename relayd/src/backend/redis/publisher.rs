@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use protocol::ids::NodeId;
-use redis::{Client, Connection, Value};
+use redis::{Connection, Value};
 
 use super::backoff::Backoff;
 use super::batch::Batch;
+use super::dialer::Dialer;
 use super::keys::Keys;
 use super::link::{self, Fault};
 use super::settings::RedisSettings;
@@ -26,7 +27,7 @@ pub(super) enum Order {
 
 /// The thread's state.
 pub(super) struct Publisher {
-    pub(super) client: Client,
+    pub(super) dialer: Dialer,
     pub(super) settings: RedisSettings,
     pub(super) orders: Receiver<Order>,
     /// Where emptied buffers go.
@@ -73,7 +74,7 @@ impl Publisher {
     /// Dials, and proves that the server lets us publish and can be told not to answer: once it is told, errors don't
     /// show any more.
     fn dial(&self) -> Result<Connection, Fault> {
-        let mut connection = link::dial(&self.client)?;
+        let mut connection = self.dialer.dial()?;
         let nobody = Keys::new(&self.settings.prefix).inbox(NodeId::from_bytes([0; 16]));
         let publish = redis::cmd("PUBLISH").arg(nobody).arg("").to_owned();
         match link::ask(&mut connection, &publish)? {
@@ -89,6 +90,8 @@ impl Publisher {
             _ => return Err(Fault::unexpected()),
         }
         connection.send_packed_command(&reply("OFF"))?;
+        // Where a write blocks, TLS looks whether there is something to read. There is not; that must not take its time.
+        connection.set_read_timeout(Some(LOOK))?;
         Ok(connection)
     }
 
@@ -150,3 +153,6 @@ impl Publisher {
         let _ = self.emptied.try_send(buffer);
     }
 }
+
+/// How long a read on this connection may take.
+const LOOK: Duration = Duration::from_millis(1);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
-use redis::{Client, Connection, PubSub, Value};
+use redis::{Connection, PubSub, Value};
 
 use super::backoff::Backoff;
 use super::bus::PACKET_BYTES_MAX;
+use super::dialer::Dialer;
 use super::inbox::{Delivered, Delivery};
 use super::link::{self, Fault};
 use super::settings::RedisSettings;
@@ -26,7 +27,7 @@ pub(super) enum News {
 
 /// The thread's state. It ends when the reactor's ends are gone.
 pub(super) struct Subscriber<W> {
-    pub(super) client: Client,
+    pub(super) dialer: Dialer,
     pub(super) settings: RedisSettings,
     /// This node's own.
     pub(super) channel: String,
@@ -79,7 +80,7 @@ impl<W: Fn()> Subscriber<W> {
 
     /// Dials, and subscribes to the one channel. Not by the library's own call: that takes a refusal for success.
     fn subscribe(&self) -> Result<Connection, Fault> {
-        let mut connection = link::dial(&self.client)?;
+        let mut connection = self.dialer.dial()?;
         match link::ask(&mut connection, redis::cmd("SUBSCRIBE").arg(&self.channel))? {
             Value::Array(words) if matches!(words[..], [_, _, Value::Int(1)]) => {}
             _ => return Err(Fault::unexpected()),

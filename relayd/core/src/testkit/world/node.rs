@@ -376,7 +376,7 @@ impl World {
                 node.requests
                     .retain(|request| !matches!(request, Request::Claim { conn: c, .. } if *c == conn));
             }
-            Action::Registered { .. } | Action::Deleted { .. } => {}
+            Action::Registered { .. } | Action::Deleted { .. } | Action::Note(_) => {}
         }
     }
 

@@ -1,0 +1,98 @@
+//! Sentinels and servers that say one thing, whatever they are asked.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use protocol::ids::NodeId;
+
+use super::*;
+use crate::backend::RedisSettings;
+
+/// Listens, and answers whatever comes on each connection by `answer`; an empty one is silence.
+fn server(answer: impl Into<Vec<u8>>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, answer) = (listener.local_addr().unwrap(), answer.into());
+    let serve = move |mut socket: TcpStream| {
+        while socket.read(&mut [0; 1024]).is_ok_and(|count| count > 0) && socket.write_all(&answer).is_ok() {}
+    };
+    // Ends with the test program.
+    thread::spawn(move || listener.incoming().flatten().for_each(serve));
+    address
+}
+
+/// A server that is a master, or a replica.
+fn node(role: &str) -> SocketAddr {
+    server(format!("*2\r\n${}\r\n{role}\r\n:0\r\n", role.len()))
+}
+
+/// A sentinel that sees the master there.
+fn sentinel(master: SocketAddr) -> SocketAddr {
+    let port = master.port().to_string();
+    server(format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len()))
+}
+
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap()
+}
+
+fn dial(sentinels: &[SocketAddr]) -> Result<Connection, Fault> {
+    let sentinels: Vec<_> = sentinels.iter().map(SocketAddr::to_string).collect();
+    let url = format!("redis+sentinel://{}/the-master", sentinels.join(","));
+    let node = NodeId::from_bytes([7; 16]);
+    let settings = RedisSettings { url, ca: None, prefix: "relay:".to_owned(), idle_secs: 60, node };
+    settings.dialer().unwrap().dial()
+}
+
+fn reason(sentinels: &[SocketAddr]) -> String {
+    match dial(sentinels) {
+        Ok(_) => panic!("let in"),
+        Err(Fault(why)) => why,
+    }
+}
+
+#[test]
+fn the_first_that_knows_the_master_is_enough() {
+    let master = node("master");
+    assert!(dial(&[sentinel(master)]).is_ok());
+    let useless =
+        [nobody(), server("*-1\r\n"), server("-ERR no\r\n"), server("+OK\r\n"), server("*1\r\n$1\r\nx\r\n")];
+    assert!(dial(&[&useless[..], &[sentinel(master)]].concat()).is_ok());
+}
+
+#[test]
+fn one_that_is_behind_does_not_hide_one_that_knows() {
+    let replica = sentinel(node("slave"));
+    let dead = sentinel(nobody());
+    assert!(dial(&[replica, dead, replica, sentinel(node("master"))]).is_ok());
+}
+
+#[test]
+fn a_silent_one_holds_up_the_others_for_its_share_only() {
+    let silent = server("");
+    let begun = Instant::now();
+    let others = [sentinel(node("master")); 11];
+    assert!(dial(&[&[silent][..], &others].concat()).is_ok());
+    assert!(begun.elapsed() >= SHARE_MIN);
+    let begun = Instant::now();
+    let why = reason(&[silent; 40]);
+    assert!(why.contains("does not answer in time"), "{why}");
+    assert!(begun.elapsed() < ASKED_FOR_MAX * 2, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn the_reason_names_who_failed_and_how() {
+    let replica = node("slave");
+    let why = reason(&[sentinel(replica), nobody()]);
+    assert_eq!(why, format!("the master at {replica}, as sentinels say: it is a replica"));
+    let stranger = server("*-1\r\n");
+    let why = reason(&[nobody(), stranger]);
+    assert_eq!(
+        why,
+        format!(
+            "no sentinel helps; the one at {stranger}: it watches no master that is called \"the-master\""
+        )
+    );
+    let why = reason(&[server("-NOAUTH Authentication required.\r\n")]);
+    assert!(why.contains("NOAUTH"), "{why}");
+}

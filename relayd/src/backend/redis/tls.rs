@@ -1,0 +1,178 @@
+//! TLS to Redis: whose signature is believed, and what a failure means to an operator.
+//!
+//! A certificate is always verified, its name included; there is no way to switch that off.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use redis::{Client, ConnectionInfo, RedisError, RedisResult, TlsCertificates};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{AlertDescription, CertificateError, RootCertStore};
+use thiserror::Error as ThisError;
+
+/// The certificates of an operator's own authorities, at least one, as PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CaBundle(Vec<u8>);
+
+/// Why a file is no such bundle.
+#[derive(Debug, ThisError)]
+pub enum InvalidCaBundle {
+    /// It is not there, or not for this process.
+    #[error("it can't be read ({0}); name a PEM file that this process may read")]
+    Unreadable(#[from] io::Error),
+    /// There is no certificate in it.
+    #[error(
+        "there is no certificate in it; name a PEM file that holds the CA's, from BEGIN CERTIFICATE to END CERTIFICATE"
+    )]
+    Empty,
+    /// One of its certificates is damaged, or of a kind that no authority's is.
+    #[error("certificate {at} in it can't be used ({reason}); take it out or export it anew")]
+    Unusable {
+        /// Which, counted from 1.
+        at: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl CaBundle {
+    /// Reads a PEM file. Blocks as long as the file does.
+    ///
+    /// # Errors
+    /// See [`InvalidCaBundle`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, InvalidCaBundle> {
+        Self::from_pem(std::fs::read(path)?)
+    }
+
+    fn from_pem(pem: Vec<u8>) -> Result<Self, InvalidCaBundle> {
+        let mut store = RootCertStore::empty();
+        for (index, certificate) in CertificateDer::pem_slice_iter(&pem).enumerate() {
+            let unusable = |reason: &dyn fmt::Display| InvalidCaBundle::Unusable {
+                at: index + 1,
+                reason: reason.to_string(),
+            };
+            let certificate = certificate.map_err(|error| unusable(&error))?;
+            store.add(certificate).map_err(|error| unusable(&error))?;
+        }
+        if store.is_empty() { Err(InvalidCaBundle::Empty) } else { Ok(CaBundle(pem)) }
+    }
+}
+
+impl fmt::Debug for CaBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CaBundle").field(&format_args!("{} bytes", self.0.len())).finish()
+    }
+}
+
+/// A client that speaks TLS and believes `ca`, else what this machine believes, else what browsers believe.
+pub(super) fn client(info: ConnectionInfo, ca: Option<&CaBundle>) -> RedisResult<Client> {
+    // An error says that there is a default already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let believed = if ca.is_some() { ca } else { platform_roots() };
+    let root_cert = believed.map(|bundle| bundle.0.clone());
+    Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
+}
+
+/// Read once for the process, not at each dial. `None` where the machine has none, as in a bare container.
+fn platform_roots() -> Option<&'static CaBundle> {
+    static ROOTS: OnceLock<Option<CaBundle>> = OnceLock::new();
+    let read = || {
+        let mut store = RootCertStore::empty();
+        // One that can't be used must not spoil the others.
+        let found = rustls_native_certs::load_native_certs().certs.into_iter();
+        let usable = found.filter(|certificate| store.add(certificate.clone()).is_ok());
+        CaBundle::from_pem(usable.flat_map(|certificate| pem(&certificate)).collect()).ok()
+    };
+    ROOTS.get_or_init(read).as_ref()
+}
+
+/// RFC 7468 §5. The library takes certificates in no other form.
+fn pem(certificate: &CertificateDer<'_>) -> Vec<u8> {
+    let body = STANDARD.encode(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n").into_bytes()
+}
+
+/// What an operator can do about a failure of TLS; `None` for any other.
+pub(super) fn explain(error: &RedisError) -> Option<String> {
+    // The library keeps the cause behind an `Arc` of its own.
+    let cause = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    let tls = cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(match tls {
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => {
+            "its certificate is signed by no CA that is trusted here: give that CA's by --redis-ca (REDIS_CA)"
+                .to_owned()
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => format!("its certificate is not for the host that was dialed: {tls}"),
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "it asks for a client's certificate, which relayd has none of: set its tls-auth-clients to no"
+                .to_owned()
+        }
+        rustls::Error::InvalidMessage(_) => format!("it speaks no TLS at this port: {tls}"),
+        _ => format!("TLS failed: {tls}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate() -> Vec<u8> {
+        pem(rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.der())
+    }
+
+    #[test]
+    fn a_bundle_holds_one_certificate_or_more() {
+        let two = [certificate(), b"a remark\n".to_vec(), certificate()].concat();
+        assert!(CaBundle::from_pem(two).is_ok());
+        for nothing in
+            [&b""[..], b"\n", b"not PEM", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+        {
+            assert!(matches!(CaBundle::from_pem(nothing.to_vec()), Err(InvalidCaBundle::Empty)));
+        }
+    }
+
+    #[test]
+    fn a_damaged_certificate_is_named_by_its_place() {
+        for damaged in [&b"AAAA"[..], b"!"] {
+            let damaged =
+                [b"-----BEGIN CERTIFICATE-----\n", damaged, b"\n-----END CERTIFICATE-----\n"].concat();
+            let error = CaBundle::from_pem([certificate(), damaged].concat()).unwrap_err();
+            assert!(error.to_string().starts_with("certificate 2 in it can't be used ("), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_failure_says_what_to_do() {
+        let explain = |error| explain(&io::Error::new(io::ErrorKind::InvalidData, error).into());
+        for (error, said) in [
+            (rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), "--redis-ca"),
+            (
+                rustls::Error::InvalidCertificate(CertificateError::NotValidForName),
+                "the host that was dialed",
+            ),
+            (
+                rustls::Error::InvalidCertificate(CertificateError::Expired),
+                "TLS failed: invalid peer certificate",
+            ),
+            (rustls::Error::AlertReceived(AlertDescription::CertificateRequired), "tls-auth-clients"),
+            (
+                rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
+                "no TLS at this port",
+            ),
+        ] {
+            let shown = explain(error).unwrap();
+            assert!(shown.contains(said), "{shown}");
+        }
+        assert_eq!(super::explain(&io::Error::from(io::ErrorKind::ConnectionRefused).into()), None);
+    }
+}

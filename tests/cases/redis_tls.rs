@@ -1,0 +1,147 @@
+//! Redis over TLS: what is believed, what is refused, and what a person is told of it.
+
+use std::fs;
+
+use relay_tests::harness::guard::{GUARD, read_until};
+use relay_tests::harness::http::fetch;
+use relay_tests::harness::sentinel::{MASTER, Sentinel};
+use relay_tests::harness::tls::TlsRedis;
+use relay_tests::harness::{Authority, Fleet, Options, Relayd, Role, Talking};
+
+const PASSWORD: &str = "open/sesame";
+const WRITTEN: &str = "relay:open%2Fsesame@";
+
+/// What docs/operations.md says that the user needs, and nothing else.
+const ACL: [&str; 24] = [
+    "--user",
+    "relay",
+    "on",
+    ">open/sesame",
+    "resetkeys",
+    "~relay:*",
+    "resetchannels",
+    "&relay:node:*",
+    "-@all",
+    "+eval",
+    "+evalsha",
+    "+script|load",
+    "+ping",
+    "+del",
+    "+hset",
+    "+hget",
+    "+hgetall",
+    "+hdel",
+    "+pexpire",
+    "+pexpireat",
+    "+time",
+    "+subscribe",
+    "+publish",
+    "+client",
+];
+
+fn options(url: &str, ca: &Authority) -> Options {
+    Options::new().env("REDIS_URL", url).env("REDIS_CA", &ca.file())
+}
+
+#[test]
+fn a_pair_on_two_nodes_talks_over_it() {
+    let authority = Authority::new();
+    let redis = TlsRedis::start_with(&authority, "localhost", &ACL);
+    let fleet = Fleet::on(2, &options(&redis.url(WRITTEN, "localhost"), &authority));
+    let mut talk = fleet.talk(0, 1);
+    // More than one record of TLS holds, and than one write.
+    for length in [0, 300, 20_000, 200_000] {
+        talk.send(8, length);
+        talk.settle();
+    }
+    talk.assert_undisturbed();
+    assert!(talk.heard(Role::Phone) >= 32);
+}
+
+#[test]
+fn a_hang_ends_in_timeouts_and_not_in_losses() {
+    let authority = Authority::new();
+    let redis = TlsRedis::start(&authority, "127.0.0.1");
+    let fleet = Fleet::on(2, &options(&redis.url("", "127.0.0.1"), &authority));
+    let talking = Talking::start(fleet.talks(4));
+    redis.redis().process().signal("STOP");
+    fleet.node(0).wait_ready(503);
+    redis.redis().process().signal("CONT");
+    fleet.wait_ready();
+    for talk in &mut talking.done() {
+        talk.settle();
+        assert!(talk.heard(Role::Workstation) > 0);
+    }
+}
+
+/// A node that its Redis does not let in says why, and keeps the password to itself.
+fn refused(options: &Options, why: &str) {
+    let mut relayd = Relayd::start(&options.clone().env("RELAY_LOG", "trace"));
+    let said = read_until(&format!("/ready to say {why:?}"), || {
+        let said = fetch(relayd.addr(), "/ready").expect(503).text().to_owned();
+        said.contains(why).then_some(said)
+    });
+    relayd.process().signal("TERM");
+    let (status, log) = relayd.wait_end(GUARD);
+    assert_eq!(status.code(), Some(0));
+    assert!(log.contains("listening"), "{log}");
+    for secret in [PASSWORD, "open%2Fsesame", "sesame"] {
+        assert!(!said.contains(secret) && !log.contains(secret), "{said}\n{log}");
+    }
+}
+
+#[test]
+fn a_stranger_s_signature_is_refused() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let redis = TlsRedis::start_with(&authority, "localhost", &ACL);
+    let url = redis.url(WRITTEN, "localhost");
+    refused(&options(&url, &stranger), "--redis-ca");
+    // Nor does this machine know it.
+    refused(&Options::new().env("REDIS_URL", &url), "--redis-ca");
+}
+
+#[test]
+fn a_certificate_of_another_name_is_refused() {
+    let authority = Authority::new();
+    let redis = TlsRedis::start_with(&authority, "relay.example", &ACL);
+    refused(&options(&redis.url(WRITTEN, "127.0.0.1"), &authority), "not for the host that was dialed");
+    refused(&options(&redis.url(WRITTEN, "localhost"), &authority), "not for the host that was dialed");
+}
+
+#[test]
+fn a_wrong_password_is_refused() {
+    let authority = Authority::new();
+    let redis = TlsRedis::start_with(&authority, "127.0.0.1", &ACL);
+    refused(&options(&redis.url("relay:sesame-street@", "127.0.0.1"), &authority), "authentication failed");
+}
+
+#[test]
+fn sentinels_and_the_master_may_both_speak_it() {
+    let authority = Authority::new();
+    let redis = TlsRedis::start_with(&authority, "127.0.0.1", &[&ACL[..], &["+role"]].concat());
+    let sentinel = Sentinel::watch_by_tls(&authority, redis.port());
+    let url = format!("rediss+sentinel://{WRITTEN}{}/{MASTER}", sentinel.tls_address());
+    let fleet = Fleet::on(2, &options(&url, &authority));
+    let mut talk = fleet.talk(0, 1);
+    talk.settle();
+    talk.assert_undisturbed();
+}
+
+#[test]
+fn a_bundle_that_is_no_good_ends_the_start_in_one_line() {
+    let authority = Authority::new();
+    let (empty, absent) = (authority.file() + ".empty", authority.file() + ".absent");
+    fs::write(&empty, "").unwrap();
+    for (url, path, why) in [
+        ("rediss://localhost", &absent, "can't be read (No such file or directory"),
+        ("rediss://localhost", &empty, "there is no certificate in it"),
+        ("redis://localhost", &authority.file(), "asks for no TLS"),
+    ] {
+        let (status, out, err) =
+            Relayd::run_to_end(&Options::new().env("REDIS_URL", url).env("REDIS_CA", path));
+        assert_eq!(status.code(), Some(2), "{err}");
+        assert!(out.is_empty() && err.contains("REDIS_CA") && err.contains(why), "{err}");
+        assert!(err.contains(path.as_str()) || why.contains("TLS"), "{err}");
+        assert_eq!(err.trim_end().lines().count(), 1, "{err}");
+    }
+}

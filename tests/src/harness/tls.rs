@@ -1,0 +1,61 @@
+//! A Redis that speaks TLS on a port of its own; the plain one beside it is the harness's way in.
+
+use super::authority::{Authority, Identity};
+use super::redis::{Keep, Redis, free_port};
+
+/// A private server with both ports.
+#[derive(Debug)]
+pub struct TlsRedis {
+    redis: Redis,
+    port: u16,
+}
+
+impl TlsRedis {
+    /// Starts it under a certificate for `name`.
+    pub fn start(authority: &Authority, name: &str) -> Self {
+        Self::start_with(authority, name, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(authority: &Authority, name: &str, more: &[&str]) -> Self {
+        let identity = authority.issue(name);
+        let mut port = 0;
+        let redis = Redis::start_with(Keep::Nothing, || {
+            port = free_port();
+            let tls = tls_settings(authority, &identity, port);
+            let tls = tls.into_iter().flat_map(|(name, value)| [format!("--{name}"), value]);
+            tls.chain(more.iter().map(|&arg| arg.to_owned())).collect()
+        });
+        Self { redis, port }
+    }
+
+    /// Where it speaks TLS, by a name that its certificate may have or not have.
+    pub fn url(&self, user_info: &str, host: &str) -> String {
+        format!("rediss://{user_info}{host}:{}", self.port)
+    }
+
+    /// The TLS port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The server, by its plain port.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
+    }
+}
+
+/// What makes a server or a sentinel speak TLS at `port`, asking its clients for no certificate.
+pub(super) fn tls_settings(
+    authority: &Authority,
+    identity: &Identity,
+    port: u16,
+) -> [(&'static str, String); 5] {
+    [
+        ("tls-port", port.to_string()),
+        ("tls-cert-file", identity.certificate.clone()),
+        ("tls-key-file", identity.key.clone()),
+        ("tls-ca-cert-file", authority.file()),
+        ("tls-auth-clients", "no".to_owned()),
+    ]
+}
