@@ -56,6 +56,11 @@ use elsewhere::move_to;
 use linux::move_to;
 
 impl Cores {
+    /// Both, or none.
+    pub fn both(self) -> Vec<usize> {
+        self.load.into_iter().chain(self.server).collect()
+    }
+
     /// What this thread starts from now on runs on the server's core.
     pub fn start_servers(self) {
         follow(self.server);

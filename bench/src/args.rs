@@ -5,17 +5,25 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use relay_client::Endpoint;
 
-/// Measures relayd: latency, throughput and CPU time per message, with every frame checked.
+use crate::scenario::Scenario;
+
+/// Measures relayd: latency, throughput, CPU time and memory, with every frame checked.
 #[derive(Debug, Parser)]
 #[command(
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Without --window, --rate and --raw the standard set runs, beside the floor and in under a minute. Frames go one way, \
-                  from the workstation to the phone. The exit code is 1 if a frame was lost, doubled, reordered or foreign."
+    after_help = "Without a scenario and without --window, --rate and --raw the standard set runs, beside the floor and in under two \
+                  minutes. Frames go one way, from the workstation to the phone. The report is target/bench/report.html, and \
+                  report.json beside it. The exit code is 1 if a frame was lost, doubled, reordered or foreign, or if what is \
+                  promised in docs/performance.md was measured and did not hold."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+
+    /// What is measured [default: local; in the standard set local and redis]
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<Scenario>,
 
     /// The relayd to start [default: the one beside this program]
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
@@ -25,23 +33,23 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WS_URL", value_parser = Endpoint::parse_ws)]
     pub(crate) url: Option<Endpoint>,
 
-    /// What else is measured in turns, to compare CPU time per message with
-    #[arg(long, value_name = "TARGET", conflicts_with = "url")]
-    pub(crate) vs: Option<Vs>,
+    /// What is measured in turns with it, with commas between, to compare with
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "url")]
+    pub(crate) vs: Vec<Vs>,
 
-    /// Pairs of a workstation and a phone
-    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) pairs: u32,
+    /// Pairs of a workstation and a phone [default: 50; idle and growth 4000, connect and mixed 2000, large 8]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) pairs: Option<u32>,
 
-    /// Bytes of payload in a frame
-    #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=16 << 20))]
-    pub(crate) size: u32,
+    /// Bytes of payload in a frame [default: 200; large 1048576]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=16 << 20))]
+    pub(crate) size: Option<u32>,
 
     /// Raw mode: binary frames, relayed bare
     #[arg(long)]
     pub(crate) raw: bool,
 
-    /// Closed loop: frames under way per pair [default: 64]
+    /// Closed loop: frames under way per pair [default: 64; large 4]
     #[arg(long, value_name = "FRAMES", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) window: Option<u32>,
 
@@ -49,17 +57,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
 
-    /// Seconds measured in one run [default: 3; 1.2 in the standard set]
+    /// Seconds measured in one run [default: by scenario, 1.2 to 5]
     #[arg(long, value_name = "SECS", value_parser = parse_secs)]
     pub(crate) seconds: Option<f64>,
 
-    /// Seconds of load before that [default: 1; 0.3 in the standard set]
+    /// Seconds of load before that [default: by scenario, 0.3 to 1]
     #[arg(long, value_name = "SECS", value_parser = parse_secs)]
     pub(crate) warmup: Option<f64>,
 
-    /// Runs of each workload
+    /// Runs of each case on each target
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeats: u32,
+
+    /// Where the report is written [default: target/bench]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// What this program does instead of measuring.
@@ -74,6 +86,36 @@ pub(crate) enum Command {
 pub(crate) enum Vs {
     /// A loop that copies bytes and knows no protocol
     Floor,
+    /// A relay in Rust with tokio, where every frame crosses Redis
+    Tokio,
+    /// A relay in Node with ws
+    Node,
+    /// A relay in Bun
+    Bun,
+    /// All of them
+    All,
+}
+
+impl Args {
+    /// A kind of load was asked for.
+    pub fn has_load(&self) -> bool {
+        self.window.is_some() || self.rate.is_some() || self.raw
+    }
+
+    /// What to compare with, each once.
+    pub fn others(&self) -> Vec<Vs> {
+        let mut others = Vec::new();
+        for &vs in &self.vs {
+            let named = [vs];
+            let each = if vs == Vs::All { &[Vs::Floor, Vs::Tokio, Vs::Node, Vs::Bun][..] } else { &named };
+            for &other in each {
+                if !others.contains(&other) {
+                    others.push(other);
+                }
+            }
+        }
+        others
+    }
 }
 
 fn parse_secs(text: &str) -> Result<f64, String> {
@@ -103,9 +145,18 @@ mod tests {
             "--seconds 0",
             "--seconds NaN",
             "--warmup -1",
+            "remote",
+            "--vs floor,nobody",
         ] {
             let args = ["bench"].into_iter().chain(bad.split(' '));
             assert_eq!(Args::try_parse_from(args).unwrap_err().exit_code(), 2, "{bad}");
         }
+    }
+
+    #[test]
+    fn everybody_is_compared_with_once() {
+        let others = |list: &str| Args::parse_from(["bench", "--vs", list]).others();
+        assert_eq!(others("bun,floor,bun"), [Vs::Bun, Vs::Floor]);
+        assert_eq!(others("node,all"), [Vs::Node, Vs::Floor, Vs::Tokio, Vs::Bun]);
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::AddAssign;
 
+use serde::Serialize;
+
 /// What one pair received so far.
 #[derive(Debug, Default)]
 pub(crate) struct Checker {
@@ -15,7 +17,7 @@ pub(crate) struct Checker {
 }
 
 /// What went wrong, in frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Faults {
     /// Never came.
     pub lost: u64,

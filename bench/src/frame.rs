@@ -135,12 +135,12 @@ fn enveloped(session: SessionId, payload: &[u8], number_at: usize) -> Pattern {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::Pace;
+    use crate::plan::{Pace, Setup};
 
     use super::*;
 
     fn workload(mode: Mode, size: usize) -> Workload {
-        Workload { pairs: 1, size, mode, pace: Pace::Window(1) }
+        Workload { setup: Setup::Local, pairs: 1, size, mode, pace: Pace::Window(1) }
     }
 
     /// A frame taken apart: what a server reads.

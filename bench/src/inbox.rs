@@ -42,8 +42,11 @@ pub(crate) enum Filled {
     Drained,
 }
 
-/// A buffer's first size; it grows with a frame that is larger.
-const BUFFER_BYTES: usize = 64 * 1024;
+/// A buffer's first size. It grows while reads fill it, and with a frame that is larger.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// It does not grow beyond this for reads alone.
+const READ_BYTES: usize = 64 * 1024;
 
 impl Inbox {
     /// `is_masked`: frames come as a client sent them.
@@ -62,6 +65,9 @@ impl Inbox {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 self.end += count;
+                if count == room && self.buffer.len() < READ_BYTES {
+                    self.buffer.resize(self.buffer.len() * 2, 0);
+                }
                 // epoll(7): a short read says that a stream socket is drained.
                 Ok(if count == room { Filled::More } else { Filled::Drained })
             }

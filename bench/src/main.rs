@@ -1,9 +1,10 @@
 //! The benchmark: one thread of load on a real server, every frame numbered and checked.
 //!
-//! `args` is what is asked, `plan` the workloads it comes to, `run` the order in which targets take turns, `table` what
-//! is printed. `target` starts and ends what is measured, `join` opens its pairs, `load` drives them; `frame`, `inbox`
-//! and `check` make, find and judge what they carry; `meter` and `affinity` ask the operating system. `floor` is the
-//! loop that only copies bytes, in a process of its own.
+//! `args` is what is asked, `plan` what it comes to, `scenario` what is done in each case, `run` the order in which
+//! targets take turns. `target` starts and ends what is measured, `join` opens its pairs, `load` drives them; `frame`,
+//! `inbox` and `check` make, find and judge what they carry; `meter` and `affinity` ask the operating system. A run
+//! comes to an `outcome`, and all of them to the `report`. `floor` is the loop that only copies bytes, in a process of
+//! its own.
 
 mod affinity;
 mod args;
@@ -14,10 +15,12 @@ mod inbox;
 mod join;
 mod load;
 mod meter;
+mod outcome;
 mod plan;
+mod progress;
+mod report;
 mod run;
-mod spread;
-mod table;
+mod scenario;
 mod target;
 
 use std::process::ExitCode;
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// True if every frame of every run was right.
+/// True if every frame of every run was right, and what is promised holds.
 fn measure(args: &Args) -> anyhow::Result<bool> {
     let plan = Plan::new(args)?;
     // A signal only sets a flag, so that the servers started here are ended on every way out.

@@ -24,6 +24,31 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// Time for which these cores worked or were not to be had, in nanoseconds, whoever it was for. Counted in hundredths of a
+/// second.
+pub(crate) fn busy_ns(cores: &[usize]) -> Option<u64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let busy = |core: &usize| {
+        let line = stat.lines().find_map(|line| line.strip_prefix(&format!("cpu{core} ")))?;
+        let times: Vec<u64> = line.split(' ').map_while(|time| time.parse().ok()).collect();
+        // proc_stat(5): idle and iowait are the fourth and the fifth; guests, from the ninth on, are in the first two.
+        Some(times.iter().take(8).sum::<u64>() - times.get(3)? - times.get(4)?)
+    };
+    let ticks: u64 = cores.iter().map(busy).sum::<Option<_>>()?;
+    Some(ticks * NS_IN_TICK)
+}
+
+/// Linux has shown hundredths of a second on every machine for decades, whatever its kernel counts in.
+const NS_IN_TICK: u64 = 10_000_000;
+
+/// How often TCP waited in vain for an answer, anywhere on this machine.
+pub(crate) fn tcp_timeouts() -> Option<u64> {
+    let counters = fs::read_to_string("/proc/net/netstat").ok()?;
+    let mut lines = counters.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
+    let (names, values) = (lines.next()?.split(' '), lines.next()?.split(' '));
+    names.zip(values).find(|(name, _)| *name == "TCPTimeouts")?.1.parse().ok()
+}
+
 /// The first field is the time spent on a core: nanoseconds, where `stat` has hundredths of a second.
 fn schedstat_ns(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
@@ -42,5 +67,7 @@ mod tests {
         assert!(process_cpu_ns(me).unwrap() >= before + 2_000_000);
         assert!(resident_bytes(me).unwrap() > 100_000);
         assert_eq!(process_cpu_ns(u32::MAX), None);
+        assert!(tcp_timeouts().is_some());
+        assert!(busy_ns(&[0]).unwrap() > 0 && busy_ns(&[usize::MAX]).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured: the workloads, and how long each.
+//! What is measured: what the command line comes to, as cases, targets and times.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,15 +9,20 @@ use relay_client::Endpoint;
 
 use crate::args::{Args, Vs};
 use crate::frame;
+use crate::scenario::{Case, Connect, Growth, Idle, Mixed, Scenario, SlowReader, What};
 
 /// One run of the program.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub subject: Subject,
-    pub with_floor: bool,
-    pub workloads: Vec<Workload>,
-    pub timing: Timing,
+    /// What the subject is compared with.
+    pub others: Vec<Vs>,
+    pub cases: Vec<Case>,
     pub repeats: u32,
+    /// The folder of the report, if it is not the usual one.
+    pub report: Option<PathBuf>,
+    /// Nothing was asked for by name: what can't be set up here is left out with a word.
+    pub is_standard: bool,
 }
 
 /// Which relay is measured.
@@ -32,11 +37,21 @@ pub(crate) enum Subject {
 /// One kind of load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Workload {
+    pub setup: Setup,
     pub pairs: usize,
     /// Bytes of payload.
     pub size: usize,
     pub mode: Mode,
     pub pace: Pace,
+}
+
+/// Which processes the relay is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setup {
+    /// One relay with the embedded store.
+    Local,
+    /// Two relays and the Redis they share; every frame crosses.
+    Redis,
 }
 
 /// What is sent and how it comes.
@@ -64,33 +79,25 @@ pub(crate) struct Timing {
     pub measured: Duration,
 }
 
+/// The published load: so many frames a second over so many pairs.
+pub(crate) const PUBLISHED_RATE: u32 = 6000;
+pub(crate) const PUBLISHED_PAIRS: usize = 50;
+
 impl Plan {
     /// What the command line asks for.
     ///
     /// # Errors
     /// A frame of the size asked for has no room for its number, or the server asked for speaks TLS.
     pub fn new(args: &Args) -> anyhow::Result<Self> {
-        let is_standard = args.window.is_none() && args.rate.is_none() && !args.raw;
-        let workload =
-            |mode, pace| Workload { pairs: args.pairs as usize, size: args.size as usize, mode, pace };
-        let workloads = if is_standard {
-            STANDARD.map(|(mode, pace)| workload(mode, pace)).to_vec()
-        } else {
-            let mode = if args.raw { Mode::Raw } else { Mode::Enveloped };
-            let pace = match args.rate {
-                Some(rate) => Pace::Rate(rate),
-                None => Pace::Window(args.window.unwrap_or(64)),
-            };
-            vec![workload(mode, pace)]
+        let is_standard = args.scenarios.is_empty() && !args.has_load() && args.url.is_none();
+        let scenarios = match &args.scenarios[..] {
+            [] if is_standard => &[Scenario::Local, Scenario::Redis],
+            [] => &[Scenario::Local][..],
+            some => some,
         };
-        for workload in &workloads {
-            let size_min = frame::size_min(workload.mode);
-            ensure!(
-                workload.size >= size_min,
-                "--size {} is too small: {} frames need {size_min} bytes",
-                workload.size,
-                workload.mode
-            );
+        let mut cases = Vec::new();
+        for &scenario in scenarios {
+            cases.extend(cases_of(scenario, args)?);
         }
         let subject = match &args.url {
             Some(url) => {
@@ -102,34 +109,116 @@ impl Plan {
             }
             None => Subject::Own(args.relayd.clone()),
         };
-        let (warmup, seconds) = if is_standard { (0.3, 1.2) } else { (1.0, 3.0) };
-        Ok(Plan {
-            with_floor: args.vs == Some(Vs::Floor) || (is_standard && args.url.is_none()),
-            subject,
-            workloads,
-            timing: Timing {
-                warmup: Duration::from_secs_f64(args.warmup.unwrap_or(warmup)),
-                measured: Duration::from_secs_f64(args.seconds.unwrap_or(seconds)),
-            },
-            repeats: args.repeats,
-        })
+        let mut others = args.others();
+        let wants_floor = is_standard || scenarios.contains(&Scenario::Growth);
+        if wants_floor && args.url.is_none() && !others.contains(&Vs::Floor) {
+            others.insert(0, Vs::Floor);
+        }
+        Ok(Plan { subject, others, cases, repeats: args.repeats, report: args.report.clone(), is_standard })
     }
 }
 
-/// One frame at a time shows the price of a wake, 64 that of a message; the third is a busy service of 50 pairs.
+fn cases_of(scenario: Scenario, args: &Args) -> anyhow::Result<Vec<Case>> {
+    let pairs = |default: usize| args.pairs.map_or(default, |pairs| pairs as usize);
+    let mode = if args.raw { Mode::Raw } else { Mode::Enveloped };
+    let workload = |setup, pairs, size: usize, mode, pace| {
+        let size = args.size.map_or(size, |size| size as usize);
+        let size_min = frame::size_min(mode);
+        ensure!(size >= size_min, "--size {size} is too small: {mode} frames need {size_min} bytes");
+        Ok(Workload { setup, pairs, size, mode, pace })
+    };
+    let window = |default| Pace::Window(args.window.unwrap_or(default));
+    let rate = |default| Pace::Rate(args.rate.unwrap_or(default));
+    let case = |what, warmup, measured| {
+        let timing = Timing {
+            warmup: Duration::from_secs_f64(args.warmup.unwrap_or(warmup)),
+            measured: Duration::from_secs_f64(args.seconds.unwrap_or(measured)),
+        };
+        Case { scenario, what, timing }
+    };
+    let loads = |setup, standard: &[(Mode, Pace)]| {
+        let asked = [(mode, args.rate.map_or(window(64), Pace::Rate))];
+        let (loads, warmup, measured) =
+            if args.has_load() { (&asked[..], 1.0, 3.0) } else { (standard, 0.3, 1.2) };
+        let one = |&(mode, pace): &(Mode, Pace)| {
+            workload(setup, pairs(PUBLISHED_PAIRS), SIZE, mode, pace)
+                .map(|load| case(What::Load(load), warmup, measured))
+        };
+        loads.iter().map(one).collect()
+    };
+    match scenario {
+        Scenario::Local => loads(Setup::Local, &STANDARD),
+        Scenario::Redis => loads(Setup::Redis, &STANDARD_REDIS),
+        Scenario::Idle => {
+            let many = pairs(4000);
+            Ok(vec![case(What::Idle(Idle { few: many.div_ceil(8), many }), 0.0, 0.0)])
+        }
+        Scenario::Connect => Ok(vec![case(What::Connect(Connect { sessions: pairs(2000) }), 0.0, 0.0)]),
+        Scenario::Mixed => {
+            let quiet = pairs(2000);
+            let pace = rate((quiet / QUIET_SECS).max(1) as u32);
+            let quiet = workload(Setup::Local, quiet, SIZE, mode, pace)?;
+            let busy = workload(Setup::Local, PUBLISHED_PAIRS.min(quiet.pairs), SIZE, mode, window(64))?;
+            Ok(vec![case(What::Mixed(Mixed { quiet, busy }), 0.5, 5.0)])
+        }
+        Scenario::Large => {
+            let pace = args.rate.map_or(window(4), Pace::Rate);
+            let modes: &[Mode] = if args.raw { &[Mode::Raw] } else { &[Mode::Enveloped, Mode::Raw] };
+            let one = |&mode: &Mode| {
+                let load = workload(Setup::Local, pairs(8), LARGE_SIZE, mode, pace)?;
+                Ok(case(What::Load(load), 0.5, 3.0))
+            };
+            modes.iter().map(one).collect()
+        }
+        Scenario::SlowReader => {
+            let others = workload(Setup::Local, pairs(PUBLISHED_PAIRS), SIZE, mode, rate(PUBLISHED_RATE))?;
+            // More under way than any buffer on the way takes.
+            let pace = Pace::Window(4096);
+            let stuck = Workload { setup: Setup::Local, pairs: 1, size: STUCK_SIZE, mode, pace };
+            Ok(vec![case(What::SlowReader(SlowReader { others, stuck }), 0.5, 3.0)])
+        }
+        Scenario::Growth => {
+            let many = workload(Setup::Local, pairs(4000), SIZE, mode, rate(20_000))?;
+            let few = Workload { pairs: PUBLISHED_PAIRS.min(many.pairs.div_ceil(2)), ..many };
+            Ok(vec![case(What::Growth(Growth { few, many }), 0.5, 2.0)])
+        }
+    }
+}
+
+/// One frame at a time shows the price of a wake, 64 that of a message; the last is a busy service.
 const STANDARD: [(Mode, Pace); 5] = [
     (Mode::Enveloped, Pace::Window(1)),
     (Mode::Raw, Pace::Window(1)),
     (Mode::Enveloped, Pace::Window(64)),
     (Mode::Raw, Pace::Window(64)),
-    (Mode::Enveloped, Pace::Rate(6000)),
+    (Mode::Enveloped, Pace::Rate(PUBLISHED_RATE)),
 ];
+
+const STANDARD_REDIS: [(Mode, Pace); 2] =
+    [(Mode::Enveloped, Pace::Window(64)), (Mode::Enveloped, Pace::Rate(PUBLISHED_RATE))];
+
+/// Bytes of payload, where nothing else is asked for.
+const SIZE: usize = 200;
+const LARGE_SIZE: usize = 1 << 20;
+const STUCK_SIZE: usize = 16 << 10;
+
+/// A quiet pair sends a frame in so many seconds.
+const QUIET_SECS: usize = 3;
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Mode::Enveloped => "enveloped",
             Mode::Raw => "raw",
+        })
+    }
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Setup::Local => "one node, sessions in the process",
+            Setup::Redis => "two nodes on one Redis, every frame crosses",
         })
     }
 }
@@ -156,25 +245,32 @@ mod tests {
     #[test]
     fn no_option_is_the_standard_set_beside_the_floor() {
         let plan = plan("").unwrap();
-        assert_eq!((plan.workloads.len(), plan.with_floor), (STANDARD.len(), true));
-        let all = (plan.timing.warmup + plan.timing.measured) * plan.repeats * 2 * STANDARD.len() as u32;
-        assert!(
-            all < Duration::from_secs(50),
-            "{all:?} and the time to start and join must stay under a minute"
-        );
+        assert_eq!((plan.cases.len(), &plan.others[..]), (7, &[Vs::Floor][..]));
+        let one = |case: &Case| case.timing.warmup + case.timing.measured;
+        let all: Duration = plan.cases.iter().map(one).sum::<Duration>() * plan.repeats * 2;
+        assert!(all < Duration::from_secs(70), "{all:?} and the time to start must stay under two minutes");
     }
 
     #[test]
-    fn a_pace_or_mode_is_one_workload() {
+    fn a_scenario_a_pace_or_a_mode_is_what_is_measured() {
         for (line, shown) in [
-            ("--raw", "raw, window 64"),
-            ("--window 3", "enveloped, window 3"),
-            ("--rate 100 --raw", "raw, 100/s"),
+            ("--raw", "local: raw, window 64"),
+            ("local --window 3", "local: enveloped, window 3"),
+            ("redis --rate 100 --raw", "redis: raw, 100/s"),
+            ("idle --pairs 80", "idle: from 20 to 160 connections, in linked pairs"),
+            (
+                "mixed --pairs 90",
+                "mixed: 90 quiet pairs (30/s in all) and 50 busy ones (enveloped, window 64)",
+            ),
+            ("growth --pairs 4", "growth: 2 pairs and 4 pairs, enveloped, 20000/s"),
         ] {
             let plan = plan(line).unwrap();
-            assert_eq!((plan.workloads.len(), plan.with_floor), (1, false));
-            assert_eq!(plan.workloads[0].to_string(), shown);
+            assert_eq!(plan.cases.len(), 1, "{line}");
+            assert_eq!(plan.cases[0].to_string(), shown);
+            assert_eq!(plan.others.len(), usize::from(line.starts_with("growth")));
         }
+        assert_eq!(plan("large idle").unwrap().cases.len(), 3);
+        assert_eq!(plan("local --vs all").unwrap().others.len(), 4);
     }
 
     #[test]

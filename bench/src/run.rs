@@ -1,77 +1,178 @@
-//! The order of things: each workload on each target in turns, A B A B, so that a slow moment of the machine hits both.
+//! The order of things: each case on each target in turns, A B A B, so that a slow moment of the machine hits both.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
 use crate::affinity::Cores;
-use crate::join;
-use crate::load::{self, Sample};
-use crate::plan::{Plan, Subject, Workload};
-use crate::table;
-use crate::target::Target;
+use crate::outcome::Outcome;
+use crate::plan::{Plan, Setup};
+use crate::progress::Progress;
+use crate::report::{self, Machine, Report, Run, Section, Series};
+use crate::scenario::Case;
+use crate::target::{Contender, Target, in_path};
 
-/// All samples of one workload on one target.
-#[derive(Debug)]
-pub(crate) struct Series {
-    pub target: &'static str,
-    pub samples: Vec<Sample>,
-}
-
-/// Measures everything and prints it. True if every frame of every run was right.
+/// Measures everything, prints it and writes the report. True if every frame was right and what is promised holds.
 ///
 /// # Errors
 /// A server could not be started or reached, a connection broke, or a signal came.
 pub(crate) fn all(plan: &Plan, interrupted: &AtomicBool) -> Result<bool> {
     let cores = Cores::of_this_process();
+    let mut report = Report::begin(Machine::look(cores));
+    let subject = Contender::subject(&plan.subject)?;
+    let others = prepare(plan, &mut report);
+    let cases = possible(plan, &mut report);
+    report.left_out.iter().for_each(|word| eprintln!("bench: {word}"));
+    println!("{} runs of each, {}", plan.repeats, report.machine.cores_words());
+
     cores.drive_load();
-    table::print_head(plan, cores);
-    let mut is_right = true;
-    for workload in &plan.workloads {
-        let series = measure(plan, workload, cores, interrupted).with_context(|| workload.to_string())?;
-        table::print(workload, &series);
-        let mut samples = series.iter().flat_map(|series| &series.samples);
-        is_right &= samples.all(|sample| sample.faults.is_none());
+    let stage = |case| {
+        let (others, unable) = able(&others, case, plan);
+        Stage { case, subject: &subject, others, unable, plan, cores, interrupted }
+    };
+    let stages: Vec<Stage<'_>> = cases.into_iter().map(stage).collect();
+    let progress = Progress::of(stages.iter().map(Stage::runs).sum());
+    for stage in &stages {
+        let section = stage.measure(&progress).with_context(|| stage.case.to_string())?;
+        progress.print(&report::section_text(&section));
+        report.sections.push(section);
     }
-    table::print_foot();
-    Ok(is_right)
+    progress.finish();
+    report.judge();
+    report::print_foot();
+    report::print_claims(&report);
+    let page = report.write(plan.report.as_deref())?;
+    println!("\nThe report is {}", page.display());
+    Ok(report.is_good())
 }
 
-/// Servers are started anew for each workload, so that none inherits another's memory.
-fn measure(plan: &Plan, workload: &Workload, cores: Cores, interrupted: &AtomicBool) -> Result<Vec<Series>> {
-    let mut targets = vec![match &plan.subject {
-        Subject::Own(file) => Target::start_relayd(file.as_deref(), cores)?,
-        Subject::Running(url) => Target::running(url),
-    }];
-    if plan.with_floor {
-        targets.push(Target::start_floor(cores)?);
-    }
-    let mut series: Vec<Series> =
-        targets.iter().map(|target| Series { target: target.name, samples: Vec::new() }).collect();
-    for _ in 0..plan.repeats {
-        for (target, series) in targets.iter().zip(&mut series) {
-            let run = || {
-                load::run(
-                    workload,
-                    plan.timing,
-                    join::all(&target.place, workload)?,
-                    target.pid(),
-                    interrupted,
-                )
-            };
-            let sample = run().context(target.name)?;
-            tell_faults(target.name, workload, &sample);
-            series.samples.push(sample);
+/// What can be compared with here. What can't be is left out with a word.
+fn prepare(plan: &Plan, report: &mut Report) -> Vec<Contender> {
+    let mut ready = Vec::new();
+    for &vs in &plan.others {
+        match Contender::prepare(vs) {
+            Ok(contender) => ready.push(contender),
+            Err(error) => report.left_out.push(format!("{vs:?} is left out: {error:#}")),
         }
     }
-    Ok(series)
+    ready
 }
 
-fn tell_faults(target: &str, workload: &Workload, sample: &Sample) {
-    if !sample.faults.is_none() {
-        eprintln!("bench: {target}, {workload}: {}", sample.faults);
+/// The standard set does what it can; what was asked for by name must be possible, or fails when it is tried.
+fn possible<'a>(plan: &'a Plan, report: &mut Report) -> Vec<&'a Case> {
+    let has_redis = !plan.is_standard || in_path("redis-server").is_some();
+    if !has_redis {
+        report
+            .left_out
+            .push("two nodes on one Redis are left out: redis-server is not in the PATH".to_owned());
     }
-    if let Some(foreign) = &sample.first_foreign {
-        eprintln!("bench: the first foreign frame began {foreign:?}");
+    plan.cases.iter().filter(|case| has_redis || case.setup() == Setup::Local).collect()
+}
+
+/// Those that can do this, and a word for each that can't. The standard set takes the floor where it fits, without one.
+fn able<'a>(others: &'a [Contender], case: &Case, plan: &Plan) -> (Vec<&'a Contender>, Vec<String>) {
+    let is_able = |other: &&Contender| {
+        other.has(case.setup()) && !(case.needs_relay() && matches!(other, Contender::Floor))
+    };
+    let (able, unable): (Vec<_>, Vec<_>) = others.iter().partition(is_able);
+    let words =
+        unable.iter().map(|other| format!("{} is left out: it has nothing of the kind", other.name()));
+    (able, words.filter(|_| !plan.is_standard).collect())
+}
+
+/// One case and who takes part in it.
+struct Stage<'a> {
+    case: &'a Case,
+    subject: &'a Contender,
+    others: Vec<&'a Contender>,
+    /// Who was asked for and takes no part, in words.
+    unable: Vec<String>,
+    plan: &'a Plan,
+    cores: Cores,
+    interrupted: &'a AtomicBool,
+}
+
+impl Stage<'_> {
+    fn runs(&self) -> usize {
+        self.plan.repeats as usize * (2 * self.others.len()).max(1)
+    }
+
+    /// Each of the others is run right behind the subject. The subject must not fail; the others may.
+    fn measure(&self, progress: &Progress) -> Result<Section> {
+        let mut subject = Turn::of(self.subject);
+        let mut others: Vec<Turn<'_>> = self.others.iter().map(|other| Turn::of(other)).collect();
+        let mut notes = self.unable.clone();
+        for _ in 0..self.plan.repeats {
+            if others.is_empty() {
+                self.run(&mut subject, 0, progress)?;
+            }
+            for other in &mut others {
+                self.run(&mut subject, 0, progress)?;
+                let neighbour = subject.series.runs.len() - 1;
+                if let Err(error) = self.run(other, neighbour, progress) {
+                    if self.interrupted.load(Ordering::Relaxed) {
+                        return Err(error);
+                    }
+                    // What is left of it may be broken; the next round has a new one.
+                    other.target = None;
+                    let note = format!("{} failed: {error:#}", other.contender.name());
+                    if !std::mem::replace(&mut other.has_failed, true) {
+                        notes.push(note);
+                    }
+                }
+            }
+        }
+        let series: Vec<Series> = std::iter::once(subject).chain(others).map(|turn| turn.series).collect();
+        Ok(Section::new(self.case, &series, notes))
+    }
+
+    fn run(&self, turn: &mut Turn<'_>, neighbour: usize, progress: &Progress) -> Result<()> {
+        let name = turn.contender.name();
+        progress.begin(&format!("{} on {name}", self.case));
+        let outcome = turn.run(self).context(name);
+        progress.end_run();
+        let outcome = outcome?;
+        tell_faults(name, self.case, &outcome, progress);
+        turn.series.runs.push(Run { outcome, neighbour });
+        Ok(())
+    }
+}
+
+/// One target over the rounds of a case.
+struct Turn<'a> {
+    contender: &'a Contender,
+    /// Started anew for each case, so that none inherits another's memory.
+    target: Option<Target>,
+    series: Series,
+    has_failed: bool,
+}
+
+impl<'a> Turn<'a> {
+    fn of(contender: &'a Contender) -> Self {
+        let series = Series { target: contender.name(), runs: Vec::new() };
+        Turn { contender, target: None, series, has_failed: false }
+    }
+
+    fn run(&mut self, stage: &Stage<'_>) -> Result<Outcome> {
+        let target = match self.target.take() {
+            Some(target) if !stage.case.needs_fresh() => target,
+            // The older one ends before the next is started.
+            older => {
+                drop(older);
+                self.contender.start(stage.case.setup(), stage.cores)?
+            }
+        };
+        let outcome = stage.case.measure(&target, stage.interrupted);
+        self.target = Some(target);
+        outcome
+    }
+}
+
+fn tell_faults(target: &str, case: &Case, outcome: &Outcome, progress: &Progress) {
+    if !outcome.faults.is_none() {
+        progress.warn(&format!("{target}, {case}: {}", outcome.faults));
+    }
+    if let Some(foreign) = &outcome.first_foreign {
+        progress.warn(&format!("the first foreign frame began {foreign:?}"));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A run is a warm-up, the measured time, and a drain in which nothing new is sent and what is under way arrives.
 
+mod crowd;
 mod pace;
 mod pair;
 mod record;
@@ -13,47 +14,70 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use mio::{Events, Interest, Poll, Token};
 
-use self::pace::{Clock, Schedule};
+use self::crowd::Crowd;
+use self::pace::Clock;
 use self::pair::Pair;
-use self::record::{Recorder, Snapshot};
+use self::record::Snapshot;
 use crate::join::Opened;
-use crate::plan::{Pace, Timing, Workload};
+use crate::plan::{Timing, Workload};
+use crate::target::{PublishCount, Target};
 
 pub(crate) use self::record::{LOAD_SHARE_MAX, Sample};
 
-/// Drives one run. `pid` is the server's process, if it is known.
+/// Pairs that are joined, and what they are to do.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub workload: Workload,
+    pub opened: Vec<Opened>,
+    /// Their phones read nothing before the drain.
+    pub reads_late: bool,
+}
+
+impl Group {
+    /// Pairs that read what comes.
+    pub fn new(workload: Workload, opened: Vec<Opened>) -> Self {
+        Group { workload, opened, reads_late: false }
+    }
+}
+
+/// Drives one run. A sample for each group, in their order.
 ///
 /// # Errors
 /// A connection failed, the server broke RFC 6455, or a signal came.
 pub(crate) fn run(
-    workload: &Workload,
+    groups: Vec<Group>,
     timing: Timing,
-    opened: Vec<Opened>,
-    pid: Option<u32>,
+    target: &Target,
     interrupted: &AtomicBool,
-) -> anyhow::Result<Sample> {
-    let mut load = Load::new(workload, opened, interrupted)?;
+) -> anyhow::Result<Vec<Sample>> {
+    let watched = target.watched();
+    let mut publish_count = target.publish_count()?;
+    let mut load = Load::new(groups, interrupted)?;
     let from = ns(timing.warmup);
+    let until = from + ns(timing.measured);
     load.turns_until(from)?;
-    load.recorder.measure_from(load.clock.now(), from + ns(timing.measured));
-    let before = Snapshot::take(pid, load.clock.now(), &load.recorder, load.spun);
-    load.turns_until(from + ns(timing.measured))?;
-    let after = Snapshot::take(pid, load.clock.now(), &load.recorder, load.spun);
+    let now = load.clock.now();
+    load.crowds.iter_mut().for_each(|crowd| crowd.recorder.measure_from(now, until));
+    let before = Snapshot::take(&watched, target.cores, load.clock.now(), load.arrived(), load.spun);
+    publish_count.as_mut().map_or(Ok(()), PublishCount::ask)?;
+    load.turns_until(until)?;
+    let after = Snapshot::take(&watched, target.cores, load.clock.now(), load.arrived(), load.spun);
+    publish_count.as_mut().map_or(Ok(()), PublishCount::ask)?;
     load.drain()?;
-    let faults = load.finish();
-    Ok(Sample::new(&before, &after, workload.size, load.recorder, faults))
+    let publishes = publish_count.map(PublishCount::read).transpose()?;
+    let publishes = publishes.map(|counts| counts[1].saturating_sub(counts[0]));
+    Ok(load.finish(|crowd, faults, recorder| {
+        let common = record::common(&before, &after, &watched, publishes);
+        Sample::new(common, [&before, &after].map(|snapshot| snapshot.arrived[crowd]), recorder, faults)
+    }))
 }
 
 struct Load<'a> {
     poll: Poll,
     events: Events,
     clock: Clock,
+    crowds: Vec<Crowd>,
     pairs: Vec<Pair>,
-    /// `Some` in an open loop.
-    schedule: Option<Schedule>,
-    /// Frames of the schedule that were due, over all pairs.
-    released: u64,
-    recorder: Recorder,
     /// Nanoseconds spent looking for work and finding none, while the next frame of an open loop was not due.
     spun: u64,
     interrupted: &'a AtomicBool,
@@ -66,60 +90,77 @@ const LOOK_WITHIN: u64 = 100_000_000;
 const DRAIN_WITHIN: u64 = 5_000_000_000;
 
 impl<'a> Load<'a> {
-    fn new(workload: &Workload, opened: Vec<Opened>, interrupted: &'a AtomicBool) -> anyhow::Result<Self> {
-        let (poll, count) = (Poll::new()?, opened.len());
-        let schedule = match workload.pace {
-            Pace::Window(_) => None,
-            Pace::Rate(rate) => Some(Schedule { rate: u64::from(rate), pairs: count as u64 }),
-        };
-        let mut pairs = Vec::with_capacity(count);
-        for (at, opened) in opened.into_iter().enumerate() {
-            let mut pair = Pair::new(at, opened, workload.pace, schedule)?;
-            let both = Interest::READABLE | Interest::WRITABLE;
-            poll.registry().register(&mut pair.workstation, Token(at * 2), both)?;
-            poll.registry().register(&mut pair.phone, Token(at * 2 + 1), Interest::READABLE)?;
-            pairs.push(pair);
+    fn new(groups: Vec<Group>, interrupted: &'a AtomicBool) -> anyhow::Result<Self> {
+        let poll = Poll::new()?;
+        let (mut crowds, mut pairs) = (Vec::new(), Vec::new());
+        for group in groups {
+            let crowd = Crowd::new(&group, pairs.len());
+            for opened in group.opened {
+                let mut pair = Pair::new(crowds.len(), &crowd, pairs.len(), opened);
+                let both = Interest::READABLE | Interest::WRITABLE;
+                poll.registry().register(&mut pair.workstation, Token(pairs.len() * 2), both)?;
+                poll.registry().register(&mut pair.phone, Token(pairs.len() * 2 + 1), Interest::READABLE)?;
+                pairs.push(pair);
+            }
+            crowds.push(crowd);
         }
         let events = Events::with_capacity(1024);
         // The clock starts last: an open loop is on time from its first frame.
-        let (recorder, clock) = (Recorder::default(), Clock::start());
-        Ok(Load { poll, events, clock, pairs, schedule, released: 0, recorder, spun: 0, interrupted })
+        Ok(Load { poll, events, clock: Clock::start(), crowds, pairs, spun: 0, interrupted })
     }
 
     /// Keeps the load up until `until`.
     fn turns_until(&mut self, until: u64) -> anyhow::Result<()> {
         let mut now = self.clock.now();
-        if self.schedule.is_none() {
-            self.each_sends(now)?;
+        let is_open = self.crowds.iter().any(|crowd| crowd.schedule.is_some());
+        for at in 0..self.pairs.len() {
+            if self.crowds[self.pairs[at].crowd].schedule.is_none() {
+                self.pairs[at].send(now).with_context(|| broken(at))?;
+            }
         }
         while now < until {
-            let timeout = if self.schedule.is_some() { 0 } else { (until - now).min(LOOK_WITHIN) };
+            let timeout = if is_open { 0 } else { (until - now).min(LOOK_WITHIN) };
             let had_work = self.turn(timeout, true)? | self.release()?;
             let was = std::mem::replace(&mut now, self.clock.now());
-            if !had_work && self.schedule.is_some() {
+            if !had_work && is_open {
                 self.spun += now - was;
             }
         }
         Ok(())
     }
 
-    /// Sends nothing new. What an open loop owes by now, and could not send, has waited since it was due.
+    /// Sends nothing new, and reads what was left. What an open loop owes by now, and could not send, has waited since
+    /// it was due.
     fn drain(&mut self) -> anyhow::Result<()> {
         let now = self.clock.now();
-        for pair in &mut self.pairs {
-            pair.stop(now, &mut self.recorder);
+        for (at, pair) in self.pairs.iter_mut().enumerate() {
+            let crowd = &mut self.crowds[pair.crowd];
+            pair.stop(now, crowd);
+            if crowd.reads_late {
+                pair.receive(&self.clock, &mut crowd.recorder).with_context(|| broken(at))?;
+            }
         }
+        self.crowds.iter_mut().for_each(|crowd| crowd.reads_late = false);
         while self.clock.now() < now + DRAIN_WITHIN && !self.pairs.iter().all(Pair::is_done) {
             self.turn(LOOK_WITHIN, false)?;
         }
         Ok(())
     }
 
-    /// The verdict over all pairs.
-    fn finish(&self) -> crate::check::Faults {
-        let mut faults = crate::check::Faults::default();
-        self.pairs.iter().for_each(|pair| faults += pair.verdict());
-        faults
+    /// How many frames came so far, by crowd.
+    fn arrived(&self) -> Vec<u64> {
+        self.crowds.iter().map(|crowd| crowd.recorder.arrived).collect()
+    }
+
+    /// The verdict over all pairs of each crowd.
+    fn finish(self, sample: impl Fn(usize, crate::check::Faults, record::Recorder) -> Sample) -> Vec<Sample> {
+        let Load { crowds, pairs, .. } = self;
+        let judge = |(at, crowd): (usize, Crowd)| {
+            let mut faults = crate::check::Faults::default();
+            pairs.iter().filter(|pair| pair.crowd == at).for_each(|pair| faults += pair.verdict());
+            sample(at, faults, crowd.recorder)
+        };
+        crowds.into_iter().enumerate().map(judge).collect()
     }
 
     /// One poll and all that it brings. True if it brought anything.
@@ -134,13 +175,15 @@ impl<'a> Load<'a> {
         for event in &self.events {
             let Token(token) = event.token();
             let pair = &mut self.pairs[token / 2];
+            let crowd = &mut self.crowds[pair.crowd];
             if event.is_writable() && token % 2 == 0 {
                 pair.on_writable();
             }
             let done = match token % 2 {
                 0 if event.is_readable() => pair.receive_notices(),
                 0 => Ok(()),
-                _ => pair.receive(&self.clock, &mut self.recorder),
+                _ if crowd.reads_late => Ok(()),
+                _ => pair.receive(&self.clock, &mut crowd.recorder),
             };
             done.with_context(|| broken(token / 2))?;
             if sends || pair.has_unsent() {
@@ -152,23 +195,16 @@ impl<'a> Load<'a> {
 
     /// Sends what is due by now in an open loop. True if anything was.
     fn release(&mut self) -> anyhow::Result<bool> {
-        let Some(schedule) = self.schedule else { return Ok(false) };
         let now = self.clock.now();
-        let due = schedule.due(now);
-        let pairs = schedule.pairs.min(due - self.released);
-        for at in (self.released..self.released + pairs).map(|frame| (frame % schedule.pairs) as usize) {
-            self.pairs[at].due = schedule.due_of(at as u64, due);
-            self.pairs[at].send(now).with_context(|| broken(at))?;
+        let mut had_any = false;
+        for crowd in &mut self.crowds {
+            for (at, due) in crowd.release(now) {
+                had_any = true;
+                self.pairs[at].due = due;
+                self.pairs[at].send(now).with_context(|| broken(at))?;
+            }
         }
-        self.released = due;
-        Ok(pairs > 0)
-    }
-
-    fn each_sends(&mut self, now: u64) -> anyhow::Result<()> {
-        for (at, pair) in self.pairs.iter_mut().enumerate() {
-            pair.send(now).with_context(|| broken(at))?;
-        }
-        Ok(())
+        Ok(had_any)
     }
 }
 

@@ -6,20 +6,23 @@ use anyhow::{bail, ensure};
 use mio::net::TcpStream;
 use protocol::ws::header::{self, OpCode};
 
+use super::crowd::Crowd;
 use super::pace::{Clock, Schedule};
 use super::record::Recorder;
 use crate::check::{Checker, Faults};
 use crate::frame::{Pattern, Template};
 use crate::inbox::{Filled, Inbox, Message};
 use crate::join::Opened;
-use crate::plan::Pace;
 
 pub(super) struct Pair {
+    /// Which one it belongs to.
+    pub crowd: usize,
     pub workstation: TcpStream,
     pub phone: TcpStream,
     /// Frames that may be sent by now, from the first one. `sent <= due`
     pub due: u64,
     sent: u64,
+    /// Its place in its crowd.
     index: usize,
     to_workstation: Inbox,
     to_phone: Inbox,
@@ -32,6 +35,8 @@ pub(super) struct Pair {
     head: usize,
     /// The socket may take more.
     is_writable: bool,
+    /// Nothing new is sent any more.
+    is_stopped: bool,
 }
 
 /// When a frame was sent, or should have been.
@@ -46,32 +51,27 @@ enum SentAt {
 const BATCH_BYTES: usize = 64 * 1024;
 
 impl Pair {
-    pub fn new(index: usize, opened: Opened, pace: Pace, schedule: Option<Schedule>) -> io::Result<Self> {
-        let window = match pace {
-            Pace::Window(window) => window as usize,
-            Pace::Rate(_) => 0,
-        };
-        let sent_at = schedule.map_or_else(|| SentAt::Noted(vec![0; window]), SentAt::Intended);
-        let stream = |stream: std::net::TcpStream| {
-            stream.set_nonblocking(true)?;
-            Ok::<_, io::Error>(TcpStream::from_std(stream))
-        };
-        Ok(Pair {
-            workstation: stream(opened.workstation.stream)?,
-            phone: stream(opened.phone.stream)?,
-            due: window as u64,
+    /// `number` is its crowd's, `at` its place among all pairs.
+    pub fn new(number: usize, crowd: &Crowd, at: usize, opened: Opened) -> Self {
+        let sent_at = crowd.schedule.map_or_else(|| SentAt::Noted(vec![0; crowd.window]), SentAt::Intended);
+        Pair {
+            crowd: number,
+            workstation: opened.workstation.stream,
+            phone: opened.phone.stream,
+            due: crowd.window as u64,
             sent: 0,
-            index,
+            index: at - crowd.first,
             to_workstation: opened.workstation.inbox,
             to_phone: opened.phone.inbox,
             template: opened.template,
             pattern: opened.pattern,
             checker: Checker::default(),
             sent_at,
-            out: Vec::with_capacity(BATCH_BYTES),
+            out: Vec::new(),
             head: 0,
             is_writable: true,
-        })
+            is_stopped: false,
+        }
     }
 
     /// Writes what is due, as far as the socket takes it.
@@ -136,7 +136,9 @@ impl Pair {
                 break;
             }
         }
-        if let SentAt::Noted(times) = &self.sent_at {
+        if let SentAt::Noted(times) = &self.sent_at
+            && !self.is_stopped
+        {
             self.due = self.checker.arrived() + times.len() as u64;
         }
         Ok(())
@@ -170,13 +172,14 @@ impl Pair {
     }
 
     /// No more frames are made. Those that were due and not made are recorded as what they are: late.
-    pub fn stop(&mut self, now: u64, recorder: &mut Recorder) {
+    pub fn stop(&mut self, now: u64, crowd: &mut Crowd) {
         if let SentAt::Intended(_) = self.sent_at {
             for number in self.sent..self.due {
-                recorder.record(self.sent_at.of(self.index, number), now);
+                crowd.recorder.record(self.sent_at.of(self.index, number), now);
             }
         }
         self.due = self.sent;
+        self.is_stopped = true;
     }
 
     pub fn has_unsent(&self) -> bool {

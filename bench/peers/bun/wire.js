@@ -1,0 +1,25 @@
+// What the server says, and what it reads of what clients say.
+
+export function notice(type, role) {
+  return JSON.stringify({ type, role });
+}
+
+// Text is a string, binary a Buffer.
+export function envelope(sid, fromRole, data) {
+  const b64 = typeof data !== 'string';
+  const frame = b64 ? data.toString('base64') : data;
+  return JSON.stringify({ type: 'frame', sid, fromRole, at: Date.now(), frame, b64 });
+}
+
+// Short text that could be a heartbeat is parsed; all else is not looked into.
+export function isHeartbeat(data) {
+  return typeof data === 'string' && data.length <= 512 && data.includes('"hb"') && parse(data)?.type === 'hb';
+}
+
+export function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,146 @@
+//! Opening the pairs of a run, many at a time, until each is joined; before any load.
+//!
+//! `crowd` drives many conversations at once, `register` and `hello` are the two a relay knows.
+
+mod crowd;
+mod hello;
+mod register;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream as StdStream, ToSocketAddrs};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use mio::net::TcpStream;
+use protocol::ids::Role;
+use relay_client::Endpoint;
+
+use crate::floor;
+use crate::frame::{self, Passage, Pattern, Template};
+use crate::inbox::Inbox;
+use crate::plan::{Mode, Workload};
+use crate::target::Place;
+
+pub(crate) use self::register::Session;
+
+/// One joined pair: its two connections, and what goes from the workstation to the phone.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub workstation: End,
+    pub phone: End,
+    pub template: Template,
+    pub pattern: Pattern,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub stream: TcpStream,
+    pub inbox: Inbox,
+}
+
+/// The longest wait for any answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Opens all pairs of a workload, numbered from `first`.
+///
+/// # Errors
+/// The server can't be reached, or does not answer as it must; or a signal came.
+pub(crate) fn all(
+    place: &Place,
+    workload: &Workload,
+    first: usize,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Vec<Opened>> {
+    let pairs = first..first + workload.pairs;
+    match place {
+        Place::Relay { .. } => {
+            let sessions = sessions(place, workload.pairs, interrupted)?;
+            let ends = link(place, &sessions, workload.mode, interrupted)?;
+            let open = |(pair, (session, [workstation, phone])): (usize, (Session, [End; 2]))| {
+                let (template, pattern) = frame::for_pair(workload, pair, Passage::Relayed(session.id));
+                Opened { workstation, phone, template, pattern }
+            };
+            Ok(pairs.zip(sessions.into_iter().zip(ends)).map(open).collect())
+        }
+        Place::Floor(addr) => {
+            let open = |pair| {
+                let [workstation, phone] = at_floor(*addr, pair)
+                    .with_context(|| format!("pair {pair} could not be joined at the floor"))?;
+                let (template, pattern) = frame::for_pair(workload, pair, Passage::Copied);
+                Ok(Opened { workstation, phone, template, pattern })
+            };
+            pairs.map(open).collect()
+        }
+    }
+}
+
+/// Makes sessions, as many at once as [`crowd::AT_ONCE`].
+///
+/// # Errors
+/// This is no relay, it can't be reached, or it refuses; or a signal came.
+pub(crate) fn sessions(
+    place: &Place,
+    count: usize,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Vec<Session>> {
+    let [url, _] = relay(place)?;
+    register::all(url, count, interrupted).context("the sessions could not be registered")
+}
+
+/// Opens both connections of each session, and waits until they are linked.
+///
+/// # Errors
+/// This is no relay, it can't be reached, or it does not answer as it must; or a signal came.
+pub(crate) fn link(
+    place: &Place,
+    sessions: &[Session],
+    mode: Mode,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Vec<[End; 2]>> {
+    let urls = relay(place)?;
+    hello::all(urls, sessions, mode, interrupted).context("the pairs could not be joined")
+}
+
+/// The address of each role.
+fn relay(place: &Place) -> anyhow::Result<[&Endpoint; 2]> {
+    match place {
+        Place::Relay { workstation, phone } => Ok(Role::ALL.map(|role| match role {
+            Role::Workstation => workstation,
+            Role::Phone => phone,
+        })),
+        Place::Floor(_) => anyhow::bail!("the floor knows no sessions"),
+    }
+}
+
+/// The address that answers, of those which a name stands for.
+fn resolve(url: &Endpoint) -> anyhow::Result<SocketAddr> {
+    let addrs = (url.host(), url.port()).to_socket_addrs().with_context(|| format!("{url} is not known"))?;
+    let mut refusal = None;
+    for addr in addrs {
+        match StdStream::connect_timeout(&addr, ANSWER_WITHIN) {
+            Ok(_) => return Ok(addr),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    let error = refusal.with_context(|| format!("{url} has no address"))?;
+    Err(error).with_context(|| format!("{url} can't be reached"))
+}
+
+/// The floor is joined by one pair after the other, as it has no work to do for it.
+fn at_floor(addr: SocketAddr, pair: usize) -> anyhow::Result<[End; 2]> {
+    let mut streams = [StdStream::connect(addr)?, StdStream::connect(addr)?];
+    for stream in &mut streams {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+        stream.write_all(floor::first_line(pair).as_bytes())?;
+    }
+    for stream in &mut streams {
+        let mut answer = [0; floor::JOINED.len()];
+        stream.read_exact(&mut answer)?;
+        ensure!(answer == floor::JOINED, "the floor answered something else");
+        stream.set_nonblocking(true)?;
+    }
+    Ok(streams.map(|stream| End { stream: TcpStream::from_std(stream), inbox: Inbox::new(true) }))
+}

@@ -1,0 +1,131 @@
+//! What is done to a target: each case is one kind of load, and knows how to run once.
+
+mod connect;
+mod growth;
+mod idle;
+mod mixed;
+mod slow_reader;
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+
+use clap::ValueEnum;
+
+use crate::join;
+use crate::load::{self, Group};
+use crate::outcome::Outcome;
+use crate::plan::{Setup, Timing, Workload};
+use crate::target::Target;
+
+pub(crate) use self::connect::Connect;
+pub(crate) use self::growth::Growth;
+pub(crate) use self::idle::Idle;
+pub(crate) use self::mixed::Mixed;
+pub(crate) use self::slow_reader::SlowReader;
+
+/// What the command line asks for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// One relay that keeps its sessions itself
+    Local,
+    /// Two relays and their Redis; every frame crosses
+    Redis,
+    /// Connections that say nothing: memory of each, and how fast they come
+    Idle,
+    /// A storm of registrations, and one of hellos
+    Connect,
+    /// Many quiet pairs alone, and beside busy ones
+    Mixed,
+    /// Messages of a mebibyte
+    Large,
+    /// Pairs beside one whose phone does not read
+    SlowReader,
+    /// Few pairs and many at the same rate: what a pair more costs
+    Growth,
+}
+
+/// One thing that is measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub scenario: Scenario,
+    pub what: What,
+    pub timing: Timing,
+}
+
+/// What a run does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    /// Pairs that all do the same.
+    Load(Workload),
+    Idle(Idle),
+    Connect(Connect),
+    Mixed(Mixed),
+    SlowReader(SlowReader),
+    Growth(Growth),
+}
+
+impl Case {
+    /// Runs once.
+    ///
+    /// # Errors
+    /// The target can't be reached, or breaks the protocol; or a signal came.
+    pub fn measure(&self, target: &Target, interrupted: &AtomicBool) -> anyhow::Result<Outcome> {
+        match &self.what {
+            What::Load(workload) => {
+                let opened = join::all(&target.place, workload, 0, interrupted)?;
+                let group = Group::new(*workload, opened);
+                let samples = load::run(vec![group], self.timing, target, interrupted)?;
+                Ok(samples.into_iter().next().map(Outcome::of_load).unwrap_or_default())
+            }
+            What::Idle(idle) => idle.measure(target, interrupted),
+            What::Connect(connect) => connect.measure(target, interrupted),
+            What::Mixed(mixed) => mixed.measure(self.timing, target, interrupted),
+            What::SlowReader(slow) => slow.measure(self.timing, target, interrupted),
+            What::Growth(growth) => growth.measure(self.timing, target, interrupted),
+        }
+    }
+
+    /// Which processes the relay is.
+    pub fn setup(&self) -> Setup {
+        match &self.what {
+            What::Load(workload) => workload.setup,
+            _ => Setup::Local,
+        }
+    }
+
+    /// It tells of memory or of a beginning, so that every run needs a server of its own.
+    pub fn needs_fresh(&self) -> bool {
+        !matches!(self.what, What::Load(_))
+    }
+
+    /// It needs sessions, which the floor does not have.
+    pub fn needs_relay(&self) -> bool {
+        matches!(self.what, What::Idle(_) | What::Connect(_))
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// What is done, without the scenario's name.
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Load(workload) => workload.fmt(f),
+            What::Idle(idle) => idle.fmt(f),
+            What::Connect(connect) => connect.fmt(f),
+            What::Mixed(mixed) => mixed.fmt(f),
+            What::SlowReader(slow) => slow.fmt(f),
+            What::Growth(growth) => growth.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.scenario, self.what)
+    }
+}

@@ -1,0 +1,130 @@
+//! A server as a child of this program: started on the servers' core, and ended with its owner.
+//!
+//! It says where it listens either in a line of relayd's log, on standard error, or as `listening ADDR` on standard output.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::affinity::Cores;
+
+/// A child that does not outlive its owner.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub name: &'static str,
+    child: Child,
+}
+
+/// From the start to the line that says listening.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A command that inherits nothing: no environment, and no terminal.
+pub(super) fn command(file: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(file);
+    command.env_clear().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+impl Process {
+    /// Starts `command`, which [`command`] made.
+    ///
+    /// # Errors
+    /// The system can't start it.
+    pub fn start(mut command: Command, name: &'static str, cores: Cores) -> anyhow::Result<Self> {
+        cores.start_servers();
+        let child = command.spawn();
+        cores.drive_load();
+        Ok(Process { name, child: child.with_context(|| format!("{name} could not be started"))? })
+    }
+
+    /// Starts `command`, and reads where it listens from what it says.
+    ///
+    /// # Errors
+    /// The system can't start it, or it does not listen in time.
+    pub fn start_listening(
+        mut command: Command,
+        name: &'static str,
+        cores: Cores,
+    ) -> anyhow::Result<(Self, SocketAddr)> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process::start(command, name, cores)?;
+        let (found, listening) = mpsc::channel();
+        follow(process.child.stdout.take(), name, found.clone());
+        follow(process.child.stderr.take(), name, found);
+        match listening.recv_timeout(LISTENS_WITHIN) {
+            Ok(addr) => Ok((process, addr)),
+            Err(_) => bail!("{name} did not say within {LISTENS_WITHIN:?} where it listens"),
+        }
+    }
+
+    /// The system's number of it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// True once it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // An error here means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads what it says to the end, so that the child never waits for a reader; passes on what is worth a look.
+fn follow(output: Option<impl Read + Send + 'static>, name: &'static str, found: Sender<SocketAddr>) {
+    let Some(output) = output else { return };
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some(addr) = listening_addr(&line) {
+                // Nobody waits any more: then nobody needs it.
+                let _ = found.send(addr);
+            } else if !line.contains("\"level\":\"INFO\"") {
+                eprintln!("{name}: {line}");
+            }
+        }
+    });
+}
+
+fn listening_addr(line: &str) -> Option<SocketAddr> {
+    if let Some(addr) = line.strip_prefix("listening ") {
+        return addr.trim().parse().ok();
+    }
+    line.contains("\"message\":\"listening\"").then_some(())?;
+    let (_, after) = line.split_once("\"addr\":\"")?;
+    after.split_once('"')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_read_from_the_line_that_says_listening() {
+        let line = r#"{"level":"INFO","message":"listening","addr":"127.0.0.1:4711","ws":"ws://x"}"#;
+        assert_eq!(listening_addr(line), Some(([127, 0, 0, 1], 4711).into()));
+        assert_eq!(listening_addr(&line.replace("listening", "stopped")), None);
+        assert_eq!(listening_addr(&line.replace("4711", "x")), None);
+        assert_eq!(listening_addr("listening 127.0.0.1:7"), Some(([127, 0, 0, 1], 7).into()));
+    }
+
+    #[test]
+    fn a_process_ends_with_its_owner() {
+        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = child.id().to_string();
+        drop(Process { name: "sleep", child });
+        let there = Command::new("kill").args(["-0", &pid]).stderr(Stdio::null()).status().unwrap();
+        assert!(!there.success());
+    }
+}
