@@ -59,6 +59,9 @@ pub struct Relay {
     draining: Option<Time>,
 }
 
+/// Timers that fire before others are served again.
+const DUE_AT_ONCE: usize = 256;
+
 /// What can be due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
@@ -228,8 +231,10 @@ impl Relay {
         }
     }
 
+    /// Not all at once: what is left is due at once again, so that a crowd that came together does not hold up the others.
     fn on_due(&mut self, now: Time) {
-        while let Some(timer) = self.deadlines.poll(now) {
+        for _ in 0..DUE_AT_ONCE {
+            let Some(timer) = self.deadlines.poll(now) else { return };
             match timer {
                 Timer::Conn(conn) => self.on_conn_due(conn, now),
                 Timer::Idle(session) => self.on_idle_due(session, now),

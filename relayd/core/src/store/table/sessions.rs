@@ -3,7 +3,7 @@
 //! Each session has one entry in `due`. Activity does not move it: the sweep finds the entry early, sees a younger
 //! session and arms it anew, so a session costs one step per idle time however busy it is.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use protocol::ids::SessionId;
@@ -16,14 +16,14 @@ use crate::time::Time;
 pub(super) struct Sessions {
     idle: Duration,
     sessions_max: usize,
-    by_id: HashMap<SessionId, Session>,
+    by_id: BTreeMap<SessionId, Session>,
     /// `due` = { (session.armed, id) }, one for each in `by_id`.
     due: BTreeSet<(Time, SessionId)>,
 }
 
 impl Sessions {
     pub(super) fn new(idle: Duration, sessions_max: usize) -> Self {
-        Sessions { idle, sessions_max, by_id: HashMap::new(), due: BTreeSet::new() }
+        Sessions { idle, sessions_max, by_id: BTreeMap::new(), due: BTreeSet::new() }
     }
 
     pub(super) fn len(&self) -> usize {
