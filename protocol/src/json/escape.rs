@@ -54,8 +54,8 @@ fn escape_few(out: &mut Vec<u8>, bytes: &[u8]) {
 #[cfg(target_arch = "x86_64")]
 mod spread {
     use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
-        _mm_set1_epi8, _mm_shuffle_epi8, _mm_unpackhi_epi64,
+        __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_min_epu8, _mm_movemask_epi8,
+        _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm_setzero_si128, _mm_shuffle_epi8, _mm_unpackhi_epi64,
     };
     use std::mem::MaybeUninit;
 
@@ -81,8 +81,8 @@ mod spread {
     /// Bytes that are looked at together.
     const BLOCK: usize = 16;
 
-    /// By which bytes of eight need a backslash: from which of the eight each of the bytes written comes. Where a backslash goes,
-    /// and behind the last, the top bit says none.
+    /// By which bytes of eight need a backslash: from which of the eight each of the bytes written comes. The top bit says none: a
+    /// backslash goes there, and behind the last byte whatever there is room for.
     const SHUFFLES: [[u8; BLOCK]; 256] = {
         let mut table = [[NONE; BLOCK]; 256];
         let mut pattern = 0;
@@ -100,23 +100,7 @@ mod spread {
 
     const NONE: u8 = 0x80;
 
-    /// The backslashes that go with [`SHUFFLES`], and zeros.
-    const SLASHES: [[u8; BLOCK]; 256] = {
-        let mut table = [[0; BLOCK]; 256];
-        let mut pattern = 0;
-        while pattern < table.len() {
-            let (mut from, mut to) = (0, 0);
-            while from < 8 {
-                if pattern >> from & 1 == 1 {
-                    table[pattern][to] = b'\\';
-                    to += 1;
-                }
-                (from, to) = (from + 1, to + 1);
-            }
-            pattern += 1;
-        }
-        table
-    };
+    const SLASH: i8 = b'\\'.cast_signed();
 
     /// What stands behind the backslash for the control characters below 16 that have a letter; 0 for the others.
     const LETTERS: [u8; BLOCK] = [0, 0, 0, 0, 0, 0, 0, 0, b'b', b't', b'n', 0, b'f', b'r', 0, 0];
@@ -201,7 +185,9 @@ mod spread {
     #[target_feature(enable = "ssse3,popcnt")]
     #[inline]
     fn put_half(bytes: __m128i, marks: usize, out: &mut [MaybeUninit<u8>]) -> usize {
-        write(_mm_or_si128(_mm_shuffle_epi8(bytes, load(&SHUFFLES[marks])), load(&SLASHES[marks])), out);
+        let shuffle = load(&SHUFFLES[marks]);
+        let slashes = _mm_and_si128(_mm_cmplt_epi8(shuffle, _mm_setzero_si128()), _mm_set1_epi8(SLASH));
+        write(_mm_or_si128(_mm_shuffle_epi8(bytes, shuffle), slashes), out);
         8 + marks.count_ones() as usize
     }
 
