@@ -297,8 +297,8 @@ impl Tunnel {
         self.core.stream.unacknowledged()
     }
 
-    /// Asks the peer for a sign of life; `Pong` follows. It judges the peer, never the connection. False if the tunnel
-    /// does not stand.
+    /// Asks the peer for a sign of life; `Pong` follows. It judges the peer, never the connection. False if there
+    /// is no connection to ask on.
     pub fn ping(&mut self, now: Duration) -> bool {
         self.core.clock.advance(now);
         self.core.send_ping()

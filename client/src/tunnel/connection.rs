@@ -17,6 +17,8 @@ use super::words::Words;
 pub(super) struct Connection {
     c: Tag,
     keys: Keys,
+    /// The phone's first record is queued or came: other records may follow it.
+    pub(super) greeted: bool,
     /// Messages may go both ways.
     pub(super) open: bool,
     due: VecDeque<Due>,
@@ -39,7 +41,7 @@ pub(super) enum Due {
 impl Connection {
     /// Not open yet; nothing was sealed or opened.
     pub(super) fn new(c: Tag, keys: Keys, since: Duration) -> Self {
-        Connection { c, keys, open: false, due: VecDeque::new(), sealed: 0, opened: 0, since }
+        Connection { c, keys, greeted: false, open: false, due: VecDeque::new(), sealed: 0, opened: 0, since }
     }
 
     /// What names it on the wire.

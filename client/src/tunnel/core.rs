@@ -167,9 +167,9 @@ impl Core {
         }
     }
 
-    /// Asks the peer for a sign of life. False if the tunnel is not open.
+    /// Asks the peer for a sign of life. False if there is no connection to ask on.
     pub(super) fn send_ping(&mut self) -> bool {
-        if !self.is_open() {
+        if !self.live.as_ref().is_some_and(|live| live.greeted) {
             return false;
         }
         self.pings += 1;

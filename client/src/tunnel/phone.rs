@@ -115,7 +115,6 @@ impl Phone {
         self.pending = None;
         self.welcome_by = None;
         if self.leaving {
-            self.leaving = false;
             return self.turn(core);
         }
         if self.former.is_some() && self.storing != Some(Storing::Place) {
@@ -174,6 +173,9 @@ impl Phone {
     /// The first record confirms the key. A phone that the workstation let in before may send at once.
     fn say_hello(&mut self, core: &mut Core) {
         core.queue(Due::Hello);
+        if let Some(live) = &mut core.live {
+            live.greeted = true;
+        }
         if !self.welcomed {
             if let Some(words) = core.live.as_ref().map(Connection::words) {
                 core.tell(Event::Asked { words });
@@ -203,6 +205,8 @@ impl Phone {
             }
             Some(Storing::Place) if core.live.is_some() => {
                 self.leaving = true;
+                // If the workstation never hears of it, it is not there and the search begins.
+                self.turn_at = Some(core.now() + SETTLE_WAIT);
                 core.queue(Due::Settled);
             }
             Some(Storing::Place) => self.turn(core)?,
@@ -261,6 +265,7 @@ impl Phone {
 
     /// Goes over to the other one of the two sessions, as a new life.
     fn turn(&mut self, core: &mut Core) -> Result<(), Fault> {
+        self.leaving = false;
         self.at_former = !self.at_former && self.former.is_some();
         self.turn_at = self.former.map(|_| core.now() + SETTLE_WAIT);
         self.pending = None;

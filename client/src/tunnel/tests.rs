@@ -28,7 +28,7 @@ impl Entropy for Seeded {
     }
 }
 
-fn seeded(seed: u64) -> Box<dyn Entropy + Send> {
+pub(super) fn seeded(seed: u64) -> Box<dyn Entropy + Send> {
     Box::new(Seeded(Rng::new(seed)))
 }
 

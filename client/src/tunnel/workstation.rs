@@ -219,6 +219,7 @@ impl Workstation {
         let Record::Hello { state, name } = Record::parse(&plaintext)? else {
             return Err(Fault::OutOfPlace("first record that is no HELLO"));
         };
+        connection.greeted = true;
         self.expire(core);
         self.confirm(core, connection, confirms, &state, name::shown(name))
     }
