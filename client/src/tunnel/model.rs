@@ -81,14 +81,17 @@ fn run(seed: u64, tells: bool) -> Counts {
     if seed % 4 != 0 {
         world.settle();
     }
-    for _ in 0..STEPS {
-        world.step();
-    }
+    (0..STEPS).for_each(|_| world.step());
+    world.fall_silent();
+    (0..SILENT_STEPS).for_each(|_| world.step());
     world.settle();
     world.counts
 }
 
-const STEPS: usize = 800;
+const STEPS: usize = 700;
+
+/// Steps in which nobody sends anything new, so that nothing new makes up for what is lost.
+const SILENT_STEPS: usize = 200;
 
 fn number_from(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

@@ -29,6 +29,8 @@ pub(super) struct World {
     tells: bool,
     /// No more faults.
     is_calm: bool,
+    /// No more messages.
+    is_silent: bool,
     pub(super) counts: Counts,
 }
 
@@ -48,8 +50,14 @@ impl World {
             recorded: Vec::new(),
             tells,
             is_calm: false,
+            is_silent: false,
             counts: Counts::default(),
         }
+    }
+
+    /// The apps send nothing from here on.
+    pub(super) fn fall_silent(&mut self) {
+        self.is_silent = true;
     }
 
     /// One random thing happens.
@@ -59,8 +67,8 @@ impl World {
             0..=29 => self.connect(at),
             30..=89 => self.read(at),
             90..=129 => self.write(at),
-            130..=159 => self.send(at),
-            160..=177 => self.take(at),
+            130..=159 if !self.is_silent => self.send(at),
+            130..=177 => self.take(at),
             178..=182 => self.pass_time(300),
             183 => self.pass_time(20_000),
             184 | 185 => self.tick(),
@@ -69,7 +77,7 @@ impl World {
             191 | 192 => self.cut(at),
             193 if self.rng.one_in(2) => self.restart(at),
             194 if self.rng.one_in(2) => self.replay(),
-            195 if self.rng.one_in(4) => self.jump(),
+            195 if self.rng.one_in(2) => self.jump(),
             196 if self.rng.one_in(3) => self.flip(),
             _ => drop(self.sides[at].tunnel.ping(self.now)),
         }
@@ -212,7 +220,9 @@ impl World {
 
     /// The machines slept, or somebody set the clock.
     fn jump(&mut self) {
-        let hours = Duration::from_secs(3600 * self.rng.below(60));
+        // Half the time by just so much that the keys are worn and not yet refused.
+        let hours = if self.rng.one_in(2) { 24 } else { 1 + self.rng.below(60) };
+        let hours = Duration::from_secs(3600 * hours);
         self.now = if self.rng.one_in(2) { self.now + hours } else { self.now.saturating_sub(hours) };
         self.say(|| "the clock jumps".to_owned());
         self.time_out();

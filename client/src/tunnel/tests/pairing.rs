@@ -143,6 +143,19 @@ fn a_phone_that_moved_alone_looks_in_both_sessions_in_turn() {
 }
 
 #[test]
+fn a_phone_whose_word_is_lost_leaves_by_itself() {
+    let mut bench = Bench::new();
+    bench.link();
+    bench.desk.tunnel.answer(Answer::Allow { session: Some(place(9)) }, bench.now);
+    let welcome = bench.desk_says();
+    bench.phone_hears(&welcome);
+    let _lost = bench.phone_says();
+    bench.phone.news();
+    bench.after(limits::SETTLE_WAIT);
+    assert_eq!(bench.phone.news(), [Event::Move(place(9))]);
+}
+
+#[test]
 fn a_deleted_session_sends_each_end_to_the_other_one() {
     let mut bench = Bench::new();
     bench.link();
