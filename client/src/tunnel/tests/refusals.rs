@@ -245,3 +245,25 @@ fn what_is_no_tunnel_is_told_and_changes_nothing() {
     bench.desk_hears(&[3; 60]);
     assert_eq!(bench.desk.news(), [], "a record of another connection is stale, not foreign");
 }
+
+#[test]
+fn no_bytes_make_it_panic() {
+    let mut rng = Rng::new(11);
+    for round in 0..3_000 {
+        let mut bench = Bench::open();
+        let mut bytes: Vec<u8> = (0..rng.index(150)).map(|_| rng.next().to_be_bytes()[0]).collect();
+        // Half of them in the shape of a message, some of them of the live connection.
+        if let Some(kind) = bytes.first_mut().filter(|_| round % 2 == 0) {
+            *kind = 1 + *kind % 4;
+        }
+        let c = bench.desk.tunnel.core.live.as_ref().expect("a connection").c();
+        if bytes.len() > 5 && round % 4 == 0 {
+            bytes[1..5].copy_from_slice(&c.0);
+        }
+        bench.desk_hears(&bytes);
+        bench.phone_hears(&bytes);
+        let _ = record::Record::parse(&bytes);
+        let _ = record::parse_answer(&bytes);
+        let _ = Saved::parse(&String::from_utf8_lossy(&bytes));
+    }
+}
