@@ -78,7 +78,7 @@ impl Counts {
 fn run(seed: u64, tells: bool) -> Counts {
     let mut world = World::new(seed, tells);
     // A quarter of the runs has faults from the first pairing on; the others are about what comes after it.
-    if seed % 4 != 0 {
+    if !seed.is_multiple_of(4) {
         world.settle();
     }
     (0..STEPS).for_each(|_| world.step());

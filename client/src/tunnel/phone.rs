@@ -216,14 +216,16 @@ impl Phone {
 
     /// The workstation refuses. Its word is not proven, so nothing is forgotten for it.
     pub(super) fn on_refused(&mut self, core: &mut Core, c: Tag, why: Refusal) -> Result<(), Fault> {
-        if self.pending.take_if(|pending| pending.c == c).is_none() {
-            return Ok(());
-        }
-        // Where a connection stands its keys can't be renewed; a new one will tell why.
-        if why == Refusal::Damaged || core.live.is_some() {
+        let is_pending = self.pending.take_if(|pending| pending.c == c).is_some();
+        // Where a connection stands its keys can't be renewed, and damage may be gone: a new one will tell.
+        if is_pending && (why == Refusal::Damaged || core.live.is_some()) {
             return Err(Fault::BadAnswer);
         }
-        core.tell(Event::Refused(why));
+        // Another phone may have been let in between H2 and this one's first record.
+        let is_asked = !self.welcomed && core.is_live(c);
+        if is_pending || is_asked {
+            core.tell(Event::Refused(why));
+        }
         Ok(())
     }
 

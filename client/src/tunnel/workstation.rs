@@ -73,6 +73,7 @@ struct Pending {
     connection: Connection,
     /// The pair key that its first record confirms, or the pair's.
     confirms: KeyId,
+    is_under_code: bool,
 }
 
 impl Workstation {
@@ -188,7 +189,8 @@ impl Workstation {
             self.pending.pop_front();
         }
         let confirms = fresh.as_ref().map_or(key_id, PairKey::id);
-        self.pending.push_back(Pending { connection: Connection::new(c, keys, core.now()), confirms });
+        let connection = Connection::new(c, keys, core.now());
+        self.pending.push_back(Pending { connection, confirms, is_under_code });
         if let Some(fresh) = fresh {
             if self.candidates.len() == CANDIDATES_MAX {
                 self.candidates.pop_front();
@@ -209,8 +211,8 @@ impl Workstation {
         let Some(at) = self.pending.iter().position(|pending| pending.connection.c() == c) else {
             return Ok(());
         };
-        let Some(Pending { mut connection, confirms }) = self.pending.remove(at) else { return Ok(()) };
-        let plaintext = match connection.open(sealed) {
+        let Some(mut pending) = self.pending.remove(at) else { return Ok(()) };
+        let plaintext = match pending.connection.open(sealed) {
             Ok(plaintext) => plaintext,
             // A replayed H1 and a made-up record must not end a connection that stands.
             Err(_) if core.live.is_some() => return Ok(()),
@@ -219,20 +221,20 @@ impl Workstation {
         let Record::Hello { state, name } = Record::parse(&plaintext)? else {
             return Err(Fault::OutOfPlace("first record that is no HELLO"));
         };
-        connection.greeted = true;
+        pending.connection.greeted = true;
         self.expire(core);
-        self.confirm(core, connection, confirms, &state, name::shown(name))
+        self.confirm(core, pending, &state, name::shown(name))
     }
 
-    /// A phone has proven that it has the key `confirms`.
+    /// A phone has proven that it has the pair key of its handshake.
     fn confirm(
         &mut self,
         core: &mut Core,
-        connection: Connection,
-        confirms: KeyId,
+        pending: Pending,
         theirs: &ResumeState,
         name: String,
     ) -> Result<(), Fault> {
+        let Pending { connection, confirms, is_under_code } = pending;
         if self.key.as_ref().is_some_and(|key| key.id() == confirms) {
             core.confirm(connection, theirs)?;
             if !self.storing {
@@ -243,7 +245,11 @@ impl Workstation {
         let asked = self.asking.as_ref().is_some_and(|asking| asking.key.id() == confirms);
         let candidate = self.candidates.iter().position(|key| key.id() == confirms);
         if !asked && candidate.is_none() {
-            let why = self.key_for(confirms).err().unwrap_or(Refusal::UnknownKey);
+            let why = match self.code {
+                Code::Used(_) if is_under_code => Refusal::CodeUsed,
+                Code::Expired(_) if is_under_code => Refusal::CodeExpired,
+                _ => self.key_for(confirms).err().unwrap_or(Refusal::UnknownKey),
+            };
             Self::refuse(core, connection.c(), why);
             return Ok(());
         }

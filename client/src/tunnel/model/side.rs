@@ -39,7 +39,7 @@ pub(super) struct Side {
 }
 
 /// What the world has to do for a side.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Disconnect,
     Delete(SessionId),
@@ -59,21 +59,16 @@ pub(super) fn place(number: u64) -> Place {
     Place { session: SessionId::from_bytes(bytes), token: Token::from_bytes(bytes) }
 }
 
-fn options(role: Role, rng: &mut Rng) -> Options {
+fn options(rng: &mut Rng) -> Options {
     let window = limits::WINDOW_MIN * u32::try_from(1 + rng.below(3)).expect("small");
     // Clock jumps would end most runs before they begin.
-    Options {
-        window,
-        name: "model".into(),
-        pair_for: Duration::from_secs(u64::from(u32::MAX)),
-        ..Options::new(role)
-    }
+    Options { window, name: "model".into(), pair_for: Duration::from_secs(u64::from(u32::MAX)) }
 }
 
 impl Side {
     /// A first process, with a code.
     pub(super) fn new(role: Role, rng: &mut Rng, now: Duration) -> Self {
-        let (options, code) = (options(role, rng), PairingKey::from_bytes(&[5; 32]));
+        let (options, code) = (options(rng), PairingKey::from_bytes(&[5; 32]));
         let tunnel = Tunnel::pair(role, first_place(), code, &options, seeded(rng.next()), now);
         Side {
             role,
@@ -97,7 +92,7 @@ impl Side {
         let fresh = Side { saved: self.saved.clone(), life: self.life + 1, ..Side::new(self.role, rng, now) };
         *self = fresh;
         if let Some(saved) = &self.saved {
-            let (saved, options) = (Saved::parse(saved).expect("what was kept"), options(self.role, rng));
+            let (saved, options) = (Saved::parse(saved).expect("what was kept"), options(rng));
             self.window = options.window as usize;
             self.tunnel = Tunnel::resume(&saved, &options, seeded(rng.next()), now).expect("entropy");
         }

@@ -176,7 +176,7 @@ impl World {
                 self.sides[at].is_full = true;
             }
             Err(SendError::TooLarge { len, limit }) => {
-                assert!(len > limit)
+                assert!(len > limit);
             }
             Err(SendError::NotOpen) => {}
             Err(SendError::Closed) => panic!("nobody closed"),
@@ -357,8 +357,8 @@ impl World {
             let side = &self.sides[at];
             asked[at] && side.ponged && side.tunnel.unacknowledged() == 0 && side.tunnel.buffered() == (0, 0)
         });
-        for at in 0..2 {
-            if asked[at] && !self.sides[at].ponged && self.sides[at].connected.is_some() {
+        for (at, was_asked) in asked.into_iter().enumerate() {
+            if was_asked && !self.sides[at].ponged {
                 self.disconnect(at);
             }
         }

@@ -32,6 +32,41 @@ fn a_used_code_is_refused_on_both_sides() {
 }
 
 #[test]
+fn of_two_phones_with_one_code_the_first_to_prove_it_is_asked_about() {
+    let mut bench = Bench::new();
+    bench.phone.tunnel.on_link(bench.now);
+    bench.desk.tunnel.on_link(bench.now);
+    let mut thief = other_phone(code(), bench.now);
+    thief.tunnel.on_link(bench.now);
+    thief.drain(bench.now);
+    let h1 = thief.wire.pop_front().expect("an H1");
+    bench.desk_hears(&h1);
+    let h2 = bench.desk_says();
+    thief.tunnel.on_message(&h2, bench.now);
+    thief.drain(bench.now);
+    let hello = thief.wire.pop_front().expect("a HELLO");
+    let saved = thief.tunnel.saved().expect("the key that it was handed");
+    bench.pump();
+    assert_eq!(bench.desk.words(), ["Ask"]);
+    bench.desk_hears(&hello);
+    let refusal = bench.desk_says();
+    thief.tunnel.on_message(&refusal, bench.now);
+    thief.drain(bench.now);
+    assert_eq!(thief.words(), ["Asked", "Refused"]);
+    assert_eq!(bench.desk.news(), [Event::Refused(Refusal::CodeUsed)]);
+    bench.answer(Answer::Allow { session: None });
+    assert_eq!(bench.phone.words(), ["Asked", "Opened"]);
+    let options = Options::new(Role::Phone);
+    let later = Tunnel::resume(&saved, &options, seeded(78), bench.now).unwrap();
+    bench.desk.news();
+    assert_eq!(
+        try_other(&mut bench, End::new(later)),
+        refused(Refusal::UnknownKey),
+        "what it was handed is void"
+    );
+}
+
+#[test]
 fn the_codes_key_is_refused_after_pairing_and_after_a_restart() {
     let mut bench = Bench::open();
     let other = other_phone(code(), bench.now);
@@ -69,7 +104,8 @@ fn a_handshake_that_is_confirmed_too_late_is_refused() {
     bench.after(limits::PAIR_FOR);
     bench.phone.tunnel.on_stored(bench.now);
     bench.pump();
-    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::UnknownKey)]);
+    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::CodeExpired)]);
+    assert_eq!(bench.phone.words(), ["Asked", "Refused"]);
 }
 
 #[test]
