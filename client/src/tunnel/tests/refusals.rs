@@ -1,6 +1,7 @@
 //! Each refusal and each damage of the specification, with its own word on both sides.
 
 use super::*;
+use crate::tunnel::noise;
 
 /// A phone that knows `key` as the code's, beside the one of the bench.
 fn other_phone(key: PairingKey, now: Duration) -> End {
@@ -94,6 +95,14 @@ fn an_expired_code_is_refused() {
     let other = other_phone(code(), bench.now);
     assert_eq!(try_other(&mut bench, other), refused(Refusal::CodeExpired));
     assert!(Refusal::CodeExpired.to_string().contains("expired"));
+    let mut asleep = Bench::new();
+    asleep.now += limits::PAIR_FOR;
+    let other = other_phone(code(), asleep.now);
+    let news = (
+        vec![Event::Refused(Refusal::CodeExpired)],
+        vec![Event::CodeExpired, Event::Refused(Refusal::CodeExpired)],
+    );
+    assert_eq!(try_other(&mut asleep, other), news, "before its timer could say so");
 }
 
 #[test]
@@ -106,6 +115,18 @@ fn a_handshake_that_is_confirmed_too_late_is_refused() {
     bench.pump();
     assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::CodeExpired)]);
     assert_eq!(bench.phone.words(), ["Asked", "Refused"]);
+}
+
+#[test]
+fn a_code_expires_while_its_workstation_sleeps() {
+    let mut bench = Bench::new();
+    bench.phone.stores = false;
+    bench.link();
+    bench.now += limits::PAIR_FOR;
+    bench.phone.tunnel.on_stored(bench.now);
+    let hello = bench.phone_says();
+    bench.desk_hears(&hello);
+    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::CodeExpired)]);
 }
 
 #[test]
@@ -253,6 +274,45 @@ fn a_flipped_bit_in_the_handshake_is_noticed() {
         bench.phone_hears(&h2);
         assert_eq!(bench.phone.news(), [Event::Fault(Fault::BadAnswer)], "byte {at}");
     }
+}
+
+#[test]
+fn what_belongs_to_an_earlier_handshake_is_dropped_without_a_word() {
+    let mut bench = Bench::open();
+    bench.desk.tunnel.try_send(b"late").unwrap();
+    let record = bench.desk_says();
+    bench.cut();
+    bench.phone.tunnel.on_link(bench.now);
+    bench.desk.tunnel.on_link(bench.now);
+    let h1 = bench.phone_says();
+    bench.desk_hears(&h1);
+    let late = bench.desk_says();
+    bench.now += limits::ANSWER_MAX;
+    bench.phone.tunnel.on_timeout(bench.now);
+    bench.phone_hears(&late);
+    bench.phone_hears(&record);
+    bench.phone_hears(&[4, h1[1], h1[2], h1[3], h1[4], 1]);
+    assert_eq!(bench.phone.news(), []);
+    bench.pump();
+    assert_eq!(bench.phone.words(), ["Opened", "Message"]);
+}
+
+#[test]
+fn keys_change_under_a_code_and_only_there() {
+    let mut bench = Bench::open();
+    let saved = bench.phone.tunnel.saved().unwrap();
+    bench.cut();
+    bench.phone.tunnel.on_link(bench.now);
+    let h1 = bench.phone_says();
+    let (key, id) = (saved.key.secret(), saved.key.id());
+    let desk = noise::Responder::new(key, saved.home.session, id, [8; 32], &h1[14..]).unwrap();
+    let state = bench.desk.tunnel.core.stream.state();
+    let payload = record::answer(&state, Some(&PairKey::from_bytes(&[1; 32])));
+    let (_, answer) = desk.answer(&payload).unwrap();
+    let c = wire::Tag(h1[1..5].try_into().unwrap());
+    bench.phone_hears(&wire::h2(c, &answer));
+    assert_eq!(bench.phone.news(), [Event::Fault(Fault::Malformed("answer to the handshake"))]);
+    assert_eq!(bench.phone.tunnel.saved(), Some(saved));
 }
 
 #[test]
