@@ -118,7 +118,7 @@ impl Core {
     /// A new life of this end, in another session.
     pub(super) fn begin_life(&mut self) -> Result<(), Fault> {
         let epoch = Epoch(self.draw()?);
-        self.stream = Stream::new(epoch, self.stream.state().window);
+        self.stream = self.stream.reborn(epoch);
         Ok(())
     }
 

@@ -108,6 +108,8 @@ impl Phone {
     }
 
     pub(super) fn on_link(&mut self, core: &mut Core) -> Result<(), Fault> {
+        // Somebody is here: connecting may have taken most of the time that the search gives this session.
+        self.turn_at = self.turn_at.map(|_| core.now() + SETTLE_WAIT);
         self.shake_hands(core, 1)
     }
 

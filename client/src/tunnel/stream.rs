@@ -62,6 +62,11 @@ impl Stream {
         }
     }
 
+    /// A new life of this end, with the same window; what the app said of closing holds on.
+    pub(super) fn reborn(&self, own: Epoch) -> Self {
+        Stream { closing: self.closing, ..Stream::new(own, self.incoming.window()) }
+    }
+
     /// What this end says of itself in a handshake.
     pub(super) fn state(&self) -> ResumeState {
         ResumeState {

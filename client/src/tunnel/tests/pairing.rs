@@ -156,6 +156,23 @@ fn a_phone_whose_word_is_lost_leaves_by_itself() {
 }
 
 #[test]
+fn a_slow_connect_does_not_shorten_the_search() {
+    let mut bench = Bench::new();
+    bench.link();
+    bench.answer(Answer::Allow { session: Some(place(9)) });
+    bench.cut();
+    bench.phone.tunnel.close();
+    bench.phone.news();
+    bench.desk.news();
+    bench.after(limits::SETTLE_WAIT - MS);
+    bench.phone.tunnel.on_link(bench.now);
+    bench.desk.tunnel.on_link(bench.now);
+    bench.after(MS);
+    assert_eq!(bench.phone.news().len(), 1, "no move but the tunnel");
+    assert_eq!(bench.desk.words(), ["Opened", "PeerClosed"], "a close outlives the move");
+}
+
+#[test]
 fn a_deleted_session_sends_each_end_to_the_other_one() {
     let mut bench = Bench::new();
     bench.link();
