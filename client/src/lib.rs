@@ -15,6 +15,7 @@ mod mailbox;
 mod net;
 mod session;
 mod settings;
+pub mod tunnel;
 
 pub use client::{Client, ConnectError};
 pub use event::{Event, Lost, Stop};

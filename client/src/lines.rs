@@ -93,7 +93,7 @@ pub fn read_line(input: &mut impl BufRead) -> Result<Option<String>, LineError> 
 }
 
 /// Unicode's line separators, direction marks and overrides, zero-width characters.
-fn reorders_or_hides(character: char) -> bool {
+pub(crate) fn reorders_or_hides(character: char) -> bool {
     matches!(character,
         '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

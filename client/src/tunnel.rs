@@ -1,0 +1,378 @@
+//! The tunnel: end to end between workstation and phone, through a relay that sees sizes and times only.
+//!
+//! [`Tunnel`] is one pure machine for both roles. It never sees a socket, a thread, a clock or a random source of its
+//! own: bytes, time and entropy are handed in, bytes and events come out. Its driver connects the two ends in raw mode
+//! (`relay.raw.v1`), hands every binary message in, and writes what [`Tunnel::poll_transmit`] gives. After each input,
+//! drain [`Tunnel::poll_event`] and then, as far as the socket takes it, [`Tunnel::poll_transmit`]; call
+//! [`Tunnel::on_timeout`] when [`Tunnel::poll_timeout`] says so.
+//!
+//! Inside, top to bottom: `phone` and `workstation` decide who may talk to whom; `core` has what they share; `stream`
+//! numbers, keeps and acknowledges (`outgoing`, `incoming`); `connection` seals and opens with the keys of `noise`;
+//! `wire` and `record` are the bytes. `pairing` is the code on the screen, `saved` what outlives the process. Every
+//! bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
+
+mod clock;
+mod connection;
+mod core;
+mod entropy;
+mod event;
+mod incoming;
+pub mod limits;
+#[cfg(test)]
+mod model;
+mod name;
+mod noise;
+mod options;
+mod outgoing;
+mod pairing;
+mod phone;
+mod place;
+mod record;
+mod saved;
+mod secret;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod words;
+mod workstation;
+
+use std::time::Duration;
+
+use protocol::ids::Role;
+
+use self::core::Core;
+use phone::Phone;
+use wire::Outer;
+use workstation::Workstation;
+
+pub use entropy::{Entropy, RandomError, SystemEntropy};
+pub use event::{Event, Fault, Message, Refusal, SendError};
+pub use options::Options;
+pub use pairing::{Code, CodeError, parse_pairing};
+pub use place::Place;
+pub use saved::{Saved, SavedError};
+pub use secret::{KeyId, PairKey, PairingKey};
+pub use words::Words;
+pub use workstation::Answer;
+
+/// One end of a tunnel. See the module.
+///
+/// Every `now` is the span since any fixed point, by a clock that goes on while the machine sleeps; a step back counts
+/// as no step. Nothing blocks.
+pub struct Tunnel {
+    core: Core,
+    side: Side,
+}
+
+enum Side {
+    Phone(Box<Phone>),
+    Workstation(Box<Workstation>),
+}
+
+impl Tunnel {
+    /// A first pairing in the code's session `home`: the workstation shows `code`, the phone has scanned it.
+    ///
+    /// # Errors
+    /// `entropy` failed.
+    pub fn pair(
+        role: Role,
+        home: Place,
+        code: PairingKey,
+        options: &Options,
+        entropy: Box<dyn Entropy + Send>,
+        now: Duration,
+    ) -> Result<Self, RandomError> {
+        let side = match role {
+            Role::Phone => Side::Phone(Box::new(Phone::new(home, code))),
+            Role::Workstation => Side::Workstation(Box::new(Workstation::new(home, code, options.pair_for))),
+        };
+        Self::new(side, &options.name, options.window, entropy, now)
+    }
+
+    /// A new life of an end that was paired before; what was unacknowledged in the former one is unknown to it. A
+    /// phone keeps the name that was saved unless `options` has one.
+    ///
+    /// # Errors
+    /// `entropy` failed.
+    pub fn resume(
+        saved: &Saved,
+        options: &Options,
+        entropy: Box<dyn Entropy + Send>,
+        now: Duration,
+    ) -> Result<Self, RandomError> {
+        let side = match saved.role {
+            Role::Phone => Side::Phone(Box::new(Phone::restore(saved))),
+            Role::Workstation => Side::Workstation(Box::new(Workstation::restore(saved))),
+        };
+        let name = if options.name.is_empty() { &saved.name } else { &options.name };
+        Self::new(side, name, options.window, entropy, now)
+    }
+
+    fn new(
+        side: Side,
+        name: &str,
+        window: u32,
+        entropy: Box<dyn Entropy + Send>,
+        now: Duration,
+    ) -> Result<Self, RandomError> {
+        let window = window.clamp(limits::WINDOW_MIN, limits::WINDOW_MAX);
+        let name = name::cut(name).to_owned();
+        Ok(Tunnel { core: Core::new(window, name, entropy, now)?, side })
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        match self.side {
+            Side::Phone(_) => Role::Phone,
+            Side::Workstation(_) => Role::Workstation,
+        }
+    }
+
+    /// The session that the driver should be connected to.
+    pub fn place(&self) -> Place {
+        match &self.side {
+            Side::Phone(phone) => phone.place(),
+            Side::Workstation(workstation) => workstation.place(),
+        }
+    }
+
+    /// What is to be kept for [`Tunnel::resume`]; `None` before there is a pair.
+    pub fn saved(&self) -> Option<Saved> {
+        match &self.side {
+            Side::Phone(phone) => phone.saved(&self.core.name),
+            Side::Workstation(workstation) => workstation.saved(),
+        }
+    }
+}
+
+/// Inputs from the connection and the clock.
+impl Tunnel {
+    /// The driver is connected at [`Tunnel::place`] and the peer is there (`peer-joined`). A second call begins anew.
+    pub fn on_link(&mut self, now: Duration) {
+        self.core.clock.advance(now);
+        if self.core.linked {
+            self.unlink();
+        }
+        self.core.linked = true;
+        let done = match &mut self.side {
+            Side::Phone(phone) => phone.on_link(&mut self.core),
+            Side::Workstation(_) => Ok(()),
+        };
+        self.settle(done);
+    }
+
+    /// The peer left, or the connection is gone. Whatever was on its way counts as lost.
+    pub fn on_unlink(&mut self, now: Duration) {
+        self.core.clock.advance(now);
+        if self.core.linked {
+            self.unlink();
+        }
+    }
+
+    /// A binary message came from the peer. Before [`Tunnel::on_link`] it is ignored.
+    pub fn on_message(&mut self, message: &[u8], now: Duration) {
+        self.core.clock.advance(now);
+        if self.core.linked {
+            let done = self.take_message(message);
+            self.settle(done);
+        }
+    }
+
+    fn take_message(&mut self, message: &[u8]) -> Result<(), Fault> {
+        let Tunnel { core, side } = self;
+        match (Outer::parse(message), side) {
+            (None, _) => core.tell(Event::Foreign),
+            (Some(Outer::H1 { c, key_id, noise }), Side::Workstation(side)) => {
+                side.on_h1(core, c, key_id, noise)?;
+            }
+            (Some(Outer::OtherVersion { c, .. }), Side::Workstation(_)) => {
+                Workstation::refuse(core, c, Refusal::OtherVersion);
+            }
+            (Some(Outer::H2 { c, noise }), Side::Phone(side)) => side.on_h2(core, c, noise)?,
+            (Some(Outer::Refused { c, why }), Side::Phone(side)) => side.on_refused(core, c, why)?,
+            (Some(Outer::Record { c, sealed }), _) if core.is_live(c) => return self.take_record(sealed),
+            (Some(Outer::Record { c, sealed }), Side::Workstation(side)) => {
+                side.on_first_record(core, c, sealed)?;
+            }
+            // Of a connection that is over.
+            (Some(Outer::Record { .. }), Side::Phone(_)) => {}
+            // Nobody sends the other role's messages but a relay that echoes.
+            (Some(_), _) => core.tell(Event::Foreign),
+        }
+        Ok(())
+    }
+
+    fn take_record(&mut self, sealed: &[u8]) -> Result<(), Fault> {
+        let Tunnel { core, side } = self;
+        let Some(live) = &mut core.live else { return Ok(()) };
+        let plaintext = live.open(sealed)?;
+        let record = record::Record::parse(&plaintext)?;
+        match side {
+            Side::Phone(phone) => {
+                phone.on_record(core, &record)?;
+                phone.renew(core)
+            }
+            Side::Workstation(workstation) => workstation.on_record(core, &record),
+        }
+    }
+
+    /// The time of [`Tunnel::poll_timeout`] has come; at any other time this does no harm.
+    pub fn on_timeout(&mut self, now: Duration) {
+        self.core.clock.advance(now);
+        let done = match &mut self.side {
+            Side::Phone(phone) => phone.on_timeout(&mut self.core),
+            Side::Workstation(workstation) => workstation.on_timeout(&mut self.core),
+        };
+        self.settle(done);
+    }
+
+    /// The relay says that the session of [`Tunnel::place`] is no more (4401, 4410). True if the pair has another, which
+    /// `Move` then names; false if there is nothing left but to pair again, or to register this one again.
+    pub fn on_session_gone(&mut self, now: Duration) -> bool {
+        self.core.clock.advance(now);
+        let done = match &mut self.side {
+            Side::Phone(phone) => phone.on_session_gone(&mut self.core),
+            Side::Workstation(workstation) => workstation.on_session_gone(&mut self.core),
+        };
+        let has_other = *done.as_ref().unwrap_or(&true);
+        self.settle(done.map(drop));
+        has_other
+    }
+
+    fn settle(&mut self, done: Result<(), Fault>) {
+        if let Err(fault) = done {
+            self.unlink();
+            self.core.tell(Event::Fault(fault));
+        }
+    }
+
+    fn unlink(&mut self) {
+        self.core.unlink();
+        let done = match &mut self.side {
+            Side::Phone(phone) => phone.on_unlink(&mut self.core),
+            Side::Workstation(workstation) => {
+                workstation.on_unlink();
+                Ok(())
+            }
+        };
+        if let Err(fault) = done {
+            self.core.tell(Event::Fault(fault));
+        }
+    }
+}
+
+/// Inputs from the app and its user.
+impl Tunnel {
+    /// Accepts a message of any bytes: it arrives exactly once and in order, as long as both processes live. Gives its
+    /// number, which `Acknowledged` names when the peer's app has taken it. What waits is kept over connections.
+    ///
+    /// # Errors
+    /// Nothing of the message was accepted; the error says why.
+    pub fn try_send(&mut self, message: &[u8]) -> Result<u64, SendError> {
+        if !self.core.has_opened {
+            return Err(SendError::NotOpen);
+        }
+        let accepted = self.core.stream.push(message);
+        if accepted == Err(SendError::Full) {
+            self.core.want_room();
+        }
+        accepted
+    }
+
+    /// The app has taken every message up to this number of [`Event::Message`].
+    pub fn taken(&mut self, message: u64, now: Duration) {
+        self.core.clock.advance(now);
+        let now = self.core.now();
+        self.core.stream.taken(message, now);
+    }
+
+    /// No message will follow those accepted. The peer is told once it has them all; `Acknowledged` still comes.
+    pub fn close(&mut self) {
+        self.core.stream.close();
+    }
+
+    /// Messages accepted and not yet taken by the peer's app: 0 is what `flush` waits for.
+    pub fn unacknowledged(&self) -> u64 {
+        self.core.stream.unacknowledged()
+    }
+
+    /// Asks the peer for a sign of life; `Pong` follows. It judges the peer, never the connection. False if there
+    /// is no connection to ask on.
+    pub fn ping(&mut self, now: Duration) -> bool {
+        self.core.clock.advance(now);
+        self.core.send_ping()
+    }
+
+    /// Workstation: what the user said to `Ask`.
+    pub fn answer(&mut self, answer: Answer, now: Duration) {
+        self.core.clock.advance(now);
+        if let Side::Workstation(workstation) = &mut self.side {
+            workstation.on_answer(&mut self.core, answer);
+        }
+    }
+
+    /// What [`Tunnel::saved`] gave at the last `Store` is kept. Nothing that relies on it goes out before.
+    pub fn on_stored(&mut self, now: Duration) {
+        self.core.clock.advance(now);
+        let done = match &mut self.side {
+            Side::Phone(phone) => phone.on_stored(&mut self.core),
+            Side::Workstation(workstation) => {
+                workstation.on_stored(&mut self.core);
+                Ok(())
+            }
+        };
+        self.settle(done);
+    }
+}
+
+/// Outputs.
+impl Tunnel {
+    /// The next event, in order.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.core.poll_event()
+    }
+
+    /// The next binary message for the peer, of at most [`limits::WIRE_BYTES_MAX`]; made when asked for, so a driver
+    /// whose socket is full simply does not ask.
+    pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        if !self.core.linked {
+            return None;
+        }
+        let message = self.core.poll_transmit();
+        if let (Ok(Some(_)), Side::Phone(phone)) = (&message, &mut self.side) {
+            let renewed = phone.renew(&mut self.core);
+            self.settle(renewed);
+        }
+        message.unwrap_or_else(|fault| {
+            self.settle(Err(fault));
+            None
+        })
+    }
+
+    /// How long after the last `now` [`Tunnel::on_timeout`] and [`Tunnel::poll_transmit`] are due; `None` if never.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let of_side = match &self.side {
+            Side::Phone(phone) => phone.due_at(&self.core),
+            Side::Workstation(workstation) => workstation.due_at(&self.core),
+        };
+        let due_at = [of_side, self.core.ack_due_at()].into_iter().flatten().min()?;
+        Some(due_at.saturating_sub(self.core.now()))
+    }
+
+    /// Bytes kept for the peer, and bytes that came and were not taken; each with what its pieces cost, as the two
+    /// windows count it.
+    pub fn buffered(&self) -> (usize, usize) {
+        self.core.stream.costs()
+    }
+}
+
+/// Shows no key, no token and no payload.
+impl std::fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Core { linked, live, stream, .. } = &self.core;
+        let mut out = f.debug_struct("Tunnel");
+        out.field("role", &self.role()).field("place", &self.place()).field("linked", linked);
+        out.field("live", live).field("stream", stream).finish()
+    }
+}

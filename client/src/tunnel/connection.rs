@@ -1,0 +1,118 @@
+//! One confirmed handshake's keys, what they were used for, and the small records that wait for their turn.
+//!
+//! Sealing and opening only; what records mean is the roles' and the stream's. Called by the core.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::event::Fault;
+use super::limits::{KEYS_AGE_GRACE, KEYS_AGE_MAX, RECORDS_GRACE, RECORDS_MAX};
+use super::noise::{Keys, NoiseError};
+use super::place::Place;
+use super::record::Record;
+use super::wire::{self, Tag};
+use super::words::Words;
+
+/// The connection that a handshake opened.
+pub(super) struct Connection {
+    c: Tag,
+    keys: Keys,
+    /// The phone's first record is queued or came: other records may follow it.
+    pub(super) greeted: bool,
+    /// Messages may go both ways.
+    pub(super) open: bool,
+    due: VecDeque<Due>,
+    sealed: u64,
+    opened: u64,
+    since: Duration,
+}
+
+/// A record that is written when its turn comes, before any data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Hello,
+    Welcome(Option<Place>),
+    Settled,
+    Denied,
+    Ping(u64),
+    Pong(u64),
+}
+
+impl Connection {
+    /// Not open yet; nothing was sealed or opened.
+    pub(super) fn new(c: Tag, keys: Keys, since: Duration) -> Self {
+        Connection { c, keys, greeted: false, open: false, due: VecDeque::new(), sealed: 0, opened: 0, since }
+    }
+
+    /// What names it on the wire.
+    pub(super) fn c(&self) -> Tag {
+        self.c
+    }
+
+    /// The words of its handshake.
+    pub(super) fn words(&self) -> Words {
+        Words::of(self.keys.hash())
+    }
+
+    /// Puts a small record in its queue. Of each kind only the newest waits, so the queue is bounded.
+    pub(super) fn queue(&mut self, due: Due) {
+        self.due.retain(|waiting| std::mem::discriminant(waiting) != std::mem::discriminant(&due));
+        self.due.push_back(due);
+    }
+
+    /// The next small record.
+    pub(super) fn poll_due(&mut self) -> Option<Due> {
+        self.due.pop_front()
+    }
+
+    /// Seals a record into a message for the wire.
+    pub(super) fn seal(&mut self, record: &Record<'_>) -> Result<Vec<u8>, Fault> {
+        let plaintext = record.to_bytes();
+        let mut message = wire::record_head(self.c, plaintext.len());
+        self.keys.seal(&plaintext, &mut message).map_err(|NoiseError| Fault::WornOut)?;
+        self.sealed += 1;
+        self.check_records()?;
+        Ok(message)
+    }
+
+    /// Opens what came sealed.
+    pub(super) fn open(&mut self, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
+        let plaintext = self.keys.open(sealed).map_err(|NoiseError| Fault::Unopenable)?;
+        self.opened += 1;
+        self.check_records()?;
+        Ok(plaintext)
+    }
+
+    fn check_records(&self) -> Result<(), Fault> {
+        let is_too_much = self.sealed.max(self.opened) > RECORDS_MAX + RECORDS_GRACE;
+        if is_too_much { Err(Fault::WornOut) } else { Ok(()) }
+    }
+
+    /// True if the phone should shake hands anew.
+    pub(super) fn is_worn(&self, now: Duration) -> bool {
+        self.sealed.max(self.opened) >= RECORDS_MAX || now >= self.worn_at()
+    }
+
+    /// When the phone should shake hands anew at the latest.
+    pub(super) fn worn_at(&self) -> Duration {
+        self.since + KEYS_AGE_MAX
+    }
+
+    /// When the connection is dropped if the phone did not.
+    pub(super) fn dead_at(&self) -> Duration {
+        self.worn_at() + KEYS_AGE_GRACE
+    }
+
+    /// As if so many records had been sealed.
+    #[cfg(test)]
+    pub(super) fn wear(&mut self, sealed: u64) {
+        self.sealed = sealed;
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Connection { c, open, due, sealed, opened, .. } = self;
+        write!(f, "Connection({c:?}, open {open}, due {due:?}, {sealed} sealed, {opened} opened)")
+    }
+}

@@ -1,0 +1,239 @@
+//! What the machine tells its driver, and the reasons it names. Plain data.
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::place::Place;
+use super::words::Words;
+
+/// One thing that happened, in the order it happened.
+#[derive(PartialEq, Eq)]
+pub enum Event {
+    /// Workstation: this phone has proven the code's key. Ask the user, and give [`Tunnel::answer`](super::Tunnel::answer)
+    /// what they say. Comes again, with other words, if the phone connects anew meanwhile; the newest counts.
+    Ask {
+        /// The phone's name for itself, without control characters; at most 64 characters.
+        name: String,
+        /// What both screens may show.
+        words: Words,
+    },
+    /// Phone: the workstation has taken the code's key and its user is being asked.
+    Asked {
+        /// What both screens may show.
+        words: Words,
+    },
+    /// What is to be kept has changed: keep [`Tunnel::saved`](super::Tunnel::saved), then call
+    /// [`Tunnel::on_stored`](super::Tunnel::on_stored).
+    Store,
+    /// Leave the connection and connect to this session; [`Tunnel::on_link`](super::Tunnel::on_link) when the link stands there.
+    Move(Place),
+    /// Workstation: nobody needs this session any more; DELETE it.
+    Retire(Place),
+    /// The tunnel stands: after each handshake, before anything that came through it.
+    Opened {
+        /// What both screens may show.
+        words: Words,
+    },
+    /// The peer's process is new. Numbering has started again; nothing is sent again by itself.
+    Restarted {
+        /// Messages that were accepted for sending and that the old process's app may or may not have taken.
+        unconfirmed: u64,
+    },
+    /// A whole message came. Call [`Tunnel::taken`](super::Tunnel::taken) with its number when the app has taken it:
+    /// until then its bytes count against the window, and the sender's `flush` waits.
+    Message(Message),
+    /// The peer's app has taken every message up to this one, by the number that `try_send` gave.
+    Acknowledged(u64),
+    /// After `Full`: some room has come.
+    Room,
+    /// The answer to [`Tunnel::ping`](super::Tunnel::ping).
+    Pong {
+        /// How long it took.
+        after: Duration,
+    },
+    /// The peer sends nothing any more; all it sent came before this.
+    PeerClosed,
+    /// A handshake was refused. The workstation tells its user and goes on; a phone stops until the next
+    /// [`Tunnel::on_link`](super::Tunnel::on_link), which only its user should bring about.
+    Refused(Refusal),
+    /// Workstation: the code was shown for as long as it may be and nobody used it.
+    CodeExpired,
+    /// Something came that is no message of this protocol: the peer speaks plain frames, or another protocol.
+    Foreign,
+    /// This connection is spoilt: drop it and connect anew. Nothing accepted is lost.
+    Fault(Fault),
+}
+
+/// One message of the app. `Debug` shows no payload.
+#[derive(PartialEq, Eq)]
+pub struct Message {
+    /// Counts from 1 in the life of this end, over restarts of the peer.
+    pub number: u64,
+    /// The payload.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({}, {} bytes)", self.number, self.bytes.len())
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Ask { name, words } => write!(f, "Ask({name:?}, {words:?})"),
+            Event::Asked { words } => write!(f, "Asked({words:?})"),
+            Event::Store => f.write_str("Store"),
+            Event::Move(place) => write!(f, "Move({place:?})"),
+            Event::Retire(place) => write!(f, "Retire({place:?})"),
+            Event::Opened { words } => write!(f, "Opened({words:?})"),
+            Event::Restarted { unconfirmed } => write!(f, "Restarted({unconfirmed} unconfirmed)"),
+            Event::Message(message) => message.fmt(f),
+            Event::Acknowledged(number) => write!(f, "Acknowledged({number})"),
+            Event::Room => f.write_str("Room"),
+            Event::Pong { after } => write!(f, "Pong({after:?})"),
+            Event::PeerClosed => f.write_str("PeerClosed"),
+            Event::Refused(why) => write!(f, "Refused({why:?})"),
+            Event::CodeExpired => f.write_str("CodeExpired"),
+            Event::Foreign => f.write_str("Foreign"),
+            Event::Fault(why) => write!(f, "Fault({why:?})"),
+        }
+    }
+}
+
+/// Why a workstation does not shake hands with a phone. Both sides say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// No key of this workstation has the id that the phone named.
+    #[error("the workstation does not know this phone's key: scan the code that it shows now")]
+    UnknownKey,
+    /// The code was used by a phone before.
+    #[error("this code was used already and works only once: let the workstation show a new one")]
+    CodeUsed,
+    /// The code was shown too long ago.
+    #[error("this code has expired: let the workstation show a new one")]
+    CodeExpired,
+    /// The workstation's user said no.
+    #[error("the workstation's user did not allow this phone")]
+    Denied,
+    /// The phone speaks a version that this workstation does not.
+    #[error("phone and workstation speak different versions of the tunnel: update the older one")]
+    OtherVersion,
+    /// The first message names a known key and was not made with it, or was damaged.
+    #[error("the first message of the handshake was damaged on its way: connect again")]
+    Damaged,
+}
+
+impl Refusal {
+    /// Every reason, in the order of its code on the wire.
+    pub const ALL: [Refusal; 6] = [
+        Refusal::UnknownKey,
+        Refusal::CodeUsed,
+        Refusal::CodeExpired,
+        Refusal::Denied,
+        Refusal::OtherVersion,
+        Refusal::Damaged,
+    ];
+
+    pub(super) fn code(self) -> u8 {
+        self as u8 + 1
+    }
+
+    pub(super) fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code).checked_sub(1)?).copied()
+    }
+}
+
+/// What spoilt a connection: damage on the way, or the peer's fault. The next connection resumes.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// A record of this connection does not open: damaged, replayed, or one before it is missing.
+    #[error("a record does not open: it was damaged, repeated or left out on its way")]
+    Unopenable,
+    /// The answer to the handshake does not open.
+    #[error("the workstation's answer to the handshake does not open: it was damaged on its way")]
+    BadAnswer,
+    /// The workstation did not answer the handshake.
+    #[error("the workstation did not answer the handshake in {} tries; does it speak the tunnel?", .0)]
+    Unanswered(u32),
+    /// A piece is missing.
+    #[error("piece {got} came where {expected} was due")]
+    Gap {
+        /// What was due.
+        expected: u64,
+        /// What came.
+        got: u64,
+    },
+    /// The peer acknowledges or claims to have what was never sent, or less than it had before.
+    #[error("the peer names piece {got}, which is not within {from} to {to}")]
+    BadNumber {
+        /// What it names.
+        got: u64,
+        /// The least that makes sense.
+        from: u64,
+        /// The most that makes sense.
+        to: u64,
+    },
+    /// The peer sent more than the window that it was given.
+    #[error("the peer sent more than the {window} bytes that this side takes in")]
+    OverWindow {
+        /// The window.
+        window: u32,
+    },
+    /// A message is longer than half the window.
+    #[error("the peer sent a message of more than {limit} bytes")]
+    MessageTooLong {
+        /// Half the window.
+        limit: usize,
+    },
+    /// The peer's window is not the one it named before in the same life.
+    #[error("the peer's window changed from {from} to {to} bytes within one life")]
+    WindowChanged {
+        /// Before.
+        from: u32,
+        /// Now.
+        to: u32,
+    },
+    /// A record that this peer may not send now.
+    #[error("a {0} came where none may")]
+    OutOfPlace(&'static str),
+    /// A record that nobody may send.
+    #[error("a malformed {0} came")]
+    Malformed(&'static str),
+    /// The peer's new process is here, and the app has not taken what the old one sent.
+    #[error("the app has not yet taken all that the peer's former process sent")]
+    Behind,
+    /// The keys of the connection were used for longer than they may be.
+    #[error("the keys of this connection are worn out and the phone did not renew them")]
+    WornOut,
+    /// The system gave no random bytes.
+    #[error("no random bytes to be had from the system")]
+    NoEntropy,
+}
+
+/// Why a message was not accepted for sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// The tunnel has not stood yet in the life of this end.
+    #[error("not sent: the tunnel is not open yet")]
+    NotOpen,
+    /// [`Tunnel::close`](super::Tunnel::close) was called.
+    #[error("not sent: this end is closed")]
+    Closed,
+    /// As much is unacknowledged as the peer takes in. `Room` follows.
+    #[error("not sent: too much waits for the other side; try again when some of it was taken")]
+    Full,
+    /// Longer than half the peer's window.
+    #[error(
+        "not sent: the message has {len} bytes and the other side takes at most {limit}; send it in parts"
+    )]
+    TooLarge {
+        /// Its bytes.
+        len: usize,
+        /// The longest message that the peer takes, in bytes.
+        limit: usize,
+    },
+}

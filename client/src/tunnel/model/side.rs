@@ -1,0 +1,198 @@
+//! One end: a driver that does what the real ones will, a storage that may be slow, an app that may be slow.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use protocol::ids::{Role, SessionId, Token};
+
+use super::super::tests::seeded;
+use super::super::*;
+use super::{Counts, Rng};
+
+/// What the relay has for this end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    Joined,
+    Left,
+    Frame(Vec<u8>),
+}
+
+/// One end. See the module.
+pub(super) struct Side {
+    pub(super) role: Role,
+    pub(super) tunnel: Tunnel,
+    /// Counts the processes.
+    pub(super) life: u64,
+    pub(super) window: usize,
+    /// What the storage holds.
+    pub(super) saved: Option<String>,
+    store_waits: bool,
+    pub(super) connected: Option<SessionId>,
+    pub(super) inbox: VecDeque<Item>,
+    /// Whole messages that the app has not taken, with their bytes.
+    pub(super) unread: VecDeque<Message>,
+    unread_bytes: usize,
+    /// Told `Full` and not yet `Room`.
+    pub(super) is_full: bool,
+    pub(super) wants_answer: bool,
+    pub(super) ponged: bool,
+}
+
+/// What the world has to do for a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Disconnect,
+    Delete(SessionId),
+    Arrived(u64),
+    Acknowledged(u64),
+    Restarted(u64),
+}
+
+/// The session in which everything begins.
+pub(super) fn first_place() -> Place {
+    place(0)
+}
+
+pub(super) fn place(number: u64) -> Place {
+    let mut bytes = [7; 16];
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
+    Place { session: SessionId::from_bytes(bytes), token: Token::from_bytes(bytes) }
+}
+
+fn options(rng: &mut Rng) -> Options {
+    let window = limits::WINDOW_MIN * u32::try_from(1 + rng.below(3)).expect("small");
+    // Clock jumps would end most runs before they begin.
+    Options { window, name: "model".into(), pair_for: Duration::from_secs(u64::from(u32::MAX)) }
+}
+
+impl Side {
+    /// A first process, with a code.
+    pub(super) fn new(role: Role, rng: &mut Rng, now: Duration) -> Self {
+        let (options, code) = (options(rng), PairingKey::from_bytes(&[5; 32]));
+        let tunnel = Tunnel::pair(role, first_place(), code, &options, seeded(rng.next()), now);
+        Side {
+            role,
+            tunnel: tunnel.expect("entropy"),
+            life: 0,
+            window: options.window as usize,
+            saved: None,
+            store_waits: false,
+            connected: None,
+            inbox: VecDeque::new(),
+            unread: VecDeque::new(),
+            unread_bytes: 0,
+            is_full: false,
+            wants_answer: false,
+            ponged: false,
+        }
+    }
+
+    /// The process dies; a new one begins with what the storage holds.
+    pub(super) fn restart(&mut self, rng: &mut Rng, now: Duration) {
+        let fresh = Side { saved: self.saved.clone(), life: self.life + 1, ..Side::new(self.role, rng, now) };
+        *self = fresh;
+        if let Some(saved) = &self.saved {
+            let (saved, options) = (Saved::parse(saved).expect("what was kept"), options(rng));
+            self.window = options.window as usize;
+            self.tunnel = Tunnel::resume(&saved, &options, seeded(rng.next()), now).expect("entropy");
+        }
+    }
+
+    /// The driver hands in what the relay has for it.
+    pub(super) fn read(&mut self, now: Duration) {
+        match self.inbox.pop_front() {
+            None => {}
+            Some(Item::Joined) => self.tunnel.on_link(now),
+            Some(Item::Left) => self.tunnel.on_unlink(now),
+            Some(Item::Frame(bytes)) => self.tunnel.on_message(&bytes, now),
+        }
+    }
+
+    /// The driver's connection is gone, with all that was on its way here.
+    pub(super) fn disconnect(&mut self, now: Duration) {
+        self.connected = None;
+        self.inbox.clear();
+        self.tunnel.on_unlink(now);
+    }
+
+    /// Works off all events.
+    pub(super) fn drain(&mut self, is_slow: bool, now: Duration, counts: &mut Counts) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        while let Some(event) = self.tunnel.poll_event() {
+            match event {
+                Event::Store if is_slow => self.store_waits = true,
+                Event::Store => self.store(now),
+                Event::Ask { .. } => self.wants_answer = true,
+                Event::Move(_) => {
+                    counts.moves += 1;
+                    wishes.push(Wish::Disconnect);
+                }
+                Event::Retire(place) => wishes.push(Wish::Delete(place.session)),
+                Event::Opened { .. } => counts.opened += 1,
+                Event::Restarted { unconfirmed } => {
+                    counts.restarted += 1;
+                    wishes.push(Wish::Restarted(unconfirmed));
+                }
+                Event::Message(message) => {
+                    wishes.push(Wish::Arrived(message.number));
+                    self.unread_bytes += message.bytes.len();
+                    self.unread.push_back(message);
+                }
+                Event::Acknowledged(number) => {
+                    counts.acknowledged += 1;
+                    wishes.push(Wish::Acknowledged(number));
+                }
+                Event::Room => self.is_full = false,
+                Event::Pong { .. } => self.ponged = true,
+                Event::Refused(_) => {
+                    counts.refusals += 1;
+                    if self.role == Role::Phone {
+                        wishes.push(Wish::Disconnect);
+                    }
+                }
+                Event::Fault(_) => {
+                    counts.faults += 1;
+                    wishes.push(Wish::Disconnect);
+                }
+                Event::Asked { .. } | Event::Foreign => {}
+                Event::PeerClosed | Event::CodeExpired => panic!("nobody does that here: {event:?}"),
+            }
+        }
+        wishes
+    }
+
+    /// The storage catches up.
+    pub(super) fn store(&mut self, now: Duration) {
+        self.store_waits = false;
+        self.saved = self.tunnel.saved().map(|saved| saved.to_json().to_string());
+        self.tunnel.on_stored(now);
+    }
+
+    pub(super) fn store_late(&mut self, now: Duration) {
+        if self.store_waits {
+            self.store(now);
+        }
+    }
+
+    /// The app takes its oldest message.
+    pub(super) fn take(&mut self, now: Duration) -> Option<Message> {
+        let message = self.unread.pop_front()?;
+        self.unread_bytes -= message.bytes.len();
+        self.tunnel.taken(message.number, now);
+        Some(message)
+    }
+
+    /// Nothing is ever kept above the two windows.
+    pub(super) fn check_memory(&self) {
+        let (kept, came) = self.tunnel.buffered();
+        assert!(
+            came <= self.window && self.unread_bytes <= came,
+            "{came} came, {} unread",
+            self.unread_bytes
+        );
+        assert!(kept <= WINDOW_MAX, "{kept} kept");
+    }
+}
+
+/// The peer's; the machine itself checks against the window of the life that it has met.
+const WINDOW_MAX: usize = 3 * limits::WINDOW_MIN as usize;

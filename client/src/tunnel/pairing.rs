@@ -1,0 +1,261 @@
+//! The code on the workstation's screen, as text: the contract's JSON with a key, and the shorter link.
+//!
+//! JSON: `{"u","s","t","k"}`, `k` in base64url; without `k` there is no tunnel. Link: `https://host/p#1` and base64url of
+//! session, token and key (16 + 16 + 32 bytes); it stands for `wss://host/ws`, with `http` for `ws://host/ws`. Pure text;
+//! called by the clients.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use protocol::ids::{SessionId, Token};
+use protocol::json;
+use protocol::limits::JSON_DEPTH_MAX;
+use protocol::qr::{Pairing, PairingError};
+use serde::Deserialize;
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::limits::PAIRING_BYTES_MAX;
+use super::secret::PairingKey;
+use crate::net::endpoint::Endpoint;
+
+/// What a code says. `Debug` shows neither token nor key.
+#[derive(Debug)]
+pub struct Code {
+    /// Where, which session, and its token.
+    pub pairing: Pairing,
+    /// The key of the tunnel; `None` where the workstation speaks plain frames only.
+    pub key: Option<PairingKey>,
+}
+
+/// Why a text is no code. No variant carries a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CodeError {
+    /// Longer than any code.
+    #[error(
+        "this is no pairing code: it has {0} bytes and a code at most {PAIRING_BYTES_MAX}; scan or paste the code alone"
+    )]
+    TooLong(usize),
+    /// JSON, and not that of a code.
+    #[error(transparent)]
+    Json(#[from] PairingError),
+    /// A key that is none.
+    #[error("the pairing code is damaged: \"k\" is not 43 base64url digits; scan it again")]
+    BadKey,
+    /// A link that is not the page of a relay.
+    #[error(
+        "{0:?} is no pairing link: expected https://host/p#1 and 86 digits; scan or paste the whole code"
+    )]
+    NotLink(String),
+    /// A link of another version.
+    #[error(
+        "this pairing link is of a version that this program does not know: update it, or scan a newer code"
+    )]
+    LinkVersion,
+    /// A link whose part after `#1` is damaged.
+    #[error(
+        "the pairing link is damaged: {0} digits follow \"#1\" where 86 base64url digits should; scan it again"
+    )]
+    BadLink(usize),
+}
+
+/// Reads a code, in either form. Never panics, and looks at no more than 4 KiB.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub fn parse_pairing(text: &str) -> Result<Code, CodeError> {
+    let text = text.trim();
+    if text.len() > PAIRING_BYTES_MAX {
+        return Err(CodeError::TooLong(text.len()));
+    }
+    if text.starts_with('{') || !text.contains("://") { parse_json(text) } else { parse_link(text) }
+}
+
+fn parse_json(text: &str) -> Result<Code, CodeError> {
+    // The parser has no depth limit of its own and aborts the process.
+    if !json::nesting_within(text.as_bytes(), JSON_DEPTH_MAX) {
+        return Err(PairingError::NotPairing.into());
+    }
+    let pairing = Pairing::parse(text)?;
+    let raw: RawKey<'_> = sonic_rs::from_str(text).map_err(|_| CodeError::BadKey)?;
+    let key = raw.k.map(|k| PairingKey::parse(&k).ok_or(CodeError::BadKey)).transpose()?;
+    Ok(Code { pairing, key })
+}
+
+/// The member that the contract's payload does not have.
+#[derive(Deserialize)]
+struct RawKey<'a> {
+    #[serde(borrow, default)]
+    k: Option<Cow<'a, str>>,
+}
+
+fn parse_link(text: &str) -> Result<Code, CodeError> {
+    let not_link =
+        || CodeError::NotLink(text.split('#').next().unwrap_or_default().chars().take(80).collect());
+    let (page, fragment) = text.split_once('#').ok_or_else(not_link)?;
+    let page = Endpoint::parse_http(page).map_err(|_| not_link())?;
+    if page.path() != PAGE_PATH {
+        return Err(not_link());
+    }
+    let digits = fragment.strip_prefix(LINK_VERSION).ok_or(CodeError::LinkVersion)?;
+    let mut bytes = Zeroizing::new([0; LINK_BYTES]);
+    let len = (digits.len() == LINK_DIGITS).then(|| URL_SAFE_NO_PAD.decode_slice(digits, &mut *bytes).ok());
+    if len.flatten() != Some(LINK_BYTES) {
+        return Err(CodeError::BadLink(digits.chars().count()));
+    }
+    let (mut session, mut token, mut key) = ([0; 16], [0; 16], Zeroizing::new([0; 32]));
+    session.copy_from_slice(&bytes[..16]);
+    token.copy_from_slice(&bytes[16..32]);
+    key.copy_from_slice(&bytes[32..]);
+    let scheme = if page.is_tls() { "wss" } else { "ws" };
+    let pairing = Pairing {
+        ws: format!("{scheme}://{}{WS_PATH}", page.authority()),
+        session: SessionId::from_bytes(session),
+        token: Token::from_bytes(token),
+    };
+    token.zeroize();
+    Ok(Code { pairing, key: Some(PairingKey::from_bytes(&key)) })
+}
+
+impl Code {
+    /// The JSON form, members in the order `u`, `s`, `t`, `k`.
+    pub fn to_json(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(self.pairing.to_json());
+        if let Some(key) = &self.key {
+            text.pop();
+            let with_key = format!("{},\"k\":\"{}\"}}", &*text, &*key.reveal());
+            text = Zeroizing::new(with_key);
+        }
+        text
+    }
+
+    /// The link form; `None` where there is no key, or where the address is not `/ws` at the root of a host.
+    pub fn to_link(&self) -> Option<Zeroizing<String>> {
+        let key = self.key.as_ref()?;
+        let address = Endpoint::parse_ws(&self.pairing.ws).ok()?;
+        if address.path() != WS_PATH {
+            return None;
+        }
+        let mut bytes = Zeroizing::new([0; LINK_BYTES]);
+        bytes[..16].copy_from_slice(self.pairing.session.as_bytes());
+        let token = SessionId::parse(&Zeroizing::new(self.pairing.token.reveal())).ok()?;
+        bytes[16..32].copy_from_slice(token.as_bytes());
+        bytes[32..].copy_from_slice(key.secret().bytes());
+        let scheme = if address.is_tls() { "https" } else { "http" };
+        let digits = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
+        let link = format!("{scheme}://{}{PAGE_PATH}#{LINK_VERSION}{}", address.authority(), &*digits);
+        Some(Zeroizing::new(link))
+    }
+}
+
+const PAGE_PATH: &str = "/p";
+
+const WS_PATH: &str = "/ws";
+
+const LINK_VERSION: char = '1';
+
+/// Session, token, key.
+const LINK_BYTES: usize = 16 + 16 + 32;
+
+/// The same in base64url without padding.
+const LINK_DIGITS: usize = 86;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tunnel::model::Rng;
+
+    const S: &str = "00112233445566778899aabbccddeeff";
+    const T: &str = "ffeeddccbbaa99887766554433221100";
+
+    fn json(k: &str) -> String {
+        format!(r#"{{"u":"wss://relay.example.org/ws","s":"{S}","t":"{T}"{k}}}"#)
+    }
+
+    fn whole() -> String {
+        json(&format!(r#","k":"{}""#, &*PairingKey::from_bytes(&[0xfe; 32]).reveal()))
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let code = parse_pairing(&whole()).unwrap();
+        assert_eq!(*code.to_json(), whole());
+        let link = code.to_link().expect("a link");
+        assert!(link.starts_with("https://relay.example.org/p#1ABEiM0RV"), "{}", &*link);
+        assert_eq!(link.len(), "https://relay.example.org/p#1".len() + 86);
+        assert_eq!(*parse_pairing(&format!(" {}\n", &*link)).unwrap().to_json(), whole());
+        let shown = format!("{code:?}");
+        assert!(!shown.contains("ffee") && !shown.contains("fefe") && !shown.contains("_v7-"), "{shown}");
+    }
+
+    #[test]
+    fn a_port_and_plain_http_are_kept() {
+        let text = whole().replace("wss://relay.example.org/ws", "ws://[fd00::1]:3001/ws");
+        let link = parse_pairing(&text).unwrap().to_link().expect("a link");
+        assert!(link.starts_with("http://[fd00::1]:3001/p#1"), "{}", &*link);
+        assert_eq!(*parse_pairing(&link).unwrap().to_json(), text);
+    }
+
+    #[test]
+    fn without_a_key_there_is_no_tunnel_and_no_link() {
+        let code = parse_pairing(&json("")).unwrap();
+        assert_eq!((code.key.as_ref(), code.to_link().is_none()), (None, true));
+        assert_eq!(*code.to_json(), json(""));
+        let elsewhere = whole().replace("/ws", "/relay/ws");
+        assert!(parse_pairing(&elsewhere).unwrap().to_link().is_none());
+    }
+
+    #[test]
+    fn each_kind_of_damage_has_its_own_word() {
+        use CodeError::*;
+        let link = parse_pairing(&whole()).unwrap().to_link().expect("a link").to_string();
+        let not_link = |page: &str| NotLink(page.into());
+        for (text, error) in [
+            (String::new(), Json(PairingError::NotPairing)),
+            ("hello".into(), Json(PairingError::NotPairing)),
+            ("[".repeat(4000), Json(PairingError::NotPairing)),
+            ("x".repeat(5000), TooLong(5000)),
+            (
+                whole().replace("wss:", "http:"),
+                Json(PairingError::BadUrl("http://relay.example.org/ws".into())),
+            ),
+            (whole().replace("0011", "00"), Json(PairingError::BadId("s"))),
+            (json(r#","k":"""#), BadKey),
+            (json(r#","k":7"#), BadKey),
+            (json(r#","k":"abc""#), BadKey),
+            (whole().replace("\"k\":\"_", "\"k\":\"/"), BadKey),
+            (format!("{},{}", &whole()[..whole().len() - 1], &whole()[1..]), Json(PairingError::NotPairing)),
+            ("https://relay.example.org/p".into(), not_link("https://relay.example.org/p")),
+            (link.replace("/p#", "/q#"), not_link("https://relay.example.org/q")),
+            (link.replace("https", "ftp"), not_link("ftp://relay.example.org/p")),
+            (link.replace("relay.", "user@relay."), not_link("https://user@relay.example.org/p")),
+            (link.replace("#1", "#2"), LinkVersion),
+            (link[..link.len() - 1].into(), BadLink(85)),
+            (format!("{link}A"), BadLink(87)),
+            (link.replace("#1A", "#1+"), BadLink(86)),
+        ] {
+            assert_eq!(parse_pairing(&text).unwrap_err(), error, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        let link = parse_pairing(&whole()).unwrap().to_link().expect("a link").to_string();
+        let mut rng = Rng::new(7);
+        for _ in 0..20_000 {
+            let mut bytes = if rng.one_in(2) { link.clone() } else { whole() }.into_bytes();
+            for _ in 0..=rng.below(3) {
+                let at = usize::try_from(rng.below(bytes.len() as u64)).unwrap();
+                match rng.below(4) {
+                    0 => bytes.truncate(at),
+                    1 => drop(bytes.remove(at)),
+                    2 => bytes[at] = u8::try_from(rng.below(256)).unwrap(),
+                    _ => bytes.insert(at, b"{[\"\\#:/\xc3"[usize::try_from(rng.below(8)).unwrap()]),
+                }
+                bytes.push(b'x');
+            }
+            let _ = parse_pairing(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The project's own vector: one pairing, byte by byte, for every other implementation to check itself against.
+//!
+//! `client/vectors/tunnel-1.json` is what this computes from fixed inputs. It was written once, by
+//! `RELAY_TUNNEL_WRITE_VECTORS=1 cargo test -p relay-client vector`, and changes only with the version of the protocol.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::*;
+use crate::tunnel::noise::{Initiator, Keys, Responder, prologue};
+use crate::tunnel::record::{Epoch, Record, ResumeState, answer};
+use crate::tunnel::wire::{self, Tag};
+
+const SESSION: [u8; 16] = [0x51; 16];
+const CODE: [u8; 32] = [0xc0; 32];
+const PAIR: [u8; 32] = [0xaa; 32];
+const C: [u8; 4] = [1, 2, 3, 4];
+const PHONE_EPHEMERAL: [u8; 32] = [0x11; 32];
+const DESK_EPHEMERAL: [u8; 32] = [0x22; 32];
+const PHONE_EPOCH: [u8; 16] = [0x33; 16];
+const DESK_EPOCH: [u8; 16] = [0x44; 16];
+const NAME: &str = "Anna's phone";
+
+/// Everything in hex but names.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Vector {
+    about: String,
+    protocol_name: String,
+    session: String,
+    key: String,
+    key_id: String,
+    prologue: String,
+    c: String,
+    phone_ephemeral_private: String,
+    workstation_ephemeral_private: String,
+    h1: String,
+    h2_payload: String,
+    h2: String,
+    handshake_hash: String,
+    words: String,
+    records: Vec<Sealed>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Sealed {
+    from: String,
+    what: String,
+    plaintext: String,
+    message: String,
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) fn unhex(digits: &str) -> Vec<u8> {
+    let pair = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex digits");
+    (0..digits.len()).step_by(2).map(pair).collect()
+}
+
+fn seal(keys: &mut Keys, from: Role, what: &str, record: &Record<'_>) -> Sealed {
+    let plaintext = record.to_bytes();
+    let mut message = wire::record_head(Tag(C), plaintext.len());
+    keys.seal(&plaintext, &mut message).unwrap();
+    let (plaintext, message) = (hex(&plaintext), hex(&message));
+    Sealed { from: from.to_string(), what: what.to_owned(), plaintext, message }
+}
+
+/// From the pieces, without the machine.
+fn computed() -> Vector {
+    let (session, key, pair) =
+        (SessionId::from_bytes(SESSION), PairingKey::from_bytes(&CODE), PairKey::from_bytes(&PAIR));
+    let (phone, first) = Initiator::new(key.secret(), session, key.id(), PHONE_EPHEMERAL).unwrap();
+    let desk = Responder::new(key.secret(), session, key.id(), DESK_EPHEMERAL, &first).unwrap();
+    let state = |own, known, window| ResumeState { epoch: Epoch(own), known, received: 0, window };
+    let payload = answer(&state(DESK_EPOCH, None, limits::WINDOW_WORKSTATION), Some(&pair));
+    let (mut desk, second) = desk.answer(&payload).unwrap();
+    let (mut phone, read) = phone.finish(&second).unwrap();
+    assert_eq!(*read, *payload);
+    let state = state(PHONE_EPOCH, Some(Epoch(DESK_EPOCH)), limits::WINDOW_PHONE);
+    let data = |ack, bytes| Record::Data { number: 1, ack, fin: true, bytes };
+    let records = vec![
+        seal(&mut phone, Role::Phone, "HELLO", &Record::Hello { state, name: NAME }),
+        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { place: None }),
+        seal(&mut phone, Role::Phone, "DATA", &data(0, "grüß dich".as_bytes())),
+        seal(&mut desk, Role::Workstation, "DATA", &data(1, b"hello")),
+    ];
+    Vector {
+        about: "One pairing of the tunnel, version 1: see docs/tunnel.md. Everything in hex but names."
+            .into(),
+        protocol_name: "Noise_NNpsk0_25519_AESGCM_SHA256".into(),
+        session: hex(&SESSION),
+        key: hex(&CODE),
+        key_id: hex(key.id().as_bytes()),
+        prologue: hex(&prologue(session, key.id())),
+        c: hex(&C),
+        phone_ephemeral_private: hex(&PHONE_EPHEMERAL),
+        workstation_ephemeral_private: hex(&DESK_EPHEMERAL),
+        h1: hex(&wire::h1(Tag(C), key.id(), &first)),
+        h2_payload: hex(&payload),
+        h2: hex(&wire::h2(Tag(C), &second)),
+        handshake_hash: hex(phone.hash()),
+        words: Words::of(phone.hash()).to_string(),
+        records,
+    }
+}
+
+fn written() -> Vector {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/tunnel-1.json");
+    if std::env::var_os("RELAY_TUNNEL_WRITE_VECTORS").is_some() {
+        std::fs::write(file, sonic_rs::to_string_pretty(&computed()).unwrap() + "\n").unwrap();
+    }
+    sonic_rs::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[test]
+fn the_vector_is_met_by_the_pieces() {
+    assert_eq!(computed(), written());
+}
+
+/// Gives out what was written down, in order.
+struct Scripted(VecDeque<u8>);
+
+impl Entropy for Scripted {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), RandomError> {
+        out.iter_mut()
+            .for_each(|byte| *byte = self.0.pop_front().expect("more was drawn than is written down"));
+        Ok(())
+    }
+}
+
+fn scripted(parts: &[&[u8]]) -> Box<dyn Entropy + Send> {
+    Box::new(Scripted(parts.concat().into()))
+}
+
+#[test]
+fn the_vector_is_met_by_the_machines() {
+    let (home, now) = (Place { session: SessionId::from_bytes(SESSION), ..place(0) }, SEC);
+    let key = || PairingKey::from_bytes(&CODE);
+    let drawn = scripted(&[&PHONE_EPOCH, &PHONE_EPHEMERAL, &C]);
+    let phone = Tunnel::pair(Role::Phone, home, key(), &named(Role::Phone), drawn, now).unwrap();
+    let drawn = scripted(&[&DESK_EPOCH, &DESK_EPHEMERAL, &PAIR]);
+    let desk = Options::new(Role::Workstation);
+    let desk = Tunnel::pair(Role::Workstation, home, key(), &desk, drawn, now).unwrap();
+    let mut bench = Bench { now, phone: End::new(phone), desk: End::new(desk) };
+    let vector = written();
+    bench.phone.tunnel.on_link(now);
+    bench.desk.tunnel.on_link(now);
+    let h1 = bench.phone_says();
+    assert_eq!(hex(&h1), vector.h1);
+    bench.desk_hears(&h1);
+    let h2 = bench.desk_says();
+    assert_eq!(hex(&h2), vector.h2);
+    bench.phone_hears(&h2);
+    let hello = bench.phone_says();
+    bench.desk_hears(&hello);
+    bench.desk.tunnel.answer(Answer::Allow { session: None }, now);
+    let welcome = bench.desk_says();
+    bench.phone_hears(&welcome);
+    assert!(
+        matches!(&bench.phone.news()[..], [Event::Asked { words }, _] if words.to_string() == vector.words)
+    );
+    bench.phone.tunnel.try_send("grüß dich".as_bytes()).unwrap();
+    let up = bench.phone_says();
+    bench.desk_hears(&up);
+    assert_eq!(take_all(&mut bench.desk, now), ["grüß dich".as_bytes()]);
+    bench.desk.tunnel.try_send(b"hello").unwrap();
+    let down = bench.desk_says();
+    bench.phone_hears(&down);
+    assert_eq!(take_all(&mut bench.phone, now), [b"hello"]);
+    let said = [hello, welcome, up, down].map(|message| hex(&message));
+    assert_eq!(said.as_slice(), vector.records.into_iter().map(|record| record.message).collect::<Vec<_>>());
+}

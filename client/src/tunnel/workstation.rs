@@ -1,0 +1,367 @@
+//! The workstation's role: it answers handshakes, asks its user about a new phone, hands over key and session, and
+//! lets the newest confirmed connection win.
+//!
+//! Called by the machine with what came; the shared part is the core's.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use protocol::ids::Role;
+use zeroize::Zeroizing;
+
+use super::connection::{Connection, Due};
+use super::core::Core;
+use super::event::{Event, Fault, Refusal};
+use super::limits::{CANDIDATES_MAX, PENDING_MAX};
+use super::name;
+use super::noise::Responder;
+use super::place::Place;
+use super::record::{self, Record, ResumeState};
+use super::saved::Saved;
+use super::secret::{KeyId, PairKey, PairingKey, Secret};
+use super::wire::{self, Tag};
+
+/// What the user says to [`Event::Ask`].
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    /// The phone may talk to this machine.
+    Allow {
+        /// The fresh session that both move to; `None` stays in the code's, whose token the code has shown.
+        session: Option<Place>,
+    },
+    /// It may not.
+    Deny,
+}
+
+/// What the workstation knows besides the core. `Debug` is never needed: there are keys in it.
+pub(super) struct Workstation {
+    code: Code,
+    /// Handed out under the code, none confirmed.
+    candidates: VecDeque<PairKey>,
+    /// Confirmed by a phone; the user is being asked.
+    asking: Option<Asking>,
+    /// The pair's, allowed by the user.
+    key: Option<PairKey>,
+    phone_name: String,
+    denied: Option<KeyId>,
+    home: Place,
+    /// The session that the phone is being handed.
+    next: Option<Place>,
+    pending: VecDeque<Pending>,
+    /// The driver has not yet stored what the user allowed.
+    storing: bool,
+}
+
+enum Code {
+    /// There never was one, or nobody remembers.
+    None,
+    Shown {
+        key: PairingKey,
+        expires_at: Duration,
+    },
+    Used(KeyId),
+    Expired(KeyId),
+}
+
+struct Asking {
+    key: PairKey,
+    name: String,
+}
+
+/// A handshake that was answered and not confirmed.
+struct Pending {
+    connection: Connection,
+    /// The pair key that its first record confirms, or the pair's.
+    confirms: KeyId,
+    is_under_code: bool,
+}
+
+impl Workstation {
+    /// A workstation that shows `code` in the session `home` until `expires_at`.
+    pub(super) fn new(home: Place, code: PairingKey, expires_at: Duration) -> Self {
+        Workstation { code: Code::Shown { key: code, expires_at }, ..Self::at(home) }
+    }
+
+    /// A workstation as it was kept.
+    pub(super) fn restore(saved: &Saved) -> Self {
+        Workstation {
+            code: saved.used.map_or(Code::None, Code::Used),
+            key: Some(saved.key.copy()),
+            phone_name: saved.name.clone(),
+            next: saved.other,
+            ..Self::at(saved.home)
+        }
+    }
+
+    fn at(home: Place) -> Self {
+        Workstation {
+            code: Code::None,
+            candidates: VecDeque::new(),
+            asking: None,
+            key: None,
+            phone_name: String::new(),
+            denied: None,
+            home,
+            next: None,
+            pending: VecDeque::new(),
+            storing: false,
+        }
+    }
+
+    /// What is to be kept; `None` before the user allowed a phone.
+    pub(super) fn saved(&self) -> Option<Saved> {
+        let key = self.key.as_ref()?.copy();
+        let used = match self.code {
+            Code::Used(id) => Some(id),
+            _ => None,
+        };
+        let name = self.phone_name.clone();
+        let (role, home, other) = (Role::Workstation, self.home, self.next);
+        Some(Saved { role, home, other, key, welcomed: true, name, used })
+    }
+
+    /// Where the driver should be connected.
+    pub(super) fn place(&self) -> Place {
+        self.home
+    }
+
+    pub(super) fn on_unlink(&mut self) {
+        self.pending.clear();
+    }
+
+    /// A phone begins a handshake. A repeated one is ignored; a replayed one ends with nobody confirming it.
+    pub(super) fn on_h1(
+        &mut self,
+        core: &mut Core,
+        c: Tag,
+        key_id: KeyId,
+        noise: &[u8],
+    ) -> Result<(), Fault> {
+        if core.is_live(c) || self.pending.iter().any(|pending| pending.connection.c() == c) {
+            return Ok(());
+        }
+        self.expire(core);
+        let ephemeral = Zeroizing::new(core.draw()?);
+        let responder = match self.key_for(key_id) {
+            Ok(key) => Responder::new(key, self.home.session, key_id, *ephemeral, noise)
+                .map_err(|_| Refusal::Damaged),
+            Err(why) => Err(why),
+        };
+        match responder {
+            Ok(responder) => self.answer_h1(core, c, key_id, responder),
+            Err(why) => {
+                Self::refuse(core, c, why);
+                Ok(())
+            }
+        }
+    }
+
+    fn key_for(&self, id: KeyId) -> Result<&Secret, Refusal> {
+        let asking = self.asking.as_ref().map(|asking| &asking.key);
+        let pair = self.key.iter().chain(asking).chain(&self.candidates).find(|key| key.id() == id);
+        match (&self.code, pair) {
+            (_, Some(key)) => Ok(key.secret()),
+            (Code::Shown { key, .. }, None) if key.id() == id => Ok(key.secret()),
+            (Code::Used(used), None) if *used == id => Err(Refusal::CodeUsed),
+            (Code::Expired(expired), None) if *expired == id => Err(Refusal::CodeExpired),
+            _ if self.denied == Some(id) => Err(Refusal::Denied),
+            _ => Err(Refusal::UnknownKey),
+        }
+    }
+
+    fn answer_h1(
+        &mut self,
+        core: &mut Core,
+        c: Tag,
+        key_id: KeyId,
+        responder: Responder,
+    ) -> Result<(), Fault> {
+        let is_under_code = matches!(&self.code, Code::Shown { key, .. } if key.id() == key_id);
+        let fresh = if is_under_code {
+            Some(PairKey::random(&mut *core.entropy).map_err(|_| Fault::NoEntropy)?)
+        } else {
+            None
+        };
+        let payload = record::answer(&core.stream.state(), fresh.as_ref());
+        let (keys, noise) = responder.answer(&payload).map_err(|_| Fault::NoEntropy)?;
+        core.send_clear(wire::h2(c, &noise));
+        if self.pending.len() == PENDING_MAX {
+            self.pending.pop_front();
+        }
+        let confirms = fresh.as_ref().map_or(key_id, PairKey::id);
+        let connection = Connection::new(c, keys, core.now());
+        self.pending.push_back(Pending { connection, confirms, is_under_code });
+        if let Some(fresh) = fresh {
+            if self.candidates.len() == CANDIDATES_MAX {
+                self.candidates.pop_front();
+            }
+            self.candidates.push_back(fresh);
+        }
+        Ok(())
+    }
+
+    /// Says no on both sides.
+    pub(super) fn refuse(core: &mut Core, c: Tag, why: Refusal) {
+        core.send_clear(wire::refused(c, why));
+        core.tell(Event::Refused(why));
+    }
+
+    /// A sealed record that is not of the live connection: the first of a pending one, or stale.
+    pub(super) fn on_first_record(&mut self, core: &mut Core, c: Tag, sealed: &[u8]) -> Result<(), Fault> {
+        let Some(at) = self.pending.iter().position(|pending| pending.connection.c() == c) else {
+            return Ok(());
+        };
+        let Some(mut pending) = self.pending.remove(at) else { return Ok(()) };
+        let plaintext = match pending.connection.open(sealed) {
+            Ok(plaintext) => plaintext,
+            // A replayed H1 and a made-up record must not end a connection that stands.
+            Err(_) if core.live.is_some() => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
+        let Record::Hello { state, name } = Record::parse(&plaintext)? else {
+            return Err(Fault::OutOfPlace("first record that is no HELLO"));
+        };
+        pending.connection.greeted = true;
+        self.expire(core);
+        self.confirm(core, pending, &state, name::shown(name))
+    }
+
+    /// A phone has proven that it has the pair key of its handshake.
+    fn confirm(
+        &mut self,
+        core: &mut Core,
+        pending: Pending,
+        theirs: &ResumeState,
+        name: String,
+    ) -> Result<(), Fault> {
+        let Pending { connection, confirms, is_under_code } = pending;
+        if self.key.as_ref().is_some_and(|key| key.id() == confirms) {
+            core.confirm(connection, theirs)?;
+            if !self.storing {
+                self.welcome(core);
+            }
+            return Ok(());
+        }
+        let asked = self.asking.as_ref().is_some_and(|asking| asking.key.id() == confirms);
+        let candidate = self.candidates.iter().position(|key| key.id() == confirms);
+        if !asked && candidate.is_none() {
+            let why = match self.code {
+                Code::Used(_) if is_under_code => Refusal::CodeUsed,
+                Code::Expired(_) if is_under_code => Refusal::CodeExpired,
+                _ => self.key_for(confirms).err().unwrap_or(Refusal::UnknownKey),
+            };
+            Self::refuse(core, connection.c(), why);
+            return Ok(());
+        }
+        let words = connection.words();
+        core.confirm(connection, theirs)?;
+        let asked = self.asking.take().filter(|_| asked).map(|asking| asking.key);
+        let confirmed = asked.or_else(|| candidate.and_then(|at| self.candidates.remove(at)));
+        self.use_code();
+        self.asking = confirmed.map(|key| Asking { key, name: name.clone() });
+        core.tell(Event::Ask { name, words });
+        Ok(())
+    }
+
+    /// The code works once: nobody else gets in by it, and what was handed out to others under it is void.
+    fn use_code(&mut self) {
+        if let Code::Shown { key, .. } = &self.code {
+            self.code = Code::Used(key.id());
+        }
+        self.candidates.clear();
+    }
+
+    fn expire(&mut self, core: &mut Core) {
+        if let Code::Shown { key, expires_at } = &self.code
+            && *expires_at <= core.now()
+        {
+            self.code = Code::Expired(key.id());
+            self.candidates.clear();
+            core.tell(Event::CodeExpired);
+        }
+    }
+
+    /// What the user said. Without a question there is nothing to answer.
+    pub(super) fn on_answer(&mut self, core: &mut Core, answer: Answer) {
+        let Some(Asking { key, name }) = self.asking.take() else { return };
+        match answer {
+            Answer::Allow { session } => {
+                self.key = Some(key);
+                self.phone_name = name;
+                self.next = session;
+                self.storing = true;
+                core.tell(Event::Store);
+            }
+            Answer::Deny => {
+                self.denied = Some(key.id());
+                core.queue(Due::Denied);
+            }
+        }
+    }
+
+    pub(super) fn on_stored(&mut self, core: &mut Core) {
+        if std::mem::take(&mut self.storing) {
+            self.welcome(core);
+        }
+    }
+
+    /// Every first record of a phone that is allowed is answered so.
+    fn welcome(&self, core: &mut Core) {
+        core.queue(Due::Welcome(self.next));
+        if self.next.is_none() {
+            core.open();
+        }
+    }
+
+    pub(super) fn on_record(&mut self, core: &mut Core, record: &Record<'_>) -> Result<(), Fault> {
+        match record {
+            Record::Settled => match self.next.filter(|_| !self.storing) {
+                Some(next) => self.go_home(core, next),
+                None => Err(Fault::OutOfPlace("SETTLED record")),
+            },
+            record => core.on_record(record),
+        }
+    }
+
+    /// The phone knows the new session: both are at home there from now on.
+    fn go_home(&mut self, core: &mut Core, next: Place) -> Result<(), Fault> {
+        let former = std::mem::replace(&mut self.home, next);
+        self.next = None;
+        self.pending.clear();
+        core.unlink();
+        core.tell(Event::Store);
+        core.tell(Event::Move(next));
+        core.tell(Event::Retire(former));
+        core.begin_life()
+    }
+
+    /// The session that the driver is to be connected to is no more. True if there is another, which `Move` names.
+    pub(super) fn on_session_gone(&mut self, core: &mut Core) -> Result<bool, Fault> {
+        let Some(next) = self.next else { return Ok(false) };
+        self.home = next;
+        self.next = None;
+        self.pending.clear();
+        core.unlink();
+        core.tell(Event::Store);
+        core.tell(Event::Move(next));
+        core.begin_life()?;
+        Ok(true)
+    }
+
+    pub(super) fn on_timeout(&mut self, core: &mut Core) -> Result<(), Fault> {
+        self.expire(core);
+        let now = core.now();
+        let is_dead = core.live.as_ref().is_some_and(|live| live.dead_at() <= now);
+        if is_dead { Err(Fault::WornOut) } else { Ok(()) }
+    }
+
+    /// The deadlines of this role.
+    pub(super) fn due_at(&self, core: &Core) -> Option<Duration> {
+        let expires_at = match &self.code {
+            Code::Shown { expires_at, .. } => Some(*expires_at),
+            _ => None,
+        };
+        let dead_at = core.live.as_ref().map(Connection::dead_at);
+        [expires_at, dead_at].into_iter().flatten().min()
+    }
+}
