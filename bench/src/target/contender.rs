@@ -201,6 +201,7 @@ fn relayd(
 
 fn listen(command: Command, name: &'static str, cores: Cores) -> anyhow::Result<(Process, Endpoint)> {
     let (process, addr) = Process::start_listening(command, name, cores)?;
+    process::wait_ready(addr).with_context(|| format!("{name} is not ready"))?;
     Ok((process, Endpoint::parse_ws(&format!("ws://{addr}/ws"))?))
 }
 

@@ -3,12 +3,12 @@
 //! It says where it listens either in a line of relayd's log, on standard error, or as `listening ADDR` on standard output.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
@@ -23,6 +23,10 @@ pub(super) struct Process {
 
 /// From the start to the line that says listening.
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+
+/// From that line to its store.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A command that inherits nothing: no environment, and no terminal.
 pub(super) fn command(file: impl AsRef<OsStr>) -> Command {
@@ -95,6 +99,31 @@ fn follow(output: Option<impl Read + Send + 'static>, name: &'static str, found:
             }
         }
     });
+}
+
+/// Waits until a relay says that it has its store: one that only listens refuses registrations.
+///
+/// # Errors
+/// It does not say so in time.
+pub(super) fn wait_ready(addr: SocketAddr) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while !is_ready(addr).unwrap_or(false) {
+        if started.elapsed() > READY_WITHIN {
+            bail!("GET http://{addr}/ready was not answered 200 within {READY_WITHIN:?}");
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+fn is_ready(addr: SocketAddr) -> io::Result<bool> {
+    let mut stream = TcpStream::connect(addr)?;
+    stream.set_read_timeout(Some(READY_WITHIN))?;
+    stream
+        .write_all(format!("GET /ready HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status)?;
+    Ok(&status == b"HTTP/1.1 200")
 }
 
 fn listening_addr(line: &str) -> Option<SocketAddr> {
