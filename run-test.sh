@@ -18,7 +18,8 @@ failed. A failing stage does not keep the others from running.
             a minute with a phone that does not read (RELAY_SOAK_SEED=X plays the faults of seed X)
   --help    this
 
-Needs Rust and python3. Installs redis-server and python3-venv if it may (apt-get as root or with sudo, or brew).
+Needs Rust and python3, and node (20 or newer) for the second implementation of the tunnel, which is skipped without.
+Installs redis-server and python3-venv if it may (apt-get as root or with sudo, or brew).
 RELAY_TEST_REDIS_URL names a Redis to use instead of a private one.
 EOF
 }
@@ -55,6 +56,7 @@ redis_pid=""
 passed=0
 failed=0
 failures=()
+skipped=()
 
 # Ends what this run started, whatever happened to it: our Redis, and what a crashed test left behind.
 clean_up() {
@@ -103,8 +105,16 @@ tests() {
     if [ "$f" -gt 0 ]; then failures+=("$name: $f"); fi
 }
 
+# skip NAME WHY: a check that cannot run here, which counts neither as passed nor as failed.
+skip() {
+    say "$1"
+    echo "SKIPPED: $2"
+    skipped+=("$1: $2")
+}
+
 finish() {
     say "sum"
+    for omission in "${skipped[@]+"${skipped[@]}"}"; do echo "skipped: $omission"; done
     for failure in "${failures[@]+"${failures[@]}"}"; do echo "failed: $failure"; done
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] || exit 1
@@ -112,6 +122,8 @@ finish() {
 }
 
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+has_node() { node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null; }
 
 # Installs what is missing, or says what is.
 prepare() {
@@ -195,4 +207,9 @@ stage "build" cargo build --locked --workspace --bins --examples
 tests "unit tests, simulation and integration" cargo test --locked --no-fail-fast --workspace -- --test-threads 8
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
+if has_node; then
+    tests "independent tunnel" node tests/node/tunnel_vectors.mjs
+else
+    skip "independent tunnel" "it needs node, version 20 or newer"
+fi
 finish
