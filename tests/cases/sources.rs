@@ -171,7 +171,7 @@ fn no_test_sleeps_or_is_ignored() {
 #[test]
 fn no_file_names_a_ticket_or_a_home() {
     let homes = ["home", "Users", "root"].map(|name| format!("/{name}/"));
-    for source in sources(&[".rs", ".md", ".sh", ".toml", ".py", ".yml"]) {
+    for source in sources(&[".rs", ".md", ".sh", ".toml", ".py", ".mjs", ".js", ".yml"]) {
         for (at, line) in source.text.lines().enumerate() {
             let place = format!("{}:{}: {line}", source.name, at + 1);
             assert!(!homes.iter().any(|home| line.contains(home)), "somebody's folder: {place}");
