@@ -113,7 +113,7 @@ impl Relay {
         }
         self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
         if let Some(pair) = emptied {
-            self.forget_timers(session, &pair);
+            self.forget_timer(session, &pair);
         }
     }
 
@@ -121,7 +121,7 @@ impl Relay {
     pub(super) fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) {
         let is_new = self.pairs.put(conn, claim, generation, now);
         if is_new {
-            self.arm_timers(claim.session, now);
+            self.arm_timer(claim.session, now);
         }
         self.set_state(conn, State::Waiting { session: claim.session, role: claim.role });
         if let Some(peer) = self.peer_mut(conn) {
@@ -129,20 +129,16 @@ impl Relay {
         }
     }
 
-    fn arm_timers(&mut self, session: SessionId, now: Time) {
+    fn arm_timer(&mut self, session: SessionId, now: Time) {
         let (idle_due, touch_due) = (now + self.limits.session_idle, now + self.limits.touch_every());
         if let Some(pair) = self.pairs.of_mut(session) {
             (pair.idle_due, pair.touch_due) = (Some(idle_due), touch_due);
+            self.deadlines.arm(Timer::Session(session), pair.due());
         }
-        self.deadlines.arm(Timer::Idle(session), idle_due);
-        self.deadlines.arm(Timer::Touch(session), touch_due);
     }
 
-    pub(super) fn forget_timers(&mut self, session: SessionId, pair: &Pair) {
-        if let Some(idle_due) = pair.idle_due {
-            self.deadlines.disarm(Timer::Idle(session), idle_due);
-        }
-        self.deadlines.disarm(Timer::Touch(session), pair.touch_due);
+    pub(super) fn forget_timer(&mut self, session: SessionId, pair: &Pair) {
+        self.deadlines.disarm(Timer::Session(session), pair.due());
     }
 }
 
