@@ -37,11 +37,19 @@ impl Relay {
         }
         for role in Role::ALL {
             let (conn, to) = (ends[role.index()].conn, ends[role.other().index()].conn);
-            self.set_state(conn, State::Linked { session, role, to: Target::Here(to) });
-            let missed = self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed));
+            self.set_state(
+                conn,
+                State::Linked { session, role, to: Target::Here { slot: to.slot, name: to.name } },
+            );
+            let missed = self.take_missed(conn);
             self.send(conn, Notice::PeerJoined { role: role.other(), missed });
             self.push(Action::Resume { conn });
         }
+    }
+
+    /// How many frames of it were dropped since it last had a peer; counts anew from here.
+    pub(super) fn take_missed(&mut self, conn: Conn) -> u64 {
+        self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed)).into()
     }
 
     /// Parts `conn` from its peer though it stays; both are told.
@@ -60,7 +68,7 @@ impl Relay {
     pub(super) fn part(&mut self, conn: Conn, now: Time) {
         self.forget_openings(conn);
         match self.peer(conn).and_then(super::super::peer::Peer::target) {
-            Some(Target::Here(_)) => {
+            Some(Target::Here { .. }) => {
                 let role = self.held_by(conn).map(|(_, role)| role);
                 if let (Some(to), Some(role)) = (self.sever(conn), role) {
                     self.send(to, Notice::PeerLeft { role });
