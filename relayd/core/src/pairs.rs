@@ -39,9 +39,9 @@ pub(crate) struct Pair {
     pub active: Time,
     /// The latest activity that the store was told.
     pub told: Time,
-    /// When its idle timer fires; `None` while the store is asked.
+    /// When its idle time may be over; `None` while the store is asked.
     pub idle_due: Option<Time>,
-    /// When its touch timer fires.
+    /// When its activity may be worth telling the store.
     pub touch_due: Time,
     /// The link to another node that is wanted, or stands.
     pub wish: Option<Box<Wish>>,
@@ -50,6 +50,11 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    /// When its one timer fires.
+    pub fn due(&self) -> Time {
+        self.idle_due.map_or(self.touch_due, |idle_due| idle_due.min(self.touch_due))
+    }
+
     pub fn end(&self, role: Role) -> Option<End> {
         self.ends[role.index()]
     }

@@ -3,6 +3,7 @@
 //! `ExpectHello → ExpectClaim → Waiting ⇄ Linked → Closing`. Each state is named for what it waits for and carries
 //! what only it needs. Knows nothing of other connections but the name of the one it is linked to.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use protocol::ids::{Role, SessionId, TokenDigest};
@@ -28,8 +29,8 @@ pub(crate) struct Peer {
     pub heard: Time,
     /// When it last sent a frame or heartbeat.
     pub active: Time,
-    /// Frames dropped since it last had a peer.
-    pub missed: u64,
+    /// Frames dropped since it last had a peer, as far as this counts.
+    pub missed: u32,
     /// Bytes wait for its socket.
     pub stall: Option<Stall>,
     /// When its one timer fires.
@@ -53,8 +54,8 @@ pub(crate) enum State {
 /// The other end of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// A connection of this node.
-    Here(Conn),
+    /// A connection of this node: a [`Conn`], laid out without a gap.
+    Here { slot: u32, name: u64 },
     /// A connection of another node, by this node's handle for the link.
     There(u32),
 }
@@ -72,16 +73,16 @@ pub(crate) struct PendingClaim {
     pub killed: Option<KillReason>,
 }
 
-/// How far a socket has come since bytes began to wait for it.
+/// How far a socket has come since bytes began to wait for it. More than it can count is as good as the most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stall {
     since: Time,
     /// Bytes it took since.
-    taken: usize,
+    taken: u32,
     /// Bytes that waited then.
-    waiting: usize,
+    waiting: NonZeroU32,
     /// Bytes that wait now.
-    left: usize,
+    left: NonZeroU32,
 }
 
 /// What a connection's timer found.
@@ -134,7 +135,7 @@ impl Peer {
     /// The connection of this node that it is linked to.
     pub fn link(&self) -> Option<Conn> {
         match self.target() {
-            Some(Target::Here(to)) => Some(to),
+            Some(Target::Here { slot, name }) => Some(Conn { slot, name }),
             _ => None,
         }
     }
@@ -146,21 +147,17 @@ impl Peer {
 
     /// Its socket took `taken` bytes and `left` still wait. True if its timer must be looked at: bytes began to wait.
     pub fn note_written(&mut self, taken: usize, left: usize, now: Time) -> bool {
-        match &mut self.stall {
-            _ if left == 0 => {
-                self.stall = None;
-                false
-            }
-            Some(stall) => {
-                stall.taken += taken;
-                stall.left = left;
-                false
-            }
-            None => {
-                self.stall = Some(Stall { since: now, taken: 0, waiting: left, left });
-                true
-            }
+        let Some(left) = NonZeroU32::new(saturate(left)) else {
+            self.stall = None;
+            return false;
+        };
+        if let Some(stall) = &mut self.stall {
+            stall.taken = stall.taken.saturating_add(saturate(taken));
+            stall.left = left;
+            return false;
         }
+        self.stall = Some(Stall { since: now, taken: 0, waiting: left, left });
+        true
     }
 
     /// When its timer must fire next.
@@ -199,7 +196,7 @@ impl Peer {
         if now < stall.since + limit {
             return false;
         }
-        if stall.taken < STALL_BYTES.min(stall.waiting) {
+        if stall.taken < saturate(STALL_BYTES).min(stall.waiting.get()) {
             return true;
         }
         *stall = Stall { since: now, taken: 0, waiting: stall.left, left: stall.left };
@@ -221,6 +218,10 @@ impl Peer {
     }
 }
 
+fn saturate(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
 /// A connection silent for this many intervals is closed.
 const SILENT_INTERVALS_MAX: u32 = 3;
 
@@ -237,6 +238,11 @@ mod tests {
 
     fn secs(secs: u64) -> Time {
         Time::from_ms(1_000_000 + secs * 1000)
+    }
+
+    #[test]
+    fn a_peer_is_small() {
+        assert!(size_of::<Option<Peer>>() <= 104, "{}", size_of::<Option<Peer>>());
     }
 
     #[test]

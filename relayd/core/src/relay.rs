@@ -53,6 +53,9 @@ pub struct Relay {
     next_handle: u32,
     /// Set while no client is read because the node was stopped for long.
     revival: Option<Revival>,
+    /// Each peer's one timer, by slot: due at [`Peer::due`], and taken back when the peer goes.
+    conn_deadlines: Deadlines<u32>,
+    /// All others.
     deadlines: Deadlines<Timer>,
     actions: VecDeque<Action>,
     /// Set while the process stops: when it ends.
@@ -65,12 +68,8 @@ const DUE_AT_ONCE: usize = 256;
 /// What can be due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    /// A connection's next look.
-    Conn(Conn),
-    /// A session's idle time may be over.
-    Idle(SessionId),
-    /// A session's activity may be worth telling the store.
-    Touch(SessionId),
+    /// A session's idle time may be over, or its activity worth telling the store.
+    Session(SessionId),
     /// All holds are compared with the store.
     Check,
     /// The probe, the keepalives, and who is silent.
@@ -96,6 +95,7 @@ impl Relay {
             remotes: BTreeMap::new(),
             next_handle: 0,
             revival: None,
+            conn_deadlines: Deadlines::new(),
             deadlines,
             actions: VecDeque::new(),
             draining: None,
@@ -139,7 +139,7 @@ impl Relay {
     /// When [`Input::Due`] must come, and [`Relay::poll_publish`] be asked, at the latest.
     pub fn poll_timeout(&self) -> Option<Time> {
         let acks = self.nodes.streams().filter_map(NodeLink::ack_due);
-        acks.chain(self.deadlines.next()).min()
+        acks.chain(self.conn_deadlines.next()).chain(self.deadlines.next()).min()
     }
 
     /// How many connections have finished their upgrade.
@@ -159,7 +159,7 @@ impl Relay {
 
     /// How many timers are armed.
     pub fn timers(&self) -> usize {
-        self.deadlines.len()
+        self.conn_deadlines.len() + self.deadlines.len()
     }
 
     /// How many links stand.
@@ -174,7 +174,7 @@ impl Relay {
         }
         debug_assert!(self.peers[slot].is_none(), "slot {slot} was not given back");
         let peer = Peer::new(conn.name, now, now + HELLO_WITHIN);
-        self.deadlines.arm(Timer::Conn(conn), peer.due);
+        self.conn_deadlines.arm(conn.slot, peer.due);
         self.peers[slot] = Some(peer);
         if self.draining.is_some() {
             self.refuse(conn, CloseCode::GoingAway, now);
@@ -197,7 +197,7 @@ impl Relay {
         if let Some(peer) = self.peers.get_mut(conn.slot as usize)
             && let Some(gone) = peer.take_if(|peer| peer.name == conn.name)
         {
-            self.deadlines.disarm(Timer::Conn(conn), gone.due);
+            self.conn_deadlines.disarm(conn.slot, gone.due);
         }
     }
 
@@ -234,11 +234,16 @@ impl Relay {
     /// Not all at once: what is left is due at once again, so that a crowd that came together does not hold up the others.
     fn on_due(&mut self, now: Time) {
         for _ in 0..DUE_AT_ONCE {
+            // In the order of time, whichever set they stand in.
+            let conn_at = self.conn_deadlines.next();
+            if conn_at.is_some_and(|at| self.deadlines.next().is_none_or(|other| at <= other)) {
+                let Some(slot) = self.conn_deadlines.poll(now) else { return };
+                self.on_conn_due(slot, now);
+                continue;
+            }
             let Some(timer) = self.deadlines.poll(now) else { return };
             match timer {
-                Timer::Conn(conn) => self.on_conn_due(conn, now),
-                Timer::Idle(session) => self.on_idle_due(session, now),
-                Timer::Touch(session) => self.on_touch_due(session, now),
+                Timer::Session(session) => self.on_session_due(session, now),
                 Timer::Bus => self.on_bus_tick(now),
                 Timer::Check => {
                     self.deadlines.arm(Timer::Check, now + CHECK_EVERY);
@@ -248,14 +253,16 @@ impl Relay {
         }
     }
 
-    fn on_conn_due(&mut self, conn: Conn, now: Time) {
+    fn on_conn_due(&mut self, slot: u32, now: Time) {
+        let Some(Some(peer)) = self.peers.get(slot as usize) else { return };
+        let conn = Conn { slot, name: peer.name };
         let congested = self.peer(conn).is_some_and(|peer| peer.congested);
         let (paused, limits) = (congested || self.is_paused(conn), self.limits);
         let Some(peer) = self.peer_mut(conn) else { return };
         let finding = peer.on_due(paused, &limits, now);
         let due = peer.next_due(&limits);
         peer.due = due;
-        self.deadlines.arm(Timer::Conn(conn), due);
+        self.conn_deadlines.arm(slot, due);
         match finding {
             Finding::Nothing => {}
             Finding::Ping => self.push(Action::Ping { conn }),
@@ -335,8 +342,8 @@ impl Relay {
         let (was, due) = (peer.due, peer.next_due(&limits));
         peer.due = due;
         if was != due {
-            self.deadlines.disarm(Timer::Conn(conn), was);
-            self.deadlines.arm(Timer::Conn(conn), due);
+            self.conn_deadlines.disarm(conn.slot, was);
+            self.conn_deadlines.arm(conn.slot, due);
         }
     }
 }

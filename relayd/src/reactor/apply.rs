@@ -41,14 +41,14 @@ impl Reactor {
                 }
             }
             Action::Send { conn, notice } => {
-                let Some((connection, pool)) = self.conns.with_pool(conn) else { return Ok(()) };
-                let queued = connection.outbound.notice(&notice, pool);
+                let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return Ok(()) };
+                let queued = buffers.outbound.notice(&notice, pool);
                 self.conns.mark_dirty(conn);
                 return queued.map_err(|_| conn);
             }
             Action::Ping { conn } => {
-                if let Some((connection, pool)) = self.conns.with_pool(conn) {
-                    connection.outbound.ping(pool);
+                if let Some((buffers, pool)) = self.conns.with_buffers(conn) {
+                    buffers.outbound.ping(pool);
                     self.conns.mark_dirty(conn);
                 }
             }
@@ -68,18 +68,17 @@ impl Reactor {
     }
 
     fn queue_close(&mut self, conn: Conn, say: Goodbye) {
-        let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
+        let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return };
         let ((code, reason), at_once) = match say {
             Goodbye::Now(code) => (close_words(code), true),
             Goodbye::AfterAll(code) => (close_words(code), false),
             Goodbye::Echo(code) => ((code, ""), true),
         };
-        connection.outbound.close(code, reason, at_once, pool);
-        if let Stage::Open(open) = &mut connection.stage {
-            open.release(pool);
+        buffers.outbound.close(code, reason, at_once, pool);
+        buffers.release_incoming(pool);
+        if let Some(connection) = self.conns.of_mut(conn) {
+            connection.stage = Stage::Closing;
         }
-        pool.give_back(std::mem::take(&mut connection.parked));
-        connection.stage = Stage::Closing;
         tracing::debug!(name = conn.name, code, "closing");
         if let Some(known) = code.and_then(CloseCode::parse) {
             self.metrics.count_close(known);

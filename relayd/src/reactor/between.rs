@@ -15,7 +15,7 @@ use relayd_core::wire::outbound::{Outbound, Room};
 use relayd_core::wire::pool::Pool;
 
 use super::Reactor;
-use super::connection::{Arriving, Open, Outgoing, Stage};
+use super::connection::{Arriving, Open, Outgoing, Stage, Turn};
 use super::forward::{Message, Stop};
 
 /// Messages of the bus that one turn takes at most, so that sockets are served in between.
@@ -90,14 +90,14 @@ impl Reactor {
     pub(super) fn send_on(
         &mut self,
         conn: Conn,
-        open: &mut Open,
+        turn: &mut Turn,
         handle: u32,
         message: Message<'_>,
     ) -> Option<Stop> {
         if message.bytes().len() <= PIECE_BYTES_MAX {
             let (now, kind) = (self.clock.now(), message.kind());
             self.relay.put_frame(handle, kind, true, message.bytes().len(), message.bytes(), now);
-            self.count_frame_to_node(open);
+            self.count_frame_to_node(turn);
             message.give_back(self);
             return self.relay.is_paused(conn).then_some(Stop::Wait);
         }
@@ -106,24 +106,24 @@ impl Reactor {
             Message::Gathered(_, chunk) => chunk,
             whole => self.conns.pool.lend_copy(whole.bytes()),
         };
-        open.outgoing = Some(Box::new(Outgoing { handle, kind, chunk, at: 0 }));
-        (!self.pump(conn, open)).then_some(Stop::Wait)
+        turn.outgoing = Some(Box::new(Outgoing { handle, kind, chunk, at: 0 }));
+        (!self.pump(conn, turn)).then_some(Stop::Wait)
     }
 
-    fn count_frame_to_node(&mut self, open: &Open) {
-        if let Some(joined) = open.joined {
+    fn count_frame_to_node(&mut self, turn: &Turn) {
+        if let Some(joined) = turn.joined {
             self.metrics.frames_to_nodes[joined.role.index()] += 1;
         }
     }
 
     /// Puts pieces of a large message into the stream while there is room. True if nothing is left of it.
-    pub(super) fn pump(&mut self, conn: Conn, open: &mut Open) -> bool {
-        let Some(mut outgoing) = open.outgoing.take() else { return true };
+    pub(super) fn pump(&mut self, conn: Conn, turn: &mut Turn) -> bool {
+        let Some(mut outgoing) = turn.outgoing.take() else { return true };
         let (now, len) = (self.clock.now(), outgoing.chunk.len());
         // A link that ended takes nothing more, and its end was told.
         while outgoing.at < len && self.relay.is_linked_by(conn, outgoing.handle) {
             if self.relay.is_paused(conn) {
-                open.outgoing = Some(outgoing);
+                turn.outgoing = Some(outgoing);
                 return false;
             }
             let end = (outgoing.at + PIECE_BYTES_MAX).min(len);
@@ -131,7 +131,7 @@ impl Reactor {
             self.relay.put_frame(outgoing.handle, outgoing.kind, end == len, len, piece, now);
             outgoing.at = end;
             if end == len {
-                self.count_frame_to_node(open);
+                self.count_frame_to_node(turn);
             }
         }
         self.conns.pool.give_back(outgoing.chunk);
@@ -142,19 +142,19 @@ impl Reactor {
     fn deliver(&mut self, delivery: &Delivery<'_>) {
         let &Delivery { conn, from, is_last, bytes, .. } = delivery;
         let (message_bytes_max, at) = (self.settings.limits.message_bytes_max, self.clock.unix());
-        let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
-        let Stage::Open(open) = &mut connection.stage else { return };
-        let Some(joined) = open.joined else { return };
+        let stage = self.conns.of(conn).map(|connection| &connection.stage);
+        let Some(&Stage::Open(Open { raw, joined: Some(joined) })) = stage else { return };
+        let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return };
         let head = Head::new(&joined.session.hex(), from, at.as_bytes());
-        let queued = match gather(open, delivery, message_bytes_max, pool) {
+        let queued = match gather(&mut buffers.arriving, delivery, message_bytes_max, pool) {
             Gathered::Part => Ok(()),
             Gathered::TooLarge => Err(()),
-            Gathered::Whole(None) => queue(&mut connection.outbound, &head, delivery, open.raw, pool),
+            Gathered::Whole(None) => queue(&mut buffers.outbound, &head, delivery, raw, pool),
             Gathered::Whole(Some(chunk)) => {
-                queue_chunk(&mut connection.outbound, &head, delivery.kind, chunk, open.raw, pool)
+                queue_chunk(&mut buffers.outbound, &head, delivery.kind, chunk, raw, pool)
             }
         };
-        let is_over_high = connection.outbound.is_over_high();
+        let is_over_high = buffers.outbound.is_over_high();
         self.conns.mark_dirty(conn);
         self.metrics.frames[from.index()] += u64::from(is_last);
         self.metrics.frame_bytes[from.index()] += bytes.len() as u64;
@@ -181,22 +181,27 @@ enum Gathered {
 }
 
 /// Puts a piece to the ones before it.
-fn gather(open: &mut Open, delivery: &Delivery<'_>, message_bytes_max: usize, pool: &mut Pool) -> Gathered {
+fn gather(
+    under_way: &mut Option<Box<Arriving>>,
+    delivery: &Delivery<'_>,
+    message_bytes_max: usize,
+    pool: &mut Pool,
+) -> Gathered {
     let &Delivery { link, is_last, bytes, .. } = delivery;
     // What was under way over a link that ended never becomes whole.
-    if let Some(stale) = open.arriving.take_if(|arriving| arriving.link != link) {
+    if let Some(stale) = under_way.take_if(|arriving| arriving.link != link) {
         pool.give_back(stale.chunk);
     }
-    if is_last && open.arriving.is_none() {
+    if is_last && under_way.is_none() {
         return Gathered::Whole(None);
     }
-    let arriving = open.arriving.get_or_insert_with(|| Box::new(Arriving { link, chunk: Vec::new() }));
+    let arriving = under_way.get_or_insert_with(|| Box::new(Arriving { link, chunk: Vec::new() }));
     if arriving.chunk.len() + bytes.len() > message_bytes_max {
         return Gathered::TooLarge;
     }
     pool.grow(&mut arriving.chunk, bytes.len());
     arriving.chunk.extend_from_slice(bytes);
-    match open.arriving.take_if(|_| is_last) {
+    match under_way.take_if(|_| is_last) {
         Some(whole) => Gathered::Whole(Some(whole.chunk)),
         None => Gathered::Part,
     }

@@ -1,6 +1,6 @@
 //! One socket and what is buffered for it.
 //!
-//! Knows what stage it is in and nothing of what its messages mean. Small, and without a buffer while it is idle.
+//! Knows what stage it is in and nothing of what its messages mean. Small, and without buffers while it is idle.
 
 use std::net::IpAddr;
 
@@ -21,9 +21,8 @@ pub(super) struct Connection {
     /// Never reused; with the slot it is the core's name for it.
     pub name: u64,
     pub stage: Stage,
-    /// Bytes that were read and could not be taken yet. Lent.
-    pub parked: Vec<u8>,
-    pub outbound: Outbound,
+    /// Lent while there is anything in them.
+    pub buffers: Option<Box<Buffers>>,
     /// The deadline of its HTTP exchange, or of its closing where the core does not know it.
     pub due: Option<Time>,
     pub flags: Flags,
@@ -84,17 +83,33 @@ pub(super) struct Pending {
 }
 
 /// An open WebSocket.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Open {
-    pub inbound: Inbound,
     /// Binary goes bare to it.
     pub raw: bool,
     /// What its frames are stamped with, once it holds a role.
     pub joined: Option<Joined>,
+}
+
+/// What is only needed while bytes wait or a message is under way.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    /// Bytes that were read and could not be taken yet. Lent.
+    pub parked: Vec<u8>,
+    pub inbound: Inbound,
+    pub outbound: Outbound,
     /// A large message on its way to another node.
     pub outgoing: Option<Box<Outgoing>>,
     /// A large message on its way from another node.
     pub arriving: Option<Box<Arriving>>,
+}
+
+/// What an open WebSocket needs in its turn: moved out, so that answers to itself can be queued meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    pub joined: Option<Joined>,
+    pub inbound: Inbound,
+    pub outgoing: Option<Box<Outgoing>>,
 }
 
 /// A large message of this connection that goes out piece by piece. The connection is not read meanwhile.
@@ -117,20 +132,43 @@ pub(super) struct Arriving {
     pub chunk: Vec<u8>,
 }
 
-impl Open {
+impl Buffers {
+    /// True if nothing is in them.
+    pub fn is_empty(&self) -> bool {
+        self.held() == 0
+            && self.outbound.is_empty()
+            && self.inbound.is_idle()
+            && self.outgoing.is_none()
+            && self.arriving.is_none()
+    }
+
     /// Bytes held.
     pub fn held(&self) -> usize {
         let outgoing = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.chunk.capacity());
         let arriving = self.arriving.as_ref().map_or(0, |arriving| arriving.chunk.capacity());
-        self.inbound.held() + outgoing + arriving
+        self.parked.capacity() + self.outbound.held() + self.inbound.held() + outgoing + arriving
+    }
+
+    /// Gives back all but what is queued for the socket.
+    pub fn release_incoming(&mut self, pool: &mut Pool) {
+        self.inbound.release(pool);
+        let outgoing = self.outgoing.take().map(|outgoing| outgoing.chunk);
+        let arriving = self.arriving.take().map(|arriving| arriving.chunk);
+        let parked = Some(std::mem::take(&mut self.parked));
+        outgoing.into_iter().chain(arriving).chain(parked).for_each(|chunk| pool.give_back(chunk));
     }
 
     /// Gives all memory back.
     pub fn release(&mut self, pool: &mut Pool) {
-        self.inbound.release(pool);
-        let outgoing = self.outgoing.take().map(|outgoing| outgoing.chunk);
-        let arriving = self.arriving.take().map(|arriving| arriving.chunk);
-        outgoing.into_iter().chain(arriving).for_each(|chunk| pool.give_back(chunk));
+        self.release_incoming(pool);
+        self.outbound.release(pool);
+    }
+}
+
+impl Turn {
+    /// True if nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.inbound.is_idle() && self.outgoing.is_none()
     }
 }
 
@@ -141,9 +179,37 @@ pub(super) struct Joined {
 }
 
 impl Connection {
+    /// What waits for its socket.
+    pub fn outbound(&self) -> &Outbound {
+        self.buffers.as_ref().map_or(NOTHING_QUEUED, |buffers| &buffers.outbound)
+    }
+
+    /// True if bytes were read that could not be taken yet.
+    pub fn has_parked(&self) -> bool {
+        self.buffers.as_ref().is_some_and(|buffers| !buffers.parked.is_empty())
+    }
+
+    /// Bytes held for the message that it is sending.
+    pub fn gathered(&self) -> usize {
+        self.buffers.as_ref().map_or(0, |buffers| buffers.inbound.held())
+    }
+
     /// Bytes of memory it holds, as the limit on all of them counts.
     pub fn held(&self) -> usize {
-        let inbound = if let Stage::Open(open) = &self.stage { open.held() } else { 0 };
-        self.parked.capacity() + self.outbound.held() + inbound
+        self.buffers.as_ref().map_or(0, |buffers| buffers.held())
+    }
+}
+
+/// The queue of a connection without buffers.
+const NOTHING_QUEUED: &Outbound = &Outbound::new();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        let ours = size_of::<Connection>() - size_of::<TcpStream>();
+        assert!(ours <= 72, "{ours}");
     }
 }

@@ -13,17 +13,26 @@ use relayd_core::time::Time;
 use relayd_core::wire::pool::Pool;
 use slab::Slab;
 
-use super::connection::{Connection, Exchange, Flags, Stage};
+use super::connection::{Buffers, Connection, Exchange, Flags, Stage, Turn};
 use crate::http::Progress;
 
 /// From accept to a whole first head, and from a later request's first byte to the whole request.
 pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// Empty buffers that are kept: more than are lent at once where readers keep up.
+const FREE_MAX: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Conns {
     slab: Slab<Connection>,
     next_name: u64,
     pub pool: Pool,
+    /// Empty ones, for the next connection with something to keep. `free.len() <= FREE_MAX`
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection takes the box as it is, so nothing is allocated or moved"
+    )]
+    free: Vec<Box<Buffers>>,
     /// Deadlines that the core does not keep: of HTTP exchanges and their closing.
     pub deadlines: Deadlines<Conn>,
     ready: Vec<Conn>,
@@ -65,8 +74,7 @@ impl Conns {
             stream,
             name: conn.name,
             stage: Stage::Http(Box::new(exchange)),
-            parked: Vec::new(),
-            outbound: Default::default(),
+            buffers: None,
             due: Some(due),
             flags: Flags { writable: true, ..Flags::default() },
         });
@@ -89,6 +97,53 @@ impl Conns {
         (connection.name == conn.name).then_some((connection, &mut self.pool))
     }
 
+    /// A connection's buffers, lent if it has none, and the pool they borrow from. Whoever puts nothing in, or takes
+    /// something out, calls [`Conns::settle`].
+    #[inline]
+    pub fn with_buffers(&mut self, conn: Conn) -> Option<(&mut Buffers, &mut Pool)> {
+        let connection = self.slab.get_mut(conn.slot as usize)?;
+        if connection.name != conn.name {
+            return None;
+        }
+        let buffers = connection.buffers.get_or_insert_with(|| self.free.pop().unwrap_or_default());
+        Some((buffers, &mut self.pool))
+    }
+
+    /// Takes a connection's buffers back if nothing is in them.
+    pub fn settle(&mut self, conn: Conn) {
+        let Some(connection) = self.of_mut(conn) else { return };
+        if let Some(empty) = connection.buffers.take_if(|buffers| buffers.is_empty()) {
+            self.keep(empty);
+        }
+    }
+
+    fn keep(&mut self, empty: Box<Buffers>) {
+        if self.free.len() < FREE_MAX {
+            self.free.push(empty);
+        }
+    }
+
+    /// What an open WebSocket needs in its turn. Goes back with [`Conns::end_turn`].
+    pub fn begin_turn(&mut self, conn: Conn) -> Option<Turn> {
+        let connection = self.of_mut(conn)?;
+        let Stage::Open(open) = connection.stage else { return None };
+        let Some(buffers) = &mut connection.buffers else {
+            return Some(Turn { joined: open.joined, ..Turn::default() });
+        };
+        let (inbound, outgoing) = (std::mem::take(&mut buffers.inbound), buffers.outgoing.take());
+        Some(Turn { joined: open.joined, inbound, outgoing })
+    }
+
+    /// Keeps what is under way when a turn ends.
+    pub fn end_turn(&mut self, conn: Conn, turn: Turn) {
+        if turn.is_idle() {
+            return self.settle(conn);
+        }
+        if let Some((buffers, _)) = self.with_buffers(conn) {
+            (buffers.inbound, buffers.outgoing) = (turn.inbound, turn.outgoing);
+        }
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (Conn, &Connection)> {
         self.slab
             .iter()
@@ -100,10 +155,9 @@ impl Conns {
         self.of(conn)?;
         let mut connection = self.slab.remove(conn.slot as usize);
         self.swap_due(conn, connection.due.take(), None);
-        self.pool.give_back(std::mem::take(&mut connection.parked));
-        connection.outbound.release(&mut self.pool);
-        if let Stage::Open(open) = &mut connection.stage {
-            open.release(&mut self.pool);
+        if let Some(mut buffers) = connection.buffers.take() {
+            buffers.release(&mut self.pool);
+            self.keep(buffers);
         }
         Some(connection)
     }
@@ -137,7 +191,7 @@ impl Conns {
         }
         if event.is_writable() {
             self.slab[slot].flags.writable = true;
-            if !self.slab[slot].outbound.is_empty() {
+            if !self.slab[slot].outbound().is_empty() {
                 self.mark_dirty(conn);
             }
         }

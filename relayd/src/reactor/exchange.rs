@@ -98,10 +98,11 @@ impl Reactor {
         let all: Vec<Conn> = self.conns.iter().map(|(conn, _)| conn).collect();
         for conn in all {
             let Some(connection) = self.conns.of_mut(conn) else { continue };
+            let has_parked = connection.has_parked();
             let Stage::Http(exchange) = &mut connection.stage else { continue };
             match &mut exchange.pending {
                 Some(pending) => pending.reply = pending.reply.closing(),
-                None if exchange.in_request && !connection.parked.is_empty() => {}
+                None if exchange.in_request && has_parked => {}
                 None => self.begin_closing(conn),
             }
         }
@@ -109,13 +110,13 @@ impl Reactor {
 
     /// The client ended its side of the stream, but an answer is on its way.
     fn has_unsent(&self, conn: Conn) -> bool {
-        self.conns.of(conn).is_some_and(|connection| !connection.outbound.is_empty())
+        self.conns.of(conn).is_some_and(|connection| !connection.outbound().is_empty())
     }
 
     fn may_parse(&self, conn: Conn) -> bool {
         let Some(connection) = self.conns.of(conn) else { return false };
         let Stage::Http(exchange) = &connection.stage else { return false };
-        exchange.pending.is_none() && connection.outbound.is_under_low()
+        exchange.pending.is_none() && connection.outbound().is_under_low()
     }
 
     /// Parses and answers what stands in the first `len` bytes of the read buffer; moves the rest to its front and
@@ -221,7 +222,7 @@ impl Reactor {
         self.queue_bytes(conn);
         self.conns.set_due(conn, None);
         if let Some(connection) = self.conns.of_mut(conn) {
-            connection.stage = Stage::Open(Open { raw, ..Open::default() });
+            connection.stage = Stage::Open(Open { raw, joined: None });
             connection.flags.in_core = true;
         }
         self.handle(Input::Opened { conn });
@@ -246,8 +247,8 @@ impl Reactor {
         if self.answer.is_empty() {
             return;
         }
-        if let Some((connection, pool)) = self.conns.with_pool(conn) {
-            connection.outbound.bytes(&self.answer, pool);
+        if let Some((buffers, pool)) = self.conns.with_buffers(conn) {
+            buffers.outbound.bytes(&self.answer, pool);
             self.conns.mark_dirty(conn);
         }
     }

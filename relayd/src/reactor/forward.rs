@@ -15,7 +15,7 @@ use relayd_core::wire::inbound::{Allowance, Cursor, Kind, Step};
 use relayd_core::wire::outbound::Room;
 
 use super::Reactor;
-use super::connection::{Open, Stage};
+use super::connection::{Buffers, Stage, Turn};
 
 /// Why forwarding stopped before the bytes were used up.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(super) enum Stop {
 #[derive(Debug)]
 struct Run {
     to: Conn,
+    /// Binary goes bare to it.
+    bare: bool,
     from: Role,
     head: Head,
 }
@@ -48,17 +50,17 @@ pub(super) enum Message<'a> {
 
 impl Reactor {
     /// Takes `bytes` apart and passes on what is whole. Gives how many were taken.
-    pub(super) fn forward(&mut self, conn: Conn, open: &mut Open, bytes: &mut [u8]) -> (usize, Option<Stop>) {
+    pub(super) fn forward(&mut self, conn: Conn, turn: &mut Turn, bytes: &mut [u8]) -> (usize, Option<Stop>) {
         let (mut cursor, mut run) = (Cursor::new(bytes), None);
         let stop = loop {
-            let allowed = self.allowance(conn, open);
-            let flow = match open.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
-                Step::Text(text) => self.on_message(conn, open, &mut run, Message::Text(text)),
-                Step::Binary(bytes) => self.on_message(conn, open, &mut run, Message::Binary(bytes)),
+            let allowed = self.allowance(conn, turn);
+            let flow = match turn.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
+                Step::Text(text) => self.on_message(conn, turn, &mut run, Message::Text(text)),
+                Step::Binary(bytes) => self.on_message(conn, turn, &mut run, Message::Binary(bytes)),
                 Step::Gathered(kind) => {
-                    let message = Message::Gathered(kind, open.inbound.take_message());
+                    let message = Message::Gathered(kind, turn.inbound.take_message());
                     self.gate.on_gathered(conn);
-                    self.on_message(conn, open, &mut run, message)
+                    self.on_message(conn, turn, &mut run, message)
                 }
                 Step::Ping(payload) => self.on_ping(conn, payload),
                 Step::Pong => None,
@@ -75,21 +77,21 @@ impl Reactor {
         (cursor.taken(), stop)
     }
 
-    fn allowance(&self, conn: Conn, open: &Open) -> Allowance {
+    fn allowance(&self, conn: Conn, turn: &Turn) -> Allowance {
         let message_bytes_max =
-            if open.joined.is_some() { self.settings.limits.message_bytes_max } else { HELLO_BYTES_MAX };
+            if turn.joined.is_some() { self.settings.limits.message_bytes_max } else { HELLO_BYTES_MAX };
         Allowance { message_bytes_max, large: !self.is_memory_short() || self.gate.lets_through(conn) }
     }
 
     fn on_message(
         &mut self,
         conn: Conn,
-        open: &mut Open,
+        turn: &mut Turn,
         run: &mut Option<Run>,
         message: Message<'_>,
     ) -> Option<Stop> {
         let now = self.clock.now();
-        let Some(joined) = &open.joined else { return self.on_unjoined(conn, message) };
+        let Some(joined) = &turn.joined else { return self.on_unjoined(conn, message) };
         if message.is_heartbeat() {
             self.metrics.heartbeats += 1;
             self.relay.note_heartbeat(conn, now);
@@ -103,9 +105,11 @@ impl Reactor {
                 let at = self.clock.unix();
                 let head = Head::new(&joined.session.hex(), joined.role, at.as_bytes());
                 self.conns.mark_dirty(to);
-                self.pass_on(run.insert(Run { to, from: joined.role, head }), message)
+                let stage = self.conns.of(to).map(|target| &target.stage);
+                let bare = matches!(stage, Some(Stage::Open(open)) if open.raw);
+                self.pass_on(run.insert(Run { to, bare, from: joined.role, head }), message)
             }
-            Verdict::Remote(handle) => self.send_on(conn, open, handle, message),
+            Verdict::Remote(handle) => self.send_on(conn, turn, handle, message),
             Verdict::Absent => {
                 self.metrics.frames_absent[joined.role.index()] += 1;
                 message.give_back(self);
@@ -123,20 +127,19 @@ impl Reactor {
     fn pass_on(&mut self, run: &Run, message: Message<'_>) -> Option<Stop> {
         self.metrics.frames[run.from.index()] += 1;
         self.metrics.frame_bytes[run.from.index()] += message.bytes().len() as u64;
-        let Some((target, pool)) = self.conns.with_pool(run.to) else {
+        let Some((Buffers { outbound, .. }, pool)) = self.conns.with_buffers(run.to) else {
             debug_assert!(false, "the core links connections that are there");
             message.give_back(self);
             return None;
         };
-        let bare = matches!(&target.stage, Stage::Open(open) if open.raw);
         match message {
-            Message::Text(text) => target.outbound.text(&run.head, text, Room::ToMark, pool),
-            Message::Binary(bytes) => target.outbound.binary(&run.head, bytes, bare, Room::ToMark, pool),
+            Message::Text(text) => outbound.text(&run.head, text, Room::ToMark, pool),
+            Message::Binary(bytes) => outbound.binary(&run.head, bytes, run.bare, Room::ToMark, pool),
             Message::Gathered(kind, chunk) => {
-                target.outbound.gathered(&run.head, kind, chunk, bare, Room::ToMark, pool);
+                outbound.gathered(&run.head, kind, chunk, run.bare, Room::ToMark, pool);
             }
         }
-        if target.outbound.is_over_high() {
+        if outbound.is_over_high() {
             self.relay.note_congested(run.to);
             return Some(Stop::Wait);
         }
@@ -154,27 +157,27 @@ impl Reactor {
 
     fn answer_heartbeat(&mut self, conn: Conn, message: Message<'_>) -> Option<Stop> {
         message.give_back(self);
-        let (connection, pool) = self.conns.with_pool(conn)?;
-        if connection.outbound.notice(&Notice::HbAck, pool).is_err() {
+        let (buffers, pool) = self.conns.with_buffers(conn)?;
+        if buffers.outbound.notice(&Notice::HbAck, pool).is_err() {
             return Some(Stop::Fault(CloseCode::TimedOut));
         }
         self.after_answer(conn)
     }
 
     fn on_ping(&mut self, conn: Conn, payload: &[u8]) -> Option<Stop> {
-        let (connection, pool) = self.conns.with_pool(conn)?;
-        connection.outbound.pong(payload, pool);
+        let (buffers, pool) = self.conns.with_buffers(conn)?;
+        buffers.outbound.pong(payload, pool);
         self.after_answer(conn)
     }
 
     /// A connection that does not read its answers is not read either.
     fn after_answer(&mut self, conn: Conn) -> Option<Stop> {
         self.conns.mark_dirty(conn);
-        let outbound = &self.conns.of(conn)?.outbound;
+        let outbound = self.conns.of(conn)?.outbound();
         if outbound.is_over_high() {
             self.relay.note_congested(conn);
         }
-        (!self.conns.of(conn)?.outbound.has_answer_room()).then_some(Stop::Wait)
+        (!self.conns.of(conn)?.outbound().has_answer_room()).then_some(Stop::Wait)
     }
 }
 

@@ -118,9 +118,6 @@ impl Reactor {
     }
 
     fn is_gathering(&self, conn: Conn) -> bool {
-        match self.conns.of(conn).map(|connection| &connection.stage) {
-            Some(Stage::Open(open)) => open.inbound.held() > 0,
-            _ => false,
-        }
+        self.conns.of(conn).is_some_and(|connection| connection.gathered() > 0)
     }
 }

@@ -9,7 +9,7 @@ use relayd_core::limits::READ_BYTES;
 use relayd_core::store::Conn;
 
 use super::Reactor;
-use super::connection::{Open, Stage};
+use super::connection::{Stage, Turn};
 use super::forward::Stop;
 
 /// Room for what one connection may park and what one read brings.
@@ -51,25 +51,25 @@ impl Reactor {
             }
             return;
         }
-        let Some(mut open) = self.take_open(conn) else { return };
-        if !self.pump(conn, &mut open) {
-            return self.return_open(conn, open);
+        let Some(mut turn) = self.conns.begin_turn(conn) else { return };
+        if !self.pump(conn, &mut turn) {
+            return self.conns.end_turn(conn, turn);
         }
         let mut len = self.unpark(conn);
         let mut stop = None;
         if len > 0 {
-            (len, stop) = self.forward_from(conn, &mut open, len);
+            (len, stop) = self.forward_from(conn, &mut turn, len);
         }
         let mut got = Got::Nothing;
         if stop.is_none() {
             got = self.read_socket(conn, len);
             if let Got::Bytes(count) = got {
                 self.relay.note_read(conn, self.clock.now());
-                (len, stop) = self.forward_from(conn, &mut open, len + count);
+                (len, stop) = self.forward_from(conn, &mut turn, len + count);
             }
         }
         self.park(conn, len);
-        self.return_open(conn, open);
+        self.conns.end_turn(conn, turn);
         self.after_forward(conn, stop, got);
     }
 
@@ -96,7 +96,7 @@ impl Reactor {
     /// True if the connection is not read now. Whatever ends that puts it on the list to serve.
     fn must_wait(&mut self, conn: Conn) -> bool {
         let Some(connection) = self.conns.of(conn) else { return true };
-        if !connection.outbound.has_answer_room() {
+        if !connection.outbound().has_answer_room() {
             // Its own low mark is what resumes it.
             self.relay.note_congested(conn);
             return true;
@@ -106,9 +106,9 @@ impl Reactor {
 
     /// Parses and forwards the first `len` bytes of the read buffer; moves what was not taken to its front. Gives its
     /// length, and why it stopped if not for want of bytes.
-    fn forward_from(&mut self, conn: Conn, open: &mut Open, len: usize) -> (usize, Option<Stop>) {
+    fn forward_from(&mut self, conn: Conn, turn: &mut Turn, len: usize) -> (usize, Option<Stop>) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        let (taken, stop) = self.forward(conn, open, &mut buffer[..len]);
+        let (taken, stop) = self.forward(conn, turn, &mut buffer[..len]);
         buffer.copy_within(taken..len, 0);
         self.read_buffer = buffer;
         (len - taken, stop)
@@ -141,7 +141,8 @@ impl Reactor {
     /// Moves what is parked to the front of the read buffer. Gives its length.
     pub(super) fn unpark(&mut self, conn: Conn) -> usize {
         let Some((connection, pool)) = self.conns.with_pool(conn) else { return 0 };
-        let parked = std::mem::take(&mut connection.parked);
+        let Some(buffers) = &mut connection.buffers else { return 0 };
+        let parked = std::mem::take(&mut buffers.parked);
         let len = parked.len();
         self.read_buffer[..len].copy_from_slice(&parked);
         pool.give_back(parked);
@@ -150,9 +151,11 @@ impl Reactor {
 
     /// Keeps the first `len` bytes of the read buffer for the connection's next turn.
     pub(super) fn park(&mut self, conn: Conn, len: usize) {
-        let Some((connection, pool)) = self.conns.with_pool(conn) else { return };
-        if len > 0 {
-            connection.parked = pool.lend_copy(&self.read_buffer[..len]);
+        if len == 0 {
+            return self.conns.settle(conn);
+        }
+        if let Some((buffers, pool)) = self.conns.with_buffers(conn) {
+            buffers.parked = pool.lend_copy(&self.read_buffer[..len]);
         }
     }
 
@@ -174,19 +177,6 @@ impl Reactor {
                     }
                 }
             }
-        }
-    }
-
-    fn take_open(&mut self, conn: Conn) -> Option<Open> {
-        match &mut self.conns.of_mut(conn)?.stage {
-            Stage::Open(open) => Some(std::mem::take(open)),
-            _ => None,
-        }
-    }
-
-    fn return_open(&mut self, conn: Conn, open: Open) {
-        if let Some(connection) = self.conns.of_mut(conn) {
-            connection.stage = Stage::Open(open);
         }
     }
 }

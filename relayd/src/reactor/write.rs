@@ -4,6 +4,7 @@ use std::net::Shutdown;
 
 use relayd_core::event::Input;
 use relayd_core::store::Conn;
+use relayd_core::wire::outbound::Flushed;
 
 use super::Reactor;
 use super::connection::Stage;
@@ -22,7 +23,11 @@ impl Reactor {
         if !connection.flags.writable {
             return;
         }
-        let flushed = match connection.outbound.flush(&mut connection.stream, pool) {
+        let flushed = match &mut connection.buffers {
+            None => Ok(Flushed::default()),
+            Some(buffers) => buffers.outbound.flush(&mut connection.stream, pool),
+        };
+        let flushed = match flushed {
             Ok(flushed) => flushed,
             Err(error) => {
                 tracing::debug!(%error, name = conn.name, "a socket failed while it was written");
@@ -37,12 +42,16 @@ impl Reactor {
         if flushed.wants_more {
             self.conns.flush_next_turn(conn);
         }
+        if flushed.left == 0 {
+            self.conns.settle(conn);
+        }
         self.after_flush(conn);
     }
 
     fn after_flush(&mut self, conn: Conn) {
         let Some(connection) = self.conns.of(conn) else { return };
-        let (is_empty, is_under_low) = (connection.outbound.is_empty(), connection.outbound.is_under_low());
+        let (is_empty, is_under_low) =
+            (connection.outbound().is_empty(), connection.outbound().is_under_low());
         match connection.stage {
             Stage::Open(_) if is_under_low => {
                 self.relay.note_relieved(conn);

@@ -140,7 +140,7 @@ impl Relay {
         let Some(end) = self.pairs.end(session, role) else { return };
         self.part(end.conn, now);
         if let Some((_, Some(pair))) = self.pairs.take(session, role, end.conn) {
-            self.forget_timers(session, &pair);
+            self.forget_timer(session, &pair);
         }
         self.send(end.conn, Notice::Replaced { same });
         self.close(end.conn, Goodbye::Now(CloseCode::Replaced), now);

@@ -37,11 +37,19 @@ impl Relay {
         }
         for role in Role::ALL {
             let (conn, to) = (ends[role.index()].conn, ends[role.other().index()].conn);
-            self.set_state(conn, State::Linked { session, role, to: Target::Here(to) });
-            let missed = self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed));
+            self.set_state(
+                conn,
+                State::Linked { session, role, to: Target::Here { slot: to.slot, name: to.name } },
+            );
+            let missed = self.take_missed(conn);
             self.send(conn, Notice::PeerJoined { role: role.other(), missed });
             self.push(Action::Resume { conn });
         }
+    }
+
+    /// How many frames of it were dropped since it last had a peer; counts anew from here.
+    pub(super) fn take_missed(&mut self, conn: Conn) -> u64 {
+        self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed)).into()
     }
 
     /// Parts `conn` from its peer though it stays; both are told.
@@ -60,7 +68,7 @@ impl Relay {
     pub(super) fn part(&mut self, conn: Conn, now: Time) {
         self.forget_openings(conn);
         match self.peer(conn).and_then(super::super::peer::Peer::target) {
-            Some(Target::Here(_)) => {
+            Some(Target::Here { .. }) => {
                 let role = self.held_by(conn).map(|(_, role)| role);
                 if let (Some(to), Some(role)) = (self.sever(conn), role) {
                     self.send(to, Notice::PeerLeft { role });
@@ -113,7 +121,7 @@ impl Relay {
         }
         self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
         if let Some(pair) = emptied {
-            self.forget_timers(session, &pair);
+            self.forget_timer(session, &pair);
         }
     }
 
@@ -121,7 +129,7 @@ impl Relay {
     pub(super) fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) {
         let is_new = self.pairs.put(conn, claim, generation, now);
         if is_new {
-            self.arm_timers(claim.session, now);
+            self.arm_timer(claim.session, now);
         }
         self.set_state(conn, State::Waiting { session: claim.session, role: claim.role });
         if let Some(peer) = self.peer_mut(conn) {
@@ -129,20 +137,16 @@ impl Relay {
         }
     }
 
-    fn arm_timers(&mut self, session: SessionId, now: Time) {
+    fn arm_timer(&mut self, session: SessionId, now: Time) {
         let (idle_due, touch_due) = (now + self.limits.session_idle, now + self.limits.touch_every());
         if let Some(pair) = self.pairs.of_mut(session) {
             (pair.idle_due, pair.touch_due) = (Some(idle_due), touch_due);
+            self.deadlines.arm(Timer::Session(session), pair.due());
         }
-        self.deadlines.arm(Timer::Idle(session), idle_due);
-        self.deadlines.arm(Timer::Touch(session), touch_due);
     }
 
-    pub(super) fn forget_timers(&mut self, session: SessionId, pair: &Pair) {
-        if let Some(idle_due) = pair.idle_due {
-            self.deadlines.disarm(Timer::Idle(session), idle_due);
-        }
-        self.deadlines.disarm(Timer::Touch(session), pair.touch_due);
+    pub(super) fn forget_timer(&mut self, session: SessionId, pair: &Pair) {
+        self.deadlines.disarm(Timer::Session(session), pair.due());
     }
 }
 

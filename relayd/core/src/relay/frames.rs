@@ -19,7 +19,7 @@ impl Relay {
             State::Linked { to, .. } => {
                 peer.active = now;
                 match to {
-                    Target::Here(to) => Verdict::Peer(to),
+                    Target::Here { slot, name } => Verdict::Peer(Conn { slot, name }),
                     Target::There(handle) => Verdict::Remote(handle),
                 }
             }
@@ -42,8 +42,8 @@ impl Relay {
         let Some(peer) = self.peer(conn) else { return true };
         match peer.state {
             State::ExpectClaim { .. } => true,
-            State::Linked { to: Target::Here(to), .. } => {
-                self.peer(to).is_some_and(|target| target.congested)
+            State::Linked { to: Target::Here { slot, name }, .. } => {
+                self.peer(Conn { slot, name }).is_some_and(|target| target.congested)
             }
             State::Linked { to: Target::There(handle), .. } => self.is_blocked(handle),
             _ => false,
@@ -94,7 +94,7 @@ impl Relay {
     /// A frame found nobody. The first one of an absence is told to a client of version 2.
     fn on_dropped(&mut self, conn: Conn) {
         let Some(peer) = self.peer_mut(conn) else { return };
-        peer.missed += 1;
+        peer.missed = peer.missed.saturating_add(1);
         if peer.missed == 1 {
             self.send(conn, Notice::PeerAbsent);
         }

@@ -123,7 +123,7 @@ impl Relay {
             Some(Target::There(handle)) => self.remotes.get(&handle).is_some_and(|remote| {
                 remote.node == holder.node && generation_of(&remote.key, role.other()) == holder.generation
             }),
-            Some(Target::Here(_)) => true,
+            Some(Target::Here { .. }) => true,
             None => false,
         };
         if !stands {
@@ -201,7 +201,7 @@ impl Relay {
                 }
                 self.unlink(end.conn, now);
             }
-            Some(Target::Here(_)) => {
+            Some(Target::Here { .. }) => {
                 let here = self.pairs.end(session, Role::Workstation);
                 if here.is_some_and(|here| here.generation > key.workstation) {
                     return self.tell(from, Item::Left { handle }, now);
@@ -323,7 +323,7 @@ impl Relay {
         let Some(remote) = self.remotes.get(&handle) else { return };
         let &Remote { node, conn, session, role, .. } = remote;
         self.set_state(conn, State::Linked { session, role, to: Target::There(handle) });
-        let missed = self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed));
+        let missed = self.take_missed(conn);
         self.push(Action::Note(Note::Link { step: LinkStep::Accepted, node, session, role }));
         self.send(conn, Notice::PeerJoined { role: role.other(), missed });
         self.push(Action::Resume { conn });
@@ -380,7 +380,7 @@ impl Relay {
                 let key = self.remotes.get(&handle)?.key;
                 Some((key.workstation, key.phone, key.attempt))
             }
-            Target::Here(_) => {
+            Target::Here { .. } => {
                 let (session, _) = self.held_by(conn)?;
                 let generation = |role| self.pairs.end(session, role).map(|end| end.generation);
                 Some((generation(Role::Workstation)?, generation(Role::Phone)?, u32::MAX))

@@ -14,8 +14,21 @@ use crate::store::{Checked, Conn, Deleted, Expired, Holder, Request, Ticket};
 use crate::time::Time;
 
 impl Relay {
+    /// A session's one timer fired.
+    pub(super) fn on_session_due(&mut self, session: SessionId, now: Time) {
+        let Some(pair) = self.pairs.of(session) else { return };
+        let idle_is_due = pair.idle_due.is_some_and(|at| at <= now);
+        // The store is told what was active before it is asked who was.
+        if pair.touch_due <= now {
+            self.on_touch_due(session, now);
+        }
+        if idle_is_due {
+            self.on_idle_due(session, now);
+        }
+    }
+
     /// The session may have been idle for its whole time: the store knows.
-    pub(super) fn on_idle_due(&mut self, session: SessionId, now: Time) {
+    fn on_idle_due(&mut self, session: SessionId, now: Time) {
         let Some(active) = self.last_active(session) else { return };
         let over_at = active + self.limits.session_idle;
         let idle_due = (over_at > now).then_some(over_at);
@@ -39,13 +52,14 @@ impl Relay {
     }
 
     /// The trailing activity of an interval is told to the store at the interval's end.
-    pub(super) fn on_touch_due(&mut self, session: SessionId, now: Time) {
+    fn on_touch_due(&mut self, session: SessionId, now: Time) {
         let Some(active) = self.last_active(session) else { return };
         let touch_due = now + self.limits.touch_every();
-        let Some(pair) = self.pairs.of_mut(session) else { return };
-        pair.touch_due = touch_due;
-        let told = std::mem::replace(&mut pair.told, active);
-        self.deadlines.arm(Timer::Touch(session), touch_due);
+        let mut told = active;
+        self.rearm_session(session, |pair| {
+            pair.touch_due = touch_due;
+            told = std::mem::replace(&mut pair.told, active);
+        });
         if active > told {
             self.push(Action::Submit(Request::Touch { session, idle_ms: age_ms(active, now) }));
         }
@@ -121,7 +135,7 @@ impl Relay {
             self.sever(end.conn);
             self.part(end.conn, now);
             if let Some((_, Some(pair))) = self.pairs.take(session, role, end.conn) {
-                self.forget_timers(session, &pair);
+                self.forget_timer(session, &pair);
             }
             self.send(end.conn, Notice::SessionKilled { reason });
             self.close(end.conn, Goodbye::Now(CloseCode::SessionKilled), now);
@@ -134,14 +148,15 @@ impl Relay {
     }
 
     fn arm_idle(&mut self, session: SessionId, due: Option<Time>) {
+        self.rearm_session(session, |pair| pair.idle_due = due);
+    }
+
+    /// Changes what a session's timer waits for. It may have fired just now.
+    fn rearm_session(&mut self, session: SessionId, change: impl FnOnce(&mut Pair)) {
         let Some(pair) = self.pairs.of_mut(session) else { return };
-        let was = std::mem::replace(&mut pair.idle_due, due);
-        if let Some(was) = was {
-            self.deadlines.disarm(Timer::Idle(session), was);
-        }
-        if let Some(due) = due {
-            self.deadlines.arm(Timer::Idle(session), due);
-        }
+        self.deadlines.disarm(Timer::Session(session), pair.due());
+        change(pair);
+        self.deadlines.arm(Timer::Session(session), pair.due());
     }
 
     fn last_active(&self, session: SessionId) -> Option<Time> {
@@ -158,6 +173,7 @@ impl Relay {
         if !cfg!(debug_assertions) {
             return;
         }
+        assert_eq!(self.conn_deadlines.len(), self.connections(), "each connection has one timer");
         let mut linked = 0;
         for (slot, peer) in self.peers.iter().enumerate() {
             let Some(peer) = peer else { continue };

@@ -144,6 +144,11 @@ impl Inbound {
         std::mem::take(&mut self.message)
     }
 
+    /// True if no message is under way.
+    pub fn is_idle(&self) -> bool {
+        self.kind.is_none() && self.message.capacity() == 0
+    }
+
     /// Bytes held for the message under way.
     pub fn held(&self) -> usize {
         self.message.capacity()

@@ -65,6 +65,11 @@ pub enum Room {
 }
 
 impl Outbound {
+    /// Nothing waits.
+    pub const fn new() -> Self {
+        Outbound { chunk: Vec::new(), head: 0, control: 0, bulks: VecDeque::new() }
+    }
+
     /// Bytes that are written and wait for the socket.
     pub fn queued(&self) -> usize {
         self.chunk.len() - self.head
