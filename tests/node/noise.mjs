@@ -39,7 +39,7 @@ async function hkdf(chainingKey, input, outputs) {
     return Array.from({ length: outputs }, (_, i) => bits.slice(32 * i, 32 * i + 32));
 }
 
-// RFC 8410: what stands before the 32 bytes of a private X25519 key in PKCS #8.
+// RFC 8410: what stands before the 32 bytes of a private X25519 key in PKCS 8.
 const PKCS8_HEAD = Uint8Array.from(atob("MC4CAQAwBQYDK2VuBCIEIA=="), (digit) => digit.charCodeAt(0));
 // RFC 7748 §4.1: the base point's u.
 const BASE_POINT = Uint8Array.of(9, ...new Uint8Array(31));
