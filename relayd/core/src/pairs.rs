@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use protocol::ids::{Role, SessionId, TokenDigest};
 use protocol::message::InstanceClaim;
+use slab::Slab;
 
 use crate::peer::PendingClaim;
 use crate::store::{Conn, Hold, Holder};
@@ -50,6 +51,20 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    fn new(token: TokenDigest, now: Time) -> Self {
+        Pair {
+            token,
+            ends: [None; 2],
+            instances: [None, None],
+            active: now,
+            told: now,
+            idle_due: None,
+            touch_due: now,
+            wish: None,
+            attempts: 0,
+        }
+    }
+
     /// When its one timer fires.
     pub fn due(&self) -> Time {
         self.idle_due.map_or(self.touch_due, |idle_due| idle_due.min(self.touch_due))
@@ -81,16 +96,18 @@ impl Pair {
 /// All sessions that this node holds a role of.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
-    sessions: BTreeMap<SessionId, Pair>,
+    /// Where each is in `pairs`. A tree of these is small, and what they name lies without gaps.
+    places: BTreeMap<SessionId, u32>,
+    pairs: Slab<Pair>,
 }
 
 impl Pairs {
     pub fn of(&self, session: SessionId) -> Option<&Pair> {
-        self.sessions.get(&session)
+        self.pairs.get(*self.places.get(&session)? as usize)
     }
 
     pub fn of_mut(&mut self, session: SessionId) -> Option<&mut Pair> {
-        self.sessions.get_mut(&session)
+        self.pairs.get_mut(*self.places.get(&session)? as usize)
     }
 
     pub fn end(&self, session: SessionId, role: Role) -> Option<End> {
@@ -98,16 +115,16 @@ impl Pairs {
     }
 
     pub fn len(&self) -> usize {
-        self.sessions.len()
+        self.places.len()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Pair)> {
-        self.sessions.iter().map(|(&session, pair)| (session, pair))
+        self.places.iter().map(|(&session, &place)| (session, &self.pairs[place as usize]))
     }
 
     /// Drops the wishes that `keep` does not want.
     pub fn retain_wishes(&mut self, keep: impl Fn(&Wish) -> bool) {
-        for pair in self.sessions.values_mut() {
+        for (_, pair) in &mut self.pairs {
             pair.wish.take_if(|wish| !keep(wish));
         }
     }
@@ -115,20 +132,11 @@ impl Pairs {
     /// Puts a connection into the role that it claimed. True if the session is new here: its timers want arming.
     pub fn put(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> bool {
         let mut is_new = false;
-        let pair = self.sessions.entry(claim.session).or_insert_with(|| {
+        let place = *self.places.entry(claim.session).or_insert_with(|| {
             is_new = true;
-            Pair {
-                token: claim.token,
-                ends: [None; 2],
-                instances: [None, None],
-                active: now,
-                told: now,
-                idle_due: None,
-                touch_due: now,
-                wish: None,
-                attempts: 0,
-            }
+            self.pairs.insert(Pair::new(claim.token, now)) as u32
         });
+        let pair = &mut self.pairs[place as usize];
         let at = claim.role.index();
         pair.ends[at] = Some(End { conn, generation });
         pair.instances[at] = claim.instance.map(Box::new);
@@ -140,10 +148,14 @@ impl Pairs {
 
     /// Empties a role if this connection holds it. Gives what was there, and the session if nothing is left of it.
     pub fn take(&mut self, session: SessionId, role: Role, conn: Conn) -> Option<(End, Option<Pair>)> {
-        let pair = self.sessions.get_mut(&session)?;
+        let place = *self.places.get(&session)?;
+        let pair = &mut self.pairs[place as usize];
         let end = pair.end(role).filter(|end| end.conn == conn)?;
         (pair.ends[role.index()], pair.instances[role.index()]) = (None, None);
-        let emptied = pair.ends.iter().all(Option::is_none);
-        Some((end, if emptied { self.sessions.remove(&session) } else { None }))
+        if pair.ends.iter().any(Option::is_some) {
+            return Some((end, None));
+        }
+        self.places.remove(&session);
+        Some((end, Some(self.pairs.remove(place as usize))))
     }
 }
