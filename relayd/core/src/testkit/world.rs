@@ -137,6 +137,8 @@ impl World {
             assert!(armed <= live + node.relay.sessions() + 2, "{armed} timers for {live} connections");
             let unacknowledged = node.relay.unacknowledged();
             assert!(unacknowledged <= UNACKNOWLEDGED_MAX, "{unacknowledged} bytes in streams");
+            let held = unacknowledged + node.clients().map(|client| client.granted).sum::<usize>();
+            assert!(held <= self.limits.memory_max(live), "{held} bytes for {live} connections");
         }
         self.check_doubled();
     }
