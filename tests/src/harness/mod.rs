@@ -2,11 +2,13 @@
 //!
 //! [`guard`], [`random`], [`process`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
 //! [`redis`], [`tls`], [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
-//! [`bystander`] and [`talk`] judge what is delivered. [`fleet`] is a service whose nodes come and go.
+//! [`bystander`] and [`talk`] judge what is delivered. [`fleet`] is a service whose nodes come and go, and [`fault_proxy`] a bad network
+//! before anything that listens.
 
 pub mod authority;
 pub mod bystander;
 pub mod dial;
+pub mod fault_proxy;
 pub mod fleet;
 pub mod guard;
 pub mod http;
@@ -30,6 +32,7 @@ pub mod ws;
 
 pub use authority::Authority;
 pub use bystander::Bystander;
+pub use fault_proxy::{Behaviour, FaultProxy};
 pub use fleet::Fleet;
 pub use pair::Pair;
 pub use peer::{Event, Peer};

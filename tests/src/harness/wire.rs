@@ -182,7 +182,7 @@ impl Wire {
 /// What one read may take.
 const READ_BYTES: usize = 64 * 1024;
 
-fn retry(mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+pub(super) fn retry(mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match attempt() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -191,7 +191,7 @@ fn retry(mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-fn is_timeout(error: &io::Error) -> bool {
+pub(super) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
