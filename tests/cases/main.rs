@@ -13,6 +13,7 @@ mod descriptors;
 mod drain_slow_reader;
 mod envelope;
 mod expiry;
+mod fault_proxy;
 mod fragments;
 mod heartbeat;
 mod hello;
