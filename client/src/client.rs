@@ -7,7 +7,7 @@ use protocol::message::is_heartbeat;
 use thiserror::Error;
 use tungstenite::Message;
 
-use crate::driver;
+use crate::driver::Start;
 use crate::event::Event;
 use crate::mailbox::{Mailbox, SendError};
 use crate::settings::Settings;
@@ -33,7 +33,9 @@ impl Client {
     /// # Errors
     /// The system gave no thread, no poll or no random bits.
     pub fn connect(settings: Settings) -> Result<Self, ConnectError> {
-        let mailbox = driver::start(settings)?;
+        let start = Start::new()?;
+        let mailbox = Arc::new(Mailbox::new(start.wake()));
+        start.run(settings, Arc::clone(&mailbox))?;
         Ok(Client { mailbox })
     }
 

@@ -5,6 +5,7 @@
 //! decides nothing: what to do is the machine's to say. Started by `Client`; connecting itself blocks and is done
 //! on a thread of its own ([`dial`]).
 
+pub(crate) mod app;
 mod connection;
 mod dial;
 
@@ -17,9 +18,9 @@ use mio::{Events, Poll, Token, Waker};
 use tungstenite::Message;
 
 use crate::event::{Lost, Stop};
-use crate::mailbox::Mailbox;
 use crate::session::{Action, Identity, Input, Session};
 use crate::settings::Settings;
+use app::App;
 use connection::{Connection, Flow, Received};
 use dial::Dial;
 
@@ -28,39 +29,51 @@ const SOCKET: Token = Token(1);
 /// Messages read, and messages written, before the other direction has its turn.
 const TURN_MESSAGES_MAX: usize = 64;
 
-/// Starts the thread; it ends by itself when the client has stopped or was abandoned.
-pub(crate) fn start(settings: Settings) -> io::Result<Arc<Mailbox>> {
-    let poll = Poll::new()?;
-    let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-    let wake = Arc::clone(&waker);
-    // Waking can only fail if the driver's poll is gone; then there is nobody to wake.
-    let mailbox = Arc::new(Mailbox::new(move || drop(wake.wake())));
-    let identity = Identity {
-        session: settings.session,
-        token: settings.token,
-        role: settings.role,
-        instance: random_u64()?,
-    };
-    let session = Session::new(identity, random_u64()?, Instant::now());
-    let driver = Driver {
-        poll,
-        waker,
-        session,
-        mailbox: Arc::clone(&mailbox),
-        settings,
-        dial: None,
-        connection: None,
-        stopped: false,
-    };
-    thread::Builder::new().name("relay-client".into()).spawn(move || driver.run())?;
-    Ok(mailbox)
+/// What wakes a driver. May be called from any thread, and after the driver's end.
+pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// A driver that does not run yet: the app's side is made out of what wakes it.
+pub(crate) struct Start {
+    poll: Poll,
+    waker: Arc<Waker>,
 }
 
-struct Driver {
+impl Start {
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(Start { poll, waker })
+    }
+
+    /// What wakes the driver.
+    pub(crate) fn wake(&self) -> Wake {
+        let waker = Arc::clone(&self.waker);
+        // Waking can only fail if the driver's poll is gone; then there is nobody to wake.
+        Box::new(move || drop(waker.wake()))
+    }
+
+    /// Starts the thread; it ends by itself when the client has stopped or was abandoned.
+    pub(crate) fn run<A: App + Send + 'static>(self, settings: Settings, app: A) -> io::Result<()> {
+        let identity = Identity {
+            session: settings.session,
+            token: settings.token,
+            role: settings.role,
+            instance: random_u64()?,
+        };
+        let session = Session::new(identity, random_u64()?, Instant::now());
+        let Start { poll, waker } = self;
+        let driver =
+            Driver { poll, waker, session, app, settings, dial: None, connection: None, stopped: false };
+        thread::Builder::new().name("relay-client".into()).spawn(move || driver.run())?;
+        Ok(())
+    }
+}
+
+struct Driver<A: App> {
     poll: Poll,
     waker: Arc<Waker>,
     session: Session,
-    mailbox: Arc<Mailbox>,
+    app: A,
     settings: Settings,
     /// A connect under way. Never with a connection at the same time.
     dial: Option<Dial>,
@@ -68,7 +81,7 @@ struct Driver {
     stopped: bool,
 }
 
-impl Driver {
+impl<A: App> Driver<A> {
     fn run(mut self) {
         self.carry_out(Instant::now());
         let mut events = Events::with_capacity(8);
@@ -77,7 +90,7 @@ impl Driver {
             let timeout = if more { Some(Duration::ZERO) } else { self.until_deadline() };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    return self.mailbox.stop(Stop::Fault(format!("poll failed: {error}")));
+                    return self.app.stop(Stop::Fault(format!("poll failed: {error}")));
                 }
                 _ => more = self.turn(Instant::now()),
             }
@@ -87,16 +100,21 @@ impl Driver {
     /// One round through everything that may need work; true if some is left over. Trying a read and a flush that
     /// have nothing to do costs one system call each, and no readiness needs to be remembered.
     fn turn(&mut self, now: Instant) -> bool {
+        self.app.begin_turn();
         self.grant_wishes(now);
         self.finish_dial(now);
         let unread = self.read(now);
         self.feed(Input::Tick, now);
         let unwritten = self.write(now);
+        // What was written may have brought news from the app's side, too.
+        self.grant_wishes(now);
         unread || unwritten
     }
 
-    fn until_deadline(&self) -> Option<Duration> {
-        self.session.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    fn until_deadline(&mut self) -> Option<Duration> {
+        let due_at = self.session.next_deadline();
+        let of_session = due_at.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        [of_session, self.app.due_in()].into_iter().flatten().min()
     }
 
     /// One input, then all that follows from it.
@@ -121,10 +139,10 @@ impl Driver {
             }
             Action::Link { missed, message_bytes_max } => {
                 let max = message_bytes_max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
-                self.mailbox.link(missed, max);
+                self.app.on_link(missed, max);
             }
-            Action::Unlink => self.mailbox.unlink(),
-            Action::Tell(event) => self.mailbox.tell(event),
+            Action::Unlink => self.app.on_unlink(),
+            Action::Tell(event) => self.app.tell(event),
             Action::CloseWhenWritten => {
                 if let Some(connection) = &mut self.connection {
                     connection.close_when_written();
@@ -134,27 +152,27 @@ impl Driver {
                 self.dial = None;
                 self.connection = None;
             }
+            Action::SessionGone(why) => self.app.on_session_gone(why),
             Action::Stop(why) => {
-                self.mailbox.stop(why);
+                self.app.stop(why);
                 self.stopped = true;
             }
         }
     }
 
-    fn begin_dial(&self, now: Instant) -> Dial {
+    fn begin_dial(&mut self, now: Instant) -> Dial {
         // An app that reads nothing would pile up events of one connection after the other.
-        if !self.mailbox.has_room() {
+        if !self.app.has_room() {
             return Dial::failed(Input::Lost(Lost::EventsUnread), &self.waker);
         }
-        Dial::start(&self.settings, now, &self.waker)
+        Dial::start(&self.settings, self.session.id(), now, &self.waker)
     }
 
     fn grant_wishes(&mut self, now: Instant) {
-        let wishes = self.mailbox.wishes();
-        if wishes.close {
-            self.feed(Input::Close, now);
+        while let Some(input) = self.app.poll_input() {
+            self.feed(input, now);
         }
-        if wishes.abandoned {
+        if self.app.is_abandoned() {
             self.stopped = true;
             if let Some(connection) = &mut self.connection {
                 connection.close_now();
@@ -183,7 +201,7 @@ impl Driver {
             if self.connection.is_none() {
                 return false;
             }
-            if !self.mailbox.has_room() {
+            if !self.app.has_room() {
                 // While nobody listens, silence says nothing about the connection.
                 self.feed(Input::Heard, now);
                 return false;
@@ -196,24 +214,30 @@ impl Driver {
             match received {
                 Received::Nothing => return false,
                 Received::Ignored => {}
-                Received::Input(input) => self.feed(input, now),
+                Received::Input(input) => {
+                    self.feed(input, now);
+                    self.grant_wishes(now);
+                }
             }
         }
         true
     }
 
-    /// Writes what waits, as long as the socket takes it; true if there is more and it would.
+    /// Writes what waits, as long as the socket takes it; true if there may be more and it would.
     fn write(&mut self, now: Instant) -> bool {
         let Some(connection) = &mut self.connection else { return false };
-        let mailbox = &self.mailbox;
+        let app = &mut self.app;
         let mut left = TURN_MESSAGES_MAX;
+        let mut has_more = true;
         let next = || -> Option<Message> {
             left = left.checked_sub(1)?;
-            mailbox.take_outgoing()
+            let message = app.next_outgoing();
+            has_more = message.is_some();
+            message
         };
         match connection.transmit(next) {
             Ok(Flow::Blocked) => false,
-            Ok(Flow::Free) if self.mailbox.has_outgoing() => true,
+            Ok(Flow::Free) if has_more => true,
             Ok(Flow::Free) => {
                 connection.on_all_written();
                 false
@@ -226,10 +250,10 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
+impl<A: App> Drop for Driver<A> {
     fn drop(&mut self) {
         // Whatever ends this thread, nobody may go on waiting for it.
-        self.mailbox.stop(Stop::Fault("its thread ended".into()));
+        self.app.stop(Stop::Fault("its thread ended".into()));
     }
 }
 

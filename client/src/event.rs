@@ -5,6 +5,8 @@ use std::time::Duration;
 use protocol::message::KillReason;
 use thiserror::Error;
 
+use crate::tunnel::Refusal;
+
 /// One thing that happened, in the order it happened.
 ///
 /// `Joined` opens a link; `Left` or `Stopped` ends it. `Text` and `Binary` come only in between. Nothing follows
@@ -64,6 +66,15 @@ pub enum Lost {
     /// The relay closed with this code; `None` if its close frame had none.
     #[error("the relay closed the connection ({})", code_words(*.0))]
     Closed(Option<u16>),
+    /// What came through it was damaged on its way, or out of the tunnel's order.
+    #[error("{0}; what was accepted is sent again")]
+    Spoilt(String),
+    /// This machine slept for longer than the relay bears a silent client.
+    #[error("this machine slept for {} s", .0.as_secs())]
+    Slept(Duration),
+    /// The relay has no such session at the moment.
+    #[error("the relay does not know the session; the other side may bring it back")]
+    SessionUnknown,
     /// No connection was begun, as the app has left its events unread.
     #[error("the app has too many unread events; they must be read first")]
     EventsUnread,
@@ -92,6 +103,12 @@ pub enum Stop {
         /// What the relay said, or what the code means.
         message: String,
     },
+    /// The other end refused this one.
+    #[error("{0}")]
+    Unpaired(Refusal),
+    /// What makes the pair could not be kept by the app, so it would be lost with this process.
+    #[error("the pairing could not be kept: {0}")]
+    NotKept(String),
     /// What answered does not speak the relay's contract.
     #[error("{0}; is this the address of a relay?")]
     NotARelay(String),

@@ -1,4 +1,4 @@
-//! The two HTTP requests of a workstation: make a session, end a session. Blocking, one request per connection.
+//! The HTTP requests around a session's life: make it, make it again, end it. Blocking, one request per connection.
 
 mod answer;
 
@@ -12,6 +12,7 @@ use protocol::limits::JSON_DEPTH_MAX;
 use protocol::qr::Pairing;
 use serde::Deserialize;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::net::endpoint::Endpoint;
 use crate::net::stream::{Stream, unreachable_words};
@@ -58,18 +59,46 @@ pub enum HttpError {
     BadKey,
 }
 
+impl HttpError {
+    /// The HTTP status of a refusal.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            HttpError::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
 /// Makes a session (`POST /api/register`). Blocks for at most ten seconds and the system's time for a name.
 ///
 /// # Errors
 /// The relay can't be reached, refused, or is no relay; or `key` can't be sent.
 pub fn register(server: &Endpoint, key: Option<&str>) -> Result<Registration, HttpError> {
-    let answer = request(server, "POST", "/api/register", key)?;
+    registered(server, &request(server, "POST", "/api/register", key, "")?)
+}
+
+/// Makes a session again that expired or was lost with the store. Blocks like [`register`].
+///
+/// # Errors
+/// As [`register`]; the relay refuses with 409 if the session was deleted or has another token.
+pub fn register_again(
+    server: &Endpoint,
+    key: Option<&str>,
+    session: SessionId,
+    token: &Token,
+) -> Result<Registration, HttpError> {
+    let token = Zeroizing::new(token.reveal());
+    let body = Zeroizing::new(format!(r#"{{"sessionId":"{session}","token":"{}"}}"#, &*token));
+    registered(server, &request(server, "POST", "/api/register", key, &body)?)
+}
+
+fn registered(server: &Endpoint, answer: &Answer) -> Result<Registration, HttpError> {
     match answer.status {
         200 => registration(&answer.body).ok_or_else(|| HttpError::NotARelay {
             server: server.to_string(),
             what: "its answer to a registration holds no session".into(),
         }),
-        _ => Err(refusal(server, &answer)),
+        _ => Err(refusal(server, answer)),
     }
 }
 
@@ -79,7 +108,7 @@ pub fn register(server: &Endpoint, key: Option<&str>) -> Result<Registration, Ht
 /// The relay can't be reached, refused, or is no relay.
 pub fn delete(server: &Endpoint, session: SessionId, token: &Token) -> Result<bool, HttpError> {
     let path = format!("/api/session/{session}");
-    let answer = request(server, "DELETE", &path, Some(&token.reveal()))?;
+    let answer = request(server, "DELETE", &path, Some(&token.reveal()), "")?;
     match answer.status {
         200 | 204 => Ok(true),
         404 => Ok(false),
@@ -87,7 +116,13 @@ pub fn delete(server: &Endpoint, session: SessionId, token: &Token) -> Result<bo
     }
 }
 
-fn request(server: &Endpoint, method: &str, path: &str, bearer: Option<&str>) -> Result<Answer, HttpError> {
+fn request(
+    server: &Endpoint,
+    method: &str,
+    path: &str,
+    bearer: Option<&str>,
+    body: &str,
+) -> Result<Answer, HttpError> {
     let target = server.below(path);
     let mut head = format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", target.path(), target.authority());
     if let Some(key) = bearer {
@@ -97,8 +132,9 @@ fn request(server: &Endpoint, method: &str, path: &str, bearer: Option<&str>) ->
         }
         head.push_str(&format!("Authorization: Bearer {key}\r\n"));
     }
-    head.push_str("Content-Length: 0\r\nConnection: close\r\n\r\n");
-    exchange(server, head.as_bytes())
+    head.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()));
+    let request = Zeroizing::new(head);
+    exchange(server, request.as_bytes())
 }
 
 fn exchange(server: &Endpoint, request: &[u8]) -> Result<Answer, HttpError> {

@@ -8,11 +8,13 @@
 
 mod client;
 mod driver;
+pub mod engine;
 mod event;
 pub mod http;
 pub mod lines;
 mod mailbox;
 mod net;
+mod outbox;
 mod session;
 mod settings;
 pub mod tunnel;

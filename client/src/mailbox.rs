@@ -4,17 +4,18 @@
 //! leave the socket unread, so that the relay slows the other role down. Nothing is dropped without a count. The lock
 //! is held for queue operations only, never over I/O.
 
-mod outbox;
-
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tungstenite::Message;
 
+use crate::driver::Wake;
+use crate::driver::app::App;
 use crate::event::{Event, Stop};
-use outbox::{Gate, Outbox};
+use crate::outbox::{Gate, Outbox};
+use crate::session::Input;
 
 /// Unread events of at most this many bytes, and one more message.
 const INBOX_BYTES_MAX: usize = 1 << 20;
@@ -48,15 +49,6 @@ pub enum SendError {
     LooksLikeHeartbeat,
 }
 
-/// What the driver should look at after it was woken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wishes {
-    /// The app asked for the end.
-    pub(crate) close: bool,
-    /// The app dropped its client: nobody will read events or wait for anything.
-    pub(crate) abandoned: bool,
-}
-
 /// The two queues and the condition variables of their waiters.
 pub(crate) struct Mailbox {
     state: Mutex<State>,
@@ -65,7 +57,7 @@ pub(crate) struct Mailbox {
     /// Signalled when there is an event.
     news: Condvar,
     /// Wakes the driver.
-    wake: Box<dyn Fn() + Send + Sync>,
+    wake: Wake,
 }
 
 struct State {
@@ -75,21 +67,24 @@ struct State {
     /// The driver left the socket unread for want of room here.
     reading_paused: bool,
     stopped: bool,
-    wishes: Wishes,
+    /// What the driver has not been told yet.
+    input: Option<Input>,
+    abandoned: bool,
 }
 
 impl Mailbox {
     /// Empty, gate shut. `wake` must make the driver's poll return and may be called from any thread.
-    pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(wake: Wake) -> Self {
         let state = State {
             outbox: Outbox::default(),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             reading_paused: false,
             stopped: false,
-            wishes: Wishes::default(),
+            input: None,
+            abandoned: false,
         };
-        Mailbox { state: Mutex::new(state), room: Condvar::new(), news: Condvar::new(), wake: Box::new(wake) }
+        Mailbox { state: Mutex::new(state), room: Condvar::new(), news: Condvar::new(), wake }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -159,7 +154,7 @@ impl Mailbox {
     /// Refuses further sends and asks the driver to end.
     pub(crate) fn wish_close(&self) {
         let mut state = self.lock();
-        state.wishes.close = true;
+        state.input = Some(Input::Close);
         state.outbox.shut(Gate::Closed);
         drop(state);
         self.room.notify_all();
@@ -168,7 +163,7 @@ impl Mailbox {
 
     /// As `wish_close`, and nobody will look any more.
     pub(crate) fn abandon(&self) {
-        self.lock().wishes.abandoned = true;
+        self.lock().abandoned = true;
         self.wish_close();
     }
 
@@ -180,27 +175,33 @@ impl Mailbox {
 }
 
 /// The driver's side. None of these block.
-impl Mailbox {
-    /// What the app asked for, so far.
-    pub(crate) fn wishes(&self) -> Wishes {
-        self.lock().wishes
+impl App for Arc<Mailbox> {
+    fn poll_input(&mut self) -> Option<Input> {
+        self.lock().input.take()
     }
 
-    /// The link stands: accept messages of at most `message_bytes_max`.
-    pub(crate) fn link(&self, missed: u64, message_bytes_max: usize) {
+    fn is_abandoned(&mut self) -> bool {
+        self.lock().abandoned
+    }
+
+    fn on_link(&mut self, missed: u64, message_bytes_max: usize) {
         self.lock().outbox.open(message_bytes_max);
         self.tell(Event::Joined { missed });
     }
 
-    /// The link ended: drop what waits, and say how much.
-    pub(crate) fn unlink(&self) {
+    /// Drops what waits, and says how much.
+    fn on_unlink(&mut self) {
         let unsent = self.lock().outbox.shut_and_drop(Gate::NotLinked);
         self.room.notify_all();
         self.tell(Event::Left { unsent });
     }
 
-    /// The end. Only the first call counts.
-    pub(crate) fn stop(&self, why: Stop) {
+    /// Plain frames have no other session to go to.
+    fn on_session_gone(&mut self, why: Stop) {
+        self.lock().input = Some(Input::Impossible(why));
+    }
+
+    fn stop(&mut self, why: Stop) {
         let mut state = self.lock();
         if state.stopped {
             return;
@@ -214,28 +215,22 @@ impl Mailbox {
     }
 
     /// Queues an event. The bound is kept by not reading while `has_room` says no.
-    pub(crate) fn tell(&self, event: Event) {
+    fn tell(&mut self, event: Event) {
         self.lock().push_event(event);
         self.news.notify_one();
     }
 
-    /// True if the socket may be read. If not, the driver is woken when half of the inbox has been read.
-    pub(crate) fn has_room(&self) -> bool {
+    /// If not, the driver is woken when half of the inbox has been read.
+    fn has_room(&mut self) -> bool {
         let mut state = self.lock();
         state.reading_paused = state.inbox_is_full();
         !state.reading_paused
     }
 
-    /// The oldest message to send.
-    pub(crate) fn take_outgoing(&self) -> Option<Message> {
+    fn next_outgoing(&mut self) -> Option<Message> {
         let message = self.lock().outbox.pop()?;
         self.room.notify_all();
         Some(message)
-    }
-
-    /// True if messages wait to be sent.
-    pub(crate) fn has_outgoing(&self) -> bool {
-        !self.lock().outbox.is_empty()
     }
 }
 
@@ -269,26 +264,25 @@ fn bytes_of(event: &Event) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
     use crate::event::Lost;
 
     /// A mailbox and how often it woke the driver.
-    fn mailbox() -> (Mailbox, Arc<AtomicUsize>) {
+    fn mailbox() -> (Arc<Mailbox>, Arc<AtomicUsize>) {
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&wakes);
         let wake = move || {
             counter.fetch_add(1, Ordering::Relaxed);
         };
-        (Mailbox::new(wake), wakes)
+        (Arc::new(Mailbox::new(Box::new(wake))), wakes)
     }
 
     #[test]
     fn reading_stops_at_the_bound_and_goes_on_at_half_of_it() {
         for len in [1, INBOX_BYTES_MAX / 8] {
-            let (mailbox, wakes) = mailbox();
+            let (mut mailbox, wakes) = mailbox();
             let mut told = 0;
             while mailbox.has_room() {
                 mailbox.tell(Event::Binary(vec![0; len]));
@@ -305,20 +299,20 @@ mod tests {
 
     #[test]
     fn only_the_first_message_wakes_the_driver() {
-        let (mailbox, wakes) = mailbox();
-        mailbox.link(0, usize::MAX);
+        let (mut mailbox, wakes) = mailbox();
+        mailbox.on_link(0, usize::MAX);
         for _ in 0..10 {
             mailbox.try_send(Message::text("x")).unwrap();
         }
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
-        while mailbox.take_outgoing().is_some() {}
+        while mailbox.next_outgoing().is_some() {}
         mailbox.send(Message::text("x")).unwrap();
         assert_eq!(wakes.load(Ordering::Relaxed), 2);
     }
 
     #[test]
     fn retries_that_nobody_reads_about_take_one_place() {
-        let (mailbox, _) = mailbox();
+        let (mut mailbox, _) = mailbox();
         let retry = |secs| Event::Reconnecting { after: Duration::from_secs(secs), why: Lost::EventsUnread };
         (0..1000).for_each(|secs| mailbox.tell(retry(secs)));
         assert_eq!(mailbox.next_event(Duration::ZERO), Some(retry(999)));
@@ -327,8 +321,8 @@ mod tests {
 
     #[test]
     fn the_end_comes_once_with_the_count_and_lets_nobody_wait() {
-        let (mailbox, _) = mailbox();
-        mailbox.link(0, usize::MAX);
+        let (mut mailbox, _) = mailbox();
+        mailbox.on_link(0, usize::MAX);
         mailbox.try_send(Message::text("x")).unwrap();
         mailbox.stop(Stop::Replaced);
         mailbox.stop(Stop::Closed);

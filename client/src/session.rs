@@ -33,6 +33,8 @@ const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
 const SILENCE_MIN: Duration = Duration::from_secs(130);
 /// A connection that lived this long was stable: the next retry comes at once.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
+/// A heartbeat that asks whether the connection still stands must be answered in this time.
+const PROBE_MAX: Duration = Duration::from_secs(2);
 
 /// Who this client is to the relay, the same in every hello.
 #[derive(Debug, Clone)]
@@ -61,6 +63,20 @@ pub(crate) enum Input {
     Lost(Lost),
     /// What is at the other end can't be talked to, now or later.
     Impossible(Stop),
+    /// What the app made of the frames shows that they were damaged on their way.
+    Spoilt(String),
+    /// The machine slept for so long, and with it every timer.
+    Woke(Duration),
+    /// The network under the connection is another one.
+    NetworkChanged,
+    /// The app went out of sight (`false`) or came back into it.
+    Foreground(bool),
+    /// Go over to this session. Also an answer to `SessionGone`.
+    Move { session: SessionId, token: Token },
+    /// An answer to `SessionGone`: it is there again.
+    Registered,
+    /// An answer to `SessionGone`: it is not there yet, but may come.
+    NotRegistered,
     /// The app wants to end.
     Close,
     /// Time went on.
@@ -84,6 +100,9 @@ pub(crate) enum Action {
     CloseWhenWritten,
     /// Drop the connection, or the connect, without a word.
     Disconnect,
+    /// The relay has no such session (any more). Answer with `Move`, `Registered`, `NotRegistered` or
+    /// `Impossible(Stop)`.
+    SessionGone(Stop),
     /// The end: drop what was not written, tell the app, drive no more.
     Stop(Stop),
 }
@@ -101,18 +120,33 @@ pub(crate) struct Session {
     refusal: Option<String>,
     /// `replaced` said that the newer holder is this very client.
     replaced_by_own: bool,
+    /// Nobody looks at the app, so no connection is begun.
+    hidden: bool,
     backoff: Backoff,
     actions: VecDeque<Action>,
 }
 
 #[derive(Debug)]
 enum State {
-    Connecting { give_up_at: Instant },
-    ExpectHelloAck { give_up_at: Instant },
+    Connecting {
+        give_up_at: Instant,
+    },
+    ExpectHelloAck {
+        give_up_at: Instant,
+    },
     Waiting(Live),
     Linked(Live),
-    Backoff { until: Instant },
-    Closing { give_up_at: Instant, linked: bool },
+    Backoff {
+        until: Instant,
+    },
+    /// The app finds out whether there is a session to go on in; if not, the end of the link is not worth a word.
+    Gone {
+        linked: bool,
+    },
+    Closing {
+        give_up_at: Instant,
+        linked: bool,
+    },
     Stopped,
 }
 
@@ -122,9 +156,16 @@ struct Live {
     since: Instant,
     heard_at: Instant,
     heartbeat_at: Instant,
+    /// A probe went out and nothing was heard since.
+    answer_by: Option<Instant>,
 }
 
 impl Session {
+    /// The session that connects go to.
+    pub(crate) fn id(&self) -> SessionId {
+        self.identity.session
+    }
+
     /// Begins with a connect. `seed` feeds the jitter of the retries.
     pub(crate) fn new(identity: Identity, seed: u64, now: Instant) -> Self {
         let mut session = Session {
@@ -135,6 +176,7 @@ impl Session {
             message_bytes_max: None,
             refusal: None,
             replaced_by_own: false,
+            hidden: false,
             backoff: Backoff::new(seed),
             actions: VecDeque::new(),
         };
@@ -152,6 +194,13 @@ impl Session {
             Input::Closed(code) => self.on_closed(code, now),
             Input::Lost(why) => self.on_lost(why, false, now),
             Input::Impossible(why) => self.stop(why),
+            Input::Spoilt(what) => self.on_lost(Lost::Spoilt(what), false, now),
+            Input::Woke(slept) => self.on_woke(slept, now),
+            Input::NetworkChanged => self.check_connection(now),
+            Input::Foreground(shown) => self.on_foreground(shown, now),
+            Input::Move { session, token } => self.on_move(session, token, now),
+            Input::Registered => self.on_registered(now),
+            Input::NotRegistered => self.on_not_registered(now),
             Input::Close => self.on_close_wanted(now),
             Input::Tick => self.on_tick(now),
         }
@@ -169,10 +218,11 @@ impl Session {
             | State::ExpectHelloAck { give_up_at }
             | State::Closing { give_up_at, .. } => Some(*give_up_at),
             State::Waiting(live) | State::Linked(live) => {
-                Some(live.heartbeat_at.min(live.heard_at + self.silence_max()))
+                let due_at = live.heartbeat_at.min(live.heard_at + self.silence_max());
+                Some(live.answer_by.map_or(due_at, |answer_by| answer_by.min(due_at)))
             }
-            State::Backoff { until } => Some(*until),
-            State::Stopped => None,
+            State::Backoff { until } => Some(*until).filter(|_| !self.hidden),
+            State::Gone { .. } | State::Stopped => None,
         }
     }
 
@@ -223,7 +273,7 @@ impl Session {
         // An interval of 0 would spin, and one of years would overflow the clock.
         self.heartbeat =
             heartbeat_secs.map_or(HEARTBEAT_DEFAULT, |secs| Duration::from_secs(secs.clamp(1, 86_400)));
-        let live = Live { since: now, heard_at: now, heartbeat_at: now + self.heartbeat };
+        let live = Live { since: now, heard_at: now, heartbeat_at: now + self.heartbeat, answer_by: None };
         self.state = State::Waiting(live);
         self.actions.push_back(Action::Tell(Event::Connected));
         if peer {
@@ -256,11 +306,12 @@ impl Session {
     fn on_heard(&mut self, now: Instant) {
         if let State::Waiting(live) | State::Linked(live) = &mut self.state {
             live.heard_at = now;
+            live.answer_by = None;
         }
     }
 
     fn on_killed(&mut self, reason: Option<KillReason>) {
-        self.stop(Stop::Killed { reason });
+        self.on_gone(Stop::Killed { reason });
     }
 
     fn on_closed(&mut self, code: Option<u16>, now: Instant) {
@@ -268,20 +319,74 @@ impl Session {
             Verdict::Again => self.on_lost(Lost::Closed(code), false, now),
             Verdict::AgainLater => self.on_lost(Lost::Closed(code), true, now),
             Verdict::Replaced => self.stop(Stop::Replaced),
-            Verdict::Killed => self.stop(Stop::Killed { reason: None }),
-            Verdict::Refused => {
-                let code = code.unwrap_or_default();
-                let meaning = || CloseCode::parse(code).map_or("", CloseCode::reason).to_owned();
-                let message = self.refusal.take().unwrap_or_else(meaning);
-                self.stop(Stop::Refused { code, message });
+            Verdict::Killed => self.on_gone(Stop::Killed { reason: None }),
+            Verdict::Unknown => {
+                let why = self.refused(code);
+                self.on_gone(why);
             }
+            Verdict::Refused => {
+                let why = self.refused(code);
+                self.stop(why);
+            }
+        }
+    }
+
+    fn refused(&mut self, code: Option<u16>) -> Stop {
+        let code = code.unwrap_or_default();
+        let meaning = || CloseCode::parse(code).map_or("", CloseCode::reason).to_owned();
+        Stop::Refused { code, message: self.refusal.take().unwrap_or_else(meaning) }
+    }
+
+    /// There is no such session: whether there is another one, or this one again, is the app's to say.
+    fn on_gone(&mut self, why: Stop) {
+        let linked = match self.state {
+            State::Closing { .. } => return self.stop(why),
+            State::Backoff { .. } | State::Gone { .. } | State::Stopped => return,
+            State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => false,
+            State::Linked(_) => true,
+        };
+        self.state = State::Gone { linked };
+        self.actions.push_back(Action::Disconnect);
+        self.actions.push_back(Action::SessionGone(why));
+    }
+
+    fn on_registered(&mut self, now: Instant) {
+        if let State::Gone { linked } = self.state {
+            self.unlink_if(linked);
+            self.connect(now);
+        }
+    }
+
+    fn on_not_registered(&mut self, now: Instant) {
+        if let State::Gone { linked } = self.state {
+            self.unlink_if(linked);
+            self.retry(Lost::SessionUnknown, true, now);
+        }
+    }
+
+    fn on_move(&mut self, session: SessionId, token: Token, now: Instant) {
+        (self.identity.session, self.identity.token) = (session, token);
+        match self.state {
+            State::Closing { .. } => return self.stop(Stop::Closed),
+            State::Stopped => return,
+            State::Gone { linked } => self.unlink_if(linked),
+            State::Linked(_) => self.unlink_if(true),
+            _ => {}
+        }
+        self.actions.push_back(Action::Disconnect);
+        self.connect(now);
+    }
+
+    fn unlink_if(&mut self, linked: bool) {
+        if linked {
+            self.actions.push_back(Action::Unlink);
         }
     }
 
     fn on_lost(&mut self, why: Lost, patient: bool, now: Instant) {
         match self.state {
             State::Closing { .. } => return self.stop(Stop::Closed),
-            State::Backoff { .. } | State::Stopped => return,
+            State::Backoff { .. } | State::Gone { .. } | State::Stopped => return,
             State::Linked(_) => self.actions.push_back(Action::Unlink),
             State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => {}
         }
@@ -290,15 +395,54 @@ impl Session {
         {
             self.backoff.reset();
         }
+        self.actions.push_back(Action::Disconnect);
+        self.retry(why, patient, now);
+    }
+
+    fn retry(&mut self, why: Lost, patient: bool, now: Instant) {
         let after = self.backoff.next_delay(patient);
         self.state = State::Backoff { until: now + after };
-        self.actions.push_back(Action::Disconnect);
         self.actions.push_back(Action::Tell(Event::Reconnecting { after, why }));
+    }
+
+    fn on_woke(&mut self, slept: Duration, now: Instant) {
+        // The relay gives up a client that was silent for three intervals.
+        if slept >= self.heartbeat * 3 && matches!(self.state, State::Waiting(_) | State::Linked(_)) {
+            self.backoff.reset();
+            self.on_lost(Lost::Slept(slept), false, now);
+        } else {
+            self.check_connection(now);
+        }
+    }
+
+    fn on_foreground(&mut self, shown: bool, now: Instant) {
+        let was_hidden = std::mem::replace(&mut self.hidden, !shown);
+        if was_hidden && shown {
+            self.check_connection(now);
+        }
+    }
+
+    /// Something changed under the connection: make sure of it, or have one soon.
+    fn check_connection(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Waiting(live) | State::Linked(live) => {
+                live.heartbeat_at = now + self.heartbeat;
+                live.answer_by.get_or_insert(now + PROBE_MAX);
+                self.actions.push_back(Action::Send(HEARTBEAT.to_owned()));
+            }
+            State::Backoff { until } => {
+                self.backoff.reset();
+                *until = (*until).min(now + self.backoff.next_delay(false));
+            }
+            _ => {}
+        }
     }
 
     fn on_close_wanted(&mut self, now: Instant) {
         let linked = match self.state {
-            State::Connecting { .. } | State::Backoff { .. } => return self.stop(Stop::Closed),
+            State::Connecting { .. } | State::Backoff { .. } | State::Gone { .. } => {
+                return self.stop(Stop::Closed);
+            }
             State::Closing { .. } | State::Stopped => return,
             State::ExpectHelloAck { .. } | State::Waiting(_) => false,
             State::Linked(_) => true,
@@ -316,7 +460,7 @@ impl Session {
                 self.on_lost(Lost::HelloTimedOut(HELLO_MAX), false, now);
             }
             State::Closing { give_up_at, .. } if now >= give_up_at => self.stop(Stop::Closed),
-            State::Backoff { until } if now >= until => self.connect(now),
+            State::Backoff { until } if now >= until && !self.hidden => self.connect(now),
             State::Waiting(live) | State::Linked(live) => self.keep_alive(live, now),
             _ => {}
         }
@@ -324,6 +468,9 @@ impl Session {
 
     fn keep_alive(&mut self, live: Live, now: Instant) {
         let silence_max = self.silence_max();
+        if live.answer_by.is_some_and(|answer_by| now >= answer_by) {
+            return self.on_lost(Lost::Silent(PROBE_MAX), false, now);
+        }
         if now >= live.heard_at + silence_max {
             return self.on_lost(Lost::Silent(silence_max), false, now);
         }

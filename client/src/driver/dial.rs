@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use mio::Waker;
 use protocol::envelope;
+use protocol::ids::SessionId;
 use protocol::ws::upgrade::RAW_SUBPROTOCOL;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::error::{ProtocolError, SubProtocolError};
@@ -34,12 +35,12 @@ pub(super) struct Dial {
 
 impl Dial {
     /// Begins; wakes the driver when done.
-    pub(super) fn start(settings: &Settings, now: Instant, waker: &Arc<Waker>) -> Self {
+    pub(super) fn start(settings: &Settings, session: SessionId, now: Instant, waker: &Arc<Waker>) -> Self {
         let (sender, outcome) = channel();
         let (settings, wake) = (settings.clone(), Arc::clone(waker));
         let work = move || {
             // If the driver has given up, there is nobody to tell.
-            let _ = sender.send(connect(&settings, now + CONNECT_MAX));
+            let _ = sender.send(connect(&settings, session, now + CONNECT_MAX));
             let _ = wake.wake();
         };
         match thread::Builder::new().name("relay-dial".into()).spawn(work) {
@@ -62,13 +63,13 @@ impl Dial {
     }
 }
 
-fn connect(settings: &Settings, deadline: Instant) -> Outcome {
+fn connect(settings: &Settings, session: SessionId, deadline: Instant) -> Outcome {
     let endpoint = &settings.endpoint;
     let unreachable = |error: &std::io::Error| unreachable(endpoint, error);
     let stream =
         Stream::connect(endpoint, deadline).map_err(|words| Input::Lost(Lost::Unreachable(words)))?;
     stream.block_until(deadline).map_err(|error| unreachable(&error))?;
-    let request = request(settings).map_err(|error| judge(endpoint, error))?;
+    let request = request(settings, session).map_err(|error| judge(endpoint, error))?;
     let mut shaken = tungstenite::client::client_with_config(request, stream, Some(config(settings)));
     loop {
         match shaken {
@@ -82,8 +83,13 @@ fn connect(settings: &Settings, deadline: Instant) -> Outcome {
     }
 }
 
-fn request(settings: &Settings) -> Result<tungstenite::handshake::client::Request, Error> {
-    let mut request = settings.endpoint.to_string().into_client_request()?;
+/// The parameter `a` says nothing but "the same session" to a balancer, which may keep its two ends on one node by it.
+fn request(
+    settings: &Settings,
+    session: SessionId,
+) -> Result<tungstenite::handshake::client::Request, Error> {
+    let address = format!("{}?a={}", settings.endpoint, session.log_tag());
+    let mut request = address.into_client_request()?;
     if settings.raw {
         let raw = HeaderValue::from_static(RAW_SUBPROTOCOL);
         request.headers_mut().insert("Sec-WebSocket-Protocol", raw);

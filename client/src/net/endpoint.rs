@@ -128,6 +128,15 @@ impl Endpoint {
         Endpoint { scheme, ..self.below("/ws") }
     }
 
+    /// The server whose WebSocket this is: the `http(s)://` address above it.
+    #[must_use]
+    pub fn server(&self) -> Self {
+        let scheme = if self.is_tls() { Scheme::Https } else { Scheme::Http };
+        let above = self.path.rsplit_once('/').map_or("", |(above, _)| above);
+        let path = if above.is_empty() { "/" } else { above };
+        Endpoint { scheme, path: path.to_owned(), ..self.clone() }
+    }
+
     /// `host` or `host:port` as a `Host` header has it.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
@@ -207,8 +216,11 @@ mod tests {
             ("https://h/relay/", "wss://h/relay/ws"),
             ("http://[::1]:3001/", "ws://[::1]:3001/ws"),
         ] {
-            assert_eq!(Endpoint::parse_http(server).unwrap().web_socket().to_string(), ws);
+            let endpoint = Endpoint::parse_http(server).unwrap().web_socket();
+            assert_eq!(endpoint.to_string(), ws);
+            assert_eq!(endpoint.server().to_string(), server.trim_end_matches('/'));
         }
+        assert_eq!(Endpoint::parse_ws("ws://h").unwrap().server().to_string(), "http://h");
     }
 
     #[test]

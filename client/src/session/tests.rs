@@ -65,6 +65,13 @@ impl Bench {
         }
     }
 
+    fn gone_after(&mut self, input: Input) -> Stop {
+        match self.on(input).pop() {
+            Some(Action::SessionGone(why)) => why,
+            other => panic!("the session is not gone but {other:?}"),
+        }
+    }
+
     fn stop_after(&mut self, input: Input) -> Stop {
         match self.on(input).pop() {
             Some(Action::Stop(why)) => why,
@@ -96,6 +103,10 @@ fn text(words: &str) -> Input {
 
 fn link(missed: u64) -> Action {
     Action::Link { missed, message_bytes_max: Some(9) }
+}
+
+fn elsewhere() -> (SessionId, Token) {
+    (SessionId::from_bytes([3; 16]), Token::from_bytes([4; 16]))
 }
 
 fn broken() -> Input {
@@ -252,12 +263,15 @@ fn codes_decide_what_a_close_means() {
     for code in [4429, 1011] {
         assert!(Bench::linked().delay_after(Input::Closed(Some(code))) >= 10 * SEC, "{code}");
     }
-    for code in [1002, 1007, 1009, 4400, 4401] {
+    for code in [1002, 1007, 1009, 4400] {
         let message = CloseCode::parse(code).unwrap().reason().to_owned();
         assert_eq!(Bench::linked().stop_after(Input::Closed(Some(code))), Stop::Refused { code, message });
     }
     assert_eq!(Bench::linked().stop_after(Input::Closed(Some(4409))), Stop::Replaced);
-    assert_eq!(Bench::linked().stop_after(Input::Closed(Some(4410))), Stop::Killed { reason: None });
+    assert_eq!(Bench::linked().gone_after(Input::Closed(Some(4410))), Stop::Killed { reason: None });
+    let message = CloseCode::Unauthorized.reason().to_owned();
+    let unknown = Stop::Refused { code: 4401, message };
+    assert_eq!(Bench::linked().gone_after(Input::Closed(Some(4401))), unknown);
 }
 
 #[test]
@@ -265,7 +279,7 @@ fn what_the_relay_says_before_a_close_is_kept() {
     let mut bench = Bench::waiting();
     bench.on(Input::Message(ServerMessage::Error { code: "x".into(), message: "do this".into() }));
     let refused = Stop::Refused { code: 4401, message: "do this".into() };
-    assert_eq!(bench.stop_after(Input::Closed(Some(4401))), refused);
+    assert_eq!(bench.gone_after(Input::Closed(Some(4401))), refused);
 
     let mut bench = Bench::waiting();
     bench.on(Input::Message(ServerMessage::Replaced { same: true }));
@@ -277,7 +291,7 @@ fn what_the_relay_says_before_a_close_is_kept() {
 
     let reason = Some(KillReason::Expired);
     let killed = Input::Message(ServerMessage::SessionKilled { reason });
-    assert_eq!(Bench::linked().stop_after(killed), Stop::Killed { reason });
+    assert_eq!(Bench::linked().gone_after(killed), Stop::Killed { reason });
 }
 
 #[test]
@@ -327,10 +341,108 @@ fn closing_ends_in_any_state_and_whatever_comes() {
 #[test]
 fn nothing_follows_the_stop() {
     let mut bench = Bench::linked();
-    bench.on(Input::Closed(Some(4401)));
-    let inputs =
-        [Input::Connected, ack(true, None), joined(0), text("x"), broken(), Input::Close, Input::Tick];
+    bench.on(Input::Closed(Some(4400)));
+    let (session, token) = elsewhere();
+    let inputs = [
+        Input::Connected,
+        ack(true, None),
+        joined(0),
+        text("x"),
+        broken(),
+        Input::Spoilt("x".into()),
+        Input::Woke(SEC),
+        Input::NetworkChanged,
+        Input::Foreground(false),
+        Input::Foreground(true),
+        Input::Move { session, token },
+        Input::Registered,
+        Input::NotRegistered,
+        Input::Close,
+        Input::Tick,
+    ];
     for input in inputs {
         assert_eq!(bench.after(100 * SEC, input), []);
     }
+}
+
+#[test]
+fn a_session_that_is_gone_may_be_had_again_or_left_for_another() {
+    let mut bench = Bench::linked();
+    let gone = bench.on(Input::Closed(Some(4401)));
+    assert!(matches!(gone[..], [Action::Disconnect, Action::SessionGone(_)]), "{gone:?}");
+    assert_eq!(bench.session.next_deadline(), None, "the app finds out");
+    assert_eq!(bench.on(Input::Registered), [Action::Unlink, Action::Connect]);
+
+    bench.on(Input::Connected);
+    bench.gone_after(Input::Closed(Some(4410)));
+    assert!(bench.delay_after(Input::NotRegistered) >= 10 * SEC);
+
+    let mut bench = Bench::waiting();
+    bench.gone_after(Input::Closed(Some(4410)));
+    let (session, token) = elsewhere();
+    assert_eq!(bench.on(Input::Move { session, token }), [Action::Disconnect, Action::Connect]);
+    let [Action::Send(hello)] = &bench.on(Input::Connected)[..] else { panic!() };
+    assert_eq!(Hello::parse(hello.as_bytes(), true).unwrap().credentials.map(|it| it.0), Some(session));
+
+    let mut bench = Bench::waiting();
+    bench.gone_after(Input::Closed(Some(4401)));
+    assert_eq!(bench.stop_after(Input::Close), Stop::Closed);
+}
+
+#[test]
+fn a_move_ends_the_link_and_waits_for_nothing() {
+    let (session, token) = elsewhere();
+    let moved = Bench::linked().on(Input::Move { session, token });
+    assert_eq!(moved, [Action::Unlink, Action::Disconnect, Action::Connect]);
+}
+
+#[test]
+fn damage_ends_the_connection_and_not_the_client() {
+    let mut bench = Bench::linked();
+    assert!(bench.delay_after(Input::Spoilt("a gap".into())) <= 300 * MS);
+}
+
+#[test]
+fn after_a_long_sleep_the_connection_is_made_anew_at_once() {
+    let mut bench = Bench::linked();
+    assert!(bench.delay_after(Input::Woke(8 * 3600 * SEC)) <= 300 * MS);
+}
+
+#[test]
+fn after_a_short_sleep_or_a_change_of_network_the_connection_has_two_seconds() {
+    for change in [Input::Woke(10 * SEC), Input::NetworkChanged] {
+        let mut bench = Bench::linked();
+        assert_eq!(bench.on(change), [Action::Send(HEARTBEAT.into())]);
+        assert_eq!(bench.due_in(), 2 * SEC);
+        assert_eq!(bench.after(SEC, Input::Heard), [], "an answer");
+        assert_eq!(bench.after(2 * SEC, Input::Tick), []);
+
+        assert_eq!(bench.on(Input::NetworkChanged), [Action::Send(HEARTBEAT.into())]);
+        bench.now += 2 * SEC;
+        assert!(bench.delay_after(Input::Tick) <= 300 * MS);
+    }
+}
+
+#[test]
+fn a_wait_between_two_tries_is_cut_short_by_news() {
+    for change in [Input::Woke(10 * SEC), Input::NetworkChanged] {
+        let mut bench = Bench::waiting();
+        assert!(bench.delay_after(Input::Closed(Some(4429))) >= 10 * SEC);
+        assert_eq!(bench.on(change), []);
+        assert!(bench.due_in() <= 300 * MS);
+        assert_eq!(bench.after(300 * MS, Input::Tick), [Action::Connect]);
+    }
+}
+
+#[test]
+fn nothing_is_tried_out_of_sight() {
+    let mut bench = Bench::waiting();
+    assert_eq!(bench.on(Input::Foreground(false)), []);
+    bench.delay_after(broken());
+    assert_eq!(bench.session.next_deadline(), None);
+    assert_eq!(bench.after(3600 * SEC, Input::Tick), []);
+    assert_eq!(bench.on(Input::Foreground(true)), []);
+    assert!(bench.due_in() <= 300 * MS);
+    assert_eq!(bench.after(300 * MS, Input::Tick), [Action::Connect]);
+    assert_eq!(bench.on(Input::Foreground(true)), [], "no news");
 }

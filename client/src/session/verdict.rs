@@ -13,6 +13,8 @@ pub(super) enum Verdict {
     Replaced,
     /// The session is over.
     Killed,
+    /// The relay has no such session, or none that this token opens.
+    Unknown,
     /// Another try would be answered the same.
     Refused,
 }
@@ -29,13 +31,10 @@ pub(super) fn verdict(code: Option<u16>, replaced_by_own: bool) -> Verdict {
         Some(CloseCode::Replaced) if replaced_by_own => Verdict::Again,
         Some(CloseCode::Replaced) => Verdict::Replaced,
         Some(CloseCode::SessionKilled) => Verdict::Killed,
-        Some(
-            CloseCode::Protocol
-            | CloseCode::InvalidUtf8
-            | CloseCode::TooBig
-            | CloseCode::BadHello
-            | CloseCode::Unauthorized,
-        ) => Verdict::Refused,
+        Some(CloseCode::Protocol | CloseCode::InvalidUtf8 | CloseCode::TooBig | CloseCode::BadHello) => {
+            Verdict::Refused
+        }
+        Some(CloseCode::Unauthorized) => Verdict::Unknown,
         // A code of a later relay: neither given up for it nor hammered with retries.
         None => Verdict::AgainLater,
     }
@@ -60,7 +59,7 @@ mod tests {
             (Some(1007), Refused),
             (Some(1009), Refused),
             (Some(4400), Refused),
-            (Some(4401), Refused),
+            (Some(4401), Unknown),
             (Some(4409), Replaced),
             (Some(4410), Killed),
             (Some(4999), AgainLater),

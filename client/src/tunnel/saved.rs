@@ -39,6 +39,13 @@ pub struct Saved {
 #[error("the saved pairing is damaged at {0:?}: delete it and pair again")]
 pub struct SavedError(&'static str);
 
+impl SavedError {
+    /// Damaged at this member, which the driver keeps beside the machine's own.
+    pub(crate) const fn at(member: &'static str) -> Self {
+        Self(member)
+    }
+}
+
 impl Saved {
     /// One line of JSON, to be kept where only the user can read it.
     pub fn to_json(&self) -> Zeroizing<String> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tungstenite::Message;
 
-use super::SendError;
+use crate::mailbox::SendError;
 
 /// At most this many bytes wait; a single larger message passes when nothing else waits.
 const OUTBOX_BYTES_MAX: usize = 1 << 20;
@@ -13,7 +13,7 @@ const OUTBOX_MESSAGES_MAX: usize = 256;
 
 /// Whether messages are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(crate) enum Gate {
     /// The other role is not here.
     #[default]
     NotLinked,
@@ -25,7 +25,7 @@ pub(super) enum Gate {
 
 /// A bounded queue behind a gate. `bytes` is the sum of the messages' sizes.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     gate: Gate,
     messages: VecDeque<Message>,
     bytes: usize,
@@ -33,7 +33,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Accepts `message`, or gives it back with the reason.
-    pub(super) fn push(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+    pub(crate) fn push(&mut self, message: Message) -> Result<(), (SendError, Message)> {
         let len = message.len();
         let refusal = match self.gate {
             Gate::NotLinked => SendError::NotLinked,
@@ -49,32 +49,32 @@ impl Outbox {
         Err((refusal, message))
     }
 
-    pub(super) fn pop(&mut self) -> Option<Message> {
+    pub(crate) fn pop(&mut self) -> Option<Message> {
         let message = self.messages.pop_front()?;
         self.bytes -= message.len();
         Some(message)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
     /// Opens the gate, unless it is closed for good.
-    pub(super) fn open(&mut self, message_bytes_max: usize) {
+    pub(crate) fn open(&mut self, message_bytes_max: usize) {
         if self.gate != Gate::Closed {
             self.gate = Gate::Linked { message_bytes_max };
         }
     }
 
     /// Shuts the gate; what waits stays. `Closed` is never left again.
-    pub(super) fn shut(&mut self, gate: Gate) {
+    pub(crate) fn shut(&mut self, gate: Gate) {
         if self.gate != Gate::Closed {
             self.gate = gate;
         }
     }
 
     /// Shuts the gate and drops what waits; says how many.
-    pub(super) fn shut_and_drop(&mut self, gate: Gate) -> usize {
+    pub(crate) fn shut_and_drop(&mut self, gate: Gate) -> usize {
         self.shut(gate);
         self.bytes = 0;
         let dropped = self.messages.len();

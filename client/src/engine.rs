@@ -1,0 +1,365 @@
+//! A running tunnel: what apps hold. Messages go in from any thread and arrive at the other app exactly once and in order,
+//! across any break of connection, node or network, while both processes live.
+//!
+//! [`Engine`] is the handle. Inside, top to bottom: `shared` is what lies between the app's threads and the driver's (the
+//! tunnel's machine and the `inbox`); `side` is the engine on the driver's thread; `keeper` is where a pair outlives the
+//! process, `chores` are the requests to the relay, `clock` is time that goes on in a sleep. The connection is the same
+//! driver's as [`crate::Client`]'s.
+
+mod chores;
+mod clock;
+mod event;
+mod inbox;
+mod keeper;
+mod settings;
+mod shared;
+mod side;
+
+use std::io;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use protocol::ids::Role;
+use protocol::limits::MESSAGE_BYTES_DEFAULT;
+use tungstenite::Message as Frame;
+
+use crate::driver::Start;
+use crate::http::HttpError;
+use crate::net::endpoint::Endpoint;
+use crate::settings::Settings as Connecting;
+use crate::tunnel::{Answer, Code, Place, SystemEntropy, Tunnel};
+use chores::Registrar;
+use shared::{Forgetting, Inner, Shared};
+use side::Side;
+
+pub use crate::tunnel::{Message, Options, Refusal, SendError, Words, limits, parse_pairing};
+pub use clock::{Clock, SystemClock};
+pub use event::{Event, FlushError, PlainSendError, StartError, State};
+pub use keeper::{FileKeeper, KeepNothing, Keeper};
+pub use settings::Settings;
+
+/// A running end of a tunnel. One thread of its own holds the connection; all methods may be called from any thread, and
+/// several at once.
+///
+/// The app must read its events: once a window (1 MiB on a phone) of messages lies unread, the other end's `send` waits.
+/// Dropping the engine ends it without waiting for anything.
+pub struct Engine {
+    shared: Arc<Shared>,
+    registrar: Registrar,
+}
+
+/// Life.
+impl Engine {
+    /// Pairs by a code: the workstation shows it, the phone has scanned it. Connects in the background and reconnects until
+    /// it is closed or refused. Does not block.
+    ///
+    /// # Errors
+    /// The code has no key or no usable address, or the system refused what an engine needs.
+    pub fn pair(
+        role: Role,
+        code: Code,
+        settings: &Settings,
+        keeper: Box<dyn Keeper>,
+    ) -> Result<Self, StartError> {
+        let key = code.key.ok_or(StartError::NoKey)?;
+        let home = Place { session: code.pairing.session, token: code.pairing.token };
+        let endpoint = match &settings.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => Endpoint::parse_ws(&code.pairing.ws)?,
+        };
+        let now = settings.clock.now();
+        let tunnel = Tunnel::pair(role, home, key, &settings.options, Box::new(SystemEntropy), now)
+            .map_err(StartError::Random)?;
+        Self::start(tunnel, endpoint, settings, keeper)
+    }
+
+    /// Goes on with the pair that `keeper` has kept. Otherwise as [`Engine::pair`].
+    ///
+    /// # Errors
+    /// Nothing is kept, or it is damaged, or as [`Engine::pair`].
+    pub fn resume(settings: &Settings, mut keeper: Box<dyn Keeper>) -> Result<Self, StartError> {
+        let text = keeper.load().map_err(StartError::Unreadable)?.ok_or(StartError::NothingKept)?;
+        let (kept, saved) = keeper::from_text(&text)?;
+        let endpoint = settings.endpoint.clone().unwrap_or(kept);
+        let now = settings.clock.now();
+        let tunnel = Tunnel::resume(&saved, &settings.options, Box::new(SystemEntropy), now)
+            .map_err(StartError::Random)?;
+        Self::start(tunnel, endpoint, settings, keeper)
+    }
+
+    fn start(
+        tunnel: Tunnel,
+        endpoint: Endpoint,
+        settings: &Settings,
+        keeper: Box<dyn Keeper>,
+    ) -> Result<Self, StartError> {
+        let Place { session, token } = tunnel.place();
+        let server = settings.server.clone().unwrap_or_else(|| endpoint.server());
+        let registrar = Registrar { server, key: settings.register_key.clone() };
+        let connecting = Connecting {
+            endpoint: endpoint.clone(),
+            session,
+            token,
+            role: tunnel.role(),
+            raw: true,
+            message_bytes_max: MESSAGE_BYTES_DEFAULT,
+        };
+        let start = Start::new()?;
+        let shared = Arc::new(Shared::new(tunnel, start.wake(), Arc::clone(&settings.clock)));
+        let takes_plain = settings.takes_plain;
+        let side = Side::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint, takes_plain);
+        start.run(connecting, side)?;
+        Ok(Engine { shared, registrar })
+    }
+
+    /// What the engine is doing now.
+    pub fn state(&self) -> State {
+        self.shared.lock().state
+    }
+
+    /// The app went out of sight (`false`), where no connection is begun, or came back into it: then one is made at once,
+    /// or the one that stands is made sure of within two seconds.
+    pub fn set_foreground(&self, shown: bool) {
+        let mut inner = self.shared.lock();
+        inner.asked.foreground = Some(shown);
+        self.shared.wake(inner);
+    }
+
+    /// The machine is in another network: as coming back into sight.
+    pub fn network_changed(&self) {
+        let mut inner = self.shared.lock();
+        inner.asked.network_changed = true;
+        self.shared.wake(inner);
+    }
+
+    /// Ends the engine: no message is accepted any more, what was accepted is written as far as the other end takes it, then
+    /// the connection is closed. Call [`Engine::flush`] before to be sure of every message. Does not block; `Stopped` is
+    /// the last event and comes within ten seconds.
+    pub fn close(&self) {
+        let mut inner = self.shared.lock();
+        inner.tunnel.close();
+        inner.plain.shut(crate::outbox::Gate::Closed);
+        inner.asked.close = true;
+        self.shared.wake(inner);
+        self.shared.on_progress();
+    }
+
+    /// Ends the pair: erases what is kept, has the relay end the session, so that the other end is told, and closes. Blocks
+    /// for at most ten seconds and the keeper's own time.
+    ///
+    /// # Errors
+    /// What is kept is still there, or the relay could not be reached; the other of the two was done.
+    pub fn forget(&self) -> Result<(), ForgetError> {
+        let mut inner = self.shared.lock();
+        let place = inner.tunnel.place();
+        let is_over = inner.state == State::Stopped;
+        inner.asked.forget = Some(Forgetting::Asked);
+        self.shared.wake(inner);
+        let erased = if is_over { Err(ForgetError::Stopped) } else { self.wait_erased() };
+        let deleted = self.registrar.delete(&place).map_err(ForgetError::NotDeleted);
+        self.close();
+        erased.and(deleted)
+    }
+
+    fn wait_erased(&self) -> Result<(), ForgetError> {
+        let mut inner = self.shared.lock();
+        loop {
+            match inner.asked.forget.take_if(|forget| matches!(forget, Forgetting::Done(_))) {
+                Some(Forgetting::Done(done)) => return done.map_err(ForgetError::NotErased),
+                _ if inner.asked.forget.is_none() => return Err(ForgetError::Stopped),
+                _ => inner = self.shared.wait_for_progress(inner, None).0,
+            }
+        }
+    }
+}
+
+/// Why a pair was not forgotten in full.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgetError {
+    /// What is kept could not be erased.
+    #[error("the kept pairing is still there: {0}")]
+    NotErased(io::Error),
+    /// The session stands until it expires.
+    #[error("the relay was not told, so the other side will find out only when it connects: {0}")]
+    NotDeleted(HttpError),
+    /// The engine had stopped before.
+    #[error("this engine has stopped: erase what its keeper keeps")]
+    Stopped,
+}
+
+/// Messages.
+impl Engine {
+    /// Sends a message of any bytes. Waits at most `timeout` for the tunnel to open for the first time, and for room: the
+    /// other end's window bounds what is accepted and not acknowledged. Once the tunnel has stood, a message is accepted
+    /// without a connection, too. Gives its number, which [`Event::Acknowledged`] names.
+    ///
+    /// # Errors
+    /// Nothing was accepted: `NotOpen` or `Full` after `timeout`, `TooLarge` and `Closed` at once.
+    pub fn send(&self, message: &[u8], timeout: Duration) -> Result<u64, SendError> {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut inner = self.shared.lock();
+        loop {
+            match Self::push(&mut inner, message) {
+                Ok(number) => {
+                    self.shared.wake(inner);
+                    return Ok(number);
+                }
+                Err(error) if !event::may_pass(error) => return Err(error),
+                Err(error) => {
+                    let waited;
+                    (inner, waited) = self.shared.wait_for_progress(inner, deadline);
+                    if !waited {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends a message without ever blocking.
+    ///
+    /// # Errors
+    /// As [`Engine::send`]; `Full` if there is no room now.
+    pub fn try_send(&self, message: &[u8]) -> Result<u64, SendError> {
+        self.send(message, Duration::ZERO)
+    }
+
+    fn push(inner: &mut MutexGuard<'_, Inner>, message: &[u8]) -> Result<u64, SendError> {
+        if inner.state == State::Stopped {
+            return Err(SendError::Closed);
+        }
+        inner.tunnel.try_send(message)
+    }
+
+    /// Waits until the other app has taken every message that was accepted, at most `timeout`.
+    ///
+    /// # Errors
+    /// It has not, or the engine has stopped.
+    pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut inner = self.shared.lock();
+        loop {
+            let unacknowledged = inner.tunnel.unacknowledged();
+            if unacknowledged == 0 {
+                return Ok(());
+            }
+            let is_over = inner.state == State::Stopped;
+            let waited;
+            (inner, waited) = self.shared.wait_for_progress(inner, deadline);
+            if is_over || !waited {
+                return Err(FlushError { unacknowledged });
+            }
+        }
+    }
+
+    /// Messages that were accepted and that the other app has not taken yet.
+    pub fn unacknowledged(&self) -> u64 {
+        self.shared.lock().tunnel.unacknowledged()
+    }
+
+    /// The next events, at most `max` of them; waits at most `timeout` for the first. Empty if none came, and at once after
+    /// `Stopped` was read. Messages of the call before count as taken now, so call it again only when they are safe.
+    pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<Event> {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut inner = self.take_given();
+        while inner.inbox.is_empty() && inner.state != State::Stopped {
+            let waited;
+            (inner, waited) = self.shared.wait_for_news(inner, deadline);
+            if !waited {
+                return Vec::new();
+            }
+        }
+        let mut events = Vec::new();
+        while events.len() < max
+            && let Some(event) = inner.inbox.pop()
+        {
+            if let Event::Message(message) = &event {
+                inner.given = Some(message.number);
+            }
+            events.push(event);
+        }
+        if inner.reading_paused && inner.inbox.has_room() {
+            inner.reading_paused = false;
+            self.shared.wake(inner);
+        }
+        events
+    }
+
+    /// Counts what was given as taken: acknowledgements may follow.
+    fn take_given(&self) -> MutexGuard<'_, Inner> {
+        let now = self.shared.clock.now();
+        let mut inner = self.shared.lock();
+        let Some(given) = inner.given.take() else { return inner };
+        inner.tunnel.taken(given, now);
+        self.shared.wake(inner);
+        self.shared.lock()
+    }
+}
+
+/// Workstation: its user's word.
+impl Engine {
+    /// Lets in the phone of [`Event::Ask`], in a fresh session: after it the code's is deleted, and a photo of the code is
+    /// worth nothing. Blocks for at most ten seconds.
+    ///
+    /// # Errors
+    /// The relay gave no session; the phone is still being asked about. [`Engine::allow_here`] does without.
+    pub fn allow(&self) -> Result<(), HttpError> {
+        let place = self.registrar.register()?;
+        self.answer(Answer::Allow { session: Some(place) });
+        Ok(())
+    }
+
+    /// Lets in the phone of [`Event::Ask`] in the code's session, whose token the code has shown: who has seen it can take
+    /// this end's or the phone's place at the relay and be a nuisance, but not read or send.
+    pub fn allow_here(&self) {
+        self.answer(Answer::Allow { session: None });
+    }
+
+    /// Sends the phone of [`Event::Ask`] away.
+    pub fn deny(&self) {
+        self.answer(Answer::Deny);
+    }
+
+    fn answer(&self, answer: Answer) {
+        let now = self.shared.clock.now();
+        let mut inner = self.shared.lock();
+        inner.tunnel.answer(answer, now);
+        self.shared.wake(inner);
+    }
+
+    /// Sends a text to a peer that speaks no tunnel, as it is: the relay can read it. Waits at most `timeout` for room. It is
+    /// lost if the link ends before it arrives.
+    ///
+    /// # Errors
+    /// Nobody is there, the engine is closed, the text is too large or would be taken for a heartbeat; `Full` after `timeout`.
+    pub fn send_plain(&self, text: &str, timeout: Duration) -> Result<(), PlainSendError> {
+        if protocol::message::is_heartbeat(text.as_bytes()) {
+            return Err(PlainSendError::LooksLikeHeartbeat);
+        }
+        let deadline = Instant::now().checked_add(timeout);
+        let mut message = Frame::text(text);
+        let mut inner = self.shared.lock();
+        loop {
+            match inner.plain.push(message) {
+                Ok(()) => {
+                    self.shared.wake(inner);
+                    return Ok(());
+                }
+                Err((PlainSendError::Full, back)) => message = back,
+                Err((error, _)) => return Err(error),
+            }
+            let waited;
+            (inner, waited) = self.shared.wait_for_progress(inner, deadline);
+            if !waited {
+                return Err(PlainSendError::Full);
+            }
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.lock().asked.abandoned = true;
+        self.close();
+    }
+}

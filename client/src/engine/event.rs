@@ -1,0 +1,143 @@
+//! What an engine tells its app, and the reasons it names. Plain data.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::event::{Lost, Stop};
+use crate::http::HttpError;
+use crate::net::endpoint::EndpointError;
+use crate::tunnel::{Message, RandomError, Refusal, SavedError, SendError, Words};
+
+/// One thing that happened, in the order it happened. Nothing follows `Stopped`.
+///
+/// Of what is left unread some is put together: tries, acknowledgements and restarts into the newest of each, and of the
+/// comings and goings of connections only the newest 64 are kept. Messages never are.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The relay accepted this end. The other one may still be absent.
+    Connected,
+    /// Workstation: a phone has proven the code's key. Show the user its name and the words, and call
+    /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny). Comes again, with other words,
+    /// if the phone connects anew meanwhile.
+    Ask {
+        /// The phone's name for itself, without control characters.
+        name: String,
+        /// What both screens may show.
+        words: Words,
+    },
+    /// Phone: the workstation's user is being asked.
+    Asked {
+        /// What both screens may show.
+        words: Words,
+    },
+    /// The tunnel stands: after each handshake.
+    Opened {
+        /// What both screens may show.
+        words: Words,
+    },
+    /// A message came. It counts as taken, and the sender's `flush` hears of it, with the next call of
+    /// [`Engine::next_events`](super::Engine::next_events).
+    Message(Message),
+    /// The other app has taken every message up to this number of [`Engine::send`](super::Engine::send).
+    Acknowledged(u64),
+    /// The other end's process is new. Nothing is sent again by itself.
+    Restarted {
+        /// Messages that were accepted for sending and that the old process may or may not have taken.
+        unconfirmed: u64,
+    },
+    /// The other end sends nothing any more; all it sent came before this.
+    PeerClosed,
+    /// The other end, or the connection, is gone. What was accepted for sending is kept.
+    Left {
+        /// Plain texts that had been accepted and are dropped: only the tunnel can keep what is sent.
+        unsent: usize,
+    },
+    /// There is no connection; the next try comes by itself.
+    Reconnecting {
+        /// How long until the next try.
+        after: Duration,
+        /// What happened.
+        why: Lost,
+    },
+    /// Workstation: a phone tried to pair or to connect, and was refused.
+    Refused(Refusal),
+    /// Workstation: nobody used the code in its time.
+    CodeExpired,
+    /// Workstation: the session that the code shows could not be deleted. It expires by itself; its key is used up.
+    NotDeleted(HttpError),
+    /// Somebody holds the other role and does not speak the tunnel: what they send is not encrypted and is not shown. Told
+    /// once for each link.
+    PlainPeer,
+    /// A plain text came, which whoever runs the relay can read and could have written. Only where
+    /// [`Settings::takes_plain`](super::Settings::takes_plain) is set.
+    PlainText(String),
+    /// The end.
+    Stopped {
+        /// What ended it.
+        why: Stop,
+        /// Messages that were accepted for sending and not acknowledged: the other app may or may not have taken them.
+        unacknowledged: u64,
+    },
+}
+
+/// What an engine is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There is no connection to the relay; one is being made, or the next try comes by itself.
+    Connecting,
+    /// The relay is there, the other end is not.
+    Waiting,
+    /// Both are there and shake hands.
+    ShakingHands,
+    /// The workstation's user is being asked.
+    Asking,
+    /// Messages go through.
+    Open,
+    /// It is over.
+    Stopped,
+}
+
+/// Why an engine could not be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The code has no key.
+    #[error(
+        "this code has no key: the workstation speaks plain frames only, which anybody at the relay can read"
+    )]
+    NoKey,
+    /// The address can't be used.
+    #[error(transparent)]
+    Address(#[from] EndpointError),
+    /// There is nothing to resume.
+    #[error("no pairing is kept here: pair first")]
+    NothingKept,
+    /// What was kept is damaged.
+    #[error(transparent)]
+    Damaged(#[from] SavedError),
+    /// What was kept can't be read.
+    #[error("the kept pairing can't be read: {0}")]
+    Unreadable(std::io::Error),
+    /// The system gave no random bytes.
+    #[error("no random bytes to be had from the system: {0}")]
+    Random(RandomError),
+    /// The system gave no thread or no poll.
+    #[error("can't start an engine: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Not everything was acknowledged in time, or ever will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the other side has not taken {unacknowledged} messages yet")]
+pub struct FlushError {
+    /// Messages that were accepted and not acknowledged.
+    pub unacknowledged: u64,
+}
+
+/// Why a plain text was not accepted for sending.
+pub type PlainSendError = crate::mailbox::SendError;
+
+/// True if waiting may help.
+pub(super) fn may_pass(error: SendError) -> bool {
+    matches!(error, SendError::Full | SendError::NotOpen)
+}

@@ -1,0 +1,186 @@
+//! The events that the app has not read yet. Bounded: messages by the tunnel's window, everything else here.
+
+use std::collections::VecDeque;
+
+use super::event::Event;
+
+/// Unread comings and goings of connections; the oldest give way.
+const PASSING_MAX: usize = 64;
+/// Unread plain texts of at most this many bytes, and one more.
+const PLAIN_BYTES_MAX: usize = 1 << 20;
+/// At most this many unread plain texts.
+const PLAIN_TEXTS_MAX: usize = 256;
+
+/// A queue of events.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    events: VecDeque<Event>,
+    /// Only the newest number is news. It is told first, as it says nothing about the events in the queue.
+    acknowledged: Option<u64>,
+    /// How many of them only tell of connections.
+    passing: usize,
+    plain_texts: usize,
+    plain_bytes: usize,
+}
+
+impl Inbox {
+    /// Appends an event, and takes out what it makes old news.
+    pub(super) fn push(&mut self, event: Event) {
+        let event = match event {
+            Event::Acknowledged(number) => {
+                self.acknowledged = Some(number);
+                return;
+            }
+            event => self.joined_with_older(event),
+        };
+        match &event {
+            Event::PlainText(text) => {
+                self.plain_texts += 1;
+                self.plain_bytes += text.len();
+            }
+            event if is_passing(event) => {
+                self.passing += 1;
+                if self.passing > PASSING_MAX
+                    && let Some(oldest) = self.events.iter().position(is_passing)
+                {
+                    self.events.remove(oldest);
+                    self.passing -= 1;
+                }
+            }
+            _ => {}
+        }
+        self.events.push_back(event);
+    }
+
+    /// The oldest event.
+    pub(super) fn pop(&mut self) -> Option<Event> {
+        if let Some(number) = self.acknowledged.take() {
+            return Some(Event::Acknowledged(number));
+        }
+        let event = self.events.pop_front()?;
+        match &event {
+            Event::PlainText(text) => {
+                self.plain_texts -= 1;
+                self.plain_bytes -= text.len();
+            }
+            event if is_passing(event) => self.passing -= 1,
+            _ => {}
+        }
+        Some(event)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.acknowledged.is_none()
+    }
+
+    /// False if plain texts must be read before more of them are taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.plain_texts < PLAIN_TEXTS_MAX && self.plain_bytes < PLAIN_BYTES_MAX
+    }
+
+    /// Counts add up, and only the newest try or question is news. Before a restart everything of the former
+    /// process was read, so two restarts in a row have nothing between them that matters.
+    fn joined_with_older(&mut self, event: Event) -> Event {
+        match event {
+            Event::Restarted { unconfirmed } => {
+                match self.remove_last(|event| matches!(event, Event::Restarted { .. })) {
+                    Some(Event::Restarted { unconfirmed: older }) => {
+                        Event::Restarted { unconfirmed: older + unconfirmed }
+                    }
+                    _ => Event::Restarted { unconfirmed },
+                }
+            }
+            Event::Reconnecting { .. }
+            | Event::Ask { .. }
+            | Event::Asked { .. }
+            | Event::Refused(_)
+            | Event::NotDeleted(_)
+            | Event::PeerClosed => {
+                let kind = std::mem::discriminant(&event);
+                if let Some(older) = self.remove_last(|event| std::mem::discriminant(event) == kind) {
+                    self.passing -= usize::from(is_passing(&older));
+                }
+                event
+            }
+            event => event,
+        }
+    }
+
+    fn remove_last(&mut self, is_it: impl Fn(&Event) -> bool) -> Option<Event> {
+        let at = self.events.iter().rposition(&is_it)?;
+        self.events.remove(at)
+    }
+}
+
+fn is_passing(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Connected
+            | Event::Opened { .. }
+            | Event::Left { .. }
+            | Event::Reconnecting { .. }
+            | Event::PlainPeer
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::event::Lost;
+    use crate::tunnel::{Message, Refusal};
+
+    fn drained(inbox: &mut Inbox) -> Vec<Event> {
+        std::iter::from_fn(|| inbox.pop()).collect()
+    }
+
+    fn message(number: u64) -> Event {
+        Event::Message(Message { number, bytes: vec![] })
+    }
+
+    #[test]
+    fn comings_and_goings_are_bounded_and_messages_stay() {
+        let mut inbox = Inbox::default();
+        inbox.push(message(1));
+        for _ in 0..1000 {
+            inbox.push(Event::Connected);
+            inbox.push(Event::Left { unsent: 0 });
+            inbox.push(Event::Reconnecting { after: Duration::ZERO, why: Lost::EventsUnread });
+        }
+        inbox.push(message(2));
+        let events = drained(&mut inbox);
+        assert_eq!(events.len(), 2 + PASSING_MAX);
+        assert_eq!((events.first(), events.last()), (Some(&message(1)), Some(&message(2))));
+        let tries = events.iter().filter(|event| matches!(event, Event::Reconnecting { .. })).count();
+        assert_eq!((tries, inbox.passing, inbox.is_empty()), (1, 0, true));
+    }
+
+    #[test]
+    fn counts_add_up_and_the_newest_number_counts() {
+        let mut inbox = Inbox::default();
+        for number in 1..5 {
+            inbox.push(Event::Acknowledged(number));
+            inbox.push(Event::Restarted { unconfirmed: number });
+            inbox.push(Event::Refused(Refusal::CodeUsed));
+        }
+        let expected =
+            [Event::Acknowledged(4), Event::Restarted { unconfirmed: 10 }, Event::Refused(Refusal::CodeUsed)];
+        assert_eq!(drained(&mut inbox), expected);
+    }
+
+    #[test]
+    fn plain_texts_have_a_bound_of_their_own() {
+        for len in [1, PLAIN_BYTES_MAX / 4] {
+            let mut inbox = Inbox::default();
+            let mut told = 0;
+            while inbox.has_room() {
+                inbox.push(Event::PlainText("x".repeat(len)));
+                told += 1;
+            }
+            assert_eq!(told, PLAIN_TEXTS_MAX.min(PLAIN_BYTES_MAX / len));
+            assert_eq!(drained(&mut inbox).len(), told);
+            assert_eq!((inbox.plain_texts, inbox.plain_bytes), (0, 0));
+        }
+    }
+}

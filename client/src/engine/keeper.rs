@@ -1,0 +1,187 @@
+//! Where a pair outlives the process: the app's own secret store, behind a small trait.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::event::StartError;
+use crate::net::endpoint::Endpoint;
+use crate::tunnel::{Saved, SavedError};
+
+/// An app's secret store, with room for one pair. Called on the engine's own thread, which waits for it.
+///
+/// The text is one line of JSON of at most 8 KiB with the pair's key, its session and the relay's address: whoever has it
+/// is this end. No counter is in it, so an old copy does no harm.
+pub trait Keeper: Send {
+    /// What was stored last; `None` if nothing was, or it was forgotten.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn load(&mut self) -> io::Result<Option<Zeroizing<String>>>;
+
+    /// Keeps `text` in place of what was kept, whole or not at all. It must be safe when this returns.
+    ///
+    /// # Errors
+    /// It could not be kept. The engine then stops, as the pair would be lost with the process.
+    fn store(&mut self, text: &str) -> io::Result<()>;
+
+    /// Erases what is kept.
+    ///
+    /// # Errors
+    /// It is still there.
+    fn forget(&mut self) -> io::Result<()>;
+}
+
+/// Keeps nothing: the pair ends with the process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeepNothing;
+
+impl Keeper for KeepNothing {
+    fn load(&mut self) -> io::Result<Option<Zeroizing<String>>> {
+        Ok(None)
+    }
+
+    fn store(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn forget(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps the pair in a file that only this user can read. A new text replaces the old one in one step.
+#[derive(Clone, Debug)]
+pub struct FileKeeper {
+    path: PathBuf,
+}
+
+impl FileKeeper {
+    /// A store at `path`; the folder must exist. Touches nothing yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        FileKeeper { path: path.into() }
+    }
+
+    fn beside(&self) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".new");
+        name.into()
+    }
+}
+
+impl Keeper for FileKeeper {
+    fn load(&mut self) -> io::Result<Option<Zeroizing<String>>> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => Ok(Some(Zeroizing::new(text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn store(&mut self, text: &str) -> io::Result<()> {
+        let beside = self.beside();
+        let mut file = create_private(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, &self.path)
+    }
+
+    fn forget(&mut self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A new file that only this user can read; one that lies there already is not trusted with its rights.
+fn create_private(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The text that a keeper keeps: the tunnel's own, and the relay's address before it.
+pub(super) fn to_text(endpoint: &Endpoint, saved: &Saved) -> Zeroizing<String> {
+    let rest = saved.to_json();
+    let mut text = Zeroizing::new(Vec::with_capacity(TEXT_BYTES_MAX));
+    text.extend_from_slice(br#"{"u":"#);
+    protocol::json::write_quoted(&mut *text, &endpoint.to_string());
+    text.push(b',');
+    text.extend_from_slice(rest.as_bytes().strip_prefix(b"{").unwrap_or_default());
+    Zeroizing::new(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Reads what [`to_text`] wrote.
+pub(super) fn from_text(text: &str) -> Result<(Endpoint, Saved), StartError> {
+    #[derive(Deserialize)]
+    struct Raw<'a> {
+        #[serde(borrow)]
+        u: Cow<'a, str>,
+    }
+    let saved = Saved::parse(text)?;
+    // Parsed once already, so it is JSON and not nested too deep.
+    let raw: Raw<'_> = sonic_rs::from_str(text).map_err(|_| SavedError::at("u"))?;
+    Ok((Endpoint::parse_ws(&raw.u)?, saved))
+}
+
+const TEXT_BYTES_MAX: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tunnel::{PairKey, Place};
+    use protocol::ids::{Role, SessionId, Token};
+
+    fn saved() -> Saved {
+        let home = Place { session: SessionId::from_bytes([1; 16]), token: Token::from_bytes([2; 16]) };
+        let key = PairKey::from_bytes(&[3; 32]);
+        let (role, name) = (Role::Phone, "x".into());
+        Saved { role, home, other: None, key, welcomed: true, name, used: None }
+    }
+
+    #[test]
+    fn the_text_carries_the_address_and_the_pair() {
+        let endpoint = Endpoint::parse_ws("wss://relay.example.org/ws").unwrap();
+        let text = to_text(&endpoint, &saved());
+        let (address, back) = from_text(&text).unwrap();
+        assert_eq!((address, back), (endpoint, saved()));
+        for (from, to) in [("\"u\"", "\"v\""), ("wss:", "x:"), ("\"role\"", "\"rule\"")] {
+            assert!(from_text(&text.replacen(from, to, 1)).is_err(), "{from}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_private_whole_and_gone_when_forgotten() {
+        let folder = std::env::temp_dir().join(format!("relay-keeper-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("pair");
+        let mut keeper = FileKeeper::new(&path);
+        assert_eq!(keeper.load().unwrap(), None);
+        keeper.store("old").unwrap();
+        // What a crash between the two steps leaves behind.
+        fs::write(keeper.beside(), "half").unwrap();
+        keeper.store("new").unwrap();
+        assert_eq!(keeper.load().unwrap().as_deref().map(String::as_str), Some("new"));
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        keeper.forget().unwrap();
+        keeper.forget().unwrap();
+        assert_eq!(keeper.load().unwrap(), None);
+        assert!(FileKeeper::new(folder.join("none/pair")).store("x").is_err());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,51 @@
+//! What an engine needs to know besides the code.
+
+use std::sync::Arc;
+
+use protocol::ids::Role;
+
+use super::clock::{Clock, SystemClock};
+use crate::net::endpoint::Endpoint;
+use crate::tunnel::Options;
+
+/// How an engine connects. [`Settings::new`] is what a phone needs; a workstation sets `endpoint`, `server` and
+/// `register_key`.
+#[derive(Clone)]
+pub struct Settings {
+    /// The tunnel's window, this end's name, the code's time.
+    pub options: Options,
+    /// The WebSocket address, where it is not the code's (or the kept one).
+    pub endpoint: Option<Endpoint>,
+    /// The relay's HTTP address, where it is not the one above the WebSocket's.
+    pub server: Option<Endpoint>,
+    /// What the relay asks for before it makes a session.
+    pub register_key: Option<String>,
+    /// Give plain texts to the app, too. Off by default: what is not encrypted is not taken without a user's word.
+    pub takes_plain: bool,
+    /// A clock that goes on while the machine sleeps.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Settings {
+    /// What a role has where nobody set anything.
+    pub fn new(role: Role) -> Self {
+        Settings {
+            options: Options::new(role),
+            endpoint: None,
+            server: None,
+            register_key: None,
+            takes_plain: false,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// Shows no key.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Settings { options, endpoint, server, takes_plain, .. } = self;
+        let mut out = f.debug_struct("Settings");
+        out.field("options", options).field("endpoint", endpoint).field("server", server);
+        out.field("takes_plain", takes_plain).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,158 @@
+//! What lies between the app's threads and the driver's: the tunnel itself, and the events that the app has not read.
+//!
+//! The tunnel's two windows bound all that is kept, so there is no queue of messages besides them. The lock is held for
+//! what the machine computes (the longest is to seal or open one piece of 32 KiB), never over I/O.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::clock::Clock;
+use super::event::{Event, State};
+use super::inbox::Inbox;
+use crate::driver::Wake;
+use crate::http::HttpError;
+use crate::outbox::Outbox;
+use crate::tunnel::Tunnel;
+
+/// The state, and the condition variables of its waiters.
+pub(super) struct Shared {
+    inner: Mutex<Inner>,
+    /// Signalled when there is an event.
+    news: Condvar,
+    /// Signalled when a wait for room, acknowledgements or the end may be over.
+    progress: Condvar,
+    /// Wakes the driver.
+    wake: Wake,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+pub(super) struct Inner {
+    pub(super) tunnel: Tunnel,
+    pub(super) inbox: Inbox,
+    /// The number of the last message that the app was given and has not come back from.
+    pub(super) given: Option<u64>,
+    /// Plain texts on their way to a peer without a tunnel.
+    pub(super) plain: Outbox,
+    pub(super) state: State,
+    pub(super) asked: Asked,
+    /// What came of requests to the relay.
+    pub(super) answers: VecDeque<Answered>,
+    /// The driver has had its turn and must be woken for news.
+    awaits_news: bool,
+    /// The driver left the socket unread for want of room.
+    pub(super) reading_paused: bool,
+}
+
+/// What the app asked of the driver and the driver has not seen yet.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) foreground: Option<bool>,
+    pub(super) network_changed: bool,
+    pub(super) close: bool,
+    /// Nobody will read events or wait for anything. Never taken back.
+    pub(super) abandoned: bool,
+    pub(super) forget: Option<Forgetting>,
+}
+
+/// An erasure under way.
+#[derive(Debug)]
+pub(super) enum Forgetting {
+    Asked,
+    Done(io::Result<()>),
+}
+
+/// What came of a request to the relay.
+#[derive(Debug)]
+pub(super) enum Answered {
+    RegisteredAgain(Result<(), HttpError>),
+    Deleted(Result<(), HttpError>),
+}
+
+impl Shared {
+    pub(super) fn new(tunnel: Tunnel, wake: Wake, clock: Arc<dyn Clock>) -> Self {
+        let inner = Inner {
+            tunnel,
+            inbox: Inbox::default(),
+            given: None,
+            plain: Outbox::default(),
+            state: State::Connecting,
+            asked: Asked::default(),
+            answers: VecDeque::new(),
+            awaits_news: true,
+            reading_paused: false,
+        };
+        Shared { inner: Mutex::new(inner), news: Condvar::new(), progress: Condvar::new(), wake, clock }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The machine checks what it is given; a panic elsewhere does not leave it half changed.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the driver that there is work. One wake is enough for a turn.
+    pub(super) fn wake(&self, mut inner: MutexGuard<'_, Inner>) {
+        let needed = std::mem::take(&mut inner.awaits_news);
+        drop(inner);
+        if needed {
+            (self.wake)();
+        }
+    }
+
+    /// The driver's turn begins: what comes from here on must wake it.
+    pub(super) fn begin_turn(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.lock();
+        inner.awaits_news = true;
+        inner
+    }
+
+    /// Appends an event for the app.
+    pub(super) fn tell(&self, inner: &mut Inner, event: Event) {
+        inner.inbox.push(event);
+        self.news.notify_one();
+    }
+
+    /// Lets those who wait for room, acknowledgements or the end look again.
+    pub(super) fn on_progress(&self) {
+        self.progress.notify_all();
+    }
+
+    /// Lets everybody look who waits for anything.
+    pub(super) fn on_end(&self) {
+        self.news.notify_all();
+        self.progress.notify_all();
+    }
+
+    /// Waits for an event, at most until `deadline`; `None` is for ever. True if there may be one.
+    pub(super) fn wait_for_news<'a>(
+        &self,
+        inner: MutexGuard<'a, Inner>,
+        deadline: Option<Instant>,
+    ) -> (MutexGuard<'a, Inner>, bool) {
+        wait(&self.news, inner, deadline)
+    }
+
+    /// As `wait_for_news`, for room, acknowledgements or the end.
+    pub(super) fn wait_for_progress<'a>(
+        &self,
+        inner: MutexGuard<'a, Inner>,
+        deadline: Option<Instant>,
+    ) -> (MutexGuard<'a, Inner>, bool) {
+        wait(&self.progress, inner, deadline)
+    }
+}
+
+fn wait<'a>(
+    signal: &Condvar,
+    inner: MutexGuard<'a, Inner>,
+    deadline: Option<Instant>,
+) -> (MutexGuard<'a, Inner>, bool) {
+    // A deadline beyond the clock's range is looked at again now and then.
+    let left = deadline
+        .map_or(Duration::from_secs(3600), |deadline| deadline.saturating_duration_since(Instant::now()));
+    if left.is_zero() {
+        return (inner, false);
+    }
+    (signal.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0, true)
+}

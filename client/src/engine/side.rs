@@ -1,0 +1,329 @@
+//! The engine on the driver's thread: hands the tunnel what comes, and carries out what it says.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::ids::Role;
+use protocol::message::KillReason;
+use tungstenite::Message;
+
+use super::chores::{Chore, Registrar};
+use super::clock::SleepWatch;
+use super::event::{Event, State};
+use super::keeper::{self, Keeper};
+use super::shared::{Answered, Forgetting, Shared};
+use crate::driver::app::App;
+use crate::event::{Event as Happened, Stop};
+use crate::http::HttpError;
+use crate::net::endpoint::Endpoint;
+use crate::outbox::Gate;
+use crate::session::Input;
+use crate::tunnel::{Event as Said, Place};
+
+/// No portable call wakes a process when its machine wakes up, so the clocks are compared this often.
+const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often in a row a session that is gone is asked for again.
+const REGISTRATIONS_MAX: u32 = 6;
+
+/// The driver's half of an engine.
+pub(super) struct Side {
+    shared: Arc<Shared>,
+    keeper: Box<dyn Keeper>,
+    registrar: Registrar,
+    /// The address that is kept with the pair.
+    endpoint: Endpoint,
+    role: Role,
+    takes_plain: bool,
+    /// What the machine under the driver must know next.
+    inputs: VecDeque<Input>,
+    watch: SleepWatch,
+    hidden: bool,
+    /// Why the session is gone, while it is asked for again; and how often that was done in a row.
+    gone: Option<Stop>,
+    registrations: u32,
+    /// The app knows that this link's peer speaks no tunnel.
+    told_plain: bool,
+}
+
+impl Side {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        keeper: Box<dyn Keeper>,
+        registrar: Registrar,
+        endpoint: Endpoint,
+        takes_plain: bool,
+    ) -> Self {
+        let watch = SleepWatch::new(Instant::now(), shared.clock.now());
+        let role = shared.lock().tunnel.role();
+        Side {
+            shared,
+            keeper,
+            registrar,
+            endpoint,
+            role,
+            takes_plain,
+            inputs: VecDeque::new(),
+            watch,
+            hidden: false,
+            gone: None,
+            registrations: 0,
+            told_plain: false,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.shared.clock.now()
+    }
+
+    /// Carries out what the tunnel says, until it has said everything.
+    fn settle(&mut self) {
+        loop {
+            let said = self.shared.lock().tunnel.poll_event();
+            let Some(said) = said else { return };
+            self.carry_out(said);
+        }
+    }
+
+    fn carry_out(&mut self, said: Said) {
+        match said {
+            Said::Ask { name, words } => self.tell_in(State::Asking, Event::Ask { name, words }),
+            Said::Asked { words } => self.tell_in(State::Asking, Event::Asked { words }),
+            Said::Opened { words } => {
+                self.tell_in(State::Open, Event::Opened { words });
+                self.shared.on_progress();
+            }
+            Said::Store => self.store(),
+            Said::Move(Place { session, token }) => self.inputs.push_back(Input::Move { session, token }),
+            Said::Retire(place) => self.registrar.begin(Chore::Delete(place), &self.shared),
+            Said::Restarted { unconfirmed } => {
+                self.push(Event::Restarted { unconfirmed });
+                self.shared.on_progress();
+            }
+            Said::Message(message) => self.push(Event::Message(message)),
+            Said::Acknowledged(number) => {
+                self.push(Event::Acknowledged(number));
+                self.shared.on_progress();
+            }
+            Said::Room => self.shared.on_progress(),
+            Said::Pong { .. } => {}
+            Said::PeerClosed => self.push(Event::PeerClosed),
+            Said::Refused(why) if self.role == Role::Phone => {
+                self.inputs.push_back(Input::Impossible(Stop::Unpaired(why)));
+            }
+            Said::Refused(why) => self.push(Event::Refused(why)),
+            Said::CodeExpired => self.push(Event::CodeExpired),
+            Said::Foreign => self.on_plain_peer(),
+            Said::Fault(fault) => self.inputs.push_back(Input::Spoilt(fault.to_string())),
+        }
+    }
+
+    /// The keeper may take its time, so the lock is not held while it works.
+    fn store(&mut self) {
+        let saved = self.shared.lock().tunnel.saved();
+        let kept = match saved {
+            Some(saved) => self.keeper.store(&keeper::to_text(&self.endpoint, &saved)),
+            None => Ok(()),
+        };
+        match kept {
+            Ok(()) => {
+                let now = self.now();
+                self.shared.lock().tunnel.on_stored(now);
+            }
+            Err(error) => self.inputs.push_back(Input::Impossible(Stop::NotKept(error.to_string()))),
+        }
+    }
+
+    fn push(&self, event: Event) {
+        let mut inner = self.shared.lock();
+        self.shared.tell(&mut inner, event);
+    }
+
+    fn tell_in(&self, state: State, event: Event) {
+        let mut inner = self.shared.lock();
+        inner.state = state;
+        self.shared.tell(&mut inner, event);
+    }
+
+    fn on_plain_peer(&mut self) {
+        if !std::mem::replace(&mut self.told_plain, true) {
+            self.push(Event::PlainPeer);
+        }
+    }
+
+    fn take_plain(&mut self, text: String) {
+        self.on_plain_peer();
+        if self.takes_plain {
+            self.push(Event::PlainText(text));
+        }
+    }
+
+    /// What the app asked for since last time, in the machine's words.
+    fn take_asked(&mut self) {
+        let mut inner = self.shared.lock();
+        let foreground = inner.asked.foreground.take();
+        let network_changed = std::mem::take(&mut inner.asked.network_changed);
+        let close = std::mem::take(&mut inner.asked.close);
+        let forgets = matches!(inner.asked.forget, Some(Forgetting::Asked));
+        drop(inner);
+        if let Some(shown) = foreground {
+            self.hidden = !shown;
+            self.inputs.push_back(Input::Foreground(shown));
+        }
+        if network_changed {
+            self.inputs.push_back(Input::NetworkChanged);
+        }
+        if forgets {
+            let done = self.keeper.forget();
+            self.shared.lock().asked.forget = Some(Forgetting::Done(done));
+            self.shared.on_progress();
+        }
+        if close {
+            self.inputs.push_back(Input::Close);
+        }
+    }
+
+    fn take_answers(&mut self) {
+        loop {
+            let answer = self.shared.lock().answers.pop_front();
+            match answer {
+                None => return,
+                Some(Answered::Deleted(Ok(()))) => {}
+                Some(Answered::Deleted(Err(error))) => self.push(Event::NotDeleted(error)),
+                Some(Answered::RegisteredAgain(outcome)) => self.on_registered_again(&outcome),
+            }
+        }
+    }
+
+    /// Without the relay's key only the workstation can bring the session back; a phone looks again later.
+    fn on_registered_again(&mut self, outcome: &Result<(), HttpError>) {
+        let Some(why) = self.gone.take() else { return };
+        let input = match outcome.as_ref().map_err(HttpError::status) {
+            Ok(()) => Input::Registered,
+            // Deleted, or another's.
+            Err(Some(409)) => Input::Impossible(why),
+            Err(_) => Input::NotRegistered,
+        };
+        self.inputs.push_back(input);
+    }
+}
+
+impl App for Side {
+    fn begin_turn(&mut self) {
+        let now = self.now();
+        self.shared.begin_turn().tunnel.on_timeout(now);
+        if let Some(slept) = self.watch.slept(Instant::now(), now) {
+            self.inputs.push_back(Input::Woke(slept));
+        }
+        self.take_asked();
+        self.take_answers();
+    }
+
+    fn poll_input(&mut self) -> Option<Input> {
+        self.settle();
+        self.inputs.pop_front()
+    }
+
+    fn is_abandoned(&mut self) -> bool {
+        self.shared.lock().asked.abandoned
+    }
+
+    fn due_in(&mut self) -> Option<Duration> {
+        let of_tunnel = self.shared.lock().tunnel.poll_timeout();
+        let of_clock = Some(CLOCK_CHECK_EVERY).filter(|_| !self.hidden);
+        [of_tunnel, of_clock].into_iter().flatten().min()
+    }
+
+    fn on_link(&mut self, _: u64, message_bytes_max: usize) {
+        let now = self.now();
+        self.told_plain = false;
+        let mut inner = self.shared.lock();
+        inner.state = State::ShakingHands;
+        inner.plain.open(message_bytes_max);
+        inner.tunnel.on_link(now);
+    }
+
+    fn on_unlink(&mut self) {
+        let now = self.now();
+        let mut inner = self.shared.lock();
+        inner.state = State::Waiting;
+        let unsent = inner.plain.shut_and_drop(Gate::NotLinked);
+        inner.tunnel.on_unlink(now);
+        self.shared.tell(&mut inner, Event::Left { unsent });
+        drop(inner);
+        self.shared.on_progress();
+    }
+
+    fn tell(&mut self, event: Happened) {
+        match event {
+            Happened::Connected => {
+                self.registrations = 0;
+                self.tell_in(State::Waiting, Event::Connected);
+            }
+            Happened::Binary(bytes) => {
+                let now = self.now();
+                self.shared.lock().tunnel.on_message(&bytes, now);
+            }
+            Happened::Text(text) => self.take_plain(text),
+            Happened::Reconnecting { after, why } => {
+                self.tell_in(State::Connecting, Event::Reconnecting { after, why });
+            }
+            // The machine tells of these by calls of their own.
+            Happened::Joined { .. } | Happened::Left { .. } | Happened::Stopped { .. } => {}
+        }
+    }
+
+    fn on_session_gone(&mut self, why: Stop) {
+        let now = self.now();
+        let mut inner = self.shared.lock();
+        inner.state = State::Connecting;
+        let has_other = inner.tunnel.on_session_gone(now);
+        let (place, is_paired) = (inner.tunnel.place(), inner.tunnel.saved().is_some());
+        drop(inner);
+        if has_other {
+            // The tunnel says where to.
+            return;
+        }
+        let was_ended = matches!(why, Stop::Killed { reason: None | Some(KillReason::Deleted) });
+        if was_ended || !is_paired || self.registrations == REGISTRATIONS_MAX {
+            self.inputs.push_back(Input::Impossible(why));
+            return;
+        }
+        self.registrations += 1;
+        self.gone = Some(why);
+        self.registrar.begin(Chore::RegisterAgain(place), &self.shared);
+    }
+
+    fn stop(&mut self, why: Stop) {
+        let mut inner = self.shared.lock();
+        if inner.state == State::Stopped {
+            return;
+        }
+        inner.state = State::Stopped;
+        let unacknowledged = inner.tunnel.unacknowledged();
+        inner.plain.shut_and_drop(Gate::Closed);
+        if matches!(inner.asked.forget, Some(Forgetting::Asked)) {
+            inner.asked.forget = Some(Forgetting::Done(self.keeper.forget()));
+        }
+        self.shared.tell(&mut inner, Event::Stopped { why, unacknowledged });
+        drop(inner);
+        self.shared.on_end();
+    }
+
+    fn has_room(&mut self) -> bool {
+        let mut inner = self.shared.lock();
+        inner.reading_paused = !inner.inbox.has_room();
+        !inner.reading_paused
+    }
+
+    fn next_outgoing(&mut self) -> Option<Message> {
+        let mut inner = self.shared.lock();
+        if let Some(sealed) = inner.tunnel.poll_transmit() {
+            return Some(Message::binary(sealed));
+        }
+        let plain = inner.plain.pop()?;
+        drop(inner);
+        self.shared.on_progress();
+        Some(plain)
+    }
+}

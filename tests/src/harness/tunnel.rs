@@ -1,0 +1,188 @@
+//! Both ends of a tunnel as apps hold them: engines of the client library, through a real relay.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use protocol::ids::Role;
+use protocol::qr::Pairing;
+use relay_client::engine::{Engine, Event, KeepNothing, Keeper, Settings};
+use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
+use relay_client::{Endpoint, http};
+
+use super::guard::GUARD;
+
+/// One end, and what of its events was read and not asked for yet.
+pub struct End {
+    /// The engine itself.
+    pub engine: Engine,
+    name: &'static str,
+    /// Messages in the order they came.
+    messages: Vec<Vec<u8>>,
+}
+
+/// A code of a session that the relay at `addr` has just made.
+pub fn fresh_code(addr: SocketAddr) -> Code {
+    let server = Endpoint::parse_http(&format!("http://{addr}")).unwrap();
+    let registration = http::register(&server, None).unwrap();
+    let ws = server.web_socket().to_string();
+    let key = PairingKey::random(&mut SystemEntropy).unwrap();
+    Code { pairing: Pairing { ws, ..registration.pairing }, key: Some(key) }
+}
+
+/// The same code once more, as the other end reads it.
+pub fn copy_of(code: &Code) -> Code {
+    relay_client::tunnel::parse_pairing(&code.to_json()).unwrap()
+}
+
+/// The settings of an end that reaches the relay at this address.
+pub fn at(role: Role, addr: SocketAddr) -> Settings {
+    let endpoint = Endpoint::parse_ws(&format!("ws://{addr}/ws")).unwrap();
+    Settings { endpoint: Some(endpoint), ..Settings::new(role) }
+}
+
+impl End {
+    /// An end that pairs by `code`.
+    pub fn pair(role: Role, code: Code, settings: &Settings) -> Self {
+        Self::pair_keeping(role, code, settings, Box::new(KeepNothing))
+    }
+
+    /// The same with a keeper.
+    pub fn pair_keeping(role: Role, code: Code, settings: &Settings, keeper: Box<dyn Keeper>) -> Self {
+        Self::of(role, Engine::pair(role, code, settings, keeper).unwrap())
+    }
+
+    /// An end that goes on with what was kept.
+    pub fn resume(role: Role, settings: &Settings, keeper: &Shelf) -> Self {
+        Self::of(role, Engine::resume(settings, Box::new(keeper.clone())).unwrap())
+    }
+
+    fn of(role: Role, engine: Engine) -> Self {
+        let name = role.as_str();
+        End { engine, name, messages: Vec::new() }
+    }
+
+    /// The next event that is no message; messages before it are kept for [`End::message`].
+    pub fn event(&mut self) -> Event {
+        loop {
+            match self.next() {
+                Event::Message(message) => self.messages.push(message.bytes),
+                event => return event,
+            }
+        }
+    }
+
+    fn next(&mut self) -> Event {
+        let event = self.engine.next_events(1, GUARD).pop();
+        // A case that has an event has taken it.
+        self.engine.next_events(0, NOW);
+        event.unwrap_or_else(|| panic!("{}: no event for {GUARD:?}", self.name))
+    }
+
+    /// Reads events until `pick` finds what it wants.
+    pub fn until<T>(&mut self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
+        let mut seen = Vec::new();
+        loop {
+            let event = self.event();
+            if let Some(found) = pick(&event) {
+                return found;
+            }
+            seen.push(format!("{event:?}"));
+            assert!(!matches!(event, Event::Stopped { .. }), "{} has no {what}, but {seen:?}", self.name);
+        }
+    }
+
+    /// Reads events until the tunnel stands.
+    pub fn until_open(&mut self) {
+        self.until("opening", |event| matches!(event, Event::Opened { .. }).then_some(()));
+    }
+
+    /// The next message.
+    pub fn message(&mut self) -> Vec<u8> {
+        if !self.messages.is_empty() {
+            return self.messages.remove(0);
+        }
+        loop {
+            if let Event::Message(message) = self.next() {
+                return message.bytes;
+            }
+        }
+    }
+
+    /// Sends a message, whatever the window has room for.
+    pub fn send(&self, message: &[u8]) -> u64 {
+        self.engine.send(message, GUARD).unwrap()
+    }
+
+    /// Waits until the other app has everything. Somebody must read there.
+    pub fn flush(&self) {
+        self.engine.flush(GUARD).unwrap();
+    }
+}
+
+/// A workstation and a phone.
+pub struct Ends {
+    /// The workstation.
+    pub workstation: End,
+    /// The phone.
+    pub phone: End,
+}
+
+impl Ends {
+    /// Pairs through the relay: the workstation by its settings, the phone by its own. Both are open.
+    pub fn pair(code: Code, workstation: &Settings, phone: &Settings) -> Self {
+        let scanned = copy_of(&code);
+        let workstation = End::pair(Role::Workstation, code, workstation);
+        let phone = End::pair(Role::Phone, scanned, phone);
+        Self::introduce(workstation, phone)
+    }
+
+    /// Lets the workstation's user say yes; then both are open, in a fresh session.
+    pub fn introduce(mut workstation: End, mut phone: End) -> Self {
+        workstation.until("question", |event| matches!(event, Event::Ask { .. }).then_some(()));
+        workstation.engine.allow().unwrap();
+        workstation.until_open();
+        phone.until_open();
+        Ends { workstation, phone }
+    }
+
+    /// Pairs through the relay at this address.
+    pub fn through(addr: SocketAddr) -> Self {
+        Self::pair(fresh_code(addr), &at(Role::Workstation, addr), &at(Role::Phone, addr))
+    }
+}
+
+/// A secret store in memory that outlives an engine.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf(Arc<Mutex<Option<String>>>);
+
+impl Shelf {
+    /// What is kept.
+    pub fn text(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put(&self, text: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+}
+
+impl Keeper for Shelf {
+    fn load(&mut self) -> io::Result<Option<zeroize::Zeroizing<String>>> {
+        Ok(self.text().map(zeroize::Zeroizing::new))
+    }
+
+    fn store(&mut self, text: &str) -> io::Result<()> {
+        self.put(Some(text.to_owned()));
+        Ok(())
+    }
+
+    fn forget(&mut self) -> io::Result<()> {
+        self.put(None);
+        Ok(())
+    }
+}
+
+/// No wait at all.
+pub const NOW: Duration = Duration::ZERO;
