@@ -63,5 +63,6 @@ mod stopped;
 mod store_choice;
 mod takeover;
 mod takeover_limit;
+mod tunnel;
 mod uneven_reader;
 mod upgrade;

@@ -27,6 +27,7 @@ pub mod sequence;
 pub mod session;
 pub mod talk;
 pub mod tls;
+pub mod tunnel;
 pub mod wire;
 pub mod ws;
 
