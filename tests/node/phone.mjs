@@ -1,7 +1,7 @@
 // A whole phone without packages, written from docs/tunnel.md and docs/contract.md alone.
 //
 //   node tests/node/phone.mjs CODE [--name=NAME] [--window=BYTES] [--wrong-key] [--replay-h1] [--flip]
-//       [--lose-settled] [--turn-ms=MS]
+//       [--lose-hello] [--lose-settled] [--turn-ms=MS]
 //
 // CODE is a pairing code as JSON or as a link, or what an earlier run said with `saved`. Commands and events are those
 // of script.mjs, and besides:
@@ -12,8 +12,9 @@
 //   denied                event: the workstation's user said no; the exit code is 1
 //
 // To misbehave on purpose: --wrong-key uses a key that nobody knows; --replay-h1 sends the first H1 once more when it
-// is open in its last session; --flip turns one bit of the first DATA record; --lose-settled leaves the first SETTLED
-// out. --turn-ms is how long it waits for the workstation to leave, and looks for it in each session, instead of 10 s.
+// is open in its last session; --flip turns one bit of the first DATA record; --lose-hello cuts in place of the first
+// HELLO; --lose-settled leaves the first SETTLED out. --turn-ms is how long it waits for the workstation to leave, and
+// looks for it in each session, instead of 10 s.
 
 import { randomBytes } from "node:crypto";
 import { End } from "./end.mjs";
@@ -144,6 +145,10 @@ class Phone extends End {
         if (underCode) {
             this.#pairKey = rest;
             this.#save();
+        }
+        if (this.#misuse["lose-hello"]) {
+            this.#misuse["lose-hello"] = false;
+            return this.cut();
         }
         this.live = connection;
         this.#handshake = null;

@@ -84,6 +84,11 @@ export class Program {
         return this.#last.get(word);
     }
 
+    /** Whether it ever said this word. */
+    hasSaid(word) {
+        return this.#last.has(word);
+    }
+
     kill() {
         this.#child.kill("SIGKILL");
         return this.exit;
