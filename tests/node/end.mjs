@@ -27,6 +27,8 @@ export class End {
     // Whether the connection ended by our own wish, so that nothing is gained by waiting.
     #hasty = false;
     #stopped = false;
+    // Ends the wait before the next try, where there is nothing to wait for any more.
+    #wake = () => {};
     #inputs = Promise.resolve();
     #outbox = [];
     #closing = false;
@@ -61,7 +63,10 @@ export class End {
                 continue;
             }
             growing = Math.min(2 * growing, GROWING_MS_MAX);
-            await new Promise((resolve) => setTimeout(resolve, wait));
+            await new Promise((resolve) => {
+                this.#wake = resolve;
+                setTimeout(resolve, wait);
+            });
         }
     }
 
@@ -100,6 +105,7 @@ export class End {
         this.stream = new Stream(this.#window);
         this.#connection?.close();
         this.#drop();
+        this.#wake();
         this.say(`moved ${place.session}`);
     }
 
@@ -107,6 +113,7 @@ export class End {
     stop(why) {
         this.#stopped = true;
         this.#connection?.close();
+        this.#wake();
         clearTimeout(this.#ackTimer);
         this.say(why);
     }

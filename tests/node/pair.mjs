@@ -130,6 +130,15 @@ const cases = {
         same(await workstation.event("answered"), "1");
     },
 
+    async an_end_that_waits_for_its_relay_can_be_stopped(begin) {
+        // Nobody listens on the discard port.
+        const code = { u: "ws://127.0.0.1:9/ws", s: "0".repeat(32), t: "0".repeat(32), k: "A".repeat(43) };
+        const phone = begin.phone(code);
+        phone.type("quit");
+        await phone.event("bye");
+        same(await phone.exit, 0);
+    },
+
     async an_expired_code_is_refused(begin) {
         const { phone } = await begin("--code-ms=0");
         same(await phone.event("refused"), "3");
