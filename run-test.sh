@@ -209,7 +209,9 @@ stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 if has_node; then
     tests "independent tunnel" node tests/node/tunnel_vectors.mjs
+    tests "independent ends of the tunnel" env RELAY_TEST_BINARIES="$target/debug" node tests/node/pair.mjs
 else
     skip "independent tunnel" "it needs node, version 20 or newer"
+    skip "independent ends of the tunnel" "they need node, version 20 or newer"
 fi
 finish

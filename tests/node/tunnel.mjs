@@ -1,11 +1,12 @@
 // The tunnel's messages and records, after docs/tunnel.md: bytes in, bytes out. No socket, no clock, no state of a
-// pairing: tunnel_vectors.mjs calls it with what the vectors fix.
+// pairing: phone.mjs and workstation.mjs call it, and tunnel_vectors.mjs with what the vectors fix.
 
 import { concat, DH_LEN, HandshakeState, NoiseError, sha256, TAG_LEN } from "./noise.mjs";
 
-const H1 = 1;
-const H2 = 2;
-const RECORD = 3;
+export const H1 = 1;
+export const H2 = 2;
+export const RECORD = 3;
+export const REFUSAL = 4;
 const VERSION = 1;
 const HEAD_LEN = 5;
 const KEY_ID_LEN = 8;
@@ -14,6 +15,9 @@ const STATE_LEN = 44;
 const RECORD_MAX = 32_807;
 
 export const UNKNOWN_KEY = 1;
+export const CODE_USED = 2;
+export const CODE_EXPIRED = 3;
+export const DENIED = 4;
 export const OTHER_VERSION = 5;
 export const DAMAGED = 6;
 export const DROPPED = "dropped";
@@ -21,8 +25,8 @@ export const FAULT = "fault";
 
 /** Why a message was not taken: a refusal's reason, DROPPED (stale or foreign, nothing comes of it), or FAULT. */
 export class Refused extends Error {
-    constructor(why) {
-        super(`refused: ${why}`);
+    constructor(why, detail = why) {
+        super(`refused: ${detail}`);
         this.why = why;
     }
 }
@@ -66,11 +70,33 @@ export class Phone {
 
     async openH2(message) {
         const body = bodyOf(message, H2, this.c);
-        if (body.length < DH_LEN + TAG_LEN) throw new Refused(DROPPED);
+        const payloadLen = body.length - DH_LEN - TAG_LEN;
+        if (![STATE_LEN, STATE_LEN + KEY_LEN].includes(payloadLen)) throw new Refused(DROPPED);
         const payload = await orRefuse(FAULT, this.noise.read(body));
-        if (![STATE_LEN, STATE_LEN + KEY_LEN].includes(payload.length)) throw new Refused(FAULT);
         return { payload, connection: await Connection.over(this.noise, this.c) };
     }
+}
+
+/** What an H1 says in clear, and its Noise part. */
+export function readH1(message) {
+    if (message[0] !== H1 || message.length < HEAD_LEN + 1) throw new Refused(DROPPED);
+    const fields = new Reader(message.slice(1));
+    const [c, [version]] = [fields.take(HEAD_LEN - 1), fields.take(1)];
+    if (version !== VERSION) throw new Refused(OTHER_VERSION);
+    if (fields.rest().length !== KEY_ID_LEN + DH_LEN + TAG_LEN) throw new Refused(DROPPED);
+    return { c, keyId: fields.take(KEY_ID_LEN), body: fields.rest() };
+}
+
+/** A refusal of the handshake `c`. */
+export function writeRefusal(c, reason) {
+    return concat([REFUSAL], c, [reason]);
+}
+
+/** The reason of a refusal of the handshake `c`. */
+export function readRefusal(message, c) {
+    const body = bodyOf(message, REFUSAL, c);
+    if (body.length !== 1) throw new Refused(DROPPED);
+    return body[0];
 }
 
 /** The workstation's side, with the one key that it knows. */
@@ -80,17 +106,14 @@ export class Workstation {
     }
 
     async openH1(message) {
-        if (message[0] !== H1 || message.length < HEAD_LEN + 1) throw new Refused(DROPPED);
-        this.c = message.slice(1, HEAD_LEN);
-        const [version, body] = [message[HEAD_LEN], message.slice(HEAD_LEN + 1)];
-        if (version !== VERSION) throw new Refused(OTHER_VERSION);
-        if (body.length !== KEY_ID_LEN + DH_LEN + TAG_LEN) throw new Refused(DROPPED);
+        const { c, keyId: wanted, body } = readH1(message);
+        this.c = c;
         const id = await keyId(this.key);
-        if (!equal(body.slice(0, KEY_ID_LEN), id)) throw new Refused(UNKNOWN_KEY);
+        if (!equal(wanted, id)) throw new Refused(UNKNOWN_KEY);
         const said = prologue(this.session, id);
         const { key, ephemeral } = this;
         this.noise = await HandshakeState.begin({ initiator: false, prologue: said, psk: key, ephemeral });
-        return orRefuse(DAMAGED, this.noise.read(body.slice(KEY_ID_LEN)));
+        return orRefuse(DAMAGED, this.noise.read(body));
     }
 
     async h2(payload) {
@@ -230,7 +253,7 @@ function utf8(string) {
     return new TextEncoder().encode(string);
 }
 
-function equal(left, right) {
+export function equal(left, right) {
     return left.length === right.length && left.every((byte, i) => byte === right[i]);
 }
 

@@ -159,7 +159,8 @@ async function tunnelVector() {
     await check("tunnel::h2_is_written", () => same(answer.message, h2));
     const openH2 = async (message) => (await newPhone()).phone.openH2(message);
     await check("tunnel::h2_flipped_is_refused", () => refusesFlips(h2, openH2, headOr(tunnel.FAULT)));
-    await check("tunnel::h2_cut_or_longer_is_refused", () => refusesLengths(h2, openH2, tunnel.FAULT, tunnel.FAULT));
+    await check("tunnel::h2_cut_or_longer_is_refused", () =>
+        refusesLengths(h2, openH2, tunnel.DROPPED, tunnel.DROPPED));
     const opened = await phone.openH2(h2);
     await check("tunnel::h2_is_opened", () => same(opened.payload, payload));
 

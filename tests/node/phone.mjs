@@ -1,0 +1,270 @@
+// A whole phone without packages, written from docs/tunnel.md and docs/contract.md alone.
+//
+//   node tests/node/phone.mjs CODE [--name=NAME] [--window=BYTES] [--wrong-key] [--replay-h1] [--flip]
+//       [--lose-hello] [--lose-settled] [--turn-ms=MS]
+//
+// CODE is a pairing code as JSON or as a link, or what an earlier run said with `saved`. Commands and events are those
+// of script.mjs, and besides:
+//
+//   renew                 command: a new handshake beside the live connection
+//   asked                 event: the workstation has our HELLO and may be asking its user
+//   refused REASON        event: the tunnel's reason, as a number; the exit code is 1
+//   denied                event: the workstation's user said no; the exit code is 1
+//
+// To misbehave on purpose: --wrong-key uses a key that nobody knows; --replay-h1 sends the first H1 once more when it
+// is open in its last session; --flip turns one bit of the first DATA record; --lose-hello cuts in place of the first
+// HELLO; --lose-settled leaves the first SETTLED out. --turn-ms is how long it waits for the workstation to leave, and
+// looks for it in each session, instead of 10 s.
+
+import { randomBytes } from "node:crypto";
+import { End } from "./end.mjs";
+import { play, readArguments, say } from "./script.mjs";
+import * as tunnel from "./tunnel.mjs";
+import { FAULT, Refused } from "./tunnel.mjs";
+
+const ANSWER_MS = 5_000;
+const TRIES = 3;
+const LEAVE_MS = 10_000;
+const KEY_LEN = 32;
+
+class Phone extends End {
+    #name;
+    #misuse;
+    #turnMs;
+    #codeKey;
+    #pairKey;
+    // Where the workstation may be, the current one first: two while it is not known whether it moved.
+    #places;
+    #fresh = null;
+    // A handshake without its H2: { noise, underCode }.
+    #handshake = null;
+    #tries = 0;
+    // Whether this life was welcomed once, and whether the last HELLO was.
+    #welcomed = false;
+    #awaitsWelcome = false;
+    #answerTimer = null;
+    #leaveTimer = null;
+    #seekTimer = null;
+    #firstH1 = null;
+
+    constructor({ code, name, window, turnMs, misuse }) {
+        super({ role: "phone", place: code.place, window, say });
+        this.#name = name;
+        this.#misuse = misuse;
+        this.#turnMs = turnMs;
+        this.#codeKey = code.codeKey;
+        this.#pairKey = code.pairKey;
+        this.#places = [code.place];
+    }
+
+    get isOpen() {
+        return this.live !== null && this.#welcomed;
+    }
+
+    async onLink() {
+        this.#tries = 0;
+        await this.#sendH1();
+    }
+
+    onUnlink() {
+        clearTimeout(this.#answerTimer);
+        this.#handshake = null;
+        this.#awaitsWelcome = false;
+        this.say("unlinked");
+        if (this.#fresh) this.#leave();
+    }
+
+    async onMessage(bytes) {
+        switch (bytes[0]) {
+            case tunnel.H2:
+                return this.#onH2(bytes);
+            case tunnel.RECORD:
+                if (this.live) await this.#onRecord(await this.openRecord(bytes));
+                return;
+            case tunnel.REFUSAL:
+                return this.#onRefusal(bytes);
+        }
+    }
+
+    onWire(record, bytes) {
+        if (record.what === "DATA" && this.#misuse.flip) {
+            this.#misuse.flip = false;
+            bytes[bytes.length - 1] ^= 1;
+        }
+        return bytes;
+    }
+
+    // A session that is gone is not where the workstation is.
+    onShut() {
+        if (this.#places.length < 2) return false;
+        this.#places.shift();
+        this.moveTo(this.#places[0]);
+        return true;
+    }
+
+    /** A handshake beside the live connection, with keys that are not worn. */
+    async renew() {
+        this.#tries = 0;
+        if (this.isOpen) await this.#sendH1();
+    }
+
+    async #sendH1() {
+        if (this.#tries === TRIES) throw new Refused(FAULT, `no answer to ${TRIES} handshakes`);
+        this.#tries += 1;
+        const underCode = this.#pairKey === null;
+        const key = this.#misuse["wrong-key"] ? bytes(KEY_LEN) : (this.#pairKey ?? this.#codeKey);
+        const session = unhex(this.place.session);
+        const noise = await tunnel.Phone.begin({ session, key, c: bytes(4), ephemeral: bytes(32) });
+        const h1 = await noise.h1();
+        this.#firstH1 ??= h1;
+        this.#handshake = { noise, underCode };
+        this.send(h1);
+        this.#expectAnswer();
+    }
+
+    #expectAnswer() {
+        clearTimeout(this.#answerTimer);
+        const timer = setTimeout(() => this.input(() => timer === this.#answerTimer && this.#sendH1()), ANSWER_MS);
+        this.#answerTimer = timer;
+    }
+
+    #stopExpecting() {
+        clearTimeout(this.#answerTimer);
+        this.#answerTimer = null;
+    }
+
+    async #onH2(message) {
+        if (!this.#handshake) return;
+        const { noise, underCode } = this.#handshake;
+        const { payload, connection } = await noise.openH2(message);
+        const { rest, ...state } = tunnel.readState(payload);
+        const hasKey = rest.length > 0;
+        if (hasKey !== underCode) throw new Refused(FAULT, hasKey ? "a pair key without a code" : "no pair key");
+        this.#stopExpecting();
+        this.meet(state);
+        if (underCode) {
+            this.#pairKey = rest;
+            this.#save();
+        }
+        if (this.#misuse["lose-hello"]) {
+            this.#misuse["lose-hello"] = false;
+            return this.cut();
+        }
+        this.live = connection;
+        this.#handshake = null;
+        if (!this.#welcomed) this.say(`words ${tunnel.words(connection.hash)}`);
+        this.#awaitsWelcome = true;
+        await this.sendRecord({ what: "HELLO", state: this.stream.state(), name: this.#name });
+        // Who was never welcomed may have to wait for a user.
+        if (this.#welcomed) this.#expectAnswer();
+        else this.say("asked");
+    }
+
+    async #onRecord(record) {
+        const { what } = record;
+        if (what === "WELCOME" && this.#awaitsWelcome) return this.#onWelcome(record);
+        if (what === "DENIED" && this.#awaitsWelcome && !this.#welcomed) return this.stop("denied");
+        if (!this.isOpen) throw new Refused(FAULT, `${what} before WELCOME`);
+        return this.onOpenRecord(record);
+    }
+
+    async #onWelcome({ session, token }) {
+        this.#stopExpecting();
+        this.#awaitsWelcome = false;
+        this.#tries = 0;
+        if (session) return this.#settle({ url: this.place.url, session: hex(session), token: hex(token) });
+        const first = !this.#welcomed;
+        this.#welcomed = true;
+        clearTimeout(this.#seekTimer);
+        this.#places = [this.place];
+        this.say("open");
+        if (first && this.#misuse["replay-h1"]) this.send(this.#firstH1);
+    }
+
+    // The workstation should leave first; if it does not, we do.
+    async #settle(fresh) {
+        this.#fresh = fresh;
+        this.#save(fresh);
+        if (!this.#misuse["lose-settled"]) await this.sendRecord({ what: "SETTLED" });
+        this.#misuse["lose-settled"] = false;
+        this.#leaveTimer = setTimeout(() => this.input(() => this.#fresh && this.#leave()), this.#turnMs);
+    }
+
+    #leave() {
+        clearTimeout(this.#leaveTimer);
+        this.#places = [this.#fresh, this.place];
+        this.#fresh = null;
+        this.#welcomed = false;
+        this.moveTo(this.#places[0]);
+        this.#seek();
+    }
+
+    // If SETTLED was lost the workstation is still in the code's session: look for it in both, in turn.
+    #seek() {
+        clearTimeout(this.#seekTimer);
+        const turn = () => {
+            if (this.#welcomed || this.#fresh || this.#places.length < 2) return;
+            this.#places.reverse();
+            this.moveTo(this.#places[0]);
+            this.#seek();
+        };
+        this.#seekTimer = setTimeout(() => this.input(turn), this.#turnMs);
+    }
+
+    #onRefusal(message) {
+        const waiting = this.#handshake?.noise ?? (this.#awaitsWelcome ? this.live : null);
+        if (!waiting) return;
+        const reason = tunnel.readRefusal(message, waiting.c);
+        const beside = this.live !== null && waiting !== this.live;
+        if (beside || reason === tunnel.DAMAGED) throw new Refused(FAULT, `refused for ${reason}`);
+        this.stop(`refused ${reason}`);
+    }
+
+    #save(place = this.place) {
+        const p = Buffer.from(this.#pairKey).toString("base64url");
+        this.say(`saved ${JSON.stringify({ u: place.url, s: place.session, t: place.token, p })}`);
+    }
+}
+
+/** Reads a code, or what was saved: `{ place, codeKey, pairKey }`. */
+function readCode(text) {
+    if (text.startsWith("{")) {
+        const { u, s, t, k, p } = JSON.parse(text);
+        return { place: { url: u, session: s, token: t }, codeKey: k ? key(k) : null, pairKey: p ? key(p) : null };
+    }
+    const link = new URL(text);
+    const digits = link.hash.slice(1);
+    if (link.pathname !== "/p" || !/^1[A-Za-z0-9_-]{86}$/.test(digits)) throw new Error(`${text} is no pairing link`);
+    const fields = new Uint8Array(Buffer.from(digits.slice(1), "base64url"));
+    const url = `${link.protocol.replace(/^http/, "ws")}//${link.host}/ws`;
+    const place = { url, session: hex(fields.slice(0, 16)), token: hex(fields.slice(16, 32)) };
+    return { place, codeKey: fields.slice(32), pairKey: null };
+}
+
+function key(digits) {
+    const key = new Uint8Array(Buffer.from(digits, "base64url"));
+    if (key.length !== KEY_LEN) throw new Error(`a key has ${KEY_LEN} bytes, this one ${key.length}`);
+    return key;
+}
+
+function bytes(length) {
+    return new Uint8Array(randomBytes(length));
+}
+
+function hex(bytes) {
+    return Buffer.from(bytes).toString("hex");
+}
+
+function unhex(digits) {
+    return new Uint8Array(Buffer.from(digits, "hex"));
+}
+
+const { given, options } = readArguments();
+const phone = new Phone({
+    code: readCode(given[0]),
+    name: options.name ?? "node",
+    window: Number(options.window ?? 1 << 20),
+    turnMs: Number(options["turn-ms"] ?? LEAVE_MS),
+    misuse: options,
+});
+await play(phone, { renew: () => phone.renew() });

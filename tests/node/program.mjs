@@ -1,0 +1,133 @@
+// Starts programs and reads what they print, line by line. Nothing here judges; pair.mjs calls it.
+
+import { spawn } from "node:child_process";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import readline from "node:readline";
+import { fileURLToPath } from "node:url";
+
+// Longer than anything takes on a loaded machine: only what hangs runs into it.
+const GUARD_MS = 60_000;
+const KEPT_LINES = 8;
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const BINARIES = process.env.RELAY_TEST_BINARIES ?? `${ROOT}target/debug`;
+
+/** A child whose output lines are looked at in order, each once. */
+export class Program {
+    #child;
+    #stream;
+    #lines = [];
+    #looked = [];
+    #waiting = null;
+    #ended = false;
+
+    #last = new Map();
+
+    constructor(command, args, stream = "stdout") {
+        const stdio = ["pipe", "inherit", "inherit"];
+        stdio[stream === "stdout" ? 1 : 2] = "pipe";
+        this.#child = spawn(command, args, { stdio, env: { ...process.env, ...UNSET } });
+        this.#stream = this.#child[stream];
+        this.#child.stdin.on("error", () => {});
+        readline.createInterface({ input: this.#stream }).on("line", (line) => this.#onLine(line));
+        this.exit = new Promise((resolve) => this.#child.on("close", resolve));
+        noteUntil(this.exit, this.#child.pid);
+        this.exit.then(() => this.#wake(() => (this.#ended = true)));
+    }
+
+    /** One of the two ends beside this file. */
+    static end(name, ...args) {
+        return new Program(process.execPath, [fileURLToPath(new URL(name, import.meta.url)), ...args]);
+    }
+
+    /** relayd on a free port: the program and its address. */
+    static async relay() {
+        const path = `${BINARIES}/relayd`;
+        if (!existsSync(path)) throw new Error(`${path} is not there: run \`cargo build -p relayd\` first`);
+        const flags = ["--port", "0", "--listen", "127.0.0.1", "--store", "memory", "--log-format", "json"];
+        const relay = new Program(path, flags, "stderr");
+        const address = await relay.find(listeningAddress);
+        return { relay, url: `http://${address}` };
+    }
+
+    type(line) {
+        this.#child.stdin.write(`${line}\n`);
+    }
+
+    /** The first line from here on for which `wanted` has a true answer; that answer. */
+    async find(wanted) {
+        const guard = setTimeout(() => this.#wake(() => (this.#ended = true)), GUARD_MS);
+        try {
+            for (;;) {
+                while (this.#lines.length > 0) {
+                    const line = this.#lines.shift();
+                    this.#looked = [...this.#looked, line].slice(-KEPT_LINES);
+                    const answer = wanted(line);
+                    if (answer) return answer;
+                }
+                if (this.#ended) throw new Error(`it ended or said nothing more; last: ${this.#looked.join(" | ")}`);
+                await new Promise((resolve) => (this.#waiting = resolve));
+            }
+        } finally {
+            clearTimeout(guard);
+        }
+    }
+
+    /** The rest of the first line from here on that begins with this word; "" if it is the word alone. */
+    async event(word) {
+        const [rest] = await this.find((line) => (line === word ? [""] : afterWord(line, word)));
+        return rest;
+    }
+
+    /** What stood behind this word when it was said last, looked at or not. */
+    last(word) {
+        return this.#last.get(word);
+    }
+
+    /** Whether it ever said this word. */
+    hasSaid(word) {
+        return this.#last.has(word);
+    }
+
+    kill() {
+        this.#child.kill("SIGKILL");
+        return this.exit;
+    }
+
+    #onLine(line) {
+        const [word] = line.split(" ", 1);
+        this.#last.set(word, line.slice(word.length + 1));
+        this.#wake(() => this.#lines.push(line));
+    }
+
+    #wake(change) {
+        change();
+        this.#waiting?.();
+    }
+}
+
+// The test command ends what a crashed runner leaves behind: whoever is noted there.
+function noteUntil(exit, pid) {
+    const folder = process.env.RELAY_TEST_PIDS;
+    if (!folder) return;
+    writeFileSync(`${folder}/${pid}`, "");
+    exit.then(() => rmSync(`${folder}/${pid}`, { force: true }));
+}
+
+function afterWord(line, word) {
+    return line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : null;
+}
+
+function listeningAddress(line) {
+    if (!line.startsWith("{")) return null;
+    const event = JSON.parse(line);
+    const fields = event.fields ?? event;
+    return fields.message === "listening" ? fields.addr : null;
+}
+
+// relayd takes its settings from these, too; here only its flags count.
+const UNSET = Object.fromEntries(
+    ["PORT", "REDIS_URL", "PUBLIC_WS_URL", "SESSION_IDLE_SECS", "HEARTBEAT_INTERVAL_SECS", "MAX_MESSAGE_BYTES"]
+        .concat(["ALLOWED_ORIGINS", "REGISTER_KEY", "RELAY_LOG"])
+        .map((name) => [name, undefined]),
+);

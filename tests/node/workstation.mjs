@@ -1,0 +1,241 @@
+// A whole workstation without packages, written from docs/tunnel.md and docs/contract.md alone.
+//
+//   node tests/node/workstation.mjs RELAY [--yes] [--stay] [--echo] [--window=BYTES] [--code-ms=MS]
+//
+// RELAY is the relay's `http://host:port`, or what an earlier run said with `saved`. Commands and events are those of
+// script.mjs, and besides:
+//
+//   allow, deny           commands: the user's answer; --yes says allow by itself
+//   code JSON             event: the pairing code
+//   link URL              event: the same as a link
+//   asked NAME            event: a phone wants in
+//   answered REASON       event: a handshake was refused for the tunnel's reason, as a number
+//   retired SESSION       event: the code's session is deleted
+//
+// --stay keeps the code's session instead of handing a fresh one over; --echo sends every message back; --code-ms is
+// how long the code lives.
+
+import { randomBytes } from "node:crypto";
+import { End } from "./end.mjs";
+import { concat } from "./noise.mjs";
+import { register, retire } from "./relay.mjs";
+import { play, readArguments, say } from "./script.mjs";
+import * as tunnel from "./tunnel.mjs";
+import { FAULT, Refused } from "./tunnel.mjs";
+
+const PENDING_MAX = 4;
+const OFFERED_MAX = 4;
+const CODE_MS = 300_000;
+
+class Workstation extends End {
+    #options;
+    #relay;
+    // The code's key until a phone has proven it: { key, diesAt, used }; null without a code.
+    #code = null;
+    // Pair keys handed out under the code; the first that is proven voids the others.
+    #offered = [];
+    // Who has proven: { key, name, answer }, the answer being null until the user gave it.
+    #pair = null;
+    // A session to hand over, once there is one.
+    #fresh = null;
+    #pending = [];
+    #opened = false;
+
+    constructor({ place, relay, codeKey, pairKey, options }) {
+        super({ role: "workstation", place, window: Number(options.window ?? 4 << 20), say });
+        this.#options = options;
+        this.#relay = relay;
+        if (pairKey) this.#pair = { key: pairKey, name: "", answer: true };
+        else this.#code = { key: codeKey, used: false, diesAt: performance.now() + lifeMs(options) };
+    }
+
+    get isOpen() {
+        return this.live !== null && this.#opened;
+    }
+
+    onLink() {}
+
+    onUnlink() {
+        this.#pending = [];
+        this.#opened = false;
+        this.say("unlinked");
+    }
+
+    async onMessage(bytes) {
+        if (bytes[0] === tunnel.H1) return this.#onH1(bytes);
+        if (bytes[0] !== tunnel.RECORD) return;
+        const c = bytes.slice(1, 5);
+        if (this.live && tunnel.equal(this.live.c, c)) return this.#onRecord(await this.openRecord(bytes));
+        const pending = this.#pending.find(({ connection }) => tunnel.equal(connection.c, c));
+        if (pending) await this.#onFirstRecord(pending, bytes);
+    }
+
+    onApp(message) {
+        if (this.#options.echo) this.submit(message);
+    }
+
+    /** The user's answer to `asked`. */
+    async answer(yes) {
+        if (this.#pair?.answer !== null) return;
+        this.#pair.answer = yes;
+        if (yes) {
+            this.#save();
+            if (!this.#options.stay) this.#fresh = await register(this.#relay);
+        }
+        if (this.live) await this.#tellAnswer();
+    }
+
+    async #onH1(bytes) {
+        let h1;
+        try {
+            h1 = tunnel.readH1(bytes);
+            if (this.#knows(h1.c)) return;
+            await this.#answerH1(bytes, h1);
+        } catch (error) {
+            if (!(error instanceof Refused) || typeof error.why !== "number") throw error;
+            this.#refuse(bytes.slice(1, 5), error.why);
+        }
+    }
+
+    #knows(c) {
+        return [this.live, ...this.#pending.map(({ connection }) => connection)].some(
+            (connection) => connection && tunnel.equal(connection.c, c),
+        );
+    }
+
+    async #answerH1(bytes, h1) {
+        const key = await this.#keyOf(h1.keyId);
+        const underCode = key === this.#code?.key;
+        const session = fromHex(this.place.session);
+        const noise = new tunnel.Workstation({ session, key, ephemeral: random(32) });
+        await noise.openH1(bytes);
+        const offered = underCode ? [random(32)] : [];
+        this.#offered = [...this.#offered, ...offered].slice(-OFFERED_MAX);
+        const state = tunnel.writeState(this.stream.state());
+        const { message, connection } = await noise.h2(concat(state, ...offered));
+        this.#pending = [...this.#pending, { connection, pairKey: offered[0] ?? key }].slice(-PENDING_MAX);
+        this.send(message);
+    }
+
+    /** The key of this id, or the reason to refuse it. */
+    async #keyOf(id) {
+        const isOf = async (key) => tunnel.equal(id, await tunnel.keyId(key));
+        if (this.#pair && (await isOf(this.#pair.key))) {
+            if (this.#pair.answer === false) throw new Refused(tunnel.DENIED);
+            return this.#pair.key;
+        }
+        for (const key of this.#offered) if (await isOf(key)) return key;
+        if (!this.#code || !(await isOf(this.#code.key))) throw new Refused(tunnel.UNKNOWN_KEY);
+        this.#mayUseCode();
+        return this.#code.key;
+    }
+
+    #mayUseCode() {
+        if (this.#code.used) throw new Refused(tunnel.CODE_USED);
+        if (performance.now() >= this.#code.diesAt) throw new Refused(tunnel.CODE_EXPIRED);
+    }
+
+    // Whoever sends it has the keys; it must be a HELLO. The newest confirmed connection wins.
+    async #onFirstRecord(pending, bytes) {
+        const hello = tunnel.readRecord(await pending.connection.open(bytes));
+        if (hello.what !== "HELLO") throw new Refused(FAULT, `${hello.what} before HELLO`);
+        this.#pending = this.#pending.filter((other) => other !== pending);
+        try {
+            this.#prove(pending.pairKey, hello.name);
+        } catch (error) {
+            // A HELLO that came too late.
+            if (typeof error.why !== "number") throw error;
+            return this.#refuse(pending.connection.c, error.why);
+        }
+        this.#opened = false;
+        this.live = pending.connection;
+        this.meet(hello.state);
+        if (this.#pair.answer !== null) return this.#tellAnswer();
+        this.say(`words ${tunnel.words(this.live.hash)}`);
+        this.say(`asked ${this.#pair.name}`);
+        if (this.#options.yes) await this.answer(true);
+    }
+
+    // The first HELLO uses the code up, whatever the user says.
+    #prove(key, name) {
+        if (this.#pair && tunnel.equal(this.#pair.key, key)) return;
+        this.#mayUseCode();
+        this.#code.used = true;
+        this.#offered = [];
+        this.#pair = { key, name: name.replace(/[\p{Cc}\p{Cf}]/gu, ""), answer: null };
+    }
+
+    async #tellAnswer() {
+        if (!this.#pair.answer) return this.sendRecord({ what: "DENIED" });
+        if (this.#fresh) {
+            const { session, token } = this.#fresh;
+            return this.sendRecord({ what: "WELCOME", session: fromHex(session), token: fromHex(token) });
+        }
+        await this.sendRecord({ what: "WELCOME" });
+        this.#opened = true;
+        this.say("open");
+    }
+
+    async #onRecord(record) {
+        if (record.what === "SETTLED" && this.#fresh) return this.#move();
+        if (!this.isOpen) throw new Refused(FAULT, `${record.what} before WELCOME`);
+        return this.onOpenRecord(record);
+    }
+
+    async #move() {
+        const old = this.place;
+        const fresh = this.#fresh;
+        this.#fresh = null;
+        this.moveTo(fresh);
+        this.#save();
+        await retire(old);
+        this.say(`retired ${old.session}`);
+    }
+
+    #refuse(c, reason) {
+        this.send(tunnel.writeRefusal(c, reason));
+        this.say(`answered ${reason}`);
+    }
+
+    #save() {
+        const { url: u, session: s, token: t } = this.place;
+        const p = Buffer.from(this.#pair.key).toString("base64url");
+        this.say(`saved ${JSON.stringify({ u, s, t, p })}`);
+    }
+}
+
+/** Shows a code for `place`, and returns its key. */
+function newCode({ url, session, token }) {
+    const key = random(32);
+    const k = Buffer.from(key).toString("base64url");
+    say(`code ${JSON.stringify({ u: url, s: session, t: token, k })}`);
+    const digits = Buffer.concat([fromHex(session), fromHex(token), key]).toString("base64url");
+    say(`link ${new URL("/p", url.replace(/^ws/, "http"))}#1${digits}`);
+    return key;
+}
+
+function lifeMs(options) {
+    return Number(options["code-ms"] ?? CODE_MS);
+}
+
+function random(length) {
+    return new Uint8Array(randomBytes(length));
+}
+
+function fromHex(digits) {
+    return new Uint8Array(Buffer.from(digits, "hex"));
+}
+
+async function begin(given, options) {
+    if (given.startsWith("{")) {
+        const { u, s, t, p } = JSON.parse(given);
+        const pairKey = new Uint8Array(Buffer.from(p, "base64url"));
+        return new Workstation({ place: { url: u, session: s, token: t }, pairKey, options });
+    }
+    const place = await register(given);
+    return new Workstation({ place, relay: given, codeKey: newCode(place), options });
+}
+
+const { given, options } = readArguments();
+const workstation = await begin(given[0], options);
+await play(workstation, { allow: () => workstation.answer(true), deny: () => workstation.answer(false) });
