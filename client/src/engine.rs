@@ -156,8 +156,9 @@ impl Engine {
         inner.asked.forget = Some(Forgetting::Asked);
         self.shared.wake(inner);
         let erased = if is_over { Err(ForgetError::Stopped) } else { self.wait_erased() };
-        let deleted = self.registrar.delete(&place).map_err(ForgetError::NotDeleted);
+        // First, so that the end of the session is not news to this end.
         self.close();
+        let deleted = self.registrar.delete(&place).map_err(ForgetError::NotDeleted);
         erased.and(deleted)
     }
 

@@ -7,6 +7,7 @@ use protocol::ids::Role;
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 use thiserror::Error;
 
+use crate::engine::Event as EngineEvent;
 use crate::event::{Event, Stop};
 use crate::mailbox::SendError;
 
@@ -45,6 +46,51 @@ pub fn event_line(event: &Event, other: Role) -> String {
             format!("stopped: {}{}", harmless(&why.to_string()), unsent_words(*unsent))
         }
     }
+}
+
+/// The line that tells people about an event of an engine, without its newline; `None` where there is nothing to tell.
+/// Otherwise as [`event_line`].
+pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
+    Some(match event {
+        EngineEvent::Acknowledged(_) | EngineEvent::Restarted { unconfirmed: 0 } => return None,
+        EngineEvent::Connected => "connected".to_owned(),
+        EngineEvent::Ask { name, words } if name.is_empty() => {
+            format!("a {other} without a name wants to pair; its screen shows: {words}")
+        }
+        EngineEvent::Ask { name, words } => {
+            format!("\"{}\" wants to pair; its screen shows: {words}", harmless(name))
+        }
+        EngineEvent::Asked { words } => format!("the {other}'s user is asked; its screen shows: {words}"),
+        EngineEvent::Opened { .. } => format!("{other} is here, encrypted"),
+        EngineEvent::Message(message) => match std::str::from_utf8(&message.bytes) {
+            Ok(text) => format!("{other}: {}", harmless(text)),
+            Err(_) => format!("{other}: {}", hex_prefix(&message.bytes)),
+        },
+        EngineEvent::Restarted { unconfirmed } => {
+            format!("the {other}'s app began anew; {unconfirmed} sent before may not have arrived")
+        }
+        EngineEvent::PeerClosed => format!("{other} sends nothing more"),
+        EngineEvent::Left { unsent } => format!("{other} left{}", unsent_words(*unsent)),
+        EngineEvent::Reconnecting { after, why } => {
+            format!("reconnecting in {:.1} s: {}", after.as_secs_f64(), harmless(&why.to_string()))
+        }
+        EngineEvent::Refused(why) => format!("a {other} was refused: {why}"),
+        EngineEvent::CodeExpired => "the code has expired, and nobody used it".to_owned(),
+        EngineEvent::NotDeleted(error) => format!(
+            "the code's session was not deleted and ends when it expires: {}",
+            harmless(&error.to_string())
+        ),
+        EngineEvent::PlainPeer => {
+            format!("this {other} does not encrypt: the relay can read and change what it says")
+        }
+        EngineEvent::PlainText(text) => format!("{other} (not encrypted): {}", harmless(text)),
+        EngineEvent::Stopped { why: Stop::Closed, unacknowledged } => {
+            format!("closed{}", untaken_words(*unacknowledged, other))
+        }
+        EngineEvent::Stopped { why, unacknowledged } => {
+            format!("stopped: {}{}", harmless(&why.to_string()), untaken_words(*unacknowledged, other))
+        }
+    })
 }
 
 /// The line that tells people that their line was not sent.
@@ -102,6 +148,10 @@ fn unsent_words(unsent: usize) -> String {
     if unsent == 0 { String::new() } else { format!("; {unsent} not sent") }
 }
 
+fn untaken_words(untaken: u64, other: Role) -> String {
+    if untaken == 0 { String::new() } else { format!("; {untaken} not confirmed by the {other}") }
+}
+
 fn hex_prefix(bytes: &[u8]) -> String {
     let mut out = format!("<{} bytes>", bytes.len());
     for (at, byte) in bytes.iter().take(BYTES_SHOWN).enumerate() {
@@ -146,6 +196,35 @@ mod tests {
             assert_eq!(event_line(&event, Role::Phone), line);
         }
         assert_eq!(refusal_line(&SendError::NotLinked, Role::Phone), "not sent: no phone");
+    }
+
+    #[test]
+    fn an_engines_events_have_their_lines() {
+        use crate::tunnel::{Message, Refusal};
+        let message = |bytes: &[u8]| EngineEvent::Message(Message { number: 1, bytes: bytes.to_vec() });
+        for (event, line) in [
+            (EngineEvent::Acknowledged(3), None),
+            (EngineEvent::Restarted { unconfirmed: 0 }, None),
+            (message("hä\n".as_bytes()), Some(r"phone: hä\n")),
+            (message(&[0xff]), Some("phone: <1 bytes> ff")),
+            (
+                EngineEvent::Restarted { unconfirmed: 2 },
+                Some("the phone's app began anew; 2 sent before may not have arrived"),
+            ),
+            (
+                EngineEvent::Refused(Refusal::CodeUsed),
+                Some(
+                    "a phone was refused: this code was used already and works only once: let the workstation show a new one",
+                ),
+            ),
+            (EngineEvent::PlainText("a".into()), Some("phone (not encrypted): a")),
+            (
+                EngineEvent::Stopped { why: Stop::Closed, unacknowledged: 2 },
+                Some("closed; 2 not confirmed by the phone"),
+            ),
+        ] {
+            assert_eq!(engine_line(&event, Role::Phone).as_deref(), line);
+        }
     }
 
     #[test]

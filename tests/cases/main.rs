@@ -66,3 +66,4 @@ mod takeover_limit;
 mod tunnel;
 mod uneven_reader;
 mod upgrade;
+mod workstation;

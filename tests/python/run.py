@@ -55,11 +55,12 @@ def shown_pairing(workstation):
 
 
 def case_the_code_in_the_terminal_is_the_pairing(relay):
-    with Program("workstation", "--server", relay.url) as workstation:
-        drawing, payload = shown_pairing(workstation)
-        assert qr.decode_terminal(drawing) == payload
-        pairing = json.loads(payload)
-        assert pairing.keys() == {"u", "s", "t"}, pairing
+    for flags, members in [(["--plain"], {"u", "s", "t"}), ([], {"u", "s", "t", "k"})]:
+        with Program("workstation", "--server", relay.url, *flags) as workstation:
+            drawing, payload = shown_pairing(workstation)
+            assert qr.decode_terminal(drawing) == payload
+            pairing = json.loads(payload)
+            assert pairing.keys() == members, pairing
         # The phone can't reach this machine as "localhost"; all but the host is the relay's own word.
         own = relay.register()["ws"]
         port_and_path = lambda url: url.split("?")[0].rsplit(":", 1)[1]
@@ -67,7 +68,7 @@ def case_the_code_in_the_terminal_is_the_pairing(relay):
 
 
 def case_the_workstation_program_talks_to_another_hands_phone(relay):
-    with Program("workstation", "--server", relay.url) as workstation:
+    with Program("workstation", "--plain", "--server", relay.url) as workstation:
         pairing = json.loads(shown_pairing(workstation)[1])
         with Peer(relay.reachable(pairing["u"]), pairing["s"], pairing["t"]) as phone:
             phone.expect_joined()
@@ -84,7 +85,7 @@ def case_the_workstation_program_talks_to_another_hands_phone(relay):
 
 def case_both_programs_talk(relay):
     public = f"ws://{relay.address}/ws"
-    with Program("workstation", "--server", relay.url, "--public-url", public) as workstation:
+    with Program("workstation", "--plain", "--server", relay.url, "--public-url", public) as workstation:
         payload = shown_pairing(workstation)[1]
         with Program("examples/phone", payload) as phone:
             workstation.expect("phone joined")
@@ -117,7 +118,7 @@ def case_the_phone_program_hears_another_hands_workstation(relay):
 
 
 def case_a_workstation_that_kills_ends_its_session(relay):
-    with Program("workstation", "--server", relay.url, "--kill") as workstation:
+    with Program("workstation", "--plain", "--server", relay.url, "--kill") as workstation:
         pairing = json.loads(shown_pairing(workstation)[1])
         with Peer(relay.reachable(pairing["u"]), pairing["s"], pairing["t"]) as phone:
             phone.expect_joined()

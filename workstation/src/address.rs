@@ -12,6 +12,9 @@ pub(crate) fn for_phone(args: &Args, announced: &str) -> anyhow::Result<(Endpoin
     if let Some(endpoint) = &args.public_url {
         return Ok((endpoint.clone(), String::new()));
     }
+    if let Some(page) = &args.page_url {
+        return Ok((page.server().web_socket(), String::new()));
+    }
     let announced = Endpoint::parse_ws(announced)
         .with_context(|| format!("{} announces an address that no phone can use", args.server))?;
     Ok(choose(announced, &args.server, lan_address))

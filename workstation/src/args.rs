@@ -21,11 +21,39 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WS_URL", value_parser = Endpoint::parse_ws)]
     pub(crate) public_url: Option<Endpoint>,
 
+    /// Where the relay serves its page for phones without an app: the code becomes a link to it, and smaller.
+    #[arg(long, value_name = "URL", value_parser = Endpoint::parse_http, conflicts_with_all = ["public_url", "plain"])]
+    pub(crate) page_url: Option<Endpoint>,
+
     /// Also write the QR code to this PNG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) png: Option<PathBuf>,
 
-    /// Delete the session at the end, so that the phone is told and the code is worth nothing.
+    /// For how long the code admits a phone.
+    #[arg(long, value_name = "SECS", default_value = "300", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) pair_secs: u32,
+
+    /// Let in the first phone that has the code, without asking.
+    #[arg(long)]
+    pub(crate) yes: bool,
+
+    /// Keep the pair in this file, and go on with the one that is kept there: no code is shown then.
+    #[arg(long, value_name = "FILE", conflicts_with = "plain")]
+    pub(crate) keep: Option<PathBuf>,
+
+    /// End the pair that is kept, and do nothing else.
+    #[arg(long, requires = "keep")]
+    pub(crate) forget: bool,
+
+    /// End when the phone is away for so long. [default: never]
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "plain")]
+    pub(crate) resume_secs: Option<u32>,
+
+    /// Talk without encryption, to phones that know nothing else: whoever runs the relay can read along.
+    #[arg(long)]
+    pub(crate) plain: bool,
+
+    /// End the pair and delete the session at the end, so that the phone is told and nobody can come back.
     #[arg(long)]
     pub(crate) kill: bool,
 }

@@ -1,25 +1,30 @@
 //! The workstation program: registers a session, shows its QR code, passes lines to and from the phone.
 //!
 //! Both binaries call [`run`]. `args` is the command line, `address` decides what the phone is told to connect to,
-//! `picture` draws, `talk` holds the conversation. The connection itself is `relay-client`'s.
+//! `picture` draws, `window` knows how much room there is, `talk` holds the conversation. The connection itself is `relay-client`'s.
 
 mod address;
 mod args;
 mod picture;
 mod talk;
+mod window;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use protocol::ids::Role;
 use protocol::qr::Pairing;
+use relay_client::engine::{Engine, FileKeeper, KeepNothing, Keeper, Settings, StartError};
 use relay_client::http::{self, Registration};
-use relay_client::{Client, Settings, Stop};
+use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
+use relay_client::{Client, Settings as PlainSettings, Stop};
 
 use args::Args;
 use picture::Picture;
+use talk::sealed::Manners;
 
 /// The whole program; blocks until it ends. The exit code is 0 after Ctrl-C or the end of the input, 1 if the
 /// session could not be had or was taken away, 2 for a bad command line.
@@ -35,39 +40,107 @@ pub fn run() -> ExitCode {
 }
 
 fn converse(args: &Args) -> anyhow::Result<Stop> {
-    let registration = http::register(&args.server, args.register_key.as_deref())?;
-    show_pairing(args, &registration)?;
-    let pairing = &registration.pairing;
-    // We reached the relay at this address; the one it calls its own may only be reachable from elsewhere.
-    let settings = Settings {
-        endpoint: args.server.web_socket(),
-        session: pairing.session,
-        token: pairing.token,
-        ..Settings::new(pairing, Role::Workstation)?
+    if args.plain {
+        return converse_plain(args);
+    }
+    let keeper = || -> Box<dyn Keeper> {
+        match &args.keep {
+            Some(file) => Box::new(FileKeeper::new(file)),
+            None => Box::new(KeepNothing),
+        }
     };
-    let client = Client::connect(settings)?;
-    let why = talk::until_stopped(client)?;
+    let engine = match Engine::resume(&settings(args), keeper()) {
+        Err(StartError::NothingKept) if args.forget => anyhow::bail!(StartError::NothingKept),
+        Err(StartError::NothingKept) => pair(args, keeper())?,
+        resumed => {
+            let engine = resumed?;
+            if args.forget {
+                engine.forget()?;
+                print("the pair is forgotten\n")?;
+                return Ok(Stop::Closed);
+            }
+            print("going on with the phone that is paired; end the pair with --forget\n")?;
+            engine
+        }
+    };
+    let manners = Manners {
+        yes: args.yes,
+        asks_about_plain: io::stdin().is_terminal(),
+        resume_for: args.resume_secs.map(|secs| Duration::from_secs(secs.into())),
+        forget: args.kill,
+    };
+    talk::sealed::until_stopped(engine, manners)
+}
+
+fn settings(args: &Args) -> Settings {
+    let mut settings = Settings::new(Role::Workstation);
+    settings.options.pair_for = Duration::from_secs(args.pair_secs.into());
+    // We reach the relay at this address; the one it calls its own may only be reachable from elsewhere.
+    settings.endpoint = Some(args.server.web_socket());
+    settings.server = Some(args.server.clone());
+    settings.register_key.clone_from(&args.register_key);
+    // Whether they are shown is the user's to say.
+    settings.takes_plain = true;
+    settings
+}
+
+/// Makes a session and a code for it, shows the code, and waits for a phone.
+fn pair(args: &Args, keeper: Box<dyn Keeper>) -> anyhow::Result<Engine> {
+    let registration = http::register(&args.server, args.register_key.as_deref())?;
+    let (pairing, remark) = pairing_for_phone(args, &registration)?;
+    let key = PairingKey::random(&mut SystemEntropy).context("no key for the code")?;
+    let code = Code { pairing, key: Some(key) };
+    let text = match args.page_url {
+        Some(_) => code.to_link().context("no link leads to this relay's page; leave out --page-url")?,
+        None => code.to_json(),
+    };
+    show_code(args, &text, &code.pairing.ws, &remark)?;
+    Ok(Engine::pair(Role::Workstation, code, &settings(args), keeper)?)
+}
+
+/// The same without encryption, as the contract's first version has it.
+fn converse_plain(args: &Args) -> anyhow::Result<Stop> {
+    let registration = http::register(&args.server, args.register_key.as_deref())?;
+    let (pairing, remark) = pairing_for_phone(args, &registration)?;
+    show_code(args, &pairing.to_json(), &pairing.ws, &remark)?;
+    let settings = PlainSettings {
+        endpoint: args.server.web_socket(),
+        ..PlainSettings::new(&pairing, Role::Workstation)?
+    };
+    let why = talk::plain::until_stopped(Client::connect(settings)?)?;
     if args.kill && why == Stop::Closed {
-        end_session(args, pairing)?;
+        end_session(args, &pairing)?;
     }
     Ok(why)
 }
 
-/// Draws the code and prints the same as text.
-fn show_pairing(args: &Args, registration: &Registration) -> anyhow::Result<()> {
+/// The pairing with an address that means the relay on the phone, and a remark to put behind it.
+fn pairing_for_phone(args: &Args, registration: &Registration) -> anyhow::Result<(Pairing, String)> {
     let (endpoint, remark) = address::for_phone(args, &registration.pairing.ws)?;
-    let pairing = Pairing { ws: endpoint.to_string(), ..registration.pairing.clone() };
-    let payload = pairing.to_json();
-    let picture = Picture::of(&payload)?;
-    print(&picture.lines())?;
-    print(&format!("or paste this: {payload}\n"))?;
-    print(&format!("the phone connects to {endpoint}{remark}\n"))?;
+    Ok((Pairing { ws: endpoint.to_string(), ..registration.pairing.clone() }, remark))
+}
+
+/// Draws the code, where the window has room for it, and prints the same as text.
+fn show_code(args: &Args, text: &str, address: &str, remark: &str) -> anyhow::Result<()> {
+    let picture = Picture::of(text)?;
+    match window::rows().filter(|&rows| rows < picture.rows() + LINES_BELOW) {
+        None => print(&picture.lines())?,
+        Some(rows) => print(&format!(
+            "the window has {rows} rows and the code needs {}: make it larger and start again, or add --png FILE\n",
+            picture.rows() + LINES_BELOW
+        ))?,
+    }
+    print(&format!("or paste this: {text}\n"))?;
+    print(&format!("the phone connects to {address}{remark}\n"))?;
     if let Some(file) = &args.png {
         picture.write_png(file).with_context(|| format!("can't write the picture to {}", file.display()))?;
         print(&format!("the code is also in {}\n", file.display()))?;
     }
     Ok(())
 }
+
+/// What is printed below the code must not push it out of the window.
+const LINES_BELOW: usize = 3;
 
 fn end_session(args: &Args, pairing: &Pairing) -> anyhow::Result<()> {
     let was_there = http::delete(&args.server, pairing.session, &pairing.token)

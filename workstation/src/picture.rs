@@ -59,6 +59,11 @@ impl Picture {
         out
     }
 
+    /// How many lines [`Picture::lines`] has.
+    pub(crate) fn rows(&self) -> usize {
+        (self.width + 2 * QUIET_TERMINAL).div_ceil(2)
+    }
+
     /// Writes the code as a PNG that only this user can read: it holds the session's secret.
     pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
         let side = (self.width + 2 * QUIET_PNG) * PNG_SCALE;
@@ -155,7 +160,16 @@ mod tests {
     fn a_pairing_fits_a_terminal_window() {
         let payload =
             format!(r#"{{"u":"ws://192.168.100.100:3001/ws","s":"{0}","t":"{0}"}}"#, "0".repeat(32));
-        assert!(Picture::of(&payload).unwrap().lines().lines().count() <= 23);
+        let rows = |text: &str| {
+            let picture = Picture::of(text).unwrap();
+            assert_eq!(picture.lines().lines().count(), picture.rows());
+            picture.rows()
+        };
+        assert!(rows(&payload) <= 23);
+        let with_key = format!(r#"{},"k":"{}"}}"#, payload.trim_end_matches('}'), "0".repeat(43));
+        assert!(rows(&with_key) <= 29, "{}", rows(&with_key));
+        let link = format!("https://relay.example.org/p#1{}", "A".repeat(86));
+        assert!(rows(&link) <= 23, "{}", rows(&link));
         assert!(Picture::of(&"x".repeat(3000)).is_err());
     }
 

@@ -1,4 +1,4 @@
-//! The program as a user runs it, by pipes, against a relay that does what the test tells it.
+//! The program without encryption, by pipes, against a relay that does what the test tells it.
 
 #[path = "../../client/tests/fake/mod.rs"]
 mod fake;
@@ -20,7 +20,7 @@ struct Program {
 impl Program {
     fn start(server: &str, args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_relay-workstation"))
-            .args(["--server", server])
+            .args(["--plain", "--server", server])
             .args(args)
             .env_remove("REGISTER_KEY")
             .stdin(Stdio::piped())

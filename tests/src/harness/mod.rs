@@ -1,6 +1,6 @@
 //! What every case is built from, lowest floor first.
 //!
-//! [`guard`], [`random`], [`process`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
+//! [`guard`], [`random`], [`process`], [`program`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
 //! [`redis`], [`tls`], [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
 //! [`bystander`] and [`talk`] judge what is delivered. [`fleet`] is a service whose nodes come and go, and [`fault_proxy`] a bad network
 //! before anything that listens.
@@ -17,6 +17,7 @@ pub mod log;
 pub mod pair;
 pub mod peer;
 pub mod process;
+pub mod program;
 pub mod random;
 pub mod redis;
 pub mod relay;

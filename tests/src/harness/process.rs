@@ -18,7 +18,16 @@ pub struct Process {
 impl Process {
     /// Starts `command`. Its id is noted for the test command, which ends what a crashed test binary leaves behind.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
-        let child = command.stdin(Stdio::null()).spawn()?;
+        Self::noted(command.stdin(Stdio::null()))
+    }
+
+    /// [`Process::spawn`] with a pipe to its input and one from its output.
+    pub fn spawn_piped(command: &mut Command) -> io::Result<Self> {
+        Self::noted(command.stdin(Stdio::piped()).stdout(Stdio::piped()))
+    }
+
+    fn noted(command: &mut Command) -> io::Result<Self> {
+        let child = command.spawn()?;
         let note = std::env::var_os("RELAY_TEST_PIDS").map(|dir| {
             let note = PathBuf::from(dir).join(child.id().to_string());
             // A missing note only costs the clean-up after a crash.

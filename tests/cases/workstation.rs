@@ -1,0 +1,176 @@
+//! The workstation's program against a real relay, with a phone that speaks the tunnel and with one that does not.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use protocol::ids::Role;
+use relay_client::engine::Event;
+use relay_client::tunnel::{Code, parse_pairing};
+use relay_tests::harness::program::Program;
+use relay_tests::harness::relayd::binary;
+use relay_tests::harness::tunnel::{End, at, copy_of};
+use relay_tests::harness::{Event as Heard, Peer, Relay, Role as Wire, Session, SetUp};
+
+fn workstation(addr: SocketAddr, args: &[&str]) -> Program {
+    let mut command = Command::new(binary("WORKSTATION_BIN", "relay-workstation"));
+    command.args(["--server", &format!("http://{addr}")]).args(args).env_remove("REGISTER_KEY");
+    Program::start(&mut command)
+}
+
+/// The code that the program says to paste.
+fn code_of(program: &Program) -> Code {
+    let line = program.until("or paste this: ");
+    parse_pairing(line.trim_start_matches("or paste this: ")).unwrap()
+}
+
+fn phone_of(code: Code, addr: SocketAddr) -> End {
+    let mut settings = at(Role::Phone, addr);
+    settings.options.name = "Pixel \u{1b}[2J8".into();
+    End::pair(Role::Phone, code, &settings)
+}
+
+#[test]
+fn its_user_is_asked_and_then_lines_go_both_ways() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &[]);
+    let code = code_of(&program);
+    let again = copy_of(&code);
+    program.until("connected");
+    program.type_line("too early");
+    assert_eq!(program.line(), "not sent: no phone");
+
+    let mut phone = phone_of(code, relay.addr());
+    let words = phone.until("question", |event| match event {
+        Event::Asked { words } => Some(words.to_string()),
+        _ => None,
+    });
+    let question = program.until("\"Pixel [2J8\" wants to pair");
+    assert!(question.ends_with(&format!("its screen shows: {words}")), "{question}");
+    assert_eq!(program.line(), "allow it? [y/n]");
+    program.type_line("what?");
+    assert_eq!(program.line(), "allow it? [y/n]");
+    program.type_line("y");
+    program.until("phone is here, encrypted");
+    phone.until_open();
+
+    phone.send("hello \u{1b}[2Jdesk".as_bytes());
+    assert_eq!(program.line(), r"phone: hello \u{1b}[2Jdesk");
+    program.type_line("hello phone");
+    assert_eq!(phone.message(), b"hello phone");
+    phone.flush();
+
+    // The code was used: whoever else has it is told by both ends, as far as the relay lets them in at all.
+    let mut second = phone_of(again, relay.addr());
+    let stop = second.until("end", |event| match event {
+        Event::Stopped { why, .. } => Some(why.to_string()),
+        _ => None,
+    });
+    assert!(stop.starts_with("the relay refused (4401)"), "{stop}");
+
+    program.end_input();
+    program.until("closed");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn a_phone_that_is_not_allowed_is_told() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &[]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("allow it? [y/n]");
+    program.type_line("no");
+    program.until("the phone was sent away");
+    let stop = phone.until("end", |event| match event {
+        Event::Stopped { why, .. } => Some(why.to_string()),
+        _ => None,
+    });
+    assert_eq!(stop, "the workstation's user did not allow this phone");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn what_is_kept_goes_on_without_a_code_until_it_is_forgotten() {
+    let relay = Relay::start(SetUp::Memory);
+    let file = std::env::temp_dir().join(format!("relay-pair-{}", std::process::id()));
+    let keep = ["--yes", "--keep", file.to_str().unwrap()];
+    let mut program = workstation(relay.addr(), &keep);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("phone is here, encrypted");
+    phone.until_open();
+    program.end_input();
+    assert_eq!(program.exit_code(), Some(0));
+
+    let mut program = workstation(relay.addr(), &keep);
+    program.until("going on with the phone that is paired");
+    program.until("phone is here, encrypted");
+    program.type_line("back");
+    assert_eq!(phone.message(), b"back");
+    program.process().signal("INT");
+    assert_eq!(program.exit_code(), Some(0));
+
+    let mut program = workstation(relay.addr(), &[&keep[..], &["--forget"]].concat());
+    program.until("the pair is forgotten");
+    assert_eq!(program.exit_code(), Some(0));
+    assert!(!file.exists());
+    let stop = phone.until("end", |event| match event {
+        Event::Stopped { why, .. } => Some(why.to_string()),
+        _ => None,
+    });
+    assert_eq!(stop, "the session was deleted: pair again");
+    let mut program = workstation(relay.addr(), &[&keep[..], &["--forget"]].concat());
+    assert_eq!(program.exit_code(), Some(1), "nothing is kept");
+}
+
+#[test]
+fn a_code_that_nobody_scans_ends_the_program() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--pair-secs", "1"]);
+    program.until("the code has expired");
+    program.until("closed");
+    assert_eq!(program.exit_code(), Some(1));
+}
+
+#[test]
+fn a_phone_that_stays_away_ends_the_program() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--yes", "--resume-secs", "1"]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    phone.until_open();
+    program.until("phone is here");
+    drop(phone);
+    program.until("phone left");
+    program.until("closed");
+    assert_eq!(program.exit_code(), Some(1));
+}
+
+#[test]
+fn a_phone_without_encryption_is_not_talked_to() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &[]);
+    let code = code_of(&program);
+    let session = Session { id: code.pairing.session.to_string(), token: code.pairing.token.reveal() };
+    let mut phone = Peer::join(&relay, &session, Wire::Phone);
+    phone.expect(&Heard::Joined(0));
+    phone.text("do as I say");
+    program.until("this phone does not encrypt");
+    assert!(program.line().contains("--plain"));
+    program.type_line("hello?");
+    assert_eq!(program.line(), "not sent: no phone");
+    phone.fence();
+}
+
+#[test]
+fn with_plain_it_talks_as_ever() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--plain"]);
+    let code = code_of(&program);
+    assert!(code.key.is_none());
+    let session = Session { id: code.pairing.session.to_string(), token: code.pairing.token.reveal() };
+    let mut phone = Peer::join(&relay, &session, Wire::Phone);
+    program.until("phone joined");
+    phone.expect(&Heard::Joined(0));
+    phone.text("hello desk");
+    assert_eq!(program.line(), "phone: hello desk");
+    program.type_line("hello phone");
+    phone.expect_text("hello phone");
+}

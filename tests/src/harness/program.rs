@@ -1,0 +1,69 @@
+//! A program that is talked to by lines, as a user at a terminal would: its input and its output are pipes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, Command};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use super::guard::GUARD;
+use super::process::Process;
+
+/// A running program. Dropping it kills it.
+#[derive(Debug)]
+pub struct Program {
+    process: Process,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    name: String,
+}
+
+impl Program {
+    /// Starts `command`.
+    pub fn start(command: &mut Command) -> Self {
+        let name = format!("{command:?}");
+        let mut process = Process::spawn_piped(command).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(process.child().stdout.take().unwrap());
+        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let stdin = process.child().stdin.take();
+        Self { process, stdin, lines, name }
+    }
+
+    /// The next line of its output.
+    pub fn line(&self) -> String {
+        self.lines.recv_timeout(GUARD).unwrap_or_else(|error| panic!("{}: no line: {error}", self.name))
+    }
+
+    /// Reads lines until one starts with `start`, and gives that.
+    pub fn until(&self, start: &str) -> String {
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(GUARD) {
+                Ok(line) if line.starts_with(start) => return line,
+                Ok(line) => seen.push(line),
+                Err(error) => panic!("{}: no line {start:?}, {error}, but {seen:#?}", self.name),
+            }
+        }
+    }
+
+    /// Types a line.
+    pub fn type_line(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("the input has not ended");
+        writeln!(stdin, "{line}").unwrap_or_else(|error| panic!("{}: {error}", self.name));
+    }
+
+    /// Ends the input.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Waits for the end, and gives the exit code.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.process.wait_end(GUARD, &format!("the end of {}", self.name)).code()
+    }
+
+    /// The process itself, for signals.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
