@@ -9,7 +9,7 @@ use relay_client::Endpoint;
 
 use crate::args::{Args, Vs};
 use crate::frame;
-use crate::scenario::{Case, Connect, Growth, Idle, Mixed, Scenario, SlowReader, What};
+use crate::scenario::{Case, Connect, Growth, Idle, Mixed, Scenario, Sealed, SlowReader, What};
 
 /// One run of the program.
 #[derive(Debug)]
@@ -182,6 +182,17 @@ fn cases_of(scenario: Scenario, args: &Args) -> anyhow::Result<Vec<Case>> {
             let few = Workload { pairs: PUBLISHED_PAIRS.min(many.pairs.div_ceil(2)), ..many };
             Ok(vec![case(What::Growth(Growth { few, many }), 0.5, 2.0)])
         }
+        Scenario::Sealed => {
+            let asked = args.size.map(|size| size as usize);
+            let sizes = asked.map_or(vec![SIZE, SEALED_SIZE], |size| vec![size]);
+            sizes
+                .into_iter()
+                .map(|size| {
+                    ensure!(size >= 8, "--size {size} is too small: a message carries its number in 8 bytes");
+                    Ok(case(What::Sealed(Sealed { size }), 0.5, 3.0))
+                })
+                .collect()
+        }
     }
 }
 
@@ -201,6 +212,7 @@ const STANDARD_REDIS: [(Mode, Pace); 2] =
 const SIZE: usize = 200;
 const LARGE_SIZE: usize = 1 << 20;
 const STUCK_SIZE: usize = 16 << 10;
+const SEALED_SIZE: usize = 16 << 10;
 
 /// A quiet pair sends a frame in so many seconds.
 const QUIET_SECS: usize = 3;

@@ -4,6 +4,7 @@ mod connect;
 mod growth;
 mod idle;
 mod mixed;
+mod sealed;
 mod slow_reader;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub(crate) use self::connect::Connect;
 pub(crate) use self::growth::Growth;
 pub(crate) use self::idle::Idle;
 pub(crate) use self::mixed::Mixed;
+pub(crate) use self::sealed::Sealed;
 pub(crate) use self::slow_reader::SlowReader;
 
 /// What the command line asks for by name.
@@ -42,6 +44,8 @@ pub(crate) enum Scenario {
     SlowReader,
     /// Few pairs and many at the same rate: what a pair more costs
     Growth,
+    /// One pair of clients with the tunnel and without it
+    Sealed,
 }
 
 /// One thing that is measured.
@@ -62,6 +66,7 @@ pub(crate) enum What {
     Mixed(Mixed),
     SlowReader(SlowReader),
     Growth(Growth),
+    Sealed(Sealed),
 }
 
 impl Case {
@@ -82,6 +87,7 @@ impl Case {
             What::Mixed(mixed) => mixed.measure(self.timing, target, interrupted),
             What::SlowReader(slow) => slow.measure(self.timing, target, interrupted),
             What::Growth(growth) => growth.measure(self.timing, target, interrupted),
+            What::Sealed(sealed) => sealed.measure(self.timing, target, interrupted),
         }
     }
 
@@ -100,7 +106,7 @@ impl Case {
 
     /// It needs sessions, which the floor does not have.
     pub fn needs_relay(&self) -> bool {
-        matches!(self.what, What::Idle(_) | What::Connect(_))
+        matches!(self.what, What::Idle(_) | What::Connect(_) | What::Sealed(_))
     }
 }
 
@@ -120,6 +126,7 @@ impl fmt::Display for What {
             What::Mixed(mixed) => mixed.fmt(f),
             What::SlowReader(slow) => slow.fmt(f),
             What::Growth(growth) => growth.fmt(f),
+            What::Sealed(sealed) => sealed.fmt(f),
         }
     }
 }
