@@ -143,6 +143,7 @@ impl<A: App> Driver<A> {
             }
             Action::Unlink => self.app.on_unlink(),
             Action::Tell(event) => self.app.tell(event),
+            Action::Deliver(bytes) => self.app.on_binary(bytes),
             Action::CloseWhenWritten => {
                 if let Some(connection) = &mut self.connection {
                     connection.close_when_written();

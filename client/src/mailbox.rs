@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tungstenite::Message;
+use tungstenite::{Bytes, Message};
 
 use crate::driver::Wake;
 use crate::driver::app::App;
@@ -194,6 +194,10 @@ impl App for Arc<Mailbox> {
         let unsent = self.lock().outbox.shut_and_drop(Gate::NotLinked);
         self.room.notify_all();
         self.tell(Event::Left { unsent });
+    }
+
+    fn on_binary(&mut self, bytes: Bytes) {
+        self.tell(Event::Binary(bytes.into()));
     }
 
     /// Plain frames have no other session to go to.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use protocol::close::CloseCode;
 use protocol::ids::{Role, SessionId, Token};
 use protocol::message::{Frame, HEARTBEAT, Hello, InstanceClaim, KillReason, ServerMessage};
+use tungstenite::Bytes;
 
 use crate::event::{Event, Lost, Stop};
 use backoff::Backoff;
@@ -54,7 +55,7 @@ pub(crate) enum Input {
     /// The relay sent this text.
     Message(ServerMessage),
     /// The relay sent a bare binary message (raw mode).
-    Binary(Vec<u8>),
+    Binary(Bytes),
     /// Bytes came, or nobody listened for them.
     Heard,
     /// The relay's close frame came.
@@ -96,6 +97,8 @@ pub(crate) enum Action {
     Unlink,
     /// Tell the app.
     Tell(Event),
+    /// Give this bare binary message to the app.
+    Deliver(Bytes),
     /// Write what was accepted, then close with 1000.
     CloseWhenWritten,
     /// Drop the connection, or the connect, without a word.
@@ -189,7 +192,7 @@ impl Session {
         match input {
             Input::Connected => self.on_connected(now),
             Input::Message(message) => self.on_message(message, now),
-            Input::Binary(bytes) => self.on_frame(Event::Binary(bytes)),
+            Input::Binary(bytes) => self.on_binary(bytes),
             Input::Heard => self.on_heard(now),
             Input::Closed(code) => self.on_closed(code, now),
             Input::Lost(why) => self.on_lost(why, false, now),
@@ -298,9 +301,19 @@ impl Session {
     }
 
     fn on_frame(&mut self, event: Event) {
-        if matches!(self.state, State::Linked(_) | State::Closing { linked: true, .. }) {
+        if self.is_linked() {
             self.actions.push_back(Action::Tell(event));
         }
+    }
+
+    fn on_binary(&mut self, bytes: Bytes) {
+        if self.is_linked() {
+            self.actions.push_back(Action::Deliver(bytes));
+        }
+    }
+
+    fn is_linked(&self) -> bool {
+        matches!(self.state, State::Linked(_) | State::Closing { linked: true, .. })
     }
 
     fn on_heard(&mut self, now: Instant) {

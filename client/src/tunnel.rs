@@ -204,10 +204,16 @@ impl Tunnel {
     }
 
     fn take_record(&mut self, sealed: &[u8]) -> Result<(), Fault> {
+        let Some(live) = &mut self.core.live else { return Ok(()) };
+        let mut plaintext = std::mem::take(&mut self.core.opened);
+        let done = live.open(sealed, &mut plaintext).and_then(|()| self.take_plaintext(&plaintext));
+        self.core.opened = plaintext;
+        done
+    }
+
+    fn take_plaintext(&mut self, plaintext: &[u8]) -> Result<(), Fault> {
         let Tunnel { core, side } = self;
-        let Some(live) = &mut core.live else { return Ok(()) };
-        let plaintext = live.open(sealed)?;
-        let record = record::Record::parse(&plaintext)?;
+        let record = record::Record::parse(plaintext)?;
         match side {
             Side::Phone(phone) => {
                 phone.on_record(core, &record)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tungstenite::Message;
+use tungstenite::{Bytes, Message};
 
 use crate::event::{Event, Stop};
 use crate::session::Input;
@@ -31,6 +31,9 @@ pub(crate) trait App {
 
     /// Something else happened; never `Joined`, `Left` or `Stopped`.
     fn tell(&mut self, event: Event);
+
+    /// A bare binary message came.
+    fn on_binary(&mut self, bytes: Bytes);
 
     /// The relay does not know the session (any more): the machine waits for an answer through `poll_input`.
     fn on_session_gone(&mut self, why: Stop);

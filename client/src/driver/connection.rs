@@ -95,7 +95,7 @@ impl Connection {
                 Ok(message) => Input::Message(message),
                 Err(error) => Input::Impossible(Stop::NotARelay(error.to_string())),
             }),
-            Ok(Message::Binary(bytes)) => Received::Input(Input::Binary(bytes.into())),
+            Ok(Message::Binary(bytes)) => Received::Input(Input::Binary(bytes)),
             Ok(Message::Close(frame)) => {
                 // Our answer is queued already; the relay does not wait for it for long.
                 let _ = self.socket.flush();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use protocol::message::KillReason;
-use tungstenite::Message;
+use tungstenite::{Bytes, Message};
 
 use super::chores::{Chore, Registrar};
 use super::clock::SleepWatch;
@@ -260,10 +260,8 @@ impl App for Side {
                 self.registrations = 0;
                 self.tell_in(State::Waiting, Event::Connected);
             }
-            Happened::Binary(bytes) => {
-                let now = self.now();
-                self.shared.lock().tunnel.on_message(&bytes, now);
-            }
+            // In an envelope: from a peer without raw mode.
+            Happened::Binary(_) => self.on_plain_peer(),
             Happened::Text(text) => self.take_plain(text),
             Happened::Reconnecting { after, why } => {
                 self.tell_in(State::Connecting, Event::Reconnecting { after, why });
@@ -271,6 +269,11 @@ impl App for Side {
             // The machine tells of these by calls of their own.
             Happened::Joined { .. } | Happened::Left { .. } | Happened::Stopped { .. } => {}
         }
+    }
+
+    fn on_binary(&mut self, bytes: Bytes) {
+        let now = self.now();
+        self.shared.lock().tunnel.on_message(&bytes, now);
     }
 
     fn on_session_gone(&mut self, why: Stop) {

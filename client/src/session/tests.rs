@@ -127,7 +127,7 @@ fn from_connect_to_link_and_back() {
     assert_eq!(bench.on(joined(3)), [link(3)]);
     assert_eq!(bench.on(joined(3)), [], "the link stands already");
     assert_eq!(bench.on(text("a")), [Action::Tell(Event::Text("a".into()))]);
-    assert_eq!(bench.on(Input::Binary(vec![1])), [Action::Tell(Event::Binary(vec![1]))]);
+    assert_eq!(bench.on(Input::Binary(vec![1].into())), [Action::Deliver(vec![1].into())]);
     assert_eq!(bench.on(left()), [Action::Unlink]);
     assert_eq!(bench.on(left()), []);
     assert_eq!(bench.on(text("late")), []);

@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::event::Fault;
 use super::limits::{KEYS_AGE_GRACE, KEYS_AGE_MAX, RECORDS_GRACE, RECORDS_MAX};
 use super::noise::{Keys, NoiseError};
@@ -22,6 +24,8 @@ pub(super) struct Connection {
     /// Messages may go both ways.
     pub(super) open: bool,
     due: VecDeque<Due>,
+    /// Where records are written before they are sealed; kept for its room.
+    plaintext: Zeroizing<Vec<u8>>,
     sealed: u64,
     opened: u64,
     since: Duration,
@@ -41,7 +45,17 @@ pub(super) enum Due {
 impl Connection {
     /// Not open yet; nothing was sealed or opened.
     pub(super) fn new(c: Tag, keys: Keys, since: Duration) -> Self {
-        Connection { c, keys, greeted: false, open: false, due: VecDeque::new(), sealed: 0, opened: 0, since }
+        Connection {
+            c,
+            keys,
+            greeted: false,
+            open: false,
+            due: VecDeque::new(),
+            plaintext: Zeroizing::default(),
+            sealed: 0,
+            opened: 0,
+            since,
+        }
     }
 
     /// What names it on the wire.
@@ -67,20 +81,20 @@ impl Connection {
 
     /// Seals a record into a message for the wire.
     pub(super) fn seal(&mut self, record: &Record<'_>) -> Result<Vec<u8>, Fault> {
-        let plaintext = record.to_bytes();
-        let mut message = wire::record_head(self.c, plaintext.len());
-        self.keys.seal(&plaintext, &mut message).map_err(|NoiseError| Fault::WornOut)?;
+        self.plaintext.clear();
+        record.write(&mut self.plaintext);
+        let mut message = wire::record_head(self.c, self.plaintext.len());
+        self.keys.seal(&self.plaintext, &mut message).map_err(|NoiseError| Fault::WornOut)?;
         self.sealed += 1;
         self.check_records()?;
         Ok(message)
     }
 
-    /// Opens what came sealed.
-    pub(super) fn open(&mut self, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
-        let plaintext = self.keys.open(sealed).map_err(|NoiseError| Fault::Unopenable)?;
+    /// Opens what came sealed, into `plaintext`, whose former contents are gone.
+    pub(super) fn open(&mut self, sealed: &[u8], plaintext: &mut Vec<u8>) -> Result<(), Fault> {
+        self.keys.open(sealed, plaintext).map_err(|NoiseError| Fault::Unopenable)?;
         self.opened += 1;
-        self.check_records()?;
-        Ok(plaintext)
+        self.check_records()
     }
 
     fn check_records(&self) -> Result<(), Fault> {

@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::clock::Clock;
 use super::connection::{Connection, Due};
 use super::entropy::{Entropy, draw};
@@ -27,6 +29,8 @@ pub(super) struct Core {
     pub(super) has_opened: bool,
     /// What the phone calls itself.
     pub(super) name: String,
+    /// Where records are opened; kept for its room.
+    pub(super) opened: Zeroizing<Vec<u8>>,
     clear: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
     /// The app was told `Full` and not yet `Room`.
@@ -58,6 +62,7 @@ impl Core {
             stream: Stream::new(epoch, window),
             has_opened: false,
             name,
+            opened: Zeroizing::default(),
             clear: VecDeque::new(),
             events: VecDeque::new(),
             wants_room: false,

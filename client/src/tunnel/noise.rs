@@ -108,12 +108,12 @@ impl Keys {
         Ok(())
     }
 
-    /// Opens what the other side sealed next.
-    pub(super) fn open(&mut self, sealed: &[u8]) -> Result<Vec<u8>, NoiseError> {
-        let mut plaintext = vec![0; sealed.len()];
-        let len = self.transport.read_message(sealed, &mut plaintext)?;
+    /// Opens what the other side sealed next, into `plaintext`, whose former contents are gone.
+    pub(super) fn open(&mut self, sealed: &[u8], plaintext: &mut Vec<u8>) -> Result<(), NoiseError> {
+        plaintext.resize(sealed.len(), 0);
+        let len = self.transport.read_message(sealed, plaintext)?;
         plaintext.truncate(len);
-        Ok(plaintext)
+        Ok(())
     }
 }
 

@@ -90,35 +90,44 @@ pub(super) fn parse_answer(payload: &[u8]) -> Result<(ResumeState, Option<PairKe
 }
 
 impl<'a> Record<'a> {
-    /// The record's plaintext.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    /// Appends the record's plaintext to `out`.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Record::Data { number, ack, fin, bytes } => {
-                let mut out = Vec::with_capacity(DATA_HEAD + bytes.len());
+                out.reserve(DATA_HEAD + bytes.len());
                 out.push(DATA);
                 out.extend_from_slice(&number.to_be_bytes());
                 out.extend_from_slice(&ack.to_be_bytes());
                 out.push(u8::from(*fin));
                 out.extend_from_slice(bytes);
-                out
             }
-            Record::Ack { ack } => with_number(ACK, *ack),
-            Record::Ping { token } => with_number(PING, *token),
-            Record::Pong { token } => with_number(PONG, *token),
-            Record::Close { last } => with_number(CLOSE, *last),
+            Record::Ack { ack } => with_number(ACK, *ack, out),
+            Record::Ping { token } => with_number(PING, *token, out),
+            Record::Pong { token } => with_number(PONG, *token, out),
+            Record::Close { last } => with_number(CLOSE, *last, out),
             Record::Hello { state, name } => {
-                let mut out = vec![HELLO];
-                state.write(&mut out);
+                out.push(HELLO);
+                state.write(out);
                 out.extend_from_slice(name.as_bytes());
-                out
             }
-            Record::Welcome { place: None } => vec![WELCOME],
-            Record::Welcome { place: Some(place) } => {
-                [&[WELCOME], place.session.as_bytes().as_slice(), &token_bytes(&place.token)].concat()
+            Record::Welcome { place } => {
+                out.push(WELCOME);
+                if let Some(place) = place {
+                    out.extend_from_slice(place.session.as_bytes());
+                    out.extend_from_slice(&token_bytes(&place.token));
+                }
             }
-            Record::Settled => vec![SETTLED],
-            Record::Denied => vec![DENIED],
+            Record::Settled => out.push(SETTLED),
+            Record::Denied => out.push(DENIED),
         }
+    }
+
+    /// The record's plaintext.
+    #[cfg(test)]
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out
     }
 
     /// Reads a record's plaintext.
@@ -175,8 +184,9 @@ fn token_bytes(token: &Token) -> [u8; 16] {
     SessionId::parse(&digits).map_or([0; 16], |id| *id.as_bytes())
 }
 
-fn with_number(kind: u8, number: u64) -> Vec<u8> {
-    [&[kind], number.to_be_bytes().as_slice()].concat()
+fn with_number(kind: u8, number: u64, out: &mut Vec<u8>) {
+    out.push(kind);
+    out.extend_from_slice(&number.to_be_bytes());
 }
 
 fn name_of(kind: u8) -> &'static str {
