@@ -18,7 +18,16 @@ pub struct Process {
 impl Process {
     /// Starts `command`. Its id is noted for the test command, which ends what a crashed test binary leaves behind.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
-        let child = command.stdin(Stdio::null()).spawn()?;
+        Self::spawn_as_it_is(command.stdin(Stdio::null()))
+    }
+
+    /// The same for a child that is typed to: its input is a pipe.
+    pub fn spawn_typed(command: &mut Command) -> io::Result<Self> {
+        Self::spawn_as_it_is(command.stdin(Stdio::piped()))
+    }
+
+    fn spawn_as_it_is(command: &mut Command) -> io::Result<Self> {
+        let child = command.spawn()?;
         let note = std::env::var_os("RELAY_TEST_PIDS").map(|dir| {
             let note = PathBuf::from(dir).join(child.id().to_string());
             // A missing note only costs the clean-up after a crash.
