@@ -19,7 +19,7 @@ failed. A failing stage does not keep the others from running.
   --help    this
 
 Needs Rust and python3, and node (20 or newer) for the second implementation of the tunnel, which is skipped without.
-Installs redis-server and python3-venv if it may (apt-get as root or with sudo, or brew).
+Installs redis-server, gcc and python3-venv if it may (apt-get as root or with sudo, or brew).
 RELAY_TEST_REDIS_URL names a Redis to use instead of a private one.
 EOF
 }
@@ -129,6 +129,7 @@ has_node() { node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1
 prepare() {
     local missing=() as_root=()
     command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v cc >/dev/null || missing+=(gcc libc6-dev)
     has_venv || missing+=(python3-venv)
     [ ${#missing[@]} -gt 0 ] || return 0
     [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
@@ -137,6 +138,7 @@ prepare() {
         "${as_root[@]+"${as_root[@]}"}" apt-get update -q
         "${as_root[@]+"${as_root[@]}"}" apt-get install -qy --no-install-recommends "${missing[@]}"
     elif command -v brew >/dev/null; then
+        # The compiler is Apple's own: `xcode-select --install`.
         brew install redis python3
     else
         echo "please install: ${missing[*]}" >&2

@@ -235,7 +235,7 @@ impl Engine {
     /// Waits until the other app has taken every message that was accepted, at most `timeout`.
     ///
     /// # Errors
-    /// It has not, or the engine has stopped.
+    /// It has not, or the engine has stopped: then at once.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let deadline = Instant::now().checked_add(timeout);
         let mut inner = self.shared.lock();
@@ -244,10 +244,12 @@ impl Engine {
             if unacknowledged == 0 {
                 return Ok(());
             }
+            // After the end nothing is acknowledged any more, and nobody would end the wait.
             let is_over = inner.state == State::Stopped;
             let waited;
-            (inner, waited) = self.shared.wait_for_progress(inner, deadline);
-            if is_over || !waited {
+            (inner, waited) =
+                if is_over { (inner, false) } else { self.shared.wait_for_progress(inner, deadline) };
+            if !waited {
                 return Err(FlushError { unacknowledged });
             }
         }

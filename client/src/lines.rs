@@ -60,7 +60,7 @@ pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
         EngineEvent::Ask { name, words } => {
             format!("\"{}\" wants to pair; its screen shows: {words}", harmless(name))
         }
-        EngineEvent::Asked { words } => format!("the {other}'s user is asked; its screen shows: {words}"),
+        EngineEvent::Asked { words } => format!("the {other}'s user is asked; compare the words: {words}"),
         EngineEvent::Opened { .. } => format!("{other} is here, encrypted"),
         EngineEvent::Message(message) => match std::str::from_utf8(&message.bytes) {
             Ok(text) => format!("{other}: {}", harmless(text)),

@@ -1,63 +1,20 @@
-//! A phone in a terminal: `cargo run -p relay-mobile --example phone -- '<what the workstation said to paste>'`.
+//! A phone in a terminal: `cargo run -p relay-mobile --example phone -- [--plain] '<what the workstation said to paste>'`.
 //!
-//! Without an argument the first line of the input is the pairing code. Every further line is sent; the end of the
-//! input ends the phone.
+//! Without a code as argument the first line of the input is the code. Every further line is sent; the end of the input ends
+//! the phone. A code with a key is spoken to through the tunnel; one without, or any with `--plain`, in plain frames.
 
-use std::io::{self, BufRead, Write};
+#[path = "phone/plain.rs"]
+mod plain;
+#[path = "phone/tunnel.rs"]
+mod tunnel;
+
+use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
-use std::time::Duration;
 
-use protocol::ids::Role;
-use relay_client::Event;
-use relay_mobile::lines::{LineError, event_line, read_line, refusal_line};
-use relay_mobile::{Listener, Lost, Phone, Stop, connect, parse_pairing};
+use relay_mobile::lines::{LineError, read_line};
+use relay_mobile::{engine, parse_pairing};
 
-/// Prints each event as one line; says how it ended.
-struct Printer {
-    ended: Sender<bool>,
-}
-
-impl Printer {
-    fn print(&self, event: &Event) {
-        print_line(&event_line(event, Role::Workstation));
-    }
-}
-
-impl Listener for Printer {
-    fn connected(&mut self) {
-        self.print(&Event::Connected);
-    }
-
-    fn joined(&mut self, missed: u64) {
-        self.print(&Event::Joined { missed });
-    }
-
-    fn left(&mut self, unsent: usize) {
-        self.print(&Event::Left { unsent });
-    }
-
-    fn text(&mut self, text: String) {
-        self.print(&Event::Text(text));
-    }
-
-    fn binary(&mut self, bytes: Vec<u8>) {
-        self.print(&Event::Binary(bytes));
-    }
-
-    fn reconnecting(&mut self, after: Duration, why: Lost) {
-        self.print(&Event::Reconnecting { after, why });
-    }
-
-    fn stopped(&mut self, why: Stop, unsent: usize) {
-        let well = why == Stop::Closed;
-        self.print(&Event::Stopped { why, unsent });
-        // Nobody waits any more if the program is ending by itself.
-        let _ = self.ended.send(well);
-    }
-}
+type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     match run() {
@@ -71,31 +28,40 @@ fn main() -> ExitCode {
 }
 
 /// True if the phone ended because it was asked to.
-fn run() -> Result<bool, Box<dyn std::error::Error>> {
-    let mut input = io::stdin().lock();
-    let payload = match std::env::args().nth(1) {
-        Some(payload) => payload,
-        None => read_line(&mut input)?.ok_or("paste the pairing code as the argument or the first line")?,
+fn run() -> Result<bool, Failure> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wants_plain = arguments.iter().any(|argument| argument == "--plain");
+    arguments.retain(|argument| argument != "--plain");
+    let text = match arguments.pop() {
+        Some(text) => text,
+        None => {
+            let first = read_line(&mut io::stdin().lock())?;
+            first.ok_or("paste the pairing code as the argument or the first line")?
+        }
     };
-    let pairing = parse_pairing(&payload)?;
-    let (sender, ended) = channel();
-    let phone = Arc::new(connect(&pairing, Box::new(Printer { ended: sender }))?);
-    drop(input);
-    let typing = Arc::clone(&phone);
-    thread::spawn(move || send_lines(&typing, &mut io::stdin().lock()));
-    Ok(ended.recv()?)
+    if wants_plain {
+        return plain::talk(&parse_pairing(&text)?);
+    }
+    let code = engine::parse_pairing(&text)?;
+    if code.key.is_none() {
+        return Err(
+            "this code has no key, so nothing would be encrypted: pass --plain to talk all the same".into()
+        );
+    }
+    tunnel::talk(code)
 }
 
-fn send_lines(phone: &Phone, input: &mut impl BufRead) {
+/// Hands each line of the input to `send`, which may say why it was not sent; returns at the input's end.
+fn each_line(mut send: impl FnMut(String) -> Result<(), String>) {
+    let mut input = io::stdin().lock();
     loop {
-        match read_line(input) {
-            Ok(Some(line)) => {
-                if let Err(error) = phone.send_text(line) {
-                    print_line(&refusal_line(&error, Role::Workstation));
-                }
-            }
-            Ok(None) | Err(LineError::Io(_)) => return phone.close(),
-            Err(error) => print_line(&error.to_string()),
+        let outcome = match read_line(&mut input) {
+            Ok(Some(line)) => send(line),
+            Ok(None) | Err(LineError::Io(_)) => return,
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(words) = outcome {
+            print_line(&words);
         }
     }
 }

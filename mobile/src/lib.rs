@@ -1,18 +1,24 @@
 //! The phone's end for iOS and Android apps: pair with what the camera read, then send and receive.
 //!
-//! [`parse_pairing`] reads the QR code, [`connect`] starts a [`Phone`], a [`Listener`] is told what happens. The
-//! connection itself is `relay-client`'s; this crate holds nothing but its shape for apps.
+//! [`engine`] is the end-to-end encrypted tunnel: [`engine::parse_pairing`] reads the QR code, [`engine::Engine`] pairs, goes on
+//! with a kept pair, sends and is read. Apps in Swift and Kotlin reach it through the C interface of `include/relay.h`.
+//!
+//! Peers without encryption: [`parse_pairing`] reads their code, [`connect`] starts a [`Phone`], a [`Listener`] is told what
+//! happens. All of it is `relay-client`'s; this crate holds nothing but its shape for apps.
 
+mod ffi;
 mod listener;
 mod phone;
 
 pub use listener::Listener;
 pub use phone::{ConnectError, Phone, connect};
+pub use protocol::ids::Role;
 pub use protocol::message::KillReason;
 pub use protocol::qr::{Pairing, PairingError};
-pub use relay_client::{Lost, SendError, Stop, lines};
+pub use relay_client::tunnel::{Code, CodeError};
+pub use relay_client::{Endpoint, EndpointError, Lost, SendError, Stop, engine, lines};
 
-/// Reads what the camera saw or the user pasted. Does not block.
+/// Reads a code for [`connect`], which does not encrypt; a key in it is not looked at. Does not block.
 ///
 /// # Errors
 /// It is no pairing code, or a damaged one; the message says what to do.

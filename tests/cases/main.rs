@@ -44,6 +44,7 @@ mod nodes_stopped;
 mod nodes_takeover;
 mod noise;
 mod pairing;
+mod phone_programs;
 mod ping;
 mod protocol_errors;
 mod raw_mode;

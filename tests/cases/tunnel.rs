@@ -1,7 +1,9 @@
 //! The tunnel through a real relay: pairing, messages both ways, coming back.
 
+use std::time::Duration;
+
 use protocol::ids::Role;
-use relay_client::engine::{Event, State};
+use relay_client::engine::{Event, FlushError, State};
 use relay_tests::harness::tunnel::{End, Ends, Shelf, at, copy_of, fresh_code};
 use relay_tests::harness::{Relay, SetUp};
 use relay_tests::on_each_setup;
@@ -29,6 +31,20 @@ fn messages_go_both_ways_whole_and_in_order(set_up: SetUp) {
         assert_eq!(phone.message(), message(number), "{number}");
         assert_eq!(workstation.message(), message(number + 1), "{number}");
     }
+}
+
+#[test]
+fn a_flush_ends_with_its_engine() {
+    let relay = Relay::start(SetUp::Memory);
+    let Ends { workstation, phone } = Ends::through(relay.addr());
+    workstation.send(b"which the phone's app never takes");
+    workstation.engine.close();
+    // The first waits for the end, the second comes after it.
+    for _ in 0..2 {
+        assert_eq!(workstation.engine.flush(Duration::MAX), Err(FlushError { unacknowledged: 1 }));
+    }
+    assert_eq!(workstation.engine.state(), State::Stopped);
+    drop(phone);
 }
 
 fn both_ends_come_back_after_a_restart(set_up: SetUp) {

@@ -87,7 +87,7 @@ def case_both_programs_talk(relay):
     public = f"ws://{relay.address}/ws"
     with Program("workstation", "--plain", "--server", relay.url, "--public-url", public) as workstation:
         payload = shown_pairing(workstation)[1]
-        with Program("examples/phone", payload) as phone:
+        with Program("examples/phone", "--plain", payload) as phone:
             workstation.expect("phone joined")
             phone.expect("workstation joined")
             for number in range(100):
@@ -106,7 +106,7 @@ def case_the_phone_program_hears_another_hands_workstation(relay):
     payload = json.dumps({**session["qrPayload"], "u": relay.reachable(session["ws"])})
     url = relay.reachable(session["ws"])
     with Peer(url, session["sessionId"], session["token"], "workstation") as workstation:
-        with Program("examples/phone", payload) as phone:
+        with Program("examples/phone", "--plain", payload) as phone:
             workstation.expect_joined()
             phone.expect("workstation joined")
             workstation.send("spoken")

@@ -12,7 +12,8 @@ use super::event::StartError;
 use crate::net::endpoint::Endpoint;
 use crate::tunnel::{Saved, SavedError};
 
-/// An app's secret store, with room for one pair. Called on the engine's own thread, which waits for it.
+/// An app's secret store, with room for one pair. `load` is called within [`Engine::resume`](super::Engine::resume), on its
+/// thread; the others on the engine's own, which waits for them and may hold its lock: they must not call the engine.
 ///
 /// The text is one line of JSON of at most 8 KiB with the pair's key, its session and the relay's address: whoever has it
 /// is this end. No counter is in it, so an old copy does no harm.

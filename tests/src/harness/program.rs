@@ -1,7 +1,7 @@
 //! A program that is talked to by lines, as a user at a terminal would: its input and its output are pipes.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{ChildStdin, Command};
+use std::process::{ChildStdin, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -55,6 +55,13 @@ impl Program {
     /// Ends the input.
     pub fn end_input(&mut self) {
         self.stdin = None;
+    }
+
+    /// Ends the input and waits for the end: the exit status, and what it printed that nobody read.
+    pub fn finish(mut self) -> (ExitStatus, String) {
+        self.end_input();
+        let rest: Vec<String> = std::iter::from_fn(|| self.lines.recv_timeout(GUARD).ok()).collect();
+        (self.process.wait_end(GUARD, &format!("the end of {}", self.name)), rest.join("\n"))
     }
 
     /// Waits for the end, and gives the exit code.

@@ -1,0 +1,68 @@
+//! The phone in plain frames, which whoever runs the relay can read: a [`Listener`] that prints.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use relay_client::Event;
+use relay_mobile::lines::{event_line, refusal_line};
+use relay_mobile::{Listener, Lost, Pairing, Role, Stop, connect};
+
+use super::{Failure, each_line, print_line};
+
+/// Talks until the end; true if the phone was asked for it.
+pub(super) fn talk(pairing: &Pairing) -> Result<bool, Failure> {
+    let (sender, ended) = channel();
+    let phone = Arc::new(connect(pairing, Box::new(Printer { ended: sender }))?);
+    let typing = Arc::clone(&phone);
+    thread::spawn(move || {
+        each_line(|line| typing.send_text(line).map_err(|error| refusal_line(&error, Role::Workstation)));
+        typing.close();
+    });
+    Ok(ended.recv()?)
+}
+
+/// Prints each event as one line; says how it ended.
+struct Printer {
+    ended: Sender<bool>,
+}
+
+impl Printer {
+    fn print(&self, event: &Event) {
+        print_line(&event_line(event, Role::Workstation));
+    }
+}
+
+impl Listener for Printer {
+    fn connected(&mut self) {
+        self.print(&Event::Connected);
+    }
+
+    fn joined(&mut self, missed: u64) {
+        self.print(&Event::Joined { missed });
+    }
+
+    fn left(&mut self, unsent: usize) {
+        self.print(&Event::Left { unsent });
+    }
+
+    fn text(&mut self, text: String) {
+        self.print(&Event::Text(text));
+    }
+
+    fn binary(&mut self, bytes: Vec<u8>) {
+        self.print(&Event::Binary(bytes));
+    }
+
+    fn reconnecting(&mut self, after: Duration, why: Lost) {
+        self.print(&Event::Reconnecting { after, why });
+    }
+
+    fn stopped(&mut self, why: Stop, unsent: usize) {
+        let well = why == Stop::Closed;
+        self.print(&Event::Stopped { why, unsent });
+        // Nobody waits any more if the program is ending by itself.
+        let _ = self.ended.send(well);
+    }
+}
