@@ -48,7 +48,7 @@ pub enum Event {
     },
     /// The other end sends nothing any more; all it sent came before this.
     PeerClosed,
-    /// The other end, or the connection, is gone. What was accepted for sending is kept.
+    /// The other end, or the connection, is gone: after `Opened` or `PlainPeer`. What was accepted for sending is kept.
     Left {
         /// Plain texts that had been accepted and are dropped: only the tunnel can keep what is sent.
         unsent: usize,

@@ -26,6 +26,15 @@ const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How often in a row a session that is gone is asked for again.
 const REGISTRATIONS_MAX: u32 = 6;
 
+/// What the app was told of this link's peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// The tunnel stands, or stood.
+    Opened,
+    Plain,
+}
+
 /// The driver's half of an engine.
 pub(super) struct Side {
     shared: Arc<Shared>,
@@ -42,8 +51,8 @@ pub(super) struct Side {
     /// Why the session is gone, while it is asked for again; and how often that was done in a row.
     gone: Option<Stop>,
     registrations: u32,
-    /// The app knows that this link's peer speaks no tunnel.
-    told_plain: bool,
+    /// The app knows that this link's peer is there, and whether it speaks the tunnel.
+    told: Told,
 }
 
 impl Side {
@@ -68,7 +77,7 @@ impl Side {
             hidden: false,
             gone: None,
             registrations: 0,
-            told_plain: false,
+            told: Told::Nothing,
         }
     }
 
@@ -90,6 +99,7 @@ impl Side {
             Said::Ask { name, words } => self.tell_in(State::Asking, Event::Ask { name, words }),
             Said::Asked { words } => self.tell_in(State::Asking, Event::Asked { words }),
             Said::Opened { words } => {
+                self.told = Told::Opened;
                 self.tell_in(State::Open, Event::Opened { words });
                 self.shared.on_progress();
             }
@@ -146,7 +156,8 @@ impl Side {
     }
 
     fn on_plain_peer(&mut self) {
-        if !std::mem::replace(&mut self.told_plain, true) {
+        if self.told != Told::Plain {
+            self.told = Told::Plain;
             self.push(Event::PlainPeer);
         }
     }
@@ -174,13 +185,17 @@ impl Side {
             self.inputs.push_back(Input::NetworkChanged);
         }
         if forgets {
-            let done = self.keeper.forget();
-            self.shared.lock().asked.forget = Some(Forgetting::Done(done));
-            self.shared.on_progress();
+            self.forget();
         }
         if close {
             self.inputs.push_back(Input::Close);
         }
+    }
+
+    fn forget(&mut self) {
+        let done = self.keeper.forget();
+        self.shared.lock().asked.forget = Some(Forgetting::Done(done));
+        self.shared.on_progress();
     }
 
     fn take_answers(&mut self) {
@@ -236,7 +251,6 @@ impl App for Side {
 
     fn on_link(&mut self, _: u64, message_bytes_max: usize) {
         let now = self.now();
-        self.told_plain = false;
         let mut inner = self.shared.lock();
         inner.state = State::ShakingHands;
         inner.plain.open(message_bytes_max);
@@ -249,7 +263,9 @@ impl App for Side {
         inner.state = State::Waiting;
         let unsent = inner.plain.shut_and_drop(Gate::NotLinked);
         inner.tunnel.on_unlink(now);
-        self.shared.tell(&mut inner, Event::Left { unsent });
+        if std::mem::replace(&mut self.told, Told::Nothing) != Told::Nothing {
+            self.shared.tell(&mut inner, Event::Left { unsent });
+        }
         drop(inner);
         self.shared.on_progress();
     }
@@ -305,11 +321,12 @@ impl App for Side {
         inner.state = State::Stopped;
         let unacknowledged = inner.tunnel.unacknowledged();
         inner.plain.shut_and_drop(Gate::Closed);
-        if matches!(inner.asked.forget, Some(Forgetting::Asked)) {
-            inner.asked.forget = Some(Forgetting::Done(self.keeper.forget()));
-        }
+        let forgets = matches!(inner.asked.forget, Some(Forgetting::Asked));
         self.shared.tell(&mut inner, Event::Stopped { why, unacknowledged });
         drop(inner);
+        if forgets {
+            self.forget();
+        }
         self.shared.on_end();
     }
 

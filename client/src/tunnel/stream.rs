@@ -128,6 +128,10 @@ impl Stream {
     /// Nothing more will be sent but what was accepted.
     pub(super) fn close(&mut self) {
         self.closing = true;
+        // There may be no later.
+        if let Some(due_at) = &mut self.acks.due_at {
+            *due_at = Duration::ZERO;
+        }
     }
 
     /// A piece came.

@@ -82,8 +82,6 @@ pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<
         for event in events {
             match &event {
                 Event::Opened { .. } => away_since = None,
-                // One of the comings and goings before the tunnel stood.
-                Event::Left { .. } if away_since.is_some() => continue,
                 Event::Left { .. } => away_since = Some(Instant::now()),
                 Event::CodeExpired => failure = Some("nobody used the code; start again for a new one"),
                 _ => {}
