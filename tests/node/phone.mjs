@@ -1,6 +1,6 @@
 // A whole phone without packages, written from docs/tunnel.md and docs/contract.md alone.
 //
-//   node tests/node/phone.mjs CODE [--name=NAME] [--window=BYTES] [--wrong-key] [--replay-h1] [--flip]
+//   node tests/node/phone.mjs CODE [--name=NAME] [--window=BYTES] [--flip] [--wrong-key] [--replay-h1]
 //       [--lose-hello] [--lose-settled] [--turn-ms=MS]
 //
 // CODE is a pairing code as JSON or as a link, or what an earlier run said with `saved`. Commands and events are those
@@ -12,7 +12,7 @@
 //   denied                event: the workstation's user said no; the exit code is 1
 //
 // To misbehave on purpose: --wrong-key uses a key that nobody knows; --replay-h1 sends the first H1 once more when it
-// is open in its last session; --flip turns one bit of the first DATA record; --lose-hello cuts in place of the first
+// is open in its last session; --lose-hello cuts in place of the first
 // HELLO; --lose-settled leaves the first SETTLED out. --turn-ms is how long it waits for the workstation to leave, and
 // looks for it in each session, instead of 10 s.
 
@@ -48,7 +48,7 @@ class Phone extends End {
     #firstH1 = null;
 
     constructor({ code, name, window, turnMs, misuse }) {
-        super({ role: "phone", place: code.place, window, say });
+        super({ role: "phone", place: code.place, window, flips: misuse.flip, say });
         this.#name = name;
         this.#misuse = misuse;
         this.#turnMs = turnMs;
@@ -84,14 +84,6 @@ class Phone extends End {
             case tunnel.REFUSAL:
                 return this.#onRefusal(bytes);
         }
-    }
-
-    onWire(record, bytes) {
-        if (record.what === "DATA" && this.#misuse.flip) {
-            this.#misuse.flip = false;
-            bytes[bytes.length - 1] ^= 1;
-        }
-        return bytes;
     }
 
     // A session that is gone is not where the workstation is.

@@ -58,6 +58,8 @@ export class Stream {
         faultUnless(window >= WINDOW_MIN && window <= WINDOW_MAX, `a window of ${window}`);
         let dropped = null;
         if (!same(epoch, this.#known)) {
+            // Two processes' messages beside each other could be twice the window: the new one is kept waiting.
+            faultUnless(this.#whole.length === 0, "messages of the former process are not taken");
             if (!same(this.#known, NOBODY)) dropped = this.#restart();
             this.#known = epoch;
             this.#theirWindow = window;
@@ -154,8 +156,6 @@ export class Stream {
     take() {
         if (this.#whole.length === 0) return null;
         const { message, last, pieces } = this.#whole.shift();
-        // Of a process that is gone: nobody counts it any more. A real end would keep the new process waiting.
-        if (last === null) return message;
         const cost = message.length + pieces * PIECE_OVERHEAD;
         this.#held -= cost;
         this.#taken = last;
@@ -202,7 +202,6 @@ export class Stream {
         this.#inFlight = 0;
         this.#received = this.#taken = 0n;
         this.#parts = [];
-        for (const whole of this.#whole) whole.last = null;
         this.#held = 0;
         this.#owed = { cost: 0, pieces: 0, again: false };
         this.#last = null;

@@ -1,6 +1,6 @@
 // A whole workstation without packages, written from docs/tunnel.md and docs/contract.md alone.
 //
-//   node tests/node/workstation.mjs RELAY [--yes] [--stay] [--echo] [--window=BYTES] [--code-ms=MS]
+//   node tests/node/workstation.mjs RELAY [--yes] [--stay] [--echo] [--flip] [--window=BYTES] [--code-ms=MS]
 //
 // RELAY is the relay's `http://host:port`, or what an earlier run said with `saved`. Commands and events are those of
 // script.mjs, and besides:
@@ -42,7 +42,7 @@ class Workstation extends End {
     #opened = false;
 
     constructor({ place, relay, codeKey, pairKey, options }) {
-        super({ role: "workstation", place, window: Number(options.window ?? 4 << 20), say });
+        super({ role: "workstation", place, window: Number(options.window ?? 4 << 20), flips: options.flip, say });
         this.#options = options;
         this.#relay = relay;
         if (pairKey) this.#pair = { key: pairKey, name: "", answer: true };
