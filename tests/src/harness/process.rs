@@ -18,7 +18,12 @@ pub struct Process {
 impl Process {
     /// Starts `command`. Its id is noted for the test command, which ends what a crashed test binary leaves behind.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
-        let child = command.stdin(Stdio::null()).spawn()?;
+        Self::spawn_fed(command, Stdio::null())
+    }
+
+    /// [`Process::spawn`] with an input of its own.
+    pub fn spawn_fed(command: &mut Command, input: Stdio) -> io::Result<Self> {
+        let child = command.stdin(input).spawn()?;
         let note = std::env::var_os("RELAY_TEST_PIDS").map(|dir| {
             let note = PathBuf::from(dir).join(child.id().to_string());
             // A missing note only costs the clean-up after a crash.
