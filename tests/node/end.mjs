@@ -141,6 +141,8 @@ export class End {
         const dropped = this.stream.meet(state);
         if (dropped === null) return;
         this.#closedTold = false;
+        // Before it stood nothing was accepted that could be lost.
+        if (!this.#hasOpened) return;
         this.say(`restarted ${dropped}`);
     }
 
@@ -149,9 +151,11 @@ export class End {
         return readRecord(await this.live.open(bytes));
     }
 
-    /** Takes a record that both roles may send while the tunnel is open. */
-    async onOpenRecord(record) {
-        switch (record.what) {
+    /** Takes a record that both roles may send: PING and PONG behind HELLO, the others while the tunnel is open. */
+    async onCommonRecord(record) {
+        const { what } = record;
+        if (!this.isOpen && what !== "PING" && what !== "PONG") throw new Refused(FAULT, `${what} before WELCOME`);
+        switch (what) {
             case "DATA":
                 return this.stream.accept(record);
             case "ACK":
@@ -163,7 +167,7 @@ export class End {
             case "CLOSE":
                 return this.stream.onClose(record.last);
             default:
-                throw new Refused(FAULT, `${record.what} out of place`);
+                throw new Refused(FAULT, `${what} out of place`);
         }
     }
 

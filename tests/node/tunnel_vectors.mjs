@@ -160,7 +160,7 @@ async function tunnelVector() {
     const openH2 = async (message) => (await newPhone()).phone.openH2(message);
     await check("tunnel::h2_flipped_is_refused", () => refusesFlips(h2, openH2, headOr(tunnel.FAULT)));
     await check("tunnel::h2_cut_or_longer_is_refused", () =>
-        refusesLengths(h2, openH2, tunnel.DROPPED, tunnel.DROPPED));
+        refusesLengths(h2, openH2, tunnel.FAULT, tunnel.FAULT));
     const opened = await phone.openH2(h2);
     await check("tunnel::h2_is_opened", () => same(opened.payload, payload));
 

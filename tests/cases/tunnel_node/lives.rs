@@ -7,7 +7,11 @@ use relay_tests::harness::tunnel::End;
 
 use super::{Ends, both_ways_round};
 
-both_ways_round!(a_new_node_process_goes_on, a_new_engine_goes_on);
+both_ways_round!(
+    a_new_node_process_goes_on,
+    a_new_engine_goes_on,
+    a_new_process_waits_until_the_former_ones_messages_are_taken,
+);
 
 fn start_again(ends: &mut Ends, role: Role, saved: &str) {
     ends.node.kill();
@@ -64,4 +68,18 @@ fn a_new_engine_goes_on(role: Role) {
         ends.node.event("open");
         ends.talk("anew");
     }
+}
+
+fn a_new_process_waits_until_the_former_ones_messages_are_taken(role: Role) {
+    let mut ends = Ends::open(role, &[]);
+    let saved = ends.node.last("saved").unwrap();
+    ends.node.tell("send of the former process");
+    ends.node.tell("ping");
+    ends.node.event("pong");
+    // The app on the engine's side has not read it yet.
+    start_again(&mut ends, role, &saved);
+    ends.node.event("unlinked");
+    assert_eq!(ends.engine.message(), b"of the former process");
+    ends.node.event("open");
+    ends.talk("anew");
 }

@@ -43,10 +43,11 @@ fn accepts(ends: &Ends, number: u32) -> bool {
 }
 
 fn cut(ends: &mut Ends, number: u32) {
-    if number % 3 != 1 {
+    let by = number % 3;
+    if by != 1 {
         ends.net.proxy.cut();
     }
-    if number % 3 != 0 {
+    if by >= 1 {
         ends.node.tell("cut");
     }
 }
