@@ -206,13 +206,17 @@ stage "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --worksp
 stage "build" cargo build --locked --workspace --bins --examples
 # One selection of packages for all, so that nothing is built twice. Most cases wait more than they work, so more of them
 # run at once than there are cores.
-tests "unit tests, simulation and integration" cargo test --locked --no-fail-fast --workspace -- --test-threads 8
+left_out=()
+has_node || left_out=(--skip tunnel_node::)
+tests "unit tests, simulation and integration" \
+    cargo test --locked --no-fail-fast --workspace -- --test-threads 8 "${left_out[@]+"${left_out[@]}"}"
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 if has_node; then
     tests "independent tunnel" node tests/node/tunnel_vectors.mjs
     tests "independent ends of the tunnel" env RELAY_TEST_BINARIES="$target/debug" node tests/node/pair.mjs
 else
+    skip "engines against independent ends of the tunnel (tunnel_node)" "they need node, version 20 or newer"
     skip "independent tunnel" "it needs node, version 20 or newer"
     skip "independent ends of the tunnel" "they need node, version 20 or newer"
 fi

@@ -65,6 +65,7 @@ mod store_choice;
 mod takeover;
 mod takeover_limit;
 mod tunnel;
+mod tunnel_node;
 mod uneven_reader;
 mod upgrade;
 mod workstation;

@@ -13,8 +13,8 @@ const STEADY_MS = 10_000;
 const SHOWN_BYTES_MAX = 64;
 
 /**
- * One end. A role overrides `onLink`, `onUnlink`, `onMessage(bytes)`, `isOpen`, and where it needs to `onShut` and
- * `onWire`. `say(line)` is where it tells what happened.
+ * One end. A role overrides `onLink`, `onUnlink`, `onMessage(bytes)`, `isOpen`, and where it needs to `onShut`.
+ * `say(line)` is where it tells what happened; `flips` spoils the first DATA record.
  */
 export class End {
     // The records' keys of the newest confirmed handshake.
@@ -31,15 +31,19 @@ export class End {
     #wake = () => {};
     #inputs = Promise.resolve();
     #outbox = [];
+    // Whether the tunnel has stood in this session: from then on messages are taken without a connection, too.
+    #hasOpened = false;
     #closing = false;
     #holding = false;
     #closedTold = false;
     #ackTimer = null;
     #acknowledged = 0;
+    #flips;
 
-    constructor({ role, place, window, say }) {
+    constructor({ role, place, window, flips, say }) {
         this.#role = role;
         this.#window = window;
+        this.#flips = flips;
         this.place = place;
         this.say = say;
         this.stream = new Stream(window);
@@ -77,7 +81,7 @@ export class End {
         return this.#inputs;
     }
 
-    /** Takes a message of the app, which waits until the tunnel is open. */
+    /** Takes a message of the app, which waits until the tunnel is open for the first time. */
     submit(message) {
         this.#outbox.push(message);
     }
@@ -103,6 +107,7 @@ export class End {
     moveTo(place) {
         this.place = place;
         this.stream = new Stream(this.#window);
+        this.#hasOpened = false;
         this.#connection?.close();
         this.#drop();
         this.#wake();
@@ -123,7 +128,12 @@ export class End {
     }
 
     async sendRecord(record) {
-        this.send(this.onWire(record, await this.live.seal(writeRecord(record))));
+        const sealed = await this.live.seal(writeRecord(record));
+        if (record.what === "DATA" && this.#flips) {
+            this.#flips = false;
+            sealed[sealed.length - 1] ^= 1;
+        }
+        this.send(sealed);
     }
 
     /** Resumes with what the other end says of itself. */
@@ -131,6 +141,8 @@ export class End {
         const dropped = this.stream.meet(state);
         if (dropped === null) return;
         this.#closedTold = false;
+        // Before it stood nothing was accepted that could be lost.
+        if (!this.#hasOpened) return;
         this.say(`restarted ${dropped}`);
     }
 
@@ -139,9 +151,11 @@ export class End {
         return readRecord(await this.live.open(bytes));
     }
 
-    /** Takes a record that both roles may send while the tunnel is open. */
-    async onOpenRecord(record) {
-        switch (record.what) {
+    /** Takes a record that both roles may send: PING and PONG behind HELLO, the others while the tunnel is open. */
+    async onCommonRecord(record) {
+        const { what } = record;
+        if (!this.isOpen && what !== "PING" && what !== "PONG") throw new Refused(FAULT, `${what} before WELCOME`);
+        switch (what) {
             case "DATA":
                 return this.stream.accept(record);
             case "ACK":
@@ -153,17 +167,12 @@ export class End {
             case "CLOSE":
                 return this.stream.onClose(record.last);
             default:
-                throw new Refused(FAULT, `${record.what} out of place`);
+                throw new Refused(FAULT, `${what} out of place`);
         }
     }
 
     /** What the app does with a message beyond telling of it. */
     onApp(_message) {}
-
-    /** What goes out in a record's place. */
-    onWire(_record, bytes) {
-        return bytes;
-    }
 
     /** The relay closed for good. True if there is another place to go to. */
     onShut(_ended) {
@@ -221,12 +230,14 @@ export class End {
 
     async #drain() {
         this.#deliver();
-        if (!this.isOpen || this.#stopped) return;
+        this.#hasOpened ||= this.isOpen;
+        if (!this.#hasOpened || this.#stopped) return;
         for (const message of this.#outbox.splice(0)) {
             if (message.length > this.stream.limit) this.say(`too-large ${this.stream.limit}`);
             else this.stream.send(message);
         }
         if (this.#closing) this.stream.close();
+        if (!this.isOpen) return;
         for (let record = this.stream.pollRecord(); record; record = this.stream.pollRecord()) {
             await this.sendRecord(record);
         }

@@ -1,6 +1,6 @@
 // A whole phone without packages, written from docs/tunnel.md and docs/contract.md alone.
 //
-//   node tests/node/phone.mjs CODE [--name=NAME] [--window=BYTES] [--wrong-key] [--replay-h1] [--flip]
+//   node tests/node/phone.mjs CODE [--name=NAME] [--window=BYTES] [--flip] [--wrong-key] [--replay-h1]
 //       [--lose-hello] [--lose-settled] [--turn-ms=MS]
 //
 // CODE is a pairing code as JSON or as a link, or what an earlier run said with `saved`. Commands and events are those
@@ -12,7 +12,7 @@
 //   denied                event: the workstation's user said no; the exit code is 1
 //
 // To misbehave on purpose: --wrong-key uses a key that nobody knows; --replay-h1 sends the first H1 once more when it
-// is open in its last session; --flip turns one bit of the first DATA record; --lose-hello cuts in place of the first
+// is open in its last session; --lose-hello cuts in place of the first
 // HELLO; --lose-settled leaves the first SETTLED out. --turn-ms is how long it waits for the workstation to leave, and
 // looks for it in each session, instead of 10 s.
 
@@ -36,6 +36,8 @@ class Phone extends End {
     // Where the workstation may be, the current one first: two while it is not known whether it moved.
     #places;
     #fresh = null;
+    // The code's session, from the WELCOME with a fresh one until the workstation was met there, or said that it stays.
+    #former = null;
     // A handshake without its H2: { noise, underCode }.
     #handshake = null;
     #tries = 0;
@@ -48,7 +50,7 @@ class Phone extends End {
     #firstH1 = null;
 
     constructor({ code, name, window, turnMs, misuse }) {
-        super({ role: "phone", place: code.place, window, say });
+        super({ role: "phone", place: code.place, window, flips: misuse.flip, say });
         this.#name = name;
         this.#misuse = misuse;
         this.#turnMs = turnMs;
@@ -58,11 +60,13 @@ class Phone extends End {
     }
 
     get isOpen() {
-        return this.live !== null && this.#welcomed;
+        return this.live !== null && this.#welcomed && this.place !== this.#former;
     }
 
     async onLink() {
         this.#tries = 0;
+        // Somebody is here: connecting may have taken most of this session's turn.
+        this.#seek();
         await this.#sendH1();
     }
 
@@ -72,6 +76,7 @@ class Phone extends End {
         this.#awaitsWelcome = false;
         this.say("unlinked");
         if (this.#fresh) this.#leave();
+        else this.#seek();
     }
 
     async onMessage(bytes) {
@@ -84,14 +89,6 @@ class Phone extends End {
             case tunnel.REFUSAL:
                 return this.#onRefusal(bytes);
         }
-    }
-
-    onWire(record, bytes) {
-        if (record.what === "DATA" && this.#misuse.flip) {
-            this.#misuse.flip = false;
-            bytes[bytes.length - 1] ^= 1;
-        }
-        return bytes;
     }
 
     // A session that is gone is not where the workstation is.
@@ -119,12 +116,12 @@ class Phone extends End {
         this.#firstH1 ??= h1;
         this.#handshake = { noise, underCode };
         this.send(h1);
-        this.#expectAnswer();
+        this.#expectAnswer(() => this.#sendH1());
     }
 
-    #expectAnswer() {
+    #expectAnswer(otherwise) {
         clearTimeout(this.#answerTimer);
-        const timer = setTimeout(() => this.input(() => timer === this.#answerTimer && this.#sendH1()), ANSWER_MS);
+        const timer = setTimeout(() => this.input(() => timer === this.#answerTimer && otherwise()), ANSWER_MS);
         this.#answerTimer = timer;
     }
 
@@ -150,40 +147,50 @@ class Phone extends End {
             this.#misuse["lose-hello"] = false;
             return this.cut();
         }
+        clearTimeout(this.#seekTimer);
         this.live = connection;
         this.#handshake = null;
         if (!this.#welcomed) this.say(`words ${tunnel.words(connection.hash)}`);
         this.#awaitsWelcome = true;
         await this.sendRecord({ what: "HELLO", state: this.stream.state(), name: this.#name });
         // Who was never welcomed may have to wait for a user.
-        if (this.#welcomed) this.#expectAnswer();
-        else this.say("asked");
+        if (!this.#welcomed) return this.say("asked");
+        this.#expectAnswer(() => {
+            throw new Refused(FAULT, "no answer to HELLO");
+        });
+        if (this.isOpen) this.#stay();
     }
 
     async #onRecord(record) {
         const { what } = record;
-        if (what === "WELCOME" && this.#awaitsWelcome) return this.#onWelcome(record);
-        if (what === "DENIED" && this.#awaitsWelcome && !this.#welcomed) return this.stop("denied");
-        if (!this.isOpen) throw new Refused(FAULT, `${what} before WELCOME`);
-        return this.onOpenRecord(record);
+        if (what === "WELCOME" && (this.#awaitsWelcome || this.isOpen)) return this.#onWelcome(record);
+        if (what === "DENIED" && !this.#welcomed) return this.stop("denied");
+        return this.onCommonRecord(record);
     }
 
     async #onWelcome({ session, token }) {
         this.#stopExpecting();
         this.#awaitsWelcome = false;
         this.#tries = 0;
-        if (session) return this.#settle({ url: this.place.url, session: hex(session), token: hex(token) });
-        const first = !this.#welcomed;
+        if (session && this.isOpen) throw new Refused(FAULT, "WELCOME with a session in an open tunnel");
         this.#welcomed = true;
-        clearTimeout(this.#seekTimer);
-        this.#places = [this.place];
+        if (session) return this.#settle({ url: this.place.url, session: hex(session), token: hex(token) });
+        this.#stay();
         this.say("open");
-        if (first && this.#misuse["replay-h1"]) this.send(this.#firstH1);
+        if (this.#misuse["replay-h1"]) this.send(this.#firstH1);
+        this.#misuse["replay-h1"] = false;
+    }
+
+    // The workstation is here, so there is nowhere else to look for it.
+    #stay() {
+        this.#former = null;
+        this.#places = [this.place];
     }
 
     // The workstation should leave first; if it does not, we do.
     async #settle(fresh) {
         this.#fresh = fresh;
+        this.#former = this.place;
         this.#save(fresh);
         if (!this.#misuse["lose-settled"]) await this.sendRecord({ what: "SETTLED" });
         this.#misuse["lose-settled"] = false;
@@ -194,7 +201,6 @@ class Phone extends End {
         clearTimeout(this.#leaveTimer);
         this.#places = [this.#fresh, this.place];
         this.#fresh = null;
-        this.#welcomed = false;
         this.moveTo(this.#places[0]);
         this.#seek();
     }
@@ -202,17 +208,20 @@ class Phone extends End {
     // If SETTLED was lost the workstation is still in the code's session: look for it in both, in turn.
     #seek() {
         clearTimeout(this.#seekTimer);
-        const turn = () => {
-            if (this.#welcomed || this.#fresh || this.#places.length < 2) return;
-            this.#places.reverse();
-            this.moveTo(this.#places[0]);
-            this.#seek();
-        };
-        this.#seekTimer = setTimeout(() => this.input(turn), this.#turnMs);
+        if (this.#places.length < 2) return;
+        const timer = setTimeout(() => this.input(() => timer === this.#seekTimer && this.#turn()), this.#turnMs);
+        this.#seekTimer = timer;
+    }
+
+    #turn() {
+        if (this.live || this.#places.length < 2) return;
+        this.#places.reverse();
+        this.moveTo(this.#places[0]);
+        this.#seek();
     }
 
     #onRefusal(message) {
-        const waiting = this.#handshake?.noise ?? (this.#awaitsWelcome ? this.live : null);
+        const waiting = this.#handshake?.noise ?? (this.#welcomed ? null : this.live);
         if (!waiting) return;
         const reason = tunnel.readRefusal(message, waiting.c);
         const beside = this.live !== null && waiting !== this.live;

@@ -1,6 +1,10 @@
 // An end as a program: options, one command a line on standard input, one event a line on standard output. phone.mjs
 // and workstation.mjs say what is special to them.
 //
+// Options of both:
+//   --window=BYTES        how much of messages it takes in before the app has them
+//   --flip                turns one bit of the first DATA record
+//
 // Commands of both:
 //   send TEXT             sends a message
 //   send-bytes N SEED     sends the N bytes of `bytesOf`

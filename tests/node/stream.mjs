@@ -20,6 +20,8 @@ export class Stream {
     // The highest that was ever sent, and the next to send on this connection.
     #sent = 0n;
     #next = 1n;
+    // The highest that the other side has said to have, or its app to have taken: covered <= sent.
+    #covered = 0n;
     // 0 <= inFlight <= theirWindow: what pieces up to #sent count against the other side's window.
     #inFlight = 0;
     #theirWindow = 0;
@@ -55,9 +57,12 @@ export class Stream {
      * null if it is the process that we knew.
      */
     meet({ epoch, known, received, window }) {
+        faultUnless(!same(epoch, NOBODY), "an epoch of zeros");
         faultUnless(window >= WINDOW_MIN && window <= WINDOW_MAX, `a window of ${window}`);
         let dropped = null;
         if (!same(epoch, this.#known)) {
+            // Two processes' messages beside each other could be twice the window: the new one is kept waiting.
+            faultUnless(this.#whole.length === 0, "messages of the former process are not taken");
             if (!same(this.#known, NOBODY)) dropped = this.#restart();
             this.#known = epoch;
             this.#theirWindow = window;
@@ -65,7 +70,8 @@ export class Stream {
         faultUnless(window === this.#theirWindow, "another window in the same epoch");
         // What it received of an epoch that is not ours says nothing of our pieces.
         const covered = same(known, this.epoch) ? received : 0n;
-        faultUnless(covered <= this.#sent, `received ${covered} of ${this.#sent}`);
+        faultUnless(covered >= this.#covered && covered <= this.#sent, `received ${covered} of ${this.#sent}`);
+        this.#covered = covered;
         for (const piece of this.#pieces) {
             // The bytes are forgotten; what they count is not, as the other app has not taken them.
             if (piece.number <= covered) piece.bytes = null;
@@ -112,6 +118,7 @@ export class Stream {
 
     acknowledge(ack) {
         faultUnless(ack <= this.#sent, `an acknowledgement of ${ack}, sent are ${this.#sent}`);
+        if (ack > this.#covered) this.#covered = ack;
         while (this.#pieces.length > 0 && this.#pieces[0].number <= ack) {
             const piece = this.#pieces.shift();
             this.#inFlight -= piece.cost;
@@ -140,8 +147,7 @@ export class Stream {
 
     /** CLOSE: nothing follows piece `last`. */
     onClose(last) {
-        faultUnless(last >= this.#received, `a close at ${last} after ${this.#received}`);
-        faultUnless(this.#last === null || this.#last === last, "another close");
+        faultUnless(last === this.#received, `a close at ${last} after ${this.#received}`);
         this.#last = last;
     }
 
@@ -154,8 +160,6 @@ export class Stream {
     take() {
         if (this.#whole.length === 0) return null;
         const { message, last, pieces } = this.#whole.shift();
-        // Of a process that is gone: nobody counts it any more. A real end would keep the new process waiting.
-        if (last === null) return message;
         const cost = message.length + pieces * PIECE_OVERHEAD;
         this.#held -= cost;
         this.#taken = last;
@@ -198,11 +202,10 @@ export class Stream {
     #restart() {
         const dropped = this.#pieces.filter(({ fin }) => fin).length;
         this.#pieces = [];
-        this.#numbered = this.#sent = 0n;
+        this.#numbered = this.#sent = this.#covered = 0n;
         this.#inFlight = 0;
         this.#received = this.#taken = 0n;
         this.#parts = [];
-        for (const whole of this.#whole) whole.last = null;
         this.#held = 0;
         this.#owed = { cost: 0, pieces: 0, again: false };
         this.#last = null;

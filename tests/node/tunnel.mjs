@@ -70,16 +70,16 @@ export class Phone {
 
     async openH2(message) {
         const body = bodyOf(message, H2, this.c);
-        const payloadLen = body.length - DH_LEN - TAG_LEN;
-        if (![STATE_LEN, STATE_LEN + KEY_LEN].includes(payloadLen)) throw new Refused(DROPPED);
+        if (body.length < DH_LEN + TAG_LEN || message.length > RECORD_MAX) throw new Refused(DROPPED);
         const payload = await orRefuse(FAULT, this.noise.read(body));
+        if (![STATE_LEN, STATE_LEN + KEY_LEN].includes(payload.length)) throw new Refused(FAULT);
         return { payload, connection: await Connection.over(this.noise, this.c) };
     }
 }
 
 /** What an H1 says in clear, and its Noise part. */
 export function readH1(message) {
-    if (message[0] !== H1 || message.length < HEAD_LEN + 1) throw new Refused(DROPPED);
+    if (message[0] !== H1 || message.length < HEAD_LEN + 1 || message.length > RECORD_MAX) throw new Refused(DROPPED);
     const fields = new Reader(message.slice(1));
     const [c, [version]] = [fields.take(HEAD_LEN - 1), fields.take(1)];
     if (version !== VERSION) throw new Refused(OTHER_VERSION);
@@ -95,7 +95,7 @@ export function writeRefusal(c, reason) {
 /** The reason of a refusal of the handshake `c`. */
 export function readRefusal(message, c) {
     const body = bodyOf(message, REFUSAL, c);
-    if (body.length !== 1) throw new Refused(DROPPED);
+    if (body.length !== 1 || body[0] < UNKNOWN_KEY || body[0] > DAMAGED) throw new Refused(DROPPED);
     return body[0];
 }
 

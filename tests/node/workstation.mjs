@@ -1,6 +1,6 @@
 // A whole workstation without packages, written from docs/tunnel.md and docs/contract.md alone.
 //
-//   node tests/node/workstation.mjs RELAY [--yes] [--stay] [--echo] [--window=BYTES] [--code-ms=MS]
+//   node tests/node/workstation.mjs RELAY [--yes] [--stay] [--echo] [--flip] [--window=BYTES] [--code-ms=MS]
 //
 // RELAY is the relay's `http://host:port`, or what an earlier run said with `saved`. Commands and events are those of
 // script.mjs, and besides:
@@ -24,7 +24,7 @@ import * as tunnel from "./tunnel.mjs";
 import { FAULT, Refused } from "./tunnel.mjs";
 
 const PENDING_MAX = 4;
-const OFFERED_MAX = 4;
+const OFFERED_MAX = 8;
 const CODE_MS = 300_000;
 
 class Workstation extends End {
@@ -42,7 +42,7 @@ class Workstation extends End {
     #opened = false;
 
     constructor({ place, relay, codeKey, pairKey, options }) {
-        super({ role: "workstation", place, window: Number(options.window ?? 4 << 20), say });
+        super({ role: "workstation", place, window: Number(options.window ?? 4 << 20), flips: options.flip, say });
         this.#options = options;
         this.#relay = relay;
         if (pairKey) this.#pair = { key: pairKey, name: "", answer: true };
@@ -113,7 +113,8 @@ class Workstation extends End {
         this.#offered = [...this.#offered, ...offered].slice(-OFFERED_MAX);
         const state = tunnel.writeState(this.stream.state());
         const { message, connection } = await noise.h2(concat(state, ...offered));
-        this.#pending = [...this.#pending, { connection, pairKey: offered[0] ?? key }].slice(-PENDING_MAX);
+        const pending = { connection, underCode, pairKey: offered[0] ?? key };
+        this.#pending = [...this.#pending, pending].slice(-PENDING_MAX);
         this.send(message);
     }
 
@@ -124,6 +125,7 @@ class Workstation extends End {
             if (this.#pair.answer === false) throw new Refused(tunnel.DENIED);
             return this.#pair.key;
         }
+        if (this.#isCodeDead()) this.#offered = [];
         for (const key of this.#offered) if (await isOf(key)) return key;
         if (!this.#code || !(await isOf(this.#code.key))) throw new Refused(tunnel.UNKNOWN_KEY);
         this.#mayUseCode();
@@ -132,16 +134,23 @@ class Workstation extends End {
 
     #mayUseCode() {
         if (this.#code.used) throw new Refused(tunnel.CODE_USED);
-        if (performance.now() >= this.#code.diesAt) throw new Refused(tunnel.CODE_EXPIRED);
+        if (this.#isCodeDead()) throw new Refused(tunnel.CODE_EXPIRED);
+    }
+
+    // A code that was used in its time does not die.
+    #isCodeDead() {
+        return this.#code !== null && !this.#code.used && performance.now() >= this.#code.diesAt;
     }
 
     // Whoever sends it has the keys; it must be a HELLO. The newest confirmed connection wins.
     async #onFirstRecord(pending, bytes) {
-        const hello = tunnel.readRecord(await pending.connection.open(bytes));
-        if (hello.what !== "HELLO") throw new Refused(FAULT, `${hello.what} before HELLO`);
         this.#pending = this.#pending.filter((other) => other !== pending);
+        const plaintext = await this.#openFirst(pending, bytes);
+        if (plaintext === null) return;
+        const hello = tunnel.readRecord(plaintext);
+        if (hello.what !== "HELLO") throw new Refused(FAULT, `${hello.what} before HELLO`);
         try {
-            this.#prove(pending.pairKey, hello.name);
+            this.#prove(pending, hello.name);
         } catch (error) {
             // A HELLO that came too late.
             if (typeof error.why !== "number") throw error;
@@ -156,9 +165,23 @@ class Workstation extends End {
         if (this.#options.yes) await this.answer(true);
     }
 
+    // A replayed H1 and a made-up record must not end a connection that stands.
+    async #openFirst({ connection }, bytes) {
+        try {
+            return await connection.open(bytes);
+        } catch (error) {
+            if (error instanceof Refused && this.live) return null;
+            throw error;
+        }
+    }
+
     // The first HELLO uses the code up, whatever the user says.
-    #prove(key, name) {
-        if (this.#pair && tunnel.equal(this.#pair.key, key)) return;
+    #prove({ pairKey: key, underCode }, name) {
+        const isPairs = this.#pair !== null && tunnel.equal(this.#pair.key, key);
+        if (isPairs && this.#pair.answer !== false) return;
+        if (underCode) this.#mayUseCode();
+        if (isPairs) throw new Refused(tunnel.DENIED);
+        if (!this.#offered.some((other) => tunnel.equal(other, key))) throw new Refused(tunnel.UNKNOWN_KEY);
         this.#mayUseCode();
         this.#code.used = true;
         this.#offered = [];
@@ -178,8 +201,7 @@ class Workstation extends End {
 
     async #onRecord(record) {
         if (record.what === "SETTLED" && this.#fresh) return this.#move();
-        if (!this.isOpen) throw new Refused(FAULT, `${record.what} before WELCOME`);
-        return this.onOpenRecord(record);
+        return this.onCommonRecord(record);
     }
 
     async #move() {

@@ -83,6 +83,18 @@ impl Log {
         }
     }
 
+    /// The line of this number, from 0, as soon as it is there; `None` when the log ended before.
+    pub fn line(&self, number: usize) -> Option<String> {
+        let started = Instant::now();
+        let mut lines = self.shared.lock();
+        while lines.all.len() <= number && !lines.ended {
+            let left = GUARD.checked_sub(started.elapsed());
+            let left = left.unwrap_or_else(|| panic!("no line {number} in:\n{}", lines.all.join("\n")));
+            lines = self.shared.grown.wait_timeout(lines, left).map_or_else(|e| e.into_inner().0, |w| w.0);
+        }
+        lines.all.get(number).cloned()
+    }
+
     /// Waits until the child has closed its end, then everything it wrote.
     pub fn whole(&self) -> String {
         let never = self.wait_for("end", |_| None::<()>);
@@ -116,6 +128,7 @@ mod tests {
     fn a_line_is_found_and_a_missing_one_is_none() {
         let log = Log::collect(&b"one\ntwo\n"[..]);
         assert_eq!(log.wait_for("two", |line| (line == "two").then_some(2)), Some(2));
+        assert_eq!((log.line(1).as_deref(), log.line(2)), (Some("two"), None));
         assert_eq!(log.wait_for("three", |line| (line == "three").then_some(3)), None);
         assert_eq!(log.whole(), "one\ntwo");
     }

@@ -2,7 +2,7 @@
 //!
 //! [`guard`], [`random`], [`process`], [`program`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
 //! [`redis`], [`tls`], [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
-//! [`bystander`] and [`talk`] judge what is delivered. [`fleet`] is a service whose nodes come and go, and [`fault_proxy`] a bad network
+//! [`bystander`] and [`talk`] judge what is delivered; [`tunnel`] and [`node`] are ends of a tunnel, of two implementations. [`fleet`] is a service whose nodes come and go, and [`fault_proxy`] a bad network
 //! before anything that listens.
 
 pub mod authority;
@@ -14,6 +14,7 @@ pub mod guard;
 pub mod http;
 pub mod json;
 pub mod log;
+pub mod node;
 pub mod pair;
 pub mod peer;
 pub mod process;

@@ -9,7 +9,7 @@ use protocol::ids::Role;
 use protocol::qr::Pairing;
 use relay_client::engine::{Engine, Event, KeepNothing, Keeper, Settings};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
-use relay_client::{Endpoint, http};
+use relay_client::{Endpoint, Lost, Stop, http};
 
 use super::guard::GUARD;
 
@@ -20,6 +20,8 @@ pub struct End {
     name: &'static str,
     /// Messages in the order they came.
     messages: Vec<Vec<u8>>,
+    /// Why connections were broken off by this end, as far as events told it.
+    pub faults: Vec<String>,
 }
 
 /// A code of a session that the relay at `addr` has just made.
@@ -60,24 +62,38 @@ impl End {
 
     fn of(role: Role, engine: Engine) -> Self {
         let name = role.as_str();
-        End { engine, name, messages: Vec::new() }
+        End { engine, name, messages: Vec::new(), faults: Vec::new() }
     }
 
     /// The next event that is no message; messages before it are kept for [`End::message`].
     pub fn event(&mut self) -> Event {
         loop {
-            match self.next() {
+            match self.next_event() {
                 Event::Message(message) => self.messages.push(message.bytes),
                 event => return event,
             }
         }
     }
 
-    fn next(&mut self) -> Event {
+    /// The next event, a message too.
+    pub fn next_event(&mut self) -> Event {
         let event = self.engine.next_events(1, GUARD).pop();
         // A case that has an event has taken it.
         self.engine.next_events(0, NOW);
-        event.unwrap_or_else(|| panic!("{}: no event for {GUARD:?}", self.name))
+        let event = event.unwrap_or_else(|| panic!("{}: no event for {GUARD:?}", self.name));
+        if let Event::Reconnecting { why: Lost::Spoilt(why), .. } = &event {
+            self.faults.push(why.clone());
+        }
+        event
+    }
+
+    /// Reads events to the end, and says what it was.
+    pub fn until_stopped(&mut self) -> Stop {
+        loop {
+            if let Event::Stopped { why, .. } = self.event() {
+                return why;
+            }
+        }
     }
 
     /// Reads events until `pick` finds what it wants.
@@ -104,7 +120,7 @@ impl End {
             return self.messages.remove(0);
         }
         loop {
-            if let Event::Message(message) = self.next() {
+            if let Event::Message(message) = self.next_event() {
                 return message.bytes;
             }
         }

@@ -189,3 +189,60 @@ fn a_deleted_session_sends_each_end_to_the_other_one() {
     assert!(!bench.phone.tunnel.on_session_gone(bench.now), "there is no other");
     assert!(!bench.desk.tunnel.on_session_gone(bench.now), "there is no other");
 }
+
+#[test]
+fn a_welcomed_phone_passes_over_a_refusal_of_its_hello() {
+    let mut bench = Bench::open();
+    bench.cut();
+    bench.phone.tunnel.on_link(bench.now);
+    bench.desk.tunnel.on_link(bench.now);
+    let h1 = bench.phone_says();
+    bench.desk_hears(&h1);
+    let h2 = bench.desk_says();
+    bench.phone_hears(&h2);
+    assert_eq!(bench.phone.words(), ["Opened"]);
+    bench.phone_hears(&[4, h1[1], h1[2], h1[3], h1[4], 1]);
+    assert_eq!(bench.phone.news(), []);
+}
+
+#[test]
+fn a_fifth_handshake_makes_the_oldest_stale() {
+    let mut bench = Bench::new();
+    bench.phone.tunnel.on_link(bench.now);
+    bench.desk.tunnel.on_link(bench.now);
+    let mut h1 = bench.phone_says();
+    bench.desk_hears(&h1);
+    let h2 = bench.desk_says();
+    for _ in 0..limits::PENDING_MAX {
+        h1[1] ^= 0x80;
+        h1[2] = h1[2].wrapping_add(1);
+        bench.desk_hears(&h1);
+    }
+    bench.phone_hears(&h2);
+    let hello = bench.phone_says();
+    bench.desk_hears(&hello);
+    assert_eq!(bench.desk.news(), [], "neither asked nor refused");
+}
+
+#[test]
+fn a_hello_under_a_pair_key_that_became_void_is_of_an_unknown_key() {
+    let mut bench = Bench::new();
+    let shake_hands = |bench: &mut Bench| {
+        bench.phone.tunnel.on_link(bench.now);
+        bench.desk.tunnel.on_link(bench.now);
+        let h1 = bench.phone_says();
+        bench.desk_hears(&h1);
+        bench.desk_says()
+    };
+    let h2 = shake_hands(&mut bench);
+    // It stores the pair key, and its HELLO is lost.
+    bench.phone_hears(&h2);
+    bench.cut();
+    let h2 = shake_hands(&mut bench);
+    assert_eq!(h2.len(), 97);
+    bench.now += limits::PAIR_FOR;
+    bench.phone_hears(&h2);
+    let hello = bench.phone_says();
+    bench.desk_hears(&hello);
+    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::UnknownKey)]);
+}

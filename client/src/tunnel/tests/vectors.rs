@@ -1,7 +1,8 @@
-//! The project's own vector: one pairing, byte by byte, for every other implementation to check itself against.
+//! The project's own vectors, byte by byte, for every other implementation to check itself against: one pairing, and one
+//! later handshake with all that a pairing does not show.
 //!
-//! `client/vectors/tunnel-1.json` is what this computes from fixed inputs. It was written once, by
-//! `RELAY_TUNNEL_WRITE_VECTORS=1 cargo test -p relay-client vector`, and changes only with the version of the protocol.
+//! `client/vectors/tunnel-1.json` and `tunnel-1-pair.json` are what this computes from fixed inputs. They were written once, by
+//! `RELAY_TUNNEL_WRITE_VECTORS=1 cargo test -p relay-client vector`, and change only with the version of the protocol.
 
 use std::collections::VecDeque;
 
@@ -40,6 +41,8 @@ struct Vector {
     handshake_hash: String,
     words: String,
     records: Vec<Sealed>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refusals: Vec<Refused>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +50,12 @@ struct Sealed {
     from: String,
     what: String,
     plaintext: String,
+    message: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Refused {
+    reason: u8,
     message: String,
 }
 
@@ -67,56 +76,120 @@ fn seal(keys: &mut Keys, from: Role, what: &str, record: &Record<'_>) -> Sealed 
     Sealed { from: from.to_string(), what: what.to_owned(), plaintext, message }
 }
 
-/// From the pieces, without the machine.
-fn computed() -> Vector {
-    let (session, key, pair) =
-        (SessionId::from_bytes(SESSION), PairingKey::from_bytes(&CODE), PairKey::from_bytes(&PAIR));
-    let (phone, first) = Initiator::new(key.secret(), session, key.id(), PHONE_EPHEMERAL).unwrap();
-    let desk = Responder::new(key.secret(), session, key.id(), DESK_EPHEMERAL, &first).unwrap();
-    let state = |own, known, window| ResumeState { epoch: Epoch(own), known, received: 0, window };
-    let payload = answer(&state(DESK_EPOCH, None, limits::WINDOW_WORKSTATION), Some(&pair));
-    let (mut desk, second) = desk.answer(&payload).unwrap();
-    let (mut phone, read) = phone.finish(&second).unwrap();
+/// A handshake from the pieces, without the machine; `of_desk` is what H2 says. The keys are the phone's and the workstation's.
+fn shaken(
+    about: &str,
+    (key, key_id): (&secret::Secret, KeyId),
+    of_desk: &ResumeState,
+    fresh: Option<&PairKey>,
+) -> (Vector, Keys, Keys) {
+    let session = SessionId::from_bytes(SESSION);
+    let (phone, first) = Initiator::new(key, session, key_id, PHONE_EPHEMERAL).unwrap();
+    let desk = Responder::new(key, session, key_id, DESK_EPHEMERAL, &first).unwrap();
+    let payload = answer(of_desk, fresh);
+    let (desk, second) = desk.answer(&payload).unwrap();
+    let (phone, read) = phone.finish(&second).unwrap();
     assert_eq!(*read, *payload);
-    let state = state(PHONE_EPOCH, Some(Epoch(DESK_EPOCH)), limits::WINDOW_PHONE);
-    let data = |ack, bytes| Record::Data { number: 1, ack, fin: true, bytes };
-    let records = vec![
-        seal(&mut phone, Role::Phone, "HELLO", &Record::Hello { state, name: NAME }),
-        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { place: None }),
-        seal(&mut phone, Role::Phone, "DATA", &data(0, "grüß dich".as_bytes())),
-        seal(&mut desk, Role::Workstation, "DATA", &data(1, b"hello")),
-    ];
-    Vector {
-        about: "One pairing of the tunnel, version 1: see docs/tunnel.md. Everything in hex but names."
-            .into(),
+    let vector = Vector {
+        about: format!("{about} of the tunnel, version 1: see docs/tunnel.md. Everything in hex but names."),
         protocol_name: "Noise_NNpsk0_25519_AESGCM_SHA256".into(),
         session: hex(&SESSION),
-        key: hex(&CODE),
-        key_id: hex(key.id().as_bytes()),
-        prologue: hex(&prologue(session, key.id())),
+        key: hex(key.bytes()),
+        key_id: hex(key_id.as_bytes()),
+        prologue: hex(&prologue(session, key_id)),
         c: hex(&C),
         phone_ephemeral_private: hex(&PHONE_EPHEMERAL),
         workstation_ephemeral_private: hex(&DESK_EPHEMERAL),
-        h1: hex(&wire::h1(Tag(C), key.id(), &first)),
+        h1: hex(&wire::h1(Tag(C), key_id, &first)),
         h2_payload: hex(&payload),
         h2: hex(&wire::h2(Tag(C), &second)),
         handshake_hash: hex(phone.hash()),
         words: Words::of(phone.hash()).to_string(),
-        records,
-    }
+        records: Vec::new(),
+        refusals: Vec::new(),
+    };
+    (vector, phone, desk)
 }
 
-fn written() -> Vector {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/tunnel-1.json");
+fn of_desk(known: Option<Epoch>, received: u64) -> ResumeState {
+    ResumeState { epoch: Epoch(DESK_EPOCH), known, received, window: limits::WINDOW_WORKSTATION }
+}
+
+fn of_phone(received: u64) -> ResumeState {
+    let (epoch, known) = (Epoch(PHONE_EPOCH), Some(Epoch(DESK_EPOCH)));
+    ResumeState { epoch, known, received, window: limits::WINDOW_PHONE }
+}
+
+/// The pairing.
+fn pairing() -> Vector {
+    let (code, pair) = (PairingKey::from_bytes(&CODE), PairKey::from_bytes(&PAIR));
+    let key = (code.secret(), code.id());
+    let (vector, mut phone, mut desk) = shaken("One pairing", key, &of_desk(None, 0), Some(&pair));
+    let data = |ack, bytes| Record::Data { number: 1, ack, fin: true, bytes };
+    let records = vec![
+        seal(&mut phone, Role::Phone, "HELLO", &Record::Hello { state: of_phone(0), name: NAME }),
+        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { place: None }),
+        seal(&mut phone, Role::Phone, "DATA", &data(0, "grüß dich".as_bytes())),
+        seal(&mut desk, Role::Workstation, "DATA", &data(1, b"hello")),
+    ];
+    Vector { records, ..vector }
+}
+
+/// A handshake under the pair key. The records are one of each kind that the pairing has not, and no conversation.
+fn later() -> Vector {
+    let pair = PairKey::from_bytes(&PAIR);
+    let state = of_desk(Some(Epoch(PHONE_EPOCH)), 258);
+    let about = "One handshake under a pair key, single records, and the refusals";
+    let (vector, mut phone, mut desk) = shaken(about, (pair.secret(), pair.id()), &state, None);
+    let place = Place { session: SessionId::from_bytes([0x52; 16]), token: Token::from_bytes([0x77; 16]) };
+    let token = 0x0102_0304_0506_0708;
+    let records = vec![
+        seal(&mut phone, Role::Phone, "HELLO", &Record::Hello { state: of_phone(772), name: "" }),
+        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { place: Some(place) }),
+        seal(&mut phone, Role::Phone, "SETTLED", &Record::Settled),
+        seal(&mut desk, Role::Workstation, "DENIED", &Record::Denied),
+        seal(&mut desk, Role::Workstation, "PING", &Record::Ping { token }),
+        seal(&mut phone, Role::Phone, "PONG", &Record::Pong { token }),
+        seal(&mut phone, Role::Phone, "ACK", &Record::Ack { ack: 773 }),
+        seal(&mut desk, Role::Workstation, "CLOSE", &Record::Close { last: 1029 }),
+    ];
+    let refused = |why: &Refusal| Refused { reason: why.code(), message: hex(&wire::refused(Tag(C), *why)) };
+    Vector { records, refusals: Refusal::ALL.iter().map(refused).collect(), ..vector }
+}
+
+/// What stands in the file; where it is asked for `computed` is put there before.
+fn written(name: &str, computed: &Vector) -> Vector {
+    let file = format!("{}/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("RELAY_TUNNEL_WRITE_VECTORS").is_some() {
-        std::fs::write(file, sonic_rs::to_string_pretty(&computed()).unwrap() + "\n").unwrap();
+        std::fs::write(&file, sonic_rs::to_string_pretty(computed).unwrap() + "\n").unwrap();
     }
     sonic_rs::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
 #[test]
-fn the_vector_is_met_by_the_pieces() {
-    assert_eq!(computed(), written());
+fn the_vectors_are_met_by_the_pieces() {
+    for (name, computed) in [("tunnel-1.json", pairing()), ("tunnel-1-pair.json", later())] {
+        assert_eq!(written(name, &computed), computed, "{name}");
+    }
+}
+
+#[test]
+fn what_the_vectors_show_is_read_as_it_was_written() {
+    for vector in [pairing(), later()] {
+        for Sealed { what, plaintext, .. } in &vector.records {
+            let plaintext = unhex(plaintext);
+            let record = Record::parse(&plaintext).unwrap();
+            assert!(format!("{record:?}").to_uppercase().starts_with(what.as_str()), "{what}: {record:?}");
+            assert_eq!(record.to_bytes(), plaintext);
+        }
+        for Refused { reason, message } in &vector.refusals {
+            let message = unhex(message);
+            let Some(Outer::Refused { c, why }) = Outer::parse(&message) else { panic!("{reason}") };
+            assert_eq!((c, why.code()), (Tag(C), *reason));
+        }
+    }
+    let h2 = unhex(&later().h2);
+    assert_eq!((h2.len(), unhex(&pairing().h2).len()), (97, 129), "without a pair key, and with one");
 }
 
 /// Gives out what was written down, in order.
@@ -144,7 +217,7 @@ fn the_vector_is_met_by_the_machines() {
     let desk = Options::new(Role::Workstation);
     let desk = Tunnel::pair(Role::Workstation, home, key(), &desk, drawn, now).unwrap();
     let mut bench = Bench { now, phone: End::new(phone), desk: End::new(desk) };
-    let vector = written();
+    let vector = pairing();
     bench.phone.tunnel.on_link(now);
     bench.desk.tunnel.on_link(now);
     let h1 = bench.phone_says();
