@@ -226,7 +226,12 @@ impl Session {
         }
     }
 
+    /// Begins a connect, or as soon as somebody looks at the app.
     fn connect(&mut self, now: Instant) {
+        if self.hidden {
+            self.state = State::Backoff { until: now };
+            return;
+        }
         self.attempts += 1;
         self.state = State::Connecting { give_up_at: now + CONNECT_MAX };
         self.refusal = None;

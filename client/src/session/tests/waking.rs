@@ -81,3 +81,20 @@ fn a_connect_under_way_has_two_seconds_after_a_change_of_network() {
         assert!(bench.delay_after(Input::Tick) <= 300 * MS);
     }
 }
+
+#[test]
+fn no_move_and_no_session_that_is_back_begins_a_connect_out_of_sight() {
+    let (session, token) = elsewhere();
+    for (is_gone, input) in [(false, Input::Move { session, token }), (true, Input::Registered)] {
+        let mut bench = Bench::linked();
+        bench.on(Input::Foreground(false));
+        if is_gone {
+            bench.gone_after(Input::Closed(Some(4401)));
+        }
+        let did = bench.on(input);
+        assert!(!did.contains(&Action::Connect), "{did:?}");
+        assert_eq!(bench.after(3600 * SEC, Input::Tick), []);
+        bench.on(Input::Foreground(true));
+        assert_eq!(bench.after(300 * MS, Input::Tick), [Action::Connect]);
+    }
+}
