@@ -64,5 +64,6 @@ mod store_choice;
 mod takeover;
 mod takeover_limit;
 mod tunnel;
+mod tunnel_run;
 mod uneven_reader;
 mod upgrade;
