@@ -65,5 +65,6 @@ mod takeover;
 mod takeover_limit;
 mod tunnel;
 mod tunnel_run;
+mod tunnel_waking;
 mod uneven_reader;
 mod upgrade;
