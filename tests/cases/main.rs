@@ -65,6 +65,7 @@ mod takeover;
 mod takeover_limit;
 mod tunnel;
 mod tunnel_run;
+mod tunnel_session;
 mod tunnel_waking;
 mod uneven_reader;
 mod upgrade;
