@@ -64,6 +64,7 @@ mod store_choice;
 mod takeover;
 mod takeover_limit;
 mod tunnel;
+mod tunnel_refusals;
 mod tunnel_run;
 mod tunnel_session;
 mod tunnel_waking;
