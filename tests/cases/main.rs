@@ -66,6 +66,7 @@ mod takeover_limit;
 mod tunnel;
 mod tunnel_refusals;
 mod tunnel_run;
+mod tunnel_secrecy;
 mod tunnel_session;
 mod tunnel_waking;
 mod uneven_reader;
