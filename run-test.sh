@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
     cat <<'EOF'
-usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--help]
+usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]] [--help]
 
 Runs every check of the project on this machine and ends with `N passed, N failed`; the exit code is 0 if nothing
 failed. A failing stage does not keep the others from running.
@@ -16,6 +16,9 @@ failed. A failing stage does not keep the others from running.
   --soak [SECONDS]
             the soak alone, for so long (300): pairs over two nodes while nodes and Redis are killed and stopped, then
             a minute with a phone that does not read (RELAY_SOAK_SEED=X plays the faults of seed X)
+  --tunnel [SECONDS]
+            tunnels under faults alone, for so long (300): pairs of engines through two nodes, each end on a bad network
+            of its own, while nodes and Redis are killed (RELAY_TUNNEL_RUN_SEED=X plays the faults of seed X)
   --help    this
 
 Needs Rust and python3, and node (20 or newer) for the second implementation of the tunnel, which is skipped without.
@@ -26,6 +29,7 @@ EOF
 
 quick=false
 soak=""
+tunnel=""
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=true ;;
@@ -38,6 +42,13 @@ while [ $# -gt 0 ]; do
             soak=300
             if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
                 soak="$2"
+                shift
+            fi
+            ;;
+        --tunnel)
+            tunnel=300
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                tunnel="$2"
                 shift
             fi
             ;;
@@ -192,6 +203,13 @@ if [ -n "$soak" ]; then
     stage "tools" prepare
     stage "build" cargo build --locked -p relayd -p relay-tests --bins
     stage "soak" env RELAYD_BIN="$target/debug/relayd" "$target/debug/soak" "$soak" ${RELAY_SOAK_SEED:+"$RELAY_SOAK_SEED"}
+    finish
+fi
+if [ -n "$tunnel" ]; then
+    stage "tools" prepare
+    stage "build" cargo build --locked -p relayd -p relay-tests --bins
+    stage "tunnels under faults" env RELAYD_BIN="$target/debug/relayd" "$target/debug/tunnel_run" "$tunnel" \
+        ${RELAY_TUNNEL_RUN_SEED:+"$RELAY_TUNNEL_RUN_SEED"}
     finish
 fi
 stage "format" cargo fmt --all --check

@@ -260,6 +260,12 @@ impl Engine {
         self.shared.lock().tunnel.unacknowledged()
     }
 
+    /// Bytes that are kept: what was accepted and is not acknowledged, bounded by the other end's window; and what came and
+    /// is not taken, bounded by this end's own. Each with the 64 bytes that a piece of 32 KiB costs besides.
+    pub fn buffered(&self) -> (usize, usize) {
+        self.shared.lock().tunnel.buffered()
+    }
+
     /// The next events, at most `max` of them; waits at most `timeout` for the first. Empty if none came, and at once after
     /// `Stopped` was read. Messages of the call before count as taken now, so call it again only when they are safe.
     pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<Event> {

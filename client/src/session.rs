@@ -229,7 +229,12 @@ impl Session {
         }
     }
 
+    /// Begins a connect, or as soon as somebody looks at the app.
     fn connect(&mut self, now: Instant) {
+        if self.hidden {
+            self.state = State::Backoff { until: now };
+            return;
+        }
         self.attempts += 1;
         self.state = State::Connecting { give_up_at: now + CONNECT_MAX };
         self.refusal = None;
@@ -419,8 +424,9 @@ impl Session {
     }
 
     fn on_woke(&mut self, slept: Duration, now: Instant) {
-        // The relay gives up a client that was silent for three intervals.
-        if slept >= self.heartbeat * 3 && matches!(self.state, State::Waiting(_) | State::Linked(_)) {
+        // The relay gives up a client that was silent for three intervals, and a connect that slept has no better chance.
+        let is_on_its_way = !matches!(self.state, State::Backoff { .. } | State::Closing { .. });
+        if slept >= self.heartbeat * 3 && is_on_its_way {
             self.backoff.reset();
             self.on_lost(Lost::Slept(slept), false, now);
         } else {
@@ -447,7 +453,12 @@ impl Session {
                 self.backoff.reset();
                 *until = (*until).min(now + self.backoff.next_delay(false));
             }
-            _ => {}
+            // What was begun on a network that is gone must not hold up what comes after it.
+            State::Connecting { give_up_at } | State::ExpectHelloAck { give_up_at } => {
+                self.backoff.reset();
+                *give_up_at = (*give_up_at).min(now + PROBE_MAX);
+            }
+            State::Gone { .. } | State::Closing { .. } | State::Stopped => {}
         }
     }
 

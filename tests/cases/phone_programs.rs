@@ -107,10 +107,7 @@ fn a_phone_in_c_pairs_talks_is_killed_resumes_and_forgets() {
     let (status, lines) = in_c(Some("--forget")).finish();
     assert!(status.success() && lines.contains("forgotten"), "{status}\n{lines}");
     assert!(!kept.exists());
-    let why = workstation.until("end", |event| match event {
-        Event::Stopped { why, .. } => Some(why.clone()),
-        _ => None,
-    });
+    let why = workstation.until_stopped();
     assert!(matches!(why, Stop::Killed { .. }), "{why:?}");
 
     let (status, lines) = in_c(None).finish();

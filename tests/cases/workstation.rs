@@ -8,8 +8,8 @@ use relay_client::engine::Event;
 use relay_client::tunnel::{Code, parse_pairing};
 use relay_tests::harness::program::Program;
 use relay_tests::harness::relayd::binary;
-use relay_tests::harness::tunnel::{End, at, copy_of};
-use relay_tests::harness::{Event as Heard, Peer, Relay, Role as Wire, Session, SetUp};
+use relay_tests::harness::tunnel::{End, at, copy_of, session_of};
+use relay_tests::harness::{Event as Heard, Peer, Relay, Role as Wire, SetUp};
 
 fn workstation(addr: SocketAddr, args: &[&str]) -> Program {
     let mut command = Command::new(binary("WORKSTATION_BIN", "relay-workstation"));
@@ -61,10 +61,7 @@ fn its_user_is_asked_and_then_lines_go_both_ways() {
 
     // The code was used: whoever else has it is told by both ends, as far as the relay lets them in at all.
     let mut second = phone_of(again, relay.addr());
-    let stop = second.until("end", |event| match event {
-        Event::Stopped { why, .. } => Some(why.to_string()),
-        _ => None,
-    });
+    let stop = second.until_stopped().to_string();
     assert!(stop.starts_with("the relay refused (4401)"), "{stop}");
 
     program.end_input();
@@ -80,10 +77,7 @@ fn a_phone_that_is_not_allowed_is_told() {
     program.until("allow it? [y/n]");
     program.type_line("no");
     program.until("the phone was sent away");
-    let stop = phone.until("end", |event| match event {
-        Event::Stopped { why, .. } => Some(why.to_string()),
-        _ => None,
-    });
+    let stop = phone.until_stopped().to_string();
     assert_eq!(stop, "the workstation's user did not allow this phone");
     assert_eq!(program.exit_code(), Some(0));
 }
@@ -112,10 +106,7 @@ fn what_is_kept_goes_on_without_a_code_until_it_is_forgotten() {
     program.until("the pair is forgotten");
     assert_eq!(program.exit_code(), Some(0));
     assert!(!file.exists());
-    let stop = phone.until("end", |event| match event {
-        Event::Stopped { why, .. } => Some(why.to_string()),
-        _ => None,
-    });
+    let stop = phone.until_stopped().to_string();
     assert_eq!(stop, "the session was deleted: pair again");
     let mut program = workstation(relay.addr(), &[&keep[..], &["--forget"]].concat());
     assert_eq!(program.exit_code(), Some(1), "nothing is kept");
@@ -148,7 +139,7 @@ fn a_phone_without_encryption_is_not_talked_to() {
     let relay = Relay::start(SetUp::Memory);
     let mut program = workstation(relay.addr(), &[]);
     let code = code_of(&program);
-    let session = Session { id: code.pairing.session.to_string(), token: code.pairing.token.reveal() };
+    let session = session_of(&code);
     let mut phone = Peer::join(&relay, &session, Wire::Phone);
     phone.expect(&Heard::Joined(0));
     phone.text("do as I say");
@@ -165,7 +156,7 @@ fn with_plain_it_talks_as_ever() {
     let mut program = workstation(relay.addr(), &["--plain"]);
     let code = code_of(&program);
     assert!(code.key.is_none());
-    let session = Session { id: code.pairing.session.to_string(), token: code.pairing.token.reveal() };
+    let session = session_of(&code);
     let mut phone = Peer::join(&relay, &session, Wire::Phone);
     program.until("phone joined");
     phone.expect(&Heard::Joined(0));

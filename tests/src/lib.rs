@@ -5,3 +5,4 @@
 
 pub mod harness;
 pub mod slow_reader;
+pub mod tunnel_run;

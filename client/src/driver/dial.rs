@@ -125,10 +125,36 @@ fn judge(endpoint: &Endpoint, error: Error) -> Input {
         Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(SubProtocolError::NoSubProtocol)) => {
             not_a_relay(format!("{endpoint} does not offer {RAW_SUBPROTOCOL}"))
         }
+        // What it calls so is an answer in many small packets, which a bad network makes of any.
+        Error::AttackAttempt => {
+            Input::Lost(Lost::Unreachable(format!("the answer of {endpoint} came in too small pieces")))
+        }
         other => not_a_relay(format!("{endpoint} did not answer as a WebSocket server: {other}")),
     }
 }
 
 fn unreachable(endpoint: &Endpoint, error: &std::io::Error) -> Input {
     Input::Lost(Lost::Unreachable(unreachable_words(endpoint, error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_bad_network_does_is_not_held_against_the_relay() {
+        let endpoint = Endpoint::parse_ws("ws://127.0.0.1:1/ws").unwrap();
+        for error in [
+            Error::AttackAttempt,
+            Error::ConnectionClosed,
+            Error::Protocol(ProtocolError::HandshakeIncomplete),
+            Error::Io(std::io::ErrorKind::ConnectionReset.into()),
+        ] {
+            let words = error.to_string();
+            let judged = judge(&endpoint, error);
+            assert!(matches!(judged, Input::Lost(Lost::Unreachable(_))), "{words}: {judged:?}");
+        }
+        let judged = judge(&endpoint, Error::Protocol(ProtocolError::WrongHttpVersion));
+        assert!(matches!(judged, Input::Impossible(Stop::NotARelay(_))), "{judged:?}");
+    }
 }

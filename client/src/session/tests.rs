@@ -1,5 +1,7 @@
 //! State tables on a virtual clock: each test feeds inputs and reads all that comes out.
 
+mod waking;
+
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
@@ -400,49 +402,4 @@ fn a_move_ends_the_link_and_waits_for_nothing() {
 fn damage_ends_the_connection_and_not_the_client() {
     let mut bench = Bench::linked();
     assert!(bench.delay_after(Input::Spoilt("a gap".into())) <= 300 * MS);
-}
-
-#[test]
-fn after_a_long_sleep_the_connection_is_made_anew_at_once() {
-    let mut bench = Bench::linked();
-    assert!(bench.delay_after(Input::Woke(8 * 3600 * SEC)) <= 300 * MS);
-}
-
-#[test]
-fn after_a_short_sleep_or_a_change_of_network_the_connection_has_two_seconds() {
-    for change in [Input::Woke(10 * SEC), Input::NetworkChanged] {
-        let mut bench = Bench::linked();
-        assert_eq!(bench.on(change), [Action::Send(HEARTBEAT.into())]);
-        assert_eq!(bench.due_in(), 2 * SEC);
-        assert_eq!(bench.after(SEC, Input::Heard), [], "an answer");
-        assert_eq!(bench.after(2 * SEC, Input::Tick), []);
-
-        assert_eq!(bench.on(Input::NetworkChanged), [Action::Send(HEARTBEAT.into())]);
-        bench.now += 2 * SEC;
-        assert!(bench.delay_after(Input::Tick) <= 300 * MS);
-    }
-}
-
-#[test]
-fn a_wait_between_two_tries_is_cut_short_by_news() {
-    for change in [Input::Woke(10 * SEC), Input::NetworkChanged] {
-        let mut bench = Bench::waiting();
-        assert!(bench.delay_after(Input::Closed(Some(4429))) >= 10 * SEC);
-        assert_eq!(bench.on(change), []);
-        assert!(bench.due_in() <= 300 * MS);
-        assert_eq!(bench.after(300 * MS, Input::Tick), [Action::Connect]);
-    }
-}
-
-#[test]
-fn nothing_is_tried_out_of_sight() {
-    let mut bench = Bench::waiting();
-    assert_eq!(bench.on(Input::Foreground(false)), []);
-    bench.delay_after(broken());
-    assert_eq!(bench.session.next_deadline(), None);
-    assert_eq!(bench.after(3600 * SEC, Input::Tick), []);
-    assert_eq!(bench.on(Input::Foreground(true)), []);
-    assert!(bench.due_in() <= 300 * MS);
-    assert_eq!(bench.after(300 * MS, Input::Tick), [Action::Connect]);
-    assert_eq!(bench.on(Input::Foreground(true)), [], "no news");
 }

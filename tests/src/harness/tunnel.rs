@@ -12,6 +12,7 @@ use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
 use relay_client::{Endpoint, Lost, Stop, http};
 
 use super::guard::GUARD;
+use super::session::Session;
 
 /// One end, and what of its events was read and not asked for yet.
 pub struct End {
@@ -26,11 +27,22 @@ pub struct End {
 
 /// A code of a session that the relay at `addr` has just made.
 pub fn fresh_code(addr: SocketAddr) -> Code {
+    fresh_code_with(addr, None)
+}
+
+/// The same where the relay asks for a key before it makes a session.
+pub fn fresh_code_with(addr: SocketAddr, register_key: Option<&str>) -> Code {
     let server = Endpoint::parse_http(&format!("http://{addr}")).unwrap();
-    let registration = http::register(&server, None).unwrap();
+    let registration = http::register(&server, register_key).unwrap();
     let ws = server.web_socket().to_string();
     let key = PairingKey::random(&mut SystemEntropy).unwrap();
     Code { pairing: Pairing { ws, ..registration.pairing }, key: Some(key) }
+}
+
+/// The credentials of a code's session.
+pub fn session_of(code: &Code) -> Session {
+    let Pairing { session, token, .. } = &code.pairing;
+    Session { id: session.to_string(), token: token.reveal().to_string() }
 }
 
 /// The same code once more, as the other end reads it.
@@ -87,15 +99,6 @@ impl End {
         event
     }
 
-    /// Reads events to the end, and says what it was.
-    pub fn until_stopped(&mut self) -> Stop {
-        loop {
-            if let Event::Stopped { why, .. } = self.event() {
-                return why;
-            }
-        }
-    }
-
     /// Reads events until `pick` finds what it wants.
     pub fn until<T>(&mut self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
         let mut seen = Vec::new();
@@ -107,6 +110,14 @@ impl End {
             seen.push(format!("{event:?}"));
             assert!(!matches!(event, Event::Stopped { .. }), "{} has no {what}, but {seen:?}", self.name);
         }
+    }
+
+    /// Reads events until the end, and says what ended it.
+    pub fn until_stopped(&mut self) -> Stop {
+        self.until("end", |event| match event {
+            Event::Stopped { why, .. } => Some(why.clone()),
+            _ => None,
+        })
     }
 
     /// Reads events until the tunnel stands.
@@ -154,10 +165,22 @@ impl Ends {
         Self::introduce(workstation, phone)
     }
 
+    /// As [`Ends::pair`], but both stay in the code's session, which a case may then break.
+    pub fn pair_here(code: Code, workstation: &Settings, phone: &Settings) -> Self {
+        let scanned = copy_of(&code);
+        let workstation = End::pair(Role::Workstation, code, workstation);
+        let phone = End::pair(Role::Phone, scanned, phone);
+        Self::answer(workstation, phone, Engine::allow_here)
+    }
+
     /// Lets the workstation's user say yes; then both are open, in a fresh session.
-    pub fn introduce(mut workstation: End, mut phone: End) -> Self {
+    pub fn introduce(workstation: End, phone: End) -> Self {
+        Self::answer(workstation, phone, |engine| engine.allow().unwrap())
+    }
+
+    fn answer(mut workstation: End, mut phone: End, yes: impl FnOnce(&Engine)) -> Self {
         workstation.until("question", |event| matches!(event, Event::Ask { .. }).then_some(()));
-        workstation.engine.allow().unwrap();
+        yes(&workstation.engine);
         workstation.until_open();
         phone.until_open();
         Ends { workstation, phone }

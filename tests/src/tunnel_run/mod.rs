@@ -1,0 +1,89 @@
+//! Pairs of engines on bad networks: each end behind a fault proxy of its own, over two nodes on one Redis, while connections
+//! are cut, stalled and slowed down and nodes and Redis come and go. Every message must arrive exactly once, in order and
+//! whole. A case plays it in seconds, `tunnel_run` for as long as it is told.
+//!
+//! `line` is an end and its network, `faults` what is done to them, `messages` what is said, `tally` counts and judges.
+
+mod faults;
+mod line;
+mod messages;
+mod tally;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::guard::let_pass;
+use crate::harness::random::Random;
+use crate::harness::redis::Keep;
+use crate::harness::{Fleet, Options};
+
+use faults::Below;
+use line::Pair;
+pub use tally::Seen;
+use tally::Tally;
+
+/// How it is played.
+#[derive(Clone, Copy, Debug)]
+pub struct TunnelRun {
+    /// Pairs of a workstation and a phone.
+    pub pairs: usize,
+    /// How long faults come.
+    pub time: Duration,
+    /// Between two faults below all pairs: nodes and Redis.
+    pub below_every: Duration,
+    /// Of all faults and messages. Threads share the machine's time as they like, so a seed repeats what is done and not
+    /// what comes of it.
+    pub seed: u64,
+}
+
+impl TunnelRun {
+    /// Plays it, and says what was seen.
+    ///
+    /// # Panics
+    /// A node or Redis does not come back.
+    pub fn play(self) -> Seen {
+        let mut fleet = Fleet::start_with(2, Keep::Everything, &options());
+        let pairs: Vec<Pair> = (0..self.pairs).map(|at| Pair::start(&fleet, at, self.seed)).collect();
+        let tally = Tally::default();
+        let (is_over, is_read) = (AtomicBool::new(false), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let mut writers = Vec::new();
+            for (at, pair) in pairs.iter().enumerate() {
+                let random = Random::new(self.seed ^ (at as u64 + 1) << 32);
+                writers.push(scope.spawn(|| faults::play(pair, random, &tally, &is_over)));
+                for line in pair.lines() {
+                    writers.push(scope.spawn(|| line.send_all(&tally, &is_over)));
+                    scope.spawn(|| line.read_all(&tally, &is_read));
+                }
+            }
+            self.play_below(&mut fleet, &pairs, &tally);
+            is_over.store(true, Ordering::SeqCst);
+            for writer in writers {
+                if writer.join().is_err() {
+                    tally.breach("a thread of the run panicked; see above".to_owned());
+                }
+            }
+            pairs.iter().flat_map(Pair::lines).for_each(|line| line.flush(&tally));
+            is_read.store(true, Ordering::SeqCst);
+        });
+        pairs.iter().for_each(|pair| pair.judge(&tally));
+        tally.seen()
+    }
+
+    fn play_below(&self, fleet: &mut Fleet, pairs: &[Pair], tally: &Tally) {
+        let mut random = Random::new(self.seed);
+        let started = Instant::now();
+        while started.elapsed() < self.time && !tally.is_broken() {
+            let_pass(self.below_every.min(self.time.saturating_sub(started.elapsed())));
+            if started.elapsed() < self.time {
+                Below::any(&mut random).play(fleet, pairs, tally);
+            }
+        }
+    }
+}
+
+/// A short heartbeat, so that a stall is long enough for the relay to give its client up.
+fn options() -> Options {
+    Options::new().env("HEARTBEAT_INTERVAL_SECS", "1")
+}
