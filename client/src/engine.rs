@@ -144,8 +144,8 @@ impl Engine {
         self.shared.on_progress();
     }
 
-    /// Ends the pair: erases what is kept, has the relay end the session, so that the other end is told, and closes. Blocks
-    /// for at most ten seconds and the keeper's own time.
+    /// Ends the pair: erases what is kept, closes, and has the relay end the session, so that the other end is told. Blocks
+    /// for at most twenty seconds and the keeper's own time.
     ///
     /// # Errors
     /// What is kept is still there, or the relay could not be reached; the other of the two was done.
@@ -156,10 +156,19 @@ impl Engine {
         inner.asked.forget = Some(Forgetting::Asked);
         self.shared.wake(inner);
         let erased = if is_over { Err(ForgetError::Stopped) } else { self.wait_erased() };
-        // First, so that the end of the session is not news to this end.
+        // First, so that what was said still arrives, and the end of the session is not news to this end.
         self.close();
+        self.wait_stopped();
         let deleted = self.registrar.delete(&place).map_err(ForgetError::NotDeleted);
         erased.and(deleted)
+    }
+
+    /// The close has a deadline of its own.
+    fn wait_stopped(&self) {
+        let mut inner = self.shared.lock();
+        while inner.state != State::Stopped {
+            inner = self.shared.wait_for_progress(inner, None).0;
+        }
     }
 
     fn wait_erased(&self) -> Result<(), ForgetError> {

@@ -5,21 +5,25 @@
 //! [`Session::poll_action`] before the next.
 
 mod backoff;
+mod liveness;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod vocabulary;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use protocol::close::CloseCode;
-use protocol::ids::{Role, SessionId, Token};
-use protocol::message::{Frame, HEARTBEAT, Hello, InstanceClaim, KillReason, ServerMessage};
+use protocol::ids::{SessionId, Token};
+use protocol::message::{Frame, Hello, InstanceClaim, KillReason, ServerMessage};
 use tungstenite::Bytes;
 
 use crate::event::{Event, Lost, Stop};
 use backoff::Backoff;
+use liveness::Live;
 use verdict::{Verdict, verdict};
+pub(crate) use vocabulary::{Action, Identity, Input};
 
 /// TCP, TLS and the upgrade must be done in this time.
 pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(6);
@@ -29,86 +33,8 @@ const HELLO_MAX: Duration = Duration::from_secs(10);
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 /// Where the relay does not say how often it wants a heartbeat.
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
-/// No shorter silence is taken for death: a sender that the relay pauses gets no answers, and the relay bears with a
-/// peer that reads nothing for two minutes.
-const SILENCE_MIN: Duration = Duration::from_secs(130);
 /// A connection that lived this long was stable: the next retry comes at once.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
-/// A heartbeat that asks whether the connection still stands must be answered in this time.
-const PROBE_MAX: Duration = Duration::from_secs(2);
-
-/// Who this client is to the relay, the same in every hello.
-#[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) session: SessionId,
-    pub(crate) token: Token,
-    pub(crate) role: Role,
-    /// 64 random bits of this client instance: the relay tells its stragglers from a rival by it.
-    pub(crate) instance: u64,
-}
-
-/// All that may enter the machine. An input that does not fit the state is ignored.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// The WebSocket stands.
-    Connected,
-    /// The relay sent this text.
-    Message(ServerMessage),
-    /// The relay sent a bare binary message (raw mode).
-    Binary(Bytes),
-    /// Bytes came, or nobody listened for them.
-    Heard,
-    /// The relay's close frame came.
-    Closed(Option<u16>),
-    /// The connection broke or never came about.
-    Lost(Lost),
-    /// What is at the other end can't be talked to, now or later.
-    Impossible(Stop),
-    /// What the app made of the frames shows that they were damaged on their way.
-    Spoilt(String),
-    /// The machine slept for so long, and with it every timer.
-    Woke(Duration),
-    /// The network under the connection is another one.
-    NetworkChanged,
-    /// The app went out of sight (`false`) or came back into it.
-    Foreground(bool),
-    /// Go over to this session. Also an answer to `SessionGone`.
-    Move { session: SessionId, token: Token },
-    /// An answer to `SessionGone`: it is there again.
-    Registered,
-    /// An answer to `SessionGone`: it is not there yet, but may come.
-    NotRegistered,
-    /// The app wants to end.
-    Close,
-    /// Time went on.
-    Tick,
-}
-
-/// All that may leave the machine.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Begin a connect. Answer with `Connected`, `Lost` or `Impossible`.
-    Connect,
-    /// Send this control text.
-    Send(String),
-    /// The link stands: accept frames for it, then tell the app.
-    Link { missed: u64, message_bytes_max: Option<u64> },
-    /// The link ended: drop frames not yet written and tell the app how many.
-    Unlink,
-    /// Tell the app.
-    Tell(Event),
-    /// Give this bare binary message to the app.
-    Deliver(Bytes),
-    /// Write what was accepted, then close with 1000.
-    CloseWhenWritten,
-    /// Drop the connection, or the connect, without a word.
-    Disconnect,
-    /// The relay has no such session (any more). Answer with `Move`, `Registered`, `NotRegistered` or
-    /// `Impossible(Stop)`.
-    SessionGone(Stop),
-    /// The end: drop what was not written, tell the app, drive no more.
-    Stop(Stop),
-}
 
 /// One client's session. See the module.
 #[derive(Debug)]
@@ -151,16 +77,6 @@ enum State {
         linked: bool,
     },
     Stopped,
-}
-
-/// The clocks of a connection that the relay accepted. `since <= heard_at`.
-#[derive(Debug, Clone, Copy)]
-struct Live {
-    since: Instant,
-    heard_at: Instant,
-    heartbeat_at: Instant,
-    /// A probe went out and nothing was heard since.
-    answer_by: Option<Instant>,
 }
 
 impl Session {
@@ -321,13 +237,6 @@ impl Session {
         matches!(self.state, State::Linked(_) | State::Closing { linked: true, .. })
     }
 
-    fn on_heard(&mut self, now: Instant) {
-        if let State::Waiting(live) | State::Linked(live) = &mut self.state {
-            live.heard_at = now;
-            live.answer_by = None;
-        }
-    }
-
     fn on_killed(&mut self, reason: Option<KillReason>) {
         self.on_gone(Stop::Killed { reason });
     }
@@ -423,45 +332,6 @@ impl Session {
         self.actions.push_back(Action::Tell(Event::Reconnecting { after, why }));
     }
 
-    fn on_woke(&mut self, slept: Duration, now: Instant) {
-        // The relay gives up a client that was silent for three intervals, and a connect that slept has no better chance.
-        let is_on_its_way = !matches!(self.state, State::Backoff { .. } | State::Closing { .. });
-        if slept >= self.heartbeat * 3 && is_on_its_way {
-            self.backoff.reset();
-            self.on_lost(Lost::Slept(slept), false, now);
-        } else {
-            self.check_connection(now);
-        }
-    }
-
-    fn on_foreground(&mut self, shown: bool, now: Instant) {
-        let was_hidden = std::mem::replace(&mut self.hidden, !shown);
-        if was_hidden && shown {
-            self.check_connection(now);
-        }
-    }
-
-    /// Something changed under the connection: make sure of it, or have one soon.
-    fn check_connection(&mut self, now: Instant) {
-        match &mut self.state {
-            State::Waiting(live) | State::Linked(live) => {
-                live.heartbeat_at = now + self.heartbeat;
-                live.answer_by.get_or_insert(now + PROBE_MAX);
-                self.actions.push_back(Action::Send(HEARTBEAT.to_owned()));
-            }
-            State::Backoff { until } => {
-                self.backoff.reset();
-                *until = (*until).min(now + self.backoff.next_delay(false));
-            }
-            // What was begun on a network that is gone must not hold up what comes after it.
-            State::Connecting { give_up_at } | State::ExpectHelloAck { give_up_at } => {
-                self.backoff.reset();
-                *give_up_at = (*give_up_at).min(now + PROBE_MAX);
-            }
-            State::Gone { .. } | State::Closing { .. } | State::Stopped => {}
-        }
-    }
-
     fn on_close_wanted(&mut self, now: Instant) {
         let linked = match self.state {
             State::Connecting { .. } | State::Backoff { .. } | State::Gone { .. } => {
@@ -488,27 +358,6 @@ impl Session {
             State::Waiting(live) | State::Linked(live) => self.keep_alive(live, now),
             _ => {}
         }
-    }
-
-    fn keep_alive(&mut self, live: Live, now: Instant) {
-        let silence_max = self.silence_max();
-        if live.answer_by.is_some_and(|answer_by| now >= answer_by) {
-            return self.on_lost(Lost::Silent(PROBE_MAX), false, now);
-        }
-        if now >= live.heard_at + silence_max {
-            return self.on_lost(Lost::Silent(silence_max), false, now);
-        }
-        if now < live.heartbeat_at {
-            return;
-        }
-        if let State::Waiting(live) | State::Linked(live) = &mut self.state {
-            live.heartbeat_at = now + self.heartbeat;
-        }
-        self.actions.push_back(Action::Send(HEARTBEAT.to_owned()));
-    }
-
-    fn silence_max(&self) -> Duration {
-        (self.heartbeat * 3).max(SILENCE_MIN)
     }
 
     fn stop(&mut self, why: Stop) {

@@ -6,7 +6,7 @@
  * across any break of connection or network, while both processes live. docs/mobile.md is the guide.
  *
  * Threads: every function may be called from any thread, several at once, except where it says otherwise. Functions with a
- * timeout block at most that long; relay_forget blocks for about ten seconds at most; nothing else blocks for longer than it
+ * timeout block at most that long; relay_forget blocks for about twenty seconds at most; nothing else blocks for longer than it
  * takes to compute.
  *
  * Errors: every fallible function returns a relay_status. After anything but RELAY_OK, relay_last_error has a
@@ -211,7 +211,7 @@ relay_status relay_close(relay_engine engine);
 
 /*
  * Ends the pair: has the keeper forget, has the relay end the session, so that the workstation is told, and closes. Blocks for at
- * most ten seconds and the keeper's own time.
+ * most twenty seconds and the keeper's own time.
  * RELAY_NOT_ERASED, RELAY_NOT_DELETED (the other of the two was done); RELAY_CLOSED where the engine had stopped before: erase
  * what is kept yourself. RELAY_NO_ENGINE.
  */

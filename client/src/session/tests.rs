@@ -2,6 +2,9 @@
 
 mod waking;
 
+use protocol::ids::Role;
+use protocol::message::HEARTBEAT;
+
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);

@@ -190,8 +190,9 @@ fn a_refusing_network_lets_the_linked_go_on() {
 #[test]
 fn a_node_that_came_back_elsewhere_is_found() {
     let mut line = Line::start();
-    let Pair { mut workstation, .. } = line.link();
+    let Pair { mut workstation, phone, .. } = line.link();
     line.relayd.kill();
+    drop(phone);
     assert!(workstation.ws().message().is_err());
     line.relayd = Relayd::start_ready(&Options::new());
     line.proxy.set_upstream(line.relayd.addr());

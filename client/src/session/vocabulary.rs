@@ -1,0 +1,82 @@
+//! All that may enter the session machine, and all that may leave it. Plain data.
+
+use std::time::Duration;
+
+use protocol::ids::{Role, SessionId, Token};
+use protocol::message::ServerMessage;
+use tungstenite::Bytes;
+
+use crate::event::{Event, Lost, Stop};
+
+/// Who this client is to the relay, the same in every hello.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) session: SessionId,
+    pub(crate) token: Token,
+    pub(crate) role: Role,
+    /// 64 random bits of this client instance: the relay tells its stragglers from a rival by it.
+    pub(crate) instance: u64,
+}
+
+/// All that may enter the machine. An input that does not fit the state is ignored.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The WebSocket stands.
+    Connected,
+    /// The relay sent this text.
+    Message(ServerMessage),
+    /// The relay sent a bare binary message (raw mode).
+    Binary(Bytes),
+    /// Bytes came, or nobody listened for them.
+    Heard,
+    /// The relay's close frame came.
+    Closed(Option<u16>),
+    /// The connection broke or never came about.
+    Lost(Lost),
+    /// What is at the other end can't be talked to, now or later.
+    Impossible(Stop),
+    /// What the app made of the frames shows that they were damaged on their way.
+    Spoilt(String),
+    /// The machine slept for so long, and with it every timer.
+    Woke(Duration),
+    /// The network under the connection is another one.
+    NetworkChanged,
+    /// The app went out of sight (`false`) or came back into it.
+    Foreground(bool),
+    /// Go over to this session. Also an answer to `SessionGone`.
+    Move { session: SessionId, token: Token },
+    /// An answer to `SessionGone`: it is there again.
+    Registered,
+    /// An answer to `SessionGone`: it is not there yet, but may come.
+    NotRegistered,
+    /// The app wants to end.
+    Close,
+    /// Time went on.
+    Tick,
+}
+
+/// All that may leave the machine.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Begin a connect. Answer with `Connected`, `Lost` or `Impossible`.
+    Connect,
+    /// Send this control text.
+    Send(String),
+    /// The link stands: accept frames for it, then tell the app.
+    Link { missed: u64, message_bytes_max: Option<u64> },
+    /// The link ended: drop frames not yet written and tell the app how many.
+    Unlink,
+    /// Tell the app.
+    Tell(Event),
+    /// Give this bare binary message to the app.
+    Deliver(Bytes),
+    /// Write what was accepted, then close with 1000.
+    CloseWhenWritten,
+    /// Drop the connection, or the connect, without a word.
+    Disconnect,
+    /// The relay has no such session (any more). Answer with `Move`, `Registered`, `NotRegistered` or
+    /// `Impossible(Stop)`.
+    SessionGone(Stop),
+    /// The end: drop what was not written, tell the app, drive no more.
+    Stop(Stop),
+}
