@@ -26,6 +26,8 @@ pub(super) struct Outgoing {
     window: usize,
     /// The number of the last message accepted, over all numberings.
     messages: u64,
+    /// The number of the last message acknowledged, or given up at a restart.
+    settled: u64,
 }
 
 struct Piece {
@@ -120,6 +122,7 @@ impl Outgoing {
             self.cost -= piece.cost;
             newest = piece.ends.or(newest);
         }
+        self.settled = newest.unwrap_or(self.settled);
         self.sent_here = self.sent_here.max(self.acknowledged);
         Ok(newest)
     }
@@ -141,13 +144,14 @@ impl Outgoing {
     /// were not acknowledged.
     pub(super) fn restart(&mut self) -> u64 {
         let unconfirmed = self.unacknowledged();
-        *self = Outgoing { window: self.window, messages: self.messages, ..Outgoing::default() };
+        let messages = self.messages;
+        *self = Outgoing { window: self.window, messages, settled: messages, ..Outgoing::default() };
         unconfirmed
     }
 
     /// Messages accepted and not acknowledged.
     pub(super) fn unacknowledged(&self) -> u64 {
-        self.pieces.iter().filter(|piece| piece.ends.is_some()).count() as u64
+        self.messages - self.settled
     }
 
     /// What is kept counts so much against the window.
