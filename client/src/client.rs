@@ -9,7 +9,8 @@ use tungstenite::Message;
 
 use crate::driver::Start;
 use crate::event::Event;
-use crate::mailbox::{Mailbox, SendError};
+use crate::mailbox::Mailbox;
+use crate::outbox::SendError;
 use crate::settings::Settings;
 
 /// A running client. One thread of its own holds the connection; all methods may be called from any thread, and

@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use crate::engine::Event as EngineEvent;
 use crate::event::{Event, Stop};
-use crate::mailbox::SendError;
+use crate::outbox::SendError;
+pub use crate::text::harmless;
 
 /// Of a binary message, so many bytes are shown.
 const BYTES_SHOWN: usize = 16;
@@ -101,20 +102,6 @@ pub fn refusal_line(error: &SendError, other: Role) -> String {
     }
 }
 
-/// `text` with everything that could move a terminal's cursor, colour it, hide or reorder its text written as an
-/// escape: `\n`, `\u{1b}`.
-pub fn harmless(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || reorders_or_hides(character) {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
-    }
-    out
-}
-
 /// One line of at most 16 MiB without its line end, `None` at the end of the input. Blocks as `input` does. After
 /// an error other than `Io` the next call goes on with the next line.
 ///
@@ -136,12 +123,6 @@ pub fn read_line(input: &mut impl BufRead) -> Result<Option<String>, LineError> 
         line.pop_if(|last| *last == b'\r');
     }
     String::from_utf8(line).map(Some).map_err(|_| LineError::NotText)
-}
-
-/// Unicode's line separators, direction marks and overrides, zero-width characters.
-pub(crate) fn reorders_or_hides(character: char) -> bool {
-    matches!(character,
-        '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn unsent_words(unsent: usize) -> String {
@@ -225,13 +206,6 @@ mod tests {
         ] {
             assert_eq!(engine_line(&event, Role::Phone).as_deref(), line);
         }
-    }
-
-    #[test]
-    fn nothing_that_acts_on_a_terminal_passes() {
-        let text = "a\r\t\u{7}\u{7f}\u{9b}31m\u{202e}\u{200b}\u{2028}z";
-        assert_eq!(harmless(text), r"a\r\t\u{7}\u{7f}\u{9b}31m\u{202e}\u{200b}\u{2028}z");
-        assert_eq!(harmless("ä € 漢 👋 \\"), "ä € 漢 👋 \\");
     }
 
     #[test]

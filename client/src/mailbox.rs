@@ -8,46 +8,18 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use thiserror::Error;
 use tungstenite::{Bytes, Message};
 
 use crate::driver::Wake;
 use crate::driver::app::App;
 use crate::event::{Event, Stop};
-use crate::outbox::{Gate, Outbox};
+use crate::outbox::{Gate, Outbox, SendError};
 use crate::session::Input;
 
 /// Unread events of at most this many bytes, and one more message.
 const INBOX_BYTES_MAX: usize = 1 << 20;
 /// At most this many unread events, and the few that one message or one loss brings.
 const INBOX_EVENTS_MAX: usize = 256;
-
-/// Why a message was not accepted for sending.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SendError {
-    /// The other role is not here; the relay would drop the message.
-    #[error("not sent: the other side is not here")]
-    NotLinked,
-    /// The client is closing or has stopped.
-    #[error("not sent: this client is closed")]
-    Closed,
-    /// The queue is full; only `try_send_*` says so.
-    #[error("not sent: too much is waiting to be sent; try again when some of it is gone")]
-    Full,
-    /// Larger than the relay takes.
-    #[error("not sent: the message has {len} bytes and this relay takes at most {max}; send it in pieces")]
-    TooLarge {
-        /// Its bytes.
-        len: usize,
-        /// The relay's limit.
-        max: usize,
-    },
-    /// The relay would take this text for a heartbeat and keep it.
-    #[error(
-        "not sent: a JSON object with \"type\":\"hb\" is a heartbeat and stays at the relay; send it as binary"
-    )]
-    LooksLikeHeartbeat,
-}
 
 /// The two queues and the condition variables of their waiters.
 pub(crate) struct Mailbox {

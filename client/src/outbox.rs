@@ -2,9 +2,35 @@
 
 use std::collections::VecDeque;
 
+use thiserror::Error;
 use tungstenite::Message;
 
-use crate::mailbox::SendError;
+/// Why a message was not accepted for sending.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// The other role is not here; the relay would drop the message.
+    #[error("not sent: the other side is not here")]
+    NotLinked,
+    /// The client is closing or has stopped.
+    #[error("not sent: this client is closed")]
+    Closed,
+    /// The queue is full; only `try_send_*` says so.
+    #[error("not sent: too much is waiting to be sent; try again when some of it is gone")]
+    Full,
+    /// Larger than the relay takes.
+    #[error("not sent: the message has {len} bytes and this relay takes at most {max}; send it in pieces")]
+    TooLarge {
+        /// Its bytes.
+        len: usize,
+        /// The relay's limit.
+        max: usize,
+    },
+    /// The relay would take this text for a heartbeat and keep it.
+    #[error(
+        "not sent: a JSON object with \"type\":\"hb\" is a heartbeat and stays at the relay; send it as binary"
+    )]
+    LooksLikeHeartbeat,
+}
 
 /// At most this many bytes wait; a single larger message passes when nothing else waits.
 const OUTBOX_BYTES_MAX: usize = 1 << 20;

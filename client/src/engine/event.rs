@@ -135,7 +135,7 @@ pub struct FlushError {
 }
 
 /// Why a plain text was not accepted for sending.
-pub type PlainSendError = crate::mailbox::SendError;
+pub type PlainSendError = crate::outbox::SendError;
 
 /// True if waiting may help.
 pub(super) fn may_pass(error: SendError) -> bool {

@@ -1,7 +1,7 @@
 //! The phone's name for itself: what goes on the wire, and what may be shown of it.
 
 use super::limits::NAME_BYTES_MAX;
-use crate::lines::reorders_or_hides;
+use crate::text::reorders_or_hides;
 
 /// `name` cut to at most 64 bytes, at a character's end.
 pub(super) fn cut(name: &str) -> &str {

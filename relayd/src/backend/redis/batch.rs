@@ -3,9 +3,14 @@
 use std::io::Write;
 
 use protocol::ids::NodeId;
+use relayd_core::node_link::{BATCH_BYTES_MAX, PACKET_OVERHEAD};
 
-use super::bus::PACKET_BYTES_MAX;
 use super::keys::Keys;
+
+/// The longest packet that is carried, in bytes.
+pub const PACKET_BYTES_MAX: usize = 66 * 1024;
+
+const _: () = assert!(BATCH_BYTES_MAX + PACKET_OVERHEAD <= PACKET_BYTES_MAX, "a whole batch must fit");
 
 /// The commands of one write. Its buffer is allocated once.
 pub(super) struct Batch {

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use protocol::ids::NodeId;
-use relayd_core::node_link::{BATCH_BYTES_MAX, PACKET_OVERHEAD};
 
+use super::batch::PACKET_BYTES_MAX;
 use super::inbox::{self, Inbox};
 use super::keys::Keys;
 use super::publisher::{Order, Publisher};
@@ -17,11 +17,6 @@ use super::settings::RedisSettings;
 use super::subscriber::{News, Subscriber};
 use super::tally::{BusCounts, Tally};
 use crate::backend::BackendError;
-
-/// The longest packet that is carried, in bytes.
-pub const PACKET_BYTES_MAX: usize = 66 * 1024;
-
-const _: () = assert!(BATCH_BYTES_MAX + PACKET_OVERHEAD <= PACKET_BYTES_MAX, "a whole batch must fit");
 
 /// The reactor's ends. Nothing here blocks but [`Bus::stop`].
 pub(super) struct Bus {

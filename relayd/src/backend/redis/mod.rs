@@ -29,7 +29,7 @@ use protocol::ids::NodeId;
 use relayd_core::store::{Answer, Conn, Request};
 use relayd_core::time::Time;
 
-pub use self::bus::PACKET_BYTES_MAX;
+pub use self::batch::PACKET_BYTES_MAX;
 use self::bus::{Bus, Subscription};
 use self::commands::{Commands, Report};
 use self::dirty::{Dirty, TAKEN_AT_ONCE};

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use redis::{Connection, PubSub, Value};
 
 use super::backoff::Backoff;
-use super::bus::PACKET_BYTES_MAX;
+use super::batch::PACKET_BYTES_MAX;
 use super::dialer::Dialer;
 use super::inbox::{Delivered, Delivery};
 use super::link::{self, Fault};
