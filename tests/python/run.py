@@ -83,6 +83,26 @@ def case_the_workstation_program_talks_to_another_hands_phone(relay):
         assert workstation.end_input() == 0
 
 
+def case_somebody_at_a_terminal_is_asked_about_a_phone_without_encryption(relay):
+    for answer in ["y", "n"]:
+        with Program("workstation", "--server", relay.url, at_terminal=True) as workstation:
+            pairing = json.loads(shown_pairing(workstation)[1])
+            with Peer(relay.reachable(pairing["u"]), pairing["s"], pairing["t"]) as phone:
+                phone.expect_joined()
+                phone.send("not sealed")
+                workstation.line(lambda line: line.startswith("this phone does not encrypt"))
+                workstation.expect("talk to it anyway? [y/n]")
+                workstation.type(answer)
+                if answer == "y":
+                    workstation.expect("phone (not encrypted): not sealed")
+                    workstation.type("nor this")
+                    assert phone.receive() == "nor this"
+                else:
+                    workstation.expect("the phone is not talked to")
+                    workstation.type("hello?")
+                    workstation.expect("not sent: no phone")
+
+
 def case_both_programs_talk(relay):
     public = f"ws://{relay.address}/ws"
     with Program("workstation", "--plain", "--server", relay.url, "--public-url", public) as workstation:

@@ -18,13 +18,19 @@ GUARD_SECS = 60
 class Program:
     """A child whose output is read line by line; ended with its `with` block."""
 
-    def __init__(self, name, *args, env=None, stream="stdout"):
+    def __init__(self, name, *args, env=None, stream="stdout", at_terminal=False):
+        """`at_terminal`: its input is a terminal, as where somebody sits who can be asked."""
         path = BINARIES / name
         if not path.is_file():
             raise FileNotFoundError(f"{path} is not there: run `cargo build --workspace --bins --examples` first")
         own = {key: value for key, value in os.environ.items() if key not in CONTRACT_VARIABLES}
-        pipes = {"stdin": subprocess.PIPE, stream: subprocess.PIPE}
+        keyboard, terminal = os.openpty() if at_terminal else (None, subprocess.PIPE)
+        pipes = {"stdin": terminal, stream: subprocess.PIPE}
         self.child = subprocess.Popen([path, *args], env={**own, **(env or {})}, **pipes)
+        self.input = self.child.stdin
+        if at_terminal:
+            os.close(terminal)
+            self.input = os.fdopen(keyboard, "wb", buffering=0)
         self.seen = []
         self._lines = queue.Queue()
         threading.Thread(target=self._collect, args=(getattr(self.child, stream),), daemon=True).start()
@@ -55,12 +61,12 @@ class Program:
 
     def type(self, text):
         """Types a line."""
-        self.child.stdin.write(text.encode("utf-8") + b"\n")
-        self.child.stdin.flush()
+        self.input.write(text.encode("utf-8") + b"\n")
+        self.input.flush()
 
     def end_input(self):
         """Ends the input, and returns the exit code once it has ended."""
-        self.child.stdin.close()
+        self.input.close()
         return self.child.wait(GUARD_SECS)
 
     def __enter__(self):
