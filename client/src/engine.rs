@@ -28,7 +28,7 @@ use crate::http::HttpError;
 use crate::net::endpoint::Endpoint;
 use crate::settings::Settings as Connecting;
 use crate::tunnel::{Answer, Code, Place, SystemEntropy, Tunnel};
-use chores::Registrar;
+use chores::{Chore, Registrar};
 use shared::{Forgetting, Inner, Shared};
 use side::Side;
 
@@ -151,16 +151,24 @@ impl Engine {
     /// What is kept is still there, or the relay could not be reached; the other of the two was done.
     pub fn forget(&self) -> Result<(), ForgetError> {
         let mut inner = self.shared.lock();
-        let place = inner.tunnel.place();
-        let is_over = inner.state == State::Stopped;
-        inner.asked.forget = Some(Forgetting::Asked);
+        let mut places = places_of(&inner.tunnel);
+        let is_over = inner.state == State::Stopped && inner.asked.forget.is_none();
+        inner.asked.forget.get_or_insert(Forgetting::Asked);
         self.shared.wake(inner);
         let erased = if is_over { Err(ForgetError::Stopped) } else { self.wait_erased() };
         // First, so that what was said still arrives, and the end of the session is not news to this end.
         self.close();
         self.wait_stopped();
-        let deleted = self.registrar.delete(&place).map_err(ForgetError::NotDeleted);
-        erased.and(deleted)
+        // The pair may have been on its way from one session to another.
+        let later = places_of(&self.shared.lock().tunnel);
+        places.extend(later);
+        let mut deleted = Ok(());
+        for (at, place) in places.iter().enumerate() {
+            if !places[..at].contains(place) {
+                deleted = deleted.and(self.registrar.delete(place));
+            }
+        }
+        erased.and(deleted.map_err(ForgetError::NotDeleted))
     }
 
     /// The close has a deadline of its own.
@@ -174,13 +182,18 @@ impl Engine {
     fn wait_erased(&self) -> Result<(), ForgetError> {
         let mut inner = self.shared.lock();
         loop {
-            match inner.asked.forget.take_if(|forget| matches!(forget, Forgetting::Done(_))) {
-                Some(Forgetting::Done(done)) => return done.map_err(ForgetError::NotErased),
-                _ if inner.asked.forget.is_none() => return Err(ForgetError::Stopped),
+            match &inner.asked.forget {
+                Some(Forgetting::Done(done)) => return done.clone().map_err(ForgetError::NotErased),
                 _ => inner = self.shared.wait_for_progress(inner, None).0,
             }
         }
     }
+}
+
+/// The sessions of a pair: where it is, and where it may be on its way to or from.
+fn places_of(tunnel: &Tunnel) -> Vec<Place> {
+    let other = tunnel.saved().and_then(|saved| saved.other);
+    std::iter::once(tunnel.place()).chain(other).collect()
 }
 
 /// Why a pair was not forgotten in full.
@@ -188,7 +201,7 @@ impl Engine {
 pub enum ForgetError {
     /// What is kept could not be erased.
     #[error("the kept pairing is still there: {0}")]
-    NotErased(io::Error),
+    NotErased(Arc<io::Error>),
     /// The session stands until it expires.
     #[error("the relay was not told, so the other side will find out only when it connects: {0}")]
     NotDeleted(HttpError),
@@ -305,8 +318,8 @@ impl Engine {
 
     /// Counts what was given as taken: acknowledgements may follow.
     fn take_given(&self) -> MutexGuard<'_, Inner> {
-        let now = self.shared.clock.now();
         let mut inner = self.shared.lock();
+        let now = self.shared.clock.now();
         let Some(given) = inner.given.take() else { return inner };
         inner.tunnel.taken(given, now);
         self.shared.wake(inner);
@@ -323,26 +336,31 @@ impl Engine {
     /// The relay gave no session; the phone is still being asked about. [`Engine::allow_here`] does without.
     pub fn allow(&self) -> Result<(), HttpError> {
         let place = self.registrar.register()?;
-        self.answer(Answer::Allow { session: Some(place) });
+        if !self.answer(Answer::Allow { session: Some(place) }) {
+            // The phone has gone meanwhile, or was answered by somebody else.
+            self.registrar.begin(Chore::Delete(place), &self.shared);
+        }
         Ok(())
     }
 
     /// Lets in the phone of [`Event::Ask`] in the code's session, whose token the code has shown: who has seen it can take
     /// this end's or the phone's place at the relay and be a nuisance, but not read or send.
     pub fn allow_here(&self) {
-        self.answer(Answer::Allow { session: None });
+        let _was_asked = self.answer(Answer::Allow { session: None });
     }
 
     /// Sends the phone of [`Event::Ask`] away.
     pub fn deny(&self) {
-        self.answer(Answer::Deny);
+        let _was_asked = self.answer(Answer::Deny);
     }
 
-    fn answer(&self, answer: Answer) {
-        let now = self.shared.clock.now();
+    /// True if there was a question.
+    fn answer(&self, answer: Answer) -> bool {
         let mut inner = self.shared.lock();
-        inner.tunnel.answer(answer, now);
+        let now = self.shared.clock.now();
+        let was_asked = inner.tunnel.answer(answer, now);
         self.shared.wake(inner);
+        was_asked
     }
 
     /// Sends a text to a peer that speaks no tunnel, as it is: the relay can read it. Waits at most `timeout` for room. It is

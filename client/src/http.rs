@@ -141,8 +141,7 @@ fn exchange(server: &Endpoint, request: &[u8]) -> Result<Answer, HttpError> {
     let deadline = Instant::now() + REQUEST_MAX;
     let unreachable = |error: &std::io::Error| HttpError::Unreachable(unreachable_words(server, error));
     let mut stream = Stream::connect(server, deadline).map_err(HttpError::Unreachable)?;
-    let sent =
-        stream.block_until(deadline).and_then(|()| stream.write_all(request)).and_then(|()| stream.flush());
+    let sent = stream.write_all(request).and_then(|()| stream.flush());
     sent.map_err(|error| unreachable(&error))?;
     answer::read(&mut stream, deadline).map_err(|error| match error {
         answer::ReadError::Io(error) => unreachable(&error),

@@ -20,7 +20,7 @@ use protocol::message::{Frame, Hello, InstanceClaim, KillReason, ServerMessage};
 use tungstenite::Bytes;
 
 use crate::event::{Event, Lost, Stop};
-use backoff::Backoff;
+use backoff::{Backoff, PATIENT_MIN};
 use liveness::Live;
 use verdict::{Verdict, verdict};
 pub(crate) use vocabulary::{Action, Identity, Input};
@@ -31,6 +31,8 @@ pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(6);
 const HELLO_MAX: Duration = Duration::from_secs(10);
 /// Writing what was accepted and the closing handshake must be done in this time.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
+/// The app must have found out about a session that is gone in this time: a request and the name's look-up.
+const GONE_MAX: Duration = Duration::from_secs(30);
 /// Where the relay does not say how often it wants a heartbeat.
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
 /// A connection that lived this long was stable: the next retry comes at once.
@@ -67,10 +69,13 @@ enum State {
     Linked(Live),
     Backoff {
         until: Instant,
+        /// No news cuts the wait shorter than this: the relay asked for patience.
+        not_before: Instant,
     },
     /// The app finds out whether there is a session to go on in; if not, the end of the link is not worth a word.
     Gone {
         linked: bool,
+        give_up_at: Instant,
     },
     Closing {
         give_up_at: Instant,
@@ -135,20 +140,21 @@ impl Session {
         match &self.state {
             State::Connecting { give_up_at }
             | State::ExpectHelloAck { give_up_at }
+            | State::Gone { give_up_at, .. }
             | State::Closing { give_up_at, .. } => Some(*give_up_at),
             State::Waiting(live) | State::Linked(live) => {
                 let due_at = live.heartbeat_at.min(live.heard_at + self.silence_max());
                 Some(live.answer_by.map_or(due_at, |answer_by| answer_by.min(due_at)))
             }
-            State::Backoff { until } => Some(*until).filter(|_| !self.hidden),
-            State::Gone { .. } | State::Stopped => None,
+            State::Backoff { until, .. } => Some(*until).filter(|_| !self.hidden),
+            State::Stopped => None,
         }
     }
 
     /// Begins a connect, or as soon as somebody looks at the app.
     fn connect(&mut self, now: Instant) {
         if self.hidden {
-            self.state = State::Backoff { until: now };
+            self.state = State::Backoff { until: now, not_before: now };
             return;
         }
         self.attempts += 1;
@@ -180,7 +186,7 @@ impl Session {
             ServerMessage::PeerLeft { role } if role == self.identity.role.other() => self.on_left(),
             ServerMessage::Frame(Frame::Text(text)) => self.on_frame(Event::Text(text)),
             ServerMessage::Frame(Frame::Binary(bytes)) => self.on_frame(Event::Binary(bytes)),
-            ServerMessage::SessionKilled { reason } => self.on_killed(reason),
+            ServerMessage::SessionKilled { reason } => self.on_killed(reason, now),
             ServerMessage::Error { message, .. } => self.refusal = Some(message),
             ServerMessage::Replaced { same } => self.replaced_by_own = same,
             // The close that follows `going-away` says it all; `peer-joined` counts what was dropped in an absence.
@@ -237,8 +243,8 @@ impl Session {
         matches!(self.state, State::Linked(_) | State::Closing { linked: true, .. })
     }
 
-    fn on_killed(&mut self, reason: Option<KillReason>) {
-        self.on_gone(Stop::Killed { reason });
+    fn on_killed(&mut self, reason: Option<KillReason>, now: Instant) {
+        self.on_gone(Stop::Killed { reason }, now);
     }
 
     fn on_closed(&mut self, code: Option<u16>, now: Instant) {
@@ -246,10 +252,10 @@ impl Session {
             Verdict::Again => self.on_lost(Lost::Closed(code), false, now),
             Verdict::AgainLater => self.on_lost(Lost::Closed(code), true, now),
             Verdict::Replaced => self.stop(Stop::Replaced),
-            Verdict::Killed => self.on_gone(Stop::Killed { reason: None }),
+            Verdict::Killed => self.on_gone(Stop::Killed { reason: None }, now),
             Verdict::Unknown => {
                 let why = self.refused(code);
-                self.on_gone(why);
+                self.on_gone(why, now);
             }
             Verdict::Refused => {
                 let why = self.refused(code);
@@ -265,27 +271,27 @@ impl Session {
     }
 
     /// There is no such session: whether there is another one, or this one again, is the app's to say.
-    fn on_gone(&mut self, why: Stop) {
+    fn on_gone(&mut self, why: Stop, now: Instant) {
         let linked = match self.state {
             State::Closing { .. } => return self.stop(why),
             State::Backoff { .. } | State::Gone { .. } | State::Stopped => return,
             State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => false,
             State::Linked(_) => true,
         };
-        self.state = State::Gone { linked };
+        self.state = State::Gone { linked, give_up_at: now + GONE_MAX };
         self.actions.push_back(Action::Disconnect);
         self.actions.push_back(Action::SessionGone(why));
     }
 
     fn on_registered(&mut self, now: Instant) {
-        if let State::Gone { linked } = self.state {
+        if let State::Gone { linked, .. } = self.state {
             self.unlink_if(linked);
             self.connect(now);
         }
     }
 
     fn on_not_registered(&mut self, now: Instant) {
-        if let State::Gone { linked } = self.state {
+        if let State::Gone { linked, .. } = self.state {
             self.unlink_if(linked);
             self.retry(Lost::SessionUnknown, true, now);
         }
@@ -296,7 +302,7 @@ impl Session {
         match self.state {
             State::Closing { .. } => return self.stop(Stop::Closed),
             State::Stopped => return,
-            State::Gone { linked } => self.unlink_if(linked),
+            State::Gone { linked, .. } => self.unlink_if(linked),
             State::Linked(_) => self.unlink_if(true),
             _ => {}
         }
@@ -328,7 +334,8 @@ impl Session {
 
     fn retry(&mut self, why: Lost, patient: bool, now: Instant) {
         let after = self.backoff.next_delay(patient);
-        self.state = State::Backoff { until: now + after };
+        let not_before = if patient { now + PATIENT_MIN } else { now };
+        self.state = State::Backoff { until: now + after, not_before };
         self.actions.push_back(Action::Tell(Event::Reconnecting { after, why }));
     }
 
@@ -353,8 +360,9 @@ impl Session {
             State::ExpectHelloAck { give_up_at } if now >= give_up_at => {
                 self.on_lost(Lost::HelloTimedOut(HELLO_MAX), false, now);
             }
+            State::Gone { give_up_at, .. } if now >= give_up_at => self.on_not_registered(now),
             State::Closing { give_up_at, .. } if now >= give_up_at => self.stop(Stop::Closed),
-            State::Backoff { until } if now >= until && !self.hidden => self.connect(now),
+            State::Backoff { until, .. } if now >= until && !self.hidden => self.connect(now),
             State::Waiting(live) | State::Linked(live) => self.keep_alive(live, now),
             _ => {}
         }

@@ -310,11 +310,12 @@ impl Tunnel {
         self.core.send_ping()
     }
 
-    /// Workstation: what the user said to `Ask`.
-    pub fn answer(&mut self, answer: Answer, now: Duration) {
+    /// Workstation: what the user said to `Ask`. False if there is no question (any more).
+    pub fn answer(&mut self, answer: Answer, now: Duration) -> bool {
         self.core.clock.advance(now);
-        if let Side::Workstation(workstation) = &mut self.side {
-            workstation.on_answer(&mut self.core, answer);
+        match &mut self.side {
+            Side::Workstation(workstation) => workstation.on_answer(&mut self.core, answer),
+            Side::Phone(_) => false,
         }
     }
 

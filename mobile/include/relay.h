@@ -90,9 +90,9 @@ typedef enum relay_event_kind {
 /* Why an engine stopped. */
 typedef enum relay_reason {
     RELAY_REASON_NONE = 0,            /* of every other event */
-    RELAY_REASON_CLOSED = 1,          /* relay_close or relay_free, or relay_forget */
+    RELAY_REASON_CLOSED = 1,          /* relay_close, relay_free or relay_forget */
     RELAY_REASON_REPLACED = 2,        /* another phone, or another copy of the app, took this one's place */
-    RELAY_REASON_DELETED = 3,         /* the pair was ended: at the other side, or by relay_forget, of which the relay may tell first */
+    RELAY_REASON_DELETED = 3,         /* the pair was ended at the other side: pair again */
     RELAY_REASON_EXPIRED = 4,         /* the session was not used for too long: pair again */
     RELAY_REASON_ENDED = 5,           /* the session ended and the relay did not say why: pair again */
     RELAY_REASON_REFUSED = 6,         /* the relay refused for good */
@@ -210,7 +210,7 @@ relay_status relay_network_changed(relay_engine engine);
 relay_status relay_close(relay_engine engine);
 
 /*
- * Ends the pair: has the keeper forget, has the relay end the session, so that the workstation is told, and closes. Blocks for at
+ * Ends the pair: has the keeper forget, closes, and has the relay end the session, so that the workstation is told. Blocks for at
  * most twenty seconds and the keeper's own time.
  * RELAY_NOT_ERASED, RELAY_NOT_DELETED (the other of the two was done); RELAY_CLOSED where the engine had stopped before: erase
  * what is kept yourself. RELAY_NO_ENGINE.

@@ -165,3 +165,18 @@ fn with_plain_it_talks_as_ever() {
     program.type_line("hello phone");
     phone.expect_text("hello phone");
 }
+
+#[test]
+fn a_program_that_kills_tells_the_phone_before_it_is_gone() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--yes", "--kill"]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("phone is here, encrypted");
+    phone.until_open();
+    program.type_line("last");
+    program.end_input();
+    assert_eq!(phone.message(), b"last");
+    program.until("session deleted");
+    assert_eq!(program.exit_code(), Some(0));
+    assert_eq!(phone.until_stopped().to_string(), "the session was deleted: pair again");
+}

@@ -65,10 +65,8 @@ impl Dial {
 
 fn connect(settings: &Settings, session: SessionId, deadline: Instant) -> Outcome {
     let endpoint = &settings.endpoint;
-    let unreachable = |error: &std::io::Error| unreachable(endpoint, error);
     let stream =
         Stream::connect(endpoint, deadline).map_err(|words| Input::Lost(Lost::Unreachable(words)))?;
-    stream.block_until(deadline).map_err(|error| unreachable(&error))?;
     let request = request(settings, session).map_err(|error| judge(endpoint, error))?;
     let mut shaken = tungstenite::client::client_with_config(request, stream, Some(config(settings)));
     loop {

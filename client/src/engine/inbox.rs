@@ -15,8 +15,10 @@ const PLAIN_TEXTS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     events: VecDeque<Event>,
-    /// Only the newest number is news. It is told first, as it says nothing about the events in the queue.
+    /// Only the newest number is news. It is told first, unless a restart is to be told before.
     acknowledged: Option<u64>,
+    /// A `Restarted` is in the queue: an acknowledgement that came after it must not be heard before.
+    restarted: bool,
     /// How many of them only tell of connections.
     passing: usize,
     plain_texts: usize,
@@ -27,13 +29,14 @@ impl Inbox {
     /// Appends an event, and takes out what it makes old news.
     pub(super) fn push(&mut self, event: Event) {
         let event = match event {
-            Event::Acknowledged(number) => {
+            Event::Acknowledged(number) if !self.restarted => {
                 self.acknowledged = Some(number);
                 return;
             }
             event => self.joined_with_older(event),
         };
         match &event {
+            Event::Restarted { .. } => self.restarted = true,
             Event::PlainText(text) => {
                 self.plain_texts += 1;
                 self.plain_bytes += text.len();
@@ -59,6 +62,7 @@ impl Inbox {
         }
         let event = self.events.pop_front()?;
         match &event {
+            Event::Restarted { .. } => self.restarted = false,
             Event::PlainText(text) => {
                 self.plain_texts -= 1;
                 self.plain_bytes -= text.len();
@@ -83,6 +87,12 @@ impl Inbox {
     fn joined_with_older(&mut self, event: Event) -> Event {
         match event {
             Event::Restarted { unconfirmed } => {
+                // What was acknowledged in between belongs before the later restart as well.
+                if let Some(Event::Acknowledged(number)) =
+                    self.remove_last(|event| matches!(event, Event::Acknowledged(_)))
+                {
+                    self.acknowledged = Some(number);
+                }
                 match self.remove_last(|event| matches!(event, Event::Restarted { .. })) {
                     Some(Event::Restarted { unconfirmed: older }) => {
                         Event::Restarted { unconfirmed: older + unconfirmed }
@@ -90,7 +100,8 @@ impl Inbox {
                     _ => Event::Restarted { unconfirmed },
                 }
             }
-            Event::Reconnecting { .. }
+            Event::Acknowledged(_)
+            | Event::Reconnecting { .. }
             | Event::Ask { .. }
             | Event::Asked { .. }
             | Event::Refused(_)
@@ -164,9 +175,18 @@ mod tests {
             inbox.push(Event::Restarted { unconfirmed: number });
             inbox.push(Event::Refused(Refusal::CodeUsed));
         }
-        let expected =
-            [Event::Acknowledged(4), Event::Restarted { unconfirmed: 10 }, Event::Refused(Refusal::CodeUsed)];
+        // Of the new life: not to be heard before the restart.
+        inbox.push(Event::Acknowledged(5));
+        inbox.push(Event::Acknowledged(6));
+        let expected = [
+            Event::Acknowledged(4),
+            Event::Restarted { unconfirmed: 10 },
+            Event::Refused(Refusal::CodeUsed),
+            Event::Acknowledged(6),
+        ];
         assert_eq!(drained(&mut inbox), expected);
+        inbox.push(Event::Acknowledged(7));
+        assert_eq!(drained(&mut inbox), [Event::Acknowledged(7)]);
     }
 
     #[test]

@@ -85,26 +85,50 @@ impl Keeper for FileKeeper {
 
     fn store(&mut self, text: &str) -> io::Result<()> {
         let beside = self.beside();
-        let mut file = create_private(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)
+        let stored = write_private(&beside, text).and_then(|()| fs::rename(&beside, &self.path));
+        if stored.is_err() {
+            // No half of a secret is left lying about; the first error is the one that counts.
+            let _ = remove(&beside);
+        }
+        stored?;
+        sync_folder(&self.path)
     }
 
     fn forget(&mut self) -> io::Result<()> {
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        // A crash may have left the other one behind.
+        remove(&self.path).and(remove(&self.beside()))
     }
+}
+
+/// Removes a file; none there is as good.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = create_private(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// What a rename did is safe only when the folder is.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// A new file that only this user can read; one that lies there already is not trusted with its rights.
 fn create_private(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove(path)?;
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -133,7 +157,7 @@ pub(super) fn from_text(text: &str) -> Result<(Endpoint, Saved), StartError> {
     let saved = Saved::parse(text)?;
     // Parsed once already, so it is JSON and not nested too deep.
     let raw: Raw<'_> = sonic_rs::from_str(text).map_err(|_| SavedError::at("u"))?;
-    Ok((Endpoint::parse_ws(&raw.u)?, saved))
+    Ok((Endpoint::parse_ws(&raw.u).map_err(|_| SavedError::at("u"))?, saved))
 }
 
 const TEXT_BYTES_MAX: usize = 8 * 1024;
@@ -179,8 +203,10 @@ mod tests {
             let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
             assert_eq!(mode & 0o777, 0o600);
         }
+        fs::write(keeper.beside(), "half").unwrap();
         keeper.forget().unwrap();
         keeper.forget().unwrap();
+        assert!(!keeper.beside().exists());
         assert_eq!(keeper.load().unwrap(), None);
         assert!(FileKeeper::new(folder.join("none/pair")).store("x").is_err());
         fs::remove_dir_all(&folder).unwrap();

@@ -60,7 +60,8 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) enum Forgetting {
     Asked,
-    Done(io::Result<()>),
+    /// Stays, for whoever asks.
+    Done(Result<(), Arc<io::Error>>),
 }
 
 /// What came of a request to the relay.
@@ -101,10 +102,8 @@ impl Shared {
     }
 
     /// The driver's turn begins: what comes from here on must wake it.
-    pub(super) fn begin_turn(&self) -> MutexGuard<'_, Inner> {
-        let mut inner = self.lock();
-        inner.awaits_news = true;
-        inner
+    pub(super) fn begin_turn(&self) {
+        self.lock().awaits_news = true;
     }
 
     /// Appends an event for the app.

@@ -19,12 +19,13 @@ use crate::http::HttpError;
 use crate::net::endpoint::Endpoint;
 use crate::outbox::Gate;
 use crate::session::Input;
-use crate::tunnel::{Event as Said, Place};
+use crate::tunnel::{Event as Said, Place, Tunnel};
 
 /// No portable call wakes a process when its machine wakes up, so the clocks are compared this often.
 const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How often in a row a session that is gone is asked for again.
-const REGISTRATIONS_MAX: u32 = 6;
+/// How often in a row the relay may refuse to make a session again, before there is no more hope that the other end, which
+/// may have the relay's key, does it.
+const REFUSALS_MAX: u32 = 6;
 
 /// What the app was told of this link's peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,11 +49,15 @@ pub(super) struct Side {
     inputs: VecDeque<Input>,
     watch: SleepWatch,
     hidden: bool,
-    /// Why the session is gone, while it is asked for again; and how often that was done in a row.
+    /// Why the session is gone, while it is asked for again; and how often that was refused in a row.
     gone: Option<Stop>,
-    registrations: u32,
+    refusals: u32,
     /// The app knows that this link's peer is there, and whether it speaks the tunnel.
     told: Told,
+    /// The largest message that the relay takes.
+    message_bytes_max: usize,
+    /// The user ended the pair: nothing is kept any more.
+    forgotten: bool,
 }
 
 impl Side {
@@ -76,19 +81,28 @@ impl Side {
             watch,
             hidden: false,
             gone: None,
-            registrations: 0,
+            refusals: 0,
             told: Told::Nothing,
+            message_bytes_max: 0,
+            forgotten: false,
         }
     }
 
-    fn now(&self) -> Duration {
-        self.shared.clock.now()
+    /// Hands the tunnel one input, at the time it is then.
+    fn with_tunnel<T>(&self, input: impl FnOnce(&mut Tunnel, Duration) -> T) -> T {
+        let mut inner = self.shared.lock();
+        // Asked for under the lock: the tunnel takes time that runs backwards for no time at all.
+        let now = self.shared.clock.now();
+        input(&mut inner.tunnel, now)
     }
 
     /// Carries out what the tunnel says, until it has said everything.
     fn settle(&mut self) {
         loop {
-            let said = self.shared.lock().tunnel.poll_event();
+            let mut inner = self.shared.lock();
+            // Nothing follows the end.
+            let said = if inner.state == State::Stopped { None } else { inner.tunnel.poll_event() };
+            drop(inner);
             let Some(said) = said else { return };
             self.carry_out(said);
         }
@@ -100,6 +114,8 @@ impl Side {
             Said::Asked { words } => self.tell_in(State::Asking, Event::Asked { words }),
             Said::Opened { words } => {
                 self.told = Told::Opened;
+                // What is sent to this peer goes through the tunnel, and no other way.
+                self.shared.lock().plain.shut_and_drop(Gate::NotLinked);
                 self.tell_in(State::Open, Event::Opened { words });
                 self.shared.on_progress();
             }
@@ -130,16 +146,16 @@ impl Side {
 
     /// The keeper may take its time, so the lock is not held while it works.
     fn store(&mut self) {
+        if self.forgotten {
+            return;
+        }
         let saved = self.shared.lock().tunnel.saved();
         let kept = match saved {
             Some(saved) => self.keeper.store(&keeper::to_text(&self.endpoint, &saved)),
             None => Ok(()),
         };
         match kept {
-            Ok(()) => {
-                let now = self.now();
-                self.shared.lock().tunnel.on_stored(now);
-            }
+            Ok(()) => self.with_tunnel(Tunnel::on_stored),
             Err(error) => self.inputs.push_back(Input::Impossible(Stop::NotKept(error.to_string()))),
         }
     }
@@ -155,16 +171,20 @@ impl Side {
         self.shared.tell(&mut inner, event);
     }
 
+    /// Something came that is not the tunnel's. Who has opened the tunnel on this link sends nothing else: whatever comes
+    /// besides it is the relay's own doing, and no reason to talk without encryption.
     fn on_plain_peer(&mut self) {
-        if self.told != Told::Plain {
+        if self.told == Told::Nothing {
             self.told = Told::Plain;
+            let max = self.message_bytes_max;
+            self.shared.lock().plain.open(max);
             self.push(Event::PlainPeer);
         }
     }
 
     fn take_plain(&mut self, text: String) {
         self.on_plain_peer();
-        if self.takes_plain {
+        if self.takes_plain && self.told == Told::Plain {
             self.push(Event::PlainText(text));
         }
     }
@@ -193,7 +213,8 @@ impl Side {
     }
 
     fn forget(&mut self) {
-        let done = self.keeper.forget();
+        self.forgotten = true;
+        let done = self.keeper.forget().map_err(Arc::new);
         self.shared.lock().asked.forget = Some(Forgetting::Done(done));
         self.shared.on_progress();
     }
@@ -217,7 +238,12 @@ impl Side {
             Ok(()) => Input::Registered,
             // Deleted, or another's.
             Err(Some(409)) => Input::Impossible(why),
-            Err(_) => Input::NotRegistered,
+            Err(Some(401 | 403)) if self.refusals >= REFUSALS_MAX => Input::Impossible(why),
+            Err(status) => {
+                // A relay that can't be reached, or is too busy, has not refused anything.
+                self.refusals += u32::from(matches!(status, Some(401 | 403)));
+                Input::NotRegistered
+            }
         };
         self.inputs.push_back(input);
     }
@@ -225,9 +251,9 @@ impl Side {
 
 impl App for Side {
     fn begin_turn(&mut self) {
-        let now = self.now();
-        self.shared.begin_turn().tunnel.on_timeout(now);
-        if let Some(slept) = self.watch.slept(Instant::now(), now) {
+        self.shared.begin_turn();
+        self.with_tunnel(Tunnel::on_timeout);
+        if let Some(slept) = self.watch.slept(Instant::now(), self.shared.clock.now()) {
             self.inputs.push_back(Input::Woke(slept));
         }
         self.take_asked();
@@ -250,19 +276,16 @@ impl App for Side {
     }
 
     fn on_link(&mut self, _: u64, message_bytes_max: usize) {
-        let now = self.now();
-        let mut inner = self.shared.lock();
-        inner.state = State::ShakingHands;
-        inner.plain.open(message_bytes_max);
-        inner.tunnel.on_link(now);
+        self.message_bytes_max = message_bytes_max;
+        self.shared.lock().state = State::ShakingHands;
+        self.with_tunnel(Tunnel::on_link);
     }
 
     fn on_unlink(&mut self) {
-        let now = self.now();
+        self.with_tunnel(Tunnel::on_unlink);
         let mut inner = self.shared.lock();
         inner.state = State::Waiting;
         let unsent = inner.plain.shut_and_drop(Gate::NotLinked);
-        inner.tunnel.on_unlink(now);
         if std::mem::replace(&mut self.told, Told::Nothing) != Told::Nothing {
             self.shared.tell(&mut inner, Event::Left { unsent });
         }
@@ -273,7 +296,7 @@ impl App for Side {
     fn tell(&mut self, event: Happened) {
         match event {
             Happened::Connected => {
-                self.registrations = 0;
+                self.refusals = 0;
                 self.tell_in(State::Waiting, Event::Connected);
             }
             // In an envelope: from a peer without raw mode.
@@ -288,15 +311,13 @@ impl App for Side {
     }
 
     fn on_binary(&mut self, bytes: Bytes) {
-        let now = self.now();
-        self.shared.lock().tunnel.on_message(&bytes, now);
+        self.with_tunnel(|tunnel, now| tunnel.on_message(&bytes, now));
     }
 
     fn on_session_gone(&mut self, why: Stop) {
-        let now = self.now();
+        let has_other = self.with_tunnel(Tunnel::on_session_gone);
         let mut inner = self.shared.lock();
         inner.state = State::Connecting;
-        let has_other = inner.tunnel.on_session_gone(now);
         let (place, is_paired) = (inner.tunnel.place(), inner.tunnel.saved().is_some());
         drop(inner);
         if has_other {
@@ -304,11 +325,10 @@ impl App for Side {
             return;
         }
         let was_ended = matches!(why, Stop::Killed { reason: None | Some(KillReason::Deleted) });
-        if was_ended || !is_paired || self.registrations == REGISTRATIONS_MAX {
+        if was_ended || !is_paired {
             self.inputs.push_back(Input::Impossible(why));
             return;
         }
-        self.registrations += 1;
         self.gone = Some(why);
         self.registrar.begin(Chore::RegisterAgain(place), &self.shared);
     }

@@ -43,7 +43,6 @@ enum Framing {
 pub(super) fn read(stream: &mut Stream, deadline: Instant) -> Result<Answer, ReadError> {
     let mut bytes = Vec::new();
     loop {
-        stream.block_until(deadline)?;
         let mut chunk = [0; 4096];
         let count = match stream.read(&mut chunk) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

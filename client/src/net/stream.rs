@@ -21,13 +21,17 @@ pub(crate) struct Stream {
 
 #[derive(Debug)]
 enum Socket {
-    Blocking(TcpStream),
+    /// While it is set up: nothing waits longer than until then, however slowly bytes come.
+    Blocking {
+        socket: TcpStream,
+        deadline: Instant,
+    },
     Polled(mio::net::TcpStream),
 }
 
 impl Stream {
-    /// Connects, trying every address of the host until `deadline`. Blocks; a name's look-up has the system's own
-    /// time limit.
+    /// Connects, trying every address of the host until `deadline`, which holds for all reads and writes up to
+    /// [`Stream::register`], too. Blocks; a name's look-up has the system's own time limit.
     ///
     /// # Errors
     /// A text for people: which address, what happened, what to try.
@@ -45,7 +49,7 @@ impl Stream {
         let connected = connect_to_any(endpoint, deadline).and_then(|socket| {
             socket.set_nodelay(true)?;
             let tls = config.map(|config| Tls::new(config, endpoint.host()).map(Box::new)).transpose()?;
-            Ok(Stream { socket: Socket::Blocking(socket), tls, bytes_in: 0 })
+            Ok(Stream { socket: Socket::Blocking { socket, deadline }, tls, bytes_in: 0 })
         });
         connected.map_err(|error| unreachable_words(endpoint, &error))
     }
@@ -55,17 +59,9 @@ impl Stream {
         self.bytes_in
     }
 
-    /// While blocking: no read or write takes longer than until `deadline`.
-    pub(crate) fn block_until(&self, deadline: Instant) -> io::Result<()> {
-        let Socket::Blocking(socket) = &self.socket else { return Ok(()) };
-        let left = time_left(deadline)?;
-        socket.set_read_timeout(Some(left))?;
-        socket.set_write_timeout(Some(left))
-    }
-
     /// From blocking to polled: reads and writes say `WouldBlock` from here on.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        if let Socket::Blocking(socket) = &self.socket {
+        if let Socket::Blocking { socket, .. } = &self.socket {
             socket.set_nonblocking(true)?;
             self.socket = Socket::Polled(mio::net::TcpStream::from_std(socket.try_clone()?));
         }
@@ -73,7 +69,7 @@ impl Stream {
             Socket::Polled(socket) => {
                 registry.register(socket, token, Interest::READABLE | Interest::WRITABLE)
             }
-            Socket::Blocking(_) => Ok(()),
+            Socket::Blocking { .. } => Ok(()),
         }
     }
 }
@@ -131,7 +127,10 @@ impl Write for Counted<'_> {
 impl Read for Socket {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self {
-            Socket::Blocking(socket) => socket.read(out),
+            Socket::Blocking { socket, deadline } => {
+                socket.set_read_timeout(Some(time_left(*deadline)?))?;
+                socket.read(out)
+            }
             Socket::Polled(socket) => socket.read(out),
         }
     }
@@ -140,7 +139,10 @@ impl Read for Socket {
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socket::Blocking(socket) => socket.write(bytes),
+            Socket::Blocking { socket, deadline } => {
+                socket.set_write_timeout(Some(time_left(*deadline)?))?;
+                socket.write(bytes)
+            }
             Socket::Polled(socket) => socket.write(bytes),
         }
     }

@@ -11,7 +11,7 @@ const BOUND_MAX: Duration = Duration::from_secs(30);
 /// The first retry after a stable connection comes at once, spread over this much.
 const AT_ONCE_SPREAD: Duration = Duration::from_millis(300);
 /// The least wait where the relay asked for patience.
-const PATIENT_MIN: Duration = Duration::from_secs(10);
+pub(super) const PATIENT_MIN: Duration = Duration::from_secs(10);
 
 /// Counts failures in a row and draws the delays.
 #[derive(Debug)]

@@ -44,8 +44,9 @@ impl Session {
     }
 
     pub(super) fn on_foreground(&mut self, shown: bool, now: Instant) {
-        let was_hidden = std::mem::replace(&mut self.hidden, !shown);
-        if was_hidden && shown {
+        self.hidden = !shown;
+        // It may have gone and come back between two turns, so what was known before does not matter.
+        if shown {
             self.check_connection(now);
         }
     }
@@ -58,9 +59,9 @@ impl Session {
                 live.answer_by.get_or_insert(now + PROBE_MAX);
                 self.actions.push_back(Action::Send(HEARTBEAT.to_owned()));
             }
-            State::Backoff { until } => {
+            State::Backoff { until, not_before } => {
                 self.backoff.reset();
-                *until = (*until).min(now + self.backoff.next_delay(false));
+                *until = (*until).min((*not_before).max(now + self.backoff.next_delay(false)));
             }
             // What was begun on a network that is gone must not hold up what comes after it.
             State::Connecting { give_up_at } | State::ExpectHelloAck { give_up_at } => {

@@ -375,7 +375,7 @@ fn a_session_that_is_gone_may_be_had_again_or_left_for_another() {
     let mut bench = Bench::linked();
     let gone = bench.on(Input::Closed(Some(4401)));
     assert!(matches!(gone[..], [Action::Disconnect, Action::SessionGone(_)]), "{gone:?}");
-    assert_eq!(bench.session.next_deadline(), None, "the app finds out");
+    assert_eq!(bench.due_in(), 30 * SEC, "the app finds out");
     assert_eq!(bench.on(Input::Registered), [Action::Unlink, Action::Connect]);
 
     bench.on(Input::Connected);

@@ -30,8 +30,8 @@ pub const WIRE_BYTES_MAX: usize = 1 + 4 + 18 + PIECE_BYTES_MAX + 16;
 /// A pairing text, in bytes: an address of a few hundred and the ids fit many times over.
 pub const PAIRING_BYTES_MAX: usize = 4 * 1024;
 
-/// Saved state as JSON, in bytes.
-pub const SAVED_BYTES_MAX: usize = 4 * 1024;
+/// Saved state as JSON, in bytes, with the relay's address that a driver keeps beside it.
+pub const SAVED_BYTES_MAX: usize = 8 * 1024;
 
 /// Handshakes that a workstation has answered and that nobody confirmed yet; the oldest gives way.
 pub const PENDING_MAX: usize = 4;

@@ -283,8 +283,8 @@ impl Workstation {
     }
 
     /// What the user said. Without a question there is nothing to answer.
-    pub(super) fn on_answer(&mut self, core: &mut Core, answer: Answer) {
-        let Some(Asking { key, name }) = self.asking.take() else { return };
+    pub(super) fn on_answer(&mut self, core: &mut Core, answer: Answer) -> bool {
+        let Some(Asking { key, name }) = self.asking.take() else { return false };
         match answer {
             Answer::Allow { session } => {
                 self.key = Some(key);
@@ -298,6 +298,7 @@ impl Workstation {
                 core.queue(Due::Denied);
             }
         }
+        true
     }
 
     pub(super) fn on_stored(&mut self, core: &mut Core) {

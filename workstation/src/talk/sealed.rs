@@ -53,6 +53,8 @@ struct Talk {
     engine: Engine,
     manners: Manners,
     floor: Mutex<Floor>,
+    /// Held while the pair is being forgotten; true once it was.
+    forgotten: Mutex<bool>,
 }
 
 /// What the thread that prints and the one that reads stdin share.
@@ -66,7 +68,7 @@ struct Floor {
 
 /// Talks until the engine has stopped, and says why. If stdout fails, the engine is let go.
 pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<Stop> {
-    let talk = Arc::new(Talk { engine, manners, floor: Mutex::default() });
+    let talk = Arc::new(Talk { engine, manners, floor: Mutex::default(), forgotten: Mutex::default() });
     listen_to_user(&talk)?;
     let mut limit = talk.manners.resume_for;
     let mut failure = None;
@@ -87,6 +89,8 @@ pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<
                 _ => {}
             }
             if let Some(why) = talk.show(event)? {
+                // What stopped the engine may still have to tell the relay.
+                drop(talk.forgotten.lock());
                 return failure.map_or(Ok(why), |failure| Err(anyhow::anyhow!(failure)));
             }
         }
@@ -164,12 +168,12 @@ impl Talk {
     }
 
     fn answer(&self, question: Question, yes: bool) -> Result<(), String> {
-        self.floor().question = None;
+        self.floor().question.take_if(|standing| *standing == question);
         match (question, yes) {
             (Question::Pair, true) => self.allow(),
             (Question::Pair, false) => {
                 self.engine.deny();
-                self.engine.close();
+                self.close();
                 return Err("the phone was sent away; start again for a new code".to_owned());
             }
             (Question::Plain, true) => self.talk_plain(),
@@ -236,6 +240,10 @@ impl Speaker for Talk {
     fn close(&self) {
         if !self.manners.forget {
             return self.engine.close();
+        }
+        let mut forgotten = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *forgotten, true) {
+            return;
         }
         match self.engine.forget() {
             Ok(()) => drop(print("session deleted\n")),
