@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
     cat <<'EOF'
-usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]] [--help]
+usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]] [--conformance] [--help]
 
 Runs every check of the project on this machine and ends with `N passed, N failed`; the exit code is 0 if nothing
 failed. A failing stage does not keep the others from running.
@@ -19,6 +19,8 @@ failed. A failing stage does not keep the others from running.
   --tunnel [SECONDS]
             tunnels under faults alone, for so long (300): pairs of engines through two nodes, each end on a bad network
             of its own, while nodes and Redis are killed (RELAY_TUNNEL_RUN_SEED=X plays the faults of seed X)
+  --conformance
+            the Autobahn test suite's cases alone, all of them: also large messages, and every byte written alone
   --help    this
 
 Needs Rust and python3, and node (20 or newer) for the second implementation of the tunnel, which is skipped without.
@@ -30,6 +32,7 @@ EOF
 quick=false
 soak=""
 tunnel=""
+conformance=false
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=true ;;
@@ -52,6 +55,7 @@ while [ $# -gt 0 ]; do
                 shift
             fi
             ;;
+        --conformance) conformance=true ;;
         --help | -h) usage; exit 0 ;;
         *) echo "unknown option $1; try --help" >&2; exit 2 ;;
     esac
@@ -196,6 +200,23 @@ make_venv() {
     fi
 }
 
+# Apart from the rest, because it is built for fewer machines.
+install_conformance() {
+    local wanted="tests/python/requirements-conformance.txt" venv="tests/.venv"
+    cmp -s "$wanted" "$venv/installed-conformance.txt" ||
+        { "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" &&
+            cp "$wanted" "$venv/installed-conformance.txt"; }
+}
+
+# run_conformance PART: the Autobahn test suite's cases, `short` or `whole`.
+run_conformance() {
+    if install_conformance; then
+        tests "conformance" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/conformance.py "$1"
+    else
+        skip "conformance" "tests/python/requirements-conformance.txt cannot be installed here"
+    fi
+}
+
 # Crowds of some thousand connections, in several set-ups at once, are all held by the one test process.
 ulimit -n 32768 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
@@ -210,6 +231,14 @@ if [ -n "$tunnel" ]; then
     stage "build" cargo build --locked -p relayd -p relay-tests --bins
     stage "tunnels under faults" env RELAYD_BIN="$target/debug/relayd" "$target/debug/tunnel_run" "$tunnel" \
         ${RELAY_TUNNEL_RUN_SEED:+"$RELAY_TUNNEL_RUN_SEED"}
+    finish
+fi
+if $conformance; then
+    stage "tools" prepare
+    stage "build" cargo build --locked -p relayd --bins
+    stage "python environment" make_venv
+    stage "Autobahn cases" install_conformance
+    run_conformance whole
     finish
 fi
 stage "format" cargo fmt --all --check
@@ -230,6 +259,7 @@ tests "unit tests, simulation and integration" \
     cargo test --locked --no-fail-fast --workspace -- --test-threads 8 "${left_out[@]+"${left_out[@]}"}"
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
+run_conformance short
 if has_node; then
     tests "independent tunnel" node tests/node/tunnel_vectors.mjs
     tests "independent ends of the tunnel" env RELAY_TEST_BINARIES="$target/debug" node tests/node/pair.mjs

@@ -1,0 +1,88 @@
+"""relayd judged by the Autobahn test suite's own cases, which `kosoku` plays against it through the shim.
+
+`conformance.py short` or `conformance.py whole`, on the embedded store and with default limits. It prints a table per run and each case
+that failed, and ends with `N passed, N failed`. What was found is in `tests/conformance.md`.
+"""
+
+import asyncio
+import collections
+import sys
+import time
+
+from kosoku import FailureError, run_fuzzingclient
+
+from service import Relay
+from shim import Shim
+
+Run = collections.namedtuple("Run", "role cases raw bytewise", defaults=(False, False))
+
+ROLES = ["phone", "workstation"]
+# Framing, pings, reserved bits, opcodes, fragments, UTF-8, closing, and one message in many frames.
+RULES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
+# Messages of up to 16 MiB, in few frames or many, and 1000 of them one after the other.
+LARGE = ["9.*"]
+
+SHORT = [Run(role, RULES, raw) for raw in (False, True) for role in ROLES]
+BYTEWISE = [Run(role, RULES, bytewise=True) for role in ROLES]
+WHOLE = SHORT + BYTEWISE + [Run(role, LARGE, raw) for raw in (False, True) for role in ROLES]
+PARTS = {"short": SHORT, "whole": WHOLE}
+VERDICTS = ["OK", "NON-STRICT", "INFORMATIONAL", "FAILED"]
+
+
+def verdict(result):
+    """What the case says of the messages; FAILED also where it says that the closing was wrong."""
+    behavior, closing = result.behavior.value, result.behavior_close.value
+    return behavior if behavior in VERDICTS and closing in ("OK", "INFORMATIONAL") else "FAILED"
+
+
+def play(shim, run):
+    # Most of the short cases wait, which many can do at once; the others work.
+    at_once = 2 if run.bytewise or run.cases == LARGE else 8
+    try:
+        return asyncio.run(run_fuzzingclient(shim.url, run.cases, concurrency=at_once))
+    except FailureError as failure:
+        return failure.results
+
+
+def report(run, results, secs):
+    """Prints the table of a run."""
+    mode = ("raw" if run.raw else "enveloped") + (", a byte at a time" if run.bytewise else "")
+    print(f"\nas the {run.role}, {mode}: {len(results)} cases in {secs:.0f} s")
+    families = collections.defaultdict(collections.Counter)
+    for result in results:
+        families[int(result.case_id.split(".")[0])][verdict(result)] += 1
+    print("family  " + "  ".join(VERDICTS))
+    for family, counts in sorted(families.items()):
+        print(f"{family:>6}  " + "  ".join(f"{counts[name]:>{len(name)}}" for name in VERDICTS))
+    by_name = lambda name: " ".join(result.case_id for result in results if verdict(result) == name)
+    print("not strict: " + (by_name("NON-STRICT") or "none"))
+    for result in results:
+        if verdict(result) == "FAILED":
+            print(f"FAILED {result.case_id}: {result.behavior.value}, {result.result} / {result.result_close}")
+
+
+def judge(relay, run):
+    """Plays one run; how many cases passed and failed."""
+    begun = time.monotonic()
+    with Shim(relay, run.role, run.raw, run.bytewise) as shim:
+        results = play(shim, run)
+    report(run, results, time.monotonic() - begun)
+    for fault in shim.faults:
+        print(f"FAULT in what relayd sent: {fault}")
+    wrong = sum(verdict(result) == "FAILED" for result in results)
+    return len(results) - wrong, wrong + len(shim.faults)
+
+
+def main():
+    if sys.argv[1:] not in [[part] for part in PARTS]:
+        print(f"usage: conformance.py {'|'.join(PARTS)}", file=sys.stderr)
+        return 2
+    with Relay() as relay:
+        counts = [judge(relay, run) for run in PARTS[sys.argv[1]]]
+    passed, failed = (sum(column) for column in zip(*counts))
+    print(f"\n{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
