@@ -78,7 +78,7 @@ pub(super) fn parse(mut bytes: &[u8], at_end: bool) -> Result<Option<Answer>, Re
             // RFC 9110 §15.2: interim answers come before the real one.
             100..200 => bytes = rest,
             _ => {
-                let body = body_of(framing(status, head.headers)?, rest, at_end)?;
+                let body = body_of(&framing(status, head.headers)?, rest, at_end)?;
                 return Ok(body.map(|body| Answer { status, body }));
             }
         }
@@ -86,8 +86,8 @@ pub(super) fn parse(mut bytes: &[u8], at_end: bool) -> Result<Option<Answer>, Re
 }
 
 /// The body at the start of `rest`, if all of it is there.
-fn body_of(framing: Framing, rest: &[u8], at_end: bool) -> Result<Option<Vec<u8>>, ReadError> {
-    Ok(match framing {
+fn body_of(framing: &Framing, rest: &[u8], at_end: bool) -> Result<Option<Vec<u8>>, ReadError> {
+    Ok(match *framing {
         Framing::Length(len) if len > ANSWER_BYTES_MAX => return Err(ReadError::TooLong),
         Framing::Length(len) => rest.get(..len).map(<[u8]>::to_vec),
         Framing::Chunked => dechunk(rest)?,
