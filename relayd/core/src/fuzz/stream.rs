@@ -141,7 +141,8 @@ impl World {
             6..=8 => self.deliver(who),
             9 => drop(self.packets[who].pop_front()),
             10 => {
-                self.packets[who].extend(self.packets[who].front().cloned().into_iter().collect::<Vec<_>>())
+                let front = self.packets[who].front().cloned();
+                self.packets[who].extend(front);
             }
             11 => self.packets[who].rotate_left(usize::from(!self.packets[who].is_empty())),
             12 if choice & 0x70 == 0 => self.ends[who].forget(self.now),
