@@ -230,9 +230,7 @@ mod tests {
 
     #[test]
     fn every_byte_at_every_place_is_escaped_as_the_library_does() {
-        // An interpreter takes a while for each.
-        let step = if cfg!(miri) { 31 } else { 1 };
-        for byte in (0..0x80_u8).step_by(step) {
+        for byte in 0..0x80_u8 {
             for len in [1, 7, 15, 16, 17, 31, 32, 40] {
                 for at in 0..len {
                     let mut text = vec![b'x'; len];
