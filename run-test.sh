@@ -5,7 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
     cat <<'EOF'
-usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]] [--conformance] [--help]
+usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
+                     [--conformance] [--noise [MEGABYTES]] [--miri] [--help]
 
 Runs every check of the project on this machine and ends with `N passed, N failed`; the exit code is 0 if nothing
 failed. A failing stage does not keep the others from running.
@@ -21,10 +22,16 @@ failed. A failing stage does not keep the others from running.
             of its own, while nodes and Redis are killed (RELAY_TUNNEL_RUN_SEED=X plays the faults of seed X)
   --conformance
             the Autobahn test suite's cases alone, all of them: also large messages, and every byte written alone
+  --noise [MEGABYTES]
+            a flood of noise alone, so much of it (1000): random bytes and damaged streams at one server's port, half of the
+            connections after a valid hello (RELAY_NOISE_SEED=X throws the noise of seed X)
+  --miri    the tests of the wire, of the core's parsers and of the tunnel's, alone, under Miri: needs
+            `rustup toolchain install nightly --component miri,rust-src`; takes some ten minutes
   --help    this
 
 Needs Rust and python3, and node (20 or newer) for the second implementation of the tunnel, which is skipped without.
 Installs redis-server, gcc and python3-venv if it may (apt-get as root or with sudo, or brew).
+Looks at the dependencies where cargo-deny is installed (deny.toml), at their advisories where the database can be had.
 RELAY_TEST_REDIS_URL names a Redis to use instead of a private one.
 EOF
 }
@@ -33,6 +40,8 @@ quick=false
 soak=""
 tunnel=""
 conformance=false
+noise=""
+miri=false
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=true ;;
@@ -56,6 +65,14 @@ while [ $# -gt 0 ]; do
             fi
             ;;
         --conformance) conformance=true ;;
+        --noise)
+            noise=1000
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                noise="$2"
+                shift
+            fi
+            ;;
+        --miri) miri=true ;;
         --help | -h) usage; exit 0 ;;
         *) echo "unknown option $1; try --help" >&2; exit 2 ;;
     esac
@@ -191,6 +208,36 @@ start_redis() {
     return 1
 }
 
+# The pure parsers under an interpreter that sees undefined behaviour. It does not look for the processor's features, so they are
+# switched on for the escape's table, which the stored frames go through. Few rounds each: it is some hundred times slower.
+under_miri() {
+    local few=(env PROPTEST_CASES=4 RELAY_FUZZ_ROUNDS=2 MIRIFLAGS=-Zmiri-disable-isolation)
+    if ! cargo +nightly miri --version >/dev/null 2>&1; then
+        skip "miri" "it needs the nightly toolchain with miri and rust-src"
+        return 0
+    fi
+    tests "the wire under Miri" "${few[@]}" RUSTFLAGS="-C target-feature=+ssse3,+popcnt" \
+        cargo +nightly miri test --locked -p relay-protocol --lib -- --skip json::escape::tests
+    tests "the core's parsers under Miri" "${few[@]}" cargo +nightly miri test --locked -p relayd-core --lib -- \
+        fuzz:: node_link::item node_link::packet wire::
+    tests "the tunnel's parsers under Miri" "${few[@]}" cargo +nightly miri test --locked -p relay-client --lib -- \
+        fuzz::tests::bytes tunnel::wire tunnel::record
+}
+
+# The dependencies against deny.toml: the tree itself without a network, the advisories with their database.
+check_dependencies() {
+    if ! cargo deny --version >/dev/null 2>&1; then
+        skip "dependencies" "cargo-deny is not installed (cargo install cargo-deny --locked)"
+        return 0
+    fi
+    stage "dependencies" cargo deny --locked check --hide-inclusion-graph bans licenses sources
+    if cargo deny --locked fetch db >/dev/null 2>&1; then
+        stage "advisories" cargo deny --locked check --hide-inclusion-graph advisories
+    else
+        skip "advisories" "their database can't be fetched here"
+    fi
+}
+
 make_venv() {
     local wanted="tests/python/requirements.txt" venv="tests/.venv"
     if ! cmp -s "$wanted" "$venv/installed.txt"; then
@@ -241,12 +288,22 @@ if $conformance; then
     run_conformance whole
     finish
 fi
+if [ -n "$noise" ]; then
+    stage "build" cargo build --locked -p relayd -p relay-tests --bins
+    stage "noise" env RELAYD_BIN="$target/debug/relayd" "$target/debug/noise" "$noise" ${RELAY_NOISE_SEED:+"$RELAY_NOISE_SEED"}
+    finish
+fi
+if $miri; then
+    under_miri
+    finish
+fi
 stage "format" cargo fmt --all --check
 stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 if $quick; then
     tests "unit tests and simulation" cargo test --locked --no-fail-fast --workspace --exclude relay-tests --lib --bins
     finish
 fi
+check_dependencies
 stage "tools" prepare
 stage "redis" start_redis
 stage "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

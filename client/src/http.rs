@@ -1,6 +1,8 @@
 //! The HTTP requests around a session's life: make it, make it again, end it. Blocking, one request per connection.
 
 mod answer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 
 use std::borrow::Cow;
 use std::io::Write;

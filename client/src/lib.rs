@@ -11,6 +11,8 @@ mod client;
 mod driver;
 pub mod engine;
 mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod http;
 pub mod lines;
 mod mailbox;

@@ -16,6 +16,8 @@ mod connection;
 mod core;
 mod entropy;
 mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod incoming;
 pub mod limits;
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 pub mod close;
 pub mod envelope;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod ids;
 pub mod json;
 pub mod limits;

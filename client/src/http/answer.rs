@@ -65,23 +65,33 @@ pub(super) fn read(stream: &mut Stream, deadline: Instant) -> Result<Answer, Rea
 }
 
 /// The answer, if `bytes` hold all of it; `at_end`: no more bytes will come.
-fn parse(bytes: &[u8], at_end: bool) -> Result<Option<Answer>, ReadError> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut head = httparse::Response::new(&mut headers);
-    let parsed = head.parse(bytes).map_err(|_| ReadError::Malformed("its head can't be read"))?;
-    let httparse::Status::Complete(head_len) = parsed else { return Ok(None) };
-    let (status, rest) = (head.code.unwrap_or_default(), &bytes[head_len..]);
-    if (100..200).contains(&status) {
-        // RFC 9110 §15.2: interim answers come before the real one.
-        return if status == 101 { Err(ReadError::Malformed("101")) } else { parse(rest, at_end) };
+pub(super) fn parse(mut bytes: &[u8], at_end: bool) -> Result<Option<Answer>, ReadError> {
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut head = httparse::Response::new(&mut headers);
+        let parsed = head.parse(bytes).map_err(|_| ReadError::Malformed("its head can't be read"))?;
+        let httparse::Status::Complete(head_len) = parsed else { return Ok(None) };
+        let (status, rest) = (head.code.unwrap_or_default(), &bytes[head_len..]);
+        match status {
+            101 => return Err(ReadError::Malformed("101")),
+            // RFC 9110 §15.2: interim answers come before the real one.
+            100..200 => bytes = rest,
+            _ => {
+                let body = body_of(&framing(status, head.headers)?, rest, at_end)?;
+                return Ok(body.map(|body| Answer { status, body }));
+            }
+        }
     }
-    let body = match framing(status, head.headers)? {
+}
+
+/// The body at the start of `rest`, if all of it is there.
+fn body_of(framing: &Framing, rest: &[u8], at_end: bool) -> Result<Option<Vec<u8>>, ReadError> {
+    Ok(match *framing {
         Framing::Length(len) if len > ANSWER_BYTES_MAX => return Err(ReadError::TooLong),
         Framing::Length(len) => rest.get(..len).map(<[u8]>::to_vec),
         Framing::Chunked => dechunk(rest)?,
         Framing::UntilClose => at_end.then(|| rest.to_vec()),
-    };
-    Ok(body.map(|body| Answer { status, body }))
+    })
 }
 
 fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Result<Framing, ReadError> {
@@ -157,6 +167,14 @@ mod tests {
         assert_eq!(body(open, true).as_deref(), Some("ok"));
         let interim = format!("HTTP/1.1 103 Early Hints\r\n\r\n{sized}");
         assert_eq!(body(&interim, false).as_deref(), Some("ok"));
+    }
+
+    #[test]
+    fn as_many_interim_answers_as_there_is_room_for_need_no_more_stack_than_one() {
+        let mut text = "HTTP/1.1 100\r\n\r\n".repeat(ANSWER_BYTES_MAX / 16);
+        assert_eq!(body(&text, false), None);
+        text.push_str("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        assert_eq!(body(&text, false).as_deref(), Some("ok"));
     }
 
     #[test]

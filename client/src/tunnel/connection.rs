@@ -90,6 +90,14 @@ impl Connection {
         Ok(message)
     }
 
+    /// Seals bytes that need be no record.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn seal_bytes(&mut self, plaintext: &[u8]) -> Result<Vec<u8>, NoiseError> {
+        let mut message = wire::record_head(self.c, plaintext.len());
+        self.keys.seal(plaintext, &mut message)?;
+        Ok(message)
+    }
+
     /// Opens what came sealed, into `plaintext`, whose former contents are gone.
     pub(super) fn open(&mut self, sealed: &[u8], plaintext: &mut Vec<u8>) -> Result<(), Fault> {
         self.keys.open(sealed, plaintext).map_err(|NoiseError| Fault::Unopenable)?;

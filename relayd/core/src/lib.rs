@@ -6,6 +6,8 @@
 pub mod bus;
 pub mod deadlines;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod limits;
 pub mod node_link;
 pub mod note;

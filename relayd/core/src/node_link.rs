@@ -291,8 +291,12 @@ impl NodeLink {
     }
 
     fn on_acknowledged(&mut self, received: u64) {
+        // What was never sent can't have come: taking its acknowledgement would lose it.
+        if received > self.sent {
+            return;
+        }
         while self.acked < received {
-            let Some(mut batch) = self.window.pop_front() else { return };
+            let Some(mut batch) = self.window.pop_front() else { break };
             self.acked += 1;
             self.window_bytes -= batch.len();
             batch.clear();

@@ -6,6 +6,8 @@
 
 mod answer;
 mod auth;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod head;
 mod origin;
 pub mod qr_picture;

@@ -158,3 +158,23 @@ fn an_end_that_forgets_starts_both_over_and_the_stream_is_whole_again() {
         }
     }
 }
+
+#[test]
+fn an_acknowledgement_of_what_was_never_sent_is_none() {
+    let mut bus = Bus::new(1);
+    let [end, other] = &mut bus.ends;
+    end.say();
+    let mut packet = Vec::new();
+    assert!(end.link.poll_transmit(bus.now, &mut packet), "lost on its way");
+    let (to, from) = (end.incarnation, other.incarnation);
+    let claim = Header { from, to, number: 0, last: 0, received: 0, repeat: true };
+    end.link.handle(&claim, &[], 2, bus.now);
+    end.link.handle(&Header { received: 7, repeat: false, ..claim }, &[], 3, bus.now);
+    for _ in 0..3 {
+        packet.clear();
+        assert!(end.link.poll_transmit(bus.now, &mut packet), "the stream goes on");
+        other.receive(&packet, bus.now);
+        end.say();
+    }
+    assert_eq!(other.heard, Some(3));
+}

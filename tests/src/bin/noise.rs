@@ -1,0 +1,197 @@
+//! A flood of noise: random bytes and damaged streams thrown at the port of one server, half of the connections after a valid
+//! hello, beside a pair that talks on.
+//!
+//! `noise MEGABYTES [SEED]`, which `./run-test.sh --noise MEGABYTES` runs. It prints the seed, how large the server is on the
+//! way, and the counts; the exit code is 1 if the server's memory grew. A server that panicked or ended, and a pair
+//! that was disturbed, end it with a panic.
+
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use relay_tests::harness::guard::GUARD;
+use relay_tests::harness::http::fetch;
+use relay_tests::harness::random::Random;
+use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
+use relay_tests::harness::{Bystander, Relay, Role, Session, SetUp};
+
+/// Connections at once: two of each session, so that what passes for frames is relayed.
+const MAKERS: u64 = 4;
+/// What one connection tries to say.
+const STREAM_BYTES: usize = 1 << 20;
+/// A session is left for a fresh one after so many connections.
+const SESSION_TURNS: u64 = 200;
+/// How much larger than after the first tenth the server may be at the end: what its pool of buffers keeps, and a little more.
+const GROWTH_KIB_MAX: u64 = 40 * 1024;
+
+/// What was said so far.
+#[derive(Default)]
+struct Said {
+    bytes: AtomicU64,
+    bytes_after_hello: AtomicU64,
+    connections: AtomicU64,
+}
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
+    let (Some(Ok(megabytes)), seed) = (args.next(), args.next()) else {
+        eprintln!("usage: noise MEGABYTES [SEED]");
+        return ExitCode::from(2);
+    };
+    let seed = seed.and_then(Result::ok).unwrap_or_else(seed_of_now);
+    println!("{megabytes} MB, seed {seed}");
+    let relay = Relay::start(SetUp::Memory);
+    let bystander = Bystander::start(&relay);
+    let (said, started) = (Said::default(), Instant::now());
+    let mut sizes = vec![resident_kib(&relay)];
+    for tenth in 1..=10 {
+        flood(&relay, seed ^ tenth << 48, megabytes * 100_000 * tenth, &said);
+        fetch(relay.addr(), "/health").expect(200);
+        sizes.push(resident_kib(&relay));
+        println!("{:>5} s  {said}, {} KiB resident", started.elapsed().as_secs(), sizes[tenth as usize]);
+    }
+    bystander.done();
+    let grown = sizes[10].saturating_sub(sizes[1]);
+    println!(
+        "{said}, {} KiB before, {} after a tenth, {} at the end, seed {seed}",
+        sizes[0], sizes[1], sizes[10]
+    );
+    // Its end looks for panics in the log.
+    drop(relay);
+    if grown <= GROWTH_KIB_MAX { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Until so many bytes were said.
+fn flood(relay: &Relay, seed: u64, bytes: u64, said: &Said) {
+    let addr = relay.addr();
+    thread::scope(|scope| {
+        let mut session = None;
+        for maker in 0..MAKERS {
+            let role = Role::BOTH[maker as usize % 2];
+            if role == Role::BOTH[0] {
+                session = Some(Session::register_at(addr));
+            }
+            let mut session = session.clone().expect("registered before");
+            let mut random = Random::new(seed ^ maker << 32);
+            scope.spawn(move || {
+                for turn in 1.. {
+                    if said.bytes.load(Ordering::Relaxed) >= bytes {
+                        return;
+                    }
+                    if turn % SESSION_TURNS == 0 {
+                        session = Session::register_at(addr);
+                    }
+                    let says_hello = turn % 2 == 0;
+                    let stream =
+                        if says_hello { after_hello(&session, role, &mut random) } else { any(&mut random) };
+                    said.note(throw(addr, &stream), says_hello);
+                }
+            });
+        }
+    });
+}
+
+/// Says as much of it as the server takes, reading what comes, to the end of the connection.
+fn throw(addr: SocketAddr, bytes: &[u8]) -> u64 {
+    let stream = TcpStream::connect(addr).unwrap_or_else(|error| panic!("the server is gone: {error}"));
+    stream.set_read_timeout(Some(GUARD)).expect("a socket");
+    stream.set_write_timeout(Some(GUARD)).expect("a socket");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // However it ends: the server may rightly hang up.
+            let _ = io::copy(&mut &stream, &mut io::sink());
+        });
+        let taken = bytes.chunks(16 * 1024).take_while(|piece| (&stream).write_all(piece).is_ok());
+        let taken = taken.map(|piece| piece.len() as u64).sum();
+        let _ = stream.shutdown(Shutdown::Write);
+        taken
+    })
+}
+
+/// Frames of every kind and size under a valid hello, damaged in a few places.
+fn after_hello(session: &Session, role: Role, random: &mut Random) -> Vec<u8> {
+    let mut stream = Upgrade::default().encode();
+    stream.extend(FrameSpec::text(&session.hello(role).v2().json()).encode());
+    let start = stream.len();
+    while stream.len() < STREAM_BYTES {
+        let len = [3, 60, 125, 126, 700, 9_000, 70_000, 150_000][random.below(8)];
+        let frame = match random.below(6) {
+            0 => FrameSpec::text(&"é{\"type\":\"hb\"}".repeat(len / 15)),
+            1 => FrameSpec::new(Opcode::Ping, noise(len.min(125), random)),
+            2 => FrameSpec::text("{\"type\":\"hb\"}"),
+            3 => {
+                stream.extend(FrameSpec::new(Opcode::Binary, noise(len, random)).unfinished().encode());
+                FrameSpec::new(Opcode::Continuation, noise(len, random))
+            }
+            _ => FrameSpec::new(Opcode::Binary, noise(len, random)),
+        };
+        stream.extend(frame.encode());
+    }
+    damage(&mut stream, start, random);
+    stream
+}
+
+/// Without a hello: bytes of no kind, a damaged request before them, or frames nobody may send yet.
+fn any(random: &mut Random) -> Vec<u8> {
+    let mut stream = match random.below(4) {
+        0 => Vec::new(),
+        1 => b"POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"
+            .repeat(1 + random.below(400)),
+        2 => [Upgrade::default().encode(), FrameSpec::text("{\"type\":\"hello\"}").encode()].concat(),
+        _ => Upgrade::default().encode(),
+    };
+    if !stream.is_empty() && random.below(2) == 0 {
+        damage(&mut stream, 0, random);
+    }
+    stream.extend(noise(STREAM_BYTES, random));
+    stream
+}
+
+/// Where behind `start` the damage is, and how much of it there is, is the seed's.
+fn damage(stream: &mut Vec<u8>, start: usize, random: &mut Random) {
+    for _ in 0..1 + random.below(4) {
+        let at = start + random.below(stream.len() - start);
+        match random.below(3) {
+            0 => stream[at] ^= 1 << random.below(8),
+            1 => drop(stream.remove(at)),
+            _ => stream.insert(at, random.any() as u8),
+        }
+    }
+}
+
+fn noise(len: usize, random: &mut Random) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&random.any().to_be_bytes()[..chunk.len()]));
+    bytes
+}
+
+fn resident_kib(relay: &Relay) -> u64 {
+    relay.node().process().resident_kib()
+}
+
+impl Said {
+    fn note(&self, bytes: u64, after_hello: bool) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes_after_hello.fetch_add(if after_hello { bytes } else { 0 }, Ordering::Relaxed);
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let megabytes = |count: &AtomicU64| count.load(Ordering::Relaxed) / 1_000_000;
+        let (all, after_hello) = (megabytes(&self.bytes), megabytes(&self.bytes_after_hello));
+        write!(
+            f,
+            "{all} MB, {after_hello} of them after a hello, on {} connections",
+            self.connections.load(Ordering::Relaxed)
+        )
+    }
+}
+
+fn seed_of_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
