@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use relay_tests::harness::guard::read_until;
 use relay_tests::harness::http::{Http, request};
+use relay_tests::harness::redis::{Keep, Redis};
 use relay_tests::harness::{Options, Pair, Relay, Relayd, Session};
 
 #[test]
@@ -33,4 +35,39 @@ fn the_waiting_are_served_when_room_returns() {
     Session::register(&relay).delete(relay.addr()).expect(204);
     let complaints = relay.nodes()[0].log().text().lines().filter(|line| line.contains("WARN")).count();
     assert!(complaints < 60, "{complaints} warnings: one a second is enough");
+}
+
+#[test]
+fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they_may() {
+    let mut redis = Redis::start(Keep::Everything);
+    let options = Options::new().env("REDIS_URL", &redis.url()).descriptors(64);
+    let relay = Relay::of(vec![Relayd::start_ready(&options)]);
+    let mut pair = Pair::link(&relay);
+    let mut all: Vec<Http> = (0..100).map(|_| Http::connect(relay.addr())).collect();
+    for http in &mut all {
+        http.send(request("GET", "/health", &[], ""));
+    }
+    let mut waiting = all.split_off(60);
+    let mut inside = all.remove(0);
+    inside.response().expect(200);
+    assert!(!waiting[39].wire().fill_for(Duration::from_millis(500)).unwrap(), "it can't have been served");
+    let mut until_ready = |status: u16| {
+        read_until("what /ready says", || {
+            inside.send(request("GET", "/ready", &[], ""));
+            (inside.response().status == status).then_some(())
+        });
+    };
+    redis.kill();
+    until_ready(503);
+    pair.expect_alive();
+    redis.restart();
+    until_ready(200);
+    inside.send(request("POST", "/api/register", &[], ""));
+    inside.response().expect(200);
+    pair.expect_alive();
+    drop((inside, all));
+    for http in &mut waiting {
+        http.response().expect(200);
+    }
+    pair.expect_alive();
 }
