@@ -50,8 +50,8 @@ impl Room {
     }
 }
 
-/// Descriptors that connections never take: the event queue, its waker and the signals, three connections to Redis, and what
-/// dialing these takes for a moment.
+/// Descriptors that connections never take: for the signals, three connections to Redis, and what dialing these takes for
+/// a moment.
 const DESCRIPTORS_RESERVED: usize = 16;
 
 /// New connections per turn, so that those who are in are served in between.
