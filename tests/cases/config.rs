@@ -53,7 +53,7 @@ fn a_bad_flag_is_named_in_one_line() {
         ("--memory-max", "lots"),
         ("--listen", "nowhere"),
         ("--trusted-proxy", "10.0.0.0/33"),
-        ("--registers-per-minute", "-1"),
+        ("--registers-per-minute", "1000001"),
         ("--connections-per-address", "many"),
         ("--sessions-max", "4294967296"),
     ] {

@@ -60,6 +60,7 @@ pub(super) fn parse(
 }
 
 /// What is known of a request that is not refused.
+#[derive(Clone, Copy)]
 struct Request {
     consumed: usize,
     reply: Reply,
