@@ -18,6 +18,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches};
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
+use crate::admission::{AdmissionLimits, TrustedProxies};
 use crate::backend::CaBundle;
 use crate::backend::detect::StoreKind;
 use crate::http::{AllowedOrigins, Policy};
@@ -58,6 +59,8 @@ pub struct Config {
     pub message_bytes_max: usize,
     /// Bytes that all parked and queued data may take.
     pub memory_max: usize,
+    /// How many may come in.
+    pub admission: AdmissionLimits,
     /// What the HTTP endpoints follow.
     pub policy: Policy,
     /// What is logged, as [`crate::logging::start`] takes it.
@@ -109,6 +112,7 @@ impl Config {
             drain: seconds("drain_secs", &flags.drain_secs, 10, 0..=DAY_SECS)?,
             message_bytes_max,
             memory_max,
+            admission: judge_admission(flags, settings)?,
             policy: judge_policy(flags, settings)?,
             log_filter: settings
                 .read("log", &flags.log, values::log_filter)?
@@ -157,11 +161,32 @@ fn judge_policy(flags: &Flags, settings: &Settings<'_>) -> Result<Policy, Stop> 
     let origins = settings.read("allowed_origins", &flags.allowed_origins, |text| {
         text.parse::<AllowedOrigins>().map_err(|error| error.to_string())
     })?;
+    let trusted_proxies = settings.read("trusted_proxy", &flags.trusted_proxy, |text| {
+        text.parse::<TrustedProxies>().map_err(|error| error.to_string())
+    })?;
     Ok(Policy {
         origins: origins.unwrap_or_default(),
         register_key: settings.read_secret("register_key", &flags.register_key)?,
         delete_needs_token: flags.delete_needs_token,
         metrics_public: flags.metrics_public,
+        trusted_proxies: trusted_proxies.unwrap_or_default(),
+    })
+}
+
+fn judge_admission(flags: &Flags, settings: &Settings<'_>) -> Result<AdmissionLimits, Stop> {
+    let count = |id, given, most| settings.read(id, given, |text| values::number(text, 0..=most));
+    let rate = |id, given| Ok(count(id, given, RATE_MAX)?.and_then(|count| u32::try_from(count).ok()));
+    let size = |id, given| Ok(count(id, given, COUNT_MAX)?.and_then(|count| usize::try_from(count).ok()));
+    let default = AdmissionLimits::default();
+    Ok(AdmissionLimits {
+        connections_max: size("connections_max", &flags.connections_max)?.unwrap_or(default.connections_max),
+        connections_per_address: rate("connections_per_address", &flags.connections_per_address)?
+            .unwrap_or(default.connections_per_address),
+        registers_per_minute: rate("registers_per_minute", &flags.registers_per_minute)?
+            .unwrap_or(default.registers_per_minute),
+        failed_hellos_per_minute: rate("failed_hellos_per_minute", &flags.failed_hellos_per_minute)?
+            .unwrap_or(default.failed_hellos_per_minute),
+        sessions_max: size("sessions_max", &flags.sessions_max)?.unwrap_or(default.sessions_max),
     })
 }
 
@@ -185,5 +210,9 @@ const PORT_DEFAULT: u16 = 3001;
 const MEMORY_BYTES_DEFAULT: u64 = 512 << 20;
 const MEMORY_BYTES_MIN: u64 = 1 << 20;
 const MEMORY_BYTES_MAX: u64 = 1 << 40;
+/// Connections or sessions.
+const COUNT_MAX: u64 = u32::MAX as u64;
+/// Of one address.
+const RATE_MAX: u64 = 1_000_000;
 const DAY_SECS: u64 = 24 * 60 * 60;
 const TEN_YEARS_SECS: u64 = 3650 * DAY_SECS;

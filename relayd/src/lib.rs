@@ -2,6 +2,7 @@
 //!
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] is the whole of it.
 
+pub mod admission;
 pub mod backend;
 pub mod config;
 pub mod http;

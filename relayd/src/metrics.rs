@@ -58,11 +58,43 @@ pub struct Metrics {
     pub probe_age_secs: u64,
     /// The bus.
     pub bus: BusCounts,
+    refused: [u64; Refused::ALL.len()],
     closes: [u64; CloseCode::ALL.len()],
     answers: [u64; STATUS_CLASSES.len()],
 }
 
+/// What a limit on an address, or on sessions, turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A connection over those of its address.
+    Connection,
+    /// A register over those of its address.
+    Register,
+    /// A hello of an address of which too many had failed.
+    Hello,
+    /// A session that the store had no room for.
+    Session,
+}
+
+impl Refused {
+    const ALL: [Refused; 4] = [Refused::Connection, Refused::Register, Refused::Hello, Refused::Session];
+
+    const fn why(self) -> &'static str {
+        match self {
+            Refused::Connection => "connections_per_address",
+            Refused::Register => "registers_per_minute",
+            Refused::Hello => "failed_hellos_per_minute",
+            Refused::Session => "store_full",
+        }
+    }
+}
+
 impl Metrics {
+    /// A limit turned somebody away.
+    pub fn count_refused(&mut self, what: Refused) {
+        self.refused[what as usize] += 1;
+    }
+
     /// A WebSocket was closed by this node.
     pub fn count_close(&mut self, code: CloseCode) {
         if let Some(place) = CloseCode::ALL.iter().position(|known| *known == code) {
@@ -112,6 +144,8 @@ impl Metrics {
         page.labelled("from", by_role(self.frames_absent));
         page.family("relay_closes_total", COUNTER, "WebSockets closed by this node, by close code.");
         page.labelled("code", CloseCode::ALL.iter().zip(self.closes).map(|(code, n)| (code.code(), n)));
+        page.family("relay_refused_total", COUNTER, "What a limit turned away, by the limit.");
+        page.labelled("why", Refused::ALL.map(Refused::why).into_iter().zip(self.refused));
         page.family("relay_http_answers_total", COUNTER, "HTTP answers, by status class.");
         page.labelled("status", STATUS_CLASSES.into_iter().zip(self.answers));
         self.write_nodes(node, &mut page);
@@ -162,6 +196,7 @@ mod tests {
     fn what_is_counted_is_shown() {
         let mut metrics = Metrics { store_up: true, frames: [3, 4], ..Metrics::default() };
         metrics.count_close(CloseCode::Replaced);
+        metrics.count_refused(Refused::Hello);
         for status in [101, 204, 404, 404, 999, 0] {
             metrics.count_answer(status);
         }
@@ -173,6 +208,8 @@ mod tests {
             "relay_frames_total{from=\"phone\"} 4",
             "relay_closes_total{code=\"4409\"} 1",
             "relay_closes_total{code=\"1000\"} 0",
+            "relay_refused_total{why=\"failed_hellos_per_minute\"} 1",
+            "relay_refused_total{why=\"store_full\"} 0",
             "relay_http_answers_total{status=\"1xx\"} 1",
             "relay_http_answers_total{status=\"4xx\"} 2",
             "relay_http_answers_total{status=\"5xx\"} 0",

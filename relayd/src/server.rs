@@ -55,12 +55,15 @@ impl Server {
             .map_err(|source| StartError::Bind { port: config.port, source })?;
         let local_addr = listener.local_addr()?;
         let (node, wakeable) = (NodeId::random()?, Wakeable::new()?);
+        let descriptors_left = descriptors_left();
         let backend = open_store(config, node, &wakeable)?;
         let settings = Settings {
             limits: limits(config),
             policy: config.policy.clone(),
             ws_url: config.ws_url(local_addr.port()),
             drain: config.drain,
+            admission: config.admission,
+            descriptors_left,
         };
         let is_alone = matches!(backend, Backend::Memory(_));
         let relay = |now| Relay::new(node, is_alone, limits(config), now);
@@ -105,6 +108,13 @@ fn raise_descriptor_limit() {
     }
 }
 
+/// Descriptors that are not in use yet; `None` where that is not known.
+fn descriptors_left() -> Option<usize> {
+    let limit = usize::try_from(rlimit::Resource::NOFILE.get_soft().ok()?).ok()?;
+    let open = std::fs::read_dir("/dev/fd").ok()?.count();
+    Some(limit.saturating_sub(open))
+}
+
 fn limits(config: &Config) -> Limits {
     Limits {
         session_idle: config.session_idle,
@@ -116,12 +126,17 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
+fn table_limits(config: &Config) -> TableLimits {
+    let sessions_max = Some(config.admission.sessions_max).filter(|max| *max > 0).unwrap_or(usize::MAX);
+    TableLimits { sessions_max, ..TableLimits::default() }
+}
+
 fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Backend, BackendError> {
     let decision = detect::decide(config.store, config.redis_url.as_ref().map(RedisUrl::reveal));
     tracing::info!("{}", decision.because);
     let idle_secs = config.session_idle.as_secs();
     match decision.store {
-        StoreKind::Memory => Ok(Backend::memory(idle_secs, TableLimits::default(), node)),
+        StoreKind::Memory => Ok(Backend::memory(idle_secs, table_limits(config), node)),
         StoreKind::Redis => {
             let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
             Backend::redis(

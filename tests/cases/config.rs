@@ -52,6 +52,10 @@ fn a_bad_flag_is_named_in_one_line() {
         ("--bus-hold-secs", "4"),
         ("--memory-max", "lots"),
         ("--listen", "nowhere"),
+        ("--trusted-proxy", "10.0.0.0/33"),
+        ("--registers-per-minute", "1000001"),
+        ("--connections-per-address", "many"),
+        ("--sessions-max", "4294967296"),
     ] {
         let (status, _, err) = Relayd::run_to_end(&Options::new().arg(flag, value));
         assert_eq!(status.code(), Some(2), "{flag} {value}: {err}");

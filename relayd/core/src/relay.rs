@@ -106,7 +106,10 @@ impl Relay {
     pub fn handle(&mut self, input: Input<'_>, now: Time) {
         match input {
             Input::Opened { conn } => self.on_opened(conn, now),
-            Input::First { conn, payload, is_text } => self.on_first(conn, payload, is_text, now),
+            Input::First { conn, payload, is_text, is_refused } => {
+                let refused = is_refused.then_some(CloseCode::TooMany);
+                self.on_first(conn, payload, is_text, refused, now);
+            }
             Input::Left { conn, said } => self.on_left(conn, said, now),
             Input::Fault { conn, code } => self.refuse(conn, code, now),
             Input::Gone { conn } => self.on_gone(conn, now),

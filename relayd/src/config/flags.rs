@@ -82,6 +82,31 @@ pub(super) struct Flags {
     #[arg(long, env = "REGISTER_KEY", hide_env_values = true, value_name = "KEY")]
     pub(super) register_key: Option<OsString>,
 
+    /// Proxies whose word on a client's address is taken, in X-Forwarded-For or a PROXY v2 header: addresses and ranges
+    /// with commas between [default: none]
+    #[arg(long, env = "TRUSTED_PROXY", hide_env_values = true, value_name = "CIDR,...")]
+    pub(super) trusted_proxy: Option<OsString>,
+
+    /// Connections in all; 0 is as many as there are descriptors for [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    pub(super) connections_max: Option<OsString>,
+
+    /// Connections of one address; 0 is no limit [default: 1000]
+    #[arg(long, value_name = "COUNT")]
+    pub(super) connections_per_address: Option<OsString>,
+
+    /// Registers of one address in a minute; 0 is no limit [default: 60]
+    #[arg(long, value_name = "COUNT")]
+    pub(super) registers_per_minute: Option<OsString>,
+
+    /// Hellos of one address with an unknown session or a wrong token in a minute; 0 is no limit [default: 60]
+    #[arg(long, value_name = "COUNT")]
+    pub(super) failed_hellos_per_minute: Option<OsString>,
+
+    /// Sessions in the embedded store; 0 is no limit [default: 1000000]
+    #[arg(long, value_name = "COUNT")]
+    pub(super) sessions_max: Option<OsString>,
+
     /// Delete a session only for who has its token
     #[arg(long)]
     pub(super) delete_needs_token: bool,

@@ -25,6 +25,12 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.policy.origins, AllowedOrigins::Any);
     assert!(config.policy.register_key.is_none());
     assert!(!config.policy.delete_needs_token && !config.policy.metrics_public);
+    assert_eq!(config.policy.trusted_proxies, TrustedProxies::default());
+    assert_eq!(config.admission, AdmissionLimits::default());
+    let limits = config.admission;
+    assert_eq!((limits.connections_max, limits.connections_per_address), (0, 1000));
+    assert_eq!((limits.registers_per_minute, limits.failed_hellos_per_minute), (60, 60));
+    assert_eq!(limits.sessions_max, 1_000_000);
     assert_eq!((config.log_filter.as_str(), config.log_format), ("info", LogFormat::Text));
     assert_eq!(config.ws_url(4000), "ws://localhost:4000/ws");
 }
@@ -77,6 +83,26 @@ fn flags_are_taken() {
 }
 
 #[test]
+fn limits_on_who_may_come_in_are_taken_and_zero_is_one_of_them() {
+    let config = read(&[
+        "--trusted-proxy=10.0.0.0/8, ::1",
+        "--connections-max=5",
+        "--connections-per-address=4",
+        "--registers-per-minute=3",
+        "--failed-hellos-per-minute=2",
+        "--sessions-max=1",
+    ])
+    .unwrap();
+    assert_eq!(config.policy.trusted_proxies, "10.0.0.0/8,::1".parse().unwrap());
+    let AdmissionLimits { connections_max, connections_per_address, .. } = config.admission;
+    assert_eq!((connections_max, connections_per_address), (5, 4));
+    let AdmissionLimits { registers_per_minute, failed_hellos_per_minute, sessions_max, .. } =
+        config.admission;
+    assert_eq!((registers_per_minute, failed_hellos_per_minute, sessions_max), (3, 2, 1));
+    assert_eq!(read(&["--sessions-max=0"]).unwrap().admission.sessions_max, 0);
+}
+
+#[test]
 fn what_is_said_of_the_store_is_kept_as_it_was_said() {
     let url = || "redis://h:1".parse().unwrap();
     for (args, choice) in [
@@ -107,6 +133,14 @@ fn a_bad_value_is_one_line_that_names_it_and_the_way_out() {
             "relayd: --session-idle-secs=\"0\" is no good: write a whole number from 1 to",
         ),
         (&["--heartbeat-interval-secs=0"], "relayd: --heartbeat-interval-secs=\"0\" is no good: "),
+        (
+            &["--trusted-proxy=10.0.0.0/8,nginx"],
+            "relayd: --trusted-proxy=\"10.0.0.0/8,nginx\" is no good: \"nginx\" is no address and no range; write such as",
+        ),
+        (
+            &["--registers-per-minute=-1"],
+            "relayd: --registers-per-minute=\"-1\" is no good: write a whole number from 0 to 1000000",
+        ),
         (&["--stall-secs=x\ny"], "relayd: --stall-secs=\"x\\ny\" is no good: "),
         (
             &["--memory-max=1KiB"],

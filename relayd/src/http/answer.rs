@@ -25,6 +25,21 @@ pub fn overloaded(policy: &Policy, out: &mut Vec<u8>) -> Answered {
     Reply::last(policy).refused(policy, &Refusal::OVERLOADED, out)
 }
 
+/// The connection begins with a PROXY header that can't be read: 400.
+pub fn bad_proxy_header(policy: &Policy, out: &mut Vec<u8>) -> Answered {
+    Reply::last(policy).refused(policy, &Refusal::BAD_PROXY_HEADER, out)
+}
+
+/// The connection begins with a PROXY header, and its peer may not send one: 400.
+pub fn untrusted_proxy_header(policy: &Policy, out: &mut Vec<u8>) -> Answered {
+    Reply::last(policy).refused(policy, &Refusal::UNTRUSTED_PROXY_HEADER, out)
+}
+
+/// The client that a proxy named has too many connections, whatever it was to ask: 429.
+pub fn too_many_connections(policy: &Policy, out: &mut Vec<u8>) -> Answered {
+    Reply::last(policy).too_many_connections(policy, out)
+}
+
 /// One answer, before it is bytes.
 pub(super) struct Answer<'a> {
     pub(super) status: u16,

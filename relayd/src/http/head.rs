@@ -1,9 +1,12 @@
 //! A request's head, reduced to what the endpoints look at. RFC 9112.
 
+use std::net::IpAddr;
+
 use protocol::limits::BODY_BYTES_MAX;
 
 use super::refusal::Refusal;
 use super::upgrade::UpgradeFields;
+use crate::admission::{ForwardedFor, TrustedProxies};
 
 /// The methods that some endpoint knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +35,15 @@ pub(super) struct Head<'a> {
     pub(super) authorization: Option<&'a [u8]>,
     /// A proxy passed it on, so the peer's address says nothing of where it comes from.
     pub(super) forwarded: bool,
+    /// Whom trusted proxies say that it comes from.
+    pub(super) forwarded_for: Option<IpAddr>,
     pub(super) upgrade: UpgradeFields<'a>,
     pub(super) fault: Option<Refusal>,
 }
 
 impl<'a> Head<'a> {
-    /// Reads a head that is whole: it ends with the empty line.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
+    /// Reads a head that is whole: it ends with the empty line. `trusted` are the proxies where the peer is one.
+    pub(super) fn read(bytes: &'a [u8], trusted: Option<&'a TrustedProxies>) -> Result<Self, Refusal> {
         let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut request = httparse::Request::new(&mut slots);
         match request.parse(bytes) {
@@ -51,7 +56,7 @@ impl<'a> Head<'a> {
         else {
             return Err(Refusal::BAD_REQUEST_LINE);
         };
-        let mut fields = Fields::default();
+        let mut fields = Fields { forwarded_for: trusted.map(ForwardedFor::new), ..Fields::default() };
         for field in request.headers.iter() {
             fields.take(field.name, field.value.trim_ascii());
         }
@@ -84,6 +89,7 @@ struct Fields<'a> {
     origin: Option<&'a [u8]>,
     authorization: Option<&'a [u8]>,
     forwarded: bool,
+    forwarded_for: Option<ForwardedFor<'a>>,
     upgrade: UpgradeFields<'a>,
     twice: bool,
 }
@@ -106,7 +112,12 @@ impl<'a> Fields<'a> {
             self.twice |= self.origin.replace(value).is_some();
         } else if is("Authorization") {
             self.twice |= self.authorization.replace(value).is_some();
-        } else if ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"].into_iter().any(is) {
+        } else if is("X-Forwarded-For") {
+            self.forwarded = true;
+            if let Some(forwarded_for) = &mut self.forwarded_for {
+                forwarded_for.take(value);
+            }
+        } else if ["Forwarded", "X-Real-IP", "Via"].into_iter().any(is) {
             self.forwarded = true;
         } else {
             self.twice |= self.upgrade.take(name, value);
@@ -128,6 +139,7 @@ impl<'a> Fields<'a> {
             origin: self.origin,
             authorization: self.authorization,
             forwarded: self.forwarded,
+            forwarded_for: self.forwarded_for.and_then(ForwardedFor::client),
             upgrade: self.upgrade,
             fault,
         }

@@ -25,7 +25,11 @@ use std::net::IpAddr;
 
 use protocol::ids::{SessionId, Token};
 
-pub use answer::{Answered, overloaded, timed_out};
+use crate::admission::{Caller, TrustedProxies};
+
+pub use answer::{
+    Answered, bad_proxy_header, overloaded, timed_out, too_many_connections, untrusted_proxy_header,
+};
 pub use auth::{InvalidRegisterKey, RegisterKey};
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use reply::Reply;
@@ -42,6 +46,8 @@ pub struct Policy {
     pub delete_needs_token: bool,
     /// `/metrics` is for everyone, not for this machine alone.
     pub metrics_public: bool,
+    /// Whose word on where a client comes from is taken.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// What [`parse`] needs to know besides the bytes.
@@ -72,6 +78,10 @@ pub enum Parsed {
         consumed: usize,
         /// The client asked for raw mode.
         raw: bool,
+        /// Writes an answer in place of the 101, to refuse it after all.
+        reply: Reply,
+        /// Who asks.
+        caller: Caller,
     },
     /// Nothing was appended: `reply` writes the answer once the reactor knows it. Until then nothing more is parsed.
     Call {
@@ -81,6 +91,8 @@ pub enum Parsed {
         call: Call,
         /// Writes the answer.
         reply: Reply,
+        /// Who asks.
+        caller: Caller,
     },
 }
 

@@ -59,6 +59,25 @@ impl Refusal {
         ..fatal(503, "overloaded", "this node has no room for more connections; try again in a while")
     };
 
+    pub(super) const BAD_PROXY_HEADER: Refusal = fatal(
+        400,
+        "bad_proxy_header",
+        "the PROXY header must be of version 2, have at most 536 bytes and hold the addresses of its family",
+    );
+    pub(super) const UNTRUSTED_PROXY_HEADER: Refusal = fatal(
+        400,
+        "untrusted_proxy_header",
+        "this peer may not send a PROXY header; name its address by --trusted-proxy, or have it send none",
+    );
+    pub(super) const TOO_MANY_CONNECTIONS: Refusal = Refusal {
+        headers: "Retry-After: 10\r\n",
+        ..fatal(
+            429,
+            "too_many_connections",
+            "this address has too many connections; close some, then try again",
+        )
+    };
+
     pub(super) const NOT_FOUND: Refusal = plain(
         404,
         "not_found",

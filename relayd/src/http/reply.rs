@@ -95,6 +95,11 @@ impl Reply {
         answer::write(self, policy, &Answer { status: 429, headers: &headers, content_type: JSON, body }, out)
     }
 
+    /// Answers that this address has too many connections, and ends this one: 429.
+    pub fn too_many_connections(self, policy: &Policy, out: &mut Vec<u8>) -> Answered {
+        self.refused(policy, &Refusal::TOO_MANY_CONNECTIONS, out)
+    }
+
     pub(super) fn refused(self, policy: &Policy, refusal: &Refusal, out: &mut Vec<u8>) -> Answered {
         let Refusal { status, code, message, headers, closes } = refusal;
         let body = format!(r#"{{"error":"{code}","message":"{message}"}}"#);

@@ -10,6 +10,7 @@ use super::reply::Reply;
 use super::scan::{Progress, Scan};
 use super::upgrade::Accepted;
 use super::{Call, Context, Parsed, Policy, answer, register};
+use crate::admission::Caller;
 
 /// What is to be done with a request that is not refused.
 enum Outcome {
@@ -31,7 +32,8 @@ pub(super) fn parse(
         Scan::Refused(refusal) => return refused(input.len(), Reply::last(policy), &refusal, policy, out),
         Scan::Head(len) => len,
     };
-    let head = match Head::read(&input[..head_len]) {
+    let trusted = Some(&policy.trusted_proxies).filter(|trusted| trusted.contains(context.peer));
+    let head = match Head::read(&input[..head_len], trusted) {
         Ok(head) => head,
         Err(refusal) => return refused(input.len(), Reply::last(policy), &refusal, policy, out),
     };
@@ -49,20 +51,33 @@ pub(super) fn parse(
     };
     match judge(&head, body, context, reply.origin) {
         Err(refusal) => refused(consumed, reply, &refusal, policy, out),
-        Ok(outcome) => carry_out(outcome, consumed, reply, policy, out),
+        Ok(outcome) => {
+            let address = head.forwarded_for.unwrap_or(context.peer);
+            let caller = Caller { address, is_forwarded: head.forwarded };
+            carry_out(outcome, Request { consumed, reply, caller }, policy, out)
+        }
     }
+}
+
+/// What is known of a request that is not refused.
+#[derive(Clone, Copy)]
+struct Request {
+    consumed: usize,
+    reply: Reply,
+    caller: Caller,
 }
 
 fn refused(consumed: usize, reply: Reply, refusal: &Refusal, policy: &Policy, out: &mut Vec<u8>) -> Parsed {
     Parsed::Answered { consumed, answered: reply.refused(policy, refusal, out) }
 }
 
-fn carry_out(outcome: Outcome, consumed: usize, reply: Reply, policy: &Policy, out: &mut Vec<u8>) -> Parsed {
+fn carry_out(outcome: Outcome, request: Request, policy: &Policy, out: &mut Vec<u8>) -> Parsed {
+    let Request { consumed, reply, caller } = request;
     let answered = match outcome {
-        Outcome::Call(call) => return Parsed::Call { consumed, call, reply },
+        Outcome::Call(call) => return Parsed::Call { consumed, call, reply, caller },
         Outcome::Upgrade(Accepted { accept, raw }) => {
             answer::write_switching(reply, policy, &accept, raw, out);
-            return Parsed::Upgraded { consumed, raw };
+            return Parsed::Upgraded { consumed, raw, reply, caller };
         }
         Outcome::Healthy => reply.healthy(policy, out),
         Outcome::Preflight => reply.no_content(policy, PREFLIGHT_FIELDS, out),

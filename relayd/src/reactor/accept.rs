@@ -9,7 +9,8 @@ use mio::{Interest, Registry, Token};
 use relayd_core::time::Time;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Reactor;
+use super::{Reactor, Settings};
+use crate::metrics::Refused;
 
 /// The listener and what is known of it.
 #[derive(Debug)]
@@ -17,11 +18,41 @@ pub(super) struct Acceptor {
     listener: TcpListener,
     /// Connections may wait. The poll says so once only, so it is remembered until `accept` would block.
     pub is_ready: bool,
+    room: Room,
+    /// There are as many connections as there may be. Only the end of one ends that.
+    is_full: bool,
     /// No descriptor was left: when to try again.
     retry_at: Option<Time>,
     /// When that was last logged.
     logged_at: Option<Time>,
 }
+
+/// How many connections there may be, and what says so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    connections_max: usize,
+    /// The operator's own limit is the lower one.
+    is_set: bool,
+}
+
+impl Room {
+    /// As many as the operator allows, and no more than leave a few descriptors free: to dial Redis again, to log in there,
+    /// to look a name up.
+    pub fn of(settings: &Settings) -> Self {
+        let left = settings.descriptors_left.unwrap_or(usize::MAX);
+        let by_descriptors = left.saturating_sub(DESCRIPTORS_RESERVED).max(left / 2).max(1);
+        match settings.admission.connections_max {
+            1.. if settings.admission.connections_max < by_descriptors => {
+                Room { connections_max: settings.admission.connections_max, is_set: true }
+            }
+            _ => Room { connections_max: by_descriptors, is_set: false },
+        }
+    }
+}
+
+/// Descriptors that connections never take: for the signals, three connections to Redis, and what dialing these takes for
+/// a moment.
+const DESCRIPTORS_RESERVED: usize = 16;
 
 /// New connections per turn, so that those who are in are served in between.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -62,24 +93,30 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 impl Acceptor {
-    pub fn new(listener: std::net::TcpListener, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub fn new(
+        listener: std::net::TcpListener,
+        room: Room,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
         let mut listener = TcpListener::from_std(listener);
         registry.register(&mut listener, token, Interest::READABLE)?;
-        Ok(Acceptor { listener, is_ready: true, retry_at: None, logged_at: None })
+        Ok(Acceptor { listener, is_ready: true, room, is_full: false, retry_at: None, logged_at: None })
     }
 
     /// Connections may wait and nothing forbids to take them now.
     pub fn has_more(&self) -> bool {
-        self.is_ready && self.retry_at.is_none()
+        self.is_ready && !self.is_full && self.retry_at.is_none()
     }
 
     pub fn retry_at(&self) -> Option<Time> {
         self.retry_at
     }
 
-    /// A descriptor came free.
+    /// A connection ended, and its descriptor came free.
     pub fn on_descriptor_freed(&mut self) {
         self.retry_at = None;
+        self.is_full = false;
     }
 
     /// The next connection; `None` if there is none to take this time. See [`Acceptor::has_more`].
@@ -97,12 +134,31 @@ impl Acceptor {
         None
     }
 
+    /// True if one more connection may be taken beside so many.
+    fn has_room_beside(&mut self, connections: usize, now: Time) -> bool {
+        self.is_full = connections >= self.room.connections_max;
+        if self.is_full && self.may_log(now) {
+            let remedy =
+                if self.room.is_set { "--connections-max" } else { "the descriptor limit (ulimit -n)" };
+            tracing::warn!(connections, "no new connection is taken until one ends; raise {remedy}");
+        }
+        !self.is_full
+    }
+
     fn pause(&mut self, error: &io::Error, now: Time) {
         self.retry_at = Some(now + RETRY);
-        if self.logged_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
-            self.logged_at = Some(now);
+        if self.may_log(now) {
             tracing::warn!(%error, "no new connection can be taken; raise the descriptor limit (ulimit -n)");
         }
+    }
+
+    /// Once a second.
+    fn may_log(&mut self, now: Time) -> bool {
+        let may = self.logged_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1));
+        if may {
+            self.logged_at = Some(now);
+        }
+        may
     }
 }
 
@@ -115,13 +171,19 @@ impl Reactor {
             acceptor.retry_at = None;
         }
         for _ in 0..ACCEPTS_PER_TURN {
-            if !acceptor.has_more() {
+            if !acceptor.has_more() || !acceptor.has_room_beside(self.conns.len(), now) {
                 return;
             }
             let Some((stream, address)) = acceptor.next(now) else { continue };
             self.metrics.accepts += 1;
-            if let Err(error) = self.conns.admit(stream, address, self.poll.registry(), now) {
-                tracing::debug!(%error, "a new connection could not be set up");
+            let limited = self.settings.policy.trusted_proxies.at_accept(address);
+            if limited.is_some_and(|address| !self.admission.has_room(address)) {
+                self.metrics.count_refused(Refused::Connection);
+                continue;
+            }
+            match self.conns.admit(stream, address, self.poll.registry(), now) {
+                Ok(conn) => limited.into_iter().for_each(|address| self.admission.enter(conn.slot, address)),
+                Err(error) => tracing::debug!(%error, "a new connection could not be set up"),
             }
         }
     }

@@ -82,6 +82,9 @@ impl Reactor {
         tracing::debug!(name = conn.name, code, "closing");
         if let Some(known) = code.and_then(CloseCode::parse) {
             self.metrics.count_close(known);
+            if known == CloseCode::Unauthorized {
+                self.admission.note_failed_hello(conn.slot, self.clock.now());
+            }
         }
         self.conns.mark_dirty(conn);
         self.conns.schedule(conn);

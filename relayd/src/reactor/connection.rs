@@ -66,7 +66,10 @@ pub(super) enum Stage {
 /// An HTTP connection between and in its requests.
 #[derive(Debug)]
 pub(super) struct Exchange {
+    /// The peer's; or the client's, where a trusted peer named it in a PROXY header.
     pub address: IpAddr,
+    /// Nothing of a request was looked at yet: a PROXY header may come.
+    pub is_first: bool,
     pub progress: Progress,
     /// A request is under way, or has not begun since the connection came: it must be whole by `due`.
     pub in_request: bool,

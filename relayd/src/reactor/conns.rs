@@ -59,7 +59,7 @@ impl Conns {
         address: IpAddr,
         registry: &Registry,
         now: Time,
-    ) -> io::Result<()> {
+    ) -> io::Result<Conn> {
         // Frames are written once per turn: waiting for more to send with them would only delay.
         stream.set_nodelay(true)?;
         limit_unsent(&stream);
@@ -68,7 +68,13 @@ impl Conns {
         let mut stream = stream;
         // Once and for both: edges cost nothing until they come, so no further call is ever made.
         registry.register(&mut stream, Token(entry.key()), Interest::READABLE | Interest::WRITABLE)?;
-        let exchange = Exchange { address, progress: Progress::default(), in_request: true, pending: None };
+        let exchange = Exchange {
+            address,
+            is_first: true,
+            progress: Progress::default(),
+            in_request: true,
+            pending: None,
+        };
         let due = now + HEAD_WITHIN;
         entry.insert(Connection {
             stream,
@@ -80,7 +86,7 @@ impl Conns {
         });
         self.next_name += 1;
         self.deadlines.arm(conn, due);
-        Ok(())
+        Ok(conn)
     }
 
     pub fn of(&self, conn: Conn) -> Option<&Connection> {

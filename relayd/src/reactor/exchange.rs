@@ -13,9 +13,10 @@ use super::Reactor;
 use super::connection::{Exchange, Open, Pending, Stage};
 use super::conns::HEAD_WITHIN;
 use super::read::Got;
+use crate::admission::Caller;
 use crate::backend::Status;
 use crate::http::{self, Answered, Call, Context, Parsed, Reply};
-use crate::metrics::CONTENT_TYPE;
+use crate::metrics::{CONTENT_TYPE, Refused};
 
 /// Between two requests of one connection, and for an answer to be taken.
 const IDLE_WITHIN: Duration = Duration::from_secs(30);
@@ -25,7 +26,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why parsing stopped.
 #[derive(Debug, PartialEq, Eq)]
-enum Parsing {
+pub(super) enum Parsing {
     /// The request is not whole.
     NeedMore,
     /// An answer has to be made or taken first, or the connection is no HTTP connection any more.
@@ -67,6 +68,9 @@ impl Reactor {
         if outcome == Registered::Made {
             self.metrics.registers += 1;
             tracing::debug!(session = %pairing.session.log_tag(), "registered");
+        }
+        if outcome == Registered::Full {
+            self.metrics.count_refused(Refused::Session);
         }
         self.queue_answer(conn, answered);
     }
@@ -140,6 +144,9 @@ impl Reactor {
     /// One request. Gives the bytes it took, and why parsing stops, if it does.
     fn parse_request(&mut self, conn: Conn, at: usize, len: usize) -> (usize, Option<Parsing>) {
         self.answer.clear();
+        if let Some(taken) = self.take_proxy_header(conn, at, len) {
+            return taken;
+        }
         let Some(exchange) = exchange_of(&mut self.conns, conn) else { return (0, Some(Parsing::Wait)) };
         let context = Context { policy: &self.settings.policy, peer: exchange.address };
         let input = &self.read_buffer[at..len];
@@ -152,20 +159,22 @@ impl Reactor {
                 self.queue_answer(conn, answered);
                 (consumed, None)
             }
-            Parsed::Upgraded { consumed, raw } => {
-                self.upgrade(conn, raw);
+            Parsed::Upgraded { consumed, raw, reply, caller } => {
+                if self.try_admit(conn, &caller, reply) {
+                    self.upgrade(conn, raw);
+                }
                 (consumed, Some(Parsing::Wait))
             }
-            Parsed::Call { consumed, call, reply } => {
+            Parsed::Call { consumed, call, reply, caller } => {
                 exchange.in_request = false;
-                self.call(conn, call, reply);
+                self.call(conn, call, reply, &caller);
                 (consumed, None)
             }
         }
     }
 
     /// A request has begun, or none: the clock of a new one starts with its first byte and is not reset by later ones.
-    fn on_part(&mut self, conn: Conn, has_begun: bool) {
+    pub(super) fn on_part(&mut self, conn: Conn, has_begun: bool) {
         self.queue_bytes(conn);
         let Some(exchange) = exchange_of(&mut self.conns, conn) else { return };
         if has_begun && !std::mem::replace(&mut exchange.in_request, true) {
@@ -173,7 +182,7 @@ impl Reactor {
         }
     }
 
-    fn call(&mut self, conn: Conn, call: Call, reply: Reply) {
+    fn call(&mut self, conn: Conn, call: Call, reply: Reply, caller: &Caller) {
         let reply = if self.drain_until.is_some() { reply.closing() } else { reply };
         match call {
             Call::Ready => {
@@ -191,7 +200,11 @@ impl Reactor {
                 let answered = reply.metrics(&self.settings.policy, CONTENT_TYPE, &text, &mut self.answer);
                 self.queue_answer(conn, answered);
             }
-            Call::Register { again } => self.register(conn, again, reply),
+            Call::Register { again } => {
+                if self.may_register(conn, caller, reply) {
+                    self.register(conn, again, reply);
+                }
+            }
             Call::Delete { session, token } => {
                 self.set_pending(conn, Pending { reply, pairing: None });
                 let token = token.map(|token| token.digest());
@@ -230,7 +243,7 @@ impl Reactor {
         self.conns.schedule(conn);
     }
 
-    fn queue_answer(&mut self, conn: Conn, answered: Answered) {
+    pub(super) fn queue_answer(&mut self, conn: Conn, answered: Answered) {
         self.metrics.count_answer(answered.status);
         self.queue_bytes(conn);
         if answered.close || self.drain_until.is_some() {
@@ -295,7 +308,7 @@ impl Reactor {
     }
 }
 
-fn exchange_of(conns: &mut super::conns::Conns, conn: Conn) -> Option<&mut Exchange> {
+pub(super) fn exchange_of(conns: &mut super::conns::Conns, conn: Conn) -> Option<&mut Exchange> {
     match &mut conns.of_mut(conn)?.stage {
         Stage::Http(exchange) => Some(exchange),
         _ => None,

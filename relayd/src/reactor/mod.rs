@@ -5,6 +5,7 @@
 //! may wait. Only this folder names `mio`.
 
 mod accept;
+mod admit;
 mod apply;
 mod between;
 mod clock;
@@ -34,6 +35,7 @@ use self::clock::Clock;
 use self::conns::Conns;
 use self::memory::LargeGate;
 use self::signals::StopSignals;
+use crate::admission::{Admission, AdmissionLimits};
 use crate::backend::{Backend, Status};
 use crate::http::Policy;
 use crate::metrics::Metrics;
@@ -51,6 +53,10 @@ pub struct Settings {
     pub ws_url: String,
     /// How long a stop may take.
     pub drain: Duration,
+    /// How many may come in.
+    pub admission: AdmissionLimits,
+    /// Descriptors that were not in use when the listener stood; `None` where that is not known.
+    pub descriptors_left: Option<usize>,
 }
 
 /// One thread's worth of relay.
@@ -66,6 +72,9 @@ pub struct Reactor {
     clock: Clock,
     conns: Conns,
     gate: LargeGate,
+    admission: Admission,
+    /// It was said that a proxy on this machine is not trusted.
+    has_warned_of_proxy: bool,
     relay: Relay,
     backend: Backend,
     /// How often the backend had come back when that was last looked at.
@@ -158,17 +167,24 @@ impl Reactor {
         let stopper = Stopper { stop: Arc::clone(&stop), waker: wakeable.waker };
         let clock = Clock::start();
         let reactor = Reactor {
-            acceptor: Some(Acceptor::new(listener, wakeable.poll.registry(), LISTENER)?),
+            acceptor: Some(Acceptor::new(
+                listener,
+                accept::Room::of(&settings),
+                wakeable.poll.registry(),
+                LISTENER,
+            )?),
             relay: relay(clock.now()),
             poll: wakeable.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
-            settings,
             signals: None,
             stop,
             drain_until: None,
             clock,
             conns: Conns::default(),
             gate: LargeGate::default(),
+            admission: Admission::new(&settings.admission),
+            has_warned_of_proxy: false,
+            settings,
             restored: backend.restored(),
             store_logged: backend.status().clone(),
             backend,

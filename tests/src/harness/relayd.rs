@@ -75,7 +75,7 @@ impl Options {
 }
 
 /// What the contract reads from the environment: taken out of ours, so that only a case's own options count.
-const CONTRACT_VARIABLES: [&str; 10] = [
+const CONTRACT_VARIABLES: [&str; 11] = [
     "PORT",
     "REDIS_URL",
     "REDIS_CA",
@@ -85,6 +85,7 @@ const CONTRACT_VARIABLES: [&str; 10] = [
     "MAX_MESSAGE_BYTES",
     "ALLOWED_ORIGINS",
     "REGISTER_KEY",
+    "TRUSTED_PROXY",
     "RELAY_LOG",
 ];
 

@@ -16,8 +16,15 @@ use crate::store::{Claimed, Conn, Holder, Request};
 use crate::time::Time;
 
 impl Relay {
-    /// The first message: a hello, or the end.
-    pub(super) fn on_first(&mut self, conn: Conn, payload: &[u8], is_text: bool, now: Time) {
+    /// The first message: a hello, or the end. `refused`: why a well-formed one is turned away, too.
+    pub(super) fn on_first(
+        &mut self,
+        conn: Conn,
+        payload: &[u8],
+        is_text: bool,
+        refused: Option<CloseCode>,
+        now: Time,
+    ) {
         if self.peer(conn).is_none_or(|peer| !matches!(peer.state, State::ExpectHello { .. })) {
             return;
         }
@@ -27,6 +34,9 @@ impl Relay {
         };
         if let Some(peer) = self.peer_mut(conn) {
             peer.v2 = hello.v2;
+        }
+        if let Some(code) = refused {
+            return self.refuse(conn, code, now);
         }
         let Some((session, token)) = hello.credentials else {
             return self.refuse(conn, CloseCode::Unauthorized, now);

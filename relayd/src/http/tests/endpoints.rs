@@ -11,7 +11,7 @@ fn request(line: &str, fields: &str) -> String {
 
 fn call(policy: &Policy, request: &str) -> (Call, Reply) {
     let (parsed, out) = ask(policy, request.as_bytes());
-    let Parsed::Call { consumed, call, reply } = parsed else { panic!("{request:?}: {parsed:?} {out}") };
+    let Parsed::Call { consumed, call, reply, .. } = parsed else { panic!("{request:?}: {parsed:?} {out}") };
     assert_eq!((consumed, out.as_str()), (request.len(), ""));
     (call, reply)
 }
@@ -270,9 +270,36 @@ fn metrics_are_for_this_machine_unless_public() {
 }
 
 #[test]
+fn whom_a_request_comes_from_is_told_by_trusted_proxies_alone() {
+    let policy = Policy { trusted_proxies: "10.0.0.0/8".parse().unwrap(), ..Policy::default() };
+    let forged = "X-Forwarded-For: 192.0.2.9\r\nx-forwarded-for: 192.0.2.1, 10.0.0.2\r\n";
+    for (peer, fields, address, is_forwarded) in [
+        ("10.0.0.1", forged, "192.0.2.1", true),
+        ("::ffff:10.0.0.1", forged, "192.0.2.1", true),
+        ("10.0.0.1", "", "10.0.0.1", false),
+        ("10.0.0.1", "Via: 1.1 x\r\n", "10.0.0.1", true),
+        ("10.0.0.1", "Forwarded: for=192.0.2.1\r\n", "10.0.0.1", true),
+        ("198.51.100.1", forged, "198.51.100.1", true),
+        ("127.0.0.1", forged, "127.0.0.1", true),
+        ("127.0.0.1", "", "127.0.0.1", false),
+    ] {
+        let post = request("POST /api/register", fields);
+        let parsed = ask_from(&policy, peer.parse().unwrap(), post.as_bytes()).0;
+        let Parsed::Call { caller, .. } = parsed else { panic!("{parsed:?}") };
+        assert_eq!(caller.address.to_canonical(), address.parse::<IpAddr>().unwrap(), "{peer} {fields}");
+        assert_eq!(caller.is_forwarded, is_forwarded, "{peer} {fields}");
+    }
+}
+
+#[test]
 fn answers_that_belong_to_no_request_end_the_connection() {
     let policy = Policy::default();
     assert_eq!(written(|out| timed_out(&policy, out)).0, 408);
+    for refuse in [bad_proxy_header, untrusted_proxy_header] {
+        assert_eq!(written(|out| refuse(&policy, out)).0, 400);
+    }
+    let (status, out) = written(|out| too_many_connections(&policy, out));
+    assert!(status == 429 && field(&out, "Retry-After").is_some());
     let (status, out) = written(|out| overloaded(&policy, out));
     assert!(status == 503 && field(&out, "Retry-After").is_some());
 }

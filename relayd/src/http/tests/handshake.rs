@@ -13,7 +13,7 @@ pub(super) fn request(more: &str) -> String {
 /// The 101 and whether raw mode was granted.
 fn switched(policy: &Policy, request: &str) -> (String, bool) {
     let (parsed, out) = ask(policy, request.as_bytes());
-    let Parsed::Upgraded { consumed, raw } = parsed else { panic!("{request:?}: {parsed:?} {out}") };
+    let Parsed::Upgraded { consumed, raw, .. } = parsed else { panic!("{request:?}: {parsed:?} {out}") };
     assert_eq!(consumed, request.find("\r\n\r\n").unwrap() + 4);
     assert_eq!(ask_in_bytes(policy, request.as_bytes()).1, out);
     (out, raw)

@@ -1,0 +1,245 @@
+//! Whom a limit counts: a client's address, and the proxies that are believed when they name one.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// What one client is told from another by: an IPv4 address, or the first 64 bits of an IPv6 address, as the rest is
+/// the client's own to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(IpAddr);
+
+impl Address {
+    /// Of a client. An IPv4 address inside an IPv6 one counts as IPv4.
+    pub fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V6(ip) => Address(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into()),
+            v4 => Address(v4),
+        }
+    }
+}
+
+/// The proxies whose word on where a client comes from is taken: addresses and ranges. None by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<Range>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range {
+    /// Canonical.
+    base: IpAddr,
+    /// Leading bits that count. `0 <= prefix <= 32` for IPv4, `<= 128` for IPv6.
+    prefix: u32,
+}
+
+/// A text that is no list of addresses and ranges.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{0:?} is no address and no range; write such as 10.0.0.0/8, 192.0.2.1 or fd00::/8, with commas between"
+)]
+pub struct InvalidTrustedProxies(String);
+
+impl TrustedProxies {
+    /// True if this peer's word is taken.
+    pub fn contains(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.0.iter().any(|range| range.contains(peer))
+    }
+
+    /// Whom a connection of this peer is counted for as soon as it comes; `None` if that is not known before it speaks.
+    pub fn at_accept(&self, peer: IpAddr) -> Option<Address> {
+        let is_known = !peer.to_canonical().is_loopback() && !self.contains(peer);
+        is_known.then(|| Address::of(peer))
+    }
+}
+
+impl Range {
+    fn contains(self, ip: IpAddr) -> bool {
+        match (self.base, ip) {
+            (IpAddr::V4(base), IpAddr::V4(ip)) => {
+                (base.to_bits() ^ ip.to_bits()).checked_shr(32 - self.prefix).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(base), IpAddr::V6(ip)) => {
+                (base.to_bits() ^ ip.to_bits()).checked_shr(128 - self.prefix).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let written: IpAddr = address.parse().ok()?;
+        let bits = if written.is_ipv4() { 32 } else { 128 };
+        let prefix: u32 = match prefix {
+            None => bits,
+            Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().ok().filter(|prefix| *prefix <= bits)?
+            }
+            Some(_) => return None,
+        };
+        let base = written.to_canonical();
+        let is_mapped = written.is_ipv6() && base.is_ipv4();
+        // Of ::ffff:10.0.0.0/104 the first 96 bits only say that it is IPv4.
+        let prefix = if is_mapped { prefix.checked_sub(96)? } else { prefix };
+        Some(Range { base, prefix })
+    }
+}
+
+impl FromStr for TrustedProxies {
+    type Err = InvalidTrustedProxies;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTrustedProxies> {
+        let range = |one: &str| Range::parse(one).ok_or_else(|| InvalidTrustedProxies(one.to_owned()));
+        text.split(',').map(|one| range(one.trim())).collect::<Result<_, _>>().map(TrustedProxies)
+    }
+}
+
+/// Reads `X-Forwarded-For` of a request that a trusted proxy passed on, field by field in their order.
+///
+/// Each proxy appends whom it heard. So what counts is the last address that is no trusted proxy's: whatever stands before
+/// it was written by somebody who is not believed. If all are trusted, it is the first of them. What is no address hides
+/// everything before it.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardedFor<'a> {
+    trusted: &'a TrustedProxies,
+    found: Option<IpAddr>,
+}
+
+impl<'a> ForwardedFor<'a> {
+    /// Before the first field.
+    pub fn new(trusted: &'a TrustedProxies) -> Self {
+        ForwardedFor { trusted, found: None }
+    }
+
+    /// Takes the value of one field: addresses with commas between.
+    pub fn take(&mut self, value: &[u8]) {
+        for hop in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            match parse_hop(hop) {
+                // RFC 9110 §5.6.1.2: empty elements of a list are ignored.
+                _ if hop.is_empty() => {}
+                Some(ip) if self.trusted.contains(ip) => _ = self.found.get_or_insert(ip),
+                other => self.found = other,
+            }
+        }
+    }
+
+    /// Where the request comes from; `None` if the fields do not say.
+    pub fn client(self) -> Option<IpAddr> {
+        self.found
+    }
+}
+
+/// An address, with or without brackets and a port.
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(hop).ok()?;
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let ip = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()))?;
+    Some(ip.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn trusted(text: &str) -> TrustedProxies {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn ipv4_counts_whole_and_ipv6_by_its_network() {
+        let same = |one: &str, other: &str| Address::of(ip(one)) == Address::of(ip(other));
+        assert!(same("192.0.2.1", "::ffff:192.0.2.1"));
+        assert!(!same("192.0.2.1", "192.0.2.2"));
+        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
+        assert!(!same("::1", "0.0.0.1"));
+    }
+
+    #[test]
+    fn ranges_hold_what_their_prefix_says() {
+        for (ranges, inside, outside) in [
+            ("10.0.0.0/8", &["10.0.0.0", "10.255.1.2", "::ffff:10.1.1.1"][..], &["11.0.0.0", "::1"][..]),
+            ("192.0.2.7", &["192.0.2.7"], &["192.0.2.6", "192.0.2.8"]),
+            ("192.0.2.0/25, fd00::/8", &["192.0.2.127", "fdff::1"], &["192.0.2.128", "fe00::1"]),
+            ("0.0.0.0/0", &["1.2.3.4", "255.255.255.255"], &["::1"]),
+            ("::/0", &["::1", "2001:db8::1"], &["1.2.3.4"]),
+            ("::ffff:10.0.0.0/104", &["10.1.2.3"], &["11.0.0.0"]),
+            ("10.1.2.3/8", &["10.9.9.9"], &["11.1.2.3"]),
+        ] {
+            let ranges = trusted(ranges);
+            assert!(inside.iter().all(|one| ranges.contains(ip(one))), "{ranges:?}");
+            assert!(!outside.iter().any(|one| ranges.contains(ip(one))), "{ranges:?}");
+        }
+        assert!(!TrustedProxies::default().contains(ip("127.0.0.1")));
+    }
+
+    #[test]
+    fn what_is_no_range_is_named() {
+        for bad in [
+            "",
+            "x",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0.0/8/8",
+            "10.0.0",
+            "::ffff:10.0.0.0/95",
+            "localhost",
+        ] {
+            let error = format!("10.0.0.0/8,{bad}").parse::<TrustedProxies>().unwrap_err();
+            assert_eq!(error, InvalidTrustedProxies(bad.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_peer_counts_at_once_unless_it_may_speak_for_others() {
+        let ranges = trusted("10.0.0.0/8");
+        assert_eq!(ranges.at_accept(ip("192.0.2.1")), Some(Address::of(ip("192.0.2.1"))));
+        for later in ["10.1.1.1", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(ranges.at_accept(ip(later)), None, "{later}");
+        }
+    }
+
+    #[test]
+    fn the_client_is_the_last_one_that_is_no_trusted_proxy() {
+        let ranges = trusted("10.0.0.0/8,::1");
+        for (fields, client) in [
+            (&["192.0.2.1"][..], Some("192.0.2.1")),
+            (&["192.0.2.9, 192.0.2.1"], Some("192.0.2.1")),
+            (&["192.0.2.1, 10.0.0.1,10.0.0.2"], Some("192.0.2.1")),
+            (&["192.0.2.9", "192.0.2.1", "10.0.0.1"], Some("192.0.2.1")),
+            (&["192.0.2.1, ::1"], Some("192.0.2.1")),
+            (&["10.0.0.3, 10.0.0.1"], Some("10.0.0.3")),
+            (&["192.0.2.1:4711", "[::1]:80"], Some("192.0.2.1")),
+            (&["[2001:db8::1]"], Some("2001:db8::1")),
+            (&["[2001:db8::1]:443"], Some("2001:db8::1")),
+            (&["::ffff:192.0.2.1"], Some("192.0.2.1")),
+            (&[" , 192.0.2.1 ,, "], Some("192.0.2.1")),
+            // What is no address hides what stands before it.
+            (&["192.0.2.1, unknown"], None),
+            (&["192.0.2.1, unknown, 10.0.0.1"], Some("10.0.0.1")),
+            (&["unknown, 192.0.2.1"], Some("192.0.2.1")),
+            (&["192.0.2.1;10.0.0.1"], None),
+            (&["192.0.2.1 10.0.0.1"], None),
+            (&["192.0.2.1", "\u{e9}"], None),
+            (&["192.0.2.1", "300.1.1.1"], None),
+            (&["", ","], None),
+            (&[], None),
+        ] {
+            let mut walk = ForwardedFor::new(&ranges);
+            fields.iter().for_each(|field| walk.take(field.as_bytes()));
+            assert_eq!(walk.client(), client.map(ip), "{fields:?}");
+        }
+        let mut walk = ForwardedFor::new(&ranges);
+        walk.take(b"192.0.2.1,\xff\xfe");
+        assert_eq!(walk.client(), None);
+    }
+}

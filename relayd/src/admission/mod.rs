@@ -1,0 +1,242 @@
+//! Who may come in: how many connections, registers and failed hellos an address has.
+//!
+//! Counts and decides; knows no socket and no clock, and is asked nothing on the way of a frame. The reactor asks it at
+//! accept, at an upgrade, at a register, and when a hello comes or has failed.
+
+mod address;
+mod buckets;
+pub mod proxy_header;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use relayd_core::time::Time;
+
+pub use address::{Address, ForwardedFor, InvalidTrustedProxies, TrustedProxies};
+pub use buckets::Buckets;
+
+/// What an operator may set. 0 anywhere: no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdmissionLimits {
+    /// Connections in all. At this many no more are accepted until one ends.
+    pub connections_max: usize,
+    /// Connections of one address.
+    pub connections_per_address: u32,
+    /// Registers of one address in a minute.
+    pub registers_per_minute: u32,
+    /// Hellos of one address that name no live session or not its token, in a minute.
+    pub failed_hellos_per_minute: u32,
+    /// Sessions in the embedded store.
+    pub sessions_max: usize,
+}
+
+impl Default for AdmissionLimits {
+    fn default() -> Self {
+        AdmissionLimits {
+            connections_max: 0,
+            connections_per_address: 1000,
+            registers_per_minute: 60,
+            failed_hellos_per_minute: 60,
+            sessions_max: 1_000_000,
+        }
+    }
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The client's, as far as it is known.
+    pub address: IpAddr,
+    /// A proxy passed the request on.
+    pub is_forwarded: bool,
+}
+
+impl Caller {
+    /// Whom to count it for; `None` for programs of this machine, which are not limited.
+    pub fn limited(&self) -> Option<Address> {
+        let is_local = self.address.to_canonical().is_loopback() && !self.is_forwarded;
+        (!is_local).then(|| Address::of(self.address))
+    }
+}
+
+/// The counts. A connection is named by its slot.
+#[derive(Debug)]
+pub struct Admission {
+    connections_per_address: u32,
+    /// Whose each connection is, but for those that are not limited.
+    of_slot: HashMap<u32, Address>,
+    /// `connections[address]` = how many of `of_slot` have it; never 0.
+    connections: HashMap<Address, u32>,
+    registers: Option<Buckets>,
+    failed_hellos: Option<Buckets>,
+}
+
+impl Admission {
+    /// Nobody is there yet.
+    pub fn new(limits: &AdmissionLimits) -> Self {
+        let buckets = |per_minute: u32| (per_minute > 0).then(|| Buckets::new(per_minute));
+        Admission {
+            connections_per_address: limits.connections_per_address,
+            of_slot: HashMap::new(),
+            connections: HashMap::new(),
+            registers: buckets(limits.registers_per_minute),
+            failed_hellos: buckets(limits.failed_hellos_per_minute),
+        }
+    }
+
+    /// True if this address may have one more connection.
+    pub fn has_room(&self, address: Address) -> bool {
+        let count = self.connections.get(&address).copied().unwrap_or(0);
+        self.connections_per_address == 0 || count < self.connections_per_address
+    }
+
+    /// Counts a connection for this address, and no longer for another one.
+    pub fn enter(&mut self, slot: u32, address: Address) {
+        self.leave(slot);
+        self.of_slot.insert(slot, address);
+        *self.connections.entry(address).or_default() += 1;
+    }
+
+    /// Counts it for this address, if that has room or has it already. False: it has no room, and nothing was done.
+    pub fn try_enter(&mut self, slot: u32, address: Address) -> bool {
+        if self.of_slot.get(&slot) == Some(&address) {
+            return true;
+        }
+        let has_room = self.has_room(address);
+        if has_room {
+            self.enter(slot, address);
+        }
+        has_room
+    }
+
+    /// The connection ended.
+    pub fn leave(&mut self, slot: u32) {
+        let Some(address) = self.of_slot.remove(&slot) else { return };
+        if let Some(count) = self.connections.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.connections.remove(&address);
+            }
+        }
+    }
+
+    /// Counts a register. `address` is `None` for who is not limited.
+    ///
+    /// # Errors
+    /// There were too many: after how many seconds to try again, at least 1.
+    pub fn try_register(&mut self, address: Option<Address>, now: Time) -> Result<(), u64> {
+        match (&mut self.registers, address) {
+            (Some(registers), Some(address)) => registers.try_take(address, now).map_err(whole_secs),
+            _ => Ok(()),
+        }
+    }
+
+    /// True if the address of this connection had too many hellos fail.
+    pub fn is_hello_refused(&self, slot: u32, now: Time) -> bool {
+        let Some(failed) = &self.failed_hellos else { return false };
+        self.of_slot.get(&slot).is_some_and(|address| failed.wait(*address, now).is_some())
+    }
+
+    /// The hello of this connection named no live session, or not its token.
+    pub fn note_failed_hello(&mut self, slot: u32, now: Time) {
+        if let (Some(failed), Some(address)) = (&mut self.failed_hellos, self.of_slot.get(&slot)) {
+            // Those that were asked together may be more than the bucket holds; it can't be more than empty.
+            let _ = failed.try_take(*address, now);
+        }
+    }
+}
+
+fn whole_secs(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_ms(1 << 40);
+
+    fn address(text: &str) -> Address {
+        Address::of(text.parse().unwrap())
+    }
+
+    fn limits(connections: u32, registers: u32, hellos: u32) -> AdmissionLimits {
+        AdmissionLimits {
+            connections_per_address: connections,
+            registers_per_minute: registers,
+            failed_hellos_per_minute: hellos,
+            ..AdmissionLimits::default()
+        }
+    }
+
+    #[test]
+    fn connections_are_counted_by_address_and_forgotten_when_they_end() {
+        let mut admission = Admission::new(&limits(2, 0, 0));
+        let (one, other) = (address("192.0.2.1"), address("192.0.2.2"));
+        assert!(admission.try_enter(0, one) && admission.try_enter(1, one));
+        assert!(!admission.has_room(one) && !admission.try_enter(2, one));
+        assert!(admission.try_enter(1, one), "it is in already");
+        assert!(admission.try_enter(2, other));
+        admission.leave(0);
+        admission.leave(0);
+        assert!(admission.has_room(one));
+        assert!(admission.try_enter(1, other), "it is counted for another one from here on");
+        for slot in 0..3 {
+            admission.leave(slot);
+        }
+        assert!(admission.of_slot.is_empty() && admission.connections.is_empty());
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let mut admission = Admission::new(&limits(0, 0, 0));
+        let one = address("192.0.2.1");
+        for slot in 0..10_000 {
+            assert!(admission.try_enter(slot, one) && admission.try_register(Some(one), NOW).is_ok());
+            admission.note_failed_hello(slot, NOW);
+            assert!(!admission.is_hello_refused(slot, NOW));
+        }
+    }
+
+    #[test]
+    fn registers_say_when_to_come_back_and_this_machine_is_not_limited() {
+        let mut admission = Admission::new(&limits(0, 2, 0));
+        let one = Some(address("192.0.2.1"));
+        assert_eq!(admission.try_register(one, NOW), Ok(()));
+        assert_eq!(admission.try_register(one, NOW), Ok(()));
+        assert_eq!(admission.try_register(one, NOW), Err(30));
+        assert_eq!(admission.try_register(one, NOW + Duration::from_millis(29_999)), Err(1));
+        for _ in 0..10 {
+            assert_eq!(admission.try_register(None, NOW), Ok(()));
+        }
+    }
+
+    #[test]
+    fn failed_hellos_stop_further_ones_of_that_address() {
+        let mut admission = Admission::new(&limits(0, 0, 2));
+        admission.enter(0, address("192.0.2.1"));
+        admission.enter(1, address("192.0.2.1"));
+        admission.enter(2, address("192.0.2.2"));
+        for _ in 0..5 {
+            admission.note_failed_hello(0, NOW);
+            admission.note_failed_hello(9, NOW);
+        }
+        assert!(admission.is_hello_refused(0, NOW) && admission.is_hello_refused(1, NOW));
+        assert!(!admission.is_hello_refused(2, NOW) && !admission.is_hello_refused(9, NOW));
+        assert!(
+            !admission.is_hello_refused(0, NOW + Duration::from_secs(30)),
+            "one comes back each half minute"
+        );
+    }
+
+    #[test]
+    fn this_machine_is_exempt_unless_it_speaks_for_others() {
+        let caller = |address: &str, is_forwarded| Caller { address: address.parse().unwrap(), is_forwarded };
+        for local in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(caller(local, false).limited(), None, "{local}");
+            assert_eq!(caller(local, true).limited(), Some(address(local)), "{local}");
+        }
+        assert_eq!(caller("192.0.2.1", false).limited(), Some(address("192.0.2.1")));
+    }
+}

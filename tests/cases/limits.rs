@@ -1,0 +1,164 @@
+//! Limits on who may come in: whoever is over one is turned away with words, and nobody else notices.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use relay_tests::harness::guard::read_until;
+use relay_tests::harness::http::{Http, Response, exchange, fetch, request};
+use relay_tests::harness::ws::{Upgrade, Ws};
+use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Relayd, Role, Session, SetUp};
+use relay_tests::on_one_node;
+
+on_one_node!(
+    registers_over_the_limit_are_told_when_to_come_back,
+    failed_hellos_stop_further_ones_of_their_address
+);
+
+/// Plays a trusted proxy, so that many clients can come from here.
+fn proxied(set_up: SetUp, limit: &str, value: &str) -> Relay {
+    Relay::start_with(set_up, &Options::new().env("TRUSTED_PROXY", "127.0.0.1/32").arg(limit, value))
+}
+
+fn from(client: &str) -> String {
+    format!("X-Forwarded-For: {client}")
+}
+
+fn register(addr: SocketAddr, fields: &[&str]) -> Response {
+    exchange(addr, request("POST", "/api/register", fields, ""))
+}
+
+fn open_from(addr: SocketAddr, client: &str) -> Ws {
+    Upgrade::default().header("X-Forwarded-For", client).open(addr)
+}
+
+fn registers_over_the_limit_are_told_when_to_come_back(set_up: SetUp) {
+    let relay = proxied(set_up, "--registers-per-minute", "2");
+    let addr = relay.addr();
+    for _ in 0..2 {
+        register(addr, &[&from("192.0.2.1")]).expect(200);
+    }
+    let refused = register(addr, &[&from("192.0.2.1")]).expect(429);
+    assert_eq!(refused.json().text("error"), "too_many_requests");
+    let secs: u64 = refused.header("retry-after").expect("Retry-After").parse().unwrap();
+    assert!((1..=30).contains(&secs), "{secs}");
+    // What a client writes itself stands before what the proxy adds.
+    register(addr, &[&from("198.51.100.1, 192.0.2.1")]).expect(429);
+    register(addr, &[&from("198.51.100.2"), &from("192.0.2.1")]).expect(429);
+    // A network of IPv6 is one client.
+    for (client, status) in [("2001:db8:1:2::1", 200), ("2001:db8:1:2::2", 200), ("2001:db8:1:2:f::3", 429)] {
+        register(addr, &[&from(client)]).expect(status);
+    }
+    // One connection of a proxy carries many clients.
+    let mut proxy = Http::connect(addr);
+    for (client, status) in [("192.0.2.1", 429), ("192.0.2.2", 200), ("192.0.2.1", 429), ("192.0.2.2", 200)] {
+        proxy.send(request("POST", "/api/register", &[&from(client)], ""));
+        proxy.response().expect(status);
+    }
+    // Programs of this machine are not limited.
+    for _ in 0..5 {
+        register(addr, &[]).expect(200);
+    }
+    assert_eq!(relay.node().metric("relay_refused_total{why=\"registers_per_minute\"}"), 6);
+}
+
+fn failed_hellos_stop_further_ones_of_their_address(set_up: SetUp) {
+    let relay = proxied(set_up, "--failed-hellos-per-minute", "2");
+    let addr = relay.addr();
+    let session = Session::register(&relay);
+    let join = |role| Peer::join_over(open_from(addr, "192.0.2.1"), &session.hello(role));
+    let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
+    let mut pair = Pair::linked(session.clone(), workstation, phone);
+    let wrong = Session { token: "0".repeat(32), ..session.clone() };
+    for _ in 0..2 {
+        let mut ws = open_from(addr, "192.0.2.1");
+        ws.text(&wrong.hello(Role::Phone).json());
+        ws.expect_close(4401);
+    }
+    // Right or wrong makes no difference any more.
+    for hello in [session.hello(Role::Phone), wrong.hello(Role::Phone)] {
+        let mut ws = open_from(addr, "192.0.2.1");
+        ws.text(&hello.json());
+        ws.expect_close(4429);
+    }
+    let mut ws = open_from(addr, "192.0.2.1");
+    ws.text(&session.hello(Role::Phone).v2().json());
+    let told = ws.message().expect("an error");
+    assert!(format!("{told:?}").contains("too_many"), "{told:?}");
+    ws.expect_close(4429);
+    pair.expect_alive();
+    // From elsewhere the same hello is a takeover.
+    let mut phone = Peer::join_over(open_from(addr, "192.0.2.2"), &session.hello(Role::Phone));
+    phone.expect(&Event::Joined(0));
+    assert_eq!(relay.node().metric("relay_refused_total{why=\"failed_hellos_per_minute\"}"), 3);
+}
+
+#[test]
+fn connections_of_one_address_are_counted_until_they_end() {
+    let relay = proxied(SetUp::Memory, "--connections-per-address", "3");
+    let addr = relay.addr();
+    let mut open: Vec<Ws> = (0..3).map(|_| open_from(addr, "192.0.2.1")).collect();
+    let upgrade = Upgrade::default().header("X-Forwarded-For", "192.0.2.1");
+    let refused = upgrade.refused(addr).unwrap().expect(429);
+    assert_eq!(refused.json().text("error"), "too_many_connections");
+    assert!(refused.header("retry-after").is_some() && refused.header("connection") == Some("close"));
+    let other = open_from(addr, "192.0.2.2");
+    let local: Vec<Ws> = (0..5).map(|_| Ws::connect(addr)).collect();
+    open.pop();
+    read_until("room for one more", || (upgrade.refused(addr).unwrap().status == 101).then_some(()));
+    assert!(relay.node().metric("relay_refused_total{why=\"connections_per_address\"}") >= 1);
+    drop((open, other, local));
+}
+
+#[test]
+fn a_forged_address_changes_nothing_and_an_untrusted_proxy_is_told_of_once() {
+    let options = Options::new().arg("--registers-per-minute", "2");
+    let relay = Relay::start_with(SetUp::Memory, &options);
+    for client in 0..5 {
+        let status = if client < 2 { 200 } else { 429 };
+        register(relay.addr(), &[&from(&format!("192.0.2.{client}"))]).expect(status);
+    }
+    register(relay.addr(), &["Forwarded: for=192.0.2.9"]).expect(429);
+    drop(open_from(relay.addr(), "192.0.2.7"));
+    register(relay.addr(), &[]).expect(200);
+    let log = relay.node().log().text();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("--trusted-proxy")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("WARN"), "{log}");
+}
+
+#[test]
+fn at_the_limit_of_all_connections_the_rest_wait() {
+    let options = Options::new().arg("--store", "memory").arg("--connections-max", "6");
+    let relay = Relay::of(vec![Relayd::start_ready(&options)]);
+    let mut pair = Pair::link(&relay);
+    let mut all: Vec<Http> = (0..10).map(|_| Http::connect(relay.addr())).collect();
+    for http in &mut all {
+        http.send(request("GET", "/health", &[], ""));
+    }
+    all[0].response().expect(200);
+    let window = Duration::from_millis(500);
+    assert!(!all[9].wire().fill_for(window).unwrap(), "two and four are in, so the last one can't be");
+    pair.expect_alive();
+    // Each that goes lets one in.
+    drop(all.remove(0));
+    for mut http in all {
+        http.response().expect(200);
+    }
+    pair.expect_alive();
+    let log = relay.node().log().text();
+    assert!(log.contains("raise --connections-max"), "{log}");
+}
+
+#[test]
+fn a_full_embedded_store_says_when_to_come_back() {
+    let relay = Relay::start_with(SetUp::Memory, &Options::new().arg("--sessions-max", "3"));
+    let bystander = Bystander::start(&relay);
+    let sessions = [Session::register(&relay), Session::register(&relay)];
+    let refused = register(relay.addr(), &[]).expect(503);
+    assert_eq!(refused.json().text("error"), "store_full");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(relay.node().metric("relay_refused_total{why=\"store_full\"}"), 1);
+    sessions[0].delete(relay.addr()).expect(204);
+    Session::register(&relay);
+    fetch(relay.addr(), "/ready").expect(200);
+    bystander.done();
+}
