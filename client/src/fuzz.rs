@@ -9,8 +9,9 @@ use protocol::message::{Frame, ServerMessage};
 
 use self::support::Input;
 use crate::event::Event;
-use crate::lines::{LineError, event_line, harmless, read_line, reorders_or_hides};
+use crate::lines::{LineError, event_line, harmless, read_line};
 use crate::net::endpoint::Endpoint;
+use crate::text::reorders_or_hides;
 use crate::tunnel::{Saved, parse_pairing};
 
 pub use crate::http::fuzz::http_answer;

@@ -48,6 +48,7 @@ static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
         register_key: "k".repeat(32).parse().ok(),
         delete_needs_token: true,
         metrics_public: true,
+        trusted_proxies: "127.0.0.0/8, 10.0.0.0/8".parse().unwrap_or_default(),
     };
     [Policy::default(), strict]
 });
@@ -68,7 +69,9 @@ fn serve(pieces: &[&[u8]], context: &Context<'_>) -> Vec<Served> {
                 Parsed::Answered { consumed, answered } => {
                     (format!("{answered:?}"), consumed, answered.close)
                 }
-                Parsed::Upgraded { consumed, raw } => (format!("upgraded, raw: {raw}"), consumed, true),
+                Parsed::Upgraded { consumed, raw, caller, .. } => {
+                    (format!("upgraded, raw: {raw}, by {caller:?}"), consumed, true)
+                }
                 Parsed::Call { consumed, call, .. } => (format!("{call:?}"), consumed, false),
             };
             assert_eq!(progress, Progress::default(), "the next request starts over");
