@@ -1,11 +1,11 @@
 //! The lines between nodes and Redis break one by one: who still reaches it goes on, pairs on one node never notice, and when
 //! the lines are whole again everybody meets everybody without a connect.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::redis::{Keep, connect};
-use relay_tests::harness::{Behaviour, Fleet, Options, Role, Talk, Talking};
+use relay_tests::harness::{Behaviour, Fleet, Options, Role, Session, Talk, Talking};
 
 const NODES: usize = 3;
 
@@ -50,6 +50,33 @@ fn one_node_alone_does_not_reach_redis() {
         [0, 2].iter().for_each(|&other| fleet.node(other).wait_ready(200));
         fleet.line(1).behave(Behaviour::Clear);
     });
+}
+
+/// The others give a node up that is away for so long; who was linked to it is linked again as soon as it is back, wherever
+/// the wish for that link was kept.
+#[test]
+fn a_node_that_was_given_up_is_met_again_at_once() {
+    let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"));
+    let mut talks: Vec<Talk> = (0..5).map(|_| phone_first(&fleet)).collect();
+    fleet.line(1).behave(Behaviour::Refuse);
+    fleet.line(1).reset();
+    let given_up = |line: &str| line.contains("\"silent\"").then_some(());
+    fleet.node(0).log().wait_for("end of the stream", given_up).expect("a node that runs");
+    fleet.line(1).behave(Behaviour::Clear);
+    fleet.wait_ready();
+    let healed_at = Instant::now();
+    talks.iter_mut().for_each(Talk::settle);
+    // Seen: a second. Without its own doing they would wait for the next comparison of all holds, each half minute.
+    assert!(healed_at.elapsed() < Duration::from_secs(15), "linked again after {:?}", healed_at.elapsed());
+}
+
+/// The one that comes second is told of the first and wishes for the link: here the workstation's node.
+fn phone_first(fleet: &Fleet) -> Talk {
+    let mut talk = Talk::apart(Session::register_at(fleet.addr(0)));
+    talk.join(Role::Phone, fleet.addr(1));
+    talk.join(Role::Workstation, fleet.addr(0));
+    talk.settle();
+    talk
 }
 
 #[test]
