@@ -15,8 +15,8 @@ failed. A failing stage does not keep the others from running.
   --sim N   run N seeds of the core's simulation instead of its default
             (RELAY_SIM_SEED=X ./run-test.sh --quick replays seed X)
   --soak [SECONDS]
-            the soak alone, for so long (300): pairs over two nodes while nodes and Redis are killed and stopped, then
-            a minute with a phone that does not read (RELAY_SOAK_SEED=X plays the faults of seed X)
+            the soak alone, for so long (600): pairs over three nodes while nodes, Redis and the lines between them break, then
+            phones that do not read and requests that do not end (RELAY_SOAK_SEED=X plays the faults of seed X)
   --tunnel [SECONDS]
             tunnels under faults alone, for so long (300): pairs of engines through two nodes, each end on a bad network
             of its own, while nodes and Redis are killed (RELAY_TUNNEL_RUN_SEED=X plays the faults of seed X)
@@ -51,7 +51,7 @@ while [ $# -gt 0 ]; do
             shift
             ;;
         --soak)
-            soak=300
+            soak=600
             if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
                 soak="$2"
                 shift

@@ -8,6 +8,7 @@ use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade, Ws};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
+use relay_tests::stuck_readers::stuck;
 
 on_each_setup!(
     pings_whose_pongs_are_never_read_are_bounded,
@@ -50,28 +51,6 @@ fn pings_whose_pongs_are_never_read_are_bounded(set_up: SetUp) {
         }
     });
     bystander.done();
-}
-
-/// Pairs whose phones read nothing, each with as much under way as the server takes.
-fn stuck(relay: &Relay, pairs: usize) -> Vec<Pair> {
-    let flood = FrameSpec::new(Opcode::Binary, vec![7; 10_000]).encode().repeat(400);
-    let link = |_| {
-        let session = Session::register(relay);
-        let workstation = Peer::join(relay, &session, Role::Workstation);
-        let wire = Wire::connect_narrow(relay.next_addr(&session, Role::Phone), 16 << 10);
-        let phone = Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(Role::Phone));
-        Pair::linked(session, workstation, phone)
-    };
-    let mut all: Vec<Pair> = (0..pairs).map(link).collect();
-    // Little by little, round and round, so that all fill up together and none waits long.
-    let mut sent = vec![0; pairs];
-    for _ in 0..4 {
-        for (pair, sent) in all.iter_mut().zip(&mut sent) {
-            let wire = pair.workstation.ws().wire();
-            *sent += wire.send_until_blocked(&flood[*sent..], Duration::from_millis(5));
-        }
-    }
-    all
 }
 
 fn many_stuck_readers_stay_within_the_memory_bound(set_up: SetUp) {

@@ -1,5 +1,8 @@
 //! Bytes that mean nothing, and connections that come and go: nobody else may notice.
 
+#[cfg(target_os = "linux")]
+use std::net::Ipv4Addr;
+
 use relay_tests::harness::http::fetch;
 use relay_tests::harness::random::Random;
 use relay_tests::harness::wire::Wire;
@@ -7,7 +10,7 @@ use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(random_bytes_harm_nobody, mutated_frames_harm_nobody, connections_reset_at_once_harm_nobody,);
+on_each_setup!(random_bytes_harm_nobody, mutated_frames_harm_nobody, connections_reset_at_once_harm_nobody);
 
 fn random_bytes_harm_nobody(set_up: SetUp) {
     let relay = Relay::start(set_up);
@@ -63,6 +66,20 @@ fn mutated_frames_harm_nobody(set_up: SetUp) {
         // The session itself is none the worse.
         Peer::join(&relay, &session, Role::Phone).leave();
     }
+    bystander.done();
+}
+
+/// Ten thousand, from so many addresses that no limit of one address applies.
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_from_everywhere_reset_at_once_harm_nobody() {
+    let relay = Relay::start(SetUp::Memory);
+    let bystander = Bystander::start(&relay);
+    for number in 0..10_000u32 {
+        let source = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + number * 7);
+        Wire::connect_from(relay.addr(), source.into()).reset();
+    }
+    Pair::link(&relay).expect_alive();
     bystander.done();
 }
 

@@ -5,4 +5,5 @@
 
 pub mod harness;
 pub mod slow_reader;
+pub mod stuck_readers;
 pub mod tunnel_run;

@@ -190,6 +190,7 @@ fn a_refusing_network_lets_the_linked_go_on() {
 #[test]
 fn a_node_that_came_back_elsewhere_is_found() {
     let mut line = Line::start();
+    // The phone stays until then: its leave would be told before the node dies.
     let Pair { mut workstation, phone, .. } = line.link();
     line.relayd.kill();
     drop(phone);

@@ -4,9 +4,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::http;
+use super::json::Object;
 use super::peer::Peer;
 use super::session::{Hello, Session};
-use super::wire::Wire;
+use super::wire::{End, Wire};
 use super::ws::{FrameSpec, Message, Upgrade, Ws};
 
 /// Why there is no connection.
@@ -30,14 +31,42 @@ pub fn dial(addr: SocketAddr, hello: &Hello, patience: Duration) -> Result<Peer,
     }
 }
 
-/// Registers these credentials again; false if that failed or was not answered in time.
-pub fn register_again(session: &Session, addr: SocketAddr, patience: Duration) -> bool {
-    let Ok(stream) = TcpStream::connect_timeout(&addr, patience) else { return false };
-    let mut wire = Wire::over(stream);
+/// Registers a new session, if that is answered in time and granted.
+pub fn register(addr: SocketAddr, patience: Duration) -> Option<Session> {
+    let (status, body) = ask(addr, &http::request("POST", "/api/register", &[], ""), patience)?;
+    (status == 200).then(|| {
+        let answer = Object::parse(&body);
+        Session { id: answer.text("sessionId").to_owned(), token: answer.text("token").to_owned() }
+    })
+}
+
+/// Registers these credentials again: the status, if that is answered in time.
+pub fn register_again(session: &Session, addr: SocketAddr, patience: Duration) -> Option<u16> {
     let body = format!(r#"{{"sessionId":"{}","token":"{}"}}"#, session.id, session.token);
-    wire.try_send(http::request("POST", "/api/register", &[], &body).as_bytes()).is_ok()
-        && wire.fill_for(patience) == Ok(true)
-        && wire.pending().starts_with(b"HTTP/1.1 200 ")
+    Some(ask(addr, &http::request("POST", "/api/register", &[], &body), patience)?.0)
+}
+
+/// Deletes a session: the status, if that is answered in time.
+pub fn delete(session: &Session, addr: SocketAddr, patience: Duration) -> Option<u16> {
+    let target = format!("/api/session/{}", session.id);
+    Some(ask(addr, &http::request("DELETE", &target, &[], ""), patience)?.0)
+}
+
+/// A request on a connection of its own, which the server is asked to close: status and body.
+fn ask(addr: SocketAddr, request: &str, patience: Duration) -> Option<(u16, String)> {
+    let mut wire = Wire::over(TcpStream::connect_timeout(&addr, patience).ok()?);
+    let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    wire.try_send(request.as_bytes()).ok()?;
+    loop {
+        match wire.fill_for(patience) {
+            Ok(true) => {}
+            Ok(false) | Err(End::Reset) => return None,
+            Err(End::Eof) => break,
+        }
+    }
+    let answer = String::from_utf8_lossy(wire.pending()).into_owned();
+    let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
 }
 
 fn upgrade(addr: SocketAddr, patience: Duration) -> Option<Ws> {

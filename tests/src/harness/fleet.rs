@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::fault_proxy::FaultProxy;
 use super::redis::{Keep, Redis};
 use super::relayd::{Options, Relayd};
 use super::role::Role;
@@ -14,6 +15,8 @@ pub struct Fleet {
     nodes: Vec<Relayd>,
     options: Options,
     redis: Option<Redis>,
+    /// Before Redis, one for each node; none if they reach it directly.
+    lines: Vec<FaultProxy>,
 }
 
 impl Fleet {
@@ -29,9 +32,25 @@ impl Fleet {
         Self { redis: Some(redis), ..Self::on(count, &options) }
     }
 
+    /// The same, each node behind a line of its own to Redis, which may be broken for it alone.
+    pub fn start_apart(count: usize, keep: Keep, options: &Options) -> Self {
+        let redis = Redis::start(keep);
+        let lines = (0..count).map(|_| FaultProxy::start(([127, 0, 0, 1], redis.port()).into())).collect();
+        let mut fleet = Self { nodes: Vec::new(), options: options.clone(), redis: Some(redis), lines };
+        for at in 0..count {
+            fleet.nodes.push(Relayd::start_ready(&fleet.options_of(at)));
+        }
+        fleet
+    }
+
     /// Starts nodes on a Redis that the options name and somebody else owns.
     pub fn on(count: usize, options: &Options) -> Self {
-        Self { nodes: Relayd::start_many(count, options), options: options.clone(), redis: None }
+        Self {
+            nodes: Relayd::start_many(count, options),
+            options: options.clone(),
+            redis: None,
+            lines: Vec::new(),
+        }
     }
 
     /// One of the nodes, in the order of their starts.
@@ -54,15 +73,25 @@ impl Fleet {
         self.redis.as_mut().expect("a Redis of its own")
     }
 
+    /// The line between a node and Redis.
+    pub fn line(&self, at: usize) -> &FaultProxy {
+        &self.lines[at]
+    }
+
+    /// How many nodes there are.
+    pub fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Starts one more node.
     pub fn add(&mut self) -> usize {
-        self.nodes.push(Relayd::start_ready(&self.options));
+        self.nodes.push(Relayd::start_ready(&self.options_of(self.nodes.len())));
         self.nodes.len() - 1
     }
 
     /// Starts a node in the place of one that has ended, without waiting for its store.
     pub fn replace(&mut self, at: usize) {
-        self.nodes[at] = Relayd::start(&self.options);
+        self.nodes[at] = Relayd::start(&self.options_of(at));
     }
 
     /// Links a pair: the workstation on one node, the phone on another.
@@ -79,5 +108,13 @@ impl Fleet {
     /// Waits until every node has its store.
     pub fn wait_ready(&self) {
         self.nodes.iter().for_each(|node| node.wait_ready(200));
+    }
+
+    fn options_of(&self, at: usize) -> Options {
+        let options = self.options.clone();
+        match self.lines.get(at) {
+            Some(line) => options.env("REDIS_URL", &format!("redis://{}", line.addr())),
+            None => options,
+        }
     }
 }

@@ -43,18 +43,38 @@ struct End {
     came: Checker,
     came_count: u64,
     hb_acks: u64,
+    may_be_killed: bool,
 }
 
 impl Talk {
     /// Joins both ends and waits until each is told of the other.
     pub fn link(session: Session, addr_of: impl Fn(Role) -> SocketAddr) -> Self {
-        let ends = Role::BOTH.map(|role| End::new(&session, role));
-        let mut talk = Self { session, ends };
+        let mut talk = Self::apart(session);
         for role in Role::BOTH {
             talk.join(role, addr_of(role));
         }
         talk.settle();
         talk
+    }
+
+    /// A session in which neither end is yet: [`Talk::put`] brings them.
+    pub fn apart(session: Session) -> Self {
+        let ends = Role::BOTH.map(|role| End::new(&session, role));
+        Self { session, ends }
+    }
+
+    /// The session is about to be deleted: from now on both ends may be told so.
+    pub fn expect_end(&mut self) {
+        self.ends.iter_mut().for_each(|end| end.may_be_killed = true);
+    }
+
+    /// Ends a connection with a reset, as a client that dies.
+    pub fn break_off(&mut self, role: Role) {
+        let end = self.end_mut(role);
+        if let Some(peer) = end.peer.take() {
+            peer.into_ws().into_wire().reset();
+        }
+        end.cut(None);
     }
 
     /// The session.
@@ -205,7 +225,8 @@ impl Talk {
         format!("{}: {}", self.session.id, self.ends.iter().map(say).collect::<String>())
     }
 
-    fn is_settled(&self) -> bool {
+    /// Both are linked, and everything has come that was sent.
+    pub fn is_settled(&self) -> bool {
         let [one, other] = &self.ends;
         self.is_linked() && one.sent.count() == other.came.count() && other.sent.count() == one.came.count()
     }
@@ -237,6 +258,7 @@ impl End {
             came: Checker::new(session, role.other()),
             came_count: 0,
             hb_acks: 0,
+            may_be_killed: false,
         }
     }
 
@@ -278,6 +300,7 @@ impl End {
             }
             Event::Closed(code) => self.cut(Some(code)),
             Event::HbAck => self.hb_acks += 1,
+            Event::Killed(_) if self.may_be_killed => self.is_linked = false,
             other => return Err(format!("{other:?} while linked is {}", self.is_linked)),
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! One TCP connection seen as bytes: what is sent exactly so, what arrived, and how it ended.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -36,6 +36,14 @@ impl Wire {
     pub fn connect_narrow(addr: SocketAddr, receive_bytes: usize) -> Self {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(receive_bytes).unwrap();
+        socket.connect(&addr.into()).unwrap_or_else(|error| panic!("connect to {addr}: {error}"));
+        Self::over(socket.into())
+    }
+
+    /// Connects from this address: on Linux all of 127.0.0.0/8 is this machine.
+    pub fn connect_from(addr: SocketAddr, source: IpAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(source, 0).into()).unwrap_or_else(|error| panic!("{source}: {error}"));
         socket.connect(&addr.into()).unwrap_or_else(|error| panic!("connect to {addr}: {error}"));
         Self::over(socket.into())
     }

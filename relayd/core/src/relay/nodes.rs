@@ -186,6 +186,11 @@ impl Relay {
         };
         if outcome.restarted {
             self.push(Action::Note(Note::StreamOver { node: from, why: StreamEnd::Restarted }));
+            // It may have given this node up, and with it what it wished for: the store names the peers again.
+            // A node that was just revived has all its holds compared anyway.
+            if !self.is_catching_up() {
+                self.check_links_over(from, now);
+            }
             self.end_links_over(from);
         }
         self.unblock(from);

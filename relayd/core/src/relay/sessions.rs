@@ -1,7 +1,7 @@
 //! The life of a session: activity, expiry, deletion, and the comparison of what is held here with the store.
 
 use protocol::close::CloseCode;
-use protocol::ids::{Role, SessionId};
+use protocol::ids::{NodeId, Role, SessionId};
 use protocol::message::{KillReason, Notice};
 
 use super::ends::age_ms;
@@ -100,6 +100,17 @@ impl Relay {
         let count = requests.len();
         self.actions.extend(requests.into_iter().map(Action::Submit));
         count
+    }
+
+    /// The holds of those that are linked over the stream to `node` are compared with the store.
+    pub(super) fn check_links_over(&mut self, node: NodeId, now: Time) {
+        let linked = self.remotes.values().filter(|remote| remote.node == node && remote.theirs.is_some());
+        let hold = |(session, role)| {
+            let pair = self.pairs.of(session)?;
+            pair.hold(session, role, self.active_of(pair), now)
+        };
+        let holds: Vec<_> = linked.map(|remote| (remote.session, remote.role)).filter_map(hold).collect();
+        self.actions.extend(holds.into_iter().map(|hold| Action::Submit(Request::Check { hold })));
     }
 
     pub(super) fn on_checked(

@@ -154,6 +154,11 @@ pub(super) fn ask(connection: &mut Connection, cmd: &Cmd) -> Result<Value, Fault
     }
 }
 
+/// Nothing came in time, or a signal ended the wait (a process that was stopped and goes on): the connection may be sound.
+pub(super) fn is_pause(error: &RedisError) -> bool {
+    error.is_timeout() || (error.is_io_error() && !error.is_connection_dropped())
+}
+
 fn next_reply(connection: &mut Connection) -> Result<Value, Fault> {
     loop {
         match connection.recv_response()? {

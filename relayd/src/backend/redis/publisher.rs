@@ -97,6 +97,7 @@ impl Publisher {
 
     /// Publishes until the connection's first fault.
     fn serve(&self, mut connection: Connection, batch: &mut Batch) -> Result<Fault, Stopped> {
+        let mut looked_at = Instant::now();
         loop {
             let first = self.orders.recv().map_err(|_| Stopped)?;
             let written = self.gather(first, batch).and_then(|()| {
@@ -111,6 +112,13 @@ impl Publisher {
             }
             self.tally.published.add(packets);
             self.tally.writes.add(1);
+            // A node publishes to itself each second, so this comes round.
+            if looked_at.elapsed() >= LOOK_EVERY {
+                if let Err(fault) = look(&mut connection) {
+                    return Ok(fault);
+                }
+                looked_at = Instant::now();
+            }
         }
     }
 
@@ -153,6 +161,19 @@ impl Publisher {
         let _ = self.emptied.try_send(buffer);
     }
 }
+
+/// Looks whether the server has ended the connection: who only writes to one of which the other half is closed may not be
+/// told for long. There is nothing else to read.
+fn look(connection: &mut Connection) -> Result<(), Fault> {
+    match connection.recv_response() {
+        Ok(_) => Err(Fault::unexpected()),
+        Err(error) if link::is_pause(&error) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How often at most.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How long a read on this connection may take.
 const LOOK: Duration = Duration::from_millis(1);

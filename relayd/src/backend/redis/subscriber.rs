@@ -112,7 +112,7 @@ impl<W: Fn()> Subscriber<W> {
     fn receive(&self, pubsub: &mut PubSub<'_>) -> Result<Result<(), Fault>, Stopped> {
         match pubsub.get_message() {
             Ok(message) => self.deliver(message.get_payload_bytes()).map(Ok),
-            Err(error) if is_pause(&error) => Ok(ping(pubsub)),
+            Err(error) if link::is_pause(&error) => Ok(ping(pubsub)),
             Err(error) => Ok(Err(error.into())),
         }
     }
@@ -144,11 +144,6 @@ impl<W: Fn()> Subscriber<W> {
         (self.wake)();
         Ok(())
     }
-}
-
-/// Nothing came in time, or a signal ended the wait (a process that was stopped and goes on): the connection may be sound.
-fn is_pause(error: &redis::RedisError) -> bool {
-    error.is_timeout() || (error.is_io_error() && !error.is_connection_dropped())
 }
 
 /// Asks a quiet connection for a sign of life. Packets that come before the answer are kept for the next read.

@@ -1,55 +1,105 @@
-//! The pairs: each talks on a thread of its own, and an end that loses its connection joins again at some node.
+//! The pairs: each talks on a thread of its own, and an end that loses its connection joins again at some node. In a rough
+//! time clients also die, move to another node and delete their sessions.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use relay_tests::harness::dial::{Refusal, dial, register_again};
+use relay_tests::harness::Fleet;
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::random::Random;
-use relay_tests::harness::{Fleet, Role, Talk};
 
-/// How long a client waits for each answer to its connect, then tries again.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Between two turns of a pair, and between two connects of an end.
-const PACE: Duration = Duration::from_millis(20);
-const RETRY: Duration = Duration::from_millis(500);
+use crate::latency::Latencies;
+use crate::life::Life;
+
+/// Between two turns of a pair.
+pub const PACE: Duration = Duration::from_millis(20);
+
+/// Pairs that are not whole so long after a fault are told with what they are at.
+const LATE_AFTER: Duration = Duration::from_secs(5);
 
 /// All pairs.
 pub struct Crowd {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<Talk>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
+/// What the pairs share with whoever breaks things.
 #[derive(Default)]
-struct Shared {
+pub struct Shared {
     addrs: Mutex<Vec<SocketAddr>>,
     breaches: Mutex<Vec<String>>,
     is_over: AtomicBool,
+    is_rough: AtomicBool,
     /// A pair has proved itself whole in this round if its own count has come up to it.
     round: AtomicU64,
     whole: Mutex<Vec<u64>>,
-    reconnects: AtomicU64,
+    /// What each pair is at, for a report of those that are not whole.
+    doing: Mutex<Vec<&'static str>>,
+    counts: Mutex<Counts>,
+    /// How long frames took.
+    pub latencies: Latencies,
+}
+
+/// What the pairs did and saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Frames.
+    pub sent: u64,
+    /// Frames that came.
+    pub delivered: u64,
+    /// Ends that were told that their peer left.
+    pub told_left: u64,
+    /// Connects after a connection was lost.
+    pub reconnects: u64,
+    /// Connections that their own clients reset.
+    pub broken_off: u64,
+    /// Claims of a role that was held.
+    pub takeovers: u64,
+    /// Of these, how many older connections were closed with 4409 while they were looked at.
+    pub closed_4409: u64,
+    /// Sessions that were deleted.
+    pub deleted: u64,
+    /// Ends that were closed with 4410.
+    pub closed_4410: u64,
+    /// Sessions that were made.
+    pub sessions: u64,
+    /// Registers that were not granted in time, each of which may have left a session.
+    pub unanswered: u64,
 }
 
 impl Crowd {
     /// Links so many pairs and lets them talk.
     pub fn start(fleet: &Fleet, pairs: usize, seed: u64) -> Self {
-        let shared = Arc::new(Shared { whole: Mutex::new(vec![0; pairs]), ..Shared::default() });
+        let shared = Arc::new(Shared {
+            whole: Mutex::new(vec![0; pairs]),
+            doing: Mutex::new(vec!["talks"; pairs]),
+            ..Shared::default()
+        });
         let mut crowd = Self { shared, threads: Vec::new() };
         crowd.note_addrs(fleet);
+        crowd.shared.count(|counts| counts.sessions += pairs as u64);
         for (at, talk) in fleet.talks(pairs).into_iter().enumerate() {
             let (shared, random) = (Arc::clone(&crowd.shared), Random::new(seed ^ (at as u64) << 32));
-            crowd.threads.push(thread::spawn(move || shared.live(at, talk, random)));
+            crowd.threads.push(thread::spawn(move || {
+                if let Err(wrong) = Life::new(&shared, at, talk, random).live() {
+                    lock(&shared.breaches).push(wrong);
+                }
+            }));
         }
         crowd
     }
 
     /// The nodes listen there now.
     pub fn note_addrs(&self, fleet: &Fleet) {
-        *lock(&self.shared.addrs) = vec![fleet.addr(0), fleet.addr(1)];
+        *lock(&self.shared.addrs) = (0..fleet.count()).map(|at| fleet.addr(at)).collect();
+    }
+
+    /// Clients die, move and delete their sessions from now on, or do so no more.
+    pub fn be_rough(&self, is_rough: bool) {
+        self.shared.is_rough.store(is_rough, Ordering::Relaxed);
     }
 
     /// Some pair met a breach.
@@ -61,88 +111,88 @@ impl Crowd {
     pub fn wait_whole(&self, within: Duration) -> bool {
         let round = self.shared.round.fetch_add(1, Ordering::Relaxed) + 1;
         let started = Instant::now();
+        let mut is_told = false;
         while started.elapsed() < within && !self.is_broken() {
-            if lock(&self.shared.whole).iter().all(|&whole| whole >= round) {
+            let late = self.late(round);
+            if late.is_empty() {
                 return true;
+            }
+            if started.elapsed() > LATE_AFTER && !is_told {
+                println!("         not whole after {LATE_AFTER:?}: {late:?}");
+                is_told = true;
             }
             let_pass(PACE);
         }
         false
     }
 
-    /// Ends the talk and prints the counts. What was wrong, in words.
+    /// Those that are not whole in this round, and what they are at.
+    fn late(&self, round: u64) -> Vec<(usize, &'static str)> {
+        let doing = lock(&self.shared.doing);
+        let whole = lock(&self.shared.whole);
+        let late = whole.iter().enumerate().filter(|(_, whole)| **whole < round);
+        late.map(|(at, _)| (at, doing[at])).collect()
+    }
+
+    /// Ends the talk once everything has come that was sent, and prints what was counted. What was wrong, in words.
     pub fn done(self) -> Vec<String> {
         self.shared.is_over.store(true, Ordering::Relaxed);
-        let mut counts = [0; 3];
-        let mut panics = Vec::new();
+        let mut breaches = Vec::new();
         for thread in self.threads {
-            let Ok(talk) = thread.join() else {
-                panics.push("a pair was told what the contract does not know; see above".to_owned());
-                continue;
-            };
-            for role in Role::BOTH {
-                let now = [talk.sent(role), talk.heard(role), talk.told_left(role)];
-                counts.iter_mut().zip(now).for_each(|(count, now)| *count += now);
+            if thread.join().is_err() {
+                breaches.push("a pair was told what the contract does not know; see above".to_owned());
             }
         }
-        let [sent, heard, told] = counts;
-        let reconnects = self.shared.reconnects.load(Ordering::Relaxed);
-        println!("{sent} frames sent, {heard} delivered, {told} ends told, {reconnects} reconnects");
-        panics.extend(lock(&self.shared.breaches).drain(..));
-        panics
+        println!("{:?}", *lock(&self.shared.counts));
+        self.shared.latencies.print();
+        breaches.extend(lock(&self.shared.breaches).drain(..));
+        breaches
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        *lock(&self.shared.counts)
     }
 }
 
 impl Shared {
-    fn live(&self, at: usize, mut talk: Talk, mut random: Random) -> Talk {
-        let mut proof = None;
-        while !self.is_over.load(Ordering::Relaxed) {
-            talk.send(1 + random.below(6) as u64, [50, 300, 4000][random.below(3)]);
-            if let Err(wrong) = talk.try_hear() {
-                lock(&self.breaches).push(format!("{wrong}; {}", talk.state()));
-                return talk;
-            }
-            for role in Role::BOTH {
-                if talk.is_cut(role) {
-                    self.reconnect(&mut talk, role, &mut random);
-                }
-            }
-            self.prove(at, &talk, &mut proof);
-            let_pass(PACE);
-        }
-        talk
+    /// Some node's address.
+    pub fn addr(&self, random: &mut Random) -> SocketAddr {
+        let addrs = lock(&self.addrs);
+        addrs[random.below(addrs.len())]
     }
 
-    /// A pair is whole once each end has heard what the other had sent, and more, since the round began.
-    fn prove(&self, at: usize, talk: &Talk, proof: &mut Option<(u64, [u64; 2])>) {
-        let round = self.round.load(Ordering::Relaxed);
-        let sent = Role::BOTH.map(|role| talk.sent(role));
-        let (_, since) = *proof.insert(proof.filter(|(known, _)| *known == round).unwrap_or((round, sent)));
-        if talk.is_linked() && (0..2).all(|end| talk.heard_to(Role::BOTH[1 - end]) > since[end]) {
-            lock(&self.whole)[at] = round;
-        }
+    /// The talk is to end.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
     }
 
-    fn reconnect(&self, talk: &mut Talk, role: Role, random: &mut Random) {
-        let addrs = lock(&self.addrs).clone();
-        let addr = addrs[random.below(addrs.len())];
-        match dial(addr, &talk.session().hello(role), PATIENCE) {
-            Ok(peer) => {
-                self.reconnects.fetch_add(1, Ordering::Relaxed);
-                talk.put(role, peer);
-            }
-            Err(refusal) => {
-                // A Redis that came back empty knows only what a node had in its memory.
-                if refusal == Refusal::Code(4401) {
-                    // Where it fails, the next connect is refused and tries again.
-                    register_again(talk.session(), addr, PATIENCE);
-                }
-                let_pass(RETRY);
-            }
-        }
+    /// Clients are to die, move and delete their sessions.
+    pub fn is_rough(&self) -> bool {
+        self.is_rough.load(Ordering::Relaxed)
+    }
+
+    /// The present round of [`Crowd::wait_whole`].
+    pub fn round(&self) -> u64 {
+        self.round.load(Ordering::Relaxed)
+    }
+
+    /// This pair has proved itself whole in this round.
+    pub fn note_whole(&self, at: usize, round: u64) {
+        lock(&self.whole)[at] = round;
+    }
+
+    /// This pair is at something.
+    pub fn note_doing(&self, at: usize, what: &'static str) {
+        lock(&self.doing)[at] = what;
+    }
+
+    /// Changes the counts.
+    pub fn count(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut lock(&self.counts));
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

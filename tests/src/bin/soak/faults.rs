@@ -1,10 +1,11 @@
-//! What is done to the nodes and to Redis.
+//! What is done to the nodes, to Redis and to the lines between them.
 
 use std::time::Duration;
 
-use relay_tests::harness::Fleet;
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::random::Random;
+use relay_tests::harness::redis::connect;
+use relay_tests::harness::{Behaviour, Fleet};
 
 use crate::crowd::Crowd;
 
@@ -15,25 +16,64 @@ pub enum Fault {
     KillNode { node: usize, away_ms: u64 },
     /// A node is stopped and goes on.
     StopNode { node: usize, away_ms: u64 },
+    /// SIGTERM to a node, which must end well, and is started anew.
+    EndNode { node: usize },
     /// `kill -9` of Redis, which comes back with its data or empty.
     KillRedis { is_empty: bool, away_ms: u64 },
+    /// Redis is stopped with its sockets open, and goes on.
+    HangRedis { away_ms: u64 },
+    /// The line of one node to Redis behaves so for a while.
+    BreakLine { node: usize, how: Behaviour, away_ms: u64 },
+    /// One node alone reaches Redis.
+    BreakOthers { node: usize, away_ms: u64 },
+    /// All connections of one node to Redis are cut, in the middle of whatever they carry.
+    CutLine { node: usize, after_bytes: u64 },
+    /// Redis cuts all subscribers.
+    CutSubscribers,
+    /// Redis cuts whoever lets this much wait for him.
+    NarrowOutput { bytes: usize, away_ms: u64 },
 }
 
+/// What a small Redis on this machine adds to a look-up when it is far away.
+const FAR: Behaviour = Behaviour::Delay(Duration::from_millis(20));
+/// Redis's own default, with which it goes on.
+const OUTPUT_DEFAULT: &str = "pubsub 33554432 8388608 60";
+
 impl Fault {
-    /// Any of them.
-    pub fn any(random: &mut Random) -> Self {
-        let node = random.below(2);
-        match random.below(4) {
-            0 => Self::KillNode { node, away_ms: random.below(3000) as u64 },
-            1 => Self::StopNode { node, away_ms: 500 + random.below(8000) as u64 },
-            2 => Self::StopNode { node, away_ms: 500 + random.below(29_500) as u64 },
-            _ => Self::KillRedis { is_empty: random.below(2) == 0, away_ms: random.below(5000) as u64 },
+    /// Any of them, for so many nodes.
+    pub fn any(random: &mut Random, nodes: usize) -> Self {
+        let node = random.below(nodes);
+        let mut ms = |least: u64, most: usize| least + random.below(most) as u64;
+        let away_ms = ms(200, 5000);
+        let long_ms = ms(500, 29_500);
+        let after_bytes = ms(1, 20_000);
+        match random.below(14) {
+            0 => Self::KillNode { node, away_ms: away_ms / 2 },
+            1 => Self::StopNode { node, away_ms },
+            2 => Self::StopNode { node, away_ms: long_ms },
+            3 => Self::EndNode { node },
+            4 => Self::KillRedis { is_empty: true, away_ms },
+            5 => Self::KillRedis { is_empty: false, away_ms },
+            6 => Self::HangRedis { away_ms: away_ms * 3 },
+            7 => Self::BreakLine { node, how: Behaviour::Stall, away_ms: away_ms * 3 },
+            8 => Self::BreakLine { node, how: Behaviour::Deaf, away_ms: away_ms * 3 },
+            9 => Self::BreakLine { node, how: Behaviour::Refuse, away_ms },
+            10 => Self::BreakLine { node, how: FAR, away_ms: away_ms * 2 },
+            11 => Self::BreakOthers { node, away_ms: away_ms * 2 },
+            12 => Self::CutLine { node, after_bytes },
+            _ if node == 0 => Self::CutSubscribers,
+            _ => Self::NarrowOutput { bytes: 4 << 10, away_ms },
         }
+    }
+
+    /// Its name alone, for the counts.
+    pub fn name(self) -> String {
+        let text = format!("{self:?}");
+        text.split([' ', '{']).next().unwrap_or_default().to_owned()
     }
 
     /// Breaks something and mends it; gives control back when all nodes have their store.
     pub fn play(self, fleet: &mut Fleet, crowd: &Crowd) {
-        let stay_away = |ms| let_pass(Duration::from_millis(ms));
         match self {
             Self::KillNode { node, away_ms } => {
                 fleet.node_mut(node).kill();
@@ -46,6 +86,13 @@ impl Fault {
                 stay_away(away_ms);
                 fleet.node(node).process().signal("CONT");
             }
+            Self::EndNode { node } => {
+                fleet.node(node).process().signal("TERM");
+                let (status, _) = fleet.node_mut(node).wait_end(Duration::from_secs(60));
+                assert!(status.success(), "node {node} ended with {status}");
+                fleet.replace(node);
+                crowd.note_addrs(fleet);
+            }
             Self::KillRedis { is_empty, away_ms } => {
                 fleet.redis().kill();
                 if is_empty {
@@ -54,7 +101,52 @@ impl Fault {
                 stay_away(away_ms);
                 fleet.redis().restart();
             }
+            Self::HangRedis { away_ms } => {
+                fleet.redis().process().signal("STOP");
+                stay_away(away_ms);
+                fleet.redis().process().signal("CONT");
+            }
+            Self::BreakLine { node, how, away_ms } => break_lines(fleet, &[node], how, away_ms),
+            Self::BreakOthers { node, away_ms } => {
+                let others: Vec<usize> = (0..fleet.count()).filter(|&other| other != node).collect();
+                break_lines(fleet, &others, Behaviour::Stall, away_ms);
+            }
+            Self::CutLine { node, after_bytes } => {
+                fleet.line(node).cut_after(after_bytes);
+                stay_away(300);
+                fleet.line(node).cut_no_more();
+            }
+            Self::CutSubscribers => ask(fleet, &["CLIENT", "KILL", "TYPE", "pubsub"]),
+            Self::NarrowOutput { bytes, away_ms } => {
+                limit_output(fleet, &format!("pubsub {bytes} {bytes} 1"));
+                stay_away(away_ms);
+                limit_output(fleet, OUTPUT_DEFAULT);
+            }
         }
         fleet.wait_ready();
     }
+}
+
+fn break_lines(fleet: &Fleet, nodes: &[usize], how: Behaviour, away_ms: u64) {
+    for &node in nodes {
+        fleet.line(node).behave(how);
+        if how == Behaviour::Refuse {
+            fleet.line(node).reset();
+        }
+    }
+    stay_away(away_ms);
+    nodes.iter().for_each(|&node| fleet.line(node).behave(Behaviour::Clear));
+}
+
+fn limit_output(fleet: &mut Fleet, limit: &str) {
+    ask(fleet, &["CONFIG", "SET", "client-output-buffer-limit", limit]);
+}
+
+fn ask(fleet: &mut Fleet, words: &[&str]) {
+    let mut command = redis::cmd(words[0]);
+    command.arg(&words[1..]).exec(&mut connect(&fleet.redis().url())).expect("Redis takes it");
+}
+
+fn stay_away(ms: u64) {
+    let_pass(Duration::from_millis(ms));
 }

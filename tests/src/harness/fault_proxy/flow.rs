@@ -121,10 +121,7 @@ impl Flow {
 
     /// How much may be read.
     pub(super) fn room(&self, way: Way) -> usize {
-        match self.behaviour {
-            Behaviour::Stall => 0,
-            _ => HELD_MAX - self.lane(way).held,
-        }
+        if self.is_stalled(way) { 0 } else { HELD_MAX - self.lane(way).held }
     }
 
     pub(super) fn handle_bytes(&mut self, way: Way, bytes: &[u8], now: Instant) {
@@ -169,14 +166,20 @@ impl Flow {
         self.lane(way.other()).is_finished
     }
 
+    fn is_stalled(&self, way: Way) -> bool {
+        self.behaviour == Behaviour::Stall || (self.behaviour == Behaviour::Deaf && way == Way::ToClient)
+    }
+
     fn next_step(&mut self, way: Way, now: Instant) -> Step {
         match self.over {
             Some(Over::Cut) => return Step::Finish,
             Some(Over::Reset) => return Step::Reset,
             None => {}
         }
+        if self.is_stalled(way) {
+            return Step::Wait;
+        }
         let delay = match self.behaviour {
-            Behaviour::Stall => return Step::Wait,
             Behaviour::Delay(delay) => delay,
             _ => Duration::ZERO,
         };
@@ -273,6 +276,17 @@ mod tests {
         assert_eq!((flow.room(WAY), flow.poll_step(WAY, now)), (0, Step::Wait));
         flow.behave(Behaviour::Clear);
         assert_eq!((flow.room(WAY), passed(&mut flow, now)), (HELD_MAX - 3, b"abc".to_vec()));
+    }
+
+    #[test]
+    fn a_deaf_client_is_still_heard() {
+        let (mut flow, now) = (Flow::new(Behaviour::Clear), Instant::now());
+        Way::BOTH.iter().for_each(|&way| flow.handle_bytes(way, b"abc", now));
+        flow.behave(Behaviour::Deaf);
+        assert_eq!(passed(&mut flow, now), b"abc");
+        assert_eq!((flow.room(Way::ToClient), flow.poll_step(Way::ToClient, now)), (0, Step::Wait));
+        flow.behave(Behaviour::Clear);
+        assert!(matches!(flow.poll_step(Way::ToClient, now), Step::Pass(_)));
     }
 
     #[test]

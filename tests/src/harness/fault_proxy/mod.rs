@@ -26,6 +26,8 @@ pub enum Behaviour {
     /// A black hole: connections are accepted and dialled on, but nothing is read and nothing passes either way, no end
     /// either. What waits passes under whatever comes after it.
     Stall,
+    /// A hole in one direction: what clients send passes, and nothing comes back to them, no end either.
+    Deaf,
     /// Every byte, and every end, passes so much later than it was read. A direction holds 64 KiB at most, so that a
     /// long delay is a slow line too.
     Delay(Duration),

@@ -1,0 +1,31 @@
+//! Lengths that are claimed and never come cost nothing.
+
+use relay_tests::harness::ws::{FrameSpec, Opcode};
+use relay_tests::harness::{Bystander, Event, Pair, Relay, SetUp};
+use relay_tests::on_one_node;
+
+on_one_node!(a_claimed_length_takes_no_memory);
+
+const PAIRS: usize = 50;
+const LARGEST: u64 = 16 << 20;
+
+fn a_claimed_length_takes_no_memory(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    let mut pairs: Vec<Pair> = (0..PAIRS).map(|_| Pair::link(&relay)).collect();
+    let before = relay.node().process().resident_kib();
+    let heartbeat = FrameSpec::text(r#"{"type":"hb"}"#).encode();
+    let claim = FrameSpec::new(Opcode::Binary, "x").length64(LARGEST).encode();
+    let too_much = FrameSpec::new(Opcode::Binary, "x").length64(LARGEST + 1).encode();
+    for pair in &mut pairs {
+        // What comes in one segment is read at once: the claim has been seen when the heartbeat is answered.
+        pair.workstation.ws().wire().send(&[&heartbeat[..], &claim].concat());
+        pair.workstation.expect(&Event::HbAck);
+        pair.phone.ws().wire().send(&too_much);
+        pair.phone.expect_closed(1009);
+    }
+    let grown = relay.node().process().resident_kib().saturating_sub(before);
+    eprintln!("{PAIRS} claims of {LARGEST} bytes: {grown} KiB");
+    assert!(grown < 4 * 1024, "{grown} KiB for {PAIRS} bytes");
+    bystander.done();
+}

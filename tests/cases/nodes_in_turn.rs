@@ -1,0 +1,37 @@
+//! Nodes are stopped well, one after the other, under traffic: each ends in time, and nobody is lost.
+
+use std::time::Duration;
+
+use relay_tests::harness::redis::Keep;
+use relay_tests::harness::{Fleet, Role};
+
+const PAIRS: usize = 20;
+const TURNS: usize = 4;
+/// `--drain-secs`, with room for a loaded machine.
+const END: Duration = Duration::from_secs(60);
+
+#[test]
+fn each_ends_in_time_and_its_clients_come_back() {
+    let mut fleet = Fleet::start(2, Keep::Nothing);
+    let mut talks = fleet.talks(PAIRS);
+    for turn in 0..TURNS {
+        let (node, role) = (turn % 2, Role::BOTH[turn % 2]);
+        talks.iter_mut().for_each(|talk| talk.send(20, 1000));
+        fleet.node(node).process().signal("TERM");
+        for talk in &mut talks {
+            talk.hear_until("the node's goodbye", |talk| {
+                talk.is_cut(role) && !talk.is_linked_at(role.other())
+            });
+            assert_eq!(talk.closed_by(role), Some(1001), "{}", talk.state());
+            assert!(!talk.is_cut(role.other()), "{}", talk.state());
+        }
+        let (status, log) = fleet.node_mut(node).wait_end(END);
+        assert_eq!(status.code(), Some(0), "turn {turn}: {log}");
+        fleet.replace(node);
+        fleet.wait_ready();
+        for talk in &mut talks {
+            talk.join(role, fleet.addr(node));
+            talk.settle();
+        }
+    }
+}

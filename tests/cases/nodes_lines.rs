@@ -1,0 +1,160 @@
+//! The lines between nodes and Redis break one by one: who still reaches it goes on, pairs on one node never notice, and when
+//! the lines are whole again everybody meets everybody without a connect.
+
+use std::time::{Duration, Instant};
+
+use relay_tests::harness::guard::read_until;
+use relay_tests::harness::redis::{Keep, connect};
+use relay_tests::harness::{Behaviour, Fleet, Options, Role, Session, Talk, Talking};
+
+const NODES: usize = 3;
+
+/// Pairs between any two of three nodes, and one on each, in this order.
+fn talks(fleet: &Fleet) -> Vec<Talk> {
+    let remote = (0..NODES).map(|at| fleet.talk(at, (at + 1) % NODES));
+    remote.chain((0..NODES).map(|at| fleet.talk(at, at))).collect()
+}
+
+/// Breaks something under traffic and mends it; afterwards no connection was lost, pairs on one node were told nothing, and
+/// all are whole.
+fn overcome(break_and_mend: impl FnOnce(&mut Fleet)) -> Vec<Talk> {
+    let mut fleet = Fleet::start_apart(NODES, Keep::Nothing, &Options::new());
+    let talking = Talking::start(talks(&fleet));
+    break_and_mend(&mut fleet);
+    fleet.wait_ready();
+    let mut talks = talking.done();
+    for talk in &mut talks {
+        talk.settle();
+        assert!(Role::BOTH.iter().all(|&role| !talk.is_cut(role)), "{}", talk.state());
+    }
+    talks[NODES..].iter().for_each(Talk::assert_undisturbed);
+    talks
+}
+
+#[test]
+fn one_node_alone_reaches_redis() {
+    overcome(|fleet| {
+        [1, 2].iter().for_each(|&cut_off| fleet.line(cut_off).behave(Behaviour::Stall));
+        [1, 2].iter().for_each(|&cut_off| fleet.node(cut_off).wait_ready(503));
+        fleet.node(0).wait_ready(200);
+        [1, 2].iter().for_each(|&cut_off| fleet.line(cut_off).behave(Behaviour::Clear));
+    });
+}
+
+#[test]
+fn one_node_alone_does_not_reach_redis() {
+    overcome(|fleet| {
+        fleet.line(1).behave(Behaviour::Refuse);
+        fleet.line(1).reset();
+        fleet.node(1).wait_ready(503);
+        [0, 2].iter().for_each(|&other| fleet.node(other).wait_ready(200));
+        fleet.line(1).behave(Behaviour::Clear);
+    });
+}
+
+/// The others give a node up that is away for so long; who was linked to it is linked again as soon as it is back, wherever
+/// the wish for that link was kept.
+#[test]
+fn a_node_that_was_given_up_is_met_again_at_once() {
+    let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"));
+    let mut talks: Vec<Talk> = (0..5).map(|_| phone_first(&fleet)).collect();
+    fleet.line(1).behave(Behaviour::Refuse);
+    fleet.line(1).reset();
+    let given_up = |line: &str| line.contains("\"silent\"").then_some(());
+    fleet.node(0).log().wait_for("end of the stream", given_up).expect("a node that runs");
+    fleet.line(1).behave(Behaviour::Clear);
+    fleet.wait_ready();
+    let healed_at = Instant::now();
+    talks.iter_mut().for_each(Talk::settle);
+    // Seen: a second. Without its own doing they would wait for the next comparison of all holds, each half minute.
+    assert!(healed_at.elapsed() < Duration::from_secs(15), "linked again after {:?}", healed_at.elapsed());
+}
+
+/// The one that comes second is told of the first and wishes for the link: here the workstation's node.
+fn phone_first(fleet: &Fleet) -> Talk {
+    let mut talk = Talk::apart(Session::register_at(fleet.addr(0)));
+    talk.join(Role::Phone, fleet.addr(1));
+    talk.join(Role::Workstation, fleet.addr(0));
+    talk.settle();
+    talk
+}
+
+#[test]
+fn one_node_can_speak_and_hears_nothing() {
+    overcome(|fleet| {
+        fleet.line(1).behave(Behaviour::Deaf);
+        fleet.node(1).wait_ready(503);
+        fleet.line(1).behave(Behaviour::Clear);
+    });
+}
+
+#[test]
+fn a_line_is_cut_at_any_byte() {
+    overcome(|fleet| {
+        for count in [1, 2, 15, 100, 1000, 5000] {
+            let before = fleet.line(0).counts().cut;
+            fleet.line(0).cut_after(count);
+            read_until("the cut", || (fleet.line(0).counts().cut > before).then_some(()));
+            fleet.line(0).cut_no_more();
+            fleet.node(0).wait_ready(200);
+        }
+    });
+}
+
+/// Whoever only writes is not told that nobody reads any more: the line still takes what a node sends, and drops it.
+#[test]
+fn a_node_that_only_sends_notices_the_end_of_its_line() {
+    overcome(|fleet| {
+        fleet.line(1).cut();
+        let log = fleet.node(1).log();
+        let found = log.wait_for("end of the line", |line| {
+            line.contains("nothing can be sent to other nodes").then(|| line.to_owned())
+        });
+        let found = found.expect("a node that runs");
+        // Not by its own probe, which it would miss for ten seconds first.
+        assert!(!found.contains("nothing that is published comes back"), "{found}");
+    });
+}
+
+#[test]
+fn a_redis_that_is_far_away_changes_nothing_but_the_time() {
+    let far = Behaviour::Delay(Duration::from_millis(20));
+    let talks = overcome(|fleet| {
+        (0..NODES).for_each(|at| fleet.line(at).behave(far));
+        let mut talk = fleet.talk(0, 1);
+        for _ in 0..20 {
+            talk.send(64, 1000);
+            talk.settle();
+        }
+        talk.assert_undisturbed();
+        assert_eq!(talk.sent(Role::Phone), talk.heard(Role::Workstation));
+    });
+    talks.iter().for_each(Talk::assert_undisturbed);
+}
+
+#[test]
+fn a_subscriber_that_redis_cuts_for_its_output_gets_what_it_missed() {
+    overcome(|fleet| {
+        let limit = |fleet: &mut Fleet, limit: &str| {
+            let words = ["SET", "client-output-buffer-limit", limit];
+            redis::cmd("CONFIG").arg(&words).exec(&mut connect(&fleet.redis().url())).unwrap();
+        };
+        let subscribers = |fleet: &mut Fleet| {
+            let mut connection = connect(&fleet.redis().url());
+            let clients: String = redis::cmd("CLIENT").arg("LIST").query(&mut connection).unwrap();
+            let lines = clients.lines().filter(|line| line.contains(" sub=1 "));
+            lines.map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        let before = subscribers(fleet);
+        assert_eq!(before.len(), NODES, "each node subscribes once");
+        // A single batch of these frames is more than Redis will let wait for a subscriber.
+        limit(fleet, "pubsub 600 0 0");
+        let mut talk = fleet.talk(0, 1);
+        talk.send(64, 1000);
+        read_until("a subscriber to be cut", || {
+            subscribers(fleet).iter().any(|id| !before.contains(id)).then_some(())
+        });
+        limit(fleet, "pubsub 33554432 8388608 60");
+        talk.settle();
+    });
+}
