@@ -42,16 +42,21 @@ impl Buckets {
         if let Some(wait) = self.wait(address, now) {
             return Err(wait);
         }
+        self.charge(address, now);
+        Ok(())
+    }
+
+    /// Takes a token, also where there is none: the bucket then owes it, a minute's worth at most.
+    pub fn charge(&mut self, address: Address, now: Time) {
         let now_us = micros(now);
         let was = self.full_at.remove(&address);
         if let Some(was) = was {
             self.order.remove(&(was, address));
         }
         self.make_room(now_us);
-        let full_at = was.unwrap_or(now_us).max(now_us) + self.step_us;
+        let full_at = (was.unwrap_or(now_us).max(now_us) + self.step_us).min(now_us + 2 * MINUTE_US);
         self.full_at.insert(address, full_at);
         self.order.insert((full_at, address));
-        Ok(())
     }
 
     /// How long until this address has a token; `None` if it has one.
@@ -105,6 +110,18 @@ mod tests {
 
     fn address(number: u32) -> Address {
         Address::of(IpAddr::V4(Ipv4Addr::from(number)))
+    }
+
+    #[test]
+    fn what_was_taken_beyond_the_last_token_is_owed_for_a_minute_at_most() {
+        let mut buckets = Buckets::new(60);
+        let now = at(0);
+        for _ in 0..1000 {
+            buckets.charge(address(1), now);
+        }
+        assert_eq!(buckets.wait(address(1), now), Some(Duration::from_secs(61)));
+        assert_eq!(buckets.wait(address(2), now), None);
+        assert_eq!(buckets.wait(address(1), at(61_000)), None);
     }
 
     fn at(ms: u64) -> Time {

@@ -35,9 +35,10 @@ impl Default for AdmissionLimits {
     fn default() -> Self {
         AdmissionLimits {
             connections_max: 0,
-            connections_per_address: 1000,
-            registers_per_minute: 60,
-            failed_hellos_per_minute: 60,
+            // An office, or a proxy that nobody has named yet, may be one address.
+            connections_per_address: 10_000,
+            registers_per_minute: 600,
+            failed_hellos_per_minute: 600,
             sessions_max: 1_000_000,
         }
     }
@@ -141,8 +142,8 @@ impl Admission {
     /// The hello of this connection named no live session, or not its token.
     pub fn note_failed_hello(&mut self, slot: u32, now: Time) {
         if let (Some(failed), Some(address)) = (&mut self.failed_hellos, self.of_slot.get(&slot)) {
-            // Those that were asked together may be more than the bucket holds; it can't be more than empty.
-            let _ = failed.try_take(*address, now);
+            // Those that were asked together may be more than the bucket holds: then it owes them.
+            failed.charge(*address, now);
         }
     }
 }
@@ -218,16 +219,19 @@ mod tests {
         admission.enter(0, address("192.0.2.1"));
         admission.enter(1, address("192.0.2.1"));
         admission.enter(2, address("192.0.2.2"));
-        for _ in 0..5 {
+        let after = |secs| NOW + Duration::from_secs(secs);
+        for _ in 0..2 {
             admission.note_failed_hello(0, NOW);
             admission.note_failed_hello(9, NOW);
         }
         assert!(admission.is_hello_refused(0, NOW) && admission.is_hello_refused(1, NOW));
         assert!(!admission.is_hello_refused(2, NOW) && !admission.is_hello_refused(9, NOW));
-        assert!(
-            !admission.is_hello_refused(0, NOW + Duration::from_secs(30)),
-            "one comes back each half minute"
-        );
+        assert!(!admission.is_hello_refused(0, after(30)), "one comes back each half minute");
+        for _ in 0..100 {
+            admission.note_failed_hello(0, NOW);
+        }
+        assert!(admission.is_hello_refused(0, after(89)), "what was asked together is owed");
+        assert!(!admission.is_hello_refused(0, after(90)), "a minute's worth at most");
     }
 
     #[test]

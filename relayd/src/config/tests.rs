@@ -28,8 +28,8 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.policy.trusted_proxies, TrustedProxies::default());
     assert_eq!(config.admission, AdmissionLimits::default());
     let limits = config.admission;
-    assert_eq!((limits.connections_max, limits.connections_per_address), (0, 1000));
-    assert_eq!((limits.registers_per_minute, limits.failed_hellos_per_minute), (60, 60));
+    assert_eq!((limits.connections_max, limits.connections_per_address), (0, 10_000));
+    assert_eq!((limits.registers_per_minute, limits.failed_hellos_per_minute), (600, 600));
     assert_eq!(limits.sessions_max, 1_000_000);
     assert_eq!((config.log_filter.as_str(), config.log_format), ("info", LogFormat::Text));
     assert_eq!(config.ws_url(4000), "ws://localhost:4000/ws");

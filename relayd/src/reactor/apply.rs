@@ -69,6 +69,7 @@ impl Reactor {
 
     fn queue_close(&mut self, conn: Conn, say: Goodbye) {
         let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return };
+        let is_our_word = !matches!(say, Goodbye::Echo(_));
         let ((code, reason), at_once) = match say {
             Goodbye::Now(code) => (close_words(code), true),
             Goodbye::AfterAll(code) => (close_words(code), false),
@@ -82,7 +83,7 @@ impl Reactor {
         tracing::debug!(name = conn.name, code, "closing");
         if let Some(known) = code.and_then(CloseCode::parse) {
             self.metrics.count_close(known);
-            if known == CloseCode::Unauthorized {
+            if known == CloseCode::Unauthorized && is_our_word {
                 self.admission.note_failed_hello(conn.slot, self.clock.now());
             }
         }
