@@ -9,13 +9,13 @@
 mod chores;
 mod clock;
 mod event;
+mod forget;
 mod inbox;
 mod keeper;
 mod settings;
 mod shared;
 mod side;
 
-use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -29,12 +29,13 @@ use crate::net::endpoint::Endpoint;
 use crate::settings::Settings as Connecting;
 use crate::tunnel::{Answer, Code, Place, SystemEntropy, Tunnel};
 use chores::{Chore, Registrar};
-use shared::{Forgetting, Inner, Shared};
+use shared::{Inner, Shared};
 use side::Side;
 
 pub use crate::tunnel::{Message, Options, Refusal, SendError, Words, limits, parse_pairing};
 pub use clock::{Clock, SystemClock};
 pub use event::{Event, FlushError, PlainSendError, StartError, State};
+pub use forget::ForgetError;
 pub use keeper::{FileKeeper, KeepNothing, Keeper};
 pub use settings::Settings;
 
@@ -143,71 +144,6 @@ impl Engine {
         self.shared.wake(inner);
         self.shared.on_progress();
     }
-
-    /// Ends the pair: erases what is kept, closes, and has the relay end the session, so that the other end is told. Blocks
-    /// for at most twenty seconds and the keeper's own time.
-    ///
-    /// # Errors
-    /// What is kept is still there, or the relay could not be reached; the other of the two was done.
-    pub fn forget(&self) -> Result<(), ForgetError> {
-        let mut inner = self.shared.lock();
-        let mut places = places_of(&inner.tunnel);
-        let is_over = inner.state == State::Stopped && inner.asked.forget.is_none();
-        inner.asked.forget.get_or_insert(Forgetting::Asked);
-        self.shared.wake(inner);
-        let erased = if is_over { Err(ForgetError::Stopped) } else { self.wait_erased() };
-        // First, so that what was said still arrives, and the end of the session is not news to this end.
-        self.close();
-        self.wait_stopped();
-        // The pair may have been on its way from one session to another.
-        let later = places_of(&self.shared.lock().tunnel);
-        places.extend(later);
-        let mut deleted = Ok(());
-        for (at, place) in places.iter().enumerate() {
-            if !places[..at].contains(place) {
-                deleted = deleted.and(self.registrar.delete(place));
-            }
-        }
-        erased.and(deleted.map_err(ForgetError::NotDeleted))
-    }
-
-    /// The close has a deadline of its own.
-    fn wait_stopped(&self) {
-        let mut inner = self.shared.lock();
-        while inner.state != State::Stopped {
-            inner = self.shared.wait_for_progress(inner, None).0;
-        }
-    }
-
-    fn wait_erased(&self) -> Result<(), ForgetError> {
-        let mut inner = self.shared.lock();
-        loop {
-            match &inner.asked.forget {
-                Some(Forgetting::Done(done)) => return done.clone().map_err(ForgetError::NotErased),
-                _ => inner = self.shared.wait_for_progress(inner, None).0,
-            }
-        }
-    }
-}
-
-/// The sessions of a pair: where it is, and where it may be on its way to or from.
-fn places_of(tunnel: &Tunnel) -> Vec<Place> {
-    let other = tunnel.saved().and_then(|saved| saved.other);
-    std::iter::once(tunnel.place()).chain(other).collect()
-}
-
-/// Why a pair was not forgotten in full.
-#[derive(Debug, thiserror::Error)]
-pub enum ForgetError {
-    /// What is kept could not be erased.
-    #[error("the kept pairing is still there: {0}")]
-    NotErased(Arc<io::Error>),
-    /// The session stands until it expires.
-    #[error("the relay was not told, so the other side will find out only when it connects: {0}")]
-    NotDeleted(HttpError),
-    /// The engine had stopped before.
-    #[error("this engine has stopped: erase what its keeper keeps")]
-    Stopped,
 }
 
 /// Messages.
@@ -219,24 +155,13 @@ impl Engine {
     /// # Errors
     /// Nothing was accepted: `NotOpen` or `Full` after `timeout`, `TooLarge` and `Closed` at once.
     pub fn send(&self, message: &[u8], timeout: Duration) -> Result<u64, SendError> {
-        let deadline = Instant::now().checked_add(timeout);
-        let mut inner = self.shared.lock();
-        loop {
-            match Self::push(&mut inner, message) {
-                Ok(number) => {
-                    self.shared.wake(inner);
-                    return Ok(number);
-                }
-                Err(error) if !event::may_pass(error) => return Err(error),
-                Err(error) => {
-                    let waited;
-                    (inner, waited) = self.shared.wait_for_progress(inner, deadline);
-                    if !waited {
-                        return Err(error);
-                    }
-                }
-            }
-        }
+        self.retry(timeout, |inner| match inner.state {
+            State::Stopped => Err(Refused::ForGood(SendError::Closed)),
+            _ => inner.tunnel.try_send(message).map_err(|error| match error {
+                SendError::Full | SendError::NotOpen => Refused::ForNow(error),
+                _ => Refused::ForGood(error),
+            }),
+        })
     }
 
     /// Sends a message without ever blocking.
@@ -247,11 +172,30 @@ impl Engine {
         self.send(message, Duration::ZERO)
     }
 
-    fn push(inner: &mut MutexGuard<'_, Inner>, message: &[u8]) -> Result<u64, SendError> {
-        if inner.state == State::Stopped {
-            return Err(SendError::Closed);
+    /// Tries until it succeeds, is refused for good, or `timeout` is over; again whenever there is progress. Wakes the driver
+    /// after a success.
+    fn retry<T, E>(
+        &self,
+        timeout: Duration,
+        mut attempt: impl FnMut(&mut Inner) -> Result<T, Refused<E>>,
+    ) -> Result<T, E> {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut inner = self.shared.lock();
+        loop {
+            let refused = match attempt(&mut inner) {
+                Ok(done) => {
+                    self.shared.wake(inner);
+                    return Ok(done);
+                }
+                Err(Refused::ForGood(error)) => return Err(error),
+                Err(Refused::ForNow(error)) => error,
+            };
+            let waited;
+            (inner, waited) = self.shared.wait_for_progress(inner, deadline);
+            if !waited {
+                return Err(refused);
+            }
         }
-        inner.tunnel.try_send(message)
     }
 
     /// Waits until the other app has taken every message that was accepted, at most `timeout`.
@@ -259,22 +203,14 @@ impl Engine {
     /// # Errors
     /// It has not, or the engine has stopped: then at once.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
-        let deadline = Instant::now().checked_add(timeout);
-        let mut inner = self.shared.lock();
-        loop {
-            let unacknowledged = inner.tunnel.unacknowledged();
-            if unacknowledged == 0 {
-                return Ok(());
-            }
+        self.retry(timeout, |inner| match inner.tunnel.unacknowledged() {
+            0 => Ok(()),
             // After the end nothing is acknowledged any more, and nobody would end the wait.
-            let is_over = inner.state == State::Stopped;
-            let waited;
-            (inner, waited) =
-                if is_over { (inner, false) } else { self.shared.wait_for_progress(inner, deadline) };
-            if !waited {
-                return Err(FlushError { unacknowledged });
+            unacknowledged if inner.state == State::Stopped => {
+                Err(Refused::ForGood(FlushError { unacknowledged }))
             }
-        }
+            unacknowledged => Err(Refused::ForNow(FlushError { unacknowledged })),
+        })
     }
 
     /// Messages that were accepted and that the other app has not taken yet.
@@ -372,25 +308,20 @@ impl Engine {
         if protocol::message::is_heartbeat(text.as_bytes()) {
             return Err(PlainSendError::LooksLikeHeartbeat);
         }
-        let deadline = Instant::now().checked_add(timeout);
-        let mut message = Frame::text(text);
-        let mut inner = self.shared.lock();
-        loop {
-            match inner.plain.push(message) {
-                Ok(()) => {
-                    self.shared.wake(inner);
-                    return Ok(());
-                }
-                Err((PlainSendError::Full, back)) => message = back,
-                Err((error, _)) => return Err(error),
-            }
-            let waited;
-            (inner, waited) = self.shared.wait_for_progress(inner, deadline);
-            if !waited {
-                return Err(PlainSendError::Full);
-            }
-        }
+        let message = Frame::text(text);
+        // A copy of the message is a reference to its text.
+        self.retry(timeout, |inner| match inner.plain.push(message.clone()) {
+            Err((PlainSendError::Full, _)) => Err(Refused::ForNow(PlainSendError::Full)),
+            pushed => pushed.map_err(|(error, _)| Refused::ForGood(error)),
+        })
     }
+}
+
+/// Why an attempt did not succeed.
+enum Refused<E> {
+    /// Waiting may help.
+    ForNow(E),
+    ForGood(E),
 }
 
 impl Drop for Engine {

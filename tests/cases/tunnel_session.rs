@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::ids::Role;
 use protocol::message::KillReason;
-use relay_client::engine::{Event, Settings};
+use relay_client::engine::{Event, ForgetError, Settings};
 use relay_client::{Lost, Stop};
 use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::redis::Keep;
@@ -44,6 +44,24 @@ fn a_deleted_session_ends_both_and_says_so(set_up: SetUp) {
         let why = end.until_stopped();
         assert_eq!(why, Stop::Killed { reason: Some(KillReason::Deleted) });
         assert_eq!(why.to_string(), "the session was deleted: pair again");
+    }
+}
+
+#[test]
+fn an_engine_that_has_stopped_says_so_however_often_it_is_to_forget() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut ends = Ends::through(relay.addr());
+    ends.phone.engine.close();
+    ends.phone.until_stopped();
+    for _ in 0..2 {
+        assert!(matches!(ends.phone.engine.forget(), Err(ForgetError::Stopped)));
+    }
+    // The session was ended all the same. One that did forget knows it, and says so again.
+    let why = ends.workstation.until_stopped();
+    assert_eq!(why, Stop::Killed { reason: Some(KillReason::Deleted) });
+    let ends = Ends::through(relay.addr());
+    for _ in 0..2 {
+        ends.workstation.engine.forget().unwrap();
     }
 }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::event::{Lost, Stop};
 use crate::http::HttpError;
 use crate::net::endpoint::EndpointError;
-use crate::tunnel::{Message, RandomError, Refusal, SavedError, SendError, Words};
+use crate::tunnel::{Message, RandomError, Refusal, SavedError, Words};
 
 /// One thing that happened, in the order it happened. Nothing follows `Stopped`.
 ///
@@ -136,8 +136,3 @@ pub struct FlushError {
 
 /// Why a plain text was not accepted for sending.
 pub type PlainSendError = crate::outbox::SendError;
-
-/// True if waiting may help.
-pub(super) fn may_pass(error: SendError) -> bool {
-    matches!(error, SendError::Full | SendError::NotOpen)
-}

@@ -1,0 +1,84 @@
+//! The end of a pair: what is kept is erased, the engine ends, the relay's sessions are deleted.
+
+use std::io;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::Engine;
+use super::event::State;
+use super::shared::Forgetting;
+use crate::http::HttpError;
+use crate::tunnel::{Place, Tunnel};
+
+/// Why a pair was not forgotten in full.
+#[derive(Debug, Error)]
+pub enum ForgetError {
+    /// What is kept could not be erased.
+    #[error("the kept pairing is still there: {0}")]
+    NotErased(Arc<io::Error>),
+    /// The session stands until it expires.
+    #[error("the relay was not told, so the other side will find out only when it connects: {0}")]
+    NotDeleted(HttpError),
+    /// The engine had stopped before.
+    #[error("this engine has stopped: erase what its keeper keeps")]
+    Stopped,
+}
+
+impl Engine {
+    /// Ends the pair: erases what is kept, closes, and has the relay end the session, so that the other end is told. Blocks
+    /// for at most twenty seconds and the keeper's own time; ten more where the pair was on its way to another session.
+    ///
+    /// # Errors
+    /// What is kept is still there, or the relay could not be reached; the other of the two was done.
+    pub fn forget(&self) -> Result<(), ForgetError> {
+        let mut places = places_of(&self.shared.lock().tunnel);
+        let erased = self.erase();
+        // First, so that what was said still arrives, and the end of the session is not news to this end.
+        self.close();
+        self.wait_stopped();
+        // The pair may have been on its way from one session to another.
+        for later in places_of(&self.shared.lock().tunnel) {
+            if !places.contains(&later) {
+                places.push(later);
+            }
+        }
+        // All of them, whatever becomes of the first.
+        let deleted = places.iter().map(|place| self.registrar.delete(place)).fold(Ok(()), Result::and);
+        erased.and(deleted.map_err(ForgetError::NotDeleted))
+    }
+
+    /// Has the driver erase what its keeper keeps, and waits for it. One that has stopped does nothing any more; what it did
+    /// before stays known.
+    fn erase(&self) -> Result<(), ForgetError> {
+        let mut inner = self.shared.lock();
+        if inner.asked.forget.is_none() {
+            if inner.state == State::Stopped {
+                return Err(ForgetError::Stopped);
+            }
+            inner.asked.forget = Some(Forgetting::Asked);
+            self.shared.wake(inner);
+            inner = self.shared.lock();
+        }
+        loop {
+            match &inner.asked.forget {
+                Some(Forgetting::Done(done)) => return done.clone().map_err(ForgetError::NotErased),
+                _ => inner = self.shared.wait_for_progress(inner, None).0,
+            }
+        }
+    }
+
+    /// The close has a deadline of its own.
+    fn wait_stopped(&self) {
+        let mut inner = self.shared.lock();
+        while inner.state != State::Stopped {
+            inner = self.shared.wait_for_progress(inner, None).0;
+        }
+    }
+}
+
+/// The sessions of a pair: where it is, and where it may be on its way to or from.
+fn places_of(tunnel: &Tunnel) -> Vec<Place> {
+    let other = tunnel.saved().and_then(|saved| saved.other);
+    std::iter::once(tunnel.place()).chain(other).collect()
+}
