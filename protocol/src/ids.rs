@@ -104,9 +104,14 @@ impl Token {
         Self(bytes)
     }
 
-    /// The 32 hex digits in clear. The only way to see a token; for the wire and the QR picture.
+    /// The 32 hex digits in clear; for the wire and the QR picture. Besides [`Token::reveal_bytes`] the only way to see a token.
     pub fn reveal(&self) -> String {
         String::from_utf8_lossy(&hex(&self.0)).into_owned()
+    }
+
+    /// The 16 bytes in clear. As [`Token::reveal`], where bytes are wanted: the tunnel's records and links.
+    pub const fn reveal_bytes(&self) -> &[u8; 16] {
+        &self.0
     }
 
     /// What the stores keep of this token.

@@ -139,8 +139,7 @@ impl Code {
         }
         let mut bytes = Zeroizing::new([0; LINK_BYTES]);
         bytes[..16].copy_from_slice(self.pairing.session.as_bytes());
-        let token = SessionId::parse(&Zeroizing::new(self.pairing.token.reveal())).ok()?;
-        bytes[16..32].copy_from_slice(token.as_bytes());
+        bytes[16..32].copy_from_slice(self.pairing.token.reveal_bytes());
         bytes[32..].copy_from_slice(key.secret().bytes());
         let scheme = if address.is_tls() { "https" } else { "http" };
         let digits = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));

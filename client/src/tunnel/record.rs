@@ -114,7 +114,7 @@ impl<'a> Record<'a> {
                 out.push(WELCOME);
                 if let Some(place) = place {
                     out.extend_from_slice(place.session.as_bytes());
-                    out.extend_from_slice(&token_bytes(&place.token));
+                    out.extend_from_slice(place.token.reveal_bytes());
                 }
             }
             Record::Settled => out.push(SETTLED),
@@ -175,13 +175,6 @@ impl<'a> Record<'a> {
         let token = Token::from_bytes(rest.try_into().ok()?);
         Some(Record::Welcome { place: Some(Place { session: SessionId::from_bytes(session), token }) })
     }
-}
-
-/// The 16 bytes that a token's digits stand for.
-fn token_bytes(token: &Token) -> [u8; 16] {
-    // Token and session id have one written form; only the latter gives out its bytes.
-    let digits = Zeroizing::new(token.reveal());
-    SessionId::parse(&digits).map_or([0; 16], |id| *id.as_bytes())
 }
 
 fn with_number(kind: u8, number: u64, out: &mut Vec<u8>) {
