@@ -28,76 +28,66 @@ pub struct KeyId([u8; 8]);
 /// 32 secret bytes.
 pub(super) struct Secret(Zeroizing<[u8; 32]>);
 
-impl PairingKey {
-    /// A fresh key.
-    ///
-    /// # Errors
-    /// The source of randomness failed.
-    pub fn random(entropy: &mut dyn Entropy) -> Result<Self, RandomError> {
-        Secret::random(entropy).map(Self)
-    }
+/// What the code's key and the pair's have in common; two types, as one must never stand for the other.
+macro_rules! key {
+    ($name:ident, $shown:literal) => {
+        impl $name {
+            /// A fresh key.
+            ///
+            /// # Errors
+            /// The source of randomness failed.
+            pub fn random(entropy: &mut dyn Entropy) -> Result<Self, RandomError> {
+                Secret::random(entropy).map(Self)
+            }
 
-    /// From the 32 bytes themselves.
-    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(Secret::from_bytes(bytes))
-    }
+            /// From the 32 bytes themselves.
+            pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+                Self(Secret::from_bytes(bytes))
+            }
 
-    /// Parses 43 digits of base64url; `None` for anything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        Secret::parse(text).map(Self)
-    }
+            /// Parses 43 digits of base64url; `None` for anything else.
+            pub fn parse(text: &str) -> Option<Self> {
+                Secret::parse(text).map(Self)
+            }
 
-    /// The 43 base64url digits in clear: for the QR picture only.
-    pub fn reveal(&self) -> Zeroizing<String> {
-        self.0.reveal()
-    }
+            #[doc = concat!("The 43 base64url digits in clear: for ", $shown, " only.")]
+            pub fn reveal(&self) -> Zeroizing<String> {
+                self.0.reveal()
+            }
 
-    /// Names this key without showing it.
-    pub fn id(&self) -> KeyId {
-        self.0.id()
-    }
+            /// Names this key without showing it.
+            pub fn id(&self) -> KeyId {
+                self.0.id()
+            }
 
-    pub(super) fn secret(&self) -> &Secret {
-        &self.0
-    }
+            pub(super) fn secret(&self) -> &Secret {
+                &self.0
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0 == other.0
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(redacted)"))
+            }
+        }
+    };
 }
 
+key!(PairingKey, "the QR picture");
+key!(PairKey, "the saved state");
+
 impl PairKey {
-    /// A fresh key.
-    ///
-    /// # Errors
-    /// The source of randomness failed.
-    pub(super) fn random(entropy: &mut dyn Entropy) -> Result<Self, RandomError> {
-        Secret::random(entropy).map(Self)
-    }
-
-    /// From the 32 bytes themselves.
-    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(Secret::from_bytes(bytes))
-    }
-
-    /// Parses 43 digits of base64url; `None` for anything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        Secret::parse(text).map(Self)
-    }
-
-    /// The 43 base64url digits in clear: for the saved state only.
-    pub fn reveal(&self) -> Zeroizing<String> {
-        self.0.reveal()
-    }
-
-    /// Names this key without showing it.
-    pub fn id(&self) -> KeyId {
-        self.0.id()
-    }
-
     /// A second holder of the same key: the saved state is one.
     pub(super) fn copy(&self) -> Self {
         Self::from_bytes(self.0.bytes())
-    }
-
-    pub(super) fn secret(&self) -> &Secret {
-        &self.0
     }
 }
 
@@ -149,37 +139,9 @@ impl Secret {
     }
 }
 
-impl PartialEq for PairingKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for PairingKey {}
-
-impl PartialEq for PairKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for PairKey {}
-
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&*other.0).into()
-    }
-}
-
-impl fmt::Debug for PairingKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PairingKey(redacted)")
-    }
-}
-
-impl fmt::Debug for PairKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PairKey(redacted)")
     }
 }
 
