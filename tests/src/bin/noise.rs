@@ -10,11 +10,11 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::http::fetch;
-use relay_tests::harness::random::Random;
+use relay_tests::harness::random::{Random, amount_and_seed};
 use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Relay, Role, Session, SetUp};
 
@@ -36,12 +36,7 @@ struct Said {
 }
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
-    let (Some(Ok(megabytes)), seed) = (args.next(), args.next()) else {
-        eprintln!("usage: noise MEGABYTES [SEED]");
-        return ExitCode::from(2);
-    };
-    let seed = seed.and_then(Result::ok).unwrap_or_else(seed_of_now);
+    let Some((megabytes, seed)) = amount_and_seed("noise MEGABYTES") else { return ExitCode::from(2) };
     println!("{megabytes} MB, seed {seed}");
     let relay = Relay::start(SetUp::Memory);
     let bystander = Bystander::start(&relay);
@@ -190,8 +185,4 @@ impl std::fmt::Display for Said {
             self.connections.load(Ordering::Relaxed)
         )
     }
-}
-
-fn seed_of_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

@@ -5,27 +5,19 @@
 //! something that no fault explains.
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use relay_tests::harness::random::amount_and_seed;
 use relay_tests::tunnel_run::TunnelRun;
 
 const PAIRS: usize = 6;
 const BELOW_EVERY: Duration = Duration::from_secs(12);
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
-    let (Some(Ok(secs)), seed) = (args.next(), args.next()) else {
-        eprintln!("usage: tunnel_run SECONDS [SEED]");
-        return ExitCode::from(2);
-    };
-    let seed = seed.and_then(Result::ok).unwrap_or_else(seed_of_now);
+    let Some((secs, seed)) = amount_and_seed("tunnel_run SECONDS") else { return ExitCode::from(2) };
     println!("{PAIRS} pairs for {secs} s, seed {seed}");
     let time = Duration::from_secs(secs);
     let seen = TunnelRun { pairs: PAIRS, time, below_every: BELOW_EVERY, seed }.play();
     println!("{seen}, seed {seed}");
     if seen.breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn seed_of_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

@@ -1,5 +1,7 @@
 //! Seeded randomness: what fails once fails again with the same seed.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// SplitMix64: small, and good enough to mix cases.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
@@ -23,6 +25,18 @@ impl Random {
     pub fn below(&mut self, bound: usize) -> usize {
         (self.any() % bound as u64) as usize
     }
+}
+
+/// What a long run was asked for, as `PROGRAM AMOUNT [SEED]`: how much, and the seed, or one that the clock gives. `None`: not
+/// that; the usage was said.
+pub fn amount_and_seed(usage: &str) -> Option<(u64, u64)> {
+    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>().ok());
+    let Some(Some(amount)) = args.next() else {
+        eprintln!("usage: {usage} [SEED]");
+        return None;
+    };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    Some((amount, args.next().flatten().unwrap_or_else(now)))
 }
 
 #[cfg(test)]

@@ -15,10 +15,10 @@ mod life;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use relay_tests::harness::guard::let_pass;
-use relay_tests::harness::random::Random;
+use relay_tests::harness::random::{Random, amount_and_seed};
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Fleet, Options};
 use relay_tests::slow_reader::SlowReader;
@@ -41,12 +41,7 @@ const GROWN_KIB: u64 = 64 << 10;
 const SLOW_FOR: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
-    let (Some(Ok(secs)), seed) = (args.next(), args.next()) else {
-        eprintln!("usage: soak SECONDS [SEED]");
-        return ExitCode::from(2);
-    };
-    let seed = seed.and_then(Result::ok).unwrap_or_else(seed_of_now);
+    let Some((secs, seed)) = amount_and_seed("soak SECONDS") else { return ExitCode::from(2) };
     println!("seed {seed}");
     let mut fleet = Fleet::start_apart(NODES, Keep::Everything, &Options::new());
     let idle = Footprint::of(&mut fleet);
@@ -122,8 +117,4 @@ fn wait_idle(fleet: &mut Fleet, idle: &Footprint) -> Footprint {
         }
         let_pass(Duration::from_millis(100));
     }
-}
-
-fn seed_of_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
