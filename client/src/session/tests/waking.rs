@@ -45,15 +45,6 @@ fn a_wait_between_two_tries_is_cut_short_by_news() {
 }
 
 #[test]
-fn an_app_that_never_finds_out_about_its_session_tries_again() {
-    let mut bench = Bench::linked();
-    bench.gone_after(Input::Closed(Some(4401)));
-    let again = bench.after(30 * SEC, Input::Tick);
-    assert!(matches!(again[..], [Action::Unlink, Action::Tell(Event::Reconnecting { .. })]), "{again:?}");
-    assert_eq!(bench.on(Input::Registered), [], "too late");
-}
-
-#[test]
 fn nothing_is_tried_out_of_sight() {
     let mut bench = Bench::waiting();
     assert_eq!(bench.on(Input::Foreground(false)), []);
