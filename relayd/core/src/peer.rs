@@ -69,8 +69,8 @@ pub(crate) struct PendingClaim {
     pub instance: Option<InstanceClaim>,
     /// Another node said meanwhile that a claim of this generation took the role.
     pub outdated_by: Option<u64>,
-    /// Another node said meanwhile that the session ended.
-    pub killed: Option<KillReason>,
+    /// Another node said meanwhile that the session ended, and under which generation the role was held then.
+    pub killed: Option<(KillReason, u64)>,
 }
 
 /// How far a socket has come since bytes began to wait for it. More than it can count is as good as the most.

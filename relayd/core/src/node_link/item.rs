@@ -103,6 +103,9 @@ pub enum Item<'a> {
         session: SessionId,
         /// Why.
         reason: KillReason,
+        /// By [`Role::index`]: who held the role then had this generation; 0 where nobody did. Who came later is of a session
+        /// that was registered again.
+        generations: [u64; 2],
     },
 }
 
@@ -147,9 +150,10 @@ impl<'a> Item<'a> {
                 out.push(role.index() as u8 | u8::from(same) << 1);
                 put64(out, [generation]);
             }
-            Item::Kill { session, reason } => {
+            Item::Kill { session, reason, generations } => {
                 begin(out, KILL, session);
                 out.push(u8::from(reason == KillReason::Expired));
+                put64(out, generations);
             }
         }
     }
@@ -185,7 +189,7 @@ impl<'a> Item<'a> {
             KILL => {
                 let (session, is_expired) = (rest.session()?, rest.byte()? != 0);
                 let reason = if is_expired { KillReason::Expired } else { KillReason::Deleted };
-                Item::Kill { session, reason }
+                Item::Kill { session, reason, generations: [rest.u64()?, rest.u64()?] }
             }
             _ => return None,
         };
@@ -263,7 +267,7 @@ mod tests {
             Item::Frame { handle: 1, kind: Kind::Text, is_last: false, bytes: b"" },
             Item::Credit { handle: 2, bytes: 100 },
             Item::Evict { session, role: Role::Workstation, generation: 3, same: true },
-            Item::Kill { session, reason: KillReason::Expired },
+            Item::Kill { session, reason: KillReason::Expired, generations: [4, 0] },
         ];
         let mut all = Vec::new();
         for item in &items {

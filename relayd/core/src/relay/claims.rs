@@ -83,7 +83,7 @@ impl Relay {
             return self.push(Action::Submit(Request::Release { session, role, generation }));
         };
         self.seat(conn, &claim, generation, now);
-        if let Some(reason) = claim.killed {
+        if let Some((reason, _)) = claim.killed.filter(|&(_, ended)| generation <= ended) {
             return self.kill(session, reason, now);
         }
         if claim.outdated_by.is_some_and(|later| later > generation) {

@@ -102,7 +102,9 @@ impl Relay {
             Item::Evict { session, role, generation, same } => {
                 self.on_evicted(session, role, generation, same, now);
             }
-            Item::Kill { session, reason } => self.kill(session, reason, now),
+            Item::Kill { session, reason, generations } => {
+                self.on_killed_there(session, reason, generations, now);
+            }
         }
         self.check_invariants();
         None

@@ -81,9 +81,10 @@ impl Relay {
         holders: [Option<Holder>; 2],
         now: Time,
     ) {
+        let generations = holders.map(|holder| holder.map_or(0, |holder| holder.generation));
         for holder in holders.into_iter().flatten() {
             if holder.node != self.node && !self.is_alone {
-                self.tell(holder.node, Item::Kill { session, reason }, now);
+                self.tell(holder.node, Item::Kill { session, reason, generations }, now);
             }
         }
     }
@@ -137,13 +138,38 @@ impl Relay {
         }
     }
 
-    /// Every connection of the session on this node is told and closed.
+    /// Another node ended the session while its roles were held under these generations.
+    pub(super) fn on_killed_there(
+        &mut self,
+        session: SessionId,
+        reason: KillReason,
+        generations: [u64; 2],
+        now: Time,
+    ) {
+        self.kill_up_to(session, reason, generations, now);
+        // One whose claim is not answered yet is judged by the answer.
+        self.note_claims(session, |claim| {
+            let ended = generations[claim.role.index()];
+            claim.killed = claim.killed.filter(|&(_, known)| known > ended).or(Some((reason, ended)));
+        });
+    }
+
+    /// Every connection of the session on this node is told and closed. A claim that waits for its answer is none of it: the
+    /// store answers in order, so what it grants after this end is of a session that was registered again.
     pub(super) fn kill(&mut self, session: SessionId, reason: KillReason, now: Time) {
-        self.note_claims(session, |claim| claim.killed = Some(reason));
-        for role in Role::ALL {
-            let Some(end) = self.pairs.end(session, role) else { continue };
+        self.kill_up_to(session, reason, [u64::MAX; 2], now);
+    }
+
+    fn kill_up_to(&mut self, session: SessionId, reason: KillReason, generations: [u64; 2], now: Time) {
+        let dying = Role::ALL.map(|role| {
+            self.pairs.end(session, role).filter(|end| end.generation <= generations[role.index()])
+        });
+        if let [Some(end), Some(_)] = dying {
             // Both ends here get the same word, and no other before it.
             self.sever(end.conn);
+        }
+        for (role, end) in Role::ALL.into_iter().zip(dying) {
+            let Some(end) = end else { continue };
             self.part(end.conn, now);
             if let Some((_, Some(pair))) = self.pairs.take(session, role, end.conn) {
                 self.forget_timer(session, &pair);
