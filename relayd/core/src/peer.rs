@@ -142,7 +142,7 @@ impl Peer {
 
     /// Bytes came.
     pub fn note_read(&mut self, now: Time) {
-        self.heard = now;
+        (self.heard, self.pings) = (now, 0);
     }
 
     /// Its socket took `taken` bytes and `left` still wait. True if its timer must be looked at: bytes began to wait.
@@ -267,6 +267,16 @@ mod tests {
         assert_eq!(peer.next_due(&limits), secs(61));
         assert_eq!(peer.on_due(true, &limits, secs(200)), Finding::Nothing);
         assert_eq!(peer.next_due(&limits), secs(230));
+    }
+
+    #[test]
+    fn an_answered_ping_does_not_put_the_next_one_off_whatever_else_arms_the_timer() {
+        let limits = Limits::default();
+        let mut peer = linked(&limits, secs(0));
+        assert_eq!(peer.on_due(false, &limits, secs(30)), Finding::Ping);
+        peer.note_read(secs(31));
+        assert!(peer.note_written(0, 10, secs(32)), "its timer is looked at");
+        assert_eq!(peer.next_due(&limits), secs(61));
     }
 
     #[test]
