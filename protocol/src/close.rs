@@ -94,7 +94,9 @@ impl CloseCode {
             CloseCode::TimedOut => "nothing came, or nothing was read, in time: reconnect",
             CloseCode::Replaced => "a newer connection holds this role",
             CloseCode::SessionKilled => "the session was deleted or expired: pair again",
-            CloseCode::TooMany => "too many takeovers of this role: wait before the next try",
+            CloseCode::TooMany => {
+                "too many takeovers of this role, or refused hellos of this address: wait before the next try"
+            }
         }
     }
 }
