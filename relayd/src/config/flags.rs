@@ -91,15 +91,15 @@ pub(super) struct Flags {
     #[arg(long, value_name = "COUNT")]
     pub(super) connections_max: Option<OsString>,
 
-    /// Connections of one address; 0 is no limit [default: 1000]
+    /// Connections of one address; 0 is no limit [default: 10000]
     #[arg(long, value_name = "COUNT")]
     pub(super) connections_per_address: Option<OsString>,
 
-    /// Registers of one address in a minute; 0 is no limit [default: 60]
+    /// Registers of one address in a minute; 0 is no limit [default: 600]
     #[arg(long, value_name = "COUNT")]
     pub(super) registers_per_minute: Option<OsString>,
 
-    /// Hellos of one address with an unknown session or a wrong token in a minute; 0 is no limit [default: 60]
+    /// Hellos of one address with an unknown session or a wrong token in a minute; 0 is no limit [default: 600]
     #[arg(long, value_name = "COUNT")]
     pub(super) failed_hellos_per_minute: Option<OsString>,
 

@@ -229,3 +229,21 @@ fn help_and_version_are_no_errors() {
     let version = read(&["--version"]).unwrap_err();
     assert_eq!((version.text(), version.code()), (concat!("relayd ", env!("CARGO_PKG_VERSION"), "\n"), 0));
 }
+
+#[test]
+fn the_help_names_the_defaults_that_hold() {
+    let defaults = format!("{:?}", read(&[]).unwrap());
+    let mut compared = 0;
+    for arg in Flags::command().get_arguments() {
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let named = help.split_once("[default: ").and_then(|(_, rest)| rest.strip_suffix(']'));
+        // The others are words for what is not set, or found out at start.
+        let Some(value) = named.filter(|value| value.starts_with(|c: char| c.is_ascii_digit())) else {
+            continue;
+        };
+        let flag = format!("--{}={value}", arg.get_long().unwrap());
+        assert_eq!(format!("{:?}", read(&[&flag]).unwrap()), defaults, "{flag}");
+        compared += 1;
+    }
+    assert!(compared >= 12, "{compared} defaults compared");
+}
