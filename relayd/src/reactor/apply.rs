@@ -1,6 +1,7 @@
 //! The only way into the core's control plane: one input in, every action carried out.
 
 use protocol::close::CloseCode;
+use protocol::message::Notice;
 use relayd_core::event::{Action, Goodbye, Input};
 use relayd_core::store::Conn;
 use relayd_core::wire::outbound::close_words;
@@ -19,11 +20,11 @@ impl Reactor {
     /// once its earlier decisions are carried out.
     pub(super) fn carry_out(&mut self) {
         loop {
-            let mut overflowed = None;
             while let Some(action) = self.relay.poll_action() {
-                overflowed = self.apply(action).err().or(overflowed);
+                let overflowed = self.apply(action).err();
+                self.overflowed.extend(overflowed);
             }
-            let Some(conn) = overflowed else { return };
+            let Some(conn) = self.overflowed.pop() else { return };
             let fault = Input::Fault { conn, code: CloseCode::TimedOut };
             self.relay.handle(fault, self.clock.now());
         }
@@ -42,6 +43,10 @@ impl Reactor {
             }
             Action::Send { conn, notice } => {
                 let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return Ok(()) };
+                if matches!(notice, Notice::PeerLeft { .. }) {
+                    // What was under way over that link never becomes whole.
+                    buffers.drop_arriving(pool);
+                }
                 let queued = buffers.outbound.notice(&notice, pool);
                 self.conns.mark_dirty(conn);
                 return queued.map_err(|_| conn);

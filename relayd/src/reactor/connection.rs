@@ -155,10 +155,17 @@ impl Buffers {
     /// Gives back all but what is queued for the socket.
     pub fn release_incoming(&mut self, pool: &mut Pool) {
         self.inbound.release(pool);
+        self.drop_arriving(pool);
         let outgoing = self.outgoing.take().map(|outgoing| outgoing.chunk);
-        let arriving = self.arriving.take().map(|arriving| arriving.chunk);
         let parked = Some(std::mem::take(&mut self.parked));
-        outgoing.into_iter().chain(arriving).chain(parked).for_each(|chunk| pool.give_back(chunk));
+        outgoing.into_iter().chain(parked).for_each(|chunk| pool.give_back(chunk));
+    }
+
+    /// Gives up what has come of a message from another node.
+    pub fn drop_arriving(&mut self, pool: &mut Pool) {
+        if let Some(arriving) = self.arriving.take() {
+            pool.give_back(arriving.chunk);
+        }
     }
 
     /// Gives all memory back.

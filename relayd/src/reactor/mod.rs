@@ -28,6 +28,7 @@ use mio::{Events, Poll, Token, Waker};
 use relayd_core::event::Input;
 use relayd_core::limits::Limits;
 use relayd_core::relay::{Relay, STOPPED_AFTER};
+use relayd_core::store::Conn;
 use relayd_core::time::Time;
 
 use self::accept::Acceptor;
@@ -91,6 +92,8 @@ pub struct Reactor {
     has_more_answers: bool,
     /// Turns in a row that put timers off.
     deferred_due: u32,
+    /// Connections that had no room for a notice, and are about to be closed for it.
+    overflowed: Vec<Conn>,
     metrics: Metrics,
     /// The one read buffer: what was parked, and behind it what a read brings.
     read_buffer: Box<[u8]>,
@@ -193,6 +196,7 @@ impl Reactor {
             listened_at: None,
             has_more_answers: false,
             deferred_due: 0,
+            overflowed: Vec::new(),
             metrics: Metrics::default(),
             read_buffer: vec![0; read::BUFFER_BYTES].into_boxed_slice(),
             answer: Vec::new(),
