@@ -39,7 +39,11 @@ pub(super) struct Nodes {
     incarnation: u64,
     probe_sent: u64,
     probe_sent_at: Option<Time>,
+    /// The last own probe that came back. `probe_heard <= probe_sent`
+    probe_heard: u64,
     probe_heard_at: Option<Time>,
+    /// Earlier ones prove nothing any more: they were sent before this node was stopped.
+    probe_least: u64,
     /// When this node began to listen for the first probe, or for the first after a stop.
     listens_since: Time,
     ticked_at: Time,
@@ -70,7 +74,9 @@ impl Nodes {
             incarnation: 0,
             probe_sent: 0,
             probe_sent_at: None,
+            probe_heard: 0,
             probe_heard_at: None,
+            probe_least: 1,
             listens_since: now,
             ticked_at: now,
             is_cut_off: false,
@@ -87,12 +93,22 @@ impl Nodes {
     /// The next probe is sent at once; only it proves from here on that this node hears. Gives its number.
     pub fn probe_anew(&mut self, now: Time) -> u64 {
         (self.probe_sent_at, self.probe_heard_at, self.listens_since) = (None, None, now);
-        self.probe_sent + 1
+        self.probe_least = self.probe_sent + 1;
+        self.probe_least
+    }
+
+    /// A probe of this node came back. False if it is none, or proves nothing new. On a slow bus later ones are under way.
+    fn hear_probe(&mut self, probe: u64, now: Time) -> bool {
+        let is_new = probe > self.probe_heard && (self.probe_least..=self.probe_sent).contains(&probe);
+        if is_new {
+            (self.probe_heard, self.probe_heard_at) = (probe, Some(now));
+        }
+        is_new
     }
 
     /// True if this probe, or a later one, came back.
     pub fn has_heard(&self, probe: u64) -> bool {
-        self.probe_heard_at.is_some() && self.probe_sent >= probe
+        self.probe_heard >= probe
     }
 
     fn hears(&self, now: Time) -> bool {
@@ -158,8 +174,7 @@ impl Relay {
     pub fn take_message<'a>(&mut self, message: &'a [u8], now: Time) -> Option<(NodeId, &'a [u8])> {
         match Message::parse(message)? {
             Message::Probe(number) => {
-                if number == self.nodes.probe_sent {
-                    self.nodes.probe_heard_at = Some(now);
+                if self.nodes.hear_probe(number, now) {
                     if std::mem::take(&mut self.nodes.is_cut_off) {
                         // The store names the others' holds again, and with them the links to open.
                         self.check_all(now);
