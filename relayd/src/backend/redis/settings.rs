@@ -32,9 +32,10 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// What dials for requests. Opens no connection.
+    /// What dials for requests. Opens no connection. A claim that was given up must not be carried out later, so what the
+    /// kernel holds unsent goes with its connection.
     pub(super) fn dialer(&self) -> Result<Dialer, BackendError> {
-        self.dialer_as(|redis| redis, |tcp| tcp)
+        self.dialer_as(|redis| redis, |tcp| with_user_timeout(tcp).set_linger_time(Duration::ZERO))
     }
 
     /// What dials for the bus, where one connection is never read and one never written: who only writes learns of a
