@@ -46,6 +46,8 @@ pub(crate) struct Pair {
     pub touch_due: Time,
     /// The link to another node that is wanted, or stands.
     pub wish: Option<Box<Wish>>,
+    /// The link that is being opened, by this node's handle.
+    pub opening: Option<u32>,
     /// Links to other nodes that were opened. Never starts over while the session is here.
     pub attempts: u32,
 }
@@ -61,6 +63,7 @@ impl Pair {
             idle_due: None,
             touch_due: now,
             wish: None,
+            opening: None,
             attempts: 0,
         }
     }

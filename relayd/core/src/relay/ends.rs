@@ -33,7 +33,7 @@ impl Relay {
         }
         for end in ends {
             // What was being opened to another node is outdated by what is here.
-            self.forget_openings(end.conn);
+            self.forget_opening(end.conn);
         }
         for role in Role::ALL {
             let (conn, to) = (ends[role.index()].conn, ends[role.other().index()].conn);
@@ -66,7 +66,7 @@ impl Relay {
 
     /// Parts a connection that goes from its peer. Only the peer is told.
     pub(super) fn part(&mut self, conn: Conn, now: Time) {
-        self.forget_openings(conn);
+        self.forget_opening(conn);
         match self.peer(conn).and_then(super::super::peer::Peer::target) {
             Some(Target::Here { .. }) => {
                 let role = self.held_by(conn).map(|(_, role)| role);

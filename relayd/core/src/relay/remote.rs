@@ -143,13 +143,22 @@ impl Relay {
             let item = Item::Ask { session, workstation: other, phone: end.generation };
             return self.tell(node, item, now);
         }
-        pair.attempts += 1;
-        let key = LinkKey { workstation: end.generation, phone: other, attempt: pair.attempts };
-        let opening = self.remotes.iter().find(|(_, r)| r.conn == end.conn && r.theirs.is_none());
-        if let Some(handle) = opening.map(|(&handle, _)| handle) {
+        if let Some(handle) = pair.opening
+            && let Some(remote) = self.remotes.get(&handle)
+        {
+            let key = remote.key;
+            if remote.node == node && (key.workstation, key.phone) == (end.generation, other) {
+                // The same once more: its answer may be on its way, however slow the bus is.
+                return self.tell(node, Item::Open { session, key, handle }, now);
+            }
             self.remotes.remove(&handle);
         }
+        pair.attempts += 1;
+        let key = LinkKey { workstation: end.generation, phone: other, attempt: pair.attempts };
         let handle = self.add_remote(node, end.conn, session, role, key, None);
+        if let Some(pair) = self.pairs.of_mut(session) {
+            pair.opening = Some(handle);
+        }
         self.tell(node, Item::Open { session, key, handle }, now);
     }
 
@@ -197,8 +206,12 @@ impl Relay {
         };
         match self.peer(end.conn).and_then(Peer::target) {
             Some(Target::There(known)) => {
-                let current = self.remotes.get(&known).map(|remote| remote.key);
-                if current.is_some_and(|current| current >= key) {
+                let current = self.remotes.get(&known);
+                if current.is_some_and(|it| (it.node, it.key, it.theirs) == (from, key, Some(handle))) {
+                    // Said twice: it was accepted.
+                    return;
+                }
+                if current.is_some_and(|current| current.key >= key) {
                     return self.tell(from, Item::Left { handle }, now);
                 }
                 self.unlink(end.conn, now);
@@ -223,7 +236,10 @@ impl Relay {
             return self.tell(from, Item::Left { handle: own }, now);
         };
         remote.theirs = Some(own);
-        let conn = remote.conn;
+        let (conn, session) = (remote.conn, remote.session);
+        if let Some(pair) = self.pairs.of_mut(session) {
+            pair.opening = None;
+        }
         // Whatever the workstation was linked to, this is later.
         self.unlink(conn, now);
         self.join_remote(handle, now);
@@ -337,6 +353,9 @@ impl Relay {
     /// The link ended on the other side: its connection here is told, if it was told of the link.
     pub(super) fn end_remote(&mut self, handle: u32) {
         let Some(remote) = self.remotes.remove(&handle) else { return };
+        if let Some(pair) = self.pairs.of_mut(remote.session) {
+            pair.opening.take_if(|opening| *opening == handle);
+        }
         self.note_link(LinkStep::EndedThere, &remote);
         let conn = remote.conn;
         if self.peer(conn).and_then(Peer::target) != Some(Target::There(handle)) {
@@ -356,9 +375,15 @@ impl Relay {
         }
     }
 
-    /// Links that are being opened for a connection that goes.
-    pub(super) fn forget_openings(&mut self, conn: Conn) {
-        self.remotes.retain(|_, remote| remote.conn != conn || remote.theirs.is_some());
+    /// The link that is being opened for a connection that goes.
+    pub(super) fn forget_opening(&mut self, conn: Conn) {
+        let Some((session, _)) = self.held_by(conn) else { return };
+        let Some(pair) = self.pairs.of_mut(session) else { return };
+        let remotes = &self.remotes;
+        let is_its = |handle: &u32| remotes.get(handle).is_none_or(|remote| remote.conn == conn);
+        if let Some(handle) = pair.opening.take_if(|handle| is_its(handle)) {
+            self.remotes.remove(&handle);
+        }
     }
 
     pub(super) fn end_links_over(&mut self, node: NodeId) {

@@ -230,11 +230,18 @@ impl Relay {
             }
         }
         assert_eq!(linked, self.links * 2, "links are counted");
+        let mut openings = 0;
         for (session, pair) in self.pairs.iter() {
             assert!(pair.ends().next().is_some(), "a session is here while one of its roles is");
+            if let Some(handle) = pair.opening {
+                let opening = self.remotes.get(&handle).map(|remote| (remote.session, remote.theirs));
+                assert_eq!(opening, Some((session, None)), "a link is being opened");
+                openings += 1;
+            }
             for (role, end) in pair.ends() {
                 assert_eq!(self.held_by(end.conn), Some((session, role)), "an end is held by its connection");
             }
         }
+        assert_eq!(openings, self.links_opening(), "every opening is known to its session");
     }
 }
