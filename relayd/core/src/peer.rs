@@ -116,6 +116,14 @@ impl Peer {
         }
     }
 
+    /// The session of which it waits to hold a role.
+    pub fn claims(&self) -> Option<SessionId> {
+        match &self.state {
+            State::ExpectClaim { claim, .. } => Some(claim.session),
+            _ => None,
+        }
+    }
+
     /// The session and role it holds.
     pub fn holds(&self) -> Option<(SessionId, Role)> {
         match self.state {

@@ -19,7 +19,7 @@ pub use self::report::NodeCounts;
 use self::revival::Revival;
 pub use self::revival::STOPPED_AFTER;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::close::CloseCode;
 use protocol::ids::{NodeId, SessionId};
@@ -43,6 +43,8 @@ pub struct Relay {
     /// By [`Conn::slot`].
     peers: Vec<Option<Peer>>,
     pairs: Pairs,
+    /// Who waits for the answer to its claim, by session and slot.
+    claiming: BTreeSet<(SessionId, u32)>,
     /// Links between two connections of this node.
     links: usize,
     /// The embedded store is used: there are no other nodes.
@@ -89,6 +91,7 @@ impl Relay {
             limits,
             peers: Vec::new(),
             pairs: Pairs::default(),
+            claiming: BTreeSet::new(),
             links: 0,
             is_alone,
             nodes: Nodes::new(now),
@@ -201,6 +204,9 @@ impl Relay {
             && let Some(gone) = peer.take_if(|peer| peer.name == conn.name)
         {
             self.conn_deadlines.disarm(conn.slot, gone.due);
+            if let Some(session) = gone.claims() {
+                self.claiming.remove(&(session, conn.slot));
+            }
         }
     }
 
@@ -333,10 +339,17 @@ impl Relay {
 
     /// Changes a connection's state and arms its timer for what the new one waits for.
     fn set_state(&mut self, conn: Conn, state: State) {
-        if let Some(peer) = self.peer_mut(conn) {
-            peer.state = state;
-            self.rearm(conn);
+        let Some(peer) = self.peer_mut(conn) else { return };
+        let claimed = peer.claims();
+        peer.state = state;
+        let claims = peer.claims();
+        if let Some(session) = claimed {
+            self.claiming.remove(&(session, conn.slot));
         }
+        if let Some(session) = claims {
+            self.claiming.insert((session, conn.slot));
+        }
+        self.rearm(conn);
     }
 
     fn rearm(&mut self, conn: Conn) {

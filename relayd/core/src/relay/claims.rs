@@ -3,6 +3,8 @@
 //! The hello is judged here, the claim by the store; a connection whose hello can't be valid never bothers the store.
 //! Store answers come in the order in which the store did the work, so the last grant of a role is the one that stands.
 
+use std::ops::RangeInclusive;
+
 use protocol::close::CloseCode;
 use protocol::ids::{Role, SessionId};
 use protocol::message::{Hello, Notice};
@@ -11,7 +13,7 @@ use super::Relay;
 use crate::event::{Action, Goodbye};
 use crate::limits::CLAIM_WITHIN;
 use crate::node_link::item::Item;
-use crate::peer::{PendingClaim, State};
+use crate::peer::{Peer, PendingClaim, State};
 use crate::store::{Claimed, Conn, Holder, Request};
 use crate::time::Time;
 
@@ -128,17 +130,17 @@ impl Relay {
 
     /// True if a connection of this node has claimed the role and was not answered yet.
     pub(super) fn is_claiming(&self, session: SessionId, role: Role) -> bool {
-        self.peers.iter().flatten().any(|peer| match &peer.state {
-            State::ExpectClaim { claim, .. } => claim.session == session && claim.role == role,
+        self.claiming.range(slots_of(session)).any(|&(_, slot)| match self.peers.get(slot as usize) {
+            Some(Some(Peer { state: State::ExpectClaim { claim, .. }, .. })) => claim.role == role,
             _ => false,
         })
     }
 
     /// Notes something in every claim of a session that is not answered yet.
     pub(super) fn note_claims(&mut self, session: SessionId, note: impl Fn(&mut PendingClaim)) {
-        for peer in self.peers.iter_mut().flatten() {
-            if let State::ExpectClaim { claim, .. } = &mut peer.state
-                && claim.session == session
+        for &(_, slot) in self.claiming.range(slots_of(session)) {
+            if let Some(Some(Peer { state: State::ExpectClaim { claim, .. }, .. })) =
+                self.peers.get_mut(slot as usize)
             {
                 note(claim);
             }
@@ -188,6 +190,11 @@ impl Relay {
             message_bytes_max: self.limits.message_bytes_max as u64,
         }
     }
+}
+
+/// Where the claims of a session stand among those of all.
+fn slots_of(session: SessionId) -> RangeInclusive<(SessionId, u32)> {
+    (session, 0)..=(session, u32::MAX)
 }
 
 /// A claim that the store granted.

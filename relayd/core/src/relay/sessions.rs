@@ -230,6 +230,8 @@ impl Relay {
             }
         }
         assert_eq!(linked, self.links * 2, "links are counted");
+        let claiming = self.peers.iter().flatten().filter(|peer| peer.claims().is_some()).count();
+        assert_eq!(claiming, self.claiming.len(), "each claim is found by its session");
         let mut openings = 0;
         for (session, pair) in self.pairs.iter() {
             assert!(pair.ends().next().is_some(), "a session is here while one of its roles is");
