@@ -44,6 +44,8 @@ pub struct NodeLink {
     own: u64,
     /// The other end's, once it is known to know nothing older of us.
     theirs: Option<u64>,
+    /// The highest that the other end is known to have had: what comes late of an earlier one is not heard. `theirs >= floor`
+    floor: u64,
     /// Items for the next batch. At most [`BATCH_BYTES_MAX`].
     filling: Vec<u8>,
     /// Batches that are not acknowledged; the first is number `acked + 1`.
@@ -130,6 +132,7 @@ impl NodeLink {
         NodeLink {
             own: incarnation,
             theirs: None,
+            floor: 0,
             filling: Vec::new(),
             window: VecDeque::new(),
             window_bytes: 0,
@@ -226,7 +229,7 @@ impl NodeLink {
         if header.to != 0 && header.to != self.own {
             return Outcome { restarted: self.on_misdirected(header.from), taken: Taken::Nothing };
         }
-        if self.theirs.is_some_and(|theirs| header.from < theirs) {
+        if header.from < self.floor {
             return Outcome { restarted: false, taken: Taken::Nothing };
         }
         let restarted = self.theirs.is_some_and(|theirs| header.from > theirs);
@@ -247,7 +250,7 @@ impl NodeLink {
     fn on_misdirected(&mut self, from: u64) -> bool {
         let is_newer = self.theirs.is_some_and(|theirs| from > theirs);
         if is_newer {
-            self.theirs = None;
+            (self.theirs, self.floor) = (None, from);
         }
         self.owes_ack |= self.theirs.is_none_or(|theirs| from == theirs);
         is_newer
@@ -259,7 +262,7 @@ impl NodeLink {
         if self.acked > 0 {
             *self = NodeLink { counts: self.counts, ..NodeLink::new(fresh, now) };
         }
-        (self.theirs, self.received, self.next) = (Some(theirs), 0, 1);
+        (self.theirs, self.floor, self.received, self.next) = (Some(theirs), theirs, 0, 1);
         (self.owes_ack, self.asks_repeat, self.asked_at) = (true, false, None);
     }
 
