@@ -62,7 +62,7 @@ struct Step {
 const IDLE_SECS: u64 = 3600;
 
 /// All that a store says while it has room and can be asked, in alphabetical order.
-const OUTCOMES: [&str; 16] = [
+const OUTCOMES: [&str; 17] = [
     "checked Deleted",
     "checked Expired",
     "checked Held",
@@ -71,6 +71,7 @@ const OUTCOMES: [&str; 16] = [
     "claimed Straggler",
     "claimed TooMany",
     "claimed Unauthorized",
+    "deleted Before",
     "deleted Gone",
     "deleted Missing",
     "expired Alive",
@@ -178,6 +179,9 @@ fn with_generations(
         }
         Answer::Deleted { ticket, session, outcome: Deleted::Gone { holders } } => {
             Answer::Deleted { ticket, session, outcome: Deleted::Gone { holders: both(holders) } }
+        }
+        Answer::Deleted { ticket, session, outcome: Deleted::Before { holders } } => {
+            Answer::Deleted { ticket, session, outcome: Deleted::Before { holders: both(holders) } }
         }
         Answer::Expired { session, outcome: Expired::Over { reason, holders } } => {
             Answer::Expired { session, outcome: Expired::Over { reason, holders: both(holders) } }

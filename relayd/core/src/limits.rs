@@ -55,6 +55,10 @@ pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 /// Between two comparisons of all holds with the store.
 pub const CHECK_EVERY: Duration = Duration::from_secs(30);
 
+/// How long after a store's return every node has written again what it may have lost: longer than the wait between two
+/// dials, and a round of checks.
+pub const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+
 /// How long to wait before asking a store again that was away.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 

@@ -12,6 +12,7 @@ mod remote;
 mod report;
 mod revival;
 mod sessions;
+mod settling;
 
 use self::nodes::Nodes;
 use self::remote::Remote;
@@ -28,7 +29,7 @@ use protocol::ws::control::PeerClose;
 
 use crate::deadlines::Deadlines;
 use crate::event::{Action, Goodbye, Input};
-use crate::limits::{CHECK_EVERY, CLOSE_WITHIN, HELLO_WITHIN, Limits};
+use crate::limits::{CHECK_EVERY, CLOSE_WITHIN, HELLO_WITHIN, Limits, RETRY_AFTER};
 use crate::node_link::NodeLink;
 use crate::pairs::Pairs;
 use crate::peer::{Finding, Peer, State};
@@ -55,6 +56,10 @@ pub struct Relay {
     next_handle: u32,
     /// Set while no client is read because the node was stopped for long.
     revival: Option<Revival>,
+    /// The store could be asked before.
+    had_store: bool,
+    /// When every node has had the time to write again what a store lost.
+    settled_at: Time,
     /// Each peer's one timer, by slot: due at [`Peer::due`], and taken back when the peer goes.
     conn_deadlines: Deadlines<u32>,
     /// All others.
@@ -98,6 +103,8 @@ impl Relay {
             remotes: BTreeMap::new(),
             next_handle: 0,
             revival: None,
+            had_store: false,
+            settled_at: now,
             conn_deadlines: Deadlines::new(),
             deadlines,
             actions: VecDeque::new(),
@@ -127,9 +134,7 @@ impl Relay {
                 });
             }
             Input::Answered(answer) => self.on_answer(answer, now),
-            Input::StoreBack => {
-                self.check_all(now);
-            }
+            Input::StoreBack => self.on_store_back(now),
             Input::Revived => self.on_revived(now),
             Input::Drain { until } => self.on_drain(until, now),
             Input::Due => self.on_due(now),
@@ -267,7 +272,12 @@ impl Relay {
         let conn = Conn { slot, name: peer.name };
         let congested = self.peer(conn).is_some_and(|peer| peer.congested);
         let (paused, limits) = (congested || self.is_paused(conn), self.limits);
+        let is_catching_up = self.is_catching_up();
         let Some(peer) = self.peer_mut(conn) else { return };
+        if is_catching_up && let State::ExpectHello { until } = &mut peer.state {
+            // Its hello may have come: it is not read yet.
+            *until = (*until).max(now + RETRY_AFTER);
+        }
         let finding = peer.on_due(paused, &limits, now);
         let due = peer.next_due(&limits);
         peer.due = due;

@@ -203,6 +203,11 @@ pub enum Deleted {
         /// Who held the roles.
         holders: [Option<Holder>; 2],
     },
+    /// It was deleted already, and these held its roles then. Also where a token is given: it is not kept that long.
+    Before {
+        /// Who held the roles.
+        holders: [Option<Holder>; 2],
+    },
     /// No live session of that id, or the token given does not match.
     Missing,
     /// The store can't be reached, or too much is waiting for it.

@@ -57,7 +57,7 @@ impl Reply {
     pub fn deleted(self, policy: &Policy, outcome: &Deleted, out: &mut Vec<u8>) -> Answered {
         match outcome {
             Deleted::Gone { .. } => self.no_content(policy, "", out),
-            Deleted::Missing => self.refused(policy, &Refusal::NO_SESSION, out),
+            Deleted::Before { .. } | Deleted::Missing => self.refused(policy, &Refusal::NO_SESSION, out),
             Deleted::Away => self.refused(policy, &Refusal::STORE_AWAY, out),
         }
     }

@@ -63,6 +63,7 @@ impl Relay {
                 let grant = Grant { session, role, generation, replaced, same_instance, peer };
                 return self.on_granted(conn, &grant, now);
             }
+            Claimed::Unauthorized if self.is_settling(now) => CloseCode::TryLater,
             Claimed::Unauthorized => CloseCode::Unauthorized,
             Claimed::Straggler => CloseCode::Replaced,
             Claimed::TooMany => CloseCode::TooMany,

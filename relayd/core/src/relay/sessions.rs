@@ -30,6 +30,10 @@ impl Relay {
     /// The session may have been idle for its whole time: the store knows.
     fn on_idle_due(&mut self, session: SessionId, now: Time) {
         let Some(active) = self.last_active(session) else { return };
+        if self.is_catching_up() || self.is_settling(now) {
+            // Somebody's activity may not be known yet, here or to the store.
+            return self.arm_idle(session, Some(now + RETRY_AFTER));
+        }
         let over_at = active + self.limits.session_idle;
         let idle_due = (over_at > now).then_some(over_at);
         self.arm_idle(session, idle_due);
@@ -66,11 +70,19 @@ impl Relay {
     }
 
     pub(super) fn on_deleted(&mut self, ticket: Ticket, session: SessionId, outcome: Deleted, now: Time) {
-        self.push(Action::Deleted { ticket, outcome });
-        if let Deleted::Gone { holders } = outcome {
-            self.tell_killed(session, KillReason::Deleted, holders, now);
-            self.kill(session, KillReason::Deleted, now);
+        match outcome {
+            Deleted::Gone { holders } => {
+                self.tell_killed(session, KillReason::Deleted, holders, now);
+                self.kill(session, KillReason::Deleted, now);
+            }
+            // The answer to the delete that ended it may have been lost, and with it the word to these.
+            Deleted::Before { holders } => self.tell_killed(session, KillReason::Deleted, holders, now),
+            Deleted::Missing if self.is_settling(now) => {
+                return self.push(Action::Deleted { ticket, outcome: Deleted::Away });
+            }
+            Deleted::Missing | Deleted::Away => {}
         }
+        self.push(Action::Deleted { ticket, outcome });
     }
 
     /// Nodes that hold a role of an ended session are told.

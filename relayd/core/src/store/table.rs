@@ -144,7 +144,10 @@ impl Table {
             Some(session) if token.is_none_or(|token| session.token.matches(token)) => {
                 Deleted::Gone { holders: self.end(id, KillReason::Deleted, now) }
             }
-            _ => Deleted::Missing,
+            _ => match self.tombstones.holders_of_deleted(id, now) {
+                Some(holders) => Deleted::Before { holders },
+                None => Deleted::Missing,
+            },
         }
     }
 
@@ -159,7 +162,11 @@ impl Table {
             // The id was registered again with another token: the session of this hold is over.
             return Checked::Killed { reason: KillReason::Expired };
         }
-        session.check(node, hold)
+        let outcome = session.check(node, hold);
+        if matches!(outcome, Checked::Held { .. }) {
+            session.active = session.active.max(now - Duration::from_millis(hold.idle_ms));
+        }
+        outcome
     }
 
     /// The store lost this session: it is made anew of what its holder knows.
@@ -198,8 +205,9 @@ impl Table {
     /// Leaves a tombstone in the session's place and tells who held its roles.
     fn end(&mut self, id: SessionId, reason: KillReason, now: Time) -> [Option<Holder>; 2] {
         let session = self.sessions.remove(id);
-        self.tombstones.insert(id, reason, now);
-        session.map_or([None; 2], |session| Role::ALL.map(|role| session.holder(role)))
+        let holders = session.map_or([None; 2], |session| Role::ALL.map(|role| session.holder(role)));
+        self.tombstones.insert(id, reason, holders, now);
+        holders
     }
 }
 

@@ -5,8 +5,8 @@ local session = read()
 if session.dead then
   return {'killed', session.dead}
 end
+local active = now - tonumber(idle)
 if not session.token then
-  local active = now - tonumber(idle)
   redis.call('HSET', key, 'token', token, 'created', int(now), 'active', int(active))
   write_holder(role, node, conn, generation, generation, instance, attempt)
   keep_for(active)
@@ -26,5 +26,10 @@ if known ~= ours then
   local top = math.max(tonumber(session[role .. 'top'] or '0'), ours)
   begin_with(role .. 'node')
   write_holder(role, node, conn, generation, int(top), instance, attempt)
+end
+if active > tonumber(session.active) then
+  begin_with('active')
+  redis.call('HSET', key, 'active', int(active))
+  keep_for(active)
 end
 return {'held', holder(session, other)}

@@ -68,6 +68,7 @@ fn registered(words: &[&str]) -> Option<Registered> {
 fn deleted(words: &[&str]) -> Option<Deleted> {
     match words {
         ["missing"] => Some(Deleted::Missing),
+        ["before", holders @ ..] => Some(Deleted::Before { holders: both(holders)? }),
         ["gone", holders @ ..] => Some(Deleted::Gone { holders: both(holders)? }),
         _ => None,
     }

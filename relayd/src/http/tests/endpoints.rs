@@ -222,9 +222,12 @@ fn a_token_is_needed_to_delete_only_where_configured() {
         let (call, reply) = call(policy, &request(&line, &bearer));
         let Call::Delete { session, token: Some(token) } = call else { panic!("{call:?}") };
         assert_eq!((session.to_string(), token.reveal()), (ID.to_owned(), ID.to_owned()));
-        for (outcome, expected) in
-            [(Deleted::Gone { holders: [None; 2] }, 204), (Deleted::Missing, 404), (Deleted::Away, 503)]
-        {
+        for (outcome, expected) in [
+            (Deleted::Gone { holders: [None; 2] }, 204),
+            (Deleted::Before { holders: [None; 2] }, 404),
+            (Deleted::Missing, 404),
+            (Deleted::Away, 503),
+        ] {
             assert_eq!(written(|out| reply.deleted(policy, &outcome, out)).0, expected);
         }
     }

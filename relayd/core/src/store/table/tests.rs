@@ -293,12 +293,17 @@ fn a_check_compares_generations() {
 }
 
 #[test]
-fn a_check_refreshes_nothing() {
+fn a_check_tells_of_activity_and_is_none() {
     let mut bench = Bench::new();
     let holder = bench.made(1).granted(1, W);
     bench.wait(IDLE - 1);
-    bench.check(bench.hold(1, 1, W, holder.generation));
-    assert_eq!(bench.expire(1), Expired::Alive { left_ms: 1 });
+    let hold = |idle_ms| Hold { idle_ms, ..Bench::new().hold(1, 1, W, holder.generation) };
+    for idle_ms in [IDLE * 2, IDLE - 1] {
+        bench.check(hold(idle_ms));
+        assert_eq!(bench.expire(1), Expired::Alive { left_ms: 1 });
+    }
+    bench.check(hold(IDLE - 5));
+    assert_eq!(bench.expire(1), Expired::Alive { left_ms: 5 });
 }
 
 #[test]
@@ -358,7 +363,10 @@ fn delete_needs_a_live_session_and_the_token_if_one_is_given() {
     let holder = bench.made(1).granted(1, W);
     assert_eq!(bench.delete(1, Some(2)), Deleted::Missing);
     assert_eq!(bench.delete(1, Some(1)), Deleted::Gone { holders: [Some(holder), None] });
-    assert_eq!(bench.delete(1, None), Deleted::Missing);
+    let before = Deleted::Before { holders: [Some(holder), None] };
+    assert_eq!(bench.delete(1, None), before, "whoever deletes again is told who held it");
+    bench.release(1, W, holder.generation);
+    assert_eq!(bench.delete(1, Some(2)), before, "a tombstone stays as it is");
     assert_eq!(bench.delete(2, None), Deleted::Missing);
     bench.made(3).wait(IDLE);
     assert_eq!(bench.delete(3, None), Deleted::Missing, "past its time");

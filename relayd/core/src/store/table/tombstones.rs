@@ -6,7 +6,7 @@ use std::time::Duration;
 use protocol::ids::SessionId;
 use protocol::message::KillReason;
 
-use crate::store::TOMBSTONE_MS;
+use crate::store::{Holder, TOMBSTONE_MS};
 use crate::time::Time;
 
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Tombstones {
 struct Tombstone {
     reason: KillReason,
     until: Time,
+    /// Of a deleted session: who held its roles then, if anybody did.
+    holders: Option<Box<[Option<Holder>; 2]>>,
 }
 
 impl Tombstones {
@@ -32,8 +34,21 @@ impl Tombstones {
         self.by_id.get(&id).filter(|tombstone| tombstone.until > now).map(|tombstone| tombstone.reason)
     }
 
+    /// Who held the roles of a session that was deleted, when it was.
+    pub(super) fn holders_of_deleted(&self, id: SessionId, now: Time) -> Option<[Option<Holder>; 2]> {
+        let tombstone = self.by_id.get(&id).filter(|tombstone| tombstone.until > now)?;
+        let is_deleted = tombstone.reason == KillReason::Deleted;
+        is_deleted.then(|| tombstone.holders.as_deref().copied().unwrap_or_default())
+    }
+
     /// Remembers an end, forgetting the oldest where there is no room.
-    pub(super) fn insert(&mut self, id: SessionId, reason: KillReason, now: Time) {
+    pub(super) fn insert(
+        &mut self,
+        id: SessionId,
+        reason: KillReason,
+        holders: [Option<Holder>; 2],
+        now: Time,
+    ) {
         if self.tombstones_max == 0 {
             return;
         }
@@ -41,7 +56,9 @@ impl Tombstones {
             self.drop_oldest();
         }
         let until = now + Duration::from_millis(TOMBSTONE_MS);
-        self.by_id.insert(id, Tombstone { reason, until });
+        let is_kept = reason == KillReason::Deleted && holders != [None; 2];
+        let holders = is_kept.then(|| Box::new(holders));
+        self.by_id.insert(id, Tombstone { reason, until, holders });
         self.order.push_back((until, id));
     }
 
