@@ -67,6 +67,8 @@ pub struct NodeLink {
     asked_at: Option<Time>,
     /// When something was last put on the bus.
     spoke_at: Time,
+    /// It speaks though there is nothing to say.
+    keeps_alive: bool,
     /// Emptied batches, for the next ones.
     spare: Vec<Vec<u8>>,
     /// The last batch that was put on the bus at all.
@@ -112,6 +114,8 @@ pub struct Outcome<'a> {
     /// The other end, or this one for its sake, started over: whatever ran over the stream has ended. To be dealt with
     /// before [`Outcome::taken`].
     pub restarted: bool,
+    /// Batches that the other end may not have taken and will not get any more, as this end started over.
+    pub lost: Vec<Vec<u8>>,
     /// What came.
     pub taken: Taken<'a>,
 }
@@ -144,6 +148,7 @@ impl NodeLink {
             asks_repeat: false,
             asked_at: None,
             spoke_at: now,
+            keeps_alive: true,
             spare: Vec::new(),
             sent: 0,
             counts: BatchCounts::default(),
@@ -189,7 +194,8 @@ impl NodeLink {
         }
         let batch = usize::try_from(self.next - self.acked - 1).ok().and_then(|at| self.window.get(at));
         let owes_ack = self.owes_ack || self.ack_due().is_some_and(|due| due <= now);
-        if batch.is_none() && !owes_ack && now < self.keepalive_at() {
+        let keeps_alive = self.keeps_alive && now >= self.keepalive_at();
+        if batch.is_none() && !owes_ack && !keeps_alive {
             return false;
         }
         let header = Header {
@@ -218,6 +224,11 @@ impl NodeLink {
         self.unanswered.since.map(|since| since + ACK_WITHIN)
     }
 
+    /// Whether it is to speak though there is nothing to say. An end that does not is silent, in time, for the other.
+    pub fn keep_alive(&mut self, keeps_alive: bool) {
+        self.keeps_alive = keeps_alive;
+    }
+
     /// When [`NodeLink::poll_transmit`] must be called at the latest.
     pub fn keepalive_at(&self) -> Time {
         self.spoke_at + KEEPALIVE_EVERY
@@ -227,22 +238,22 @@ impl NodeLink {
     /// start over.
     pub fn handle<'a>(&mut self, header: &Header, items: &'a [u8], fresh: u64, now: Time) -> Outcome<'a> {
         if header.to != 0 && header.to != self.own {
-            return Outcome { restarted: self.on_misdirected(header.from), taken: Taken::Nothing };
+            let restarted = self.on_misdirected(header.from);
+            return Outcome { restarted, lost: Vec::new(), taken: Taken::Nothing };
         }
         if header.from < self.floor {
-            return Outcome { restarted: false, taken: Taken::Nothing };
+            return Outcome { restarted: false, lost: Vec::new(), taken: Taken::Nothing };
         }
         let restarted = self.theirs.is_some_and(|theirs| header.from > theirs);
-        if self.theirs != Some(header.from) {
-            self.meet(header.from, fresh, now);
-        }
+        let lost =
+            if self.theirs == Some(header.from) { Vec::new() } else { self.meet(header.from, fresh, now) };
         if header.to == self.own {
             self.on_acknowledged(header.received);
             if header.repeat {
                 self.next = self.acked + 1;
             }
         }
-        Outcome { restarted, taken: self.take(header, items, now) }
+        Outcome { restarted, lost, taken: self.take(header, items, now) }
     }
 
     /// A packet for an earlier incarnation of this end: the answer must show the new one. If it is from one that is newer
@@ -257,13 +268,19 @@ impl NodeLink {
     }
 
     /// The other end is new. Its memory of this stream is empty: if some of that is not here any more, this end starts
-    /// over as well.
-    fn meet(&mut self, theirs: u64, fresh: u64, now: Time) {
+    /// over as well, and gives up what was not acknowledged.
+    fn meet(&mut self, theirs: u64, fresh: u64, now: Time) -> Vec<Vec<u8>> {
+        let mut lost = Vec::new();
         if self.acked > 0 {
-            *self = NodeLink { counts: self.counts, ..NodeLink::new(fresh, now) };
+            let new =
+                NodeLink { counts: self.counts, keeps_alive: self.keeps_alive, ..NodeLink::new(fresh, now) };
+            let old = std::mem::replace(self, new);
+            lost.extend(old.window);
+            lost.push(old.filling);
         }
         (self.theirs, self.floor, self.received, self.next) = (Some(theirs), theirs, 0, 1);
         (self.owes_ack, self.asks_repeat, self.asked_at) = (true, false, None);
+        lost
     }
 
     fn take<'a>(&mut self, header: &Header, items: &'a [u8], now: Time) -> Taken<'a> {

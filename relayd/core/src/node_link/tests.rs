@@ -178,3 +178,33 @@ fn an_acknowledgement_of_what_was_never_sent_is_none() {
     }
     assert_eq!(other.heard, Some(3));
 }
+
+#[test]
+fn what_an_end_that_starts_over_gives_up_is_handed_back() {
+    let mut bus = Bus::new(1);
+    bus.ends[0].say();
+    bus.settle();
+    bus.ends[1].forget(bus.now);
+    bus.ends[0].say();
+    bus.transmit(0);
+    bus.deliver(1, false);
+    bus.transmit(1);
+    let answer = bus.packets[0].remove(0);
+    let (header, items) = Header::parse(&answer).expect("what was written parses");
+    let outcome = bus.ends[0].link.handle(&header, items, 2, bus.now);
+    assert!(outcome.restarted);
+    assert_eq!(outcome.lost.concat(), 2_u64.to_be_bytes());
+}
+
+#[test]
+fn an_end_that_is_not_kept_alive_speaks_where_there_is_something_to_say() {
+    let mut bus = Bus::new(1);
+    bus.settle();
+    bus.ends[0].link.keep_alive(false);
+    bus.now = bus.now + KEEPALIVE_EVERY * 3;
+    bus.transmit(0);
+    assert!(bus.packets[1].is_empty());
+    bus.ends[0].say();
+    bus.transmit(0);
+    assert_eq!(bus.packets[1].len(), 1);
+}

@@ -28,7 +28,7 @@ pub(super) const PROBE_FRESH: Duration = Duration::from_secs(2);
 /// Silence, in time that we can judge, after which a node is gone.
 const SILENT_MAX: Duration = Duration::from_secs(4);
 
-/// Without links for this long, a stream is forgotten.
+/// Without links for this long, a stream says nothing more, and is forgotten once the other end says nothing either.
 const UNUSED_MAX: Duration = Duration::from_secs(60);
 
 /// The bus, as this node sees it.
@@ -208,8 +208,21 @@ impl Relay {
             }
             self.end_links_over(from);
         }
+        for batch in &outcome.lost {
+            self.tell_again(from, batch, now);
+        }
         self.unblock(from);
         taken
+    }
+
+    /// Links that a lost batch spoke of have ended, and wishes are repeated; who must go must be told once more.
+    fn tell_again(&mut self, to: NodeId, batch: &[u8], now: Time) {
+        let mut items = batch;
+        while let Some(item) = Item::take(&mut items) {
+            if matches!(item, Item::Evict { .. } | Item::Kill { .. }) {
+                self.tell(to, item, now);
+            }
+        }
     }
 
     /// Says something to a node, behind all that was said before.
@@ -240,18 +253,15 @@ impl Relay {
                 // A turn that came late says nothing of the others.
                 node.silent += elapsed.min(2 * TICK);
             }
-            let is_unused = || {
-                let is_quiet = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
-                is_quiet && !self.remotes.values().any(|remote| remote.node == id)
-            };
-            let why = if node.silent > SILENT_MAX {
-                Some(StreamEnd::Silent)
+            let is_quiet = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
+            let is_unused = is_quiet && !self.remotes.values().any(|remote| remote.node == id);
+            // Forgotten by one end alone it would be met anew with the other's next word: so both fall silent first.
+            node.link.keep_alive(!is_unused);
+            if node.silent > SILENT_MAX {
+                over.push((id, if is_unused { StreamEnd::Unused } else { StreamEnd::Silent }));
             } else if is_cut_off {
-                Some(StreamEnd::CutOff)
-            } else {
-                is_unused().then_some(StreamEnd::Unused)
-            };
-            over.extend(why.map(|why| (id, why)));
+                over.push((id, StreamEnd::CutOff));
+            }
         }
         for (id, why) in over {
             if let Some(node) = self.nodes.known.remove(&id) {
