@@ -1,7 +1,7 @@
 //! Addresses of a relay: `http(s)://` for registering, `ws(s)://` for the connection. Pure parsing and writing.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use thiserror::Error;
 use tungstenite::http::Uri;
@@ -72,7 +72,11 @@ impl Endpoint {
             "" => None,
             port => Some(port.strip_prefix(':')?.parse().ok()?),
         };
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        // RFC 3986 §3.2.2: brackets stand around an IPv6 address and nothing else.
+        let host = match host.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']').filter(|inner| inner.parse::<Ipv6Addr>().is_ok())?,
+            None => host,
+        };
         if host.is_empty() {
             return None;
         }
@@ -199,9 +203,17 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for bad in
-            ["", "localhost:3001", "ws://", "ws:///ws", "ftp://h", "ws://u@h", "ws://h:99999", "ws://h:"]
-        {
+        for bad in [
+            "",
+            "localhost:3001",
+            "ws://",
+            "ws:///ws",
+            "ftp://h",
+            "ws://u@h",
+            "ws://h:99999",
+            "ws://h:",
+            "ws://[h]",
+        ] {
             assert!(Endpoint::parse_ws(bad).is_err(), "{bad}");
             assert!(Endpoint::parse_http(&bad.replace("ws:", "http:")).is_err(), "{bad}");
         }
