@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use protocol::envelope::OVERHEAD_MAX;
+use protocol::ws::header::HEADER_BYTES_MAX;
+
 /// A target with more than this waiting makes its source unread. In bytes.
 pub const HIGH_MARK: usize = 256 * 1024;
 
@@ -16,8 +19,12 @@ pub const OVERSHOOT: usize = 16 * 1024;
 /// half of it is not read until it reads them; one whose notices fill it is closed 4408: it has not read for long.
 pub const CONTROL_ROOM: usize = 4 * 1024;
 
-/// Payload bytes of one direction of a link between nodes that may be on their way to a socket.
+/// Bytes of one direction of a link between nodes that may be on their way to a socket: of payload, and [`FRAME_COST`] for
+/// each frame or piece.
 pub const CREDIT_BYTES: usize = 256 * 1024;
+
+/// What a frame takes in a queue besides its payload, at most. It is charged, as else frames without payload were free.
+pub const FRAME_COST: usize = OVERHEAD_MAX + HEADER_BYTES_MAX;
 
 /// What frames within that credit take in a queue at most: every byte escaped to six.
 pub const GRANTED_BYTES_MAX: usize = CREDIT_BYTES * 6 + 64 * 1024;

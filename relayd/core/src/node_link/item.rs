@@ -79,11 +79,11 @@ pub enum Item<'a> {
         /// The payload, at most [`PIECE_BYTES_MAX`].
         bytes: &'a [u8],
     },
-    /// The sender's client has taken this many payload bytes.
+    /// The sender's client has taken this much of what came over the link.
     Credit {
         /// The receiver's name for the link.
         handle: u32,
-        /// How many.
+        /// How much, as it was charged.
         bytes: u32,
     },
     /// A later claim took this role; whoever holds it under a lower generation goes.

@@ -11,7 +11,7 @@ use protocol::message::Notice;
 
 use super::Relay;
 use crate::event::{Action, Delivery};
-use crate::limits::CREDIT_BYTES;
+use crate::limits::{CREDIT_BYTES, FRAME_COST};
 use crate::node_link::item::{Item, LinkKey, PIECE_BYTES_MAX};
 use crate::note::{LinkStep, Note};
 use crate::pairs::Wish;
@@ -39,11 +39,11 @@ pub(crate) struct Remote {
     key: LinkKey,
     /// The other node's name for the link, once it stands.
     pub theirs: Option<u32>,
-    /// Payload bytes that may still be sent. Below zero by less than one piece.
+    /// What may still be sent, as [`cost_of`] counts. Below zero by less than one piece costs.
     credit: i64,
     /// A large message was sent: nothing more until all credit is back.
     awaits_all: bool,
-    /// Payload bytes that came and were not credited.
+    /// What came and was not credited.
     owed: u32,
     /// The other end awaits all.
     owes_all: bool,
@@ -68,7 +68,7 @@ impl Relay {
     ) {
         let Some(remote) = self.remotes.get_mut(&handle) else { return };
         let (Some(theirs), node) = (remote.theirs, remote.node) else { return };
-        remote.credit -= bytes.len() as i64;
+        remote.credit -= i64::from(cost_of(bytes));
         remote.awaits_all |= is_last && message_len > LARGE;
         self.tell(node, Item::Frame { handle: theirs, kind, is_last, bytes }, now);
     }
@@ -278,7 +278,7 @@ impl Relay {
         now: Time,
     ) -> Option<Delivery<'a>> {
         let remote = self.remotes.get_mut(&handle).filter(|remote| remote.node == from)?;
-        remote.owed += bytes.len() as u32;
+        remote.owed += cost_of(bytes);
         let (conn, role, theirs) = (remote.conn, remote.role, remote.theirs?);
         if !is_last {
             // A piece waits in this node's memory, which bounds it; the socket is asked for the whole.
@@ -418,6 +418,11 @@ impl Relay {
     pub(super) fn remotes_over(&self, node: NodeId) -> impl Iterator<Item = u32> {
         self.remotes.iter().filter(move |(_, remote)| remote.node == node).map(|(&handle, _)| handle)
     }
+}
+
+/// What a frame, or a piece of one, takes of the credit. Both ends count alike.
+fn cost_of(bytes: &[u8]) -> u32 {
+    (bytes.len() + FRAME_COST) as u32
 }
 
 fn generation_of(key: &LinkKey, role: Role) -> u64 {
