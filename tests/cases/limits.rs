@@ -11,7 +11,8 @@ use relay_tests::on_one_node;
 
 on_one_node!(
     registers_over_the_limit_are_told_when_to_come_back,
-    failed_hellos_stop_further_ones_of_their_address
+    failed_hellos_stop_further_ones_of_their_address,
+    failed_deletes_count_as_failed_hellos
 );
 
 /// Plays a trusted proxy, so that many clients can come from here.
@@ -89,6 +90,27 @@ fn failed_hellos_stop_further_ones_of_their_address(set_up: SetUp) {
     // From elsewhere the same hello is a takeover.
     let mut phone = Peer::join_over(open_from(addr, "192.0.2.2"), &session.hello(Role::Phone));
     phone.expect(&Event::Joined(0));
+    assert_eq!(relay.node().metric("relay_refused_total{why=\"failed_hellos_per_minute\"}"), 3);
+}
+
+fn failed_deletes_count_as_failed_hellos(set_up: SetUp) {
+    let relay = proxied(set_up, "--failed-hellos-per-minute", "2");
+    let addr = relay.addr();
+    let session = Session::register(&relay);
+    let unknown = Session { id: "0".repeat(32), ..session.clone() };
+    let delete = |session: &Session, client: &str| session.delete_with(addr, &[&from(client)]);
+    for _ in 0..2 {
+        delete(&unknown, "192.0.2.1").expect(404);
+    }
+    // Right or wrong makes no difference any more, here and in a hello.
+    for session in [&unknown, &session] {
+        let refused = delete(session, "192.0.2.1").expect(429);
+        assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    }
+    let mut ws = open_from(addr, "192.0.2.1");
+    ws.text(&session.hello(Role::Phone).json());
+    ws.expect_close(4429);
+    delete(&session, "192.0.2.2").expect(204);
     assert_eq!(relay.node().metric("relay_refused_total{why=\"failed_hellos_per_minute\"}"), 3);
 }
 

@@ -25,7 +25,7 @@ pub struct AdmissionLimits {
     pub connections_per_address: u32,
     /// Registers of one address in a minute.
     pub registers_per_minute: u32,
-    /// Hellos of one address that name no live session or not its token, in a minute.
+    /// Hellos and deletes of one address that name no live session or not its token, in a minute.
     pub failed_hellos_per_minute: u32,
     /// Sessions in the embedded store.
     pub sessions_max: usize,
@@ -135,15 +135,28 @@ impl Admission {
 
     /// True if the address of this connection had too many hellos fail.
     pub fn is_hello_refused(&self, slot: u32, now: Time) -> bool {
-        let Some(failed) = &self.failed_hellos else { return false };
-        self.of_slot.get(&slot).is_some_and(|address| failed.wait(*address, now).is_some())
+        self.may_name_session(self.of_slot.get(&slot).copied(), now).is_err()
     }
 
     /// The hello of this connection named no live session, or not its token.
     pub fn note_failed_hello(&mut self, slot: u32, now: Time) {
-        if let (Some(failed), Some(address)) = (&mut self.failed_hellos, self.of_slot.get(&slot)) {
+        self.note_failed(self.of_slot.get(&slot).copied(), now);
+    }
+
+    /// Whether an address may name a session: it may be guessing. `address` is `None` for who is not limited.
+    ///
+    /// # Errors
+    /// It was wrong too often: after how many seconds to try again, at least 1.
+    pub fn may_name_session(&self, address: Option<Address>, now: Time) -> Result<(), u64> {
+        let (Some(failed), Some(address)) = (&self.failed_hellos, address) else { return Ok(()) };
+        failed.wait(address, now).map_or(Ok(()), |wait| Err(whole_secs(wait)))
+    }
+
+    /// What this address named is no live session, or not with its token.
+    pub fn note_failed(&mut self, address: Option<Address>, now: Time) {
+        if let (Some(failed), Some(address)) = (&mut self.failed_hellos, address) {
             // Those that were asked together may be more than the bucket holds: then it owes them.
-            failed.charge(*address, now);
+            failed.charge(address, now);
         }
     }
 }

@@ -85,10 +85,20 @@ impl Reactor {
     /// False: this address registers too often, and was told.
     pub(super) fn may_register(&mut self, conn: Conn, caller: &Caller, reply: Reply) -> bool {
         self.warn_of_proxy(caller);
-        let Err(retry_after_secs) = self.admission.try_register(caller.limited(), self.clock.now()) else {
-            return true;
-        };
-        self.metrics.count_refused(Refused::Register);
+        let asked = self.admission.try_register(caller.limited(), self.clock.now());
+        self.is_let_in(conn, asked, Refused::Register, reply)
+    }
+
+    /// False: this address named too many sessions that are none, and was told.
+    pub(super) fn may_delete(&mut self, conn: Conn, caller: &Caller, reply: Reply) -> bool {
+        self.warn_of_proxy(caller);
+        let asked = self.admission.may_name_session(caller.limited(), self.clock.now());
+        self.is_let_in(conn, asked, Refused::Hello, reply)
+    }
+
+    fn is_let_in(&mut self, conn: Conn, asked: Result<(), u64>, limit: Refused, reply: Reply) -> bool {
+        let Err(retry_after_secs) = asked else { return true };
+        self.metrics.count_refused(limit);
         let answered = reply.too_many(&self.settings.policy, retry_after_secs, &mut self.answer);
         self.queue_answer(conn, answered);
         false

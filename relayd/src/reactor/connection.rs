@@ -12,6 +12,7 @@ use relayd_core::wire::inbound::{Inbound, Kind};
 use relayd_core::wire::outbound::Outbound;
 use relayd_core::wire::pool::Pool;
 
+use crate::admission::Address;
 use crate::http::{Progress, Reply};
 
 /// A connection of any stage.
@@ -83,6 +84,8 @@ pub(super) struct Pending {
     pub reply: Reply,
     /// For a register: what is made.
     pub pairing: Option<Pairing>,
+    /// For a delete: whom to count it for if it names no session.
+    pub limited: Option<Address>,
 }
 
 /// An open WebSocket.

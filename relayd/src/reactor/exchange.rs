@@ -61,7 +61,7 @@ impl Reactor {
 
     /// The store answered a register.
     pub(super) fn on_registered(&mut self, conn: Conn, outcome: Registered) {
-        let Some(Pending { reply, pairing: Some(pairing) }) = self.take_pending(conn) else { return };
+        let Some(Pending { reply, pairing: Some(pairing), .. }) = self.take_pending(conn) else { return };
         let ttl_secs = self.settings.limits.session_idle.as_secs();
         self.answer.clear();
         let answered = reply.registered(&self.settings.policy, outcome, &pairing, ttl_secs, &mut self.answer);
@@ -77,7 +77,10 @@ impl Reactor {
 
     /// The store answered a delete.
     pub(super) fn on_deleted(&mut self, conn: Conn, outcome: &Deleted) {
-        let Some(Pending { reply, .. }) = self.take_pending(conn) else { return };
+        let Some(Pending { reply, limited, .. }) = self.take_pending(conn) else { return };
+        if matches!(outcome, Deleted::Missing | Deleted::Before { .. }) {
+            self.admission.note_failed(limited, self.clock.now());
+        }
         self.answer.clear();
         let answered = reply.deleted(&self.settings.policy, outcome, &mut self.answer);
         self.metrics.deletes += u64::from(matches!(outcome, Deleted::Gone { .. }));
@@ -206,9 +209,11 @@ impl Reactor {
                 }
             }
             Call::Delete { session, token } => {
-                self.set_pending(conn, Pending { reply, pairing: None });
-                let token = token.map(|token| token.digest());
-                self.handle(Input::Delete { ticket: conn, session, token });
+                if self.may_delete(conn, caller, reply) {
+                    self.set_pending(conn, Pending { reply, pairing: None, limited: caller.limited() });
+                    let token = token.map(|token| token.digest());
+                    self.handle(Input::Delete { ticket: conn, session, token });
+                }
             }
         }
     }
@@ -224,7 +229,7 @@ impl Reactor {
             }
         };
         let pairing = Pairing { ws: self.settings.ws_url.clone(), session, token };
-        self.set_pending(conn, Pending { reply, pairing: Some(pairing) });
+        self.set_pending(conn, Pending { reply, pairing: Some(pairing), limited: None });
         let (token, again) = (token.digest(), again.is_some());
         self.handle(Input::Register { ticket: conn, session, token, again });
     }
