@@ -153,6 +153,11 @@ impl Peer {
         (self.heard, self.pings) = (now, 0);
     }
 
+    /// It did something that keeps its session. Gives how long ago it last did.
+    pub fn note_active(&mut self, now: Time) -> Duration {
+        now.since(std::mem::replace(&mut self.active, now))
+    }
+
     /// Its socket took `taken` bytes and `left` still wait. True if its timer must be looked at: bytes began to wait.
     pub fn note_written(&mut self, taken: usize, left: usize, now: Time) -> bool {
         let Some(left) = NonZeroU32::new(saturate(left)) else {

@@ -21,6 +21,7 @@ use self::revival::Revival;
 pub use self::revival::STOPPED_AFTER;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use protocol::close::CloseCode;
 use protocol::ids::{NodeId, SessionId};
@@ -41,6 +42,8 @@ use crate::time::Time;
 pub struct Relay {
     node: NodeId,
     limits: Limits,
+    /// [`Limits::touch_every`], looked at with each message.
+    touch_every: Duration,
     /// By [`Conn::slot`].
     peers: Vec<Option<Peer>>,
     pairs: Pairs,
@@ -94,6 +97,7 @@ impl Relay {
         Relay {
             node,
             limits,
+            touch_every: limits.touch_every(),
             peers: Vec::new(),
             pairs: Pairs::default(),
             claiming: BTreeSet::new(),

@@ -11,13 +11,16 @@ use crate::store::Conn;
 use crate::time::Time;
 
 impl Relay {
-    /// Where a message of `conn` goes. It counts as activity of its session. The first message of an absence leaves an
-    /// action to poll.
+    /// Where a message of `conn` goes. It counts as activity of its session. The first message of an absence, or after a
+    /// silence, leaves an action to poll.
     pub fn route(&mut self, conn: Conn, now: Time) -> Verdict {
+        let touch_every = self.touch_every;
         let Some(peer) = self.peer_mut(conn) else { return Verdict::Closing };
         match peer.state {
             State::Linked { to, .. } => {
-                peer.active = now;
+                if peer.note_active(now) >= touch_every {
+                    self.touch_at_once(conn, now);
+                }
                 match to {
                     Target::Here { slot, name } => Verdict::Peer(Conn { slot, name }),
                     Target::There(handle) => Verdict::Remote(handle),
@@ -25,7 +28,7 @@ impl Relay {
             }
             State::ExpectHello { .. } => Verdict::Core,
             State::Waiting { .. } => {
-                peer.active = now;
+                self.note_heartbeat(conn, now);
                 self.on_dropped(conn);
                 Verdict::Absent
             }
@@ -50,10 +53,11 @@ impl Relay {
         }
     }
 
-    /// `conn` sent a heartbeat: activity of its session.
+    /// `conn` sent a heartbeat: activity of its session. The first after a silence leaves an action to poll.
     pub fn note_heartbeat(&mut self, conn: Conn, now: Time) {
-        if let Some(peer) = self.peer_mut(conn) {
-            peer.active = now;
+        let touch_every = self.touch_every;
+        if self.peer_mut(conn).is_some_and(|peer| peer.note_active(now) >= touch_every) {
+            self.touch_at_once(conn, now);
         }
     }
 
@@ -98,5 +102,49 @@ impl Relay {
         if peer.missed == 1 {
             self.send(conn, Notice::PeerAbsent);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use protocol::ids::{NodeId, Role, SessionId, Token};
+    use protocol::message::Hello;
+
+    use super::*;
+    use crate::event::Input;
+    use crate::limits::Limits;
+    use crate::store::{Answer, Claimed, Request};
+
+    const PHONE: Conn = Conn { slot: 0, name: 1 };
+
+    fn touches(relay: &mut Relay) -> usize {
+        let mut actions = std::iter::from_fn(|| relay.poll_action());
+        actions.by_ref().filter(|action| matches!(action, Action::Submit(Request::Touch { .. }))).count()
+    }
+
+    #[test]
+    fn the_first_word_after_a_silence_is_told_to_the_store_at_once() {
+        let (session, token) = (SessionId::from_bytes([1; 16]), Token::from_bytes([2; 16]));
+        let started = Time::from_ms(1 << 40);
+        let limits = Limits::default();
+        let mut relay = Relay::new(NodeId::from_bytes([3; 16]), true, limits, started);
+        relay.handle(Input::Opened { conn: PHONE }, started);
+        let hello = Hello::to_json(session, &token, Role::Phone, None);
+        let first = Input::First { conn: PHONE, payload: hello.as_bytes(), is_text: true, is_refused: false };
+        relay.handle(first, started);
+        let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer: None };
+        let answer = Answer::Claimed { conn: PHONE, session, role: Role::Phone, outcome };
+        relay.handle(Input::Answered(answer), started);
+        touches(&mut relay);
+        let silence = limits.touch_every();
+        let mut told = |after: Duration| {
+            relay.note_heartbeat(PHONE, started + after);
+            touches(&mut relay)
+        };
+        assert_eq!(told(silence - Duration::from_millis(1)), 0, "the claim has told it");
+        assert_eq!(told(silence * 3), 1);
+        assert_eq!(told(silence * 3 + Duration::from_millis(1)), 0);
     }
 }

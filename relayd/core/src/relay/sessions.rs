@@ -55,6 +55,19 @@ impl Relay {
         }
     }
 
+    /// `conn` broke a silence. That may be all that keeps its session from its end, so the store hears of it at once, unless it
+    /// has just heard of activity at the other end.
+    #[cold]
+    pub(super) fn touch_at_once(&mut self, conn: Conn, now: Time) {
+        let Some((session, _)) = self.held_by(conn) else { return };
+        let touch_every = self.touch_every;
+        let Some(pair) = self.pairs.of_mut(session).filter(|pair| now.since(pair.told) >= touch_every) else {
+            return;
+        };
+        pair.told = now;
+        self.push(Action::Submit(Request::Touch { session, idle_ms: 0 }));
+    }
+
     /// The trailing activity of an interval is told to the store at the interval's end.
     fn on_touch_due(&mut self, session: SessionId, now: Time) {
         let Some(active) = self.last_active(session) else { return };
