@@ -59,8 +59,11 @@ pub const CLAIM_WITHIN: Duration = Duration::from_secs(15);
 /// From a Close frame queued to the socket gone.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Between two comparisons of all holds with the store.
+/// Between two comparisons of one hold with the store.
 pub const CHECK_EVERY: Duration = Duration::from_secs(30);
+
+/// In so many parts all holds are compared within that time, so that no turn has to do with all of them.
+pub const CHECK_PARTS: u32 = 30;
 
 /// How long after a store's return every node has written again what it may have lost: longer than the wait between two
 /// dials, and a round of checks.

@@ -3,6 +3,7 @@
 //! Contains no decision: the relay reads and writes it. A session is here exactly while one of its roles is.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use protocol::ids::{Role, SessionId, TokenDigest};
 use protocol::message::InstanceClaim;
@@ -123,6 +124,13 @@ impl Pairs {
 
     pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Pair)> {
         self.places.iter().map(|(&session, &place)| (session, &self.pairs[place as usize]))
+    }
+
+    /// Those that come behind `last` in the order of their ids; all where it is `None`.
+    pub fn iter_behind(&self, last: Option<SessionId>) -> impl Iterator<Item = (SessionId, &Pair)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let places = self.places.range((from, Bound::Unbounded));
+        places.map(|(&session, &place)| (session, &self.pairs[place as usize]))
     }
 
     /// Drops the wishes that `keep` does not want.

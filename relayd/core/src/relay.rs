@@ -30,7 +30,7 @@ use protocol::ws::control::PeerClose;
 
 use crate::deadlines::Deadlines;
 use crate::event::{Action, Goodbye, Input};
-use crate::limits::{CHECK_EVERY, CLOSE_WITHIN, HELLO_WITHIN, Limits, RETRY_AFTER};
+use crate::limits::{CHECK_EVERY, CHECK_PARTS, CLOSE_WITHIN, HELLO_WITHIN, Limits, RETRY_AFTER};
 use crate::node_link::NodeLink;
 use crate::pairs::Pairs;
 use crate::peer::{Finding, Peer, State};
@@ -61,6 +61,8 @@ pub struct Relay {
     revival: Option<Revival>,
     /// The store could be asked before.
     had_store: bool,
+    /// The last session whose holds were compared with the store; `None`: from the first on.
+    checked_to: Option<SessionId>,
     /// When every node has had the time to write again what a store lost.
     settled_at: Time,
     /// Each peer's one timer, by slot: due at [`Peer::due`], and taken back when the peer goes.
@@ -80,7 +82,7 @@ const DUE_AT_ONCE: usize = 256;
 enum Timer {
     /// A session's idle time may be over, or its activity worth telling the store.
     Session(SessionId),
-    /// All holds are compared with the store.
+    /// Some of the holds are compared with the store. Where it is this process's own there is nothing to compare.
     Check,
     /// The probe, the keepalives, and who is silent.
     Bus,
@@ -90,8 +92,8 @@ impl Relay {
     /// A relay without connections, on node `node`. `is_alone`: no other node can be reached.
     pub fn new(node: NodeId, is_alone: bool, limits: Limits, now: Time) -> Self {
         let mut deadlines = Deadlines::new();
-        deadlines.arm(Timer::Check, now + CHECK_EVERY);
         if !is_alone {
+            deadlines.arm(Timer::Check, now + CHECK_EVERY / CHECK_PARTS);
             deadlines.arm(Timer::Bus, now);
         }
         Relay {
@@ -108,6 +110,7 @@ impl Relay {
             next_handle: 0,
             revival: None,
             had_store: false,
+            checked_to: None,
             settled_at: now,
             conn_deadlines: Deadlines::new(),
             deadlines,
@@ -264,8 +267,8 @@ impl Relay {
                 Timer::Session(session) => self.on_session_due(session, now),
                 Timer::Bus => self.on_bus_tick(now),
                 Timer::Check => {
-                    self.deadlines.arm(Timer::Check, now + CHECK_EVERY);
-                    self.check_all(now);
+                    self.deadlines.arm(Timer::Check, now + CHECK_EVERY / CHECK_PARTS);
+                    self.check_some(now);
                 }
             }
         }

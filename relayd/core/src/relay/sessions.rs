@@ -7,7 +7,7 @@ use protocol::message::{KillReason, Notice};
 use super::ends::age_ms;
 use super::{Relay, Timer};
 use crate::event::{Action, Goodbye};
-use crate::limits::RETRY_AFTER;
+use crate::limits::{CHECK_PARTS, RETRY_AFTER};
 use crate::node_link::item::Item;
 use crate::pairs::Pair;
 use crate::store::{Checked, Conn, Deleted, Expired, Holder, Request, Ticket};
@@ -116,15 +116,32 @@ impl Relay {
 
     /// Every hold of this node is compared with the store. Gives how many there are.
     pub(super) fn check_all(&mut self, now: Time) -> usize {
-        let mut requests = Vec::new();
-        for (session, pair) in self.pairs.iter() {
-            let active = self.active_of(pair);
-            for (role, _) in pair.ends() {
-                requests.extend(pair.hold(session, role, active, now).map(|hold| Request::Check { hold }));
-            }
+        self.checked_to = None;
+        self.check_next(self.pairs.len(), now)
+    }
+
+    /// A part of the holds is compared with the store: in [`CHECK_EVERY`] each gets its turn.
+    pub(super) fn check_some(&mut self, now: Time) {
+        if self.is_catching_up() {
+            // All are compared already, and their answers counted.
+            return;
         }
-        let count = requests.len();
-        self.actions.extend(requests.into_iter().map(Action::Submit));
+        self.check_next(self.pairs.len().div_ceil(CHECK_PARTS as usize), now);
+    }
+
+    /// The holds of the next so many sessions are compared with the store. Gives how many holds there are.
+    fn check_next(&mut self, sessions: usize, now: Time) -> usize {
+        let (mut holds, mut left) = (Vec::new(), sessions);
+        for (session, pair) in self.pairs.iter_behind(self.checked_to).take(sessions) {
+            let active = self.active_of(pair);
+            holds.extend(pair.ends().filter_map(|(role, _)| pair.hold(session, role, active, now)));
+            (self.checked_to, left) = (Some(session), left - 1);
+        }
+        if left > 0 {
+            self.checked_to = None;
+        }
+        let count = holds.len();
+        self.actions.extend(holds.into_iter().map(|hold| Action::Submit(Request::Check { hold })));
         count
     }
 
