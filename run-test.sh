@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 usage() {
     cat <<'EOF'
 usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
-                     [--conformance] [--noise [MEGABYTES]] [--miri] [--help]
+                     [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri] [--help]
 
 Runs every check of the project on this machine and ends with `N passed, N failed`; the exit code is 0 if nothing
 failed. A failing stage does not keep the others from running.
@@ -25,6 +25,9 @@ failed. A failing stage does not keep the others from running.
   --noise [MEGABYTES]
             a flood of noise alone, so much of it (1000): random bytes and damaged streams at one server's port, half of the
             connections after a valid hello (RELAY_NOISE_SEED=X throws the noise of seed X)
+  --fuzz [SECONDS]
+            every fuzz target alone, for so long each (60), led by what of the code an input reaches: needs
+            `rustup toolchain install nightly` and `cargo install cargo-fuzz`. What breaks one is left in fuzz/artifacts
   --miri    the tests of the wire, of the core's parsers and of the tunnel's, alone, under Miri: needs
             `rustup toolchain install nightly --component miri,rust-src`; takes some ten minutes
   --help    this
@@ -41,6 +44,7 @@ soak=""
 tunnel=""
 conformance=false
 noise=""
+fuzz=""
 miri=false
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -69,6 +73,13 @@ while [ $# -gt 0 ]; do
             noise=1000
             if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
                 noise="$2"
+                shift
+            fi
+            ;;
+        --fuzz)
+            fuzz=60
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                fuzz="$2"
                 shift
             fi
             ;;
@@ -224,6 +235,21 @@ under_miri() {
         fuzz::tests::bytes tunnel::wire tunnel::record
 }
 
+# fuzz_each SECONDS: every target, one after the other, from the stored corpus and what earlier runs found on the way.
+fuzz_each() {
+    local target
+    if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
+        skip "fuzz targets" "they need the nightly toolchain and cargo-fuzz"
+        return 0
+    fi
+    stage "fuzz targets" cargo +nightly fuzz build
+    for target in $(cargo +nightly fuzz list); do
+        mkdir -p "fuzz/found/$target"
+        stage "fuzz $target" cargo +nightly fuzz run "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- \
+            -max_total_time="$1" -timeout=30 -print_final_stats=1
+    done
+}
+
 # The dependencies against deny.toml: the tree itself without a network, the advisories with their database.
 check_dependencies() {
     if ! cargo deny --version >/dev/null 2>&1; then
@@ -291,6 +317,10 @@ fi
 if [ -n "$noise" ]; then
     stage "build" cargo build --locked -p relayd -p relay-tests --bins
     stage "noise" env RELAYD_BIN="$target/debug/relayd" "$target/debug/noise" "$noise" ${RELAY_NOISE_SEED:+"$RELAY_NOISE_SEED"}
+    finish
+fi
+if [ -n "$fuzz" ]; then
+    fuzz_each "$fuzz"
     finish
 fi
 if $miri; then
