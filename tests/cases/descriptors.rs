@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::http::{Http, request};
-use relay_tests::harness::redis::{Keep, Redis};
 use relay_tests::harness::json::Object;
+use relay_tests::harness::redis::{Keep, Redis};
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Upgrade};
 use relay_tests::harness::{Bystander, Hello, Options, Pair, Peer, Relay, Relayd, Role, Session};
