@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use common::front::{Call, front};
 use common::{Creds, GUARD, Node, Server, fresh_prefix};
-use protocol::ids::NodeId;
+use protocol::ids::{NodeId, Role};
 use relayd::backend::{BusCounts, PACKET_BYTES_MAX, Status};
-use relayd_core::store::Registered;
+use relayd_core::store::{Claimed, Registered};
 
 const IDLE_SECS: u64 = 3600;
 
@@ -347,14 +347,20 @@ fn nothing_is_claimed_before_a_subscription_was_confirmed() {
     let rights = ["SETUSER", "half", "on", ">secret", "~*", "+@all", "resetchannels"];
     redis::cmd("ACL").arg(&rights).exec(&mut admin).unwrap();
     let url = server.url().replace("redis://", "redis://half:secret@");
-    let mut node = Node::dial(&url, &fresh_prefix(), IDLE_SECS);
+    let prefix = fresh_prefix();
+    let mut node = Node::dial(&url, &prefix, IDLE_SECS);
     node.until_away_for("NOPERM");
     assert!(!node.backend().bus_is_up());
     assert_eq!(node.register(&Creds::random(), false), Registered::Away);
+    // What it may well say to Redis it does not: another node could answer before this one hears.
+    let creds = Creds::random();
+    Node::connect(&server.url(), &prefix, IDLE_SECS).register(&creds, false);
+    assert_eq!(node.claim(&creds, Role::Phone).1, Claimed::Away);
     redis::cmd("ACL").arg(&["SETUSER", "half", "allchannels"]).exec(&mut admin).unwrap();
     node.until_available();
     assert_eq!(node.backend().restored(), 1);
     assert_eq!(node.register(&Creds::random(), false), Registered::Made);
+    assert!(matches!(node.claim(&creds, Role::Phone).1, Claimed::Granted { replaced: None, .. }));
     assert_eq!(node.backend().status(), &Status::Available);
 }
 
