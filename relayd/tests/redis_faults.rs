@@ -17,8 +17,8 @@ use relayd_core::store::{Answer, Checked, Claimed, Conn, Expired, Hold, Holder, 
 
 const IDLE_SECS: u64 = 3600;
 
-/// How long a hang may go unnoticed: a second until a PING, four until it is missed, and room for a loaded machine.
-const NOTICED_WITHIN: Duration = Duration::from_secs(8);
+/// A hang guard of ten times what a hang may go unnoticed: a second until a PING, and four until it is missed.
+const NOTICED_WITHIN: Duration = Duration::from_secs(50);
 
 fn release(hold: &Hold) -> Request {
     Request::Release { session: hold.session, role: hold.role, generation: hold.generation }
