@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::http::{Http, request};
 use relay_tests::harness::json::Object;
-use relay_tests::harness::redis::{Keep, Redis};
+use relay_tests::harness::redis::{Keep, Redis, connect};
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Upgrade};
 use relay_tests::harness::{Bystander, Hello, Options, Pair, Peer, Relay, Relayd, Role, Session};
@@ -114,9 +114,12 @@ fn a_redis_is_dialed_again_as_soon_as_there_is_a_descriptor() {
     inside.response().expect(200);
     let process = relay.node().process();
     process.limit_descriptors(process.descriptors());
-    // Who waits takes whatever the connections to Redis leave.
     let mut waiting: Vec<Http> = (0..40).map(|_| asked(&relay)).collect();
+    let connections = connections(&redis);
     redis.kill();
+    // Those who wait take what the connections to Redis leave, and stay.
+    let mut served: Vec<Http> = waiting.drain(..connections).collect();
+    served.iter_mut().for_each(|http| drop(http.response().expect(200)));
     redis.restart();
     let mut until_ready = |status: u16, why: &str| {
         read_until(&format!("/ready to say {status} {why}"), || {
@@ -133,6 +136,13 @@ fn a_redis_is_dialed_again_as_soon_as_there_is_a_descriptor() {
     waiting.iter_mut().for_each(|http| drop(http.response().expect(200)));
     bystander.done();
     expect_a_line_a_second(&relay);
+}
+
+/// How many a Redis has, but for the one that asks.
+fn connections(redis: &Redis) -> usize {
+    let list: String =
+        ::redis::cmd("CLIENT").arg("LIST").query(&mut connect(&redis.url())).expect("a Redis that answers");
+    list.lines().count() - 1
 }
 
 /// A connection that has asked for something.
