@@ -5,19 +5,20 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::front::front;
+use common::front::{Call, front};
 use common::{Creds, GUARD, Node, Server, fresh_prefix};
 use protocol::ids::Role;
+use relayd::backend::Status;
 use relayd_core::store::{Answer, Checked, Claimed, Conn, Expired, Hold, Holder, Registered, Request};
 
 const IDLE_SECS: u64 = 3600;
 
-/// How long a hang may go unnoticed: a second until a PING, four until it is missed, and room for a loaded machine.
-const NOTICED_WITHIN: Duration = Duration::from_secs(8);
+/// A hang guard of ten times what a hang may go unnoticed: a second until a PING, and four until it is missed.
+const NOTICED_WITHIN: Duration = Duration::from_secs(50);
 
 fn release(hold: &Hold) -> Request {
     Request::Release { session: hold.session, role: hold.role, generation: hold.generation }
@@ -336,12 +337,10 @@ fn whatever_a_server_says_instead_it_is_away_and_not_dialed_in_a_loop() {
     }
 }
 
-/// A front that cuts the node's first connection for commands after some bytes of what Redis says, and lets no second
-/// one through.
+/// A front that cuts the node's first connection for commands after some bytes of what Redis says, and none after it.
 fn cut_after(server: &Server, bytes: u64) -> String {
     let is_cut = AtomicBool::new(false);
-    front(server, move |call| match call.asks("PING") {
-        true if is_cut.swap(true, Ordering::SeqCst) => Ok(()),
+    front(server, move |call| match call.asks("PING") && !is_cut.swap(true, Ordering::SeqCst) {
         true => call.pass(bytes),
         false => call.pass(u64::MAX),
     })
@@ -350,23 +349,128 @@ fn cut_after(server: &Server, bytes: u64) -> String {
 #[test]
 fn replies_cut_at_any_byte_are_an_outage_and_no_more() {
     let server = Server::start(&[]);
-    let prefix = fresh_prefix();
-    let creds = Creds::random();
-    Node::connect(&server.url(), &prefix, IDLE_SECS).register(&creds, false);
-    let setup = b"+PONG\r\n:0\r\n".len() + 7 * b"$40\r\n\r\n".len() + 7 * 40;
-    for bytes in setup..setup + 120 {
-        let mut node = Node::dial(&cut_after(&server, bytes as u64), &prefix, IDLE_SECS);
-        node.until_available();
-        let conn: Conn = node.conn();
-        let Creds { session, token } = creds;
-        let claim = Request::Claim { conn, session, token, role: Role::Phone, instance: None };
-        let mut outcomes = Vec::new();
-        while node.backend().status() == &relayd::backend::Status::Available {
-            match node.ask(claim) {
-                Answer::Claimed { outcome, .. } => outcomes.push(outcome),
-                other => panic!("{other:?}"),
-            }
+    let next = AtomicU64::new(0);
+    // Each outage is mostly a wait.
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let prefix = fresh_prefix();
+                let mut other = Node::connect(&server.url(), &prefix, IDLE_SECS);
+                loop {
+                    let bytes = next.fetch_add(1, Ordering::SeqCst);
+                    if bytes >= SETUP_BYTES + 120 {
+                        return;
+                    }
+                    let creds = Creds::random();
+                    other.register(&creds, false);
+                    overcome_cut_after(&server, &prefix, &creds, bytes);
+                }
+            });
         }
-        assert_eq!(outcomes.last(), Some(&Claimed::Away), "cut after {bytes}");
+    });
+}
+
+/// What Redis says until a connection for commands is of use: to PING, to the probe, and to each script.
+const SETUP_BYTES: u64 = (b"+PONG\r\n:0\r\n".len() + 7 * b"$40\r\n\r\n".len() + 7 * 40) as u64;
+
+fn overcome_cut_after(server: &Server, prefix: &str, creds: &Creds, bytes: u64) {
+    let mut node = Node::dial(&cut_after(server, bytes), prefix, IDLE_SECS);
+    node.until_available();
+    if bytes < SETUP_BYTES {
+        // The one that was cut was never of use: this is the second already.
+        assert_eq!(node.backend().restored(), 1, "cut after {bytes}");
+    } else {
+        claim_until_away(&mut node, creds, bytes);
+        node.until_available();
+    }
+    match node.claim(creds, Role::Workstation).1 {
+        Claimed::Granted { replaced, .. } => assert_eq!(replaced, None, "cut after {bytes}"),
+        other => panic!("{other:?} after the cut after {bytes}"),
+    }
+}
+
+fn claim_until_away(node: &mut Node, creds: &Creds, bytes: u64) {
+    let conn: Conn = node.conn();
+    let Creds { session, token } = *creds;
+    let claim = Request::Claim { conn, session, token, role: Role::Phone, instance: None };
+    let mut outcomes = Vec::new();
+    while node.backend().status() == &Status::Available {
+        match node.ask(claim) {
+            Answer::Claimed { outcome, .. } => outcomes.push(outcome),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(outcomes.last(), Some(&Claimed::Away), "cut after {bytes}");
+}
+
+/// A front that gives each command this answer, on connections that stay open, while `is_refusing`; and counts them.
+fn refusing(server: &Server, line: &'static str, is_refusing: &Arc<AtomicBool>) -> (String, Arc<AtomicU32>) {
+    let dialed = Arc::new(AtomicU32::new(0));
+    let (count, is_refusing) = (dialed.clone(), is_refusing.clone());
+    let url = front(server, move |call| {
+        count.fetch_add(1, Ordering::SeqCst);
+        pass_or_refuse(call, line, &is_refusing)
+    });
+    (url, dialed)
+}
+
+fn pass_or_refuse(call: Call, line: &str, is_refusing: &AtomicBool) -> std::io::Result<()> {
+    let Call { mut asked, mut near, mut far } = call;
+    let (mut said, mut to_near) = (far.try_clone()?, near.try_clone()?);
+    thread::spawn(move || std::io::copy(&mut said, &mut to_near));
+    let mut more = vec![0; 64 << 10];
+    while !asked.is_empty() {
+        if is_refusing.load(Ordering::SeqCst) {
+            near.write_all(line.repeat(commands(&asked)).as_bytes())?;
+        } else {
+            far.write_all(&asked)?;
+        }
+        let count = near.read(&mut more)?;
+        asked = more[..count].to_vec();
+    }
+    Ok(())
+}
+
+/// How many commands begin in these bytes.
+fn commands(bytes: &[u8]) -> usize {
+    usize::from(bytes.starts_with(b"*")) + bytes.windows(3).filter(|three| *three == b"\r\n*").count()
+}
+
+#[test]
+fn an_error_that_is_all_that_is_said_any_more_is_an_outage_and_no_more() {
+    let server = Server::start(&[]);
+    let is_refusing = Arc::new(AtomicBool::new(false));
+    let errors = [
+        "-LOADING Redis is loading the dataset in memory\r\n",
+        "-READONLY You can't write against a read only replica.\r\n",
+        "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+        "-NOAUTH Authentication required.\r\n",
+        "-ERR max number of clients reached\r\n",
+        "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+    ];
+    let mut nodes = errors.map(|line| {
+        let (url, dialed) = refusing(&server, line, &is_refusing);
+        (Node::connect(&url, &fresh_prefix(), IDLE_SECS), dialed, line)
+    });
+    is_refusing.store(true, Ordering::SeqCst);
+    let since = Instant::now();
+    for (node, dialed, line) in &mut nodes {
+        let (word, _) = line[1..].split_once(' ').unwrap();
+        let reason = node.until_away_for(word);
+        let dialed_before = dialed.load(Ordering::SeqCst);
+        while dialed.load(Ordering::SeqCst) < dialed_before + 4 {
+            assert!(since.elapsed() < GUARD, "it gave up: {reason}");
+            thread::yield_now();
+        }
+    }
+    for (_, dialed, line) in &nodes {
+        // Of each of the three connections at most one each 25 ms, the shortest wait, and fewer as it goes on.
+        let most = 3 * (3 + since.elapsed().as_millis() / 25);
+        assert!(u128::from(dialed.load(Ordering::SeqCst)) <= most, "{line}");
+    }
+    is_refusing.store(false, Ordering::SeqCst);
+    for (node, _, _) in &mut nodes {
+        node.until_available();
+        assert_eq!(node.register(&Creds::random(), false), Registered::Made);
     }
 }

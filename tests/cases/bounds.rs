@@ -12,6 +12,7 @@ use relay_tests::stuck_readers::stuck;
 
 on_each_setup!(
     pings_whose_pongs_are_never_read_are_bounded,
+    pings_whose_pongs_are_read_are_answered_one_by_one,
     many_stuck_readers_stay_within_the_memory_bound,
     room_that_was_taken_is_given_back,
 );
@@ -36,6 +37,7 @@ fn pings_whose_pongs_are_never_read_are_bounded(set_up: SetUp) {
         flood.extend(FrameSpec::new(Opcode::Ping, [&number.to_be_bytes()[..], &[0; 100]].concat()).encode());
     }
     let sent = peer.ws().wire().send_until_blocked(&flood, PATIENCE);
+    assert!(sent < flood.len(), "all was taken though no pong is read");
     let grown = relay.node().process().resident_kib().saturating_sub(before);
     assert!(grown < 4 * 1024, "{grown} KiB for pongs that nobody reads");
     let mut sender = peer.ws().wire().sender();
@@ -51,6 +53,19 @@ fn pings_whose_pongs_are_never_read_are_bounded(set_up: SetUp) {
         }
     });
     bystander.done();
+}
+
+/// Pongs are put together only where there is no room for each.
+fn pings_whose_pongs_are_read_are_answered_one_by_one(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    let mut peer = Peer::join(&relay, &session, Role::Phone);
+    for start in (0..20_000u32).step_by(100) {
+        let numbers = start..start + 100;
+        let ping = |number: u32| FrameSpec::new(Opcode::Ping, number.to_be_bytes()).encode();
+        peer.ws().wire().send(&numbers.clone().flat_map(ping).collect::<Vec<u8>>());
+        numbers.for_each(|number| peer.expect(&Event::Pong(number.to_be_bytes().to_vec())));
+    }
 }
 
 fn many_stuck_readers_stay_within_the_memory_bound(set_up: SetUp) {

@@ -13,7 +13,8 @@ fn a_claimed_length_takes_no_memory(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let mut pairs: Vec<Pair> = (0..PAIRS).map(|_| Pair::link(&relay)).collect();
-    let before = relay.node().process().resident_kib();
+    let process = relay.node().process();
+    let (before, reserved_before) = (process.resident_kib(), process.reserved_kib());
     let heartbeat = FrameSpec::text(r#"{"type":"hb"}"#).encode();
     let claim = FrameSpec::new(Opcode::Binary, "x").length64(LARGEST).encode();
     let too_much = FrameSpec::new(Opcode::Binary, "x").length64(LARGEST + 1).encode();
@@ -24,8 +25,15 @@ fn a_claimed_length_takes_no_memory(set_up: SetUp) {
         pair.phone.ws().wire().send(&too_much);
         pair.phone.expect_closed(1009);
     }
-    let grown = relay.node().process().resident_kib().saturating_sub(before);
-    eprintln!("{PAIRS} claims of {LARGEST} bytes: {grown} KiB");
+    let grown = process.resident_kib().saturating_sub(before);
+    // Memory that is asked for and not touched is not resident.
+    let reserved = process.reserved_kib().saturating_sub(reserved_before);
+    let buffered = relay.node().metric("relay_buffer_bytes");
+    eprintln!(
+        "{PAIRS} claims of {LARGEST} bytes: {grown} KiB, {reserved} KiB reserved, {buffered} bytes buffered"
+    );
     assert!(grown < 4 * 1024, "{grown} KiB for {PAIRS} bytes");
+    assert!(reserved < 4 * 1024, "{reserved} KiB reserved for {PAIRS} bytes");
+    assert!(buffered < 1 << 20, "{buffered} bytes buffered for {PAIRS} that came");
     bystander.done();
 }

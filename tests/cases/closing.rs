@@ -2,7 +2,7 @@
 
 use relay_tests::harness::wire::End;
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Ws};
-use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::harness::{Bystander, Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
@@ -59,6 +59,7 @@ fn a_close_before_the_hello_is_echoed(set_up: SetUp) {
 
 fn a_half_closed_connection_ends_after_what_it_sent(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
     for number in 0..100 {
         workstation.text(&format!("{number}"));
@@ -71,10 +72,12 @@ fn a_half_closed_connection_ends_after_what_it_sent(set_up: SetUp) {
     // Without a Close of its own there may be one or none to read; the connection ends either way.
     let end = workstation.ws().wire().read_to_end("the end of a half-closed connection");
     assert_eq!(end, End::Eof);
+    bystander.done();
 }
 
 fn the_peer_is_told_though_the_closer_keeps_its_connection(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
     let mut phone = Peer::join(&relay, &session, Role::Phone);
     let mut kept = Vec::new();
@@ -92,4 +95,5 @@ fn the_peer_is_told_though_the_closer_keeps_its_connection(set_up: SetUp) {
         assert!(matches!(echo, Event::Closed(1000 | 1005)), "{echo:?}");
         assert_eq!(closed.ws().wire().read_to_end("the server's end"), End::Eof);
     }
+    bystander.done();
 }

@@ -17,22 +17,27 @@ on_each_setup!(
 fn both_are_told_and_closed(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
-    let mut pair = Pair::link(&relay);
-    pair.workstation.text("before");
-    pair.phone.expect_text("before");
-    let response = pair.session.delete(relay.addr()).expect(204);
-    assert!(response.body.is_empty());
-    for peer in [&mut pair.workstation, &mut pair.phone] {
-        // The peer's end may be told as well, before the session's.
-        let events = peer.until_closed(4410);
-        let killed = Event::Killed("deleted".to_owned());
-        assert!(events == [killed.clone()] || events == [Event::Left, killed], "{events:?}");
-    }
-    pair.session.delete(relay.addr()).expect(404);
-    for role in Role::BOTH {
-        let mut ws = Ws::connect(relay.next_addr(&pair.session, role));
-        ws.text(&pair.session.hello(role).json());
-        ws.expect_close(4401);
+    // Wherever it is asked: at the node of either end, or at one that has neither.
+    for node in relay.nodes() {
+        let mut pair = Pair::link(&relay);
+        pair.workstation.text("before");
+        pair.phone.expect_text("before");
+        let response = pair.session.delete(node.addr()).expect(204);
+        assert!(response.body.is_empty());
+        for peer in [&mut pair.workstation, &mut pair.phone] {
+            // The peer's end may be told as well, before the session's.
+            let events = peer.until_closed(4410);
+            let killed = Event::Killed("deleted".to_owned());
+            assert!(events == [killed.clone()] || events == [Event::Left, killed], "{events:?}");
+        }
+        for node in relay.nodes() {
+            pair.session.delete(node.addr()).expect(404);
+        }
+        for role in Role::BOTH {
+            let mut ws = Ws::connect(relay.next_addr(&pair.session, role));
+            ws.text(&pair.session.hello(role).json());
+            ws.expect_close(4401);
+        }
     }
     bystander.done();
 }
@@ -98,9 +103,11 @@ fn the_token_can_be_made_compulsory(set_up: SetUp) {
 
 fn a_delete_that_races_a_hello_leaves_nobody_inside(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     for _ in 0..50 {
         let session = Session::register(&relay);
-        let mut ws = Ws::connect(relay.addr());
+        // Where there are several, the two are asked at different nodes.
+        let mut ws = Ws::connect(relay.next_addr(&session, Role::Phone));
         let mut http = Http::connect(relay.addr());
         ws.text(&session.hello(Role::Phone).json());
         http.send(request("DELETE", &format!("/api/session/{}", session.id), &[], ""));
@@ -115,4 +122,5 @@ fn a_delete_that_races_a_hello_leaves_nobody_inside(set_up: SetUp) {
         };
         assert!(matches!(code, 4401 | 4410), "{code}");
     }
+    bystander.done();
 }

@@ -2,12 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use relay_tests::harness::guard::read_until;
+use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::http::{Http, request};
-use relay_tests::harness::redis::{Keep, Redis};
+use relay_tests::harness::json::Object;
+use relay_tests::harness::redis::{Keep, Redis, connect};
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Upgrade};
-use relay_tests::harness::{Hello, Options, Pair, Peer, Relay, Relayd, Role, Session};
+use relay_tests::harness::{Bystander, Hello, Options, Pair, Peer, Relay, Relayd, Role, Session};
+
+/// What the server says when the operating system gives it no descriptor for a new connection.
+const NONE_LEFT: &str = "no new connection can be taken";
+/// More than any case here needs.
+const PLENTY: usize = 1024;
+/// For how long is looked at what a wait costs.
+const WATCHED: Duration = Duration::from_secs(3);
 
 #[test]
 fn the_waiting_are_served_when_room_returns() {
@@ -71,6 +79,105 @@ fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they
         Peer::joined(Upgrade::accepted(wire).0, hello).leave();
     }
     pair.expect_alive();
+}
+
+/// The server counts on a limit that is lowered under it, so that it meets what it otherwise leaves room for.
+#[test]
+fn a_descriptor_that_is_refused_is_asked_for_again() {
+    let relay = Relay::of(vec![Relayd::start_ready(&Options::new().arg("--store", "memory"))]);
+    let bystander = Bystander::start(&relay);
+    let mut inside: Vec<Http> = (0..10).map(|_| asked(&relay)).collect();
+    inside.iter_mut().for_each(|http| drop(http.response().expect(200)));
+    let process = relay.node().process();
+    process.limit_descriptors(process.descriptors());
+    let mut waiting: Vec<Http> = (0..40).map(|_| asked(&relay)).collect();
+    let says_so = |line: &str| line.contains(NONE_LEFT).then_some(());
+    relay.node().log().wait_for("line of no descriptor", says_so).expect("a server that runs");
+    expect_idle(&relay);
+    assert!(!waiting[39].wire().fill_for(Duration::from_millis(1)).unwrap(), "it can't have been served");
+    // As many as leave come in.
+    drop(inside);
+    waiting.drain(..10).for_each(|mut http| drop(http.response().expect(200)));
+    // None of those inside leaves any more: only another try finds that there is room.
+    process.limit_descriptors(PLENTY);
+    waiting.iter_mut().for_each(|http| drop(http.response().expect(200)));
+    bystander.done();
+    expect_a_line_a_second(&relay);
+}
+
+#[test]
+fn a_redis_is_dialed_again_as_soon_as_there_is_a_descriptor() {
+    let mut redis = Redis::start(Keep::Everything);
+    let relay = Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &redis.url()))]);
+    let bystander = Bystander::start(&relay);
+    let mut inside = asked(&relay);
+    inside.response().expect(200);
+    let process = relay.node().process();
+    process.limit_descriptors(process.descriptors());
+    let mut waiting: Vec<Http> = (0..40).map(|_| asked(&relay)).collect();
+    let connections = connections(&redis);
+    redis.kill();
+    // Those who wait take what the connections to Redis leave, and stay.
+    let mut served: Vec<Http> = waiting.drain(..connections).collect();
+    served.iter_mut().for_each(|http| drop(http.response().expect(200)));
+    redis.restart();
+    let mut until_ready = |status: u16, why: &str| {
+        read_until(&format!("/ready to say {status} {why}"), || {
+            inside.send(request("GET", "/ready", &[], ""));
+            let answer = inside.response();
+            (answer.status == status && answer.text().contains(why)).then_some(())
+        });
+    };
+    until_ready(503, "open files");
+    expect_idle(&relay);
+    until_ready(503, "open files");
+    process.limit_descriptors(PLENTY);
+    until_ready(200, "redis");
+    waiting.iter_mut().for_each(|http| drop(http.response().expect(200)));
+    bystander.done();
+    expect_a_line_a_second(&relay);
+}
+
+/// How many a Redis has, but for the one that asks.
+fn connections(redis: &Redis) -> usize {
+    let list: String =
+        ::redis::cmd("CLIENT").arg("LIST").query(&mut connect(&redis.url())).expect("a Redis that answers");
+    list.lines().count() - 1
+}
+
+/// A connection that has asked for something.
+fn asked(relay: &Relay) -> Http {
+    let mut http = Http::connect(relay.addr());
+    http.send(request("GET", "/health", &[], ""));
+    http
+}
+
+/// The wait costs a tenth of a core at most.
+fn expect_idle(relay: &Relay) {
+    let process = relay.node().process();
+    let (spent, started) = (process.cpu_ticks(), Instant::now());
+    let_pass(WATCHED);
+    let (ticks, elapsed) = (process.cpu_ticks() - spent, started.elapsed());
+    eprintln!("{ticks} ticks of a hundredth of a second in {elapsed:?} without a descriptor");
+    assert!(ticks <= 10 * elapsed.as_secs() + 5, "{ticks} ticks of a hundredth in {elapsed:?} of waiting");
+}
+
+/// By the log's own clock.
+fn expect_a_line_a_second(relay: &Relay) {
+    let log = relay.node().log().text();
+    let times: Vec<f64> = log.lines().filter(|line| line.contains(NONE_LEFT)).map(second).collect();
+    assert!(times.len() > 1, "{} lines in {WATCHED:?} and more: {log}", times.len());
+    // The clock is read a moment before the line is stamped.
+    let is_apart = |pair: &[f64]| (pair[1] - pair[0]).rem_euclid(86_400.0) > 0.9;
+    assert!(times.windows(2).all(is_apart), "{times:?}");
+}
+
+/// The second of the day in which a line was logged.
+fn second(line: &str) -> f64 {
+    let line = Object::parse(line);
+    let (_, time) = line.text("timestamp").split_once('T').expect("a date and a time");
+    let parts = time.trim_end_matches('Z').split(':').map(|part| part.parse::<f64>().expect("a number"));
+    parts.fold(0.0, |sum, part| 60.0 * sum + part)
 }
 
 /// Upgrades and says hello without waiting for an answer.

@@ -2,7 +2,7 @@
 
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade, Ws};
-use relay_tests::harness::{Event, Hello, Peer, Relay, Role, Session, SetUp};
+use relay_tests::harness::{Bystander, Event, Hello, Peer, Relay, Role, Session, SetUp};
 use relay_tests::{on_each_setup, on_one_node};
 
 on_each_setup!(
@@ -63,6 +63,7 @@ fn it_may_be_fragmented(set_up: SetUp) {
 
 fn it_may_come_in_the_same_segment_as_the_upgrade(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
     let hello = session.hello(Role::Phone);
@@ -74,10 +75,12 @@ fn it_may_come_in_the_same_segment_as_the_upgrade(set_up: SetUp) {
     workstation.expect_text("first");
     phone.expect(&Event::Joined(0));
     phone.fence();
+    bystander.done();
 }
 
 fn it_may_come_byte_by_byte(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
     let hello = session.hello(Role::Phone);
@@ -90,6 +93,7 @@ fn it_may_come_byte_by_byte(set_up: SetUp) {
     workstation.expect_text("slow");
     drop(phone);
     workstation.expect(&Event::Left);
+    bystander.done();
 }
 
 fn request_with_hello(hello: &Hello) -> Vec<u8> {
@@ -122,6 +126,7 @@ fn frames_behind_it_arrive_in_order(set_up: SetUp) {
 
 fn a_ping_before_it_is_answered(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
     let ping = FrameSpec::new(Opcode::Ping, "early").encode();
     let mut wire = Wire::connect(relay.addr());
@@ -129,6 +134,7 @@ fn a_ping_before_it_is_answered(set_up: SetUp) {
     let (mut ws, _) = Upgrade::accepted(wire);
     assert_eq!(ws.message(), Ok(Message::Pong(b"early".to_vec())));
     Peer::join_over(ws, &session.hello(Role::Workstation)).leave();
+    bystander.done();
 }
 
 fn odd_versions_and_instances_are_ignored(set_up: SetUp) {

@@ -1,13 +1,18 @@
 //! Unknown session, wrong token, ids that can't be: told apart to nobody.
 
+use relay_tests::harness::guard::GUARD;
+use relay_tests::harness::http::{exchange, request};
 use relay_tests::harness::json::Object;
-use relay_tests::harness::redis::dump;
+use relay_tests::harness::random::Random;
+use relay_tests::harness::redis::{Keep, Redis, connect, dump};
+use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Message, Ws};
-use relay_tests::harness::{Bystander, Pair, Relay, Role, Session, SetUp};
+use relay_tests::harness::{Bystander, Options, Pair, Relay, Relayd, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
     one_answer_for_all_of_them,
+    thousands_of_guesses_get_one_answer,
     ids_that_cant_be_valid_leave_no_trace,
     a_phones_token_is_checked_even_where_the_workstation_is_there,
 );
@@ -29,6 +34,7 @@ fn refusal(relay: &Relay, session: &Session) -> (String, String, u16, String) {
 
 fn one_answer_for_all_of_them(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
     let unknown = Session { id: "0".repeat(32), ..session.clone() };
     let expected = refusal(&relay, &unknown);
@@ -42,6 +48,25 @@ fn one_answer_for_all_of_them(set_up: SetUp) {
     let mut ws = Ws::connect(relay.addr());
     ws.text(&unknown.hello(Role::Phone).json());
     assert_eq!(ws.expect_close(4401), expected.3);
+    bystander.done();
+}
+
+/// From this machine itself, which no limit counts.
+fn thousands_of_guesses_get_one_answer(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    let mut pair = Pair::link(&relay);
+    let mut random = Random::new(27);
+    let mut hex = || format!("{:016x}{:016x}", random.any(), random.any());
+    let expected = refusal(&relay, &Session { id: hex(), token: hex() });
+    assert_eq!(expected.2, 4401);
+    for guess in 0..2000 {
+        // Every other one has an id that is right.
+        let id = if guess % 2 == 0 { pair.session.id.clone() } else { hex() };
+        assert_eq!(refusal(&relay, &Session { id, token: hex() }), expected);
+    }
+    pair.expect_alive();
+    bystander.done();
 }
 
 fn bad_ids(session: &Session) -> Vec<(String, String)> {
@@ -86,6 +111,66 @@ fn ids_that_cant_be_valid_leave_no_trace(set_up: SetUp) {
         ws.expect_close(4400);
     }
     bystander.done();
+}
+
+/// Nothing of what is refused as it can't be an id is said to Redis, or logged.
+#[test]
+fn ids_that_cant_be_valid_reach_neither_redis_nor_a_log() {
+    let redis = Redis::start(Keep::Nothing);
+    let options = Options::new().env("REDIS_URL", &redis.url()).env("RELAY_LOG", "trace");
+    let mut relay = Relay::of(vec![Relayd::start_ready(&options)]);
+    let session = Session::register(&relay);
+    let mut monitor = Monitor::start(&redis);
+    let bad: Vec<Session> = bad_ids(&session).into_iter().map(|(id, token)| Session { id, token }).collect();
+    let bad: Vec<Session> = bad.into_iter().filter(|bad| bad.id != session.id).collect();
+    for bad in &bad {
+        refusal(&relay, bad);
+        let id: String = bad.id.bytes().map(in_url).collect();
+        exchange(relay.addr(), request("DELETE", &format!("/api/session/{id}"), &[], "")).expect(404);
+    }
+    let unknown = Session { id: "9".repeat(32), ..session.clone() };
+    refusal(&relay, &unknown);
+    let said = monitor.until("the end of what was said");
+    assert!(said.contains(&unknown.id), "what is asked of Redis would be seen: {said}");
+    relay.node().process().signal("TERM");
+    let (_, log) = relay.first().wait_end(GUARD);
+    assert!(log.contains("closing"), "refusals are logged: {log}");
+    // What is the same in however an id is written; all but the first and last digits of the one that is known.
+    for trace in [&session.id[1..31], "passwd", "aaaaaaaa", "\\xc3\\xa9", "%c3%a9", "é"] {
+        assert!(!said.contains(trace), "{trace:?} was said to Redis: {said}");
+        assert!(!log.contains(trace), "{trace:?} is in the log: {log}");
+    }
+}
+
+fn in_url(byte: u8) -> String {
+    if byte.is_ascii_graphic() { char::from(byte).to_string() } else { format!("%{byte:02x}") }
+}
+
+/// Sees every command that a Redis is given.
+struct Monitor {
+    redis: String,
+    wire: Wire,
+}
+
+impl Monitor {
+    fn start(redis: &Redis) -> Self {
+        let mut wire = Wire::connect(([127, 0, 0, 1], redis.port()).into());
+        wire.send(b"MONITOR\r\n");
+        wire.fill("the answer to MONITOR").unwrap();
+        Self { redis: redis.url(), wire }
+    }
+
+    /// All that was said until now, of which this word is the last.
+    fn until(&mut self, word: &str) -> String {
+        ::redis::cmd("ECHO").arg(word).exec(&mut connect(&self.redis)).unwrap();
+        loop {
+            let said = String::from_utf8_lossy(self.wire.pending());
+            if said.contains(word) {
+                return said.into_owned();
+            }
+            self.wire.fill("the last command").unwrap();
+        }
+    }
 }
 
 fn key_names(relay: &Relay) -> Vec<String> {

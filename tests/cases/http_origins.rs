@@ -2,12 +2,13 @@
 
 use relay_tests::harness::http::{exchange, request};
 use relay_tests::harness::ws::Upgrade;
-use relay_tests::harness::{Options, Peer, Relay, Role, Session, SetUp};
+use relay_tests::harness::{Bystander, Options, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
     by_default_every_page_may,
     with_a_list_only_those_on_it,
+    a_page_without_a_name_may_only_if_it_is_listed,
     what_is_not_from_a_page_always_may,
     every_answer_tells_an_allowed_page_so,
 );
@@ -33,6 +34,7 @@ fn by_default_every_page_may(set_up: SetUp) {
 
 fn with_a_list_only_those_on_it(set_up: SetUp) {
     let relay = listed(set_up);
+    let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
     for origin in ["https://app.example", "http://localhost:5173", "null"] {
         let header = format!("Origin: {origin}");
@@ -66,6 +68,16 @@ fn with_a_list_only_those_on_it(set_up: SetUp) {
             .expect(403);
     }
     session.delete(relay.addr()).expect(204);
+    bystander.done();
+}
+
+/// `null` is what a browser says of a sandboxed page, which anybody may make.
+fn a_page_without_a_name_may_only_if_it_is_listed(set_up: SetUp) {
+    let relay = Relay::start_with(set_up, &Options::new().env("ALLOWED_ORIGINS", "https://app.example"));
+    let header = "Origin: null";
+    let response = exchange(relay.addr(), request("POST", "/api/register", &[header], "")).expect(403);
+    assert_eq!(response.header("access-control-allow-origin"), None);
+    Upgrade::default().header("Origin", "null").refused(relay.addr()).unwrap().expect(403);
 }
 
 fn what_is_not_from_a_page_always_may(set_up: SetUp) {

@@ -2,13 +2,14 @@
 
 use relay_tests::harness::http::{Http, exchange, request};
 use relay_tests::harness::ws::Upgrade;
-use relay_tests::harness::{Relay, SetUp};
+use relay_tests::harness::{Bystander, Relay, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(an_ambiguous_head_is_refused_and_closed, a_body_is_read_exactly, a_duplicate_key_is_refused);
 
 fn an_ambiguous_head_is_refused_and_closed(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let hidden = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
     for head in [
         "POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length : 2\r\n\r\n{}",
@@ -33,10 +34,12 @@ fn an_ambiguous_head_is_refused_and_closed(set_up: SetUp) {
         assert!(matches!(response.status, 400 | 411), "{head:?}: {response:?}");
         http.expect_closed();
     }
+    bystander.done();
 }
 
 fn a_body_is_read_exactly(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let mut http = Http::connect(relay.addr());
     // The body looks like a request; what follows it is one.
     let body = r#"{"x":"\r\n\r\nDELETE / HTTP/1.1\r\n\r\n"}"#;
@@ -54,10 +57,12 @@ fn a_body_is_read_exactly(set_up: SetUp) {
         400 | 413 => http.expect_closed(),
         other => panic!("{other}"),
     }
+    bystander.done();
 }
 
 fn a_duplicate_key_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     for (name, value) in [
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ("Sec-WebSocket-Version", "13"),
@@ -67,4 +72,5 @@ fn a_duplicate_key_is_refused(set_up: SetUp) {
         let response = exchange(relay.addr(), doubled);
         assert!((400..500).contains(&response.status), "{name}: {response:?}");
     }
+    bystander.done();
 }

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::http::{Http, request};
-use relay_tests::harness::wire::Wire;
+use relay_tests::harness::wire::{End, Wire};
 use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade, Ws};
 use relay_tests::harness::{Event, Pair, Peer, Relay, Relayd, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(every_kind_of_end_gives_everything_back);
+on_each_setup!(
+    every_kind_of_end_gives_everything_back,
+    a_closed_client_that_keeps_its_connection_keeps_nothing_else
+);
 
 /// Every way there is.
 const WAYS: [fn(&Relay); 10] = [
@@ -47,6 +50,26 @@ fn every_kind_of_end_gives_everything_back(set_up: SetUp) {
     }
     let after: Vec<usize> = relay.nodes().iter().map(descriptors_when_empty).collect();
     assert_eq!(after, before, "by node");
+}
+
+/// The closing handshake is over, and the client does not end its side: the server does at its deadline.
+fn a_closed_client_that_keeps_its_connection_keeps_nothing_else(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    leave(&relay);
+    let before: Vec<usize> = relay.nodes().iter().map(descriptors_when_empty).collect();
+    let keep = |_| {
+        let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
+        for peer in [&mut workstation, &mut phone] {
+            peer.ws().send(&FrameSpec::close(1000, ""));
+        }
+        assert!(matches!(workstation.event(), Event::Closed(_)));
+        assert_eq!(workstation.ws().wire().read_to_end("the server's end"), End::Eof);
+        (workstation, phone)
+    };
+    let kept: Vec<(Peer, Peer)> = (0..5).map(keep).collect();
+    let after: Vec<usize> = relay.nodes().iter().map(descriptors_when_empty).collect();
+    assert_eq!(after, before, "by node");
+    drop(kept);
 }
 
 /// Waits until nothing is left on a node. Its descriptors then, that of this one look included.

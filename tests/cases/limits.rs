@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use relay_tests::harness::guard::read_until;
+use relay_tests::harness::guard::{GUARD, read_until};
 use relay_tests::harness::http::{Http, Response, exchange, fetch, request};
 use relay_tests::harness::ws::{Upgrade, Ws};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Relayd, Role, Session, SetUp};
@@ -134,7 +134,7 @@ fn connections_of_one_address_are_counted_until_they_end() {
 #[test]
 fn a_forged_address_changes_nothing_and_an_untrusted_proxy_is_told_of_once() {
     let options = Options::new().arg("--registers-per-minute", "2");
-    let relay = Relay::start_with(SetUp::Memory, &options);
+    let mut relay = Relay::start_with(SetUp::Memory, &options);
     for client in 0..5 {
         let status = if client < 2 { 200 } else { 429 };
         register(relay.addr(), &[&from(&format!("192.0.2.{client}"))]).expect(status);
@@ -142,7 +142,9 @@ fn a_forged_address_changes_nothing_and_an_untrusted_proxy_is_told_of_once() {
     register(relay.addr(), &["Forwarded: for=192.0.2.9"]).expect(429);
     drop(open_from(relay.addr(), "192.0.2.7"));
     register(relay.addr(), &[]).expect(200);
-    let log = relay.node().log().text();
+    // Only once it has ended is every line there for certain.
+    relay.node().process().signal("TERM");
+    let (_, log) = relay.first().wait_end(GUARD);
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains("--trusted-proxy")).collect();
     assert!(warnings.len() == 1 && warnings[0].contains("WARN"), "{log}");
 }

@@ -1,29 +1,50 @@
 //! Whoever reads the log may stop reading or go away: the relay goes on.
 
+use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::relayd::LogEnd;
 use relay_tests::harness::ws::Ws;
 use relay_tests::harness::{Options, Pair, Relay, Relayd, Role, Session};
 
+/// Each is a line: more of them than a pipe and the queue before it hold, which is some thousand and 4,096.
+const HELLOS: usize = 8000;
+
 #[test]
 fn a_log_that_is_not_read_blocks_nobody() {
-    goes_on(LogEnd::Blocked);
+    let mut relay = goes_on(LogEnd::Blocked);
+    let lines_so_far = relay.node().log().text().lines().count();
+    relay.node().log().read_on();
+    let log = ends_well(&mut relay);
+    let kept = log.lines().count() - lines_so_far;
+    eprintln!("{kept} lines of {HELLOS} hellos were kept");
+    assert!((1..HELLOS).contains(&kept), "{kept} lines of {HELLOS} hellos: the queue did not overflow");
 }
 
 #[test]
 fn a_log_that_is_closed_ends_nobody() {
-    goes_on(LogEnd::Closed);
+    ends_well(&mut goes_on(LogEnd::Closed));
 }
 
-fn goes_on(how: LogEnd) {
+fn goes_on(how: LogEnd) -> Relay {
     let options = Options::new().arg("--store", "memory").env("RELAY_LOG", "trace").log_ends(how);
     let relay = Relay::of(vec![Relayd::start_ready(&options)]);
     let mut pair = Pair::link(&relay);
-    // Far more lines than a pipe and the queue before it hold.
-    for _ in 0..3000 {
+    let threads = relay.node().process().threads();
+    for _ in 0..HELLOS {
         let wrong = Session { id: "0".repeat(32), token: "0".repeat(32) };
         let mut ws = Ws::connect(relay.addr());
         ws.text(&wrong.hello(Role::Phone).json());
         ws.expect_close(4401);
     }
     pair.expect_alive();
+    // A thread that panics says so in the log, which nobody sees here.
+    assert_eq!(relay.node().process().threads(), threads, "a thread has ended");
+    relay
+}
+
+/// It ends as it is told to, and not before. Its whole log, as far as that was read.
+fn ends_well(relay: &mut Relay) -> String {
+    relay.node().process().signal("TERM");
+    let (status, log) = relay.first().wait_end(GUARD);
+    assert_eq!(status.code(), Some(0), "{log}");
+    log
 }

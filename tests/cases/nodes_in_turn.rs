@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use relay_tests::harness::redis::Keep;
-use relay_tests::harness::{Fleet, Role};
+use relay_tests::harness::{Fleet, Role, Talking};
 
 const PAIRS: usize = 20;
-const TURNS: usize = 4;
+const TURNS: usize = 20;
 /// `--drain-secs`, with room for a loaded machine.
 const END: Duration = Duration::from_secs(60);
 
@@ -16,8 +16,12 @@ fn each_ends_in_time_and_its_clients_come_back() {
     let mut talks = fleet.talks(PAIRS);
     for turn in 0..TURNS {
         let (node, role) = (turn % 2, Role::BOTH[turn % 2]);
-        talks.iter_mut().for_each(|talk| talk.send(20, 1000));
+        // They talk on while it drains, and after its goodbye until it has ended.
+        let talking = Talking::start(talks);
         fleet.node(node).process().signal("TERM");
+        let (status, log) = fleet.node_mut(node).wait_end(END);
+        assert_eq!(status.code(), Some(0), "turn {turn}: {log}");
+        talks = talking.done();
         for talk in &mut talks {
             talk.hear_until("the node's goodbye", |talk| {
                 talk.is_cut(role) && !talk.is_linked_at(role.other())
@@ -25,8 +29,6 @@ fn each_ends_in_time_and_its_clients_come_back() {
             assert_eq!(talk.closed_by(role), Some(1001), "{}", talk.state());
             assert!(!talk.is_cut(role.other()), "{}", talk.state());
         }
-        let (status, log) = fleet.node_mut(node).wait_end(END);
-        assert_eq!(status.code(), Some(0), "turn {turn}: {log}");
         fleet.replace(node);
         fleet.wait_ready();
         for talk in &mut talks {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use relay_tests::harness::guard::read_until;
+use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::redis::{Keep, connect};
 use relay_tests::harness::{Behaviour, Fleet, Options, Role, Session, Talk, Talking};
 
@@ -13,6 +13,18 @@ const NODES: usize = 3;
 fn talks(fleet: &Fleet) -> Vec<Talk> {
     let remote = (0..NODES).map(|at| fleet.talk(at, (at + 1) % NODES));
     remote.chain((0..NODES).map(|at| fleet.talk(at, at))).collect()
+}
+
+/// The pair between the two nodes that a fault of [`LINE`] leaves alone.
+const UNBROKEN: usize = 2;
+/// The line that is broken where it is one of three.
+const LINE: usize = 1;
+
+/// [`overcome`] for a fault of [`LINE`] alone: who is linked between the other two nodes is told nothing.
+fn overcome_one(break_and_mend: impl FnOnce(&mut Fleet)) -> Vec<Talk> {
+    let talks = overcome(break_and_mend);
+    talks[UNBROKEN].assert_undisturbed();
+    talks
 }
 
 /// Breaks something under traffic and mends it; afterwards no connection was lost, pairs on one node were told nothing, and
@@ -43,12 +55,12 @@ fn one_node_alone_reaches_redis() {
 
 #[test]
 fn one_node_alone_does_not_reach_redis() {
-    overcome(|fleet| {
-        fleet.line(1).behave(Behaviour::Refuse);
-        fleet.line(1).reset();
-        fleet.node(1).wait_ready(503);
+    overcome_one(|fleet| {
+        fleet.line(LINE).behave(Behaviour::Refuse);
+        fleet.line(LINE).reset();
+        fleet.node(LINE).wait_ready(503);
         [0, 2].iter().for_each(|&other| fleet.node(other).wait_ready(200));
-        fleet.line(1).behave(Behaviour::Clear);
+        fleet.line(LINE).behave(Behaviour::Clear);
     });
 }
 
@@ -81,11 +93,25 @@ fn phone_first(fleet: &Fleet) -> Talk {
 
 #[test]
 fn one_node_can_speak_and_hears_nothing() {
-    overcome(|fleet| {
-        fleet.line(1).behave(Behaviour::Deaf);
-        fleet.node(1).wait_ready(503);
-        fleet.line(1).behave(Behaviour::Clear);
+    overcome_one(|fleet| {
+        fleet.line(LINE).behave(Behaviour::Deaf);
+        fleet.node(LINE).wait_ready(503);
+        fleet.line(LINE).behave(Behaviour::Clear);
     });
+}
+
+/// For longer than another node may be silent, and not for long enough to subscribe anew: who hears not even itself calls
+/// nobody silent.
+#[test]
+fn a_node_that_hears_nothing_for_a_while_judges_nobody() {
+    let talks = overcome_one(|fleet| {
+        fleet.line(LINE).behave(Behaviour::Deaf);
+        let_pass(Duration::from_secs(6));
+        fleet.line(LINE).behave(Behaviour::Clear);
+    });
+    // The phone of the first pair and the workstation of the second are the ones that it serves.
+    assert_eq!(talks[0].told_left(Role::Phone), 0, "{}", talks[0].state());
+    assert_eq!(talks[1].told_left(Role::Workstation), 0, "{}", talks[1].state());
 }
 
 #[test]
@@ -104,9 +130,9 @@ fn a_line_is_cut_at_any_byte() {
 /// Whoever only writes is not told that nobody reads any more: the line still takes what a node sends, and drops it.
 #[test]
 fn a_node_that_only_sends_notices_the_end_of_its_line() {
-    overcome(|fleet| {
-        fleet.line(1).cut();
-        let log = fleet.node(1).log();
+    overcome_one(|fleet| {
+        fleet.line(LINE).cut();
+        let log = fleet.node(LINE).log();
         let found = log.wait_for("end of the line", |line| {
             line.contains("nothing can be sent to other nodes").then(|| line.to_owned())
         });
@@ -134,7 +160,7 @@ fn a_redis_that_is_far_away_changes_nothing_but_the_time() {
 
 #[test]
 fn a_subscriber_that_redis_cuts_for_its_output_gets_what_it_missed() {
-    overcome(|fleet| {
+    let talks = overcome(|fleet| {
         let limit = |fleet: &mut Fleet, limit: &str| {
             let words = ["SET", "client-output-buffer-limit", limit];
             redis::cmd("CONFIG").arg(&words).exec(&mut connect(&fleet.redis().url())).unwrap();
@@ -156,5 +182,8 @@ fn a_subscriber_that_redis_cuts_for_its_output_gets_what_it_missed() {
         });
         limit(fleet, "pubsub 33554432 8388608 60");
         talk.settle();
+        talk.assert_undisturbed();
     });
+    // No link ended over it, so no frame may be missing: whatever was cut off was sent again.
+    talks.iter().for_each(Talk::assert_undisturbed);
 }

@@ -6,8 +6,8 @@ use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Fleet, Role};
 
 const HOPS: u64 = 5;
-/// An older connection is closed within this.
-const PROMPT: Duration = Duration::from_secs(2);
+/// A hang guard of ten times what the close of an older connection may take.
+const PROMPT: Duration = Duration::from_secs(20);
 
 #[test]
 fn each_hop_ends_the_older_link_and_begins_the_newer() {

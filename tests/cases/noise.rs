@@ -3,7 +3,7 @@
 #[cfg(target_os = "linux")]
 use std::net::Ipv4Addr;
 
-use relay_tests::harness::http::fetch;
+use relay_tests::harness::http::{Http, fetch, request};
 use relay_tests::harness::random::Random;
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
@@ -79,6 +79,23 @@ fn connections_from_everywhere_reset_at_once_harm_nobody() {
         let source = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + number * 7);
         Wire::connect_from(relay.addr(), source.into()).reset();
     }
+    Pair::link(&relay).expect_alive();
+    bystander.done();
+}
+
+/// They wait for a server that stands still, almost as many as may, and are gone when it goes on.
+#[test]
+fn connections_reset_while_it_stands_still_harm_nobody() {
+    let relay = Relay::start(SetUp::Memory);
+    let bystander = Bystander::start(&relay);
+    relay.node().process().signal("STOP");
+    for _ in 0..4000 {
+        Wire::connect(relay.addr()).reset();
+    }
+    let mut last = Http::connect(relay.addr());
+    last.send(request("GET", "/health", &[], ""));
+    relay.node().process().signal("CONT");
+    last.response().expect(200);
     Pair::link(&relay).expect_alive();
     bystander.done();
 }

@@ -5,20 +5,24 @@ use std::thread;
 use std::time::Duration;
 
 use relay_tests::harness::redis::Keep;
+use relay_tests::harness::sequence::{Checker, Numbered};
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
-use relay_tests::harness::{Bystander, Event, Fleet, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::harness::{
+    Behaviour, Bystander, Event, Fleet, Options, Pair, Peer, Relay, Role, Session, SetUp,
+};
 use relay_tests::on_each_setup;
 
-on_each_setup!(its_reader_is_replaced, its_reader_dies, its_session_is_deleted);
+on_each_setup!(its_reader_is_replaced, its_reader_leaves, its_reader_dies, its_session_is_deleted);
 
 const FLOOD_BYTES: usize = 16 << 20;
+const FRAME_BYTES: usize = 32 << 10;
 /// A write that moves nothing for so long is blocked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A workstation that can send no more, as its phone reads nothing; and the rest of its bytes.
 fn paused(mut pair: Pair) -> (Pair, Vec<u8>) {
-    let frame = FrameSpec::new(Opcode::Binary, vec![7; 32 << 10]).encode();
+    let frame = FrameSpec::new(Opcode::Binary, vec![7; FRAME_BYTES]).encode();
     let flood = frame.repeat(FLOOD_BYTES / frame.len());
     let sent = pair.workstation.ws().wire().send_until_blocked(&flood, PATIENCE);
     assert!(sent < flood.len(), "{sent} bytes were taken though nobody reads");
@@ -53,6 +57,7 @@ fn is_read_again(workstation: &mut Peer, rest: &[u8], words: &[Event]) {
 fn its_reader_is_replaced(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
+    nothing_for_the_older_goes_to_the_newer(&relay);
     let (mut pair, rest) = paused(narrow(&relay));
     let mut newer = Peer::join(&relay, &pair.session, Role::Phone);
     thread::scope(|scope| {
@@ -61,6 +66,51 @@ fn its_reader_is_replaced(set_up: SetUp) {
         pair.workstation.text("the last");
         all.join().expect("the newer connection hears the last");
     });
+    ends_behind_what_waits(&mut pair.phone, 4409);
+    bystander.done();
+}
+
+/// A reader that is stuck before its workstation is paused: what is known to have been accepted for it is for no other.
+fn nothing_for_the_older_goes_to_the_newer(relay: &Relay) {
+    let mut pair = narrow(relay);
+    let mut numbered = Numbered::new(&pair.session, Role::Workstation);
+    let stuck_at = relay.node_of(&pair.session, Role::Phone);
+    while stuck_at.metric("relay_buffer_bytes") < 64 << 10 {
+        (0..2).for_each(|_| pair.workstation.text(&numbered.text(8 << 10)));
+        pair.workstation.fence();
+    }
+    let mut newer = Peer::join(relay, &pair.session, Role::Phone);
+    newer.expect(&Event::Joined(0));
+    pair.workstation.expect(&Event::Left);
+    pair.workstation.expect(&Event::Joined(0));
+    let first = numbered.text(0);
+    pair.workstation.text(&first);
+    newer.expect_text(&first);
+    let mut checker = Checker::new(&pair.session, Role::Workstation);
+    for event in pair.phone.until_closed(4409) {
+        let Event::Text(text) = event else { panic!("{event:?} at the older connection") };
+        checker.take(&text);
+    }
+    assert!(checker.count() < numbered.count(), "the older one heard what was sent to the newer");
+}
+
+/// Who read nothing reads on: whole messages, and behind them the Close.
+fn ends_behind_what_waits(reader: &mut Peer, code: u16) {
+    let is_a_message = |event: &Event| matches!(event, Event::Binary(bytes) if bytes.len() == FRAME_BYTES);
+    let mut said = reader.until_closed(code);
+    said.retain(|event| !is_a_message(event));
+    let is_the_end = |event: &Event| matches!(event, Event::Killed(_) | Event::Left);
+    assert!(said.iter().all(is_the_end), "{said:?}");
+}
+
+fn its_reader_leaves(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
+    let (mut pair, rest) = paused(narrow(&relay));
+    pair.phone.ws().send(&FrameSpec::close(1000, "enough"));
+    is_read_again(&mut pair.workstation, &rest, &[Event::Left]);
+    ends_behind_what_waits(&mut pair.phone, 1000);
+    pair.workstation.fence();
     bystander.done();
 }
 
@@ -82,16 +132,42 @@ fn its_session_is_deleted(set_up: SetUp) {
     pair.session.delete(relay.addr()).expect(204);
     let said = pair.workstation.until_closed(4410);
     assert!(matches!(&said[..], [.., Event::Killed(reason)] if reason == "deleted"), "{said:?}");
+    ends_behind_what_waits(&mut pair.phone, 4410);
     bystander.done();
+}
+
+/// A pair on two nodes.
+fn apart(fleet: &Fleet) -> Pair {
+    let session = Session::register_at(fleet.addr(0));
+    let join = |role, at| join_narrow(fleet.addr(at), &session, role);
+    let (workstation, phone) = (join(Role::Workstation, 0), join(Role::Phone, 1));
+    Pair::linked(session, workstation, phone)
+}
+
+/// Both nodes live, and so do both ends; only the line between them is away for longer than links outlast.
+#[test]
+fn its_link_is_lost() {
+    let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new().arg("--bus-hold-secs", "5"));
+    let (mut pair, rest) = paused(apart(&fleet));
+    fleet.line(1).behave(Behaviour::Stall);
+    is_read_again(&mut pair.workstation, &rest, &[Event::Left]);
+    pair.workstation.fence();
+    fleet.line(1).behave(Behaviour::Clear);
+    // Who did not read hears what waits, then of the end, and then of the link anew.
+    let mut said = Vec::new();
+    while !matches!(said.last(), Some(Event::Joined(_))) {
+        said.push(pair.phone.event());
+    }
+    let [waited @ .., Event::Left, Event::Joined(_)] = &said[..] else { panic!("{:?}", said.last()) };
+    assert!(waited.iter().all(|event| matches!(event, Event::Binary(bytes) if bytes.len() == FRAME_BYTES)));
+    assert!(matches!(pair.workstation.event(), Event::Joined(_)));
+    pair.expect_alive();
 }
 
 #[test]
 fn its_readers_node_dies() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
-    let session = Session::register_at(fleet.addr(0));
-    let join = |role, at| join_narrow(fleet.addr(at), &session, role);
-    let (workstation, phone) = (join(Role::Workstation, 0), join(Role::Phone, 1));
-    let (mut pair, rest) = paused(Pair::linked(session, workstation, phone));
+    let (mut pair, rest) = paused(apart(&fleet));
     fleet.node_mut(1).kill();
     is_read_again(&mut pair.workstation, &rest, &[Event::Left]);
     pair.workstation.fence();

@@ -72,12 +72,64 @@ fn a_redis_that_comes_back_empty_harms_nobody() {
         pair.workstation.expect(&Event::Joined(0));
         pair.phone = newer;
         pair.expect_alive();
-        let wrong = Session { token: "0".repeat(32), ..pair.session.clone() };
-        assert_eq!(Peer::try_join(&relay, &wrong, Role::Phone).unwrap_err(), 4401);
+        expect_unknown(&relay, &Session { token: "0".repeat(32), ..pair.session.clone() });
     }
     pair.session.delete(relay.addr()).expect(204);
     pair.workstation.until_closed(4410);
     bystander.done();
+}
+
+/// With its data and without, again and again; who is linked talks on all the time.
+#[test]
+fn it_may_be_killed_twenty_times() {
+    let mut redis = Redis::start(Keep::Everything);
+    let relay = node(&redis);
+    let bystander = Bystander::start(&relay);
+    let mut pair = Pair::link(&relay);
+    let deleted = Session::register(&relay);
+    deleted.delete(relay.addr()).expect(204);
+    for round in 0..20 {
+        lose(&mut redis, &relay);
+        pair.expect_alive();
+        if round % 2 == 1 {
+            redis.forget();
+        }
+        find(&mut redis, &relay);
+        pair.expect_alive();
+    }
+    // No node holds it, so none wrote it again: it is dead also for a Redis that has forgotten that it was.
+    expect_unknown(&relay, &deleted);
+    let newer =
+        read_until("the session to be known", || Peer::try_join(&relay, &pair.session, Role::Phone).ok());
+    pair.phone.expect_closed(4409);
+    newer.leave();
+    bystander.done();
+}
+
+/// A hello is refused as that of no session, at the latest when the store has been back for a while.
+fn expect_unknown(relay: &Relay, session: &Session) {
+    read_until("the last word on an unknown session", || match Peer::try_join(relay, session, Role::Phone) {
+        Err(1013) => None,
+        Err(code) => {
+            assert_eq!(code, 4401);
+            Some(())
+        }
+        Ok(_) => panic!("a session that is gone was joined"),
+    });
+}
+
+/// What is left of a deleted session is in Redis alone. Who has its token may make it anew where Redis has lost that.
+#[test]
+fn a_redis_that_comes_back_empty_has_forgotten_who_may_not_come_back() {
+    let mut redis = Redis::start(Keep::Nothing);
+    let relay = node(&redis);
+    let deleted = Session::register(&relay);
+    deleted.delete(relay.addr()).expect(204);
+    deleted.register_again(relay.addr()).expect(409);
+    lose(&mut redis, &relay);
+    find(&mut redis, &relay);
+    expect_unknown(&relay, &deleted);
+    deleted.register_again(relay.addr()).expect(200);
 }
 
 #[test]
@@ -90,7 +142,7 @@ fn a_redis_that_comes_back_with_its_data_goes_on() {
     lose(&mut redis, &relay);
     pair.expect_alive();
     find(&mut redis, &relay);
-    assert_eq!(Peer::try_join(&relay, &deleted, Role::Phone).unwrap_err(), 4401);
+    expect_unknown(&relay, &deleted);
     deleted.register_again(relay.addr()).expect(409);
     let _joined = read_until("a session nobody was in", || Peer::try_join(&relay, &idle, Role::Phone).ok());
     pair.expect_alive();
@@ -106,7 +158,7 @@ fn a_session_that_only_redis_knew_comes_back_by_registering_again() {
     let session = Session::register(&relay);
     lose(&mut redis, &relay);
     find(&mut redis, &relay);
-    assert_eq!(Peer::try_join(&relay, &session, Role::Phone).unwrap_err(), 4401);
+    expect_unknown(&relay, &session);
     session.register_again(relay.addr()).expect(200);
     assert!(Peer::try_join(&relay, &session, Role::Phone).is_ok());
 }

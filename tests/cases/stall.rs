@@ -6,8 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use relay_tests::harness::guard::GUARD;
-use relay_tests::harness::wire::Wire;
+use relay_tests::harness::guard::{GUARD, read_until};
+use relay_tests::harness::wire::{End, Wire};
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
@@ -16,6 +16,7 @@ on_each_setup!(
     a_stalled_reader_is_cut_and_its_peer_told,
     a_trickling_reader_is_cut_too,
     a_slow_reader_is_not_cut,
+    both_stop_for_ever_and_both_are_cut,
 );
 
 const STALL: Duration = Duration::from_secs(2);
@@ -25,18 +26,28 @@ fn start(set_up: SetUp) -> Relay {
 }
 
 /// Waits to be told that the reader was cut; a hang guard of ten times the stall time, not of a minute.
-fn expect_cut(workstation: &mut Peer) {
+fn expect_cut(relay: &Relay, workstation: &mut Peer) {
     let started = Instant::now();
     workstation.expect(&Event::Left);
     assert!(started.elapsed() < STALL * 10, "cut after {:?}", started.elapsed());
+    assert_eq!(cut_so_far(relay), 1, "it was closed for something else");
+}
+
+/// Connections closed 4408, on all nodes.
+fn cut_so_far(relay: &Relay) -> u64 {
+    relay.nodes().iter().map(|node| node.metric(r#"relay_closes_total{code="4408"}"#)).sum()
 }
 
 fn link(relay: &Relay) -> Pair {
     let session = Session::register(relay);
     let workstation = Peer::join(relay, &session, Role::Workstation);
-    let wire = Wire::connect_narrow(relay.next_addr(&session, Role::Phone), 32 << 10);
-    let phone = Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(Role::Phone));
+    let phone = join_narrow(relay, &session, Role::Phone);
     Pair::linked(session, workstation, phone)
+}
+
+fn join_narrow(relay: &Relay, session: &Session, role: Role) -> Peer {
+    let wire = Wire::connect_narrow(relay.next_addr(session, role), 32 << 10);
+    Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(role))
 }
 
 fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
@@ -48,21 +59,12 @@ fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
     thread::scope(|scope| {
         // More than fits anywhere; once the phone is cut, the rest is dropped as in any absence.
         scope.spawn(move || (0..300).for_each(|_| sender.write_all(&frame).unwrap()));
-        expect_cut(&mut workstation);
+        expect_cut(&relay, &mut workstation);
     });
     workstation.fence();
-    // Whatever the phone still reads is whole, and a Close says why.
-    loop {
-        match phone.ws().message() {
-            Ok(Message::Text(_) | Message::Ping(_)) => {}
-            Ok(Message::Close(code, _)) => {
-                assert_eq!(code, 4408);
-                break;
-            }
-            Ok(other) => panic!("{other:?}"),
-            // A Close can't be put into the middle of a frame that is not read; then the connection just ends.
-            Err(_) => break,
-        }
+    // A Close can't be put into the middle of a frame that is not read; then the connection just ends.
+    if let Err(end) = until_end(&mut phone) {
+        eprintln!("{end:?} without a Close");
     }
     drop(phone);
     let mut phone = Peer::join(&relay, &session, Role::Phone);
@@ -90,7 +92,7 @@ fn a_trickling_reader_is_cut_too(set_up: SetUp) {
                 let _ = pace.recv_timeout(Duration::from_millis(50));
             }
         });
-        expect_cut(&mut workstation);
+        expect_cut(&relay, &mut workstation);
         done.store(true, Ordering::Relaxed);
     });
     workstation.fence();
@@ -113,4 +115,46 @@ fn a_slow_reader_is_not_cut(set_up: SetUp) {
     });
     phone.text("still here");
     workstation.expect_text("still here");
+}
+
+fn both_stop_for_ever_and_both_are_cut(set_up: SetUp) {
+    let relay = start(set_up);
+    let bystander = Bystander::start(&relay);
+    let session = Session::register(&relay);
+    let join = |role| join_narrow(&relay, &session, role);
+    let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
+    let mut pair = Pair::linked(session.clone(), workstation, phone);
+    let frame = FrameSpec::new(Opcode::Binary, vec![7; 100_000]).encode();
+    let senders = [pair.workstation.ws().wire().sender(), pair.phone.ws().wire().sender()];
+    thread::scope(|scope| {
+        for mut sender in senders {
+            // Each is cut in the middle of it; then nobody takes the rest.
+            let frame = &frame;
+            scope.spawn(move || (0..300).try_for_each(|_| sender.write_all(frame)));
+        }
+        read_until("both to be cut", || (cut_so_far(&relay) == 2).then_some(()));
+        read_until("what waited for them to be given back", || {
+            relay.nodes().iter().all(|node| node.metric("relay_buffer_bytes") == 0).then_some(())
+        });
+    });
+    assert_eq!(cut_so_far(&relay), 2, "each once");
+    for role in Role::BOTH {
+        let Err(end) = until_end(pair.from(role).0) else { continue };
+        eprintln!("{role}: {end:?} without a Close, as it had stopped within a frame");
+    }
+    bystander.done();
+}
+
+/// Reads what is left: whole frames, then a Close 4408, or the end alone where there was no room for one.
+fn until_end(peer: &mut Peer) -> Result<(), End> {
+    loop {
+        match peer.ws().message()? {
+            Message::Text(_) | Message::Ping(_) => {}
+            Message::Close(code, _) => {
+                assert_eq!(code, 4408);
+                return Ok(());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::json::Object;
 use relay_tests::harness::ws::{FrameSpec, Message, Ws};
-use relay_tests::harness::{Event, Peer, Relay, Role, Session, SetUp};
+use relay_tests::harness::{Bystander, Event, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(the_sixth_newcomer_is_turned_away, two_that_fight_for_a_role_come_to_rest);
@@ -41,6 +41,7 @@ fn the_sixth_newcomer_is_turned_away(set_up: SetUp) {
 
 fn two_that_fight_for_a_role_come_to_rest(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
     let hello = session.hello(Role::Phone).json();
     // Fifty hellos under way at once: one stays, the others are told why not.
@@ -62,6 +63,7 @@ fn two_that_fight_for_a_role_come_to_rest(set_up: SetUp) {
     assert_eq!(codes.len(), 49);
     assert_eq!(codes.iter().filter(|code| **code == 4409).count(), 5, "{codes:?}");
     assert_eq!(codes.iter().filter(|code| **code == 4429).count(), 44, "{codes:?}");
+    bystander.done();
 }
 
 /// Reads the answer to a hello: an ack leaves the connection, a close its code.

@@ -2,7 +2,7 @@
 
 use relay_tests::harness::http::exchange;
 use relay_tests::harness::ws::{Message, Upgrade};
-use relay_tests::harness::{Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::harness::{Bystander, Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
@@ -37,21 +37,26 @@ fn every_correct_form_is_accepted(set_up: SetUp) {
 
 fn what_is_no_upgrade_is_told_to_upgrade(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     exchange(relay.addr(), "GET /ws HTTP/1.1\r\nHost: h\r\n\r\n").expect(426);
     Upgrade::default().without("Upgrade").refused(relay.addr()).unwrap().expect(426);
+    bystander.done();
 }
 
 fn another_version_is_told_the_right_one(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     for version in ["8", "12", "14", "0", "13, 8"] {
         let upgrade = Upgrade::default().replace("Sec-WebSocket-Version", version);
         let response = upgrade.refused(relay.addr()).unwrap().expect(426);
         assert_eq!(response.header("sec-websocket-version"), Some("13"), "{version:?}");
     }
+    bystander.done();
 }
 
 fn a_broken_handshake_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let base = Upgrade::default;
     let text = |upgrade: Upgrade| String::from_utf8(upgrade.encode()).unwrap();
     for broken in [
@@ -76,19 +81,31 @@ fn a_broken_handshake_is_refused(set_up: SetUp) {
         let response = exchange(relay.addr(), &broken);
         assert!((400..500).contains(&response.status), "{broken}\n{response:?}");
     }
+    bystander.done();
 }
 
 fn compression_is_offered_in_vain(set_up: SetUp) {
     let relay = Relay::start(set_up);
+    let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
     // That no extension is named in the answer is checked for every upgrade.
-    let join = |role| {
-        let offer = "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame";
-        let upgrade = Upgrade::default().header("Sec-WebSocket-Extensions", offer);
-        Peer::join_over(upgrade.open(relay.next_addr(&session, role)), &session.hello(role))
-    };
-    let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
-    Pair::linked(session.clone(), workstation, phone).expect_alive();
+    for offer in [
+        "permessage-deflate",
+        "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame",
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=9, permessage-deflate",
+    ] {
+        let join = |role| {
+            let upgrade = Upgrade::default().header("Sec-WebSocket-Extensions", offer);
+            Peer::join_over(upgrade.open(relay.next_addr(&session, role)), &session.hello(role))
+        };
+        let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
+        let mut pair = Pair::linked(session.clone(), workstation, phone);
+        pair.expect_alive();
+        pair.workstation.leave();
+        pair.phone.expect(&Event::Left);
+        pair.phone.leave();
+    }
+    bystander.done();
 }
 
 fn another_implementation_gets_along(set_up: SetUp) {

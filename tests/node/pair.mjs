@@ -308,6 +308,10 @@ for (const name of Object.keys(cases).filter((name) => name.includes(process.arg
     if (await run(name, url)) passed += 1;
     else failed += 1;
 }
-await relay.kill();
+const wrong = await relay.killAlive();
+if (wrong !== null) {
+    failed += 1;
+    console.log(`relayd: ${wrong}`);
+}
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

@@ -20,6 +20,7 @@ export class Program {
     #looked = [];
     #waiting = null;
     #ended = false;
+    #panic = null;
 
     #last = new Map();
 
@@ -94,7 +95,15 @@ export class Program {
         return this.exit;
     }
 
+    /** Kills a program of ours that should have run until now: says what was wrong with it, or null. */
+    async killAlive() {
+        const ended = this.#ended ? "it ended by itself" : null;
+        await this.kill();
+        return this.#panic ?? ended;
+    }
+
     #onLine(line) {
+        if (line.includes("panicked")) this.#panic ??= line;
         const [word] = line.split(" ", 1);
         this.#last.set(word, line.slice(word.length + 1));
         this.#wake(() => this.#lines.push(line));

@@ -14,7 +14,8 @@ from kosoku import FailureError, run_fuzzingclient
 from service import Relay
 from shim import Shim
 
-Run = collections.namedtuple("Run", "role cases raw bytewise", defaults=(False, False))
+# `count` is how many cases must have been played: patterns that match none must not pass for a run without failures.
+Run = collections.namedtuple("Run", "role cases count raw bytewise", defaults=(False, False))
 
 ROLES = ["phone", "workstation"]
 # Framing, pings, reserved bits, opcodes, fragments, UTF-8, closing, and one message in many frames.
@@ -22,9 +23,11 @@ RULES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
 # Messages of up to 16 MiB, in few frames or many, and 1000 of them one after the other.
 LARGE = ["9.*"]
 
-SHORT = [Run(role, RULES, raw) for raw in (False, True) for role in ROLES]
-BYTEWISE = [Run(role, RULES, bytewise=True) for role in ROLES]
-WHOLE = SHORT + BYTEWISE + [Run(role, LARGE, raw) for raw in (False, True) for role in ROLES]
+RULES_COUNT, LARGE_COUNT = 247, 54
+
+SHORT = [Run(role, RULES, RULES_COUNT, raw) for raw in (False, True) for role in ROLES]
+BYTEWISE = [Run(role, RULES, RULES_COUNT, bytewise=True) for role in ROLES]
+WHOLE = SHORT + BYTEWISE + [Run(role, LARGE, LARGE_COUNT, raw) for raw in (False, True) for role in ROLES]
 PARTS = {"short": SHORT, "whole": WHOLE}
 VERDICTS = ["OK", "NON-STRICT", "INFORMATIONAL", "FAILED"]
 
@@ -70,7 +73,10 @@ def judge(relay, run):
     for fault in shim.faults:
         print(f"FAULT in what relayd sent: {fault}")
     wrong = sum(verdict(result) == "FAILED" for result in results)
-    return len(results) - wrong, wrong + len(shim.faults)
+    missing = abs(run.count - len({result.case_id for result in results}))
+    if missing:
+        print(f"FAILED: {len(results)} cases were played, not {run.count}")
+    return len(results) - wrong, wrong + missing + len(shim.faults)
 
 
 def main():

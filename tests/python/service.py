@@ -33,7 +33,9 @@ class Program:
             self.input = os.fdopen(keyboard, "wb", buffering=0)
         self.seen = []
         self._lines = queue.Queue()
-        threading.Thread(target=self._collect, args=(getattr(self.child, stream),), daemon=True).start()
+        pipe = getattr(self.child, stream)
+        self._collector = threading.Thread(target=self._collect, args=(pipe,), daemon=True)
+        self._collector.start()
 
     def _collect(self, pipe):
         for line in pipe:
@@ -78,7 +80,7 @@ class Program:
 
 
 class Relay(Program):
-    """relayd on a free port, ready."""
+    """relayd on a free port, ready. The end of its `with` block fails if it had ended by itself, or its log tells of a panic."""
 
     def __init__(self, redis_url=None):
         store = {"REDIS_URL": redis_url} if redis_url else {}
@@ -90,6 +92,15 @@ class Relay(Program):
         deadline = time.monotonic() + GUARD_SECS
         while self.status("/ready") != 200:
             assert time.monotonic() < deadline, "relayd is not ready"
+
+    def __exit__(self, *failure):
+        ended = self.child.poll()
+        super().__exit__(*failure)
+        self._collector.join(GUARD_SECS)
+        log = self.seen + [line for line in self._lines.queue if line is not None]
+        panics = [line for line in log if "panicked" in line]
+        assert ended is None, f"relayd ended by itself with {ended}: {log[-10:]}"
+        assert not panics, f"relayd panicked: {panics}"
 
     def status(self, path):
         try:

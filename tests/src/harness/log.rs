@@ -1,6 +1,6 @@
 //! A child's log, collected line by line by a thread, to wait on and to search.
 
-use std::any::Any;
+use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -20,27 +20,42 @@ struct Shared {
     grown: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Lines {
     all: Vec<String>,
     ended: bool,
-    _unread: Option<Box<dyn Any + Send>>,
+    /// What [`Log::read_on`] goes on with.
+    unread: Option<Box<dyn BufRead + Send>>,
 }
 
 impl Log {
     /// Collects `source` until it ends.
     pub fn collect(source: impl Read + Send + 'static) -> Self {
         let log = Self { shared: Arc::default() };
-        let shared = Arc::clone(&log.shared);
+        log.collect_from(BufReader::new(source));
+        log
+    }
+
+    /// Collects to the end what [`Log::collect_until`] left unread, if it did.
+    pub fn read_on(&self) {
+        let mut lines = self.shared.lock();
+        if let Some(source) = lines.unread.take() {
+            lines.ended = false;
+            drop(lines);
+            self.collect_from(source);
+        }
+    }
+
+    fn collect_from(&self, source: impl BufRead + Send + 'static) {
+        let shared = Arc::clone(&self.shared);
         thread::spawn(move || {
-            for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
+            for line in source.split(b'\n').map_while(Result::ok) {
                 shared.lock().all.push(String::from_utf8_lossy(&line).into_owned());
                 shared.grown.notify_all();
             }
             shared.lock().ended = true;
             shared.grown.notify_all();
         });
-        log
     }
 
     /// Collects `source` up to the line that `is_last`; then keeps it open unread, or closes it.
@@ -59,8 +74,8 @@ impl Log {
             }
             line.clear();
         }
-        let unread = keeps_open.then(|| Box::new(source) as Box<dyn Any + Send>);
-        let lines = Lines { all, ended: true, _unread: unread };
+        let unread = keeps_open.then(|| Box::new(source) as Box<dyn BufRead + Send>);
+        let lines = Lines { all, ended: true, unread };
         Self { shared: Arc::new(Shared { lines: Mutex::new(lines), ..Shared::default() }) }
     }
 
@@ -114,6 +129,12 @@ impl Log {
     }
 }
 
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("all", &self.all).field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
@@ -131,5 +152,13 @@ mod tests {
         assert_eq!((log.line(1).as_deref(), log.line(2)), (Some("two"), None));
         assert_eq!(log.wait_for("three", |line| (line == "three").then_some(3)), None);
         assert_eq!(log.whole(), "one\ntwo");
+    }
+
+    #[test]
+    fn what_was_left_unread_comes_when_it_is_read_on() {
+        let log = Log::collect_until(&b"one\ntwo\nthree\n"[..], |line| line.starts_with("two"), true);
+        assert_eq!(log.whole(), "one\ntwo");
+        log.read_on();
+        assert_eq!(log.whole(), "one\ntwo\nthree");
     }
 }

@@ -78,6 +78,39 @@ impl Process {
         resident_kib(self.id())
     }
 
+    /// The most resident memory since [`Process::forget_peak`], in KiB. Linux only.
+    pub fn peak_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    /// From here on [`Process::peak_kib`] counts anew. Linux only.
+    pub fn forget_peak(&self) {
+        // proc(5): 5 resets the peak resident set size.
+        fs::write(format!("/proc/{}/clear_refs", self.id()), "5").unwrap();
+    }
+
+    /// Memory that was asked for, whether or not it was ever touched, in KiB. Linux only.
+    pub fn reserved_kib(&self) -> u64 {
+        self.status_kib("VmData:")
+    }
+
+    /// The names of its threads, sorted. Linux only.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).expect("a process that runs");
+        // One may end between the listing and the look.
+        let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
+        let mut names: Vec<String> = tasks.map_while(Result::ok).filter_map(name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn status_kib(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a process that runs");
+        let value = status.lines().find_map(|line| line.strip_prefix(field));
+        let digits = value.and_then(|value| value.trim().strip_suffix(" kB"));
+        digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no {field} in {status}"))
+    }
+
     /// User and system time so far, in clock ticks of a hundredth of a second. Linux only.
     pub fn cpu_ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
@@ -89,6 +122,15 @@ impl Process {
     /// How many descriptors it holds. Linux only.
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)
+    }
+
+    /// Allows it so many descriptors from now on; more that it holds it keeps. Linux only.
+    pub fn limit_descriptors(&self, count: usize) {
+        assert!(
+            try_limit_descriptors(self.id(), count as u64),
+            "prlimit --nofile={count}: {} failed",
+            self.id()
+        );
     }
 
     fn forget_note(&mut self) {
@@ -129,12 +171,16 @@ pub fn allow_descriptors(count: u64) {
     // No /proc, or no limit at all: then the shell that started us has seen to it.
     let Some(soft) = soft.and_then(|number| number.parse::<u64>().ok()) else { return };
     if soft < count {
-        let range = format!("--nofile={count}:");
-        let raised =
-            Command::new("prlimit").args(["--pid", &std::process::id().to_string(), &range]).status();
-        let raised = raised.is_ok_and(|status| status.success());
+        let raised = try_limit_descriptors(std::process::id(), count);
         assert!(raised, "{count} descriptors are needed and {soft} allowed: run `ulimit -n {count}` first");
     }
+}
+
+/// Sets the soft limit of a process that runs, and leaves the hard one.
+fn try_limit_descriptors(pid: u32, count: u64) -> bool {
+    let range = format!("--nofile={count}:");
+    let set = Command::new("prlimit").args(["--pid", &pid.to_string(), &range]).status();
+    set.is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]

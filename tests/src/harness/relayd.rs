@@ -26,7 +26,7 @@ pub struct Options {
 /// What becomes of the log's reader once the server listens, where it does not simply read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogEnd {
-    /// It reads no more, so that the pipe fills up.
+    /// It reads no more, so that the pipe fills up; [`Log::read_on`] ends that.
     Blocked,
     /// It is gone, so that every write fails.
     Closed,
@@ -89,12 +89,15 @@ const CONTRACT_VARIABLES: [&str; 11] = [
     "RELAY_LOG",
 ];
 
-/// A running server. Dropping it kills the process and fails the case if its log tells of a panic.
+/// A running server. Dropping it kills the process and fails the case if it had ended by itself, or its log tells of a
+/// panic.
 #[derive(Debug)]
 pub struct Relayd {
     process: Process,
     log: Log,
     addr: SocketAddr,
+    /// The case killed it, or saw its end.
+    is_ended: bool,
 }
 
 impl Relayd {
@@ -114,7 +117,7 @@ impl Relayd {
         let addr = log.wait_for("line that says listening", listening_addr);
         let addr =
             addr.unwrap_or_else(|| panic!("relayd ended before it listened; its log:\n{}", log.text()));
-        Self { process, log, addr }
+        Self { process, log, addr, is_ended: false }
     }
 
     /// [`Relayd::start`], then waits until its store answers.
@@ -179,24 +182,29 @@ impl Relayd {
 
     /// `kill -9`: ends it without a word to anybody.
     pub fn kill(&mut self) {
+        self.is_ended = true;
         self.process.kill();
     }
 
     /// Waits until it has ended by itself, and returns its status and whole log.
     pub fn wait_end(&mut self, within: Duration) -> (ExitStatus, String) {
         let status = self.process.wait_end(within, "relayd to end");
+        self.is_ended = true;
         (status, self.log.whole())
     }
 }
 
 impl Drop for Relayd {
     fn drop(&mut self) {
+        let ended = if self.is_ended { None } else { self.process.ended() };
         self.process.kill();
+        self.log.read_on();
         let log = self.log.whole();
         if thread::panicking() {
-            eprintln!("--- the end of relayd's log:\n{}", self.log.tail(30));
+            eprintln!("--- relayd had ended with {ended:?}; the end of its log:\n{}", self.log.tail(30));
         } else {
             assert!(!log.contains("panicked"), "relayd panicked:\n{log}");
+            assert!(ended.is_none(), "relayd ended by itself with {ended:?}:\n{log}");
         }
     }
 }

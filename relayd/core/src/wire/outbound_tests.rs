@@ -107,6 +107,29 @@ fn frames_notices_and_controls_go_out_in_order() {
 }
 
 #[test]
+fn writes_may_be_cut_within_a_header_a_frame_or_a_close() {
+    let queued = |pool: &mut Pool| {
+        let mut out = Outbound::default();
+        out.notice(&Notice::HbAck, pool).unwrap();
+        // A length of each kind: in 7, 16 and 64 bits.
+        out.binary(&head(), &[1; 10], true, Room::ToMark, pool);
+        out.binary(&head(), &[2; 200], true, Room::ToMark, pool);
+        out.text(&head(), "e\n".repeat(35_000).as_bytes(), Room::ToMark, pool);
+        out.pong(b"p", pool);
+        let (code, reason) = close_words(CloseCode::Replaced);
+        out.close(code, reason, false, pool);
+        out
+    };
+    let mut pool = Pool::new();
+    let whole = drain(&mut queued(&mut pool), &mut pool, usize::MAX);
+    assert_eq!(read_back(whole.clone()).len(), 6);
+    for appetite in 1..=16 {
+        assert!(drain(&mut queued(&mut pool), &mut pool, appetite) == whole, "{appetite} bytes at a time");
+        assert_eq!(pool.lent(), 0);
+    }
+}
+
+#[test]
 fn a_large_message_is_fragmented_and_only_controls_come_between() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
     let text = "é\n".repeat(300_000);
