@@ -173,8 +173,9 @@ impl Talk {
             (Question::Pair, true) => self.allow(),
             (Question::Pair, false) => {
                 self.engine.deny();
+                // The close may end the program before anything more is shown.
+                drop(print("the phone was sent away; start again for a new code\n"));
                 self.close();
-                return Err("the phone was sent away; start again for a new code".to_owned());
             }
             (Question::Plain, true) => self.talk_plain(),
             (Question::Plain, false) => {
