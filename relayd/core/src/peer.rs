@@ -23,7 +23,7 @@ pub(crate) struct Peer {
     pub v2: bool,
     /// Its queue went over the high mark and was not under the low mark since.
     pub congested: bool,
-    /// Full intervals of silence that were answered with a ping.
+    /// Full intervals of the present silence that were answered with a ping.
     pub pings: u8,
     /// When bytes last came, or when it was last seen paused.
     pub heard: Time,
@@ -142,7 +142,7 @@ impl Peer {
 
     /// Bytes came.
     pub fn note_read(&mut self, now: Time) {
-        self.heard = now;
+        (self.heard, self.pings) = (now, 0);
     }
 
     /// Its socket took `taken` bytes and `left` still wait. True if its timer must be looked at: bytes began to wait.
@@ -267,6 +267,17 @@ mod tests {
         assert_eq!(peer.next_due(&limits), secs(61));
         assert_eq!(peer.on_due(true, &limits, secs(200)), Finding::Nothing);
         assert_eq!(peer.next_due(&limits), secs(230));
+    }
+
+    #[test]
+    fn who_answers_each_ping_at_once_is_pinged_each_interval() {
+        let limits = Limits::default();
+        let mut peer = linked(&limits, secs(0));
+        for turn in 1..10 {
+            assert_eq!(peer.on_due(false, &limits, secs(30 * turn)), Finding::Ping, "turn {turn}");
+            peer.note_read(secs(30 * turn));
+            assert_eq!(peer.next_due(&limits), secs(30 * turn + 30));
+        }
     }
 
     #[test]
