@@ -1,5 +1,7 @@
 //! The life of a session: activity, expiry, deletion, and the comparison of what is held here with the store.
 
+use std::time::Duration;
+
 use protocol::close::CloseCode;
 use protocol::ids::{NodeId, Role, SessionId};
 use protocol::message::{KillReason, Notice};
@@ -10,7 +12,7 @@ use crate::event::{Action, Goodbye};
 use crate::limits::RETRY_AFTER;
 use crate::node_link::item::Item;
 use crate::pairs::Pair;
-use crate::store::{Checked, Conn, Deleted, Expired, Holder, Request, Ticket};
+use crate::store::{Checked, Conn, Deleted, Expired, Hold, Holder, Request, Ticket};
 use crate::time::Time;
 
 impl Relay {
@@ -40,15 +42,44 @@ impl Relay {
 
     pub(super) fn on_expired(&mut self, session: SessionId, outcome: Expired, now: Time) {
         match outcome {
+            Expired::Over { reason: KillReason::Expired, holders: [None, None] }
+                if self.may_be_forgotten(session, now) =>
+            {
+                self.check_session(session, now);
+                self.arm_idle(session, Some(now + self.others_touch_within()));
+            }
             Expired::Over { reason, holders } => {
                 self.tell_killed(session, reason, holders, now);
                 self.kill(session, reason, now);
             }
             Expired::Away => self.arm_idle(session, Some(now + RETRY_AFTER)),
             Expired::Alive { left_ms } => {
-                self.arm_idle(session, Some(now + std::time::Duration::from_millis(left_ms.max(1))));
+                let left = Duration::from_millis(left_ms.max(1));
+                self.note_activity_elsewhere(session, left, now);
+                self.arm_idle(session, Some(now + left));
             }
         }
+    }
+
+    /// The store knows of activity that nobody here told it; should it forget the session, it is written again with that.
+    fn note_activity_elsewhere(&mut self, session: SessionId, left: Duration, now: Time) {
+        let active = (now + left - self.limits.session_idle).min(now);
+        if let Some(pair) = self.pairs.of_mut(session) {
+            (pair.active, pair.told) = (pair.active.max(active), pair.told.max(active));
+        }
+    }
+
+    /// A store that names no holder of a session that is held here may have forgotten it, as by a clock that jumped ahead:
+    /// then a node that knows it to be active must have had time to say so again.
+    fn may_be_forgotten(&self, session: SessionId, now: Time) -> bool {
+        let waited_until = |active| active + self.limits.session_idle + self.others_touch_within();
+        self.last_active(session).is_some_and(|active| waited_until(active) > now)
+    }
+
+    /// By then every node has told the store of a session that is active there. Less than what a store keeps it beyond its
+    /// time.
+    fn others_touch_within(&self) -> Duration {
+        self.limits.touch_every() + RETRY_AFTER
     }
 
     /// The trailing activity of an interval is told to the store at the interval's end.
@@ -90,16 +121,26 @@ impl Relay {
 
     /// Every hold of this node is compared with the store. Gives how many there are.
     pub(super) fn check_all(&mut self, now: Time) -> usize {
-        let mut requests = Vec::new();
-        for (session, pair) in self.pairs.iter() {
-            let active = self.active_of(pair);
-            for (role, _) in pair.ends() {
-                requests.extend(pair.hold(session, role, active, now).map(|hold| Request::Check { hold }));
-            }
-        }
-        let count = requests.len();
-        self.actions.extend(requests.into_iter().map(Action::Submit));
+        let holds: Vec<_> = self.pairs.iter().flat_map(|(id, pair)| self.holds_of(id, pair, now)).collect();
+        let count = holds.len();
+        self.submit_checks(holds);
         count
+    }
+
+    /// The holds of one session are.
+    fn check_session(&mut self, session: SessionId, now: Time) {
+        let Some(pair) = self.pairs.of(session) else { return };
+        let holds: Vec<_> = self.holds_of(session, pair, now).collect();
+        self.submit_checks(holds);
+    }
+
+    fn holds_of(&self, session: SessionId, pair: &Pair, now: Time) -> impl Iterator<Item = Hold> {
+        let active = self.active_of(pair);
+        Role::ALL.into_iter().filter_map(move |role| pair.hold(session, role, active, now))
+    }
+
+    fn submit_checks(&mut self, holds: Vec<Hold>) {
+        self.actions.extend(holds.into_iter().map(|hold| Action::Submit(Request::Check { hold })));
     }
 
     /// The holds of those that are linked over the stream to `node` are compared with the store.
@@ -110,7 +151,7 @@ impl Relay {
             pair.hold(session, role, self.active_of(pair), now)
         };
         let holds: Vec<_> = linked.map(|remote| (remote.session, remote.role)).filter_map(hold).collect();
-        self.actions.extend(holds.into_iter().map(|hold| Action::Submit(Request::Check { hold })));
+        self.submit_checks(holds);
     }
 
     pub(super) fn on_checked(
