@@ -34,6 +34,7 @@ mod loud;
 mod mass_close;
 mod mayhem;
 mod memory_full;
+mod memory_limit;
 mod nesting;
 mod node_restart;
 mod nodes_backpressure;
