@@ -14,6 +14,7 @@ use super::json::Object;
 use super::log::Log;
 use super::process::Process;
 use super::redis::{free_port, in_ten_tries};
+use super::wall_clock::WallClock;
 use super::{guard, http};
 
 /// Flags and environment of one start.
@@ -82,6 +83,12 @@ impl Options {
     /// Stops reading the log once the server listens.
     pub fn log_ends(mut self, how: LogEnd) -> Self {
         self.log_ends = Some(how);
+        self
+    }
+
+    /// Runs it under this clock.
+    pub fn wall_clock(mut self, clock: &WallClock) -> Self {
+        self.envs.extend(clock.envs());
         self
     }
 
