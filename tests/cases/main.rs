@@ -30,6 +30,7 @@ mod large_turns;
 mod left_behind;
 mod limits;
 mod log_blocked;
+mod lossy_line;
 mod loud;
 mod mass_close;
 mod mayhem;
