@@ -11,6 +11,7 @@ mod crowd;
 mod delete;
 mod delivery;
 mod descriptors;
+mod direct_peers;
 mod drain_slow_reader;
 mod envelope;
 mod expiry;
