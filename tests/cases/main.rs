@@ -37,6 +37,7 @@ mod mass_close;
 mod mayhem;
 mod memory_full;
 mod memory_limit;
+mod narrow_line;
 mod nesting;
 mod node_restart;
 mod nodes_backpressure;
