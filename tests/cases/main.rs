@@ -74,6 +74,7 @@ mod sources;
 mod stall;
 mod stopped;
 mod store_choice;
+mod storm;
 mod takeover;
 mod takeover_limit;
 mod tunnel;
