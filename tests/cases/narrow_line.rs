@@ -57,7 +57,7 @@ fn it_slows_its_sender_and_nobody_else() {
         "{rate:.0} bytes/s of payload on a line of {BYTES_PER_SEC}; {under_way} frames under way at most"
     );
     eprintln!("one way, p50: {alone:.1} ms alone, {beside:.1} ms beside the flood; grown {grown:?} KiB");
-    assert!(under_way < FRAMES / 2, "{under_way} frames were taken before they could pass the line");
+    assert!(under_way < FRAMES / 4 * 3, "{under_way} frames were taken before they could pass the line");
     assert!(grown.iter().all(|&kib| kib < GROWN_KIB_MAX), "{grown:?} KiB");
     far.expect_alive();
     quiet.expect_alive();
