@@ -1,4 +1,4 @@
-//! Whoever reads the log may stop reading or go away: the relay goes on.
+//! Whoever reads the log may stop reading or go away, and its disk may be full: the relay goes on.
 
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::relayd::LogEnd;
@@ -22,6 +22,12 @@ fn a_log_that_is_not_read_blocks_nobody() {
 #[test]
 fn a_log_that_is_closed_ends_nobody() {
     ends_well(&mut goes_on(LogEnd::Closed));
+}
+
+/// As on a full disk: every write fails, for want of room.
+#[test]
+fn a_log_without_room_ends_nobody() {
+    ends_well(&mut goes_on(LogEnd::Full));
 }
 
 fn goes_on(how: LogEnd) -> Relay {

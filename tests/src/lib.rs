@@ -5,5 +5,6 @@
 
 pub mod harness;
 pub mod slow_reader;
+pub mod storm;
 pub mod stuck_readers;
 pub mod tunnel_run;

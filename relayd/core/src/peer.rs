@@ -23,7 +23,7 @@ pub(crate) struct Peer {
     pub v2: bool,
     /// Its queue went over the high mark and was not under the low mark since.
     pub congested: bool,
-    /// Full intervals of silence that were answered with a ping.
+    /// Full intervals of the present silence that were answered with a ping.
     pub pings: u8,
     /// When bytes last came, or when it was last seen paused.
     pub heard: Time,
@@ -290,6 +290,17 @@ mod tests {
         peer.note_read(secs(31));
         assert!(peer.note_written(0, 10, secs(32)), "its timer is looked at");
         assert_eq!(peer.next_due(&limits), secs(61));
+    }
+
+    #[test]
+    fn who_answers_each_ping_at_once_is_pinged_each_interval() {
+        let limits = Limits::default();
+        let mut peer = linked(&limits, secs(0));
+        for turn in 1..10 {
+            assert_eq!(peer.on_due(false, &limits, secs(30 * turn)), Finding::Ping, "turn {turn}");
+            peer.note_read(secs(30 * turn));
+            assert_eq!(peer.next_due(&limits), secs(30 * turn + 30));
+        }
     }
 
     #[test]

@@ -29,9 +29,13 @@ impl Clock {
 
     /// A new turn begins.
     pub fn tick(&mut self) {
-        self.now = ORIGIN + self.origin.elapsed();
         self.unix = unix_ms();
-        let uptime = uptime(self.origin);
+        self.advance(self.origin.elapsed(), uptime(self.origin));
+    }
+
+    /// So long after the start, suspended time left out; and what the clock says that counts it.
+    fn advance(&mut self, elapsed: Duration, uptime: Duration) {
+        self.now = ORIGIN + elapsed;
         self.gap = uptime.saturating_sub(self.uptime);
         self.uptime = uptime;
     }
@@ -70,6 +74,27 @@ fn uptime(origin: Instant) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn suspended_time_is_in_the_gap_and_nowhere_else() {
+        let mut clock = Clock::start();
+        let (secs, started) = (Duration::from_secs, clock.uptime);
+        clock.advance(secs(3), started + secs(10));
+        assert_eq!((clock.now().since(ORIGIN), clock.gap()), (secs(3), secs(10)));
+        clock.advance(secs(4), started + secs(11));
+        assert_eq!((clock.now().since(ORIGIN), clock.gap()), (secs(4), secs(1)));
+    }
+
+    /// Linux keeps it in a file as well.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_uptime_counts_from_the_machines_start() {
+        let said = || std::fs::read_to_string("/proc/uptime").unwrap();
+        let secs = |said: &str| said.split(' ').next().unwrap().parse().map(Duration::from_secs_f64).unwrap();
+        let (before, uptime, after) = (secs(&said()), uptime(Instant::now()), secs(&said()));
+        let hundredth = Duration::from_millis(10);
+        assert!(before <= uptime && uptime <= after + hundredth, "{before:?}, {uptime:?}, {after:?}");
+    }
 
     #[test]
     fn the_gap_is_the_time_between_two_turns() {

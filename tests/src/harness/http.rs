@@ -25,7 +25,12 @@ pub struct Http {
 impl Http {
     /// Connects.
     pub fn connect(addr: SocketAddr) -> Self {
-        Self { wire: Wire::connect(addr) }
+        Self::over(Wire::connect(addr))
+    }
+
+    /// Speaks over a connection.
+    pub fn over(wire: Wire) -> Self {
+        Self { wire }
     }
 
     /// The bytes below.

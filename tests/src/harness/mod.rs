@@ -1,6 +1,6 @@
 //! What every case is built from, lowest floor first.
 //!
-//! [`guard`], [`random`], [`process`], [`program`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
+//! [`guard`], [`random`], [`process`], [`program`], [`namespace`], [`wall_clock`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
 //! [`redis`], [`tls`], [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
 //! [`bystander`] and [`talk`] judge what is delivered; [`tunnel`] and [`node`] are ends of a tunnel, of two implementations. [`fleet`] is a service whose nodes come and go, and [`fault_proxy`] a bad network
 //! before anything that listens.
@@ -14,6 +14,7 @@ pub mod guard;
 pub mod http;
 pub mod json;
 pub mod log;
+pub mod namespace;
 pub mod node;
 pub mod pair;
 pub mod peer;
@@ -30,6 +31,7 @@ pub mod session;
 pub mod talk;
 pub mod tls;
 pub mod tunnel;
+pub mod wall_clock;
 pub mod wire;
 pub mod ws;
 
@@ -37,6 +39,7 @@ pub use authority::Authority;
 pub use bystander::Bystander;
 pub use fault_proxy::{Behaviour, FaultProxy};
 pub use fleet::Fleet;
+pub use namespace::Namespace;
 pub use pair::Pair;
 pub use peer::{Event, Peer};
 pub use relay::{Relay, SetUp};
@@ -44,6 +47,7 @@ pub use relayd::{Options, Relayd};
 pub use role::Role;
 pub use session::{Hello, Session};
 pub use talk::{Talk, Talking};
+pub use wall_clock::WallClock;
 
 /// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory`, `name::redis`, `name::two_nodes` and
 /// `name::three_nodes`.

@@ -48,6 +48,15 @@ impl Pair {
         }
     }
 
+    /// The phone comes back before its older connection has ended, which is told so.
+    pub fn replace_phone(&mut self, relay: &Relay) {
+        let newer = Peer::join(relay, &self.session, Role::Phone);
+        std::mem::replace(&mut self.phone, newer).expect_closed(4409);
+        self.phone.expect(&Event::Joined(0));
+        self.workstation.expect(&Event::Left);
+        self.workstation.expect(&Event::Joined(0));
+    }
+
     /// One text each way: the link stands.
     pub fn expect_alive(&mut self) {
         for role in Role::BOTH {

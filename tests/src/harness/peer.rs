@@ -52,6 +52,8 @@ pub struct Peer {
     role: Role,
     session: Session,
     ack: Object,
+    /// By how much the clock of its node is ahead.
+    node_ahead_ms: i64,
 }
 
 impl Peer {
@@ -106,12 +108,17 @@ impl Peer {
     pub(super) fn acked(ws: Ws, hello: &Hello, text: &str) -> Self {
         let ack = Object::parse(text);
         assert_eq!((ack.text("type"), ack.text("sessionId")), ("hello-ack", &*hello.session().id), "{text}");
-        Self { ws, role: hello.role(), session: hello.session().clone(), ack }
+        Self { ws, role: hello.role(), session: hello.session().clone(), ack, node_ahead_ms: 0 }
     }
 
     /// The hello-ack.
     pub fn ack(&self) -> &Object {
         &self.ack
+    }
+
+    /// From now on `at` shows that the clock of its node is so much ahead of ours, or behind.
+    pub fn set_node_ahead(&mut self, secs: i64) {
+        self.node_ahead_ms = secs * 1000;
     }
 
     /// The WebSocket below.
@@ -253,7 +260,7 @@ impl Peer {
         assert_eq!(object.names(), ["at", "b64", "frame", "fromRole", "sid", "type"]);
         assert_eq!(object.text("sid"), self.session.id, "a frame of another session");
         self.expect_other(object, "fromRole");
-        let (at, now) = (object.number("at"), now_ms());
+        let (at, now) = (object.number("at"), now_ms().saturating_add_signed(self.node_ahead_ms));
         assert!(at.abs_diff(now) < 10 * 60 * 1000, "at {at} is not about now, {now}");
         let payload = object.text("frame");
         if object.flag("b64") {

@@ -11,6 +11,7 @@ use std::{env, fs};
 use super::guard;
 use super::log::Log;
 use super::process::Process;
+use super::wall_clock::WallClock;
 
 /// What a restarted server still knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub struct Redis {
     dir: PathBuf,
     keep: Keep,
     more: Vec<String>,
+    envs: Vec<(String, String)>,
     process: Option<Process>,
 }
 
@@ -64,7 +66,16 @@ impl Redis {
         Self::start_with(keep, Vec::new)
     }
 
-    /// The same with more arguments, which are asked for anew at each try: another port may have to be found.
+    /// The same under this clock.
+    pub fn start_under(clock: &WallClock, keep: Keep) -> Self {
+        in_ten_tries("redis-server", || {
+            let mut redis = Self::absent(keep);
+            redis.envs = clock.envs().to_vec();
+            redis.try_start().then_some(redis)
+        })
+    }
+
+    /// [`Redis::start`] with more arguments, which are asked for anew at each try: another port may have to be found.
     pub fn start_with(keep: Keep, mut more: impl FnMut() -> Vec<String>) -> Self {
         in_ten_tries("redis-server", || {
             let mut redis = Self::absent(keep);
@@ -80,7 +91,7 @@ impl Redis {
             format!("relay-test-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = env::temp_dir().join(name);
         fs::create_dir_all(&dir).unwrap();
-        Self { port: free_port(), dir, keep, more: Vec::new(), process: None }
+        Self { port: free_port(), dir, keep, more: Vec::new(), envs: Vec::new(), process: None }
     }
 
     /// Starts it, again or for the first time, on the same port.
@@ -126,6 +137,7 @@ impl Redis {
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         command.args(["--appendonly", append, "--appendfsync", "always"]);
         command.arg("--dir").arg(&self.dir).args(&self.more);
+        command.envs(self.envs.iter().map(|(name, value)| (name, value)));
         command
     }
 }

@@ -1,7 +1,9 @@
 //! The real `relayd` process: found, started on a free port, read, stopped.
 
 use std::env;
-use std::net::SocketAddr;
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -11,6 +13,8 @@ use std::time::Duration;
 use super::json::Object;
 use super::log::Log;
 use super::process::Process;
+use super::redis::{free_port, in_ten_tries};
+use super::wall_clock::WallClock;
 use super::{guard, http};
 
 /// Flags and environment of one start.
@@ -21,6 +25,7 @@ pub struct Options {
     /// Arguments of `ulimit`, one call each.
     limits: Vec<String>,
     log_ends: Option<LogEnd>,
+    listen: Option<String>,
 }
 
 /// What becomes of the log's reader once the server listens, where it does not simply read on.
@@ -30,6 +35,8 @@ pub enum LogEnd {
     Blocked,
     /// It is gone, so that every write fails.
     Closed,
+    /// It never was: the log is on a disk without room, from the start.
+    Full,
 }
 
 impl Options {
@@ -61,9 +68,27 @@ impl Options {
         self
     }
 
+    /// Allows the server so many KiB of memory of its own and no more: over that its allocator fails.
+    pub fn memory_kib(mut self, count: u64) -> Self {
+        self.limits.push(format!("-d {count}"));
+        self
+    }
+
+    /// Listens at this address of the machine, not at 127.0.0.1.
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = Some(address.to_owned());
+        self
+    }
+
     /// Stops reading the log once the server listens.
     pub fn log_ends(mut self, how: LogEnd) -> Self {
         self.log_ends = Some(how);
+        self
+    }
+
+    /// Runs it under this clock.
+    pub fn wall_clock(mut self, clock: &WallClock) -> Self {
+        self.envs.extend(clock.envs());
         self
     }
 
@@ -103,9 +128,11 @@ pub struct Relayd {
 impl Relayd {
     /// Starts it on a free port of 127.0.0.1 and waits until it listens.
     pub fn start(options: &Options) -> Self {
-        let listening = ["--port", "0", "--listen", "127.0.0.1", "--log-format", "json"];
-        let mut command = command(options);
-        command.args(listening).stdout(Stdio::null()).stderr(Stdio::piped());
+        if options.log_ends == Some(LogEnd::Full) {
+            return in_ten_tries("port for relayd", || Self::try_start_unheard(options));
+        }
+        let mut command = command(options, 0);
+        command.stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stderr = process.child().stderr.take().unwrap();
         let log = match options.log_ends {
@@ -118,6 +145,19 @@ impl Relayd {
         let addr =
             addr.unwrap_or_else(|| panic!("relayd ended before it listened; its log:\n{}", log.text()));
         Self { process, log, addr, is_ended: false }
+    }
+
+    /// Nothing that it logs gets anywhere, so its port is chosen for it; `None` if somebody else took that.
+    fn try_start_unheard(options: &Options) -> Option<Self> {
+        let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut command = command(options, addr.port());
+        command.stderr(File::options().write(true).open("/dev/full").unwrap());
+        let mut process = Process::spawn(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let is_up = guard::read_until("relayd to listen", || match process.ended() {
+            Some(_) => Some(false),
+            None => TcpStream::connect(addr).is_ok().then_some(true),
+        });
+        is_up.then(|| Self { process, log: Log::collect(io::empty()), addr })
     }
 
     /// [`Relayd::start`], then waits until its store answers.
@@ -146,7 +186,7 @@ impl Relayd {
 
     /// Runs it to its end with exactly these options: for starts that must fail. Status, stdout and stderr.
     pub fn run_to_end(options: &Options) -> (ExitStatus, String, String) {
-        let mut command = command(options);
+        let mut command = bare_command(options);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let out = Log::collect(process.child().stdout.take().unwrap());
@@ -209,7 +249,16 @@ impl Drop for Relayd {
     }
 }
 
-fn command(options: &Options) -> Command {
+/// Listens there, and says so in its log.
+fn command(options: &Options, port: u16) -> Command {
+    let address = options.listen.as_deref().unwrap_or("127.0.0.1");
+    let mut command = bare_command(options);
+    command.args(["--port", &port.to_string(), "--listen", address, "--log-format", "json"]);
+    command.stdout(Stdio::null());
+    command
+}
+
+fn bare_command(options: &Options) -> Command {
     let binary = binary("RELAYD_BIN", "relayd");
     let mut command = if options.limits.is_empty() {
         Command::new(binary)

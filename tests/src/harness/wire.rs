@@ -40,6 +40,14 @@ impl Wire {
         Self::over(socket.into())
     }
 
+    /// Connects with a small send buffer, so that a sender who is not read is blocked soon.
+    pub fn connect_narrow_to_send(addr: SocketAddr, send_bytes: usize) -> Self {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+        socket.set_send_buffer_size(send_bytes).unwrap();
+        socket.connect(&addr.into()).unwrap_or_else(|error| panic!("connect to {addr}: {error}"));
+        Self::over(socket.into())
+    }
+
     /// Connects from this address: on Linux all of 127.0.0.0/8 is this machine.
     pub fn connect_from(addr: SocketAddr, source: IpAddr) -> Self {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();

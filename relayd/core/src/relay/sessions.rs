@@ -1,5 +1,7 @@
 //! The life of a session: activity, expiry, deletion, and the comparison of what is held here with the store.
 
+use std::time::Duration;
+
 use protocol::close::CloseCode;
 use protocol::ids::{NodeId, Role, SessionId};
 use protocol::message::{KillReason, Notice};
@@ -10,7 +12,7 @@ use crate::event::{Action, Goodbye};
 use crate::limits::{CHECK_PARTS, RETRY_AFTER};
 use crate::node_link::item::Item;
 use crate::pairs::Pair;
-use crate::store::{Checked, Conn, Deleted, Expired, Holder, Request, Ticket};
+use crate::store::{Checked, Conn, Deleted, Expired, Hold, Holder, Request, Ticket};
 use crate::time::Time;
 
 impl Relay {
@@ -44,13 +46,21 @@ impl Relay {
 
     pub(super) fn on_expired(&mut self, session: SessionId, outcome: Expired, now: Time) {
         match outcome {
+            Expired::Over { reason: KillReason::Expired, holders: [None, None] }
+                if self.may_be_forgotten(session, now) =>
+            {
+                self.check_session(session, now);
+                self.arm_idle(session, Some(now + self.others_touch_within()));
+            }
             Expired::Over { reason, holders } => {
                 self.tell_killed(session, reason, holders, now);
                 self.kill(session, reason, now);
             }
             Expired::Away => self.arm_idle(session, Some(now + RETRY_AFTER)),
             Expired::Alive { left_ms } => {
-                self.arm_idle(session, Some(now + std::time::Duration::from_millis(left_ms.max(1))));
+                let left = Duration::from_millis(left_ms.max(1));
+                self.note_activity_elsewhere(session, left, now);
+                self.arm_idle(session, Some(now + left));
             }
         }
     }
@@ -66,6 +76,27 @@ impl Relay {
         };
         pair.told = now;
         self.push(Action::Submit(Request::Touch { session, idle_ms: 0 }));
+    }
+
+    /// The store knows of activity that nobody here told it; should it forget the session, it is written again with that.
+    fn note_activity_elsewhere(&mut self, session: SessionId, left: Duration, now: Time) {
+        let active = (now + left - self.limits.session_idle).min(now);
+        if let Some(pair) = self.pairs.of_mut(session) {
+            (pair.active, pair.told) = (pair.active.max(active), pair.told.max(active));
+        }
+    }
+
+    /// A store that names no holder of a session that is held here may have forgotten it, as by a clock that jumped ahead:
+    /// then a node that knows it to be active must have had time to say so again.
+    fn may_be_forgotten(&self, session: SessionId, now: Time) -> bool {
+        let waited_until = |active| active + self.limits.session_idle + self.others_touch_within();
+        self.last_active(session).is_some_and(|active| waited_until(active) > now)
+    }
+
+    /// By then every node has told the store of a session that is active there. Less than what a store keeps it beyond its
+    /// time.
+    fn others_touch_within(&self) -> Duration {
+        self.limits.touch_every() + RETRY_AFTER
     }
 
     /// The trailing activity of an interval is told to the store at the interval's end.
@@ -133,16 +164,31 @@ impl Relay {
     fn check_next(&mut self, sessions: usize, now: Time) -> usize {
         let (mut holds, mut left) = (Vec::new(), sessions);
         for (session, pair) in self.pairs.iter_behind(self.checked_to).take(sessions) {
-            let active = self.active_of(pair);
-            holds.extend(pair.ends().filter_map(|(role, _)| pair.hold(session, role, active, now)));
+            holds.extend(self.holds_of(session, pair, now));
             (self.checked_to, left) = (Some(session), left - 1);
         }
         if left > 0 {
             self.checked_to = None;
         }
         let count = holds.len();
-        self.actions.extend(holds.into_iter().map(|hold| Action::Submit(Request::Check { hold })));
+        self.submit_checks(holds);
         count
+    }
+
+    /// The holds of one session are.
+    fn check_session(&mut self, session: SessionId, now: Time) {
+        let Some(pair) = self.pairs.of(session) else { return };
+        let holds: Vec<_> = self.holds_of(session, pair, now).collect();
+        self.submit_checks(holds);
+    }
+
+    fn holds_of(&self, session: SessionId, pair: &Pair, now: Time) -> impl Iterator<Item = Hold> {
+        let active = self.active_of(pair);
+        Role::ALL.into_iter().filter_map(move |role| pair.hold(session, role, active, now))
+    }
+
+    fn submit_checks(&mut self, holds: Vec<Hold>) {
+        self.actions.extend(holds.into_iter().map(|hold| Action::Submit(Request::Check { hold })));
     }
 
     /// The holds of those that are linked over the stream to `node` are compared with the store.
@@ -153,7 +199,7 @@ impl Relay {
             pair.hold(session, role, self.active_of(pair), now)
         };
         let holds: Vec<_> = linked.map(|remote| (remote.session, remote.role)).filter_map(hold).collect();
-        self.actions.extend(holds.into_iter().map(|hold| Action::Submit(Request::Check { hold })));
+        self.submit_checks(holds);
     }
 
     pub(super) fn on_checked(

@@ -22,6 +22,7 @@ use relay_tests::harness::random::{Random, amount_and_seed};
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Fleet, Options};
 use relay_tests::slow_reader::SlowReader;
+use relay_tests::storm;
 
 use crowd::Crowd;
 use faults::Fault;
@@ -39,6 +40,8 @@ const IDLE_WITHIN: Duration = Duration::from_secs(60);
 const GROWN_KIB: u64 = 64 << 10;
 /// How long the slow reader does not read.
 const SLOW_FOR: Duration = Duration::from_secs(60);
+/// Five thousand clients.
+const STORM_PAIRS: usize = 2500;
 
 fn main() -> ExitCode {
     let Some((secs, seed)) = amount_and_seed("soak SECONDS") else { return ExitCode::from(2) };
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
     drop(fleet);
     greedy::stuck_readers();
     greedy::slow_requests();
+    let took = storm::play(STORM_PAIRS);
+    println!("a node with {STORM_PAIRS} pairs stopped: all were linked again at another after {took:?}");
     let seen = SlowReader { bystanders: PAIRS - 1, hold: SLOW_FOR }.play();
     println!("a phone that did not read for {SLOW_FOR:?}, and {} pairs beside it: {seen:?}", PAIRS - 1);
     if breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

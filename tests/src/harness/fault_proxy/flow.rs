@@ -63,6 +63,8 @@ struct Lane {
     held: usize,
     /// When its source ended, and whether well.
     ended: Option<(Instant, bool)>,
+    /// When what was taken off a narrow line has passed it.
+    is_free_at: Option<Instant>,
     /// Its writer has taken its last step, or failed.
     is_finished: bool,
     /// Its destination took no more.
@@ -186,10 +188,14 @@ impl Flow {
         let lane = self.lane(way);
         let first = lane.chunks.front().map(|chunk| chunk.read_at);
         let Some(read_at) = first.or(lane.ended.map(|(at, _)| at)) else { return Step::Wait };
-        match (read_at + delay, first) {
-            (due, _) if due > now => Step::WaitUntil(due),
-            (_, None) => self.last_step(way),
-            (_, Some(_)) => self.take_chunk(way),
+        let due = match (self.behaviour, lane.is_free_at) {
+            (Behaviour::Rate(_), Some(at)) => at.max(read_at),
+            _ => read_at + delay,
+        };
+        match first {
+            _ if due > now => Step::WaitUntil(due),
+            None => self.last_step(way),
+            Some(_) => self.take_chunk(way, now),
         }
     }
 
@@ -198,9 +204,13 @@ impl Flow {
         if is_well && !self.lane(way.other()).has_failed { Step::Finish } else { Step::Reset }
     }
 
-    fn take_chunk(&mut self, way: Way) -> Step {
+    fn take_chunk(&mut self, way: Way, now: Instant) -> Step {
         let allowed = self.cut_at.map_or(u64::MAX, |at| at - self.passed - self.under_way);
-        let most = if self.behaviour == Behaviour::Trickle { 1 } else { HELD_MAX };
+        let most = match self.behaviour {
+            Behaviour::Trickle => 1,
+            Behaviour::Rate(bytes_per_sec) => (bytes_per_sec as usize / SLICES_PER_SEC).max(1),
+            _ => HELD_MAX,
+        };
         let most = usize::try_from(allowed).unwrap_or(HELD_MAX).min(most);
         if most == 0 {
             // The other direction is writing what is left until the cut.
@@ -213,6 +223,13 @@ impl Flow {
             chunks.push_front(std::mem::replace(&mut chunk, first));
         }
         self.under_way += chunk.bytes.len() as u64;
+        if let Behaviour::Rate(bytes_per_sec) = self.behaviour {
+            let span = Duration::from_secs_f64(chunk.bytes.len() as f64 / f64::from(bytes_per_sec));
+            let lane = &mut self.lanes[way as usize];
+            // A writer that comes late does not lower the rate.
+            let from = lane.is_free_at.filter(|&at| at + LATE_MAX > now).unwrap_or(now);
+            lane.is_free_at = Some(from + span);
+        }
         Step::Pass(chunk)
     }
 
@@ -223,6 +240,12 @@ impl Flow {
 
 /// What one direction holds at most: enough for a quick line, little enough that backpressure works through it.
 pub(super) const HELD_MAX: usize = 64 << 10;
+
+/// A narrow line passes what takes it so long at once.
+const SLICES_PER_SEC: usize = 500;
+
+/// So much of the time in which a narrow line passed nothing is made up for.
+const LATE_MAX: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {
@@ -295,6 +318,27 @@ mod tests {
         flow.handle_bytes(WAY, b"abc", now);
         assert_eq!([0; 3].map(|_| passed(&mut flow, now)), [b"a", b"b", b"c"]);
         assert_eq!(flow.poll_step(WAY, now), Step::Wait);
+    }
+
+    #[test]
+    fn a_narrow_line_passes_its_rate_and_no_more() {
+        let (mut flow, now) = (Flow::new(Behaviour::Rate(10_000)), Instant::now());
+        flow.handle_bytes(WAY, &[7; 1000], now);
+        let (mut at, mut count) = (now, passed(&mut flow, now).len());
+        while count < 1000 {
+            match flow.poll_step(WAY, at) {
+                Step::WaitUntil(due) => at = due,
+                Step::Pass(chunk) => {
+                    let len = chunk.bytes().len();
+                    flow.on_written(WAY, chunk, len);
+                    count += len;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        // The last slice is on its way.
+        let taken = (at - now).as_millis();
+        assert!((97..=100).contains(&taken), "{taken} ms for a tenth of a second's bytes");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum Behaviour {
     /// Every byte, and every end, passes so much later than it was read. A direction holds 64 KiB at most, so that a
     /// long delay is a slow line too.
     Delay(Duration),
+    /// A narrow line: each direction of each connection passes so many bytes in a second.
+    Rate(u32),
     /// Every byte passes in a write of its own.
     Trickle,
     /// New connections are reset at once; live ones go on as in `Clear`.

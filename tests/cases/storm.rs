@@ -1,0 +1,10 @@
+//! A node with thousands of clients is stopped well: all of them come back at once, to the other one.
+
+use relay_tests::storm;
+
+const PAIRS: usize = 1000;
+
+#[test]
+fn all_clients_of_a_stopped_node_meet_again_at_another() {
+    storm::play(PAIRS);
+}

@@ -1,0 +1,84 @@
+//! Somebody sets the date of the machine that a node runs on: `at` moves, and nothing else does. Every span is measured by a
+//! clock that nobody sets.
+
+use std::time::{Duration, Instant};
+
+use relay_tests::harness::ws::{FrameSpec, Message, Opcode};
+use relay_tests::harness::{Event, Options, Pair, Peer, Relay, SetUp, WallClock};
+use relay_tests::on_each_setup;
+
+on_each_setup!(a_node_whose_date_is_set_goes_on, sessions_end_in_their_time_whatever_the_date);
+
+const HOUR: i64 = 3600;
+const IDLE_SECS: u64 = 3;
+
+fn start(set_up: SetUp, clock: &WallClock, name: &str, secs: u64) -> Relay {
+    Relay::start_with(set_up, &Options::new().wall_clock(clock).env(name, &secs.to_string()))
+}
+
+/// Every node's date is set, and both ends of every pair expect it.
+fn set(clock: &WallClock, pairs: &mut [Pair], ahead_secs: i64) {
+    clock.set_ahead(ahead_secs);
+    ends(pairs).for_each(|peer| peer.set_node_ahead(ahead_secs));
+}
+
+fn a_node_whose_date_is_set_goes_on(set_up: SetUp) {
+    let clock = WallClock::right();
+    let relay = start(set_up, &clock, "HEARTBEAT_INTERVAL_SECS", 1);
+    let mut pairs: Vec<Pair> = (0..3).map(|_| Pair::link(&relay)).collect();
+    for ahead_secs in [HOUR, -HOUR, 0] {
+        set(&clock, &mut pairs, ahead_secs);
+        pairs.iter_mut().for_each(Pair::expect_alive);
+        pairs.iter_mut().for_each(|pair| pair.phone.fence());
+        // One more than a connection is sent that is silent.
+        for _ in 0..4 {
+            ends(&mut pairs).for_each(answer_ping);
+        }
+        pairs.iter_mut().for_each(|pair| pair.replace_phone(&relay));
+        ends(&mut pairs).for_each(|peer| peer.set_node_ahead(ahead_secs));
+        pairs.iter_mut().for_each(Pair::expect_alive);
+    }
+}
+
+fn ends(pairs: &mut [Pair]) -> impl Iterator<Item = &mut Peer> {
+    pairs.iter_mut().flat_map(|pair| [&mut pair.workstation, &mut pair.phone])
+}
+
+/// The next that comes is a ping.
+fn answer_ping(peer: &mut Peer) {
+    match peer.ws().message() {
+        Ok(Message::Ping(bytes)) => peer.ws().send(&FrameSpec::new(Opcode::Pong, bytes)),
+        other => panic!("{other:?} instead of a ping"),
+    }
+}
+
+fn sessions_end_in_their_time_whatever_the_date(set_up: SetUp) {
+    let clock = WallClock::right();
+    let relay = start(set_up, &clock, "SESSION_IDLE_SECS", IDLE_SECS);
+    let mut busy = [Pair::link(&relay)];
+    for ahead_secs in [HOUR, -HOUR] {
+        let started = Instant::now();
+        let mut idle = Pair::link(&relay);
+        set(&clock, &mut busy, ahead_secs);
+        // For as long as it takes the other one to end.
+        while !has_ended(&mut idle.workstation) {
+            busy[0].expect_alive();
+        }
+        assert!(started.elapsed() >= Duration::from_secs(IDLE_SECS), "it ended before its time");
+        idle.phone.until_closed(4410);
+        busy[0].expect_alive();
+    }
+}
+
+/// Looks for a moment whether the session is told to be over.
+fn has_ended(peer: &mut Peer) -> bool {
+    match peer.event_within(Duration::from_millis(100)).expect("a Close, not an end without one") {
+        None | Some(Event::Left) => false,
+        Some(Event::Killed(reason)) => {
+            assert_eq!(reason, "expired");
+            peer.expect_closed(4410);
+            true
+        }
+        Some(other) => panic!("{other:?} in an idle session"),
+    }
+}
