@@ -157,7 +157,7 @@ impl Relayd {
             Some(_) => Some(false),
             None => TcpStream::connect(addr).is_ok().then_some(true),
         });
-        is_up.then(|| Self { process, log: Log::collect(io::empty()), addr })
+        is_up.then(|| Self { process, log: Log::collect(io::empty()), addr, is_ended: false })
     }
 
     /// [`Relayd::start`], then waits until its store answers.
