@@ -12,6 +12,8 @@ use crate::harness::wire::Wire;
 use crate::harness::ws::{FrameSpec, Upgrade};
 use crate::harness::{Event, Fleet, Pair, Peer, Role, Session, Talking};
 
+/// What a node may hold more for one reader that stopped, in KiB.
+pub const GROWN_KIB_MAX: u64 = 12 << 10;
 const FRAMES: usize = 1000;
 const FRAME_BYTES: usize = 32 << 10;
 /// A write that moves nothing for so long is blocked.
@@ -48,6 +50,16 @@ pub struct Resident {
     pub blocked: u64,
     /// The most from then on until it read again.
     pub most: u64,
+}
+
+impl Seen {
+    /// What is wrong with it, in words.
+    pub fn breaches(&self) -> Vec<String> {
+        let grown = self.resident.iter().map(|resident| resident.most.saturating_sub(resident.before));
+        let over = grown.enumerate().filter(|&(_, grown)| grown >= GROWN_KIB_MAX);
+        over.map(|(node, grown)| format!("node {node}: {grown} KiB more for one reader that stopped"))
+            .collect()
+    }
 }
 
 impl SlowReader {
