@@ -75,6 +75,8 @@ impl SlowReader {
         let mut numbered = Numbered::new(&pair.session, Role::Workstation);
         let frames = (0..FRAMES).flat_map(|_| FrameSpec::text(&numbered.text(FRAME_BYTES)).encode());
         let bytes: Vec<u8> = frames.collect();
+        // What the pairs beside take at first is no cost of the slow one.
+        let_pass(self.hold / 2);
         let resident = || [0, 1].map(|at| fleet.node(at).process().resident_kib());
         let before = resident();
         let sent = pair.workstation.ws().wire().send_until_blocked(&bytes, PATIENCE);

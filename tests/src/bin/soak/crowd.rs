@@ -11,6 +11,7 @@ use relay_tests::harness::Fleet;
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::random::Random;
 
+use crate::expected::Expected;
 use crate::latency::Latencies;
 use crate::life::Life;
 
@@ -39,6 +40,8 @@ pub struct Shared {
     /// What each pair is at, for a report of those that are not whole.
     doing: Mutex<Vec<&'static str>>,
     counts: Mutex<Counts>,
+    /// How connections may end.
+    pub expected: Expected,
     /// How long frames took.
     pub latencies: Latencies,
 }
@@ -52,13 +55,15 @@ pub struct Counts {
     pub delivered: u64,
     /// Ends that were told that their peer left.
     pub told_left: u64,
-    /// Connects after a connection was lost.
-    pub reconnects: u64,
+    /// Connections that ended, and not by their own clients.
+    pub lost: u64,
+    /// Connects to a session in which that end was before, and to new ones.
+    pub connects: u64,
     /// Connections that their own clients reset.
     pub broken_off: u64,
     /// Claims of a role that was held.
     pub takeovers: u64,
-    /// Of these, how many older connections were closed with 4409 while they were looked at.
+    /// Of these, how many older connections were closed with 4409.
     pub closed_4409: u64,
     /// Sessions that were deleted.
     pub deleted: u64,
@@ -81,10 +86,11 @@ impl Crowd {
         let mut crowd = Self { shared, threads: Vec::new() };
         crowd.note_addrs(fleet);
         crowd.shared.count(|counts| counts.sessions += pairs as u64);
+        let addrs = [fleet.addr(0), fleet.addr(1)];
         for (at, talk) in fleet.talks(pairs).into_iter().enumerate() {
             let (shared, random) = (Arc::clone(&crowd.shared), Random::new(seed ^ (at as u64) << 32));
             crowd.threads.push(thread::spawn(move || {
-                if let Err(wrong) = Life::new(&shared, at, talk, random).live() {
+                if let Err(wrong) = Life::new(&shared, at, talk, addrs, random).live() {
                     lock(&shared.breaches).push(wrong);
                 }
             }));
@@ -100,6 +106,11 @@ impl Crowd {
     /// Clients die, move and delete their sessions from now on, or do so no more.
     pub fn be_rough(&self, is_rough: bool) {
         self.shared.is_rough.store(is_rough, Ordering::Relaxed);
+    }
+
+    /// How connections may end: for whoever breaks something.
+    pub fn expected(&self) -> &Expected {
+        &self.shared.expected
     }
 
     /// Some pair met a breach.

@@ -23,14 +23,17 @@ impl Latencies {
     /// A line for each time.
     pub fn print(&self) {
         for (name, seen) in [("without faults", &self.calm), ("with faults", &self.rough)] {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            seen.sort_unstable();
-            let at = |share: usize| seen.get((seen.len() * share / 1000).min(seen.len().saturating_sub(1)));
-            let [p50, p99, most] =
-                [at(500), at(990), seen.last()].map(|time| time.map_or(0, Duration::as_millis));
-            println!("{name}: {} frames timed, p50 {p50} ms, p99 {p99} ms, most {most} ms", seen.len());
+            print(name, seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
         }
     }
+}
+
+/// A line of what was seen.
+pub fn print(name: &str, mut seen: Vec<Duration>) {
+    seen.sort_unstable();
+    let at = |share: usize| seen.get((seen.len() * share / 1000).min(seen.len().saturating_sub(1)));
+    let [p50, p99, most] = [at(500), at(990), seen.last()].map(|time| time.map_or(0, Duration::as_millis));
+    println!("{name}: {} frames timed, p50 {p50} ms, p99 {p99} ms, most {most} ms", seen.len());
 }
 
 impl Watch {
