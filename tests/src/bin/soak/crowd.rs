@@ -145,8 +145,8 @@ impl Crowd {
         late.map(|(at, _)| (at, doing[at])).collect()
     }
 
-    /// Ends the talk once everything has come that was sent, and prints what was counted. What was wrong, in words.
-    pub fn done(self) -> Vec<String> {
+    /// Ends the talk once everything has come that was sent, and prints what was counted. Gives that, and what was wrong, in words.
+    pub fn done(self) -> (Counts, Vec<String>) {
         self.shared.is_over.store(true, Ordering::Relaxed);
         let mut breaches = Vec::new();
         for thread in self.threads {
@@ -154,10 +154,11 @@ impl Crowd {
                 breaches.push("a pair was told what the contract does not know; see above".to_owned());
             }
         }
-        println!("{:?}", *lock(&self.shared.counts));
+        let counts = *lock(&self.shared.counts);
+        println!("{counts:?}");
         self.shared.latencies.print();
         breaches.extend(lock(&self.shared.breaches).drain(..));
-        breaches
+        (counts, breaches)
     }
 
     /// What was counted so far.

@@ -7,6 +7,9 @@ use relay_tests::harness::Fleet;
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::redis::connect;
 
+/// What a node may have grown by, under the same crowd: what its allocator keeps, not what it needs.
+const GROWN_KIB: u64 = 64 << 10;
+
 /// One look.
 #[derive(Clone, Debug)]
 pub struct Footprint {
@@ -88,6 +91,36 @@ impl Node {
     }
 }
 
+/// What is held at the end and was not at the start, in words: `idle` before anybody connected, `before` and `after` with all
+/// pairs linked, `end` when they had left.
+pub fn grown(idle: &Footprint, before: &Footprint, after: &Footprint, end: &Footprint) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let mut expect = |what: &str, now: u64, most: u64| {
+        if now > most {
+            breaches.push(format!("{what}: {now}, where {most} was the most to be expected"));
+        }
+    };
+    for (at, (end, idle)) in end.nodes.iter().zip(&idle.nodes).enumerate() {
+        expect(&format!("descriptors of node {at}"), end.descriptors, idle.descriptors);
+        expect(&format!("timers of node {at}"), end.timers, idle.timers);
+    }
+    for (at, node) in after.nodes.iter().enumerate() {
+        expect(&format!("timers of node {at} with its pairs"), node.timers, node.timers_max());
+    }
+    expect("clients of Redis at the end", end.clients, idle.clients);
+    expect("clients of Redis at the start", idle.clients, end.clients);
+    expect("KiB of node 0", after.nodes[0].resident, before.nodes[0].resident + GROWN_KIB);
+    expect("KiB of a node", after.largest(), before.largest() + GROWN_KIB);
+    breaches
+}
+
+/// What is wrong with Redis's keys, in words, where so many sessions live while all are linked and so many were made.
+pub fn kept(live: u64, made: u64, after: &Footprint, end: &Footprint) -> Vec<String> {
+    let lost = (after.keys < live).then(|| format!("{} keys, where {live} sessions live", after.keys));
+    let left = (end.keys > made).then(|| format!("{} keys, where {made} sessions were made", end.keys));
+    lost.into_iter().chain(left).collect()
+}
+
 impl fmt::Display for Footprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, Node { resident, descriptors, timers, connections, sessions }) in
@@ -100,5 +133,42 @@ impl fmt::Display for Footprint {
             )?;
         }
         write!(f, "\n    Redis: {} clients, {} keys", self.clients, self.keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn footprint() -> Footprint {
+        let node = Node { resident: 100, descriptors: 10, timers: 6, connections: 2, sessions: 2 };
+        Footprint { nodes: vec![node; 2], clients: 3, keys: 5 }
+    }
+
+    fn changed(change: impl Fn(&mut Footprint)) -> Footprint {
+        let mut changed = footprint();
+        change(&mut changed);
+        changed
+    }
+
+    #[test]
+    fn whatever_is_more_at_the_end_is_told() {
+        let same = footprint();
+        let breaches = |after: &Footprint, end: &Footprint| grown(&same, &same, after, end).len();
+        assert_eq!(breaches(&same, &same), 0);
+        assert_eq!(breaches(&changed(|after| after.nodes[1].timers += 1), &same), 1);
+        // Of node 0, and of the largest.
+        assert_eq!(breaches(&changed(|after| after.nodes[0].resident += GROWN_KIB + 1), &same), 2);
+        assert_eq!(breaches(&same, &changed(|end| end.nodes[0].descriptors += 1)), 1);
+        assert_eq!(breaches(&same, &changed(|end| end.nodes[1].timers += 1)), 1);
+        assert_eq!(breaches(&same, &changed(|end| end.clients += 1)), 1);
+        assert_eq!(breaches(&same, &changed(|end| end.clients -= 1)), 1);
+    }
+
+    #[test]
+    fn keys_are_those_of_live_and_ended_sessions() {
+        let same = footprint();
+        assert_eq!(kept(5, 5, &same, &same), [""; 0]);
+        assert_eq!((kept(6, 6, &same, &same).len(), kept(4, 4, &same, &same).len()), (1, 1));
     }
 }
