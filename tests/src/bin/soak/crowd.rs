@@ -34,6 +34,7 @@ pub struct Shared {
     breaches: Mutex<Vec<String>>,
     is_over: AtomicBool,
     is_rough: AtomicBool,
+    has_faults: AtomicBool,
     /// A pair has proved itself whole in this round if its own count has come up to it.
     round: AtomicU64,
     whole: Mutex<Vec<u64>>,
@@ -106,6 +107,11 @@ impl Crowd {
     /// Clients die, move and delete their sessions from now on, or do so no more.
     pub fn be_rough(&self, is_rough: bool) {
         self.shared.is_rough.store(is_rough, Ordering::Relaxed);
+    }
+
+    /// From now on things are broken and mended.
+    pub fn begin_faults(&self) {
+        self.shared.has_faults.store(true, Ordering::Relaxed);
     }
 
     /// How connections may end: for whoever breaks something.
@@ -182,6 +188,11 @@ impl Shared {
     /// Clients are to die, move and delete their sessions.
     pub fn is_rough(&self) -> bool {
         self.is_rough.load(Ordering::Relaxed)
+    }
+
+    /// Things are being broken.
+    pub fn has_faults(&self) -> bool {
+        self.has_faults.load(Ordering::Relaxed)
     }
 
     /// The present round of [`Crowd::wait_whole`].

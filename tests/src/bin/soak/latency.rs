@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use relay_tests::harness::{Role, Talk};
 
-/// What was seen, in a calm and in a rough time.
+/// What was seen, before faults begin and with them.
 #[derive(Default)]
 pub struct Latencies {
     calm: Mutex<Vec<Duration>>,
-    rough: Mutex<Vec<Duration>>,
+    faulty: Mutex<Vec<Duration>>,
 }
 
 /// One frame of each end of a pair that is being waited for.
@@ -22,7 +22,7 @@ pub struct Watch {
 impl Latencies {
     /// A line for each time.
     pub fn print(&self) {
-        for (name, seen) in [("without faults", &self.calm), ("with faults", &self.rough)] {
+        for (name, seen) in [("without faults", &self.calm), ("with faults", &self.faulty)] {
             print(name, seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
         }
     }
@@ -49,14 +49,14 @@ impl Watch {
     }
 
     /// Looks whether what was aimed at has come. Call after the ends have heard.
-    pub fn look(&mut self, talk: &Talk, is_rough: bool, latencies: &Latencies) {
+    pub fn look(&mut self, talk: &Talk, has_faults: bool, latencies: &Latencies) {
         for (role, due) in Role::BOTH.into_iter().zip(&mut self.due) {
             // What was under way when a link ended may never come.
             *due = due.filter(|&(.., ended_before)| talk.is_linked() && ended_before == ended(talk));
             if let Some((number, since, _)) = *due
                 && talk.heard_to(role.other()) >= number
             {
-                let seen = if is_rough { &latencies.rough } else { &latencies.calm };
+                let seen = if has_faults { &latencies.faulty } else { &latencies.calm };
                 seen.lock().unwrap_or_else(PoisonError::into_inner).push(since.elapsed());
                 *due = None;
             }

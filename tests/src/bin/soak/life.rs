@@ -73,7 +73,7 @@ impl<'a> Life<'a> {
             self.watch.aim(&self.talk);
             self.say();
             self.hear()?;
-            self.watch.look(&self.talk, self.shared.is_rough(), &self.shared.latencies);
+            self.watch.look(&self.talk, self.shared.has_faults(), &self.shared.latencies);
             for role in Role::BOTH {
                 if self.talk.is_cut(role) {
                     self.connect(role)?;

@@ -81,6 +81,7 @@ fn crowd_under_faults(fleet: &mut Fleet, idle: &Footprint, secs: u64, seed: u64)
         breaches.push(format!("a calm time: {} ends of links were told", counts.told_left));
     }
     let before = Footprint::of(fleet);
+    crowd.begin_faults();
     let largest = play_faults(fleet, &crowd, secs, seed, &mut breaches);
     crowd.be_rough(false);
     if !crowd.wait_whole(WHOLE_WITHIN) {
