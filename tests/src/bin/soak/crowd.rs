@@ -121,7 +121,7 @@ impl Crowd {
 
     /// Some pair met a breach.
     pub fn is_broken(&self) -> bool {
-        !lock(&self.shared.breaches).is_empty()
+        self.shared.is_broken()
     }
 
     /// Waits until a frame of each end has passed that was sent from now on; false if that takes too long.
@@ -188,6 +188,11 @@ impl Shared {
     /// Clients are to die, move and delete their sessions.
     pub fn is_rough(&self) -> bool {
         self.is_rough.load(Ordering::Relaxed)
+    }
+
+    /// Some pair met a breach.
+    pub fn is_broken(&self) -> bool {
+        !lock(&self.breaches).is_empty()
     }
 
     /// Things are being broken.

@@ -85,6 +85,11 @@ impl<'a> Life<'a> {
             }
             let_pass(PACE);
         }
+        if self.shared.is_broken() {
+            // Another pair's breach ended the run: this one may have been in the middle of anything.
+            self.add_up();
+            return Ok(());
+        }
         let settled = self.hear_until(|talk| talk.is_settled() && talk.older_open_since().is_none())?;
         self.add_up();
         settled.then_some(()).ok_or_else(|| {
