@@ -32,6 +32,8 @@ pub struct Metrics {
     pub links_remote: u64,
     /// Gauge: links to another node that it has not accepted yet.
     pub links_opening: u64,
+    /// Gauge: armed timers of connections, sessions and the node itself.
+    pub timers: u64,
     /// Connections accepted.
     pub accepts: u64,
     /// Frames that went to the other role, by the sender's [`Role::index`].
@@ -121,6 +123,7 @@ impl Metrics {
             "Bytes parked and queued in all buffers.",
             self.buffer_bytes,
         );
+        page.single("relay_timers", GAUGE, "Armed timers: a connection or a session has one.", self.timers);
         page.single("relay_accepts_total", COUNTER, "Connections accepted.", self.accepts);
         page.single("relay_heartbeats_total", COUNTER, "Heartbeats answered.", self.heartbeats);
         page.single("relay_registers_total", COUNTER, "Sessions made.", self.registers);
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_shown() {
-        let mut metrics = Metrics { store_up: true, frames: [3, 4], ..Metrics::default() };
+        let mut metrics = Metrics { store_up: true, frames: [3, 4], timers: 5, ..Metrics::default() };
         metrics.count_close(CloseCode::Replaced);
         metrics.count_refused(Refused::Hello);
         for status in [101, 204, 404, 404, 999, 0] {
@@ -204,6 +207,7 @@ mod tests {
         for line in [
             &format!("relay_node_info{{node=\"{}\"}} 1", "a5".repeat(16)),
             "relay_store_up{store=\"redis\"} 1",
+            "relay_timers 5",
             "relay_frames_total{from=\"workstation\"} 3",
             "relay_frames_total{from=\"phone\"} 4",
             "relay_closes_total{code=\"4409\"} 1",

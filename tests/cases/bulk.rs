@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use relay_tests::harness::json::Object;
+use relay_tests::harness::sequence::Numbered;
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Opcode, Received, Upgrade, Ws};
 use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
@@ -38,10 +40,16 @@ fn gather(ws: &mut Ws, mut on_control: impl FnMut(Received)) -> Vec<u8> {
     }
 }
 
+/// The envelope carries exactly this text, in which no part is like another.
+fn expect_whole(envelope: Vec<u8>, text: &str) {
+    let envelope = Object::parse(&String::from_utf8(envelope).expect("UTF-8"));
+    assert!(envelope.text("frame") == text, "{} bytes are not the text", envelope.text("frame").len());
+}
+
 fn control_frames_pass_a_large_message(set_up: SetUp) {
     let relay = Relay::start(set_up);
-    let Pair { mut workstation, mut phone, .. } = link(&relay);
-    let text = "b".repeat(BYTES);
+    let Pair { session, mut workstation, mut phone } = link(&relay);
+    let text = Numbered::new(&session, Role::Workstation).text(BYTES);
     thread::scope(|scope| {
         scope.spawn(|| workstation.text(&text));
         // Its first piece is here, and most of it is still to come: far more than any socket holds.
@@ -70,8 +78,7 @@ fn control_frames_pass_a_large_message(set_up: SetUp) {
                 break;
             }
         }
-        let envelope = String::from_utf8(rest).expect("UTF-8");
-        assert!(envelope.contains(&text));
+        expect_whole(rest, &text);
     });
     workstation.text("behind it");
     phone.expect_text("behind it");
@@ -79,16 +86,15 @@ fn control_frames_pass_a_large_message(set_up: SetUp) {
 
 fn notices_wait_for_the_messages_end(set_up: SetUp) {
     let relay = Relay::start(set_up);
-    let Pair { mut workstation, mut phone, .. } = link(&relay);
-    let text = "n".repeat(BYTES / 2);
+    let Pair { session, mut workstation, mut phone } = link(&relay);
+    let text = Numbered::new(&session, Role::Workstation).text(BYTES / 2);
     thread::scope(|scope| {
         scope.spawn(|| {
             workstation.text(&text);
             workstation.text("last words");
             workstation.leave();
         });
-        let envelope = gather(phone.ws(), |control| panic!("{control:?}"));
-        assert!(String::from_utf8(envelope).unwrap().contains(&text));
+        expect_whole(gather(phone.ws(), |control| panic!("{control:?}")), &text);
     });
     phone.expect_text("last words");
     phone.expect(&Event::Left);

@@ -4,6 +4,7 @@
 //! code cannot hide on both sides. The cases are in `cases/`, one behaviour a file.
 
 pub mod harness;
+pub mod loud;
 pub mod slow_reader;
 pub mod storm;
 pub mod stuck_readers;

@@ -12,6 +12,8 @@ use crate::harness::wire::Wire;
 use crate::harness::ws::{FrameSpec, Upgrade};
 use crate::harness::{Event, Fleet, Pair, Peer, Role, Session, Talking};
 
+/// What a node may hold more for one reader that stopped, in KiB.
+pub const GROWN_KIB_MAX: u64 = 12 << 10;
 const FRAMES: usize = 1000;
 const FRAME_BYTES: usize = 32 << 10;
 /// A write that moves nothing for so long is blocked.
@@ -50,6 +52,16 @@ pub struct Resident {
     pub most: u64,
 }
 
+impl Seen {
+    /// What is wrong with it, in words.
+    pub fn breaches(&self) -> Vec<String> {
+        let grown = self.resident.iter().map(|resident| resident.most.saturating_sub(resident.before));
+        let over = grown.enumerate().filter(|&(_, grown)| grown >= GROWN_KIB_MAX);
+        over.map(|(node, grown)| format!("node {node}: {grown} KiB more for one reader that stopped"))
+            .collect()
+    }
+}
+
 impl SlowReader {
     /// Plays it.
     ///
@@ -63,6 +75,8 @@ impl SlowReader {
         let mut numbered = Numbered::new(&pair.session, Role::Workstation);
         let frames = (0..FRAMES).flat_map(|_| FrameSpec::text(&numbered.text(FRAME_BYTES)).encode());
         let bytes: Vec<u8> = frames.collect();
+        // What the pairs beside take at first is no cost of the slow one.
+        let_pass(self.hold / 2);
         let resident = || [0, 1].map(|at| fleet.node(at).process().resident_kib());
         let before = resident();
         let sent = pair.workstation.ws().wire().send_until_blocked(&bytes, PATIENCE);

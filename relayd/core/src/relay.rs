@@ -4,6 +4,7 @@
 //! each message [`Relay::route`] says where it goes, a table look-up without allocation, and the `note_*` calls keep
 //! clocks and marks. Owns every connection's state, the sessions held here and the timers; never a byte of a frame.
 
+mod checks;
 mod claims;
 mod ends;
 mod frames;
@@ -231,7 +232,7 @@ impl Relay {
             }
             Answer::Checked { session, role, generation, outcome } => {
                 self.on_checked(session, role, generation, outcome, now);
-                self.note_checked(now);
+                self.note_checked(session, role, generation, now);
             }
             Answer::Expired { session, outcome } => self.on_expired(session, outcome, now),
         }

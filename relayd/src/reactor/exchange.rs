@@ -300,6 +300,7 @@ impl Reactor {
         self.metrics.links_local = self.relay.links() as u64;
         self.metrics.links_remote = self.relay.links_remote() as u64;
         self.metrics.links_opening = self.relay.links_opening() as u64;
+        self.metrics.timers = self.relay.timers() as u64;
         self.metrics.nodes = self.relay.node_counts();
         // Without other nodes there is no probe, and nothing to hear.
         let probe_age = if self.relay.is_alone() { Duration::ZERO } else { self.relay.probe_age(now) };

@@ -146,7 +146,8 @@ impl Drop for Process {
     }
 }
 
-fn resident_kib(pid: u32) -> u64 {
+/// Resident memory in KiB of a process that runs.
+pub fn resident_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status"));
     let found = match &status {
         Ok(text) => text.lines().find_map(|line| line.strip_prefix("VmRSS:")).map(str::to_owned),

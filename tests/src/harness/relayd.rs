@@ -200,9 +200,22 @@ impl Relayd {
     /// # Panics
     /// When there is no such sample.
     pub fn metric(&self, sample: &str) -> u64 {
+        let [value] = self.metrics([sample]);
+        value
+    }
+
+    /// Samples of one moment.
+    ///
+    /// # Panics
+    /// When one is missing.
+    pub fn metrics<const COUNT: usize>(&self, samples: [&str; COUNT]) -> [u64; COUNT] {
         let page = http::fetch(self.addr, "/metrics").expect(200);
-        let value = page.text().lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {sample}: {}", page.text()))
+        samples.map(|sample| {
+            let value = page.text().lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+            value
+                .and_then(|value| value.parse().ok())
+                .unwrap_or_else(|| panic!("no {sample}: {}", page.text()))
+        })
     }
 
     /// Where it listens.

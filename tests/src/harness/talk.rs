@@ -1,7 +1,12 @@
 //! A pair that talks all the time while nodes and Redis come and go: every frame and every notice is judged.
 //!
 //! An end sends while it is told of a peer. A frame must be the next one, but for the first after a `peer-joined`: what
-//! was under way when a link ended may be missing. Notices must alternate, and no frame comes outside a link.
+//! was under way when a link ended may be missing. Notices must alternate, and no frame comes outside a link. Whoever says
+//! that a pair is whole says also that nothing is missing of what was sent knowing of the present link, and that no end of a
+//! link was kept from the end that stayed.
+
+mod end;
+mod older;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,38 +17,22 @@ use std::time::{Duration, Instant};
 use super::guard::{GUARD, let_pass};
 use super::peer::{Event, Peer};
 use super::role::Role;
-use super::sequence::{Checker, Numbered, Wrong};
+use super::sequence::Wrong;
 use super::session::Session;
-use super::ws::FrameSpec;
 
-/// What one end may have under way, in frames.
-const UNDER_WAY_MAX: u64 = 64;
-/// How long one look at an end that says nothing takes.
-const LOOK: Duration = Duration::from_millis(2);
+use self::end::End;
+use self::older::Older;
+
+pub use self::end::Shape;
+pub use self::older::OlderEnd;
 
 /// Both ends of a session.
 #[derive(Debug)]
 pub struct Talk {
     session: Session,
     ends: [End; 2],
-}
-
-#[derive(Debug)]
-struct End {
-    role: Role,
-    /// `None` once the connection has ended.
-    peer: Option<Peer>,
-    is_linked: bool,
-    told_left: u64,
-    closed_by: Option<u16>,
-    sent: Numbered,
-    /// What was sent before the present link.
-    sent_before: u64,
-    /// Judges what comes.
-    came: Checker,
-    came_count: u64,
-    hb_acks: u64,
-    may_be_killed: bool,
+    /// Connections that were taken over and are still listened to, or not yet compared; the oldest first.
+    older: Vec<Older>,
 }
 
 impl Talk {
@@ -60,12 +49,13 @@ impl Talk {
     /// A session in which neither end is yet: [`Talk::put`] brings them.
     pub fn apart(session: Session) -> Self {
         let ends = Role::BOTH.map(|role| End::new(&session, role));
-        Self { session, ends }
+        Self { session, ends, older: Vec::new() }
     }
 
     /// The session is about to be deleted: from now on both ends may be told so.
     pub fn expect_end(&mut self) {
-        self.ends.iter_mut().for_each(|end| end.may_be_killed = true);
+        let older = self.older.iter_mut().map(|older| &mut older.end);
+        self.ends.iter_mut().chain(older).for_each(|end| end.may_be_killed = true);
     }
 
     /// Ends a connection with a reset, as a client that dies.
@@ -90,16 +80,22 @@ impl Talk {
 
     /// Goes on with a connection that has joined. Gives the older one.
     pub fn put(&mut self, role: Role, peer: Peer) -> Option<Peer> {
-        let end = self.end_mut(role);
-        (end.is_linked, end.closed_by) = (false, None);
-        end.peer.replace(peer)
+        let stays = self.end_mut(role.other());
+        // It knows of a link that is no more, whether its end is told already or still on its way.
+        stays.is_left_due |= stays.is_linked;
+        self.end_mut(role).put(peer)
     }
 
     /// Every end that knows of its peer sends up to `count` frames.
     pub fn send(&mut self, count: u64, length: usize) {
+        self.send_shaped(count, length, Shape::TEXT);
+    }
+
+    /// The same, in messages of this shape.
+    pub fn send_shaped(&mut self, count: u64, length: usize, shape: Shape) {
         let came = [self.ends[1].came.count(), self.ends[0].came.count()];
         for (end, came) in self.ends.iter_mut().zip(came) {
-            end.send(count, length, came);
+            end.send(count, length, shape, came);
         }
     }
 
@@ -212,14 +208,18 @@ impl Talk {
     pub fn state(&self) -> String {
         let say = |end: &End| {
             format!(
-                "{}: linked {}, connected {}, closed by {:?}, told left {}, sent {}, heard to {}; ",
+                "{}: linked {}, connected {}, closed by {:?}, told left {}, has still to be told {}, sent {}, of which {} \
+                 before this link, heard to {}, in this link from {}; ",
                 end.role,
                 end.is_linked,
                 end.peer.is_some(),
                 end.closed_by,
                 end.told_left,
+                end.is_left_due,
                 end.sent.count(),
-                end.came.count()
+                end.sent_before,
+                end.came.count(),
+                end.came.gap_to()
             )
         };
         format!("{}: {}", self.session.id, self.ends.iter().map(say).collect::<String>())
@@ -228,7 +228,15 @@ impl Talk {
     /// Both are linked, and everything has come that was sent.
     pub fn is_settled(&self) -> bool {
         let [one, other] = &self.ends;
-        self.is_linked() && one.sent.count() == other.came.count() && other.sent.count() == one.came.count()
+        let has_all = |to: &End, from: &End| to.came.count() == from.sent.count();
+        self.is_sound() && has_all(one, other) && has_all(other, one)
+    }
+
+    /// Both are linked, nothing is missing at the head of what each sent since it was told so, and both were told of every
+    /// link's end. False also while what is to be told is on its way.
+    pub fn is_sound(&self) -> bool {
+        let [one, other] = &self.ends;
+        self.is_linked() && one.misses_nothing_of(other) && other.misses_nothing_of(one)
     }
 
     /// Changes with every link.
@@ -242,72 +250,6 @@ impl Talk {
 
     fn end_mut(&mut self, role: Role) -> &mut End {
         &mut self.ends[usize::from(role == Role::Phone)]
-    }
-}
-
-impl End {
-    fn new(session: &Session, role: Role) -> Self {
-        Self {
-            role,
-            peer: None,
-            is_linked: false,
-            told_left: 0,
-            closed_by: None,
-            sent: Numbered::new(session, role),
-            sent_before: 0,
-            came: Checker::new(session, role.other()),
-            came_count: 0,
-            hb_acks: 0,
-            may_be_killed: false,
-        }
-    }
-
-    fn send(&mut self, count: u64, length: usize, came: u64) {
-        let Some(peer) = self.peer.as_mut().filter(|_| self.is_linked) else { return };
-        let room = UNDER_WAY_MAX.saturating_sub(self.sent.count() - came.max(self.sent_before));
-        for _ in 0..count.min(room) {
-            let frame = FrameSpec::text(&self.sent.text(length));
-            // Whether the connection has ended, reading it says.
-            let _ = peer.ws().wire().try_send(&frame.encode());
-        }
-    }
-
-    fn hear(&mut self) -> Result<(), Wrong> {
-        while let Some(peer) = &mut self.peer {
-            match peer.event_within(LOOK) {
-                Ok(Some(event)) => self.take(event)?,
-                Ok(None) => break,
-                Err(_) => self.cut(None),
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, event: Event) -> Result<(), Wrong> {
-        match event {
-            Event::Text(text) if self.is_linked => {
-                self.came.try_take(&text)?;
-                self.came_count += 1;
-            }
-            Event::Joined(_) if !self.is_linked => {
-                self.is_linked = true;
-                self.sent_before = self.sent.count();
-                self.came.allow_gap();
-            }
-            Event::Left if self.is_linked => {
-                self.is_linked = false;
-                self.told_left += 1;
-            }
-            Event::Closed(code) => self.cut(Some(code)),
-            Event::HbAck => self.hb_acks += 1,
-            Event::Killed(_) if self.may_be_killed => self.is_linked = false,
-            other => return Err(format!("{other:?} while linked is {}", self.is_linked)),
-        }
-        Ok(())
-    }
-
-    fn cut(&mut self, code: Option<u16>) {
-        (self.peer, self.is_linked, self.closed_by) = (None, false, code);
     }
 }
 

@@ -207,3 +207,48 @@ struct Grant {
     same_instance: bool,
     peer: Option<Holder>,
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::{NodeId, Token};
+
+    use super::*;
+    use crate::event::Input;
+    use crate::limits::Limits;
+    use crate::store::Answer;
+
+    const CONN: Conn = Conn { slot: 0, name: 1 };
+
+    fn actions(relay: &mut Relay) -> Vec<Action> {
+        std::iter::from_fn(|| relay.poll_action()).collect()
+    }
+
+    /// What becomes of a claim of this generation if another node says of a later one, or an earlier one, before the answer.
+    fn answered_after_evict(generation: u64, evict: u64) -> Vec<Action> {
+        let (now, session) = (Time::from_ms(1 << 40), SessionId::from_bytes([1; 16]));
+        let [own, other] = [1, 2].map(|byte| NodeId::from_bytes([byte; 16]));
+        let mut relay = Relay::new(own, false, Limits::default(), now);
+        let role = Role::Phone;
+        let hello = Hello::to_json(session, &Token::from_bytes([1; 16]), role, None);
+        relay.handle(Input::Opened { conn: CONN }, now);
+        let payload = hello.as_bytes();
+        relay.handle(Input::First { conn: CONN, payload, is_text: true, is_refused: false }, now);
+        actions(&mut relay);
+        relay.handle_item(other, Item::Evict { session, role, generation: evict, same: false }, now);
+        assert_eq!(actions(&mut relay).len(), 0, "the claim is not answered yet");
+        let outcome = Claimed::Granted { generation, replaced: None, same_instance: false, peer: None };
+        relay.handle(Input::Answered(Answer::Claimed { conn: CONN, session, role, outcome }), now);
+        actions(&mut relay)
+    }
+
+    #[test]
+    fn an_evict_that_overtakes_the_claims_answer_ends_it_all_the_same() {
+        let is_admitted = |action: &Action| matches!(action, Action::Admit { .. });
+        let is_replaced =
+            |action: &Action| matches!(action, Action::Close { say: Goodbye::Now(CloseCode::Replaced), .. });
+        let overtaken = answered_after_evict(7, 8);
+        assert!(overtaken.iter().any(is_replaced) && !overtaken.iter().any(is_admitted), "{overtaken:?}");
+        let later = answered_after_evict(9, 8);
+        assert!(later.iter().any(is_admitted) && !later.iter().any(is_replaced), "{later:?}");
+    }
+}

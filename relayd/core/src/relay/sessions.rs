@@ -1,18 +1,18 @@
-//! The life of a session: activity, expiry, deletion, and the comparison of what is held here with the store.
+//! The life of a session: activity, expiry and deletion.
 
 use std::time::Duration;
 
 use protocol::close::CloseCode;
-use protocol::ids::{NodeId, Role, SessionId};
+use protocol::ids::{Role, SessionId};
 use protocol::message::{KillReason, Notice};
 
 use super::ends::age_ms;
 use super::{Relay, Timer};
 use crate::event::{Action, Goodbye};
-use crate::limits::{CHECK_PARTS, RETRY_AFTER};
+use crate::limits::RETRY_AFTER;
 use crate::node_link::item::Item;
 use crate::pairs::Pair;
-use crate::store::{Checked, Conn, Deleted, Expired, Hold, Holder, Request, Ticket};
+use crate::store::{Conn, Deleted, Expired, Holder, Request, Ticket};
 use crate::time::Time;
 
 impl Relay {
@@ -145,87 +145,6 @@ impl Relay {
         }
     }
 
-    /// Every hold of this node is compared with the store. Gives how many there are.
-    pub(super) fn check_all(&mut self, now: Time) -> usize {
-        self.checked_to = None;
-        self.check_next(self.pairs.len(), now)
-    }
-
-    /// A part of the holds is compared with the store: in [`CHECK_EVERY`] each gets its turn.
-    pub(super) fn check_some(&mut self, now: Time) {
-        if self.is_catching_up() {
-            // All are compared already, and their answers counted.
-            return;
-        }
-        self.check_next(self.pairs.len().div_ceil(CHECK_PARTS as usize), now);
-    }
-
-    /// The holds of the next so many sessions are compared with the store. Gives how many holds there are.
-    fn check_next(&mut self, sessions: usize, now: Time) -> usize {
-        let (mut holds, mut left) = (Vec::new(), sessions);
-        for (session, pair) in self.pairs.iter_behind(self.checked_to).take(sessions) {
-            holds.extend(self.holds_of(session, pair, now));
-            (self.checked_to, left) = (Some(session), left - 1);
-        }
-        if left > 0 {
-            self.checked_to = None;
-        }
-        let count = holds.len();
-        self.submit_checks(holds);
-        count
-    }
-
-    /// The holds of one session are.
-    fn check_session(&mut self, session: SessionId, now: Time) {
-        let Some(pair) = self.pairs.of(session) else { return };
-        let holds: Vec<_> = self.holds_of(session, pair, now).collect();
-        self.submit_checks(holds);
-    }
-
-    fn holds_of(&self, session: SessionId, pair: &Pair, now: Time) -> impl Iterator<Item = Hold> {
-        let active = self.active_of(pair);
-        Role::ALL.into_iter().filter_map(move |role| pair.hold(session, role, active, now))
-    }
-
-    fn submit_checks(&mut self, holds: Vec<Hold>) {
-        self.actions.extend(holds.into_iter().map(|hold| Action::Submit(Request::Check { hold })));
-    }
-
-    /// The holds of those that are linked over the stream to `node` are compared with the store.
-    pub(super) fn check_links_over(&mut self, node: NodeId, now: Time) {
-        let linked = self.remotes.values().filter(|remote| remote.node == node && remote.theirs.is_some());
-        let hold = |(session, role)| {
-            let pair = self.pairs.of(session)?;
-            pair.hold(session, role, self.active_of(pair), now)
-        };
-        let holds: Vec<_> = linked.map(|remote| (remote.session, remote.role)).filter_map(hold).collect();
-        self.submit_checks(holds);
-    }
-
-    pub(super) fn on_checked(
-        &mut self,
-        session: SessionId,
-        role: Role,
-        generation: u64,
-        outcome: Checked,
-        now: Time,
-    ) {
-        let Some(end) = self.pairs.end(session, role).filter(|end| end.generation == generation) else {
-            return;
-        };
-        match outcome {
-            Checked::Away => {}
-            Checked::Replaced => self.close_replaced(end.conn, now),
-            Checked::Killed { reason } => self.kill(session, reason, now),
-            Checked::Held { peer } => {
-                if peer.is_some_and(|holder| self.is_here(session, role.other(), holder)) {
-                    self.link(session, now);
-                }
-                self.wish_for_peer(session, role, peer, now);
-            }
-        }
-    }
-
     /// Another node ended the session while its roles were held under these generations.
     pub(super) fn on_killed_there(
         &mut self,
@@ -267,7 +186,7 @@ impl Relay {
         }
     }
 
-    fn close_replaced(&mut self, conn: Conn, now: Time) {
+    pub(super) fn close_replaced(&mut self, conn: Conn, now: Time) {
         self.send(conn, Notice::Replaced { same: false });
         self.close(conn, Goodbye::Now(CloseCode::Replaced), now);
     }
@@ -288,7 +207,7 @@ impl Relay {
         self.pairs.of(session).map(|pair| self.active_of(pair))
     }
 
-    fn active_of(&self, pair: &Pair) -> Time {
+    pub(super) fn active_of(&self, pair: &Pair) -> Time {
         let of_ends = pair.ends().filter_map(|(_, end)| self.peer(end.conn)).map(|peer| peer.active);
         of_ends.fold(pair.active, Time::max)
     }

@@ -11,6 +11,7 @@ use relay_tests::harness::Fleet;
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::random::Random;
 
+use crate::expected::Expected;
 use crate::latency::Latencies;
 use crate::life::Life;
 
@@ -33,12 +34,15 @@ pub struct Shared {
     breaches: Mutex<Vec<String>>,
     is_over: AtomicBool,
     is_rough: AtomicBool,
+    has_faults: AtomicBool,
     /// A pair has proved itself whole in this round if its own count has come up to it.
     round: AtomicU64,
     whole: Mutex<Vec<u64>>,
     /// What each pair is at, for a report of those that are not whole.
     doing: Mutex<Vec<&'static str>>,
     counts: Mutex<Counts>,
+    /// How connections may end.
+    pub expected: Expected,
     /// How long frames took.
     pub latencies: Latencies,
 }
@@ -52,13 +56,15 @@ pub struct Counts {
     pub delivered: u64,
     /// Ends that were told that their peer left.
     pub told_left: u64,
-    /// Connects after a connection was lost.
-    pub reconnects: u64,
+    /// Connections that ended, and not by their own clients.
+    pub lost: u64,
+    /// Connects to a session in which that end was before, and to new ones.
+    pub connects: u64,
     /// Connections that their own clients reset.
     pub broken_off: u64,
     /// Claims of a role that was held.
     pub takeovers: u64,
-    /// Of these, how many older connections were closed with 4409 while they were looked at.
+    /// Of these, how many older connections were closed with 4409.
     pub closed_4409: u64,
     /// Sessions that were deleted.
     pub deleted: u64,
@@ -81,10 +87,11 @@ impl Crowd {
         let mut crowd = Self { shared, threads: Vec::new() };
         crowd.note_addrs(fleet);
         crowd.shared.count(|counts| counts.sessions += pairs as u64);
+        let addrs = [fleet.addr(0), fleet.addr(1)];
         for (at, talk) in fleet.talks(pairs).into_iter().enumerate() {
             let (shared, random) = (Arc::clone(&crowd.shared), Random::new(seed ^ (at as u64) << 32));
             crowd.threads.push(thread::spawn(move || {
-                if let Err(wrong) = Life::new(&shared, at, talk, random).live() {
+                if let Err(wrong) = Life::new(&shared, at, talk, addrs, random).live() {
                     lock(&shared.breaches).push(wrong);
                 }
             }));
@@ -102,9 +109,19 @@ impl Crowd {
         self.shared.is_rough.store(is_rough, Ordering::Relaxed);
     }
 
+    /// From now on things are broken and mended.
+    pub fn begin_faults(&self) {
+        self.shared.has_faults.store(true, Ordering::Relaxed);
+    }
+
+    /// How connections may end: for whoever breaks something.
+    pub fn expected(&self) -> &Expected {
+        &self.shared.expected
+    }
+
     /// Some pair met a breach.
     pub fn is_broken(&self) -> bool {
-        !lock(&self.shared.breaches).is_empty()
+        self.shared.is_broken()
     }
 
     /// Waits until a frame of each end has passed that was sent from now on; false if that takes too long.
@@ -134,8 +151,8 @@ impl Crowd {
         late.map(|(at, _)| (at, doing[at])).collect()
     }
 
-    /// Ends the talk once everything has come that was sent, and prints what was counted. What was wrong, in words.
-    pub fn done(self) -> Vec<String> {
+    /// Ends the talk once everything has come that was sent, and prints what was counted. Gives that, and what was wrong, in words.
+    pub fn done(self) -> (Counts, Vec<String>) {
         self.shared.is_over.store(true, Ordering::Relaxed);
         let mut breaches = Vec::new();
         for thread in self.threads {
@@ -143,10 +160,11 @@ impl Crowd {
                 breaches.push("a pair was told what the contract does not know; see above".to_owned());
             }
         }
-        println!("{:?}", *lock(&self.shared.counts));
+        let counts = *lock(&self.shared.counts);
+        println!("{counts:?}");
         self.shared.latencies.print();
         breaches.extend(lock(&self.shared.breaches).drain(..));
-        breaches
+        (counts, breaches)
     }
 
     /// What was counted so far.
@@ -170,6 +188,16 @@ impl Shared {
     /// Clients are to die, move and delete their sessions.
     pub fn is_rough(&self) -> bool {
         self.is_rough.load(Ordering::Relaxed)
+    }
+
+    /// Some pair met a breach.
+    pub fn is_broken(&self) -> bool {
+        !lock(&self.breaches).is_empty()
+    }
+
+    /// Things are being broken.
+    pub fn has_faults(&self) -> bool {
+        self.has_faults.load(Ordering::Relaxed)
     }
 
     /// The present round of [`Crowd::wait_whole`].

@@ -40,18 +40,18 @@ const FAR: Behaviour = Behaviour::Delay(Duration::from_millis(20));
 const OUTPUT_DEFAULT: &str = "pubsub 33554432 8388608 60";
 
 impl Fault {
-    /// Any of them, for so many nodes.
+    /// Any of them, for so many nodes. The first is never ended: it shows what a node holds that runs on.
     pub fn any(random: &mut Random, nodes: usize) -> Self {
-        let node = random.below(nodes);
+        let (node, mortal) = (random.below(nodes), 1 + random.below(nodes - 1));
         let mut ms = |least: u64, most: usize| least + random.below(most) as u64;
         let away_ms = ms(200, 5000);
         let long_ms = ms(500, 29_500);
         let after_bytes = ms(1, 20_000);
         match random.below(14) {
-            0 => Self::KillNode { node, away_ms: away_ms / 2 },
+            0 => Self::KillNode { node: mortal, away_ms: away_ms / 2 },
             1 => Self::StopNode { node, away_ms },
             2 => Self::StopNode { node, away_ms: long_ms },
-            3 => Self::EndNode { node },
+            3 => Self::EndNode { node: mortal },
             4 => Self::KillRedis { is_empty: true, away_ms },
             5 => Self::KillRedis { is_empty: false, away_ms },
             6 => Self::HangRedis { away_ms: away_ms * 3 },
@@ -66,6 +66,11 @@ impl Fault {
         }
     }
 
+    /// It stops or ends a node: then clients may have to come back.
+    pub fn touches_nodes(self) -> bool {
+        matches!(self, Self::KillNode { .. } | Self::StopNode { .. } | Self::EndNode { .. })
+    }
+
     /// Its name alone, for the counts.
     pub fn name(self) -> String {
         let text = format!("{self:?}");
@@ -76,6 +81,7 @@ impl Fault {
     pub fn play(self, fleet: &mut Fleet, crowd: &Crowd) {
         match self {
             Self::KillNode { node, away_ms } => {
+                crowd.expected().note_kill(fleet.addr(node));
                 fleet.node_mut(node).kill();
                 stay_away(away_ms);
                 fleet.replace(node);
@@ -87,19 +93,25 @@ impl Fault {
                 fleet.node(node).process().signal("CONT");
             }
             Self::EndNode { node } => {
+                crowd.expected().note_end(fleet.addr(node));
                 fleet.node(node).process().signal("TERM");
                 let (status, _) = fleet.node_mut(node).wait_end(Duration::from_secs(60));
                 assert!(status.success(), "node {node} ended with {status}");
                 fleet.replace(node);
                 crowd.note_addrs(fleet);
             }
-            Self::KillRedis { is_empty, away_ms } => {
+            Self::KillRedis { is_empty: false, away_ms } => {
                 fleet.redis().kill();
-                if is_empty {
-                    fleet.redis().forget();
-                }
                 stay_away(away_ms);
                 fleet.redis().restart();
+            }
+            Self::KillRedis { is_empty: true, away_ms } => {
+                crowd.expected().note_loss();
+                fleet.redis().kill();
+                fleet.redis().forget();
+                stay_away(away_ms);
+                fleet.redis().restart();
+                crowd.expected().note_loss();
             }
             Self::HangRedis { away_ms } => {
                 fleet.redis().process().signal("STOP");

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use relay_tests::harness::{Role, Talk};
 
-/// What was seen, in a calm and in a rough time.
+/// What was seen, before faults begin and with them.
 #[derive(Default)]
 pub struct Latencies {
     calm: Mutex<Vec<Duration>>,
-    rough: Mutex<Vec<Duration>>,
+    faulty: Mutex<Vec<Duration>>,
 }
 
 /// One frame of each end of a pair that is being waited for.
@@ -22,15 +22,18 @@ pub struct Watch {
 impl Latencies {
     /// A line for each time.
     pub fn print(&self) {
-        for (name, seen) in [("without faults", &self.calm), ("with faults", &self.rough)] {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            seen.sort_unstable();
-            let at = |share: usize| seen.get((seen.len() * share / 1000).min(seen.len().saturating_sub(1)));
-            let [p50, p99, most] =
-                [at(500), at(990), seen.last()].map(|time| time.map_or(0, Duration::as_millis));
-            println!("{name}: {} frames timed, p50 {p50} ms, p99 {p99} ms, most {most} ms", seen.len());
+        for (name, seen) in [("without faults", &self.calm), ("with faults", &self.faulty)] {
+            print(name, seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
         }
     }
+}
+
+/// A line of what was seen.
+pub fn print(name: &str, mut seen: Vec<Duration>) {
+    seen.sort_unstable();
+    let at = |share: usize| seen.get((seen.len() * share / 1000).min(seen.len().saturating_sub(1)));
+    let [p50, p99, most] = [at(500), at(990), seen.last()].map(|time| time.map_or(0, Duration::as_millis));
+    println!("{name}: {} frames timed, p50 {p50} ms, p99 {p99} ms, most {most} ms", seen.len());
 }
 
 impl Watch {
@@ -46,14 +49,14 @@ impl Watch {
     }
 
     /// Looks whether what was aimed at has come. Call after the ends have heard.
-    pub fn look(&mut self, talk: &Talk, is_rough: bool, latencies: &Latencies) {
+    pub fn look(&mut self, talk: &Talk, has_faults: bool, latencies: &Latencies) {
         for (role, due) in Role::BOTH.into_iter().zip(&mut self.due) {
             // What was under way when a link ended may never come.
             *due = due.filter(|&(.., ended_before)| talk.is_linked() && ended_before == ended(talk));
             if let Some((number, since, _)) = *due
                 && talk.heard_to(role.other()) >= number
             {
-                let seen = if is_rough { &latencies.rough } else { &latencies.calm };
+                let seen = if has_faults { &latencies.faulty } else { &latencies.calm };
                 seen.lock().unwrap_or_else(PoisonError::into_inner).push(since.elapsed());
                 *due = None;
             }

@@ -1,10 +1,12 @@
 //! What one pair does with its time.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use relay_tests::harness::dial::{Refusal, delete, dial, register, register_again};
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::random::Random;
+use relay_tests::harness::talk::Shape;
 use relay_tests::harness::{Role, Talk};
 
 use crate::crowd::{PACE, Shared};
@@ -13,12 +15,18 @@ use crate::latency::Watch;
 /// How long a client waits for each answer to its connect, then tries again.
 const PATIENCE: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(500);
-/// How long an older connection is looked at after a takeover. It may be at a node that is stopped.
-const OLDER: Duration = Duration::from_millis(500);
+/// A connection that was taken over is closed within this, whatever is done to its node and to Redis meanwhile.
+const OLDER_WITHIN: Duration = Duration::from_secs(180);
+/// How many of them are listened to, and about once in how many turns.
+const OLDER_MAX: usize = 8;
+const OLDER_EVERY: usize = 16;
 /// Both ends of a deleted session are closed within this, and at the end everything has come.
 const END_WITHIN: Duration = Duration::from_secs(90);
 /// In a rough time, a pair does something rash about once in so many turns.
 const RASH_EVERY: usize = 300;
+/// About once in so many turns a message is large: many pieces between nodes, in text or binary, fragmented or not.
+const LARGE_EVERY: usize = 1000;
+const LARGE: usize = 300_000;
 
 /// One pair.
 pub struct Life<'a> {
@@ -29,25 +37,46 @@ pub struct Life<'a> {
     watch: Watch,
     /// The round, and what each end had sent when it began.
     proof: Option<(u64, [u64; 2])>,
+    /// Where the node of each end's connection listens, or did.
+    addrs: [SocketAddr; 2],
+    /// Of which ends it is noted that they have no connection.
+    is_lost: [bool; 2],
+    /// When both were last seen linked, or the session was made.
+    linked_at: Instant,
+    /// How many told ends of links are counted.
+    told_left: u64,
+    /// The session is being deleted.
+    is_ending: bool,
 }
 
 impl<'a> Life<'a> {
-    /// The pair of this number.
-    pub fn new(shared: &'a Shared, at: usize, talk: Talk, random: Random) -> Self {
-        Self { shared, at, talk, random, watch: Watch::default(), proof: None }
+    /// The pair of this number, which is linked; the nodes of its ends listen there.
+    pub fn new(shared: &'a Shared, at: usize, talk: Talk, addrs: [SocketAddr; 2], random: Random) -> Self {
+        Self {
+            shared,
+            at,
+            talk,
+            random,
+            watch: Watch::default(),
+            proof: None,
+            addrs,
+            is_lost: [false; 2],
+            linked_at: Instant::now(),
+            told_left: 0,
+            is_ending: false,
+        }
     }
 
     /// Talks until told to end. What was wrong, in words.
     pub fn live(mut self) -> Result<(), String> {
         while !self.shared.is_over() {
             self.watch.aim(&self.talk);
-            let count = 1 + self.random.below(6) as u64;
-            self.talk.send(count, [50, 300, 4000][self.random.below(3)]);
+            self.say();
             self.hear()?;
-            self.watch.look(&self.talk, self.shared.is_rough(), &self.shared.latencies);
+            self.watch.look(&self.talk, self.shared.has_faults(), &self.shared.latencies);
             for role in Role::BOTH {
                 if self.talk.is_cut(role) {
-                    self.reconnect(role)?;
+                    self.connect(role)?;
                 }
             }
             self.prove();
@@ -56,13 +85,75 @@ impl<'a> Life<'a> {
             }
             let_pass(PACE);
         }
-        let settled = self.hear_until(Talk::is_settled)?;
+        if self.shared.is_broken() {
+            // Another pair's breach ended the run: this one may have been in the middle of anything.
+            self.add_up();
+            return Ok(());
+        }
+        let settled = self.hear_until(|talk| talk.is_settled() && talk.older_open_since().is_none())?;
         self.add_up();
-        settled.then_some(()).ok_or_else(|| format!("frames are missing at the end: {}", self.talk.state()))
+        settled.then_some(()).ok_or_else(|| {
+            let older = self.talk.older_open_since().map(|since| since.elapsed());
+            format!(
+                "frames are missing at the end, or an older connection is open: {older:?}, {}",
+                self.talk.state()
+            )
+        })
+    }
+
+    fn say(&mut self) {
+        if self.random.below(LARGE_EVERY) > 0 {
+            let count = 1 + self.random.below(6) as u64;
+            return self.talk.send(count, [50, 300, 4000][self.random.below(3)]);
+        }
+        let shape = Shape { is_binary: self.random.below(2) == 0, pieces: [1, 9][self.random.below(2)] };
+        self.talk.send_shaped(1, LARGE, shape);
     }
 
     fn hear(&mut self) -> Result<(), String> {
-        self.talk.try_hear().map_err(|wrong| format!("{wrong}; {}", self.talk.state()))
+        self.talk.try_hear().map_err(|wrong| format!("{wrong}; {}", self.talk.state()))?;
+        self.note_ends()?;
+        if self.random.below(OLDER_EVERY) == 0 { self.hear_older() } else { Ok(()) }
+    }
+
+    /// Counts and judges how connections and links ended.
+    fn note_ends(&mut self) -> Result<(), String> {
+        if self.talk.is_linked() {
+            self.linked_at = Instant::now();
+        }
+        let told_left = Role::BOTH.iter().map(|&role| self.talk.told_left(role)).sum();
+        if told_left > self.told_left {
+            self.shared.count(|counts| counts.told_left += told_left - self.told_left);
+            self.told_left = told_left;
+        }
+        for (at, role) in Role::BOTH.into_iter().enumerate() {
+            if self.talk.is_cut(role) && !self.is_lost[at] {
+                self.is_lost[at] = true;
+                self.shared.count(|counts| counts.lost += 1);
+                self.judge_end(self.addrs[at], self.talk.closed_by(role))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_end(&self, addr: SocketAddr, code: Option<u16>) -> Result<(), String> {
+        let judged = self.shared.expected.judge_end(addr, code, self.is_ending);
+        judged.map_err(|wrong| format!("{wrong}: {}", self.talk.state()))
+    }
+
+    /// What still comes to connections that were taken over is judged as ever, and nothing of it may come twice.
+    fn hear_older(&mut self) -> Result<(), String> {
+        let ended = self.talk.try_hear_older().map_err(|wrong| format!("{wrong}; {}", self.talk.state()))?;
+        for older in ended {
+            self.shared.count(|counts| counts.closed_4409 += u64::from(older.code == Some(4409)));
+            self.judge_end(older.addr, older.code)?;
+        }
+        match self.talk.older_open_since() {
+            Some(since) if since.elapsed() > OLDER_WITHIN => {
+                Err(format!("taken over and open after {OLDER_WITHIN:?}: {}", self.talk.state()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Hears until it is so; false if that takes too long.
@@ -80,30 +171,49 @@ impl<'a> Life<'a> {
         let sent = Role::BOTH.map(|role| talk.sent(role));
         let known = self.proof.filter(|(known, _)| *known == round);
         let (_, since) = *self.proof.insert(known.unwrap_or((round, sent)));
-        if talk.is_linked() && (0..2).all(|end| talk.heard_to(Role::BOTH[1 - end]) > since[end]) {
+        if talk.is_sound() && (0..2).all(|end| talk.heard_to(Role::BOTH[1 - end]) > since[end]) {
             self.shared.note_whole(self.at, round);
         }
     }
 
-    fn reconnect(&mut self, role: Role) -> Result<(), String> {
+    fn connect(&mut self, role: Role) -> Result<(), String> {
         let addr = self.shared.addr(&mut self.random);
         match dial(addr, &self.talk.session().hello(role), PATIENCE) {
             Ok(peer) => {
-                self.shared.count(|counts| counts.reconnects += 1);
+                self.shared.count(|counts| counts.connects += 1);
                 self.talk.put(role, peer);
+                self.note_connected(role, addr);
             }
             Err(refusal) => {
-                // A Redis that came back empty knows only what a node had in its memory.
-                if refusal == Refusal::Code(4401)
-                    // Where it fails, the next connect is refused and tries again.
-                    && register_again(self.talk.session(), addr, PATIENCE) == Some(409)
-                {
-                    return Err(format!("dead, though nobody deleted it: {}", self.talk.state()));
-                }
+                self.judge_refusal(refusal, addr)?;
                 let_pass(RETRY);
             }
         }
         Ok(())
+    }
+
+    fn note_connected(&mut self, role: Role, addr: SocketAddr) {
+        let at = usize::from(role == Role::Phone);
+        (self.addrs[at], self.is_lost[at]) = (addr, false);
+    }
+
+    /// Whether a hello may be refused so.
+    fn judge_refusal(&self, refusal: Refusal, addr: SocketAddr) -> Result<(), String> {
+        match refusal {
+            // Try again: the node is away, or has no store, or does not know yet what it can ask its store for; or too many
+            // have asked for this role, or failed, in the last time.
+            Refusal::NoAnswer | Refusal::Code(1013 | 4429) => Ok(()),
+            // A Redis that came back empty knows only what a node had in its memory.
+            Refusal::Code(4401) => match register_again(self.talk.session(), addr, PATIENCE) {
+                Some(409) => Err(format!("dead, though nobody deleted it: {}", self.talk.state())),
+                Some(200) if !self.shared.expected.may_be_lost(self.linked_at) => {
+                    Err(format!("unknown, though Redis has lost nothing: {}", self.talk.state()))
+                }
+                // Where it fails, the next connect is refused and tries again.
+                _ => Ok(()),
+            },
+            Refusal::Code(code) => self.judge_end(addr, Some(code)),
+        }
     }
 
     fn be_rash(&mut self) -> Result<(), String> {
@@ -112,34 +222,34 @@ impl<'a> Life<'a> {
             0 | 1 => {
                 self.shared.count(|counts| counts.broken_off += 1);
                 self.talk.break_off(role);
+                self.is_lost[usize::from(role == Role::Phone)] = true;
                 Ok(())
             }
-            2 | 3 => self.take_over(role),
+            2 | 3 if self.talk.older_count() < OLDER_MAX => self.take_over(role),
+            2 | 3 => Ok(()),
             _ => self.begin_anew(),
         }
     }
 
-    /// A newer connection, at any node; what the older one still gets is judged as ever.
+    /// A newer connection, at any node.
     fn take_over(&mut self, role: Role) -> Result<(), String> {
         let addr = self.shared.addr(&mut self.random);
-        let Ok(newer) = dial(addr, &self.talk.session().hello(role), PATIENCE) else { return Ok(()) };
-        let taken_at = Instant::now();
-        while !self.talk.is_cut(role) && taken_at.elapsed() < OLDER {
-            self.hear()?;
-        }
-        self.shared.count(|counts| {
-            counts.takeovers += 1;
-            counts.closed_4409 += u64::from(self.talk.closed_by(role) == Some(4409));
-        });
-        self.talk.put(role, newer);
+        let newer = match dial(addr, &self.talk.session().hello(role), PATIENCE) {
+            Ok(newer) => newer,
+            Err(refusal) => return self.judge_refusal(refusal, addr),
+        };
+        self.shared.count(|counts| counts.takeovers += 1);
+        self.talk.take_over(role, newer, self.addrs[usize::from(role == Role::Phone)]);
+        self.note_connected(role, addr);
         Ok(())
     }
 
     /// Deletes the session, sees both ends closed, and goes on in another.
     fn begin_anew(&mut self) -> Result<(), String> {
         self.talk.expect_end();
+        self.is_ending = true;
         let started = Instant::now();
-        while !self.is_over_for_both() {
+        while !self.is_over_for_all() {
             if started.elapsed() > END_WITHIN {
                 return Err(format!("somebody sits in a deleted session: {}", self.talk.state()));
             }
@@ -152,7 +262,7 @@ impl<'a> Life<'a> {
                 _ => self.shared.note_doing(self.at, "waits for an answer to its delete"),
             }
             let asked_at = Instant::now();
-            while !self.is_over_for_both() && asked_at.elapsed() < RETRY {
+            while !self.is_over_for_all() && asked_at.elapsed() < RETRY {
                 self.hear()?;
             }
         }
@@ -173,15 +283,18 @@ impl<'a> Life<'a> {
         self.add_up();
         self.shared.note_doing(self.at, "talks");
         (self.talk, self.proof, self.watch) = (Talk::apart(session), None, Watch::default());
+        (self.is_lost, self.linked_at, self.told_left, self.is_ending) =
+            ([true; 2], Instant::now(), 0, false);
         Ok(())
     }
 
-    fn is_over_for_both(&self) -> bool {
-        Role::BOTH.iter().all(|&role| self.talk.is_cut(role))
+    fn is_over_for_all(&self) -> bool {
+        let both = Role::BOTH.iter().all(|&role| self.talk.is_cut(role));
+        both && self.talk.older_open_since().is_none()
     }
 
     /// Asks one node after the other until there is an answer, and hears meanwhile.
-    fn ask_until<T>(&mut self, ask: impl Fn(&Self, std::net::SocketAddr) -> Option<T>) -> Result<T, String> {
+    fn ask_until<T>(&mut self, ask: impl Fn(&Self, SocketAddr) -> Option<T>) -> Result<T, String> {
         loop {
             let addr = self.shared.addr(&mut self.random);
             if let Some(answer) = ask(self, addr) {
@@ -197,7 +310,6 @@ impl<'a> Life<'a> {
             for role in Role::BOTH {
                 counts.sent += self.talk.sent(role);
                 counts.delivered += self.talk.heard(role);
-                counts.told_left += self.talk.told_left(role);
             }
         });
     }

@@ -96,6 +96,17 @@ impl FrameSpec {
     }
 }
 
+/// One message in pieces, as bytes.
+pub fn in_pieces(opcode: Opcode, pieces: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        let frame = FrameSpec::new(if index == 0 { opcode } else { Opcode::Continuation }, *piece);
+        let frame = if index + 1 == pieces.len() { frame } else { frame.unfinished() };
+        out.extend_from_slice(&frame.encode());
+    }
+    out
+}
+
 /// One frame of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::frame::{FrameSpec, Opcode, Received, decode};
+use super::frame::{FrameSpec, Opcode, Received, decode, in_pieces};
 use super::upgrade::Upgrade;
 use crate::harness::json::cut;
 use crate::harness::wire::{End, Wire};
@@ -68,13 +68,7 @@ impl Ws {
 
     /// Sends one message in pieces.
     pub fn fragments(&mut self, opcode: Opcode, pieces: &[&[u8]]) {
-        let mut out = Vec::new();
-        for (index, piece) in pieces.iter().enumerate() {
-            let frame = FrameSpec::new(if index == 0 { opcode } else { Opcode::Continuation }, *piece);
-            let frame = if index + 1 == pieces.len() { frame } else { frame.unfinished() };
-            out.extend_from_slice(&frame.encode());
-        }
-        self.wire.send(&out);
+        self.wire.send(&in_pieces(opcode, pieces));
     }
 
     /// Reads one frame.

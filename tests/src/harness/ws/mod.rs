@@ -4,6 +4,6 @@ mod frame;
 mod message;
 mod upgrade;
 
-pub use frame::{Breach, FrameSpec, Opcode, Received, decode};
+pub use frame::{Breach, FrameSpec, Opcode, Received, decode, in_pieces};
 pub use message::{Message, Ws};
 pub use upgrade::Upgrade;

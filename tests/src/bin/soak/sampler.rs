@@ -1,0 +1,38 @@
+//! How large a node is from time to time: whether it grows on and on or comes to rest.
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use relay_tests::harness::process::resident_kib;
+
+/// Looks until it is told to stop.
+#[derive(Debug)]
+pub struct Sampler {
+    stop: Sender<()>,
+    thread: JoinHandle<Vec<u64>>,
+}
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(10);
+
+impl Sampler {
+    /// Looks at the process of this id, which must run as long as this does.
+    pub fn start(process: u32) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let mut sizes = vec![resident_kib(process)];
+            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                sizes.push(resident_kib(process));
+            }
+            sizes
+        });
+        Self { stop, thread }
+    }
+
+    /// What was seen, in KiB.
+    pub fn done(self) -> Vec<u64> {
+        drop(self.stop);
+        self.thread.join().expect("the process runs")
+    }
+}
