@@ -9,6 +9,7 @@ mod claims;
 mod ends;
 mod frames;
 mod nodes;
+mod opening;
 mod remote;
 mod report;
 mod revival;
