@@ -233,7 +233,7 @@ impl Relay {
             }
             Answer::Checked { session, role, generation, outcome } => {
                 self.on_checked(session, role, generation, outcome, now);
-                self.note_checked(session, role, generation, now);
+                self.note_checked(session, role, generation, outcome, now);
             }
             Answer::Expired { session, outcome } => self.on_expired(session, outcome, now),
         }

@@ -175,6 +175,7 @@ impl Relay {
         match Message::parse(message)? {
             Message::Probe(number) => {
                 if self.nodes.hear_probe(number, now) {
+                    self.note_bus_heard();
                     if std::mem::take(&mut self.nodes.is_cut_off) {
                         // The store names the others' holds again, and with them the links to open.
                         self.check_all(now);

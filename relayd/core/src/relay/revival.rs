@@ -2,7 +2,8 @@
 //!
 //! While it stood still others may have given it up: its roles were claimed elsewhere, its links ended. What its clients sent
 //! meanwhile must not go where it would have gone before. So it first hears the bus up to a probe of its own that is newer than
-//! the stop, and has all its holds compared with the store; with the store or the bus away it goes on after a while all the same.
+//! the stop, and has all its holds compared with the store. With both away it goes on after a while all the same; with one of
+//! them heard the other is late, and worth a longer wait.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,20 +13,25 @@ use protocol::ids::{Role, SessionId};
 use super::Relay;
 use crate::event::Action;
 use crate::pairs::Pair;
-use crate::store::Conn;
+use crate::store::{Checked, Conn};
 use crate::time::Time;
 
 /// A turn that comes later than this after the last one follows a stop.
 pub const STOPPED_AFTER: Duration = Duration::from_secs(3);
 
-/// How long to wait at most for what was missed.
+/// How long to wait at most for what was missed while neither the store nor the bus is heard.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(3);
+
+/// The same once one of them was heard after the stop.
+const CATCH_UP_HEARD_WITHIN: Duration = Duration::from_secs(15);
 
 /// What a revived node waits for.
 #[derive(Debug)]
 pub(super) struct Revival {
-    /// Then it goes on in any case.
-    until: Time,
+    /// When the node was found to have stood still.
+    since: Time,
+    /// The store or the bus was heard since.
+    is_heard: bool,
     /// Holds that the store has not answered for, by their generation. One that ends meanwhile is not asked for any more.
     unchecked: BTreeSet<(SessionId, Role, u64)>,
     /// The probe that must come back.
@@ -48,12 +54,27 @@ impl Relay {
         };
         let unchecked = self.pairs.iter().flat_map(ends).collect();
         let probe = self.nodes.probe_anew(now);
-        self.revival = Some(Revival { until: now + CATCH_UP_WITHIN, unchecked, probe });
+        self.revival = Some(Revival { since: now, is_heard: false, unchecked, probe });
     }
 
-    /// The store compared one hold.
-    pub(super) fn note_checked(&mut self, session: SessionId, role: Role, generation: u64, now: Time) {
+    /// The own probe came back: the bus is heard.
+    pub(super) fn note_bus_heard(&mut self) {
+        if let Some(revival) = &mut self.revival {
+            revival.is_heard = true;
+        }
+    }
+
+    /// The store compared one hold, or could not.
+    pub(super) fn note_checked(
+        &mut self,
+        session: SessionId,
+        role: Role,
+        generation: u64,
+        outcome: Checked,
+        now: Time,
+    ) {
         let Some(revival) = &mut self.revival else { return };
+        revival.is_heard |= outcome != Checked::Away;
         revival.unchecked.remove(&(session, role, generation));
         if revival.unchecked.is_empty() {
             self.catch_up(now);
@@ -67,7 +88,8 @@ impl Relay {
             self.pairs.end(session, role).is_some_and(|end| end.generation == generation)
         });
         let knows = revival.unchecked.is_empty() && self.nodes.has_heard(revival.probe);
-        if !knows && now < revival.until {
+        let patience = if revival.is_heard { CATCH_UP_HEARD_WITHIN } else { CATCH_UP_WITHIN };
+        if !knows && now < revival.since + patience {
             self.revival = Some(revival);
             return;
         }
@@ -105,21 +127,52 @@ mod tests {
     /// What waits for the store is not asked any more where the role was given up: then no answer comes.
     #[test]
     fn a_revived_node_does_not_wait_for_the_answer_to_a_hold_that_ended() {
-        let (now, session) = (Time::from_ms(1 << 40), SessionId::from_bytes([1; 16]));
-        let [own, other] = [1, 2].map(|byte| NodeId::from_bytes([byte; 16]));
-        let mut relay = Relay::new(own, false, Limits::default(), now);
-        let (conn, role) = (Conn { slot: 0, name: 1 }, Role::Phone);
-        let hello = Hello::to_json(session, &Token::from_bytes([1; 16]), role, None);
-        relay.handle(Input::Opened { conn }, now);
-        relay.handle(Input::First { conn, payload: hello.as_bytes(), is_text: true, is_refused: false }, now);
-        let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer: None };
-        relay.handle(Input::Answered(Answer::Claimed { conn, session, role, outcome }), now);
-        relay.handle(Input::Revived, now);
-        relay.handle_item(other, Item::Evict { session, role, generation: 2, same: false }, now);
+        let mut relay = revived();
+        let other = NodeId::from_bytes([2; 16]);
+        relay.handle_item(
+            other,
+            Item::Evict { session: SESSION, role: ROLE, generation: 2, same: false },
+            NOW,
+        );
         assert!(relay.is_catching_up(), "its probe has not come back");
-        let mut probe = Vec::new();
-        assert_eq!(relay.poll_publish(now, &mut probe), Some(own));
-        relay.take_message(&probe, now);
+        hear_probe(&mut relay);
         assert!(!relay.is_catching_up());
+    }
+
+    #[test]
+    fn with_the_bus_heard_it_waits_longer_for_the_store() {
+        for (is_heard, patience) in [(false, CATCH_UP_WITHIN), (true, CATCH_UP_HEARD_WITHIN)] {
+            let mut relay = revived();
+            if is_heard {
+                hear_probe(&mut relay);
+            }
+            relay.catch_up(NOW + patience - Duration::from_millis(1));
+            assert!(relay.is_catching_up(), "{patience:?} are not over");
+            relay.catch_up(NOW + patience);
+            assert!(!relay.is_catching_up());
+        }
+    }
+
+    const NOW: Time = Time::from_ms(1 << 40);
+    const SESSION: SessionId = SessionId::from_bytes([1; 16]);
+    const ROLE: Role = Role::Phone;
+
+    /// A node that has just stood still, with one hold.
+    fn revived() -> Relay {
+        let mut relay = Relay::new(NodeId::from_bytes([1; 16]), false, Limits::default(), NOW);
+        let conn = Conn { slot: 0, name: 1 };
+        let hello = Hello::to_json(SESSION, &Token::from_bytes([1; 16]), ROLE, None);
+        relay.handle(Input::Opened { conn }, NOW);
+        relay.handle(Input::First { conn, payload: hello.as_bytes(), is_text: true, is_refused: false }, NOW);
+        let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer: None };
+        relay.handle(Input::Answered(Answer::Claimed { conn, session: SESSION, role: ROLE, outcome }), NOW);
+        relay.handle(Input::Revived, NOW);
+        relay
+    }
+
+    fn hear_probe(relay: &mut Relay) {
+        let mut probe = Vec::new();
+        assert_eq!(relay.poll_publish(NOW, &mut probe), Some(relay.node()));
+        relay.take_message(&probe, NOW);
     }
 }
