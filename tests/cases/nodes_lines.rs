@@ -187,3 +187,18 @@ fn a_subscriber_that_redis_cuts_for_its_output_gets_what_it_missed() {
     // No link ended over it, so no frame may be missing: whatever was cut off was sent again.
     talks.iter().for_each(Talk::assert_undisturbed);
 }
+
+/// Redis ends the session, and the node that asked does not hear so. Whoever asks again has the word spread.
+#[test]
+fn a_delete_whose_answer_is_lost_is_told_to_the_ends_by_the_next() {
+    let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new());
+    let mut talk = fleet.talk(1, 1);
+    fleet.line(0).behave(Behaviour::Deaf);
+    talk.expect_end();
+    talk.session().delete(fleet.addr(0)).expect(503);
+    fleet.line(0).behave(Behaviour::Clear);
+    fleet.node(0).wait_ready(200);
+    talk.session().delete(fleet.addr(0)).expect(404);
+    talk.hear_until("the end at both", |talk| Role::BOTH.iter().all(|&role| talk.is_cut(role)));
+    assert!(Role::BOTH.iter().all(|&role| talk.closed_by(role) == Some(4410)), "{}", talk.state());
+}

@@ -2,7 +2,8 @@
 -- IDLE, GRACE, TOMBSTONE, TAKEOVERS_MAX, TAKEOVER_WINDOW. All spans and times are milliseconds.
 --
 -- One key, one hash. A session: token, created, active, and per role (w or p) node, conn, gen, i, n, top and took.
--- A session that ended: dead, which says why; if it was deleted, also node, conn and gen of who held its roles. Redis's own clock is the only one that counts.
+-- A session that ended: dead, which says why; if it was deleted, also node, conn and gen of who held its roles.
+-- Redis's own clock is the only one that counts.
 
 local key = KEYS[1]
 local time = redis.call('TIME')
