@@ -15,6 +15,8 @@ use crate::latency::Watch;
 /// How long a client waits for each answer to its connect, then tries again.
 const PATIENCE: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(500);
+/// A claim whose answer got lost is found out within this: by the next comparison of its role's hold once Redis can be asked.
+const CLAIM_KNOWN_WITHIN: Duration = Duration::from_secs(90);
 /// A connection that was taken over is closed within this, whatever is done to its node and to Redis meanwhile.
 const OLDER_WITHIN: Duration = Duration::from_secs(180);
 /// How many of them are listened to, and about once in how many turns.
@@ -41,6 +43,10 @@ pub struct Life<'a> {
     addrs: [SocketAddr; 2],
     /// Of which ends it is noted that they have no connection.
     is_lost: [bool; 2],
+    /// When a hello of each end last got no answer: its claim may have been granted all the same.
+    unanswered_at: [Option<Instant>; 2],
+    /// The end's connection went to such a claim, so neither its loss nor the next connect counts.
+    is_excused: [bool; 2],
     /// When both were last seen linked, or the session was made.
     linked_at: Instant,
     /// How many told ends of links are counted.
@@ -61,6 +67,8 @@ impl<'a> Life<'a> {
             proof: None,
             addrs,
             is_lost: [false; 2],
+            unanswered_at: [None; 2],
+            is_excused: [false; 2],
             linked_at: Instant::now(),
             told_left: 0,
             is_ending: false,
@@ -129,8 +137,12 @@ impl<'a> Life<'a> {
         for (at, role) in Role::BOTH.into_iter().enumerate() {
             if self.talk.is_cut(role) && !self.is_lost[at] {
                 self.is_lost[at] = true;
-                self.shared.count(|counts| counts.lost += 1);
-                self.judge_end(self.addrs[at], self.talk.closed_by(role))?;
+                let code = self.talk.closed_by(role);
+                let may_be_claimed =
+                    self.unanswered_at[at].is_some_and(|at| at.elapsed() < CLAIM_KNOWN_WITHIN);
+                self.is_excused[at] = code == Some(4409) && may_be_claimed;
+                self.shared.count(|counts| counts.lost += u64::from(!self.is_excused[at]));
+                self.judge_end(self.addrs[at], code)?;
             }
         }
         Ok(())
@@ -180,11 +192,13 @@ impl<'a> Life<'a> {
         let addr = self.shared.addr(&mut self.random);
         match dial(addr, &self.talk.session().hello(role), PATIENCE) {
             Ok(peer) => {
-                self.shared.count(|counts| counts.connects += 1);
+                let is_excused = std::mem::take(&mut self.is_excused[usize::from(role == Role::Phone)]);
+                self.shared.count(|counts| counts.connects += u64::from(!is_excused));
                 self.talk.put(role, peer);
                 self.note_connected(role, addr);
             }
             Err(refusal) => {
+                self.note_refused(role, refusal);
                 self.judge_refusal(refusal, addr)?;
                 let_pass(RETRY);
             }
@@ -195,6 +209,13 @@ impl<'a> Life<'a> {
     fn note_connected(&mut self, role: Role, addr: SocketAddr) {
         let at = usize::from(role == Role::Phone);
         (self.addrs[at], self.is_lost[at]) = (addr, false);
+    }
+
+    fn note_refused(&mut self, role: Role, refusal: Refusal) {
+        // A node that lost its Redis over the claim says 1013.
+        if matches!(refusal, Refusal::NoAnswer | Refusal::Code(1013)) {
+            self.unanswered_at[usize::from(role == Role::Phone)] = Some(Instant::now());
+        }
     }
 
     /// Whether a hello may be refused so.
@@ -236,7 +257,10 @@ impl<'a> Life<'a> {
         let addr = self.shared.addr(&mut self.random);
         let newer = match dial(addr, &self.talk.session().hello(role), PATIENCE) {
             Ok(newer) => newer,
-            Err(refusal) => return self.judge_refusal(refusal, addr),
+            Err(refusal) => {
+                self.note_refused(role, refusal);
+                return self.judge_refusal(refusal, addr);
+            }
         };
         self.shared.count(|counts| counts.takeovers += 1);
         self.talk.take_over(role, newer, self.addrs[usize::from(role == Role::Phone)]);
