@@ -254,7 +254,7 @@ under_miri() {
     tests "the wire under Miri" "${few[@]}" RUSTFLAGS="-C target-feature=+ssse3,+popcnt" \
         cargo +nightly miri test --locked -p relay-protocol --lib -- --skip json::escape::tests
     tests "the core's parsers under Miri" "${few[@]}" cargo +nightly miri test --locked -p relayd-core --lib -- \
-        fuzz:: node_link::item node_link::packet wire::inbound wire::pool
+        fuzz:: node_link::item node_link::packet wire::inbound
     tests "the tunnel's parsers under Miri" "${few[@]}" cargo +nightly miri test --locked -p relay-client --lib -- \
         fuzz::tests::bytes tunnel::wire tunnel::record
 }
