@@ -23,12 +23,12 @@ impl Relay {
 
     /// The holds of the next so many sessions are.
     fn check_next(&mut self, sessions: usize, now: Time) {
-        let (mut holds, mut left) = (Vec::new(), sessions);
+        let mut holds = Vec::new();
         for (session, pair) in self.pairs.iter_behind(self.checked_to).take(sessions) {
             holds.extend(self.holds_of(session, pair, now));
-            (self.checked_to, left) = (Some(session), left - 1);
+            self.checked_to = Some(session);
         }
-        if left > 0 {
+        if self.pairs.iter_behind(self.checked_to).next().is_none() {
             self.checked_to = None;
         }
         self.submit_checks(holds);
