@@ -211,6 +211,7 @@ struct Grant {
 #[cfg(test)]
 mod tests {
     use protocol::ids::{NodeId, Token};
+    use protocol::message::KillReason;
 
     use super::*;
     use crate::event::Input;
@@ -223,9 +224,17 @@ mod tests {
         std::iter::from_fn(|| relay.poll_action()).collect()
     }
 
+    const SESSION: SessionId = SessionId::from_bytes([1; 16]);
+
     /// What becomes of a claim of this generation if another node says of a later one, or an earlier one, before the answer.
     fn answered_after_evict(generation: u64, evict: u64) -> Vec<Action> {
-        let (now, session) = (Time::from_ms(1 << 40), SessionId::from_bytes([1; 16]));
+        let evict = Item::Evict { session: SESSION, role: Role::Phone, generation: evict, same: false };
+        answered_after(generation, evict)
+    }
+
+    /// What becomes of a claim of this generation if another node says this before the answer.
+    fn answered_after(generation: u64, said: Item<'_>) -> Vec<Action> {
+        let (now, session) = (Time::from_ms(1 << 40), SESSION);
         let [own, other] = [1, 2].map(|byte| NodeId::from_bytes([byte; 16]));
         let mut relay = Relay::new(own, false, Limits::default(), now);
         let role = Role::Phone;
@@ -234,7 +243,7 @@ mod tests {
         let payload = hello.as_bytes();
         relay.handle(Input::First { conn: CONN, payload, is_text: true, is_refused: false }, now);
         actions(&mut relay);
-        relay.handle_item(other, Item::Evict { session, role, generation: evict, same: false }, now);
+        relay.handle_item(other, said, now);
         assert_eq!(actions(&mut relay).len(), 0, "the claim is not answered yet");
         let outcome = Claimed::Granted { generation, replaced: None, same_instance: false, peer: None };
         relay.handle(Input::Answered(Answer::Claimed { conn: CONN, session, role, outcome }), now);
@@ -250,5 +259,18 @@ mod tests {
         assert!(overtaken.iter().any(is_replaced) && !overtaken.iter().any(is_admitted), "{overtaken:?}");
         let later = answered_after_evict(9, 8);
         assert!(later.iter().any(is_admitted) && !later.iter().any(is_replaced), "{later:?}");
+    }
+
+    #[test]
+    fn a_kill_ends_the_claims_that_it_names_and_none_of_a_later_life() {
+        let is_admitted = |action: &Action| matches!(action, Action::Admit { .. });
+        let is_killed = |action: &Action| {
+            matches!(action, Action::Close { say: Goodbye::Now(CloseCode::SessionKilled), .. })
+        };
+        let kill = Item::Kill { session: SESSION, reason: KillReason::Expired, generations: [0, 8] };
+        let ended = answered_after(8, kill);
+        assert!(ended.iter().any(is_killed) && !ended.iter().any(is_admitted), "{ended:?}");
+        let later = answered_after(9, kill);
+        assert!(later.iter().any(is_admitted) && !later.iter().any(is_killed), "{later:?}");
     }
 }

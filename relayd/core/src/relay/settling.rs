@@ -22,3 +22,35 @@ impl Relay {
         now < self.settled_at
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::{NodeId, SessionId};
+
+    use super::*;
+    use crate::event::{Action, Input};
+    use crate::limits::Limits;
+    use crate::store::{Answer, Conn, Deleted};
+
+    const NOW: Time = Time::from_ms(1 << 40);
+
+    /// How a delete is answered of which the store says that there is no such session.
+    fn deleted(relay: &mut Relay, now: Time) -> Option<Deleted> {
+        let (ticket, session) = (Conn { slot: 0, name: 1 }, SessionId::from_bytes([1; 16]));
+        relay.handle(Input::Answered(Answer::Deleted { ticket, session, outcome: Deleted::Missing }), now);
+        std::iter::from_fn(|| relay.poll_action()).find_map(|action| match action {
+            Action::Deleted { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_session_that_is_missing_may_be_lost_for_a_while_after_each_return_but_not_after_the_start() {
+        let mut relay = Relay::new(NodeId::from_bytes([1; 16]), false, Limits::default(), NOW);
+        relay.handle(Input::StoreBack, NOW);
+        assert_eq!(deleted(&mut relay, NOW), Some(Deleted::Missing), "at the start");
+        relay.handle(Input::StoreBack, NOW);
+        assert_eq!(deleted(&mut relay, NOW), Some(Deleted::Away), "just back");
+        assert_eq!(deleted(&mut relay, NOW + SETTLED_WITHIN), Some(Deleted::Missing), "settled");
+    }
+}
