@@ -12,6 +12,9 @@ pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// The longest HTTP request body that is read.
 pub const BODY_BYTES_MAX: usize = 1024;
 
+/// The same body in chunks, with their sizes, extensions and trailer fields.
+pub const CHUNKED_BYTES_MAX: usize = 8 * 1024;
+
 /// How deep JSON from outside may nest before any parser sees it.
 pub const JSON_DEPTH_MAX: usize = 32;
 

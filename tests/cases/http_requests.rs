@@ -1,8 +1,12 @@
 //! The table of endpoints: which method gets what.
 
+use std::process::Command;
+
 use relay_tests::harness::guard::read_until;
-use relay_tests::harness::http::{Http, exchange, fetch, post, request};
-use relay_tests::harness::{Options, Pair, Relay, SetUp};
+use relay_tests::harness::http::{Http, chunked, exchange, fetch, post, read_head, request};
+use relay_tests::harness::wire::Wire;
+use relay_tests::harness::ws::Upgrade;
+use relay_tests::harness::{Options, Pair, Relay, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
@@ -12,6 +16,8 @@ on_each_setup!(
     head_is_get_without_the_body,
     options_say_what_browsers_ask,
     a_register_body_is_read_up_to_1_kib,
+    a_register_body_may_come_in_chunks,
+    every_answer_says_when_and_what_a_page_may_read,
     metrics_count_what_happens,
 );
 
@@ -95,6 +101,7 @@ fn options_say_what_browsers_ask(set_up: SetUp) {
         };
         assert_eq!(list("access-control-allow-methods"), ["GET", "POST", "DELETE"]);
         assert_eq!(list("access-control-allow-headers"), ["Authorization", "Content-Type"]);
+        assert_eq!(response.header("access-control-max-age"), Some("7200"));
         let origin = response.header("access-control-allow-origin");
         assert!(matches!(origin, Some("*" | "https://a.example")), "{origin:?}");
     }
@@ -109,8 +116,69 @@ fn a_register_body_is_read_up_to_1_kib(set_up: SetUp) {
     // Refused from the head alone: the body is never sent.
     let huge = "POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n";
     exchange(relay.addr(), huge).expect(413);
-    let chunked = "POST /api/register HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    exchange(relay.addr(), chunked).expect(411);
+}
+
+/// Node, streamed `fetch`, and clients of HTTP/2 behind a proxy know no length when they begin.
+fn a_register_body_may_come_in_chunks(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let post = |chunks: &[&str]| exchange(relay.addr(), chunked("/api/register", &[], chunks));
+    post(&[]).expect(200);
+    post(&["{", "}"]).expect(200);
+    let (start, end) = (r#"{"x":""#, r#""}"#);
+    let padded = |length: usize| "y".repeat(length - start.len() - end.len());
+    post(&[start, &padded(1024), end]).expect(200);
+    post(&[start, &padded(1025), end]).expect(413);
+    // The ids are the session's own wherever the body was cut.
+    let session = Session::register(&relay);
+    let ids = format!(r#"{{"sessionId":"{}","token":"{}"}}"#, session.id, session.token);
+    let single: Vec<&str> = (0..ids.len()).map(|at| &ids[at..=at]).collect();
+    let again = post(&single).expect(200).json();
+    assert_eq!((again.text("sessionId"), again.text("token")), (&*session.id, &*session.token));
+    // A client that waits to be told to go on is told.
+    let whole = chunked("/api/register", &["Expect: 100-continue"], &["{", "}"]);
+    let (head, body) = whole.split_at(whole.find("\r\n\r\n").unwrap() + 4);
+    let mut http = Http::connect(relay.addr());
+    http.send(head);
+    assert_eq!(read_head(http.wire()).unwrap().status, 100);
+    for byte in body.as_bytes() {
+        http.send([*byte]);
+    }
+    http.response().expect(200);
+}
+
+fn every_answer_says_when_and_what_a_page_may_read(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    for (method, target, status) in [
+        ("POST", "/api/register", 200),
+        ("OPTIONS", "/api/register", 204),
+        ("GET", "/health", 200),
+        ("GET", "/ready", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/nowhere", 404),
+        ("PUT", "/health", 405),
+        ("GET", "/ws", 426),
+    ] {
+        // Both looks at the clock must see the same second, so that the answer can only be of that one.
+        let response = read_until("an answer within one second of the clock", || {
+            let before = now();
+            let response = exchange(relay.addr(), request(method, target, &[], "")).expect(status);
+            (before == now()).then_some((before, response))
+        });
+        let (now, response) = response;
+        assert_eq!(response.header("date"), Some(&*now), "{method} {target}");
+        assert_eq!(response.header("access-control-expose-headers"), Some("Retry-After"));
+    }
+    let (_, switched) = Upgrade::default().open_over(Wire::connect(relay.addr()));
+    assert!(switched.header("date").is_some_and(|date| date.len() == 29), "{switched:?}");
+    let broken = exchange(relay.addr(), "GET /health HTTP/1.1\r\n\r\n").expect(400);
+    assert!(broken.header("date").is_some(), "{broken:?}");
+}
+
+/// What `date` says, as RFC 9110 writes it.
+fn now() -> String {
+    let mut date = Command::new("date");
+    let out = date.env("LC_ALL", "C").args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"]).output().unwrap();
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 
 fn metrics_count_what_happens(set_up: SetUp) {

@@ -23,8 +23,10 @@ fn a_trickling_head_ends_at_the_deadline(set_up: SetUp) {
     used.send("GET /health HTTP/1.1\r\n");
     let mut body = Http::connect(relay.addr());
     body.send("POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+    let mut chunks = Http::connect(relay.addr());
+    chunks.send("POST /api/register HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n");
     let started = Instant::now();
-    let mut waiting = vec![fresh, used, body];
+    let mut waiting = vec![fresh, used, body, chunks];
     while !waiting.is_empty() {
         // One more byte each, a few times a second.
         waiting.retain_mut(|http| {

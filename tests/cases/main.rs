@@ -24,6 +24,7 @@ mod hello_refusals;
 mod http_heads;
 mod http_keep_alive;
 mod http_origins;
+mod http_pages;
 mod http_requests;
 mod http_slow;
 mod http_smuggling;

@@ -1,6 +1,7 @@
 //! The opening handshake: what is accepted, and what never becomes a WebSocket.
 
-use relay_tests::harness::http::exchange;
+use relay_tests::harness::http::{exchange, read_head};
+use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{Message, Upgrade};
 use relay_tests::harness::{Bystander, Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
@@ -10,6 +11,8 @@ on_each_setup!(
     what_is_no_upgrade_is_told_to_upgrade,
     another_version_is_told_the_right_one,
     a_broken_handshake_is_refused,
+    a_proxy_that_lacks_a_directive_is_told_which,
+    a_client_that_waits_for_100_gets_it,
     compression_is_offered_in_vain,
     another_implementation_gets_along,
 );
@@ -82,6 +85,33 @@ fn a_broken_handshake_is_refused(set_up: SetUp) {
         assert!((400..500).contains(&response.status), "{broken}\n{response:?}");
     }
     bystander.done();
+}
+
+fn a_proxy_that_lacks_a_directive_is_told_which(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let base = Upgrade::default;
+    let text = |upgrade: Upgrade| String::from_utf8(upgrade.encode()).unwrap();
+    let old = |text: String| text.replace("HTTP/1.1", "HTTP/1.0");
+    for (status, request, directive) in [
+        (400, old(text(base())), "proxy_http_version 1.1;"),
+        (426, old(text(base().without("Upgrade").without("Connection"))), "proxy_http_version 1.1;"),
+        (426, text(base().without("Upgrade")), "proxy_set_header Upgrade $http_upgrade;"),
+        (426, text(base().replace("Connection", "close")), "proxy_set_header Connection upgrade;"),
+    ] {
+        let answer = exchange(relay.addr(), &request).expect(status).json();
+        assert!(answer.text("message").contains(directive), "{request}{}", answer.text("message"));
+    }
+}
+
+/// RFC 9110 §7.8: it must get the 100 before the 101.
+fn a_client_that_waits_for_100_gets_it(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let session = Session::register(&relay);
+    let mut wire = Wire::connect(relay.addr());
+    wire.send(&Upgrade::default().header("Expect", "100-continue").encode());
+    assert_eq!(read_head(&mut wire).unwrap().status, 100);
+    let (ws, _) = Upgrade::accepted(wire);
+    Peer::join_over(ws, &session.hello(Role::Phone)).leave();
 }
 
 fn compression_is_offered_in_vain(set_up: SetUp) {

@@ -51,13 +51,20 @@ pub struct Caller {
     pub address: IpAddr,
     /// A proxy passed the request on.
     pub is_forwarded: bool,
+    /// A web page may have made the request. Anybody may have written a page that is open on this machine.
+    pub may_be_page: bool,
 }
 
 impl Caller {
+    /// True for a program that runs on this machine. An IPv4 client of a dual-stack listener comes as
+    /// `::ffff:127.0.0.1`, and a proxy on this machine speaks for others.
+    pub fn is_local_program(&self) -> bool {
+        self.address.to_canonical().is_loopback() && !self.is_forwarded && !self.may_be_page
+    }
+
     /// Whom to count it for; `None` for programs of this machine, which are not limited.
     pub fn limited(&self) -> Option<Address> {
-        let is_local = self.address.to_canonical().is_loopback() && !self.is_forwarded;
-        (!is_local).then(|| Address::of(self.address))
+        (!self.is_local_program()).then(|| Address::of(self.address))
     }
 }
 
@@ -248,11 +255,17 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_exempt_unless_it_speaks_for_others() {
-        let caller = |address: &str, is_forwarded| Caller { address: address.parse().unwrap(), is_forwarded };
+    fn only_programs_of_this_machine_are_exempt() {
+        let caller = |address: &str, is_forwarded| Caller {
+            address: address.parse().unwrap(),
+            is_forwarded,
+            may_be_page: false,
+        };
         for local in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
             assert_eq!(caller(local, false).limited(), None, "{local}");
             assert_eq!(caller(local, true).limited(), Some(address(local)), "{local}");
+            let page = Caller { may_be_page: true, ..caller(local, false) };
+            assert_eq!(page.limited(), Some(address(local)), "{local}");
         }
         assert_eq!(caller("192.0.2.1", false).limited(), Some(address("192.0.2.1")));
     }

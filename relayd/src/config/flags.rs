@@ -111,7 +111,7 @@ pub(super) struct Flags {
     #[arg(long)]
     pub(super) delete_needs_token: bool,
 
-    /// Show /metrics to everyone, not to this machine alone
+    /// Show /metrics to everyone, not to programs of this machine alone
     #[arg(long)]
     pub(super) metrics_public: bool,
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use protocol::limits::BODY_BYTES_MAX;
 
+use super::page;
 use super::refusal::Refusal;
 use super::upgrade::UpgradeFields;
 use crate::admission::{ForwardedFor, TrustedProxies};
@@ -19,6 +20,15 @@ pub(super) enum Method {
     Other,
 }
 
+/// How the end of the body is found. RFC 9112 §6.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// It takes so many bytes, at most `BODY_BYTES_MAX`. 0: there is none.
+    Sized(usize),
+    /// It comes in chunks.
+    Chunked,
+}
+
 /// One head. `fault` is the first thing wrong with its fields; the rest is read all the same, as the refusal needs it.
 #[derive(Debug)]
 pub(super) struct Head<'a> {
@@ -27,12 +37,13 @@ pub(super) struct Head<'a> {
     pub(super) path: &'a str,
     /// The connection ends with the answer.
     pub(super) closes: bool,
-    /// `0 <= body_len <= BODY_BYTES_MAX`
-    pub(super) body_len: usize,
+    pub(super) framing: Framing,
     /// The client waits for `100 Continue` before it sends the body.
     pub(super) awaits_continue: bool,
     pub(super) origin: Option<&'a [u8]>,
     pub(super) authorization: Option<&'a [u8]>,
+    /// A web page may have made it.
+    pub(super) may_be_page: bool,
     /// A proxy passed it on, so the peer's address says nothing of where it comes from.
     pub(super) forwarded: bool,
     /// Whom trusted proxies say that it comes from.
@@ -83,10 +94,11 @@ impl Method {
 struct Fields<'a> {
     host: Option<&'a [u8]>,
     length: Option<&'a [u8]>,
-    coding: bool,
+    coding: Option<&'a [u8]>,
     close: bool,
     awaits_continue: bool,
     origin: Option<&'a [u8]>,
+    is_page_site: bool,
     authorization: Option<&'a [u8]>,
     forwarded: bool,
     forwarded_for: Option<ForwardedFor<'a>>,
@@ -102,7 +114,7 @@ impl<'a> Fields<'a> {
         } else if is("Content-Length") {
             self.twice |= self.length.replace(value).is_some();
         } else if is("Transfer-Encoding") {
-            self.coding = true;
+            self.twice |= self.coding.replace(value).is_some();
         } else if is("Connection") {
             self.close |= has_token(value, "close");
             self.upgrade.connection |= has_token(value, "upgrade");
@@ -110,6 +122,8 @@ impl<'a> Fields<'a> {
             self.awaits_continue = value.eq_ignore_ascii_case(b"100-continue");
         } else if is("Origin") {
             self.twice |= self.origin.replace(value).is_some();
+        } else if is("Sec-Fetch-Site") {
+            self.is_page_site |= page::is_page_site(value);
         } else if is("Authorization") {
             self.twice |= self.authorization.replace(value).is_some();
         } else if is("X-Forwarded-For") {
@@ -126,18 +140,19 @@ impl<'a> Fields<'a> {
 
     fn into_head(mut self, method: Method, path: &'a str, http_1_0: bool) -> Head<'a> {
         self.upgrade.http_1_0 = http_1_0;
-        let length = self.body_len();
-        let fault = self.fault(http_1_0).or(length.err());
+        let framing = self.framing(http_1_0);
+        let fault = self.fault(http_1_0).or(framing.err());
         Head {
             method,
             path,
             // RFC 9112 §9.3: 1.1 stays open unless told otherwise. 1.0's own keep-alive is not offered.
             closes: self.close || http_1_0,
-            body_len: length.unwrap_or(0),
+            framing: framing.unwrap_or(Framing::Sized(0)),
             // RFC 9110 §10.1.1: the expectation of an HTTP/1.0 client is ignored.
             awaits_continue: self.awaits_continue && !http_1_0,
             origin: self.origin,
             authorization: self.authorization,
+            may_be_page: page::may_be_page(self.origin, self.is_page_site, self.host),
             forwarded: self.forwarded,
             forwarded_for: self.forwarded_for.and_then(ForwardedFor::client),
             upgrade: self.upgrade,
@@ -157,15 +172,32 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn body_len(&self) -> Result<usize, Refusal> {
+    fn framing(&self, http_1_0: bool) -> Result<Framing, Refusal> {
         match (self.length, self.coding) {
             // RFC 9112 §6.1: both together is how a second request is smuggled past a proxy.
-            (Some(_), true) => Err(Refusal::LENGTH_AND_CODING),
-            (None, true) => Err(Refusal::LENGTH_REQUIRED),
-            (None, false) => Ok(0),
-            (Some(digits), false) => parse_length(digits),
+            (Some(_), Some(_)) => Err(Refusal::LENGTH_AND_CODING),
+            // RFC 9112 §6.1: so is a coding in a version that has none.
+            (None, Some(_)) if http_1_0 => Err(Refusal::CODING_IN_1_0),
+            (None, Some(coding)) => judge_coding(coding).map(|()| Framing::Chunked),
+            (None, None) => Ok(Framing::Sized(0)),
+            (Some(digits), None) => parse_length(digits).map(Framing::Sized),
         }
     }
+}
+
+/// Only `chunked` alone is read. RFC 9112 §7: its case does not matter.
+fn judge_coding(coding: &[u8]) -> Result<(), Refusal> {
+    if coding.eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    let last = coding.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    let others = &coding[..coding.len() - last.len()];
+    // RFC 9112 §6.1: another coding below it is 501, §6.3: where `chunked` is not the last one, the end
+    // can't be found. §7: it may not stand twice.
+    if last.eq_ignore_ascii_case(b"chunked") && !has_token(others, "chunked") {
+        return Err(Refusal::UNKNOWN_CODING);
+    }
+    Err(Refusal::BAD_CODING)
 }
 
 /// RFC 9110 §8.6: digits only, no sign, no list.

@@ -6,10 +6,13 @@
 
 mod answer;
 mod auth;
+mod chunked;
+mod date;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod head;
 mod origin;
+mod page;
 pub mod qr_picture;
 mod refusal;
 mod register;
@@ -31,6 +34,7 @@ pub use answer::{
     Answered, bad_proxy_header, overloaded, timed_out, too_many_connections, untrusted_proxy_header,
 };
 pub use auth::{InvalidRegisterKey, RegisterKey};
+pub use date::HttpDate;
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use reply::Reply;
 pub use scan::Progress;
@@ -50,13 +54,13 @@ pub struct Policy {
     pub trusted_proxies: TrustedProxies,
 }
 
-/// What [`parse`] needs to know besides the bytes.
+/// What every answer follows.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The rules.
     pub policy: &'a Policy,
-    /// Where the connection comes from.
-    pub peer: IpAddr,
+    /// Now.
+    pub date: &'a HttpDate,
 }
 
 /// What came of the bytes so far.
@@ -117,13 +121,20 @@ pub enum Call {
     Metrics,
 }
 
-/// Reads one request from the start of `input`, which the caller keeps until it is consumed.
+/// Reads one request from the start of `input`, which the caller keeps until it is consumed. `peer` is
+/// where the connection comes from.
 ///
 /// `progress` belongs to the connection: it remembers what was looked at, so a request that trickles in byte by byte
 /// costs no more than one that comes whole. At most [`protocol::limits::HEAD_BYTES_MAX`] +
-/// [`protocol::limits::BODY_BYTES_MAX`] bytes need to be kept. Never panics, whatever the bytes are.
-pub fn parse(input: &[u8], progress: &mut Progress, context: &Context<'_>, out: &mut Vec<u8>) -> Parsed {
-    let parsed = route::parse(input, progress, context, out);
+/// [`protocol::limits::CHUNKED_BYTES_MAX`] bytes need to be kept. Never panics, whatever the bytes are.
+pub fn parse(
+    input: &[u8],
+    peer: IpAddr,
+    progress: &mut Progress,
+    context: &Context<'_>,
+    out: &mut Vec<u8>,
+) -> Parsed {
+    let parsed = route::parse(input, peer, progress, context, out);
     if !matches!(parsed, Parsed::NeedMore) {
         *progress = Progress::default();
     }

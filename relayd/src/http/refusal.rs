@@ -48,8 +48,31 @@ impl Refusal {
         "ambiguous_length",
         "Content-Length and Transfer-Encoding exclude each other; send the length",
     );
-    pub(super) const LENGTH_REQUIRED: Refusal =
-        fatal(411, "length_required", "chunked bodies are not read; send Content-Length");
+    pub(super) const CODING_IN_1_0: Refusal = fatal(
+        400,
+        "bad_transfer_encoding",
+        "HTTP/1.0 has no Transfer-Encoding; send Content-Length, or speak HTTP/1.1",
+    );
+    pub(super) const BAD_CODING: Refusal = fatal(
+        400,
+        "bad_transfer_encoding",
+        "Transfer-Encoding must be chunked alone, once; send that, or Content-Length",
+    );
+    pub(super) const UNKNOWN_CODING: Refusal = fatal(
+        501,
+        "unknown_transfer_encoding",
+        "of all transfer codings only chunked alone is read; send the body uncompressed",
+    );
+    pub(super) const BAD_CHUNK: Refusal = fatal(
+        400,
+        "bad_chunk",
+        "a chunk is its size in hex digits, CR LF, that many bytes, CR LF; the last one is 0 CR LF CR LF",
+    );
+    pub(super) const CHUNKS_TOO_LONG: Refusal = fatal(
+        413,
+        "chunks_too_long",
+        "a body takes over 8 KiB with its chunk sizes, extensions and trailer fields; send larger chunks",
+    );
     pub(super) const BODY_TOO_LARGE: Refusal =
         fatal(413, "body_too_large", "a body may have at most 1024 bytes");
     pub(super) const TIMED_OUT: Refusal =
@@ -104,21 +127,43 @@ impl Refusal {
         "the body must be empty or a JSON object; sessionId and token come both or not at all, each 32 lower-case hex digits",
     );
 
-    pub(super) const UPGRADE_REQUIRED: Refusal = Refusal {
-        // RFC 9110 §15.5.22: 426 names what to upgrade to. The connection field is written with the answer.
-        headers: "Upgrade: websocket\r\n",
-        ..plain(426, "upgrade_required", "this is a WebSocket endpoint; connect with a WebSocket client")
-    };
+    pub(super) const UPGRADE_REQUIRED: Refusal =
+        upgrade_required("this is a WebSocket endpoint; connect with a WebSocket client");
     pub(super) const WRONG_VERSION: Refusal = Refusal {
         // RFC 6455 §4.2.2: a version that is not spoken is answered with those that are.
         headers: "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
         ..fatal(426, "wrong_websocket_version", "only Sec-WebSocket-Version 13 is spoken here")
     };
-    pub(super) const BAD_UPGRADE: Refusal = fatal(
+    pub(super) const UPGRADE_IN_1_0: Refusal = fatal(
         400,
         "bad_upgrade",
-        "a WebSocket upgrade is HTTP/1.1 with Connection: Upgrade, Upgrade: websocket and no body",
+        "HTTP/1.0 has no WebSocket; if a proxy made it that, have it speak HTTP/1.1. nginx: proxy_http_version 1.1;",
     );
+    pub(super) const UPGRADE_IN_1_0_ALONE: Refusal = fatal(
+        400,
+        "bad_upgrade",
+        "HTTP/1.0 has no WebSocket, and Connection: upgrade is missing; if a proxy did that, nginx needs: proxy_http_version 1.1; proxy_set_header Connection upgrade;",
+    );
+    pub(super) const UPGRADE_LOST: Refusal = Refusal {
+        closes: true,
+        ..upgrade_required(
+            "Upgrade: websocket is missing; if a proxy dropped it, nginx needs: proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;",
+        )
+    };
+    pub(super) const UPGRADE_LOST_IN_1_0: Refusal = Refusal {
+        closes: true,
+        ..upgrade_required(
+            "HTTP/1.0 has no WebSocket, and Upgrade: websocket is missing; if a proxy did that, nginx needs: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;",
+        )
+    };
+    pub(super) const UPGRADE_ALONE: Refusal = Refusal {
+        closes: true,
+        ..upgrade_required(
+            "Connection: upgrade is missing; if a proxy dropped it, nginx needs: proxy_set_header Connection upgrade;",
+        )
+    };
+    pub(super) const UPGRADE_WITH_BODY: Refusal =
+        fatal(400, "bad_upgrade", "a WebSocket upgrade has no body; leave it out");
     pub(super) const BAD_KEY: Refusal =
         fatal(400, "bad_websocket_key", "Sec-WebSocket-Key must be there and be 16 bytes in base64");
 
@@ -145,6 +190,11 @@ impl Refusal {
             ..plain(405, "method_not_allowed", "use a method that the Allow field names")
         }
     }
+}
+
+/// RFC 9110 §15.5.22: 426 names what to upgrade to. The connection field is written with the answer.
+const fn upgrade_required(message: &'static str) -> Refusal {
+    Refusal { headers: "Upgrade: websocket\r\n", ..plain(426, "upgrade_required", message) }
 }
 
 const fn plain(status: u16, code: &'static str, message: &'static str) -> Refusal {

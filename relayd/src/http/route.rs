@@ -1,27 +1,32 @@
 //! From a whole request to its answer, or to the call that finds it.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+
 use protocol::ids::{SessionId, Token};
 
 use super::auth::bearer;
-use super::head::{Head, Method};
+use super::chunked::Progressed;
+use super::head::{Framing, Head, Method};
 use super::origin::Origin;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::scan::{Progress, Scan};
 use super::upgrade::Accepted;
-use super::{Call, Context, Parsed, Policy, answer, register};
+use super::{Call, Context, Parsed, Policy, answer, chunked, register};
 use crate::admission::Caller;
 
 /// What is to be done with a request that is not refused.
 enum Outcome {
     Healthy,
     Preflight,
-    Upgrade(Accepted),
+    Upgrade { accepted: Accepted, awaits_continue: bool },
     Call(Call),
 }
 
 pub(super) fn parse(
     input: &[u8],
+    peer: IpAddr,
     progress: &mut Progress,
     context: &Context<'_>,
     out: &mut Vec<u8>,
@@ -29,32 +34,62 @@ pub(super) fn parse(
     let policy = context.policy;
     let head_len = match progress.advance(input) {
         Scan::NeedMore => return Parsed::NeedMore,
-        Scan::Refused(refusal) => return refused(input.len(), Reply::last(policy), &refusal, policy, out),
+        Scan::Refused(refusal) => return refused(input.len(), Reply::last(policy), &refusal, context, out),
         Scan::Head(len) => len,
     };
-    let trusted = Some(&policy.trusted_proxies).filter(|trusted| trusted.contains(context.peer));
+    let trusted = Some(&policy.trusted_proxies).filter(|trusted| trusted.contains(peer));
     let head = match Head::read(&input[..head_len], trusted) {
         Ok(head) => head,
-        Err(refusal) => return refused(input.len(), Reply::last(policy), &refusal, policy, out),
+        Err(refusal) => return refused(input.len(), Reply::last(policy), &refusal, context, out),
     };
     let reply = Reply::to(&head, policy);
     if let Some(fault) = head.fault {
-        return refused(input.len(), reply, &fault, policy, out);
+        return refused(input.len(), reply, &fault, context, out);
     }
-    let consumed = head_len + head.body_len;
-    let Some(body) = input.get(head_len..consumed) else {
-        let first = progress.await_body(consumed);
-        if first && head.awaits_continue {
-            out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+    let (consumed, body) = match find_body(&head, head_len, input, progress) {
+        Body::Whole(consumed, body) => (consumed, body),
+        Body::Refused(refusal) => return refused(input.len(), reply, &refusal, context, out),
+        Body::NeedMore { is_new } => {
+            if is_new && head.awaits_continue {
+                out.extend_from_slice(CONTINUE);
+            }
+            return Parsed::NeedMore;
         }
-        return Parsed::NeedMore;
     };
-    match judge(&head, body, context, reply.origin) {
-        Err(refusal) => refused(consumed, reply, &refusal, policy, out),
-        Ok(outcome) => {
-            let address = head.forwarded_for.unwrap_or(context.peer);
-            let caller = Caller { address, is_forwarded: head.forwarded };
-            carry_out(outcome, Request { consumed, reply, caller }, policy, out)
+    let address = head.forwarded_for.unwrap_or(peer);
+    let caller = Caller { address, is_forwarded: head.forwarded, may_be_page: head.may_be_page };
+    match judge(&head, &body, policy, &caller, reply.origin) {
+        Err(refusal) => refused(consumed, reply, &refusal, context, out),
+        Ok(outcome) => carry_out(outcome, Request { consumed, reply, caller }, context, out),
+    }
+}
+
+/// The body of a request whose head is there.
+enum Body<'a> {
+    /// Head and body take so many bytes; its content.
+    Whole(usize, Cow<'a, [u8]>),
+    /// It is not there yet. `is_new`: that is known for the first time.
+    NeedMore { is_new: bool },
+    /// Its end can't be found, or it is too large.
+    Refused(Refusal),
+}
+
+fn find_body<'a>(head: &Head<'_>, head_len: usize, input: &'a [u8], progress: &mut Progress) -> Body<'a> {
+    let rest = &input[head_len..];
+    match head.framing {
+        Framing::Sized(len) => match rest.get(..len) {
+            Some(body) => Body::Whole(head_len + len, Cow::Borrowed(body)),
+            None => Body::NeedMore { is_new: progress.await_body(head_len + len) },
+        },
+        Framing::Chunked => {
+            let is_new = progress.is_before_chunks();
+            match progress.advance_chunks(rest) {
+                Progressed::Whole(len) => {
+                    Body::Whole(head_len + len, Cow::Owned(chunked::content(&rest[..len])))
+                }
+                Progressed::NeedMore => Body::NeedMore { is_new },
+                Progressed::Refused(refusal) => Body::Refused(refusal),
+            }
         }
     }
 }
@@ -67,25 +102,41 @@ struct Request {
     caller: Caller,
 }
 
-fn refused(consumed: usize, reply: Reply, refusal: &Refusal, policy: &Policy, out: &mut Vec<u8>) -> Parsed {
-    Parsed::Answered { consumed, answered: reply.refused(policy, refusal, out) }
+fn refused(
+    consumed: usize,
+    reply: Reply,
+    refusal: &Refusal,
+    context: &Context<'_>,
+    out: &mut Vec<u8>,
+) -> Parsed {
+    Parsed::Answered { consumed, answered: reply.refused(context, refusal, out) }
 }
 
-fn carry_out(outcome: Outcome, request: Request, policy: &Policy, out: &mut Vec<u8>) -> Parsed {
+fn carry_out(outcome: Outcome, request: Request, context: &Context<'_>, out: &mut Vec<u8>) -> Parsed {
     let Request { consumed, reply, caller } = request;
     let answered = match outcome {
         Outcome::Call(call) => return Parsed::Call { consumed, call, reply, caller },
-        Outcome::Upgrade(Accepted { accept, raw }) => {
-            answer::write_switching(reply, policy, &accept, raw, out);
+        Outcome::Upgrade { accepted: Accepted { accept, raw }, awaits_continue } => {
+            // RFC 9110 §7.8: a client that waits for 100 gets it before the 101.
+            if awaits_continue {
+                out.extend_from_slice(CONTINUE);
+            }
+            answer::write_switching(reply, context, &accept, raw, out);
             return Parsed::Upgraded { consumed, raw, reply, caller };
         }
-        Outcome::Healthy => reply.healthy(policy, out),
-        Outcome::Preflight => reply.no_content(policy, PREFLIGHT_FIELDS, out),
+        Outcome::Healthy => reply.healthy(context, out),
+        Outcome::Preflight => reply.no_content(context, PREFLIGHT_FIELDS, out),
     };
     Parsed::Answered { consumed, answered }
 }
 
-fn judge(head: &Head<'_>, body: &[u8], context: &Context<'_>, origin: Origin) -> Result<Outcome, Refusal> {
+fn judge(
+    head: &Head<'_>,
+    body: &[u8],
+    policy: &Policy,
+    caller: &Caller,
+    origin: Origin,
+) -> Result<Outcome, Refusal> {
     // Before anything else of the request is looked at, so that a foreign page learns nothing.
     if origin == Origin::Foreign && (head.path == "/ws" || head.path.starts_with("/api/")) {
         return Err(Refusal::FOREIGN_ORIGIN);
@@ -96,11 +147,13 @@ fn judge(head: &Head<'_>, body: &[u8], context: &Context<'_>, origin: Origin) ->
     match head.path {
         "/health" => readable(head).map(|()| Outcome::Healthy),
         "/ready" => readable(head).map(|()| Outcome::Call(Call::Ready)),
-        "/metrics" if may_see_metrics(head, context) => readable(head).map(|()| Outcome::Call(Call::Metrics)),
+        "/metrics" if policy.metrics_public || caller.is_local_program() => {
+            readable(head).map(|()| Outcome::Call(Call::Metrics))
+        }
         "/ws" => upgrade(head),
-        "/api/register" => register(head, body, context.policy),
+        "/api/register" => register(head, body, policy),
         path => match path.strip_prefix("/api/session/") {
-            Some(id) if !id.is_empty() && !id.contains('/') => delete(head, id, context.policy),
+            Some(id) if !id.is_empty() && !id.contains('/') => delete(head, id, policy),
             _ => Err(Refusal::NOT_FOUND),
         },
     }
@@ -113,11 +166,6 @@ fn readable(head: &Head<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// An IPv4 client of a dual-stack listener comes as `::ffff:127.0.0.1`, and a proxy on this machine is no reader.
-fn may_see_metrics(head: &Head<'_>, context: &Context<'_>) -> bool {
-    context.policy.metrics_public || (context.peer.to_canonical().is_loopback() && !head.forwarded)
-}
-
 fn upgrade(head: &Head<'_>) -> Result<Outcome, Refusal> {
     // A client that wanted to upgrade may have sent frames behind its request; they must not be read as HTTP.
     let closing = |refusal: Refusal| Refusal { closes: refusal.closes || head.upgrade.wanted, ..refusal };
@@ -126,7 +174,9 @@ fn upgrade(head: &Head<'_>) -> Result<Outcome, Refusal> {
     if head.method != Method::Get {
         return Err(closing(Refusal::UPGRADE_REQUIRED));
     }
-    head.upgrade.judge(head.body_len).map(Outcome::Upgrade).map_err(closing)
+    let has_body = head.framing != Framing::Sized(0);
+    let accepted = head.upgrade.judge(has_body).map_err(closing)?;
+    Ok(Outcome::Upgrade { accepted, awaits_continue: head.awaits_continue })
 }
 
 fn register(head: &Head<'_>, body: &[u8], policy: &Policy) -> Result<Outcome, Refusal> {
@@ -162,6 +212,12 @@ fn parse_token(presented: &[u8]) -> Result<Token, Refusal> {
     Token::parse(text).map_err(|_| Refusal::NO_SESSION)
 }
 
-/// What a browser asks for before it sends a request from another page. Fetch standard, CORS-preflight.
+/// What a browser asks for before it sends a request from another page, and for how many seconds it need
+/// not ask again: no browser remembers it for longer than two hours or a day. Fetch standard,
+/// CORS-preflight.
 const PREFLIGHT_FIELDS: &str = "Access-Control-Allow-Methods: GET, POST, DELETE\r\n\
-    Access-Control-Allow-Headers: Authorization, Content-Type\r\n";
+    Access-Control-Allow-Headers: Authorization, Content-Type\r\n\
+    Access-Control-Max-Age: 7200\r\n";
+
+/// The interim answer to a client that waits with its body, or its frames. RFC 9110 §15.2.1.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

@@ -3,6 +3,7 @@
 use memchr::memchr2;
 use protocol::limits::HEAD_BYTES_MAX;
 
+use super::chunked::{Chunked, Progressed};
 use super::refusal::Refusal;
 
 /// How far a connection's current request has been looked at. Starts, and starts over, as its default.
@@ -12,8 +13,10 @@ pub struct Progress {
     scanned: u16,
     /// Length of the head; 0 while its end has not come.
     head: u16,
-    /// Head and body together; 0 until the head has been read.
+    /// Head and body together; 0 until the head has been read, and for a body in chunks.
     whole: u16,
+    /// The body, once a head has been read that announces one in chunks.
+    chunked: Option<Chunked>,
 }
 
 /// What the bytes so far amount to.
@@ -33,10 +36,25 @@ impl Progress {
         if input.len() < usize::from(self.whole) {
             return Scan::NeedMore;
         }
-        if self.head > 0 {
-            return Scan::Head(usize::from(self.head));
+        if self.head == 0 {
+            return self.find_end(input);
         }
-        self.find_end(input)
+        let head = usize::from(self.head);
+        // The head is read again only when there is something to answer.
+        match self.chunked.as_mut().map(|chunked| chunked.advance(&input[head..])) {
+            Some(Progressed::NeedMore) => Scan::NeedMore,
+            _ => Scan::Head(head),
+        }
+    }
+
+    /// How far the body in chunks is, which begins where the head ends.
+    pub(super) fn advance_chunks(&mut self, encoded: &[u8]) -> Progressed {
+        self.chunked.get_or_insert_default().advance(encoded)
+    }
+
+    /// The body in chunks has not been looked at yet.
+    pub(super) fn is_before_chunks(&self) -> bool {
+        self.chunked.is_none()
     }
 
     /// The head was read and the body is still to come. True the first time.

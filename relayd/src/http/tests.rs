@@ -5,6 +5,7 @@ mod framing;
 mod handshake;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 
 use super::*;
 
@@ -13,6 +14,12 @@ const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 const ID: &str = "00112233445566778899aabbccddeeff";
 
+static DATE: LazyLock<HttpDate> = LazyLock::new(|| HttpDate::at(784_111_777));
+
+fn context(policy: &Policy) -> Context<'_> {
+    Context { policy, date: &DATE }
+}
+
 /// What came of `input`, given whole, and what was appended.
 fn ask(policy: &Policy, input: &[u8]) -> (Parsed, String) {
     ask_from(policy, ELSEWHERE, input)
@@ -20,16 +27,15 @@ fn ask(policy: &Policy, input: &[u8]) -> (Parsed, String) {
 
 fn ask_from(policy: &Policy, peer: IpAddr, input: &[u8]) -> (Parsed, String) {
     let mut out = Vec::new();
-    let parsed = parse(input, &mut Progress::default(), &Context { policy, peer }, &mut out);
+    let parsed = parse(input, peer, &mut Progress::default(), &context(policy), &mut out);
     (parsed, String::from_utf8(out).unwrap())
 }
 
 /// The same, byte by byte: the answer comes with the last byte that it needs.
 fn ask_in_bytes(policy: &Policy, input: &[u8]) -> (Parsed, String) {
     let (mut out, mut progress) = (Vec::new(), Progress::default());
-    let context = Context { policy, peer: ELSEWHERE };
     for len in 0..=input.len() {
-        let parsed = parse(&input[..len], &mut progress, &context, &mut out);
+        let parsed = parse(&input[..len], ELSEWHERE, &mut progress, &context(policy), &mut out);
         if !matches!(parsed, Parsed::NeedMore) {
             return (parsed, String::from_utf8(out).unwrap());
         }
@@ -51,6 +57,9 @@ fn check_answer(answered: Answered, out: &str) {
     assert!(head.starts_with(&format!("HTTP/1.1 {} ", answered.status)), "{out}");
     let closes = head.contains("\r\nConnection: close") || head.contains("\r\nConnection: Upgrade, close");
     assert_eq!(closes, answered.close, "{out}");
+    assert_eq!(field(out, "Date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"), "{out}");
+    let readable = field(out, "Access-Control-Allow-Origin").map(|_| "Retry-After");
+    assert_eq!(field(out, "Access-Control-Expose-Headers"), readable, "{out}");
     match answered.status {
         204 => assert!(!head.contains("Content-Length") && body.is_empty(), "{out}"),
         _ => assert!(head.contains("\r\nContent-Length: "), "{out}"),

@@ -49,14 +49,21 @@ impl<'a> UpgradeFields<'a> {
     }
 
     /// Checks a GET against the RFC's list.
-    pub(super) fn judge(&self, body_len: usize) -> Result<Accepted, Refusal> {
+    pub(super) fn judge(&self, has_body: bool) -> Result<Accepted, Refusal> {
         if !self.websocket {
-            return Err(Refusal::UPGRADE_REQUIRED);
+            return Err(self.without_websocket());
         }
-        // RFC 6455 §4.2.1: HTTP/1.1 or higher, and `Connection` with the token `upgrade`. A body would stand where
-        // the first frame is expected.
-        if self.http_1_0 || !self.connection || body_len > 0 {
-            return Err(Refusal::BAD_UPGRADE);
+        // RFC 6455 §4.2.1: HTTP/1.1 or higher, and `Connection` with the token `upgrade`. What is missing
+        // is most often a directive of a proxy.
+        match (self.http_1_0, self.connection) {
+            (true, true) => return Err(Refusal::UPGRADE_IN_1_0),
+            (true, false) => return Err(Refusal::UPGRADE_IN_1_0_ALONE),
+            (false, false) => return Err(Refusal::UPGRADE_ALONE),
+            (false, true) => {}
+        }
+        // A body would stand where the first frame is expected.
+        if has_body {
+            return Err(Refusal::UPGRADE_WITH_BODY);
         }
         if self.version != Some(VERSION.as_bytes()) {
             return Err(Refusal::WRONG_VERSION);
@@ -64,5 +71,16 @@ impl<'a> UpgradeFields<'a> {
         let key = self.key.and_then(|key| std::str::from_utf8(key).ok()).filter(|key| key_is_valid(key));
         let accept = accept_value(key.ok_or(Refusal::BAD_KEY)?);
         Ok(Accepted { accept, raw: self.raw })
+    }
+
+    /// The fields that only a WebSocket client sends are there without the one that hop-by-hop proxies
+    /// leave out.
+    fn without_websocket(&self) -> Refusal {
+        let is_lost = !self.wanted && (self.key.is_some() || self.version.is_some());
+        match (is_lost, self.http_1_0) {
+            (true, true) => Refusal::UPGRADE_LOST_IN_1_0,
+            (true, false) => Refusal::UPGRADE_LOST,
+            (false, _) => Refusal::UPGRADE_REQUIRED,
+        }
     }
 }

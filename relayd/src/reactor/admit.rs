@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use relayd_core::store::Conn;
 
 use super::Reactor;
-use super::exchange::{Parsing, exchange_of};
+use super::exchange::{Parsing, context_of, exchange_of};
 use crate::admission::Caller;
 use crate::admission::proxy_header::{self, ProxyHeader, SIGNATURE};
 use crate::http::{self, Reply};
@@ -43,7 +43,7 @@ impl Reactor {
             }
             ProxyHeader::Malformed => http::bad_proxy_header,
         };
-        let answered = refuse(policy, &mut self.answer);
+        let answered = refuse(&context_of(&self.settings, &self.clock), &mut self.answer);
         self.queue_answer(conn, answered);
         Some((len - at, Some(Parsing::Wait)))
     }
@@ -59,7 +59,8 @@ impl Reactor {
             return true;
         }
         self.metrics.count_refused(Refused::Connection);
-        let answered = http::too_many_connections(policy, &mut self.answer);
+        let context = context_of(&self.settings, &self.clock);
+        let answered = http::too_many_connections(&context, &mut self.answer);
         self.queue_answer(conn, answered);
         false
     }
@@ -74,7 +75,8 @@ impl Reactor {
             Some(_) => {
                 self.metrics.count_refused(Refused::Connection);
                 self.answer.clear();
-                let answered = reply.too_many_connections(&self.settings.policy, &mut self.answer);
+                let context = context_of(&self.settings, &self.clock);
+                let answered = reply.too_many_connections(&context, &mut self.answer);
                 self.queue_answer(conn, answered);
                 return false;
             }
@@ -99,7 +101,8 @@ impl Reactor {
     fn is_let_in(&mut self, conn: Conn, asked: Result<(), u64>, limit: Refused, reply: Reply) -> bool {
         let Err(retry_after_secs) = asked else { return true };
         self.metrics.count_refused(limit);
-        let answered = reply.too_many(&self.settings.policy, retry_after_secs, &mut self.answer);
+        let context = context_of(&self.settings, &self.clock);
+        let answered = reply.too_many(&context, retry_after_secs, &mut self.answer);
         self.queue_answer(conn, answered);
         false
     }

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use relayd_core::time::Time;
 use relayd_core::wire::outbound::UnixMs;
 
+use crate::http::HttpDate;
+
 /// The time of this turn.
 #[derive(Debug)]
 pub(super) struct Clock {
     origin: Instant,
     now: Time,
     unix: UnixMs,
+    /// The same, to the second, as HTTP answers state it.
+    date: HttpDate,
     /// Since some fixed moment, suspended time included.
     uptime: Duration,
     /// Between this turn and the one before, suspended time included.
@@ -24,12 +28,22 @@ const ORIGIN: Time = Time::from_ms(1 << 40);
 impl Clock {
     pub fn start() -> Self {
         let origin = Instant::now();
-        Clock { origin, now: ORIGIN, unix: unix_ms(), uptime: uptime(origin), gap: Duration::ZERO }
+        let unix_ms = unix_ms();
+        Clock {
+            origin,
+            now: ORIGIN,
+            unix: UnixMs::new(unix_ms),
+            date: HttpDate::at(unix_ms / 1000),
+            uptime: uptime(origin),
+            gap: Duration::ZERO,
+        }
     }
 
     /// A new turn begins.
     pub fn tick(&mut self) {
-        self.unix = unix_ms();
+        let unix_ms = unix_ms();
+        self.unix = UnixMs::new(unix_ms);
+        self.date.advance(unix_ms / 1000);
         self.advance(self.origin.elapsed(), uptime(self.origin));
     }
 
@@ -48,15 +62,19 @@ impl Clock {
         self.unix
     }
 
+    pub fn date(&self) -> &HttpDate {
+        &self.date
+    }
+
     /// How long ago the turn before this one began, by a clock that goes on while the machine is suspended.
     pub fn gap(&self) -> Duration {
         self.gap
     }
 }
 
-fn unix_ms() -> UnixMs {
+fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(target_os = "linux")]

@@ -9,10 +9,11 @@ use protocol::qr::Pairing;
 use relayd_core::event::Input;
 use relayd_core::store::{Conn, Deleted, Registered};
 
-use super::Reactor;
+use super::clock::Clock;
 use super::connection::{Exchange, Open, Pending, Stage};
 use super::conns::HEAD_WITHIN;
 use super::read::Got;
+use super::{Reactor, Settings};
 use crate::admission::Caller;
 use crate::backend::Status;
 use crate::http::{self, Answered, Call, Context, Parsed, Reply};
@@ -64,7 +65,8 @@ impl Reactor {
         let Some(Pending { reply, pairing: Some(pairing), .. }) = self.take_pending(conn) else { return };
         let ttl_secs = self.settings.limits.session_idle.as_secs();
         self.answer.clear();
-        let answered = reply.registered(&self.settings.policy, outcome, &pairing, ttl_secs, &mut self.answer);
+        let context = context_of(&self.settings, &self.clock);
+        let answered = reply.registered(&context, outcome, &pairing, ttl_secs, &mut self.answer);
         if outcome == Registered::Made {
             self.metrics.registers += 1;
             tracing::debug!(session = %pairing.session.log_tag(), "registered");
@@ -82,7 +84,8 @@ impl Reactor {
             self.admission.note_failed(limited, self.clock.now());
         }
         self.answer.clear();
-        let answered = reply.deleted(&self.settings.policy, outcome, &mut self.answer);
+        let context = context_of(&self.settings, &self.clock);
+        let answered = reply.deleted(&context, outcome, &mut self.answer);
         self.metrics.deletes += u64::from(matches!(outcome, Deleted::Gone { .. }));
         self.queue_answer(conn, answered);
     }
@@ -96,7 +99,8 @@ impl Reactor {
             return self.gone(conn);
         }
         self.answer.clear();
-        let answered = http::timed_out(&self.settings.policy, &mut self.answer);
+        let context = context_of(&self.settings, &self.clock);
+        let answered = http::timed_out(&context, &mut self.answer);
         self.queue_answer(conn, answered);
     }
 
@@ -151,9 +155,10 @@ impl Reactor {
             return taken;
         }
         let Some(exchange) = exchange_of(&mut self.conns, conn) else { return (0, Some(Parsing::Wait)) };
-        let context = Context { policy: &self.settings.policy, peer: exchange.address };
+        let context = context_of(&self.settings, &self.clock);
+        let peer = exchange.address;
         let input = &self.read_buffer[at..len];
-        match http::parse(input, &mut exchange.progress, &context, &mut self.answer) {
+        match http::parse(input, peer, &mut exchange.progress, &context, &mut self.answer) {
             Parsed::NeedMore => {
                 self.on_part(conn, at < len);
                 (0, Some(Parsing::NeedMore))
@@ -195,12 +200,14 @@ impl Reactor {
                     Status::Available => Ok(self.backend.kind()),
                     Status::Away { reason } => Err(reason.as_str()),
                 };
-                let answered = reply.ready(&self.settings.policy, readiness, &mut self.answer);
+                let context = context_of(&self.settings, &self.clock);
+                let answered = reply.ready(&context, readiness, &mut self.answer);
                 self.queue_answer(conn, answered);
             }
             Call::Metrics => {
                 let text = self.metrics_text();
-                let answered = reply.metrics(&self.settings.policy, CONTENT_TYPE, &text, &mut self.answer);
+                let context = context_of(&self.settings, &self.clock);
+                let answered = reply.metrics(&context, CONTENT_TYPE, &text, &mut self.answer);
                 self.queue_answer(conn, answered);
             }
             Call::Register { again } => {
@@ -224,7 +231,8 @@ impl Reactor {
             Ok(ids) => ids,
             Err(error) => {
                 tracing::error!(%error, "the operating system gave no random bits");
-                let answered = http::overloaded(&self.settings.policy, &mut self.answer);
+                let context = context_of(&self.settings, &self.clock);
+                let answered = http::overloaded(&context, &mut self.answer);
                 return self.queue_answer(conn, answered);
             }
         };
@@ -319,6 +327,11 @@ pub(super) fn exchange_of(conns: &mut super::conns::Conns, conn: Conn) -> Option
         Stage::Http(exchange) => Some(exchange),
         _ => None,
     }
+}
+
+/// What every answer of this turn follows.
+pub(super) fn context_of<'a>(settings: &'a Settings, clock: &'a Clock) -> Context<'a> {
+    Context { policy: &settings.policy, date: clock.date() }
 }
 
 fn fresh_ids() -> Result<(SessionId, Token), protocol::ids::RandomError> {

@@ -133,7 +133,7 @@ fn after_hello(session: &Session, role: Role, random: &mut Random) -> Vec<u8> {
 fn any(random: &mut Random) -> Vec<u8> {
     let mut stream = match random.below(4) {
         0 => Vec::new(),
-        1 => b"POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"
+        1 => b"POST /api/register HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
             .repeat(1 + random.below(400)),
         2 => [Upgrade::default().encode(), FrameSpec::text("{\"type\":\"hello\"}").encode()].concat(),
         _ => Upgrade::default().encode(),

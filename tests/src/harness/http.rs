@@ -156,7 +156,7 @@ pub fn exchange(addr: SocketAddr, request: impl AsRef<[u8]>) -> Response {
 
 /// A whole request: `headers` are lines without their ends; a body brings its `Content-Length`.
 pub fn request(method: &str, target: &str, headers: &[&str], body: &str) -> String {
-    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: relay.test\r\n");
+    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
     for line in headers {
         text.push_str(line);
         text.push_str("\r\n");
@@ -167,6 +167,15 @@ pub fn request(method: &str, target: &str, headers: &[&str], body: &str) -> Stri
     text.push_str("\r\n");
     text.push_str(body);
     text
+}
+
+/// A POST to `target` whose body comes in these chunks; `headers` are lines without their ends.
+pub fn chunked(target: &str, headers: &[&str], chunks: &[&str]) -> String {
+    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let chunks: String = chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect();
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\n{lines}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"
+    )
 }
 
 /// GET on a connection of its own.

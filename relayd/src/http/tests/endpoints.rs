@@ -6,7 +6,7 @@ use relayd_core::store::{Deleted, Registered};
 use super::*;
 
 fn request(line: &str, fields: &str) -> String {
-    format!("{line} HTTP/1.1\r\nHost: h\r\n{fields}\r\n")
+    format!("{line} HTTP/1.1\r\nHost: localhost:3001\r\n{fields}\r\n")
 }
 
 fn call(policy: &Policy, request: &str) -> (Call, Reply) {
@@ -81,7 +81,7 @@ fn head_is_get_without_the_body() {
     let (_, head) = ask(&policy, request("HEAD /health", "").as_bytes());
     assert_eq!(get, format!("{head}{{\"ok\":true}}"));
     let (_, reply) = call(&policy, &request("HEAD /ready", ""));
-    let (status, out) = written(|out| reply.ready(&policy, Ok("redis"), out));
+    let (status, out) = written(|out| reply.ready(&context(&policy), Ok("redis"), out));
     assert!(
         status == 200 && out.ends_with("\r\n\r\n") && field(&out, "Content-Length") == Some("17"),
         "{out}"
@@ -96,6 +96,7 @@ fn a_page_learns_what_it_may_do() {
         ("Access-Control-Allow-Origin", "*"),
         ("Access-Control-Allow-Methods", "GET, POST, DELETE"),
         ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+        ("Access-Control-Max-Age", "7200"),
     ] {
         assert_eq!(field(&out, name), Some(value));
     }
@@ -155,7 +156,8 @@ fn a_registered_session_is_told_whole() {
     let (call, reply) = call(&policy, &post);
     let Call::Register { again: Some((session, token)) } = call else { panic!("{call:?}") };
     let pairing = Pairing { ws: "wss://relay.example/ws".into(), session, token };
-    let (status, out) = written(|out| reply.registered(&policy, Registered::Made, &pairing, 7200, out));
+    let (status, out) =
+        written(|out| reply.registered(&context(&policy), Registered::Made, &pairing, 7200, out));
     assert_eq!((status, field(&out, "Cache-Control")), (200, Some("no-store")));
     let body = out.split_once("\r\n\r\n").unwrap().1;
     let payload = pairing.to_json();
@@ -172,11 +174,11 @@ fn a_registered_session_is_told_whole() {
         (Registered::Full, 503, "store_full", Some("30")),
         (Registered::Away, 503, "store_away", Some("2")),
     ] {
-        let (status, out) = written(|out| reply.registered(&policy, outcome, &pairing, 1, out));
+        let (status, out) = written(|out| reply.registered(&context(&policy), outcome, &pairing, 1, out));
         assert_eq!((status, field(&out, "Retry-After")), (expected, retry));
         assert!(out.contains(&format!(r#""error":"{word}""#)) && !out.contains(ID), "{out}");
     }
-    let (status, out) = written(|out| reply.too_many(&policy, 0, out));
+    let (status, out) = written(|out| reply.too_many(&context(&policy), 0, out));
     assert_eq!((status, field(&out, "Retry-After")), (429, Some("1")));
 }
 
@@ -228,7 +230,7 @@ fn a_token_is_needed_to_delete_only_where_configured() {
             (Deleted::Missing, 404),
             (Deleted::Away, 503),
         ] {
-            assert_eq!(written(|out| reply.deleted(policy, &outcome, out)).0, expected);
+            assert_eq!(written(|out| reply.deleted(&context(policy), &outcome, out)).0, expected);
         }
     }
     let (call, _) = call(&Policy::default(), &request(&line, "Authorization: Basic eA==\r\n"));
@@ -240,9 +242,9 @@ fn ready_says_which_store_answers_or_why_none_does() {
     let policy = Policy::default();
     let (call, reply) = call(&policy, &request("GET /ready", "Connection: close\r\n"));
     assert!(matches!(call, Call::Ready));
-    let (status, out) = written(|out| reply.ready(&policy, Ok("memory"), out));
+    let (status, out) = written(|out| reply.ready(&context(&policy), Ok("memory"), out));
     assert!(status == 200 && out.ends_with(r#"{"store":"memory"}"#), "{out}");
-    let (status, out) = written(|out| reply.ready(&policy, Err("Redis \"a\" is away\n"), out));
+    let (status, out) = written(|out| reply.ready(&context(&policy), Err("Redis \"a\" is away\n"), out));
     assert!(status == 503 && out.contains(r#""message":"Redis \"a\" is away\n""#), "{out}");
     assert!(field(&out, "Retry-After").is_some());
 }
@@ -267,9 +269,55 @@ fn metrics_are_for_this_machine_unless_public() {
     assert!(!sees(&closed, "127.0.0.1", &request("GET /metrics", "X-Forwarded-For: 192.0.2.1\r\n")));
     let (parsed, _) = ask_from(&closed, "::1".parse().unwrap(), get.as_bytes());
     let Parsed::Call { reply, .. } = parsed else { panic!("{parsed:?}") };
-    let (status, out) = written(|out| reply.metrics(&closed, "text/plain; version=0.0.4", "a 1\n", out));
+    let (status, out) =
+        written(|out| reply.metrics(&context(&closed), "text/plain; version=0.0.4", "a 1\n", out));
     assert!(status == 200 && out.ends_with("\r\n\r\na 1\n"), "{out}");
     assert_eq!(field(&out, "Content-Type"), Some("text/plain; version=0.0.4"));
+}
+
+#[test]
+fn a_page_open_on_this_machine_does_not_count_as_local() {
+    let (policy, local) = (Policy::default(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let open = Policy { metrics_public: true, ..Policy::default() };
+    let rebound = request("", "").replace("localhost", "evil.example");
+    let without_host = " HTTP/1.0\r\n\r\n".to_owned();
+    for (is_program, rest) in [
+        (true, request("", "")),
+        (true, request("", "").replace("localhost", "127.0.0.1")),
+        (true, request("", "").replace("localhost", "[::1]")),
+        (true, without_host),
+        // Node's own fetch sends this one.
+        (true, request("", "Sec-Fetch-Mode: cors\r\n")),
+        (true, request("", "Sec-Fetch-Site: none\r\n")),
+        (false, request("", "Origin: https://evil.example\r\n")),
+        (false, request("", "Origin: http://localhost:3001\r\n")),
+        (false, request("", "origin: null\r\n")),
+        (false, request("", "Origin:\r\n")),
+        (false, request("", "Sec-Fetch-Site: cross-site\r\n")),
+        (false, request("", "sec-fetch-site: same-origin\r\n")),
+        (false, request("", "Sec-Fetch-Site: none\r\nSec-Fetch-Site: same-site\r\n")),
+        (false, rebound),
+    ] {
+        let get = format!("GET /metrics{rest}");
+        let sees = |policy| match ask_from(policy, local, get.as_bytes()).0 {
+            Parsed::Call { call: Call::Metrics, .. } => true,
+            Parsed::Answered { answered, .. } if answered.status == 404 => false,
+            other => panic!("{get:?}: {other:?}"),
+        };
+        assert_eq!((sees(&policy), sees(&open)), (is_program, true), "{get:?}");
+        let upgrade = handshake::request("").replace(" HTTP/1.1\r\nHost: h\r\n", &rest[..rest.len() - 2]);
+        for asked in [format!("POST /api/register{rest}"), format!("DELETE /api/session/{ID}{rest}"), upgrade]
+        {
+            let caller = match ask_from(&policy, local, asked.as_bytes()).0 {
+                Parsed::Call { caller, .. } | Parsed::Upgraded { caller, .. } => caller,
+                // The upgrade of HTTP/1.0.
+                Parsed::Answered { .. } if rest.contains("HTTP/1.0") => continue,
+                other => panic!("{asked:?}: {other:?}"),
+            };
+            assert_eq!(caller.is_local_program(), is_program, "{asked:?}");
+            assert_eq!(caller.limited().is_none(), is_program, "{asked:?}");
+        }
+    }
 }
 
 #[test]
@@ -297,12 +345,12 @@ fn whom_a_request_comes_from_is_told_by_trusted_proxies_alone() {
 #[test]
 fn answers_that_belong_to_no_request_end_the_connection() {
     let policy = Policy::default();
-    assert_eq!(written(|out| timed_out(&policy, out)).0, 408);
+    assert_eq!(written(|out| timed_out(&context(&policy), out)).0, 408);
     for refuse in [bad_proxy_header, untrusted_proxy_header] {
-        assert_eq!(written(|out| refuse(&policy, out)).0, 400);
+        assert_eq!(written(|out| refuse(&context(&policy), out)).0, 400);
     }
-    let (status, out) = written(|out| too_many_connections(&policy, out));
+    let (status, out) = written(|out| too_many_connections(&context(&policy), out));
     assert!(status == 429 && field(&out, "Retry-After").is_some());
-    let (status, out) = written(|out| overloaded(&policy, out));
+    let (status, out) = written(|out| overloaded(&context(&policy), out));
     assert!(status == 503 && field(&out, "Retry-After").is_some());
 }

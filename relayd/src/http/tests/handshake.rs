@@ -25,7 +25,7 @@ fn a_good_request_is_switched_and_frames_behind_it_are_left_alone() {
     let (out, raw) = switched(&Policy::default(), &request);
     assert_eq!(
         out,
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "HTTP/1.1 101 Switching Protocols\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nAccess-Control-Allow-Origin: *\r\n\r\n"
     );
     assert!(!raw);
@@ -61,8 +61,9 @@ fn whatever_the_rfc_forbids_is_never_switched() {
         (426, good.replace("GET", "HEAD")),
         (400, good.replace("HTTP/1.1", "HTTP/1.0")),
         (400, good.replace("Host: h\r\n", "")),
-        (400, good.replace("keep-alive, Upgrade", "keep-alive")),
-        (400, good.replace("Connection: keep-alive, Upgrade\r\n", "")),
+        (426, good.replace("keep-alive, Upgrade", "keep-alive")),
+        (426, good.replace("Connection: keep-alive, Upgrade\r\n", "")),
+        (426, good.replace("Upgrade: websocket\r\n", "")),
         (426, good.replace("Upgrade: websocket", "Upgrade: h2c")),
         (426, good.replace("Upgrade: websocket", "Upgrade: websocket2")),
         (400, good.replace(key, "")),
@@ -76,7 +77,8 @@ fn whatever_the_rfc_forbids_is_never_switched() {
         (426, good.replace("Version: 13", "Version: 13, 8")),
         (426, good.replace("Sec-WebSocket-Version: 13\r\n", "")),
         (400, request("Content-Length: 3\r\n") + "abc"),
-        (411, request("Transfer-Encoding: chunked\r\n")),
+        (400, request("Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\n0\r\n\r\n"),
+        (400, request("Transfer-Encoding: chunked\r\n") + "0\r\n\r\n"),
         (404, good.replace("/ws?", "/ws/?")),
     ] {
         let (found, closes) = status(&policy, &request);
@@ -86,6 +88,55 @@ fn whatever_the_rfc_forbids_is_never_switched() {
     assert_eq!(field(&out, "Sec-WebSocket-Version"), Some("13"));
     assert_eq!(field(&out, "Upgrade"), Some("websocket"));
     assert_eq!(field(&out, "Connection"), Some("Upgrade, close"));
+}
+
+/// What nginx passes on with a part of its directives.
+#[test]
+fn a_proxy_that_lacks_a_directive_is_told_which() {
+    let good = request("");
+    let (upgrade, connection) = ("Upgrade: websocket\r\n", "Connection: keep-alive, Upgrade\r\n");
+    let (version, pass_upgrade, pass_connection) = (
+        "proxy_http_version 1.1;",
+        "proxy_set_header Upgrade $http_upgrade;",
+        "proxy_set_header Connection upgrade;",
+    );
+    let without = |field: &str| good.replace(field, "");
+    for (expected, request, named) in [
+        (400, good.replace("HTTP/1.1", "HTTP/1.0"), &[version][..]),
+        (400, without(connection).replace("HTTP/1.1", "HTTP/1.0"), &[version, pass_connection]),
+        (426, without(connection), &[pass_connection]),
+        (426, without(upgrade), &[pass_upgrade, pass_connection]),
+        (
+            426,
+            without(upgrade).replace(connection, "Connection: close\r\n"),
+            &[pass_upgrade, pass_connection],
+        ),
+        (
+            426,
+            without(upgrade).replace(connection, "Connection: close\r\n").replace("HTTP/1.1", "HTTP/1.0"),
+            &[version, pass_upgrade, pass_connection],
+        ),
+        (426, "GET /ws HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), &[]),
+        (426, "GET /ws HTTP/1.0\r\n\r\n".to_owned(), &[]),
+    ] {
+        let (_, out) = ask(&Policy::default(), request.as_bytes());
+        assert_eq!(status(&Policy::default(), &request).0, expected, "{request}");
+        for directive in [version, pass_upgrade, pass_connection] {
+            assert_eq!(out.contains(directive), named.contains(&directive), "{request}{out}");
+        }
+    }
+}
+
+/// RFC 9110 §7.8: the client may wait for the 100 before it takes the 101.
+#[test]
+fn an_upgrade_that_waits_for_100_gets_it_first() {
+    let waiting = request("Expect: 100-continue\r\n");
+    let (out, _) = switched(&Policy::default(), &waiting);
+    let (first, second) = out.split_once("\r\n\r\n").unwrap();
+    assert!(first == "HTTP/1.1 100 Continue" && second.starts_with("HTTP/1.1 101 "), "{out}");
+    // What is refused is answered at once.
+    let refused = waiting.replace("Version: 13", "Version: 8");
+    assert!(ask(&Policy::default(), refused.as_bytes()).1.starts_with("HTTP/1.1 426 "));
 }
 
 #[test]

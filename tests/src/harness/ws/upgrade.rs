@@ -20,7 +20,7 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 impl Default for Upgrade {
     fn default() -> Self {
         let headers = [
-            ("Host", "relay.test"),
+            ("Host", "localhost"),
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
             ("Sec-WebSocket-Key", KEY),

@@ -1,0 +1,302 @@
+//! A chunked body: where it ends, and its content. RFC 9112 §7.1.
+//!
+//! Strict, because two readers that find different ends take different bytes for the next request: every
+//! line ends with CR LF, sizes are hex digits alone, and extensions and trailer fields have their form and
+//! are ignored. Each byte is looked at once, however the body is cut.
+
+use protocol::limits::{BODY_BYTES_MAX, CHUNKED_BYTES_MAX};
+
+use super::refusal::Refusal;
+
+/// How far a body has been looked at. Starts as its default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chunked {
+    /// Bytes judged; `at <= CHUNKED_BYTES_MAX`
+    at: u16,
+    /// Content in the chunks begun so far; `content <= BODY_BYTES_MAX`
+    content: u16,
+    /// Size of the chunk under way, or what its digits say so far.
+    size: u16,
+    state: State,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// The first digit of a size.
+    #[default]
+    SizeStart,
+    Size,
+    /// Blanks between a size and its extension.
+    Blank,
+    Extension,
+    /// The LF of the line with the size.
+    SizeEnd,
+    /// So many bytes of content.
+    Content(u16),
+    /// CR and LF behind the content.
+    ContentCr,
+    ContentLf,
+    /// Behind the last chunk: a trailer field, or the empty line.
+    Trailer,
+    TrailerName,
+    TrailerValue,
+    TrailerLf,
+    /// The LF of the empty line.
+    EndLf,
+    End,
+}
+
+/// What the bytes so far amount to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progressed {
+    /// The body goes on.
+    NeedMore,
+    /// It takes this many bytes.
+    Whole(usize),
+    /// It is malformed or too large.
+    Refused(Refusal),
+}
+
+impl Chunked {
+    /// Goes on where the last call stopped. `encoded` begins where the body does.
+    pub(super) fn advance(&mut self, encoded: &[u8]) -> Progressed {
+        self.read(encoded, |_| {})
+    }
+
+    /// `on_content` gets the content that is new, piece by piece.
+    fn read<'a>(&mut self, encoded: &'a [u8], mut on_content: impl FnMut(&'a [u8])) -> Progressed {
+        loop {
+            let at = usize::from(self.at);
+            if self.state == State::End {
+                return Progressed::Whole(at);
+            }
+            if at >= CHUNKED_BYTES_MAX {
+                return Progressed::Refused(Refusal::CHUNKS_TOO_LONG);
+            }
+            let Some(&byte) = encoded.get(at) else { return Progressed::NeedMore };
+            if let State::Content(left) = self.state {
+                let count = usize::from(left).min(encoded.len() - at).min(CHUNKED_BYTES_MAX - at);
+                on_content(&encoded[at..at + count]);
+                self.take_content(left, count);
+                continue;
+            }
+            match self.step(byte) {
+                Ok(state) => (self.state, self.at) = (state, self.at + 1),
+                Err(refusal) => return Progressed::Refused(refusal),
+            }
+        }
+    }
+
+    fn take_content(&mut self, left: u16, count: usize) {
+        // It is at most `left`.
+        let count = u16::try_from(count).unwrap_or(left);
+        self.at += count;
+        self.state = if count == left { State::ContentCr } else { State::Content(left - count) };
+    }
+
+    /// The state behind this byte.
+    fn step(&mut self, byte: u8) -> Result<State, Refusal> {
+        let state = match (self.state, byte) {
+            (State::SizeStart | State::Size, digit) if digit.is_ascii_hexdigit() => {
+                self.take_digit(digit)?;
+                State::Size
+            }
+            (State::Size | State::Extension, b'\r') => State::SizeEnd,
+            // RFC 9112 §7.1.1: blanks stand before and behind a semicolon, not alone.
+            (State::Size | State::Blank, b' ' | b'\t') => State::Blank,
+            (State::Size | State::Blank, b';') => State::Extension,
+            (State::Extension, byte) if is_text(byte) => State::Extension,
+            (State::SizeEnd, b'\n') => self.begin_chunk(),
+            (State::ContentCr, b'\r') => State::ContentLf,
+            (State::ContentLf, b'\n') => State::SizeStart,
+            (State::Trailer, b'\r') => State::EndLf,
+            (State::Trailer | State::TrailerName, byte) if is_token(byte) => State::TrailerName,
+            (State::TrailerName, b':') => State::TrailerValue,
+            (State::TrailerValue, b'\r') => State::TrailerLf,
+            (State::TrailerValue, byte) if is_text(byte) => State::TrailerValue,
+            (State::TrailerLf, b'\n') => State::Trailer,
+            (State::EndLf, b'\n') => State::End,
+            _ => return Err(Refusal::BAD_CHUNK),
+        };
+        Ok(state)
+    }
+
+    /// Refused as soon as the digits say too much, so nothing overflows and no content is waited for in vain.
+    fn take_digit(&mut self, digit: u8) -> Result<(), Refusal> {
+        let value = char::from(digit).to_digit(16).unwrap_or(0);
+        let size = u32::from(self.size) * 16 + value;
+        let is_within = u32::from(self.content) + size <= BODY_BYTES_MAX as u32;
+        self.size = u16::try_from(size).ok().filter(|_| is_within).ok_or(Refusal::BODY_TOO_LARGE)?;
+        Ok(())
+    }
+
+    fn begin_chunk(&mut self) -> State {
+        let size = std::mem::take(&mut self.size);
+        self.content += size;
+        if size == 0 { State::Trailer } else { State::Content(size) }
+    }
+}
+
+/// The content of a body that is whole.
+pub(super) fn content(encoded: &[u8]) -> Vec<u8> {
+    let mut content = Vec::with_capacity(encoded.len().min(BODY_BYTES_MAX));
+    let read = Chunked::default().read(encoded, |piece| content.extend_from_slice(piece));
+    debug_assert_eq!(read, Progressed::Whole(encoded.len()));
+    content
+}
+
+/// RFC 9110 §5.5: visible characters, blanks, and bytes beyond ASCII.
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7F)
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `encoded` amounts to, the same whole and byte by byte.
+    fn read(encoded: &[u8]) -> Progressed {
+        let whole = Chunked::default().advance(encoded);
+        let mut single = Chunked::default();
+        let bytes = (0..=encoded.len()).map(|len| single.advance(&encoded[..len]));
+        let first = bytes.into_iter().find(|read| *read != Progressed::NeedMore);
+        assert_eq!(first.unwrap_or(Progressed::NeedMore), whole, "{:?}", encoded.escape_ascii().to_string());
+        whole
+    }
+
+    #[test]
+    fn a_body_is_its_chunks_together() {
+        let full = format!("400\r\n{}\r\n0\r\n\r\n", "x".repeat(1024));
+        let single = "1\r\nx\r\n".repeat(1024) + "0\r\n\r\n";
+        let zeros = format!("{}2\r\n{{}}\r\n{}\r\n\r\n", "0".repeat(2000), "0".repeat(2000));
+        let extension = format!("2;{}\r\n{{}}\r\n0\r\n\r\n", "x".repeat(4000));
+        let trailer = format!("2\r\n{{}}\r\n0\r\nA: {}\r\n\r\n", "x".repeat(4000));
+        for (encoded, expected) in [
+            ("0\r\n\r\n", ""),
+            ("2\r\n{}\r\n0\r\n\r\n", "{}"),
+            ("1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", "{}"),
+            ("a\r\n0123456789\r\nA\r\n0123456789\r\n00\r\n\r\n", "01234567890123456789"),
+            // Content may look like the end, or like anything.
+            ("7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n", "\r\n0\r\n\r\n"),
+            ("2;a=b;c\r\n{}\r\n0;last\r\n\r\n", "{}"),
+            ("2 ; a = \"b;\\\" c\" \t\r\n{}\r\n0\t;x\r\n\r\n", "{}"),
+            ("2;\r\n{}\r\n0\r\n\r\n", "{}"),
+            ("2;\u{e9}\r\n{}\r\n0\r\n\r\n", "{}"),
+            ("2\r\n{}\r\n0\r\nExpires: now\r\nX-1:\r\nContent-Length: 7\r\n\r\n", "{}"),
+            (&full, &"x".repeat(1024)),
+            (&single, &"x".repeat(1024)),
+            (&zeros, "{}"),
+            (&extension, "{}"),
+            (&trailer, "{}"),
+        ] {
+            let len = encoded.len();
+            assert_eq!(read(encoded.as_bytes()), Progressed::Whole(len), "{encoded:?}");
+            assert_eq!(content(encoded.as_bytes()), expected.as_bytes(), "{encoded:?}");
+            // What follows belongs to the next request.
+            let followed = format!("{encoded}GET / HTTP/1.1\r\n");
+            assert_eq!(read(followed.as_bytes()), Progressed::Whole(len), "{encoded:?}");
+            for cut in 0..len {
+                let part = Chunked::default().advance(&encoded.as_bytes()[..cut]);
+                assert_eq!(part, Progressed::NeedMore, "{encoded:?} at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_form_is_malformed() {
+        for encoded in [
+            "\r\n",
+            "\r\n0\r\n\r\n",
+            "x",
+            "g\r\n",
+            "-1\r\n",
+            "+1\r\n",
+            " 2\r\n{}\r\n",
+            "\t2\r\n{}\r\n",
+            "0x2\r\n{}\r\n",
+            "2_0\r\n",
+            "2.\r\n",
+            ";a\r\n",
+            "\u{ff12}\r\n",
+            // Blanks without an extension, and what is no blank.
+            "2 \r\n{}\r\n",
+            "2\t\r\n{}\r\n",
+            "2 2\r\n{}\r\n",
+            "2\u{b};a\r\n{}\r\n",
+            // Line ends.
+            "2\n{}\r\n0\r\n\r\n",
+            "2\r{}\r\n0\r\n\r\n",
+            "2\r\r\n{}\r\n",
+            "2;a\n{}\r\n0\r\n\r\n",
+            "2;a\r{}\r\n",
+            "2;\"\n\"\r\n{}\r\n",
+            "2;a\0\r\n{}\r\n",
+            "2;a\x7f\r\n{}\r\n",
+            // Content of another length than said.
+            "2\r\n{}0\r\n\r\n",
+            "2\r\n{}\n0\r\n\r\n",
+            "2\r\n{}\r0\r\n\r\n",
+            "2\r\n{}\r\r\n",
+            "1\r\n{}\r\n0\r\n\r\n",
+            "3\r\n{}\r\n0\r\n\r\n",
+            // The end.
+            "0\n\n",
+            "0\r\n\n",
+            "0\r\n\r\r\n",
+            "0\r\nX",
+            "0\r\n X: y\r\n\r\n",
+            "0\r\nX : y\r\n\r\n",
+            "0\r\n: y\r\n\r\n",
+            "0\r\nX\r\n\r\n",
+            "0\r\nX: y\n\r\n",
+            "0\r\nX: y\rz\r\n\r\n",
+            "0\r\nX: a\0\r\n\r\n",
+            "0\r\nX: y\r\n folded\r\n\r\n",
+            "0\r\nX\u{e9}: y\r\n\r\n",
+        ] {
+            let followed = format!("{encoded}{}", "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert_eq!(read(followed.as_bytes()), Progressed::Refused(Refusal::BAD_CHUNK), "{encoded:?}");
+        }
+    }
+
+    #[test]
+    fn content_over_the_limit_is_refused_from_its_size() {
+        for encoded in [
+            "401\r\n".to_owned(),
+            "0401\r\n".to_owned(),
+            "4000".to_owned(),
+            "ffffffff".to_owned(),
+            "F".repeat(4000),
+            format!("400\r\n{}\r\n1", "x".repeat(1024)),
+            "1\r\nx\r\n".repeat(1024) + "1\r\n",
+        ] {
+            let refused = Progressed::Refused(Refusal::BODY_TOO_LARGE);
+            assert_eq!(read(encoded.as_bytes()), refused, "{encoded:.20}");
+        }
+    }
+
+    #[test]
+    fn what_stands_around_the_content_is_bounded() {
+        let filler = "x".repeat(CHUNKED_BYTES_MAX);
+        for encoded in [
+            "0".repeat(CHUNKED_BYTES_MAX),
+            format!("2;{filler}"),
+            format!("2\r\n{{}}\r\n0;{filler}"),
+            format!("0\r\n{filler}"),
+            format!("0\r\nX: {filler}"),
+            "0\r\n".to_owned() + &"X: y\r\n".repeat(CHUNKED_BYTES_MAX / 6),
+            "1;yz\r\nx\r\n".repeat(1024),
+        ] {
+            let bytes = encoded.as_bytes();
+            assert_eq!(read(bytes), Progressed::Refused(Refusal::CHUNKS_TOO_LONG), "{encoded:.20}");
+            let before = Chunked::default().advance(&bytes[..CHUNKED_BYTES_MAX - 1]);
+            assert_eq!(before, Progressed::NeedMore, "{encoded:.20}");
+        }
+    }
+}

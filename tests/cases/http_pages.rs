@@ -1,0 +1,82 @@
+//! A web page that is open on the relay's own machine. It connects from loopback, but anybody may have
+//! written it.
+
+use std::net::SocketAddr;
+
+use relay_tests::harness::http::{Response, exchange, fetch, request};
+use relay_tests::harness::ws::Upgrade;
+use relay_tests::harness::{Options, Relay, Session, SetUp};
+use relay_tests::on_one_node;
+
+on_one_node!(a_page_sees_no_metrics, a_page_is_limited_like_anybody, a_page_counts_its_connections);
+
+/// The signs of a page: what a browser says of it, and a name that leads to this machine by the page's own
+/// DNS server.
+const SIGNS: [&str; 5] = [
+    "Origin: https://evil.example",
+    "Origin: null",
+    "Origin: http://localhost:3001",
+    "Sec-Fetch-Site: cross-site",
+    "Host: evil.example",
+];
+
+fn ask(addr: SocketAddr, method: &str, target: &str, sign: &str) -> Response {
+    let plain = request(method, target, &[], "");
+    let asked = match sign.split_once(": ") {
+        Some(("Host", host)) => plain.replace("Host: localhost", &format!("Host: {host}")),
+        _ => request(method, target, &[sign], ""),
+    };
+    exchange(addr, asked)
+}
+
+fn a_page_sees_no_metrics(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    for sign in SIGNS {
+        ask(relay.addr(), "GET", "/metrics", sign).expect(404);
+        ask(relay.addr(), "GET", "/health", sign).expect(200);
+    }
+    // The user's own look, with a browser or without one.
+    ask(relay.addr(), "GET", "/metrics", "Sec-Fetch-Site: none").expect(200);
+    fetch(relay.addr(), "/metrics").expect(200);
+    exchange(relay.addr(), format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", relay.addr())).expect(200);
+    exchange(relay.addr(), "GET /metrics HTTP/1.0\r\n\r\n").expect(200);
+    let open = Relay::start_with(set_up, &Options::new().flag("--metrics-public"));
+    ask(open.addr(), "GET", "/metrics", SIGNS[0]).expect(200);
+}
+
+fn a_page_is_limited_like_anybody(set_up: SetUp) {
+    let options = Options::new().arg("--registers-per-minute", "2").arg("--failed-hellos-per-minute", "2");
+    let relay = Relay::start_with(set_up, &options);
+    let register = |sign| ask(relay.addr(), "POST", "/api/register", sign);
+    for _ in 0..2 {
+        register(SIGNS[0]).expect(200);
+    }
+    for sign in SIGNS {
+        let refused = register(sign).expect(429);
+        assert_eq!(refused.header("access-control-expose-headers"), Some("Retry-After"));
+        assert!(refused.header("retry-after").is_some());
+    }
+    // Guesses of a page, by delete or by hello, are counted too.
+    let unknown = format!("/api/session/{}", "0".repeat(32));
+    for _ in 0..2 {
+        ask(relay.addr(), "DELETE", &unknown, SIGNS[0]).expect(404);
+    }
+    ask(relay.addr(), "DELETE", &unknown, SIGNS[0]).expect(429);
+    // Programs of this machine go on.
+    for _ in 0..5 {
+        let session = Session::register(&relay);
+        ask(relay.addr(), "DELETE", &unknown, "X: y").expect(404);
+        session.delete(relay.addr()).expect(204);
+    }
+}
+
+fn a_page_counts_its_connections(set_up: SetUp) {
+    let relay = Relay::start_with(set_up, &Options::new().arg("--connections-per-address", "2"));
+    let page = || Upgrade::default().header("Origin", "https://evil.example");
+    let open = [page().open(relay.addr()), page().open(relay.addr())];
+    let refused = page().refused(relay.addr()).unwrap().expect(429);
+    assert_eq!(refused.json().text("error"), "too_many_connections");
+    Upgrade::default().replace("Host", "evil.example").refused(relay.addr()).unwrap().expect(429);
+    let programs: Vec<_> = (0..3).map(|_| Upgrade::default().open(relay.addr())).collect();
+    drop((open, programs));
+}
