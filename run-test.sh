@@ -33,7 +33,8 @@ failed. A failing stage does not keep the others from running.
   --help    this
 
 Needs Rust and python3, and node (20 or newer) for the second implementation of the tunnel, which is skipped without.
-Installs redis-server, gcc, python3-venv and, on Linux, nftables and iproute2 if it may (apt-get as root or with sudo, or brew).
+Installs redis-server, gcc, python3-venv and, on Linux, nftables and iproute2 if it may (apt-get as root or with sudo, or brew);
+also nginx, haproxy, caddy, curl and openssl for the README's snippets, which are skipped without.
 Cases that set a date (wall_clock, redis_clock) need Linux, those in a network of their own (lossy_line, direct_peers) also a kernel
 that gives them a namespace with nftables; they are skipped elsewhere.
 Looks at the dependencies where cargo-deny is installed (deny.toml), at their advisories where the database can be had.
@@ -98,6 +99,8 @@ work="$(mktemp -d "${TMPDIR:-/tmp}/relay-test.XXXXXX")"
 export TMPDIR="$work" RELAY_TEST_PIDS="$work/pids"
 mkdir "$RELAY_TEST_PIDS"
 redis_pid=""
+# What keeps Debian from starting the services that are installed, while it is there.
+service_policy=""
 passed=0
 failed=0
 failures=()
@@ -109,7 +112,16 @@ clean_up() {
     for note in "$RELAY_TEST_PIDS"/*; do
         if [ -e "$note" ]; then kill -9 "$(basename "$note")" 2>/dev/null || true; fi
     done
+    remove_service_policy
     rm -rf "$work"
+}
+
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+remove_service_policy() {
+    [ -n "$service_policy" ] || return 0
+    as_root rm -f "$service_policy"
+    service_policy=""
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -211,6 +223,53 @@ prepare() {
         # Without these two a few cases are left out, and that is said.
         ! printf '%s\n' "${missing[@]}" | grep -qvx -e nftables -e iproute2
     fi
+}
+
+# Installs what the README's snippets are run with, one by one: not every system has every one of them. What
+# can't be installed is skipped later, and that is said.
+prepare_proxies() {
+    local missing=() package policy=/usr/sbin/policy-rc.d
+    for package in nginx haproxy caddy curl openssl; do
+        is_there "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if command -v apt-get >/dev/null && as_root true 2>/dev/null; then
+        export DEBIAN_FRONTEND=noninteractive
+        # Debian starts a service with its package. These would take ports of this machine.
+        if [ ! -e "$policy" ]; then
+            service_policy="$policy"
+            printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"
+        fi
+        as_root apt-get update -q || true
+        for package in "${missing[@]}"; do
+            as_root apt-get install -qy --no-install-recommends "$package" || continue
+            # Nor at the next start of the machine.
+            if systemctl is-enabled --quiet "$package" 2>/dev/null; then as_root systemctl disable "$package" || true; fi
+        done
+        remove_service_policy
+    elif command -v brew >/dev/null; then
+        brew install "${missing[@]}" || true
+    fi
+}
+
+# Servers may be where only root looks for programs.
+is_there() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
+
+# The README's snippets by the real programs that are there.
+run_proxies() {
+    local proxies=() proxy
+    for proxy in nginx haproxy caddy; do
+        if ! is_there openssl; then
+            skip "the README's snippet for $proxy" "openssl is not there and can't be installed here"
+        elif is_there "$proxy"; then
+            proxies+=("$proxy")
+        else
+            skip "the README's snippet for $proxy" "$proxy is not there and can't be installed here"
+        fi
+    done
+    [ ${#proxies[@]} -gt 0 ] || return 0
+    tests "the README's snippets for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
+        tests/.venv/bin/python tests/python/proxies.py "${proxies[@]}"
 }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -378,6 +437,8 @@ tests "unit tests, simulation and integration" \
     cargo test --locked --no-fail-fast --workspace -- --test-threads 8 "${left_out[@]+"${left_out[@]}"}"
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
+prepare_proxies || echo "the programs for the README's snippets can't be installed here" >&2
+run_proxies
 run_conformance short
 if has_node; then
     tests "independent tunnel" node tests/node/tunnel_vectors.mjs

@@ -13,10 +13,11 @@ OTHER = {"phone": "workstation", "workstation": "phone"}
 class Peer:
     """A joined connection; `with` closes it and sees the Close answered."""
 
-    def __init__(self, url, session, token, role="phone"):
+    def __init__(self, url, session, token, role="phone", **options):
+        """`options` are for `connect`: where it connects from, and which certificates it trusts."""
         self.role, self.session = role, session
         # Compression is offered, as this package does by default; the relay must not take it.
-        self.socket = connect(url, max_size=None, open_timeout=GUARD_SECS)
+        self.socket = connect(url, max_size=None, open_timeout=GUARD_SECS, **options)
         assert not self.socket.protocol.extensions, self.socket.protocol.extensions
         self.socket.send(json.dumps({"type": "hello", "s": session, "t": token, "r": role}))
         ack = self.next()

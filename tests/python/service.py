@@ -82,11 +82,11 @@ class Program:
 class Relay(Program):
     """relayd on a free port, ready. The end of its `with` block fails if it had ended by itself, or its log tells of a panic."""
 
-    def __init__(self, redis_url=None):
+    def __init__(self, redis_url=None, *more):
         store = {"REDIS_URL": redis_url} if redis_url else {}
         flags = ["--redis-prefix", f"python-{os.getpid()}:"] if redis_url else ["--store", "memory"]
         fixed = ["--port", "0", "--listen", "127.0.0.1", "--log-format", "json"]
-        super().__init__("relayd", *fixed, *flags, env=store, stream="stderr")
+        super().__init__("relayd", *fixed, *flags, *more, env=store, stream="stderr")
         self.address = self.line(listening_address)
         self.url = f"http://{self.address}"
         deadline = time.monotonic() + GUARD_SECS
@@ -137,6 +137,7 @@ CONTRACT_VARIABLES = {
     "MAX_MESSAGE_BYTES",
     "ALLOWED_ORIGINS",
     "REGISTER_KEY",
+    "TRUSTED_PROXY",
     "RELAY_LOG",
     "RELAY_SERVER",
 }
