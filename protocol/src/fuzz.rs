@@ -68,12 +68,12 @@ pub fn messages(bytes: &[u8]) {
     if let Ok(hello) = Hello::parse(bytes, true)
         && let Some((session, token)) = hello.credentials
     {
-        let written = Hello::to_json(session, &token, hello.role, hello.instance);
+        let written = Hello::to_json_as(hello.version, session, &token, hello.role, hello.instance);
         let again = Hello::parse(written.as_bytes(), true).expect("what was written parses");
         let (session_again, token_again) = again.credentials.expect("the ids are ids");
         assert_eq!((session, hello.role, hello.instance), (session_again, again.role, again.instance));
         assert_eq!(token.reveal(), token_again.reveal());
-        assert!(again.v2);
+        assert_eq!(again.version, hello.version);
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
         assert!(!is_heartbeat(bytes), "no text is no heartbeat");

@@ -8,5 +8,5 @@ mod loose;
 mod server;
 
 pub use heartbeat::{HEARTBEAT, is_heartbeat};
-pub use hello::{Hello, HelloError, InstanceClaim};
+pub use hello::{Hello, HelloError, InstanceClaim, Version};
 pub use server::{Frame, KillReason, NOTICE_BYTES_MAX, Notice, ServerMessage, ServerMessageError};

@@ -85,8 +85,8 @@ fn a_paused_sender_is_not_taken_for_silent(set_up: SetUp) {
     let mut checker = Checker::new(&pair.session, Role::Workstation);
     let sender = pair.workstation.ws().wire();
     let mut sent = sender.send_until_blocked(&bytes, PATIENCE);
-    // Twice three intervals and more. The reader does not read, but it is not silent either.
-    for _ in 0..26 {
+    // Longer than a silent client is given. The reader does not read, but it is not silent either.
+    for _ in 0..40 {
         pair.phone.ws().send(&FrameSpec::new(Opcode::Pong, "here"));
         sent += pair.workstation.ws().wire().send_until_blocked(&bytes[sent..], PATIENCE / 2);
     }

@@ -31,6 +31,7 @@ mod http_smuggling;
 mod large_turns;
 mod left_behind;
 mod limits;
+mod liveness;
 mod log_blocked;
 mod lossy_line;
 mod loud;

@@ -6,6 +6,7 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     the_ack_says_how_to_behave,
+    a_client_of_version_3_is_told_how_often_a_paused_one_is_pinged,
     the_heartbeat_interval_is_at_most_a_third_of_the_idle_time,
     both_are_told_whoever_comes_first,
     an_orderly_close_is_told,
@@ -26,6 +27,25 @@ fn the_ack_says_how_to_behave(set_up: SetUp) {
     // "peer" may be true only if the link stands; either way both are told by a peer-joined.
     let _either = phone.ack().flag("peer");
     Pair::linked(session, workstation, phone).expect_alive();
+}
+
+fn a_client_of_version_3_is_told_how_often_a_paused_one_is_pinged(set_up: SetUp) {
+    let relay = Relay::start(set_up);
+    let paused_ping = |version: &str| {
+        let session = Session::register(&relay);
+        let hello = session.hello(Role::Phone).member("v", version);
+        let peer = Peer::join_as(relay.next_addr(&session, Role::Phone), &hello);
+        let secs = peer.ack().has("pausedPing").then(|| peer.ack().number("pausedPing"));
+        peer.leave();
+        secs
+    };
+    for version in ["3", "4", "18446744073709551615"] {
+        assert_eq!(paused_ping(version), Some(5), "version {version}");
+    }
+    // Anything but a whole number counts as absent.
+    for version in ["1", "2", r#""3""#, "3.5", "-3", "[3]", "null"] {
+        assert_eq!(paused_ping(version), None, "version {version}");
+    }
 }
 
 fn the_heartbeat_interval_is_at_most_a_third_of_the_idle_time(set_up: SetUp) {

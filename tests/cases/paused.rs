@@ -2,18 +2,24 @@
 
 use std::io::Write;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::sequence::{Checker, Numbered};
 use relay_tests::harness::wire::Wire;
-use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
+use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade};
 use relay_tests::harness::{
-    Behaviour, Bystander, Event, Fleet, Options, Pair, Peer, Relay, Role, Session, SetUp,
+    Behaviour, Bystander, Event, Fleet, Hello, Options, Pair, Peer, Relay, Role, Session, SetUp,
 };
 use relay_tests::on_each_setup;
 
-on_each_setup!(its_reader_is_replaced, its_reader_leaves, its_reader_dies, its_session_is_deleted);
+on_each_setup!(
+    its_reader_is_replaced,
+    its_reader_leaves,
+    its_reader_dies,
+    its_session_is_deleted,
+    it_hears_that_the_relay_lives,
+);
 
 const FLOOD_BYTES: usize = 16 << 20;
 const FRAME_BYTES: usize = 32 << 10;
@@ -30,15 +36,19 @@ fn paused(mut pair: Pair) -> (Pair, Vec<u8>) {
 }
 
 fn narrow(relay: &Relay) -> Pair {
+    narrow_as(relay, |hello| hello)
+}
+
+fn narrow_as(relay: &Relay, with: impl Fn(Hello) -> Hello) -> Pair {
     let session = Session::register(relay);
-    let join = |role| join_narrow(relay.next_addr(&session, role), &session, role);
+    let join = |role| join_narrow(relay.next_addr(&session, role), &with(session.hello(role)));
     let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
     Pair::linked(session, workstation, phone)
 }
 
-fn join_narrow(addr: std::net::SocketAddr, session: &Session, role: Role) -> Peer {
+fn join_narrow(addr: std::net::SocketAddr, hello: &Hello) -> Peer {
     let wire = Wire::connect_narrow(addr, 64 << 10);
-    Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(role))
+    Peer::join_over(Upgrade::default().open_over(wire).0, hello)
 }
 
 /// The workstation's next words are these, and meanwhile it gets rid of all that it had to send.
@@ -136,10 +146,43 @@ fn its_session_is_deleted(set_up: SetUp) {
     bystander.done();
 }
 
+/// A client of version 3 is pinged every five seconds while it is paused, and is not judged for its silence.
+fn it_hears_that_the_relay_lives(set_up: SetUp) {
+    let relay = Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", "1"));
+    let (mut pair, rest) = paused(narrow_as(&relay, Hello::v3));
+    let (paused_at, mut pings) = (Instant::now(), 0);
+    // Longer than a silent client is given.
+    while paused_at.elapsed() < Duration::from_secs(21) {
+        match pair.workstation.ws().message() {
+            Ok(Message::Ping(_)) => pings += 1,
+            other => panic!("{other:?} instead of a ping"),
+        }
+        // Its reader does not read, but is not silent either.
+        pair.phone.ws().send(&FrameSpec::new(Opcode::Pong, "here"));
+    }
+    // One may be of a silence before the flood, another of the time in which it was found to be blocked.
+    let pings_max = paused_at.elapsed().as_secs() / 5 + 3;
+    assert!(pings <= pings_max, "{pings} pings in {:?}", paused_at.elapsed());
+    let Pair { workstation, phone, .. } = &mut pair;
+    let mut sender = workstation.ws().wire().sender();
+    thread::scope(|scope| {
+        scope.spawn(move || sender.write_all(&rest).unwrap());
+        for number in 0..FLOOD_BYTES / FrameSpec::new(Opcode::Binary, vec![7; FRAME_BYTES]).encode().len() {
+            let event = phone.event();
+            assert!(
+                matches!(&event, Event::Binary(bytes) if bytes.len() == FRAME_BYTES),
+                "{number}: {event:?}"
+            );
+        }
+    });
+    pair.workstation.fence();
+    pair.expect_alive();
+}
+
 /// A pair on two nodes.
 fn apart(fleet: &Fleet) -> Pair {
     let session = Session::register_at(fleet.addr(0));
-    let join = |role, at| join_narrow(fleet.addr(at), &session, role);
+    let join = |role, at| join_narrow(fleet.addr(at), &session.hello(role));
     let (workstation, phone) = (join(Role::Workstation, 0), join(Role::Phone, 1));
     Pair::linked(session, workstation, phone)
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::process::allow_descriptors;
 use relay_tests::harness::sequence::{Checker, Numbered};
-use relay_tests::harness::ws::{FrameSpec, Opcode};
-use relay_tests::harness::{Event, Options, Pair, Relay, Role, SetUp};
+use relay_tests::harness::ws::{FrameSpec, Message, Opcode};
+use relay_tests::harness::{Event, Hello, Options, Pair, Relay, Role, SetUp};
 use relay_tests::on_one_node;
 
 // A node that is stopped for longer than four seconds is gone for the others.
-on_one_node!(whoever_speaks_meanwhile_stays);
+on_one_node!(whoever_speaks_meanwhile_stays, whoever_is_silent_meanwhile_is_asked_first);
+
+/// Signs of life during a stop, one each half second.
+const FRAMES: usize = 35;
 
 fn start(set_up: SetUp, interval_secs: u64) -> Relay {
     let secs = interval_secs.to_string();
@@ -25,8 +28,8 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
     let mut numbered: Vec<_> =
         pairs.iter().map(|pair| Numbered::new(&pair.session, Role::Workstation)).collect();
     relay.node().process().signal("STOP");
-    // Longer than three intervals, in which nobody is silent for one.
-    for _ in 0..9 {
+    // Longer than a silent client is given, and nobody is silent for an interval.
+    for _ in 0..FRAMES {
         for (pair, numbered) in pairs.iter_mut().zip(&mut numbered) {
             pair.workstation.text(&numbered.text(100));
             pair.phone.ws().send(&FrameSpec::new(Opcode::Pong, "here"));
@@ -36,10 +39,29 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
     relay.node().process().signal("CONT");
     for pair in &mut pairs {
         let mut checker = Checker::new(&pair.session, Role::Workstation);
-        for _ in 0..9 {
+        for _ in 0..FRAMES {
             match pair.phone.event() {
                 Event::Text(text) => checker.take(&text),
                 other => panic!("{other:?} instead of a frame"),
+            }
+        }
+        pair.expect_alive();
+    }
+}
+
+/// A node that stood still has asked nobody for a sign of life, so it closes nobody for having sent none.
+fn whoever_is_silent_meanwhile_is_asked_first(set_up: SetUp) {
+    let relay = start(set_up, 1);
+    let mut older = Pair::link(&relay);
+    let mut newer = Pair::link_as(&relay, Hello::v3);
+    relay.node().process().signal("STOP");
+    let_pass(Duration::from_secs(20));
+    relay.node().process().signal("CONT");
+    for pair in [&mut older, &mut newer] {
+        for role in Role::BOTH {
+            match pair.from(role).0.ws().message() {
+                Ok(Message::Ping(_)) => {}
+                other => panic!("{other:?} instead of a ping"),
             }
         }
         pair.expect_alive();
@@ -57,7 +79,7 @@ fn a_crowd_that_speaks_meanwhile_stays() {
     });
     groups.iter_mut().for_each(|pairs| speak(pairs));
     relay.node().process().signal("STOP");
-    for _ in 0..13 {
+    for _ in 0..18 {
         groups.iter_mut().for_each(|pairs| speak(pairs));
         let_pass(Duration::from_secs(1));
     }
@@ -81,8 +103,8 @@ fn whoever_speaks_stays_at_whatever_moment_the_stop_comes() {
         relays.iter().for_each(|relay| relay.node().process().signal("STOP"));
         are_stopped.store(true, Ordering::Relaxed);
     });
-    // Longer than three intervals, in which nobody is silent for one.
-    for _ in 0..8 {
+    // Longer than a silent client is given, and nobody is silent for an interval.
+    for _ in 0..FRAMES {
         speak(&mut pairs);
         let_pass(Duration::from_millis(500));
     }

@@ -30,7 +30,7 @@ fn a_node_whose_date_is_set_goes_on(set_up: SetUp) {
         set(&clock, &mut pairs, ahead_secs);
         pairs.iter_mut().for_each(Pair::expect_alive);
         pairs.iter_mut().for_each(|pair| pair.phone.fence());
-        // One more than a connection is sent that is silent.
+        // They go on coming, one each interval.
         for _ in 0..4 {
             ends(&mut pairs).for_each(answer_ping);
         }

@@ -4,7 +4,7 @@ mod gone;
 mod waking;
 
 use protocol::ids::Role;
-use protocol::message::HEARTBEAT;
+use protocol::message::{HEARTBEAT, Version};
 
 use super::*;
 
@@ -92,6 +92,7 @@ fn ack(peer: bool, heartbeat_secs: Option<u64>) -> Input {
         heartbeat_secs,
         ttl_secs: None,
         message_bytes_max: Some(9),
+        paused_ping_secs: None,
     })
 }
 
@@ -126,7 +127,7 @@ fn from_connect_to_link_and_back() {
     let hello = bench.on(Input::Connected);
     let [Action::Send(hello)] = hello.as_slice() else { panic!("{hello:?}") };
     let hello = Hello::parse(hello.as_bytes(), true).unwrap();
-    assert!(hello.v2 && hello.role == Role::Workstation);
+    assert!(hello.version == Version::V2 && hello.role == Role::Workstation);
     assert_eq!(hello.instance, Some(InstanceClaim { instance: 7, attempt: 1 }));
     assert_eq!(bench.on(ack(false, None)), [Action::Tell(Event::Connected)]);
     assert_eq!(bench.on(text("early")), [], "no frame before the link");

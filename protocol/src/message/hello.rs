@@ -20,10 +20,22 @@ pub struct Hello {
     pub credentials: Option<(SessionId, Token)>,
     /// The role that is claimed.
     pub role: Role,
-    /// The client asked for the message types of version 2.
-    pub v2: bool,
+    /// What the client asked for.
+    pub version: Version,
     /// Which client instance this is, if it says.
     pub instance: Option<InstanceClaim>,
+}
+
+/// What a client asks for by `"v"`. Each version includes the ones before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// The first contract: no `v`, one below 2, or one that is not a whole number.
+    #[default]
+    V1,
+    /// `"v":2`: more message types.
+    V2,
+    /// `"v":3` or more: a dead path is noticed in seconds.
+    V3,
 }
 
 /// `"i"` and `"n"` of a hello: tells a late straggler of the same client from a newer connection.
@@ -84,13 +96,24 @@ impl Hello {
         members.judge()
     }
 
-    /// The JSON that a client sends. `instance` only goes out with `v2`.
+    /// The JSON that a client of version 2 sends.
     pub fn to_json(session: SessionId, token: &Token, role: Role, instance: Option<InstanceClaim>) -> String {
-        let token = token.reveal();
+        Self::to_json_as(Version::V2, session, token, role, instance)
+    }
+
+    /// The JSON that a client of this version sends.
+    pub fn to_json_as(
+        version: Version,
+        session: SessionId,
+        token: &Token,
+        role: Role,
+        instance: Option<InstanceClaim>,
+    ) -> String {
+        let (token, version) = (token.reveal(), version as u8 + 1);
         match instance {
-            None => format!(r#"{{"type":"hello","s":"{session}","t":"{token}","r":"{role}","v":2}}"#),
+            None => format!(r#"{{"type":"hello","s":"{session}","t":"{token}","r":"{role}","v":{version}}}"#),
             Some(InstanceClaim { instance, attempt }) => format!(
-                r#"{{"type":"hello","s":"{session}","t":"{token}","r":"{role}","v":2,"i":"{instance:016x}","n":{attempt}}}"#
+                r#"{{"type":"hello","s":"{session}","t":"{token}","r":"{role}","v":{version},"i":"{instance:016x}","n":{attempt}}}"#
             ),
         }
     }
@@ -118,8 +141,16 @@ impl Members<'_> {
         let role = text(&self.role).ok_or(HelloError::Member("r"))?;
         let role = Role::parse(role).ok_or(HelloError::UnknownRole)?;
         let credentials = SessionId::parse(session).ok().zip(Token::parse(token).ok());
-        let v2 = matches!(self.version, Some(Loose::Number(2..)));
-        Ok(Hello { credentials, role, v2, instance: self.instance_claim() })
+        Ok(Hello { credentials, role, version: self.asked_version(), instance: self.instance_claim() })
+    }
+
+    /// Anything but a whole number counts as absent: a client of the first contract may use the name for something else.
+    fn asked_version(&self) -> Version {
+        match self.version {
+            Some(Loose::Number(3..)) => Version::V3,
+            Some(Loose::Number(2)) => Version::V2,
+            _ => Version::V1,
+        }
     }
 
     fn instance_claim(&self) -> Option<InstanceClaim> {
@@ -193,18 +224,34 @@ mod tests {
         let text = format!(r#" {{"x":[{{}}],"r":"workstation","t":"{S}","s":"{S}","type":"h\u0065llo"}} "#);
         let hello = parse(&text).unwrap();
         assert_eq!(hello.role, Role::Workstation);
-        assert!(hello.credentials.is_some() && !hello.v2 && hello.instance.is_none());
+        assert!(hello.credentials.is_some() && hello.version == Version::V1 && hello.instance.is_none());
     }
 
     #[test]
     fn version_and_instance_are_read_where_well_formed_and_else_ignored() {
         let full = parse(&hello(r#","v":2,"i":"00000000000000ff","n":7"#)).unwrap();
-        assert!(full.v2);
+        assert_eq!(full.version, Version::V2);
         assert_eq!(full.instance, Some(InstanceClaim { instance: 255, attempt: 7 }));
-        for odd in [r#","v":"2""#, r#","v":1"#, r#","v":null"#, r#","v":-2"#, r#","v":2.5"#, r#","v":[2]"#] {
-            assert!(!parse(&hello(odd)).unwrap().v2, "{odd}");
+        for (v, version) in [("0", Version::V1), ("1", Version::V1), ("2", Version::V2), ("3", Version::V3)] {
+            assert_eq!(parse(&hello(&format!(r#","v":{v}"#))).unwrap().version, version, "{v}");
         }
-        for odd in [r#","i":"ff","n":7"#, r#","i":"00000000000000ff""#, r#","i":"00000000000000FF","n":1"#] {
+        let later = parse(&hello(r#","v":18446744073709551615"#)).unwrap();
+        assert_eq!(later.version, Version::V3);
+        for odd in [r#""2""#, "null", "-2", "2.5", "2.0", "2e0", "[2]", "18446744073709551616", "true"] {
+            let version = parse(&hello(&format!(r#","v":{odd}"#))).unwrap().version;
+            assert_eq!(version, Version::V1, "{odd}");
+        }
+        for odd in [
+            r#","i":"ff","n":7"#,
+            r#","i":"00000000000000ff""#,
+            r#","n":7"#,
+            r#","i":"00000000000000FF","n":1"#,
+            r#","i":255,"n":1"#,
+            r#","i":"00000000000000ff","n":1.5"#,
+            r#","i":"00000000000000ff","n":"1""#,
+            r#","i":"00000000000000ff","n":-1"#,
+            r#","i":"00000000000000ff","n":18446744073709551616"#,
+        ] {
             assert_eq!(parse(&hello(odd)).unwrap().instance, None, "{odd}");
         }
     }
@@ -253,7 +300,11 @@ mod tests {
         let text = Hello::to_json(session, &token, Role::Phone, Some(claim));
         let back = parse(&text).unwrap();
         assert_eq!(back.credentials.unwrap().0, session);
-        assert_eq!((back.role, back.v2, back.instance), (Role::Phone, true, Some(claim)));
+        assert_eq!((back.role, back.version, back.instance), (Role::Phone, Version::V2, Some(claim)));
         assert!(parse(&Hello::to_json(session, &token, Role::Phone, None)).unwrap().instance.is_none());
+        for version in [Version::V1, Version::V2, Version::V3] {
+            let text = Hello::to_json_as(version, session, &token, Role::Phone, Some(claim));
+            assert_eq!(parse(&text).unwrap().version, version);
+        }
     }
 }

@@ -45,6 +45,8 @@ pub enum Notice {
         heartbeat_secs: u64,
         /// The largest message, in bytes.
         message_bytes_max: u64,
+        /// Seconds between the pings that the client gets while it is paused, where it gets any.
+        paused_ping_secs: Option<u64>,
     },
     /// Answers a heartbeat.
     HbAck,
@@ -90,10 +92,21 @@ impl Notice {
         use std::io::Write;
         // Writing into memory can't fail.
         let written = match *self {
-            Notice::HelloAck { session, peer, ttl_secs, heartbeat_secs, message_bytes_max } => write!(
+            Notice::HelloAck {
+                session,
+                peer,
+                ttl_secs,
+                heartbeat_secs,
+                message_bytes_max,
+                paused_ping_secs,
+            } => write!(
                 out,
-                r#"{{"type":"hello-ack","sessionId":"{session}","peer":{peer},"ttl":{ttl_secs},"hb":{heartbeat_secs},"maxMessage":{message_bytes_max}}}"#
-            ),
+                r#"{{"type":"hello-ack","sessionId":"{session}","peer":{peer},"ttl":{ttl_secs},"hb":{heartbeat_secs},"maxMessage":{message_bytes_max}"#
+            )
+            .and_then(|()| match paused_ping_secs {
+                Some(secs) => write!(out, r#","pausedPing":{secs}}}"#),
+                None => out.write_all(b"}"),
+            }),
             Notice::HbAck => out.write_all(br#"{"type":"hb-ack"}"#),
             Notice::PeerJoined { role, missed: 0 } => {
                 write!(out, r#"{{"type":"peer-joined","role":"{role}"}}"#)
@@ -138,6 +151,8 @@ pub enum ServerMessage {
         ttl_secs: Option<u64>,
         /// The largest message in bytes, where the server says.
         message_bytes_max: Option<u64>,
+        /// Seconds between the pings that come while this client is paused, where the server says.
+        paused_ping_secs: Option<u64>,
     },
     /// `hb-ack`.
     HbAck,
@@ -214,6 +229,8 @@ struct Raw<'a> {
     hb: Option<u64>,
     #[serde(rename = "maxMessage")]
     max_message: Option<u64>,
+    #[serde(rename = "pausedPing")]
+    paused_ping: Option<u64>,
     missed: Option<u64>,
     #[serde(borrow)]
     reason: Option<Cow<'a, str>>,
@@ -239,6 +256,7 @@ impl ServerMessage {
                 heartbeat_secs: raw.hb,
                 ttl_secs: raw.ttl,
                 message_bytes_max: raw.max_message,
+                paused_ping_secs: raw.paused_ping,
             },
             "hb-ack" => ServerMessage::HbAck,
             "peer-joined" => ServerMessage::PeerJoined { role: role()?, missed: raw.missed.unwrap_or(0) },
@@ -287,16 +305,21 @@ mod tests {
     #[test]
     fn notices_are_the_contracts_to_the_letter() {
         let session = SessionId::from_bytes([0x11; 16]);
-        let ack = Notice::HelloAck {
+        let ack = |paused_ping_secs| Notice::HelloAck {
             session,
             peer: true,
             ttl_secs: 7200,
             heartbeat_secs: 30,
             message_bytes_max: 16 << 20,
+            paused_ping_secs,
         };
         assert_eq!(
-            written(ack),
+            written(ack(None)),
             r#"{"type":"hello-ack","sessionId":"11111111111111111111111111111111","peer":true,"ttl":7200,"hb":30,"maxMessage":16777216}"#
+        );
+        assert_eq!(
+            written(ack(Some(5))),
+            r#"{"type":"hello-ack","sessionId":"11111111111111111111111111111111","peer":true,"ttl":7200,"hb":30,"maxMessage":16777216,"pausedPing":5}"#
         );
         assert_eq!(written(Notice::HbAck), r#"{"type":"hb-ack"}"#);
         let role = Role::Phone;

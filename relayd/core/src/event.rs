@@ -112,6 +112,11 @@ pub enum Action {
         /// To whom.
         conn: Conn,
     },
+    /// Queue a ping, if nothing waits for its socket: a paused client hears that the relay lives.
+    PausedPing {
+        /// To whom.
+        conn: Conn,
+    },
     /// Queue a Close frame, write what waits, shut down, drain, close. The connection is not read for frames again.
     Close {
         /// Which.

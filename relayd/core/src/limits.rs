@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use protocol::envelope::OVERHEAD_MAX;
+use protocol::message::Version;
 use protocol::ws::header::HEADER_BYTES_MAX;
 
 /// A target with more than this waiting makes its source unread. In bytes.
@@ -59,6 +60,15 @@ pub const CLAIM_WITHIN: Duration = Duration::from_secs(15);
 /// From a Close frame queued to the socket gone.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How much longer than an interval a client of version 3 may be silent: it has so long to answer its ping.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// Between two pings of a paused client of version 3.
+pub const PAUSED_PING: Duration = Duration::from_secs(5);
+
+/// An older client is not closed for a shorter silence, however short the interval.
+pub const SILENCE_MIN: Duration = Duration::from_secs(16);
+
 /// Between two comparisons of one hold with the store.
 pub const CHECK_EVERY: Duration = Duration::from_secs(30);
 
@@ -77,7 +87,7 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Limits {
     /// A session idle for this long ends.
     pub session_idle: Duration,
-    /// A connection silent for one of these is pinged, for three closed.
+    /// A connection silent for one of these is pinged; [`Limits::silence_max`] says when it is closed.
     pub heartbeat_interval: Duration,
     /// The longest message.
     pub message_bytes_max: usize,
@@ -93,6 +103,14 @@ impl Limits {
     /// What clients are told to keep to: the interval, at most a third of the idle time, at least a second.
     pub fn heartbeat_secs_told(&self) -> u64 {
         self.heartbeat_interval.as_secs().min(self.session_idle.as_secs() / 3).max(1)
+    }
+
+    /// A connection of this version is closed when nothing came for so long.
+    pub fn silence_max(&self, version: Version) -> Duration {
+        match version {
+            Version::V1 | Version::V2 => (self.heartbeat_interval * 3).max(SILENCE_MIN),
+            Version::V3 => self.heartbeat_interval + ANSWER_WITHIN,
+        }
     }
 
     /// Activity is told to the store when it is older than this.

@@ -7,9 +7,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use protocol::ids::{Role, SessionId, TokenDigest};
-use protocol::message::{InstanceClaim, KillReason};
+use protocol::message::{InstanceClaim, KillReason, Version};
 
-use crate::limits::{Limits, STALL_BYTES};
+use crate::limits::{Limits, PAUSED_PING, STALL_BYTES};
 use crate::store::Conn;
 use crate::time::Time;
 
@@ -19,11 +19,13 @@ pub(crate) struct Peer {
     /// Tells it from a later connection in the same slot.
     pub name: u64,
     pub state: State,
-    /// It asked for the message types of version 2.
-    pub v2: bool,
+    /// What it asked for in its hello.
+    pub version: Version,
     /// Its queue went over the high mark and was not under the low mark since.
     pub congested: bool,
-    /// Full intervals of the present silence that were answered with a ping.
+    /// The driver does not read it.
+    pub is_unread: bool,
+    /// Pings that went out in the present silence.
     pub pings: u8,
     /// When bytes last came, or when it was last seen paused.
     pub heard: Time,
@@ -92,7 +94,9 @@ pub(crate) enum Finding {
     Nothing,
     /// Silent for another interval.
     Ping,
-    /// No hello, silent for three intervals, or not reading.
+    /// Paused: its client wants to hear that the relay lives.
+    PausedPing,
+    /// No hello, silent for too long, or not reading.
     TimedOut,
     /// The store never answered.
     ClaimLost,
@@ -105,8 +109,9 @@ impl Peer {
         Peer {
             name,
             state: State::ExpectHello { until },
-            v2: false,
+            version: Version::V1,
             congested: false,
+            is_unread: false,
             pings: 0,
             heard: now,
             active: now,
@@ -153,6 +158,17 @@ impl Peer {
         (self.heard, self.pings) = (now, 0);
     }
 
+    /// The driver does not read it, or reads it again. What it does not read it does not judge.
+    pub fn note_unread(&mut self, is_unread: bool, now: Time) {
+        self.is_unread = is_unread;
+        self.note_read(now);
+    }
+
+    /// Its timer fired late: that time is not its own.
+    pub fn note_late(&mut self, late: Duration, now: Time) {
+        self.heard = (self.heard + late).min(now);
+    }
+
     /// It did something that keeps its session. Gives how long ago it last did.
     pub fn note_active(&mut self, now: Time) -> Duration {
         now.since(std::mem::replace(&mut self.active, now))
@@ -176,10 +192,10 @@ impl Peer {
     /// When its timer must fire next.
     pub fn next_due(&self, limits: &Limits) -> Time {
         let life = match self.state {
-            State::ExpectHello { until } | State::ExpectClaim { until, .. } | State::Closing { until } => {
-                until
-            }
-            _ => self.heard + limits.heartbeat_interval * (u32::from(self.pings) + 1),
+            State::ExpectHello { until } | State::Closing { until } => until,
+            State::ExpectClaim { until, .. } if self.hears_of_pauses() => until.min(self.heard + PAUSED_PING),
+            State::ExpectClaim { until, .. } => until,
+            State::Waiting { .. } | State::Linked { .. } => self.silence_due(limits),
         };
         match self.stall {
             Some(stall) if self.holds().is_some() => life.min(stall.since + limits.stall),
@@ -187,20 +203,53 @@ impl Peer {
         }
     }
 
-    /// Its timer fired. `paused`: it is not read because of a queue, so its silence says nothing.
+    /// When its silence must be looked at next, or the next ping of its pause is due.
+    fn silence_due(&self, limits: &Limits) -> Time {
+        if self.is_unread && self.hears_of_pauses() {
+            return self.heard + PAUSED_PING;
+        }
+        let asked_again = match self.version {
+            Version::V3 if self.pings > 0 => Duration::MAX,
+            _ => limits.heartbeat_interval * (u32::from(self.pings) + 1),
+        };
+        self.heard + asked_again.min(limits.silence_max(self.version))
+    }
+
+    /// Its timer fired. `paused`: the core wants it not to be read.
     pub fn on_due(&mut self, paused: bool, limits: &Limits, now: Time) -> Finding {
         match self.state {
             State::ExpectHello { until } if until <= now => Finding::TimedOut,
             State::ExpectClaim { until, .. } if until <= now => Finding::ClaimLost,
+            State::ExpectClaim { .. } => self.on_paused(now),
             State::Closing { until } if until <= now => Finding::CloseOverdue,
             State::Waiting { .. } | State::Linked { .. } => {
                 if self.is_stalled(limits.stall, now) {
                     return Finding::TimedOut;
                 }
-                self.judge_silence(paused, limits.heartbeat_interval, now)
+                if paused || self.is_unread || self.may_be_silent() {
+                    return self.on_paused(now);
+                }
+                self.judge_silence(limits, now)
             }
             _ => Finding::Nothing,
         }
+    }
+
+    /// It is told that the relay lives while it is paused. Else its client could not tell a pause from a dead path.
+    pub fn hears_of_pauses(&self) -> bool {
+        self.version >= Version::V3
+    }
+
+    /// An older client that reads slowly is left to the stall time. A newer one must say something meanwhile: with a full
+    /// queue, too, a dead path is noticed by its silence.
+    fn may_be_silent(&self) -> bool {
+        self.congested && self.version < Version::V3
+    }
+
+    /// Its silence says nothing, and begins when the pause ends.
+    fn on_paused(&mut self, now: Time) -> Finding {
+        self.note_read(now);
+        if self.hears_of_pauses() { Finding::PausedPing } else { Finding::Nothing }
     }
 
     /// True if the socket took too little in the stall time; else, if that time is over, a new one begins.
@@ -216,17 +265,16 @@ impl Peer {
         false
     }
 
-    fn judge_silence(&mut self, paused: bool, interval: Duration, now: Time) -> Finding {
-        if paused {
-            self.heard = now;
-        }
-        let silent = now.since(self.heard);
-        if silent >= interval * SILENT_INTERVALS_MAX {
+    fn judge_silence(&mut self, limits: &Limits, now: Time) -> Finding {
+        let (silent, interval) = (now.since(self.heard), limits.heartbeat_interval);
+        if silent >= limits.silence_max(self.version) {
             return Finding::TimedOut;
         }
         let intervals = (silent.as_millis() / interval.as_millis().max(1)) as u8;
-        let another = intervals > self.pings;
-        self.pings = intervals;
+        // A client of version 3 is asked once, and then has its time to answer.
+        let pings = if self.version < Version::V3 { intervals } else { intervals.min(1) };
+        let another = pings > self.pings;
+        self.pings = pings;
         if another { Finding::Ping } else { Finding::Nothing }
     }
 }
@@ -234,9 +282,6 @@ impl Peer {
 fn saturate(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
-
-/// A connection silent for this many intervals is closed.
-const SILENT_INTERVALS_MAX: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -300,6 +345,88 @@ mod tests {
             assert_eq!(peer.on_due(false, &limits, secs(30 * turn)), Finding::Ping, "turn {turn}");
             peer.note_read(secs(30 * turn));
             assert_eq!(peer.next_due(&limits), secs(30 * turn + 30));
+        }
+    }
+
+    fn linked_as(version: Version, interval_secs: u64) -> (Peer, Limits) {
+        let heartbeat_interval = Duration::from_secs(interval_secs);
+        let limits = Limits { heartbeat_interval, ..Limits::default() };
+        (Peer { version, ..linked(&limits, secs(0)) }, limits)
+    }
+
+    /// Seconds after which a client that says nothing is pinged, and after which it is closed.
+    fn silence(version: Version, interval_secs: u64) -> (Vec<u64>, u64) {
+        let (mut peer, limits) = linked_as(version, interval_secs);
+        let mut pings = Vec::new();
+        loop {
+            let due = peer.next_due(&limits);
+            let after = due.since(secs(0)).as_secs();
+            match peer.on_due(false, &limits, due) {
+                Finding::Ping => pings.push(after),
+                Finding::TimedOut => return (pings, after),
+                other => panic!("{other:?} after {after} s"),
+            }
+        }
+    }
+
+    #[test]
+    fn each_version_may_be_silent_for_its_own_time() {
+        for version in [Version::V1, Version::V2] {
+            assert_eq!(silence(version, 1), ((1..16).collect(), 16));
+            assert_eq!(silence(version, 5), (vec![5, 10, 15], 16));
+            assert_eq!(silence(version, 6), (vec![6, 12], 18));
+            assert_eq!(silence(version, 30), (vec![30, 60], 90));
+        }
+        for interval in [1, 10, 30, 86_400] {
+            assert_eq!(silence(Version::V3, interval), (vec![interval], interval + 15));
+        }
+    }
+
+    #[test]
+    fn a_client_of_version_3_is_pinged_every_5_s_while_it_is_not_read_and_not_judged() {
+        let (mut peer, limits) = linked_as(Version::V3, 30);
+        peer.note_unread(true, secs(20));
+        for at in (25..200).step_by(5) {
+            assert_eq!(peer.next_due(&limits), secs(at));
+            assert_eq!(peer.on_due(false, &limits, secs(at)), Finding::PausedPing);
+        }
+        peer.note_unread(false, secs(201));
+        assert_eq!(peer.on_due(false, &limits, secs(205)), Finding::Nothing);
+        assert_eq!(peer.next_due(&limits), secs(231));
+        let (mut older, limits) = linked_as(Version::V2, 30);
+        older.note_unread(true, secs(20));
+        assert_eq!(older.on_due(false, &limits, secs(120)), Finding::Nothing);
+    }
+
+    #[test]
+    fn a_client_of_version_3_is_pinged_every_5_s_while_its_claim_waits() {
+        let limits = Limits::default();
+        for (version, pings) in [(Version::V2, 0), (Version::V3, 2)] {
+            let mut peer = Peer { version, ..Peer::new(1, secs(0), secs(10)) };
+            let session = SessionId::from_bytes([1; 16]);
+            let token = TokenDigest::from_bytes([1; 32]);
+            let (role, instance, outdated_by, killed) = (Role::Phone, None, None, None);
+            let claim = Box::new(PendingClaim { session, token, role, instance, outdated_by, killed });
+            peer.state = State::ExpectClaim { until: secs(15), claim };
+            let mut told = 0;
+            let lost_at = loop {
+                let due = peer.next_due(&limits);
+                match peer.on_due(true, &limits, due) {
+                    Finding::PausedPing => told += 1,
+                    Finding::ClaimLost => break due,
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!((told, lost_at), (pings, secs(15)), "{version:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_queue_excuses_the_silence_of_older_clients_only() {
+        for (version, found) in [(Version::V2, Finding::Nothing), (Version::V3, Finding::TimedOut)] {
+            let (mut peer, limits) = linked_as(version, 30);
+            peer.congested = true;
+            assert_eq!(peer.on_due(false, &limits, secs(90)), found, "{version:?}");
         }
     }
 

@@ -27,12 +27,12 @@ use std::time::Duration;
 
 use protocol::close::CloseCode;
 use protocol::ids::{NodeId, SessionId};
-use protocol::message::Notice;
+use protocol::message::{Notice, Version};
 use protocol::ws::control::PeerClose;
 
 use crate::deadlines::Deadlines;
 use crate::event::{Action, Goodbye, Input};
-use crate::limits::{CHECK_EVERY, CHECK_PARTS, CLOSE_WITHIN, HELLO_WITHIN, Limits, RETRY_AFTER};
+use crate::limits::{CHECK_EVERY, CHECK_PARTS, CLOSE_WITHIN, HELLO_WITHIN, Limits, PAUSED_PING, RETRY_AFTER};
 use crate::node_link::NodeLink;
 use crate::pairs::Pairs;
 use crate::peer::{Finding, Peer, State};
@@ -279,21 +279,26 @@ impl Relay {
     fn on_conn_due(&mut self, slot: u32, now: Time) {
         let Some(Some(peer)) = self.peers.get(slot as usize) else { return };
         let conn = Conn { slot, name: peer.name };
-        let congested = self.peer(conn).is_some_and(|peer| peer.congested);
-        let (paused, limits) = (congested || self.is_paused(conn), self.limits);
+        let (paused, limits) = (self.is_paused(conn), self.limits);
         let is_catching_up = self.is_catching_up();
         let Some(peer) = self.peer_mut(conn) else { return };
         if is_catching_up && let State::ExpectHello { until } = &mut peer.state {
             // Its hello may have come: it is not read yet.
             *until = (*until).max(now + RETRY_AFTER);
         }
+        // While this node stood still it asked nobody for a sign of life.
+        peer.note_late(now.since(peer.due), now);
         let finding = peer.on_due(paused, &limits, now);
-        let due = peer.next_due(&limits);
+        let due = match finding {
+            Finding::PausedPing => peer.next_due(&limits).min(now + PAUSED_PING),
+            _ => peer.next_due(&limits),
+        };
         peer.due = due;
         self.conn_deadlines.arm(slot, due);
         match finding {
             Finding::Nothing => {}
             Finding::Ping => self.push(Action::Ping { conn }),
+            Finding::PausedPing => self.push(Action::PausedPing { conn }),
             Finding::TimedOut => self.refuse(conn, CloseCode::TimedOut, now),
             Finding::ClaimLost => self.refuse(conn, CloseCode::TryLater, now),
             Finding::CloseOverdue => {
@@ -331,7 +336,7 @@ impl Relay {
     /// Queues a notice, unless it is of a type that this client did not ask for.
     fn send(&mut self, conn: Conn, notice: Notice) {
         let Some(peer) = self.peer(conn) else { return };
-        if peer.v2 || !notice.needs_v2() {
+        if peer.version >= Version::V2 || !notice.needs_v2() {
             self.push(Action::Send { conn, notice });
         }
     }
@@ -375,8 +380,9 @@ impl Relay {
         let limits = self.limits;
         let Some(peer) = self.peer_mut(conn) else { return };
         let (was, due) = (peer.due, peer.next_due(&limits));
-        peer.due = due;
-        if was != due {
+        // The next ping of a pause is not put off by anything else.
+        if due < was || (due > was && !peer.is_unread) {
+            peer.due = due;
             self.conn_deadlines.disarm(conn.slot, was);
             self.conn_deadlines.arm(conn.slot, due);
         }

@@ -53,6 +53,8 @@ pub(crate) struct Counts {
     pub bus_faults: u64,
     pub restarts: u64,
     pub stops: u64,
+    pub paused_pings: u64,
+    pub timed_out: u64,
     pub longest_doubled: Duration,
 }
 
@@ -69,6 +71,8 @@ impl Counts {
         self.bus_faults += other.bus_faults;
         self.restarts += other.restarts;
         self.stops += other.stops;
+        self.paused_pings += other.paused_pings;
+        self.timed_out += other.timed_out;
         self.longest_doubled = self.longest_doubled.max(other.longest_doubled);
     }
 }
@@ -116,7 +120,15 @@ fn the_promises_hold_under_every_seed() {
     println!("{seeds} seeds: {total:?}");
     let all = [total.delivered, total.delivered_remote, total.dropped_absent, total.takeovers, total.kills];
     assert!(all.iter().all(|&count| count > seeds / 4), "too little happened: {total:?}");
-    let rare =
-        [total.store_faults, total.pauses, total.aborts, total.bus_faults, total.restarts, total.stops];
+    let rare = [
+        total.store_faults,
+        total.pauses,
+        total.aborts,
+        total.bus_faults,
+        total.restarts,
+        total.stops,
+        total.paused_pings,
+        total.timed_out,
+    ];
     assert!(rare.iter().all(|&count| count > 0), "too little happened: {total:?}");
 }

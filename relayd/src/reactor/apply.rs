@@ -57,6 +57,15 @@ impl Reactor {
                     self.conns.mark_dirty(conn);
                 }
             }
+            Action::PausedPing { conn } => {
+                // What waits says as much; and so no more than one ping ever waits.
+                if self.conns.of(conn).is_some_and(|connection| connection.outbound().is_empty())
+                    && let Some((buffers, pool)) = self.conns.with_buffers(conn)
+                {
+                    buffers.outbound.ping(pool);
+                    self.conns.mark_dirty(conn);
+                }
+            }
             Action::Close { conn, say } => self.queue_close(conn, say),
             Action::Abort { conn } => {
                 tracing::debug!(name = conn.name, "cut off: its close was not taken in time");

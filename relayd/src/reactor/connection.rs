@@ -46,6 +46,8 @@ pub(super) struct Flags {
     pub is_dirty: bool,
     /// Its message waits for leave to grow large.
     pub is_held: bool,
+    /// It was not read when it was last served, as something else must come first.
+    pub is_unread: bool,
     /// Bytes were left at the last flush.
     pub is_waiting: bool,
     /// The core knows it.

@@ -40,20 +40,31 @@ impl Reactor {
         }
     }
 
-    /// Parked bytes, then the socket, until nothing is left, the peer is congested, or the budget is used up.
+    /// Serves an open WebSocket. The core hears when it is not read any more, and when it is again.
     fn serve_open(&mut self, conn: Conn) {
+        let is_unread = !self.read_and_forward(conn);
         let Some(connection) = self.conns.of_mut(conn) else { return };
+        if std::mem::replace(&mut connection.flags.is_unread, is_unread) != is_unread {
+            self.relay.note_unread(conn, is_unread, self.clock.now());
+        }
+    }
+
+    /// Parked bytes, then the socket, until nothing is left, the peer is congested, or the budget is used up. False if it
+    /// must wait though there may be more.
+    fn read_and_forward(&mut self, conn: Conn) -> bool {
+        let Some(connection) = self.conns.of_mut(conn) else { return true };
         let failed = connection.flags.failed;
         if self.must_wait(conn) {
             // A failed socket has no use for what was in flight; a FIN waits for the bytes before it.
             if failed {
                 self.gone(conn);
             }
-            return;
+            return false;
         }
-        let Some(mut turn) = self.conns.begin_turn(conn) else { return };
+        let Some(mut turn) = self.conns.begin_turn(conn) else { return true };
         if !self.pump(conn, &mut turn) {
-            return self.conns.end_turn(conn, turn);
+            self.conns.end_turn(conn, turn);
+            return false;
         }
         let mut len = self.unpark(conn);
         let mut stop = None;
@@ -70,7 +81,9 @@ impl Reactor {
         }
         self.park(conn, len);
         self.conns.end_turn(conn, turn);
+        let is_read = !matches!(stop, Some(Stop::Wait));
         self.after_forward(conn, stop, got);
+        is_read
     }
 
     fn after_forward(&mut self, conn: Conn, stop: Option<Stop>, got: Got) {

@@ -3,7 +3,7 @@
 use super::peer::{Event, Peer};
 use super::relay::Relay;
 use super::role::Role;
-use super::session::Session;
+use super::session::{Hello, Session};
 
 /// Both ends of one session, each told of the other.
 #[derive(Debug)]
@@ -27,8 +27,13 @@ impl Pair {
 
     /// Registers a session and links two clients of version 2.
     pub fn link_v2(relay: &Relay) -> Self {
+        Self::link_as(relay, Hello::v2)
+    }
+
+    /// Registers a session and links two clients with these hellos.
+    pub fn link_as(relay: &Relay, with: impl Fn(Hello) -> Hello) -> Self {
         let session = Session::register(relay);
-        let join = |role| Peer::join_as(relay.next_addr(&session, role), &session.hello(role).v2());
+        let join = |role| Peer::join_as(relay.next_addr(&session, role), &with(session.hello(role)));
         let (workstation, phone) = (join(Role::Workstation), join(Role::Phone));
         Self::linked(session, workstation, phone)
     }

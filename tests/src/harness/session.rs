@@ -64,6 +64,11 @@ impl Hello {
         self.member("v", "2")
     }
 
+    /// Asks to be told of a dead path soon: version 3.
+    pub fn v3(self) -> Self {
+        self.member("v", "3")
+    }
+
     /// Says which client instance this is and its how many-th connect.
     pub fn instance(self, instance: &str, attempt: u64) -> Self {
         self.member("i", &quoted(instance)).member("n", &attempt.to_string())

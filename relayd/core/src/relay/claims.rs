@@ -11,7 +11,7 @@ use protocol::message::{Hello, Notice};
 
 use super::Relay;
 use crate::event::{Action, Goodbye};
-use crate::limits::CLAIM_WITHIN;
+use crate::limits::{CLAIM_WITHIN, PAUSED_PING};
 use crate::node_link::item::Item;
 use crate::peer::{Peer, PendingClaim, State};
 use crate::store::{Claimed, Conn, Holder, Request};
@@ -35,7 +35,7 @@ impl Relay {
             Err(error) => return self.refuse(conn, error.close_code(), now),
         };
         if let Some(peer) = self.peer_mut(conn) {
-            peer.v2 = hello.v2;
+            peer.version = hello.version;
         }
         if let Some(code) = refused {
             return self.refuse(conn, code, now);
@@ -94,7 +94,7 @@ impl Relay {
         }
         self.push(Action::Admit { conn, session, role });
         let here = peer.is_some_and(|holder| self.is_here(session, role.other(), holder));
-        self.send(conn, self.hello_ack(session, here));
+        self.send(conn, self.hello_ack(conn, session, here));
         if here {
             self.link(session, now);
         }
@@ -182,13 +182,15 @@ impl Relay {
         }
     }
 
-    fn hello_ack(&self, session: SessionId, peer: bool) -> Notice {
+    fn hello_ack(&self, conn: Conn, session: SessionId, peer: bool) -> Notice {
+        let hears_of_pauses = self.peer(conn).is_some_and(Peer::hears_of_pauses);
         Notice::HelloAck {
             session,
             peer,
             ttl_secs: self.limits.session_idle.as_secs(),
             heartbeat_secs: self.limits.heartbeat_secs_told(),
             message_bytes_max: self.limits.message_bytes_max as u64,
+            paused_ping_secs: hears_of_pauses.then_some(PAUSED_PING.as_secs()),
         }
     }
 }

@@ -131,10 +131,12 @@ impl Relay {
         if is_new {
             self.arm_timer(claim.session, now);
         }
-        self.set_state(conn, State::Waiting { session: claim.session, role: claim.role });
         if let Some(peer) = self.peer_mut(conn) {
             peer.active = now;
+            // It was not read before.
+            peer.note_read(now);
         }
+        self.set_state(conn, State::Waiting { session: claim.session, role: claim.role });
     }
 
     fn arm_timer(&mut self, session: SessionId, now: Time) {

@@ -68,6 +68,16 @@ impl Relay {
         }
     }
 
+    /// The driver does not read `conn`, for whatever reason, or reads it again. Told only when it changes.
+    pub fn note_unread(&mut self, conn: Conn, is_unread: bool, now: Time) {
+        let Some(peer) = self.peer_mut(conn) else { return };
+        peer.note_unread(is_unread, now);
+        // The first ping of a pause comes in its time. Its end can wait until the timer fires.
+        if is_unread {
+            self.rearm(conn);
+        }
+    }
+
     /// The socket of `conn` took `taken` bytes; `left` still wait.
     pub fn note_written(&mut self, conn: Conn, taken: usize, left: usize, now: Time) {
         if self.peer_mut(conn).is_some_and(|peer| peer.note_written(taken, left, now)) {
@@ -110,7 +120,7 @@ mod tests {
     use std::time::Duration;
 
     use protocol::ids::{NodeId, Role, SessionId, Token};
-    use protocol::message::Hello;
+    use protocol::message::{Hello, Version};
 
     use super::*;
     use crate::event::Input;
@@ -119,6 +129,72 @@ mod tests {
 
     const PHONE: Conn = Conn { slot: 0, name: 1 };
 
+    const STARTED: Time = Time::from_ms(1 << 40);
+
+    /// A node with one client.
+    fn joined(version: Version) -> Relay {
+        let (session, token) = (SessionId::from_bytes([1; 16]), Token::from_bytes([2; 16]));
+        let mut relay = Relay::new(NodeId::from_bytes([3; 16]), true, Limits::default(), STARTED);
+        relay.handle(Input::Opened { conn: PHONE }, STARTED);
+        let hello = Hello::to_json_as(version, session, &token, Role::Phone, None);
+        let first = Input::First { conn: PHONE, payload: hello.as_bytes(), is_text: true, is_refused: false };
+        relay.handle(first, STARTED);
+        let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer: None };
+        let answer = Answer::Claimed { conn: PHONE, session, role: Role::Phone, outcome };
+        relay.handle(Input::Answered(answer), STARTED);
+        while relay.poll_action().is_some() {}
+        relay
+    }
+
+    fn secs(secs: u64) -> Time {
+        STARTED + Duration::from_secs(secs)
+    }
+
+    /// What is done to the client when its timer fires at this time.
+    fn fire(relay: &mut Relay, at: Time) -> Option<&'static str> {
+        relay.handle(Input::Due, at);
+        let mut actions = std::iter::from_fn(|| relay.poll_action());
+        actions.find_map(|action| match action {
+            Action::Ping { .. } => Some("ping"),
+            Action::PausedPing { .. } => Some("paused ping"),
+            Action::Close { .. } => Some("close"),
+            _ => None,
+        })
+    }
+
+    /// The next thing that is done to it, where the node is never late.
+    fn next(relay: &mut Relay) -> (u64, &'static str) {
+        loop {
+            let at = relay.poll_timeout().expect("its timer is armed");
+            if let Some(done) = fire(relay, at) {
+                return (at.since(STARTED).as_secs(), done);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_ping_of_a_pause_comes_in_time_and_nothing_puts_it_off() {
+        let mut relay = joined(Version::V3);
+        relay.note_unread(PHONE, true, secs(7));
+        relay.note_read(PHONE, secs(8));
+        relay.note_written(PHONE, 0, 1, secs(9));
+        relay.note_written(PHONE, 1, 0, secs(10));
+        assert_eq!(next(&mut relay), (12, "paused ping"));
+        assert_eq!(next(&mut relay), (17, "paused ping"));
+        relay.note_unread(PHONE, false, secs(18));
+        assert_eq!(next(&mut relay), (48, "ping"));
+        assert_eq!(next(&mut relay), (63, "close"));
+    }
+
+    #[test]
+    fn a_node_that_stood_still_asks_before_it_judges() {
+        for (version, then) in [(Version::V1, (1030, "ping")), (Version::V3, (1015, "close"))] {
+            let mut relay = joined(version);
+            assert_eq!(fire(&mut relay, secs(1000)), Some("ping"), "{version:?}");
+            assert_eq!(next(&mut relay), then, "{version:?}");
+        }
+    }
+
     fn touches(relay: &mut Relay) -> usize {
         let mut actions = std::iter::from_fn(|| relay.poll_action());
         actions.by_ref().filter(|action| matches!(action, Action::Submit(Request::Touch { .. }))).count()
@@ -126,18 +202,7 @@ mod tests {
 
     #[test]
     fn the_first_word_after_a_silence_is_told_to_the_store_at_once() {
-        let (session, token) = (SessionId::from_bytes([1; 16]), Token::from_bytes([2; 16]));
-        let started = Time::from_ms(1 << 40);
-        let limits = Limits::default();
-        let mut relay = Relay::new(NodeId::from_bytes([3; 16]), true, limits, started);
-        relay.handle(Input::Opened { conn: PHONE }, started);
-        let hello = Hello::to_json(session, &token, Role::Phone, None);
-        let first = Input::First { conn: PHONE, payload: hello.as_bytes(), is_text: true, is_refused: false };
-        relay.handle(first, started);
-        let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer: None };
-        let answer = Answer::Claimed { conn: PHONE, session, role: Role::Phone, outcome };
-        relay.handle(Input::Answered(answer), started);
-        touches(&mut relay);
+        let (limits, started, mut relay) = (Limits::default(), STARTED, joined(Version::V2));
         let silence = limits.touch_every();
         let mut told = |after: Duration| {
             relay.note_heartbeat(PHONE, started + after);

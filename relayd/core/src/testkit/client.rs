@@ -2,13 +2,16 @@
 //! reaches it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use protocol::close::CloseCode;
 use protocol::ids::Role;
-use protocol::message::Notice;
+use protocol::message::{Notice, Version};
 
 use crate::event::Goodbye;
+use crate::limits::{Limits, PAUSED_PING};
 use crate::store::Conn;
+use crate::time::Time;
 
 /// A frame, marked so that its whole way can be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,102 @@ pub(super) struct Client {
     links: Vec<LinkName>,
     /// Bytes of other nodes' frames that came since the queue was last low.
     pub granted: usize,
+    pub clocks: Clocks,
+}
+
+/// What is known of its silences and pauses.
+#[derive(Debug)]
+pub(super) struct Clocks {
+    pub version: Version,
+    /// The server knows its version.
+    has_said_hello: bool,
+    /// The server does not read it.
+    pub is_unread: bool,
+    /// When the server last read of it, or did not want to.
+    heard: Time,
+    /// How long its node stood still since.
+    stood: Duration,
+    /// When a pause began, or was last told of.
+    paused: Option<Time>,
+    /// When something began to wait for it.
+    waits: Option<Time>,
+}
+
+impl Clocks {
+    fn new(version: Version, now: Time) -> Self {
+        Clocks {
+            version,
+            has_said_hello: false,
+            is_unread: false,
+            heard: now,
+            stood: Duration::ZERO,
+            paused: None,
+            waits: None,
+        }
+    }
+
+    /// The server heard it.
+    pub fn note_heard(&mut self, now: Time) {
+        (self.heard, self.stood) = (now, Duration::ZERO);
+    }
+
+    /// The server does not read it, or reads it again.
+    pub fn note_unread(&mut self, is_unread: bool, now: Time) {
+        self.note_heard(now);
+        (self.is_unread, self.paused) = (is_unread, (is_unread && self.has_said_hello).then_some(now));
+    }
+
+    /// Its node stood still for so long.
+    pub fn note_stop(&mut self, stood: Duration, now: Time) {
+        self.stood += stood;
+        self.paused = self.paused.map(|_| now);
+    }
+
+    /// Its hello waits for the store.
+    pub fn note_claim(&mut self, now: Time) {
+        (self.has_said_hello, self.paused) = (true, Some(now));
+    }
+
+    /// It holds its role.
+    pub fn note_admitted(&mut self, now: Time) {
+        self.note_heard(now);
+        self.paused = self.paused.filter(|_| self.is_unread);
+    }
+
+    /// The server pinged it as it is paused.
+    pub fn note_paused_ping(&mut self, now: Time) {
+        assert!(self.version >= Version::V3, "an older client is not pinged while it is paused");
+        self.note_heard(now);
+        self.paused = self.paused.map(|_| now);
+    }
+
+    /// So much waits for it now.
+    pub fn note_waiting(&mut self, left: usize, now: Time) {
+        self.waits = if left == 0 { None } else { self.waits.or(Some(now)) };
+    }
+
+    /// The server closes it as silent, or as one that does not read.
+    pub fn judge_timed_out(&self, limits: &Limits, now: Time) {
+        let is_stalled = self.waits.is_some_and(|since| now.since(since) >= limits.stall);
+        let silent = now.since(self.heard);
+        assert!(
+            is_stalled || (silent >= limits.silence_max(self.version) && !self.is_unread),
+            "closed too early: {self:?} at {now:?}"
+        );
+    }
+
+    /// What a client of version 3 can rely on while its node runs.
+    pub fn check(&self, is_joined: bool, limits: &Limits, now: Time) {
+        if self.version < Version::V3 {
+            return;
+        }
+        let told = self.paused.map(|told| now.since(told));
+        assert!(told.is_none_or(|since| since <= PAUSED_PING), "it hears nothing in its pause: {self:?}");
+        let silent = now.since(self.heard);
+        let is_overdue =
+            is_joined && !self.is_unread && silent > limits.silence_max(self.version) + self.stood;
+        assert!(!is_overdue, "a dead path is not noticed: {self:?} at {now:?}");
+    }
 }
 
 /// What the client knows.
@@ -91,7 +190,7 @@ pub(super) struct Link {
 }
 
 impl Client {
-    pub fn new(conn: Conn, session: usize, role: Role, is_good: bool) -> Self {
+    pub fn new(conn: Conn, session: usize, role: Role, is_good: bool, version: Version, now: Time) -> Self {
         Client {
             conn,
             session,
@@ -107,6 +206,7 @@ impl Client {
             dropped: 0,
             links: Vec::new(),
             granted: 0,
+            clocks: Clocks::new(version, now),
         }
     }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::ids::{NodeId, Role, SessionId, Token};
+use protocol::message::Version;
 
 use self::node::Node;
 use super::client::{Client, Sent};
@@ -140,7 +141,15 @@ impl World {
             let held = unacknowledged + node.clients().map(|client| client.granted).sum::<usize>();
             assert!(held <= self.limits.memory_max(live), "{held} bytes for {live} connections");
         }
+        self.check_clocks();
         self.check_doubled();
+    }
+
+    fn check_clocks(&self) {
+        let awake = self.nodes.iter().enumerate().filter(|&(at, _)| self.stopped != Some(at));
+        for client in awake.flat_map(|(_, node)| node.clients()).filter(|client| !client.is_closing) {
+            client.clocks.check(client.is_joined, &self.limits, self.now);
+        }
     }
 
     /// A role is believed to be held on two nodes only as long as it takes to mend a lost word.
@@ -187,7 +196,8 @@ impl World {
         let session = self.rng.below(self.sessions.len() as u64) as usize;
         let role = Role::ALL[self.rng.below(2) as usize];
         let is_good = !self.rng.one_in(12);
-        self.nodes[at].clients[slot] = Some(Client::new(conn, session, role, is_good));
+        let version = [Version::V1, Version::V2, Version::V3, Version::V3][self.rng.below(4) as usize];
+        self.nodes[at].clients[slot] = Some(Client::new(conn, session, role, is_good, version, self.now));
         self.handle(at, Input::Opened { conn });
     }
 
@@ -242,8 +252,11 @@ impl World {
     fn stand_still(&mut self, at: usize) {
         self.counts.stops += 1;
         self.stopped = Some(at);
+        let since = self.now;
         self.pass_time(30_000);
         self.stopped = None;
+        let (now, clients) = (self.now, self.nodes[at].clients.iter_mut().flatten());
+        clients.for_each(|client| client.clocks.note_stop(now.since(since), now));
         self.handle(at, Input::Revived);
     }
 

@@ -167,6 +167,7 @@ fn a_close_without_room_behind_a_large_message_is_still_the_last() {
         ttl_secs: u64::MAX,
         heartbeat_secs: u64::MAX,
         message_bytes_max: u64::MAX,
+        paused_ping_secs: Some(u64::MAX),
     };
     for short in 0..20 {
         let (mut out, mut pool) = (Outbound::default(), Pool::new());

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use protocol::close::CloseCode;
 use protocol::ids::{NodeId, Role, Token};
 use protocol::message::{Hello, Notice};
 use protocol::ws::control::PeerClose;
@@ -91,28 +92,43 @@ impl Node {
 impl World {
     /// As the reactor serves one connection: only after an edge or a `Resume`, and not while it is paused.
     pub(super) fn serve(&mut self, at: usize, slot: usize) {
+        let Some(conn) = self.nodes[at].clients[slot].as_ref().map(|client| client.conn) else { return };
+        let Some(is_read) = self.serve_ready(at, slot) else { return };
+        let (node, now) = (&mut self.nodes[at], self.now);
+        let Some(client) = node.clients[slot].as_mut().filter(|client| client.conn == conn) else { return };
+        if client.clocks.is_unread == is_read {
+            client.clocks.note_unread(!is_read, now);
+            node.relay.note_unread(conn, !is_read, now);
+        }
+    }
+
+    /// False if it must wait though there may be more; `None` if there was no reason to look.
+    fn serve_ready(&mut self, at: usize, slot: usize) -> Option<bool> {
+        let mut is_read = None;
         loop {
             let node = &mut self.nodes[at];
-            let Some(client) = &mut node.clients[slot] else { return };
+            let Some(client) = &mut node.clients[slot] else { return is_read };
             if !client.is_ready {
-                return;
+                return is_read;
             }
             client.is_ready = false;
             let conn = client.conn;
             if client.is_closing {
                 client.sent.clear();
-                return;
+                return None;
             }
             if client.queue.len() > HIGH + ANSWERS {
                 node.relay.note_congested(conn);
-                return;
+                return Some(false);
             }
             if node.relay.is_paused(conn) {
                 self.counts.pauses += 1;
-                return;
+                return Some(false);
             }
-            let Some(what) = client.sent.pop_front() else { return };
+            is_read = Some(true);
+            let Some(what) = client.sent.pop_front() else { return is_read };
             client.is_ready = true;
+            client.clocks.note_heard(self.now);
             node.relay.note_read(conn, self.now);
             self.take(at, conn, what);
         }
@@ -168,10 +184,11 @@ impl World {
 
     fn take_hello(&mut self, at: usize, conn: Conn, is_good: bool) {
         let client = self.nodes[at].by_name(conn);
-        let (session, role) = (client.session, client.role);
+        client.clocks.note_claim(self.now);
+        let (session, role, version) = (client.session, client.role, client.clocks.version);
         let (session, token) = self.sessions[session];
         let token = if is_good { token } else { Token::from_bytes([0xEE; 16]) };
-        let hello = Hello::to_json(session, &token, role, None);
+        let hello = Hello::to_json_as(version, session, &token, role, None);
         self.handle(at, Input::First { conn, payload: hello.as_bytes(), is_text: true, is_refused: false });
     }
 
@@ -184,6 +201,10 @@ impl World {
         let conn = client.conn;
         let items: Vec<Queued> = (0..count).map_while(|_| client.queue.pop_front()).collect();
         let left = client.queue.len();
+        client.clocks.note_waiting(left, self.now);
+        if items.iter().any(|item| matches!(item, Queued::Ping)) {
+            client.clocks.note_heard(self.now);
+        }
         for item in &items {
             self.deliver(at, slot, *item);
         }
@@ -346,7 +367,10 @@ impl World {
     fn apply(&mut self, at: usize, action: Action) {
         let node = &mut self.nodes[at];
         match action {
-            Action::Admit { conn, .. } => node.by_name(conn).is_joined = true,
+            Action::Admit { conn, .. } => {
+                node.by_name(conn).is_joined = true;
+                node.by_name(conn).clocks.note_admitted(self.now);
+            }
             Action::Send { conn, notice: notice @ Notice::PeerJoined { missed, .. } } => {
                 let dropped = std::mem::take(&mut node.by_name(conn).dropped);
                 assert_eq!(missed, dropped, "frames dropped in the absence are counted");
@@ -356,7 +380,13 @@ impl World {
             }
             Action::Send { conn, notice } => self.queue(at, conn, Queued::Notice(notice)),
             Action::Ping { conn } => self.queue(at, conn, Queued::Ping),
+            Action::PausedPing { conn } => self.on_paused_ping(at, conn),
             Action::Close { conn, say } => {
+                let client = node.by_name(conn);
+                if say == Goodbye::Now(CloseCode::TimedOut) && client.is_joined {
+                    self.counts.timed_out += 1;
+                    client.clocks.judge_timed_out(&self.limits, self.now);
+                }
                 self.queue(at, conn, Queued::Close(say));
                 let client = self.nodes[at].by_name(conn);
                 client.is_closing = true;
@@ -380,6 +410,16 @@ impl World {
         }
     }
 
+    /// One that is not read is pinged, unless something else waits for it.
+    fn on_paused_ping(&mut self, at: usize, conn: Conn) {
+        self.counts.paused_pings += 1;
+        let client = self.nodes[at].by_name(conn);
+        client.clocks.note_paused_ping(self.now);
+        if client.queue.is_empty() {
+            self.queue(at, conn, Queued::Ping);
+        }
+    }
+
     fn queue(&mut self, at: usize, conn: Conn, item: Queued) {
         if self.tells {
             let client = self.nodes[at].by_name(conn);
@@ -396,6 +436,7 @@ impl World {
         assert!(!client.is_closing, "{item:?} queued behind the Close frame");
         client.queue.push_back(item);
         let left = client.queue.len();
+        client.clocks.note_waiting(left, self.now);
         node.relay.note_written(conn, 0, left, self.now);
         if left > HIGH {
             node.relay.note_congested(conn);
