@@ -22,7 +22,7 @@ pub enum CloseCode {
     BadHello = 4400,
     /// Unknown session or wrong token.
     Unauthorized = 4401,
-    /// No hello in time, silent for three intervals, or not reading.
+    /// No hello in time, silent for too long, or not reading.
     TimedOut = 4408,
     /// Replaced by a newer connection of the same role.
     Replaced = 4409,

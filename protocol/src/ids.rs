@@ -325,6 +325,14 @@ mod tests {
     }
 
     #[test]
+    fn a_balancer_is_told_the_digits_that_the_contract_gives() {
+        let session = SessionId::parse("3f4ffe2e903d2b0a2734e470a987e39b").unwrap();
+        let contract = include_str!("../../docs/contract.md");
+        let query = format!("?a={}", session.log_tag());
+        assert!(contract.contains(&format!("For `{session}` that is\n`{query}`")), "{query}");
+    }
+
+    #[test]
     fn random_ids_differ() {
         assert_ne!(SessionId::random().unwrap(), SessionId::random().unwrap());
     }

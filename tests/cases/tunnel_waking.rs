@@ -50,6 +50,14 @@ impl Scene {
         self.ends.workstation.until("leave", |event| matches!(event, Event::Left { .. }).then_some(()));
     }
 
+    /// Nothing of the pairing is under way any more.
+    fn settle(&mut self) {
+        self.ends.phone.send(b"settled?");
+        assert_eq!(self.ends.workstation.message(), b"settled?");
+        self.ends.workstation.send(b"settled");
+        assert_eq!(self.ends.phone.message(), b"settled");
+    }
+
     /// Ten messages that nobody can take now.
     fn send_meanwhile(&self) {
         for number in 0..10 {
@@ -98,6 +106,7 @@ const NIGHT: Duration = Duration::from_secs(8 * 3600);
 #[test]
 fn after_a_night_a_phone_is_back_at_once_and_nothing_is_lost() {
     let mut scene = Scene::start(&heartbeat_of_a_second());
+    scene.settle();
     scene.proxy.behave(Behaviour::Stall);
     scene.lose_phone();
     scene.send_meanwhile();

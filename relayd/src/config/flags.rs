@@ -50,7 +50,8 @@ pub(super) struct Flags {
     #[arg(long, env = "SESSION_IDLE_SECS", hide_env_values = true, value_name = "SECS")]
     pub(super) session_idle_secs: Option<OsString>,
 
-    /// Seconds between the heartbeats that clients are asked for; silent for three, they are closed [default: 30]
+    /// Seconds between the heartbeats that clients are asked for. A silent client of version 3 is closed after
+    /// one interval and 15 s, an older one after three and at least 16 s [default: 30]
     #[arg(long, env = "HEARTBEAT_INTERVAL_SECS", hide_env_values = true, value_name = "SECS")]
     pub(super) heartbeat_interval_secs: Option<OsString>,
 

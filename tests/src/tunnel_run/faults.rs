@@ -55,7 +55,7 @@ impl Fault {
             4 => Self::Reset,
             5 => behave("short stall", Behaviour::Stall, ms),
             // Longer than a relay with a heartbeat of one second bears, and mostly longer than a connect may take.
-            6 => behave("long stall", Behaviour::Stall, 4000 + up_to(8000)),
+            6 => behave("long stall", Behaviour::Stall, 17_000 + up_to(5000)),
             7 => behave("trickle", Behaviour::Trickle, ms),
             8 => behave("refusal", Behaviour::Refuse, ms),
             9 => behave("delay", Behaviour::Delay(Duration::from_millis(10 + up_to(400))), 2 * ms),
