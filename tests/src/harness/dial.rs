@@ -23,11 +23,16 @@ pub enum Refusal {
 pub fn dial(addr: SocketAddr, hello: &Hello, patience: Duration) -> Result<Peer, Refusal> {
     let mut ws = upgrade(addr, patience).ok_or(Refusal::NoAnswer)?;
     ws.wire().try_send(&FrameSpec::text(&hello.json()).encode()).map_err(|_| Refusal::NoAnswer)?;
-    match ws.message_within(patience) {
-        Ok(Some(Message::Text(text))) => Ok(Peer::acked(ws, hello, &text)),
-        Ok(Some(Message::Close(code, _))) => Err(Refusal::Code(code)),
-        Ok(Some(other)) => panic!("{other:?} instead of a hello-ack"),
-        Ok(None) | Err(_) => Err(Refusal::NoAnswer),
+    loop {
+        return match ws.message_within(patience) {
+            // A client of version 3 is pinged while its claim waits, and told in words why it is refused.
+            Ok(Some(Message::Ping(_))) => continue,
+            Ok(Some(Message::Text(text))) if Object::parse(&text).text("type") == "error" => continue,
+            Ok(Some(Message::Text(text))) => Ok(Peer::acked(ws, hello, &text)),
+            Ok(Some(Message::Close(code, _))) => Err(Refusal::Code(code)),
+            Ok(Some(other)) => panic!("{other:?} instead of a hello-ack"),
+            Ok(None) | Err(_) => Err(Refusal::NoAnswer),
+        };
     }
 }
 

@@ -7,7 +7,7 @@ use relay_tests::harness::dial::{Refusal, delete, dial, register, register_again
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::random::Random;
 use relay_tests::harness::talk::Shape;
-use relay_tests::harness::{Role, Talk};
+use relay_tests::harness::{Hello, Role, Session, Talk};
 
 use crate::crowd::{PACE, Shared};
 use crate::latency::Watch;
@@ -190,7 +190,7 @@ impl<'a> Life<'a> {
 
     fn connect(&mut self, role: Role) -> Result<(), String> {
         let addr = self.shared.addr(&mut self.random);
-        match dial(addr, &self.talk.session().hello(role), PATIENCE) {
+        match dial(addr, &hello(self.talk.session(), role), PATIENCE) {
             Ok(peer) => {
                 let is_excused = std::mem::take(&mut self.is_excused[usize::from(role == Role::Phone)]);
                 self.shared.count(|counts| counts.connects += u64::from(!is_excused));
@@ -255,7 +255,7 @@ impl<'a> Life<'a> {
     /// A newer connection, at any node.
     fn take_over(&mut self, role: Role) -> Result<(), String> {
         let addr = self.shared.addr(&mut self.random);
-        let newer = match dial(addr, &self.talk.session().hello(role), PATIENCE) {
+        let newer = match dial(addr, &hello(self.talk.session(), role), PATIENCE) {
             Ok(newer) => newer,
             Err(refusal) => {
                 self.note_refused(role, refusal);
@@ -337,4 +337,10 @@ impl<'a> Life<'a> {
             }
         });
     }
+}
+
+/// A workstation that comes back is of version 3, every phone of the first.
+fn hello(session: &Session, role: Role) -> Hello {
+    let hello = session.hello(role);
+    if role == Role::Workstation { hello.v3() } else { hello }
 }
