@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use protocol::ids::NodeId;
 
+use super::remote::handles_of;
 use super::{Relay, Timer};
 use crate::bus::{self, Message};
 use crate::event::Action;
@@ -138,7 +139,8 @@ impl Relay {
     }
 
     /// Bytes for other nodes that are not acknowledged. At most [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX), but
-    /// for control items, unless there are so many nodes that each has the least of windows.
+    /// for items that answer one event (a takeover, a kill, the end of a link), unless there are so many nodes that each has
+    /// the least of windows.
     pub fn unacknowledged(&self) -> usize {
         self.nodes.known.values().map(|node| node.link.pending()).sum()
     }
@@ -234,6 +236,18 @@ impl Relay {
         item.write_to(node.link.item(item::OVERHEAD_MAX + len));
     }
 
+    /// The stream to `node`, if there is one.
+    pub(super) fn stream_to(&self, node: NodeId) -> Option<&NodeLink> {
+        self.nodes.known.get(&node).map(|node| &node.link)
+    }
+
+    /// True if the stream to `node` takes one more wish. They have half a window for themselves: frames of others keep none
+    /// waiting, and however many there are they stay within [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX).
+    pub(super) fn has_room_for_wish(&self, node: NodeId) -> bool {
+        let window = self.nodes.window();
+        self.stream_to(node).is_none_or(|stream| stream.pending() < window + window / 2)
+    }
+
     /// True if the stream to `node` takes no more frames now. Who asks will be resumed.
     pub(super) fn is_window_full(&mut self, node: NodeId) -> bool {
         let window = self.nodes.window();
@@ -255,7 +269,7 @@ impl Relay {
                 node.silent += elapsed.min(2 * TICK);
             }
             let is_quiet = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
-            let is_unused = is_quiet && !self.remotes.values().any(|remote| remote.node == id);
+            let is_unused = is_quiet && handles_of(&self.handles, id).next().is_none();
             // Forgotten by one end alone it would be met anew with the other's next word: so both fall silent first.
             node.link.keep_alive(!is_unused);
             if node.silent > SILENT_MAX {
@@ -273,7 +287,7 @@ impl Relay {
             self.forget_wishes_for(id);
         }
         self.note_probe(now);
-        self.repeat_wishes(now);
+        self.begin_round_of_wishes(now);
         self.catch_up(now);
     }
 

@@ -3,6 +3,8 @@
 //! All of these travel in one stream, so their order is the order of what happened. A link whose stream starts over has
 //! ended; if both ends live it is opened again, see [`super::opening`].
 
+use std::collections::BTreeSet;
+
 use protocol::ids::{NodeId, Role, SessionId};
 use protocol::message::Notice;
 
@@ -175,6 +177,7 @@ impl Relay {
         if theirs.is_none() {
             self.note_link(LinkStep::Opening, &remote);
         }
+        self.handles.insert((node, self.next_handle));
         self.remotes.insert(self.next_handle, remote);
         self.next_handle
     }
@@ -196,7 +199,7 @@ impl Relay {
 
     /// The link ended on the other side: its connection here is told, if it was told of the link.
     pub(super) fn end_remote(&mut self, handle: u32) {
-        let Some(remote) = self.remotes.remove(&handle) else { return };
+        let Some(remote) = self.take_remote(handle) else { return };
         if let Some(pair) = self.pairs.of_mut(remote.session) {
             pair.opening.take_if(|opening| *opening == handle);
         }
@@ -212,7 +215,7 @@ impl Relay {
 
     /// The link ended on this side: the other node is told, if it was told of the link.
     pub(super) fn leave_remote(&mut self, handle: u32, now: Time) {
-        let Some(remote) = self.remotes.remove(&handle) else { return };
+        let Some(remote) = self.take_remote(handle) else { return };
         self.note_link(LinkStep::EndedHere, &remote);
         if let Some(theirs) = remote.theirs {
             self.tell(remote.node, Item::Left { handle: theirs }, now);
@@ -220,15 +223,14 @@ impl Relay {
     }
 
     pub(super) fn end_links_over(&mut self, node: NodeId) {
-        let handles: Vec<u32> = self.remotes_over(node).collect();
+        let handles: Vec<u32> = handles_of(&self.handles, node).collect();
         for handle in handles {
             self.end_remote(handle);
         }
     }
 
     pub(super) fn resume_over(&mut self, node: NodeId) {
-        let conns: Vec<Conn> =
-            self.remotes.values().filter(|remote| remote.node == node).map(|remote| remote.conn).collect();
+        let conns: Vec<Conn> = self.remotes_over(node).map(|remote| remote.conn).collect();
         self.actions.extend(conns.into_iter().map(|conn| Action::Resume { conn }));
     }
 
@@ -248,9 +250,20 @@ impl Relay {
         }
     }
 
-    pub(super) fn remotes_over(&self, node: NodeId) -> impl Iterator<Item = u32> {
-        self.remotes.iter().filter(move |(_, remote)| remote.node == node).map(|(&handle, _)| handle)
+    pub(super) fn remotes_over(&self, node: NodeId) -> impl Iterator<Item = &Remote> {
+        handles_of(&self.handles, node).filter_map(|handle| self.remotes.get(&handle))
     }
+
+    pub(super) fn take_remote(&mut self, handle: u32) -> Option<Remote> {
+        let remote = self.remotes.remove(&handle)?;
+        self.handles.remove(&(remote.node, handle));
+        Some(remote)
+    }
+}
+
+/// The handles of the links to one node.
+pub(super) fn handles_of(handles: &BTreeSet<(NodeId, u32)>, node: NodeId) -> impl Iterator<Item = u32> {
+    handles.range((node, 0)..=(node, u32::MAX)).map(|&(_, handle)| handle)
 }
 
 /// What a frame, or a piece of one, takes of the credit. Both ends count alike.

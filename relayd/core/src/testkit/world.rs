@@ -134,7 +134,7 @@ impl World {
                 }
             }
             let (live, armed) = (node.clients().count(), node.relay.timers());
-            assert!(armed <= live + node.relay.sessions() + 2, "{armed} timers for {live} connections");
+            assert!(armed <= live + node.relay.sessions() + 3, "{armed} timers for {live} connections");
             let unacknowledged = node.relay.unacknowledged();
             assert!(unacknowledged <= UNACKNOWLEDGED_MAX, "{unacknowledged} bytes in streams");
             let held = unacknowledged + node.clients().map(|client| client.granted).sum::<usize>();
