@@ -53,6 +53,7 @@ pub(crate) struct Counts {
     pub bus_faults: u64,
     pub restarts: u64,
     pub stops: u64,
+    pub too_large: u64,
     pub longest_doubled: Duration,
 }
 
@@ -69,6 +70,7 @@ impl Counts {
         self.bus_faults += other.bus_faults;
         self.restarts += other.restarts;
         self.stops += other.stops;
+        self.too_large += other.too_large;
         self.longest_doubled = self.longest_doubled.max(other.longest_doubled);
     }
 }
@@ -116,7 +118,14 @@ fn the_promises_hold_under_every_seed() {
     println!("{seeds} seeds: {total:?}");
     let all = [total.delivered, total.delivered_remote, total.dropped_absent, total.takeovers, total.kills];
     assert!(all.iter().all(|&count| count > seeds / 4), "too little happened: {total:?}");
-    let rare =
-        [total.store_faults, total.pauses, total.aborts, total.bus_faults, total.restarts, total.stops];
+    let rare = [
+        total.store_faults,
+        total.pauses,
+        total.aborts,
+        total.bus_faults,
+        total.restarts,
+        total.stops,
+        total.too_large,
+    ];
     assert!(rare.iter().all(|&count| count > 0), "too little happened: {total:?}");
 }

@@ -66,6 +66,8 @@ struct Node {
     used_at: Time,
     /// Somebody is not read because the window was full.
     blocks: bool,
+    /// The longest message that it passes on, in bytes, if it said.
+    message_bytes_max: Option<usize>,
 }
 
 impl Nodes {
@@ -202,6 +204,10 @@ impl Relay {
             Taken::Items(items) => Some((from, items)),
             Taken::Nothing => None,
         };
+        if !outcome.lost.is_empty() {
+            // This end started over, and says first what begins each stream.
+            self.tell(from, self.limit(), now);
+        }
         if outcome.restarted {
             self.push(Action::Note(Note::StreamOver { node: from, why: StreamEnd::Restarted }));
             // It may have given this node up, and with it what it wished for: the store names the peers again.
@@ -234,6 +240,22 @@ impl Relay {
         node.used_at = now;
         let len = if let Item::Frame { bytes, .. } = item { bytes.len() } else { 0 };
         item.write_to(node.link.item(item::OVERHEAD_MAX + len));
+    }
+
+    /// What this node says first in each stream.
+    fn limit(&self) -> Item<'static> {
+        let message_bytes_max = u32::try_from(self.limits.message_bytes_max).unwrap_or(u32::MAX);
+        Item::Limit { message_bytes_max }
+    }
+
+    pub(super) fn on_limit(&mut self, from: NodeId, message_bytes_max: u32, now: Time) {
+        self.node_mut(from, now).message_bytes_max = Some(message_bytes_max as usize);
+    }
+
+    /// The longest message of a link to `node`, in bytes: the smaller limit of the two.
+    pub(super) fn message_bytes_max_to(&self, node: NodeId) -> usize {
+        let theirs = self.nodes.known.get(&node).and_then(|node| node.message_bytes_max);
+        theirs.map_or(self.limits.message_bytes_max, |theirs| theirs.min(self.limits.message_bytes_max))
     }
 
     /// The stream to `node`, if there is one.
@@ -302,14 +324,16 @@ impl Relay {
     }
 
     fn node_mut(&mut self, id: NodeId, now: Time) -> &mut Node {
-        let fresh = self.nodes.incarnation + 1;
+        let (fresh, limit) = (self.nodes.incarnation + 1, self.limit());
         self.nodes.incarnation = fresh;
         match self.nodes.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 self.actions.push_back(Action::Note(Note::StreamBegan { node: id }));
-                let link = NodeLink::new(fresh, now);
-                place.insert(Node { link, silent: Duration::ZERO, used_at: now, blocks: false })
+                let mut link = NodeLink::new(fresh, now);
+                limit.write_to(link.item(item::OVERHEAD_MAX));
+                let (silent, blocks, message_bytes_max) = (Duration::ZERO, false, None);
+                place.insert(Node { link, silent, used_at: now, blocks, message_bytes_max })
             }
         }
     }

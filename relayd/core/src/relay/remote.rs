@@ -50,6 +50,24 @@ impl Relay {
         self.peer(conn).and_then(Peer::target) == Some(Target::There(handle))
     }
 
+    /// The longest message that `conn` may send to whom it is linked with, in bytes.
+    pub fn message_bytes_max(&self, conn: Conn) -> usize {
+        let remote = match self.peer(conn).and_then(Peer::target) {
+            Some(Target::There(handle)) => self.remotes.get(&handle),
+            _ => None,
+        };
+        remote.map_or(self.limits.message_bytes_max, |remote| self.message_bytes_max_to(remote.node))
+    }
+
+    /// What came over the link of `conn` can't be handed on, so that link has a gap: it ends, which both ends are told, and
+    /// another one is opened.
+    pub fn give_up_link(&mut self, conn: Conn, now: Time) {
+        let Some((session, _)) = self.held_by(conn) else { return };
+        self.unlink(conn, now);
+        self.check_session(session, now);
+        self.check_invariants();
+    }
+
     /// Puts a frame, or the next piece of a large one, into the stream. Pieces are at most [`PIECE_BYTES_MAX`]; the caller
     /// has seen that `conn` is not paused.
     pub fn put_frame(
@@ -94,6 +112,7 @@ impl Relay {
             Item::Accept { handle, own } => self.on_accept(from, handle, own, now),
             Item::Gone { session, role, generation } => self.on_gone_there(from, session, role, generation),
             Item::Left { handle } => self.on_left_there(from, handle),
+            Item::Limit { message_bytes_max } => self.on_limit(from, message_bytes_max, now),
             Item::Evict { session, role, generation, same } => {
                 self.on_evicted(session, role, generation, same, now);
             }
@@ -190,7 +209,9 @@ impl Relay {
         self.set_state(conn, State::Linked { session, role, to: Target::There(handle) });
         let missed = self.take_missed(conn);
         self.push(Action::Note(Note::Link { step: LinkStep::Accepted, node, session, role }));
-        self.send(conn, Notice::PeerJoined { role: role.other(), missed });
+        let (own, agreed) = (self.limits.message_bytes_max, self.message_bytes_max_to(node));
+        let message_bytes_max = (agreed < own).then_some(agreed as u64);
+        self.send(conn, Notice::PeerJoined { role: role.other(), missed, message_bytes_max });
         self.push(Action::Resume { conn });
         if self.peer(conn).is_some_and(|peer| !peer.congested) {
             self.note_taken(conn, now);
