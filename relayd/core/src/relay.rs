@@ -134,9 +134,8 @@ impl Relay {
     pub fn handle(&mut self, input: Input<'_>, now: Time) {
         match input {
             Input::Opened { conn } => self.on_opened(conn, now),
-            Input::First { conn, payload, is_text, is_refused } => {
-                let refused = is_refused.then_some(CloseCode::TooMany);
-                self.on_first(conn, payload, is_text, refused, now);
+            Input::First { conn, payload, is_text, is_doubted } => {
+                self.on_first(conn, payload, is_text, is_doubted, now);
             }
             Input::Left { conn, said } => self.on_left(conn, said, now),
             Input::Fault { conn, code } => self.refuse(conn, code, now),

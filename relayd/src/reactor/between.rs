@@ -148,7 +148,7 @@ impl Reactor {
         let &Delivery { conn, from, is_last, bytes, .. } = delivery;
         let (message_bytes_max, at) = (self.settings.limits.message_bytes_max, self.clock.unix());
         let stage = self.conns.of(conn).map(|connection| &connection.stage);
-        let Some(&Stage::Open(Open { raw, joined: Some(joined) })) = stage else { return };
+        let Some(&Stage::Open(Open { raw, joined: Some(joined), .. })) = stage else { return };
         let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return };
         let head = Head::new(&joined.session.hex(), from, at.as_bytes());
         let queued = match gather(&mut buffers.arriving, delivery, message_bytes_max, pool) {

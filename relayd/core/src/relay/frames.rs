@@ -132,7 +132,7 @@ mod tests {
         let mut relay = Relay::new(NodeId::from_bytes([3; 16]), true, limits, started);
         relay.handle(Input::Opened { conn: PHONE }, started);
         let hello = Hello::to_json(session, &token, Role::Phone, None);
-        let first = Input::First { conn: PHONE, payload: hello.as_bytes(), is_text: true, is_refused: false };
+        let first = Input::First { conn: PHONE, payload: hello.as_bytes(), is_text: true, is_doubted: false };
         relay.handle(first, started);
         let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer: None };
         let answer = Answer::Claimed { conn: PHONE, session, role: Role::Phone, outcome };

@@ -182,7 +182,7 @@ impl World {
         let (session, token) = self.sessions[session];
         let token = if is_good { token } else { Token::from_bytes([0xEE; 16]) };
         let hello = Hello::to_json(session, &token, role, None);
-        self.handle(at, Input::First { conn, payload: hello.as_bytes(), is_text: true, is_refused: false });
+        self.handle(at, Input::First { conn, payload: hello.as_bytes(), is_text: true, is_doubted: false });
     }
 
     /// The client reads, and so the server's queue drains.
