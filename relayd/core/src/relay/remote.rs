@@ -291,3 +291,7 @@ pub(super) fn handles_of(handles: &BTreeSet<(NodeId, u32)>, node: NodeId) -> imp
 fn cost_of(bytes: &[u8]) -> u32 {
     (bytes.len() + FRAME_COST) as u32
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;
