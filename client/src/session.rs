@@ -180,8 +180,10 @@ impl Session {
                 self.message_bytes_max = message_bytes_max;
                 self.on_hello_ack(peer, heartbeat_secs, now);
             }
-            ServerMessage::PeerJoined { role, missed } if role == self.identity.role.other() => {
-                self.on_joined(missed);
+            ServerMessage::PeerJoined { role, missed, message_bytes_max }
+                if role == self.identity.role.other() =>
+            {
+                self.on_joined(missed, message_bytes_max);
             }
             ServerMessage::PeerLeft { role } if role == self.identity.role.other() => self.on_left(),
             ServerMessage::Frame(Frame::Text(text)) => self.on_frame(Event::Text(text)),
@@ -207,15 +209,16 @@ impl Session {
         self.state = State::Waiting(live);
         self.actions.push_back(Action::Tell(Event::Connected));
         if peer {
-            self.on_joined(0);
+            self.on_joined(0, None);
         }
     }
 
     /// A second `peer-joined` for a link that stands says nothing new and is ignored.
-    fn on_joined(&mut self, missed: u64) {
+    fn on_joined(&mut self, missed: u64, message_bytes_max: Option<u64>) {
         let State::Waiting(live) = self.state else { return };
         self.state = State::Linked(live);
-        self.actions.push_back(Action::Link { missed, message_bytes_max: self.message_bytes_max });
+        let message_bytes_max = message_bytes_max.or(self.message_bytes_max);
+        self.actions.push_back(Action::Link { missed, message_bytes_max });
     }
 
     fn on_left(&mut self) {

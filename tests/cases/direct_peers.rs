@@ -116,9 +116,9 @@ fn registers_of_one_address_or_network_are_limited() {
 }
 
 #[test]
-fn failed_hellos_of_one_address_or_network_stop_further_ones() {
+fn failed_hellos_count_for_one_address_or_network() {
     let options = Options::new().arg("--failed-hellos-per-minute", "2");
-    play("direct_peers::failed_hellos_of_one_address_or_network_stop_further_ones", &options, |relay| {
+    play("direct_peers::failed_hellos_count_for_one_address_or_network", &options, |relay| {
         let open = |address| Upgrade::default().open_over(from(relay, address)).0;
         for (address, near, other) in [(ONE, ONE, OTHER), (ONE_V6, NEAR_V6, OTHER_V6)] {
             let session = Session::register(relay);
@@ -130,7 +130,8 @@ fn failed_hellos_of_one_address_or_network_stop_further_ones() {
             hello(&mut open(address), &wrong, 4401);
             hello(&mut open(near), &wrong, 4401);
             hello(&mut open(address), &wrong, 4429);
-            hello(&mut open(near), &session, 4429);
+            hello(&mut open(near), &wrong, 4429);
+            hello(&mut open(other), &wrong, 4401);
             let workstation = Peer::join_over(open(other), &session.hello(Role::Workstation));
             let phone = Peer::join_over(open(LOCAL), &session.hello(Role::Phone));
             Pair::linked(session, workstation, phone).expect_alive();

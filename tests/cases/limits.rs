@@ -1,17 +1,19 @@
 //! Limits on who may come in: whoever is over one is turned away with words, and nobody else notices.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relay_tests::harness::guard::{GUARD, read_until};
 use relay_tests::harness::http::{Http, Response, exchange, fetch, request};
-use relay_tests::harness::ws::{Upgrade, Ws};
+use relay_tests::harness::ws::{Message, Upgrade, Ws};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Relayd, Role, Session, SetUp};
 use relay_tests::on_one_node;
 
 on_one_node!(
     registers_over_the_limit_are_told_when_to_come_back,
-    failed_hellos_stop_further_ones_of_their_address,
+    past_the_limit_failed_hellos_are_told_so,
+    past_the_limit_right_hellos_pass,
+    a_full_line_of_wrong_hellos_lets_a_right_one_pass,
     failed_deletes_count_as_failed_hellos
 );
 
@@ -62,7 +64,7 @@ fn registers_over_the_limit_are_told_when_to_come_back(set_up: SetUp) {
     assert_eq!(relay.node().metric("relay_refused_total{why=\"registers_per_minute\"}"), 6);
 }
 
-fn failed_hellos_stop_further_ones_of_their_address(set_up: SetUp) {
+fn past_the_limit_failed_hellos_are_told_so(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "2");
     let addr = relay.addr();
     let session = Session::register(&relay);
@@ -75,22 +77,85 @@ fn failed_hellos_stop_further_ones_of_their_address(set_up: SetUp) {
         ws.text(&wrong.hello(Role::Phone).json());
         ws.expect_close(4401);
     }
-    // Right or wrong makes no difference any more.
-    for hello in [session.hello(Role::Phone), wrong.hello(Role::Phone)] {
+    // Past the limit a wrong one is told so, which is not counted again.
+    for _ in 0..5 {
         let mut ws = open_from(addr, "192.0.2.1");
-        ws.text(&hello.json());
+        ws.text(&wrong.hello(Role::Phone).json());
         ws.expect_close(4429);
     }
     let mut ws = open_from(addr, "192.0.2.1");
-    ws.text(&session.hello(Role::Phone).v2().json());
+    ws.text(&wrong.hello(Role::Phone).v2().json());
     let told = ws.message().expect("an error");
     assert!(format!("{told:?}").contains("too_many"), "{told:?}");
     ws.expect_close(4429);
     pair.expect_alive();
-    // From elsewhere the same hello is a takeover.
-    let mut phone = Peer::join_over(open_from(addr, "192.0.2.2"), &session.hello(Role::Phone));
-    phone.expect(&Event::Joined(0));
-    assert_eq!(relay.node().metric("relay_refused_total{why=\"failed_hellos_per_minute\"}"), 3);
+    // From elsewhere it is what it is.
+    let mut ws = open_from(addr, "192.0.2.2");
+    ws.text(&wrong.hello(Role::Phone).json());
+    ws.expect_close(4401);
+    assert_eq!(relay.node().metric("relay_refused_total{why=\"failed_hellos_per_minute\"}"), 6);
+}
+
+/// Behind one address there may be one that guesses and many that are right.
+fn past_the_limit_right_hellos_pass(set_up: SetUp) {
+    let relay = proxied(set_up, "--failed-hellos-per-minute", "2");
+    let addr = relay.addr();
+    let sessions: Vec<Session> = (0..20).map(|_| Session::register(&relay)).collect();
+    let wrong = Session { token: "0".repeat(32), ..sessions[0].clone() };
+    // They come all at once, and each of the right ones behind a wrong one.
+    let said: Vec<(Ws, Ws)> = sessions
+        .iter()
+        .map(|session| {
+            let (mut guesses, mut is_right) = (open_from(addr, "192.0.2.1"), open_from(addr, "192.0.2.1"));
+            guesses.text(&wrong.hello(Role::Phone).json());
+            is_right.text(&session.hello(Role::Phone).json());
+            (guesses, is_right)
+        })
+        .collect();
+    let mut phones = Vec::new();
+    let mut too_many = 0;
+    for ((mut guesses, is_right), session) in said.into_iter().zip(&sessions) {
+        let Ok(Message::Close(code, _)) = guesses.message() else { panic!("a wrong hello was not refused") };
+        // Those that were asked together with the first ones may be told the same as they.
+        assert!([4401, 4429].contains(&code), "{code}");
+        too_many += usize::from(code == 4429);
+        phones.push(Peer::joined(is_right, &session.hello(Role::Phone)));
+    }
+    assert!(too_many > 0);
+    // Their peers come from there as well.
+    for (session, mut phone) in sessions.iter().zip(phones) {
+        let hello = session.hello(Role::Workstation);
+        let mut workstation = Peer::join_over(open_from(addr, "192.0.2.1"), &hello);
+        workstation.expect(&Event::Joined(0));
+        phone.expect(&Event::Joined(0));
+    }
+}
+
+/// However many come again with the same wrong token, a right one passes before them. More than may wait are told to come
+/// again, and none is forgotten.
+fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
+    let relay = proxied(set_up, "--failed-hellos-per-minute", "1");
+    let addr = relay.addr();
+    let session = Session::register(&relay);
+    let wrong = Session { token: "0".repeat(32), ..session.clone() };
+    let fail = || {
+        let mut ws = open_from(addr, "192.0.2.1");
+        ws.text(&wrong.hello(Role::Phone).json());
+        ws
+    };
+    fail().expect_close(4401);
+    let started = Instant::now();
+    let mut all: Vec<Ws> = (0..800).map(|_| fail()).collect();
+    // The line is full when the last one is answered before the first ones.
+    all.pop().expect("many").expect_close(4429);
+    let begun = Instant::now();
+    Peer::join_over(open_from(addr, "192.0.2.1"), &session.hello(Role::Phone));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    for mut ws in all {
+        ws.expect_close(4429);
+    }
+    // 500 of them had to wait for their turn, fifty a second.
+    assert!(started.elapsed() >= Duration::from_secs(9), "{:?}", started.elapsed());
 }
 
 fn failed_deletes_count_as_failed_hellos(set_up: SetUp) {
@@ -102,16 +167,18 @@ fn failed_deletes_count_as_failed_hellos(set_up: SetUp) {
     for _ in 0..2 {
         delete(&unknown, "192.0.2.1").expect(404);
     }
-    // Right or wrong makes no difference any more, here and in a hello.
-    for session in [&unknown, &session] {
-        let refused = delete(session, "192.0.2.1").expect(429);
+    // Past the limit a wrong one is told so, here and in a hello.
+    for _ in 0..3 {
+        let refused = delete(&unknown, "192.0.2.1").expect(429);
         assert!(refused.header("retry-after").is_some(), "{refused:?}");
     }
     let mut ws = open_from(addr, "192.0.2.1");
-    ws.text(&session.hello(Role::Phone).json());
+    ws.text(&unknown.hello(Role::Phone).json());
     ws.expect_close(4429);
-    delete(&session, "192.0.2.2").expect(204);
-    assert_eq!(relay.node().metric("relay_refused_total{why=\"failed_hellos_per_minute\"}"), 3);
+    delete(&unknown, "192.0.2.2").expect(404);
+    // The right ones pass.
+    delete(&session, "192.0.2.1").expect(204);
+    assert_eq!(relay.node().metric("relay_refused_total{why=\"failed_hellos_per_minute\"}"), 4);
 }
 
 #[test]

@@ -51,6 +51,7 @@ mod nodes_log;
 mod nodes_metrics;
 mod nodes_redis_away;
 mod nodes_revived;
+mod nodes_sizes;
 mod nodes_slow_bus;
 mod nodes_stopped;
 mod nodes_takeover;

@@ -97,7 +97,7 @@ fn ack(peer: bool, heartbeat_secs: Option<u64>) -> Input {
 }
 
 fn joined(missed: u64) -> Input {
-    Input::Message(ServerMessage::PeerJoined { role: Role::Phone, missed })
+    Input::Message(ServerMessage::PeerJoined { role: Role::Phone, missed, message_bytes_max: None })
 }
 
 fn left() -> Input {
@@ -151,9 +151,18 @@ fn a_hello_ack_may_bring_the_link() {
 #[test]
 fn our_own_role_and_unknown_types_mean_nothing() {
     let mut bench = Bench::waiting();
-    let own = ServerMessage::PeerJoined { role: Role::Workstation, missed: 0 };
+    let own = ServerMessage::PeerJoined { role: Role::Workstation, missed: 0, message_bytes_max: None };
     assert_eq!(bench.on(Input::Message(own)), []);
     assert_eq!(bench.on(Input::Message(ServerMessage::Unknown("later".into()))), []);
+}
+
+#[test]
+fn a_peer_that_takes_less_is_sent_less() {
+    let mut bench = Bench::waiting();
+    let less = ServerMessage::PeerJoined { role: Role::Phone, missed: 0, message_bytes_max: Some(4) };
+    assert_eq!(bench.on(Input::Message(less)), [Action::Link { missed: 0, message_bytes_max: Some(4) }]);
+    bench.on(left());
+    assert_eq!(bench.on(joined(0)), [link(0)], "the next one takes what hello-ack said");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::io::{self, Write};
 use thiserror::Error;
 
 use crate::close::CloseCode;
@@ -56,6 +57,8 @@ pub enum Notice {
         role: Role,
         /// Frames of this client dropped since its last `peer-left`.
         missed: u64,
+        /// The largest message to this peer in bytes, where that is less than `hello-ack` said.
+        message_bytes_max: Option<u64>,
     },
     /// The link to the other role ended.
     PeerLeft {
@@ -89,7 +92,6 @@ pub const NOTICE_BYTES_MAX: usize = 256;
 impl Notice {
     /// Appends the JSON.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        use std::io::Write;
         // Writing into memory can't fail.
         let written = match *self {
             Notice::HelloAck {
@@ -108,11 +110,8 @@ impl Notice {
                 None => out.write_all(b"}"),
             }),
             Notice::HbAck => out.write_all(br#"{"type":"hb-ack"}"#),
-            Notice::PeerJoined { role, missed: 0 } => {
-                write!(out, r#"{{"type":"peer-joined","role":"{role}"}}"#)
-            }
-            Notice::PeerJoined { role, missed } => {
-                write!(out, r#"{{"type":"peer-joined","role":"{role}","missed":{missed}}}"#)
+            Notice::PeerJoined { role, missed, message_bytes_max } => {
+                write_peer_joined(out, role, missed, message_bytes_max)
             }
             Notice::PeerLeft { role } => write!(out, r#"{{"type":"peer-left","role":"{role}"}}"#),
             Notice::SessionKilled { reason } => {
@@ -136,6 +135,17 @@ impl Notice {
             Notice::Error { .. } | Notice::PeerAbsent | Notice::Replaced { .. } | Notice::GoingAway
         )
     }
+}
+
+fn write_peer_joined(out: &mut Vec<u8>, role: Role, missed: u64, max: Option<u64>) -> io::Result<()> {
+    write!(out, r#"{{"type":"peer-joined","role":"{role}""#)?;
+    if missed > 0 {
+        write!(out, r#","missed":{missed}"#)?;
+    }
+    if let Some(max) = max {
+        write!(out, r#","maxMessage":{max}"#)?;
+    }
+    out.write_all(b"}")
 }
 
 /// A text message from the server as a client reads it. Unknown types are kept apart, not refused.
@@ -162,6 +172,8 @@ pub enum ServerMessage {
         role: Role,
         /// How many frames of ours were dropped in the absence.
         missed: u64,
+        /// The largest message to this peer in bytes, where that is less than `hello-ack` said.
+        message_bytes_max: Option<u64>,
     },
     /// `peer-left`.
     PeerLeft {
@@ -259,7 +271,11 @@ impl ServerMessage {
                 paused_ping_secs: raw.paused_ping,
             },
             "hb-ack" => ServerMessage::HbAck,
-            "peer-joined" => ServerMessage::PeerJoined { role: role()?, missed: raw.missed.unwrap_or(0) },
+            "peer-joined" => ServerMessage::PeerJoined {
+                role: role()?,
+                missed: raw.missed.unwrap_or(0),
+                message_bytes_max: raw.max_message,
+            },
             "peer-left" => ServerMessage::PeerLeft { role: role()? },
             "session-killed" => ServerMessage::SessionKilled {
                 reason: match raw.reason.as_deref() {
@@ -323,14 +339,11 @@ mod tests {
         );
         assert_eq!(written(Notice::HbAck), r#"{"type":"hb-ack"}"#);
         let role = Role::Phone;
-        assert_eq!(
-            written(Notice::PeerJoined { role, missed: 0 }),
-            r#"{"type":"peer-joined","role":"phone"}"#
-        );
-        assert_eq!(
-            written(Notice::PeerJoined { role, missed: 3 }),
-            r#"{"type":"peer-joined","role":"phone","missed":3}"#
-        );
+        let joined =
+            |missed, message_bytes_max| written(Notice::PeerJoined { role, missed, message_bytes_max });
+        assert_eq!(joined(0, None), r#"{"type":"peer-joined","role":"phone"}"#);
+        assert_eq!(joined(3, None), r#"{"type":"peer-joined","role":"phone","missed":3}"#);
+        assert_eq!(joined(0, Some(9)), r#"{"type":"peer-joined","role":"phone","maxMessage":9}"#);
         assert_eq!(written(Notice::PeerLeft { role }), r#"{"type":"peer-left","role":"phone"}"#);
         let reason = KillReason::Expired;
         assert_eq!(
@@ -348,8 +361,8 @@ mod tests {
         assert_eq!(parse(Notice::Replaced { same: true }), ServerMessage::Replaced { same: true });
         let role = Role::Workstation;
         assert_eq!(
-            parse(Notice::PeerJoined { role, missed: 2 }),
-            ServerMessage::PeerJoined { role, missed: 2 }
+            parse(Notice::PeerJoined { role, missed: 2, message_bytes_max: Some(7) }),
+            ServerMessage::PeerJoined { role, missed: 2, message_bytes_max: Some(7) }
         );
         for code in CloseCode::ALL {
             let ServerMessage::Error { code: word, .. } = parse(Notice::Error { code }) else {

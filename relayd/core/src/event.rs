@@ -30,8 +30,8 @@ pub enum Input<'a> {
         payload: &'a [u8],
         /// It was a text message.
         is_text: bool,
-        /// Too many hellos of this client's address have failed: a well-formed one is refused as well, unasked.
-        is_refused: bool,
+        /// Too many hellos of this client's address have failed: if this one does, it gets 4429 instead of 4401.
+        is_doubted: bool,
     },
     /// The client sent a Close frame, or ended its stream (`None`).
     Left {

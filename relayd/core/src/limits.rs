@@ -36,7 +36,8 @@ pub const WINDOWS_MAX: usize = 4 * 1024 * 1024;
 /// The least that one window may hold, in bytes.
 pub const WINDOW_MIN: usize = 64 * 1024;
 
-/// What streams to other nodes hold at most, in bytes: the windows, and the piece that filled each.
+/// What streams to other nodes hold at most, in bytes: the windows, and the piece that filled each, or half as much again of
+/// wishes for links.
 pub const UNACKNOWLEDGED_MAX: usize = 2 * WINDOWS_MAX;
 
 /// The most that is ever queued for one socket, in bytes, a large message being written piece by piece apart.

@@ -77,6 +77,14 @@ pub struct NodeLink {
     counts: BatchCounts,
 }
 
+/// Where in a stream something was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The incarnation of the end that said it.
+    own: u64,
+    batch: u64,
+}
+
 /// What became of the batches of a stream, or of several. Every count only rises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchCounts {
@@ -183,6 +191,16 @@ impl NodeLink {
             self.seal();
         }
         &mut self.filling
+    }
+
+    /// Where the item that was appended last is.
+    pub fn position(&self) -> Position {
+        Position { own: self.own, batch: self.acked + self.window.len() as u64 + 1 }
+    }
+
+    /// True if what was said there may still arrive: it is neither acknowledged nor given up.
+    pub fn is_under_way(&self, position: Position) -> bool {
+        position.own == self.own && position.batch > self.acked
     }
 
     /// Appends the next packet that is to be put on the bus, header included. False if there is none. Call until then

@@ -9,6 +9,7 @@ use protocol::ids::{Role, SessionId, TokenDigest};
 use protocol::message::InstanceClaim;
 use slab::Slab;
 
+use crate::node_link::Position;
 use crate::peer::PendingClaim;
 use crate::store::{Conn, Hold, Holder};
 use crate::time::Time;
@@ -25,8 +26,8 @@ pub(crate) struct End {
 pub(crate) struct Wish {
     /// Who holds the other role, as far as is known.
     pub holder: Holder,
-    /// When it was last said.
-    pub said_at: Time,
+    /// When and where it was last said to that node; `None` if it was not.
+    pub said: Option<(Time, Position)>,
 }
 
 /// One session.
@@ -131,13 +132,6 @@ impl Pairs {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         let places = self.places.range((from, Bound::Unbounded));
         places.map(|(&session, &place)| (session, &self.pairs[place as usize]))
-    }
-
-    /// Drops the wishes that `keep` does not want.
-    pub fn retain_wishes(&mut self, keep: impl Fn(&Wish) -> bool) {
-        for (_, pair) in &mut self.pairs {
-            pair.wish.take_if(|wish| !keep(wish));
-        }
     }
 
     /// Puts a connection into the role that it claimed. True if the session is new here: its timers want arming.

@@ -69,6 +69,8 @@ pub(crate) struct PendingClaim {
     pub token: TokenDigest,
     pub role: Role,
     pub instance: Option<InstanceClaim>,
+    /// Too many hellos of its address have failed.
+    pub is_doubted: bool,
     /// Another node said meanwhile that a claim of this generation took the role.
     pub outdated_by: Option<u64>,
     /// Another node said meanwhile that the session ended, and under which generation the role was held then.

@@ -15,12 +15,14 @@ mod report;
 mod revival;
 mod sessions;
 mod settling;
+mod wishes;
 
 use self::nodes::Nodes;
 use self::remote::Remote;
 pub use self::report::NodeCounts;
 use self::revival::Revival;
 pub use self::revival::STOPPED_AFTER;
+use self::wishes::Wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -56,8 +58,11 @@ pub struct Relay {
     /// The embedded store is used: there are no other nodes.
     is_alone: bool,
     nodes: Nodes,
+    wishes: Wishes,
     /// Ends of links to other nodes, by this node's handle, which is never reused.
     remotes: BTreeMap<u32, Remote>,
+    /// `handles` = { (remotes[handle].node, handle) }
+    handles: BTreeSet<(NodeId, u32)>,
     next_handle: u32,
     /// Set while no client is read because the node was stopped for long.
     revival: Option<Revival>,
@@ -88,6 +93,8 @@ enum Timer {
     Check,
     /// The probe, the keepalives, and who is silent.
     Bus,
+    /// Some of the wishes that have not come true are said again.
+    Wishes,
 }
 
 impl Relay {
@@ -108,7 +115,9 @@ impl Relay {
             links: 0,
             is_alone,
             nodes: Nodes::new(now),
+            wishes: Wishes::default(),
             remotes: BTreeMap::new(),
+            handles: BTreeSet::new(),
             next_handle: 0,
             revival: None,
             had_store: false,
@@ -125,9 +134,8 @@ impl Relay {
     pub fn handle(&mut self, input: Input<'_>, now: Time) {
         match input {
             Input::Opened { conn } => self.on_opened(conn, now),
-            Input::First { conn, payload, is_text, is_refused } => {
-                let refused = is_refused.then_some(CloseCode::TooMany);
-                self.on_first(conn, payload, is_text, refused, now);
+            Input::First { conn, payload, is_text, is_doubted } => {
+                self.on_first(conn, payload, is_text, is_doubted, now);
             }
             Input::Left { conn, said } => self.on_left(conn, said, now),
             Input::Fault { conn, code } => self.refuse(conn, code, now),
@@ -268,6 +276,7 @@ impl Relay {
             match timer {
                 Timer::Session(session) => self.on_session_due(session, now),
                 Timer::Bus => self.on_bus_tick(now),
+                Timer::Wishes => self.repeat_some_wishes(now),
                 Timer::Check => {
                     self.deadlines.arm(Timer::Check, now + CHECK_EVERY / CHECK_PARTS);
                     self.check_some(now);
@@ -365,6 +374,7 @@ impl Relay {
     fn set_state(&mut self, conn: Conn, state: State) {
         let Some(peer) = self.peer_mut(conn) else { return };
         let claimed = peer.claims();
+        let waits = if let State::Waiting { session, .. } = state { Some(session) } else { None };
         peer.state = state;
         let claims = peer.claims();
         if let Some(session) = claimed {
@@ -372,6 +382,9 @@ impl Relay {
         }
         if let Some(session) = claims {
             self.claiming.insert((session, conn.slot));
+        }
+        if let Some(session) = waits {
+            self.note_lonely(session);
         }
         self.rearm(conn);
     }

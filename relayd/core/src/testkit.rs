@@ -55,6 +55,7 @@ pub(crate) struct Counts {
     pub stops: u64,
     pub paused_pings: u64,
     pub timed_out: u64,
+    pub too_large: u64,
     pub longest_doubled: Duration,
 }
 
@@ -73,6 +74,7 @@ impl Counts {
         self.stops += other.stops;
         self.paused_pings += other.paused_pings;
         self.timed_out += other.timed_out;
+        self.too_large += other.too_large;
         self.longest_doubled = self.longest_doubled.max(other.longest_doubled);
     }
 }
@@ -129,6 +131,7 @@ fn the_promises_hold_under_every_seed() {
         total.stops,
         total.paused_pings,
         total.timed_out,
+        total.too_large,
     ];
     assert!(rare.iter().all(|&count| count > 0), "too little happened: {total:?}");
 }

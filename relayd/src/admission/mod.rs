@@ -5,6 +5,7 @@
 
 mod address;
 mod buckets;
+mod lookups;
 pub mod proxy_header;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use relayd_core::time::Time;
 
 pub use address::{Address, ForwardedFor, InvalidTrustedProxies, TrustedProxies};
 pub use buckets::Buckets;
+pub use lookups::{Key, Lookups};
 
 /// What an operator may set. 0 anywhere: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,23 +142,25 @@ impl Admission {
         }
     }
 
+    /// Whom this connection is counted for; `None` for who is not limited.
+    pub fn address_of(&self, slot: u32) -> Option<Address> {
+        self.of_slot.get(&slot).copied()
+    }
+
     /// True if the address of this connection had too many hellos fail.
-    pub fn is_hello_refused(&self, slot: u32, now: Time) -> bool {
-        self.may_name_session(self.of_slot.get(&slot).copied(), now).is_err()
+    pub fn is_hello_doubted(&self, slot: u32, now: Time) -> bool {
+        self.wait_for_trust(self.address_of(slot), now).is_some()
     }
 
     /// The hello of this connection named no live session, or not its token.
     pub fn note_failed_hello(&mut self, slot: u32, now: Time) {
-        self.note_failed(self.of_slot.get(&slot).copied(), now);
+        self.note_failed(self.address_of(slot), now);
     }
 
-    /// Whether an address may name a session: it may be guessing. `address` is `None` for who is not limited.
-    ///
-    /// # Errors
-    /// It was wrong too often: after how many seconds to try again, at least 1.
-    pub fn may_name_session(&self, address: Option<Address>, now: Time) -> Result<(), u64> {
-        let (Some(failed), Some(address)) = (&self.failed_hellos, address) else { return Ok(()) };
-        failed.wait(address, now).map_or(Ok(()), |wait| Err(whole_secs(wait)))
+    /// For how many seconds an address is past the limit of wrong hellos and deletes, at least 1; `None` if it is not.
+    /// Somebody there may be guessing, so what it names is looked up in its turn. `address` is `None` for who is not limited.
+    pub fn wait_for_trust(&self, address: Option<Address>, now: Time) -> Option<u64> {
+        self.failed_hellos.as_ref()?.wait(address?, now).map(whole_secs)
     }
 
     /// What this address named is no live session, or not with its token.
@@ -216,7 +220,7 @@ mod tests {
         for slot in 0..10_000 {
             assert!(admission.try_enter(slot, one) && admission.try_register(Some(one), NOW).is_ok());
             admission.note_failed_hello(slot, NOW);
-            assert!(!admission.is_hello_refused(slot, NOW));
+            assert!(!admission.is_hello_doubted(slot, NOW));
         }
     }
 
@@ -244,14 +248,14 @@ mod tests {
             admission.note_failed_hello(0, NOW);
             admission.note_failed_hello(9, NOW);
         }
-        assert!(admission.is_hello_refused(0, NOW) && admission.is_hello_refused(1, NOW));
-        assert!(!admission.is_hello_refused(2, NOW) && !admission.is_hello_refused(9, NOW));
-        assert!(!admission.is_hello_refused(0, after(30)), "one comes back each half minute");
+        assert!(admission.is_hello_doubted(0, NOW) && admission.is_hello_doubted(1, NOW));
+        assert!(!admission.is_hello_doubted(2, NOW) && !admission.is_hello_doubted(9, NOW));
+        assert!(!admission.is_hello_doubted(0, after(30)), "one comes back each half minute");
         for _ in 0..100 {
             admission.note_failed_hello(0, NOW);
         }
-        assert!(admission.is_hello_refused(0, after(89)), "what was asked together is owed");
-        assert!(!admission.is_hello_refused(0, after(90)), "a minute's worth at most");
+        assert!(admission.is_hello_doubted(0, after(89)), "what was asked together is owed");
+        assert!(!admission.is_hello_doubted(0, after(90)), "a minute's worth at most");
     }
 
     #[test]

@@ -100,7 +100,8 @@ pub(super) struct Flags {
     #[arg(long, value_name = "COUNT")]
     pub(super) registers_per_minute: Option<OsString>,
 
-    /// Hellos and deletes of one address with an unknown session or a wrong token in a minute; 0 is no limit [default: 600]
+    /// Hellos and deletes of one address with an unknown session or a wrong token in a minute; over it they are looked up in
+    /// turn, 50 a second; 0 is no limit [default: 600]
     #[arg(long, value_name = "COUNT")]
     pub(super) failed_hellos_per_minute: Option<OsString>,
 

@@ -1,4 +1,5 @@
-//! Where admission is asked: at a PROXY header, an upgrade, a register and a hello. Never on the way of a frame.
+//! Where admission is asked: at a PROXY header, an upgrade and a register; see [`super::look_up`] for hellos and deletes. Never
+//! on the way of a frame.
 
 use std::net::IpAddr;
 
@@ -88,36 +89,22 @@ impl Reactor {
     pub(super) fn may_register(&mut self, conn: Conn, caller: &Caller, reply: Reply) -> bool {
         self.warn_of_proxy(caller);
         let asked = self.admission.try_register(caller.limited(), self.clock.now());
-        self.is_let_in(conn, asked, Refused::Register, reply)
-    }
-
-    /// False: this address named too many sessions that are none, and was told.
-    pub(super) fn may_delete(&mut self, conn: Conn, caller: &Caller, reply: Reply) -> bool {
-        self.warn_of_proxy(caller);
-        let asked = self.admission.may_name_session(caller.limited(), self.clock.now());
-        self.is_let_in(conn, asked, Refused::Hello, reply)
-    }
-
-    fn is_let_in(&mut self, conn: Conn, asked: Result<(), u64>, limit: Refused, reply: Reply) -> bool {
         let Err(retry_after_secs) = asked else { return true };
-        self.metrics.count_refused(limit);
-        let context = context_of(&self.settings, &self.clock);
-        let answered = reply.too_many(&context, retry_after_secs, &mut self.answer);
-        self.queue_answer(conn, answered);
+        self.refuse_for_a_while(conn, retry_after_secs, Refused::Register, reply);
         false
     }
 
-    /// True if too many hellos of this connection's address have failed.
-    pub(super) fn is_hello_refused(&mut self, conn: Conn) -> bool {
-        let is_refused = self.admission.is_hello_refused(conn.slot, self.clock.now());
-        if is_refused {
-            self.metrics.count_refused(Refused::Hello);
-        }
-        is_refused
+    /// Answers 429.
+    pub(super) fn refuse_for_a_while(&mut self, conn: Conn, secs: u64, limit: Refused, reply: Reply) {
+        self.metrics.count_refused(limit);
+        self.answer.clear();
+        let context = context_of(&self.settings, &self.clock);
+        let answered = reply.too_many(&context, secs, &mut self.answer);
+        self.queue_answer(conn, answered);
     }
 
     /// Behind a proxy on this machine that is not trusted all clients share one limit. Said once.
-    fn warn_of_proxy(&mut self, caller: &Caller) {
+    pub(super) fn warn_of_proxy(&mut self, caller: &Caller) {
         let is_untrusted = caller.is_forwarded
             && caller.address.to_canonical().is_loopback()
             && !self.settings.policy.trusted_proxies.contains(caller.address);

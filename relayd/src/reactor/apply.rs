@@ -6,8 +6,9 @@ use relayd_core::event::{Action, Goodbye, Input};
 use relayd_core::store::Conn;
 use relayd_core::wire::outbound::close_words;
 
-use super::connection::{Joined, Stage};
+use super::connection::{Joined, Open, Stage};
 use super::{Reactor, notes};
+use crate::metrics::Refused;
 
 impl Reactor {
     /// Tells the core, and does what it says.
@@ -16,17 +17,22 @@ impl Reactor {
         self.carry_out();
     }
 
-    /// Carries out whatever the core has decided. A notice without room is a fault of its reader, told to the core
-    /// once its earlier decisions are carried out.
+    /// Carries out whatever the core has decided. A notice without room is a fault of its reader, and what finds no room
+    /// among the look-ups is refused: both once the core's earlier decisions are carried out.
     pub(super) fn carry_out(&mut self) {
         loop {
             while let Some(action) = self.relay.poll_action() {
                 let overflowed = self.apply(action).err();
                 self.overflowed.extend(overflowed);
             }
-            let Some(conn) = self.overflowed.pop() else { return };
-            let fault = Input::Fault { conn, code: CloseCode::TimedOut };
-            self.relay.handle(fault, self.clock.now());
+            if let Some(conn) = self.overflowed.pop() {
+                let fault = Input::Fault { conn, code: CloseCode::TimedOut };
+                self.relay.handle(fault, self.clock.now());
+            } else if let Some(request) = self.crowded_out.pop() {
+                self.refuse_crowded_out(&request);
+            } else {
+                return;
+            }
         }
     }
 
@@ -72,8 +78,11 @@ impl Reactor {
                 self.let_go(conn);
             }
             Action::Resume { conn } => self.conns.schedule(conn),
-            Action::Submit(request) => self.backend.submit(request, self.clock.now()),
-            Action::CancelClaim { conn } => self.backend.cancel(conn),
+            Action::Submit(request) => self.submit(request),
+            Action::CancelClaim { conn } => {
+                self.forget_lookup(conn);
+                self.backend.cancel(conn);
+            }
             Action::Registered { ticket, outcome } => self.on_registered(ticket, outcome),
             Action::Deleted { ticket, outcome } => self.on_deleted(ticket, &outcome),
             Action::Note(note) => notes::log(note),
@@ -91,7 +100,9 @@ impl Reactor {
         };
         buffers.outbound.close(code, reason, at_once, pool);
         buffers.release_incoming(pool);
+        let mut is_doubted = false;
         if let Some(connection) = self.conns.of_mut(conn) {
+            is_doubted = matches!(connection.stage, Stage::Open(Open { joined: None, is_doubted: true, .. }));
             connection.stage = Stage::Closing;
         }
         tracing::debug!(name = conn.name, code, "closing");
@@ -99,6 +110,9 @@ impl Reactor {
             self.metrics.count_close(known);
             if known == CloseCode::Unauthorized && is_our_word {
                 self.admission.note_failed_hello(conn.slot, self.clock.now());
+            }
+            if known == CloseCode::TooMany && is_our_word && is_doubted {
+                self.metrics.count_refused(Refused::Hello);
             }
         }
         self.conns.mark_dirty(conn);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use protocol::close::CloseCode;
 use protocol::envelope::Head;
-use relayd_core::event::{Delivery, Input};
+use relayd_core::event::Delivery;
 use relayd_core::node_link::item::{Item, PIECE_BYTES_MAX};
 use relayd_core::store::Conn;
 use relayd_core::wire::inbound::Kind;
@@ -94,6 +94,11 @@ impl Reactor {
         handle: u32,
         message: Message<'_>,
     ) -> Option<Stop> {
+        if message.bytes().len() > self.relay.message_bytes_max(conn) {
+            // It was begun before the link stood, so its header could not be judged by it.
+            message.give_back(self);
+            return Some(Stop::Fault(CloseCode::TooBig));
+        }
         if message.bytes().len() <= PIECE_BYTES_MAX {
             let (now, kind) = (self.clock.now(), message.kind());
             self.relay.put_frame(handle, kind, true, message.bytes().len(), message.bytes(), now);
@@ -143,7 +148,7 @@ impl Reactor {
         let &Delivery { conn, from, is_last, bytes, .. } = delivery;
         let (message_bytes_max, at) = (self.settings.limits.message_bytes_max, self.clock.unix());
         let stage = self.conns.of(conn).map(|connection| &connection.stage);
-        let Some(&Stage::Open(Open { raw, joined: Some(joined) })) = stage else { return };
+        let Some(&Stage::Open(Open { raw, joined: Some(joined), .. })) = stage else { return };
         let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return };
         let head = Head::new(&joined.session.hex(), from, at.as_bytes());
         let queued = match gather(&mut buffers.arriving, delivery, message_bytes_max, pool) {
@@ -163,9 +168,12 @@ impl Reactor {
         }
         if queued.is_err() {
             tracing::error!(
-                "a frame of another node is not what that node must have checked; are all of one version?"
+                message_bytes_max,
+                "a frame of another node is over MAX_MESSAGE_BYTES here, or no UTF-8, so its link ends and is opened again; \
+                 run one version and one MAX_MESSAGE_BYTES on all nodes"
             );
-            self.handle(Input::Fault { conn, code: CloseCode::Internal });
+            self.relay.give_up_link(conn, self.clock.now());
+            self.carry_out();
         }
     }
 }

@@ -88,6 +88,8 @@ pub(super) struct Pending {
     pub pairing: Option<Pairing>,
     /// For a delete: whom to count it for if it names no session.
     pub limited: Option<Address>,
+    /// For a delete: too many of that address have named none already.
+    pub is_doubted: bool,
 }
 
 /// An open WebSocket.
@@ -97,6 +99,8 @@ pub(super) struct Open {
     pub raw: bool,
     /// What its frames are stamped with, once it holds a role.
     pub joined: Option<Joined>,
+    /// Too many hellos of its address had failed when its own came.
+    pub is_doubted: bool,
 }
 
 /// What is only needed while bytes wait or a message is under way.

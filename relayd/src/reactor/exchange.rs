@@ -79,8 +79,12 @@ impl Reactor {
 
     /// The store answered a delete.
     pub(super) fn on_deleted(&mut self, conn: Conn, outcome: &Deleted) {
-        let Some(Pending { reply, limited, .. }) = self.take_pending(conn) else { return };
-        if matches!(outcome, Deleted::Missing | Deleted::Before { .. }) {
+        let Some(Pending { reply, limited, is_doubted, .. }) = self.take_pending(conn) else { return };
+        let is_wrong = matches!(outcome, Deleted::Missing | Deleted::Before { .. });
+        if is_wrong && is_doubted {
+            return self.refuse_delete(conn, limited, reply);
+        }
+        if is_wrong {
             self.admission.note_failed(limited, self.clock.now());
         }
         self.answer.clear();
@@ -216,11 +220,11 @@ impl Reactor {
                 }
             }
             Call::Delete { session, token } => {
-                if self.may_delete(conn, caller, reply) {
-                    self.set_pending(conn, Pending { reply, pairing: None, limited: caller.limited() });
-                    let token = token.map(|token| token.digest());
-                    self.handle(Input::Delete { ticket: conn, session, token });
-                }
+                let (limited, token) = (caller.limited(), token.map(|token| token.digest()));
+                self.warn_of_proxy(caller);
+                let is_doubted = self.is_delete_doubted(limited);
+                self.set_pending(conn, Pending { reply, pairing: None, limited, is_doubted });
+                self.handle(Input::Delete { ticket: conn, session, token });
             }
         }
     }
@@ -237,7 +241,7 @@ impl Reactor {
             }
         };
         let pairing = Pairing { ws: self.settings.ws_url.clone(), session, token };
-        self.set_pending(conn, Pending { reply, pairing: Some(pairing), limited: None });
+        self.set_pending(conn, Pending { reply, pairing: Some(pairing), limited: None, is_doubted: false });
         let (token, again) = (token.digest(), again.is_some());
         self.handle(Input::Register { ticket: conn, session, token, again });
     }
@@ -248,7 +252,7 @@ impl Reactor {
         self.queue_bytes(conn);
         self.conns.set_due(conn, None);
         if let Some(connection) = self.conns.of_mut(conn) {
-            connection.stage = Stage::Open(Open { raw, joined: None });
+            connection.stage = Stage::Open(Open { raw, joined: None, is_doubted: false });
             connection.flags.in_core = true;
         }
         self.handle(Input::Opened { conn });
@@ -296,7 +300,7 @@ impl Reactor {
         }
     }
 
-    fn take_pending(&mut self, conn: Conn) -> Option<Pending> {
+    pub(super) fn take_pending(&mut self, conn: Conn) -> Option<Pending> {
         exchange_of(&mut self.conns, conn)?.pending.take()
     }
 

@@ -52,8 +52,12 @@ impl Reactor {
     /// Takes `bytes` apart and passes on what is whole. Gives how many were taken.
     pub(super) fn forward(&mut self, conn: Conn, turn: &mut Turn, bytes: &mut [u8]) -> (usize, Option<Stop>) {
         let (mut cursor, mut run) = (Cursor::new(bytes), None);
+        // No link changes while messages of one read are passed on.
+        let message_bytes_max =
+            if turn.joined.is_some() { self.relay.message_bytes_max(conn) } else { HELLO_BYTES_MAX };
         let stop = loop {
-            let allowed = self.allowance(conn, turn);
+            let large = !self.is_memory_short() || self.gate.lets_through(conn);
+            let allowed = Allowance { message_bytes_max, large };
             let flow = match turn.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
                 Step::Text(text) => self.on_message(conn, turn, &mut run, Message::Text(text)),
                 Step::Binary(bytes) => self.on_message(conn, turn, &mut run, Message::Binary(bytes)),
@@ -75,12 +79,6 @@ impl Reactor {
             }
         };
         (cursor.taken(), stop)
-    }
-
-    fn allowance(&self, conn: Conn, turn: &Turn) -> Allowance {
-        let message_bytes_max =
-            if turn.joined.is_some() { self.settings.limits.message_bytes_max } else { HELLO_BYTES_MAX };
-        Allowance { message_bytes_max, large: !self.is_memory_short() || self.gate.lets_through(conn) }
     }
 
     fn on_message(

@@ -13,6 +13,7 @@ mod connection;
 mod conns;
 mod exchange;
 mod forward;
+mod look_up;
 mod memory;
 mod notes;
 mod read;
@@ -28,7 +29,7 @@ use mio::{Events, Poll, Token, Waker};
 use relayd_core::event::Input;
 use relayd_core::limits::Limits;
 use relayd_core::relay::{Relay, STOPPED_AFTER};
-use relayd_core::store::Conn;
+use relayd_core::store::{Conn, Request};
 use relayd_core::time::Time;
 
 use self::accept::Acceptor;
@@ -36,7 +37,7 @@ use self::clock::Clock;
 use self::conns::Conns;
 use self::memory::LargeGate;
 use self::signals::StopSignals;
-use crate::admission::{Admission, AdmissionLimits};
+use crate::admission::{Admission, AdmissionLimits, Lookups};
 use crate::backend::{Backend, Status};
 use crate::http::Policy;
 use crate::metrics::Metrics;
@@ -74,6 +75,10 @@ pub struct Reactor {
     conns: Conns,
     gate: LargeGate,
     admission: Admission,
+    /// What waits to be looked up for addresses that have named too many sessions that are none.
+    lookups: Lookups<Request>,
+    /// Those that found no room there, and are about to be refused.
+    crowded_out: Vec<Request>,
     /// It was said that a proxy on this machine is not trusted.
     has_warned_of_proxy: bool,
     relay: Relay,
@@ -186,6 +191,8 @@ impl Reactor {
             conns: Conns::default(),
             gate: LargeGate::default(),
             admission: Admission::new(&settings.admission),
+            lookups: Lookups::default(),
+            crowded_out: Vec::new(),
             has_warned_of_proxy: false,
             settings,
             restored: backend.restored(),
@@ -249,6 +256,7 @@ impl Reactor {
         self.conns.take_up_unfinished();
         self.serve_ready();
         self.drain_bus();
+        self.look_up();
         self.drain_backend();
         self.on_due(has_heard_all);
         self.flush_dirty();
@@ -361,6 +369,7 @@ impl Reactor {
             self.relay.poll_timeout(),
             self.conns.deadlines.next(),
             self.backend.next_deadline(),
+            self.lookups.next_due(),
             self.drain_until,
             self.gate.turn_over_at(),
             accept_again,
@@ -377,6 +386,7 @@ impl Reactor {
         self.drain_until = Some(now + self.settings.drain);
         self.acceptor = None;
         self.handle(Input::Drain { until: now + self.settings.drain });
+        self.look_up_all();
         self.drain_exchanges();
     }
 

@@ -98,8 +98,8 @@ impl Reactor {
             },
             Some(Stop::Wait) => {}
             Some(Stop::First { payload, is_text }) => {
-                let is_refused = self.is_hello_refused(conn);
-                self.handle(Input::First { conn, payload: &payload, is_text, is_refused });
+                let is_doubted = self.doubt_hello(conn);
+                self.handle(Input::First { conn, payload: &payload, is_text, is_doubted });
             }
             Some(Stop::Left(said)) => self.handle(Input::Left { conn, said: Some(said) }),
             Some(Stop::Fault(code)) => self.handle(Input::Fault { conn, code }),

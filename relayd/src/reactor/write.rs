@@ -84,6 +84,7 @@ impl Reactor {
 
     /// The same, for who carries out actions already: what the core makes of it comes behind them.
     pub(super) fn let_go(&mut self, conn: Conn) {
+        self.forget_lookup(conn);
         let Some(connection) = self.conns.remove(conn) else { return };
         let in_core = connection.flags.in_core;
         drop(connection);

@@ -97,7 +97,7 @@ impl World {
         self.handle(Event::Opened { conn });
         let (session, token) = place(at);
         let payload = Hello::to_json(session, &token, Role::ALL[at], None);
-        self.handle(Event::First { conn, payload: payload.as_bytes(), is_text: true, is_refused: false });
+        self.handle(Event::First { conn, payload: payload.as_bytes(), is_text: true, is_doubted: false });
     }
 
     /// The neighbour holds a role of one of the sessions, so that a link to it is wanted.

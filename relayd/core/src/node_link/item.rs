@@ -86,6 +86,12 @@ pub enum Item<'a> {
         /// How much, as it was charged.
         bytes: u32,
     },
+    /// The longest message that the sender's node passes on, in bytes. The first item of each stream, so it is known before
+    /// any link over it. A node that never says it is of an earlier version.
+    Limit {
+        /// At most what fits; more is said as `u32::MAX`.
+        message_bytes_max: u32,
+    },
     /// A later claim took this role; whoever holds it under a lower generation goes.
     Evict {
         /// The session.
@@ -145,6 +151,10 @@ impl<'a> Item<'a> {
                 out.push(CREDIT);
                 put32(out, [handle, bytes]);
             }
+            Item::Limit { message_bytes_max } => {
+                out.push(CREDIT);
+                put32(out, [NO_LINK, message_bytes_max]);
+            }
             Item::Evict { session, role, generation, same } => {
                 begin(out, EVICT, session);
                 out.push(role.index() as u8 | u8::from(same) << 1);
@@ -180,7 +190,10 @@ impl<'a> Item<'a> {
                 let bytes = rest.bytes(len).filter(|bytes| bytes.len() <= PIECE_BYTES_MAX)?;
                 Item::Frame { handle, kind, is_last: flags & 2 != 0, bytes }
             }
-            CREDIT => Item::Credit { handle: rest.u32()?, bytes: rest.u32()? },
+            CREDIT => match (rest.u32()?, rest.u32()?) {
+                (NO_LINK, message_bytes_max) => Item::Limit { message_bytes_max },
+                (handle, bytes) => Item::Credit { handle, bytes },
+            },
             EVICT => {
                 let (session, flags) = (rest.session()?, rest.byte()?);
                 let role = Role::ALL[usize::from(flags & 1)];
@@ -207,6 +220,10 @@ const FRAME: u8 = 6;
 const CREDIT: u8 = 7;
 const EVICT: u8 = 8;
 const KILL: u8 = 9;
+
+/// Handles begin at 1. What is said of this one is dropped by a node that does not know its meaning, where an unknown tag
+/// would make it drop the rest of the batch: so nodes of two versions serve together.
+const NO_LINK: u32 = 0;
 
 fn begin(out: &mut Vec<u8>, tag: u8, session: SessionId) {
     out.push(tag);
@@ -266,6 +283,7 @@ mod tests {
             Item::Frame { handle: 1, kind: Kind::Binary, is_last: true, bytes: b"abc" },
             Item::Frame { handle: 1, kind: Kind::Text, is_last: false, bytes: b"" },
             Item::Credit { handle: 2, bytes: 100 },
+            Item::Limit { message_bytes_max: 16 << 20 },
             Item::Evict { session, role: Role::Workstation, generation: 3, same: true },
             Item::Kill { session, reason: KillReason::Expired, generations: [4, 0] },
         ];
@@ -284,6 +302,15 @@ mod tests {
             assert_eq!(Item::take(&mut rest), Some(item));
         }
         assert!(rest.is_empty());
+    }
+
+    /// An earlier version reads it as credit for a link that it does not have.
+    #[test]
+    fn a_limit_is_credit_for_no_link() {
+        let (mut limit, mut credit) = (Vec::new(), Vec::new());
+        Item::Limit { message_bytes_max: 7 }.write_to(&mut limit);
+        Item::Credit { handle: 0, bytes: 7 }.write_to(&mut credit);
+        assert_eq!(limit, credit);
     }
 
     proptest! {

@@ -52,7 +52,7 @@ impl Relay {
 
     /// The holds of those that are linked over the stream to `node` are compared with the store.
     pub(super) fn check_links_over(&mut self, node: NodeId, now: Time) {
-        let linked = self.remotes.values().filter(|remote| remote.node == node && remote.theirs.is_some());
+        let linked = self.remotes_over(node).filter(|remote| remote.theirs.is_some());
         let hold = |(session, role)| {
             let pair = self.pairs.of(session)?;
             pair.hold(session, role, self.active_of(pair), now)

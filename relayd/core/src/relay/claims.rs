@@ -18,13 +18,13 @@ use crate::store::{Claimed, Conn, Holder, Request};
 use crate::time::Time;
 
 impl Relay {
-    /// The first message: a hello, or the end. `refused`: why a well-formed one is turned away, too.
+    /// The first message: a hello, or the end.
     pub(super) fn on_first(
         &mut self,
         conn: Conn,
         payload: &[u8],
         is_text: bool,
-        refused: Option<CloseCode>,
+        is_doubted: bool,
         now: Time,
     ) {
         if self.peer(conn).is_none_or(|peer| !matches!(peer.state, State::ExpectHello { .. })) {
@@ -37,15 +37,13 @@ impl Relay {
         if let Some(peer) = self.peer_mut(conn) {
             peer.version = hello.version;
         }
-        if let Some(code) = refused {
-            return self.refuse(conn, code, now);
-        }
         let Some((session, token)) = hello.credentials else {
-            return self.refuse(conn, CloseCode::Unauthorized, now);
+            return self.refuse(conn, code_of_wrong(is_doubted), now);
         };
         let (token, role, instance) = (token.digest(), hello.role, hello.instance);
+        let (outdated_by, killed) = (None, None);
         let claim =
-            Box::new(PendingClaim { session, token, role, instance, outdated_by: None, killed: None });
+            Box::new(PendingClaim { session, token, role, instance, is_doubted, outdated_by, killed });
         self.set_state(conn, State::ExpectClaim { until: now + CLAIM_WITHIN, claim });
         self.push(Action::Submit(Request::Claim { conn, session, token, role, instance }));
     }
@@ -58,13 +56,14 @@ impl Relay {
         outcome: Claimed,
         now: Time,
     ) {
+        let is_doubted = self.pending_claim(conn).is_some_and(|claim| claim.is_doubted);
         let code = match outcome {
             Claimed::Granted { generation, replaced, same_instance, peer } => {
                 let grant = Grant { session, role, generation, replaced, same_instance, peer };
                 return self.on_granted(conn, &grant, now);
             }
             Claimed::Unauthorized if self.is_settling(now) => CloseCode::TryLater,
-            Claimed::Unauthorized => CloseCode::Unauthorized,
+            Claimed::Unauthorized => code_of_wrong(is_doubted),
             Claimed::Straggler => CloseCode::Replaced,
             Claimed::TooMany => CloseCode::TooMany,
             Claimed::Away => CloseCode::TryLater,
@@ -195,6 +194,11 @@ impl Relay {
     }
 }
 
+/// What a hello is told that names no session, or not its token.
+fn code_of_wrong(is_doubted: bool) -> CloseCode {
+    if is_doubted { CloseCode::TooMany } else { CloseCode::Unauthorized }
+}
+
 /// Where the claims of a session stand among those of all.
 fn slots_of(session: SessionId) -> RangeInclusive<(SessionId, u32)> {
     (session, 0)..=(session, u32::MAX)
@@ -243,7 +247,7 @@ mod tests {
         let hello = Hello::to_json(session, &Token::from_bytes([1; 16]), role, None);
         relay.handle(Input::Opened { conn: CONN }, now);
         let payload = hello.as_bytes();
-        relay.handle(Input::First { conn: CONN, payload, is_text: true, is_refused: false }, now);
+        relay.handle(Input::First { conn: CONN, payload, is_text: true, is_doubted: false }, now);
         actions(&mut relay);
         relay.handle_item(other, said, now);
         assert_eq!(actions(&mut relay).len(), 0, "the claim is not answered yet");

@@ -42,7 +42,7 @@ impl Relay {
                 State::Linked { session, role, to: Target::Here { slot: to.slot, name: to.name } },
             );
             let missed = self.take_missed(conn);
-            self.send(conn, Notice::PeerJoined { role: role.other(), missed });
+            self.send(conn, Notice::PeerJoined { role: role.other(), missed, message_bytes_max: None });
             self.push(Action::Resume { conn });
         }
     }

@@ -137,7 +137,7 @@ mod tests {
         let mut relay = Relay::new(NodeId::from_bytes([3; 16]), true, Limits::default(), STARTED);
         relay.handle(Input::Opened { conn: PHONE }, STARTED);
         let hello = Hello::to_json_as(version, session, &token, Role::Phone, None);
-        let first = Input::First { conn: PHONE, payload: hello.as_bytes(), is_text: true, is_refused: false };
+        let first = Input::First { conn: PHONE, payload: hello.as_bytes(), is_text: true, is_doubted: false };
         relay.handle(first, STARTED);
         let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer: None };
         let answer = Answer::Claimed { conn: PHONE, session, role: Role::Phone, outcome };

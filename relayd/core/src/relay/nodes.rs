@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use protocol::ids::NodeId;
 
+use super::remote::handles_of;
 use super::{Relay, Timer};
 use crate::bus::{self, Message};
 use crate::event::Action;
@@ -65,6 +66,8 @@ struct Node {
     used_at: Time,
     /// Somebody is not read because the window was full.
     blocks: bool,
+    /// The longest message that it passes on, in bytes, if it said.
+    message_bytes_max: Option<usize>,
 }
 
 impl Nodes {
@@ -138,7 +141,8 @@ impl Relay {
     }
 
     /// Bytes for other nodes that are not acknowledged. At most [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX), but
-    /// for control items, unless there are so many nodes that each has the least of windows.
+    /// for items that answer one event (a takeover, a kill, the end of a link), unless there are so many nodes that each has
+    /// the least of windows.
     pub fn unacknowledged(&self) -> usize {
         self.nodes.known.values().map(|node| node.link.pending()).sum()
     }
@@ -200,6 +204,10 @@ impl Relay {
             Taken::Items(items) => Some((from, items)),
             Taken::Nothing => None,
         };
+        if !outcome.lost.is_empty() {
+            // This end started over, and says first what begins each stream.
+            self.tell(from, self.limit(), now);
+        }
         if outcome.restarted {
             self.push(Action::Note(Note::StreamOver { node: from, why: StreamEnd::Restarted }));
             // It may have given this node up, and with it what it wished for: the store names the peers again.
@@ -234,6 +242,34 @@ impl Relay {
         item.write_to(node.link.item(item::OVERHEAD_MAX + len));
     }
 
+    /// What this node says first in each stream.
+    fn limit(&self) -> Item<'static> {
+        let message_bytes_max = u32::try_from(self.limits.message_bytes_max).unwrap_or(u32::MAX);
+        Item::Limit { message_bytes_max }
+    }
+
+    pub(super) fn on_limit(&mut self, from: NodeId, message_bytes_max: u32, now: Time) {
+        self.node_mut(from, now).message_bytes_max = Some(message_bytes_max as usize);
+    }
+
+    /// The longest message of a link to `node`, in bytes: the smaller limit of the two.
+    pub(super) fn message_bytes_max_to(&self, node: NodeId) -> usize {
+        let theirs = self.nodes.known.get(&node).and_then(|node| node.message_bytes_max);
+        theirs.map_or(self.limits.message_bytes_max, |theirs| theirs.min(self.limits.message_bytes_max))
+    }
+
+    /// The stream to `node`, if there is one.
+    pub(super) fn stream_to(&self, node: NodeId) -> Option<&NodeLink> {
+        self.nodes.known.get(&node).map(|node| &node.link)
+    }
+
+    /// True if the stream to `node` takes one more wish. They have half a window for themselves: frames of others keep none
+    /// waiting, and however many there are they stay within [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX).
+    pub(super) fn has_room_for_wish(&self, node: NodeId) -> bool {
+        let window = self.nodes.window();
+        self.stream_to(node).is_none_or(|stream| stream.pending() < window + window / 2)
+    }
+
     /// True if the stream to `node` takes no more frames now. Who asks will be resumed.
     pub(super) fn is_window_full(&mut self, node: NodeId) -> bool {
         let window = self.nodes.window();
@@ -255,7 +291,7 @@ impl Relay {
                 node.silent += elapsed.min(2 * TICK);
             }
             let is_quiet = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
-            let is_unused = is_quiet && !self.remotes.values().any(|remote| remote.node == id);
+            let is_unused = is_quiet && handles_of(&self.handles, id).next().is_none();
             // Forgotten by one end alone it would be met anew with the other's next word: so both fall silent first.
             node.link.keep_alive(!is_unused);
             if node.silent > SILENT_MAX {
@@ -273,7 +309,7 @@ impl Relay {
             self.forget_wishes_for(id);
         }
         self.note_probe(now);
-        self.repeat_wishes(now);
+        self.begin_round_of_wishes(now);
         self.catch_up(now);
     }
 
@@ -288,14 +324,16 @@ impl Relay {
     }
 
     fn node_mut(&mut self, id: NodeId, now: Time) -> &mut Node {
-        let fresh = self.nodes.incarnation + 1;
+        let (fresh, limit) = (self.nodes.incarnation + 1, self.limit());
         self.nodes.incarnation = fresh;
         match self.nodes.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 self.actions.push_back(Action::Note(Note::StreamBegan { node: id }));
-                let link = NodeLink::new(fresh, now);
-                place.insert(Node { link, silent: Duration::ZERO, used_at: now, blocks: false })
+                let mut link = NodeLink::new(fresh, now);
+                limit.write_to(link.item(item::OVERHEAD_MAX));
+                let (silent, blocks, message_bytes_max) = (Duration::ZERO, false, None);
+                place.insert(Node { link, silent, used_at: now, blocks, message_bytes_max })
             }
         }
     }

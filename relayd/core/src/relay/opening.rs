@@ -1,10 +1,7 @@
 //! How a link to a connection of another node comes to stand: opened, not assumed.
 //!
-//! Where the store names a holder on another node, a link to it is wished for. The workstation's node opens, the phone's
-//! accepts if it really has that connection, or asks the other to open; only then is either client told. What was said is said
-//! again each second until it is answered or the node is gone.
-
-use std::time::Duration;
+//! Where the store names a holder on another node, a link to it is wished for, see [`super::wishes`]. The workstation's node
+//! opens, the phone's accepts if it really has that connection, or asks the other to open; only then is either client told.
 
 use protocol::ids::{NodeId, Role, SessionId};
 
@@ -12,88 +9,11 @@ use super::Relay;
 use crate::event::Action;
 use crate::node_link::item::{Item, LinkKey};
 use crate::note::{LinkStep, Note};
-use crate::pairs::Wish;
 use crate::peer::{Peer, Target};
 use crate::store::{Conn, Holder, Request};
 use crate::time::Time;
 
-/// How often a wish is repeated.
-const WISH_EVERY: Duration = Duration::from_secs(1);
-
 impl Relay {
-    /// The other role is held on another node: a link to it is wanted.
-    pub(super) fn wish_for(&mut self, session: SessionId, role: Role, holder: Holder, now: Time) {
-        let Some(pair) = self.pairs.of_mut(session) else { return };
-        let Some(end) = pair.end(role) else { return };
-        let is_said = |wish: &Wish| wish.holder == holder && now.since(wish.said_at) < WISH_EVERY;
-        let is_outdated = |wish: &Wish| wish.holder.generation > holder.generation || is_said(wish);
-        if pair.wish.as_deref().is_some_and(is_outdated) {
-            return;
-        }
-        pair.wish = Some(Box::new(Wish { holder, said_at: now }));
-        let linked_to = self.peer(end.conn).and_then(Peer::target);
-        let stands = match linked_to {
-            Some(Target::There(handle)) => self.remotes.get(&handle).is_some_and(|remote| {
-                remote.node == holder.node && generation_of(&remote.key, role.other()) == holder.generation
-            }),
-            Some(Target::Here { .. }) => true,
-            None => false,
-        };
-        if !stands {
-            self.say_wish(session, role, now);
-        }
-    }
-
-    /// Asks for, or opens, the link that is wanted.
-    fn say_wish(&mut self, session: SessionId, role: Role, now: Time) {
-        let Some(pair) = self.pairs.of_mut(session) else { return };
-        let (Some(end), Some(wish)) = (pair.end(role), &mut pair.wish) else { return };
-        wish.said_at = now;
-        let (node, other) = (wish.holder.node, wish.holder.generation);
-        if role == Role::Phone {
-            let item = Item::Ask { session, workstation: other, phone: end.generation };
-            return self.tell(node, item, now);
-        }
-        if let Some(handle) = pair.opening
-            && let Some(remote) = self.remotes.get(&handle)
-        {
-            let key = remote.key;
-            if remote.node == node && (key.workstation, key.phone) == (end.generation, other) {
-                // The same once more: its answer may be on its way, however slow the bus is.
-                return self.tell(node, Item::Open { session, key, handle }, now);
-            }
-            self.remotes.remove(&handle);
-        }
-        pair.attempts += 1;
-        let key = LinkKey { workstation: end.generation, phone: other, attempt: pair.attempts };
-        let handle = self.add_remote(node, end.conn, session, role, key, None);
-        if let Some(pair) = self.pairs.of_mut(session) {
-            pair.opening = Some(handle);
-        }
-        self.tell(node, Item::Open { session, key, handle }, now);
-    }
-
-    /// Each second a wish that has not come true is said again.
-    pub(super) fn repeat_wishes(&mut self, now: Time) {
-        let due: Vec<(SessionId, Role)> = self
-            .pairs
-            .iter()
-            .filter(|(_, pair)| pair.wish.as_ref().is_some_and(|wish| now.since(wish.said_at) >= WISH_EVERY))
-            .filter_map(|(session, pair)| {
-                let (role, end) = pair.ends().next()?;
-                let is_lonely = self.peer(end.conn).is_some_and(|peer| peer.target().is_none());
-                (is_lonely && pair.ends().count() == 1).then_some((session, role))
-            })
-            .collect();
-        for (session, role) in due {
-            self.say_wish(session, role, now);
-        }
-    }
-
-    pub(super) fn forget_wishes_for(&mut self, node: NodeId) {
-        self.pairs.retain_wishes(|wish| wish.holder.node != node);
-    }
-
     pub(super) fn on_ask(
         &mut self,
         from: NodeId,
@@ -184,14 +104,7 @@ impl Relay {
         let remotes = &self.remotes;
         let is_its = |handle: &u32| remotes.get(handle).is_none_or(|remote| remote.conn == conn);
         if let Some(handle) = pair.opening.take_if(|handle| is_its(handle)) {
-            self.remotes.remove(&handle);
+            self.take_remote(handle);
         }
-    }
-}
-
-fn generation_of(key: &LinkKey, role: Role) -> u64 {
-    match role {
-        Role::Workstation => key.workstation,
-        Role::Phone => key.phone,
     }
 }

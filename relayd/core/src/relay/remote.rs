@@ -3,6 +3,8 @@
 //! All of these travel in one stream, so their order is the order of what happened. A link whose stream starts over has
 //! ended; if both ends live it is opened again, see [`super::opening`].
 
+use std::collections::BTreeSet;
+
 use protocol::ids::{NodeId, Role, SessionId};
 use protocol::message::Notice;
 
@@ -46,6 +48,24 @@ impl Relay {
     /// True if `conn` is linked by this handle.
     pub fn is_linked_by(&self, conn: Conn, handle: u32) -> bool {
         self.peer(conn).and_then(Peer::target) == Some(Target::There(handle))
+    }
+
+    /// The longest message that `conn` may send to whom it is linked with, in bytes.
+    pub fn message_bytes_max(&self, conn: Conn) -> usize {
+        let remote = match self.peer(conn).and_then(Peer::target) {
+            Some(Target::There(handle)) => self.remotes.get(&handle),
+            _ => None,
+        };
+        remote.map_or(self.limits.message_bytes_max, |remote| self.message_bytes_max_to(remote.node))
+    }
+
+    /// What came over the link of `conn` can't be handed on, so that link has a gap: it ends, which both ends are told, and
+    /// another one is opened.
+    pub fn give_up_link(&mut self, conn: Conn, now: Time) {
+        let Some((session, _)) = self.held_by(conn) else { return };
+        self.unlink(conn, now);
+        self.check_session(session, now);
+        self.check_invariants();
     }
 
     /// Puts a frame, or the next piece of a large one, into the stream. Pieces are at most [`PIECE_BYTES_MAX`]; the caller
@@ -92,6 +112,7 @@ impl Relay {
             Item::Accept { handle, own } => self.on_accept(from, handle, own, now),
             Item::Gone { session, role, generation } => self.on_gone_there(from, session, role, generation),
             Item::Left { handle } => self.on_left_there(from, handle),
+            Item::Limit { message_bytes_max } => self.on_limit(from, message_bytes_max, now),
             Item::Evict { session, role, generation, same } => {
                 self.on_evicted(session, role, generation, same, now);
             }
@@ -175,6 +196,7 @@ impl Relay {
         if theirs.is_none() {
             self.note_link(LinkStep::Opening, &remote);
         }
+        self.handles.insert((node, self.next_handle));
         self.remotes.insert(self.next_handle, remote);
         self.next_handle
     }
@@ -187,7 +209,9 @@ impl Relay {
         self.set_state(conn, State::Linked { session, role, to: Target::There(handle) });
         let missed = self.take_missed(conn);
         self.push(Action::Note(Note::Link { step: LinkStep::Accepted, node, session, role }));
-        self.send(conn, Notice::PeerJoined { role: role.other(), missed });
+        let (own, agreed) = (self.limits.message_bytes_max, self.message_bytes_max_to(node));
+        let message_bytes_max = (agreed < own).then_some(agreed as u64);
+        self.send(conn, Notice::PeerJoined { role: role.other(), missed, message_bytes_max });
         self.push(Action::Resume { conn });
         if self.peer(conn).is_some_and(|peer| !peer.congested) {
             self.note_taken(conn, now);
@@ -196,7 +220,7 @@ impl Relay {
 
     /// The link ended on the other side: its connection here is told, if it was told of the link.
     pub(super) fn end_remote(&mut self, handle: u32) {
-        let Some(remote) = self.remotes.remove(&handle) else { return };
+        let Some(remote) = self.take_remote(handle) else { return };
         if let Some(pair) = self.pairs.of_mut(remote.session) {
             pair.opening.take_if(|opening| *opening == handle);
         }
@@ -212,7 +236,7 @@ impl Relay {
 
     /// The link ended on this side: the other node is told, if it was told of the link.
     pub(super) fn leave_remote(&mut self, handle: u32, now: Time) {
-        let Some(remote) = self.remotes.remove(&handle) else { return };
+        let Some(remote) = self.take_remote(handle) else { return };
         self.note_link(LinkStep::EndedHere, &remote);
         if let Some(theirs) = remote.theirs {
             self.tell(remote.node, Item::Left { handle: theirs }, now);
@@ -220,15 +244,14 @@ impl Relay {
     }
 
     pub(super) fn end_links_over(&mut self, node: NodeId) {
-        let handles: Vec<u32> = self.remotes_over(node).collect();
+        let handles: Vec<u32> = handles_of(&self.handles, node).collect();
         for handle in handles {
             self.end_remote(handle);
         }
     }
 
     pub(super) fn resume_over(&mut self, node: NodeId) {
-        let conns: Vec<Conn> =
-            self.remotes.values().filter(|remote| remote.node == node).map(|remote| remote.conn).collect();
+        let conns: Vec<Conn> = self.remotes_over(node).map(|remote| remote.conn).collect();
         self.actions.extend(conns.into_iter().map(|conn| Action::Resume { conn }));
     }
 
@@ -248,12 +271,27 @@ impl Relay {
         }
     }
 
-    pub(super) fn remotes_over(&self, node: NodeId) -> impl Iterator<Item = u32> {
-        self.remotes.iter().filter(move |(_, remote)| remote.node == node).map(|(&handle, _)| handle)
+    pub(super) fn remotes_over(&self, node: NodeId) -> impl Iterator<Item = &Remote> {
+        handles_of(&self.handles, node).filter_map(|handle| self.remotes.get(&handle))
     }
+
+    pub(super) fn take_remote(&mut self, handle: u32) -> Option<Remote> {
+        let remote = self.remotes.remove(&handle)?;
+        self.handles.remove(&(remote.node, handle));
+        Some(remote)
+    }
+}
+
+/// The handles of the links to one node.
+pub(super) fn handles_of(handles: &BTreeSet<(NodeId, u32)>, node: NodeId) -> impl Iterator<Item = u32> {
+    handles.range((node, 0)..=(node, u32::MAX)).map(|&(_, handle)| handle)
 }
 
 /// What a frame, or a piece of one, takes of the credit. Both ends count alike.
 fn cost_of(bytes: &[u8]) -> u32 {
     (bytes.len() + FRAME_COST) as u32
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

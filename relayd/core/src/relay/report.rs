@@ -1,6 +1,6 @@
 //! What the relay tells of itself: numbers for the metrics, and notes for the log. It decides nothing.
 
-use protocol::ids::NodeId;
+use protocol::ids::{NodeId, SessionId, TokenDigest};
 
 use super::Relay;
 use super::nodes::PROBE_FRESH;
@@ -27,6 +27,11 @@ impl Relay {
     /// This node's id.
     pub const fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// True if a role of this session is held here and this is the digest of its token.
+    pub fn knows(&self, session: SessionId, token: &TokenDigest) -> bool {
+        self.pairs.of(session).is_some_and(|pair| pair.token.matches(token))
     }
 
     /// The streams as they are now.

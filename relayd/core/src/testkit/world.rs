@@ -10,7 +10,7 @@ use std::time::Duration;
 use protocol::ids::{NodeId, Role, SessionId, Token};
 use protocol::message::Version;
 
-use self::node::Node;
+use self::node::{Node, SMALL_MESSAGE_MAX};
 use super::client::{Client, Sent};
 use super::{Counts, Rng};
 use crate::event::Input;
@@ -76,9 +76,18 @@ impl World {
             counts: Counts::default(),
         };
         let nodes = 1 + seed % 3;
-        world.nodes = (0..nodes).map(|at| Node::new(at, nodes == 1, limits, now)).collect();
+        world.nodes = (0..nodes).map(|at| world.new_node(at, nodes == 1)).collect();
         (0..3).for_each(|_| world.register());
         world
+    }
+
+    /// Its operator may have set a lower limit for messages than others have.
+    fn new_node(&mut self, number: u64, is_alone: bool) -> Node {
+        let mut limits = self.limits;
+        if self.rng.one_in(3) {
+            limits.message_bytes_max = SMALL_MESSAGE_MAX;
+        }
+        Node::new(number, is_alone, limits, self.now)
     }
 
     /// Prints what happens from here on.
@@ -135,7 +144,7 @@ impl World {
                 }
             }
             let (live, armed) = (node.clients().count(), node.relay.timers());
-            assert!(armed <= live + node.relay.sessions() + 2, "{armed} timers for {live} connections");
+            assert!(armed <= live + node.relay.sessions() + 3, "{armed} timers for {live} connections");
             let unacknowledged = node.relay.unacknowledged();
             assert!(unacknowledged <= UNACKNOWLEDGED_MAX, "{unacknowledged} bytes in streams");
             let held = unacknowledged + node.clients().map(|client| client.granted).sum::<usize>();
@@ -245,7 +254,7 @@ impl World {
         let id = self.next_name;
         self.next_name += 1;
         self.counts.restarts += 1;
-        self.nodes[at] = Node::new(1000 + id, self.nodes.len() == 1, self.limits, self.now);
+        self.nodes[at] = self.new_node(1000 + id, self.nodes.len() == 1);
     }
 
     /// The process is stopped for long and goes on. The others see it silent.

@@ -32,6 +32,9 @@ const GRANTED_MAX: usize = HIGH * FRAME_MAX + CREDIT_BYTES + PIECE_BYTES_MAX + 2
 const FRAME_MAX: usize = 20_000;
 const LARGE_PIECE: usize = 60_000;
 
+/// What some nodes take at most: less than that longer one.
+pub(super) const SMALL_MESSAGE_MAX: usize = 100_000;
+
 pub(super) struct Node {
     pub id: NodeId,
     pub relay: Relay,
@@ -47,6 +50,7 @@ pub(super) struct Node {
     inbox: VecDeque<Vec<u8>>,
     /// Messages of which a part has come, by link.
     gathered: BTreeMap<u32, usize>,
+    message_bytes_max: usize,
 }
 
 impl Node {
@@ -63,6 +67,7 @@ impl Node {
             unanswered: Vec::new(),
             inbox: VecDeque::new(),
             gathered: BTreeMap::new(),
+            message_bytes_max: limits.message_bytes_max,
         }
     }
 
@@ -152,7 +157,7 @@ impl World {
                     self.queue(at, to, Queued::Frame(mark));
                     self.counts.delivered += 1;
                 }
-                Verdict::Remote(handle) => self.put(at, handle, mark),
+                Verdict::Remote(handle) => self.put(at, conn, handle, mark),
                 Verdict::Absent => {
                     self.counts.dropped_absent += 1;
                     self.nodes[at].by_name(conn).dropped += 1;
@@ -164,7 +169,7 @@ impl World {
     }
 
     /// Into the stream, now and then as a large message of two pieces.
-    fn put(&mut self, at: usize, handle: u32, mark: Mark) {
+    fn put(&mut self, at: usize, conn: Conn, handle: u32, mark: Mark) {
         if self.tells {
             println!("{} node {at} into link {handle}: {mark:?}", self.now.as_ms());
         }
@@ -175,6 +180,10 @@ impl World {
             0,
         );
         let (relay, now) = (&mut self.nodes[at].relay, self.now);
+        if is_large && 2 * bytes.len() > relay.message_bytes_max(conn) {
+            self.counts.too_large += 1;
+            return self.handle(at, Input::Fault { conn, code: CloseCode::TooBig });
+        }
         if is_large {
             relay.put_frame(handle, Kind::Binary, false, 2 * bytes.len(), &bytes, now);
         }
@@ -189,7 +198,7 @@ impl World {
         let (session, token) = self.sessions[session];
         let token = if is_good { token } else { Token::from_bytes([0xEE; 16]) };
         let hello = Hello::to_json_as(version, session, &token, role, None);
-        self.handle(at, Input::First { conn, payload: hello.as_bytes(), is_text: true, is_refused: false });
+        self.handle(at, Input::First { conn, payload: hello.as_bytes(), is_text: true, is_doubted: false });
     }
 
     /// The client reads, and so the server's queue drains.
@@ -332,7 +341,9 @@ impl World {
             *node.gathered.entry(delivery.link).or_default() += delivery.bytes.len();
             return;
         }
-        let is_large = node.gathered.remove(&delivery.link).is_some();
+        let before = node.gathered.remove(&delivery.link);
+        let (is_large, len) = (before.is_some(), before.unwrap_or(0) + delivery.bytes.len());
+        assert!(len <= node.message_bytes_max, "{len} bytes to a node that does not take them");
         let mark = Mark::from_bytes(delivery.bytes);
         assert_eq!(mark.from, delivery.from);
         self.counts.delivered_remote += 1;
