@@ -105,6 +105,11 @@ impl Limits {
         self.memory_max / 4 * 3
     }
 
+    /// What connections that have not said hello may hold together. In bytes.
+    pub const fn memory_early(&self) -> usize {
+        self.memory_max / 4
+    }
+
     /// The most bytes that `connections` can hold before the limit on all of them steps in.
     pub fn memory_max(&self, connections: usize) -> usize {
         let one = READ_BYTES // read and not yet parsed

@@ -108,6 +108,8 @@ pub(super) struct Buffers {
     pub outgoing: Option<Box<Outgoing>>,
     /// A large message on its way from another node.
     pub arriving: Option<Box<Arriving>>,
+    /// Bytes of these that are counted as held before the hello, see [`super::conns::Conns::count_early`].
+    pub early: usize,
 }
 
 /// What an open WebSocket needs in its turn: moved out, so that answers to itself can be queued meanwhile.
@@ -191,7 +193,36 @@ pub(super) struct Joined {
     pub role: Role,
 }
 
+/// How far a connection has come. Where memory is full, the least go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// HTTP, or closing and never joined.
+    Http,
+    /// A WebSocket that holds no role.
+    NotJoined,
+    /// It held a role and was told that it is closed.
+    Leaving,
+    /// It holds a role.
+    Joined,
+}
+
 impl Connection {
+    /// How far it has come.
+    pub fn standing(&self) -> Standing {
+        match &self.stage {
+            Stage::Http(_) => Standing::Http,
+            Stage::Open(Open { joined: None, .. }) => Standing::NotJoined,
+            Stage::Open(_) => Standing::Joined,
+            Stage::Closing | Stage::Lingering if self.early() > 0 => Standing::Http,
+            Stage::Closing | Stage::Lingering => Standing::Leaving,
+        }
+    }
+
+    /// Bytes that are counted as held before the hello.
+    fn early(&self) -> usize {
+        self.buffers.as_ref().map_or(0, |buffers| buffers.early)
+    }
+
     /// What waits for its socket.
     pub fn outbound(&self) -> &Outbound {
         self.buffers.as_ref().map_or(NOTHING_QUEUED, |buffers| &buffers.outbound)

@@ -1,8 +1,10 @@
 //! The limit on all parked and queued bytes together.
 //!
-//! Over three quarters of it no message grows large, one at a time apart; over the whole of it the connection that
-//! holds most is closed. So memory is bounded however many connections there are.
+//! Over three quarters of it no message grows large, one at a time apart; over the whole of it connections are closed:
+//! first those that came least far, of these the ones that hold most. What comes before a hello has a share of its
+//! own. So memory is bounded however many connections there are.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use relayd_core::store::Conn;
 use relayd_core::time::Time;
 
 use super::Reactor;
-use super::connection::Stage;
+use super::connection::{Stage, Standing};
 
 /// Who may gather a large message while memory is short, and who waits for it.
 #[derive(Debug, Default)]
@@ -25,6 +27,9 @@ pub(super) struct LargeGate {
 
 /// How long one is let through while others wait: whoever sends slowly must not keep the rest out.
 const TURN: Duration = Duration::from_secs(5);
+
+/// Between two log lines about connections that have not said hello.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
 impl LargeGate {
     /// True if `conn` may gather a large message while memory is short.
@@ -63,33 +68,73 @@ impl Reactor {
         false
     }
 
-    /// Looks at the sum at the end of a turn.
+    /// Looks at the sums at the end of a turn.
     pub(super) fn bound_memory(&mut self) {
         self.pass_gate();
-        let (memory_max, mut closed) = (self.settings.limits.memory_max, 0);
-        while self.conns.pool.lent() > memory_max && self.close_largest() {
-            closed += 1;
-        }
+        self.bound_early();
+        let memory_max = self.settings.limits.memory_max;
+        let closed = self.make_room(Standing::Joined, |reactor| reactor.conns.pool.lent() > memory_max);
         if closed > 0 {
             let lent = self.conns.pool.lent();
             tracing::warn!(closed, lent, memory_max, "memory was full: those that held most were closed");
         }
     }
 
-    /// Closes the connection that holds most. One that is no open WebSocket goes without a word: its bytes are of a
-    /// request that never ends, or wait for a reader that is closing and does not read. False if nobody holds any.
-    fn close_largest(&mut self) -> bool {
-        let holding = self.conns.iter().filter(|(_, connection)| connection.held() > 0);
-        let largest = holding.map(|(conn, connection)| (connection.held(), conn)).max();
-        let Some((_, conn)) = largest else { return false };
+    /// What comes before a hello has a share of its own. Where it is used up, an eighth of it is freed at once, so
+    /// that a flood of half requests is not looked through for each of them.
+    fn bound_early(&mut self) {
+        let early_max = self.settings.limits.memory_early();
+        if self.conns.early() <= early_max {
+            return;
+        }
+        let closed = self.make_room(Standing::NotJoined, |reactor| reactor.conns.early() > early_max / 8 * 7);
+        let (now, early) = (self.clock.now(), self.conns.early());
+        if self.early_logged_at.is_none_or(|at| now.since(at) >= LOG_EVERY) {
+            self.early_logged_at = Some(now);
+            tracing::warn!(
+                closed,
+                early,
+                early_max,
+                "connections that have not said hello held too much: the largest were closed"
+            );
+        }
+    }
+
+    /// Closes connections until `is_over` is false: those that came least far first, of these the ones that hold most,
+    /// of these the oldest. None that came farther than `last`. How many were closed.
+    fn make_room(&mut self, last: Standing, is_over: impl Fn(&Self) -> bool) -> usize {
+        if !is_over(self) {
+            return 0;
+        }
+        let mut holding: Vec<_> = self
+            .conns
+            .iter()
+            .map(|(conn, connection)| (connection.standing(), Reverse(connection.held()), conn.name, conn))
+            .filter(|&(standing, Reverse(held), ..)| held > 0 && standing <= last)
+            .collect();
+        holding.sort_unstable_by_key(|&(standing, held, name, _)| (standing, held, name));
+        let mut closed = 0;
+        for (.., conn) in holding {
+            self.close_for_room(conn, &is_over);
+            closed += 1;
+            if !is_over(self) {
+                break;
+            }
+        }
+        closed
+    }
+
+    /// A WebSocket is told; one that reads has the Close frame now and holds nothing any more. All others go without a
+    /// word: their bytes are of a request that never ends, or wait for a reader that does not read.
+    fn close_for_room(&mut self, conn: Conn, is_over: impl Fn(&Self) -> bool) {
         if self.conns.of(conn).is_some_and(|connection| matches!(connection.stage, Stage::Open(_))) {
             self.handle(Input::Fault { conn, code: CloseCode::TryLater });
-            // Whoever reads has the Close frame now, and holds nothing any more.
             self.flush_dirty();
-        } else {
-            self.gone(conn);
+            if !is_over(self) {
+                return;
+            }
         }
-        true
+        self.gone(conn);
     }
 
     /// Lets the next one through when the last is done or has had its turn, and all when memory is no longer short.

@@ -73,6 +73,8 @@ pub struct Reactor {
     clock: Clock,
     conns: Conns,
     gate: LargeGate,
+    /// When it was last logged that connections before their hello held too much.
+    early_logged_at: Option<Time>,
     admission: Admission,
     /// It was said that a proxy on this machine is not trusted.
     has_warned_of_proxy: bool,
@@ -185,6 +187,7 @@ impl Reactor {
             clock,
             conns: Conns::default(),
             gate: LargeGate::default(),
+            early_logged_at: None,
             admission: Admission::new(&settings.admission),
             has_warned_of_proxy: false,
             settings,
