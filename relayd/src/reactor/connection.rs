@@ -44,8 +44,10 @@ pub(super) struct Flags {
     pub is_ready: bool,
     /// It is on the list of those to flush.
     pub is_dirty: bool,
-    /// Its message waits for leave to grow large.
+    /// Its message waits for room.
     pub is_held: bool,
+    /// Its message was let in: there is room for all of it.
+    pub may_grow: bool,
     /// Bytes were left at the last flush.
     pub is_waiting: bool,
     /// The core knows it.
@@ -116,6 +118,8 @@ pub(super) struct Buffers {
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     pub joined: Option<Joined>,
+    /// The message under way was let in: there is room for all of it.
+    pub may_grow: bool,
     pub inbound: Inbound,
     pub outgoing: Option<Box<Outgoing>>,
 }
@@ -231,11 +235,6 @@ impl Connection {
     /// True if bytes were read that could not be taken yet.
     pub fn has_parked(&self) -> bool {
         self.buffers.as_ref().is_some_and(|buffers| !buffers.parked.is_empty())
-    }
-
-    /// Bytes held for the message that it is sending.
-    pub fn gathered(&self) -> usize {
-        self.buffers.as_ref().map_or(0, |buffers| buffers.inbound.held())
     }
 
     /// Bytes of memory it holds, as the limit on all of them counts.

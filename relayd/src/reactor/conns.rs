@@ -154,7 +154,7 @@ impl Conns {
             return Some(Turn { joined: open.joined, ..Turn::default() });
         };
         let (inbound, outgoing) = (std::mem::take(&mut buffers.inbound), buffers.outgoing.take());
-        Some(Turn { joined: open.joined, inbound, outgoing })
+        Some(Turn { joined: open.joined, may_grow: connection.flags.may_grow, inbound, outgoing })
     }
 
     /// Keeps what is under way when a turn ends.

@@ -13,6 +13,7 @@ mod connection;
 mod conns;
 mod exchange;
 mod forward;
+mod large;
 mod memory;
 mod notes;
 mod read;
@@ -34,7 +35,7 @@ use relayd_core::time::Time;
 use self::accept::Acceptor;
 use self::clock::Clock;
 use self::conns::Conns;
-use self::memory::LargeGate;
+use self::large::LargeGate;
 use self::signals::StopSignals;
 use crate::admission::{Admission, AdmissionLimits};
 use crate::backend::{Backend, Status};
@@ -73,6 +74,8 @@ pub struct Reactor {
     clock: Clock,
     conns: Conns,
     gate: LargeGate,
+    /// Over this large messages wait for room. In bytes.
+    memory_free: usize,
     /// When it was last logged that connections before their hello held too much.
     early_logged_at: Option<Time>,
     admission: Admission,
@@ -187,6 +190,7 @@ impl Reactor {
             clock,
             conns: Conns::default(),
             gate: LargeGate::default(),
+            memory_free: settings.limits.memory_free(),
             early_logged_at: None,
             admission: Admission::new(&settings.admission),
             has_warned_of_proxy: false,
@@ -255,9 +259,9 @@ impl Reactor {
         self.drain_backend();
         self.on_due(has_heard_all);
         self.flush_dirty();
+        self.bound_memory();
         self.publish();
         self.listen_again();
-        self.bound_memory();
         self.accept();
         if self.drain_until.is_none() && self.stop.load(Ordering::Acquire) {
             self.begin_drain();
@@ -343,6 +347,7 @@ impl Reactor {
         }
         self.deferred_due = 0;
         if self.relay.poll_timeout().is_some_and(|due| due <= now) {
+            self.excuse_held();
             self.handle(Input::Due);
         }
         while let Some(conn) = self.conns.deadlines.poll(now) {
@@ -365,7 +370,7 @@ impl Reactor {
             self.conns.deadlines.next(),
             self.backend.next_deadline(),
             self.drain_until,
-            self.gate.turn_over_at(),
+            self.gate.next_look(),
             accept_again,
         ];
         due.into_iter().flatten().min().map(|due| due.since(self.clock.now()))
