@@ -9,8 +9,7 @@
 //! Messages of clients and of other nodes stand in lanes of their own, and the nodes' lane may use more: what clients here
 //! send to another node, and waits for room there, never fills what that node's messages need here.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+mod gate;
 
 use relayd_core::limits::{CREDIT_BYTES, LARGE_BESIDES, LARGE_MESSAGE};
 use relayd_core::node_link::item::PIECE_BYTES_MAX;
@@ -18,112 +17,13 @@ use relayd_core::store::Conn;
 use relayd_core::time::Time;
 use relayd_core::wire::pool::Pool;
 
+pub(super) use self::gate::LargeGate;
+use self::gate::{Large, Source, TURN, Way};
 use super::Reactor;
 use super::connection::{Standing, Turn};
 
-/// Who may let a large message grow, and who waits.
-#[derive(Debug, Default)]
-pub(super) struct LargeGate {
-    clients: Lane,
-    nodes: Lane,
-    looked_at: Option<Time>,
-}
-
-/// The large messages of one kind.
-#[derive(Debug, Default)]
-struct Lane {
-    /// Let in, and since when.
-    let_in: Vec<(Large, Time)>,
-    /// Waiting, and since when, in the order in which they asked.
-    held: VecDeque<(Large, Time)>,
-    /// What those that were let in may still need. At the end of a turn: the sum of `need_of`, of each.
-    promised: usize,
-    /// By how much one that was let in alone may pass the limit, until that much is free again.
-    overdraft: usize,
-}
-
-/// A large message that is under way, named by its connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Large {
-    conn: Conn,
-    way: Way,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// The connection sends it.
-    FromClient,
-    /// It comes over this link, for the connection.
-    FromNode(u32),
-}
-
-/// One lane or the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Clients,
-    Nodes,
-}
-
-/// How long one keeps the room that it does not use while others wait.
-const TURN: Duration = Duration::from_secs(5);
-
 /// What may still come over a link after its source was told to wait.
 const IN_FLIGHT_MAX: usize = CREDIT_BYTES + PIECE_BYTES_MAX;
-
-impl Large {
-    fn kind(self) -> Kind {
-        match self.way {
-            Way::FromClient => Kind::Clients,
-            Way::FromNode(_) => Kind::Nodes,
-        }
-    }
-}
-
-impl LargeGate {
-    /// When to look again though nothing happens.
-    pub fn next_look(&self) -> Option<Time> {
-        if !self.has_held() {
-            return None;
-        }
-        let turns = self.lanes().into_iter().flat_map(|lane| &lane.let_in).map(|&(_, since)| since);
-        turns.chain(self.looked_at).min().map(|since| since + TURN)
-    }
-
-    /// What the limit on all memory may be passed by.
-    pub fn overdraft(&self) -> usize {
-        self.lanes().iter().map(|lane| lane.overdraft).sum()
-    }
-
-    fn promised(&self) -> usize {
-        self.clients.promised + self.nodes.promised
-    }
-
-    fn has_held(&self) -> bool {
-        self.lanes().iter().any(|lane| !lane.held.is_empty())
-    }
-
-    fn is_idle(&self) -> bool {
-        !self.has_held() && self.lanes().iter().all(|lane| lane.let_in.is_empty() && lane.overdraft == 0)
-    }
-
-    fn lanes(&self) -> [&Lane; 2] {
-        [&self.clients, &self.nodes]
-    }
-
-    fn lane(&self, kind: Kind) -> &Lane {
-        match kind {
-            Kind::Clients => &self.clients,
-            Kind::Nodes => &self.nodes,
-        }
-    }
-
-    fn lane_mut(&mut self, kind: Kind) -> &mut Lane {
-        match kind {
-            Kind::Clients => &mut self.clients,
-            Kind::Nodes => &mut self.nodes,
-        }
-    }
-}
 
 impl Reactor {
     /// Bytes by which large messages may grow that were not let in.
@@ -183,22 +83,22 @@ impl Reactor {
         // What has taken a turn is told to wait only where another waits though all that is free was given away.
         for may_stay_over_turn in [true, false] {
             if may_stay_over_turn || self.gate.has_held() {
-                for kind in [Kind::Nodes, Kind::Clients] {
-                    self.settle_lane(kind, Some(now).filter(|_| !may_stay_over_turn));
-                    self.let_in_held(kind, now);
+                for source in [Source::Nodes, Source::Clients] {
+                    self.settle_lane(source, Some(now).filter(|_| !may_stay_over_turn));
+                    self.let_in_held(source, now);
                 }
             }
         }
-        self.make_room_for_first(Kind::Nodes, now);
-        self.make_room_for_first(Kind::Clients, now);
+        self.make_room_for_first(Source::Nodes, now);
+        self.make_room_for_first(Source::Clients, now);
         self.settle_overdraft();
         self.gate.looked_at = Some(now);
         self.carry_out();
     }
 
     /// Forgets those that are done, and those whose turn is over where `now` is given; adds up what the others may need.
-    fn settle_lane(&mut self, kind: Kind, now: Option<Time>) {
-        let mut let_in = std::mem::take(&mut self.gate.lane_mut(kind).let_in);
+    fn settle_lane(&mut self, source: Source, now: Option<Time>) {
+        let mut let_in = std::mem::take(&mut self.gate.lane_mut(source).let_in);
         let mut promised = 0;
         let_in.retain(|&(large, since)| {
             let need = self.need_of(large).filter(|_| now.is_none_or(|now| since + TURN > now));
@@ -208,25 +108,25 @@ impl Reactor {
             promised += need.unwrap_or_default();
             need.is_some()
         });
-        let lane = self.gate.lane_mut(kind);
+        let lane = self.gate.lane_mut(source);
         (lane.let_in, lane.promised) = (let_in, promised);
     }
 
     fn settle_overdraft(&mut self) {
-        for kind in [Kind::Clients, Kind::Nodes] {
-            let over = self.used_with(0).saturating_sub(self.room_end(kind));
-            let lane = self.gate.lane_mut(kind);
+        for source in [Source::Clients, Source::Nodes] {
+            let over = self.used_with(0).saturating_sub(self.room_end(source));
+            let lane = self.gate.lane_mut(source);
             lane.overdraft = lane.overdraft.min(over);
         }
     }
 
-    fn let_in_held(&mut self, kind: Kind, now: Time) {
-        while let Some(&(large, _)) = self.gate.lane(kind).held.front() {
+    fn let_in_held(&mut self, source: Source, now: Time) {
+        while let Some(&(large, _)) = self.gate.lane(source).held.front() {
             let need = self.need_of(large);
-            if need.is_some_and(|need| !self.has_room_for(kind, need)) {
+            if need.is_some_and(|need| !self.has_room_for(source, need)) {
                 return;
             }
-            self.gate.lane_mut(kind).held.pop_front();
+            self.gate.lane_mut(source).held.pop_front();
             if let Some(need) = need {
                 self.let_in(large, need);
             }
@@ -243,23 +143,23 @@ impl Reactor {
     }
 
     /// The first one has waited for as long as a reader may read nothing: now those that hold most make room for it.
-    fn make_room_for_first(&mut self, kind: Kind, now: Time) {
-        let Some((first, since)) = self.gate.lane_mut(kind).held.front_mut() else { return };
+    fn make_room_for_first(&mut self, source: Source, now: Time) {
+        let Some((first, since)) = self.gate.lane_mut(source).held.front_mut() else { return };
         if *since + self.settings.limits.stall > now {
             return;
         }
         *since = now;
         let (conn, first) = (first.conn, *first);
         let closed = self.make_room(Standing::Leaving..=Standing::Joined, Some(conn), |reactor| {
-            reactor.need_of(first).is_some_and(|need| !reactor.has_room_for(kind, need))
+            reactor.need_of(first).is_some_and(|need| !reactor.has_room_for(source, need))
         });
         tracing::warn!(closed, "a large message found no room for long: those that held most were closed");
-        self.let_in_held(kind, now);
+        self.let_in_held(source, now);
     }
 
     fn try_let_in(&mut self, large: Large, need: usize) -> bool {
-        let kind = large.kind();
-        let may = self.gate.lane(kind).held.is_empty() && self.has_room_for(kind, need);
+        let source = large.source();
+        let may = self.gate.lane(source).held.is_empty() && self.has_room_for(source, need);
         if may {
             self.let_in(large, need);
         }
@@ -267,32 +167,32 @@ impl Reactor {
     }
 
     fn let_in(&mut self, large: Large, need: usize) {
-        let kind = large.kind();
+        let source = large.source();
         // Only one that is let in alone goes over.
-        let over = self.used_with(need).saturating_sub(self.room_end(kind));
+        let over = self.used_with(need).saturating_sub(self.room_end(source));
         let now = self.clock.now();
-        let lane = self.gate.lane_mut(kind);
+        let lane = self.gate.lane_mut(source);
         lane.overdraft = lane.overdraft.max(over);
         lane.promised += need;
         lane.let_in.push((large, now));
-        if kind == Kind::Clients {
+        if source == Source::Clients {
             self.set_may_grow(large.conn, true);
         }
     }
 
     /// True if there is room for all that a message may need. Also for one alone of which only the longest form would not
     /// fit: else nothing might end its wait.
-    fn has_room_for(&self, kind: Kind, need: usize) -> bool {
-        let (room_end, is_alone) = (self.room_end(kind), self.gate.lane(kind).let_in.is_empty());
+    fn has_room_for(&self, source: Source, need: usize) -> bool {
+        let (room_end, is_alone) = (self.room_end(source), self.gate.lane(source).let_in.is_empty());
         self.used_with(need) <= room_end || (is_alone && self.used_with(0) <= room_end)
     }
 
-    /// How far memory may be used for large messages of a kind. What one client's goes over is not at the nodes' expense.
-    fn room_end(&self, kind: Kind) -> usize {
+    /// How far memory may be used for large messages of a source. What one client's goes over is not at the nodes' expense.
+    fn room_end(&self, source: Source) -> usize {
         let limits = &self.settings.limits;
-        match kind {
-            Kind::Clients => limits.memory_for_clients(),
-            Kind::Nodes => limits.memory_for_nodes() + self.gate.clients.overdraft,
+        match source {
+            Source::Clients => limits.memory_for_clients(),
+            Source::Nodes => limits.memory_for_nodes() + self.gate.clients.overdraft,
         }
     }
 
