@@ -7,6 +7,7 @@ pub mod backend;
 pub mod config;
 pub mod http;
 pub mod logging;
+pub mod memory;
 pub mod metrics;
 pub mod reactor;
 mod server;

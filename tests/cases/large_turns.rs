@@ -45,12 +45,17 @@ fn a_trickled_large_message_keeps_no_other_out() {
 
 /// Half-sent messages, none of them large, until memory is short.
 fn fill_memory(relay: &Relay) -> Vec<Peer> {
+    fill_memory_to(relay, MEMORY_MAX / 4 * 3 + 2 * SMALL)
+}
+
+/// The same, until as many bytes are held.
+fn fill_memory_to(relay: &Relay, bytes: u64) -> Vec<Peer> {
     let half_sent = || {
         let mut peer = Peer::join(relay, &Session::register(relay), Role::Phone);
         peer.ws().wire().send(&FrameSpec::text(&"h".repeat(60_000)).encode()[..50_000]);
         peer
     };
-    let count = MEMORY_MAX / 4 * 3 / SMALL + 3;
+    let count = bytes.div_ceil(SMALL);
     let peers = (0..count).map(|_| half_sent()).collect();
     read_until("memory to be short", || (buffered(relay) == count * SMALL).then_some(()));
     peers
@@ -68,4 +73,20 @@ fn trickle(wire: &mut Wire, mut bytes: &[u8], quickly: &Receiver<()>) {
         bytes = rest;
     }
     wire.send(bytes);
+}
+
+/// Half-sent messages that never end hold nearly all of the memory, and a large one finds no room.
+#[test]
+fn half_sent_messages_keep_no_large_one_out_for_ever() {
+    allow_descriptors(2048);
+    let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "500000");
+    let relay = Relay::start_with(SetUp::Memory, &options.arg("--stall-secs", "3"));
+    let _half_sent = fill_memory_to(&relay, MEMORY_MAX / 8 * 7 + SMALL);
+    let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
+    let large = "l".repeat(LARGE);
+    workstation.text(&large);
+    phone.expect_text(&large);
+    // They made room, and no more of them than must.
+    let cut = relay.node().metric(r#"relay_closes_total{code="1013"}"#);
+    assert!((1..=20).contains(&cut), "{cut} were closed");
 }

@@ -39,6 +39,7 @@ mod mass_close;
 mod mayhem;
 mod memory_full;
 mod memory_limit;
+mod memory_waits;
 mod narrow_line;
 mod nesting;
 mod node_restart;

@@ -17,7 +17,7 @@ const MESSAGE_MAX: u64 = 2 * MIB;
 const STUCK: usize = 150;
 const LARGE: usize = 20;
 const CONNECTIONS: u64 = 2 * (STUCK + LARGE + 10) as u64;
-/// The sum in `docs/operations.md`.
+/// Less than the sum in `docs/operations.md`: of what the program may keep it uses little here.
 const LIMIT: u64 = MEMORY_MAX + MESSAGE_MAX + CONNECTIONS * (64 << 10) + 12 * MIB + 32 * MIB;
 
 fn a_server_never_needs_more_than_is_said(set_up: SetUp) {

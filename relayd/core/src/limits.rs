@@ -46,8 +46,14 @@ pub const QUEUE_BYTES_MAX: usize = HIGH_MARK + OVERSHOOT + CONTROL_ROOM;
 /// What one read takes from a socket at most, in bytes; so also what one connection may park unparsed.
 pub const READ_BYTES: usize = 64 * 1024;
 
-/// A message under way that is longer than this needs leave to grow while memory is short.
+/// A message under way that is longer than this waits where there is no room for it.
 pub const LARGE_MESSAGE: usize = 64 * 1024;
+
+/// What a large message takes besides its own bytes, in bytes: its target's queue, and what its source parks behind it.
+pub const LARGE_BESIDES: usize = QUEUE_BYTES_MAX + 4096 + READ_BYTES + 8192;
+
+/// Bytes of returned chunks that the pool keeps.
+pub const POOL_KEPT_MAX: usize = 32 << 20;
 
 /// What a stalled connection's socket must take within the stall time, in bytes, unless less than that waits.
 pub const STALL_BYTES: usize = 64 * 1024;
@@ -119,9 +125,31 @@ impl Limits {
         (self.session_idle / 4).min(Duration::from_secs(30))
     }
 
-    /// Over this no new large message is begun, but for one at a time. In bytes.
-    pub const fn memory_tight(&self) -> usize {
-        self.memory_max / 4 * 3
+    /// Over this memory is short: a target's queue makes its source unread over [`LOW_MARK`], not [`HIGH_MARK`]. In bytes.
+    pub const fn memory_short(&self) -> usize {
+        self.memory_max / 2
+    }
+
+    /// Large messages of clients that are let in stay under this, so that small ones find room above. In bytes.
+    pub const fn memory_for_clients(&self) -> usize {
+        self.memory_max / 8 * 7
+    }
+
+    /// The same for those of other nodes. More, as what clients here send there may wait for room that these take there.
+    pub const fn memory_for_nodes(&self) -> usize {
+        self.memory_max / 16 * 15
+    }
+
+    /// Up to this large messages grow as their bytes come. Over it they wait to be let in, and there is room above for one
+    /// of the longest, so that the unfinished ones can be finished one after the other. In bytes.
+    pub fn memory_free(&self) -> usize {
+        let longest = self.memory_for_clients().saturating_sub(self.message_bytes_max);
+        longest.min(self.memory_max / 4 * 3)
+    }
+
+    /// What connections that have not said hello may hold together. In bytes.
+    pub const fn memory_early(&self) -> usize {
+        self.memory_max / 4
     }
 
     /// The most bytes that `connections` can hold before the limit on all of them steps in.
@@ -133,7 +161,7 @@ impl Limits {
             + self.message_bytes_max; // a large message being written to it piece by piece
         (one * connections).min(
             self.memory_max
-                + self.message_bytes_max // the one large message that is always let through
+                + 2 * (self.message_bytes_max + LARGE_BESIDES) // large messages that are let in alone
                 + READ_BYTES * connections, // what a turn may read before the limit is looked at again
         ) + UNACKNOWLEDGED_MAX // in streams to other nodes
             + WINDOWS_MAX // from other nodes, not yet taken in

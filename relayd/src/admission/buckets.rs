@@ -95,7 +95,7 @@ fn micros(time: Time) -> u64 {
 }
 
 /// Addresses that are told apart.
-const ADDRESSES_MAX: usize = 65_536;
+pub const ADDRESSES_MAX: usize = 65_536;
 
 /// Buckets one step may forget. A step adds at most one, so what is full never piles up.
 const FORGOTTEN_AT_ONCE: usize = 4;

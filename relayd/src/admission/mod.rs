@@ -15,7 +15,7 @@ use std::time::Duration;
 use relayd_core::time::Time;
 
 pub use address::{Address, ForwardedFor, InvalidTrustedProxies, TrustedProxies};
-pub use buckets::Buckets;
+pub use buckets::{ADDRESSES_MAX, Buckets};
 pub use lookups::{Key, Lookups};
 
 /// What an operator may set. 0 anywhere: no limit.

@@ -17,7 +17,9 @@ use relayd_core::time::Time;
 use thiserror::Error;
 
 pub use self::memory::Memory;
-pub use self::redis::{BusCounts, CaBundle, InvalidCaBundle, PACKET_BYTES_MAX, Redis, RedisSettings};
+pub use self::redis::{
+    BusCounts, CaBundle, InvalidCaBundle, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisSettings,
+};
 
 /// The store this process uses. An enum, as both kinds are known.
 #[derive(Debug)]

@@ -44,6 +44,7 @@ impl Reactor {
                     self.conns.of_mut(conn).map(|connection| &mut connection.stage)
                 {
                     open.joined = Some(Joined { session, role });
+                    self.conns.count_early(conn);
                     tracing::debug!(session = %session.log_tag(), %role, name = conn.name, "joined");
                 }
             }

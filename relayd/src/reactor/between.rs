@@ -151,7 +151,10 @@ impl Reactor {
         let Some(&Stage::Open(Open { raw, joined: Some(joined), .. })) = stage else { return };
         let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return };
         let head = Head::new(&joined.session.hex(), from, at.as_bytes());
-        let queued = match gather(&mut buffers.arriving, delivery, message_bytes_max, pool) {
+        let gathered = gather(&mut buffers.arriving, delivery, message_bytes_max, pool);
+        let (is_part, was_in_parts) =
+            (matches!(gathered, Gathered::Part), matches!(gathered, Gathered::Whole(Some(_))));
+        let queued = match gathered {
             Gathered::Part => Ok(()),
             Gathered::TooLarge => Err(()),
             Gathered::Whole(None) => queue(&mut buffers.outbound, &head, delivery, raw, pool),
@@ -161,6 +164,11 @@ impl Reactor {
         };
         let is_over_high = buffers.outbound.is_over_high();
         self.conns.mark_dirty(conn);
+        if is_part {
+            self.hold_pieces_without_room(conn, delivery.link);
+        } else if was_in_parts {
+            self.relay.end_hold(delivery.link);
+        }
         self.metrics.frames[from.index()] += u64::from(is_last);
         self.metrics.frame_bytes[from.index()] += bytes.len() as u64;
         if is_over_high {
@@ -246,6 +254,7 @@ fn queue_chunk(
         pool.give_back(chunk);
         return Err(());
     }
-    outbound.gathered(head, kind, chunk, bare, Room::Granted, pool);
+    // It keeps its chunk: written whole it might need six times as much.
+    outbound.gathered(head, kind, chunk, bare, Room::ToMark, pool);
     Ok(())
 }

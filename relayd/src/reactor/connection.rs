@@ -44,10 +44,12 @@ pub(super) struct Flags {
     pub is_ready: bool,
     /// It is on the list of those to flush.
     pub is_dirty: bool,
-    /// Its message waits for leave to grow large.
+    /// Its message waits for room.
     pub is_held: bool,
     /// It was not read when it was last served, as something else must come first.
     pub is_unread: bool,
+    /// Its message was let in: there is room for all of it.
+    pub may_grow: bool,
     /// Bytes were left at the last flush.
     pub is_waiting: bool,
     /// The core knows it.
@@ -114,12 +116,16 @@ pub(super) struct Buffers {
     pub outgoing: Option<Box<Outgoing>>,
     /// A large message on its way from another node.
     pub arriving: Option<Box<Arriving>>,
+    /// Bytes of these that are counted as held before the hello, see [`super::conns::Conns::count_early`].
+    pub early: usize,
 }
 
 /// What an open WebSocket needs in its turn: moved out, so that answers to itself can be queued meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     pub joined: Option<Joined>,
+    /// The message under way was let in: there is room for all of it.
+    pub may_grow: bool,
     pub inbound: Inbound,
     pub outgoing: Option<Box<Outgoing>>,
 }
@@ -197,7 +203,36 @@ pub(super) struct Joined {
     pub role: Role,
 }
 
+/// How far a connection has come. Where memory is full, the least go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// HTTP, or closing and never joined.
+    Http,
+    /// A WebSocket that holds no role.
+    NotJoined,
+    /// It held a role and was told that it is closed.
+    Leaving,
+    /// It holds a role.
+    Joined,
+}
+
 impl Connection {
+    /// How far it has come.
+    pub fn standing(&self) -> Standing {
+        match &self.stage {
+            Stage::Http(_) => Standing::Http,
+            Stage::Open(Open { joined: None, .. }) => Standing::NotJoined,
+            Stage::Open(_) => Standing::Joined,
+            Stage::Closing | Stage::Lingering if self.early() > 0 => Standing::Http,
+            Stage::Closing | Stage::Lingering => Standing::Leaving,
+        }
+    }
+
+    /// Bytes that are counted as held before the hello.
+    fn early(&self) -> usize {
+        self.buffers.as_ref().map_or(0, |buffers| buffers.early)
+    }
+
     /// What waits for its socket.
     pub fn outbound(&self) -> &Outbound {
         self.buffers.as_ref().map_or(NOTHING_QUEUED, |buffers| &buffers.outbound)
@@ -206,11 +241,6 @@ impl Connection {
     /// True if bytes were read that could not be taken yet.
     pub fn has_parked(&self) -> bool {
         self.buffers.as_ref().is_some_and(|buffers| !buffers.parked.is_empty())
-    }
-
-    /// Bytes held for the message that it is sending.
-    pub fn gathered(&self) -> usize {
-        self.buffers.as_ref().map_or(0, |buffers| buffers.inbound.held())
     }
 
     /// Bytes of memory it holds, as the limit on all of them counts.

@@ -13,7 +13,7 @@ use relayd_core::time::Time;
 use relayd_core::wire::pool::Pool;
 use slab::Slab;
 
-use super::connection::{Buffers, Connection, Exchange, Flags, Stage, Turn};
+use super::connection::{Buffers, Connection, Exchange, Flags, Stage, Standing, Turn};
 use crate::http::Progress;
 
 /// From accept to a whole first head, and from a later request's first byte to the whole request.
@@ -27,6 +27,8 @@ pub(super) struct Conns {
     slab: Slab<Connection>,
     next_name: u64,
     pub pool: Pool,
+    /// Bytes held by connections that have not joined. `early` = sum of `buffers.early`
+    early: usize,
     /// Empty ones, for the next connection with something to keep. `free.len() <= FREE_MAX`
     #[expect(
         clippy::vec_box,
@@ -123,7 +125,22 @@ impl Conns {
         }
     }
 
-    fn keep(&mut self, empty: Box<Buffers>) {
+    /// Counts what a connection holds while it has not joined. Called when it may hold more or less than before.
+    pub fn count_early(&mut self, conn: Conn) {
+        let Some(connection) = self.slab.get_mut(conn.slot as usize) else { return };
+        let is_early = connection.name == conn.name && connection.standing() < Standing::Leaving;
+        let Some(buffers) = &mut connection.buffers else { return };
+        let held = if is_early { buffers.held() } else { 0 };
+        self.early = self.early - std::mem::replace(&mut buffers.early, held) + held;
+    }
+
+    /// Bytes held by connections that have not joined, closing ones among them.
+    pub fn early(&self) -> usize {
+        self.early
+    }
+
+    fn keep(&mut self, mut empty: Box<Buffers>) {
+        self.early -= std::mem::take(&mut empty.early);
         if self.free.len() < FREE_MAX {
             self.free.push(empty);
         }
@@ -137,7 +154,7 @@ impl Conns {
             return Some(Turn { joined: open.joined, ..Turn::default() });
         };
         let (inbound, outgoing) = (std::mem::take(&mut buffers.inbound), buffers.outgoing.take());
-        Some(Turn { joined: open.joined, inbound, outgoing })
+        Some(Turn { joined: open.joined, may_grow: connection.flags.may_grow, inbound, outgoing })
     }
 
     /// Keeps what is under way when a turn ends.

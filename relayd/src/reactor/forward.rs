@@ -10,6 +10,7 @@ use protocol::limits::HELLO_BYTES_MAX;
 use protocol::message::{Notice, is_heartbeat};
 use protocol::ws::control::PeerClose;
 use relayd_core::event::Verdict;
+use relayd_core::limits::{HIGH_MARK, LOW_MARK};
 use relayd_core::store::Conn;
 use relayd_core::wire::inbound::{Allowance, Cursor, Kind, Step};
 use relayd_core::wire::outbound::Room;
@@ -38,6 +39,8 @@ struct Run {
     bare: bool,
     from: Role,
     head: Head,
+    /// Over this in its queue no more is passed on to it. Lower while memory is short.
+    mark: usize,
 }
 
 /// One message, wherever it lies.
@@ -56,21 +59,23 @@ impl Reactor {
         let message_bytes_max =
             if turn.joined.is_some() { self.relay.message_bytes_max(conn) } else { HELLO_BYTES_MAX };
         let stop = loop {
-            let large = !self.is_memory_short() || self.gate.lets_through(conn);
-            let allowed = Allowance { message_bytes_max, large };
+            let room = if turn.may_grow { usize::MAX } else { self.room_for_large() };
+            let allowed = Allowance { message_bytes_max, room };
             let flow = match turn.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
                 Step::Text(text) => self.on_message(conn, turn, &mut run, Message::Text(text)),
                 Step::Binary(bytes) => self.on_message(conn, turn, &mut run, Message::Binary(bytes)),
                 Step::Gathered(kind) => {
                     let message = Message::Gathered(kind, turn.inbound.take_message());
-                    self.gate.on_gathered(conn);
+                    if turn.may_grow {
+                        self.end_growth(conn, turn);
+                    }
                     self.on_message(conn, turn, &mut run, message)
                 }
                 Step::Ping(payload) => self.on_ping(conn, payload),
                 Step::Pong => None,
                 Step::Close(said) => Some(Stop::Left(said)),
                 Step::NeedMore => break None,
-                Step::Held if self.try_enter_gate(conn) => None,
+                Step::Held if self.try_grow(conn, turn) => None,
                 Step::Held => Some(Stop::Wait),
                 Step::Breach(code) => Some(Stop::Fault(code)),
             };
@@ -105,7 +110,10 @@ impl Reactor {
                 self.conns.mark_dirty(to);
                 let stage = self.conns.of(to).map(|target| &target.stage);
                 let bare = matches!(stage, Some(Stage::Open(open)) if open.raw);
-                self.pass_on(run.insert(Run { to, bare, from: joined.role, head }), message)
+                self.pass_on(
+                    run.insert(Run { to, bare, from: joined.role, head, mark: self.mark() }),
+                    message,
+                )
             }
             Verdict::Remote(handle) => self.send_on(conn, turn, handle, message),
             Verdict::Absent => {
@@ -118,6 +126,12 @@ impl Reactor {
                 None
             }
         }
+    }
+
+    /// How much may wait for a target before its source waits.
+    fn mark(&self) -> usize {
+        let is_short = self.conns.pool.lent() > self.settings.limits.memory_short();
+        if is_short { LOW_MARK } else { HIGH_MARK }
     }
 
     /// Writes a frame into its target's queue.
@@ -137,7 +151,7 @@ impl Reactor {
                 outbound.gathered(&run.head, kind, chunk, run.bare, Room::ToMark, pool);
             }
         }
-        if outbound.is_over_high() {
+        if outbound.is_over(run.mark) {
             self.relay.note_congested(run.to);
             return Some(Stop::Wait);
         }

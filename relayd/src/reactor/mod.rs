@@ -14,6 +14,7 @@ mod conns;
 mod exchange;
 mod forward;
 mod look_up;
+mod large;
 mod memory;
 mod notes;
 mod read;
@@ -35,7 +36,7 @@ use relayd_core::time::Time;
 use self::accept::Acceptor;
 use self::clock::Clock;
 use self::conns::Conns;
-use self::memory::LargeGate;
+use self::large::LargeGate;
 use self::signals::StopSignals;
 use crate::admission::{Admission, AdmissionLimits, Lookups};
 use crate::backend::{Backend, Status};
@@ -74,6 +75,10 @@ pub struct Reactor {
     clock: Clock,
     conns: Conns,
     gate: LargeGate,
+    /// Over this large messages wait for room. In bytes.
+    memory_free: usize,
+    /// When it was last logged that connections before their hello held too much.
+    early_logged_at: Option<Time>,
     admission: Admission,
     /// What waits to be looked up for addresses that have named too many sessions that are none.
     lookups: Lookups<Request>,
@@ -190,6 +195,8 @@ impl Reactor {
             clock,
             conns: Conns::default(),
             gate: LargeGate::default(),
+            memory_free: settings.limits.memory_free(),
+            early_logged_at: None,
             admission: Admission::new(&settings.admission),
             lookups: Lookups::default(),
             crowded_out: Vec::new(),
@@ -260,9 +267,9 @@ impl Reactor {
         self.drain_backend();
         self.on_due(has_heard_all);
         self.flush_dirty();
+        self.bound_memory();
         self.publish();
         self.listen_again();
-        self.bound_memory();
         self.accept();
         if self.drain_until.is_none() && self.stop.load(Ordering::Acquire) {
             self.begin_drain();
@@ -348,6 +355,7 @@ impl Reactor {
         }
         self.deferred_due = 0;
         if self.relay.poll_timeout().is_some_and(|due| due <= now) {
+            self.excuse_held();
             self.handle(Input::Due);
         }
         while let Some(conn) = self.conns.deadlines.poll(now) {
@@ -371,7 +379,7 @@ impl Reactor {
             self.backend.next_deadline(),
             self.lookups.next_due(),
             self.drain_until,
-            self.gate.turn_over_at(),
+            self.gate.next_look(),
             accept_again,
         ];
         due.into_iter().flatten().min().map(|due| due.since(self.clock.now()))

@@ -9,7 +9,7 @@ use relayd_core::limits::READ_BYTES;
 use relayd_core::store::Conn;
 
 use super::Reactor;
-use super::connection::{Stage, Turn};
+use super::connection::{Open, Stage, Turn};
 use super::forward::Stop;
 
 /// Room for what one connection may park and what one read brings.
@@ -34,10 +34,12 @@ impl Reactor {
         let Some(connection) = self.conns.of_mut(conn) else { return };
         connection.flags.is_ready = false;
         match connection.stage {
-            Stage::Http(_) => self.serve_exchange(conn),
+            Stage::Open(Open { joined: Some(_), .. }) => return self.serve_open(conn),
             Stage::Open(_) => self.serve_open(conn),
+            Stage::Http(_) => self.serve_exchange(conn),
             Stage::Closing | Stage::Lingering => self.throw_away(conn),
         }
+        self.conns.count_early(conn);
     }
 
     /// Serves an open WebSocket. The core hears when it is not read any more, and when it is again.

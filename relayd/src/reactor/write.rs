@@ -7,7 +7,7 @@ use relayd_core::store::Conn;
 use relayd_core::wire::outbound::Flushed;
 
 use super::Reactor;
-use super::connection::Stage;
+use super::connection::{Stage, Standing};
 
 impl Reactor {
     /// Writes what was queued since the last time.
@@ -44,6 +44,9 @@ impl Reactor {
         }
         if flushed.left == 0 {
             self.conns.settle(conn);
+        }
+        if self.conns.of(conn).is_some_and(|connection| connection.standing() < Standing::Joined) {
+            self.conns.count_early(conn);
         }
         self.after_flush(conn);
     }

@@ -75,7 +75,7 @@ pub fn ws_inbound(bytes: &[u8]) {
 }
 
 fn read(pieces: &[&[u8]]) -> (Vec<Seen>, End) {
-    let allowed = Allowance { message_bytes_max: MESSAGE_BYTES_MAX, large: true };
+    let allowed = Allowance { message_bytes_max: MESSAGE_BYTES_MAX, room: usize::MAX };
     let (mut inbound, mut pool, mut seen, mut parked) = (Inbound::default(), Pool::new(), vec![], vec![]);
     let mut end = End::NeedMore;
     for piece in pieces {

@@ -42,6 +42,8 @@ pub(crate) struct Remote {
     owed: u32,
     /// The other end awaits all.
     owes_all: bool,
+    /// There is no room here for more of a large message: nothing is credited until there is.
+    is_held: bool,
 }
 
 impl Relay {
@@ -92,11 +94,39 @@ impl Relay {
             return;
         };
         let Some(remote) = self.remotes.get_mut(&handle) else { return };
+        if remote.is_held {
+            return;
+        }
         let is_worth = remote.owed >= CREDIT / 4 || (remote.owes_all && remote.owed > 0);
         if let (Some(theirs), true) = (remote.theirs, is_worth) {
             let (bytes, node) = (std::mem::take(&mut remote.owed), remote.node);
             remote.owes_all = false;
             self.tell(node, Item::Credit { handle: theirs, bytes }, now);
+        }
+    }
+
+    /// There is no room for more of the large message that comes by this link: no piece is credited until
+    /// [`Relay::credit_pieces`], so that its source is not read. False if it was held before, or the link has ended.
+    pub fn hold_pieces(&mut self, handle: u32) -> bool {
+        self.remotes.get_mut(&handle).is_some_and(|remote| !std::mem::replace(&mut remote.is_held, true))
+    }
+
+    /// There is room again for more of the large message that comes by this link.
+    pub fn credit_pieces(&mut self, handle: u32, now: Time) {
+        let Some(remote) = self.remotes.get_mut(&handle) else { return };
+        let (was_held, bytes) = (std::mem::take(&mut remote.is_held), std::mem::take(&mut remote.owed));
+        let (theirs, node) = (remote.theirs, remote.node);
+        if !was_held || bytes == 0 {
+            remote.owed = bytes;
+        } else if let Some(theirs) = theirs {
+            self.tell(node, Item::Credit { handle: theirs, bytes }, now);
+        }
+    }
+
+    /// The large message that came by this link is whole: what is owed for it is credited when its target takes it.
+    pub fn end_hold(&mut self, handle: u32) {
+        if let Some(remote) = self.remotes.get_mut(&handle) {
+            remote.is_held = false;
         }
     }
 
@@ -145,10 +175,10 @@ impl Relay {
         let remote = self.remotes.get_mut(&handle).filter(|remote| remote.node == from)?;
         remote.owed += cost_of(bytes);
         let (conn, role, theirs) = (remote.conn, remote.role, remote.theirs?);
-        if !is_last {
+        remote.owes_all |= !is_last;
+        if !is_last && !remote.is_held {
             // A piece waits in this node's memory, which bounds it; the socket is asked for the whole.
             let bytes = std::mem::take(&mut remote.owed);
-            remote.owes_all = true;
             self.tell(from, Item::Credit { handle: theirs, bytes }, now);
         }
         Some(Delivery { conn, link: handle, from: role.other(), kind, is_last, bytes })
@@ -192,6 +222,7 @@ impl Relay {
             awaits_all: false,
             owed: CREDIT,
             owes_all: false,
+            is_held: false,
         };
         if theirs.is_none() {
             self.note_link(LinkStep::Opening, &remote);

@@ -36,7 +36,7 @@ pub enum Step<'a> {
     Pong,
     /// The peer's Close frame. Nothing after it counts.
     Close(PeerClose),
-    /// The message under way may not grow while memory is short. The bytes at the cursor wait.
+    /// There is no room for the message under way to grow. The bytes at the cursor wait.
     Held,
     /// Nothing whole is left; bytes before the end that were not taken must come again, in front of more.
     NeedMore,
@@ -83,8 +83,8 @@ impl<'a> Cursor<'a> {
 pub struct Allowance {
     /// The longest message, in bytes.
     pub message_bytes_max: usize,
-    /// Messages may grow past [`LARGE_MESSAGE`].
-    pub large: bool,
+    /// Bytes by which the memory of a message may grow that is longer than [`LARGE_MESSAGE`].
+    pub room: usize,
 }
 
 /// The half of a connection that reads. Empty between messages.
@@ -154,6 +154,16 @@ impl Inbound {
         self.message.capacity()
     }
 
+    /// Bytes by which the memory of the message under way may still grow: the frame under way says how much comes, but only
+    /// the last of a message says all.
+    pub fn growth_max(&self, message_bytes_max: usize) -> usize {
+        let left = match self.frame {
+            Some(frame) if frame.fin => frame.len - frame.came,
+            _ => message_bytes_max.saturating_sub(self.message.len()),
+        };
+        Pool::growth(&self.message, left)
+    }
+
     /// Gives all memory back; the connection will not be read again.
     pub fn release(&mut self, pool: &mut Pool) {
         pool.give_back(self.take_message());
@@ -187,7 +197,7 @@ impl Inbound {
     fn gather<'a>(&mut self, cursor: &mut Cursor<'_>, allowed: Allowance, pool: &mut Pool) -> Gather<'a> {
         let (Some(mut frame), Some(kind)) = (self.frame, self.kind) else { return Gather::FrameDone };
         let take = cursor.left().min(frame.len - frame.came);
-        if take > 0 && self.message.len() + take > LARGE_MESSAGE && !allowed.large {
+        if self.message.len() + take > LARGE_MESSAGE && Pool::growth(&self.message, take) > allowed.room {
             return Gather::Stop(Step::Held);
         }
         if take > 0 {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ALLOWED: Allowance = Allowance { message_bytes_max: 100_000, large: true };
+const ALLOWED: Allowance = Allowance { message_bytes_max: 100_000, room: usize::MAX };
 
 /// What came out, in owned form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ fn breaches_have_their_codes() {
 
 #[test]
 fn a_message_over_the_limit_is_refused_from_its_header_alone() {
-    let allowed = Allowance { message_bytes_max: 10, large: true };
+    let allowed = Allowance { message_bytes_max: 10, room: usize::MAX };
     assert_eq!(read(&[&frame(true, OpCode::Binary, &[7; 10])], allowed), [Seen::Binary(vec![7; 10])]);
     let header = &frame(true, OpCode::Binary, &[7; 11])[..6];
     assert_eq!(read(&[header], allowed), [Seen::Breach(CloseCode::TooBig)]);
@@ -157,7 +157,7 @@ fn a_large_message_waits_for_leave_and_then_goes_on() {
     ]
     .concat();
     let mut cursor = Cursor::new(&mut stream);
-    let small = Allowance { large: false, ..ALLOWED };
+    let small = Allowance { room: 0, ..ALLOWED };
     assert_eq!(inbound.step(&mut cursor, small, &mut pool), Step::Held);
     assert_eq!(inbound.step(&mut cursor, small, &mut pool), Step::Held);
     assert_eq!(inbound.step(&mut cursor, ALLOWED, &mut pool), Step::Gathered(Kind::Binary));

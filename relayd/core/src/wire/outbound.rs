@@ -80,9 +80,15 @@ impl Outbound {
         self.queued() == 0 && self.bulks.is_empty()
     }
 
-    /// True if whoever sends to this connection must not be read.
+    /// True if its source must not be read.
     pub fn is_over_high(&self) -> bool {
-        self.queued() > HIGH_MARK || !self.bulks.is_empty()
+        self.is_over(HIGH_MARK)
+    }
+
+    /// The same by another mark, which is not under [`LOW_MARK`].
+    #[inline]
+    pub fn is_over(&self, mark: usize) -> bool {
+        self.queued() > mark || !self.bulks.is_empty()
     }
 
     /// True if whoever was not read because of this connection may be read again.

@@ -3,7 +3,7 @@
 //! Every byte that is parked, under way or queued lives in a chunk from here, so one number says how much that is.
 //! Returned chunks are kept for the next borrower, up to a bound, so steady traffic allocates nothing.
 
-use crate::limits::QUEUE_BYTES_MAX;
+use crate::limits::{POOL_KEPT_MAX, QUEUE_BYTES_MAX};
 
 /// Capacities that chunks come in. Above the last one a chunk is as large as it must be, and is not kept.
 const CLASSES: [usize; 11] = [
@@ -22,16 +22,13 @@ const CLASSES: [usize; 11] = [
     16 << 20,
 ];
 
-/// Bytes of returned chunks that are kept.
-const KEPT_MAX: usize = 32 << 20;
-
 /// Lends chunks. A chunk is a plain `Vec<u8>`: empty, with the capacity asked for or more.
 #[derive(Debug)]
 pub struct Pool {
     free: [Vec<Vec<u8>>; CLASSES.len()],
     /// Sum of the capacities lent.
     lent: usize,
-    /// Sum of the capacities in `free`. `0 <= kept <= KEPT_MAX`
+    /// Sum of the capacities in `free`. `0 <= kept <= POOL_KEPT_MAX`
     kept: usize,
 }
 
@@ -78,7 +75,7 @@ impl Pool {
         debug_assert!(self.lent >= capacity, "{capacity} bytes came back, {} are lent", self.lent);
         self.lent = self.lent.saturating_sub(capacity);
         let class = CLASSES.iter().position(|&class| class == capacity);
-        if let Some(class) = class.filter(|_| self.kept + capacity <= KEPT_MAX) {
+        if let Some(class) = class.filter(|_| self.kept + capacity <= POOL_KEPT_MAX) {
             chunk.clear();
             self.kept += capacity;
             self.free[class].push(chunk);
@@ -88,15 +85,30 @@ impl Pool {
     /// Makes room for `extra` bytes behind what `chunk` holds, moving it into a larger one where it must. A `Vec`
     /// without capacity is lent its first chunk.
     pub fn grow(&mut self, chunk: &mut Vec<u8>, extra: usize) {
-        if chunk.capacity() - chunk.len() >= extra {
+        let growth = Self::growth(chunk, extra);
+        if growth == 0 {
             return;
         }
-        // Beyond the classes, grow by half, so that the sum of all moves stays in proportion to the bytes.
-        let needed = chunk.len() + extra;
-        let room = if class_for(needed).is_some() { needed } else { needed.max(chunk.capacity() / 2 * 3) };
-        let mut larger = self.lend(room);
+        let mut larger = self.lend(chunk.capacity() + growth);
         larger.extend_from_slice(chunk);
         self.give_back(std::mem::replace(chunk, larger));
+    }
+
+    /// What a chunk takes at most that has grown to `len` bytes.
+    pub fn capacity_max(len: usize) -> usize {
+        class_for(len).map_or(len / 2 * 3, |class| CLASSES[class])
+    }
+
+    /// Bytes by which [`Pool::grow`] would make `chunk` larger for `extra` more at once.
+    pub fn growth(chunk: &Vec<u8>, extra: usize) -> usize {
+        let needed = chunk.len() + extra;
+        if chunk.capacity() >= needed {
+            return 0;
+        }
+        // Beyond the classes, grow by half, so that the sum of all moves stays in proportion to the bytes.
+        let room =
+            class_for(needed).map_or_else(|| needed.max(chunk.capacity() / 2 * 3), |class| CLASSES[class]);
+        room - chunk.capacity()
     }
 }
 
@@ -159,7 +171,7 @@ mod tests {
         let mut pool = Pool::new();
         let chunks: Vec<_> = (0..5).map(|_| pool.lend(16 << 20)).collect();
         chunks.into_iter().for_each(|chunk| pool.give_back(chunk));
-        assert!(pool.kept <= KEPT_MAX);
+        assert!(pool.kept <= POOL_KEPT_MAX);
         assert_eq!(pool.lent(), 0);
     }
 }

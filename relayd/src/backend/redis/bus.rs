@@ -190,6 +190,9 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 /// Packets that may wait for the publisher: [`PACKET_BYTES_MAX`] each at most, so 8.25 MiB.
 const OUTBOX_MAX: usize = 128;
 
+/// What they and those in hand take at most, in bytes.
+pub(super) const OUTBOX_HELD_MAX: usize = (OUTBOX_MAX + 2 * IN_HAND) * PACKET_BYTES_MAX;
+
 /// Buffers that are in neither channel: one at either end.
 const IN_HAND: usize = 2;
 

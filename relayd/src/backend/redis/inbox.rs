@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::batch::PACKET_BYTES_MAX;
+
 /// What both ends share.
 #[derive(Debug, Default)]
 struct Gauge {
@@ -114,6 +116,9 @@ const INBOX_MAX: usize = 4096;
 
 /// Emptied buffers that are kept, of at most 66 KiB each.
 const SPARE_MAX: usize = 64;
+
+/// What all of these take at most, in bytes: a small packet may lie in a large buffer that was kept.
+pub(super) const HELD_MAX: usize = INBOX_BYTES_MAX + SPARE_MAX * PACKET_BYTES_MAX;
 
 #[cfg(test)]
 mod tests {

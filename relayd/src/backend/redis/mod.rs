@@ -319,6 +319,15 @@ fn age_ms(then: Time, now: Time) -> u64 {
 /// Requests that may wait for a batch. More than this is answered that the store is away.
 const QUEUE_MAX: usize = 4096;
 
+/// What waits on its way to and from Redis takes this at most, in bytes, and the buffers of its three connections.
+pub const REDIS_BYTES_MAX: usize = 24 << 20;
+
+const _: () = {
+    let requests = QUEUE_MAX * size_of::<Queued>();
+    let buffers = 3 * 4 * PACKET_BYTES_MAX;
+    assert!(inbox::HELD_MAX + bus::OUTBOX_HELD_MAX + requests + buffers <= REDIS_BYTES_MAX);
+};
+
 /// About how many requests one batch carries; it may be a few more.
 const BATCH_MAX: usize = 256;
 

@@ -339,11 +339,21 @@ impl World {
         );
         if !delivery.is_last {
             *node.gathered.entry(delivery.link).or_default() += delivery.bytes.len();
+            // Now and then there is no room for more of it, and at times there is before the rest comes.
+            if self.rng.one_in(2) {
+                node.relay.hold_pieces(delivery.link);
+            }
+            if self.rng.one_in(3) {
+                node.relay.credit_pieces(delivery.link, self.now);
+            }
             return;
         }
         let before = node.gathered.remove(&delivery.link);
         let (is_large, len) = (before.is_some(), before.unwrap_or(0) + delivery.bytes.len());
         assert!(len <= node.message_bytes_max, "{len} bytes to a node that does not take them");
+        if is_large {
+            node.relay.end_hold(delivery.link);
+        }
         let mark = Mark::from_bytes(delivery.bytes);
         assert_eq!(mark.from, delivery.from);
         self.counts.delivered_remote += 1;

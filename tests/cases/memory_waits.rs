@@ -1,0 +1,124 @@
+//! Memory has no room for all large messages at once: their senders wait, no reader is cut, and all arrive whole.
+
+use std::thread;
+use std::time::Duration;
+
+use relay_tests::harness::wire::Wire;
+use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
+use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::{on_each_setup, on_one_node};
+
+on_each_setup!(senders_wait_for_room_and_no_reader_is_cut);
+on_one_node!(small_frames_wait_too);
+
+const PAIRS: usize = 60;
+const LARGE: usize = 1 << 20;
+/// A sender whose socket takes nothing for so long waits.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A pair whose phone takes little before it reads.
+fn link(relay: &Relay) -> Pair {
+    let session = Session::register(relay);
+    let workstation = Peer::join(relay, &session, Role::Workstation);
+    let wire = Wire::connect_narrow(relay.next_addr(&session, Role::Phone), 16 << 10);
+    let phone = Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(Role::Phone));
+    Pair::linked(session, workstation, phone)
+}
+
+/// One large message: binary, text of which each byte becomes six, or binary in fragments.
+fn message(number: usize) -> (Vec<u8>, Event) {
+    match number % 3 {
+        0 => {
+            let bytes = vec![number as u8; LARGE];
+            (FrameSpec::new(Opcode::Binary, bytes.clone()).encode(), Event::Binary(bytes))
+        }
+        1 => {
+            let text = "\u{1}".repeat(LARGE);
+            (FrameSpec::text(&text).encode(), Event::Text(text))
+        }
+        _ => (in_fragments(number as u8), Event::Binary(vec![number as u8; LARGE])),
+    }
+}
+
+fn in_fragments(byte: u8) -> Vec<u8> {
+    const PARTS: usize = 16;
+    let part = |number| {
+        let opcode = if number == 0 { Opcode::Binary } else { Opcode::Continuation };
+        let frame = FrameSpec::new(opcode, vec![byte; LARGE / PARTS]);
+        if number == PARTS - 1 { frame.encode() } else { frame.unfinished().encode() }
+    };
+    (0..PARTS).flat_map(part).collect()
+}
+
+/// Each workstation sends `bytes` until all of them wait, or all is taken. Then all phones read: the message of one may
+/// wait for room that another one's takes.
+fn play(pairs: &mut [Pair], bytes: impl Fn(usize) -> Vec<u8> + Sync, read: impl Fn(usize, &mut Peer) + Sync) {
+    let (bytes, read) = (&bytes, &read);
+    let mut senders: Vec<_> = pairs.iter_mut().map(|pair| pair.workstation.ws().wire().sender()).collect();
+    let sent: Vec<usize> = thread::scope(|scope| {
+        let send = |(number, pair): (usize, &mut Pair)| {
+            let wire = pair.workstation.ws().wire();
+            // Each thread has its own wire.
+            let sender = wire.sender();
+            scope.spawn(move || Wire::over(sender).send_until_blocked(&bytes(number), PATIENCE))
+        };
+        let threads: Vec<_> = pairs.iter_mut().enumerate().map(send).collect();
+        threads.into_iter().map(|thread| thread.join().expect("sending")).collect()
+    });
+    thread::scope(|scope| {
+        for (number, sender) in senders.drain(..).enumerate() {
+            let at = sent[number];
+            scope.spawn(move || Wire::over(sender).send(&bytes(number)[at..]));
+        }
+        for (number, pair) in pairs.iter_mut().enumerate() {
+            scope.spawn(move || read(number, &mut pair.phone));
+        }
+    });
+}
+
+fn expect_none_cut(relay: &Relay, pairs: Vec<Pair>) {
+    for mut pair in pairs {
+        pair.expect_alive();
+    }
+    for node in relay.nodes() {
+        assert_eq!(node.metric(r#"relay_closes_total{code="1013"}"#), 0);
+    }
+}
+
+fn senders_wait_for_room_and_no_reader_is_cut(set_up: SetUp) {
+    let relay = Relay::start_with(set_up, &Options::new().arg("--memory-max", "32MiB"));
+    let bystander = Bystander::start(&relay);
+    let mut pairs: Vec<Pair> = (0..PAIRS).map(|_| link(&relay)).collect();
+    play(
+        &mut pairs,
+        |number| message(number).0,
+        |number, phone| {
+            let event = phone.event();
+            assert!(
+                event == message(number).1,
+                "message {number} is not what was sent: {:.60}",
+                format!("{event:?}")
+            );
+        },
+    );
+    expect_none_cut(&relay, pairs);
+    bystander.done();
+}
+
+/// 256 KiB may be queued for each, and 64 KiB behind it, where there is room; here there is less.
+fn small_frames_wait_too(set_up: SetUp) {
+    const FRAMES: usize = 60;
+    const FRAME: usize = 10_000;
+    let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "1000000");
+    let relay = Relay::start_with(set_up, &options);
+    let bystander = Bystander::start(&relay);
+    let mut pairs: Vec<Pair> = (0..PAIRS).map(|_| link(&relay)).collect();
+    let frame = |number: usize| vec![number as u8; FRAME];
+    play(
+        &mut pairs,
+        |number| FrameSpec::new(Opcode::Binary, frame(number)).encode().repeat(FRAMES),
+        |number, phone| (0..FRAMES).for_each(|_| phone.expect(&Event::Binary(frame(number)))),
+    );
+    expect_none_cut(&relay, pairs);
+    bystander.done();
+}
