@@ -38,6 +38,12 @@ pub enum StartError {
     /// The store could not be set up.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// Signals could not be caught.
+    #[error("signals can't be caught: {0}; is the descriptor limit (ulimit -n) used up?")]
+    Signals(#[source] io::Error),
+    /// No thread for the signals could be started.
+    #[error("no thread for signals could be started ({0}); raise the process's thread or memory limit")]
+    Thread(#[source] io::Error),
     /// No random bits for the node's id.
     #[error("the operating system gave no random bits: {0}")]
     Random(#[from] RandomError),
@@ -50,24 +56,35 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn bind(config: &Config) -> Result<Self, StartError> {
+        Self::bind_on(config, Wakeable::new()?)
+    }
+
+    /// The same around a poll that is there, whose [`Stopper`] may stop the server before it is bound.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn bind_on(config: &Config, wakeable: Wakeable) -> Result<Self, StartError> {
         raise_descriptor_limit();
-        let listener = reactor::bind(config.listen, config.port)
-            .map_err(|source| StartError::Bind { port: config.port, source })?;
+        let listener = reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
+            address: config.listen,
+            port: config.port,
+            source,
+        })?;
         let local_addr = listener.local_addr()?;
-        let (node, wakeable) = (NodeId::random()?, Wakeable::new()?);
+        let (node, stopper) = (NodeId::random()?, wakeable.stopper());
         let descriptors_left = descriptors_left();
         let backend = open_store(config, node, &wakeable)?;
         let settings = Settings {
             limits: limits(config),
             policy: config.policy.clone(),
             ws_url: config.ws_url(local_addr.port()),
-            drain: config.drain,
+            stop: config.stop,
             admission: config.admission,
             descriptors_left,
         };
         let is_alone = matches!(backend, Backend::Memory(_));
         let relay = |now| Relay::new(node, is_alone, limits(config), now);
-        let (reactor, stopper) = Reactor::new(wakeable, listener, relay, backend, settings)?;
+        let reactor = Reactor::new(wakeable, listener, relay, backend, settings)?;
         tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
         Ok(Server { reactor, stopper, local_addr })
     }
@@ -80,15 +97,6 @@ impl Server {
     /// Stops the running server from another thread.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
-    }
-
-    /// SIGTERM and SIGINT stop the server: it closes the listener, writes what is queued, tells everybody and returns
-    /// within `--drain-secs` and two seconds for the store.
-    ///
-    /// # Errors
-    /// The handlers could not be installed.
-    pub fn stop_on_signals(&mut self) -> io::Result<()> {
-        self.reactor.stop_on_signals()
     }
 
     /// Serves on this thread until it is stopped.
@@ -132,6 +140,12 @@ fn table_limits(config: &Config) -> TableLimits {
 }
 
 fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Backend, BackendError> {
+    if config.store.is_none() && config.redis_url.is_none() {
+        tracing::info!(
+            "looking for a Redis at {}, as REDIS_URL is not set; this takes up to two seconds",
+            detect::DEFAULT_ADDRESS
+        );
+    }
     let decision = detect::decide(config.store, config.redis_url.as_ref().map(RedisUrl::reveal));
     tracing::info!("{}", decision.because);
     let idle_secs = config.session_idle.as_secs();

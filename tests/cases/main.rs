@@ -70,6 +70,7 @@ mod redis_tls;
 mod register;
 mod secrecy;
 mod shutdown;
+mod signals;
 mod silence;
 mod sizes;
 mod sources;

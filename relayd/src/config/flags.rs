@@ -62,7 +62,12 @@ pub(super) struct Flags {
     #[arg(long, value_name = "SECS")]
     pub(super) bus_hold_secs: Option<OsString>,
 
-    /// Seconds that a shutdown waits for frames under way [default: 10]
+    /// Seconds from SIGTERM to the drain: /ready says 503, and new connections are served [default: 0]
+    #[arg(long, value_name = "SECS")]
+    pub(super) ready_delay_secs: Option<OsString>,
+
+    /// Seconds that a shutdown waits for frames under way and for clients to close. The process ends at most two
+    /// seconds later [default: 5]
     #[arg(long, value_name = "SECS")]
     pub(super) drain_secs: Option<OsString>,
 

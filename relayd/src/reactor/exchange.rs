@@ -191,11 +191,11 @@ impl Reactor {
     }
 
     fn call(&mut self, conn: Conn, call: Call, reply: Reply, caller: &Caller) {
-        let reply = if self.drain_until.is_some() { reply.closing() } else { reply };
+        let reply = if self.stop.is_draining() { reply.closing() } else { reply };
         match call {
             Call::Ready => {
                 let readiness = match self.backend.status() {
-                    _ if self.drain_until.is_some() => Err("this node is stopping: ask another one"),
+                    _ if self.stop.is_asked() => Err("this node is stopping: ask another one"),
                     Status::Available if self.is_deaf() => Err("this node does not hear the other nodes"),
                     Status::Available => Ok(self.backend.kind()),
                     Status::Away { reason } => Err(reason.as_str()),
@@ -259,7 +259,7 @@ impl Reactor {
     pub(super) fn queue_answer(&mut self, conn: Conn, answered: Answered) {
         self.metrics.count_answer(answered.status);
         self.queue_bytes(conn);
-        if answered.close || self.drain_until.is_some() {
+        if answered.close || self.stop.is_draining() {
             return self.begin_closing(conn);
         }
         if let Some(exchange) = exchange_of(&mut self.conns, conn) {

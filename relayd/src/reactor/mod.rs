@@ -16,12 +16,11 @@ mod forward;
 mod memory;
 mod notes;
 mod read;
-mod signals;
+mod stop;
 mod write;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
@@ -35,13 +34,14 @@ use self::accept::Acceptor;
 use self::clock::Clock;
 use self::conns::Conns;
 use self::memory::LargeGate;
-use self::signals::StopSignals;
+use self::stop::Stop;
 use crate::admission::{Admission, AdmissionLimits};
 use crate::backend::{Backend, Status};
 use crate::http::Policy;
 use crate::metrics::Metrics;
 
 pub use self::accept::bind;
+pub use self::stop::{StopTimes, Stopper};
 
 /// What the reactor follows besides the core's limits.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub struct Settings {
     /// What clients are told to connect to.
     pub ws_url: String,
     /// How long a stop may take.
-    pub drain: Duration,
+    pub stop: StopTimes,
     /// How many may come in.
     pub admission: AdmissionLimits,
     /// Descriptors that were not in use when the listener stood; `None` where that is not known.
@@ -66,10 +66,7 @@ pub struct Reactor {
     events: Events,
     settings: Settings,
     acceptor: Option<Acceptor>,
-    signals: Option<StopSignals>,
-    stop: Arc<AtomicBool>,
-    /// Set while the reactor drains: when it ends whatever is left.
-    drain_until: Option<Time>,
+    stop: Stop,
     clock: Clock,
     conns: Conns,
     gate: LargeGate,
@@ -101,16 +98,8 @@ pub struct Reactor {
     answer: Vec<u8>,
 }
 
-/// Makes a running reactor stop, from any thread.
-#[derive(Clone, Debug)]
-pub struct Stopper {
-    stop: Arc<AtomicBool>,
-    waker: Arc<Waker>,
-}
-
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
-const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// Answers of the store that one turn carries out at most, so that sockets are served in between.
 const ANSWERS_PER_TURN: usize = 1024;
@@ -129,6 +118,7 @@ const EVENTS_PER_TURN: usize = 1024;
 pub struct Wakeable {
     poll: Poll,
     waker: Arc<Waker>,
+    stopper: Stopper,
 }
 
 impl Wakeable {
@@ -139,7 +129,13 @@ impl Wakeable {
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        Ok(Wakeable { poll, waker })
+        let stopper = Stopper::new(Arc::clone(&waker));
+        Ok(Wakeable { poll, waker, stopper })
+    }
+
+    /// Stops the reactor that this becomes part of.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
     }
 
     /// What the backend's threads call when they have answers.
@@ -165,11 +161,9 @@ impl Reactor {
         relay: impl FnOnce(Time) -> Relay,
         backend: Backend,
         settings: Settings,
-    ) -> io::Result<(Self, Stopper)> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopper = Stopper { stop: Arc::clone(&stop), waker: wakeable.waker };
+    ) -> io::Result<Self> {
         let clock = Clock::start();
-        let reactor = Reactor {
+        Ok(Reactor {
             acceptor: Some(Acceptor::new(
                 listener,
                 accept::Room::of(&settings),
@@ -179,9 +173,7 @@ impl Reactor {
             relay: relay(clock.now()),
             poll: wakeable.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
-            signals: None,
-            stop,
-            drain_until: None,
+            stop: Stop::new(wakeable.stopper, settings.stop),
             clock,
             conns: Conns::default(),
             gate: LargeGate::default(),
@@ -200,20 +192,10 @@ impl Reactor {
             metrics: Metrics::default(),
             read_buffer: vec![0; read::BUFFER_BYTES].into_boxed_slice(),
             answer: Vec::new(),
-        };
-        Ok((reactor, stopper))
+        })
     }
 
-    /// SIGTERM and SIGINT stop the reactor from here on.
-    ///
-    /// # Errors
-    /// The handlers could not be installed.
-    pub fn stop_on_signals(&mut self) -> io::Result<()> {
-        self.signals = Some(StopSignals::new(self.poll.registry(), SIGNALS)?);
-        Ok(())
-    }
-
-    /// Serves until it is stopped, then drains for at most [`Settings::drain`] and lets the store know who left.
+    /// Serves until it is stopped, then drains and lets the store know who left, all within [`StopTimes::total`].
     ///
     /// # Errors
     /// The operating system's poll failed, which nothing can mend.
@@ -226,26 +208,27 @@ impl Reactor {
             tracing::warn!(connections = abandoned, "the drain time is over; the rest is cut off");
         }
         self.abandon_all();
-        self.backend.flush_and_stop(self.clock.now(), STORE_FLUSH);
+        self.backend.flush_and_stop(self.clock.now(), self.stop.store_flush());
         Ok(())
     }
 
     /// One turn of the loop.
     fn turn(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
-        match self.poll.poll(&mut self.events, timeout) {
-            // The next poll brings what waits. Judging anybody's silence before would be rash.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            other => other?,
-        }
+        let was_interrupted = match self.poll.poll(&mut self.events, timeout) {
+            // The next poll brings what waits. The turn goes on, so that no deadline waits for the last signal of many.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            other => other.map(|()| false)?,
+        };
         self.clock.tick();
         let passed = self.clock.gap();
         if !self.relay.is_alone() && passed > STOPPED_AFTER {
             tracing::warn!("this node stood still: clients are read again once it knows what it missed");
             self.handle(Input::Revived);
         }
-        // A stop may have come between the poll and the look at the clock: then these events are older than it is.
-        let has_heard_all = self.dispatch() && passed < POLL_AGAIN_AFTER;
+        // Judging anybody's silence would be rash if not all events came, or if the process stood still between the poll
+        // and the look at the clock: then these events are older than it is.
+        let has_heard_all = self.dispatch() && !was_interrupted && passed < POLL_AGAIN_AFTER;
         self.conns.take_up_unfinished();
         self.serve_ready();
         self.drain_bus();
@@ -256,9 +239,7 @@ impl Reactor {
         self.listen_again();
         self.bound_memory();
         self.accept();
-        if self.drain_until.is_none() && self.stop.load(Ordering::Acquire) {
-            self.begin_drain();
-        }
+        self.follow_stop();
         Ok(())
     }
 
@@ -276,11 +257,6 @@ impl Reactor {
                     }
                 }
                 WAKER => {}
-                SIGNALS => {
-                    if self.signals.as_mut().is_some_and(StopSignals::came) {
-                        self.stop.store(true, Ordering::Release);
-                    }
-                }
                 Token(slot) => self.conns.note_event(slot, event),
             }
         }
@@ -361,41 +337,16 @@ impl Reactor {
             self.relay.poll_timeout(),
             self.conns.deadlines.next(),
             self.backend.next_deadline(),
-            self.drain_until,
+            self.stop.next_due(),
             self.gate.turn_over_at(),
             accept_again,
         ];
         due.into_iter().flatten().min().map(|due| due.since(self.clock.now()))
     }
 
-    fn begin_drain(&mut self) {
-        let now = self.clock.now();
-        tracing::info!(
-            connections = self.conns.len(),
-            "stopping: no new connections, the open ones are told"
-        );
-        self.drain_until = Some(now + self.settings.drain);
-        self.acceptor = None;
-        self.handle(Input::Drain { until: now + self.settings.drain });
-        self.drain_exchanges();
-    }
-
     fn is_done(&self) -> bool {
-        let Some(until) = self.drain_until else { return false };
         // What was accepted for another node must be in its memory.
-        (self.conns.is_empty() && self.relay.is_bus_idle()) || until <= self.clock.now()
-    }
-}
-
-/// How long the store may take at a stop to hear who left.
-const STORE_FLUSH: Duration = Duration::from_secs(2);
-
-impl Stopper {
-    /// Asks the reactor to stop; returns at once.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-        if let Err(error) = self.waker.wake() {
-            tracing::warn!(%error, "the reactor could not be woken");
-        }
+        let is_idle = self.conns.is_empty() && self.relay.is_bus_idle();
+        self.stop.is_draining() && (is_idle || self.stop.is_over(self.clock.now()))
     }
 }

@@ -195,6 +195,15 @@ impl Relayd {
         (status, out.whole(), err.whole())
     }
 
+    /// Starts it on a free port, and waits for nothing: for what it does before it listens. Its process and its log.
+    pub fn starting(options: &Options) -> (Process, Log) {
+        let mut command = command(options, 0);
+        command.stderr(Stdio::piped());
+        let mut process = Process::spawn(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let log = Log::collect(process.child().stderr.take().unwrap());
+        (process, log)
+    }
+
     /// One sample of `/metrics`, its labels as they stand there.
     ///
     /// # Panics
