@@ -1,7 +1,7 @@
 //! A server from a configuration: binds, opens the store, and hands both to the reactor.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
 
 use protocol::ids::{NodeId, RandomError};
 use relayd_core::limits::Limits;
@@ -25,8 +25,10 @@ pub struct Server {
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The address could not be listened on.
-    #[error("can't listen on port {port}: {source}; is another relayd running? --port 0 takes any free port")]
+    #[error("can't listen on {}: {source}; {}", shown(*.address, *.port), remedy(.source))]
     Bind {
+        /// The address asked for; `None`: every interface.
+        address: Option<IpAddr>,
         /// The port asked for.
         port: u16,
         /// What the operating system said.
@@ -105,6 +107,31 @@ impl Server {
     /// The operating system's event queue failed.
     pub fn run(self) -> io::Result<()> {
         self.reactor.run()
+    }
+}
+
+fn shown(address: Option<IpAddr>, port: u16) -> String {
+    match address {
+        Some(address) => SocketAddr::new(address, port).to_string(),
+        None => format!("port {port}"),
+    }
+}
+
+/// What to do where the operating system does not let us listen.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        _ if reactor::is_family_unknown(error) => {
+            "this machine has no IPv6: write an IPv4 address such as --listen 0.0.0.0, or leave --listen out"
+        }
+        ErrorKind::AddrInUse => "is another relayd running? --port 0 takes any free port",
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: write one of its own, or leave --listen out"
+        }
+        ErrorKind::PermissionDenied => {
+            "a port below 1024 needs a privilege (CAP_NET_BIND_SERVICE): grant it, or write a higher --port"
+        }
+        ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
+        _ => "is the descriptor limit (ulimit -n) used up?",
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "IP")]
     pub(super) listen: Option<OsString>,
 
-    /// The WebSocket address that clients are told, of the service and not of one node
+    /// The WebSocket address that clients are told, with its path, of the service and not of one node
     /// [default: ws://localhost:PORT/ws]
     #[arg(long, env = "PUBLIC_WS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) public_ws_url: Option<OsString>,

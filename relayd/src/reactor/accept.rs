@@ -73,10 +73,18 @@ pub fn bind(address: Option<IpAddr>, port: u16) -> io::Result<std::net::TcpListe
         None => {
             listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)).or_else(|error| match error.kind() {
                 io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
-                _ => listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)),
+                _ => {
+                    tracing::info!(%error, "this machine has no IPv6: only IPv4 is listened on");
+                    listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port))
+                }
             })
         }
     }
+}
+
+/// True if the operating system knows no addresses of this kind: there is no IPv6.
+pub fn is_family_unknown(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
 fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -182,6 +190,7 @@ impl Reactor {
             acceptor.retry_at = None;
         }
         for _ in 0..ACCEPTS_PER_TURN {
+            let Some(acceptor) = &mut self.acceptor else { return };
             if !acceptor.has_more() || !acceptor.has_room_beside(self.conns.len(), now) {
                 return;
             }
@@ -201,8 +210,9 @@ impl Reactor {
     }
 }
 
-// errno(3), the same numbers on Linux and macOS but for ENOBUFS.
+// errno(3), the same numbers on Linux and macOS but for two.
 const ENOMEM: i32 = 12;
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
+const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
 const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };

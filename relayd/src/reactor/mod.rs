@@ -40,7 +40,7 @@ use crate::backend::{Backend, Status};
 use crate::http::Policy;
 use crate::metrics::Metrics;
 
-pub use self::accept::bind;
+pub use self::accept::{bind, is_family_unknown};
 pub use self::stop::{StopTimes, Stopper};
 
 /// What the reactor follows besides the core's limits.
