@@ -5,6 +5,7 @@
 
 mod address;
 mod buckets;
+mod heavy;
 pub mod proxy_header;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use relayd_core::time::Time;
 
 pub use address::{Address, ForwardedFor, InvalidTrustedProxies, TrustedProxies};
 pub use buckets::Buckets;
+pub use heavy::Heavy;
 
 /// What an operator may set. 0 anywhere: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +129,11 @@ impl Admission {
                 self.connections.remove(&address);
             }
         }
+    }
+
+    /// Whom this connection is counted for.
+    pub fn address_of(&self, slot: u32) -> Option<Address> {
+        self.of_slot.get(&slot).copied()
     }
 
     /// Counts a register. `address` is `None` for who is not limited.

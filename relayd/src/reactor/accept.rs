@@ -127,17 +127,6 @@ impl Acceptor {
         self.is_full = false;
     }
 
-    /// One address has as many connections as it may. Said once a second at most, and without the address.
-    fn say_refused(&mut self, now: Time) {
-        if self.logged_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
-            self.logged_at = Some(now);
-            tracing::warn!(
-                "a connection was refused, as its address has as many as --connections-per-address allows; if that is a \
-                 proxy's, name it by --trusted-proxy"
-            );
-        }
-    }
-
     /// The next connection; `None` if there is none to take this time. See [`Acceptor::has_more`].
     fn next(&mut self, now: Time) -> Option<(TcpStream, IpAddr)> {
         let error = match self.listener.accept() {
@@ -198,8 +187,7 @@ impl Reactor {
             self.metrics.accepts += 1;
             let limited = self.settings.policy.trusted_proxies.at_accept(address);
             if limited.is_some_and(|address| !self.admission.has_room(address)) {
-                self.metrics.count_refused(Refused::Connection);
-                acceptor.say_refused(now);
+                self.note_refused(Refused::Connection, limited);
                 continue;
             }
             match self.conns.admit(stream, address, self.poll.registry(), now) {

@@ -58,7 +58,7 @@ impl Reactor {
         if limited.is_none_or(|address| self.admission.try_enter(conn.slot, address)) {
             return true;
         }
-        self.metrics.count_refused(Refused::Connection);
+        self.note_refused(Refused::Connection, limited);
         let context = context_of(&self.settings, &self.clock);
         let answered = http::too_many_connections(&context, &mut self.answer);
         self.queue_answer(conn, answered);
@@ -72,8 +72,8 @@ impl Reactor {
             // What was counted for an earlier request of this connection is of somebody else.
             None => self.admission.leave(conn.slot),
             Some(address) if self.admission.try_enter(conn.slot, address) => {}
-            Some(_) => {
-                self.metrics.count_refused(Refused::Connection);
+            Some(address) => {
+                self.note_refused(Refused::Connection, Some(address));
                 self.answer.clear();
                 let context = context_of(&self.settings, &self.clock);
                 let answered = reply.too_many_connections(&context, &mut self.answer);
@@ -88,19 +88,25 @@ impl Reactor {
     pub(super) fn may_register(&mut self, conn: Conn, caller: &Caller, reply: Reply) -> bool {
         self.warn_of_proxy(caller);
         let asked = self.admission.try_register(caller.limited(), self.clock.now());
-        self.is_let_in(conn, asked, Refused::Register, reply)
+        self.is_let_in(conn, asked, (Refused::Register, caller), reply)
     }
 
     /// False: this address named too many sessions that are none, and was told.
     pub(super) fn may_delete(&mut self, conn: Conn, caller: &Caller, reply: Reply) -> bool {
         self.warn_of_proxy(caller);
         let asked = self.admission.may_name_session(caller.limited(), self.clock.now());
-        self.is_let_in(conn, asked, Refused::Hello, reply)
+        self.is_let_in(conn, asked, (Refused::Hello, caller), reply)
     }
 
-    fn is_let_in(&mut self, conn: Conn, asked: Result<(), u64>, limit: Refused, reply: Reply) -> bool {
+    fn is_let_in(
+        &mut self,
+        conn: Conn,
+        asked: Result<(), u64>,
+        (limit, caller): (Refused, &Caller),
+        reply: Reply,
+    ) -> bool {
         let Err(retry_after_secs) = asked else { return true };
-        self.metrics.count_refused(limit);
+        self.note_refused(limit, caller.limited());
         let context = context_of(&self.settings, &self.clock);
         let answered = reply.too_many(&context, retry_after_secs, &mut self.answer);
         self.queue_answer(conn, answered);
@@ -111,7 +117,7 @@ impl Reactor {
     pub(super) fn is_hello_refused(&mut self, conn: Conn) -> bool {
         let is_refused = self.admission.is_hello_refused(conn.slot, self.clock.now());
         if is_refused {
-            self.metrics.count_refused(Refused::Hello);
+            self.note_refused(Refused::Hello, self.admission.address_of(conn.slot));
         }
         is_refused
     }

@@ -62,7 +62,9 @@ impl Reactor {
 
     /// The store answered a register.
     pub(super) fn on_registered(&mut self, conn: Conn, outcome: Registered) {
-        let Some(Pending { reply, pairing: Some(pairing), .. }) = self.take_pending(conn) else { return };
+        let Some(Pending { reply, pairing: Some(pairing), limited }) = self.take_pending(conn) else {
+            return;
+        };
         let ttl_secs = self.settings.limits.session_idle.as_secs();
         self.answer.clear();
         let context = context_of(&self.settings, &self.clock);
@@ -72,7 +74,7 @@ impl Reactor {
             tracing::debug!(session = %pairing.session.log_tag(), "registered");
         }
         if outcome == Registered::Full {
-            self.metrics.count_refused(Refused::Session);
+            self.note_refused(Refused::Session, limited);
         }
         self.queue_answer(conn, answered);
     }
@@ -212,7 +214,7 @@ impl Reactor {
             }
             Call::Register { again } => {
                 if self.may_register(conn, caller, reply) {
-                    self.register(conn, again, reply);
+                    self.register(conn, again, reply, caller);
                 }
             }
             Call::Delete { session, token } => {
@@ -225,7 +227,7 @@ impl Reactor {
         }
     }
 
-    fn register(&mut self, conn: Conn, again: Option<(SessionId, Token)>, reply: Reply) {
+    fn register(&mut self, conn: Conn, again: Option<(SessionId, Token)>, reply: Reply, caller: &Caller) {
         let ids = again.map_or_else(fresh_ids, Ok);
         let (session, token) = match ids {
             Ok(ids) => ids,
@@ -237,7 +239,7 @@ impl Reactor {
             }
         };
         let pairing = Pairing { ws: self.settings.ws_url.clone(), session, token };
-        self.set_pending(conn, Pending { reply, pairing: Some(pairing), limited: None });
+        self.set_pending(conn, Pending { reply, pairing: Some(pairing), limited: caller.limited() });
         let (token, again) = (token.digest(), again.is_some());
         self.handle(Input::Register { ticket: conn, session, token, again });
     }

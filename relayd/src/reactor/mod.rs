@@ -16,6 +16,7 @@ mod forward;
 mod memory;
 mod notes;
 mod read;
+mod refusals;
 mod stop;
 mod write;
 
@@ -34,6 +35,7 @@ use self::accept::Acceptor;
 use self::clock::Clock;
 use self::conns::Conns;
 use self::memory::LargeGate;
+use self::refusals::Refusals;
 use self::stop::Stop;
 use crate::admission::{Admission, AdmissionLimits};
 use crate::backend::{Backend, Status};
@@ -71,6 +73,7 @@ pub struct Reactor {
     conns: Conns,
     gate: LargeGate,
     admission: Admission,
+    refusals: Refusals,
     /// It was said that a proxy on this machine is not trusted.
     has_warned_of_proxy: bool,
     relay: Relay,
@@ -178,6 +181,7 @@ impl Reactor {
             conns: Conns::default(),
             gate: LargeGate::default(),
             admission: Admission::new(&settings.admission),
+            refusals: Refusals::default(),
             has_warned_of_proxy: false,
             settings,
             restored: backend.restored(),
@@ -207,6 +211,7 @@ impl Reactor {
         if abandoned > 0 {
             tracing::warn!(connections = abandoned, "the drain time is over; the rest is cut off");
         }
+        self.tell_last_refusals();
         self.abandon_all();
         self.backend.flush_and_stop(self.clock.now(), self.stop.store_flush());
         Ok(())
@@ -234,6 +239,7 @@ impl Reactor {
         self.drain_bus();
         self.drain_backend();
         self.on_due(has_heard_all);
+        self.tell_refusals();
         self.flush_dirty();
         self.publish();
         self.listen_again();
@@ -338,6 +344,7 @@ impl Reactor {
             self.conns.deadlines.next(),
             self.backend.next_deadline(),
             self.stop.next_due(),
+            self.refusals.next_due(),
             self.gate.turn_over_at(),
             accept_again,
         ];
