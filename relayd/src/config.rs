@@ -23,6 +23,7 @@ use crate::backend::CaBundle;
 use crate::backend::detect::StoreKind;
 use crate::http::{AllowedOrigins, Policy};
 use crate::logging::LogFormat;
+use crate::reactor::StopTimes;
 
 use flags::Flags;
 use settings::Settings;
@@ -53,8 +54,8 @@ pub struct Config {
     pub stall: Duration,
     /// How long links to other nodes outlast the absence of Redis; at least 5 s.
     pub bus_hold: Duration,
-    /// How long a shutdown waits for frames under way; may be 0.
-    pub drain: Duration,
+    /// How long each step of a shutdown may take.
+    pub stop: StopTimes,
     /// Bytes of the largest message; `1 <= message_bytes_max <= memory_max / 2`.
     pub message_bytes_max: usize,
     /// Bytes that all parked and queued data may take.
@@ -109,7 +110,10 @@ impl Config {
             heartbeat: seconds("heartbeat_interval_secs", &flags.heartbeat_interval_secs, 30, 1..=DAY_SECS)?,
             stall: seconds("stall_secs", &flags.stall_secs, 120, 1..=DAY_SECS)?,
             bus_hold: seconds("bus_hold_secs", &flags.bus_hold_secs, 60, 5..=DAY_SECS)?,
-            drain: seconds("drain_secs", &flags.drain_secs, 10, 0..=DAY_SECS)?,
+            stop: StopTimes {
+                ready_delay: seconds("ready_delay_secs", &flags.ready_delay_secs, 0, 0..=DAY_SECS)?,
+                drain: seconds("drain_secs", &flags.drain_secs, 5, 0..=DAY_SECS)?,
+            },
             message_bytes_max,
             memory_max,
             admission: judge_admission(flags, settings)?,

@@ -11,10 +11,15 @@ pub mod memory;
 pub mod metrics;
 pub mod reactor;
 mod server;
+pub mod signals;
 
 pub use server::{Server, StartError};
 
+use std::io::{self, Write};
 use std::process::ExitCode;
+
+use crate::reactor::Wakeable;
+use crate::signals::Signals;
 
 /// The program: what `relayd` and `relay-server` both run.
 pub fn main() -> ExitCode {
@@ -22,14 +27,15 @@ pub fn main() -> ExitCode {
         Ok(config) => config,
         Err(stop) => return stop.report(),
     };
-    let _log = match logging::start(&config.log_filter, config.log_format) {
+    let log = match logging::start(&config.log_filter, config.log_format) {
         Ok(guard) => guard,
         Err(error) => {
-            eprintln!("relayd: logging could not be started: {error}");
+            // Nobody may read it, which is no reason to panic.
+            let _ = writeln!(io::stderr(), "relayd: {error}");
             return ExitCode::FAILURE;
         }
     };
-    match serve(&config) {
+    match serve(&config, log.queue()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -38,10 +44,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn serve(config: &config::Config) -> Result<(), StartError> {
-    let mut server = Server::bind(config)?;
-    server.stop_on_signals()?;
-    server.run()?;
+fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartError> {
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "relayd starts");
+    let wakeable = Wakeable::new()?;
+    let signals = Signals::catch().map_err(StartError::Signals)?;
+    signals.watch(wakeable.stopper(), config.stop, log).map_err(StartError::Thread)?;
+    Server::bind_on(config, wakeable)?.run()?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -60,7 +60,7 @@ pub struct Metrics {
     pub probe_age_secs: u64,
     /// The bus.
     pub bus: BusCounts,
-    refused: [u64; Refused::ALL.len()],
+    refused: RefusedCounts,
     closes: [u64; CloseCode::ALL.len()],
     answers: [u64; STATUS_CLASSES.len()],
 }
@@ -76,10 +76,29 @@ pub enum Refused {
     Hello,
     /// A session that the store had no room for.
     Session,
+    /// A connection for which no place came free.
+    Place,
+}
+
+/// How often each limit turned somebody away.
+#[derive(Clone, Debug, Default)]
+pub struct RefusedCounts([u64; Refused::ALL.len()]);
+
+impl RefusedCounts {
+    /// It happened once more.
+    pub fn count(&mut self, what: Refused) {
+        self.0[what as usize] += 1;
+    }
+
+    /// Each limit by its name, and its count.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Refused::ALL.map(Refused::why).into_iter().zip(self.0)
+    }
 }
 
 impl Refused {
-    const ALL: [Refused; 4] = [Refused::Connection, Refused::Register, Refused::Hello, Refused::Session];
+    const ALL: [Refused; 5] =
+        [Refused::Connection, Refused::Register, Refused::Hello, Refused::Session, Refused::Place];
 
     const fn why(self) -> &'static str {
         match self {
@@ -87,6 +106,7 @@ impl Refused {
             Refused::Register => "registers_per_minute",
             Refused::Hello => "failed_hellos_per_minute",
             Refused::Session => "store_full",
+            Refused::Place => "connections_max",
         }
     }
 }
@@ -94,7 +114,7 @@ impl Refused {
 impl Metrics {
     /// A limit turned somebody away.
     pub fn count_refused(&mut self, what: Refused) {
-        self.refused[what as usize] += 1;
+        self.refused.count(what);
     }
 
     /// A WebSocket was closed by this node.
@@ -116,6 +136,8 @@ impl Metrics {
     /// `node` this node.
     pub fn write_text(&self, store: &str, node: NodeId, out: &mut String) {
         let mut page = Page { out, family: "" };
+        page.family("relay_build_info", GAUGE, "1, with the version of the program.");
+        page.labelled("version", [(env!("CARGO_PKG_VERSION"), 1)]);
         page.single("relay_sessions", GAUGE, "Sessions of which this node holds a role.", self.sessions);
         page.single(
             "relay_buffer_bytes",
@@ -148,7 +170,7 @@ impl Metrics {
         page.family("relay_closes_total", COUNTER, "WebSockets closed by this node, by close code.");
         page.labelled("code", CloseCode::ALL.iter().zip(self.closes).map(|(code, n)| (code.code(), n)));
         page.family("relay_refused_total", COUNTER, "What a limit turned away, by the limit.");
-        page.labelled("why", Refused::ALL.map(Refused::why).into_iter().zip(self.refused));
+        page.labelled("why", self.refused.iter());
         page.family("relay_http_answers_total", COUNTER, "HTTP answers, by status class.");
         page.labelled("status", STATUS_CLASSES.into_iter().zip(self.answers));
         self.write_nodes(node, &mut page);
@@ -206,6 +228,7 @@ mod tests {
         let text = text(&metrics);
         for line in [
             &format!("relay_node_info{{node=\"{}\"}} 1", "a5".repeat(16)),
+            concat!("relay_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "relay_store_up{store=\"redis\"} 1",
             "relay_timers 5",
             "relay_frames_total{from=\"workstation\"} 3",

@@ -1,7 +1,7 @@
 //! A server from a configuration: binds, opens the store, and hands both to the reactor.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
 
 use protocol::ids::{NodeId, RandomError};
 use relayd_core::limits::Limits;
@@ -25,8 +25,10 @@ pub struct Server {
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The address could not be listened on.
-    #[error("can't listen on port {port}: {source}; is another relayd running? --port 0 takes any free port")]
+    #[error("can't listen on {}: {source}; {}", shown(*.address, *.port), remedy(.source))]
     Bind {
+        /// The address asked for; `None`: every interface.
+        address: Option<IpAddr>,
         /// The port asked for.
         port: u16,
         /// What the operating system said.
@@ -38,6 +40,12 @@ pub enum StartError {
     /// The store could not be set up.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// Signals could not be caught.
+    #[error("signals can't be caught: {0}; is the descriptor limit (ulimit -n) used up?")]
+    Signals(#[source] io::Error),
+    /// No thread for the signals could be started.
+    #[error("no thread for signals could be started ({0}); raise the process's thread or memory limit")]
+    Thread(#[source] io::Error),
     /// No random bits for the node's id.
     #[error("the operating system gave no random bits: {0}")]
     Random(#[from] RandomError),
@@ -50,24 +58,35 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn bind(config: &Config) -> Result<Self, StartError> {
+        Self::bind_on(config, Wakeable::new()?)
+    }
+
+    /// The same around a poll that is there, whose [`Stopper`] may stop the server before it is bound.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn bind_on(config: &Config, wakeable: Wakeable) -> Result<Self, StartError> {
         raise_descriptor_limit();
-        let listener = reactor::bind(config.listen, config.port)
-            .map_err(|source| StartError::Bind { port: config.port, source })?;
+        let listener = reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
+            address: config.listen,
+            port: config.port,
+            source,
+        })?;
         let local_addr = listener.local_addr()?;
-        let (node, wakeable) = (NodeId::random()?, Wakeable::new()?);
+        let (node, stopper) = (NodeId::random()?, wakeable.stopper());
         let descriptors_left = descriptors_left();
         let backend = open_store(config, node, &wakeable)?;
         let settings = Settings {
             limits: limits(config),
             policy: config.policy.clone(),
             ws_url: config.ws_url(local_addr.port()),
-            drain: config.drain,
+            stop: config.stop,
             admission: config.admission,
             descriptors_left,
         };
         let is_alone = matches!(backend, Backend::Memory(_));
         let relay = |now| Relay::new(node, is_alone, limits(config), now);
-        let (reactor, stopper) = Reactor::new(wakeable, listener, relay, backend, settings)?;
+        let reactor = Reactor::new(wakeable, listener, relay, backend, settings)?;
         tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
         Ok(Server { reactor, stopper, local_addr })
     }
@@ -82,21 +101,37 @@ impl Server {
         self.stopper.clone()
     }
 
-    /// SIGTERM and SIGINT stop the server: it closes the listener, writes what is queued, tells everybody and returns
-    /// within `--drain-secs` and two seconds for the store.
-    ///
-    /// # Errors
-    /// The handlers could not be installed.
-    pub fn stop_on_signals(&mut self) -> io::Result<()> {
-        self.reactor.stop_on_signals()
-    }
-
     /// Serves on this thread until it is stopped.
     ///
     /// # Errors
     /// The operating system's event queue failed.
     pub fn run(self) -> io::Result<()> {
         self.reactor.run()
+    }
+}
+
+fn shown(address: Option<IpAddr>, port: u16) -> String {
+    match address {
+        Some(address) => SocketAddr::new(address, port).to_string(),
+        None => format!("port {port}"),
+    }
+}
+
+/// What to do where the operating system does not let us listen.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        _ if reactor::is_family_unknown(error) => {
+            "this machine has no IPv6: write an IPv4 address such as --listen 0.0.0.0, or leave --listen out"
+        }
+        ErrorKind::AddrInUse => "is another relayd running? --port 0 takes any free port",
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: write one of its own, or leave --listen out"
+        }
+        ErrorKind::PermissionDenied => {
+            "a port below 1024 needs a privilege (CAP_NET_BIND_SERVICE): grant it, or write a higher --port"
+        }
+        ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
+        _ => "is the descriptor limit (ulimit -n) used up?",
     }
 }
 
@@ -132,6 +167,12 @@ fn table_limits(config: &Config) -> TableLimits {
 }
 
 fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Backend, BackendError> {
+    if config.store.is_none() && config.redis_url.is_none() {
+        tracing::info!(
+            "looking for a Redis at {}, as REDIS_URL is not set; this takes up to two seconds",
+            detect::DEFAULT_ADDRESS
+        );
+    }
     let decision = detect::decide(config.store, config.redis_url.as_ref().map(RedisUrl::reveal));
     tracing::info!("{}", decision.because);
     let idle_secs = config.session_idle.as_secs();

@@ -1,6 +1,7 @@
 //! Configuration that can't be: one clear line, exit code 2, and nothing started.
 
 use relay_tests::harness::http::post;
+use relay_tests::harness::scarce::Scarce;
 use relay_tests::harness::{Options, Relay, Relayd};
 
 /// Every case gets a store that needs nothing, so that only the bad value can be at fault.
@@ -21,6 +22,9 @@ fn a_bad_variable_is_named_in_one_line() {
         ("PORT", "-1"),
         ("PUBLIC_WS_URL", "http://relay.example/ws"),
         ("PUBLIC_WS_URL", "nonsense"),
+        ("PUBLIC_WS_URL", "wss://relay.example"),
+        ("PUBLIC_WS_URL", "wss://relay.example/"),
+        ("PUBLIC_WS_URL", "wss://relay.example/ws/"),
         ("SESSION_IDLE_SECS", "0"),
         ("SESSION_IDLE_SECS", "two hours"),
         ("SESSION_IDLE_SECS", "-5"),
@@ -87,4 +91,53 @@ fn a_taken_port_is_told_plainly() {
     let (status, _, err) = Relayd::run_to_end(&options);
     assert!(!status.success(), "{status}");
     assert!(err.contains(&port), "the port is not named: {err}");
+}
+
+/// Runs a start that must fail, and gives its log.
+fn cant_start(options: &Options) -> String {
+    let (status, _, log) = Relayd::run_to_end(&options.clone().env("RUST_BACKTRACE", "0"));
+    assert_eq!(status.code(), Some(1), "{options:?}: {status}: {log}");
+    assert!(!log.contains("panicked"), "{log}");
+    let says_why = |line: &&str| line.contains("ERROR") || line.starts_with("relayd: ");
+    assert_eq!(log.lines().filter(says_why).count(), 1, "{log}");
+    log
+}
+
+#[test]
+fn an_address_that_is_not_of_this_machine_is_told_plainly() {
+    let options = Options::new().arg("--store", "memory").arg("--port", "0");
+    // RFC 5737: an address of documentation, which no machine has.
+    let log = cant_start(&options.arg("--listen", "192.0.2.1"));
+    assert!(log.contains("192.0.2.1:0") && log.contains("this machine has no such address"), "{log}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_ipv6_is_told_plainly_or_served_by_ipv4() {
+    let scarce = Scarce::new();
+    let options = Options::new().arg("--store", "memory").without_ipv6(&scarce);
+    let log = cant_start(&options.clone().arg("--port", "0").arg("--listen", "::1"));
+    assert!(log.contains("[::1]:0") && log.contains("this machine has no IPv6"), "{log}");
+    // It gets as far as the port, which is taken.
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let log = cant_start(&options.arg("--port", &port));
+    assert!(log.contains("only IPv4 is listened on") && log.contains(&port), "{log}");
+    assert!(log.contains("is another relayd running"), "{log}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_of_threads_is_told_plainly() {
+    let scarce = Scarce::new();
+    let start = |threads| {
+        let options = Options::new().arg("--port", "0").arg("--listen", "127.0.0.1");
+        // Nothing need answer there: the threads are started first.
+        cant_start(&options.env("REDIS_URL", "redis://127.0.0.1:1").threads(&scarce, threads))
+    };
+    for (threads, whose) in [(0, "the log"), (1, "signals"), (2, "Redis"), (3, "Redis"), (4, "Redis")] {
+        let log = start(threads);
+        let expected = format!("no thread for {whose} could be started");
+        assert!(log.contains(&expected) && log.contains("raise the process's thread"), "{log}");
+    }
 }

@@ -223,16 +223,17 @@ fn at_the_limit_of_all_connections_the_rest_wait() {
     let mut pair = Pair::link(&relay);
     let mut all: Vec<Http> = (0..10).map(|_| Http::connect(relay.addr())).collect();
     for http in &mut all {
-        http.send(request("GET", "/health", &[], ""));
+        http.send(Upgrade::default().encode());
     }
-    all[0].response().expect(200);
+    assert_eq!(all[0].response().status, 101);
     let window = Duration::from_millis(500);
     assert!(!all[9].wire().fill_for(window).unwrap(), "two and four are in, so the last one can't be");
+    fetch(relay.addr(), "/health").expect(200);
     pair.expect_alive();
     // Each that goes lets one in.
     drop(all.remove(0));
     for mut http in all {
-        http.response().expect(200);
+        assert_eq!(http.response().status, 101);
     }
     pair.expect_alive();
     let log = relay.node().log().text();
@@ -252,4 +253,42 @@ fn a_full_embedded_store_says_when_to_come_back() {
     Session::register(&relay);
     fetch(relay.addr(), "/ready").expect(200);
     bystander.done();
+}
+
+/// A line of what limits refused.
+const REFUSED: &str = "limits turned clients away";
+
+#[test]
+fn what_limits_refuse_is_told_in_a_line_with_the_addresses_that_weigh_most() {
+    let mut relay = proxied(SetUp::Memory, "--registers-per-minute", "1");
+    let addr = relay.addr();
+    // One of each is let in.
+    for (client, count) in [("192.0.2.1", 4), ("192.0.2.2", 9), ("2001:db8::1", 2), ("192.0.2.3", 1)] {
+        (0..count).for_each(|_| drop(register(addr, &[&from(client)])));
+    }
+    let line = relay.node().log().wait_for(REFUSED, |line| line.contains(REFUSED).then(|| line.to_owned()));
+    let line = line.expect("a server that runs");
+    for part in ["WARN", "registers_per_minute=12", "192.0.2.2 (8), 192.0.2.1 (3), 2001:db8::/64 (1)"] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+    assert!(!line.contains("192.0.2.3") && !line.contains("failed_hellos"), "{line}");
+    // The next one would come after a minute. What is left is told at the end.
+    (0..3).for_each(|_| drop(register(addr, &[&from("192.0.2.3")]).expect(429)));
+    relay.node().process().signal("TERM");
+    let (_, log) = relay.first().wait_end(GUARD);
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(REFUSED)).collect();
+    assert!(lines.len() == 2 && lines[1].contains("192.0.2.3 (3)"), "{log}");
+}
+
+#[test]
+fn the_version_is_in_the_first_line_and_in_the_metrics() {
+    let mut relay = Relay::start(SetUp::Memory);
+    let info = format!("relay_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(relay.node().metric(&info), 1);
+    relay.node().process().signal("TERM");
+    let (_, log) = relay.first().wait_end(GUARD);
+    let first = log.lines().next().unwrap_or_default();
+    assert!(first.contains(concat!("\"version\":\"", env!("CARGO_PKG_VERSION"), "\"")), "{log}");
+    // Where nothing was refused, nothing is told.
+    assert!(!log.contains(REFUSED), "{log}");
 }

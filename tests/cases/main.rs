@@ -73,6 +73,7 @@ mod redis_tls;
 mod register;
 mod secrecy;
 mod shutdown;
+mod signals;
 mod silence;
 mod sizes;
 mod sources;

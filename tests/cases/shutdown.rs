@@ -1,17 +1,29 @@
 //! SIGTERM: what was taken in is delivered, everybody is told, and the process ends well.
 
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relay_tests::harness::guard::read_until;
+use relay_tests::harness::http::{Http, fetch};
+use relay_tests::harness::redis::{Keep, Redis};
+use relay_tests::harness::relayd::LogEnd;
 use relay_tests::harness::ws::{FrameSpec, Ws};
-use relay_tests::harness::{Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::harness::{Event, Options, Pair, Peer, Relay, Relayd, Role, Session, SetUp};
 use relay_tests::{on_each_setup, on_one_node};
 
-on_each_setup!(a_client_that_does_not_read_delays_it_no_longer_than_allowed, an_idle_node_ends_at_once,);
+on_each_setup!(
+    a_client_that_does_not_read_delays_it_no_longer_than_allowed,
+    an_idle_node_ends_at_once,
+    with_the_defaults_it_ends_in_time_whatever_clients_do,
+    new_connections_are_served_until_the_delay_is_over,
+    told_again_it_waits_no_longer,
+);
 
 // Only the stopping node's own clients are told 1001.
 on_one_node!(everybody_is_told_and_the_process_ends_well, what_was_taken_in_is_delivered);
+
+/// What is documented for the defaults: `docker stop` kills after ten seconds.
+const DEFAULT_END: Duration = Duration::from_secs(8);
 
 /// `--drain-secs`, with room for a loaded machine.
 const END: Duration = Duration::from_secs(60);
@@ -80,4 +92,101 @@ fn an_idle_node_ends_at_once(set_up: SetUp) {
         read_until("the listener to close", || TcpStream::connect(relay.addr()).is_err().then_some(()));
         expect_end(relay);
     }
+}
+
+/// Clients that do what they can to hold up a stop.
+fn hold_up(relay: &Relay) -> (Pair, Ws, Http) {
+    let mut pair = Pair::link(relay);
+    let plenty = FrameSpec::text(&"p".repeat(100_000)).encode().repeat(300);
+    pair.workstation.ws().wire().send_until_blocked(&plenty, Duration::from_millis(500));
+    let never_closes = Ws::connect(relay.node().addr());
+    let mut half = Http::connect(relay.node().addr());
+    half.send("GET /health HTTP/1.1\r\nHo");
+    (pair, never_closes, half)
+}
+
+/// Stops the first node and tells how long that took.
+fn stop(relay: &mut Relay) -> Duration {
+    relay.node().process().signal("TERM");
+    let started = Instant::now();
+    let (status, log) = relay.first().wait_end(END);
+    assert_eq!(status.code(), Some(0), "{log}");
+    let took = started.elapsed();
+    eprintln!("it ended {took:?} after the signal");
+    took
+}
+
+fn with_the_defaults_it_ends_in_time_whatever_clients_do(set_up: SetUp) {
+    let mut relay = Relay::start(set_up);
+    let held_up = hold_up(&relay);
+    let took = stop(&mut relay);
+    assert!(took > Duration::from_secs(4), "nobody held it up: {took:?}");
+    assert!(took < DEFAULT_END, "{took:?}");
+    drop(held_up);
+}
+
+#[test]
+fn a_redis_that_hangs_and_a_log_that_nobody_reads_hold_it_up_no_longer() {
+    let redis = Redis::start(Keep::Nothing);
+    let options = Options::new().env("REDIS_URL", &redis.url()).env("RELAY_LOG", "trace");
+    let mut relay = Relay::of(vec![Relayd::start_ready(&options.log_ends(LogEnd::Blocked))]);
+    // More lines than a pipe holds.
+    for _ in 0..600 {
+        let wrong = Session { id: "0".repeat(32), token: "0".repeat(32) };
+        let mut ws = Ws::connect(relay.addr());
+        ws.text(&wrong.hello(Role::Phone).json());
+        ws.expect_close(4401);
+    }
+    let held_up = hold_up(&relay);
+    redis.process().signal("STOP");
+    let took = stop(&mut relay);
+    assert!(took < DEFAULT_END, "{took:?}");
+    drop((held_up, redis));
+}
+
+fn new_connections_are_served_until_the_delay_is_over(set_up: SetUp) {
+    let mut relay = Relay::start_with(set_up, &Options::new().arg("--ready-delay-secs", "3600"));
+    let mut before = Pair::link(&relay);
+    relay.node().process().signal("TERM");
+    let refused = read_until("/ready to say that it stops", || {
+        let answer = fetch(relay.addr(), "/ready");
+        (answer.status == 503).then(|| answer.text().to_owned())
+    });
+    assert!(refused.contains("stopping"), "{refused}");
+    fetch(relay.addr(), "/health").expect(200);
+    let mut new = Pair::link(&relay);
+    new.expect_alive();
+    before.expect_alive();
+    // Told again, it delays the drain no longer.
+    tell_again(&relay);
+    for pair in [&mut before, &mut new] {
+        pair.workstation.until_closed(1001);
+    }
+    drop((before, new));
+    let (status, log) = relay.first().wait_end(END);
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+fn told_again_it_waits_no_longer(set_up: SetUp) {
+    let mut relay = Relay::start_with(set_up, &Options::new().arg("--drain-secs", "3600"));
+    let held_up = hold_up(&relay);
+    let process = relay.node().process();
+    // Those that come together are one.
+    for signal in ["TERM", "INT", "TERM"] {
+        process.signal(signal);
+    }
+    let mut reader = held_up.1;
+    reader.expect_close(1001);
+    tell_again(&relay);
+    let (status, log) = relay.first().wait_end(END);
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("the rest is cut off"), "{log}");
+}
+
+/// Sends the signal once more, when it counts as another one.
+fn tell_again(relay: &Relay) {
+    read_until("the signal to count as another one", || {
+        relay.node().process().signal("TERM");
+        relay.node().log().text().contains("told to stop again").then_some(())
+    });
 }

@@ -1,5 +1,6 @@
 //! Whom a limit counts: a client's address, and the proxies that are believed when they name one.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
@@ -16,6 +17,15 @@ impl Address {
         match ip.to_canonical() {
             IpAddr::V6(ip) => Address(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into()),
             v4 => Address(v4),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(ip) => ip.fmt(f),
+            IpAddr::V6(ip) => write!(f, "{ip}/64"),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod address;
 mod buckets;
+mod heavy;
 mod lookups;
 pub mod proxy_header;
 
@@ -16,6 +17,7 @@ use relayd_core::time::Time;
 
 pub use address::{Address, ForwardedFor, InvalidTrustedProxies, TrustedProxies};
 pub use buckets::{ADDRESSES_MAX, Buckets};
+pub use heavy::Heavy;
 pub use lookups::{Key, Lookups};
 
 /// What an operator may set. 0 anywhere: no limit.
@@ -131,6 +133,11 @@ impl Admission {
         }
     }
 
+    /// The address that this connection is counted for; `None` where it is not limited.
+    pub fn address_of(&self, slot: u32) -> Option<Address> {
+        self.of_slot.get(&slot).copied()
+    }
+
     /// Counts a register. `address` is `None` for who is not limited.
     ///
     /// # Errors
@@ -140,11 +147,6 @@ impl Admission {
             (Some(registers), Some(address)) => registers.try_take(address, now).map_err(whole_secs),
             _ => Ok(()),
         }
-    }
-
-    /// Whom this connection is counted for; `None` for who is not limited.
-    pub fn address_of(&self, slot: u32) -> Option<Address> {
-        self.of_slot.get(&slot).copied()
     }
 
     /// True if the address of this connection had too many hellos fail.

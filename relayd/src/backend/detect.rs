@@ -4,12 +4,15 @@
 //! address refuses for good: whatever answers there, or does not answer, may be a Redis that others share.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// The Redis that is looked for where none is named.
 pub const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
+
+/// Where it is looked for.
+pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6379);
 
 /// One of the two stores, as `--store` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub struct Decision {
 
 /// Decides by `--store`, by `REDIS_URL`, or by looking at the default address. Blocks for up to two seconds.
 pub fn decide(asked: Option<StoreKind>, redis_url: Option<&str>) -> Decision {
-    decide_at(asked, redis_url, SocketAddr::from((Ipv4Addr::LOCALHOST, 6379)), GAP)
+    decide_at(asked, redis_url, DEFAULT_ADDRESS, GAP)
 }
 
 fn decide_at(

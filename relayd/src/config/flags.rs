@@ -24,7 +24,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "IP")]
     pub(super) listen: Option<OsString>,
 
-    /// The WebSocket address that clients are told, of the service and not of one node
+    /// The WebSocket address that clients are told, with its path, of the service and not of one node
     /// [default: ws://localhost:PORT/ws]
     #[arg(long, env = "PUBLIC_WS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) public_ws_url: Option<OsString>,
@@ -63,7 +63,12 @@ pub(super) struct Flags {
     #[arg(long, value_name = "SECS")]
     pub(super) bus_hold_secs: Option<OsString>,
 
-    /// Seconds that a shutdown waits for frames under way [default: 10]
+    /// Seconds from SIGTERM to the drain: /ready says 503, and new connections are served [default: 0]
+    #[arg(long, value_name = "SECS")]
+    pub(super) ready_delay_secs: Option<OsString>,
+
+    /// Seconds that a shutdown waits for frames under way and for clients to close. The process ends at most two
+    /// seconds later [default: 5]
     #[arg(long, value_name = "SECS")]
     pub(super) drain_secs: Option<OsString>,
 

@@ -20,7 +20,10 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((config.store, &config.redis_url), (None, &None));
     assert_eq!((config.redis_prefix.as_str(), &config.redis_ca), ("relay:", &None));
     assert_eq!((config.session_idle.as_secs(), config.heartbeat.as_secs()), (7200, 30));
-    assert_eq!((config.stall.as_secs(), config.bus_hold.as_secs(), config.drain.as_secs()), (120, 60, 10));
+    assert_eq!(
+        (config.stall.as_secs(), config.bus_hold.as_secs(), config.stop.drain.as_secs()),
+        (120, 60, 5)
+    );
     assert_eq!((config.message_bytes_max, config.memory_max), (16_777_216, 512 << 20));
     assert_eq!(config.policy.origins, AllowedOrigins::Any);
     assert!(config.policy.register_key.is_none());
@@ -70,7 +73,7 @@ fn flags_are_taken() {
     .unwrap();
     assert_eq!((config.port, config.listen), (1, Some("::1".parse().unwrap())));
     assert_eq!(config.ws_url(1), "wss://r.example/ws");
-    assert_eq!((config.client_heartbeat_secs(), config.drain), (6, Duration::ZERO));
+    assert_eq!((config.client_heartbeat_secs(), config.stop.drain), (6, Duration::ZERO));
     assert_eq!((config.message_bytes_max, config.memory_max), (1, 1 << 20));
     assert_eq!(config.policy.origins.to_string(), "https://a.example,null");
     assert!(
@@ -191,7 +194,7 @@ fn a_secret_shows_in_no_message() {
 fn a_variable_is_read_named_and_beaten_by_its_flag() {
     // A number that is set for every test run.
     let config = read_variable("drain_secs", "CARGO_PKG_VERSION_MINOR").unwrap();
-    assert_eq!(config.drain.as_secs().to_string(), env!("CARGO_PKG_VERSION_MINOR"));
+    assert_eq!(config.stop.drain.as_secs().to_string(), env!("CARGO_PKG_VERSION_MINOR"));
     let stop = read_variable("port", "CARGO_PKG_NAME").unwrap_err();
     assert_eq!(
         stop.text(),

@@ -38,7 +38,7 @@ pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
 /// It goes into the QR picture, so its length is bounded, and into JSON there without a single escape.
 pub(super) fn ws_url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));
-    let host = rest.and_then(|rest| rest.split(['/', '?']).next());
+    let (host, path) = rest.map(split_at_path).unzip();
     // RFC 6455 §3: a fragment has no meaning and must not be there.
     let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"\\<>^`{|}#".contains(&byte);
     if text.len() > WS_URL_BYTES_MAX {
@@ -50,7 +50,24 @@ pub(super) fn ws_url(text: &str) -> Result<String, String> {
     if host.is_none_or(|host| host.is_empty() || host.starts_with(':')) || !text.bytes().all(allowed) {
         return Err("write ws:// or wss:// with a host, such as wss://relay.example.org/ws".to_owned());
     }
-    Ok(text.to_owned())
+    // A proxy may serve it under any other path, so what could work is let be.
+    match path {
+        Some("" | "/") => Err(
+            "it has no path, and the relay's WebSocket is at /ws: write wss://relay.example.org/ws, or the \
+                               path that your proxy passes on to /ws"
+                .to_owned(),
+        ),
+        Some(path) if path.ends_with("/ws/") => {
+            Err("the relay's WebSocket is at /ws, not at /ws/: leave the last slash out".to_owned())
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// What stands behind the scheme: the host with its port, and the path without its query.
+fn split_at_path(rest: &str) -> (&str, &str) {
+    let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    (host, path.split('?').next().unwrap_or_default())
 }
 
 /// No glob and no braces: a key's name must mean the same to `SCAN` and to a cluster's hash slots.
@@ -114,7 +131,12 @@ mod tests {
 
     #[test]
     fn a_public_url_is_a_websocket_url_that_fits_a_picture() {
-        for good in ["ws://localhost:3001/ws", "wss://relay.example.org", "ws://[::1]:1/ws?x=1&y=%20"] {
+        for good in [
+            "ws://localhost:3001/ws",
+            "wss://r.example/relay/ws",
+            "ws://r.example/relay/",
+            "ws://[::1]:1/ws?x=1&y=%20",
+        ] {
             assert_eq!(ws_url(good).as_deref(), Ok(good));
         }
         for bad in [
@@ -131,7 +153,11 @@ mod tests {
         ] {
             assert!(ws_url(bad).is_err(), "{bad}");
         }
-        let longest = format!("{:x<512}", "ws://");
+        for pathless in ["wss://r.example", "wss://r.example/", "ws://r.example:80?x=/ws"] {
+            assert!(ws_url(pathless).unwrap_err().contains("wss://relay.example.org/ws"), "{pathless}");
+        }
+        assert!(ws_url("wss://r.example/ws/").unwrap_err().contains("last slash"));
+        let longest = format!("{:x<512}", "ws://h/");
         assert!(ws_url(&longest).is_ok());
         assert!(ws_url(&(longest + "x")).unwrap_err().contains("513 bytes"));
     }

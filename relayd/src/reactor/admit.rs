@@ -7,8 +7,8 @@ use relayd_core::store::Conn;
 
 use super::Reactor;
 use super::exchange::{Parsing, context_of, exchange_of};
-use crate::admission::Caller;
 use crate::admission::proxy_header::{self, ProxyHeader, SIGNATURE};
+use crate::admission::{Address, Caller};
 use crate::http::{self, Reply};
 use crate::metrics::Refused;
 
@@ -59,7 +59,7 @@ impl Reactor {
         if limited.is_none_or(|address| self.admission.try_enter(conn.slot, address)) {
             return true;
         }
-        self.metrics.count_refused(Refused::Connection);
+        self.note_refused(Refused::Connection, limited);
         let context = context_of(&self.settings, &self.clock);
         let answered = http::too_many_connections(&context, &mut self.answer);
         self.queue_answer(conn, answered);
@@ -73,8 +73,8 @@ impl Reactor {
             // What was counted for an earlier request of this connection is of somebody else.
             None => self.admission.leave(conn.slot),
             Some(address) if self.admission.try_enter(conn.slot, address) => {}
-            Some(_) => {
-                self.metrics.count_refused(Refused::Connection);
+            Some(address) => {
+                self.note_refused(Refused::Connection, Some(address));
                 self.answer.clear();
                 let context = context_of(&self.settings, &self.clock);
                 let answered = reply.too_many_connections(&context, &mut self.answer);
@@ -90,13 +90,19 @@ impl Reactor {
         self.warn_of_proxy(caller);
         let asked = self.admission.try_register(caller.limited(), self.clock.now());
         let Err(retry_after_secs) = asked else { return true };
-        self.refuse_for_a_while(conn, retry_after_secs, Refused::Register, reply);
+        self.refuse_for_a_while(conn, retry_after_secs, (Refused::Register, caller.limited()), reply);
         false
     }
 
     /// Answers 429.
-    pub(super) fn refuse_for_a_while(&mut self, conn: Conn, secs: u64, limit: Refused, reply: Reply) {
-        self.metrics.count_refused(limit);
+    pub(super) fn refuse_for_a_while(
+        &mut self,
+        conn: Conn,
+        secs: u64,
+        (limit, address): (Refused, Option<Address>),
+        reply: Reply,
+    ) {
+        self.note_refused(limit, address);
         self.answer.clear();
         let context = context_of(&self.settings, &self.clock);
         let answered = reply.too_many(&context, secs, &mut self.answer);

@@ -113,7 +113,7 @@ impl Reactor {
                 self.admission.note_failed_hello(conn.slot, self.clock.now());
             }
             if known == CloseCode::TooMany && is_our_word && is_doubted {
-                self.metrics.count_refused(Refused::Hello);
+                self.note_refused(Refused::Hello, self.admission.address_of(conn.slot));
             }
         }
         self.conns.mark_dirty(conn);

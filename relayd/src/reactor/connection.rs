@@ -88,7 +88,7 @@ pub(super) struct Pending {
     pub reply: Reply,
     /// For a register: what is made.
     pub pairing: Option<Pairing>,
-    /// For a delete: whom to count it for if it names no session.
+    /// Whom to count it for: a delete that names no session, a register without room.
     pub limited: Option<Address>,
     /// For a delete: too many of that address have named none already.
     pub is_doubted: bool,

@@ -62,7 +62,9 @@ impl Reactor {
 
     /// The store answered a register.
     pub(super) fn on_registered(&mut self, conn: Conn, outcome: Registered) {
-        let Some(Pending { reply, pairing: Some(pairing), .. }) = self.take_pending(conn) else { return };
+        let Some(Pending { reply, pairing: Some(pairing), limited, .. }) = self.take_pending(conn) else {
+            return;
+        };
         let ttl_secs = self.settings.limits.session_idle.as_secs();
         self.answer.clear();
         let context = context_of(&self.settings, &self.clock);
@@ -72,7 +74,7 @@ impl Reactor {
             tracing::debug!(session = %pairing.session.log_tag(), "registered");
         }
         if outcome == Registered::Full {
-            self.metrics.count_refused(Refused::Session);
+            self.note_refused(Refused::Session, limited);
         }
         self.queue_answer(conn, answered);
     }
@@ -101,6 +103,9 @@ impl Reactor {
         let Stage::Http(exchange) = &connection.stage else { return self.gone(conn) };
         if !exchange.in_request {
             return self.gone(conn);
+        }
+        if self.lobby.contains(conn) && connection.has_parked() {
+            return self.answer_overloaded(conn);
         }
         self.answer.clear();
         let context = context_of(&self.settings, &self.clock);
@@ -168,8 +173,16 @@ impl Reactor {
                 (0, Some(Parsing::NeedMore))
             }
             Parsed::Answered { consumed, answered } => {
-                self.queue_answer(conn, answered);
+                // A place in the lobby is for one answer.
+                let close = answered.close || self.lobby.contains(conn);
+                self.queue_answer(conn, Answered { close, ..answered });
                 (consumed, None)
+            }
+            Parsed::Upgraded { .. }
+            | Parsed::Call { call: Call::Register { .. } | Call::Delete { .. }, .. }
+                if self.hold_if_without_place(conn) =>
+            {
+                (0, Some(Parsing::Wait))
             }
             Parsed::Upgraded { consumed, raw, reply, caller } => {
                 if self.try_admit(conn, &caller, reply) {
@@ -178,7 +191,9 @@ impl Reactor {
                 (consumed, Some(Parsing::Wait))
             }
             Parsed::Call { consumed, call, reply, caller } => {
-                exchange.in_request = false;
+                if let Some(exchange) = exchange_of(&mut self.conns, conn) {
+                    exchange.in_request = false;
+                }
                 self.call(conn, call, reply, &caller);
                 (consumed, None)
             }
@@ -195,11 +210,12 @@ impl Reactor {
     }
 
     fn call(&mut self, conn: Conn, call: Call, reply: Reply, caller: &Caller) {
-        let reply = if self.drain_until.is_some() { reply.closing() } else { reply };
+        let is_last = self.stop.is_draining() || self.lobby.contains(conn);
+        let reply = if is_last { reply.closing() } else { reply };
         match call {
             Call::Ready => {
                 let readiness = match self.backend.status() {
-                    _ if self.drain_until.is_some() => Err("this node is stopping: ask another one"),
+                    _ if self.stop.is_asked() => Err("this node is stopping: ask another one"),
                     Status::Available if self.is_deaf() => Err("this node does not hear the other nodes"),
                     Status::Available => Ok(self.backend.kind()),
                     Status::Away { reason } => Err(reason.as_str()),
@@ -216,7 +232,7 @@ impl Reactor {
             }
             Call::Register { again } => {
                 if self.may_register(conn, caller, reply) {
-                    self.register(conn, again, reply);
+                    self.register(conn, again, reply, caller);
                 }
             }
             Call::Delete { session, token } => {
@@ -229,7 +245,7 @@ impl Reactor {
         }
     }
 
-    fn register(&mut self, conn: Conn, again: Option<(SessionId, Token)>, reply: Reply) {
+    fn register(&mut self, conn: Conn, again: Option<(SessionId, Token)>, reply: Reply, caller: &Caller) {
         let ids = again.map_or_else(fresh_ids, Ok);
         let (session, token) = match ids {
             Ok(ids) => ids,
@@ -241,7 +257,8 @@ impl Reactor {
             }
         };
         let pairing = Pairing { ws: self.settings.ws_url.clone(), session, token };
-        self.set_pending(conn, Pending { reply, pairing: Some(pairing), limited: None, is_doubted: false });
+        let limited = caller.limited();
+        self.set_pending(conn, Pending { reply, pairing: Some(pairing), limited, is_doubted: false });
         let (token, again) = (token.digest(), again.is_some());
         self.handle(Input::Register { ticket: conn, session, token, again });
     }
@@ -263,7 +280,7 @@ impl Reactor {
     pub(super) fn queue_answer(&mut self, conn: Conn, answered: Answered) {
         self.metrics.count_answer(answered.status);
         self.queue_bytes(conn);
-        if answered.close || self.drain_until.is_some() {
+        if answered.close || self.stop.is_draining() {
             return self.begin_closing(conn);
         }
         if let Some(exchange) = exchange_of(&mut self.conns, conn) {

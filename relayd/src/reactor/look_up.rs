@@ -31,7 +31,7 @@ impl Reactor {
     /// A delete that named no session, or found no room to wait: 429.
     pub(super) fn refuse_delete(&mut self, conn: Conn, limited: Option<Address>, reply: Reply) {
         let secs = self.admission.wait_for_trust(limited, self.clock.now()).unwrap_or(1);
-        self.refuse_for_a_while(conn, secs, Refused::Hello, reply);
+        self.refuse_for_a_while(conn, secs, (Refused::Hello, limited), reply);
     }
 
     /// Hands a request to the store, or lets it wait for its turn.

@@ -13,17 +13,18 @@ mod connection;
 mod conns;
 mod exchange;
 mod forward;
-mod look_up;
 mod large;
+mod lobby;
+mod look_up;
 mod memory;
 mod notes;
 mod read;
-mod signals;
+mod refusals;
+mod stop;
 mod write;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
@@ -37,13 +38,16 @@ use self::accept::Acceptor;
 use self::clock::Clock;
 use self::conns::Conns;
 use self::large::LargeGate;
-use self::signals::StopSignals;
+use self::lobby::Lobby;
+use self::refusals::Refusals;
+use self::stop::Stop;
 use crate::admission::{Admission, AdmissionLimits, Lookups};
 use crate::backend::{Backend, Status};
 use crate::http::Policy;
 use crate::metrics::Metrics;
 
-pub use self::accept::bind;
+pub use self::accept::{bind, is_family_unknown};
+pub use self::stop::{StopTimes, Stopper};
 
 /// What the reactor follows besides the core's limits.
 #[derive(Clone, Debug)]
@@ -55,7 +59,7 @@ pub struct Settings {
     /// What clients are told to connect to.
     pub ws_url: String,
     /// How long a stop may take.
-    pub drain: Duration,
+    pub stop: StopTimes,
     /// How many may come in.
     pub admission: AdmissionLimits,
     /// Descriptors that were not in use when the listener stood; `None` where that is not known.
@@ -68,12 +72,10 @@ pub struct Reactor {
     events: Events,
     settings: Settings,
     acceptor: Option<Acceptor>,
-    signals: Option<StopSignals>,
-    stop: Arc<AtomicBool>,
-    /// Set while the reactor drains: when it ends whatever is left.
-    drain_until: Option<Time>,
+    stop: Stop,
     clock: Clock,
     conns: Conns,
+    lobby: Lobby,
     gate: LargeGate,
     /// Over this large messages wait for room. In bytes.
     memory_free: usize,
@@ -84,6 +86,7 @@ pub struct Reactor {
     lookups: Lookups<Request>,
     /// Those that found no room there, and are about to be refused.
     crowded_out: Vec<Request>,
+    refusals: Refusals,
     /// It was said that a proxy on this machine is not trusted.
     has_warned_of_proxy: bool,
     relay: Relay,
@@ -111,16 +114,8 @@ pub struct Reactor {
     answer: Vec<u8>,
 }
 
-/// Makes a running reactor stop, from any thread.
-#[derive(Clone, Debug)]
-pub struct Stopper {
-    stop: Arc<AtomicBool>,
-    waker: Arc<Waker>,
-}
-
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
-const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// Answers of the store that one turn carries out at most, so that sockets are served in between.
 const ANSWERS_PER_TURN: usize = 1024;
@@ -139,6 +134,7 @@ const EVENTS_PER_TURN: usize = 1024;
 pub struct Wakeable {
     poll: Poll,
     waker: Arc<Waker>,
+    stopper: Stopper,
 }
 
 impl Wakeable {
@@ -149,7 +145,13 @@ impl Wakeable {
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        Ok(Wakeable { poll, waker })
+        let stopper = Stopper::new(Arc::clone(&waker));
+        Ok(Wakeable { poll, waker, stopper })
+    }
+
+    /// Stops the reactor that this becomes part of.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
     }
 
     /// What the backend's threads call when they have answers.
@@ -175,11 +177,9 @@ impl Reactor {
         relay: impl FnOnce(Time) -> Relay,
         backend: Backend,
         settings: Settings,
-    ) -> io::Result<(Self, Stopper)> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopper = Stopper { stop: Arc::clone(&stop), waker: wakeable.waker };
+    ) -> io::Result<Self> {
         let clock = Clock::start();
-        let reactor = Reactor {
+        Ok(Reactor {
             acceptor: Some(Acceptor::new(
                 listener,
                 accept::Room::of(&settings),
@@ -189,17 +189,17 @@ impl Reactor {
             relay: relay(clock.now()),
             poll: wakeable.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
-            signals: None,
-            stop,
-            drain_until: None,
+            stop: Stop::new(wakeable.stopper, settings.stop),
             clock,
             conns: Conns::default(),
+            lobby: Lobby::new(settings.descriptors_left),
             gate: LargeGate::default(),
             memory_free: settings.limits.memory_free(),
             early_logged_at: None,
             admission: Admission::new(&settings.admission),
             lookups: Lookups::default(),
             crowded_out: Vec::new(),
+            refusals: Refusals::default(),
             has_warned_of_proxy: false,
             settings,
             restored: backend.restored(),
@@ -214,20 +214,10 @@ impl Reactor {
             metrics: Metrics::default(),
             read_buffer: vec![0; read::BUFFER_BYTES].into_boxed_slice(),
             answer: Vec::new(),
-        };
-        Ok((reactor, stopper))
+        })
     }
 
-    /// SIGTERM and SIGINT stop the reactor from here on.
-    ///
-    /// # Errors
-    /// The handlers could not be installed.
-    pub fn stop_on_signals(&mut self) -> io::Result<()> {
-        self.signals = Some(StopSignals::new(self.poll.registry(), SIGNALS)?);
-        Ok(())
-    }
-
-    /// Serves until it is stopped, then drains for at most [`Settings::drain`] and lets the store know who left.
+    /// Serves until it is stopped, then drains and lets the store know who left, all within [`StopTimes::total`].
     ///
     /// # Errors
     /// The operating system's poll failed, which nothing can mend.
@@ -239,41 +229,42 @@ impl Reactor {
         if abandoned > 0 {
             tracing::warn!(connections = abandoned, "the drain time is over; the rest is cut off");
         }
+        self.tell_last_refusals();
         self.abandon_all();
-        self.backend.flush_and_stop(self.clock.now(), STORE_FLUSH);
+        self.backend.flush_and_stop(self.clock.now(), self.stop.store_flush());
         Ok(())
     }
 
     /// One turn of the loop.
     fn turn(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
-        match self.poll.poll(&mut self.events, timeout) {
-            // The next poll brings what waits. Judging anybody's silence before would be rash.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            other => other?,
-        }
+        let was_interrupted = match self.poll.poll(&mut self.events, timeout) {
+            // The next poll brings what waits. The turn goes on, so that no deadline waits for the last signal of many.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            other => other.map(|()| false)?,
+        };
         self.clock.tick();
         let passed = self.clock.gap();
         if !self.relay.is_alone() && passed > STOPPED_AFTER {
             tracing::warn!("this node stood still: clients are read again once it knows what it missed");
             self.handle(Input::Revived);
         }
-        // A stop may have come between the poll and the look at the clock: then these events are older than it is.
-        let has_heard_all = self.dispatch() && passed < POLL_AGAIN_AFTER;
+        // Judging anybody's silence would be rash if not all events came, or if the process stood still between the poll
+        // and the look at the clock: then these events are older than it is.
+        let has_heard_all = self.dispatch() && !was_interrupted && passed < POLL_AGAIN_AFTER;
         self.conns.take_up_unfinished();
         self.serve_ready();
         self.drain_bus();
         self.look_up();
         self.drain_backend();
         self.on_due(has_heard_all);
+        self.tell_refusals();
         self.flush_dirty();
         self.bound_memory();
         self.publish();
         self.listen_again();
         self.accept();
-        if self.drain_until.is_none() && self.stop.load(Ordering::Acquire) {
-            self.begin_drain();
-        }
+        self.follow_stop();
         Ok(())
     }
 
@@ -291,11 +282,6 @@ impl Reactor {
                     }
                 }
                 WAKER => {}
-                SIGNALS => {
-                    if self.signals.as_mut().is_some_and(StopSignals::came) {
-                        self.stop.store(true, Ordering::Release);
-                    }
-                }
                 Token(slot) => self.conns.note_event(slot, event),
             }
         }
@@ -378,42 +364,18 @@ impl Reactor {
             self.conns.deadlines.next(),
             self.backend.next_deadline(),
             self.lookups.next_due(),
-            self.drain_until,
+            self.stop.next_due(),
+            self.refusals.next_due(),
+            self.lobby_due(),
             self.gate.next_look(),
             accept_again,
         ];
         due.into_iter().flatten().min().map(|due| due.since(self.clock.now()))
     }
 
-    fn begin_drain(&mut self) {
-        let now = self.clock.now();
-        tracing::info!(
-            connections = self.conns.len(),
-            "stopping: no new connections, the open ones are told"
-        );
-        self.drain_until = Some(now + self.settings.drain);
-        self.acceptor = None;
-        self.handle(Input::Drain { until: now + self.settings.drain });
-        self.look_up_all();
-        self.drain_exchanges();
-    }
-
     fn is_done(&self) -> bool {
-        let Some(until) = self.drain_until else { return false };
         // What was accepted for another node must be in its memory.
-        (self.conns.is_empty() && self.relay.is_bus_idle()) || until <= self.clock.now()
-    }
-}
-
-/// How long the store may take at a stop to hear who left.
-const STORE_FLUSH: Duration = Duration::from_secs(2);
-
-impl Stopper {
-    /// Asks the reactor to stop; returns at once.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-        if let Err(error) = self.waker.wake() {
-            tracing::warn!(%error, "the reactor could not be woken");
-        }
+        let is_idle = self.conns.is_empty() && self.relay.is_bus_idle();
+        self.stop.is_draining() && (is_idle || self.stop.is_over(self.clock.now()))
     }
 }

@@ -1,6 +1,6 @@
 //! What every case is built from, lowest floor first.
 //!
-//! [`guard`], [`random`], [`process`], [`program`], [`namespace`], [`wall_clock`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
+//! [`guard`], [`random`], [`process`], [`program`], [`namespace`], [`wall_clock`], [`scarce`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
 //! [`redis`], [`tls`], [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
 //! [`bystander`] and [`talk`] judge what is delivered; [`tunnel`] and [`node`] are ends of a tunnel, of two implementations. [`fleet`] is a service whose nodes come and go, and [`fault_proxy`] a bad network
 //! before anything that listens.
@@ -25,6 +25,7 @@ pub mod redis;
 pub mod relay;
 pub mod relayd;
 pub mod role;
+pub mod scarce;
 pub mod sentinel;
 pub mod sequence;
 pub mod session;

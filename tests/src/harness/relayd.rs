@@ -14,6 +14,7 @@ use super::json::Object;
 use super::log::Log;
 use super::process::Process;
 use super::redis::{free_port, in_ten_tries};
+use super::scarce::Scarce;
 use super::wall_clock::WallClock;
 use super::{guard, http};
 
@@ -90,6 +91,18 @@ impl Options {
     pub fn wall_clock(mut self, clock: &WallClock) -> Self {
         self.envs.extend(clock.envs());
         self
+    }
+
+    /// Runs it on a machine without IPv6.
+    pub fn without_ipv6(mut self, scarce: &Scarce) -> Self {
+        self.envs.push(scarce.env());
+        self.env("RELAY_TEST_NO_IPV6", "1")
+    }
+
+    /// Allows the server so many threads besides its first one.
+    pub fn threads(mut self, scarce: &Scarce, count: usize) -> Self {
+        self.envs.push(scarce.env());
+        self.env("RELAY_TEST_THREADS", &count.to_string())
     }
 
     /// Sets an environment variable.
@@ -193,6 +206,15 @@ impl Relayd {
         let err = Log::collect(process.child().stderr.take().unwrap());
         let status = process.wait_end(guard::GUARD, "relayd to refuse its configuration");
         (status, out.whole(), err.whole())
+    }
+
+    /// Starts it on a free port, and waits for nothing: for what it does before it listens. Its process and its log.
+    pub fn starting(options: &Options) -> (Process, Log) {
+        let mut command = command(options, 0);
+        command.stderr(Stdio::piped());
+        let mut process = Process::spawn(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let log = Log::collect(process.child().stderr.take().unwrap());
+        (process, log)
     }
 
     /// One sample of `/metrics`, its labels as they stand there.

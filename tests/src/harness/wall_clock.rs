@@ -25,7 +25,7 @@ impl WallClock {
         let name = format!("relay-test-clock-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = env::temp_dir().join(name);
         fs::create_dir_all(&dir).unwrap();
-        compile(&dir.join(LIBRARY));
+        compile("wall_clock.c", &dir.join(LIBRARY));
         let file = File::create(dir.join(FILE)).unwrap();
         let clock = Self { dir, file };
         clock.set_ahead(0);
@@ -52,8 +52,9 @@ impl Drop for WallClock {
     }
 }
 
-fn compile(out: &Path) {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/harness/wall_clock.c");
+/// Makes a library that is loaded before a program's own, of a source in this folder.
+pub(super) fn compile(source: &str, out: &Path) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/harness").join(source);
     let mut command = Command::new("cc");
     command.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC"]);
     let status = command.arg(source).arg("-o").arg(out).status();
