@@ -5,27 +5,31 @@ mod backoff;
 mod batch;
 mod bus;
 mod commands;
+mod connection;
 mod dialer;
 mod dirty;
+mod error;
 mod inbox;
 mod keys;
 mod link;
 mod publisher;
 mod reply;
+mod rights;
 mod scripts;
 mod sentinel_url;
+mod server;
 mod settings;
 mod subscriber;
 mod tally;
 mod tls;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
-use protocol::ids::NodeId;
+use protocol::ids::{NodeId, SessionId};
 use relayd_core::store::{Answer, Conn, Request};
 use relayd_core::time::Time;
 
@@ -33,7 +37,8 @@ pub use self::batch::PACKET_BYTES_MAX;
 use self::bus::{Bus, Subscription};
 use self::commands::{Commands, Report};
 use self::dirty::{Dirty, TAKEN_AT_ONCE};
-use self::link::Exchanged;
+use self::error::Fault;
+use self::link::{Exchanged, Room};
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
 pub use self::tls::{CaBundle, InvalidCaBundle};
@@ -51,6 +56,10 @@ pub struct Redis {
     status: Status,
     /// Why commands can't be sent, if they can't.
     commands_fault: Option<String>,
+    room: Room,
+    /// How often in a row a server refused everything in answer to a request about a session. Emptied by each batch that
+    /// is answered, so it has as many entries as there were such answers since.
+    strikes: HashMap<SessionId, u32>,
     restored: u64,
     bus: Bus,
     batches: Sender<Vec<Request>>,
@@ -86,6 +95,8 @@ impl Redis {
             in_flight: None,
             status: Status::Away { reason: NOT_YET.to_owned() },
             commands_fault: Some(NOT_YET.to_owned()),
+            room: Room::Enough,
+            strikes: HashMap::new(),
             restored: 0,
             bus,
             batches,
@@ -193,7 +204,7 @@ impl Redis {
     }
 
     fn is_available(&self) -> bool {
-        self.status == Status::Available
+        matches!(self.status, Status::Available | Status::Full { .. })
     }
 
     fn take_reports(&mut self, now: Time) {
@@ -214,8 +225,15 @@ impl Redis {
 
     fn on_report(&mut self, report: Report, now: Time) {
         match report {
-            Report::Up => self.commands_fault = None,
-            Report::Down(reason) => self.commands_fault = Some(reason),
+            Report::Up(room) => (self.commands_fault, self.room) = (None, room),
+            Report::Room(room) => self.room = room,
+            Report::Down(reason, is_replica) => {
+                self.commands_fault = Some(reason);
+                if is_replica {
+                    // What is published there reaches nobody else. Both dial until a master takes their writes.
+                    self.bus.redial();
+                }
+            }
             Report::Done(done) => self.on_done(done, now),
         }
     }
@@ -228,17 +246,17 @@ impl Redis {
             (None, Subscription::Never(reason)) => Some(reason),
             (None, Subscription::Lost | Subscription::Up) => None,
         };
-        match (fault, &self.status) {
-            (None, Status::Available) => {}
-            (None, Status::Away { .. }) => {
-                self.status = Status::Available;
-                self.restored += 1;
-            }
-            (Some(reason), Status::Away { reason: known }) if reason == known => {}
-            (Some(reason), _) => {
-                self.status = Status::Away { reason: reason.clone() };
-                self.refuse_all();
-            }
+        let status = match (fault, self.room) {
+            (Some(reason), _) => Status::Away { reason: reason.clone() },
+            (None, Room::None) => Status::Full { reason: Fault::full().why().to_owned() },
+            (None, Room::Enough) => Status::Available,
+        };
+        let was_available = self.is_available();
+        self.status = status;
+        match (was_available, self.is_available()) {
+            (false, true) => self.restored += 1,
+            (true, false) => self.refuse_all(),
+            _ => {}
         }
     }
 
@@ -248,10 +266,31 @@ impl Redis {
         self.answers.extend(refused);
     }
 
-    fn on_done(&mut self, done: Exchanged, now: Time) {
+    fn on_done(&mut self, mut done: Exchanged, now: Time) {
         let sent = self.in_flight.take().unwrap_or(now);
         self.answers.extend(done.answers);
+        match done.fault {
+            Some(fault) if fault.is_answer => self.strike(&mut done.unanswered),
+            Some(_) => {}
+            None => self.strikes.clear(),
+        }
         self.take_back(&done.unanswered, sent);
+    }
+
+    /// The first of these was refused as the server refuses everything. One that is refused so again and again, by a
+    /// server that proves each time that it does its work, is given up: else no other would ever be carried out.
+    fn strike(&mut self, unanswered: &mut Vec<Request>) {
+        let Some(request) = unanswered.first() else { return };
+        let session = request.session();
+        let strikes = self.strikes.entry(session).or_default();
+        *strikes += 1;
+        if *strikes >= STRIKES_MAX {
+            self.strikes.remove(&session);
+            self.answers.extend(reply::away(request));
+            unanswered.remove(0);
+            let session = session.log_tag();
+            tracing::warn!(%session, "Redis refuses a request again and again: it is dropped");
+        }
     }
 
     /// Requests that failed: what is dirty stays so, as of when it was sent; the others are answered.
@@ -327,6 +366,9 @@ const RESERVED_FOR_DIRTY: usize = 64;
 
 /// Whoever waits longer than this for its turn has likely given up.
 const QUEUED_FOR_MAX: Duration = Duration::from_secs(3);
+
+/// A request that a server refused so often, and nothing else meanwhile, is dropped.
+const STRIKES_MAX: u32 = 3;
 
 /// One batch, and news of the connection.
 const REPORTS_MAX: usize = 4;
