@@ -170,3 +170,33 @@ fn clients_may_leave() {
     let (status, log) = relayd.wait_end(GUARD);
     assert!(status.success() && !log.contains("the store is away"), "{log}");
 }
+
+/// Its key alone is out of bounds: nobody else notices, and what can't be given back is dropped.
+#[test]
+fn a_session_whose_key_the_user_may_not_use_is_refused_alone() {
+    let redis = Redis::start(Keep::Nothing);
+    set_user(&redis, &documented_rule());
+    let relay = Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &url(&redis)))]);
+    let mut pair = Pair::link(&relay);
+    let session = Session::register(&relay);
+    let out = Peer::join(&relay, &session, Role::Phone);
+    let keys = [
+        "resetkeys".to_owned(),
+        "~relay:sess:probe:*".to_owned(),
+        format!("~relay:sess:{}", pair.session.id),
+    ];
+    set_user(&redis, &keys);
+    out.leave();
+    relay.node().log().wait_for("line about it", |line| line.contains("about one session").then_some(()));
+    assert_eq!(Peer::try_join(&relay, &session, Role::Phone).unwrap_err(), 1013);
+    session.delete(relay.addr()).expect(503);
+    for _ in 0..20 {
+        fetch(relay.addr(), "/ready").expect(200);
+        pair.expect_alive();
+    }
+    pair.replace_phone(&relay);
+    let log = relay.node().log().text();
+    assert!(!log.contains("the store is away") && !log.contains(&session.id), "{log}");
+    set_user(&redis, &documented_rule());
+    Peer::join(&relay, &session, Role::Phone).leave();
+}

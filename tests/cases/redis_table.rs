@@ -178,6 +178,25 @@ fn a_full_redis_is_not_ready_though_nobody_asks() {
 }
 
 #[test]
+fn a_redis_that_cannot_save_says_so_and_is_found_again() {
+    // No file can be made there.
+    let no_room = || ["--dir", "/proc", "--save", "3600 1"].map(str::to_owned).to_vec();
+    let redis = Redis::start_with(Keep::Nothing, no_room);
+    let relay = node(&redis);
+    let mut pair = Pair::link(&relay);
+    tell(&redis, &pair.session, "BGSAVE");
+    relay.node().wait_ready(503);
+    let text = fetch(relay.addr(), "/ready").expect(503).text().to_owned();
+    assert!(text.contains("MISCONF"), "{text}");
+    post(relay.addr(), "/api/register", "").expect(503);
+    pair.expect_alive();
+    tell(&redis, &pair.session, "CONFIG SET stop-writes-on-bgsave-error no");
+    relay.node().wait_ready(200);
+    others_are_well(&relay, "it takes writes again");
+    pair.expect_alive();
+}
+
+#[test]
 fn a_server_that_ends_idle_connections_is_not_noticed() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let mut talk = fleet.talk(0, 1);

@@ -35,7 +35,9 @@ impl Connection {
     pub(super) fn open(server: &Server, dial: Duration, answer: Duration) -> Result<Self, Fault> {
         let stream = Stream::new(server, server.connect(dial)?)?;
         stream.tcp().set_write_timeout(Some(dial))?;
-        let mut connection = Connection { stream, parser: Parser::new(), patience: dial, told: None };
+        // TLS reads before its first write.
+        stream.tcp().set_read_timeout(Some(dial))?;
+        let mut connection = Connection { stream, parser: Parser::new(), patience: dial, told: Some(dial) };
         connection.log_in(server)?;
         connection.stream.tcp().set_write_timeout(Some(answer))?;
         connection.patience = answer;

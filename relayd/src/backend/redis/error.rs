@@ -15,8 +15,6 @@ pub(super) struct Fault {
     why: String,
     /// The server takes no writes because another one is the master: every connection to it must be made anew.
     pub(super) is_replica: bool,
-    /// The server said so itself, in answer to a request.
-    pub(super) is_answer: bool,
 }
 
 /// What an error that a server answers means.
@@ -28,7 +26,7 @@ pub(super) enum Refusal {
     Full,
     /// The request's own: its key, or what is stored there. The connection is sound.
     Own(Code),
-    /// The server's: no other request would fare better.
+    /// The server's, as it says: no other request would fare better. A probe tells whether that is so.
     Server(Trouble),
 }
 
@@ -147,7 +145,7 @@ impl Refusal {
 
 impl Trouble {
     /// What an operator reads.
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let fixed = match self {
             Trouble::Loading => "it is loading its data (LOADING)",
             Trouble::ReadOnly => {
@@ -198,7 +196,7 @@ impl Code {
 impl Fault {
     /// A fault with a reason of our own. It must hold nothing that a server said.
     pub(super) fn new(why: impl Into<String>) -> Self {
-        Fault { why: why.into(), is_replica: false, is_answer: false }
+        Fault { why: why.into(), is_replica: false }
     }
 
     /// The server says something that Redis does not say.
@@ -225,7 +223,7 @@ impl Fault {
 impl From<&Trouble> for Fault {
     fn from(trouble: &Trouble) -> Self {
         let is_replica = matches!(trouble, Trouble::ReadOnly | Trouble::MasterDown);
-        Fault { why: trouble.words(), is_replica, is_answer: true }
+        Fault { why: trouble.words(), is_replica }
     }
 }
 

@@ -10,7 +10,7 @@ use relayd_core::store::{Answer, Request};
 
 use super::connection::Connection;
 use super::dialer::Dialer;
-use super::error::{Fault, Refusal};
+use super::error::{Fault, Refusal, Trouble};
 use super::keys::Keys;
 use super::reply;
 use super::rights;
@@ -37,8 +37,10 @@ pub(super) enum Room {
 pub(super) struct Exchanged {
     /// In the order of the requests that have one.
     pub(super) answers: Vec<Answer>,
-    /// Requests that may or may not have been carried out. The first is the one that the fault was the answer to.
+    /// Requests that may or may not have been carried out.
     pub(super) unanswered: Vec<Request>,
+    /// Requests that were refused as a server refuses everything.
+    doubtful: Vec<(Request, Trouble)>,
     /// The connection is of no use any more.
     pub(super) fault: Option<Fault>,
 }
@@ -48,6 +50,8 @@ enum Reply {
     Answer(Option<Answer>),
     /// The server forgot its scripts.
     NoScript,
+    /// The server says that it does no work.
+    Doubtful(Trouble),
 }
 
 impl Link {
@@ -141,7 +145,21 @@ impl Link {
                 done.fail(refused, Fault::new("it takes no scripts"));
             }
         }
+        if !done.doubtful.is_empty() && done.fault.is_none() {
+            self.settle_doubts(&mut done);
+        }
         done
+    }
+
+    /// A server that proves that it does its work has refused these requests alone.
+    fn settle_doubts(&mut self, done: &mut Exchanged) {
+        if let Err(fault) = self.probe() {
+            return done.fail(Vec::new(), fault);
+        }
+        for (request, trouble) in std::mem::take(&mut done.doubtful) {
+            let answer = self.refuse(&request, &trouble.words());
+            done.answers.extend(answer);
+        }
     }
 
     /// One round trip. Returns the requests whose script the server did not know.
@@ -171,11 +189,11 @@ impl Link {
             match self.receive_one(&request) {
                 Ok(Reply::Answer(answer)) => done.answers.extend(answer),
                 Ok(Reply::NoScript) => forgotten.push(request),
+                Ok(Reply::Doubtful(trouble)) => done.doubtful.push((request, trouble)),
                 Err(fault) => {
-                    let mut unanswered = vec![request];
-                    unanswered.extend(forgotten);
-                    unanswered.extend(waiting);
-                    done.fail(unanswered, fault);
+                    forgotten.push(request);
+                    forgotten.extend(waiting);
+                    done.fail(forgotten, fault);
                     return Vec::new();
                 }
             }
@@ -189,7 +207,7 @@ impl Link {
                 Refusal::NoScript => Ok(Reply::NoScript),
                 Refusal::Full => Ok(Reply::Answer(reply::full(request))),
                 Refusal::Own(code) => Ok(Reply::Answer(self.refuse(request, code.as_str()))),
-                Refusal::Server(trouble) => Err((&trouble).into()),
+                Refusal::Server(trouble) => Ok(Reply::Doubtful(trouble)),
             },
             value @ (Value::Int(_) | Value::Array(_)) => {
                 let answer = reply::answer(request, &value);
@@ -201,11 +219,11 @@ impl Link {
 
     /// The answer to a request that failed by itself. One without an answer is dropped; the next check of the hold
     /// mends what it was to tell.
-    fn refuse(&mut self, request: &Request, code: &str) -> Option<Answer> {
+    fn refuse(&mut self, request: &Request, reason: &str) -> Option<Answer> {
         if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
             self.told = Some(Instant::now());
             let session = request.session().log_tag();
-            tracing::warn!(%session, request = word(request), code, "Redis refused a request about one session");
+            tracing::warn!(%session, request = word(request), reason, "Redis refused a request about one session");
         }
         reply::away(request)
     }
@@ -242,6 +260,7 @@ impl Exchanged {
 
     fn fail(&mut self, requests: Vec<Request>, fault: Fault) {
         self.unanswered = requests;
+        self.unanswered.extend(self.doubtful.drain(..).map(|(request, _)| request));
         self.fault = Some(fault);
     }
 }

@@ -23,13 +23,13 @@ mod subscriber;
 mod tally;
 mod tls;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
-use protocol::ids::{NodeId, SessionId};
+use protocol::ids::NodeId;
 use relayd_core::store::{Answer, Conn, Request};
 use relayd_core::time::Time;
 
@@ -57,9 +57,6 @@ pub struct Redis {
     /// Why commands can't be sent, if they can't.
     commands_fault: Option<String>,
     room: Room,
-    /// How often in a row a server refused everything in answer to a request about a session. Emptied by each batch that
-    /// is answered, so it has as many entries as there were such answers since.
-    strikes: HashMap<SessionId, u32>,
     restored: u64,
     bus: Bus,
     batches: Sender<Vec<Request>>,
@@ -96,7 +93,6 @@ impl Redis {
             status: Status::Away { reason: NOT_YET.to_owned() },
             commands_fault: Some(NOT_YET.to_owned()),
             room: Room::Enough,
-            strikes: HashMap::new(),
             restored: 0,
             bus,
             batches,
@@ -266,31 +262,10 @@ impl Redis {
         self.answers.extend(refused);
     }
 
-    fn on_done(&mut self, mut done: Exchanged, now: Time) {
+    fn on_done(&mut self, done: Exchanged, now: Time) {
         let sent = self.in_flight.take().unwrap_or(now);
         self.answers.extend(done.answers);
-        match done.fault {
-            Some(fault) if fault.is_answer => self.strike(&mut done.unanswered),
-            Some(_) => {}
-            None => self.strikes.clear(),
-        }
         self.take_back(&done.unanswered, sent);
-    }
-
-    /// The first of these was refused as the server refuses everything. One that is refused so again and again, by a
-    /// server that proves each time that it does its work, is given up: else no other would ever be carried out.
-    fn strike(&mut self, unanswered: &mut Vec<Request>) {
-        let Some(request) = unanswered.first() else { return };
-        let session = request.session();
-        let strikes = self.strikes.entry(session).or_default();
-        *strikes += 1;
-        if *strikes >= STRIKES_MAX {
-            self.strikes.remove(&session);
-            self.answers.extend(reply::away(request));
-            unanswered.remove(0);
-            let session = session.log_tag();
-            tracing::warn!(%session, "Redis refuses a request again and again: it is dropped");
-        }
     }
 
     /// Requests that failed: what is dirty stays so, as of when it was sent; the others are answered.
@@ -366,9 +341,6 @@ const RESERVED_FOR_DIRTY: usize = 64;
 
 /// Whoever waits longer than this for its turn has likely given up.
 const QUEUED_FOR_MAX: Duration = Duration::from_secs(3);
-
-/// A request that a server refused so often, and nothing else meanwhile, is dropped.
-const STRIKES_MAX: u32 = 3;
 
 /// One batch, and news of the connection.
 const REPORTS_MAX: usize = 4;

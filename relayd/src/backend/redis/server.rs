@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{ConnectionAddr, ConnectionInfo};
 use rustls::ClientConfig;
@@ -62,11 +62,11 @@ impl Server {
 
     /// Dials each of the host's addresses, for `timeout` in all.
     pub(super) fn connect(&self, timeout: Duration) -> io::Result<TcpStream> {
-        let deadline = Instant::now() + timeout;
+        let addresses: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+        let share = timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
         let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
-            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            match TcpStream::connect_timeout(&address, left) {
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, share) {
                 Ok(stream) => return self.socket.set_up(&stream).map(|()| stream),
                 Err(error) => refused = error,
             }
