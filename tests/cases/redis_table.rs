@@ -25,6 +25,13 @@ fn tell(redis: &Redis, session: &Session, line: &str) {
         .unwrap_or_else(|error| panic!("{line}: {error}"));
 }
 
+/// The log must not say that the store went away once it was there.
+pub fn was_never_away(node: &Relayd) {
+    let log = node.log().text();
+    let since = log.split_once("the store answers").expect("it was there").1;
+    assert!(!since.contains("the store is away"), "{log}");
+}
+
 /// All that is ever done here to one session's key.
 const DAMAGES: [&[&str]; 16] = [
     &["HDEL K active"],
@@ -89,8 +96,7 @@ fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
             Peer::join(&relay, &other, Role::Phone).leave();
         }
     }
-    let log = relay.node().log().text();
-    assert!(!log.contains("the store is away"), "{log}");
+    was_never_away(relay.node());
     bystander.done();
 }
 
@@ -174,7 +180,7 @@ fn a_full_redis_is_not_ready_though_nobody_asks() {
     relay.node().wait_ready(200);
     others_are_well(&relay, "room again");
     pair.expect_alive();
-    assert!(!relay.node().log().text().contains("the store is away"));
+    was_never_away(relay.node());
 }
 
 #[test]
@@ -283,5 +289,5 @@ fn a_request_under_way_while_the_node_stands_still_is_answered() {
         redis.process().signal("CONT");
         asking.response().expect(200);
     }
-    assert!(!relay.node().log().text().contains("the store is away"));
+    was_never_away(relay.node());
 }

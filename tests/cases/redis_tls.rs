@@ -9,6 +9,7 @@ use relay_tests::harness::tls::TlsRedis;
 use relay_tests::harness::{Authority, Fleet, Options, Relayd, Role, Talking};
 
 use crate::redis_acl::documented_rule;
+use crate::redis_table::was_never_away;
 
 const PASSWORD: &str = "open/sesame";
 const WRITTEN: &str = "relay:open%2Fsesame@";
@@ -44,7 +45,7 @@ fn a_pair_on_two_nodes_talks_over_it() {
         post(fleet.addr(node), "/api/register", "").expect(200);
         fleet.node(node).wait_ready(200);
     }
-    assert!(!fleet.node(1).log().text().contains("the store is away"));
+    was_never_away(fleet.node(1));
 }
 
 #[test]

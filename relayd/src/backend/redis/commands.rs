@@ -67,35 +67,34 @@ impl<W: Fn()> Commands<W> {
         }
     }
 
-    /// Carries batches until the connection's first fault, and probes the server each second meanwhile.
+    /// Carries batches until the connection's first fault, and probes the server each second meanwhile: behind a batch, or
+    /// by itself where none comes, so that a batch need not wait for a probe's answer from far away.
     fn serve(&self, mut link: Link, mut room: Room) -> Result<Fault, Stopped> {
         self.report(Report::Up(room))?;
         let mut probed = Instant::now();
         loop {
-            match self.batches.recv_timeout(PROBE_EVERY.saturating_sub(probed.elapsed())) {
+            let probed_now = match self.batches.recv_timeout(PROBE_EVERY) {
                 Ok(batch) => {
-                    let done = link.exchange(batch);
-                    let fault = done.fault.clone();
+                    let done = link.exchange(batch, probed.elapsed() >= PROBE_EVERY);
+                    let (fault, probed_now) = (done.fault.clone(), done.room);
                     self.report(Report::Done(done))?;
                     if let Some(fault) = fault {
                         return Ok(fault);
                     }
+                    probed_now
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => match link.probe() {
+                    Ok(now) => Some(now),
+                    Err(fault) => return Ok(fault),
+                },
                 Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
-            }
-            if probed.elapsed() < PROBE_EVERY {
-                continue;
-            }
-            match link.probe() {
-                Ok(now) if now == room => {}
-                Ok(now) => {
-                    room = now;
-                    self.report(Report::Room(room))?;
-                }
-                Err(fault) => return Ok(fault),
-            }
+            };
+            let Some(now) = probed_now else { continue };
             probed = Instant::now();
+            if now != room {
+                room = now;
+                self.report(Report::Room(room))?;
+            }
         }
     }
 

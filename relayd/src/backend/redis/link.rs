@@ -39,6 +39,10 @@ pub(super) struct Exchanged {
     pub(super) answers: Vec<Answer>,
     /// Requests that may or may not have been carried out.
     pub(super) unanswered: Vec<Request>,
+    /// What a probe said, if there was one.
+    pub(super) room: Option<Room>,
+    /// The server forgot the probe's script.
+    is_probe_forgotten: bool,
     /// Requests that were refused as a server refuses everything.
     doubtful: Vec<(Request, Trouble)>,
     /// The connection is of no use any more.
@@ -67,38 +71,46 @@ impl Link {
         speak.arg("REPLY").arg("ON");
         let scripts = Scripts::new(keys, settings.node, settings.idle_secs);
         let mut link = Link { connection, scripts, told: None };
-        match link.connection.ask("ping", &redis::cmd("PING"))? {
+        // What does not need the scripts' names goes in one round trip.
+        let mut bytes = redis::cmd("PING").get_packed_command();
+        for cmd in [&write, &publish, &speak] {
+            cmd.write_packed_command(&mut bytes);
+        }
+        link.scripts.write_probe(Call::BySource, &mut bytes);
+        let loads = link.scripts.loads().map(|load| load.write_packed_command(&mut bytes)).count();
+        link.connection.write(&bytes)?;
+        match link.connection.answer("ping")? {
             Value::SimpleString(word) if word == "PONG" => {}
             _ => return Err(Fault::unexpected()),
         }
         // A replica answers PING, and so does a server that can't write its disk. The others are what the bus needs.
-        for (name, cmd) in [("del", &write), ("publish", &publish), ("client|reply", &speak)] {
-            match link.connection.ask(name, cmd)? {
+        for name in ["del", "publish", "client|reply"] {
+            match link.connection.answer(name)? {
                 Value::Int(_) | Value::Okay => {}
                 _ => return Err(Fault::unexpected()),
             }
         }
-        // First by its source: that is a right of its own.
-        link.probe_by(Call::BySource)?;
-        link.load_scripts()?;
-        link.rehearse()?;
-        let room = link.probe()?;
+        link.probed(Call::BySource)?;
+        link.take_names(loads)?;
+        let room = link.rehearse()?;
         Ok((link, room))
     }
 
     /// Proves again that the server takes writes and lets us call what we need.
     pub(super) fn probe(&mut self) -> Result<Room, Fault> {
-        match self.probe_by(Call::ByName)? {
-            Some(room) => Ok(room),
-            None => self.probe_by(Call::BySource)?.ok_or_else(Fault::unexpected),
+        for call in [Call::ByName, Call::BySource] {
+            let mut bytes = Vec::new();
+            self.scripts.write_probe(call, &mut bytes);
+            self.connection.write(&bytes)?;
+            if let Some(room) = self.probed(call)? {
+                return Ok(room);
+            }
         }
+        Err(Fault::unexpected())
     }
 
-    /// `None`: the server forgot the script.
-    fn probe_by(&mut self, call: Call) -> Result<Option<Room>, Fault> {
-        let mut bytes = Vec::new();
-        self.scripts.write_probe(call, &mut bytes);
-        self.connection.write(&bytes)?;
+    /// Reads what a probe said. `None`: the server forgot the script.
+    fn probed(&mut self, call: Call) -> Result<Option<Room>, Fault> {
         let name = if call == Call::ByName { "evalsha" } else { "eval" };
         match self.connection.read()? {
             Value::ServerError(error) => match Refusal::of(&error) {
@@ -117,10 +129,11 @@ impl Link {
         }
     }
 
-    /// Calls each script once, for a key that is no session's.
-    fn rehearse(&mut self) -> Result<(), Fault> {
+    /// Calls each script once, for a key that is no session's, and the probe, which takes that key away.
+    fn rehearse(&mut self) -> Result<Room, Fault> {
         let mut bytes = Vec::new();
         let count = self.scripts.write_rehearsal(Call::ByName, &mut bytes);
+        self.scripts.write_probe(Call::ByName, &mut bytes);
         self.connection.write(&bytes)?;
         for _ in 0..count {
             if let Value::ServerError(error) = self.connection.read()? {
@@ -131,21 +144,24 @@ impl Link {
                 }
             }
         }
-        Ok(())
+        match self.probed(Call::ByName)? {
+            Some(room) => Ok(room),
+            None => self.probe(),
+        }
     }
 
     /// Carries out a batch in one round trip; in two where the server forgot its scripts. Requests about one session
-    /// are carried out in their order.
-    pub(super) fn exchange(&mut self, requests: Vec<Request>) -> Exchanged {
+    /// are carried out in their order. `is_probed`: the server is probed behind it, in the same round trip.
+    pub(super) fn exchange(&mut self, requests: Vec<Request>, is_probed: bool) -> Exchanged {
         let mut done = Exchanged::default();
-        let forgotten = self.round(requests, Call::ByName, &mut done);
+        let forgotten = self.round(requests, Call::ByName, is_probed, &mut done);
         if !forgotten.is_empty() {
-            let refused = self.round(forgotten, Call::BySource, &mut done);
+            let refused = self.round(forgotten, Call::BySource, false, &mut done);
             if !refused.is_empty() {
                 done.fail(refused, Fault::new("it takes no scripts"));
             }
         }
-        if !done.doubtful.is_empty() && done.fault.is_none() {
+        if done.fault.is_none() && (done.is_probe_forgotten || !done.doubtful.is_empty()) {
             self.settle_doubts(&mut done);
         }
         done
@@ -153,8 +169,11 @@ impl Link {
 
     /// A server that proves that it does its work has refused these requests alone.
     fn settle_doubts(&mut self, done: &mut Exchanged) {
-        if let Err(fault) = self.probe() {
-            return done.fail(Vec::new(), fault);
+        if done.room.is_none() {
+            match self.probe() {
+                Ok(room) => done.room = Some(room),
+                Err(fault) => return done.fail(Vec::new(), fault),
+            }
         }
         for (request, trouble) in std::mem::take(&mut done.doubtful) {
             let answer = self.refuse(&request, &trouble.words());
@@ -163,7 +182,13 @@ impl Link {
     }
 
     /// One round trip. Returns the requests whose script the server did not know.
-    fn round(&mut self, requests: Vec<Request>, call: Call, done: &mut Exchanged) -> Vec<Request> {
+    fn round(
+        &mut self,
+        requests: Vec<Request>,
+        call: Call,
+        is_probed: bool,
+        done: &mut Exchanged,
+    ) -> Vec<Request> {
         let mut bytes = Vec::with_capacity(requests.len() * CALL_BYTES);
         // Only the last of a session may be one that the server forgot: else a later one could be carried out before it.
         let mut last = HashMap::with_capacity(requests.len());
@@ -175,11 +200,25 @@ impl Link {
             let call = if is_last { call } else { Call::BySource };
             self.scripts.write_call(request, call, &mut bytes);
         }
+        if is_probed {
+            self.scripts.write_probe(Call::ByName, &mut bytes);
+        }
         if let Err(fault) = self.connection.write(&bytes) {
             done.fail(requests, fault);
             return Vec::new();
         }
-        self.receive(requests, done)
+        let forgotten = self.receive(requests, done);
+        if is_probed && done.fault.is_none() {
+            match self.probed(Call::ByName) {
+                Ok(Some(room)) => done.room = Some(room),
+                Ok(None) => done.is_probe_forgotten = true,
+                Err(fault) => {
+                    done.fail(forgotten, fault);
+                    return Vec::new();
+                }
+            }
+        }
+        forgotten
     }
 
     fn receive(&mut self, requests: Vec<Request>, done: &mut Exchanged) -> Vec<Request> {
@@ -228,11 +267,8 @@ impl Link {
         reply::away(request)
     }
 
-    /// A server may keep no scripts for us: they are then sent with each call.
-    fn load_scripts(&mut self) -> Result<(), Fault> {
-        let mut bytes = Vec::new();
-        let loads = self.scripts.loads().map(|load| load.write_packed_command(&mut bytes)).count();
-        self.connection.write(&bytes)?;
+    /// Reads the names of the scripts. A server may keep none for us: they are then sent with each call.
+    fn take_names(&mut self, loads: usize) -> Result<(), Fault> {
         let mut refused = None;
         for index in 0..loads {
             let name = match self.connection.read()? {

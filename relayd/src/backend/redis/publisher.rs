@@ -84,21 +84,15 @@ impl Publisher {
         write.arg(keys.bus_probe(self.settings.node));
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(keys.inbox(NodeId::from_bytes([0; 16]))).arg("");
-        for (name, cmd) in [("del", &write), ("publish", &publish)] {
-            match connection.ask(name, cmd)? {
-                Value::Int(_) => {}
-                _ => return Err(Fault::unexpected()),
-            }
-        }
         let reply = |word: &str| redis::cmd("CLIENT").arg("REPLY").arg(word).get_packed_command();
         // A server that obeys OFF stays silent until ON: the one answer is to that. One that does not says so first.
-        connection.write(&[reply("OFF"), reply("ON")].concat())?;
-        match connection.read()? {
-            Value::Okay => {}
-            Value::ServerError(error) => {
-                return Err(Refusal::while_dialing(&error, rights::named("client|reply")));
+        let proof = [write.get_packed_command(), publish.get_packed_command(), reply("OFF"), reply("ON")];
+        connection.write(&proof.concat())?;
+        for name in ["del", "publish", "client|reply"] {
+            match (connection.answer(name)?, name) {
+                (Value::Okay, "client|reply") | (Value::Int(_), "del" | "publish") => {}
+                _ => return Err(Fault::unexpected()),
             }
-            _ => return Err(Fault::unexpected()),
         }
         connection.write(&reply("OFF"))?;
         let ask = [reply("ON"), write.get_packed_command(), reply("OFF")].concat();
