@@ -155,7 +155,7 @@ impl Metrics {
         page.labelled("protocol", [("http", self.http_connections), ("websocket", self.ws_connections)]);
         page.family("relay_links", GAUGE, "Linked pairs, by where the other connection is.");
         page.labelled("to", [("local", self.links_local), ("remote", self.links_remote)]);
-        page.family("relay_store_up", GAUGE, "1 while the store answers.");
+        page.family("relay_store_up", GAUGE, "1 while the store answers and has room.");
         page.labelled("store", [(store, u64::from(self.store_up))]);
         page.family("relay_frames_total", COUNTER, "Frames passed to the other role, by who sent them.");
         page.labelled("from", by_role(self.frames));

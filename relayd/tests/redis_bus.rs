@@ -3,6 +3,7 @@
 mod common;
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -239,6 +240,55 @@ fn a_cut_publisher_dials_again() {
     redis::cmd("CLIENT").arg(&kill).exec(&mut server.connection()).unwrap();
     until_heard(&mut from, &mut to);
     assert_eq!(counts(&mut to).subscribed, 1);
+}
+
+#[test]
+fn a_server_that_becomes_a_replica_is_left_by_all_connections() {
+    let server = Server::start(&[]);
+    let (mut from, mut to) = pair(&server);
+    let mut admin = server.connection();
+    // Nobody listens there: it stays a replica without a primary.
+    redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).exec(&mut admin).unwrap();
+    for node in [&mut from, &mut to] {
+        node.until_away();
+        node.until_bus(false);
+    }
+    publish_until_lost(&mut from, to.id);
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut admin).unwrap();
+    for node in [&mut from, &mut to] {
+        node.until_available();
+        node.until_bus(true);
+    }
+    until_heard(&mut from, &mut to);
+}
+
+/// What the bus publishes goes to one server and its requests to another, which is the first one's master.
+#[test]
+fn a_publisher_alone_finds_out_that_its_server_is_a_replica() {
+    let (old, new) = (Server::start(&[]), Server::start(&[]));
+    let is_moved = Arc::new(AtomicBool::new(false));
+    let moved = is_moved.clone();
+    let target = new.url().replace("redis://", "");
+    let url = front(&old, move |mut call| {
+        if call.asks("PING") || moved.load(Ordering::SeqCst) {
+            call.far = std::net::TcpStream::connect(&target)?;
+        }
+        call.pass(u64::MAX)
+    });
+    let mut node = Node::connect(&url, &fresh_prefix(), IDLE_SECS);
+    node.until_bus(true);
+    is_moved.store(true, Ordering::SeqCst);
+    let port = new.url().rsplit(':').next().unwrap().to_owned();
+    redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port).exec(&mut old.connection()).unwrap();
+    // It is asked at most once a second, behind what is published.
+    let deadline = Instant::now() + GUARD;
+    while counts(&mut node).faults == 0 {
+        assert!(Instant::now() < deadline, "it goes on at a replica: {:?}", counts(&mut node));
+        let own = node.id;
+        publish(&mut node, own, b"probe");
+        let _heard_or_not = node.packet_until(Instant::now() + Duration::from_millis(50));
+    }
+    assert_eq!(node.backend().restored(), 1, "the store was never away");
 }
 
 #[test]

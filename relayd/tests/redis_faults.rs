@@ -163,6 +163,29 @@ fn who_leaves_and_comes_back_takes_over_nobody_though_redis_is_slow() {
 }
 
 #[test]
+fn scripts_that_the_server_forgot_in_part_carry_nothing_out_of_turn() {
+    let server = Server::start(&[]);
+    let mut node = Node::connect(&server.url(), &fresh_prefix(), IDLE_SECS);
+    let (creds, other) = (Creds::random(), Creds::random());
+    node.register(&creds, false);
+    let hold = node.hold(&creds, Role::Phone);
+    redis::cmd("SCRIPT").arg("FLUSH").exec(&mut server.connection()).unwrap();
+    // Known again: the script that claims. Not: the one that releases.
+    assert_eq!(node.claim(&other, Role::Phone).1, Claimed::Unauthorized);
+    server.signal("STOP");
+    node.submit(Request::Expire { session: creds.session });
+    node.submit(release(&hold));
+    let (conn, Creds { session, token }) = (node.conn(), creds);
+    node.submit(Request::Claim { conn, session, token, role: Role::Phone, instance: None });
+    server.signal("CONT");
+    assert!(matches!(node.answer(), Answer::Expired { outcome: Expired::Alive { .. }, .. }));
+    match node.answer() {
+        Answer::Claimed { outcome: Claimed::Granted { replaced, .. }, .. } => assert_eq!(replaced, None),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn more_than_can_wait_is_refused_and_not_kept() {
     let server = Server::start(&[]);
     let mut node = Node::connect(&server.url(), &fresh_prefix(), IDLE_SECS);
@@ -187,11 +210,14 @@ fn more_than_can_wait_is_refused_and_not_kept() {
 #[test]
 fn a_full_redis_refuses_new_sessions_and_open_ones_go_on() {
     let server = Server::start(&["--maxmemory-policy", "noeviction"]);
-    let mut node = Node::connect(&server.url(), &fresh_prefix(), IDLE_SECS);
+    let prefix = fresh_prefix();
+    let mut node = Node::connect(&server.url(), &prefix, IDLE_SECS);
     let (open, lost) = (Creds::random(), Creds::random());
     node.register(&open, false);
     let first = node.hold(&open, Role::Phone);
     redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(1).exec(&mut server.connection()).unwrap();
+    let reason = node.until_full();
+    assert!(reason.contains("OOM") && reason.contains("maxmemory"), "{reason}");
     assert_eq!(node.register(&Creds::random(), false), Registered::Full);
     let second = node.hold(&open, Role::Phone);
     assert_eq!(node.check(first), Checked::Replaced);
@@ -206,6 +232,13 @@ fn a_full_redis_refuses_new_sessions_and_open_ones_go_on() {
     let ticket = node.conn();
     let deleted = node.ask(Request::Delete { ticket, session: open.session, token: None });
     assert!(format!("{deleted:?}").contains("Gone"), "{deleted:?}");
+    // One that starts now serves open sessions too.
+    let mut late = Node::dial(&server.url(), &prefix, IDLE_SECS);
+    late.until_full();
+    assert!(matches!(late.check(Hold { generation: 1, ..second }), Checked::Killed { .. }));
+    redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(0).exec(&mut server.connection()).unwrap();
+    node.until_available();
+    assert_eq!(node.register(&Creds::random(), false), Registered::Made);
     assert_eq!(node.backend().restored(), 1, "it was never away");
 }
 
@@ -370,8 +403,16 @@ fn replies_cut_at_any_byte_are_an_outage_and_no_more() {
     });
 }
 
-/// What Redis says until a connection for commands is of use: to PING, to the probe, and to each script.
-const SETUP_BYTES: u64 = (b"+PONG\r\n:0\r\n".len() + 7 * b"$40\r\n\r\n".len() + 7 * 40) as u64;
+/// What Redis says until a connection for commands is of use: to PING, to a write, to what the bus needs, to the probe, to each script that it
+/// is to keep, to each script for a key of nobody's (a granted claim and a delete name a holder), and to the probe again.
+const SETUP_BYTES: u64 = b"+PONG\r\n:0\r\n:0\r\n+OK\r\n*0\r\n".len() as u64
+    + 8 * (b"$40\r\n\r\n".len() as u64 + 40)
+    + b"*1\r\n$4\r\nmade\r\n*9\r\n$7\r\ngranted\r\n$1\r\n0\r\n".len() as u64
+    + b"*1\r\n$8\r\nreplaced\r\n:1\r\n:1\r\n*2\r\n$5\r\nalive\r\n$7\r\n3600000\r\n".len() as u64
+    + b"*7\r\n$4\r\ngone\r\n$1\r\n0\r\n*0\r\n".len() as u64
+    + 2 * (b"$16\r\n\r\n".len() as u64 + 16)
+    + (b"$32\r\n\r\n".len() as u64 + 32)
+    + 9 * b"$0\r\n\r\n".len() as u64;
 
 fn overcome_cut_after(server: &Server, prefix: &str, creds: &Creds, bytes: u64) {
     let mut node = Node::dial(&cut_after(server, bytes), prefix, IDLE_SECS);
@@ -443,7 +484,6 @@ fn an_error_that_is_all_that_is_said_any_more_is_an_outage_and_no_more() {
     let errors = [
         "-LOADING Redis is loading the dataset in memory\r\n",
         "-READONLY You can't write against a read only replica.\r\n",
-        "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
         "-NOAUTH Authentication required.\r\n",
         "-ERR max number of clients reached\r\n",
         "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",

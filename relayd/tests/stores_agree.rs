@@ -381,15 +381,18 @@ fn a_redis_that_forgets_its_scripts_is_told_them_again() {
 }
 
 #[test]
-fn what_sits_at_a_session_s_key_and_is_none_fails_that_session_alone() {
+fn what_sits_at_a_session_s_key_and_is_none_is_no_session() {
     let server = Server::start(&[]);
     let prefix = fresh_prefix();
     let mut node = Node::connect(&server.url(), &prefix, IDLE_SECS);
     let (odd, good) = (Creds::random(), Creds::random());
     let key = format!("{prefix}sess:{}", odd.session);
     redis::cmd("SET").arg(&key).arg("odd").exec(&mut server.connection()).unwrap();
-    assert_eq!(node.claim(&odd, Role::Phone).1, Claimed::Away);
+    assert_eq!(node.claim(&odd, Role::Phone).1, Claimed::Unauthorized);
     assert_eq!(node.register(&good, false), Registered::Made);
+    assert_eq!(node.register(&odd, false), Registered::Exists);
+    assert_eq!(node.register(&odd, true), Registered::Made);
+    assert!(matches!(node.claim(&odd, Role::Phone).1, Claimed::Granted { replaced: None, .. }));
     assert_eq!(node.backend().restored(), 1);
 }
 

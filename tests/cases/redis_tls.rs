@@ -3,41 +3,22 @@
 use std::fs;
 
 use relay_tests::harness::guard::{GUARD, read_until};
-use relay_tests::harness::http::fetch;
+use relay_tests::harness::http::{fetch, post};
 use relay_tests::harness::sentinel::{MASTER, Sentinel};
 use relay_tests::harness::tls::TlsRedis;
 use relay_tests::harness::{Authority, Fleet, Options, Relayd, Role, Talking};
 
+use crate::redis_acl::documented_rule;
+use crate::redis_table::was_never_away;
+
 const PASSWORD: &str = "open/sesame";
 const WRITTEN: &str = "relay:open%2Fsesame@";
 
-/// What docs/operations.md says that the user needs, and nothing else.
-const ACL: [&str; 24] = [
-    "--user",
-    "relay",
-    "on",
-    ">open/sesame",
-    "resetkeys",
-    "~relay:*",
-    "resetchannels",
-    "&relay:node:*",
-    "-@all",
-    "+eval",
-    "+evalsha",
-    "+script|load",
-    "+ping",
-    "+del",
-    "+hset",
-    "+hget",
-    "+hgetall",
-    "+hdel",
-    "+pexpire",
-    "+pexpireat",
-    "+time",
-    "+subscribe",
-    "+publish",
-    "+client",
-];
+/// The user that docs/operations.md prescribes, and nothing else.
+fn user(more: &[&str]) -> Vec<String> {
+    let named = ["--user", "relay", "on", ">open/sesame"].map(str::to_owned);
+    named.into_iter().chain(documented_rule()).chain(more.iter().map(|&word| word.to_owned())).collect()
+}
 
 fn options(url: &str, ca: &Authority) -> Options {
     Options::new().env("REDIS_URL", url).env("REDIS_CA", &ca.file())
@@ -46,7 +27,7 @@ fn options(url: &str, ca: &Authority) -> Options {
 #[test]
 fn a_pair_on_two_nodes_talks_over_it() {
     let authority = Authority::new();
-    let redis = TlsRedis::start_with(&authority, "localhost", &ACL);
+    let redis = TlsRedis::start_with(&authority, "localhost", &user(&[]));
     let fleet = Fleet::on(2, &options(&redis.url(WRITTEN, "localhost"), &authority));
     let mut talk = fleet.talk(0, 1);
     // More than one record of TLS holds, and than one write.
@@ -56,6 +37,15 @@ fn a_pair_on_two_nodes_talks_over_it() {
     }
     talk.assert_undisturbed();
     assert!(talk.heard(Role::Phone) >= 32);
+    // Who leaves gives the role back, with the same rights.
+    talk.break_off(Role::Phone);
+    talk.join(Role::Phone, fleet.addr(1));
+    talk.settle();
+    for node in [0, 1] {
+        post(fleet.addr(node), "/api/register", "").expect(200);
+        fleet.node(node).wait_ready(200);
+    }
+    was_never_away(fleet.node(1));
 }
 
 #[test]
@@ -93,7 +83,7 @@ fn refused(options: &Options, why: &str) {
 #[test]
 fn a_stranger_s_signature_is_refused() {
     let (authority, stranger) = (Authority::new(), Authority::new());
-    let redis = TlsRedis::start_with(&authority, "localhost", &ACL);
+    let redis = TlsRedis::start_with(&authority, "localhost", &user(&[]));
     let url = redis.url(WRITTEN, "localhost");
     refused(&options(&url, &stranger), "--redis-ca");
     // Nor does this machine know it.
@@ -103,7 +93,7 @@ fn a_stranger_s_signature_is_refused() {
 #[test]
 fn a_certificate_of_another_name_is_refused() {
     let authority = Authority::new();
-    let redis = TlsRedis::start_with(&authority, "relay.example", &ACL);
+    let redis = TlsRedis::start_with(&authority, "relay.example", &user(&[]));
     refused(&options(&redis.url(WRITTEN, "127.0.0.1"), &authority), "not for the host that was dialed");
     refused(&options(&redis.url(WRITTEN, "localhost"), &authority), "not for the host that was dialed");
 }
@@ -111,14 +101,14 @@ fn a_certificate_of_another_name_is_refused() {
 #[test]
 fn a_wrong_password_is_refused() {
     let authority = Authority::new();
-    let redis = TlsRedis::start_with(&authority, "127.0.0.1", &ACL);
+    let redis = TlsRedis::start_with(&authority, "127.0.0.1", &user(&[]));
     refused(&options(&redis.url("relay:sesame-street@", "127.0.0.1"), &authority), "authentication failed");
 }
 
 #[test]
 fn sentinels_and_the_master_may_both_speak_it() {
     let authority = Authority::new();
-    let redis = TlsRedis::start_with(&authority, "127.0.0.1", &[&ACL[..], &["+role"]].concat());
+    let redis = TlsRedis::start_with(&authority, "127.0.0.1", &user(&["+role"]));
     let sentinel = Sentinel::watch_by_tls(&authority, redis.port());
     let url = format!("rediss+sentinel://{WRITTEN}{}/{MASTER}", sentinel.tls_address());
     let fleet = Fleet::on(2, &options(&url, &authority));

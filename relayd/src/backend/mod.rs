@@ -35,6 +35,11 @@ pub enum Backend {
 pub enum Status {
     /// It answers.
     Available,
+    /// It answers and has no room: open sessions go on, and no new one can be registered.
+    Full {
+        /// What is wrong, for an operator. Holds no secret.
+        reason: String,
+    },
     /// It can't be reached, or does not do its work.
     Away {
         /// What is wrong, for an operator. Holds no secret.

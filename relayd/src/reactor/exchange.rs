@@ -218,7 +218,7 @@ impl Reactor {
                     _ if self.stop.is_asked() => Err("this node is stopping: ask another one"),
                     Status::Available if self.is_deaf() => Err("this node does not hear the other nodes"),
                     Status::Available => Ok(self.backend.kind()),
-                    Status::Away { reason } => Err(reason.as_str()),
+                    Status::Full { reason } | Status::Away { reason } => Err(reason.as_str()),
                 };
                 let context = context_of(&self.settings, &self.clock);
                 let answered = reply.ready(&context, readiness, &mut self.answer);

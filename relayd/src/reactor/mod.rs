@@ -325,6 +325,9 @@ impl Reactor {
         }
         match status {
             Status::Available => tracing::info!("the store answers"),
+            Status::Full { reason } => {
+                tracing::warn!(%reason, "the store is full: open sessions go on, new ones are refused");
+            }
             Status::Away { reason } => {
                 tracing::warn!(%reason, "the store is away: open sessions go on, new ones are refused");
             }

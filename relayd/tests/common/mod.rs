@@ -208,9 +208,15 @@ impl Node {
         self.reason()
     }
 
+    /// Waits until the store is there and has no room.
+    pub fn until_full(&mut self) -> String {
+        self.until("the store is full", |status| matches!(status, Status::Full { .. }));
+        self.reason()
+    }
+
     pub fn reason(&self) -> String {
         match self.backend.status() {
-            Status::Away { reason } => reason.clone(),
+            Status::Away { reason } | Status::Full { reason } => reason.clone(),
             Status::Available => panic!("the store is available"),
         }
     }

@@ -17,14 +17,14 @@ impl TlsRedis {
     }
 
     /// The same with more arguments.
-    pub fn start_with(authority: &Authority, name: &str, more: &[&str]) -> Self {
+    pub fn start_with(authority: &Authority, name: &str, more: &[String]) -> Self {
         let identity = authority.issue(name);
         let mut port = 0;
         let redis = Redis::start_with(Keep::Nothing, || {
             port = free_port();
             let tls = tls_settings(authority, &identity, port);
             let tls = tls.into_iter().flat_map(|(name, value)| [format!("--{name}"), value]);
-            tls.chain(more.iter().map(|&arg| arg.to_owned())).collect()
+            tls.chain(more.iter().cloned()).collect()
         });
         Self { redis, port }
     }

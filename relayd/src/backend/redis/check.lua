@@ -1,12 +1,16 @@
 -- Compare a hold, mending what was lost. ARGV: token, role, other role, node, conn, generation, instance, attempt, idle.
 local token, role, other, node, conn, generation, instance, attempt, idle = unpack(ARGV)
-local session = read()
+local session, is_taken = read()
 
 if session.dead then
   return {'killed', session.dead}
 end
 local active = now - tonumber(idle)
 if not session.token then
+  if is_taken then
+    -- Something that can't be read, or that somebody else wrote.
+    redis.call('DEL', key)
+  end
   redis.call('HSET', key, 'token', token, 'created', int(now), 'active', int(active))
   write_holder(role, node, conn, generation, generation, instance, attempt)
   keep_for(active)
@@ -18,18 +22,17 @@ if session.token ~= token then
 end
 
 local ours = tonumber(generation)
-local known = session[role .. 'node'] and tonumber(session[role .. 'gen'])
+local known = session[role .. 'node'] and number(session[role .. 'gen'])
 if known and known > ours then
   return {'replaced'}
 end
 if known ~= ours then
-  local top = math.max(tonumber(session[role .. 'top'] or '0'), ours)
+  local top = math.max(session[role .. 'top'], ours)
   begin_with(role .. 'node')
   write_holder(role, node, conn, generation, int(top), instance, attempt)
 end
-if active > tonumber(session.active) then
-  begin_with('active')
-  redis.call('HSET', key, 'active', int(active))
+if session.is_torn or active > session.active then
+  write_active(session, active)
   keep_for(active)
 end
 return {'held', holder(session, other)}

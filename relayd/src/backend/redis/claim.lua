@@ -13,13 +13,18 @@ if is_same and attempt < session[role .. 'n'] then
 end
 
 -- Kept as spans since the session's creation: five of them stay below what Redis stores compactly.
-local created = tonumber(session.created)
+local created = session.created
 local took = {}
 if is_held then
   for span in string.gmatch(session[role .. 'took'] or '', '[^,]+') do
-    took[#took + 1] = span
+    if #span <= 16 and string.match(span, '^%-?%d+$') then
+      took[#took + 1] = span
+    end
   end
-  if #took >= TAKEOVERS_MAX then
+  while #took > TAKEOVERS_MAX do
+    table.remove(took, 1)
+  end
+  if #took == TAKEOVERS_MAX then
     local first = created + tonumber(took[1])
     -- One that lies ahead was noted before the clock was set back: for that nobody has to wait.
     if first <= now and first + TAKEOVER_WINDOW > now then
@@ -30,11 +35,9 @@ if is_held then
   took[#took + 1] = int(now - created)
 end
 
-local top = tonumber(session[role .. 'top'] or '0')
-local generation = int(math.max(top + 1, now_us))
-local active = math.max(tonumber(session.active), now)
-begin_with('active')
-redis.call('HSET', key, 'active', int(active))
+local generation = int(math.max(session[role .. 'top'] + 1, now_us))
+local active = math.max(session.active, now)
+write_active(session, active)
 if is_held then
   redis.call('HSET', key, role .. 'took', table.concat(took, ','))
 end

@@ -8,16 +8,19 @@ use relayd_core::store::Request;
 
 use super::backoff::Backoff;
 use super::dialer::Dialer;
-use super::link::{Exchanged, Fault, Link};
+use super::error::Fault;
+use super::link::{Exchanged, Link, Room};
 use super::settings::RedisSettings;
 
 /// What the thread tells the reactor.
 #[derive(Debug)]
 pub(super) enum Report {
     /// Connected, and the server takes writes.
-    Up,
-    /// Not connected, and why.
-    Down(String),
+    Up(Room),
+    /// Whether there is room has changed.
+    Room(Room),
+    /// Not connected, and why. The second: the server is a replica.
+    Down(String, bool),
     /// What came of the batch; there is never more than one.
     Done(Exchanged),
 }
@@ -46,41 +49,51 @@ impl<W: Fn()> Commands<W> {
         let mut reason = String::new();
         loop {
             let fault = match Link::dial(&self.dialer, &self.settings) {
-                Ok(link) => {
+                Ok((link, room)) => {
                     reason.clear();
                     let since = Instant::now();
-                    let fault = self.serve(link)?;
+                    let fault = self.serve(link, room)?;
                     backoff.on_served(since.elapsed());
                     fault
                 }
                 Err(fault) => fault,
             };
-            let Fault(why) = fault;
             // The same news need not wake the reactor at each try.
-            if why != reason {
-                self.report(Report::Down(self.settings.redact(&why)))?;
-                reason = why;
+            if fault.why() != reason {
+                self.report(Report::Down(self.settings.redact(fault.why()), fault.is_replica))?;
+                fault.why().clone_into(&mut reason);
             }
             self.wait(backoff.next_wait(Instant::now()))?;
         }
     }
 
-    /// Carries batches until the connection's first fault.
-    fn serve(&self, mut link: Link) -> Result<Fault, Stopped> {
-        self.report(Report::Up)?;
+    /// Carries batches until the connection's first fault, and probes the server each second meanwhile: behind a batch, or
+    /// by itself where none comes, so that a batch need not wait for a probe's answer from far away.
+    fn serve(&self, mut link: Link, mut room: Room) -> Result<Fault, Stopped> {
+        self.report(Report::Up(room))?;
+        let mut probed = Instant::now();
         loop {
-            let fault = match self.batches.recv_timeout(PING_EVERY) {
+            let probed_now = match self.batches.recv_timeout(PROBE_EVERY) {
                 Ok(batch) => {
-                    let mut done = link.exchange(batch);
-                    let fault = done.fault.take();
+                    let done = link.exchange(batch, probed.elapsed() >= PROBE_EVERY);
+                    let (fault, probed_now) = (done.fault.clone(), done.room);
                     self.report(Report::Done(done))?;
-                    fault
+                    if let Some(fault) = fault {
+                        return Ok(fault);
+                    }
+                    probed_now
                 }
-                Err(RecvTimeoutError::Timeout) => link.ping().err(),
+                Err(RecvTimeoutError::Timeout) => match link.probe() {
+                    Ok(now) => Some(now),
+                    Err(fault) => return Ok(fault),
+                },
                 Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
             };
-            if let Some(fault) = fault {
-                return Ok(fault);
+            let Some(now) = probed_now else { continue };
+            probed = Instant::now();
+            if now != room {
+                room = now;
+                self.report(Report::Room(room))?;
             }
         }
     }
@@ -105,5 +118,5 @@ impl<W: Fn()> Commands<W> {
     }
 }
 
-/// A quiet connection is tried this often.
-const PING_EVERY: Duration = Duration::from_secs(1);
+/// A silent server, a replica, a missing right and a lack of memory show within this time, though nobody asks.
+const PROBE_EVERY: Duration = Duration::from_secs(1);

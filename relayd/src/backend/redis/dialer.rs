@@ -3,15 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Client, Connection, ConnectionAddr, Value};
+use redis::Value;
 
-use super::link::{self, Fault};
+use super::connection::Connection;
+use super::error::Fault;
+use super::rights;
+use super::server::Server;
 
 /// Makes the connections of one thread.
 #[derive(Clone, Debug)]
 pub(super) enum Dialer {
     /// At this address.
-    At(Client),
+    At(Server),
     /// Where the sentinels say.
     Through(Sentinels),
 }
@@ -20,11 +23,11 @@ pub(super) enum Dialer {
 #[derive(Clone, Debug)]
 pub(super) struct Sentinels {
     /// At least one, in the order in which they are asked.
-    pub(super) sentinels: Vec<Client>,
+    pub(super) sentinels: Vec<Server>,
     /// What they call the master.
     pub(super) name: String,
     /// How the master is dialed, but for its address.
-    pub(super) master: Client,
+    pub(super) master: Server,
 }
 
 /// Host and port.
@@ -34,7 +37,7 @@ impl Dialer {
     /// A connection that was let in. Neither reading nor writing blocks for long.
     pub(super) fn dial(&self) -> Result<Connection, Fault> {
         match self {
-            Dialer::At(client) => open(client, DIAL_TIMEOUT, ANSWER_TIMEOUT),
+            Dialer::At(server) => Connection::open(server, DIAL_TIMEOUT, ANSWER_TIMEOUT),
             Dialer::Through(sentinels) => sentinels.dial(),
         }
     }
@@ -54,59 +57,45 @@ impl Sentinels {
                     Ok(connection) => return Ok(connection),
                     Err(fault) => refused = Some((address, fault)),
                 },
-                Err(Fault(why)) => unhelpful = Some((sentinel.get_connection_info().addr().to_string(), why)),
+                Err(fault) => unhelpful = Some((sentinel.address(), fault)),
             }
             if begun.elapsed() >= ASKED_FOR_MAX {
                 break;
             }
         }
-        Err(match (refused, unhelpful) {
-            (Some(((host, port), Fault(why))), _) => {
-                Fault(format!("the master at {host}:{port}, as sentinels say: {why}"))
+        Err(Fault::new(match (refused, unhelpful) {
+            (Some(((host, port), fault)), _) => {
+                format!("the master at {host}:{port}, as sentinels say: {}", fault.why())
             }
-            (None, Some((sentinel, why))) => {
-                Fault(format!("no sentinel helps; the one at {sentinel}: {why}"))
+            (None, Some((sentinel, fault))) => {
+                format!("no sentinel helps; the one at {sentinel}: {}", fault.why())
             }
-            (None, None) => Fault("no sentinel is named".to_owned()),
-        })
+            (None, None) => "no sentinel is named".to_owned(),
+        }))
     }
 
     /// Where this sentinel sees the master.
-    fn ask(&self, sentinel: &Client) -> Result<Address, Fault> {
+    fn ask(&self, sentinel: &Server) -> Result<Address, Fault> {
         let count = u32::try_from(self.sentinels.len()).unwrap_or(u32::MAX);
         let share = (ASKED_FOR_MAX / count.max(1)).max(SHARE_MIN);
-        let mut connection = open(sentinel, share, share)?;
+        let mut connection = Connection::open(sentinel, share, share)?;
         let question = redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name).to_owned();
-        match link::ask(&mut connection, &question)? {
+        match connection.ask("sentinel", &question)? {
             Value::Array(words) => address(&words).ok_or_else(Fault::unexpected),
-            Value::Nil => Err(Fault(format!("it watches no master that is called {:?}", self.name))),
+            Value::Nil => Err(Fault::new(format!("it watches no master that is called {:?}", self.name))),
             _ => Err(Fault::unexpected()),
         }
     }
 
     fn dial_master(&self, (host, port): &Address) -> Result<Connection, Fault> {
-        let info = self.master.get_connection_info().clone();
-        let (host, port) = (host.clone(), *port);
-        let addr = match info.addr() {
-            ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
-                ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
-            }
-            _ => ConnectionAddr::Tcp(host, port),
-        };
-        let mut connection = open(&Client::open(info.set_addr(addr))?, DIAL_TIMEOUT, ANSWER_TIMEOUT)?;
-        match link::ask(&mut connection, &redis::cmd("ROLE"))? {
+        let master = self.master.at(host, *port);
+        let mut connection = Connection::open(&master, DIAL_TIMEOUT, ANSWER_TIMEOUT)?;
+        match connection.ask(rights::WITH_SENTINEL, &redis::cmd("ROLE"))? {
             Value::Array(words) if words.first().and_then(word) == Some("master") => Ok(connection),
-            Value::Array(_) => Err(Fault("it is a replica".to_owned())),
+            Value::Array(_) => Err(Fault::new("it is a replica")),
             _ => Err(Fault::unexpected()),
         }
     }
-}
-
-fn open(client: &Client, dial: Duration, answer: Duration) -> Result<Connection, Fault> {
-    let connection = client.get_connection_with_timeout(dial)?;
-    connection.set_read_timeout(Some(answer))?;
-    connection.set_write_timeout(Some(answer))?;
-    Ok(connection)
 }
 
 fn address(words: &[Value]) -> Option<Address> {

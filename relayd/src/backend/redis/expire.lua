@@ -5,7 +5,7 @@ if not session.token then
   return {'over', session.dead or 'expired', '', '', '', '', '', ''}
 end
 if is_live(session) then
-  return {'alive', int(tonumber(session.active) + IDLE - now)}
+  return {'alive', int(session.active + IDLE - now)}
 end
 bury('expired')
 local node, conn, generation = holder(session, 'w')

@@ -28,8 +28,14 @@ impl Keys {
         format!("{}node:", self.prefix)
     }
 
-    /// A key that is never there: deleting it proves that this Redis takes writes.
+    /// A key that is gone as soon as it was written, to prove that this Redis takes writes. It stands among the sessions,
+    /// so that a right to them is proved too.
     pub(super) fn probe(&self, node: NodeId) -> String {
-        format!("{}probe:{node}", self.prefix)
+        format!("{}sess:probe:{node}", self.prefix)
+    }
+
+    /// The same for the connections of the bus. Never written, only deleted.
+    pub(super) fn bus_probe(&self, node: NodeId) -> String {
+        format!("{}:bus", self.probe(node))
     }
 }

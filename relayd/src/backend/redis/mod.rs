@@ -5,15 +5,19 @@ mod backoff;
 mod batch;
 mod bus;
 mod commands;
+mod connection;
 mod dialer;
 mod dirty;
+mod error;
 mod inbox;
 mod keys;
 mod link;
 mod publisher;
 mod reply;
+mod rights;
 mod scripts;
 mod sentinel_url;
+mod server;
 mod settings;
 mod subscriber;
 mod tally;
@@ -33,7 +37,8 @@ pub use self::batch::PACKET_BYTES_MAX;
 use self::bus::{Bus, Subscription};
 use self::commands::{Commands, Report};
 use self::dirty::{Dirty, TAKEN_AT_ONCE};
-use self::link::Exchanged;
+use self::error::Fault;
+use self::link::{Exchanged, Room};
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
 pub use self::tls::{CaBundle, InvalidCaBundle};
@@ -51,6 +56,7 @@ pub struct Redis {
     status: Status,
     /// Why commands can't be sent, if they can't.
     commands_fault: Option<String>,
+    room: Room,
     restored: u64,
     bus: Bus,
     batches: Sender<Vec<Request>>,
@@ -86,6 +92,7 @@ impl Redis {
             in_flight: None,
             status: Status::Away { reason: NOT_YET.to_owned() },
             commands_fault: Some(NOT_YET.to_owned()),
+            room: Room::Enough,
             restored: 0,
             bus,
             batches,
@@ -193,7 +200,7 @@ impl Redis {
     }
 
     fn is_available(&self) -> bool {
-        self.status == Status::Available
+        matches!(self.status, Status::Available | Status::Full { .. })
     }
 
     fn take_reports(&mut self, now: Time) {
@@ -214,8 +221,15 @@ impl Redis {
 
     fn on_report(&mut self, report: Report, now: Time) {
         match report {
-            Report::Up => self.commands_fault = None,
-            Report::Down(reason) => self.commands_fault = Some(reason),
+            Report::Up(room) => (self.commands_fault, self.room) = (None, room),
+            Report::Room(room) => self.room = room,
+            Report::Down(reason, is_replica) => {
+                self.commands_fault = Some(reason);
+                if is_replica {
+                    // What is published there reaches nobody else. Both dial until a master takes their writes.
+                    self.bus.redial();
+                }
+            }
             Report::Done(done) => self.on_done(done, now),
         }
     }
@@ -228,17 +242,17 @@ impl Redis {
             (None, Subscription::Never(reason)) => Some(reason),
             (None, Subscription::Lost | Subscription::Up) => None,
         };
-        match (fault, &self.status) {
-            (None, Status::Available) => {}
-            (None, Status::Away { .. }) => {
-                self.status = Status::Available;
-                self.restored += 1;
-            }
-            (Some(reason), Status::Away { reason: known }) if reason == known => {}
-            (Some(reason), _) => {
-                self.status = Status::Away { reason: reason.clone() };
-                self.refuse_all();
-            }
+        let status = match (fault, self.room) {
+            (Some(reason), _) => Status::Away { reason: reason.clone() },
+            (None, Room::None) => Status::Full { reason: Fault::full().why().to_owned() },
+            (None, Room::Enough) => Status::Available,
+        };
+        let was_available = self.is_available();
+        self.status = status;
+        match (was_available, self.is_available()) {
+            (false, true) => self.restored += 1,
+            (true, false) => self.refuse_all(),
+            _ => {}
         }
     }
 

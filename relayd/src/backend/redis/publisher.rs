@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use protocol::ids::NodeId;
-use redis::{Connection, Value};
+use redis::Value;
 
 use super::backoff::Backoff;
 use super::batch::Batch;
+use super::connection::Connection;
 use super::dialer::Dialer;
+use super::error::{Fault, Refusal};
 use super::keys::Keys;
-use super::link::{self, Fault};
+use super::rights;
 use super::settings::RedisSettings;
 use super::tally::Tally;
 
@@ -62,48 +64,46 @@ impl Publisher {
                 Err(fault) => fault,
             };
             self.tally.faults.add(1);
-            let Fault(why) = fault;
-            if why != reason {
-                tracing::warn!(reason = self.settings.redact(&why), "nothing can be sent to other nodes");
-                reason = why;
+            if fault.why() != reason {
+                tracing::warn!(
+                    reason = self.settings.redact(fault.why()),
+                    "nothing can be sent to other nodes"
+                );
+                fault.why().clone_into(&mut reason);
             }
             self.wait(backoff.next_wait(Instant::now()))?;
         }
     }
 
-    /// Dials, and proves that the server lets us publish and can be told not to answer: once it is told, errors don't
-    /// show any more.
-    fn dial(&self) -> Result<Connection, Fault> {
+    /// Dials, and proves that the server is a master, lets us publish and can be told not to answer: once it is told,
+    /// errors don't show any more.
+    fn dial(&self) -> Result<Link, Fault> {
         let mut connection = self.dialer.dial()?;
-        let nobody = Keys::new(&self.settings.prefix).inbox(NodeId::from_bytes([0; 16]));
-        let publish = redis::cmd("PUBLISH").arg(nobody).arg("").to_owned();
-        match link::ask(&mut connection, &publish)? {
-            Value::Int(_) => {}
-            _ => return Err(Fault::unexpected()),
-        }
+        let keys = Keys::new(&self.settings.prefix);
+        let mut write = redis::cmd("DEL");
+        write.arg(keys.bus_probe(self.settings.node));
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(keys.inbox(NodeId::from_bytes([0; 16]))).arg("");
         let reply = |word: &str| redis::cmd("CLIENT").arg("REPLY").arg(word).get_packed_command();
         // A server that obeys OFF stays silent until ON: the one answer is to that. One that does not says so first.
-        connection.send_packed_command(&[reply("OFF"), reply("ON")].concat())?;
-        match connection.recv_response()? {
-            Value::Okay => {}
-            Value::ServerError(error) => return Err(Fault::server(&error)),
-            _ => return Err(Fault::unexpected()),
+        let proof = [write.get_packed_command(), publish.get_packed_command(), reply("OFF"), reply("ON")];
+        connection.write(&proof.concat())?;
+        for name in ["del", "publish", "client|reply"] {
+            match (connection.answer(name)?, name) {
+                (Value::Okay, "client|reply") | (Value::Int(_), "del" | "publish") => {}
+                _ => return Err(Fault::unexpected()),
+            }
         }
-        connection.send_packed_command(&reply("OFF"))?;
-        // Where a write blocks, TLS looks whether there is something to read. There is not; that must not take its time.
-        connection.set_read_timeout(Some(LOOK))?;
-        Ok(connection)
+        connection.write(&reply("OFF"))?;
+        let ask = [reply("ON"), write.get_packed_command(), reply("OFF")].concat();
+        Ok(Link { connection, ask, awaited: 0, asked: Instant::now(), looked: Instant::now() })
     }
 
     /// Publishes until the connection's first fault.
-    fn serve(&self, mut connection: Connection, batch: &mut Batch) -> Result<Fault, Stopped> {
-        let mut looked_at = Instant::now();
+    fn serve(&self, mut link: Link, batch: &mut Batch) -> Result<Fault, Stopped> {
         loop {
             let first = self.orders.recv().map_err(|_| Stopped)?;
-            let written = self.gather(first, batch).and_then(|()| {
-                let written = connection.send_packed_command(batch.bytes());
-                written.map_err(Fault::from)
-            });
+            let written = self.gather(first, batch).and_then(|()| link.connection.write(batch.bytes()));
             let packets = batch.clear();
             if let Err(fault) = written {
                 // Part of them may have arrived; the streams tell what did not.
@@ -112,14 +112,8 @@ impl Publisher {
             }
             self.tally.published.add(packets);
             self.tally.writes.add(1);
-            // A node publishes to itself each second, so this comes round. Looking takes a moment in which nothing is
-            // written, so what waits goes first, as long as that does not go on for ever.
-            let since = looked_at.elapsed();
-            if since >= LOOK_AT_LAST || (since >= LOOK_EVERY && self.orders.is_empty()) {
-                if let Err(fault) = look(&mut connection) {
-                    return Ok(fault);
-                }
-                looked_at = Instant::now();
+            if let Err(fault) = link.keep_up(self.orders.is_empty()) {
+                return Ok(fault);
             }
         }
     }
@@ -129,7 +123,7 @@ impl Publisher {
         let mut next = Some(first);
         while let Some(order) = next {
             match order {
-                Order::Redial => return Err(Fault("nothing that is published comes back".to_owned())),
+                Order::Redial => return Err(Fault::new("it may be the wrong server: dialed again")),
                 Order::Publish { to, packet } => {
                     batch.push(to, &packet);
                     self.give_back(packet);
@@ -164,21 +158,61 @@ impl Publisher {
     }
 }
 
-/// Looks whether the server has ended the connection: who only writes to one of which the other half is closed may not be
-/// told for long. There is nothing else to read.
-fn look(connection: &mut Connection) -> Result<(), Fault> {
-    match connection.recv_response() {
-        Ok(_) => Err(Fault::unexpected()),
-        Err(error) if link::is_pause(&error) => Ok(()),
-        Err(error) => Err(error.into()),
+/// A connection that publishes, and is asked now and then whether its server is still a master: a replica takes what is
+/// published too, and passes it on to nobody.
+struct Link {
+    connection: Connection,
+    /// Makes the server answer, deletes what is not there, and makes it silent again.
+    ask: Vec<u8>,
+    /// How many answers are to come.
+    awaited: usize,
+    asked: Instant,
+    looked: Instant,
+}
+
+impl Link {
+    /// A node publishes to itself each second, so this comes round. Looking takes a moment in which nothing is written, so
+    /// what waits goes first, as long as that does not go on for ever.
+    fn keep_up(&mut self, is_idle: bool) -> Result<(), Fault> {
+        let since = self.looked.elapsed();
+        if since >= LOOK_AT_LAST || (since >= LOOK_EVERY && is_idle) {
+            self.look()?;
+            self.looked = Instant::now();
+        }
+        if self.awaited == 0 && self.asked.elapsed() >= ASK_EVERY {
+            self.connection.write(&self.ask)?;
+            (self.awaited, self.asked) = (ANSWERS, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Reads what has come, which also shows whether the server has ended the connection: a thread that only writes to one
+    /// of which the other half is closed may not be told for long.
+    fn look(&mut self) -> Result<(), Fault> {
+        while let Some(value) = self.connection.poll(LOOK)? {
+            match value {
+                Value::ServerError(error) => {
+                    return Err(Refusal::while_dialing(&error, rights::named("del")));
+                }
+                Value::Okay | Value::Int(_) if self.awaited > 0 => self.awaited -= 1,
+                _ => return Err(Fault::unexpected()),
+            }
+        }
+        Ok(())
     }
 }
 
-/// How often at most.
+/// To `CLIENT REPLY ON`, and to the command behind it.
+const ANSWERS: usize = 2;
+
+/// How often a server is asked whether it is a master.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a connection is looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The same where something always waits.
 const LOOK_AT_LAST: Duration = Duration::from_secs(5);
 
-/// How long a read on this connection may take.
+/// How long a look may take. TLS looks too where a write blocks.
 const LOOK: Duration = Duration::from_millis(1);

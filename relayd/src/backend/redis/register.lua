@@ -1,7 +1,6 @@
 -- Make a session. ARGV: token, again (1: the ids are the caller's).
 local token, again = ARGV[1], ARGV[2] == '1'
-local session = read()
-local is_taken = next(session) ~= nil
+local session, is_taken = read()
 
 if is_taken and not again then
   return {'exists'}

@@ -30,6 +30,15 @@ pub(super) fn answer(request: &Request, reply: &Value) -> Option<Option<Answer>>
     Some(Some(answer))
 }
 
+/// What the probe said: nothing, or the command that was refused and Redis's text about it.
+pub(super) fn probed(reply: &Value) -> Option<(Option<&str>, &str)> {
+    match words(reply)?[..] {
+        [] => Some((None, "")),
+        [command, how] => Some((Some(command), how)),
+        _ => None,
+    }
+}
+
 /// The answer that says that the store can't be asked. `None` for requests without an answer.
 pub(super) fn away(request: &Request) -> Option<Answer> {
     Some(match *request {

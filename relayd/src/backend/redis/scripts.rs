@@ -3,10 +3,12 @@
 
 use std::fmt::Write;
 
-use protocol::ids::{NodeId, Role};
+use protocol::ids::{NodeId, Role, SessionId, TokenDigest};
 use protocol::message::InstanceClaim;
 use redis::Cmd;
-use relayd_core::store::{EXPIRY_GRACE_MS, Hold, Request, TAKEOVER_WINDOW_MS, TAKEOVERS_MAX, TOMBSTONE_MS};
+use relayd_core::store::{
+    Conn, EXPIRY_GRACE_MS, Hold, Request, TAKEOVER_WINDOW_MS, TAKEOVERS_MAX, TOMBSTONE_MS,
+};
 
 use super::keys::Keys;
 
@@ -15,9 +17,9 @@ use super::keys::Keys;
 pub(super) struct Scripts {
     keys: Keys,
     node: NodeId,
-    sources: [String; BODIES.len()],
+    sources: [String; COUNT],
     /// SHA-1 as hex digits, from SCRIPT LOAD. `None` where the server did not say.
-    names: [Option<String>; BODIES.len()],
+    names: [Option<String>; COUNT],
 }
 
 /// How a script is called.
@@ -29,10 +31,14 @@ pub(super) enum Call {
     BySource,
 }
 
+/// Where a script is among the sources. The last is the probe.
+type Index = usize;
+
 impl Scripts {
     pub(super) fn new(keys: Keys, node: NodeId, idle_secs: u64) -> Self {
         let constants = constants(idle_secs);
-        let sources = BODIES.map(|body| format!("{constants}{SHARED}{body}"));
+        let of = |at: Index| BODIES.get(at).map(|body| format!("{constants}{SHARED}{body}"));
+        let sources = std::array::from_fn(|at| of(at).unwrap_or_else(|| PROBE.to_owned()));
         Scripts { keys, node, sources, names: Default::default() }
     }
 
@@ -49,14 +55,34 @@ impl Scripts {
 
     /// Appends the call that carries out `request`.
     pub(super) fn write_call(&self, request: &Request, call: Call, out: &mut Vec<u8>) {
-        let index = script_of(request);
+        let mut cmd = self.call(script_of(request), call, &self.keys.session(request.session()));
+        self.write_arguments(request, &mut cmd);
+        cmd.write_packed_command(out);
+    }
+
+    /// Appends a call of each script for a key that is no session's, in an order in which they find something to do; and
+    /// returns how many there are. What they leave is gone after the next probe.
+    pub(super) fn write_rehearsal(&self, call: Call, out: &mut Vec<u8>) -> usize {
+        let rehearsal = rehearsal();
+        for request in &rehearsal {
+            let mut cmd = self.call(script_of(request), call, &self.keys.probe(self.node));
+            self.write_arguments(request, &mut cmd);
+            cmd.write_packed_command(out);
+        }
+        rehearsal.len()
+    }
+
+    /// Appends the call of the probe.
+    pub(super) fn write_probe(&self, call: Call, out: &mut Vec<u8>) {
+        self.call(BODIES.len(), call, &self.keys.probe(self.node)).write_packed_command(out);
+    }
+
+    fn call(&self, index: Index, call: Call, key: &str) -> Cmd {
         let mut cmd = match (&self.names[index], call) {
             (Some(name), Call::ByName) => redis::cmd("EVALSHA").arg(name).to_owned(),
             _ => redis::cmd("EVAL").arg(&self.sources[index]).to_owned(),
         };
-        cmd.arg(1).arg(self.keys.session(request.session()));
-        self.write_arguments(request, &mut cmd);
-        cmd.write_packed_command(out);
+        cmd.arg(1).arg(key).to_owned()
     }
 
     fn write_arguments(&self, request: &Request, cmd: &mut Cmd) {
@@ -121,7 +147,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The place in [`BODIES`] of the script for a request.
-fn script_of(request: &Request) -> usize {
+fn script_of(request: &Request) -> Index {
     match request {
         Request::Register { .. } => 0,
         Request::Delete { .. } => 1,
@@ -131,6 +157,22 @@ fn script_of(request: &Request) -> usize {
         Request::Release { .. } => 5,
         Request::Touch { .. } => 6,
     }
+}
+
+/// One request of each kind, of nobody.
+fn rehearsal() -> [Request; BODIES.len()] {
+    let (session, token) = (SessionId::from_bytes([0; 16]), TokenDigest::from_bytes([0; 32]));
+    let (role, conn, generation) = (Role::Phone, Conn { slot: 0, name: 0 }, 1);
+    let hold = Hold { session, token, role, conn: 0, generation, instance: None, idle_ms: 0 };
+    [
+        Request::Register { ticket: conn, session, token, again: true },
+        Request::Claim { conn, session, token, role, instance: None },
+        Request::Check { hold },
+        Request::Touch { session, idle_ms: 0 },
+        Request::Release { session, role, generation },
+        Request::Expire { session },
+        Request::Delete { ticket: conn, session, token: None },
+    ]
 }
 
 /// What the scripts take as given. In the text, so that both stores have their figures from one place.
@@ -153,3 +195,33 @@ const BODIES: [&str; 7] = [
     include_str!("release.lua"),
     include_str!("touch.lua"),
 ];
+
+/// It shares nothing with the others: what stands before them may be refused.
+const PROBE: &str = include_str!("probe.lua");
+
+const COUNT: usize = BODIES.len() + 1;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::rights;
+    use super::*;
+
+    /// Each command that stands first in quotes behind `call`, in small letters.
+    fn called(text: &str, call: &str) -> BTreeSet<String> {
+        let names = text.split(call).skip(1).filter_map(|rest| rest.split('\'').next());
+        names.map(str::to_lowercase).collect()
+    }
+
+    #[test]
+    fn the_probe_calls_what_the_scripts_call_and_the_user_may_call_it() {
+        let all = format!("{SHARED}{}", BODIES.concat()).replace("pcall(", "call(");
+        let scripts = called(&all, "redis.call('");
+        assert!(scripts.len() > 5, "{scripts:?}");
+        assert_eq!(called(PROBE, "  {'"), scripts, "left: the probe; right: the scripts");
+        let lacking: Vec<_> =
+            scripts.iter().filter(|name| !rights::COMMANDS.contains(&name.as_str())).collect();
+        assert!(lacking.is_empty(), "{lacking:?} may not be called by the user in docs/operations.md");
+    }
+}

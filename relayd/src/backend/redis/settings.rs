@@ -4,15 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use protocol::ids::NodeId;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
-    RedisResult,
-};
-use socket2::TcpKeepalive;
+use redis::{ConnectionInfo, IntoConnectionInfo, RedisResult};
 
 use super::dialer::{Dialer, Sentinels};
 use super::sentinel_url::SentinelUrl;
+use super::server::{Server, SocketOptions};
 use super::tls::{self, CaBundle};
 use crate::backend::BackendError;
 
@@ -35,25 +31,23 @@ impl RedisSettings {
     /// What dials for requests. Opens no connection. A claim that was given up must not be carried out later, so what the
     /// kernel holds unsent goes with its connection.
     pub(super) fn dialer(&self) -> Result<Dialer, BackendError> {
-        self.dialer_as(|redis| redis, |tcp| with_user_timeout(tcp).set_linger_time(Duration::ZERO))
+        self.dialer_as(SocketOptions {
+            is_lost_with_connection: true,
+            unacknowledged_for_max: Some(UNACKNOWLEDGED_FOR_MAX),
+        })
     }
 
-    /// What dials for the bus, where one connection is never read and one never written: who only writes learns of a
-    /// peer that vanished by a timeout alone.
+    /// What dials for the bus, where one connection is hardly read and one never written: a thread that only writes
+    /// learns of a peer that vanished by a timeout alone.
     pub(super) fn bus_dialer(&self) -> Result<Dialer, BackendError> {
-        self.dialer_as(|redis| redis.set_protocol(ProtocolVersion::RESP2), with_user_timeout)
+        self.dialer_as(SocketOptions {
+            is_lost_with_connection: false,
+            unacknowledged_for_max: Some(UNACKNOWLEDGED_FOR_MAX),
+        })
     }
 
-    fn dialer_as(
-        &self,
-        redis_as: impl Fn(RedisConnectionInfo) -> RedisConnectionInfo,
-        tcp_as: impl Fn(TcpSettings) -> TcpSettings,
-    ) -> Result<Dialer, BackendError> {
-        let server = |url: &str| {
-            let info = url.into_connection_info()?;
-            let redis = redis_as(info.redis_settings().clone());
-            self.client(info.set_redis_settings(redis), &tcp_as)
-        };
+    fn dialer_as(&self, socket: SocketOptions) -> Result<Dialer, BackendError> {
+        let server = |url: &str| self.server(&url.into_connection_info()?, socket);
         let dialer = match SentinelUrl::parse(&self.url) {
             None => server(&self.url).map(Dialer::At),
             Some(url) => server(&url.of_master()).and_then(|master| {
@@ -65,31 +59,15 @@ impl RedisSettings {
         dialer.map_err(|error| BackendError::Url { reason: self.redact(&error.to_string()) })
     }
 
-    fn sentinel(&self, address: &str, url: &SentinelUrl<'_>) -> RedisResult<Client> {
-        let info = address.into_connection_info()?;
-        let mut redis = info.redis_settings().clone();
-        if let Some(username) = url.sentinel_username() {
-            redis = redis.set_username(username);
-        }
-        if let Some(password) = url.sentinel_password() {
-            redis = redis.set_password(password);
-        }
-        self.client(info.set_redis_settings(redis), |tcp| tcp)
+    fn sentinel(&self, address: &str, url: &SentinelUrl<'_>) -> RedisResult<Server> {
+        let server = self.server(&address.into_connection_info()?, SocketOptions::default())?;
+        let (username, password) = (url.sentinel_username(), url.sentinel_password());
+        Ok(Server { username, password, ..server })
     }
 
-    fn client(
-        &self,
-        info: ConnectionInfo,
-        tcp_as: impl Fn(TcpSettings) -> TcpSettings,
-    ) -> RedisResult<Client> {
-        // Requests are small and waited for; a peer that vanished must show even without traffic.
-        let tcp = info.tcp_settings().clone().set_nodelay(true).set_keepalive(keepalive());
-        let redis = info.redis_settings().clone().set_skip_set_lib_name();
-        let info = info.set_tcp_settings(tcp_as(tcp)).set_redis_settings(redis);
-        match info.addr() {
-            ConnectionAddr::TcpTls { .. } => tls::client(info, self.ca.as_ref()),
-            _ => Client::open(info),
-        }
+    fn server(&self, info: &ConnectionInfo, socket: SocketOptions) -> RedisResult<Server> {
+        let server = Server::new(info, || tls::config(self.ca.as_ref()), socket);
+        server.ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "it names no host").into())
     }
 
     /// Host and port, of the sentinels too, for logs.
@@ -143,27 +121,9 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
-fn keepalive() -> TcpKeepalive {
-    TcpKeepalive::new().with_time(KEEPALIVE_AFTER)
-}
-
-/// Gives up a connection whose bytes nobody acknowledges. Where the system can't, the node's own probe shows it.
-#[cfg(target_os = "linux")]
-fn with_user_timeout(tcp: TcpSettings) -> TcpSettings {
-    tcp.set_user_timeout(UNACKNOWLEDGED_FOR_MAX)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn with_user_timeout(tcp: TcpSettings) -> TcpSettings {
-    tcp
-}
-
 /// Longest reason shown. A server's error line may be of any length.
 const REASON_CHARS_MAX: usize = 200;
 
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
-
-#[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_FOR_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
 //! The thread that sits in this node's channel and hands what comes to the reactor. Decides nothing: it reads no packet.
 
 use std::convert::Infallible;
-use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
-use redis::{Connection, PubSub, Value};
+use redis::Value;
 
 use super::backoff::Backoff;
 use super::batch::PACKET_BYTES_MAX;
+use super::connection::Connection;
 use super::dialer::Dialer;
+use super::error::Fault;
 use super::inbox::{Delivered, Delivery};
-use super::link::{self, Fault};
+use super::keys::Keys;
 use super::settings::RedisSettings;
 use super::tally::Tally;
 
@@ -66,27 +67,31 @@ impl<W: Fn()> Subscriber<W> {
                 Err(fault) => fault,
             };
             self.tally.faults.add(1);
-            let Fault(why) = fault;
             // The same news need not wake the reactor at each try.
-            if why != reason {
-                let shown = self.settings.redact(&why);
+            if fault.why() != reason {
+                let shown = self.settings.redact(fault.why());
                 tracing::warn!(reason = shown, "nothing can be heard from other nodes");
                 self.tell(News::Cut(shown))?;
-                reason = why;
+                fault.why().clone_into(&mut reason);
             }
             self.wait(backoff.next_wait(Instant::now()))?;
         }
     }
 
-    /// Dials, and subscribes to the one channel. Not by the library's own call: that takes a refusal for success.
+    /// Dials a master, and subscribes to the one channel: what is published elsewhere reaches a replica too, but what is
+    /// published there comes from nobody else.
     fn subscribe(&self) -> Result<Connection, Fault> {
         let mut connection = self.dialer.dial()?;
-        match link::ask(&mut connection, redis::cmd("SUBSCRIBE").arg(&self.channel))? {
-            Value::Array(words) if matches!(words[..], [_, _, Value::Int(1)]) => {}
-            _ => return Err(Fault::unexpected()),
+        let write =
+            redis::cmd("DEL").arg(Keys::new(&self.settings.prefix).bus_probe(self.settings.node)).to_owned();
+        let subscribe = redis::cmd("SUBSCRIBE").arg(&self.channel).to_owned();
+        connection.write(&[write.get_packed_command(), subscribe.get_packed_command()].concat())?;
+        match (connection.answer("del")?, connection.answer("subscribe")?) {
+            (Value::Int(_), Value::Array(words)) if matches!(words[..], [_, _, Value::Int(1)]) => {
+                Ok(connection)
+            }
+            _ => Err(Fault::unexpected()),
         }
-        connection.set_read_timeout(Some(QUIET))?;
-        Ok(connection)
     }
 
     /// Delivers until the connection's first fault.
@@ -94,26 +99,43 @@ impl<W: Fn()> Subscriber<W> {
         self.tally.subscribed.add(1);
         tracing::info!("subscribed to what other nodes send");
         self.tell(News::Subscribed)?;
-        // Its drop would unsubscribe and wait for the server, which may be silent. The connection's own drop closes it.
-        let mut pubsub = ManuallyDrop::new(connection.as_pubsub());
+        // When a quiet connection was asked for a sign of life.
+        let mut asked = None;
         loop {
             match self.redial.try_recv() {
-                Ok(()) => return Ok(Fault("nothing that is published comes back".to_owned())),
+                Ok(()) => return Ok(Fault::new("it may be the wrong server: dialed again")),
                 Err(TryRecvError::Disconnected) => return Err(Stopped),
                 Err(TryRecvError::Empty) => {}
             }
-            if let Err(fault) = self.receive(&mut pubsub)? {
-                return Ok(fault);
+            match connection.poll(if asked.is_some() { ANSWER_TIMEOUT } else { QUIET }) {
+                // Whatever comes is one.
+                Ok(Some(value)) => {
+                    asked = None;
+                    self.take(value)?;
+                }
+                Ok(None) => match asked.map(|at: Instant| at.elapsed()) {
+                    Some(waited) if waited >= ANSWER_TIMEOUT => return Ok(Fault::silent()),
+                    Some(_) => {}
+                    None => {
+                        if let Err(fault) = connection.write(&redis::cmd("PING").get_packed_command()) {
+                            return Ok(fault);
+                        }
+                        asked = Some(Instant::now());
+                    }
+                },
+                Err(fault) => return Ok(fault),
             }
         }
     }
 
-    /// Waits for one packet, or for a sign of life where none comes.
-    fn receive(&self, pubsub: &mut PubSub<'_>) -> Result<Result<(), Fault>, Stopped> {
-        match pubsub.get_message() {
-            Ok(message) => self.deliver(message.get_payload_bytes()).map(Ok),
-            Err(error) if link::is_pause(&error) => Ok(ping(pubsub)),
-            Err(error) => Ok(Err(error.into())),
+    /// Delivers a message; whatever else comes is no more than a sign of life.
+    fn take(&self, value: Value) -> Result<(), Stopped> {
+        let Value::Array(words) = value else { return Ok(()) };
+        match &words[..] {
+            [Value::BulkString(kind), _, Value::BulkString(packet)] if kind == b"message" => {
+                self.deliver(packet)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -144,15 +166,6 @@ impl<W: Fn()> Subscriber<W> {
         (self.wake)();
         Ok(())
     }
-}
-
-/// Asks a quiet connection for a sign of life. Packets that come before the answer are kept for the next read.
-fn ping(pubsub: &mut PubSub<'_>) -> Result<(), Fault> {
-    pubsub.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-    // What is answered does not matter, and after an error the connection is given up: a late answer confuses nobody.
-    pubsub.ping::<Value>()?;
-    pubsub.set_read_timeout(Some(QUIET))?;
-    Ok(())
 }
 
 /// A node publishes to itself each second: a connection that is quiet for longer is tried. Bounds also how long an

@@ -2,7 +2,6 @@
 //!
 //! A certificate is always verified, its name included; there is no way to switch that off.
 
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -10,10 +9,9 @@ use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use redis::{Client, ConnectionInfo, RedisError, RedisResult, TlsCertificates};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{AlertDescription, CertificateError, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use thiserror::Error as ThisError;
 
 /// The certificates of an operator's own authorities, at least one, as PEM.
@@ -50,6 +48,13 @@ impl CaBundle {
         Self::from_pem(std::fs::read(path)?)
     }
 
+    /// What it holds. A bundle holds only what could be added once.
+    fn roots(&self) -> RootCertStore {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(CertificateDer::pem_slice_iter(&self.0).flatten());
+        store
+    }
+
     fn from_pem(pem: Vec<u8>) -> Result<Self, InvalidCaBundle> {
         let mut store = RootCertStore::empty();
         for (index, certificate) in CertificateDer::pem_slice_iter(&pem).enumerate() {
@@ -70,13 +75,16 @@ impl fmt::Debug for CaBundle {
     }
 }
 
-/// A client that speaks TLS and believes `ca`, else what this machine believes, else what browsers believe.
-pub(super) fn client(info: ConnectionInfo, ca: Option<&CaBundle>) -> RedisResult<Client> {
+/// How TLS is spoken where `ca` is believed, else what this machine believes, else what browsers believe.
+pub(super) fn config(ca: Option<&CaBundle>) -> Arc<ClientConfig> {
     // An error says that there is a default already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let believed = if ca.is_some() { ca } else { platform_roots() };
-    let root_cert = believed.map(|bundle| bundle.0.clone());
-    Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
+    let roots = match believed {
+        Some(bundle) => bundle.roots(),
+        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+    };
+    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Read once for the process, not at each dial. `None` where the machine has none, as in a bare container.
@@ -92,17 +100,15 @@ fn platform_roots() -> Option<&'static CaBundle> {
     ROOTS.get_or_init(read).as_ref()
 }
 
-/// RFC 7468 §5. The library takes certificates in no other form.
+/// RFC 7468 §5.
 fn pem(certificate: &CertificateDer<'_>) -> Vec<u8> {
     let body = STANDARD.encode(certificate);
     format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n").into_bytes()
 }
 
 /// What an operator can do about a failure of TLS; `None` for any other.
-pub(super) fn explain(error: &RedisError) -> Option<String> {
-    // The library keeps the cause behind an `Arc` of its own.
-    let cause = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
-    let tls = cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()?;
+pub(super) fn explain(error: &io::Error) -> Option<String> {
+    let tls = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(match tls {
         rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
@@ -153,7 +159,7 @@ mod tests {
 
     #[test]
     fn each_failure_says_what_to_do() {
-        let explain = |error| explain(&io::Error::new(io::ErrorKind::InvalidData, error).into());
+        let explain = |error: rustls::Error| explain(&io::Error::new(io::ErrorKind::InvalidData, error));
         for (error, said) in [
             (rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), "--redis-ca"),
             (
@@ -173,6 +179,6 @@ mod tests {
             let shown = explain(error).unwrap();
             assert!(shown.contains(said), "{shown}");
         }
-        assert_eq!(super::explain(&io::Error::from(io::ErrorKind::ConnectionRefused).into()), None);
+        assert_eq!(super::explain(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
     }
 }

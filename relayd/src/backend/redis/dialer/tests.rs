@@ -47,7 +47,7 @@ fn dial(sentinels: &[SocketAddr]) -> Result<Connection, Fault> {
 fn reason(sentinels: &[SocketAddr]) -> String {
     match dial(sentinels) {
         Ok(_) => panic!("let in"),
-        Err(Fault(why)) => why,
+        Err(fault) => fault.why().to_owned(),
     }
 }
 

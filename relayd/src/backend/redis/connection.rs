@@ -1,0 +1,165 @@
+//! One connection to a Redis: dialed, let in, written to and read from. Knows no request. Blocks, but never for much
+//! longer than it is told to.
+//!
+//! A signal, or a process that was stopped and goes on, ends a read without a reason; the read is then made again.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Parser, Value};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+
+use super::error::{Fault, Refusal};
+use super::rights;
+use super::server::Server;
+
+/// An open connection. After a fault it is of no use any more.
+pub(super) struct Connection {
+    stream: Stream,
+    parser: Parser,
+    /// How long [`Connection::read`] waits.
+    patience: Duration,
+    /// What the socket was told to wait.
+    told: Option<Duration>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Connection {
+    /// Dials, within about `dial`, and gives user and password. Later reads and writes may take `answer` each.
+    pub(super) fn open(server: &Server, dial: Duration, answer: Duration) -> Result<Self, Fault> {
+        let stream = Stream::new(server, server.connect(dial)?)?;
+        stream.tcp().set_write_timeout(Some(dial))?;
+        // TLS reads before its first write.
+        stream.tcp().set_read_timeout(Some(dial))?;
+        let mut connection = Connection { stream, parser: Parser::new(), patience: dial, told: Some(dial) };
+        connection.log_in(server)?;
+        connection.stream.tcp().set_write_timeout(Some(answer))?;
+        connection.patience = answer;
+        Ok(connection)
+    }
+
+    /// Writes commands, as they are.
+    pub(super) fn write(&mut self, commands: &[u8]) -> Result<(), Fault> {
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(commands)?,
+            Stream::Tls(stream) => stream.write_all(commands).and_then(|()| stream.flush())?,
+        }
+        Ok(())
+    }
+
+    /// The next reply.
+    pub(super) fn read(&mut self) -> Result<Value, Fault> {
+        self.poll(self.patience)?.ok_or_else(Fault::silent)
+    }
+
+    /// The next reply, or `None` if it does not come within `wait`. What has come of it is kept.
+    pub(super) fn poll(&mut self, wait: Duration) -> Result<Option<Value>, Fault> {
+        if self.told != Some(wait) {
+            self.stream.tcp().set_read_timeout(Some(wait))?;
+            self.told = Some(wait);
+        }
+        let mut reader = Reader { stream: &mut self.stream, until: Instant::now() + wait, failed: None };
+        let parsed = self.parser.parse_value(&mut reader);
+        match (parsed, reader.failed) {
+            (Ok(value), _) => Ok(Some(value)),
+            (Err(_), Some(error)) if is_timeout(&error) => Ok(None),
+            (Err(_), Some(error)) => Err(error.into()),
+            (Err(_), None) => Err(Fault::unexpected()),
+        }
+    }
+
+    /// One command and its answer, while the connection is set up. `name` is its name in [`rights`].
+    pub(super) fn ask(&mut self, name: &'static str, cmd: &Cmd) -> Result<Value, Fault> {
+        self.write(&cmd.get_packed_command())?;
+        self.answer(name)
+    }
+
+    /// The answer to the next command of those that were written, while the connection is set up.
+    pub(super) fn answer(&mut self, name: &'static str) -> Result<Value, Fault> {
+        match self.read()? {
+            Value::ServerError(error) => Err(Refusal::while_dialing(&error, rights::named(name))),
+            value => Ok(value),
+        }
+    }
+
+    fn log_in(&mut self, server: &Server) -> Result<(), Fault> {
+        if let Some(password) = &server.password {
+            let mut auth = redis::cmd("AUTH");
+            server.username.iter().for_each(|username| _ = auth.arg(username));
+            self.ask("auth", auth.arg(password)).and_then(|said| expect_ok(&said))?;
+        }
+        if server.database != 0 {
+            self.ask(rights::WITH_DATABASE, redis::cmd("SELECT").arg(server.database))
+                .and_then(|said| expect_ok(&said))?;
+        }
+        Ok(())
+    }
+}
+
+impl Stream {
+    fn new(server: &Server, stream: TcpStream) -> Result<Self, Fault> {
+        let Some(config) = &server.tls else { return Ok(Stream::Plain(stream)) };
+        let name = ServerName::try_from(server.host.clone());
+        let name = name.map_err(|_| Fault::new("its host can't stand in a certificate; check REDIS_URL"))?;
+        let tls = ClientConnection::new(config.clone(), name);
+        let tls = tls.map_err(|error| Fault::from(io::Error::new(ErrorKind::InvalidData, error)))?;
+        Ok(Stream::Tls(Box::new(StreamOwned::new(tls, stream))))
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+/// What the parser reads from: it hears of no interruption, and leaves behind why it got nothing.
+struct Reader<'a> {
+    stream: &'a mut Stream,
+    until: Instant,
+    failed: Option<io::Error>,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut was_last = false;
+        loop {
+            let read = match self.stream {
+                Stream::Plain(stream) => stream.read(into),
+                Stream::Tls(stream) => stream.read(into),
+            };
+            match read {
+                // A process that stood still finds the time over, and what came meanwhile unread: one more look.
+                Err(error) if error.kind() == ErrorKind::Interrupted && !was_last => {
+                    was_last = Instant::now() >= self.until;
+                }
+                Ok(0) => return Err(self.fail(ErrorKind::UnexpectedEof.into())),
+                Ok(count) => return Ok(count),
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn fail(&mut self, error: io::Error) -> io::Error {
+        let kind = error.kind();
+        self.failed = Some(error);
+        kind.into()
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+fn expect_ok(value: &Value) -> Result<(), Fault> {
+    if *value == Value::Okay { Ok(()) } else { Err(Fault::unexpected()) }
+}
