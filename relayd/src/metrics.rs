@@ -76,6 +76,8 @@ pub enum Refused {
     Hello,
     /// A session that the store had no room for.
     Session,
+    /// A connection for which no place came free.
+    Place,
 }
 
 /// How often each limit turned somebody away.
@@ -95,7 +97,8 @@ impl RefusedCounts {
 }
 
 impl Refused {
-    const ALL: [Refused; 4] = [Refused::Connection, Refused::Register, Refused::Hello, Refused::Session];
+    const ALL: [Refused; 5] =
+        [Refused::Connection, Refused::Register, Refused::Hello, Refused::Session, Refused::Place];
 
     const fn why(self) -> &'static str {
         match self {
@@ -103,6 +106,7 @@ impl Refused {
             Refused::Register => "registers_per_minute",
             Refused::Hello => "failed_hellos_per_minute",
             Refused::Session => "store_full",
+            Refused::Place => "connections_max",
         }
     }
 }

@@ -120,11 +120,10 @@ impl Watch {
         }
         self.told_at = Some(now);
         self.count += 1;
-        match self.count {
-            1 => tracing::info!(signal = %name(signal), "told to stop"),
-            _ => {
-                tracing::warn!(signal = %name(signal), "told to stop again: the wait of the stop is cut short")
-            }
+        if self.count == 1 {
+            tracing::info!(signal = %name(signal), "told to stop");
+        } else {
+            tracing::warn!(signal = %name(signal), "told to stop again: the wait of the stop is cut short");
         }
         let end_at = now + self.times.total_once_asked(self.count) + GRACE;
         self.end_at = Some(self.end_at.map_or(end_at, |at| at.min(end_at)));

@@ -98,8 +98,8 @@ fn cant_start(options: &Options) -> String {
     let (status, _, log) = Relayd::run_to_end(&options.clone().env("RUST_BACKTRACE", "0"));
     assert_eq!(status.code(), Some(1), "{options:?}: {status}: {log}");
     assert!(!log.contains("panicked"), "{log}");
-    let last = log.lines().last().unwrap_or_default().to_owned();
-    assert!(last.contains("ERROR") || last.starts_with("relayd: "), "{log}");
+    let says_why = |line: &&str| line.contains("ERROR") || line.starts_with("relayd: ");
+    assert_eq!(log.lines().filter(says_why).count(), 1, "{log}");
     log
 }
 

@@ -156,16 +156,17 @@ fn at_the_limit_of_all_connections_the_rest_wait() {
     let mut pair = Pair::link(&relay);
     let mut all: Vec<Http> = (0..10).map(|_| Http::connect(relay.addr())).collect();
     for http in &mut all {
-        http.send(request("GET", "/health", &[], ""));
+        http.send(Upgrade::default().encode());
     }
-    all[0].response().expect(200);
+    assert_eq!(all[0].response().status, 101);
     let window = Duration::from_millis(500);
     assert!(!all[9].wire().fill_for(window).unwrap(), "two and four are in, so the last one can't be");
+    fetch(relay.addr(), "/health").expect(200);
     pair.expect_alive();
     // Each that goes lets one in.
     drop(all.remove(0));
     for mut http in all {
-        http.response().expect(200);
+        assert_eq!(http.response().status, 101);
     }
     pair.expect_alive();
     let log = relay.node().log().text();

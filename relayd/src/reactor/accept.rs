@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
+use relayd_core::store::Conn;
 use relayd_core::time::Time;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Reactor, Settings};
+use super::{Reactor, Settings, lobby};
 use crate::metrics::Refused;
 
 /// The listener and what is known of it.
@@ -19,9 +20,9 @@ pub(super) struct Acceptor {
     /// Connections may wait. The poll says so once only, so it is remembered until `accept` would block.
     pub is_ready: bool,
     room: Room,
-    /// There are as many connections as there may be. Only the end of one ends that.
-    is_full: bool,
-    /// No descriptor was left: when to try again.
+    /// No descriptor was left for a connection: until when none is asked for but those of the lobby.
+    starved_until: Option<Time>,
+    /// There is no place, and none in the lobby: when to look again.
     retry_at: Option<Time>,
     /// When that was last logged.
     logged_at: Option<Time>,
@@ -40,7 +41,8 @@ impl Room {
     /// to look a name up.
     pub fn of(settings: &Settings) -> Self {
         let left = settings.descriptors_left.unwrap_or(usize::MAX);
-        let by_descriptors = left.saturating_sub(DESCRIPTORS_RESERVED).max(left / 2).max(1);
+        let reserved = DESCRIPTORS_RESERVED + lobby::PLACES_MAX;
+        let by_descriptors = left.saturating_sub(reserved).max(left / 2).max(1);
         match settings.admission.connections_max {
             1.. if settings.admission.connections_max < by_descriptors => {
                 Room { connections_max: settings.admission.connections_max, is_set: true }
@@ -109,12 +111,12 @@ impl Acceptor {
     ) -> io::Result<Self> {
         let mut listener = TcpListener::from_std(listener);
         registry.register(&mut listener, token, Interest::READABLE)?;
-        Ok(Acceptor { listener, is_ready: true, room, is_full: false, retry_at: None, logged_at: None })
+        Ok(Acceptor { listener, is_ready: true, room, starved_until: None, retry_at: None, logged_at: None })
     }
 
     /// Connections may wait and nothing forbids to take them now.
     pub fn has_more(&self) -> bool {
-        self.is_ready && !self.is_full && self.retry_at.is_none()
+        self.is_ready && self.retry_at.is_none()
     }
 
     pub fn retry_at(&self) -> Option<Time> {
@@ -124,7 +126,12 @@ impl Acceptor {
     /// A connection ended, and its descriptor came free.
     pub fn on_descriptor_freed(&mut self) {
         self.retry_at = None;
-        self.is_full = false;
+        self.starved_until = None;
+    }
+
+    /// Something has changed in the lobby: there may be a place.
+    pub fn look_again(&mut self) {
+        self.retry_at = None;
     }
 
     /// The next connection; `None` if there is none to take this time. See [`Acceptor::has_more`].
@@ -135,7 +142,7 @@ impl Acceptor {
         };
         match error.raw_os_error() {
             _ if error.kind() == io::ErrorKind::WouldBlock => self.is_ready = false,
-            Some(EMFILE | ENFILE | ENOBUFS | ENOMEM) => self.pause(&error, now),
+            Some(EMFILE | ENFILE | ENOBUFS | ENOMEM) => self.starve(&error, now),
             // accept(2): errors of the new connection itself. The next one may be fine.
             _ => tracing::debug!(%error, "a connection ended before it was accepted"),
         }
@@ -144,17 +151,21 @@ impl Acceptor {
 
     /// True if one more connection may be taken beside so many.
     fn has_room_beside(&mut self, connections: usize, now: Time) -> bool {
-        self.is_full = connections >= self.room.connections_max;
-        if self.is_full && self.may_log(now) {
+        let is_full = connections >= self.room.connections_max;
+        if is_full && self.may_log(now) {
             let remedy =
                 if self.room.is_set { "--connections-max" } else { "the descriptor limit (ulimit -n)" };
             tracing::warn!(connections, "no new connection is taken until one ends; raise {remedy}");
         }
-        !self.is_full
+        !is_full && self.starved_until.is_none()
     }
 
-    fn pause(&mut self, error: &io::Error, now: Time) {
-        self.retry_at = Some(now + RETRY);
+    fn starve(&mut self, error: &io::Error, now: Time) {
+        // It came in spite of the lobby's own descriptor.
+        if self.starved_until.is_some() {
+            self.retry_at = Some(now + RETRY);
+        }
+        self.starved_until = Some(now + RETRY);
         if self.may_log(now) {
             tracing::warn!(%error, "no new connection can be taken; raise the descriptor limit (ulimit -n)");
         }
@@ -178,21 +189,62 @@ impl Reactor {
         if acceptor.retry_at.is_some_and(|at| at <= now) {
             acceptor.retry_at = None;
         }
+        if acceptor.starved_until.is_some_and(|at| at <= now) {
+            acceptor.starved_until = None;
+        }
+        let connections_max = acceptor.room.connections_max;
+        if self.lobby.len() > 0 {
+            self.seat_waiting(connections_max);
+        }
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(acceptor) = &mut self.acceptor else { return };
-            if !acceptor.has_more() || !acceptor.has_room_beside(self.conns.len(), now) {
+            if !self.accept_one(now) {
                 return;
             }
-            let Some((stream, address)) = acceptor.next(now) else { continue };
-            self.metrics.accepts += 1;
-            let limited = self.settings.policy.trusted_proxies.at_accept(address);
-            if limited.is_some_and(|address| !self.admission.has_room(address)) {
-                self.note_refused(Refused::Connection, limited);
-                continue;
+        }
+    }
+
+    /// When to look again for a descriptor for those who wait: there is a place, and nothing tells when there is one.
+    pub(super) fn lobby_due(&self) -> Option<Time> {
+        let acceptor = self.acceptor.as_ref().filter(|_| self.lobby.len() > 0)?;
+        let has_place = self.conns.len() - self.lobby.len() < acceptor.room.connections_max;
+        has_place.then(|| self.clock.now() + RETRY)
+    }
+
+    /// Takes in one, to a place or to the lobby. False: none can be taken, or none waits.
+    fn accept_one(&mut self, now: Time) -> bool {
+        let seated = self.conns.len() - self.lobby.len();
+        let Some(acceptor) = self.acceptor.as_mut().filter(|acceptor| acceptor.has_more()) else {
+            return false;
+        };
+        let has_place = acceptor.has_room_beside(seated, now) && self.lobby.len() == 0;
+        if !has_place && !self.make_place() {
+            self.acceptor.iter_mut().for_each(|acceptor| acceptor.retry_at = Some(now + RETRY));
+            return false;
+        }
+        let Some(acceptor) = &mut self.acceptor else { return false };
+        let came = acceptor.next(now).and_then(|(stream, address)| self.take_in(stream, address, now));
+        match came {
+            Some(conn) if !has_place => self.lobby.enter(conn, now),
+            _ => drop(self.lobby.refill()),
+        }
+        true
+    }
+
+    fn take_in(&mut self, stream: TcpStream, address: IpAddr, now: Time) -> Option<Conn> {
+        self.metrics.accepts += 1;
+        let limited = self.settings.policy.trusted_proxies.at_accept(address);
+        if limited.is_some_and(|address| !self.admission.has_room(address)) {
+            self.note_refused(Refused::Connection, limited);
+            return None;
+        }
+        match self.conns.admit(stream, address, self.poll.registry(), now) {
+            Ok(conn) => {
+                limited.into_iter().for_each(|address| self.admission.enter(conn.slot, address));
+                Some(conn)
             }
-            match self.conns.admit(stream, address, self.poll.registry(), now) {
-                Ok(conn) => limited.into_iter().for_each(|address| self.admission.enter(conn.slot, address)),
-                Err(error) => tracing::debug!(%error, "a new connection could not be set up"),
+            Err(error) => {
+                tracing::debug!(%error, "a new connection could not be set up");
+                None
             }
         }
     }

@@ -100,6 +100,9 @@ impl Reactor {
         if !exchange.in_request {
             return self.gone(conn);
         }
+        if self.lobby.contains(conn) && connection.has_parked() {
+            return self.answer_overloaded(conn);
+        }
         self.answer.clear();
         let context = context_of(&self.settings, &self.clock);
         let answered = http::timed_out(&context, &mut self.answer);
@@ -166,8 +169,16 @@ impl Reactor {
                 (0, Some(Parsing::NeedMore))
             }
             Parsed::Answered { consumed, answered } => {
-                self.queue_answer(conn, answered);
+                // A place in the lobby is for one answer.
+                let close = answered.close || self.lobby.contains(conn);
+                self.queue_answer(conn, Answered { close, ..answered });
                 (consumed, None)
+            }
+            Parsed::Upgraded { .. }
+            | Parsed::Call { call: Call::Register { .. } | Call::Delete { .. }, .. }
+                if self.hold_if_without_place(conn) =>
+            {
+                (0, Some(Parsing::Wait))
             }
             Parsed::Upgraded { consumed, raw, reply, caller } => {
                 if self.try_admit(conn, &caller, reply) {
@@ -176,7 +187,9 @@ impl Reactor {
                 (consumed, Some(Parsing::Wait))
             }
             Parsed::Call { consumed, call, reply, caller } => {
-                exchange.in_request = false;
+                if let Some(exchange) = exchange_of(&mut self.conns, conn) {
+                    exchange.in_request = false;
+                }
                 self.call(conn, call, reply, &caller);
                 (consumed, None)
             }
@@ -193,7 +206,8 @@ impl Reactor {
     }
 
     fn call(&mut self, conn: Conn, call: Call, reply: Reply, caller: &Caller) {
-        let reply = if self.stop.is_draining() { reply.closing() } else { reply };
+        let is_last = self.stop.is_draining() || self.lobby.contains(conn);
+        let reply = if is_last { reply.closing() } else { reply };
         match call {
             Call::Ready => {
                 let readiness = match self.backend.status() {

@@ -13,6 +13,7 @@ mod connection;
 mod conns;
 mod exchange;
 mod forward;
+mod lobby;
 mod memory;
 mod notes;
 mod read;
@@ -34,6 +35,7 @@ use relayd_core::time::Time;
 use self::accept::Acceptor;
 use self::clock::Clock;
 use self::conns::Conns;
+use self::lobby::Lobby;
 use self::memory::LargeGate;
 use self::refusals::Refusals;
 use self::stop::Stop;
@@ -71,6 +73,7 @@ pub struct Reactor {
     stop: Stop,
     clock: Clock,
     conns: Conns,
+    lobby: Lobby,
     gate: LargeGate,
     admission: Admission,
     refusals: Refusals,
@@ -179,6 +182,7 @@ impl Reactor {
             stop: Stop::new(wakeable.stopper, settings.stop),
             clock,
             conns: Conns::default(),
+            lobby: Lobby::new(settings.descriptors_left),
             gate: LargeGate::default(),
             admission: Admission::new(&settings.admission),
             refusals: Refusals::default(),
@@ -345,6 +349,7 @@ impl Reactor {
             self.backend.next_deadline(),
             self.stop.next_due(),
             self.refusals.next_due(),
+            self.lobby_due(),
             self.gate.turn_over_at(),
             accept_again,
         ];

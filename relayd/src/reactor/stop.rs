@@ -174,6 +174,7 @@ impl Reactor {
         self.stop.drain_until = Some(until);
         self.acceptor = None;
         self.handle(Input::Drain { until });
+        self.close_lobby();
         self.drain_exchanges();
     }
 }

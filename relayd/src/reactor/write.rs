@@ -87,6 +87,7 @@ impl Reactor {
         let Some(connection) = self.conns.remove(conn) else { return };
         let in_core = connection.flags.in_core;
         drop(connection);
+        self.lobby.leave(conn);
         self.admission.leave(conn.slot);
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.on_descriptor_freed();
