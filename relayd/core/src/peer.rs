@@ -408,7 +408,15 @@ mod tests {
             let session = SessionId::from_bytes([1; 16]);
             let token = TokenDigest::from_bytes([1; 32]);
             let (role, instance, outdated_by, killed) = (Role::Phone, None, None, None);
-            let claim = Box::new(PendingClaim { session, token, role, instance, outdated_by, killed });
+            let claim = Box::new(PendingClaim {
+                session,
+                token,
+                role,
+                instance,
+                outdated_by,
+                killed,
+                is_doubted: false,
+            });
             peer.state = State::ExpectClaim { until: secs(15), claim };
             let mut told = 0;
             let lost_at = loop {
