@@ -8,7 +8,7 @@ use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::{on_each_setup, on_one_node};
 
-on_each_setup!(senders_wait_for_room_and_no_reader_is_cut);
+on_each_setup!(senders_wait_for_room_and_no_reader_is_cut, senders_that_come_one_after_the_other_wait_too);
 on_one_node!(small_frames_wait_too);
 
 const PAIRS: usize = 60;
@@ -52,7 +52,12 @@ fn in_fragments(byte: u8) -> Vec<u8> {
 
 /// Each workstation sends `bytes` until all of them wait, or all is taken. Then all phones read: the message of one may
 /// wait for room that another one's takes.
-fn play(pairs: &mut [Pair], bytes: impl Fn(usize) -> Vec<u8> + Sync, read: impl Fn(usize, &mut Peer) + Sync) {
+fn play(
+    pairs: &mut [Pair],
+    patience: Duration,
+    bytes: impl Fn(usize) -> Vec<u8> + Sync,
+    read: impl Fn(usize, &mut Peer) + Sync,
+) {
     let (bytes, read) = (&bytes, &read);
     let mut senders: Vec<_> = pairs.iter_mut().map(|pair| pair.workstation.ws().wire().sender()).collect();
     let sent: Vec<usize> = thread::scope(|scope| {
@@ -60,8 +65,17 @@ fn play(pairs: &mut [Pair], bytes: impl Fn(usize) -> Vec<u8> + Sync, read: impl 
             let wire = pair.workstation.ws().wire();
             // Each thread has its own wire.
             let sender = wire.sender();
-            scope.spawn(move || Wire::over(sender).send_until_blocked(&bytes(number), PATIENCE))
+            scope.spawn(move || Wire::over(sender).send_until_blocked(&bytes(number), patience))
         };
+        // With little patience one after the other, so that the last find those of the first in their readers' queues.
+        if patience < PATIENCE {
+            return pairs
+                .iter_mut()
+                .enumerate()
+                .map(send)
+                .map(|thread| thread.join().expect("sending"))
+                .collect();
+        }
         let threads: Vec<_> = pairs.iter_mut().enumerate().map(send).collect();
         threads.into_iter().map(|thread| thread.join().expect("sending")).collect()
     });
@@ -86,11 +100,20 @@ fn expect_none_cut(relay: &Relay, pairs: Vec<Pair>) {
 }
 
 fn senders_wait_for_room_and_no_reader_is_cut(set_up: SetUp) {
+    large_messages_wait(set_up, PATIENCE);
+}
+
+fn senders_that_come_one_after_the_other_wait_too(set_up: SetUp) {
+    large_messages_wait(set_up, PATIENCE / 5);
+}
+
+fn large_messages_wait(set_up: SetUp, patience: Duration) {
     let relay = Relay::start_with(set_up, &Options::new().arg("--memory-max", "32MiB"));
     let bystander = Bystander::start(&relay);
     let mut pairs: Vec<Pair> = (0..PAIRS).map(|_| link(&relay)).collect();
     play(
         &mut pairs,
+        patience,
         |number| message(number).0,
         |number, phone| {
             let event = phone.event();
@@ -116,6 +139,7 @@ fn small_frames_wait_too(set_up: SetUp) {
     let frame = |number: usize| vec![number as u8; FRAME];
     play(
         &mut pairs,
+        PATIENCE,
         |number| FrameSpec::new(Opcode::Binary, frame(number)).encode().repeat(FRAMES),
         |number, phone| (0..FRAMES).for_each(|_| phone.expect(&Event::Binary(frame(number)))),
     );

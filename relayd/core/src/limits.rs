@@ -46,6 +46,9 @@ pub const QUEUE_BYTES_MAX: usize = HIGH_MARK + OVERSHOOT + CONTROL_ROOM;
 /// What one read takes from a socket at most, in bytes; so also what one connection may park unparsed.
 pub const READ_BYTES: usize = 64 * 1024;
 
+/// The same while memory is short, in bytes.
+pub const READ_BYTES_SHORT: usize = 16 * 1024;
+
 /// A message under way that is longer than this waits where there is no room for it.
 pub const LARGE_MESSAGE: usize = 64 * 1024;
 
@@ -132,7 +135,7 @@ impl Limits {
 
     /// Large messages of clients that are let in stay under this, so that small ones find room above. In bytes.
     pub const fn memory_for_clients(&self) -> usize {
-        self.memory_max / 8 * 7
+        self.memory_max / 16 * 13
     }
 
     /// The same for those of other nodes. More, as what clients here send there may wait for room that these take there.

@@ -5,7 +5,7 @@
 use std::io::{self, Read};
 
 use relayd_core::event::Input;
-use relayd_core::limits::READ_BYTES;
+use relayd_core::limits::{READ_BYTES, READ_BYTES_SHORT};
 use relayd_core::store::Conn;
 
 use super::Reactor;
@@ -132,16 +132,17 @@ impl Reactor {
 
     /// Reads once, behind the first `at` bytes of the read buffer.
     pub(super) fn read_socket(&mut self, conn: Conn, at: usize) -> Got {
+        let most = self.read_bytes_max();
         let Some(connection) = self.conns.of_mut(conn) else { return Got::Nothing };
         if !connection.flags.readable {
             return Got::Nothing;
         }
         loop {
-            return match connection.stream.read(&mut self.read_buffer[at..at + READ_BYTES]) {
+            return match connection.stream.read(&mut self.read_buffer[at..at + most]) {
                 Ok(0) => Got::End,
                 Ok(count) => {
                     // epoll(7): a short read says that a stream socket is drained, but not that its end was seen.
-                    connection.flags.readable = count == READ_BYTES || connection.flags.read_closed;
+                    connection.flags.readable = count == most || connection.flags.read_closed;
                     Got::Bytes(count)
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -152,6 +153,12 @@ impl Reactor {
                 Err(_) => Got::Failed,
             };
         }
+    }
+
+    /// What one read takes at most: little while memory is short, as those that wait park it.
+    fn read_bytes_max(&self) -> usize {
+        let is_short = self.conns.pool.lent() > self.settings.limits.memory_short();
+        if is_short { READ_BYTES_SHORT } else { READ_BYTES }
     }
 
     /// Moves what is parked to the front of the read buffer. Gives its length.
