@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
-use tungstenite::Message as Frame;
 
 use crate::driver::Start;
 use crate::http::HttpError;
@@ -34,7 +33,7 @@ use side::Side;
 
 pub use crate::tunnel::{Message, Options, Refusal, SendError, Words, limits, parse_pairing};
 pub use clock::{Clock, SystemClock};
-pub use event::{Event, FlushError, PlainSendError, StartError, State};
+pub use event::{Event, FlushError, StartError, State};
 pub use forget::ForgetError;
 pub use keeper::{FileKeeper, KeepNothing, Keeper};
 pub use settings::Settings;
@@ -107,8 +106,7 @@ impl Engine {
         };
         let start = Start::new()?;
         let shared = Arc::new(Shared::new(tunnel, start.wake(), Arc::clone(&settings.clock)));
-        let takes_plain = settings.takes_plain;
-        let side = Side::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint, takes_plain);
+        let side = Side::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint);
         start.run(connecting, side)?;
         Ok(Engine { shared, registrar })
     }
@@ -139,7 +137,6 @@ impl Engine {
     pub fn close(&self) {
         let mut inner = self.shared.lock();
         inner.tunnel.close();
-        inner.plain.shut(crate::outbox::Gate::Closed);
         inner.asked.close = true;
         self.shared.wake(inner);
         self.shared.on_progress();
@@ -245,10 +242,6 @@ impl Engine {
             }
             events.push(event);
         }
-        if inner.reading_paused && inner.inbox.has_room() {
-            inner.reading_paused = false;
-            self.shared.wake(inner);
-        }
         events
     }
 
@@ -297,23 +290,6 @@ impl Engine {
         let was_asked = inner.tunnel.answer(answer, now);
         self.shared.wake(inner);
         was_asked
-    }
-
-    /// Sends a text to a peer that speaks no tunnel, as it is: the relay can read it. Waits at most `timeout` for room. It is
-    /// lost if the link ends before it arrives.
-    ///
-    /// # Errors
-    /// Nobody is there, the engine is closed, the text is too large or would be taken for a heartbeat; `Full` after `timeout`.
-    pub fn send_plain(&self, text: &str, timeout: Duration) -> Result<(), PlainSendError> {
-        if protocol::message::is_heartbeat(text.as_bytes()) {
-            return Err(PlainSendError::LooksLikeHeartbeat);
-        }
-        let message = Frame::text(text);
-        // A copy of the message is a reference to its text.
-        self.retry(timeout, |inner| match inner.plain.push(message.clone()) {
-            Err((PlainSendError::Full, _)) => Err(Refused::ForNow(PlainSendError::Full)),
-            pushed => pushed.map_err(|(error, _)| Refused::ForGood(error)),
-        })
     }
 }
 

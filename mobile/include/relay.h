@@ -83,7 +83,7 @@ typedef enum relay_event_kind {
     RELAY_EVENT_PEER_CLOSED = 7,  /* the other end sends nothing any more */
     RELAY_EVENT_LEFT = 8,         /* the other end, or the connection, is gone; what was accepted is kept */
     RELAY_EVENT_RECONNECTING = 9, /* number: milliseconds to the next try; bytes: why, for people */
-    RELAY_EVENT_PLAIN_PEER = 10,  /* who is there does not encrypt; nothing of it is shown */
+    /* 10 is reserved: it told of a peer that does not encrypt, which is RELAY_EVENT_OTHER now. It is never sent. */
     RELAY_EVENT_STOPPED = 11      /* the last event; reason; number: messages not acknowledged; bytes: why, for people */
 } relay_event_kind;
 

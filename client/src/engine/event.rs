@@ -48,11 +48,8 @@ pub enum Event {
     },
     /// The other end sends nothing any more; all it sent came before this.
     PeerClosed,
-    /// The other end, or the connection, is gone: after `Opened` or `PlainPeer`. What was accepted for sending is kept.
-    Left {
-        /// Plain texts that had been accepted and are dropped: only the tunnel can keep what is sent.
-        unsent: usize,
-    },
+    /// The other end, or the connection, is gone: after `Opened`. What was accepted for sending is kept.
+    Left,
     /// There is no connection; the next try comes by itself.
     Reconnecting {
         /// How long until the next try.
@@ -66,12 +63,9 @@ pub enum Event {
     CodeExpired,
     /// Workstation: the session that the code shows could not be deleted. It expires by itself; its key is used up.
     NotDeleted(HttpError),
-    /// Somebody holds the other role and does not speak the tunnel: what they send is not encrypted and is not shown. Told
-    /// once for each link.
-    PlainPeer,
-    /// A plain text came, which whoever runs the relay can read and could have written. Only where
-    /// [`Settings::takes_plain`](super::Settings::takes_plain) is set.
-    PlainText(String),
+    /// The holder of the other role sent something that is no message of the tunnel. It was ignored, and nothing is said to
+    /// that peer. Told once for each link, and only before the tunnel stands on it.
+    Foreign,
     /// The end.
     Stopped {
         /// What ended it.
@@ -133,6 +127,3 @@ pub struct FlushError {
     /// Messages that were accepted and not acknowledged.
     pub unacknowledged: u64,
 }
-
-/// Why a plain text was not accepted for sending.
-pub type PlainSendError = crate::outbox::SendError;

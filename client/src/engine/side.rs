@@ -17,7 +17,6 @@ use crate::driver::app::App;
 use crate::event::{Event as Happened, Stop};
 use crate::http::HttpError;
 use crate::net::endpoint::Endpoint;
-use crate::outbox::Gate;
 use crate::session::Input;
 use crate::tunnel::{Event as Said, Place, Tunnel};
 
@@ -33,7 +32,8 @@ enum Told {
     Nothing,
     /// The tunnel stands, or stood.
     Opened,
-    Plain,
+    /// It does not speak the tunnel.
+    Foreign,
 }
 
 /// The driver's half of an engine.
@@ -44,7 +44,6 @@ pub(super) struct Side {
     /// The address that is kept with the pair.
     endpoint: Endpoint,
     role: Role,
-    takes_plain: bool,
     /// What the machine under the driver must know next.
     inputs: VecDeque<Input>,
     watch: SleepWatch,
@@ -54,8 +53,6 @@ pub(super) struct Side {
     refusals: u32,
     /// The app knows that this link's peer is there, and whether it speaks the tunnel.
     told: Told,
-    /// The largest message that the relay takes.
-    message_bytes_max: usize,
     /// The user ended the pair: nothing is kept any more.
     forgotten: bool,
 }
@@ -66,7 +63,6 @@ impl Side {
         keeper: Box<dyn Keeper>,
         registrar: Registrar,
         endpoint: Endpoint,
-        takes_plain: bool,
     ) -> Self {
         let watch = SleepWatch::new(Instant::now(), shared.clock.now());
         let role = shared.lock().tunnel.role();
@@ -76,14 +72,12 @@ impl Side {
             registrar,
             endpoint,
             role,
-            takes_plain,
             inputs: VecDeque::new(),
             watch,
             hidden: false,
             gone: None,
             refusals: 0,
             told: Told::Nothing,
-            message_bytes_max: 0,
             forgotten: false,
         }
     }
@@ -114,8 +108,6 @@ impl Side {
             Said::Asked { words } => self.tell_in(State::Asking, Event::Asked { words }),
             Said::Opened { words } => {
                 self.told = Told::Opened;
-                // What is sent to this peer goes through the tunnel, and no other way.
-                self.shared.lock().plain.shut_and_drop(Gate::NotLinked);
                 self.tell_in(State::Open, Event::Opened { words });
                 self.shared.on_progress();
             }
@@ -139,7 +131,7 @@ impl Side {
             }
             Said::Refused(why) => self.push(Event::Refused(why)),
             Said::CodeExpired => self.push(Event::CodeExpired),
-            Said::Foreign => self.on_plain_peer(),
+            Said::Foreign => self.on_foreign(),
             Said::Fault(fault) => self.inputs.push_back(Input::Spoilt(fault.to_string())),
         }
     }
@@ -171,21 +163,12 @@ impl Side {
         self.shared.tell(&mut inner, event);
     }
 
-    /// Something came that is not the tunnel's. Who has opened the tunnel on this link sends nothing else: whatever comes
-    /// besides it is the relay's own doing, and no reason to talk without encryption.
-    fn on_plain_peer(&mut self) {
+    /// Something came that is not the tunnel's. It is ignored, and told once for each link. A peer that has opened the tunnel
+    /// on this link sends nothing else: anything besides it is the relay's own doing, and no news about the peer.
+    fn on_foreign(&mut self) {
         if self.told == Told::Nothing {
-            self.told = Told::Plain;
-            let max = self.message_bytes_max;
-            self.shared.lock().plain.open(max);
-            self.push(Event::PlainPeer);
-        }
-    }
-
-    fn take_plain(&mut self, text: String) {
-        self.on_plain_peer();
-        if self.takes_plain && self.told == Told::Plain {
-            self.push(Event::PlainText(text));
+            self.told = Told::Foreign;
+            self.push(Event::Foreign);
         }
     }
 
@@ -275,8 +258,7 @@ impl App for Side {
         [of_tunnel, of_clock].into_iter().flatten().min()
     }
 
-    fn on_link(&mut self, _: u64, message_bytes_max: usize) {
-        self.message_bytes_max = message_bytes_max;
+    fn on_link(&mut self, _: u64, _: usize) {
         self.shared.lock().state = State::ShakingHands;
         self.with_tunnel(Tunnel::on_link);
     }
@@ -285,9 +267,8 @@ impl App for Side {
         self.with_tunnel(Tunnel::on_unlink);
         let mut inner = self.shared.lock();
         inner.state = State::Waiting;
-        let unsent = inner.plain.shut_and_drop(Gate::NotLinked);
-        if std::mem::replace(&mut self.told, Told::Nothing) != Told::Nothing {
-            self.shared.tell(&mut inner, Event::Left { unsent });
+        if std::mem::replace(&mut self.told, Told::Nothing) == Told::Opened {
+            self.shared.tell(&mut inner, Event::Left);
         }
         drop(inner);
         self.shared.on_progress();
@@ -299,9 +280,8 @@ impl App for Side {
                 self.refusals = 0;
                 self.tell_in(State::Waiting, Event::Connected);
             }
-            // In an envelope: from a peer without raw mode.
-            Happened::Binary(_) => self.on_plain_peer(),
-            Happened::Text(text) => self.take_plain(text),
+            // In an envelope, so from a peer without raw mode; or a text, which the tunnel never sends.
+            Happened::Binary(_) | Happened::Text(_) => self.on_foreign(),
             Happened::Reconnecting { after, why } => {
                 self.tell_in(State::Connecting, Event::Reconnecting { after, why });
             }
@@ -340,7 +320,6 @@ impl App for Side {
         }
         inner.state = State::Stopped;
         let unacknowledged = inner.tunnel.unacknowledged();
-        inner.plain.shut_and_drop(Gate::Closed);
         let forgets = matches!(inner.asked.forget, Some(Forgetting::Asked));
         self.shared.tell(&mut inner, Event::Stopped { why, unacknowledged });
         drop(inner);
@@ -351,19 +330,11 @@ impl App for Side {
     }
 
     fn has_room(&mut self) -> bool {
-        let mut inner = self.shared.lock();
-        inner.reading_paused = !inner.inbox.has_room();
-        !inner.reading_paused
+        // What the app leaves unread is bounded by the tunnel's window, and the inbox itself.
+        true
     }
 
     fn next_outgoing(&mut self) -> Option<Message> {
-        let mut inner = self.shared.lock();
-        if let Some(sealed) = inner.tunnel.poll_transmit() {
-            return Some(Message::binary(sealed));
-        }
-        let plain = inner.plain.pop()?;
-        drop(inner);
-        self.shared.on_progress();
-        Some(plain)
+        self.shared.lock().tunnel.poll_transmit().map(Message::binary)
     }
 }

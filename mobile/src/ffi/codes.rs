@@ -53,7 +53,6 @@ codes!(Kind {
     PeerClosed = 7,
     Left = 8,
     Reconnecting = 9,
-    PlainPeer = 10,
     Stopped = 11,
 });
 
@@ -100,14 +99,13 @@ impl From<&Event> for Kind {
             Event::PeerClosed => Kind::PeerClosed,
             Event::Left { .. } => Kind::Left,
             Event::Reconnecting { .. } => Kind::Reconnecting,
-            Event::PlainPeer => Kind::PlainPeer,
             Event::Stopped { .. } => Kind::Stopped,
-            // A workstation's, and plain texts, which are never asked for here.
+            // A workstation's, and what needs no answer of an app.
             Event::Ask { .. }
             | Event::Refused(_)
             | Event::CodeExpired
             | Event::NotDeleted(_)
-            | Event::PlainText(_) => Kind::Other,
+            | Event::Foreign => Kind::Other,
         }
     }
 }
