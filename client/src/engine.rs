@@ -23,7 +23,6 @@ use protocol::ids::Role;
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
 use crate::driver::Start;
-use crate::http::HttpError;
 use crate::net::endpoint::Endpoint;
 use crate::settings::Settings as Connecting;
 use crate::tunnel::{Answer, Code, Place, SystemEntropy, Tunnel};
@@ -33,7 +32,7 @@ use side::Side;
 
 pub use crate::tunnel::{Message, Options, Refusal, SendError, Words, limits, parse_pairing};
 pub use clock::{Clock, SystemClock};
-pub use event::{Event, FlushError, StartError, State};
+pub use event::{AllowError, Event, FlushError, NotAsked, StartError, State};
 pub use forget::ForgetError;
 pub use keeper::{FileKeeper, KeepNothing, Keeper};
 pub use settings::Settings;
@@ -258,38 +257,54 @@ impl Engine {
 
 /// Workstation: its user's word.
 impl Engine {
-    /// Lets in the phone of [`Event::Ask`], in a fresh session: after it the code's is deleted, and a photo of the code is
-    /// worth nothing. Blocks for at most ten seconds.
+    /// Lets in the phone of this [`Event::Ask`], in a fresh session: after it the code's is deleted, and a photo of the code is
+    /// worth nothing. Blocks for at most ten seconds. A [`Engine::deny`] on another thread wins over it meanwhile.
     ///
     /// # Errors
-    /// The relay gave no session; the phone is still being asked about. [`Engine::allow_here`] does without.
-    pub fn allow(&self) -> Result<(), HttpError> {
-        let place = self.registrar.register()?;
-        if !self.answer(Answer::Allow { session: Some(place) }) {
-            // The phone has gone meanwhile, or was answered by somebody else.
+    /// The relay gave no session; the phone is still being asked about, and [`Engine::allow_here`] does without. Or the
+    /// question is over.
+    pub fn allow(&self, question: u64) -> Result<(), AllowError> {
+        if !self.shared.lock().tunnel.begin_answer(question) {
+            return Err(NotAsked.into());
+        }
+        let place = match self.registrar.register() {
+            Ok(place) => place,
+            Err(error) => {
+                self.shared.lock().tunnel.drop_answer(question);
+                return Err(error.into());
+            }
+        };
+        let answered = self.answer(question, Answer::Allow { session: Some(place) });
+        if answered.is_err() {
             self.registrar.begin(Chore::Delete(place), &self.shared);
         }
-        Ok(())
+        Ok(answered?)
     }
 
-    /// Lets in the phone of [`Event::Ask`] in the code's session, whose token the code has shown: who has seen it can take
+    /// Lets in the phone of this [`Event::Ask`] in the code's session, whose token the code has shown: who has seen it can take
     /// this end's or the phone's place at the relay and be a nuisance, but not read or send.
-    pub fn allow_here(&self) {
-        let _was_asked = self.answer(Answer::Allow { session: None });
+    ///
+    /// # Errors
+    /// The question is over.
+    pub fn allow_here(&self, question: u64) -> Result<(), NotAsked> {
+        self.answer(question, Answer::Allow { session: None })
     }
 
-    /// Sends the phone of [`Event::Ask`] away.
-    pub fn deny(&self) {
-        let _was_asked = self.answer(Answer::Deny);
+    /// Sends the phone of this [`Event::Ask`] away. It wins over an [`Engine::allow`] that is under way: the phone is told, the
+    /// fresh session is deleted, and nothing is kept.
+    ///
+    /// # Errors
+    /// The question is over; if the phone was let in, [`Engine::forget`] ends the pair.
+    pub fn deny(&self, question: u64) -> Result<(), NotAsked> {
+        self.answer(question, Answer::Deny)
     }
 
-    /// True if there was a question.
-    fn answer(&self, answer: Answer) -> bool {
+    fn answer(&self, question: u64, answer: Answer) -> Result<(), NotAsked> {
         let mut inner = self.shared.lock();
         let now = self.shared.clock.now();
-        let was_asked = inner.tunnel.answer(answer, now);
+        let was_asked = inner.tunnel.answer(question, answer, now);
         self.shared.wake(inner);
-        was_asked
+        if was_asked { Ok(()) } else { Err(NotAsked) }
     }
 }
 

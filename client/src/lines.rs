@@ -53,12 +53,14 @@ pub fn event_line(event: &Event, other: Role) -> String {
 /// Otherwise as [`event_line`].
 pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
     Some(match event {
-        EngineEvent::Acknowledged(_) | EngineEvent::Restarted { unconfirmed: 0 } => return None,
+        EngineEvent::Acknowledged(_)
+        | EngineEvent::AskOver { .. }
+        | EngineEvent::Restarted { unconfirmed: 0 } => return None,
         EngineEvent::Connected => "connected".to_owned(),
-        EngineEvent::Ask { name, words } if name.is_empty() => {
+        EngineEvent::Ask { name, words, .. } if name.is_empty() => {
             format!("a {other} without a name wants to pair; its screen shows: {words}")
         }
-        EngineEvent::Ask { name, words } => {
+        EngineEvent::Ask { name, words, .. } => {
             format!("\"{}\" wants to pair; its screen shows: {words}", harmless(name))
         }
         EngineEvent::Asked { words } => format!("the {other}'s user is asked; compare the words: {words}"),

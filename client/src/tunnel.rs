@@ -312,11 +312,28 @@ impl Tunnel {
         self.core.send_ping()
     }
 
-    /// Workstation: what the user said to `Ask`. False if there is no question (any more).
-    pub fn answer(&mut self, answer: Answer, now: Duration) -> bool {
+    /// Workstation: the user has answered this question of `Ask`, and carrying it out takes a while: until
+    /// [`Tunnel::answer`] or [`Tunnel::drop_answer`] the same phone is not asked about again. False if it is not the question.
+    pub fn begin_answer(&mut self, question: u64) -> bool {
+        match &mut self.side {
+            Side::Workstation(workstation) => workstation.begin_answer(question),
+            Side::Phone(_) => false,
+        }
+    }
+
+    /// Workstation: the answer that was begun can't be carried out. The question stands as before.
+    pub fn drop_answer(&mut self, question: u64) {
+        if let Side::Workstation(workstation) = &mut self.side {
+            workstation.drop_answer(question);
+        }
+    }
+
+    /// Workstation: what the user said to this question of `Ask`. False, and nothing is done, if it is over or a newer one
+    /// has taken its place. `Deny` takes an `Allow` back that is not stored yet; then [`Tunnel::saved`] gives `None` at `Store`.
+    pub fn answer(&mut self, question: u64, answer: Answer, now: Duration) -> bool {
         self.core.clock.advance(now);
         match &mut self.side {
-            Side::Workstation(workstation) => workstation.on_answer(&mut self.core, answer),
+            Side::Workstation(workstation) => workstation.on_answer(&mut self.core, question, answer),
             Side::Phone(_) => false,
         }
     }

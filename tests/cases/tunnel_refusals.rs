@@ -39,7 +39,7 @@ fn expect_refused(workstation: &mut End, phone: &mut End, why: Refusal, words: &
 fn a_second_phone_with_a_used_code_is_refused_loudly() {
     let (relayd, mut workstation, code) = desk();
     let mut first = phone(&relayd, &code);
-    workstation.until("question", |event| matches!(event, Event::Ask { .. }).then_some(()));
+    workstation.until_asked();
     let mut second = phone(&relayd, &code);
     expect_refused(&mut workstation, &mut second, Refusal::CodeUsed, "used already");
     // The second one took its place at the relay, which the first one is told.

@@ -18,13 +18,23 @@ pub enum Event {
     /// The relay accepted this end. The other one may still be absent.
     Connected,
     /// Workstation: a phone has proven the code's key. Show the user its name and the words, and call
-    /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny). Comes again, with other words,
-    /// if the phone connects anew meanwhile.
+    /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny) with the question's number. Comes again,
+    /// as another question with other words, if the phone connects anew: only the newest can be answered. While
+    /// `allow` is under way it does not come again; the answer goes for that phone.
     Ask {
+        /// Names the question, and with it the handshake that the words are of.
+        question: u64,
         /// The phone's name for itself, without control characters.
         name: String,
         /// What both screens may show.
         words: Words,
+    },
+    /// Workstation: this question is over, whoever answered it, and nothing about it will change. Take it off the screen.
+    AskOver {
+        /// As `Ask` named it.
+        question: u64,
+        /// The phone is let in; otherwise it was sent away.
+        allowed: bool,
     },
     /// Phone: the workstation's user is being asked.
     Asked {
@@ -118,6 +128,22 @@ pub enum StartError {
     /// The system gave no thread or no poll.
     #[error("can't start an engine: {0}")]
     System(#[from] std::io::Error),
+}
+
+/// The answer came too late, and nothing was done for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("this question is over: it was answered before, or a newer one has taken its place")]
+pub struct NotAsked;
+
+/// Why a phone was not let in.
+#[derive(Debug, Error)]
+pub enum AllowError {
+    /// The relay gave no fresh session. The question stands.
+    #[error(transparent)]
+    NoSession(#[from] HttpError),
+    /// There is no such question (any more).
+    #[error(transparent)]
+    NotAsked(#[from] NotAsked),
 }
 
 /// Not everything was acknowledged in time, or ever will be.

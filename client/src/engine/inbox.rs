@@ -84,6 +84,7 @@ impl Inbox {
             Event::Acknowledged(_)
             | Event::Reconnecting { .. }
             | Event::Ask { .. }
+            | Event::AskOver { .. }
             | Event::Asked { .. }
             | Event::Refused(_)
             | Event::NotDeleted(_)

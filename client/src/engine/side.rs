@@ -104,7 +104,10 @@ impl Side {
 
     fn carry_out(&mut self, said: Said) {
         match said {
-            Said::Ask { name, words } => self.tell_in(State::Asking, Event::Ask { name, words }),
+            Said::Ask { question, name, words } => {
+                self.tell_in(State::Asking, Event::Ask { question, name, words });
+            }
+            Said::AskOver { question, allowed } => self.push(Event::AskOver { question, allowed }),
             Said::Asked { words } => self.tell_in(State::Asking, Event::Asked { words }),
             Said::Opened { words } => {
                 self.told = Told::Opened;
@@ -144,7 +147,8 @@ impl Side {
         let saved = self.shared.lock().tunnel.saved();
         let kept = match saved {
             Some(saved) => self.keeper.store(&keeper::to_text(&self.endpoint, &saved)),
-            None => Ok(()),
+            // A yes that was taken back may have been kept already.
+            None => self.keeper.forget(),
         };
         match kept {
             Ok(()) => self.with_tunnel(Tunnel::on_stored),

@@ -12,12 +12,22 @@ use super::words::Words;
 #[derive(PartialEq, Eq)]
 pub enum Event {
     /// Workstation: this phone has proven the code's key. Ask the user, and give [`Tunnel::answer`](super::Tunnel::answer)
-    /// what they say. Comes again, with other words, if the phone connects anew meanwhile; the newest counts.
+    /// what they say. Comes again, as another question with other words, if the phone connects anew; only the newest can be
+    /// answered. While an answer is under way ([`Tunnel::begin_answer`](super::Tunnel::begin_answer)) it does not come again.
     Ask {
+        /// Names this question, and with it the handshake that the words are of. Counts from 1.
+        question: u64,
         /// The phone's name for itself, without control characters; at most 64 characters.
         name: String,
         /// What both screens may show.
         words: Words,
+    },
+    /// Workstation: this question can't be answered any more, and nothing about it will change.
+    AskOver {
+        /// As `Ask` named it.
+        question: u64,
+        /// The phone was let in; otherwise it was sent away.
+        allowed: bool,
     },
     /// Phone: the workstation has taken the code's key and its user is being asked.
     Asked {
@@ -84,7 +94,8 @@ impl fmt::Debug for Message {
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Ask { name, words } => write!(f, "Ask({name:?}, {words:?})"),
+            Event::Ask { question, name, words } => write!(f, "Ask({question}, {name:?}, {words:?})"),
+            Event::AskOver { question, allowed } => write!(f, "AskOver({question}, allowed {allowed})"),
             Event::Asked { words } => write!(f, "Asked({words:?})"),
             Event::Store => f.write_str("Store"),
             Event::Move(place) => write!(f, "Move({place:?})"),

@@ -102,6 +102,7 @@ impl From<&Event> for Kind {
             Event::Stopped { .. } => Kind::Stopped,
             // A workstation's, and what needs no answer of an app.
             Event::Ask { .. }
+            | Event::AskOver { .. }
             | Event::Refused(_)
             | Event::CodeExpired
             | Event::NotDeleted(_)

@@ -46,7 +46,7 @@ fn a_used_code_is_refused(role: Role) {
         let mut phone = NodeEnd::phone(&code.to_json(), &[]);
         let mut engine = End::pair(role, copy_of(&code), &settings);
         asked(&mut engine);
-        engine.engine.allow_here();
+        engine.allow_here();
         engine.until_open();
         phone.event("open");
         phone.tell("quit");
@@ -115,7 +115,7 @@ fn a_denied_phone_is_told_and_stays_denied(role: Role) {
         let mut phone = NodeEnd::phone(&code.to_json(), &[]);
         let mut engine = End::pair(role, code, &settings);
         asked(&mut engine);
-        engine.engine.deny();
+        engine.deny();
         phone.event("denied");
         assert_eq!(phone.exit_code(), Some(1));
         expect_end(&mut NodeEnd::phone(&phone.last("saved").unwrap(), &[]), "4");

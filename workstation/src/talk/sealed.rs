@@ -1,12 +1,12 @@
 //! Through the tunnel: asks the user about a new phone. Nothing is ever said without encryption here.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{Engine, Event, SendError};
+use relay_client::engine::{AllowError, Engine, Event, SendError};
 use relay_client::lines::{engine_line, harmless};
 
 use super::{Speaker, listen_to_user};
@@ -29,17 +29,26 @@ pub(crate) struct Manners {
 const QUESTION: &str = "allow it? [y/n]";
 
 struct Talk {
-    engine: Engine,
+    engine: Arc<Engine>,
     manners: Manners,
-    /// The next line of input answers the question.
-    asks: AtomicBool,
+    /// What the next line of input answers.
+    question: Mutex<Option<Question>>,
     /// Held while the pair is being forgotten; true once it was.
     forgotten: Mutex<bool>,
 }
 
+/// The question about a phone, until it is over.
+#[derive(Clone, Copy)]
+struct Question {
+    number: u64,
+    /// The user said yes, which is being carried out; a no may still take it back.
+    is_answered: bool,
+}
+
 /// Talks until the engine has stopped, and says why. If stdout fails, the engine is let go.
 pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<Stop> {
-    let talk = Arc::new(Talk { engine, manners, asks: AtomicBool::new(false), forgotten: Mutex::default() });
+    let engine = Arc::new(engine);
+    let talk = Arc::new(Talk { engine, manners, question: Mutex::default(), forgotten: Mutex::default() });
     listen_to_user(&talk)?;
     let mut limit = talk.manners.resume_for;
     let mut failure = None;
@@ -69,16 +78,23 @@ pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<
 }
 
 impl Talk {
+    fn question(&self) -> MutexGuard<'_, Option<Question>> {
+        self.question.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Prints an event and does what follows from it; at the end, why it ended.
     fn show(&self, event: Event) -> anyhow::Result<Option<Stop>> {
         if let Some(line) = engine_line(&event, Role::Phone) {
             print(&(line + "\n"))?;
         }
         match event {
-            Event::Ask { .. } if self.manners.yes => self.allow(),
-            Event::Ask { .. } => {
-                self.asks.store(true, Ordering::SeqCst);
+            Event::Ask { question, .. } if self.manners.yes => self.allow(question),
+            Event::Ask { question, .. } => {
+                *self.question() = Some(Question { number: question, is_answered: false });
                 print(&format!("{QUESTION}\n"))?;
+            }
+            Event::AskOver { question, .. } => {
+                self.question().take_if(|asked| asked.number == question);
             }
             Event::CodeExpired => self.close(),
             Event::Stopped { why, .. } => return Ok(Some(why)),
@@ -87,26 +103,34 @@ impl Talk {
         Ok(None)
     }
 
-    fn allow(&self) {
-        // It is better to be paired where the code was shown than not at all, and the user is told.
-        if let Err(error) = self.engine.allow() {
-            let why = harmless(&error.to_string());
-            drop(print(&format!(
-                "no fresh session ({why}): paired in the code's; show the code to nobody\n"
-            )));
-            self.engine.allow_here();
+    /// Asking the relay for a session takes up to ten seconds, in which a no must still be heard.
+    fn allow(&self, question: u64) {
+        let engine = Arc::clone(&self.engine);
+        let work = move || let_in(&engine, question);
+        if let Err(error) = thread::Builder::new().name("allow".into()).spawn(work) {
+            drop(print(&format!("no thread for the answer: {error}; answer again\n")));
         }
     }
 
-    fn answer(&self, yes: bool) {
-        self.asks.store(false, Ordering::SeqCst);
-        if yes {
-            return self.allow();
+    fn answer(&self, question: Question, answer: &str) -> Result<(), String> {
+        match answer {
+            "y" | "yes" if question.is_answered => {}
+            "y" | "yes" => {
+                if let Some(asked) = &mut *self.question() {
+                    asked.is_answered = true;
+                }
+                self.allow(question.number);
+            }
+            "n" | "no" => {
+                self.engine.deny(question.number).map_err(|error| error.to_string())?;
+                // The close may end the program before anything more is shown.
+                drop(print("the phone was sent away; start again for a new code\n"));
+                self.close();
+            }
+            _ if question.is_answered => return Err("not sent: no phone".to_owned()),
+            _ => return Err(QUESTION.to_owned()),
         }
-        self.engine.deny();
-        // The close may end the program before anything more is shown.
-        drop(print("the phone was sent away; start again for a new code\n"));
-        self.close();
+        Ok(())
     }
 
     fn send(&self, line: &str) -> Result<(), String> {
@@ -122,17 +146,31 @@ impl Talk {
     }
 }
 
+/// Carries a yes out.
+fn let_in(engine: &Engine, question: u64) {
+    let done = match engine.allow(question) {
+        // It is better to be paired where the code was shown than not at all, and the user is told.
+        Err(AllowError::NoSession(error)) => {
+            let why = harmless(&error.to_string());
+            drop(print(&format!(
+                "no fresh session ({why}): paired in the code's; show the code to nobody\n"
+            )));
+            engine.allow_here(question).map_err(AllowError::from)
+        }
+        done => done,
+    };
+    if let Err(error) = done {
+        drop(print(&format!("the phone was not let in: {error}\n")));
+    }
+}
+
 impl Speaker for Talk {
     fn take(&self, line: String) -> Result<(), String> {
-        if !self.asks.load(Ordering::SeqCst) {
-            return self.send(&line);
+        let question = *self.question();
+        match question {
+            None => self.send(&line),
+            Some(question) => self.answer(question, &line.trim().to_ascii_lowercase()),
         }
-        match line.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => self.answer(true),
-            "n" | "no" => self.answer(false),
-            _ => return Err(QUESTION.to_owned()),
-        }
-        Ok(())
     }
 
     fn close(&self) {

@@ -138,6 +138,7 @@ fn a_denied_phone_is_told_and_stays_denied() {
     bench.answer(Answer::Deny);
     assert_eq!(bench.phone.news(), [Event::Refused(Refusal::Denied)]);
     assert!(bench.desk.tunnel.saved().is_none());
+    assert_eq!(bench.desk.news(), [Event::AskOver { question: 1, allowed: false }]);
     bench.cut();
     bench.link();
     assert_eq!((bench.phone.news(), bench.desk.news()), refused(Refusal::Denied));
