@@ -119,6 +119,7 @@ impl Session {
             Input::Lost(why) => self.on_lost(why, false, now),
             Input::Impossible(why) => self.stop(why),
             Input::Spoilt(what) => self.on_lost(Lost::Spoilt(what), false, now),
+            Input::Refused(why) => self.on_lost(why, true, now),
             Input::Woke(slept) => self.on_woke(slept, now),
             Input::NetworkChanged => self.check_connection(now),
             Input::Foreground(shown) => self.on_foreground(shown, now),

@@ -300,6 +300,14 @@ impl Tunnel {
         self.core.stream.close();
     }
 
+    /// Workstation: the user ends the pair. A phone that is here is told so, sealed, behind all that was accepted; one that is
+    /// away finds no session when it comes back.
+    pub fn revoke(&mut self) {
+        if let Side::Workstation(_) = self.side {
+            self.core.revoke();
+        }
+    }
+
     /// Messages accepted and not yet taken by the peer's app: 0 is what `flush` waits for.
     pub fn unacknowledged(&self) -> u64 {
         self.core.stream.unacknowledged()

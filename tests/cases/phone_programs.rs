@@ -108,7 +108,7 @@ fn a_phone_in_c_pairs_talks_is_killed_resumes_and_forgets() {
     assert!(status.success() && lines.contains("forgotten"), "{status}\n{lines}");
     assert!(!kept.exists());
     let why = workstation.until_stopped();
-    assert!(matches!(why, Stop::Killed { .. }), "{why:?}");
+    assert!(matches!(why, Stop::Removed { at: Role::Phone, .. }), "{why:?}");
 
     let (status, lines) = in_c(None).finish();
     assert_eq!(status.code(), Some(1), "{lines}");

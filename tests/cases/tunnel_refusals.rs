@@ -86,6 +86,24 @@ fn after_pairing_the_codes_session_is_gone() {
 }
 
 #[test]
+fn a_forged_refusal_does_not_stop_a_paired_phone() {
+    let mut scene = Scene::start();
+    scene.middle.shared.forges.store(true, Ordering::SeqCst);
+    let why = scene.ends.phone.until("refusal", |event| match event {
+        Event::Reconnecting { why: why @ Lost::Refused(_), after } => {
+            assert!(*after >= Duration::from_secs(10), "{after:?}");
+            Some(why.to_string())
+        }
+        _ => None,
+    });
+    assert!(why.starts_with("the desk, or the relay in its name, refused this phone: "), "{why}");
+    assert!(why.ends_with("; trying again"), "{why}");
+    scene.ends.phone.until_open();
+    scene.send();
+    scene.expect_talk();
+}
+
+#[test]
 fn a_replayed_h1_harms_nobody() {
     let mut scene = Scene::start();
     for _ in 0..20 {
@@ -190,6 +208,8 @@ struct Shared {
     /// How often an end was lost.
     ends: AtomicU64,
     is_over: AtomicBool,
+    /// Breaks the link, and refuses the phone's next H1 in the workstation's name.
+    forges: AtomicBool,
 }
 
 impl Middle {
@@ -218,10 +238,19 @@ impl Shared {
         let join = |at: usize| Peer::join_raw(addrs[at], &session.hello(plays[at]));
         let mut peers = [join(0), join(1)];
         let mut h1 = Vec::new();
+        let mut refuses = false;
         while !self.is_over.load(Ordering::SeqCst) {
+            if self.forges.swap(false, Ordering::SeqCst) {
+                refuses = true;
+                peers[1] = join(1);
+            }
             for from in [0, 1] {
                 let to = 1 - from;
                 match peers[from].event_within(LOOK_UP) {
+                    Ok(Some(Said::Bare(message))) if from == 1 && refuses && message[0] == H1 => {
+                        refuses = false;
+                        peers[1].binary(&[REFUSAL, message[1], message[2], message[3], message[4], 1]);
+                    }
                     Ok(Some(Said::Bare(message))) => {
                         let messages = if from == 1 { self.meddled(message, &mut h1) } else { vec![message] };
                         messages.iter().for_each(|message| peers[to].binary(message));
@@ -265,5 +294,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 const LOOK_UP: Duration = Duration::from_millis(5);
 const H1: u8 = 1;
+const REFUSAL: u8 = 4;
 /// Records with something in them are longer than this; acknowledgements are not.
 const HELLO_MIN: usize = 41;

@@ -6,6 +6,8 @@
 // script.mjs, and besides:
 //
 //   allow, deny           commands: the user's answer; --yes says allow by itself
+//   forget                command: ends the pair, tells a phone that is here, and ends
+//   forgotten             event: it has ended the pair; the exit code is 1
 //   code JSON             event: the pairing code
 //   link URL              event: the same as a link
 //   asked NAME            event: a phone wants in
@@ -83,6 +85,13 @@ class Workstation extends End {
             if (!this.#options.stay) this.#fresh = await register(this.#relay);
         }
         if (this.live) await this.#tellAnswer();
+    }
+
+    /** Ends the pair. Only what is sealed proves it to the phone; one that is away finds its session deleted. */
+    async forget() {
+        if (this.live) await this.sendRecord({ what: "DENIED" });
+        await retire(this.place);
+        this.stop("forgotten");
     }
 
     async #onH1(bytes) {
@@ -260,4 +269,8 @@ async function begin(given, options) {
 
 const { given, options } = readArguments();
 const workstation = await begin(given[0], options);
-await play(workstation, { allow: () => workstation.answer(true), deny: () => workstation.answer(false) });
+await play(workstation, {
+    allow: () => workstation.answer(true),
+    deny: () => workstation.answer(false),
+    forget: () => workstation.forget(),
+});

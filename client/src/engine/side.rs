@@ -14,11 +14,11 @@ use super::event::{Event, State};
 use super::keeper::{self, Keeper};
 use super::shared::{Answered, Forgetting, Shared};
 use crate::driver::app::App;
-use crate::event::{Event as Happened, Stop};
+use crate::event::{Event as Happened, Lost, Stop};
 use crate::http::HttpError;
 use crate::net::endpoint::Endpoint;
 use crate::session::Input;
-use crate::tunnel::{Event as Said, Place, Tunnel};
+use crate::tunnel::{Event as Said, Fault, Place, Tunnel};
 
 /// No portable call wakes a process when its machine wakes up, so the clocks are compared this often.
 const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -133,8 +133,13 @@ impl Side {
                 self.inputs.push_back(Input::Impossible(Stop::Unpaired(why)));
             }
             Said::Refused(why) => self.push(Event::Refused(why)),
+            Said::Removed => {
+                let removed = Stop::Removed { at: self.role.other(), is_proven: true };
+                self.inputs.push_back(Input::Impossible(removed));
+            }
             Said::CodeExpired => self.push(Event::CodeExpired),
             Said::Foreign => self.on_foreign(),
+            Said::Fault(Fault::Refused(why)) => self.inputs.push_back(Input::Refused(Lost::Refused(why))),
             Said::Fault(fault) => self.inputs.push_back(Input::Spoilt(fault.to_string())),
         }
     }
@@ -322,6 +327,14 @@ impl App for Side {
         if inner.state == State::Stopped {
             return;
         }
+        let has_stood = inner.tunnel.saved().is_some_and(|saved| saved.welcomed);
+        let why = match why {
+            // Of a pair it means more than of a code that was shown.
+            Stop::Killed { reason: Some(KillReason::Deleted) } if has_stood => {
+                Stop::Removed { at: self.role.other(), is_proven: false }
+            }
+            why => why,
+        };
         inner.state = State::Stopped;
         let unacknowledged = inner.tunnel.unacknowledged();
         let forgets = matches!(inner.asked.forget, Some(Forgetting::Asked));

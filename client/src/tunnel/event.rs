@@ -66,8 +66,11 @@ pub enum Event {
     /// The peer sends nothing any more; all it sent came before this.
     PeerClosed,
     /// A handshake was refused. The workstation tells its user and goes on; a phone stops until the next
-    /// [`Tunnel::on_link`](super::Tunnel::on_link), which only its user should bring about.
+    /// [`Tunnel::on_link`](super::Tunnel::on_link), which only its user should bring about. A phone that was welcomed once is
+    /// told [`Fault::Refused`] instead, as nothing proves the refusal.
     Refused(Refusal),
+    /// Phone: the workstation's user has ended the pair. It came sealed, so nobody else can have said it.
+    Removed,
     /// Workstation: the code was shown for as long as it may be and nobody used it.
     CodeExpired,
     /// Something came that is no message of this protocol: the peer speaks plain frames, or another protocol.
@@ -108,6 +111,7 @@ impl fmt::Debug for Event {
             Event::Pong { after } => write!(f, "Pong({after:?})"),
             Event::PeerClosed => f.write_str("PeerClosed"),
             Event::Refused(why) => write!(f, "Refused({why:?})"),
+            Event::Removed => f.write_str("Removed"),
             Event::CodeExpired => f.write_str("CodeExpired"),
             Event::Foreign => f.write_str("Foreign"),
             Event::Fault(why) => write!(f, "Fault({why:?})"),
@@ -167,6 +171,10 @@ pub enum Fault {
     /// The answer to the handshake does not open.
     #[error("the workstation's answer to the handshake does not open: it was damaged on its way")]
     BadAnswer,
+    /// Phone that was welcomed once: the handshake was refused. The relay could have said it as well, so a later connection
+    /// tries again.
+    #[error("the desk, or the relay in its name, refused this phone: {0}")]
+    Refused(Refusal),
     /// The workstation did not answer the handshake.
     #[error("the workstation did not answer the handshake in {} tries; does it speak the tunnel?", .0)]
     Unanswered(u32),

@@ -116,7 +116,7 @@ impl From<&Stop> for Reason {
         match why {
             Stop::Closed => Reason::Closed,
             Stop::Replaced => Reason::Replaced,
-            Stop::Killed { reason: Some(KillReason::Deleted) } => Reason::Deleted,
+            Stop::Killed { reason: Some(KillReason::Deleted) } | Stop::Removed { .. } => Reason::Deleted,
             Stop::Killed { reason: Some(KillReason::Expired) } => Reason::Expired,
             Stop::Killed { reason: None } => Reason::Ended,
             Stop::Refused { .. } => Reason::Refused,

@@ -9,13 +9,14 @@ use relay_client::tunnel::{Code, PairingKey};
 use relay_tests::harness::node::NodeEnd;
 use relay_tests::harness::tunnel::{End, Shelf, copy_of, fresh_code};
 
-use super::{Net, asked, both_ways_round, talk};
+use super::{Ends, Net, asked, both_ways_round, talk};
 
 both_ways_round!(
     a_used_code_is_refused,
     an_unknown_key_is_refused,
     an_expired_code_is_refused,
     a_denied_phone_is_told_and_stays_denied,
+    the_end_of_a_pair_is_told_sealed,
 );
 
 /// A workstation tells its user so.
@@ -129,5 +130,20 @@ fn a_denied_phone_is_told_and_stays_denied(role: Role) {
         expect_unpaired(&mut engine, Refusal::Denied);
         expect_unpaired(&mut End::resume(role, &settings, &shelf), Refusal::Denied);
         assert_eq!(node.event("answered"), "4");
+    }
+}
+
+fn the_end_of_a_pair_is_told_sealed(role: Role) {
+    let mut ends = Ends::open(role, &[]);
+    ends.talk("before the end");
+    if role == Role::Workstation {
+        ends.engine.engine.forget().unwrap();
+        ends.node.event("removed");
+        assert_eq!(ends.node.exit_code(), Some(1));
+    } else {
+        ends.node.tell("forget");
+        let why = ends.engine.until_stopped();
+        assert_eq!(why, Stop::Removed { at: Role::Workstation, is_proven: true });
+        ends.node.event("forgotten");
     }
 }

@@ -163,7 +163,9 @@ impl Side {
                     wishes.push(Wish::Disconnect);
                 }
                 Event::Asked { .. } | Event::Foreign => {}
-                Event::PeerClosed | Event::CodeExpired => panic!("nobody does that here: {event:?}"),
+                Event::PeerClosed | Event::CodeExpired | Event::Removed => {
+                    panic!("nobody does that here: {event:?}")
+                }
             }
         }
         wishes
