@@ -30,7 +30,7 @@ use chores::{Chore, Registrar};
 use shared::{Inner, Shared};
 use side::Side;
 
-pub use crate::tunnel::{Message, Options, Refusal, SendError, Words, limits, parse_pairing};
+pub use crate::tunnel::{Message, Options, Refusal, SendError, Spent, Words, limits, parse_pairing};
 pub use clock::{Clock, SystemClock};
 pub use event::{AllowError, Event, FlushError, NotAsked, StartError, State};
 pub use forget::ForgetError;

@@ -78,7 +78,7 @@ pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
             format!("reconnecting in {:.1} s: {}", after.as_secs_f64(), harmless(&why.to_string()))
         }
         EngineEvent::Refused(why) => format!("a {other} was refused: {why}"),
-        EngineEvent::CodeExpired => "the code has expired, and nobody used it".to_owned(),
+        EngineEvent::CodeSpent(why) => why.to_string(),
         EngineEvent::NotDeleted(error) => format!(
             "the code's session was not deleted and ends when it expires: {}",
             harmless(&error.to_string())

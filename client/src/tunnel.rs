@@ -49,7 +49,7 @@ use wire::Outer;
 use workstation::Workstation;
 
 pub use entropy::{Entropy, RandomError, SystemEntropy};
-pub use event::{Event, Fault, Message, Refusal, SendError};
+pub use event::{Event, Fault, Message, Refusal, SendError, Spent};
 pub use options::Options;
 pub use pairing::{Code, CodeError, parse_pairing};
 pub use place::Place;

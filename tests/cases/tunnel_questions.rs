@@ -1,11 +1,16 @@
 //! The workstation's question through a real relay: answers that take a while, and phones that come and go meanwhile.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use protocol::ids::Role;
-use relay_client::engine::{AllowError, Event, Keeper, NotAsked, Refusal, Settings, State};
+use relay_client::engine::{
+    AllowError, Clock, Event, Keeper, NotAsked, Refusal, Settings, Spent, State, SystemClock, limits,
+};
 use relay_client::{Endpoint, Stop};
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::tunnel::{End, Shelf, at, copy_of, fresh_code};
@@ -28,12 +33,16 @@ impl Scene {
     }
 
     fn asked_keeping(keeper: impl FnOnce(Shelf) -> Box<dyn Keeper>) -> (Self, u64) {
+        Self::asked_with(keeper, Arc::new(SystemClock))
+    }
+
+    fn asked_with(keeper: impl FnOnce(Shelf) -> Box<dyn Keeper>, clock: Arc<dyn Clock>) -> (Self, u64) {
         let relayd = Relayd::start_ready(&Options::new());
         let [requests, air] = [(); 2].map(|()| FaultProxy::start(relayd.addr()));
         let shelf = Shelf::default();
         let code = fresh_code(relayd.addr());
         let server = Endpoint::parse_http(&format!("http://{}", requests.addr())).unwrap();
-        let settings = Settings { server: Some(server), ..at(Role::Workstation, relayd.addr()) };
+        let settings = Settings { server: Some(server), clock, ..at(Role::Workstation, relayd.addr()) };
         let desk = End::pair_keeping(Role::Workstation, copy_of(&code), &settings, keeper(shelf.clone()));
         let phone = End::pair(Role::Phone, code, &at(Role::Phone, air.addr()));
         let mut scene = Scene { desk, phone, shelf, requests, air, relayd };
@@ -49,11 +58,10 @@ impl Scene {
         meanwhile: impl FnOnce(&End, &mut End),
     ) -> Result<(), AllowError> {
         self.requests.behave(Behaviour::Stall);
-        let Scene { desk, phone, requests, air, .. } = self;
+        let Scene { desk, phone, requests, .. } = self;
         thread::scope(|scope| {
             let yes = scope.spawn(|| desk.engine.allow(question));
             read_until("the request", || (requests.counts().connections > 0).then_some(()));
-            let _ = &air;
             meanwhile(desk, phone);
             requests.behave(Behaviour::Clear);
             yes.join().unwrap()
@@ -154,4 +162,51 @@ fn a_no_takes_back_a_yes_that_is_being_stored() {
     scene.desk.engine.deny(question).unwrap();
     go.send(()).unwrap();
     scene.expect_denied();
+}
+
+/// A clock that can be set ahead.
+#[derive(Default)]
+struct Ahead(AtomicU64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Duration {
+        SystemClock.now() + Duration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// What the workstation says of the end of a question that nobody answers, and of its code; the phone may have left before.
+fn unanswered(phone_leaves: bool) -> (Scene, bool, Spent) {
+    let clock = Arc::new(Ahead::default());
+    let (mut scene, question) =
+        Scene::asked_with(|shelf| Box::new(shelf), Arc::clone(&clock) as Arc<dyn Clock>);
+    if phone_leaves {
+        scene.air.behave(Behaviour::Refuse);
+        scene.air.cut();
+        scene.desk.until("leave", |event| matches!(event, Event::Left).then_some(()));
+    }
+    clock.0.store((limits::PAIR_FOR + limits::ANSWER_GRACE).as_secs(), Ordering::SeqCst);
+    let allowed = scene.desk.until("end of the question", |event| match event {
+        Event::AskOver { question: over, allowed } if *over == question => Some(*allowed),
+        _ => None,
+    });
+    let why = scene.desk.until("end of the code", |event| match event {
+        Event::CodeSpent(why) => Some(*why),
+        _ => None,
+    });
+    assert_eq!(scene.desk.engine.allow_here(question), Err(NotAsked));
+    (scene, allowed, why)
+}
+
+#[test]
+fn a_question_that_nobody_answers_ends_and_its_phone_is_told() {
+    let (mut scene, allowed, why) = unanswered(false);
+    assert_eq!((allowed, why), (false, Spent::Unanswered));
+    scene.expect_denied();
+}
+
+#[test]
+fn a_question_about_a_phone_that_never_comes_back_ends() {
+    let (scene, allowed, why) = unanswered(true);
+    assert_eq!((allowed, why), (false, Spent::PhoneGone));
+    assert_eq!(scene.shelf.text(), None);
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::event::{Lost, Stop};
 use crate::http::HttpError;
 use crate::net::endpoint::EndpointError;
-use crate::tunnel::{Message, RandomError, Refusal, SavedError, Words};
+use crate::tunnel::{Message, RandomError, Refusal, SavedError, Spent, Words};
 
 /// One thing that happened, in the order it happened. Nothing follows `Stopped`.
 ///
@@ -58,7 +58,8 @@ pub enum Event {
     },
     /// The other end sends nothing any more; all it sent came before this.
     PeerClosed,
-    /// The other end, or the connection, is gone: after `Opened`. What was accepted for sending is kept.
+    /// The other end, or the connection, is gone: after `Opened`, `Ask` or `Asked`. A question stands all the same until
+    /// `AskOver`, and its phone comes back by itself. What was accepted for sending is kept.
     Left,
     /// There is no connection; the next try comes by itself.
     Reconnecting {
@@ -69,8 +70,9 @@ pub enum Event {
     },
     /// Workstation: a phone tried to pair or to connect, and was refused.
     Refused(Refusal),
-    /// Workstation: nobody used the code in its time.
-    CodeExpired,
+    /// Workstation: the code lets nobody in any more, and nobody was let in by it. This engine is of no more use: close it, and
+    /// pair with a new code and a new engine.
+    CodeSpent(Spent),
     /// Workstation: the session that the code shows could not be deleted. It expires by itself; its key is used up.
     NotDeleted(HttpError),
     /// The holder of the other role sent something that is no message of the tunnel. It was ignored, and nothing is said to

@@ -30,6 +30,8 @@ const REFUSALS_MAX: u32 = 6;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
+    /// It is being asked about, or its user is.
+    Asked,
     /// The tunnel stands, or stood.
     Opened,
     /// It does not speak the tunnel.
@@ -105,10 +107,14 @@ impl Side {
     fn carry_out(&mut self, said: Said) {
         match said {
             Said::Ask { question, name, words } => {
+                self.told = Told::Asked;
                 self.tell_in(State::Asking, Event::Ask { question, name, words });
             }
             Said::AskOver { question, allowed } => self.push(Event::AskOver { question, allowed }),
-            Said::Asked { words } => self.tell_in(State::Asking, Event::Asked { words }),
+            Said::Asked { words } => {
+                self.told = Told::Asked;
+                self.tell_in(State::Asking, Event::Asked { words });
+            }
             Said::Opened { words } => {
                 self.told = Told::Opened;
                 self.tell_in(State::Open, Event::Opened { words });
@@ -137,7 +143,7 @@ impl Side {
                 let removed = Stop::Removed { at: self.role.other(), is_proven: true };
                 self.inputs.push_back(Input::Impossible(removed));
             }
-            Said::CodeExpired => self.push(Event::CodeExpired),
+            Said::CodeSpent(why) => self.push(Event::CodeSpent(why)),
             Said::Foreign => self.on_foreign(),
             Said::Fault(Fault::Refused(why)) => self.inputs.push_back(Input::Refused(Lost::Refused(why))),
             Said::Fault(fault) => self.inputs.push_back(Input::Spoilt(fault.to_string())),
@@ -276,7 +282,7 @@ impl App for Side {
         self.with_tunnel(Tunnel::on_unlink);
         let mut inner = self.shared.lock();
         inner.state = State::Waiting;
-        if std::mem::replace(&mut self.told, Told::Nothing) == Told::Opened {
+        if matches!(std::mem::replace(&mut self.told, Told::Nothing), Told::Asked | Told::Opened) {
             self.shared.tell(&mut inner, Event::Left);
         }
         drop(inner);

@@ -71,8 +71,8 @@ pub enum Event {
     Refused(Refusal),
     /// Phone: the workstation's user has ended the pair. It came sealed, so nobody else can have said it.
     Removed,
-    /// Workstation: the code was shown for as long as it may be and nobody used it.
-    CodeExpired,
+    /// Workstation: the code lets nobody in any more, and nobody was let in by it. Told once; only a new code helps.
+    CodeSpent(Spent),
     /// Something came that is no message of this protocol: the peer speaks plain frames, or another protocol.
     Foreign,
     /// This connection is spoilt: drop it and connect anew. Nothing accepted is lost.
@@ -112,11 +112,28 @@ impl fmt::Debug for Event {
             Event::PeerClosed => f.write_str("PeerClosed"),
             Event::Refused(why) => write!(f, "Refused({why:?})"),
             Event::Removed => f.write_str("Removed"),
-            Event::CodeExpired => f.write_str("CodeExpired"),
+            Event::CodeSpent(why) => write!(f, "CodeSpent({why:?})"),
             Event::Foreign => f.write_str("Foreign"),
             Event::Fault(why) => write!(f, "Fault({why:?})"),
         }
     }
+}
+
+/// Why a code is of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Spent {
+    /// It was shown for as long as it may be, and nobody used it.
+    #[error("the code has expired, and nobody used it")]
+    Expired,
+    /// The user said no to the phone that used it.
+    #[error("the phone that used the code was sent away")]
+    Denied,
+    /// The user gave no answer about the phone that used it, which is here and was sent away.
+    #[error("the question about the phone was not answered in time, so the phone was sent away")]
+    Unanswered,
+    /// The phone that used it left before the user gave an answer, and did not come back.
+    #[error("the phone that used the code left and did not come back")]
+    PhoneGone,
 }
 
 /// Why a workstation does not shake hands with a phone. Both sides say it.

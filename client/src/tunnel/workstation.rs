@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::connection::{Connection, Due};
 use super::core::Core;
-use super::event::{Event, Fault, Refusal};
-use super::limits::{CANDIDATES_MAX, PENDING_MAX};
+use super::event::{Event, Fault, Refusal, Spent};
+use super::limits::{ANSWER_GRACE, CANDIDATES_MAX, PENDING_MAX};
 use super::name;
 use super::noise::Responder;
 use super::place::Place;
@@ -73,6 +73,8 @@ struct Asking {
     name: String,
     /// Answers under way: the user has decided, and is not asked again.
     answers: u32,
+    /// The question ends then, unless an answer is under way.
+    ends_at: Duration,
 }
 
 /// A handshake that was answered and not confirmed.
@@ -268,8 +270,9 @@ impl Workstation {
         };
         core.confirm(connection, theirs)?;
         let confirmed = self.candidates.remove(at);
-        self.use_code();
-        self.asking = confirmed.map(|key| Asking { question: 0, key, name: String::new(), answers: 0 });
+        let ends_at = self.use_code().unwrap_or_else(|| core.now()) + ANSWER_GRACE;
+        self.asking =
+            confirmed.map(|key| Asking { question: 0, key, name: String::new(), answers: 0, ends_at });
         self.ask_again(core, name, words);
         Ok(())
     }
@@ -284,12 +287,14 @@ impl Workstation {
         core.tell(Event::Ask { question: asking.question, name, words });
     }
 
-    /// The code works once: nobody else gets in by it, and what was handed out to others under it is void.
-    fn use_code(&mut self) {
-        if let Code::Shown { key, .. } = &self.code {
-            self.code = Code::Used(key.id());
-        }
+    /// The code works once: nobody else gets in by it, and what was handed out to others under it is void. Gives the time at
+    /// which it would have expired.
+    fn use_code(&mut self) -> Option<Duration> {
         self.candidates.clear();
+        let Code::Shown { key, expires_at } = &self.code else { return None };
+        let expires_at = *expires_at;
+        self.code = Code::Used(key.id());
+        Some(expires_at)
     }
 
     fn expire(&mut self, core: &mut Core) {
@@ -298,7 +303,7 @@ impl Workstation {
         {
             self.code = Code::Expired(key.id());
             self.candidates.clear();
-            core.tell(Event::CodeExpired);
+            core.tell(Event::CodeSpent(Spent::Expired));
         }
     }
 
@@ -338,10 +343,26 @@ impl Workstation {
         let asking = self.asking.take_if(|asking| asking.question == question);
         let key = asking.map(|asking| asking.key).or_else(|| self.take_back(core, question));
         let Some(key) = key else { return false };
+        self.send_away(core, question, &key, Spent::Denied);
+        true
+    }
+
+    /// Tells the phone of this key, now or when it comes back, that it is not let in.
+    fn send_away(&mut self, core: &mut Core, question: u64, key: &PairKey, why: Spent) {
         self.denied = Some(key.id());
         core.queue(Due::Denied);
         core.tell(Event::AskOver { question, allowed: false });
-        true
+        core.tell(Event::CodeSpent(why));
+    }
+
+    /// No answer is a no: a question must not stand for ever.
+    fn end_question(&mut self, core: &mut Core) {
+        let now = core.now();
+        let Some(asking) = self.asking.take_if(|asking| asking.answers == 0 && asking.ends_at <= now) else {
+            return;
+        };
+        let why = if core.live.is_some() { Spent::Unanswered } else { Spent::PhoneGone };
+        self.send_away(core, asking.question, &asking.key, why);
     }
 
     /// Undoes the yes to this question if it is not stored yet: nothing is kept, and the fresh session is not needed.
@@ -408,6 +429,7 @@ impl Workstation {
 
     pub(super) fn on_timeout(&mut self, core: &mut Core) -> Result<(), Fault> {
         self.expire(core);
+        self.end_question(core);
         let now = core.now();
         let is_dead = core.live.as_ref().is_some_and(|live| live.dead_at() <= now);
         if is_dead { Err(Fault::WornOut) } else { Ok(()) }
@@ -419,7 +441,8 @@ impl Workstation {
             Code::Shown { expires_at, .. } => Some(*expires_at),
             _ => None,
         };
+        let ends_at = self.asking.as_ref().filter(|asking| asking.answers == 0).map(|asking| asking.ends_at);
         let dead_at = core.live.as_ref().map(Connection::dead_at);
-        [expires_at, dead_at].into_iter().flatten().min()
+        [expires_at, ends_at, dead_at].into_iter().flatten().min()
     }
 }

@@ -104,7 +104,7 @@ impl From<&Event> for Kind {
             Event::Ask { .. }
             | Event::AskOver { .. }
             | Event::Refused(_)
-            | Event::CodeExpired
+            | Event::CodeSpent(_)
             | Event::NotDeleted(_)
             | Event::Foreign => Kind::Other,
         }

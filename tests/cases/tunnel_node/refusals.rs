@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{Event, Refusal};
+use relay_client::engine::{Event, Refusal, Spent};
 use relay_client::tunnel::{Code, PairingKey};
 use relay_tests::harness::node::NodeEnd;
 use relay_tests::harness::tunnel::{End, Shelf, copy_of, fresh_code};
@@ -99,7 +99,7 @@ fn an_expired_code_is_refused(role: Role) {
         let mut phone = NodeEnd::phone(&code.to_json(), &[]);
         let mut engine = End::pair(role, code, &settings);
         expect_end(&mut phone, "3");
-        engine.until("expiry", |event| (*event == Event::CodeExpired).then_some(()));
+        engine.until("expiry", |event| (*event == Event::CodeSpent(Spent::Expired)).then_some(()));
         expect_refused(&mut engine, Refusal::CodeExpired);
     } else {
         let (mut node, code) = net.workstation(&["--code-ms=0"]);

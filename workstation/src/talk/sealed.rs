@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{AllowError, Engine, Event, SendError};
+use relay_client::engine::{AllowError, Engine, Event, SendError, Spent};
 use relay_client::lines::{engine_line, harmless};
 
 use super::{Speaker, listen_to_user};
@@ -65,7 +65,12 @@ pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<
             match &event {
                 Event::Opened { .. } => away_since = None,
                 Event::Left { .. } => away_since = Some(Instant::now()),
-                Event::CodeExpired => failure = Some("nobody used the code; start again for a new one"),
+                Event::CodeSpent(Spent::Expired) => {
+                    failure = Some("nobody used the code; start again for a new one");
+                }
+                Event::CodeSpent(Spent::Unanswered | Spent::PhoneGone) => {
+                    failure = Some("nobody was let in; start again for a new code");
+                }
                 _ => {}
             }
             if let Some(why) = talk.show(event)? {
@@ -84,11 +89,17 @@ impl Talk {
 
     /// Prints an event and does what follows from it; at the end, why it ended.
     fn show(&self, event: Event) -> anyhow::Result<Option<Stop>> {
-        if let Some(line) = engine_line(&event, Role::Phone) {
+        // A no tells of itself.
+        let is_told = matches!(event, Event::CodeSpent(Spent::Denied));
+        if let Some(line) = engine_line(&event, Role::Phone).filter(|_| !is_told) {
             print(&(line + "\n"))?;
         }
         match event {
-            Event::Ask { question, .. } if self.manners.yes => self.allow(question),
+            Event::Ask { question, .. } if self.manners.yes => {
+                if let Err(why) = self.allow(question) {
+                    print(&(why + "\n"))?;
+                }
+            }
             Event::Ask { question, .. } => {
                 *self.question() = Some(Question { number: question, is_answered: false });
                 print(&format!("{QUESTION}\n"))?;
@@ -96,7 +107,7 @@ impl Talk {
             Event::AskOver { question, .. } => {
                 self.question().take_if(|asked| asked.number == question);
             }
-            Event::CodeExpired => self.close(),
+            Event::CodeSpent(_) if !is_told => self.close(),
             Event::Stopped { why, .. } => return Ok(Some(why)),
             _ => {}
         }
@@ -104,22 +115,22 @@ impl Talk {
     }
 
     /// Asking the relay for a session takes up to ten seconds, in which a no must still be heard.
-    fn allow(&self, question: u64) {
+    fn allow(&self, question: u64) -> Result<(), String> {
         let engine = Arc::clone(&self.engine);
         let work = move || let_in(&engine, question);
-        if let Err(error) = thread::Builder::new().name("allow".into()).spawn(work) {
-            drop(print(&format!("no thread for the answer: {error}; answer again\n")));
-        }
+        let begun = thread::Builder::new().name("allow".into()).spawn(work);
+        begun.map(drop).map_err(|error| format!("no thread for the answer: {error}; answer again"))
     }
 
     fn answer(&self, question: Question, answer: &str) -> Result<(), String> {
         match answer {
             "y" | "yes" if question.is_answered => {}
             "y" | "yes" => {
-                if let Some(asked) = &mut *self.question() {
+                self.allow(question.number)?;
+                if let Some(asked) = self.question().as_mut().filter(|asked| asked.number == question.number)
+                {
                     asked.is_answered = true;
                 }
-                self.allow(question.number);
             }
             "n" | "no" => {
                 self.engine.deny(question.number).map_err(|error| error.to_string())?;

@@ -163,7 +163,7 @@ impl Side {
                     wishes.push(Wish::Disconnect);
                 }
                 Event::Asked { .. } | Event::Foreign => {}
-                Event::PeerClosed | Event::CodeExpired | Event::Removed => {
+                Event::PeerClosed | Event::CodeSpent(_) | Event::Removed => {
                     panic!("nobody does that here: {event:?}")
                 }
             }

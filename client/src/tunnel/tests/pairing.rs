@@ -85,7 +85,7 @@ fn a_question_outlives_the_link_and_is_asked_again_with_the_new_words() {
     bench.link();
     let first = bench.desk.news();
     bench.cut();
-    bench.after(SEC * 400);
+    bench.after(SEC * 350);
     bench.link();
     let second = bench.desk.news();
     assert!(
@@ -244,5 +244,5 @@ fn a_hello_under_a_pair_key_that_became_void_is_of_an_unknown_key() {
     bench.phone_hears(&h2);
     let hello = bench.phone_says();
     bench.desk_hears(&hello);
-    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::UnknownKey)]);
+    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::UnknownKey)]);
 }

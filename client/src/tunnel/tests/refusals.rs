@@ -91,7 +91,7 @@ fn a_wrong_key_is_refused_at_once() {
 fn an_expired_code_is_refused() {
     let mut bench = Bench::new();
     bench.after(limits::PAIR_FOR);
-    assert_eq!(bench.desk.news(), [Event::CodeExpired]);
+    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired)]);
     let other = other_phone(code(), bench.now);
     assert_eq!(try_other(&mut bench, other), refused(Refusal::CodeExpired));
     assert!(Refusal::CodeExpired.to_string().contains("expired"));
@@ -100,7 +100,7 @@ fn an_expired_code_is_refused() {
     let other = other_phone(code(), asleep.now);
     let news = (
         vec![Event::Refused(Refusal::CodeExpired)],
-        vec![Event::CodeExpired, Event::Refused(Refusal::CodeExpired)],
+        vec![Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::CodeExpired)],
     );
     assert_eq!(try_other(&mut asleep, other), news, "before its timer could say so");
 }
@@ -113,7 +113,7 @@ fn a_handshake_that_is_confirmed_too_late_is_refused() {
     bench.after(limits::PAIR_FOR);
     bench.phone.tunnel.on_stored(bench.now);
     bench.pump();
-    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::CodeExpired)]);
+    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::CodeExpired)]);
     assert_eq!(bench.phone.words(), ["Asked", "Refused"]);
 }
 
@@ -126,7 +126,7 @@ fn a_code_expires_while_its_workstation_sleeps() {
     bench.phone.tunnel.on_stored(bench.now);
     let hello = bench.phone_says();
     bench.desk_hears(&hello);
-    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::CodeExpired)]);
+    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::CodeExpired)]);
 }
 
 #[test]
@@ -138,7 +138,10 @@ fn a_denied_phone_is_told_and_stays_denied() {
     bench.answer(Answer::Deny);
     assert_eq!(bench.phone.news(), [Event::Refused(Refusal::Denied)]);
     assert!(bench.desk.tunnel.saved().is_none());
-    assert_eq!(bench.desk.news(), [Event::AskOver { question: 1, allowed: false }]);
+    assert_eq!(
+        bench.desk.news(),
+        [Event::AskOver { question: 1, allowed: false }, Event::CodeSpent(Spent::Denied)]
+    );
     bench.cut();
     bench.link();
     assert_eq!((bench.phone.news(), bench.desk.news()), refused(Refusal::Denied));
