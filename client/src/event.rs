@@ -79,6 +79,9 @@ pub enum Lost {
     /// The workstation refused a phone that it knew, or the relay did so in its name: nothing proves which.
     #[error("the desk, or the relay in its name, refused this phone: {0}; trying again")]
     Refused(Refusal),
+    /// Another phone took this one's place while the workstation's user is asked about this one.
+    #[error("another phone took this one's place at the relay, and the desk's user is asked about this one")]
+    Displaced,
     /// No connection was begun, as the app has left its events unread.
     #[error("the app has too many unread events; they must be read first")]
     EventsUnread,

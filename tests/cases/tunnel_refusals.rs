@@ -42,8 +42,32 @@ fn a_second_phone_with_a_used_code_is_refused_loudly() {
     workstation.until_asked();
     let mut second = phone(&relayd, &code);
     expect_refused(&mut workstation, &mut second, Refusal::CodeUsed, "used already");
-    // The second one took its place at the relay, which the first one is told.
+    // The second one took its place at the relay. It has left, and the first one comes back by itself.
+    first.until("displacement", |event| {
+        matches!(event, Event::Reconnecting { why: Lost::Displaced, .. }).then_some(())
+    });
+    workstation.until_asked();
+    workstation.allow();
+    workstation.until_open();
+    first.until_open();
+    first.send(b"still me");
+    assert_eq!(workstation.message(), b"still me");
+}
+
+#[test]
+fn a_phone_that_is_displaced_again_and_again_stops_after_three_returns() {
+    let (relayd, mut workstation, code) = desk();
+    let mut first = phone(&relayd, &code);
+    for _ in 0..4 {
+        first.until("question", |event| matches!(event, Event::Asked { .. }).then_some(()));
+        workstation.until_asked();
+        let session = session_of(&code);
+        Peer::join_raw(relayd.addr(), &session.hello(Plays::Phone)).leave();
+        workstation.until("leave", |event| matches!(event, Event::Left).then_some(()));
+    }
     assert_eq!(first.until_stopped(), Stop::Replaced);
+    // The question stands all the same.
+    workstation.allow();
 }
 
 #[test]

@@ -72,6 +72,27 @@ fn its_user_is_asked_and_then_lines_go_both_ways() {
 }
 
 #[test]
+fn a_second_scan_while_its_user_is_asked_changes_nothing() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &[]);
+    let code = code_of(&program);
+    let again = copy_of(&code);
+    let mut phone = phone_of(code, relay.addr());
+    program.until("allow it? [y/n]");
+    let mut second = phone_of(again, relay.addr());
+    let stop = second.until_stopped().to_string();
+    assert!(stop.starts_with("this code was used already"), "{stop}");
+    program.until("phone left");
+    program.until("a phone was refused: this code was used already");
+    program.until("allow it? [y/n]");
+    program.type_line("y");
+    program.until("phone is here, encrypted");
+    phone.until_open();
+    program.type_line("hello phone");
+    assert_eq!(phone.message(), b"hello phone");
+}
+
+#[test]
 fn a_phone_that_is_not_allowed_is_told() {
     let relay = Relay::start(SetUp::Memory);
     let mut program = workstation(relay.addr(), &[]);

@@ -26,6 +26,9 @@ const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// may have the relay's key, does it.
 const REFUSALS_MAX: u32 = 6;
 
+/// A phone that another one displaces while its answer is awaited comes back so often: whoever has seen the code can do that.
+const RETURNS_MAX: u32 = 3;
+
 /// What the app was told of this link's peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
@@ -55,6 +58,8 @@ pub(super) struct Side {
     refusals: u32,
     /// The app knows that this link's peer is there, and whether it speaks the tunnel.
     told: Told,
+    /// The machine knows that this phone's answer is awaited.
+    may_return: bool,
     /// The user ended the pair: nothing is kept any more.
     forgotten: bool,
 }
@@ -80,6 +85,7 @@ impl Side {
             gone: None,
             refusals: 0,
             told: Told::Nothing,
+            may_return: false,
             forgotten: false,
         }
     }
@@ -112,11 +118,15 @@ impl Side {
             }
             Said::AskOver { question, allowed } => self.push(Event::AskOver { question, allowed }),
             Said::Asked { words } => {
+                if !std::mem::replace(&mut self.may_return, true) {
+                    self.inputs.push_back(Input::MayReturn(RETURNS_MAX));
+                }
                 self.told = Told::Asked;
                 self.tell_in(State::Asking, Event::Asked { words });
             }
             Said::Opened { words } => {
                 self.told = Told::Opened;
+                self.inputs.push_back(Input::MayReturn(0));
                 self.tell_in(State::Open, Event::Opened { words });
                 self.shared.on_progress();
             }
