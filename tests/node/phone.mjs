@@ -8,6 +8,7 @@
 //
 //   renew                 command: a new handshake beside the live connection
 //   asked                 event: the workstation has our HELLO and may be asking its user
+//   displaced             event: another phone took this one's place before it had its answer; it comes back
 //   refused REASON        event: the tunnel's reason, as a number; the exit code is 1
 //   denied                event: the workstation's user said no; the exit code is 1
 //   removed               event: the workstation's user ended the pair; the exit code is 1
@@ -26,7 +27,11 @@ import { FAULT, Refused } from "./tunnel.mjs";
 const ANSWER_MS = 5_000;
 const TRIES = 3;
 const LEAVE_MS = 10_000;
+// A phone whose answer is awaited comes back so often after another one took its place, and so much later.
+const RETURNS = 3;
+const RETURN_MS = 2_000;
 const KEY_LEN = 32;
+const REPLACED = 4409;
 
 class Phone extends End {
     #name;
@@ -47,6 +52,8 @@ class Phone extends End {
     // Whether it was welcomed in this life or a former one: then nothing unproven stops it.
     #everWelcomed;
     #awaitsWelcome = false;
+    #isAsked = false;
+    #returns = RETURNS;
     #answerTimer = null;
     #leaveTimer = null;
     #seekTimer = null;
@@ -95,8 +102,14 @@ class Phone extends End {
         }
     }
 
-    // A session that is gone is not where the workstation is.
-    onShut() {
+    // A session that is gone is not where the workstation is. A phone that was displaced while its answer is awaited returns.
+    async onShut({ code }) {
+        if (code === REPLACED && this.#isAsked && !this.#everWelcomed && this.#returns > 0) {
+            this.#returns -= 1;
+            this.say("displaced");
+            await new Promise((resolve) => setTimeout(resolve, RETURN_MS));
+            return true;
+        }
         if (this.#places.length < 2) return false;
         this.#places.shift();
         this.moveTo(this.#places[0]);
@@ -158,6 +171,7 @@ class Phone extends End {
         this.#awaitsWelcome = true;
         await this.sendRecord({ what: "HELLO", state: this.stream.state(), name: this.#name });
         // Who was never welcomed may have to wait for a user.
+        this.#isAsked = true;
         if (!this.#welcomed) return this.say("asked");
         this.#expectAnswer(() => {
             throw new Refused(FAULT, "no answer to HELLO");
