@@ -131,7 +131,7 @@ impl Run<'_> {
                 for event in phone.next_events(EVENTS_MAX, GLANCE) {
                     match event {
                         Event::Message(message) => judge(&message.bytes)?,
-                        Event::Connected | Event::Opened { .. } | Event::Left { .. } => {}
+                        Event::Connected | Event::Opened { .. } | Event::Left => {}
                         other => bail!("{other:?} in the midst of it"),
                     }
                 }

@@ -97,7 +97,7 @@ impl From<&Event> for Kind {
             Event::Acknowledged(_) => Kind::Acknowledged,
             Event::Restarted { .. } => Kind::Restarted,
             Event::PeerClosed => Kind::PeerClosed,
-            Event::Left { .. } => Kind::Left,
+            Event::Left => Kind::Left,
             Event::Reconnecting { .. } => Kind::Reconnecting,
             Event::Stopped { .. } => Kind::Stopped,
             // A workstation's, and what needs no answer of an app.

@@ -133,6 +133,15 @@ fn a_denied_phone_is_told_and_stays_denied(role: Role) {
     }
 }
 
+#[test]
+fn a_question_that_nobody_answers_is_a_no() {
+    let net = Net::start();
+    let (mut node, code) = net.workstation(&["--ask-ms=300"]);
+    let mut engine = End::pair(Role::Phone, code, &net.settings(Role::Phone));
+    node.event("asked");
+    expect_unpaired(&mut engine, Refusal::Denied);
+}
+
 fn the_end_of_a_pair_is_told_sealed(role: Role) {
     let mut ends = Ends::open(role, &[]);
     ends.talk("before the end");

@@ -64,7 +64,7 @@ pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<
         for event in events {
             match &event {
                 Event::Opened { .. } => away_since = None,
-                Event::Left { .. } => away_since = Some(Instant::now()),
+                Event::Left => away_since = Some(Instant::now()),
                 Event::CodeSpent(Spent::Expired) => {
                     failure = Some("nobody used the code; start again for a new one");
                 }
