@@ -21,10 +21,8 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
-use tungstenite::Message as Frame;
 
 use crate::driver::Start;
-use crate::http::HttpError;
 use crate::net::endpoint::Endpoint;
 use crate::settings::Settings as Connecting;
 use crate::tunnel::{Answer, Code, Place, SystemEntropy, Tunnel};
@@ -32,9 +30,9 @@ use chores::{Chore, Registrar};
 use shared::{Inner, Shared};
 use side::Side;
 
-pub use crate::tunnel::{Message, Options, Refusal, SendError, Words, limits, parse_pairing};
+pub use crate::tunnel::{Message, Options, Refusal, SendError, Spent, Words, limits, parse_pairing};
 pub use clock::{Clock, SystemClock};
-pub use event::{Event, FlushError, PlainSendError, StartError, State};
+pub use event::{AllowError, Event, FlushError, NotAsked, StartError, State};
 pub use forget::ForgetError;
 pub use keeper::{FileKeeper, KeepNothing, Keeper};
 pub use settings::Settings;
@@ -107,8 +105,7 @@ impl Engine {
         };
         let start = Start::new()?;
         let shared = Arc::new(Shared::new(tunnel, start.wake(), Arc::clone(&settings.clock)));
-        let takes_plain = settings.takes_plain;
-        let side = Side::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint, takes_plain);
+        let side = Side::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint);
         start.run(connecting, side)?;
         Ok(Engine { shared, registrar })
     }
@@ -139,7 +136,6 @@ impl Engine {
     pub fn close(&self) {
         let mut inner = self.shared.lock();
         inner.tunnel.close();
-        inner.plain.shut(crate::outbox::Gate::Closed);
         inner.asked.close = true;
         self.shared.wake(inner);
         self.shared.on_progress();
@@ -245,10 +241,6 @@ impl Engine {
             }
             events.push(event);
         }
-        if inner.reading_paused && inner.inbox.has_room() {
-            inner.reading_paused = false;
-            self.shared.wake(inner);
-        }
         events
     }
 
@@ -265,55 +257,54 @@ impl Engine {
 
 /// Workstation: its user's word.
 impl Engine {
-    /// Lets in the phone of [`Event::Ask`], in a fresh session: after it the code's is deleted, and a photo of the code is
-    /// worth nothing. Blocks for at most ten seconds.
+    /// Lets in the phone of this [`Event::Ask`], in a fresh session: after it the code's is deleted, and a photo of the code is
+    /// worth nothing. Blocks for at most ten seconds. A [`Engine::deny`] on another thread wins over it meanwhile.
     ///
     /// # Errors
-    /// The relay gave no session; the phone is still being asked about. [`Engine::allow_here`] does without.
-    pub fn allow(&self) -> Result<(), HttpError> {
-        let place = self.registrar.register()?;
-        if !self.answer(Answer::Allow { session: Some(place) }) {
-            // The phone has gone meanwhile, or was answered by somebody else.
+    /// The relay gave no session; the phone is still being asked about, and [`Engine::allow_here`] does without. Or the
+    /// question is over.
+    pub fn allow(&self, question: u64) -> Result<(), AllowError> {
+        if !self.shared.lock().tunnel.begin_answer(question) {
+            return Err(NotAsked.into());
+        }
+        let place = match self.registrar.register() {
+            Ok(place) => place,
+            Err(error) => {
+                self.shared.lock().tunnel.drop_answer(question);
+                return Err(error.into());
+            }
+        };
+        let answered = self.answer(question, Answer::Allow { session: Some(place) });
+        if answered.is_err() {
             self.registrar.begin(Chore::Delete(place), &self.shared);
         }
-        Ok(())
+        Ok(answered?)
     }
 
-    /// Lets in the phone of [`Event::Ask`] in the code's session, whose token the code has shown: who has seen it can take
+    /// Lets in the phone of this [`Event::Ask`] in the code's session, whose token the code has shown: who has seen it can take
     /// this end's or the phone's place at the relay and be a nuisance, but not read or send.
-    pub fn allow_here(&self) {
-        let _was_asked = self.answer(Answer::Allow { session: None });
-    }
-
-    /// Sends the phone of [`Event::Ask`] away.
-    pub fn deny(&self) {
-        let _was_asked = self.answer(Answer::Deny);
-    }
-
-    /// True if there was a question.
-    fn answer(&self, answer: Answer) -> bool {
-        let mut inner = self.shared.lock();
-        let now = self.shared.clock.now();
-        let was_asked = inner.tunnel.answer(answer, now);
-        self.shared.wake(inner);
-        was_asked
-    }
-
-    /// Sends a text to a peer that speaks no tunnel, as it is: the relay can read it. Waits at most `timeout` for room. It is
-    /// lost if the link ends before it arrives.
     ///
     /// # Errors
-    /// Nobody is there, the engine is closed, the text is too large or would be taken for a heartbeat; `Full` after `timeout`.
-    pub fn send_plain(&self, text: &str, timeout: Duration) -> Result<(), PlainSendError> {
-        if protocol::message::is_heartbeat(text.as_bytes()) {
-            return Err(PlainSendError::LooksLikeHeartbeat);
-        }
-        let message = Frame::text(text);
-        // A copy of the message is a reference to its text.
-        self.retry(timeout, |inner| match inner.plain.push(message.clone()) {
-            Err((PlainSendError::Full, _)) => Err(Refused::ForNow(PlainSendError::Full)),
-            pushed => pushed.map_err(|(error, _)| Refused::ForGood(error)),
-        })
+    /// The question is over.
+    pub fn allow_here(&self, question: u64) -> Result<(), NotAsked> {
+        self.answer(question, Answer::Allow { session: None })
+    }
+
+    /// Sends the phone of this [`Event::Ask`] away. It wins over an [`Engine::allow`] that is under way: the phone is told, the
+    /// fresh session is deleted, and nothing is kept.
+    ///
+    /// # Errors
+    /// The question is over; if the phone was let in, [`Engine::forget`] ends the pair.
+    pub fn deny(&self, question: u64) -> Result<(), NotAsked> {
+        self.answer(question, Answer::Deny)
+    }
+
+    fn answer(&self, question: u64, answer: Answer) -> Result<(), NotAsked> {
+        let mut inner = self.shared.lock();
+        let now = self.shared.clock.now();
+        let was_asked = inner.tunnel.answer(question, answer, now);
+        self.shared.wake(inner);
+        if was_asked { Ok(()) } else { Err(NotAsked) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use protocol::ids::Role;
 use protocol::message::KillReason;
 use thiserror::Error;
 
@@ -75,6 +76,12 @@ pub enum Lost {
     /// The relay has no such session at the moment.
     #[error("the relay does not know the session; the other side may bring it back")]
     SessionUnknown,
+    /// The workstation refused a phone that it knew, or the relay did so in its name: nothing proves which.
+    #[error("the desk, or the relay in its name, refused this phone: {0}; trying again")]
+    Refused(Refusal),
+    /// Another phone took this one's place while the workstation's user is asked about this one.
+    #[error("another phone took this one's place at the relay, and the desk's user is asked about this one")]
+    Displaced,
     /// No connection was begun, as the app has left its events unread.
     #[error("the app has too many unread events; they must be read first")]
     EventsUnread,
@@ -103,9 +110,17 @@ pub enum Stop {
         /// What the relay said, or what the code means.
         message: String,
     },
-    /// The other end refused this one.
+    /// The workstation refused this phone, which it has not let in yet.
     #[error("{0}")]
     Unpaired(Refusal),
+    /// The other end's user has ended the pair.
+    #[error("removed at the {}{}: pair again", desk_or_phone(*.at), said_by(*.is_proven))]
+    Removed {
+        /// The end whose user did it.
+        at: Role,
+        /// That end has said so itself; otherwise the relay says that the session was deleted.
+        is_proven: bool,
+    },
     /// What makes the pair could not be kept by the app, so it would be lost with this process.
     #[error("the pairing could not be kept: {0}")]
     NotKept(String),
@@ -123,6 +138,17 @@ fn code_words(code: Option<u16>) -> String {
         (Some(code), None) => code.to_string(),
         (None, _) => "without a code".to_owned(),
     }
+}
+
+fn desk_or_phone(role: Role) -> &'static str {
+    match role {
+        Role::Workstation => "desk",
+        Role::Phone => "phone",
+    }
+}
+
+fn said_by(is_proven: bool) -> &'static str {
+    if is_proven { "" } else { ", or so the relay says" }
 }
 
 fn kill_word(reason: Option<KillReason>) -> &'static str {
@@ -147,5 +173,17 @@ mod tests {
         );
         let killed = Stop::Killed { reason: Some(KillReason::Deleted) };
         assert_eq!(killed.to_string(), "the session was deleted: pair again");
+        let removed = |at, is_proven| Stop::Removed { at, is_proven }.to_string();
+        assert_eq!(removed(Role::Workstation, true), "removed at the desk: pair again");
+        assert_eq!(
+            removed(Role::Workstation, false),
+            "removed at the desk, or so the relay says: pair again"
+        );
+        assert_eq!(removed(Role::Phone, false), "removed at the phone, or so the relay says: pair again");
+        let refused = Lost::Refused(Refusal::OtherVersion).to_string();
+        assert!(
+            refused.starts_with("the desk, or the relay in its name, refused this phone: ")
+                && refused.ends_with("; trying again")
+        );
     }
 }

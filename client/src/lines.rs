@@ -53,12 +53,14 @@ pub fn event_line(event: &Event, other: Role) -> String {
 /// Otherwise as [`event_line`].
 pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
     Some(match event {
-        EngineEvent::Acknowledged(_) | EngineEvent::Restarted { unconfirmed: 0 } => return None,
+        EngineEvent::Acknowledged(_)
+        | EngineEvent::AskOver { .. }
+        | EngineEvent::Restarted { unconfirmed: 0 } => return None,
         EngineEvent::Connected => "connected".to_owned(),
-        EngineEvent::Ask { name, words } if name.is_empty() => {
+        EngineEvent::Ask { name, words, .. } if name.is_empty() => {
             format!("a {other} without a name wants to pair; its screen shows: {words}")
         }
-        EngineEvent::Ask { name, words } => {
+        EngineEvent::Ask { name, words, .. } => {
             format!("\"{}\" wants to pair; its screen shows: {words}", harmless(name))
         }
         EngineEvent::Asked { words } => format!("the {other}'s user is asked; compare the words: {words}"),
@@ -71,20 +73,17 @@ pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
             format!("the {other}'s app began anew; {unconfirmed} sent before may not have arrived")
         }
         EngineEvent::PeerClosed => format!("{other} sends nothing more"),
-        EngineEvent::Left { unsent } => format!("{other} left{}", unsent_words(*unsent)),
+        EngineEvent::Left => format!("{other} left"),
         EngineEvent::Reconnecting { after, why } => {
             format!("reconnecting in {:.1} s: {}", after.as_secs_f64(), harmless(&why.to_string()))
         }
         EngineEvent::Refused(why) => format!("a {other} was refused: {why}"),
-        EngineEvent::CodeExpired => "the code has expired, and nobody used it".to_owned(),
+        EngineEvent::CodeSpent(why) => why.to_string(),
         EngineEvent::NotDeleted(error) => format!(
             "the code's session was not deleted and ends when it expires: {}",
             harmless(&error.to_string())
         ),
-        EngineEvent::PlainPeer => {
-            format!("this {other} does not encrypt: the relay can read and change what it says")
-        }
-        EngineEvent::PlainText(text) => format!("{other} (not encrypted): {}", harmless(text)),
+        EngineEvent::Foreign => "the other end does not speak the tunnel: ignored".to_owned(),
         EngineEvent::Stopped { why: Stop::Closed, unacknowledged } => {
             format!("closed{}", untaken_words(*unacknowledged, other))
         }
@@ -198,7 +197,8 @@ mod tests {
                     "a phone was refused: this code was used already and works only once: let the workstation show a new one",
                 ),
             ),
-            (EngineEvent::PlainText("a".into()), Some("phone (not encrypted): a")),
+            (EngineEvent::Left, Some("phone left")),
+            (EngineEvent::Foreign, Some("the other end does not speak the tunnel: ignored")),
             (
                 EngineEvent::Stopped { why: Stop::Closed, unacknowledged: 2 },
                 Some("closed; 2 not confirmed by the phone"),

@@ -35,6 +35,8 @@ const CLOSE_MAX: Duration = Duration::from_secs(10);
 const GONE_MAX: Duration = Duration::from_secs(30);
 /// Where the relay does not say how often it wants a heartbeat.
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
+/// A client that may take its role back gives the other one so much time to be refused and leave.
+const RETURN_AFTER: Duration = Duration::from_secs(2);
 /// A connection that lived this long was stable: the next retry comes at once.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
@@ -51,6 +53,8 @@ pub(crate) struct Session {
     refusal: Option<String>,
     /// `replaced` said that the newer holder is this very client.
     replaced_by_own: bool,
+    /// How often it still comes back after another client took its role.
+    returns_left: u32,
     /// Nobody looks at the app, so no connection is begun.
     hidden: bool,
     backoff: Backoff,
@@ -100,6 +104,7 @@ impl Session {
             message_bytes_max: None,
             refusal: None,
             replaced_by_own: false,
+            returns_left: 0,
             hidden: false,
             backoff: Backoff::new(seed),
             actions: VecDeque::new(),
@@ -119,6 +124,8 @@ impl Session {
             Input::Lost(why) => self.on_lost(why, false, now),
             Input::Impossible(why) => self.stop(why),
             Input::Spoilt(what) => self.on_lost(Lost::Spoilt(what), false, now),
+            Input::Refused(why) => self.on_lost(why, true, now),
+            Input::MayReturn(times) => self.returns_left = times,
             Input::Woke(slept) => self.on_woke(slept, now),
             Input::NetworkChanged => self.check_connection(now),
             Input::Foreground(shown) => self.on_foreground(shown, now),
@@ -254,7 +261,7 @@ impl Session {
         match verdict(code, self.replaced_by_own) {
             Verdict::Again => self.on_lost(Lost::Closed(code), false, now),
             Verdict::AgainLater => self.on_lost(Lost::Closed(code), true, now),
-            Verdict::Replaced => self.stop(Stop::Replaced),
+            Verdict::Replaced => self.on_replaced(now),
             Verdict::Killed => self.on_gone(Stop::Killed { reason: None }, now),
             Verdict::Unknown => {
                 let why = self.refused(code);
@@ -265,6 +272,21 @@ impl Session {
                 self.stop(why);
             }
         }
+    }
+
+    fn on_replaced(&mut self, now: Instant) {
+        let linked = match self.state {
+            State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => false,
+            State::Linked(_) => true,
+            _ => return self.stop(Stop::Replaced),
+        };
+        let Some(left) = self.returns_left.checked_sub(1) else { return self.stop(Stop::Replaced) };
+        self.returns_left = left;
+        self.unlink_if(linked);
+        self.actions.push_back(Action::Disconnect);
+        self.state = State::Backoff { until: now + RETURN_AFTER, not_before: now };
+        self.actions
+            .push_back(Action::Tell(Event::Reconnecting { after: RETURN_AFTER, why: Lost::Displaced }));
     }
 
     fn refused(&mut self, code: Option<u16>) -> Stop {

@@ -49,7 +49,7 @@ use wire::Outer;
 use workstation::Workstation;
 
 pub use entropy::{Entropy, RandomError, SystemEntropy};
-pub use event::{Event, Fault, Message, Refusal, SendError};
+pub use event::{Event, Fault, Message, Refusal, SendError, Spent};
 pub use options::Options;
 pub use pairing::{Code, CodeError, parse_pairing};
 pub use place::Place;
@@ -300,6 +300,14 @@ impl Tunnel {
         self.core.stream.close();
     }
 
+    /// Workstation: the user ends the pair. A phone that is here is told so, sealed, behind all that was accepted; one that is
+    /// away finds no session when it comes back.
+    pub fn revoke(&mut self) {
+        if let Side::Workstation(_) = self.side {
+            self.core.revoke();
+        }
+    }
+
     /// Messages accepted and not yet taken by the peer's app: 0 is what `flush` waits for.
     pub fn unacknowledged(&self) -> u64 {
         self.core.stream.unacknowledged()
@@ -312,11 +320,28 @@ impl Tunnel {
         self.core.send_ping()
     }
 
-    /// Workstation: what the user said to `Ask`. False if there is no question (any more).
-    pub fn answer(&mut self, answer: Answer, now: Duration) -> bool {
+    /// Workstation: the user has answered this question of `Ask`, and carrying it out takes a while: until
+    /// [`Tunnel::answer`] or [`Tunnel::drop_answer`] the same phone is not asked about again. False if it is not the question.
+    pub fn begin_answer(&mut self, question: u64) -> bool {
+        match &mut self.side {
+            Side::Workstation(workstation) => workstation.begin_answer(question),
+            Side::Phone(_) => false,
+        }
+    }
+
+    /// Workstation: the answer that was begun can't be carried out. The question stands as before.
+    pub fn drop_answer(&mut self, question: u64) {
+        if let Side::Workstation(workstation) = &mut self.side {
+            workstation.drop_answer(question);
+        }
+    }
+
+    /// Workstation: what the user said to this question of `Ask`. False, and nothing is done, if it is over or a newer one
+    /// has taken its place. `Deny` takes an `Allow` back that is not stored yet; then [`Tunnel::saved`] gives `None` at `Store`.
+    pub fn answer(&mut self, question: u64, answer: Answer, now: Duration) -> bool {
         self.core.clock.advance(now);
         match &mut self.side {
-            Side::Workstation(workstation) => workstation.on_answer(&mut self.core, answer),
+            Side::Workstation(workstation) => workstation.on_answer(&mut self.core, question, answer),
             Side::Phone(_) => false,
         }
     }

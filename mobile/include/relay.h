@@ -83,7 +83,7 @@ typedef enum relay_event_kind {
     RELAY_EVENT_PEER_CLOSED = 7,  /* the other end sends nothing any more */
     RELAY_EVENT_LEFT = 8,         /* the other end, or the connection, is gone; what was accepted is kept */
     RELAY_EVENT_RECONNECTING = 9, /* number: milliseconds to the next try; bytes: why, for people */
-    RELAY_EVENT_PLAIN_PEER = 10,  /* who is there does not encrypt; nothing of it is shown */
+    /* 10 is reserved: it told of a peer that does not encrypt, which is RELAY_EVENT_OTHER now. It is never sent. */
     RELAY_EVENT_STOPPED = 11      /* the last event; reason; number: messages not acknowledged; bytes: why, for people */
 } relay_event_kind;
 
@@ -92,11 +92,11 @@ typedef enum relay_reason {
     RELAY_REASON_NONE = 0,            /* of every other event */
     RELAY_REASON_CLOSED = 1,          /* relay_close, relay_free or relay_forget */
     RELAY_REASON_REPLACED = 2,        /* another phone, or another copy of the app, took this one's place */
-    RELAY_REASON_DELETED = 3,         /* the pair was ended at the other side: pair again */
+    RELAY_REASON_DELETED = 3,         /* the pair was ended at the workstation, or so the relay says: pair again */
     RELAY_REASON_EXPIRED = 4,         /* the session was not used for too long: pair again */
     RELAY_REASON_ENDED = 5,           /* the session ended and the relay did not say why: pair again */
     RELAY_REASON_REFUSED = 6,         /* the relay refused for good */
-    RELAY_REASON_UNKNOWN_KEY = 7,     /* the workstation does not know this pair or code: scan again */
+    RELAY_REASON_UNKNOWN_KEY = 7,     /* the workstation does not know this code: scan again */
     RELAY_REASON_CODE_USED = 8,       /* the code was used before: show a new one */
     RELAY_REASON_CODE_EXPIRED = 9,    /* the code was shown too long ago: show a new one */
     RELAY_REASON_DENIED = 10,         /* the workstation's user said no */

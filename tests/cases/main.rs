@@ -87,6 +87,7 @@ mod takeover;
 mod takeover_limit;
 mod tunnel;
 mod tunnel_node;
+mod tunnel_questions;
 mod tunnel_refusals;
 mod tunnel_run;
 mod tunnel_secrecy;

@@ -79,7 +79,7 @@ fn a_phone_in_c_pairs_talks_is_killed_resumes_and_forgets() {
     });
     assert_eq!(name, "a phone in C");
     phone.until("the workstation asks its user; both screens show: ");
-    workstation.engine.allow().unwrap();
+    workstation.allow();
     phone.until("open");
     workstation.until_open();
     workstation.send("grüß dich".as_bytes());
@@ -108,7 +108,7 @@ fn a_phone_in_c_pairs_talks_is_killed_resumes_and_forgets() {
     assert!(status.success() && lines.contains("forgotten"), "{status}\n{lines}");
     assert!(!kept.exists());
     let why = workstation.until_stopped();
-    assert!(matches!(why, Stop::Killed { .. }), "{why:?}");
+    assert!(matches!(why, Stop::Removed { at: Role::Phone, .. }), "{why:?}");
 
     let (status, lines) = in_c(None).finish();
     assert_eq!(status.code(), Some(1), "{lines}");
@@ -131,8 +131,8 @@ fn the_phone_in_rust_uses_the_tunnel_where_the_code_has_a_key() {
     let settings = at(Role::Workstation, relay.addr());
     let mut workstation = End::pair(Role::Workstation, code, &settings);
     let mut phone = in_rust(&[&text]);
-    workstation.until("question", |event| matches!(event, Event::Ask { .. }).then_some(()));
-    workstation.engine.allow().unwrap();
+    workstation.until_asked();
+    workstation.allow();
     phone.until("workstation is here, encrypted");
     workstation.until_open();
     workstation.send(b"down\x1b[2J");

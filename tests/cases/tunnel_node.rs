@@ -88,7 +88,7 @@ impl Ends {
                 let node = NodeEnd::phone(&code.to_json(), options);
                 let mut engine = End::pair_keeping(role, code, &settings, keeper);
                 asked(&mut engine);
-                engine.engine.allow().unwrap();
+                engine.allow();
                 (engine, node)
             }
             Role::Phone => {
@@ -118,7 +118,7 @@ fn talk(engine: &mut End, node: &mut NodeEnd, text: &str) {
 /// The phone's name for itself, and the words, that a workstation shows its user.
 fn asked(workstation: &mut End) -> (String, String) {
     workstation.until("question", |event| match event {
-        Event::Ask { name, words } => Some((name.clone(), words.to_string())),
+        Event::Ask { name, words, .. } => Some((name.clone(), words.to_string())),
         _ => None,
     })
 }

@@ -39,11 +39,35 @@ fn expect_refused(workstation: &mut End, phone: &mut End, why: Refusal, words: &
 fn a_second_phone_with_a_used_code_is_refused_loudly() {
     let (relayd, mut workstation, code) = desk();
     let mut first = phone(&relayd, &code);
-    workstation.until("question", |event| matches!(event, Event::Ask { .. }).then_some(()));
+    workstation.until_asked();
     let mut second = phone(&relayd, &code);
     expect_refused(&mut workstation, &mut second, Refusal::CodeUsed, "used already");
-    // The second one took its place at the relay, which the first one is told.
+    // The second one took its place at the relay. It has left, and the first one comes back by itself.
+    first.until("displacement", |event| {
+        matches!(event, Event::Reconnecting { why: Lost::Displaced, .. }).then_some(())
+    });
+    workstation.until_asked();
+    workstation.allow();
+    workstation.until_open();
+    first.until_open();
+    first.send(b"still me");
+    assert_eq!(workstation.message(), b"still me");
+}
+
+#[test]
+fn a_phone_that_is_displaced_again_and_again_stops_after_three_returns() {
+    let (relayd, mut workstation, code) = desk();
+    let mut first = phone(&relayd, &code);
+    for _ in 0..4 {
+        first.until("question", |event| matches!(event, Event::Asked { .. }).then_some(()));
+        workstation.until_asked();
+        let session = session_of(&code);
+        Peer::join_raw(relayd.addr(), &session.hello(Plays::Phone)).leave();
+        workstation.until("leave", |event| matches!(event, Event::Left).then_some(()));
+    }
     assert_eq!(first.until_stopped(), Stop::Replaced);
+    // The question stands all the same.
+    workstation.allow();
 }
 
 #[test]
@@ -83,6 +107,24 @@ fn after_pairing_the_codes_session_is_gone() {
     assert!(matches!(stop, Stop::Refused { code: 4401, .. } | Stop::Killed { .. }), "{stop:?}");
     ends.workstation.send(b"undisturbed");
     assert_eq!(ends.phone.message(), b"undisturbed");
+}
+
+#[test]
+fn a_forged_refusal_does_not_stop_a_paired_phone() {
+    let mut scene = Scene::start();
+    scene.middle.shared.forges.store(true, Ordering::SeqCst);
+    let why = scene.ends.phone.until("refusal", |event| match event {
+        Event::Reconnecting { why: why @ Lost::Refused(_), after } => {
+            assert!(*after >= Duration::from_secs(10), "{after:?}");
+            Some(why.to_string())
+        }
+        _ => None,
+    });
+    assert!(why.starts_with("the desk, or the relay in its name, refused this phone: "), "{why}");
+    assert!(why.ends_with("; trying again"), "{why}");
+    scene.ends.phone.until_open();
+    scene.send();
+    scene.expect_talk();
 }
 
 #[test]
@@ -190,6 +232,8 @@ struct Shared {
     /// How often an end was lost.
     ends: AtomicU64,
     is_over: AtomicBool,
+    /// Breaks the link, and refuses the phone's next H1 in the workstation's name.
+    forges: AtomicBool,
 }
 
 impl Middle {
@@ -218,10 +262,19 @@ impl Shared {
         let join = |at: usize| Peer::join_raw(addrs[at], &session.hello(plays[at]));
         let mut peers = [join(0), join(1)];
         let mut h1 = Vec::new();
+        let mut refuses = false;
         while !self.is_over.load(Ordering::SeqCst) {
+            if self.forges.swap(false, Ordering::SeqCst) {
+                refuses = true;
+                peers[1] = join(1);
+            }
             for from in [0, 1] {
                 let to = 1 - from;
                 match peers[from].event_within(LOOK_UP) {
+                    Ok(Some(Said::Bare(message))) if from == 1 && refuses && message[0] == H1 => {
+                        refuses = false;
+                        peers[1].binary(&[REFUSAL, message[1], message[2], message[3], message[4], 1]);
+                    }
                     Ok(Some(Said::Bare(message))) => {
                         let messages = if from == 1 { self.meddled(message, &mut h1) } else { vec![message] };
                         messages.iter().for_each(|message| peers[to].binary(message));
@@ -265,5 +318,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 const LOOK_UP: Duration = Duration::from_millis(5);
 const H1: u8 = 1;
+const REFUSAL: u8 = 4;
 /// Records with something in them are longer than this; acknowledgements are not.
 const HELLO_MIN: usize = 41;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use protocol::ids::Role;
-use protocol::message::KillReason;
 use relay_client::engine::{Event, ForgetError, Settings};
 use relay_client::{Lost, Stop};
 use relay_tests::harness::guard::{let_pass, read_until};
@@ -42,8 +41,8 @@ fn a_deleted_session_ends_both_and_says_so(set_up: SetUp) {
     session.delete_with(relay.addr(), &[&header]).expect(204);
     for end in [&mut ends.workstation, &mut ends.phone] {
         let why = end.until_stopped();
-        assert_eq!(why, Stop::Killed { reason: Some(KillReason::Deleted) });
-        assert_eq!(why.to_string(), "the session was deleted: pair again");
+        assert!(matches!(why, Stop::Removed { is_proven: false, .. }), "{why:?}");
+        assert!(why.to_string().ends_with(", or so the relay says: pair again"), "{why}");
     }
 }
 
@@ -58,7 +57,7 @@ fn an_engine_that_has_stopped_says_so_however_often_it_is_to_forget() {
     }
     // The session was ended all the same. One that did forget knows it, and says so again.
     let why = ends.workstation.until_stopped();
-    assert_eq!(why, Stop::Killed { reason: Some(KillReason::Deleted) });
+    assert_eq!(why, Stop::Removed { at: Role::Phone, is_proven: false });
     let ends = Ends::through(relay.addr());
     for _ in 0..2 {
         ends.workstation.engine.forget().unwrap();
@@ -78,7 +77,8 @@ fn a_pair_that_one_end_forgets_is_over_for_the_other() {
     ends.workstation.engine.forget().unwrap();
     assert_eq!(shelf.text(), None);
     let why = ends.phone.until_stopped();
-    assert_eq!(why, Stop::Killed { reason: Some(KillReason::Deleted) });
+    assert_eq!(why, Stop::Removed { at: Role::Workstation, is_proven: true });
+    assert_eq!(why.to_string(), "removed at the desk: pair again");
 }
 
 /// A pair on bad networks before a relay where sessions expire soon.

@@ -47,7 +47,7 @@ impl Scene {
 
     /// The workstation notices that its phone is gone.
     fn lose_phone(&mut self) {
-        self.ends.workstation.until("leave", |event| matches!(event, Event::Left { .. }).then_some(()));
+        self.ends.workstation.until("leave", |event| matches!(event, Event::Left).then_some(()));
     }
 
     /// Nothing of the pairing is under way any more.

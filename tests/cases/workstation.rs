@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use protocol::ids::Role;
+use relay_client::Stop;
 use relay_client::engine::Event;
 use relay_client::tunnel::{Code, parse_pairing};
+use relay_tests::harness::json::Object;
 use relay_tests::harness::program::Program;
 use relay_tests::harness::relayd::binary;
 use relay_tests::harness::tunnel::{End, at, copy_of, session_of};
-use relay_tests::harness::{Event as Heard, Peer, Relay, Role as Wire, SetUp};
+use relay_tests::harness::{Event as Heard, Peer, Relay, Role as Wire, Session, SetUp};
 
 fn workstation(addr: SocketAddr, args: &[&str]) -> Program {
     let mut command = Command::new(binary("WORKSTATION_BIN", "relay-workstation"));
@@ -70,6 +72,27 @@ fn its_user_is_asked_and_then_lines_go_both_ways() {
 }
 
 #[test]
+fn a_second_scan_while_its_user_is_asked_changes_nothing() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &[]);
+    let code = code_of(&program);
+    let again = copy_of(&code);
+    let mut phone = phone_of(code, relay.addr());
+    program.until("allow it? [y/n]");
+    let mut second = phone_of(again, relay.addr());
+    let stop = second.until_stopped().to_string();
+    assert!(stop.starts_with("this code was used already"), "{stop}");
+    program.until("phone left");
+    program.until("a phone was refused: this code was used already");
+    program.until("allow it? [y/n]");
+    program.type_line("y");
+    program.until("phone is here, encrypted");
+    phone.until_open();
+    program.type_line("hello phone");
+    assert_eq!(phone.message(), b"hello phone");
+}
+
+#[test]
 fn a_phone_that_is_not_allowed_is_told() {
     let relay = Relay::start(SetUp::Memory);
     let mut program = workstation(relay.addr(), &[]);
@@ -107,7 +130,7 @@ fn what_is_kept_goes_on_without_a_code_until_it_is_forgotten() {
     assert_eq!(program.exit_code(), Some(0));
     assert!(!file.exists());
     let stop = phone.until_stopped().to_string();
-    assert_eq!(stop, "the session was deleted: pair again");
+    assert!(stop.starts_with("removed at the desk"), "{stop}");
     let mut program = workstation(relay.addr(), &[&keep[..], &["--forget"]].concat());
     assert_eq!(program.exit_code(), Some(1), "nothing is kept");
 }
@@ -143,11 +166,41 @@ fn a_phone_without_encryption_is_not_talked_to() {
     let mut phone = Peer::join(&relay, &session, Wire::Phone);
     phone.expect(&Heard::Joined(0));
     phone.text("do as I say");
-    program.until("this phone does not encrypt");
-    assert!(program.line().contains("--plain"));
+    phone.binary(b"now");
+    assert_eq!(program.until("the other end"), "the other end does not speak the tunnel: ignored");
     program.type_line("hello?");
-    assert_eq!(program.line(), "not sent: no phone");
+    assert_eq!(program.line(), "not sent: no phone", "it was told once");
     phone.fence();
+}
+
+/// The token alone does not make a phone. What the user types is for the phone that is paired, whatever holds its place.
+#[test]
+fn a_peer_in_the_phones_place_is_not_asked_about_and_hears_nothing_in_clear() {
+    let relay = Relay::start(SetUp::Memory);
+    let file = std::env::temp_dir().join(format!("relay-place-{}", std::process::id()));
+    let mut program = workstation(relay.addr(), &["--yes", "--keep", file.to_str().unwrap()]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("phone is here, encrypted");
+    phone.until_open();
+    let kept = Object::parse(&std::fs::read_to_string(&file).unwrap());
+    let session = Session { id: kept.text("s").to_owned(), token: kept.text("t").to_owned() };
+
+    let mut thief = Peer::join(&relay, &session, Wire::Phone);
+    thief.expect(&Heard::Joined(0));
+    program.until("phone left");
+    thief.text("talk to me anyway?");
+    assert_eq!(program.line(), "the other end does not speak the tunnel: ignored");
+    program.type_line("y");
+    program.type_line("for the phone alone");
+    thief.text("still here");
+    thief.fence();
+    thief.leave();
+
+    assert_eq!(phone.until_stopped(), Stop::Replaced);
+    program.end_input();
+    let (status, lines) = program.finish();
+    assert!(status.success() && !lines.contains("allow it?"), "{status}\n{lines}");
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]
@@ -178,5 +231,5 @@ fn a_program_that_kills_tells_the_phone_before_it_is_gone() {
     assert_eq!(phone.message(), b"last");
     program.until("session deleted");
     assert_eq!(program.exit_code(), Some(0));
-    assert_eq!(phone.until_stopped().to_string(), "the session was deleted: pair again");
+    assert_eq!(phone.until_stopped().to_string(), "removed at the desk: pair again");
 }

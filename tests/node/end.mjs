@@ -63,7 +63,7 @@ export class End {
             if (hasty || place !== this.place) continue;
             const wait = waitAfter(ended, growing);
             if (wait === null) {
-                await this.input(() => this.onShut(ended) || this.stop(`stopped ${ended.code} ${ended.reason}`));
+                await this.input(async () => (await this.onShut(ended)) || this.stop(`stopped ${ended.code} ${ended.reason}`));
                 continue;
             }
             growing = Math.min(2 * growing, GROWING_MS_MAX);

@@ -8,8 +8,10 @@
 //
 //   renew                 command: a new handshake beside the live connection
 //   asked                 event: the workstation has our HELLO and may be asking its user
+//   displaced             event: another phone took this one's place before it had its answer; it comes back
 //   refused REASON        event: the tunnel's reason, as a number; the exit code is 1
 //   denied                event: the workstation's user said no; the exit code is 1
+//   removed               event: the workstation's user ended the pair; the exit code is 1
 //
 // To misbehave on purpose: --wrong-key uses a key that nobody knows; --replay-h1 sends the first H1 once more when it
 // is open in its last session; --lose-hello cuts in place of the first
@@ -25,7 +27,11 @@ import { FAULT, Refused } from "./tunnel.mjs";
 const ANSWER_MS = 5_000;
 const TRIES = 3;
 const LEAVE_MS = 10_000;
+// A phone whose answer is awaited comes back so often after another one took its place, and so much later.
+const RETURNS = 3;
+const RETURN_MS = 2_000;
 const KEY_LEN = 32;
+const REPLACED = 4409;
 
 class Phone extends End {
     #name;
@@ -43,7 +49,11 @@ class Phone extends End {
     #tries = 0;
     // Whether this life was welcomed once, and whether the last HELLO was.
     #welcomed = false;
+    // Whether it was welcomed in this life or a former one: then nothing unproven stops it.
+    #everWelcomed;
     #awaitsWelcome = false;
+    #isAsked = false;
+    #returns = RETURNS;
     #answerTimer = null;
     #leaveTimer = null;
     #seekTimer = null;
@@ -56,6 +66,7 @@ class Phone extends End {
         this.#turnMs = turnMs;
         this.#codeKey = code.codeKey;
         this.#pairKey = code.pairKey;
+        this.#everWelcomed = code.welcomed;
         this.#places = [code.place];
     }
 
@@ -91,8 +102,14 @@ class Phone extends End {
         }
     }
 
-    // A session that is gone is not where the workstation is.
-    onShut() {
+    // A session that is gone is not where the workstation is. A phone that was displaced while its answer is awaited returns.
+    async onShut({ code }) {
+        if (code === REPLACED && this.#isAsked && !this.#everWelcomed && this.#returns > 0) {
+            this.#returns -= 1;
+            this.say("displaced");
+            await new Promise((resolve) => setTimeout(resolve, RETURN_MS));
+            return true;
+        }
         if (this.#places.length < 2) return false;
         this.#places.shift();
         this.moveTo(this.#places[0]);
@@ -154,6 +171,7 @@ class Phone extends End {
         this.#awaitsWelcome = true;
         await this.sendRecord({ what: "HELLO", state: this.stream.state(), name: this.#name });
         // Who was never welcomed may have to wait for a user.
+        this.#isAsked = true;
         if (!this.#welcomed) return this.say("asked");
         this.#expectAnswer(() => {
             throw new Refused(FAULT, "no answer to HELLO");
@@ -164,7 +182,7 @@ class Phone extends End {
     async #onRecord(record) {
         const { what } = record;
         if (what === "WELCOME" && (this.#awaitsWelcome || this.isOpen)) return this.#onWelcome(record);
-        if (what === "DENIED" && !this.#welcomed) return this.stop("denied");
+        if (what === "DENIED") return this.stop(this.#everWelcomed ? "removed" : "denied");
         return this.onCommonRecord(record);
     }
 
@@ -174,8 +192,11 @@ class Phone extends End {
         this.#tries = 0;
         if (session && this.isOpen) throw new Refused(FAULT, "WELCOME with a session in an open tunnel");
         this.#welcomed = true;
+        const isFirst = !this.#everWelcomed;
+        this.#everWelcomed = true;
         if (session) return this.#settle({ url: this.place.url, session: hex(session), token: hex(token) });
         this.#stay();
+        if (isFirst) this.#save();
         this.say("open");
         if (this.#misuse["replay-h1"]) this.send(this.#firstH1);
         this.#misuse["replay-h1"] = false;
@@ -221,25 +242,27 @@ class Phone extends End {
     }
 
     #onRefusal(message) {
-        const waiting = this.#handshake?.noise ?? (this.#welcomed ? null : this.live);
+        const waiting = this.#handshake?.noise ?? (this.#everWelcomed ? null : this.live);
         if (!waiting) return;
         const reason = tunnel.readRefusal(message, waiting.c);
         const beside = this.live !== null && waiting !== this.live;
-        if (beside || reason === tunnel.DAMAGED) throw new Refused(FAULT, `refused for ${reason}`);
+        if (beside || this.#everWelcomed || reason === tunnel.DAMAGED) throw new Refused(FAULT, `refused for ${reason}`);
         this.stop(`refused ${reason}`);
     }
 
     #save(place = this.place) {
         const p = Buffer.from(this.#pairKey).toString("base64url");
-        this.say(`saved ${JSON.stringify({ u: place.url, s: place.session, t: place.token, p })}`);
+        const welcomed = this.#everWelcomed;
+        this.say(`saved ${JSON.stringify({ u: place.url, s: place.session, t: place.token, p, welcomed })}`);
     }
 }
 
-/** Reads a code, or what was saved: `{ place, codeKey, pairKey }`. */
+/** Reads a code, or what was saved: `{ place, codeKey, pairKey, welcomed }`. */
 function readCode(text) {
     if (text.startsWith("{")) {
-        const { u, s, t, k, p } = JSON.parse(text);
-        return { place: { url: u, session: s, token: t }, codeKey: k ? key(k) : null, pairKey: p ? key(p) : null };
+        const { u, s, t, k, p, welcomed = false } = JSON.parse(text);
+        const place = { url: u, session: s, token: t };
+        return { place, codeKey: k ? key(k) : null, pairKey: p ? key(p) : null, welcomed };
     }
     const link = new URL(text);
     const digits = link.hash.slice(1);
@@ -247,7 +270,7 @@ function readCode(text) {
     const fields = new Uint8Array(Buffer.from(digits.slice(1), "base64url"));
     const url = `${link.protocol.replace(/^http/, "ws")}//${link.host}/ws`;
     const place = { url, session: hex(fields.slice(0, 16)), token: hex(fields.slice(16, 32)) };
-    return { place, codeKey: fields.slice(32), pairKey: null };
+    return { place, codeKey: fields.slice(32), pairKey: null, welcomed: false };
 }
 
 function key(digits) {

@@ -1,11 +1,14 @@
 // A whole workstation without packages, written from docs/tunnel.md and docs/contract.md alone.
 //
 //   node tests/node/workstation.mjs RELAY [--yes] [--stay] [--echo] [--flip] [--window=BYTES] [--code-ms=MS]
+//       [--ask-ms=MS]
 //
 // RELAY is the relay's `http://host:port`, or what an earlier run said with `saved`. Commands and events are those of
 // script.mjs, and besides:
 //
 //   allow, deny           commands: the user's answer; --yes says allow by itself
+//   forget                command: ends the pair, tells a phone that is here, and ends
+//   forgotten             event: it has ended the pair; the exit code is 1
 //   code JSON             event: the pairing code
 //   link URL              event: the same as a link
 //   asked NAME            event: a phone wants in
@@ -13,7 +16,8 @@
 //   retired SESSION       event: the code's session is deleted
 //
 // --stay keeps the code's session instead of handing a fresh one over; --echo sends every message back; --code-ms is
-// how long the code lives.
+// how long the code lives, --ask-ms how long the question
+// stands, instead of a minute beyond the code's time.
 
 import { randomBytes } from "node:crypto";
 import { End } from "./end.mjs";
@@ -26,6 +30,8 @@ import { FAULT, Refused } from "./tunnel.mjs";
 const PENDING_MAX = 4;
 const OFFERED_MAX = 8;
 const CODE_MS = 300_000;
+// A question that nobody has answered so long after the code's time is answered with no.
+const ANSWER_GRACE_MS = 60_000;
 
 class Workstation extends End {
     #options;
@@ -83,6 +89,13 @@ class Workstation extends End {
             if (!this.#options.stay) this.#fresh = await register(this.#relay);
         }
         if (this.live) await this.#tellAnswer();
+    }
+
+    /** Ends the pair. Only what is sealed proves it to the phone; one that is away finds its session deleted. */
+    async forget() {
+        if (this.live) await this.sendRecord({ what: "DENIED" });
+        await retire(this.place);
+        this.stop("forgotten");
     }
 
     async #onH1(bytes) {
@@ -186,6 +199,8 @@ class Workstation extends End {
         this.#code.used = true;
         this.#offered = [];
         this.#pair = { key, name: name.replace(/[\p{Cc}\p{Cf}]/gu, ""), answer: null };
+        const rest = this.#code.diesAt + ANSWER_GRACE_MS - performance.now();
+        setTimeout(() => this.input(() => this.answer(false)), Number(this.#options["ask-ms"] ?? rest));
     }
 
     async #tellAnswer() {
@@ -260,4 +275,8 @@ async function begin(given, options) {
 
 const { given, options } = readArguments();
 const workstation = await begin(given[0], options);
-await play(workstation, { allow: () => workstation.answer(true), deny: () => workstation.answer(false) });
+await play(workstation, {
+    allow: () => workstation.answer(true),
+    deny: () => workstation.answer(false),
+    forget: () => workstation.forget(),
+});

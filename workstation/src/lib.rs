@@ -9,7 +9,7 @@ mod picture;
 mod talk;
 mod window;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -65,7 +65,6 @@ fn converse(args: &Args) -> anyhow::Result<Stop> {
     };
     let manners = Manners {
         yes: args.yes,
-        asks_about_plain: io::stdin().is_terminal(),
         resume_for: args.resume_secs.map(|secs| Duration::from_secs(secs.into())),
         forget: args.kill,
     };
@@ -79,8 +78,6 @@ fn settings(args: &Args) -> Settings {
     settings.endpoint = Some(args.server.web_socket());
     settings.server = Some(args.server.clone());
     settings.register_key.clone_from(&args.register_key);
-    // Whether they are shown is the user's to say.
-    settings.takes_plain = true;
     settings
 }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::event::{Lost, Stop};
 use crate::http::HttpError;
 use crate::net::endpoint::EndpointError;
-use crate::tunnel::{Message, RandomError, Refusal, SavedError, Words};
+use crate::tunnel::{Message, RandomError, Refusal, SavedError, Spent, Words};
 
 /// One thing that happened, in the order it happened. Nothing follows `Stopped`.
 ///
@@ -18,13 +18,23 @@ pub enum Event {
     /// The relay accepted this end. The other one may still be absent.
     Connected,
     /// Workstation: a phone has proven the code's key. Show the user its name and the words, and call
-    /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny). Comes again, with other words,
-    /// if the phone connects anew meanwhile.
+    /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny) with the question's number. Comes again,
+    /// as another question with other words, if the phone connects anew: only the newest can be answered. While
+    /// `allow` is under way it does not come again; the answer goes for that phone.
     Ask {
+        /// Names the question, and with it the handshake that the words are of.
+        question: u64,
         /// The phone's name for itself, without control characters.
         name: String,
         /// What both screens may show.
         words: Words,
+    },
+    /// Workstation: this question is over, whoever answered it, and nothing about it will change. Take it off the screen.
+    AskOver {
+        /// As `Ask` named it.
+        question: u64,
+        /// The phone is let in; otherwise it was sent away.
+        allowed: bool,
     },
     /// Phone: the workstation's user is being asked.
     Asked {
@@ -48,11 +58,9 @@ pub enum Event {
     },
     /// The other end sends nothing any more; all it sent came before this.
     PeerClosed,
-    /// The other end, or the connection, is gone: after `Opened` or `PlainPeer`. What was accepted for sending is kept.
-    Left {
-        /// Plain texts that had been accepted and are dropped: only the tunnel can keep what is sent.
-        unsent: usize,
-    },
+    /// The other end, or the connection, is gone: after `Opened`, `Ask` or `Asked`. A question stands all the same until
+    /// `AskOver`, and its phone comes back by itself. What was accepted for sending is kept.
+    Left,
     /// There is no connection; the next try comes by itself.
     Reconnecting {
         /// How long until the next try.
@@ -62,16 +70,14 @@ pub enum Event {
     },
     /// Workstation: a phone tried to pair or to connect, and was refused.
     Refused(Refusal),
-    /// Workstation: nobody used the code in its time.
-    CodeExpired,
+    /// Workstation: the code lets nobody in any more, and nobody was let in by it. This engine is of no more use: close it, and
+    /// pair with a new code and a new engine.
+    CodeSpent(Spent),
     /// Workstation: the session that the code shows could not be deleted. It expires by itself; its key is used up.
     NotDeleted(HttpError),
-    /// Somebody holds the other role and does not speak the tunnel: what they send is not encrypted and is not shown. Told
-    /// once for each link.
-    PlainPeer,
-    /// A plain text came, which whoever runs the relay can read and could have written. Only where
-    /// [`Settings::takes_plain`](super::Settings::takes_plain) is set.
-    PlainText(String),
+    /// The holder of the other role sent something that is no message of the tunnel. It was ignored, and nothing is said to
+    /// that peer. Told once for each link, and only before the tunnel stands on it.
+    Foreign,
     /// The end.
     Stopped {
         /// What ended it.
@@ -126,6 +132,22 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
+/// The answer came too late, and nothing was done for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("this question is over: it was answered before, or a newer one has taken its place")]
+pub struct NotAsked;
+
+/// Why a phone was not let in.
+#[derive(Debug, Error)]
+pub enum AllowError {
+    /// The relay gave no fresh session. The question stands.
+    #[error(transparent)]
+    NoSession(#[from] HttpError),
+    /// There is no such question (any more).
+    #[error(transparent)]
+    NotAsked(#[from] NotAsked),
+}
+
 /// Not everything was acknowledged in time, or ever will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the other side has not taken {unacknowledged} messages yet")]
@@ -133,6 +155,3 @@ pub struct FlushError {
     /// Messages that were accepted and not acknowledged.
     pub unacknowledged: u64,
 }
-
-/// Why a plain text was not accepted for sending.
-pub type PlainSendError = crate::outbox::SendError;

@@ -6,10 +6,6 @@ use super::event::Event;
 
 /// Unread comings and goings of connections; the oldest give way.
 const PASSING_MAX: usize = 64;
-/// Unread plain texts of at most this many bytes, and one more.
-const PLAIN_BYTES_MAX: usize = 1 << 20;
-/// At most this many unread plain texts.
-const PLAIN_TEXTS_MAX: usize = 256;
 
 /// A queue of events.
 #[derive(Debug, Default)]
@@ -21,8 +17,6 @@ pub(super) struct Inbox {
     restarted: bool,
     /// How many of them only tell of connections.
     passing: usize,
-    plain_texts: usize,
-    plain_bytes: usize,
 }
 
 impl Inbox {
@@ -37,10 +31,6 @@ impl Inbox {
         };
         match &event {
             Event::Restarted { .. } => self.restarted = true,
-            Event::PlainText(text) => {
-                self.plain_texts += 1;
-                self.plain_bytes += text.len();
-            }
             event if is_passing(event) => {
                 self.passing += 1;
                 if self.passing > PASSING_MAX
@@ -63,10 +53,6 @@ impl Inbox {
         let event = self.events.pop_front()?;
         match &event {
             Event::Restarted { .. } => self.restarted = false,
-            Event::PlainText(text) => {
-                self.plain_texts -= 1;
-                self.plain_bytes -= text.len();
-            }
             event if is_passing(event) => self.passing -= 1,
             _ => {}
         }
@@ -75,11 +61,6 @@ impl Inbox {
 
     pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty() && self.acknowledged.is_none()
-    }
-
-    /// False if plain texts must be read before more of them are taken.
-    pub(super) fn has_room(&self) -> bool {
-        self.plain_texts < PLAIN_TEXTS_MAX && self.plain_bytes < PLAIN_BYTES_MAX
     }
 
     /// Counts add up, and only the newest try or question is news. Before a restart everything of the former
@@ -103,6 +84,7 @@ impl Inbox {
             Event::Acknowledged(_)
             | Event::Reconnecting { .. }
             | Event::Ask { .. }
+            | Event::AskOver { .. }
             | Event::Asked { .. }
             | Event::Refused(_)
             | Event::NotDeleted(_)
@@ -126,11 +108,7 @@ impl Inbox {
 fn is_passing(event: &Event) -> bool {
     matches!(
         event,
-        Event::Connected
-            | Event::Opened { .. }
-            | Event::Left { .. }
-            | Event::Reconnecting { .. }
-            | Event::PlainPeer
+        Event::Connected | Event::Opened { .. } | Event::Left | Event::Reconnecting { .. } | Event::Foreign
     )
 }
 
@@ -156,7 +134,7 @@ mod tests {
         inbox.push(message(1));
         for _ in 0..1000 {
             inbox.push(Event::Connected);
-            inbox.push(Event::Left { unsent: 0 });
+            inbox.push(Event::Left);
             inbox.push(Event::Reconnecting { after: Duration::ZERO, why: Lost::EventsUnread });
         }
         inbox.push(message(2));
@@ -187,20 +165,5 @@ mod tests {
         assert_eq!(drained(&mut inbox), expected);
         inbox.push(Event::Acknowledged(7));
         assert_eq!(drained(&mut inbox), [Event::Acknowledged(7)]);
-    }
-
-    #[test]
-    fn plain_texts_have_a_bound_of_their_own() {
-        for len in [1, PLAIN_BYTES_MAX / 4] {
-            let mut inbox = Inbox::default();
-            let mut told = 0;
-            while inbox.has_room() {
-                inbox.push(Event::PlainText("x".repeat(len)));
-                told += 1;
-            }
-            assert_eq!(told, PLAIN_TEXTS_MAX.min(PLAIN_BYTES_MAX / len));
-            assert_eq!(drained(&mut inbox).len(), told);
-            assert_eq!((inbox.plain_texts, inbox.plain_bytes), (0, 0));
-        }
     }
 }

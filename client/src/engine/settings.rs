@@ -20,8 +20,6 @@ pub struct Settings {
     pub server: Option<Endpoint>,
     /// What the relay asks for before it makes a session.
     pub register_key: Option<String>,
-    /// Give plain texts to the app, too. Off by default: what is not encrypted is not taken without a user's word.
-    pub takes_plain: bool,
     /// A clock that goes on while the machine sleeps.
     pub clock: Arc<dyn Clock>,
 }
@@ -34,7 +32,6 @@ impl Settings {
             endpoint: None,
             server: None,
             register_key: None,
-            takes_plain: false,
             clock: Arc::new(SystemClock),
         }
     }
@@ -43,9 +40,9 @@ impl Settings {
 /// Shows no key.
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Settings { options, endpoint, server, takes_plain, .. } = self;
+        let Settings { options, endpoint, server, .. } = self;
         let mut out = f.debug_struct("Settings");
         out.field("options", options).field("endpoint", endpoint).field("server", server);
-        out.field("takes_plain", takes_plain).finish_non_exhaustive()
+        out.finish_non_exhaustive()
     }
 }

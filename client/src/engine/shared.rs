@@ -13,7 +13,6 @@ use super::event::{Event, State};
 use super::inbox::Inbox;
 use crate::driver::Wake;
 use crate::http::HttpError;
-use crate::outbox::Outbox;
 use crate::tunnel::Tunnel;
 
 /// The state, and the condition variables of its waiters.
@@ -33,16 +32,12 @@ pub(super) struct Inner {
     pub(super) inbox: Inbox,
     /// The number of the last message that the app was given and has not come back from.
     pub(super) given: Option<u64>,
-    /// Plain texts on their way to a peer without a tunnel.
-    pub(super) plain: Outbox,
     pub(super) state: State,
     pub(super) asked: Asked,
     /// What came of requests to the relay.
     pub(super) answers: VecDeque<Answered>,
     /// The driver has had its turn and must be woken for news.
     awaits_news: bool,
-    /// The driver left the socket unread for want of room.
-    pub(super) reading_paused: bool,
 }
 
 /// What the app asked of the driver and the driver has not seen yet.
@@ -77,12 +72,10 @@ impl Shared {
             tunnel,
             inbox: Inbox::default(),
             given: None,
-            plain: Outbox::default(),
             state: State::Connecting,
             asked: Asked::default(),
             answers: VecDeque::new(),
             awaits_news: true,
-            reading_paused: false,
         };
         Shared { inner: Mutex::new(inner), news: Condvar::new(), progress: Condvar::new(), wake, clock }
     }

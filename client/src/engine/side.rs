@@ -14,12 +14,11 @@ use super::event::{Event, State};
 use super::keeper::{self, Keeper};
 use super::shared::{Answered, Forgetting, Shared};
 use crate::driver::app::App;
-use crate::event::{Event as Happened, Stop};
+use crate::event::{Event as Happened, Lost, Stop};
 use crate::http::HttpError;
 use crate::net::endpoint::Endpoint;
-use crate::outbox::Gate;
 use crate::session::Input;
-use crate::tunnel::{Event as Said, Place, Tunnel};
+use crate::tunnel::{Event as Said, Fault, Place, Tunnel};
 
 /// No portable call wakes a process when its machine wakes up, so the clocks are compared this often.
 const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -27,13 +26,19 @@ const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// may have the relay's key, does it.
 const REFUSALS_MAX: u32 = 6;
 
+/// A phone that another one displaces while its answer is awaited comes back so often: whoever has seen the code can do that.
+const RETURNS_MAX: u32 = 3;
+
 /// What the app was told of this link's peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
+    /// It is being asked about, or its user is.
+    Asked,
     /// The tunnel stands, or stood.
     Opened,
-    Plain,
+    /// It does not speak the tunnel.
+    Foreign,
 }
 
 /// The driver's half of an engine.
@@ -44,7 +49,6 @@ pub(super) struct Side {
     /// The address that is kept with the pair.
     endpoint: Endpoint,
     role: Role,
-    takes_plain: bool,
     /// What the machine under the driver must know next.
     inputs: VecDeque<Input>,
     watch: SleepWatch,
@@ -54,8 +58,8 @@ pub(super) struct Side {
     refusals: u32,
     /// The app knows that this link's peer is there, and whether it speaks the tunnel.
     told: Told,
-    /// The largest message that the relay takes.
-    message_bytes_max: usize,
+    /// The machine knows that this phone's answer is awaited.
+    may_return: bool,
     /// The user ended the pair: nothing is kept any more.
     forgotten: bool,
 }
@@ -66,7 +70,6 @@ impl Side {
         keeper: Box<dyn Keeper>,
         registrar: Registrar,
         endpoint: Endpoint,
-        takes_plain: bool,
     ) -> Self {
         let watch = SleepWatch::new(Instant::now(), shared.clock.now());
         let role = shared.lock().tunnel.role();
@@ -76,14 +79,13 @@ impl Side {
             registrar,
             endpoint,
             role,
-            takes_plain,
             inputs: VecDeque::new(),
             watch,
             hidden: false,
             gone: None,
             refusals: 0,
             told: Told::Nothing,
-            message_bytes_max: 0,
+            may_return: false,
             forgotten: false,
         }
     }
@@ -110,12 +112,21 @@ impl Side {
 
     fn carry_out(&mut self, said: Said) {
         match said {
-            Said::Ask { name, words } => self.tell_in(State::Asking, Event::Ask { name, words }),
-            Said::Asked { words } => self.tell_in(State::Asking, Event::Asked { words }),
+            Said::Ask { question, name, words } => {
+                self.told = Told::Asked;
+                self.tell_in(State::Asking, Event::Ask { question, name, words });
+            }
+            Said::AskOver { question, allowed } => self.push(Event::AskOver { question, allowed }),
+            Said::Asked { words } => {
+                if !std::mem::replace(&mut self.may_return, true) {
+                    self.inputs.push_back(Input::MayReturn(RETURNS_MAX));
+                }
+                self.told = Told::Asked;
+                self.tell_in(State::Asking, Event::Asked { words });
+            }
             Said::Opened { words } => {
                 self.told = Told::Opened;
-                // What is sent to this peer goes through the tunnel, and no other way.
-                self.shared.lock().plain.shut_and_drop(Gate::NotLinked);
+                self.inputs.push_back(Input::MayReturn(0));
                 self.tell_in(State::Open, Event::Opened { words });
                 self.shared.on_progress();
             }
@@ -138,8 +149,13 @@ impl Side {
                 self.inputs.push_back(Input::Impossible(Stop::Unpaired(why)));
             }
             Said::Refused(why) => self.push(Event::Refused(why)),
-            Said::CodeExpired => self.push(Event::CodeExpired),
-            Said::Foreign => self.on_plain_peer(),
+            Said::Removed => {
+                let removed = Stop::Removed { at: self.role.other(), is_proven: true };
+                self.inputs.push_back(Input::Impossible(removed));
+            }
+            Said::CodeSpent(why) => self.push(Event::CodeSpent(why)),
+            Said::Foreign => self.on_foreign(),
+            Said::Fault(Fault::Refused(why)) => self.inputs.push_back(Input::Refused(Lost::Refused(why))),
             Said::Fault(fault) => self.inputs.push_back(Input::Spoilt(fault.to_string())),
         }
     }
@@ -152,7 +168,8 @@ impl Side {
         let saved = self.shared.lock().tunnel.saved();
         let kept = match saved {
             Some(saved) => self.keeper.store(&keeper::to_text(&self.endpoint, &saved)),
-            None => Ok(()),
+            // A yes that was taken back may have been kept already.
+            None => self.keeper.forget(),
         };
         match kept {
             Ok(()) => self.with_tunnel(Tunnel::on_stored),
@@ -171,21 +188,12 @@ impl Side {
         self.shared.tell(&mut inner, event);
     }
 
-    /// Something came that is not the tunnel's. Who has opened the tunnel on this link sends nothing else: whatever comes
-    /// besides it is the relay's own doing, and no reason to talk without encryption.
-    fn on_plain_peer(&mut self) {
+    /// Something came that is not the tunnel's. It is ignored, and told once for each link. A peer that has opened the tunnel
+    /// on this link sends nothing else: anything besides it is the relay's own doing, and no news about the peer.
+    fn on_foreign(&mut self) {
         if self.told == Told::Nothing {
-            self.told = Told::Plain;
-            let max = self.message_bytes_max;
-            self.shared.lock().plain.open(max);
-            self.push(Event::PlainPeer);
-        }
-    }
-
-    fn take_plain(&mut self, text: String) {
-        self.on_plain_peer();
-        if self.takes_plain && self.told == Told::Plain {
-            self.push(Event::PlainText(text));
+            self.told = Told::Foreign;
+            self.push(Event::Foreign);
         }
     }
 
@@ -275,8 +283,7 @@ impl App for Side {
         [of_tunnel, of_clock].into_iter().flatten().min()
     }
 
-    fn on_link(&mut self, _: u64, message_bytes_max: usize) {
-        self.message_bytes_max = message_bytes_max;
+    fn on_link(&mut self, _: u64, _: usize) {
         self.shared.lock().state = State::ShakingHands;
         self.with_tunnel(Tunnel::on_link);
     }
@@ -285,9 +292,8 @@ impl App for Side {
         self.with_tunnel(Tunnel::on_unlink);
         let mut inner = self.shared.lock();
         inner.state = State::Waiting;
-        let unsent = inner.plain.shut_and_drop(Gate::NotLinked);
-        if std::mem::replace(&mut self.told, Told::Nothing) != Told::Nothing {
-            self.shared.tell(&mut inner, Event::Left { unsent });
+        if matches!(std::mem::replace(&mut self.told, Told::Nothing), Told::Asked | Told::Opened) {
+            self.shared.tell(&mut inner, Event::Left);
         }
         drop(inner);
         self.shared.on_progress();
@@ -299,9 +305,8 @@ impl App for Side {
                 self.refusals = 0;
                 self.tell_in(State::Waiting, Event::Connected);
             }
-            // In an envelope: from a peer without raw mode.
-            Happened::Binary(_) => self.on_plain_peer(),
-            Happened::Text(text) => self.take_plain(text),
+            // In an envelope, so from a peer without raw mode; or a text, which the tunnel never sends.
+            Happened::Binary(_) | Happened::Text(_) => self.on_foreign(),
             Happened::Reconnecting { after, why } => {
                 self.tell_in(State::Connecting, Event::Reconnecting { after, why });
             }
@@ -338,9 +343,16 @@ impl App for Side {
         if inner.state == State::Stopped {
             return;
         }
+        let has_stood = inner.tunnel.saved().is_some_and(|saved| saved.welcomed);
+        let why = match why {
+            // Of a pair it means more than of a code that was shown.
+            Stop::Killed { reason: Some(KillReason::Deleted) } if has_stood => {
+                Stop::Removed { at: self.role.other(), is_proven: false }
+            }
+            why => why,
+        };
         inner.state = State::Stopped;
         let unacknowledged = inner.tunnel.unacknowledged();
-        inner.plain.shut_and_drop(Gate::Closed);
         let forgets = matches!(inner.asked.forget, Some(Forgetting::Asked));
         self.shared.tell(&mut inner, Event::Stopped { why, unacknowledged });
         drop(inner);
@@ -351,19 +363,11 @@ impl App for Side {
     }
 
     fn has_room(&mut self) -> bool {
-        let mut inner = self.shared.lock();
-        inner.reading_paused = !inner.inbox.has_room();
-        !inner.reading_paused
+        // What the app leaves unread is bounded by the tunnel's window, and the inbox itself.
+        true
     }
 
     fn next_outgoing(&mut self) -> Option<Message> {
-        let mut inner = self.shared.lock();
-        if let Some(sealed) = inner.tunnel.poll_transmit() {
-            return Some(Message::binary(sealed));
-        }
-        let plain = inner.plain.pop()?;
-        drop(inner);
-        self.shared.on_progress();
-        Some(plain)
+        self.shared.lock().tunnel.poll_transmit().map(Message::binary)
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Connection {
     pub(super) greeted: bool,
     /// Messages may go both ways.
     pub(super) open: bool,
+    /// DENIED follows what there is to be sent: the pair is over.
+    pub(super) is_revoked: bool,
     due: VecDeque<Due>,
     /// Where records are written before they are sealed; kept for its room.
     plaintext: Zeroizing<Vec<u8>>,
@@ -50,6 +52,7 @@ impl Connection {
             keys,
             greeted: false,
             open: false,
+            is_revoked: false,
             due: VecDeque::new(),
             plaintext: Zeroizing::default(),
             sealed: 0,

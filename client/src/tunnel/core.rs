@@ -112,6 +112,13 @@ impl Core {
         }
     }
 
+    /// The pair is over: the peer is told when it has been sent all that was accepted.
+    pub(super) fn revoke(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.is_revoked = true;
+        }
+    }
+
     /// The link is gone, and all that hung on it.
     pub(super) fn unlink(&mut self) {
         self.linked = false;
@@ -235,11 +242,12 @@ impl Core {
             Some(Due::Denied) => Record::Denied,
             Some(Due::Ping(token)) => Record::Ping { token },
             Some(Due::Pong(token)) => Record::Pong { token },
-            None if live.open => match self.stream.poll_record(now) {
+            None => match Some(&mut self.stream).filter(|_| live.open).and_then(|open| open.poll_record(now))
+            {
                 Some(record) => record,
+                None if std::mem::take(&mut live.is_revoked) => Record::Denied,
                 None => return Ok(None),
             },
-            None => return Ok(None),
         };
         live.seal(&record).map(Some)
     }

@@ -12,12 +12,22 @@ use super::words::Words;
 #[derive(PartialEq, Eq)]
 pub enum Event {
     /// Workstation: this phone has proven the code's key. Ask the user, and give [`Tunnel::answer`](super::Tunnel::answer)
-    /// what they say. Comes again, with other words, if the phone connects anew meanwhile; the newest counts.
+    /// what they say. Comes again, as another question with other words, if the phone connects anew; only the newest can be
+    /// answered. While an answer is under way ([`Tunnel::begin_answer`](super::Tunnel::begin_answer)) it does not come again.
     Ask {
+        /// Names this question, and with it the handshake that the words are of. Counts from 1.
+        question: u64,
         /// The phone's name for itself, without control characters; at most 64 characters.
         name: String,
         /// What both screens may show.
         words: Words,
+    },
+    /// Workstation: this question can't be answered any more, and nothing about it will change.
+    AskOver {
+        /// As `Ask` named it.
+        question: u64,
+        /// The phone was let in; otherwise it was sent away.
+        allowed: bool,
     },
     /// Phone: the workstation has taken the code's key and its user is being asked.
     Asked {
@@ -56,10 +66,13 @@ pub enum Event {
     /// The peer sends nothing any more; all it sent came before this.
     PeerClosed,
     /// A handshake was refused. The workstation tells its user and goes on; a phone stops until the next
-    /// [`Tunnel::on_link`](super::Tunnel::on_link), which only its user should bring about.
+    /// [`Tunnel::on_link`](super::Tunnel::on_link), which only its user should bring about. A phone that was welcomed once is
+    /// told [`Fault::Refused`] instead, as nothing proves the refusal.
     Refused(Refusal),
-    /// Workstation: the code was shown for as long as it may be and nobody used it.
-    CodeExpired,
+    /// Phone: the workstation's user has ended the pair. It came sealed, so nobody else can have said it.
+    Removed,
+    /// Workstation: the code lets nobody in any more, and nobody was let in by it. Told once; only a new code helps.
+    CodeSpent(Spent),
     /// Something came that is no message of this protocol: the peer speaks plain frames, or another protocol.
     Foreign,
     /// This connection is spoilt: drop it and connect anew. Nothing accepted is lost.
@@ -84,7 +97,8 @@ impl fmt::Debug for Message {
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Ask { name, words } => write!(f, "Ask({name:?}, {words:?})"),
+            Event::Ask { question, name, words } => write!(f, "Ask({question}, {name:?}, {words:?})"),
+            Event::AskOver { question, allowed } => write!(f, "AskOver({question}, allowed {allowed})"),
             Event::Asked { words } => write!(f, "Asked({words:?})"),
             Event::Store => f.write_str("Store"),
             Event::Move(place) => write!(f, "Move({place:?})"),
@@ -97,11 +111,29 @@ impl fmt::Debug for Event {
             Event::Pong { after } => write!(f, "Pong({after:?})"),
             Event::PeerClosed => f.write_str("PeerClosed"),
             Event::Refused(why) => write!(f, "Refused({why:?})"),
-            Event::CodeExpired => f.write_str("CodeExpired"),
+            Event::Removed => f.write_str("Removed"),
+            Event::CodeSpent(why) => write!(f, "CodeSpent({why:?})"),
             Event::Foreign => f.write_str("Foreign"),
             Event::Fault(why) => write!(f, "Fault({why:?})"),
         }
     }
+}
+
+/// Why a code is of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Spent {
+    /// It was shown for as long as it may be, and nobody used it.
+    #[error("the code has expired, and nobody used it")]
+    Expired,
+    /// The user said no to the phone that used it.
+    #[error("the phone that used the code was sent away")]
+    Denied,
+    /// The user gave no answer about the phone that used it, which is here and was sent away.
+    #[error("the question about the phone was not answered in time, so the phone was sent away")]
+    Unanswered,
+    /// The phone that used it left before the user gave an answer, and did not come back.
+    #[error("the phone that used the code left and did not come back")]
+    PhoneGone,
 }
 
 /// Why a workstation does not shake hands with a phone. Both sides say it.
@@ -156,6 +188,10 @@ pub enum Fault {
     /// The answer to the handshake does not open.
     #[error("the workstation's answer to the handshake does not open: it was damaged on its way")]
     BadAnswer,
+    /// Phone that was welcomed once: the handshake was refused. The relay could have said it as well, so a later connection
+    /// tries again.
+    #[error("the desk, or the relay in its name, refused this phone: {0}")]
+    Refused(Refusal),
     /// The workstation did not answer the handshake.
     #[error("the workstation did not answer the handshake in {} tries; does it speak the tunnel?", .0)]
     Unanswered(u32),

@@ -57,6 +57,8 @@ struct End {
     wire: VecDeque<Vec<u8>>,
     /// The last message's number.
     message: u64,
+    /// The last question's number.
+    question: u64,
     stores: bool,
 }
 
@@ -72,7 +74,18 @@ impl End {
             Options { window: limits::WINDOW_MIN, name: "n".into(), pair_for: Duration::from_secs(30) };
         let code = PairingKey::from_bytes(&[0xc0; 32]);
         let tunnel = Tunnel::pair(role, place(1), code, &options, Box::new(Chosen::new(input)), now);
-        End { tunnel: tunnel.expect("there is entropy"), wire: VecDeque::new(), message: 0, stores: true }
+        End {
+            tunnel: tunnel.expect("there is entropy"),
+            wire: VecDeque::new(),
+            message: 0,
+            question: 0,
+            stores: true,
+        }
+    }
+
+    /// The user answers the last question, if there was one.
+    fn answer(&mut self, answer: Answer, now: Duration) {
+        let _was_asked = self.tunnel.answer(self.question, answer, now);
     }
 
     /// Reads what the machine says, as far as the link takes it.
@@ -83,6 +96,7 @@ impl End {
             assert!(told <= EVENTS_MAX, "{event:?} is one of many for one input");
             match event {
                 Event::Store if self.stores => self.tunnel.on_stored(now),
+                Event::Ask { question, .. } => self.question = question,
                 Event::Message(message) => {
                     // A new life of this end counts anew.
                     let is_next = message.number == self.message + 1 || message.number == 1;
@@ -121,9 +135,9 @@ impl World {
             3 => drop(end.tunnel.try_send(&vec![choice; input.short() & 0x1_FFFF])),
             4 => drop(end.tunnel.try_send(input.piece())),
             5 => end.tunnel.taken(end.message, now),
-            6 => drop(end.tunnel.answer(Answer::Allow { session: None }, now)),
-            7 => drop(end.tunnel.answer(Answer::Allow { session: Some(place(choice)) }, now)),
-            8 if choice & 0x60 == 0 => drop(end.tunnel.answer(Answer::Deny, now)),
+            6 => end.answer(Answer::Allow { session: None }, now),
+            7 => end.answer(Answer::Allow { session: Some(place(choice)) }, now),
+            8 if choice & 0x60 == 0 => end.answer(Answer::Deny, now),
             9 => self.pass(Duration::from_millis(8 * u64::from(input.byte()))),
             10 if choice & 0x60 == 0 => self.pass(Duration::from_secs(512 * u64::from(input.byte()))),
             11 => drop(end.tunnel.on_session_gone(now)),

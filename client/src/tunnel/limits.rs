@@ -45,6 +45,9 @@ pub const CLEAR_MAX: usize = 8;
 /// How long a code admits a phone where nobody set another time.
 pub const PAIR_FOR: Duration = Duration::from_secs(300);
 
+/// A question that the user leaves open ends this long after the time of the code by which its phone came.
+pub const ANSWER_GRACE: Duration = Duration::from_secs(60);
+
 /// A phone's H1 must be answered in this time; then it tries once more with a new one.
 pub const ANSWER_MAX: Duration = Duration::from_secs(5);
 

@@ -216,12 +216,16 @@ impl Phone {
         Ok(())
     }
 
-    /// The workstation refuses. Its word is not proven, so nothing is forgotten for it.
+    /// The workstation refuses. Its word is not proven, so nothing is forgotten for it, and a phone that was welcomed once
+    /// goes on trying: only a phone that is still pairing stops.
     pub(super) fn on_refused(&mut self, core: &mut Core, c: Tag, why: Refusal) -> Result<(), Fault> {
         let is_pending = self.pending.take_if(|pending| pending.c == c).is_some();
         // Where a connection stands its keys can't be renewed, and damage may be gone: a new one will tell.
         if is_pending && (why == Refusal::Damaged || core.live.is_some()) {
             return Err(Fault::BadAnswer);
+        }
+        if is_pending && self.welcomed {
+            return Err(Fault::Refused(why));
         }
         // Another phone may have been let in between H2 and this one's first record.
         let is_asked = !self.welcomed && core.is_live(c);
@@ -234,8 +238,9 @@ impl Phone {
     pub(super) fn on_record(&mut self, core: &mut Core, record: &Record<'_>) -> Result<(), Fault> {
         match record {
             Record::Welcome { place } => self.on_welcome(core, place.filter(|place| *place != self.place())),
-            Record::Denied if !self.welcomed => {
-                core.tell(Event::Refused(Refusal::Denied));
+            Record::Denied => {
+                let is_pairing = !self.welcomed;
+                core.tell(if is_pairing { Event::Refused(Refusal::Denied) } else { Event::Removed });
                 Ok(())
             }
             record => core.on_record(record),

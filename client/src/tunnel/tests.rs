@@ -3,6 +3,7 @@
 mod keys;
 mod noise;
 mod pairing;
+mod questions;
 mod refusals;
 mod resuming;
 mod vectors;
@@ -52,17 +53,22 @@ struct End {
     wire: VecDeque<Vec<u8>>,
     /// Calls `on_stored` at each `Store`.
     stores: bool,
+    /// The last question's number.
+    question: u64,
 }
 
 impl End {
     fn new(tunnel: Tunnel) -> Self {
-        End { tunnel, told: Vec::new(), wire: VecDeque::new(), stores: true }
+        End { tunnel, told: Vec::new(), wire: VecDeque::new(), stores: true, question: 0 }
     }
 
     fn drain(&mut self, now: Duration) {
         while let Some(event) = self.tunnel.poll_event() {
             if event == Event::Store && self.stores {
                 self.tunnel.on_stored(now);
+            }
+            if let Event::Ask { question, .. } = event {
+                self.question = question;
             }
             self.told.push(event);
         }
@@ -72,9 +78,11 @@ impl End {
         }
     }
 
-    /// What was told since last asked, but for `Store`, which is nobody's news.
+    /// What was told since last asked, but for `Store` and the end of a question that was answered with yes, which follow
+    /// from what the tests do anyway.
     fn news(&mut self) -> Vec<Event> {
-        self.told.drain(..).filter(|event| *event != Event::Store).collect()
+        let is_news = |event: &Event| !matches!(event, Event::Store | Event::AskOver { allowed: true, .. });
+        self.told.drain(..).filter(is_news).collect()
     }
 
     /// The same as words, shortened to the events' names.
@@ -152,9 +160,16 @@ impl Bench {
         self.pump();
     }
 
-    fn answer(&mut self, answer: Answer) {
-        self.desk.tunnel.answer(answer, self.now);
+    /// The user's answer to the newest question.
+    fn answer(&mut self, answer: Answer) -> bool {
+        let done = self.answer_to(self.desk.question, answer);
         self.pump();
+        done
+    }
+
+    /// The same to any question, and nothing is carried yet.
+    fn answer_to(&mut self, question: u64, answer: Answer) -> bool {
+        self.desk.tunnel.answer(question, answer, self.now)
     }
 
     /// What the phone writes next, taken off the link.

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::connection::{Connection, Due};
 use super::core::Core;
-use super::event::{Event, Fault, Refusal};
-use super::limits::{CANDIDATES_MAX, PENDING_MAX};
+use super::event::{Event, Fault, Refusal, Spent};
+use super::limits::{ANSWER_GRACE, CANDIDATES_MAX, PENDING_MAX};
 use super::name;
 use super::noise::Responder;
 use super::place::Place;
@@ -20,6 +20,7 @@ use super::record::{self, Record, ResumeState};
 use super::saved::Saved;
 use super::secret::{KeyId, PairKey, PairingKey, Secret};
 use super::wire::{self, Tag};
+use super::words::Words;
 
 /// What the user says to [`Event::Ask`].
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +49,10 @@ pub(super) struct Workstation {
     /// The session that the phone is being handed.
     next: Option<Place>,
     pending: VecDeque<Pending>,
-    /// The driver has not yet stored what the user allowed.
-    storing: bool,
+    /// The question whose yes the driver has not yet stored.
+    storing: Option<u64>,
+    /// Questions asked so far.
+    questions: u64,
 }
 
 enum Code {
@@ -64,8 +67,14 @@ enum Code {
 }
 
 struct Asking {
+    /// Of the newest handshake of the phone that has the key.
+    question: u64,
     key: PairKey,
     name: String,
+    /// Answers under way: the user has decided, and is not asked again.
+    answers: u32,
+    /// The question ends then, unless an answer is under way.
+    ends_at: Duration,
 }
 
 /// A handshake that was answered and not confirmed.
@@ -104,7 +113,8 @@ impl Workstation {
             home,
             next: None,
             pending: VecDeque::new(),
-            storing: false,
+            storing: None,
+            questions: 0,
         }
     }
 
@@ -238,14 +248,18 @@ impl Workstation {
         let Pending { connection, confirms, is_under_code } = pending;
         if self.key.as_ref().is_some_and(|key| key.id() == confirms) {
             core.confirm(connection, theirs)?;
-            if !self.storing {
+            if self.storing.is_none() {
                 self.welcome(core);
             }
             return Ok(());
         }
-        let asked = self.asking.as_ref().is_some_and(|asking| asking.key.id() == confirms);
-        let candidate = self.candidates.iter().position(|key| key.id() == confirms);
-        if !asked && candidate.is_none() {
+        let words = connection.words();
+        if self.asking.as_ref().is_some_and(|asking| asking.key.id() == confirms) {
+            core.confirm(connection, theirs)?;
+            self.ask_again(core, name, words);
+            return Ok(());
+        }
+        let Some(at) = self.candidates.iter().position(|key| key.id() == confirms) else {
             let why = match self.code {
                 Code::Used(_) if is_under_code => Refusal::CodeUsed,
                 Code::Expired(_) if is_under_code => Refusal::CodeExpired,
@@ -253,23 +267,34 @@ impl Workstation {
             };
             Self::refuse(core, connection.c(), why);
             return Ok(());
-        }
-        let words = connection.words();
+        };
         core.confirm(connection, theirs)?;
-        let asked = self.asking.take().filter(|_| asked).map(|asking| asking.key);
-        let confirmed = asked.or_else(|| candidate.and_then(|at| self.candidates.remove(at)));
-        self.use_code();
-        self.asking = confirmed.map(|key| Asking { key, name: name.clone() });
-        core.tell(Event::Ask { name, words });
+        let confirmed = self.candidates.remove(at);
+        let ends_at = self.use_code().unwrap_or_else(|| core.now()) + ANSWER_GRACE;
+        self.asking =
+            confirmed.map(|key| Asking { question: 0, key, name: String::new(), answers: 0, ends_at });
+        self.ask_again(core, name, words);
         Ok(())
     }
 
-    /// The code works once: nobody else gets in by it, and what was handed out to others under it is void.
-    fn use_code(&mut self) {
-        if let Code::Shown { key, .. } = &self.code {
-            self.code = Code::Used(key.id());
-        }
+    /// Asks about the handshake that was just confirmed. An answer under way goes for the same phone on any connection: its
+    /// pair key came through the handshake whose words the user has seen.
+    fn ask_again(&mut self, core: &mut Core, name: String, words: Words) {
+        let Some(asking) = self.asking.as_mut().filter(|asking| asking.answers == 0) else { return };
+        self.questions += 1;
+        asking.question = self.questions;
+        asking.name.clone_from(&name);
+        core.tell(Event::Ask { question: asking.question, name, words });
+    }
+
+    /// The code works once: nobody else gets in by it, and what was handed out to others under it is void. Gives the time at
+    /// which it would have expired.
+    fn use_code(&mut self) -> Option<Duration> {
         self.candidates.clear();
+        let Code::Shown { key, expires_at } = &self.code else { return None };
+        let expires_at = *expires_at;
+        self.code = Code::Used(key.id());
+        Some(expires_at)
     }
 
     fn expire(&mut self, core: &mut Core) {
@@ -278,31 +303,83 @@ impl Workstation {
         {
             self.code = Code::Expired(key.id());
             self.candidates.clear();
-            core.tell(Event::CodeExpired);
+            core.tell(Event::CodeSpent(Spent::Expired));
         }
     }
 
-    /// What the user said. Without a question there is nothing to answer.
-    pub(super) fn on_answer(&mut self, core: &mut Core, answer: Answer) -> bool {
-        let Some(Asking { key, name }) = self.asking.take() else { return false };
-        match answer {
-            Answer::Allow { session } => {
-                self.key = Some(key);
-                self.phone_name = name;
-                self.next = session;
-                self.storing = true;
-                core.tell(Event::Store);
-            }
-            Answer::Deny => {
-                self.denied = Some(key.id());
-                core.queue(Due::Denied);
-            }
+    /// The user has decided, and carrying it out takes a while. False if this is not the question.
+    pub(super) fn begin_answer(&mut self, question: u64) -> bool {
+        let asking = self.asking.as_mut().filter(|asking| asking.question == question);
+        asking.map(|asking| asking.answers += 1).is_some()
+    }
+
+    /// The answer could not be carried out; the question stands as before.
+    pub(super) fn drop_answer(&mut self, question: u64) {
+        if let Some(asking) = self.asking.as_mut().filter(|asking| asking.question == question) {
+            asking.answers = asking.answers.saturating_sub(1);
         }
+    }
+
+    /// What the user said. False if there is no such question (any more): then nothing is done.
+    pub(super) fn on_answer(&mut self, core: &mut Core, question: u64, answer: Answer) -> bool {
+        match answer {
+            Answer::Allow { session } => self.allow(core, question, session),
+            Answer::Deny => self.deny(core, question),
+        }
+    }
+
+    fn allow(&mut self, core: &mut Core, question: u64, session: Option<Place>) -> bool {
+        let Some(asking) = self.asking.take_if(|asking| asking.question == question) else { return false };
+        self.key = Some(asking.key);
+        self.phone_name = asking.name;
+        self.next = session;
+        self.storing = Some(question);
+        core.tell(Event::Store);
         true
     }
 
+    /// A no wins over a yes that is not stored yet.
+    fn deny(&mut self, core: &mut Core, question: u64) -> bool {
+        let asking = self.asking.take_if(|asking| asking.question == question);
+        let key = asking.map(|asking| asking.key).or_else(|| self.take_back(core, question));
+        let Some(key) = key else { return false };
+        self.send_away(core, question, &key, Spent::Denied);
+        true
+    }
+
+    /// Tells the phone of this key, now or when it comes back, that it is not let in.
+    fn send_away(&mut self, core: &mut Core, question: u64, key: &PairKey, why: Spent) {
+        self.denied = Some(key.id());
+        core.queue(Due::Denied);
+        core.tell(Event::AskOver { question, allowed: false });
+        core.tell(Event::CodeSpent(why));
+    }
+
+    /// No answer is a no: a question must not stand for ever.
+    fn end_question(&mut self, core: &mut Core) {
+        let now = core.now();
+        let Some(asking) = self.asking.take_if(|asking| asking.answers == 0 && asking.ends_at <= now) else {
+            return;
+        };
+        let why = if core.live.is_some() { Spent::Unanswered } else { Spent::PhoneGone };
+        self.send_away(core, asking.question, &asking.key, why);
+    }
+
+    /// Undoes the yes to this question if it is not stored yet: nothing is kept, and the fresh session is not needed.
+    fn take_back(&mut self, core: &mut Core, question: u64) -> Option<PairKey> {
+        self.storing.take_if(|storing| *storing == question)?;
+        let key = self.key.take();
+        self.phone_name.clear();
+        core.tell(Event::Store);
+        if let Some(place) = self.next.take() {
+            core.tell(Event::Retire(place));
+        }
+        key
+    }
+
     pub(super) fn on_stored(&mut self, core: &mut Core) {
-        if std::mem::take(&mut self.storing) {
+        if let Some(question) = self.storing.take() {
+            core.tell(Event::AskOver { question, allowed: true });
             self.welcome(core);
         }
     }
@@ -317,7 +394,7 @@ impl Workstation {
 
     pub(super) fn on_record(&mut self, core: &mut Core, record: &Record<'_>) -> Result<(), Fault> {
         match record {
-            Record::Settled => match self.next.filter(|_| !self.storing) {
+            Record::Settled => match self.next.filter(|_| self.storing.is_none()) {
                 Some(next) => self.go_home(core, next),
                 None => Err(Fault::OutOfPlace("SETTLED record")),
             },
@@ -352,6 +429,7 @@ impl Workstation {
 
     pub(super) fn on_timeout(&mut self, core: &mut Core) -> Result<(), Fault> {
         self.expire(core);
+        self.end_question(core);
         let now = core.now();
         let is_dead = core.live.as_ref().is_some_and(|live| live.dead_at() <= now);
         if is_dead { Err(Fault::WornOut) } else { Ok(()) }
@@ -363,7 +441,8 @@ impl Workstation {
             Code::Shown { expires_at, .. } => Some(*expires_at),
             _ => None,
         };
+        let ends_at = self.asking.as_ref().filter(|asking| asking.answers == 0).map(|asking| asking.ends_at);
         let dead_at = core.live.as_ref().map(Connection::dead_at);
-        [expires_at, dead_at].into_iter().flatten().min()
+        [expires_at, ends_at, dead_at].into_iter().flatten().min()
     }
 }

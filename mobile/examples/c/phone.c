@@ -81,7 +81,6 @@ static void print_event(const relay_event *event) {
     case RELAY_EVENT_PEER_CLOSED: printf("the workstation sends no more\n"); break;
     case RELAY_EVENT_LEFT: printf("workstation left\n"); break;
     case RELAY_EVENT_RECONNECTING: printf("next try in %llu ms: %s\n", (unsigned long long)event->number, text); break;
-    case RELAY_EVENT_PLAIN_PEER: printf("the workstation does not encrypt\n"); break;
     case RELAY_EVENT_STOPPED: printf("stopped (%d): %s\n", (int)event->reason, text); break;
     case RELAY_EVENT_OTHER: printf("%s\n", text); break;
     }

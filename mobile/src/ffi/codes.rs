@@ -53,7 +53,6 @@ codes!(Kind {
     PeerClosed = 7,
     Left = 8,
     Reconnecting = 9,
-    PlainPeer = 10,
     Stopped = 11,
 });
 
@@ -98,16 +97,16 @@ impl From<&Event> for Kind {
             Event::Acknowledged(_) => Kind::Acknowledged,
             Event::Restarted { .. } => Kind::Restarted,
             Event::PeerClosed => Kind::PeerClosed,
-            Event::Left { .. } => Kind::Left,
+            Event::Left => Kind::Left,
             Event::Reconnecting { .. } => Kind::Reconnecting,
-            Event::PlainPeer => Kind::PlainPeer,
             Event::Stopped { .. } => Kind::Stopped,
-            // A workstation's, and plain texts, which are never asked for here.
+            // A workstation's, and what needs no answer of an app.
             Event::Ask { .. }
+            | Event::AskOver { .. }
             | Event::Refused(_)
-            | Event::CodeExpired
+            | Event::CodeSpent(_)
             | Event::NotDeleted(_)
-            | Event::PlainText(_) => Kind::Other,
+            | Event::Foreign => Kind::Other,
         }
     }
 }
@@ -117,7 +116,7 @@ impl From<&Stop> for Reason {
         match why {
             Stop::Closed => Reason::Closed,
             Stop::Replaced => Reason::Replaced,
-            Stop::Killed { reason: Some(KillReason::Deleted) } => Reason::Deleted,
+            Stop::Killed { reason: Some(KillReason::Deleted) } | Stop::Removed { .. } => Reason::Deleted,
             Stop::Killed { reason: Some(KillReason::Expired) } => Reason::Expired,
             Stop::Killed { reason: None } => Reason::Ended,
             Stop::Refused { .. } => Reason::Refused,

@@ -2,7 +2,9 @@
 
 use std::ptr;
 
+use protocol::ids::Role;
 use relay_client::engine::Event;
+use relay_client::lines::engine_line;
 
 use super::codes::{Kind, Reason};
 
@@ -77,7 +79,9 @@ fn payload_of(event: Event) -> (Vec<u8>, usize) {
         Event::Asked { words } | Event::Opened { words } => words.to_string(),
         Event::Reconnecting { why, .. } => why.to_string(),
         Event::Stopped { why, .. } => why.to_string(),
-        other if Kind::from(&other) == Kind::Other => format!("{other:?}"),
+        other if Kind::from(&other) == Kind::Other => {
+            engine_line(&other, Role::Workstation).unwrap_or_else(|| format!("{other:?}"))
+        }
         _ => String::new(),
     };
     let len = text.len();

@@ -1,14 +1,19 @@
 //! The first meeting, and what may get lost in it.
 
 use protocol::ids::Role;
-use relay_client::engine::Event;
+use relay_client::engine::{Event, Refusal};
+use relay_client::{Lost, Stop};
 use relay_tests::harness::json::Object;
 use relay_tests::harness::node::NodeEnd;
 use relay_tests::harness::tunnel::{End, Shelf, copy_of, fresh_code};
 
 use super::{Ends, Net, asked, both_ways_round, talk};
 
-both_ways_round!(the_words_are_equal_and_both_move_to_a_fresh_session, a_link_pairs_too);
+both_ways_round!(
+    the_words_are_equal_and_both_move_to_a_fresh_session,
+    a_link_pairs_too,
+    a_phone_that_a_second_scan_displaces_comes_back,
+);
 
 /// Two ends that are asked about each other, and the code between them.
 fn introduced(net: &Net, role: Role, shelf: &Shelf) -> (End, NodeEnd, relay_client::tunnel::Code) {
@@ -35,7 +40,7 @@ fn the_words_are_equal_and_both_move_to_a_fresh_session(role: Role) {
         let (name, words) = asked(&mut engine);
         assert_eq!((name.as_str(), words), ("Anna's phone", node.event("words")));
         node.event("asked");
-        engine.engine.allow().unwrap();
+        engine.allow();
     } else {
         let words = engine.until("question", |event| match event {
             Event::Asked { words } => Some(words.to_string()),
@@ -70,7 +75,7 @@ fn a_link_pairs_too(role: Role) {
             let node = NodeEnd::phone(&code.to_link().unwrap(), &[]);
             let mut engine = End::pair(role, code, &settings);
             asked(&mut engine);
-            engine.engine.allow().unwrap();
+            engine.allow();
             (engine, node)
         }
         Role::Phone => {
@@ -105,7 +110,7 @@ fn a_phone_may_come_back_while_the_user_thinks() {
     node.tell("cut");
     let (_, second) = asked(&mut engine);
     assert_ne!(first, second, "another handshake has other words");
-    engine.engine.allow().unwrap();
+    engine.allow();
     engine.until_open();
     node.event("open");
     talk(&mut engine, &mut node, "after a thought");
@@ -123,4 +128,30 @@ fn an_engine_may_come_back_while_the_user_thinks() {
     engine.until_open();
     node.event("open");
     talk(&mut engine, &mut node, "after a thought");
+}
+
+fn a_phone_that_a_second_scan_displaces_comes_back(role: Role) {
+    let net = Net::start();
+    let (mut engine, mut node, code) = introduced(&net, role, &Shelf::default());
+    if role == Role::Workstation {
+        asked(&mut engine);
+        node.event("asked");
+        let mut second = End::pair(Role::Phone, code, &net.settings(Role::Phone));
+        assert_eq!(second.until_stopped(), Stop::Unpaired(Refusal::CodeUsed));
+        node.event("displaced");
+        asked(&mut engine);
+        engine.allow();
+    } else {
+        node.event("asked");
+        let mut second = NodeEnd::phone(&code.to_json(), &[]);
+        assert_eq!(second.event("refused"), "2");
+        engine.until("displacement", |event| {
+            matches!(event, Event::Reconnecting { why: Lost::Displaced, .. }).then_some(())
+        });
+        node.event("asked");
+        node.tell("allow");
+    }
+    engine.until_open();
+    node.event("open");
+    talk(&mut engine, &mut node, "the first one");
 }

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{Event, Refusal};
+use relay_client::engine::{Event, Refusal, Spent};
 use relay_client::tunnel::{Code, PairingKey};
 use relay_tests::harness::node::NodeEnd;
 use relay_tests::harness::tunnel::{End, Shelf, copy_of, fresh_code};
 
-use super::{Net, asked, both_ways_round, talk};
+use super::{Ends, Net, asked, both_ways_round, talk};
 
 both_ways_round!(
     a_used_code_is_refused,
     an_unknown_key_is_refused,
     an_expired_code_is_refused,
     a_denied_phone_is_told_and_stays_denied,
+    the_end_of_a_pair_is_told_sealed,
 );
 
 /// A workstation tells its user so.
@@ -46,7 +47,7 @@ fn a_used_code_is_refused(role: Role) {
         let mut phone = NodeEnd::phone(&code.to_json(), &[]);
         let mut engine = End::pair(role, copy_of(&code), &settings);
         asked(&mut engine);
-        engine.engine.allow_here();
+        engine.allow_here();
         engine.until_open();
         phone.event("open");
         phone.tell("quit");
@@ -98,7 +99,7 @@ fn an_expired_code_is_refused(role: Role) {
         let mut phone = NodeEnd::phone(&code.to_json(), &[]);
         let mut engine = End::pair(role, code, &settings);
         expect_end(&mut phone, "3");
-        engine.until("expiry", |event| (*event == Event::CodeExpired).then_some(()));
+        engine.until("expiry", |event| (*event == Event::CodeSpent(Spent::Expired)).then_some(()));
         expect_refused(&mut engine, Refusal::CodeExpired);
     } else {
         let (mut node, code) = net.workstation(&["--code-ms=0"]);
@@ -115,7 +116,7 @@ fn a_denied_phone_is_told_and_stays_denied(role: Role) {
         let mut phone = NodeEnd::phone(&code.to_json(), &[]);
         let mut engine = End::pair(role, code, &settings);
         asked(&mut engine);
-        engine.engine.deny();
+        engine.deny();
         phone.event("denied");
         assert_eq!(phone.exit_code(), Some(1));
         expect_end(&mut NodeEnd::phone(&phone.last("saved").unwrap(), &[]), "4");
@@ -129,5 +130,29 @@ fn a_denied_phone_is_told_and_stays_denied(role: Role) {
         expect_unpaired(&mut engine, Refusal::Denied);
         expect_unpaired(&mut End::resume(role, &settings, &shelf), Refusal::Denied);
         assert_eq!(node.event("answered"), "4");
+    }
+}
+
+#[test]
+fn a_question_that_nobody_answers_is_a_no() {
+    let net = Net::start();
+    let (mut node, code) = net.workstation(&["--ask-ms=300"]);
+    let mut engine = End::pair(Role::Phone, code, &net.settings(Role::Phone));
+    node.event("asked");
+    expect_unpaired(&mut engine, Refusal::Denied);
+}
+
+fn the_end_of_a_pair_is_told_sealed(role: Role) {
+    let mut ends = Ends::open(role, &[]);
+    ends.talk("before the end");
+    if role == Role::Workstation {
+        ends.engine.engine.forget().unwrap();
+        ends.node.event("removed");
+        assert_eq!(ends.node.exit_code(), Some(1));
+    } else {
+        ends.node.tell("forget");
+        let why = ends.engine.until_stopped();
+        assert_eq!(why, Stop::Removed { at: Role::Workstation, is_proven: true });
+        ends.node.event("forgotten");
     }
 }

@@ -21,6 +21,8 @@ pub struct End {
     name: &'static str,
     /// Messages in the order they came.
     messages: Vec<Vec<u8>>,
+    /// The last question of [`Event::Ask`].
+    question: u64,
     /// Why connections were broken off by this end, as far as events told it.
     pub faults: Vec<String>,
 }
@@ -74,7 +76,7 @@ impl End {
 
     fn of(role: Role, engine: Engine) -> Self {
         let name = role.as_str();
-        End { engine, name, messages: Vec::new(), faults: Vec::new() }
+        End { engine, name, messages: Vec::new(), question: 0, faults: Vec::new() }
     }
 
     /// The next event that is no message; messages before it are kept for [`End::message`].
@@ -95,6 +97,9 @@ impl End {
         let event = event.unwrap_or_else(|| panic!("{}: no event for {GUARD:?}", self.name));
         if let Event::Reconnecting { why: Lost::Spoilt(why), .. } = &event {
             self.faults.push(why.clone());
+        }
+        if let Event::Ask { question, .. } = event {
+            self.question = question;
         }
         event
     }
@@ -137,6 +142,29 @@ impl End {
         }
     }
 
+    /// Reads events until the user is asked about a phone; gives the question's number.
+    pub fn until_asked(&mut self) -> u64 {
+        self.until("question", |event| match event {
+            Event::Ask { question, .. } => Some(*question),
+            _ => None,
+        })
+    }
+
+    /// The user says yes to the question that was read last.
+    pub fn allow(&self) {
+        self.engine.allow(self.question).unwrap();
+    }
+
+    /// The same without a fresh session.
+    pub fn allow_here(&self) {
+        self.engine.allow_here(self.question).unwrap();
+    }
+
+    /// The user says no to it.
+    pub fn deny(&self) {
+        self.engine.deny(self.question).unwrap();
+    }
+
     /// Sends a message, whatever the window has room for.
     pub fn send(&self, message: &[u8]) -> u64 {
         self.engine.send(message, GUARD).unwrap()
@@ -170,17 +198,17 @@ impl Ends {
         let scanned = copy_of(&code);
         let workstation = End::pair(Role::Workstation, code, workstation);
         let phone = End::pair(Role::Phone, scanned, phone);
-        Self::answer(workstation, phone, Engine::allow_here)
+        Self::answer(workstation, phone, End::allow_here)
     }
 
     /// Lets the workstation's user say yes; then both are open, in a fresh session.
     pub fn introduce(workstation: End, phone: End) -> Self {
-        Self::answer(workstation, phone, |engine| engine.allow().unwrap())
+        Self::answer(workstation, phone, End::allow)
     }
 
-    fn answer(mut workstation: End, mut phone: End, yes: impl FnOnce(&Engine)) -> Self {
-        workstation.until("question", |event| matches!(event, Event::Ask { .. }).then_some(()));
-        yes(&workstation.engine);
+    fn answer(mut workstation: End, mut phone: End, yes: impl FnOnce(&End)) -> Self {
+        workstation.until_asked();
+        yes(&workstation);
         workstation.until_open();
         phone.until_open();
         Ends { workstation, phone }

@@ -130,7 +130,7 @@ impl Line {
             }
             Event::Connected => tally.reconnect(),
             Event::Opened { .. } => tally.handshake(),
-            Event::Acknowledged(_) | Event::Left { .. } | Event::Reconnecting { .. } => {}
+            Event::Acknowledged(_) | Event::Left | Event::Reconnecting { .. } => {}
             other => tally.breach(format!("{} was told {other:?}", self.name)),
         }
     }

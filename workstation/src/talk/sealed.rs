@@ -1,18 +1,16 @@
-//! Through the tunnel: asks about a new phone, and about one that speaks without encryption.
+//! Through the tunnel: asks the user about a new phone. Nothing is ever said without encryption here.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{Engine, Event, SendError};
-use relay_client::lines::{engine_line, harmless, refusal_line};
+use relay_client::engine::{AllowError, Engine, Event, SendError, Spent};
+use relay_client::lines::{engine_line, harmless};
 
 use super::{Speaker, listen_to_user};
 use crate::print;
-
-/// Plain texts that are kept while the user is asked about their sender; more are dropped, and counted.
-const HELD_MAX: usize = 64;
 
 /// Events that are shown before the phone hears that the messages among them were taken.
 const EVENTS_MAX: usize = 64;
@@ -21,54 +19,36 @@ const EVENTS_MAX: usize = 64;
 pub(crate) struct Manners {
     /// Let in the first phone without a question.
     pub(crate) yes: bool,
-    /// Somebody sits at the terminal who can be asked about a phone without encryption.
-    pub(crate) asks_about_plain: bool,
     /// End when the phone stays away for so long.
     pub(crate) resume_for: Option<Duration>,
     /// At the end, end the pair, too.
     pub(crate) forget: bool,
 }
 
-/// What the next line of input answers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Question {
-    /// May this phone pair?
-    Pair,
-    /// May this phone be talked to without encryption?
-    Plain,
-}
-
-/// Whether this link's peer is talked to without encryption.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum PlainPeer {
-    /// It speaks the tunnel, or said nothing yet.
-    #[default]
-    None,
-    /// The user is asked, or said no.
-    Held,
-    Allowed,
-}
+/// The only question: may this phone pair?
+const QUESTION: &str = "allow it? [y/n]";
 
 struct Talk {
-    engine: Engine,
+    engine: Arc<Engine>,
     manners: Manners,
-    floor: Mutex<Floor>,
+    /// What the next line of input answers.
+    question: Mutex<Option<Question>>,
     /// Held while the pair is being forgotten; true once it was.
     forgotten: Mutex<bool>,
 }
 
-/// What the thread that prints and the one that reads stdin share.
-#[derive(Default)]
-struct Floor {
-    question: Option<Question>,
-    plain: PlainPeer,
-    held: Vec<String>,
-    dropped: usize,
+/// The question about a phone, until it is over.
+#[derive(Clone, Copy)]
+struct Question {
+    number: u64,
+    /// The user said yes, which is being carried out; a no may still take it back.
+    is_answered: bool,
 }
 
 /// Talks until the engine has stopped, and says why. If stdout fails, the engine is let go.
 pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<Stop> {
-    let talk = Arc::new(Talk { engine, manners, floor: Mutex::default(), forgotten: Mutex::default() });
+    let engine = Arc::new(engine);
+    let talk = Arc::new(Talk { engine, manners, question: Mutex::default(), forgotten: Mutex::default() });
     listen_to_user(&talk)?;
     let mut limit = talk.manners.resume_for;
     let mut failure = None;
@@ -84,8 +64,13 @@ pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<
         for event in events {
             match &event {
                 Event::Opened { .. } => away_since = None,
-                Event::Left { .. } => away_since = Some(Instant::now()),
-                Event::CodeExpired => failure = Some("nobody used the code; start again for a new one"),
+                Event::Left => away_since = Some(Instant::now()),
+                Event::CodeSpent(Spent::Expired) => {
+                    failure = Some("nobody used the code; start again for a new one");
+                }
+                Event::CodeSpent(Spent::Unanswered | Spent::PhoneGone) => {
+                    failure = Some("nobody was let in; start again for a new code");
+                }
                 _ => {}
             }
             if let Some(why) = talk.show(event)? {
@@ -98,114 +83,68 @@ pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<
 }
 
 impl Talk {
-    fn floor(&self) -> MutexGuard<'_, Floor> {
-        self.floor.lock().unwrap_or_else(PoisonError::into_inner)
+    fn question(&self) -> MutexGuard<'_, Option<Question>> {
+        self.question.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prints an event and does what follows from it; at the end, why it ended.
     fn show(&self, event: Event) -> anyhow::Result<Option<Stop>> {
-        if let Event::PlainText(text) = &event
-            && self.hold(text)
-        {
-            return Ok(None);
-        }
-        if let Some(line) = engine_line(&event, Role::Phone) {
+        // A no tells of itself.
+        let is_told = matches!(event, Event::CodeSpent(Spent::Denied));
+        if let Some(line) = engine_line(&event, Role::Phone).filter(|_| !is_told) {
             print(&(line + "\n"))?;
         }
         match event {
-            Event::Ask { .. } if self.manners.yes => self.allow(),
-            Event::Ask { .. } => self.ask(Question::Pair)?,
-            Event::PlainPeer if self.manners.asks_about_plain => self.ask(Question::Plain)?,
-            Event::PlainPeer => {
-                self.floor().plain = PlainPeer::Held;
-                print("it is not talked to; start with --plain to talk without encryption\n")?;
+            Event::Ask { question, .. } if self.manners.yes => {
+                if let Err(why) = self.allow(question) {
+                    print(&(why + "\n"))?;
+                }
             }
-            Event::Left { .. } | Event::Opened { .. } => {
-                let mut floor = self.floor();
-                let asks = floor.question.filter(|question| *question == Question::Pair);
-                *floor = Floor { question: asks, ..Floor::default() };
+            Event::Ask { question, .. } => {
+                *self.question() = Some(Question { number: question, is_answered: false });
+                print(&format!("{QUESTION}\n"))?;
             }
-            Event::CodeExpired => self.close(),
+            Event::AskOver { question, .. } => {
+                self.question().take_if(|asked| asked.number == question);
+            }
+            Event::CodeSpent(_) if !is_told => self.close(),
             Event::Stopped { why, .. } => return Ok(Some(why)),
             _ => {}
         }
         Ok(None)
     }
 
-    /// True if this plain text is not to be shown (yet).
-    fn hold(&self, text: &str) -> bool {
-        let mut floor = self.floor();
-        if floor.plain == PlainPeer::Allowed {
-            return false;
-        }
-        if floor.question == Some(Question::Plain) && floor.held.len() < HELD_MAX {
-            floor.held.push(text.to_owned());
-        } else {
-            floor.dropped += 1;
-        }
-        true
+    /// Asking the relay for a session takes up to ten seconds, in which a no must still be heard.
+    fn allow(&self, question: u64) -> Result<(), String> {
+        let engine = Arc::clone(&self.engine);
+        let work = move || let_in(&engine, question);
+        let begun = thread::Builder::new().name("allow".into()).spawn(work);
+        begun.map(drop).map_err(|error| format!("no thread for the answer: {error}; answer again"))
     }
 
-    fn ask(&self, question: Question) -> anyhow::Result<()> {
-        let mut floor = self.floor();
-        floor.question = Some(question);
-        if question == Question::Plain {
-            floor.plain = PlainPeer::Held;
-        }
-        drop(floor);
-        print(question.words())
-    }
-
-    fn allow(&self) {
-        // It is better to be paired where the code was shown than not at all, and the user is told.
-        if let Err(error) = self.engine.allow() {
-            let why = harmless(&error.to_string());
-            drop(print(&format!(
-                "no fresh session ({why}): paired in the code's; show the code to nobody\n"
-            )));
-            self.engine.allow_here();
-        }
-    }
-
-    fn answer(&self, question: Question, yes: bool) -> Result<(), String> {
-        self.floor().question.take_if(|standing| *standing == question);
-        match (question, yes) {
-            (Question::Pair, true) => self.allow(),
-            (Question::Pair, false) => {
-                self.engine.deny();
+    fn answer(&self, question: Question, answer: &str) -> Result<(), String> {
+        match answer {
+            "y" | "yes" if question.is_answered => {}
+            "y" | "yes" => {
+                self.allow(question.number)?;
+                if let Some(asked) = self.question().as_mut().filter(|asked| asked.number == question.number)
+                {
+                    asked.is_answered = true;
+                }
+            }
+            "n" | "no" => {
+                self.engine.deny(question.number).map_err(|error| error.to_string())?;
                 // The close may end the program before anything more is shown.
                 drop(print("the phone was sent away; start again for a new code\n"));
                 self.close();
             }
-            (Question::Plain, true) => self.talk_plain(),
-            (Question::Plain, false) => {
-                self.floor().held.clear();
-                return Err("the phone is not talked to".to_owned());
-            }
+            _ if question.is_answered => return Err("not sent: no phone".to_owned()),
+            _ => return Err(QUESTION.to_owned()),
         }
         Ok(())
     }
 
-    fn talk_plain(&self) {
-        let mut floor = self.floor();
-        floor.plain = PlainPeer::Allowed;
-        let (held, dropped) = (std::mem::take(&mut floor.held), std::mem::take(&mut floor.dropped));
-        drop(floor);
-        for text in held {
-            if let Some(line) = engine_line(&Event::PlainText(text), Role::Phone) {
-                drop(print(&(line + "\n")));
-            }
-        }
-        if dropped > 0 {
-            drop(print(&format!("{dropped} more were dropped meanwhile\n")));
-        }
-    }
-
     fn send(&self, line: &str) -> Result<(), String> {
-        if self.floor().plain == PlainPeer::Allowed {
-            let sent = self.engine.send_plain(line, Duration::MAX);
-            return sent.map_err(|error| refusal_line(&error, Role::Phone));
-        }
         let sent = match self.engine.try_send(line.as_bytes()) {
             Err(SendError::Full) => self.engine.send(line.as_bytes(), Duration::MAX),
             sent => sent,
@@ -218,23 +157,30 @@ impl Talk {
     }
 }
 
-impl Question {
-    const fn words(self) -> &'static str {
-        match self {
-            Question::Pair => "allow it? [y/n]\n",
-            Question::Plain => "talk to it anyway? [y/n]\n",
+/// Carries a yes out.
+fn let_in(engine: &Engine, question: u64) {
+    let done = match engine.allow(question) {
+        // It is better to be paired where the code was shown than not at all, and the user is told.
+        Err(AllowError::NoSession(error)) => {
+            let why = harmless(&error.to_string());
+            drop(print(&format!(
+                "no fresh session ({why}): paired in the code's; show the code to nobody\n"
+            )));
+            engine.allow_here(question).map_err(AllowError::from)
         }
+        done => done,
+    };
+    if let Err(error) = done {
+        drop(print(&format!("the phone was not let in: {error}\n")));
     }
 }
 
 impl Speaker for Talk {
     fn take(&self, line: String) -> Result<(), String> {
-        let question = self.floor().question;
-        match (question, line.trim().to_ascii_lowercase().as_str()) {
-            (None, _) => self.send(&line),
-            (Some(question), "y" | "yes") => self.answer(question, true),
-            (Some(question), "n" | "no") => self.answer(question, false),
-            (Some(question), _) => Err(question.words().trim_end().to_owned()),
+        let question = *self.question();
+        match question {
+            None => self.send(&line),
+            Some(question) => self.answer(question, &line.trim().to_ascii_lowercase()),
         }
     }
 

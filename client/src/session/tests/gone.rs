@@ -47,3 +47,39 @@ fn an_app_that_never_finds_out_about_its_session_tries_again() {
     assert!(matches!(again[..], [Action::Unlink, Action::Tell(Event::Reconnecting { .. })]), "{again:?}");
     assert_eq!(bench.on(Input::Registered), [], "too late");
 }
+
+#[test]
+fn a_client_that_may_return_takes_its_role_back_so_often_and_no_more() {
+    let mut bench = Bench::linked();
+    bench.on(Input::MayReturn(2));
+    for linked in [true, false] {
+        let actions = bench.on(Input::Closed(Some(4409)));
+        let (after, why) = (RETURN_AFTER, Lost::Displaced);
+        let again = [Action::Disconnect, Action::Tell(Event::Reconnecting { after, why })];
+        assert_eq!(actions[usize::from(linked)..], again);
+        assert_eq!(actions.first() == Some(&Action::Unlink), linked);
+        assert_eq!(bench.due_in(), RETURN_AFTER, "the other one is to be refused meanwhile");
+        assert_eq!(bench.after(RETURN_AFTER, Input::Tick), [Action::Connect]);
+        bench.on(Input::Connected);
+        bench.on(ack(false, Some(30)));
+    }
+    assert_eq!(bench.stop_after(Input::Closed(Some(4409))), Stop::Replaced);
+
+    let mut bench = Bench::linked();
+    bench.on(Input::MayReturn(2));
+    bench.on(Input::MayReturn(0));
+    assert_eq!(bench.stop_after(Input::Closed(Some(4409))), Stop::Replaced, "it has its answer");
+
+    let mut bench = Bench::linked();
+    bench.on(Input::MayReturn(2));
+    bench.on(Input::Close);
+    assert_eq!(bench.stop_after(Input::Closed(Some(4409))), Stop::Closed);
+}
+
+#[test]
+fn a_refusal_that_nothing_proves_is_tried_again_with_patience() {
+    let mut bench = Bench::linked();
+    let why = Lost::Refused(crate::tunnel::Refusal::UnknownKey);
+    assert!(bench.delay_after(Input::Refused(why)) >= 10 * SEC);
+    assert_eq!(bench.after(60 * SEC, Input::Tick), [Action::Connect]);
+}

@@ -34,7 +34,10 @@ pub(super) struct Side {
     unread_bytes: usize,
     /// Told `Full` and not yet `Room`.
     pub(super) is_full: bool,
-    pub(super) wants_answer: bool,
+    /// What the user was asked last, until they answered.
+    pub(super) question: Option<u64>,
+    /// The user has answered, and carrying it out takes a while.
+    pub(super) is_answering: bool,
     pub(super) ponged: bool,
 }
 
@@ -82,7 +85,8 @@ impl Side {
             unread: VecDeque::new(),
             unread_bytes: 0,
             is_full: false,
-            wants_answer: false,
+            question: None,
+            is_answering: false,
             ponged: false,
         }
     }
@@ -122,7 +126,11 @@ impl Side {
             match event {
                 Event::Store if is_slow => self.store_waits = true,
                 Event::Store => self.store(now),
-                Event::Ask { .. } => self.wants_answer = true,
+                Event::Ask { question, .. } => {
+                    assert!(!self.is_answering && self.question < Some(question), "asked again: {question}");
+                    self.question = Some(question);
+                }
+                Event::AskOver { allowed, .. } => assert!(allowed && self.question.is_none()),
                 Event::Move(_) => {
                     counts.moves += 1;
                     wishes.push(Wish::Disconnect);
@@ -155,7 +163,9 @@ impl Side {
                     wishes.push(Wish::Disconnect);
                 }
                 Event::Asked { .. } | Event::Foreign => {}
-                Event::PeerClosed | Event::CodeExpired => panic!("nobody does that here: {event:?}"),
+                Event::PeerClosed | Event::CodeSpent(_) | Event::Removed => {
+                    panic!("nobody does that here: {event:?}")
+                }
             }
         }
         wishes

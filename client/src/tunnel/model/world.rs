@@ -229,12 +229,19 @@ impl World {
     }
 
     fn answer(&mut self) {
-        if std::mem::take(&mut self.sides[1].wants_answer) {
-            self.sessions += 1;
-            let session = (!self.rng.one_in(3)).then(|| side::place(self.sessions));
-            self.say(|| format!("the user allows, {session:?}"));
-            self.sides[1].tunnel.answer(Answer::Allow { session }, self.now);
+        let Some(question) = self.sides[1].question else { return };
+        let is_slow = !self.is_calm && self.rng.one_in(2);
+        if is_slow && !std::mem::replace(&mut self.sides[1].is_answering, true) {
+            assert!(self.sides[1].tunnel.begin_answer(question));
+            return;
         }
+        self.sessions += 1;
+        let session = (!self.rng.one_in(3)).then(|| side::place(self.sessions));
+        self.say(|| format!("the user allows, {session:?}"));
+        let desk = &mut self.sides[1];
+        assert!(!desk.tunnel.answer(question - 1, Answer::Deny, self.now), "an older question");
+        assert!(desk.tunnel.answer(question, Answer::Allow { session }, self.now));
+        (desk.question, desk.is_answering) = (None, false);
     }
 
     /// A workstation that has kept nothing yet would show another code; that run would be over.

@@ -8,7 +8,7 @@ fn a_phone_is_let_in_when_the_user_says_so() {
     bench.link();
     let [Event::Asked { words: phones }] = bench.phone.news()[..] else { panic!() };
     let news = bench.desk.news();
-    let [Event::Ask { name, words }] = &news[..] else { panic!("{news:?}") };
+    let [Event::Ask { question: 1, name, words }] = &news[..] else { panic!("{news:?}") };
     assert_eq!((name.as_str(), words), ("Anna's phone", &phones));
     assert_eq!(words.to_string().split(' ').count(), 6);
     assert_eq!(bench.phone.tunnel.try_send(b"early"), Err(SendError::NotOpen));
@@ -85,7 +85,7 @@ fn a_question_outlives_the_link_and_is_asked_again_with_the_new_words() {
     bench.link();
     let first = bench.desk.news();
     bench.cut();
-    bench.after(SEC * 400);
+    bench.after(SEC * 350);
     bench.link();
     let second = bench.desk.news();
     assert!(
@@ -120,7 +120,7 @@ fn a_phone_that_moved_alone_looks_in_both_sessions_in_turn() {
     let mut bench = Bench::new();
     bench.link();
     bench.desk.news();
-    bench.desk.tunnel.answer(Answer::Allow { session: Some(place(9)) }, bench.now);
+    bench.answer_to(1, Answer::Allow { session: Some(place(9)) });
     let welcome = bench.desk_says();
     bench.phone_hears(&welcome);
     bench.cut();
@@ -146,7 +146,7 @@ fn a_phone_that_moved_alone_looks_in_both_sessions_in_turn() {
 fn a_phone_whose_word_is_lost_leaves_by_itself() {
     let mut bench = Bench::new();
     bench.link();
-    bench.desk.tunnel.answer(Answer::Allow { session: Some(place(9)) }, bench.now);
+    bench.answer_to(1, Answer::Allow { session: Some(place(9)) });
     let welcome = bench.desk_says();
     bench.phone_hears(&welcome);
     let _lost = bench.phone_says();
@@ -244,5 +244,5 @@ fn a_hello_under_a_pair_key_that_became_void_is_of_an_unknown_key() {
     bench.phone_hears(&h2);
     let hello = bench.phone_says();
     bench.desk_hears(&hello);
-    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::UnknownKey)]);
+    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::UnknownKey)]);
 }

@@ -91,7 +91,7 @@ fn a_wrong_key_is_refused_at_once() {
 fn an_expired_code_is_refused() {
     let mut bench = Bench::new();
     bench.after(limits::PAIR_FOR);
-    assert_eq!(bench.desk.news(), [Event::CodeExpired]);
+    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired)]);
     let other = other_phone(code(), bench.now);
     assert_eq!(try_other(&mut bench, other), refused(Refusal::CodeExpired));
     assert!(Refusal::CodeExpired.to_string().contains("expired"));
@@ -100,7 +100,7 @@ fn an_expired_code_is_refused() {
     let other = other_phone(code(), asleep.now);
     let news = (
         vec![Event::Refused(Refusal::CodeExpired)],
-        vec![Event::CodeExpired, Event::Refused(Refusal::CodeExpired)],
+        vec![Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::CodeExpired)],
     );
     assert_eq!(try_other(&mut asleep, other), news, "before its timer could say so");
 }
@@ -113,7 +113,7 @@ fn a_handshake_that_is_confirmed_too_late_is_refused() {
     bench.after(limits::PAIR_FOR);
     bench.phone.tunnel.on_stored(bench.now);
     bench.pump();
-    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::CodeExpired)]);
+    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::CodeExpired)]);
     assert_eq!(bench.phone.words(), ["Asked", "Refused"]);
 }
 
@@ -126,7 +126,7 @@ fn a_code_expires_while_its_workstation_sleeps() {
     bench.phone.tunnel.on_stored(bench.now);
     let hello = bench.phone_says();
     bench.desk_hears(&hello);
-    assert_eq!(bench.desk.news(), [Event::CodeExpired, Event::Refused(Refusal::CodeExpired)]);
+    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::CodeExpired)]);
 }
 
 #[test]
@@ -138,10 +138,78 @@ fn a_denied_phone_is_told_and_stays_denied() {
     bench.answer(Answer::Deny);
     assert_eq!(bench.phone.news(), [Event::Refused(Refusal::Denied)]);
     assert!(bench.desk.tunnel.saved().is_none());
+    assert_eq!(
+        bench.desk.news(),
+        [Event::AskOver { question: 1, allowed: false }, Event::CodeSpent(Spent::Denied)]
+    );
     bench.cut();
     bench.link();
     assert_eq!((bench.phone.news(), bench.desk.news()), refused(Refusal::Denied));
     assert!(Refusal::Denied.to_string().contains("did not allow"));
+}
+
+/// A refusal has no key behind it: the relay can make one up.
+fn forged(h1: &[u8], why: u8) -> Vec<u8> {
+    vec![4, h1[1], h1[2], h1[3], h1[4], why]
+}
+
+#[test]
+fn a_forged_refusal_ends_a_connection_of_a_welcomed_phone_and_nothing_else() {
+    let mut bench = Bench::open();
+    for why in Refusal::ALL {
+        bench.cut();
+        bench.phone.tunnel.on_link(bench.now);
+        let h1 = bench.phone_says();
+        bench.phone_hears(&forged(&h1, why.code()));
+        let fault = if why == Refusal::Damaged { Fault::BadAnswer } else { Fault::Refused(why) };
+        assert_eq!(bench.phone.news(), [Event::Fault(fault)]);
+        bench.link();
+        assert_eq!(bench.phone.words(), ["Opened"], "after {why:?}");
+    }
+    let saved = bench.phone.tunnel.saved().unwrap();
+    bench.phone.tunnel = Tunnel::resume(&saved, &named(Role::Phone), seeded(4), bench.now).unwrap();
+    bench.phone.tunnel.on_link(bench.now);
+    let h1 = bench.phone_says();
+    bench.phone_hears(&forged(&h1, 1));
+    assert_eq!(bench.phone.news(), [Event::Fault(Fault::Refused(Refusal::UnknownKey))], "a new process, too");
+}
+
+#[test]
+fn a_refusal_stops_a_phone_that_still_pairs() {
+    let mut bench = Bench::new();
+    bench.phone.tunnel.on_link(bench.now);
+    let h1 = bench.phone_says();
+    bench.phone_hears(&forged(&h1, 1));
+    assert_eq!(bench.phone.news(), [Event::Refused(Refusal::UnknownKey)]);
+}
+
+#[test]
+fn the_end_of_a_pair_comes_sealed_and_behind_all_that_was_said() {
+    let mut bench = Bench::open();
+    bench.desk.tunnel.try_send(b"farewell").unwrap();
+    bench.desk.tunnel.revoke();
+    bench.desk.tunnel.close();
+    bench.pump();
+    assert_eq!(bench.phone.words(), ["Message", "PeerClosed", "Removed"]);
+    let mut damaged = Bench::open();
+    damaged.desk.tunnel.revoke();
+    let mut denied = damaged.desk_says();
+    denied[5] ^= 1;
+    damaged.phone_hears(&denied);
+    assert_eq!(damaged.phone.news(), [Event::Fault(Fault::Unopenable)], "nobody else can say it");
+}
+
+#[test]
+fn a_phone_that_is_being_asked_about_is_denied_by_the_end_of_the_pair() {
+    let mut bench = Bench::new();
+    bench.link();
+    bench.phone.news();
+    bench.desk.tunnel.revoke();
+    bench.pump();
+    assert_eq!(bench.phone.news(), [Event::Refused(Refusal::Denied)]);
+    bench.phone.tunnel.revoke();
+    bench.pump();
+    assert_eq!(bench.desk.words(), ["Ask"], "a phone has nothing to revoke");
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn the_vector_is_met_by_the_machines() {
     bench.phone_hears(&h2);
     let hello = bench.phone_says();
     bench.desk_hears(&hello);
-    bench.desk.tunnel.answer(Answer::Allow { session: None }, now);
+    bench.desk.tunnel.answer(1, Answer::Allow { session: None }, now);
     let welcome = bench.desk_says();
     bench.phone_hears(&welcome);
     assert!(
