@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::event::{Lost, Stop};
 use crate::http::HttpError;
+use crate::net::ca::CaError;
 use crate::net::endpoint::EndpointError;
 use crate::tunnel::{Message, RandomError, Refusal, SavedError, Words};
 
@@ -118,12 +119,31 @@ pub enum StartError {
     /// What was kept can't be read.
     #[error("the kept pairing can't be read: {0}")]
     Unreadable(std::io::Error),
+    /// Another engine uses what is kept.
+    #[error("another program uses this pair: end it first ({0})")]
+    InUse(std::io::Error),
+    /// Nothing could be kept.
+    #[error("the pairing can't be kept: {0}")]
+    NotKept(std::io::Error),
+    /// Nobody can be believed at a TLS address.
+    #[error(transparent)]
+    Ca(#[from] CaError),
     /// The system gave no random bytes.
     #[error("no random bytes to be had from the system: {0}")]
     Random(RandomError),
     /// The system gave no thread or no poll.
     #[error("can't start an engine: {0}")]
     System(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// Why a keeper did not take its place.
+    pub(super) fn not_claimed(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::ResourceBusy => StartError::InUse(error),
+            _ => StartError::NotKept(error),
+        }
+    }
 }
 
 /// Not everything was acknowledged in time, or ever will be.
