@@ -151,7 +151,7 @@ fn cut_and_wait(
     let ports = read_until("the end's only connection", || {
         Some(network.client_ports(server)).filter(|ports| ports.len() == 1)
     });
-    network.cut(ports[0], way);
+    network.cut(ports[0], server, way);
     let (cut, mut noticed) = (Instant::now(), None);
     while cut.elapsed() < NOTICED_MAX {
         for event in go_on(engine, scene) {

@@ -57,19 +57,21 @@ impl Namespace {
         ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
     }
 
-    /// Lets every packet of the TCP connection that has this port at its client's end vanish, or those of one way only.
-    /// Other connections are not touched, nor are later ones from another port.
-    pub fn cut(&self, client_port: u16, way: Way) {
-        let to_server = (way != Way::ToClient).then(|| format!("tcp sport {client_port} drop"));
-        let to_client = (way != Way::ToServer).then(|| format!("tcp dport {client_port} drop"));
+    /// Lets every packet of the TCP connection from this port to this server vanish, or those of one way only. Other
+    /// connections are not touched, nor are later ones from another port.
+    pub fn cut(&self, client_port: u16, server: SocketAddrV4, way: Way) {
+        let ip = server.ip();
+        let to_server = (way != Way::ToClient).then(|| format!("ip daddr {ip} tcp sport {client_port} drop"));
+        let to_client = (way != Way::ToServer).then(|| format!("ip saddr {ip} tcp dport {client_port} drop"));
         let rules: Vec<String> = to_server.into_iter().chain(to_client).collect();
         self.nft(&format!(
-            "table inet cut_{client_port} {{
+            "table ip cut_{client_port}_{} {{
                 chain arriving {{
                     type filter hook input priority filter
                     {}
                 }}
             }}",
+            u32::from(*ip),
             rules.join("\n")
         ));
     }
