@@ -35,7 +35,7 @@ impl Client {
     /// The system gave no thread, no poll or no random bits.
     pub fn connect(settings: Settings) -> Result<Self, ConnectError> {
         let start = Start::new()?;
-        let mailbox = Arc::new(Mailbox::new(start.wake()));
+        let mailbox = Arc::new(Mailbox::new(start.wake(), settings.role));
         start.run(settings, Arc::clone(&mailbox))?;
         Ok(Client { mailbox })
     }

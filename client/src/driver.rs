@@ -8,8 +8,11 @@
 pub(crate) mod app;
 mod connection;
 mod dial;
+#[cfg(test)]
+mod tests;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +20,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token, Waker};
 use tungstenite::Message;
 
-use crate::event::{Lost, Stop};
+use crate::event::{Event, Lost, Stop};
 use crate::session::{Action, Identity, Input, Session};
 use crate::settings::Settings;
 use app::App;
@@ -62,8 +65,8 @@ impl Start {
         };
         let session = Session::new(identity, random_u64()?, Instant::now());
         let Start { poll, waker } = self;
-        let driver =
-            Driver { poll, waker, session, app, settings, dial: None, connection: None, stopped: false };
+        let (dial, connection, failed) = (None, None, None);
+        let driver = Driver { poll, waker, session, app, settings, dial, connection, failed, stopped: false };
         thread::Builder::new().name("relay-client".into()).spawn(move || driver.run())?;
         Ok(())
     }
@@ -78,6 +81,8 @@ struct Driver<A: App> {
     /// A connect under way. Never with a connection at the same time.
     dial: Option<Dial>,
     connection: Option<Connection>,
+    /// The address that was tried last and led to no relay: the next connect starts behind it.
+    failed: Option<SocketAddr>,
     stopped: bool,
 }
 
@@ -142,16 +147,28 @@ impl<A: App> Driver<A> {
                 self.app.on_link(missed, max);
             }
             Action::Unlink => self.app.on_unlink(),
-            Action::Tell(event) => self.app.tell(event),
+            Action::Tell(event) => {
+                if event == Event::Connected {
+                    self.failed = None;
+                    self.connection.iter_mut().for_each(Connection::on_accepted);
+                }
+                self.app.tell(event);
+            }
             Action::Deliver(bytes) => self.app.on_binary(bytes),
             Action::CloseWhenWritten => {
                 if let Some(connection) = &mut self.connection {
                     connection.close_when_written();
                 }
             }
+            Action::Look => {
+                if let Some(connection) = &self.connection {
+                    self.session.handle(Input::Delivered(connection.delivered()), now);
+                }
+            }
             Action::Disconnect => {
-                self.dial = None;
-                self.connection = None;
+                let tried = self.dial.take().and_then(|dial| dial.address());
+                let left = self.connection.take().and_then(|connection| connection.unaccepted());
+                self.failed = tried.or(left).or(self.failed);
             }
             Action::SessionGone(why) => self.app.on_session_gone(why),
             Action::Stop(why) => {
@@ -166,7 +183,7 @@ impl<A: App> Driver<A> {
         if !self.app.has_room() {
             return Dial::failed(Input::Lost(Lost::EventsUnread), &self.waker);
         }
-        Dial::start(&self.settings, self.session.id(), now, &self.waker)
+        Dial::start(&self.settings, self.session.id(), self.failed, now, &self.waker)
     }
 
     fn grant_wishes(&mut self, now: Instant) {
@@ -183,7 +200,7 @@ impl<A: App> Driver<A> {
 
     fn finish_dial(&mut self, now: Instant) {
         let Some(outcome) = self.dial.as_ref().and_then(Dial::outcome) else { return };
-        self.dial = None;
+        let tried = self.dial.take().and_then(|dial| dial.address());
         match outcome.and_then(|socket| {
             Connection::new(socket, self.poll.registry(), SOCKET)
                 .map_err(|error| Input::Lost(Lost::Broken(error.to_string())))
@@ -192,7 +209,10 @@ impl<A: App> Driver<A> {
                 self.connection = Some(connection);
                 self.feed(Input::Connected, now);
             }
-            Err(input) => self.feed(input, now),
+            Err(input) => {
+                self.failed = tried.or(self.failed);
+                self.feed(input, now);
+            }
         }
     }
 
@@ -219,6 +239,10 @@ impl<A: App> Driver<A> {
                     self.feed(input, now);
                     self.grant_wishes(now);
                 }
+                Received::TooLong(words) => {
+                    let input = self.app.on_too_long(words);
+                    self.feed(input, now);
+                }
             }
         }
         true
@@ -228,6 +252,7 @@ impl<A: App> Driver<A> {
     fn write(&mut self, now: Instant) -> bool {
         let Some(connection) = &mut self.connection else { return false };
         let app = &mut self.app;
+        let before = connection.bytes_out();
         let mut left = TURN_MESSAGES_MAX;
         let mut has_more = true;
         let next = || -> Option<Message> {
@@ -236,7 +261,11 @@ impl<A: App> Driver<A> {
             has_more = message.is_some();
             message
         };
-        match connection.transmit(next) {
+        let written = connection.transmit(next);
+        if connection.bytes_out() > before {
+            self.session.handle(Input::Sent, now);
+        }
+        match written {
             Ok(Flow::Blocked) => false,
             Ok(Flow::Free) if has_more => true,
             Ok(Flow::Free) => {

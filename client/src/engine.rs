@@ -53,7 +53,8 @@ impl Engine {
     /// it is closed or refused. Does not block.
     ///
     /// # Errors
-    /// The code has no key or no usable address, or the system refused what an engine needs.
+    /// The code has no key or no usable address, another program uses what `keeper` keeps, or the system refused what an
+    /// engine needs.
     pub fn pair(
         role: Role,
         code: Code,
@@ -61,6 +62,8 @@ impl Engine {
         keeper: Box<dyn Keeper>,
     ) -> Result<Self, StartError> {
         let key = code.key.ok_or(StartError::NoKey)?;
+        let mut keeper = keeper;
+        keeper.claim().map_err(StartError::not_claimed)?;
         let home = Place { session: code.pairing.session, token: code.pairing.token };
         let endpoint = match &settings.endpoint {
             Some(endpoint) => endpoint.clone(),
@@ -77,6 +80,7 @@ impl Engine {
     /// # Errors
     /// Nothing is kept, or it is damaged, or as [`Engine::pair`].
     pub fn resume(settings: &Settings, mut keeper: Box<dyn Keeper>) -> Result<Self, StartError> {
+        keeper.claim().map_err(StartError::not_claimed)?;
         let text = keeper.load().map_err(StartError::Unreadable)?.ok_or(StartError::NothingKept)?;
         let (kept, saved) = keeper::from_text(&text)?;
         let endpoint = settings.endpoint.clone().unwrap_or(kept);
@@ -93,7 +97,10 @@ impl Engine {
         keeper: Box<dyn Keeper>,
     ) -> Result<Self, StartError> {
         let Place { session, token } = tunnel.place();
-        let server = settings.server.clone().unwrap_or_else(|| endpoint.server());
+        let endpoint = believing(settings, endpoint);
+        endpoint.trust()?;
+        let server =
+            settings.server.clone().map_or_else(|| endpoint.server(), |server| believing(settings, server));
         let registrar = Registrar { server, key: settings.register_key.clone() };
         let connecting = Connecting {
             endpoint: endpoint.clone(),
@@ -127,6 +134,13 @@ impl Engine {
     pub fn network_changed(&self) {
         let mut inner = self.shared.lock();
         inner.asked.network_changed = true;
+        self.shared.wake(inner);
+    }
+
+    /// The user does not want to wait for the next try: it is made now. Does nothing where no try is waited for.
+    pub fn retry_now(&self) {
+        let mut inner = self.shared.lock();
+        inner.asked.retry = true;
         self.shared.wake(inner);
     }
 
@@ -305,6 +319,14 @@ impl Engine {
         let was_asked = inner.tunnel.answer(question, answer, now);
         self.shared.wake(inner);
         if was_asked { Ok(()) } else { Err(NotAsked) }
+    }
+}
+
+/// An address with whom to believe there.
+fn believing(settings: &Settings, endpoint: Endpoint) -> Endpoint {
+    match &settings.ca {
+        Some(ca) => endpoint.with_ca(Some(ca.clone())),
+        None => endpoint,
     }
 }
 

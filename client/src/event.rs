@@ -1,11 +1,12 @@
 //! What a client tells its app, and the reasons it names. Plain data; made by the session machine, read by the apps.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use protocol::ids::Role;
 use protocol::message::KillReason;
 use thiserror::Error;
 
+use crate::text::utc;
 use crate::tunnel::Refusal;
 
 /// One thing that happened, in the order it happened.
@@ -73,9 +74,33 @@ pub enum Lost {
     /// This machine slept for longer than the relay bears a silent client.
     #[error("this machine slept for {} s", .0.as_secs())]
     Slept(Duration),
+    /// What answered does not speak the relay's contract: a proxy that is being reloaded, a captive portal. Of a relay that
+    /// has answered before this is taken for a passing fault.
+    #[error("{0}; a proxy or a portal in between?")]
+    Odd(String),
     /// The relay has no such session at the moment.
     #[error("the relay does not know the session; the other side may bring it back")]
     SessionUnknown,
+    /// The relay made the session again, and did not know it right after.
+    #[error(
+        "the relay registered the session and then did not know it: are several relays without a common Redis behind \
+         this address?"
+    )]
+    RegisteredAndUnknown,
+    /// For a phone: the relay has no such session since then, so the desk is not there to bring it back.
+    #[error("desk away since {}: it is waited for", utc(*.since))]
+    DeskAway {
+        /// When this was first found out.
+        since: SystemTime,
+    },
+    /// For a workstation: the relay has no such session since then, and did not make it again.
+    #[error("no session at the relay since {}: {why}", utc(*.since))]
+    NotRegistered {
+        /// When this was first found out.
+        since: SystemTime,
+        /// What the relay, or the way to it, answered.
+        why: String,
+    },
     /// The workstation refused a phone that it knew, or the relay did so in its name: nothing proves which.
     #[error("the desk, or the relay in its name, refused this phone: {0}; trying again")]
     Refused(Refusal),
@@ -87,14 +112,26 @@ pub enum Lost {
     EventsUnread,
 }
 
+impl Lost {
+    /// The relay has no such session since then, and `why` there is none again, in the words of each role.
+    pub(crate) fn away(role: Role, since: SystemTime, why: String) -> Self {
+        match role {
+            Role::Phone => Lost::DeskAway { since },
+            Role::Workstation => Lost::NotRegistered { since, why },
+        }
+    }
+}
+
 /// Why a client stopped for good.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Stop {
     /// The app asked for it.
     #[error("closed")]
     Closed,
-    /// Another client took over the role.
-    #[error("another client took over this role; only one can hold it")]
+    /// Another program took over the role.
+    #[error(
+        "another program uses this pair and took over its role, which one alone can hold: end one of the two"
+    )]
     Replaced,
     /// The session ended for all.
     #[error("the session was {}: pair again", kill_word(*.reason))]
@@ -124,7 +161,7 @@ pub enum Stop {
     /// What makes the pair could not be kept by the app, so it would be lost with this process.
     #[error("the pairing could not be kept: {0}")]
     NotKept(String),
-    /// What answered does not speak the relay's contract.
+    /// What answered at the first contact does not speak the relay's contract.
     #[error("{0}; is this the address of a relay?")]
     NotARelay(String),
     /// A fault of this client itself.

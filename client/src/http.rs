@@ -6,6 +6,7 @@ pub(crate) mod fuzz;
 
 use std::borrow::Cow;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use protocol::ids::{SessionId, Token};
@@ -17,7 +18,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::net::endpoint::Endpoint;
-use crate::net::stream::{Stream, unreachable_words};
+use crate::net::stream::{Stream, addresses, share_of, unreachable_words};
+use crate::text::excerpt;
 use answer::Answer;
 
 /// From the name's look-up to the last byte of the answer.
@@ -45,6 +47,8 @@ pub enum HttpError {
         server: String,
         /// The HTTP status.
         status: u16,
+        /// The relay's word for the reason, such as `session_deleted`; empty if it gave none.
+        code: String,
         /// What the relay said about it.
         message: String,
     },
@@ -62,6 +66,14 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// The relay's word for a refusal.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            HttpError::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
     /// The HTTP status of a refusal.
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -141,8 +153,27 @@ fn request(
 
 fn exchange(server: &Endpoint, request: &[u8]) -> Result<Answer, HttpError> {
     let deadline = Instant::now() + REQUEST_MAX;
+    let addresses = addresses(server, None).map_err(HttpError::Unreachable)?;
+    let mut last = HttpError::Unreachable(format!("{server} has no address; is the name right?"));
+    for (done, address) in addresses.iter().enumerate() {
+        // One that accepts and says nothing must not hide the others.
+        let Ok(share) = share_of(deadline, addresses.len() - done) else { break };
+        match exchange_with(server, *address, request, Instant::now() + share) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn exchange_with(
+    server: &Endpoint,
+    address: SocketAddr,
+    request: &[u8],
+    deadline: Instant,
+) -> Result<Answer, HttpError> {
     let unreachable = |error: &std::io::Error| HttpError::Unreachable(unreachable_words(server, error));
-    let mut stream = Stream::connect(server, deadline).map_err(HttpError::Unreachable)?;
+    let mut stream = Stream::connect(server, &[address], deadline).map_err(HttpError::Unreachable)?;
     let sent = stream.write_all(request).and_then(|()| stream.flush());
     sent.map_err(|error| unreachable(&error))?;
     answer::read(&mut stream, deadline).map_err(|error| match error {
@@ -172,14 +203,25 @@ fn registration(body: &[u8]) -> Option<Registration> {
 }
 
 fn refusal(server: &Endpoint, answer: &Answer) -> HttpError {
-    #[derive(Deserialize)]
-    struct Raw<'a> {
-        #[serde(borrow)]
-        message: Cow<'a, str>,
-    }
-    let said = parse::<Raw<'_>>(&answer.body).map(|raw| raw.message.chars().take(200).collect());
-    let message = said.unwrap_or_else(|| "it gave no reason; is this the address of a relay?".to_owned());
-    HttpError::Refused { server: server.to_string(), status: answer.status, message }
+    let message = message_of(&answer.body);
+    let message = message.unwrap_or_else(|| "it gave no reason; is this the address of a relay?".to_owned());
+    let code = parse::<Reason<'_>>(&answer.body).map(|reason| excerpt(&reason.error)).unwrap_or_default();
+    HttpError::Refused { server: server.to_string(), status: answer.status, code, message }
+}
+
+/// The words in a relay's refusal, bounded and harmless; `None` where the body is none of a relay's.
+pub(crate) fn message_of(body: &[u8]) -> Option<String> {
+    let reason = parse::<Reason<'_>>(body)?;
+    Some(excerpt(&reason.message)).filter(|message| !message.is_empty())
+}
+
+/// The body of a refusal.
+#[derive(Deserialize)]
+struct Reason<'a> {
+    #[serde(borrow, default)]
+    error: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
@@ -213,6 +255,29 @@ mod tests {
         assert_eq!(error.to_string(), "http://h refused: send the key (401)");
         let error = refusal(&server, &Answer { status: 502, body: b"<html>".to_vec() });
         assert!(error.to_string().ends_with("(502)"), "{error}");
+    }
+
+    #[test]
+    fn an_address_that_accepts_and_says_nothing_hides_no_other_one() {
+        use std::net::TcpListener;
+        let good = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = good.local_addr().unwrap().port();
+        // On the same port of another address of this machine; where a system has one only, there is nothing to hide.
+        let Ok(silent) = TcpListener::bind(("127.0.0.2", port)) else { return };
+        let server = Endpoint::parse_http(&format!("http://two.test:{port}")).unwrap();
+        let server = server.found_at(&[silent.local_addr().unwrap(), good.local_addr().unwrap()]);
+        let answering = std::thread::spawn(move || {
+            use std::io::Read;
+            let (mut stream, _) = good.accept().unwrap();
+            stream.read_exact(&mut [0; 16]).unwrap();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        });
+        let id = "00112233445566778899aabbccddeeff";
+        assert_eq!(delete(&server, SessionId::parse(id).unwrap(), &Token::parse(id).unwrap()), Ok(true));
+        drop(silent);
+        answering.join().unwrap();
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod tunnel;
 
 pub use client::{Client, ConnectError};
 pub use event::{Event, Lost, Stop};
+pub use net::ca::{Ca, CaError};
 pub use net::endpoint::{Endpoint, EndpointError};
 pub use outbox::SendError;
 pub use settings::Settings;

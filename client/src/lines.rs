@@ -170,7 +170,8 @@ mod tests {
             (Event::Stopped { why: Stop::Closed, unsent: 0 }, "closed"),
             (
                 Event::Stopped { why: Stop::Replaced, unsent: 1 },
-                "stopped: another client took over this role; only one can hold it; 1 not sent",
+                "stopped: another program uses this pair and took over its role, which one alone can hold: end one \
+                 of the two; 1 not sent",
             ),
         ] {
             assert_eq!(event_line(&event, Role::Phone), line);

@@ -6,13 +6,16 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use protocol::close::CloseCode;
+use protocol::ids::Role;
+use protocol::message::KillReason;
 use tungstenite::{Bytes, Message};
 
 use crate::driver::Wake;
 use crate::driver::app::App;
-use crate::event::{Event, Stop};
+use crate::event::{Event, Lost, Stop};
 use crate::outbox::{Gate, Outbox, SendError};
 use crate::session::Input;
 
@@ -30,6 +33,8 @@ pub(crate) struct Mailbox {
     news: Condvar,
     /// Wakes the driver.
     wake: Wake,
+    /// This client's.
+    role: Role,
 }
 
 struct State {
@@ -42,11 +47,15 @@ struct State {
     /// What the driver has not been told yet.
     input: Option<Input>,
     abandoned: bool,
+    /// The relay has accepted this client once.
+    was_connected: bool,
+    /// Since then the relay has no such session.
+    away_since: Option<SystemTime>,
 }
 
 impl Mailbox {
     /// Empty, gate shut. `wake` must make the driver's poll return and may be called from any thread.
-    pub(crate) fn new(wake: Wake) -> Self {
+    pub(crate) fn new(wake: Wake, role: Role) -> Self {
         let state = State {
             outbox: Outbox::default(),
             inbox: VecDeque::new(),
@@ -55,8 +64,10 @@ impl Mailbox {
             stopped: false,
             input: None,
             abandoned: false,
+            was_connected: false,
+            away_since: None,
         };
-        Mailbox { state: Mutex::new(state), room: Condvar::new(), news: Condvar::new(), wake }
+        Mailbox { state: Mutex::new(state), room: Condvar::new(), news: Condvar::new(), wake, role }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -152,6 +163,11 @@ impl App for Arc<Mailbox> {
         self.lock().input.take()
     }
 
+    /// The other end would send it again.
+    fn on_too_long(&mut self, message: String) -> Input {
+        Input::Impossible(Stop::Refused { code: CloseCode::TooBig.code(), message })
+    }
+
     fn is_abandoned(&mut self) -> bool {
         self.lock().abandoned
     }
@@ -172,9 +188,20 @@ impl App for Arc<Mailbox> {
         self.tell(Event::Binary(bytes.into()));
     }
 
-    /// Plain frames have no other session to go to.
+    /// Plain frames have no other session to go to, and nobody registers theirs again but its owner, who may.
     fn on_session_gone(&mut self, why: Stop) {
-        self.lock().input = Some(Input::Impossible(why));
+        let mut state = self.lock();
+        // The app's own wish comes first, and ends it anyway.
+        if state.input.is_some() {
+            return;
+        }
+        let was_deleted = matches!(why, Stop::Killed { reason: Some(KillReason::Deleted) });
+        state.input = Some(if was_deleted || !state.was_connected {
+            Input::Impossible(why)
+        } else {
+            let since = *state.away_since.get_or_insert_with(SystemTime::now);
+            Input::NotRegistered(Lost::away(self.role, since, why.to_string()))
+        });
     }
 
     fn stop(&mut self, why: Stop) {
@@ -192,7 +219,13 @@ impl App for Arc<Mailbox> {
 
     /// Queues an event. The bound is kept by not reading while `has_room` says no.
     fn tell(&mut self, event: Event) {
-        self.lock().push_event(event);
+        let mut state = self.lock();
+        if event == Event::Connected {
+            state.was_connected = true;
+            state.away_since = None;
+        }
+        state.push_event(event);
+        drop(state);
         self.news.notify_one();
     }
 
@@ -243,7 +276,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::event::Lost;
 
     /// A mailbox and how often it woke the driver.
     fn mailbox() -> (Arc<Mailbox>, Arc<AtomicUsize>) {
@@ -252,7 +284,7 @@ mod tests {
         let wake = move || {
             counter.fetch_add(1, Ordering::Relaxed);
         };
-        (Arc::new(Mailbox::new(Box::new(wake))), wakes)
+        (Arc::new(Mailbox::new(Box::new(wake), Role::Phone)), wakes)
     }
 
     #[test]

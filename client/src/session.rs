@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 
 use protocol::close::CloseCode;
 use protocol::ids::{SessionId, Token};
-use protocol::message::{Frame, Hello, InstanceClaim, KillReason, ServerMessage};
+use protocol::message::{Frame, Hello, InstanceClaim, KillReason, ServerMessage, Version};
 use tungstenite::Bytes;
 
 use crate::event::{Event, Lost, Stop};
 use backoff::{Backoff, PATIENT_MIN};
-use liveness::Live;
+use liveness::{Live, Pace};
 use verdict::{Verdict, verdict};
 pub(crate) use vocabulary::{Action, Identity, Input};
 
@@ -33,8 +33,6 @@ const HELLO_MAX: Duration = Duration::from_secs(10);
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 /// The app must have found out about a session that is gone in this time: a request and the name's look-up.
 const GONE_MAX: Duration = Duration::from_secs(30);
-/// Where the relay does not say how often it wants a heartbeat.
-const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
 /// A client that may take its role back gives the other one so much time to be refused and leave.
 const RETURN_AFTER: Duration = Duration::from_secs(2);
 /// A connection that lived this long was stable: the next retry comes at once.
@@ -47,7 +45,7 @@ pub(crate) struct Session {
     /// How many connects were begun; `n` of the hello, so it only rises.
     attempts: u64,
     state: State,
-    heartbeat: Duration,
+    pace: Pace,
     message_bytes_max: Option<u64>,
     /// What the relay's `error` said before the close that follows.
     refusal: Option<String>,
@@ -55,6 +53,9 @@ pub(crate) struct Session {
     replaced_by_own: bool,
     /// How often it still comes back after another client took its role.
     returns_left: u32,
+    /// The relay has accepted a hello, or the app goes on with a pair that stood: an odd answer is a passing fault.
+    has_stood: bool,
+    registered: Registered,
     /// Nobody looks at the app, so no connection is begun.
     hidden: bool,
     backoff: Backoff,
@@ -88,6 +89,27 @@ enum State {
     Stopped,
 }
 
+/// Whether the app had the session registered again since a connection was stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Registered {
+    No,
+    /// And no hello was accepted since.
+    Unused,
+    /// And a hello was.
+    Used,
+}
+
+/// How long the wait for the next try is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// As the back-off says.
+    None,
+    /// At least ten seconds, unless there is news or the user wants to go on.
+    Own,
+    /// At least ten seconds whatever comes: the relay asked for it.
+    Asked,
+}
+
 impl Session {
     /// The session that connects go to.
     pub(crate) fn id(&self) -> SessionId {
@@ -100,11 +122,13 @@ impl Session {
             identity,
             attempts: 0,
             state: State::Stopped,
-            heartbeat: HEARTBEAT_DEFAULT,
+            pace: Pace::default(),
             message_bytes_max: None,
             refusal: None,
             replaced_by_own: false,
             returns_left: 0,
+            has_stood: false,
+            registered: Registered::No,
             hidden: false,
             backoff: Backoff::new(seed),
             actions: VecDeque::new(),
@@ -121,17 +145,22 @@ impl Session {
             Input::Binary(bytes) => self.on_binary(bytes),
             Input::Heard => self.on_heard(now),
             Input::Closed(code) => self.on_closed(code, now),
-            Input::Lost(why) => self.on_lost(why, false, now),
+            Input::Lost(why) => self.on_lost(why, Patience::None, now),
             Input::Impossible(why) => self.stop(why),
-            Input::Spoilt(what) => self.on_lost(Lost::Spoilt(what), false, now),
-            Input::Refused(why) => self.on_lost(why, true, now),
+            Input::Odd(words) => self.on_odd(words, now),
+            Input::Spoilt(what) => self.on_lost(Lost::Spoilt(what), Patience::None, now),
+            Input::Stood => self.has_stood = true,
+            Input::Sent => self.on_sent(now),
+            Input::Delivered(bytes) => self.on_delivered(bytes, now),
+            Input::Refused(why) => self.on_lost(why, Patience::Own, now),
             Input::MayReturn(times) => self.returns_left = times,
             Input::Woke(slept) => self.on_woke(slept, now),
             Input::NetworkChanged => self.check_connection(now),
             Input::Foreground(shown) => self.on_foreground(shown, now),
             Input::Move { session, token } => self.on_move(session, token, now),
             Input::Registered => self.on_registered(now),
-            Input::NotRegistered => self.on_not_registered(now),
+            Input::NotRegistered(why) => self.on_not_registered(why, now),
+            Input::RetryNow => self.retry_now(now),
             Input::Close => self.on_close_wanted(now),
             Input::Tick => self.on_tick(now),
         }
@@ -149,10 +178,7 @@ impl Session {
             | State::ExpectHelloAck { give_up_at }
             | State::Gone { give_up_at, .. }
             | State::Closing { give_up_at, .. } => Some(*give_up_at),
-            State::Waiting(live) | State::Linked(live) => {
-                let due_at = live.heartbeat_at.min(live.heard_at + self.silence_max());
-                Some(live.answer_by.map_or(due_at, |answer_by| answer_by.min(due_at)))
-            }
+            State::Waiting(live) | State::Linked(live) => Some(live.due_at(self.pace)),
             State::Backoff { until, .. } => Some(*until).filter(|_| !self.hidden),
             State::Stopped => None,
         }
@@ -177,15 +203,18 @@ impl Session {
         }
         let Identity { session, token, role, instance } = &self.identity;
         let claim = InstanceClaim { instance: *instance, attempt: self.attempts };
-        self.actions.push_back(Action::Send(Hello::to_json(*session, token, *role, Some(claim))));
+        let hello = Hello::to_json_as(Version::V3, *session, token, *role, Some(claim));
+        self.actions.push_back(Action::Send(hello));
         self.state = State::ExpectHelloAck { give_up_at: now + HELLO_MAX };
     }
 
     fn on_message(&mut self, message: ServerMessage, now: Instant) {
+        self.note_answered();
         match message {
-            ServerMessage::HelloAck { peer, heartbeat_secs, message_bytes_max, .. } => {
+            ServerMessage::HelloAck { peer, heartbeat_secs, message_bytes_max, paused_ping_secs, .. } => {
                 self.message_bytes_max = message_bytes_max;
-                self.on_hello_ack(peer, heartbeat_secs, now);
+                let pace = Pace::new(self.identity.role, heartbeat_secs, paused_ping_secs.is_some());
+                self.on_hello_ack(peer, pace, now);
             }
             ServerMessage::PeerJoined { role, missed, message_bytes_max }
                 if role == self.identity.role.other() =>
@@ -205,15 +234,16 @@ impl Session {
         }
     }
 
-    fn on_hello_ack(&mut self, peer: bool, heartbeat_secs: Option<u64>, now: Instant) {
+    fn on_hello_ack(&mut self, peer: bool, pace: Pace, now: Instant) {
         if !matches!(self.state, State::ExpectHelloAck { .. }) {
             return;
         }
-        // An interval of 0 would spin, and one of years would overflow the clock.
-        self.heartbeat =
-            heartbeat_secs.map_or(HEARTBEAT_DEFAULT, |secs| Duration::from_secs(secs.clamp(1, 86_400)));
-        let live = Live { since: now, heard_at: now, heartbeat_at: now + self.heartbeat, answer_by: None };
-        self.state = State::Waiting(live);
+        self.pace = pace;
+        self.has_stood = true;
+        if self.registered == Registered::Unused {
+            self.registered = Registered::Used;
+        }
+        self.state = State::Waiting(Live::new(pace, now));
         self.actions.push_back(Action::Tell(Event::Connected));
         if peer {
             self.on_joined(0, None);
@@ -244,6 +274,7 @@ impl Session {
     }
 
     fn on_binary(&mut self, bytes: Bytes) {
+        self.note_answered();
         if self.is_linked() {
             self.actions.push_back(Action::Deliver(bytes));
         }
@@ -259,8 +290,8 @@ impl Session {
 
     fn on_closed(&mut self, code: Option<u16>, now: Instant) {
         match verdict(code, self.replaced_by_own) {
-            Verdict::Again => self.on_lost(Lost::Closed(code), false, now),
-            Verdict::AgainLater => self.on_lost(Lost::Closed(code), true, now),
+            Verdict::Again => self.on_lost(Lost::Closed(code), Patience::None, now),
+            Verdict::AgainLater => self.on_lost(Lost::Closed(code), Patience::Asked, now),
             Verdict::Replaced => self.on_replaced(now),
             Verdict::Killed => self.on_gone(Stop::Killed { reason: None }, now),
             Verdict::Unknown => {
@@ -303,6 +334,13 @@ impl Session {
             State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => false,
             State::Linked(_) => true,
         };
+        self.note_stability(now);
+        // Each register passes the back-off: one that was of no use is not made again at once.
+        match std::mem::replace(&mut self.registered, Registered::No) {
+            Registered::No => {}
+            Registered::Unused => return self.on_lost(Lost::RegisteredAndUnknown, Patience::None, now),
+            Registered::Used => return self.on_lost(Lost::SessionUnknown, Patience::None, now),
+        }
         self.state = State::Gone { linked, give_up_at: now + GONE_MAX };
         self.actions.push_back(Action::Disconnect);
         self.actions.push_back(Action::SessionGone(why));
@@ -311,19 +349,22 @@ impl Session {
     fn on_registered(&mut self, now: Instant) {
         if let State::Gone { linked, .. } = self.state {
             self.unlink_if(linked);
+            self.registered = Registered::Unused;
             self.connect(now);
         }
     }
 
-    fn on_not_registered(&mut self, now: Instant) {
+    fn on_not_registered(&mut self, why: Lost, now: Instant) {
         if let State::Gone { linked, .. } = self.state {
             self.unlink_if(linked);
-            self.retry(Lost::SessionUnknown, true, now);
+            self.retry(why, Patience::Own, now);
         }
     }
 
     fn on_move(&mut self, session: SessionId, token: Token, now: Instant) {
         (self.identity.session, self.identity.token) = (session, token);
+        // What was registered was another one.
+        self.registered = Registered::No;
         match self.state {
             State::Closing { .. } => return self.stop(Stop::Closed),
             State::Stopped => return,
@@ -341,25 +382,40 @@ impl Session {
         }
     }
 
-    fn on_lost(&mut self, why: Lost, patient: bool, now: Instant) {
+    /// At the first contact another try would be answered the same; later it is a proxy's restart, or a portal.
+    fn on_odd(&mut self, words: String, now: Instant) {
+        if self.has_stood {
+            self.on_lost(Lost::Odd(words), Patience::None, now);
+        } else {
+            self.stop(Stop::NotARelay(words));
+        }
+    }
+
+    fn on_lost(&mut self, why: Lost, patience: Patience, now: Instant) {
         match self.state {
             State::Closing { .. } => return self.stop(Stop::Closed),
             State::Backoff { .. } | State::Gone { .. } | State::Stopped => return,
             State::Linked(_) => self.actions.push_back(Action::Unlink),
             State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => {}
         }
+        self.note_stability(now);
+        self.actions.push_back(Action::Disconnect);
+        self.retry(why, patience, now);
+    }
+
+    /// A connection that ends and was stable forgives what went wrong before it.
+    fn note_stability(&mut self, now: Instant) {
         if let State::Waiting(live) | State::Linked(live) = self.state
             && now.duration_since(live.since) >= STABLE_AFTER
         {
             self.backoff.reset();
+            self.registered = Registered::No;
         }
-        self.actions.push_back(Action::Disconnect);
-        self.retry(why, patient, now);
     }
 
-    fn retry(&mut self, why: Lost, patient: bool, now: Instant) {
-        let after = self.backoff.next_delay(patient);
-        let not_before = if patient { now + PATIENT_MIN } else { now };
+    fn retry(&mut self, why: Lost, patience: Patience, now: Instant) {
+        let after = self.backoff.next_delay(patience != Patience::None);
+        let not_before = if patience == Patience::Asked { now + PATIENT_MIN } else { now };
         self.state = State::Backoff { until: now + after, not_before };
         self.actions.push_back(Action::Tell(Event::Reconnecting { after, why }));
     }
@@ -380,12 +436,14 @@ impl Session {
     fn on_tick(&mut self, now: Instant) {
         match self.state {
             State::Connecting { give_up_at } if now >= give_up_at => {
-                self.on_lost(Lost::ConnectTimedOut(CONNECT_MAX), false, now);
+                self.on_lost(Lost::ConnectTimedOut(CONNECT_MAX), Patience::None, now);
             }
             State::ExpectHelloAck { give_up_at } if now >= give_up_at => {
-                self.on_lost(Lost::HelloTimedOut(HELLO_MAX), false, now);
+                self.on_lost(Lost::HelloTimedOut(HELLO_MAX), Patience::None, now);
             }
-            State::Gone { give_up_at, .. } if now >= give_up_at => self.on_not_registered(now),
+            State::Gone { give_up_at, .. } if now >= give_up_at => {
+                self.on_not_registered(Lost::SessionUnknown, now);
+            }
             State::Closing { give_up_at, .. } if now >= give_up_at => self.stop(Stop::Closed),
             State::Backoff { until, .. } if now >= until && !self.hidden => self.connect(now),
             State::Waiting(live) | State::Linked(live) => self.keep_alive(live, now),

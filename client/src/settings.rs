@@ -9,7 +9,7 @@ use crate::net::endpoint::{Endpoint, EndpointError};
 /// Where a client connects to, as whom, and how. `Debug` redacts the token.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The WebSocket address.
+    /// The WebSocket address, and by [`Endpoint::with_ca`] whom to believe there.
     pub endpoint: Endpoint,
     /// The session to join.
     pub session: SessionId,
@@ -18,7 +18,7 @@ pub struct Settings {
     /// The role to hold in it.
     pub role: Role,
     /// Raw mode (`relay.raw.v1`): binary messages travel bare, a quarter smaller. Off by default. A relay that does
-    /// not offer it ends the client with `Stop::NotARelay`.
+    /// not offer it at the first contact ends the client with `Stop::NotARelay`.
     pub raw: bool,
     /// The largest message that is taken from the other role, in bytes; 16 MiB by default. A larger one ends the
     /// client with `Stop::Refused` and code 1009, as taking it would cost that much memory at once.

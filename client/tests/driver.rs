@@ -49,7 +49,7 @@ fn says_hello_and_passes_frames_both_ways() {
     let mut peer = fake.accept();
     let hello = peer.text();
     assert!(
-        hello.starts_with(&format!(r#"{{"type":"hello","s":"{ID}","t":"{ID}","r":"phone","v":2,"i":"#)),
+        hello.starts_with(&format!(r#"{{"type":"hello","s":"{ID}","t":"{ID}","r":"phone","v":3,"i":"#)),
         "{hello}"
     );
     assert!(hello.ends_with(r#""n":1}"#), "{hello}");

@@ -1,4 +1,4 @@
-//! A phone in a terminal: `cargo run -p relay-mobile --example phone -- [--plain] '<what the workstation said to paste>'`.
+//! A phone in a terminal: `cargo run -p relay-mobile --example phone -- [--plain] [--ca FILE] '<what the workstation said to paste>'`.
 //!
 //! Without a code as argument the first line of the input is the code. Every further line is sent; the end of the input ends
 //! the phone. A code with a key is spoken to through the tunnel; one without, or any with `--plain`, in plain frames.
@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use relay_mobile::lines::{LineError, read_line};
-use relay_mobile::{engine, parse_pairing};
+use relay_mobile::{Ca, engine, parse_pairing};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -32,6 +32,7 @@ fn run() -> Result<bool, Failure> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let wants_plain = arguments.iter().any(|argument| argument == "--plain");
     arguments.retain(|argument| argument != "--plain");
+    let ca = taken_ca(&mut arguments)?;
     let text = match arguments.pop() {
         Some(text) => text,
         None => {
@@ -40,7 +41,7 @@ fn run() -> Result<bool, Failure> {
         }
     };
     if wants_plain {
-        return plain::talk(&parse_pairing(&text)?);
+        return plain::talk(&parse_pairing(&text)?, ca);
     }
     let code = engine::parse_pairing(&text)?;
     if code.key.is_none() {
@@ -48,7 +49,16 @@ fn run() -> Result<bool, Failure> {
             "this code has no key, so nothing would be encrypted: pass --plain to talk all the same".into()
         );
     }
-    tunnel::talk(code)
+    tunnel::talk(code, ca)
+}
+
+/// Takes `--ca FILE` out of the arguments: a PEM file of CAs, whose certificates alone are believed.
+fn taken_ca(arguments: &mut Vec<String>) -> Result<Option<Ca>, Failure> {
+    let Some(at) = arguments.iter().position(|argument| argument == "--ca") else { return Ok(None) };
+    let file = arguments.get(at + 1).ok_or("--ca needs a PEM file behind it")?;
+    let ca = Ca::read(file)?;
+    arguments.drain(at..=at + 1);
+    Ok(Some(ca))
 }
 
 /// Hands each line of the input to `send`, which may say why it was not sent; returns at the input's end.

@@ -49,7 +49,7 @@ typedef enum relay_status {
     RELAY_NO_KEY = 4,           /* the code has no key: that workstation speaks without encryption */
     RELAY_NOTHING_KEPT = 5,     /* the keeper has no pair: pair first */
     RELAY_DAMAGED = 6,          /* what is kept is damaged: forget it and pair again */
-    RELAY_NOT_READ = 7,         /* the keeper could not read: try again when the device is unlocked */
+    RELAY_NOT_READ = 7,         /* the keeper could not read (try again when the device is unlocked), or another program uses the pair */
     RELAY_SYSTEM = 8,           /* the system gave no thread, poll or random bytes */
     RELAY_NOT_OPEN = 9,         /* nothing sent: the tunnel has not stood yet in this engine's life */
     RELAY_FULL = 10,            /* nothing sent: as much waits for the other app as it takes in */

@@ -11,12 +11,12 @@ mod listener;
 mod phone;
 
 pub use listener::Listener;
-pub use phone::{ConnectError, Phone, connect};
+pub use phone::{ConnectError, Phone, connect, connect_believing};
 pub use protocol::ids::Role;
 pub use protocol::message::KillReason;
 pub use protocol::qr::{Pairing, PairingError};
 pub use relay_client::tunnel::{Code, CodeError};
-pub use relay_client::{Endpoint, EndpointError, Lost, SendError, Stop, engine, lines};
+pub use relay_client::{Ca, CaError, Endpoint, EndpointError, Lost, SendError, Stop, engine, lines};
 
 /// Reads a code for [`connect`], which does not encrypt; a key in it is not looked at. Does not block.
 ///

@@ -5,7 +5,7 @@ use std::thread;
 
 use protocol::ids::Role;
 use protocol::qr::Pairing;
-use relay_client::{Client, EndpointError, SendError, Settings};
+use relay_client::{Ca, Client, EndpointError, SendError, Settings};
 use thiserror::Error;
 
 use crate::listener::{Listener, listen};
@@ -36,7 +36,21 @@ pub enum ConnectError {
 /// # Errors
 /// The pairing's address can't be used, or the system refused what a phone needs.
 pub fn connect(pairing: &Pairing, listener: Box<dyn Listener + Send>) -> Result<Phone, ConnectError> {
-    let client = Arc::new(Client::connect(Settings::new(pairing, Role::Phone)?)?);
+    connect_believing(pairing, None, listener)
+}
+
+/// As [`connect`], where only certificates are believed that `ca` vouches for; `None` believes what this machine does.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_believing(
+    pairing: &Pairing,
+    ca: Option<Ca>,
+    listener: Box<dyn Listener + Send>,
+) -> Result<Phone, ConnectError> {
+    let mut settings = Settings::new(pairing, Role::Phone)?;
+    settings.endpoint = settings.endpoint.with_ca(ca);
+    let client = Arc::new(Client::connect(settings)?);
     let (heard, mut listener) = (Arc::clone(&client), listener);
     let work = move || listen(&heard, &mut *listener);
     thread::Builder::new().name("relay-listener".into()).spawn(work)?;

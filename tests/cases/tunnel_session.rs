@@ -31,7 +31,7 @@ fn another_device_ends_the_first_and_says_so(set_up: SetUp) {
     let _other = Peer::join_raw(relay.next_addr(&session, Plays::Phone), &session.hello(Plays::Phone));
     let why = ends.phone.until_stopped();
     assert_eq!(why, Stop::Replaced);
-    assert!(why.to_string().contains("another client took over this role"), "{why}");
+    assert!(why.to_string().contains("another program uses this pair and took over its role"), "{why}");
 }
 
 fn a_deleted_session_ends_both_and_says_so(set_up: SetUp) {
@@ -145,7 +145,10 @@ fn with_a_key_the_workstation_brings_the_session_back_and_the_phone_waits() {
     scene.expire();
     scene.clear(Role::Phone);
     let after = scene.ends.phone.until("wait", |event| match event {
-        Event::Reconnecting { why: Lost::SessionUnknown, after } => Some(*after),
+        Event::Reconnecting { why: why @ Lost::DeskAway { .. }, after } => {
+            assert!(why.to_string().starts_with("desk away since "), "{why}");
+            Some(*after)
+        }
         _ => None,
     });
     assert!(after >= Duration::from_secs(10), "{after:?}");

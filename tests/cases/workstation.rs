@@ -233,3 +233,28 @@ fn a_program_that_kills_tells_the_phone_before_it_is_gone() {
     assert_eq!(program.exit_code(), Some(0));
     assert_eq!(phone.until_stopped().to_string(), "removed at the desk: pair again");
 }
+
+#[test]
+fn a_second_program_on_a_kept_pair_says_so_and_ends() {
+    let relay = Relay::start(SetUp::Memory);
+    let file = std::env::temp_dir().join(format!("relay-pair-twice-{}", std::process::id()));
+    let keep = ["--yes", "--keep", file.to_str().unwrap()];
+    let mut first = workstation(relay.addr(), &keep);
+    let mut phone = phone_of(code_of(&first), relay.addr());
+    first.until("phone is here, encrypted");
+    phone.until_open();
+    for more in [&keep[..], &[&keep[..], &["--forget"]].concat()] {
+        let mut second = workstation(relay.addr(), more);
+        assert_eq!(second.exit_code(), Some(1), "the pair is in use");
+    }
+    first.type_line("undisturbed");
+    assert_eq!(phone.message(), b"undisturbed");
+    // The lock goes with its process, however that ends.
+    first.process().kill();
+    let mut third = workstation(relay.addr(), &keep);
+    third.until("going on with the phone that is paired");
+    third.until("phone is here, encrypted");
+    third.end_input();
+    assert_eq!(third.exit_code(), Some(0));
+    let _ = (std::fs::remove_file(&file), std::fs::remove_file(file.with_extension("lock")));
+}

@@ -13,6 +13,11 @@ pub(crate) struct Args {
     #[arg(long, env = "RELAY_SERVER", value_name = "URL", default_value = "http://localhost:3001", value_parser = Endpoint::parse_http)]
     pub(crate) server: Endpoint,
 
+    /// Believe only certificates of the CAs in this PEM file. [default: what this machine believes; SSL_CERT_FILE and
+    /// SSL_CERT_DIR name something else]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
     /// The key that the relay asks for, if it does.
     #[arg(long, env = "REGISTER_KEY", value_name = "KEY", hide_env_values = true)]
     pub(crate) register_key: Option<String>,

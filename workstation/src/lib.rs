@@ -20,7 +20,7 @@ use protocol::qr::Pairing;
 use relay_client::engine::{Engine, FileKeeper, KeepNothing, Keeper, Settings, StartError};
 use relay_client::http::{self, Registration};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
-use relay_client::{Client, Settings as PlainSettings, Stop};
+use relay_client::{Ca, Client, Settings as PlainSettings, Stop};
 
 use args::Args;
 use picture::Picture;
@@ -29,7 +29,7 @@ use talk::sealed::Manners;
 /// The whole program; blocks until it ends. The exit code is 0 after Ctrl-C or the end of the input, 1 if the
 /// session could not be had or was taken away, 2 for a bad command line.
 pub fn run() -> ExitCode {
-    match converse(&Args::parse()) {
+    match believing(Args::parse()).and_then(|args| converse(&args)) {
         Ok(Stop::Closed) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
@@ -37,6 +37,13 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The same arguments, with whom to believe at the relay's address.
+fn believing(mut args: Args) -> anyhow::Result<Args> {
+    let ca = args.ca.as_ref().map(Ca::read).transpose()?;
+    args.server = args.server.with_ca(ca);
+    Ok(args)
 }
 
 fn converse(args: &Args) -> anyhow::Result<Stop> {

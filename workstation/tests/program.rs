@@ -88,7 +88,7 @@ fn a_conversation_from_the_code_to_the_end_of_the_input() {
     assert_eq!(program.line(), "the phone connects to wss://relay.example.org/ws");
 
     let mut peer = fake.accept();
-    assert!(peer.text().contains(r#""r":"workstation","v":2"#));
+    assert!(peer.text().contains(r#""r":"workstation","v":3"#));
     peer.say(r#"{"type":"hello-ack","sessionId":"x","peer":false}"#);
     assert_eq!(program.line(), "connected");
     program.type_line("too early");
@@ -137,9 +137,9 @@ fn a_session_that_is_taken_away_is_a_failure() {
     fake.answer_register(&fake.ws_url());
     let mut peer = fake.accept_and_link("phone");
     program.until("phone joined");
-    peer.say(r#"{"type":"session-killed","reason":"expired"}"#);
+    peer.say(r#"{"type":"session-killed","reason":"deleted"}"#);
     let line = program.line();
-    assert_eq!(line, "stopped: the session was not used for too long and expired: pair again");
+    assert_eq!(line, "stopped: the session was deleted: pair again");
     assert_eq!(program.exit_code(), Some(1));
 }
 
@@ -164,4 +164,26 @@ fn the_picture_is_written_for_this_user_only() {
     let bytes = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     assert!(bytes.starts_with(b"\x89PNG") && bytes.ends_with(b"IEND\xaeB`\x82"));
+}
+
+#[test]
+fn a_ca_file_that_cant_be_read_is_named_before_anything_is_tried() {
+    let fake = Fake::start();
+    let mut program = Program::start(&fake.http_url(), &["--ca", "/nowhere/ca.pem"]);
+    assert_eq!(program.exit_code(), Some(1));
+    let said = program.stderr();
+    assert!(said.starts_with("error: the CA file /nowhere/ca.pem can't be read (No such file"), "{said}");
+}
+
+#[test]
+fn a_variable_that_leads_to_no_certificate_is_named() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_relay-workstation"));
+    command.args(["--server", "https://127.0.0.1:9"]).env("SSL_CERT_FILE", "/nowhere/ca.pem");
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("SSL_CERT_FILE is set to /nowhere/ca.pem, which can't be read (No such file"),
+        "{said}"
+    );
 }

@@ -35,6 +35,9 @@ pub(crate) trait App {
     /// A bare binary message came.
     fn on_binary(&mut self, bytes: Bytes);
 
+    /// A message came that is longer than this client takes: what the machine is told of it.
+    fn on_too_long(&mut self, words: String) -> Input;
+
     /// The relay does not know the session (any more): the machine waits for an answer through `poll_input`.
     fn on_session_gone(&mut self, why: Stop);
 

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 
 use mio::{Registry, Token};
 use protocol::close::CloseCode;
@@ -13,9 +14,10 @@ use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message, Utf8Bytes, WebSocket};
 
-use crate::event::{Lost, Stop};
+use crate::event::Lost;
 use crate::net::stream::Stream;
 use crate::session::Input;
+use crate::text::excerpt;
 
 /// Control texts that wait: a hello and a heartbeat fit, a second heartbeat behind an unsent one says nothing new.
 const CONTROLS_MAX: usize = 2;
@@ -28,6 +30,8 @@ pub(super) enum Received {
     Ignored,
     /// Something for the machine.
     Input(Input),
+    /// The connection was ended over a message that is too long; these are the words for it.
+    TooLong(String),
 }
 
 /// How an attempt to write ended.
@@ -45,6 +49,8 @@ pub(super) struct Connection {
     controls: VecDeque<String>,
     /// `socket`'s byte count when last asked.
     bytes_heard: u64,
+    /// The relay has accepted the hello.
+    accepted: bool,
     closing: Closing,
 }
 
@@ -60,7 +66,28 @@ impl Connection {
     pub(super) fn new(mut socket: WebSocket<Stream>, registry: &Registry, token: Token) -> io::Result<Self> {
         socket.get_mut().register(registry, token)?;
         let bytes_heard = socket.get_ref().bytes_in();
-        Ok(Connection { socket, controls: VecDeque::new(), bytes_heard, closing: Closing::No })
+        let controls = VecDeque::new();
+        Ok(Connection { socket, controls, bytes_heard, accepted: false, closing: Closing::No })
+    }
+
+    /// The relay has accepted the hello: this address is the right one.
+    pub(super) fn on_accepted(&mut self) {
+        self.accepted = true;
+    }
+
+    /// The address, unless the relay has accepted the hello there.
+    pub(super) fn unaccepted(&self) -> Option<SocketAddr> {
+        self.socket.get_ref().peer().filter(|_| !self.accepted)
+    }
+
+    /// Bytes given to the socket so far.
+    pub(super) fn bytes_out(&self) -> u64 {
+        self.socket.get_ref().bytes_out()
+    }
+
+    /// Of them, those that the other end's kernel has, as far as this system tells.
+    pub(super) fn delivered(&self) -> u64 {
+        self.bytes_out().saturating_sub(self.socket.get_ref().bytes_queued())
     }
 
     /// Puts a control text before the frames that wait.
@@ -93,7 +120,7 @@ impl Connection {
         match self.socket.read() {
             Ok(Message::Text(text)) => Received::Input(match ServerMessage::parse(&text) {
                 Ok(message) => Input::Message(message),
-                Err(error) => Input::Impossible(Stop::NotARelay(error.to_string())),
+                Err(error) => Input::Odd(error.to_string()),
             }),
             Ok(Message::Binary(bytes)) => Received::Input(Input::Binary(bytes)),
             Ok(Message::Close(frame)) => {
@@ -104,6 +131,10 @@ impl Connection {
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Received::Ignored,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::Interrupted => Received::Ignored,
+            Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size })) if self.accepted => {
+                self.say_goodbye(CloseCode::TooBig);
+                Received::TooLong(format!("a message of {size} bytes came, and this client takes {max_size}"))
+            }
             Err(error) => Received::Input(self.judge(error)),
         }
     }
@@ -146,20 +177,20 @@ impl Connection {
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
             | Error::ConnectionClosed
             | Error::AlreadyClosed => Input::Lost(Lost::Broken("the relay hung up without a word".into())),
-            Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-                let words = format!("a message of {size} bytes came, and this client takes {max_size}");
-                self.refuse(CloseCode::TooBig, words)
-            }
-            Error::Utf8(words) => self.refuse(CloseCode::InvalidUtf8, words),
-            other => self.refuse(CloseCode::Protocol, other.to_string()),
+            Error::Utf8(words) => self.refuse(CloseCode::InvalidUtf8, &words),
+            other => self.refuse(CloseCode::Protocol, &other.to_string()),
         }
     }
 
-    /// Says goodbye to a relay that broke the contract; it would do so again.
-    fn refuse(&mut self, code: CloseCode, message: String) -> Input {
+    /// Ends a connection through which came what no relay sends: damage, or somebody else's bytes.
+    fn refuse(&mut self, code: CloseCode, words: &str) -> Input {
+        self.say_goodbye(code);
+        Input::Odd(format!("what came can't be read ({})", excerpt(words)))
+    }
+
+    fn say_goodbye(&mut self, code: CloseCode) {
         let frame = CloseFrame { code: code.code().into(), reason: Utf8Bytes::default() };
         let _ = self.socket.close(Some(frame));
-        Input::Impossible(Stop::Refused { code: code.code(), message })
     }
 }
 

@@ -3,8 +3,9 @@
 //! A name's look-up can't be interrupted, so the driver never waits for it: a connect that was given up ends by
 //! itself, at most the resolver's own limit and six seconds later, and its result goes nowhere.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
 
@@ -15,15 +16,18 @@ use protocol::ws::upgrade::RAW_SUBPROTOCOL;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::error::{ProtocolError, SubProtocolError};
 use tungstenite::handshake::HandshakeError;
-use tungstenite::http::HeaderValue;
+use tungstenite::http::header::LOCATION;
+use tungstenite::http::{HeaderValue, Response};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, WebSocket};
 
-use crate::event::{Lost, Stop};
+use crate::event::Lost;
+use crate::http::message_of;
 use crate::net::endpoint::Endpoint;
-use crate::net::stream::{Stream, time_left, unreachable_words};
+use crate::net::stream::{Stream, addresses, time_left, unreachable_words};
 use crate::session::{CONNECT_MAX, Input};
 use crate::settings::Settings;
+use crate::text::excerpt;
 
 /// A connected socket, or what the machine is told instead.
 pub(super) type Outcome = Result<WebSocket<Stream>, Input>;
@@ -31,20 +35,29 @@ pub(super) type Outcome = Result<WebSocket<Stream>, Input>;
 /// A connect under way. Dropping it gives the connect up.
 pub(super) struct Dial {
     outcome: Receiver<Outcome>,
+    /// The address that accepted.
+    address: Arc<OnceLock<SocketAddr>>,
 }
 
 impl Dial {
-    /// Begins; wakes the driver when done.
-    pub(super) fn start(settings: &Settings, session: SessionId, now: Instant, waker: &Arc<Waker>) -> Self {
+    /// Begins, behind the address that `failed`; wakes the driver when done.
+    pub(super) fn start(
+        settings: &Settings,
+        session: SessionId,
+        failed: Option<SocketAddr>,
+        now: Instant,
+        waker: &Arc<Waker>,
+    ) -> Self {
         let (sender, outcome) = channel();
-        let (settings, wake) = (settings.clone(), Arc::clone(waker));
+        let address = Arc::new(OnceLock::new());
+        let (settings, wake, reached) = (settings.clone(), Arc::clone(waker), Arc::clone(&address));
         let work = move || {
             // If the driver has given up, there is nobody to tell.
-            let _ = sender.send(connect(&settings, session, now + CONNECT_MAX));
+            let _ = sender.send(connect(&settings, session, failed, now + CONNECT_MAX, &reached));
             let _ = wake.wake();
         };
         match thread::Builder::new().name("relay-dial".into()).spawn(work) {
-            Ok(_) => Dial { outcome },
+            Ok(_) => Dial { outcome, address },
             Err(error) => Self::failed(Input::Lost(Lost::Broken(format!("no thread: {error}"))), waker),
         }
     }
@@ -54,7 +67,12 @@ impl Dial {
         let (sender, outcome) = channel();
         let _ = sender.send(Err(input));
         let _ = waker.wake();
-        Dial { outcome }
+        Dial { outcome, address: Arc::default() }
+    }
+
+    /// The address that accepted, if one has.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.address.get().copied()
     }
 
     /// The outcome, once.
@@ -63,10 +81,21 @@ impl Dial {
     }
 }
 
-fn connect(settings: &Settings, session: SessionId, deadline: Instant) -> Outcome {
+fn connect(
+    settings: &Settings,
+    session: SessionId,
+    failed: Option<SocketAddr>,
+    deadline: Instant,
+    reached: &OnceLock<SocketAddr>,
+) -> Outcome {
     let endpoint = &settings.endpoint;
-    let stream =
-        Stream::connect(endpoint, deadline).map_err(|words| Input::Lost(Lost::Unreachable(words)))?;
+    let stream = addresses(endpoint, failed)
+        .and_then(|addresses| Stream::connect(endpoint, &addresses, deadline))
+        .map_err(|words| Input::Lost(Lost::Unreachable(words)))?;
+    if let Some(address) = stream.peer() {
+        // Set once: each dial has its own.
+        let _ = reached.set(address);
+    }
     let request = request(settings, session).map_err(|error| judge(endpoint, error))?;
     let mut shaken = tungstenite::client::client_with_config(request, stream, Some(config(settings)));
     loop {
@@ -108,27 +137,42 @@ fn config(settings: &Settings) -> WebSocketConfig {
 
 /// Tells a relay that can't serve now from something that is no relay.
 fn judge(endpoint: &Endpoint, error: Error) -> Input {
-    let not_a_relay = |words: String| Input::Impossible(Stop::NotARelay(words));
     match error {
         Error::Http(answer) => {
             let status = answer.status();
-            let words = format!("{endpoint} answered {status} where a WebSocket was expected");
+            let words = answer_words(endpoint, &answer);
             let may_pass = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
-            if may_pass { Input::Lost(Lost::Unreachable(words)) } else { not_a_relay(words) }
+            if may_pass { Input::Lost(Lost::Unreachable(words)) } else { Input::Odd(words) }
         }
         Error::Io(error) => unreachable(endpoint, &error),
         Error::Protocol(ProtocolError::HandshakeIncomplete) | Error::ConnectionClosed => {
             Input::Lost(Lost::Unreachable(format!("{endpoint} hung up during the handshake")))
         }
         Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(SubProtocolError::NoSubProtocol)) => {
-            not_a_relay(format!("{endpoint} does not offer {RAW_SUBPROTOCOL}"))
+            Input::Odd(format!("{endpoint} does not offer {RAW_SUBPROTOCOL}"))
         }
         // What it calls so is an answer in many small packets, which a bad network makes of any.
         Error::AttackAttempt => {
             Input::Lost(Lost::Unreachable(format!("the answer of {endpoint} came in too small pieces")))
         }
-        other => not_a_relay(format!("{endpoint} did not answer as a WebSocket server: {other}")),
+        other => Input::Odd(format!(
+            "{endpoint} did not answer as a WebSocket server: {}",
+            excerpt(&other.to_string())
+        )),
     }
+}
+
+/// What an answer instead of an upgrade says: its status, where it sends us, and the relay's own words if it has any.
+fn answer_words(endpoint: &Endpoint, answer: &Response<Option<Vec<u8>>>) -> String {
+    let mut words = format!("{endpoint} answered {} where a WebSocket was expected", answer.status());
+    if let Some(target) = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection()) {
+        words
+            .push_str(&format!(", and sends us to {}", excerpt(&String::from_utf8_lossy(target.as_bytes()))));
+    }
+    if let Some(message) = answer.body().as_deref().and_then(message_of) {
+        words.push_str(&format!(": {message}"));
+    }
+    words
 }
 
 fn unreachable(endpoint: &Endpoint, error: &std::io::Error) -> Input {
@@ -153,6 +197,29 @@ mod tests {
             assert!(matches!(judged, Input::Lost(Lost::Unreachable(_))), "{words}: {judged:?}");
         }
         let judged = judge(&endpoint, Error::Protocol(ProtocolError::WrongHttpVersion));
-        assert!(matches!(judged, Input::Impossible(Stop::NotARelay(_))), "{judged:?}");
+        assert!(matches!(judged, Input::Odd(_)), "{judged:?}");
+    }
+
+    #[test]
+    fn an_answer_is_told_with_what_it_says_and_nothing_that_acts_on_a_terminal() {
+        let endpoint = Endpoint::parse_ws("ws://h/ws").unwrap();
+        let said = |status, location: &'static str, body: &str| {
+            let answer = Response::builder().status(status).header("Location", location);
+            answer_words(&endpoint, &answer.body(Some(body.as_bytes().to_vec())).unwrap())
+        };
+        let json = r#"{"error":"forbidden","message":"not from \u001b[2Jthis page"}"#;
+        assert_eq!(
+            said(403, "", json),
+            r"ws://h/ws answered 403 Forbidden where a WebSocket was expected: not from \u{1b}[2Jthis page"
+        );
+        assert_eq!(
+            said(302, "http://portal/login", "<html>"),
+            "ws://h/ws answered 302 Found where a WebSocket was expected, and sends us to http://portal/login"
+        );
+        for no_message in ["", "<html>", "{}", r#"{"message":7}"#, r#"{"message":""}"#, "\u{0}"] {
+            assert!(said(404, "", no_message).ends_with("was expected"), "{no_message}");
+        }
+        let long = format!(r#"{{"message":"{}"}}"#, "x".repeat(100_000));
+        assert!(said(404, "", &long).len() < 400);
     }
 }

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::event::{Lost, Stop};
 use crate::http::HttpError;
+use crate::net::ca::CaError;
 use crate::net::endpoint::EndpointError;
 use crate::tunnel::{Message, RandomError, Refusal, SavedError, Spent, Words};
 
@@ -124,6 +125,15 @@ pub enum StartError {
     /// What was kept can't be read.
     #[error("the kept pairing can't be read: {0}")]
     Unreadable(std::io::Error),
+    /// Another engine uses what is kept.
+    #[error("another program uses this pair: end it first ({0})")]
+    InUse(std::io::Error),
+    /// Nothing could be kept.
+    #[error("the pairing can't be kept: {0}")]
+    NotKept(std::io::Error),
+    /// Nobody can be believed at a TLS address.
+    #[error(transparent)]
+    Ca(#[from] CaError),
     /// The system gave no random bytes.
     #[error("no random bytes to be had from the system: {0}")]
     Random(RandomError),
@@ -146,6 +156,16 @@ pub enum AllowError {
     /// There is no such question (any more).
     #[error(transparent)]
     NotAsked(#[from] NotAsked),
+}
+
+impl StartError {
+    /// Why a keeper did not take its place.
+    pub(super) fn not_claimed(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::ResourceBusy => StartError::InUse(error),
+            _ => StartError::NotKept(error),
+        }
+    }
 }
 
 /// Not everything was acknowledged in time, or ever will be.

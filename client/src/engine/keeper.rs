@@ -18,6 +18,18 @@ use crate::tunnel::{Saved, SavedError};
 /// The text is one line of JSON of at most 8 KiB with the pair's key, its session and the relay's address: whoever has it
 /// is this end. No counter is in it, so an old copy does no harm.
 pub trait Keeper: Send {
+    /// Called first, once: from now on this engine alone uses what is kept. A store that only one program can reach needs
+    /// nothing here.
+    ///
+    /// # Errors
+    /// Another engine uses it (`ErrorKind::ResourceBusy`), or nothing can be kept there.
+    fn claim(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Called when the engine has stopped: another one may use what is kept. Only `forget` may follow.
+    fn release(&mut self) {}
+
     /// What was stored last; `None` if nothing was, or it was forgotten.
     ///
     /// # Errors
@@ -55,26 +67,55 @@ impl Keeper for KeepNothing {
     }
 }
 
-/// Keeps the pair in a file that only this user can read. A new text replaces the old one in one step.
-#[derive(Clone, Debug)]
+/// Keeps the pair in a file that only this user can read. A new text replaces the old one in one step. A lock on a second
+/// file beside it, `FILE.lock`, which stays there, keeps other programs of this machine away from the pair.
+#[derive(Debug)]
 pub struct FileKeeper {
     path: PathBuf,
+    /// Locked while it is open.
+    lock: Option<File>,
 }
 
 impl FileKeeper {
     /// A store at `path`; the folder must exist. Touches nothing yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        FileKeeper { path: path.into() }
+        FileKeeper { path: path.into(), lock: None }
     }
 
     fn beside(&self) -> PathBuf {
+        self.with_suffix(".new")
+    }
+
+    fn with_suffix(&self, suffix: &str) -> PathBuf {
         let mut name = self.path.as_os_str().to_owned();
-        name.push(".new");
+        name.push(suffix);
         name.into()
     }
 }
 
 impl Keeper for FileKeeper {
+    fn claim(&mut self) -> io::Result<()> {
+        let path = self.with_suffix(".lock");
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let file = options.open(&path).map_err(named)?;
+        lock(&file).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                io::Error::new(io::ErrorKind::ResourceBusy, format!("{} is locked", path.display()))
+            }
+            _ => named(error),
+        })?;
+        self.lock = Some(file);
+        Ok(())
+    }
+
+    fn release(&mut self) {
+        self.lock = None;
+    }
+
     fn load(&mut self) -> io::Result<Option<Zeroizing<String>>> {
         match fs::read_to_string(&self.path) {
             Ok(text) => Ok(Some(Zeroizing::new(text))),
@@ -98,6 +139,17 @@ impl Keeper for FileKeeper {
         // A crash may have left the other one behind.
         remove(&self.path).and(remove(&self.beside()))
     }
+}
+
+/// Locks a file until it is closed, by its owner or with its process.
+#[cfg(unix)]
+fn lock(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
+}
+
+#[cfg(not(unix))]
+fn lock(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Removes a file; none there is as good.
@@ -184,6 +236,38 @@ mod tests {
         for (from, to) in [("\"u\"", "\"v\""), ("wss:", "x:"), ("\"role\"", "\"rule\"")] {
             assert!(from_text(&text.replacen(from, to, 1)).is_err(), "{from}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_engine_alone_uses_a_file() {
+        let folder = std::env::temp_dir().join(format!("relay-keeper-lock-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("pair");
+        let claimed = || {
+            let mut keeper = FileKeeper::new(&path);
+            keeper.claim().map(|()| keeper)
+        };
+        let mut first = claimed().unwrap();
+        let error = claimed().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+        let words = StartError::not_claimed(error).to_string();
+        assert!(
+            words.starts_with("another program uses this pair: end it first (")
+                && words.contains("pair.lock")
+        );
+        // A new text changes nothing about it.
+        first.store("x").unwrap();
+        assert!(claimed().is_err());
+        first.release();
+        let second = claimed().unwrap();
+        first.forget().unwrap();
+        assert!(claimed().is_err(), "the second has it");
+        drop(second);
+        assert!(claimed().is_ok());
+        let nowhere = FileKeeper::new(folder.join("none/pair")).claim().unwrap_err();
+        assert!(matches!(StartError::not_claimed(nowhere), StartError::NotKept(_)));
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

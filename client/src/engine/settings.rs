@@ -5,6 +5,7 @@ use std::sync::Arc;
 use protocol::ids::Role;
 
 use super::clock::{Clock, SystemClock};
+use crate::net::ca::Ca;
 use crate::net::endpoint::Endpoint;
 use crate::tunnel::Options;
 
@@ -18,6 +19,8 @@ pub struct Settings {
     pub endpoint: Option<Endpoint>,
     /// The relay's HTTP address, where it is not the one above the WebSocket's.
     pub server: Option<Endpoint>,
+    /// Believed at both addresses instead of what this machine believes.
+    pub ca: Option<Ca>,
     /// What the relay asks for before it makes a session.
     pub register_key: Option<String>,
     /// A clock that goes on while the machine sleeps.
@@ -31,6 +34,7 @@ impl Settings {
             options: Options::new(role),
             endpoint: None,
             server: None,
+            ca: None,
             register_key: None,
             clock: Arc::new(SystemClock),
         }

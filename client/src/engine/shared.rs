@@ -45,6 +45,7 @@ pub(super) struct Inner {
 pub(super) struct Asked {
     pub(super) foreground: Option<bool>,
     pub(super) network_changed: bool,
+    pub(super) retry: bool,
     pub(super) close: bool,
     /// Nobody will read events or wait for anything. Never taken back.
     pub(super) abandoned: bool,

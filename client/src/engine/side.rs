@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use protocol::ids::Role;
 use protocol::message::KillReason;
@@ -22,9 +22,6 @@ use crate::tunnel::{Event as Said, Fault, Place, Tunnel};
 
 /// No portable call wakes a process when its machine wakes up, so the clocks are compared this often.
 const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How often in a row the relay may refuse to make a session again, before there is no more hope that the other end, which
-/// may have the relay's key, does it.
-const REFUSALS_MAX: u32 = 6;
 
 /// A phone that another one displaces while its answer is awaited comes back so often: whoever has seen the code can do that.
 const RETURNS_MAX: u32 = 3;
@@ -53,9 +50,10 @@ pub(super) struct Side {
     inputs: VecDeque<Input>,
     watch: SleepWatch,
     hidden: bool,
-    /// Why the session is gone, while it is asked for again; and how often that was refused in a row.
+    /// Why the session is gone, while it is asked for again.
     gone: Option<Stop>,
-    refusals: u32,
+    /// Since then the relay has no such session.
+    away_since: Option<SystemTime>,
     /// The app knows that this link's peer is there, and whether it speaks the tunnel.
     told: Told,
     /// The machine knows that this phone's answer is awaited.
@@ -72,18 +70,20 @@ impl Side {
         endpoint: Endpoint,
     ) -> Self {
         let watch = SleepWatch::new(Instant::now(), shared.clock.now());
-        let role = shared.lock().tunnel.role();
+        let inner = shared.lock();
+        let (role, is_kept) = (inner.tunnel.role(), inner.tunnel.saved().is_some());
+        drop(inner);
         Side {
             shared,
             keeper,
             registrar,
             endpoint,
             role,
-            inputs: VecDeque::new(),
+            inputs: is_kept.then_some(Input::Stood).into_iter().collect(),
             watch,
             hidden: false,
             gone: None,
-            refusals: 0,
+            away_since: None,
             told: Told::Nothing,
             may_return: false,
             forgotten: false,
@@ -202,6 +202,7 @@ impl Side {
         let mut inner = self.shared.lock();
         let foreground = inner.asked.foreground.take();
         let network_changed = std::mem::take(&mut inner.asked.network_changed);
+        let retry = std::mem::take(&mut inner.asked.retry);
         let close = std::mem::take(&mut inner.asked.close);
         let forgets = matches!(inner.asked.forget, Some(Forgetting::Asked));
         drop(inner);
@@ -211,6 +212,9 @@ impl Side {
         }
         if network_changed {
             self.inputs.push_back(Input::NetworkChanged);
+        }
+        if retry {
+            self.inputs.push_back(Input::RetryNow);
         }
         if forgets {
             self.forget();
@@ -239,21 +243,27 @@ impl Side {
         }
     }
 
-    /// Without the relay's key only the workstation can bring the session back; a phone looks again later.
+    /// Without the relay's key only the workstation can bring the session back; a phone looks again later, for as long as
+    /// its desk is away: a night, or a holiday. Of a pair that stood only a deletion ends this.
     fn on_registered_again(&mut self, outcome: &Result<(), HttpError>) {
         let Some(why) = self.gone.take() else { return };
-        let input = match outcome.as_ref().map_err(HttpError::status) {
+        let was_refused = |error: &HttpError| matches!(error.status(), Some(401 | 403 | 409));
+        let input = match outcome {
             Ok(()) => Input::Registered,
-            // Deleted, or another's.
-            Err(Some(409)) => Input::Impossible(why),
-            Err(Some(401 | 403)) if self.refusals >= REFUSALS_MAX => Input::Impossible(why),
-            Err(status) => {
-                // A relay that can't be reached, or is too busy, has not refused anything.
-                self.refusals += u32::from(matches!(status, Some(401 | 403)));
-                Input::NotRegistered
+            Err(error) if error.code() == Some("session_deleted") => {
+                Input::Impossible(Stop::Killed { reason: Some(KillReason::Deleted) })
+            }
+            Err(error) if was_refused(error) && !self.is_paired() => Input::Impossible(why),
+            Err(error) => {
+                let since = *self.away_since.get_or_insert_with(SystemTime::now);
+                Input::NotRegistered(Lost::away(self.role, since, error.to_string()))
             }
         };
         self.inputs.push_back(input);
+    }
+
+    fn is_paired(&self) -> bool {
+        self.shared.lock().tunnel.saved().is_some()
     }
 }
 
@@ -302,7 +312,7 @@ impl App for Side {
     fn tell(&mut self, event: Happened) {
         match event {
             Happened::Connected => {
-                self.refusals = 0;
+                self.away_since = None;
                 self.tell_in(State::Waiting, Event::Connected);
             }
             // In an envelope, so from a peer without raw mode; or a text, which the tunnel never sends.
@@ -319,18 +329,24 @@ impl App for Side {
         self.with_tunnel(|tunnel, now| tunnel.on_message(&bytes, now));
     }
 
+    /// No end of a tunnel sends such a message, so it is damage, or the relay's own.
+    fn on_too_long(&mut self, words: String) -> Input {
+        Input::Odd(words)
+    }
+
     fn on_session_gone(&mut self, why: Stop) {
         let has_other = self.with_tunnel(Tunnel::on_session_gone);
         let mut inner = self.shared.lock();
         inner.state = State::Connecting;
-        let (place, is_paired) = (inner.tunnel.place(), inner.tunnel.saved().is_some());
+        let place = inner.tunnel.place();
         drop(inner);
         if has_other {
             // The tunnel says where to.
             return;
         }
-        let was_ended = matches!(why, Stop::Killed { reason: None | Some(KillReason::Deleted) });
-        if was_ended || !is_paired {
+        let was_deleted = matches!(why, Stop::Killed { reason: Some(KillReason::Deleted) });
+        // A code that a desk shows stays good over a restart of the relay; a phone that has just read one may hold a wrong one.
+        if was_deleted || (self.role == Role::Phone && !self.is_paired()) {
             self.inputs.push_back(Input::Impossible(why));
             return;
         }
@@ -351,6 +367,10 @@ impl App for Side {
             }
             why => why,
         };
+        // Before anybody hears of the end, who may start another engine then. Only this thread stops it.
+        drop(inner);
+        self.keeper.release();
+        inner = self.shared.lock();
         inner.state = State::Stopped;
         let unacknowledged = inner.tunnel.unacknowledged();
         let forgets = matches!(inner.asked.forget, Some(Forgetting::Asked));

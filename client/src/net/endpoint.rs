@@ -1,12 +1,18 @@
-//! Addresses of a relay: `http(s)://` for registering, `ws(s)://` for the connection. Pure parsing and writing.
+//! Addresses of a relay: `http(s)://` for registering, `ws(s)://` for the connection; and who is believed there.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
+use rustls::ClientConfig;
 use thiserror::Error;
 use tungstenite::http::Uri;
 
-/// A relay's address: scheme, host, port and path, without user or query.
+use super::ca::{Ca, CaError};
+use super::tls;
+
+/// A relay's address: scheme, host, port and path, without user or query; and whom to believe there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: Scheme,
@@ -16,6 +22,11 @@ pub struct Endpoint {
     port: Option<u16>,
     /// Starts with `/`.
     path: String,
+    /// Believed there instead of what this machine believes.
+    ca: Option<Ca>,
+    /// In tests a name has the addresses that the test says.
+    #[cfg(test)]
+    found: Option<Vec<SocketAddr>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +93,15 @@ impl Endpoint {
         }
         let scheme = Scheme::parse(uri.scheme_str()?)?;
         let path = uri.path().to_owned();
-        Some(Endpoint { scheme, host: host.to_owned(), port, path })
+        Some(Endpoint {
+            scheme,
+            host: host.to_owned(),
+            port,
+            path,
+            ca: None,
+            #[cfg(test)]
+            found: None,
+        })
     }
 
     /// The host: a name, or an IP address without brackets.
@@ -105,6 +124,14 @@ impl Endpoint {
         matches!(self.scheme, Scheme::Https | Scheme::Wss)
     }
 
+    /// The scheme that would be used without TLS.
+    pub(crate) fn plain_scheme(&self) -> &'static str {
+        match self.scheme {
+            Scheme::Http | Scheme::Https => Scheme::Http.as_str(),
+            Scheme::Ws | Scheme::Wss => Scheme::Ws.as_str(),
+        }
+    }
+
     /// True if only this machine can reach it.
     pub fn is_loopback(&self) -> bool {
         let is_name = ["localhost", "localhost."].iter().any(|name| self.host.eq_ignore_ascii_case(name));
@@ -116,6 +143,38 @@ impl Endpoint {
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.host = host.into();
         self
+    }
+
+    /// The same, where only certificates are believed that `ca` vouches for. It holds for every address made from this one.
+    #[must_use]
+    pub fn with_ca(self, ca: Option<Ca>) -> Self {
+        Endpoint { ca, ..self }
+    }
+
+    /// Who is believed at a TLS address; `None` for a plain one.
+    ///
+    /// # Errors
+    /// What this machine is told to believe can't be read.
+    pub(crate) fn trust(&self) -> Result<Option<Arc<ClientConfig>>, CaError> {
+        match &self.ca {
+            _ if !self.is_tls() => Ok(None),
+            Some(ca) => Ok(Some(ca.config())),
+            None => tls::default_config().map(Some),
+        }
+    }
+
+    /// The addresses of the host, in the system's order. Blocks as long as the system's resolver does.
+    pub(crate) fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
+        #[cfg(test)]
+        if let Some(found) = &self.found {
+            return Ok(found.clone());
+        }
+        Ok((self.host(), self.port()).to_socket_addrs()?.collect())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn found_at(self, addresses: &[SocketAddr]) -> Self {
+        Endpoint { found: Some(addresses.to_vec()), ..self }
     }
 
     /// The address `path` below this one: below `https://h/relay`, `/ws` is `https://h/relay/ws`.

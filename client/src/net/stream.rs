@@ -1,22 +1,29 @@
 //! One connection's bytes, plain or under TLS: blocking while it is set up, then polled.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
-use rustls::ClientConfig;
 
 use super::endpoint::Endpoint;
-use super::tls::{self, Tls};
+use super::queue;
+use super::tls::Tls;
+use super::tls_words::explain;
 
-/// A byte stream to a relay. Counts what comes in, so that every byte shows as life.
+/// A byte stream to a relay. Counts what comes in, so that every byte shows as life, and what goes out.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    socket: Socket,
+    socket: Counted,
     tls: Option<Box<Tls>>,
+}
+
+/// The socket and its counters, apart from the TLS state that reads and writes through it.
+#[derive(Debug)]
+struct Counted {
+    socket: Socket,
     bytes_in: u64,
+    bytes_out: u64,
 }
 
 #[derive(Debug)]
@@ -30,42 +37,59 @@ enum Socket {
 }
 
 impl Stream {
-    /// Connects, trying every address of the host until `deadline`, which holds for all reads and writes up to
-    /// [`Stream::register`], too. Blocks; a name's look-up has the system's own time limit.
+    /// Connects to the first of `addresses` that accepts until `deadline`, which holds for all reads and writes up to
+    /// [`Stream::register`], too. Blocks.
     ///
     /// # Errors
     /// A text for people: which address, what happened, what to try.
-    pub(crate) fn connect(endpoint: &Endpoint, deadline: Instant) -> Result<Self, String> {
-        let config = endpoint.is_tls().then(tls::default_config);
-        Self::connect_believing(endpoint, deadline, config)
-    }
-
-    /// As `connect`; `config` is what a TLS address is believed by.
-    pub(crate) fn connect_believing(
+    pub(crate) fn connect(
         endpoint: &Endpoint,
+        addresses: &[SocketAddr],
         deadline: Instant,
-        config: Option<Arc<ClientConfig>>,
     ) -> Result<Self, String> {
-        let connected = connect_to_any(endpoint, deadline).and_then(|socket| {
+        let config = endpoint.trust().map_err(|error| format!("can't reach {endpoint}: {error}"))?;
+        let connected = connect_to_any(addresses, deadline).and_then(|socket| {
             socket.set_nodelay(true)?;
             let tls = config.map(|config| Tls::new(config, endpoint.host()).map(Box::new)).transpose()?;
-            Ok(Stream { socket: Socket::Blocking { socket, deadline }, tls, bytes_in: 0 })
+            let socket = Socket::Blocking { socket, deadline };
+            Ok(Stream { socket: Counted { socket, bytes_in: 0, bytes_out: 0 }, tls })
         });
         connected.map_err(|error| unreachable_words(endpoint, &error))
     }
 
     /// Bytes received since the start.
     pub(crate) fn bytes_in(&self) -> u64 {
-        self.bytes_in
+        self.socket.bytes_in
+    }
+
+    /// Bytes given to the socket since the start.
+    pub(crate) fn bytes_out(&self) -> u64 {
+        self.socket.bytes_out
+    }
+
+    /// Bytes of them that the kernel still holds; 0 where this system does not say.
+    pub(crate) fn bytes_queued(&self) -> u64 {
+        match &self.socket.socket {
+            Socket::Polled(socket) => queue::bytes_queued(socket).unwrap_or(0),
+            Socket::Blocking { .. } => 0,
+        }
+    }
+
+    /// The address at the other end, while there is one.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match &self.socket.socket {
+            Socket::Polled(socket) => socket.peer_addr().ok(),
+            Socket::Blocking { socket, .. } => socket.peer_addr().ok(),
+        }
     }
 
     /// From blocking to polled: reads and writes say `WouldBlock` from here on.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        if let Socket::Blocking { socket, .. } = &self.socket {
+        if let Socket::Blocking { socket, .. } = &self.socket.socket {
             socket.set_nonblocking(true)?;
-            self.socket = Socket::Polled(mio::net::TcpStream::from_std(socket.try_clone()?));
+            self.socket.socket = Socket::Polled(mio::net::TcpStream::from_std(socket.try_clone()?));
         }
-        match &mut self.socket {
+        match &mut self.socket.socket {
             Socket::Polled(socket) => {
                 registry.register(socket, token, Interest::READABLE | Interest::WRITABLE)
             }
@@ -76,10 +100,9 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let mut counted = Counted { socket: &mut self.socket, bytes_in: &mut self.bytes_in };
         match &mut self.tls {
-            Some(tls) => tls.read(&mut counted, out),
-            None => counted.read(out),
+            Some(tls) => tls.read(&mut self.socket, out),
+            None => self.socket.read(out),
         }
     }
 }
@@ -100,23 +123,19 @@ impl Write for Stream {
     }
 }
 
-/// The socket with its counter, apart from the TLS state that reads through it.
-struct Counted<'a> {
-    socket: &'a mut Socket,
-    bytes_in: &'a mut u64,
-}
-
-impl Read for Counted<'_> {
+impl Read for Counted {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = self.socket.read(out)?;
-        *self.bytes_in += count as u64;
+        self.bytes_in += count as u64;
         Ok(count)
     }
 }
 
-impl Write for Counted<'_> {
+impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.write(bytes)
+        let count = self.socket.write(bytes)?;
+        self.bytes_out += count as u64;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -152,13 +171,34 @@ impl Write for Socket {
     }
 }
 
-fn connect_to_any(endpoint: &Endpoint, deadline: Instant) -> io::Result<TcpStream> {
-    let addresses: Vec<SocketAddr> = (endpoint.host(), endpoint.port()).to_socket_addrs()?.collect();
+/// The addresses of a host, those behind `failed` first: that one accepted and led to no relay. Blocks; a name's look-up
+/// has the system's own time limit.
+///
+/// # Errors
+/// A text for people: which name, what happened, what to try.
+pub(crate) fn addresses(endpoint: &Endpoint, failed: Option<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
+    let found = endpoint.look_up().map_err(|error| unreachable_words(endpoint, &error))?;
+    Ok(behind(failed, found))
+}
+
+fn behind(failed: Option<SocketAddr>, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    if let Some(at) = addresses.iter().position(|address| Some(*address) == failed) {
+        addresses.rotate_left(at + 1);
+    }
+    addresses
+}
+
+/// The share of the time left for the first of so many addresses, so that a dead one does not use it all up.
+pub(crate) fn share_of(deadline: Instant, addresses: usize) -> io::Result<Duration> {
+    let share = time_left(deadline)? / u32::try_from(addresses.max(1)).unwrap_or(u32::MAX);
+    Ok(share.max(Duration::from_millis(1)))
+}
+
+fn connect_to_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for (done, address) in addresses.iter().enumerate() {
-        // Each address gets its share of what is left, so that a dead first one does not use it all up.
-        let share = time_left(deadline)? / u32::try_from(addresses.len() - done).unwrap_or(u32::MAX);
-        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
+        let share = share_of(deadline, addresses.len() - done)?;
+        match TcpStream::connect_timeout(address, share) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
@@ -183,7 +223,7 @@ pub(crate) fn unreachable_words(endpoint: &Endpoint, error: &io::Error) -> Strin
             "no answer in time; is the address right, and does a firewall let it through?".to_owned()
         }
         io::ErrorKind::NotFound => format!("{host:?} has no address; is the name right?"),
-        io::ErrorKind::InvalidData => format!("TLS failed ({error}); does its certificate name {host:?}?"),
+        io::ErrorKind::InvalidData => explain(endpoint, error),
         // The system's resolver has no kind of its own for a name that is not known.
         _ if error.to_string().contains("lookup") => format!("{host:?} is not known; is the name right?"),
         _ => error.to_string(),
@@ -196,13 +236,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_next_try_starts_behind_the_address_that_failed() {
+        let [first, second, third] = [1, 2, 3].map(|last| SocketAddr::from(([127, 0, 0, last], 9)));
+        for (failed, order) in [
+            (None, [first, second, third]),
+            (Some(first), [second, third, first]),
+            (Some(second), [third, first, second]),
+            (Some(third), [first, second, third]),
+            (Some(SocketAddr::from(([127, 0, 0, 4], 9))), [first, second, third]),
+        ] {
+            assert_eq!(behind(failed, vec![first, second, third]), order);
+        }
+    }
+
+    #[test]
     fn a_refused_connection_says_what_to_start() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
         let endpoint = Endpoint::parse_http(&format!("http://{address}")).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
-        let error = Stream::connect(&endpoint, deadline).unwrap_err();
+        let error = Stream::connect(&endpoint, &[address], deadline).unwrap_err();
         let words = "connection refused; is relayd running there? start it with `relayd`";
         assert_eq!(error, format!("can't reach http://{address}: {words}"));
     }

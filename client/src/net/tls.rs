@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+use super::ca::{self, CaError};
+
 /// One TLS connection without its socket. Boxed by its owner: it is large.
 #[derive(Debug)]
 pub(crate) struct Tls {
@@ -78,9 +80,12 @@ impl Tls {
 
 /// Believes what this machine believes; where it has no certificates of its own (a bare container, a phone), what
 /// browsers believe. Loaded once for the process.
-pub(crate) fn default_config() -> Arc<ClientConfig> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    CONFIG.get_or_init(|| config_with(roots())).clone()
+///
+/// # Errors
+/// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to no certificate.
+pub(crate) fn default_config() -> Result<Arc<ClientConfig>, CaError> {
+    static CONFIG: OnceLock<Result<Arc<ClientConfig>, CaError>> = OnceLock::new();
+    CONFIG.get_or_init(|| ca::of_this_machine().map(config_with)).clone()
 }
 
 /// Believes `roots` only.
@@ -90,15 +95,6 @@ pub(crate) fn config_with(roots: RootCertStore) -> Arc<ClientConfig> {
         .with_safe_default_protocol_versions()
         .expect("the provider supports the default versions");
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
 }
 
 fn would_block_is_fine(result: io::Result<()>) -> io::Result<()> {
@@ -154,8 +150,9 @@ mod tests {
 
     fn connect(address: SocketAddr, host: &str, roots: RootCertStore) -> Stream {
         let endpoint = Endpoint::parse_ws(&format!("wss://{host}:{}/ws", address.port())).unwrap();
+        let endpoint = endpoint.with_ca(Some(ca::Ca::of(roots)));
         let deadline = Instant::now() + Duration::from_secs(10);
-        Stream::connect_believing(&endpoint, deadline, Some(config_with(roots))).unwrap()
+        Stream::connect(&endpoint, &[address], deadline).unwrap()
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! State tables on a virtual clock: each test feeds inputs and reads all that comes out.
 
 mod gone;
+mod odd;
+mod silence;
 mod waking;
 
 use protocol::ids::Role;
@@ -19,10 +21,14 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::of(Role::Workstation)
+    }
+
+    fn of(role: Role) -> Self {
         let identity = Identity {
             session: SessionId::from_bytes([1; 16]),
             token: Token::from_bytes([2; 16]),
-            role: Role::Workstation,
+            role,
             instance: 7,
         };
         let now = Instant::now();
@@ -86,14 +92,15 @@ impl Bench {
     }
 }
 
+/// The answer of a relay that leaves a paused sender without a word.
 fn ack(peer: bool, heartbeat_secs: Option<u64>) -> Input {
-    Input::Message(ServerMessage::HelloAck {
-        peer,
-        heartbeat_secs,
-        ttl_secs: None,
-        message_bytes_max: Some(9),
-        paused_ping_secs: None,
-    })
+    ack_with(peer, heartbeat_secs, None)
+}
+
+fn ack_with(peer: bool, heartbeat_secs: Option<u64>, paused_ping_secs: Option<u64>) -> Input {
+    let (ttl_secs, message_bytes_max) = (None, Some(9));
+    let ack = ServerMessage::HelloAck { peer, heartbeat_secs, ttl_secs, message_bytes_max, paused_ping_secs };
+    Input::Message(ack)
 }
 
 fn joined(missed: u64) -> Input {
@@ -127,7 +134,7 @@ fn from_connect_to_link_and_back() {
     let hello = bench.on(Input::Connected);
     let [Action::Send(hello)] = hello.as_slice() else { panic!("{hello:?}") };
     let hello = Hello::parse(hello.as_bytes(), true).unwrap();
-    assert!(hello.version == Version::V2 && hello.role == Role::Workstation);
+    assert!(hello.version == Version::V3 && hello.role == Role::Workstation);
     assert_eq!(hello.instance, Some(InstanceClaim { instance: 7, attempt: 1 }));
     assert_eq!(bench.on(ack(false, None)), [Action::Tell(Event::Connected)]);
     assert_eq!(bench.on(text("early")), [], "no frame before the link");
@@ -372,7 +379,12 @@ fn nothing_follows_the_stop() {
         Input::Foreground(true),
         Input::Move { session, token },
         Input::Registered,
-        Input::NotRegistered,
+        Input::NotRegistered(Lost::SessionUnknown),
+        Input::Odd("x".into()),
+        Input::Stood,
+        Input::Sent,
+        Input::Delivered(1),
+        Input::RetryNow,
         Input::Close,
         Input::Tick,
     ];

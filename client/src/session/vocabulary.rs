@@ -35,6 +35,14 @@ pub(crate) enum Input {
     Lost(Lost),
     /// What is at the other end can't be talked to, now or later.
     Impossible(Stop),
+    /// What answered is no relay, or what it sent can't be read: of a relay that was met before a passing fault.
+    Odd(String),
+    /// The app goes on with a pair that has stood before.
+    Stood,
+    /// Bytes were written that are not answered yet.
+    Sent,
+    /// Answers `Look`: so many bytes of this connection have left the kernel's send queue.
+    Delivered(u64),
     /// What the app made of the frames shows that they were damaged on their way.
     Spoilt(String),
     /// The other end does not want this client, or nobody can prove that it does: another try may help, but not soon.
@@ -53,7 +61,9 @@ pub(crate) enum Input {
     /// An answer to `SessionGone`: it is there again.
     Registered,
     /// An answer to `SessionGone`: it is not there yet, but may come.
-    NotRegistered,
+    NotRegistered(Lost),
+    /// The user does not want to wait for the next try.
+    RetryNow,
     /// The app wants to end.
     Close,
     /// Time went on.
@@ -63,8 +73,10 @@ pub(crate) enum Input {
 /// All that may leave the machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Begin a connect. Answer with `Connected`, `Lost` or `Impossible`.
+    /// Begin a connect. Answer with `Connected`, `Lost`, `Odd` or `Impossible`.
     Connect,
+    /// See how much has left the kernel's send queue. Answer with `Delivered`.
+    Look,
     /// Send this control text.
     Send(String),
     /// The link stands: accept frames for it, then tell the app.

@@ -193,7 +193,7 @@ pub enum Fault {
     #[error("the desk, or the relay in its name, refused this phone: {0}")]
     Refused(Refusal),
     /// The workstation did not answer the handshake.
-    #[error("the workstation did not answer the handshake in {} tries; does it speak the tunnel?", .0)]
+    #[error("the workstation did not answer the handshake ({} tries): is the desk's own connection dead?", .0)]
     Unanswered(u32),
     /// A piece is missing.
     #[error("piece {got} came where {expected} was due")]

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use relay_client::Event;
 use relay_mobile::lines::{event_line, refusal_line};
-use relay_mobile::{Listener, Lost, Pairing, Role, Stop, connect};
+use relay_mobile::{Ca, Listener, Lost, Pairing, Role, Stop, connect_believing};
 
 use super::{Failure, each_line, print_line};
 
 /// Talks until the end; true if the phone was asked for it.
-pub(super) fn talk(pairing: &Pairing) -> Result<bool, Failure> {
+pub(super) fn talk(pairing: &Pairing, ca: Option<Ca>) -> Result<bool, Failure> {
     let (sender, ended) = channel();
-    let phone = Arc::new(connect(pairing, Box::new(Printer { ended: sender }))?);
+    let phone = Arc::new(connect_believing(pairing, ca, Box::new(Printer { ended: sender }))?);
     let typing = Arc::clone(&phone);
     thread::spawn(move || {
         each_line(|line| typing.send_text(line).map_err(|error| refusal_line(&error, Role::Workstation)));

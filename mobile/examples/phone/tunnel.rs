@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use relay_mobile::engine::{Engine, Event, KeepNothing, Settings};
 use relay_mobile::lines::engine_line;
-use relay_mobile::{Code, Role, Stop};
+use relay_mobile::{Ca, Code, Role, Stop};
 
 use super::{Failure, each_line, print_line};
 
@@ -14,8 +14,9 @@ use super::{Failure, each_line, print_line};
 const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// Talks until the end; true if the phone was asked for it.
-pub(super) fn talk(code: Code) -> Result<bool, Failure> {
+pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
     let mut settings = Settings::new(Role::Phone);
+    settings.ca = ca;
     settings.options.name = "a phone in a terminal".into();
     let engine = Arc::new(Engine::pair(Role::Phone, code, &settings, Box::new(KeepNothing))?);
     let typing = Arc::clone(&engine);

@@ -57,7 +57,10 @@ impl From<StartError> for Failure {
             StartError::NothingKept => Status::NothingKept,
             StartError::Damaged(_) => Status::Damaged,
             StartError::Unreadable(_) => Status::NotRead,
-            StartError::Random(_) | StartError::System(_) => Status::System,
+            StartError::InUse(_) => Status::NotRead,
+            StartError::NotKept(_) | StartError::Ca(_) | StartError::Random(_) | StartError::System(_) => {
+                Status::System
+            }
         };
         Self::new(status, error.to_string())
     }

@@ -3,13 +3,26 @@
 //! The case runs once more, alone in a process in a namespace: all that it starts there is in no other network.
 
 use std::env;
+use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::net::SocketAddrV4;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use super::guard::GUARD;
 use super::log::Log;
 use super::process::Process;
+
+/// The packets that vanish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// All of them.
+    Both,
+    /// Those to the server.
+    ToServer,
+    /// Those to the client.
+    ToClient,
+}
 
 /// The network. It has a loopback interface and nothing else.
 #[derive(Debug)]
@@ -27,6 +40,50 @@ impl Namespace {
         let namespace = Self(());
         namespace.ip(&["link", "set", "lo", "up"]);
         body(&namespace);
+    }
+
+    /// Runs the program that calls, which is this process, in a network of its own; its exit code.
+    pub fn run_program(body: impl FnOnce(&Self)) -> ExitCode {
+        if env::var_os(INSIDE).is_some() {
+            let namespace = Self(());
+            namespace.ip(&["link", "set", "lo", "up"]);
+            body(&namespace);
+            return ExitCode::SUCCESS;
+        }
+        let mut command = unshare();
+        command.arg(env::current_exe().unwrap()).args(env::args_os().skip(1)).env(INSIDE, "1");
+        let status =
+            command.status().unwrap_or_else(|error| panic!("{command:?}: {error}: is it installed?"));
+        ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
+    }
+
+    /// Lets every packet of the TCP connection from this port to this server vanish, or those of one way only. Other
+    /// connections are not touched, nor are later ones from another port.
+    pub fn cut(&self, client_port: u16, server: SocketAddrV4, way: Way) {
+        let ip = server.ip();
+        let to_server = (way != Way::ToClient).then(|| format!("ip daddr {ip} tcp sport {client_port} drop"));
+        let to_client = (way != Way::ToServer).then(|| format!("ip saddr {ip} tcp dport {client_port} drop"));
+        let rules: Vec<String> = to_server.into_iter().chain(to_client).collect();
+        self.nft(&format!(
+            "table ip cut_{client_port}_{} {{
+                chain arriving {{
+                    type filter hook input priority filter
+                    {}
+                }}
+            }}",
+            u32::from(*ip),
+            rules.join("\n")
+        ));
+    }
+
+    /// The ports at the clients' ends of the connections that stand to this IPv4 address.
+    pub fn client_ports(&self, server: SocketAddrV4) -> Vec<u16> {
+        let list = fs::read_to_string("/proc/self/net/tcp").unwrap();
+        let ip = u32::from_ne_bytes(server.ip().octets());
+        let (wanted, established) = (format!("{ip:08X}:{:04X}", server.port()), "01");
+        let columns = list.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+        let theirs = columns.filter(|line| line.len() > 3 && line[2] == wanted && line[3] == established);
+        theirs.map(|line| u16::from_str_radix(line[1].rsplit(':').next().unwrap(), 16).unwrap()).collect()
     }
 
     /// Adds an address, which only this network has.
@@ -71,8 +128,7 @@ impl Namespace {
 
 /// Runs the test binary once more, for this case alone.
 fn play_inside(case: &str) {
-    let mut command = Command::new("unshare");
-    command.args(if is_root() { ["--net"].as_slice() } else { &["--map-root-user", "--net"] });
+    let mut command = unshare();
     command.arg(env::current_exe().unwrap()).args([case, "--exact", "--nocapture", "--test-threads", "1"]);
     // A Redis of the other network is not in this one.
     command.env(INSIDE, "1").env_remove("RELAY_TEST_REDIS_URL").stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -84,6 +140,12 @@ fn play_inside(case: &str) {
     eprintln!("{out}\n{}", err.whole());
     // A name that is not there runs nothing, and that well.
     assert!(status.success() && out.contains("1 passed"), "{case} in a network of its own: {status}");
+}
+
+fn unshare() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(if is_root() { ["--net"].as_slice() } else { &["--map-root-user", "--net"] });
+    command
 }
 
 /// As root it takes no namespace of users, which some machines do not give.

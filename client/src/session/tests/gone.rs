@@ -10,9 +10,9 @@ fn a_session_that_is_gone_may_be_had_again_or_left_for_another() {
     assert_eq!(bench.due_in(), 30 * SEC, "the app finds out");
     assert_eq!(bench.on(Input::Registered), [Action::Unlink, Action::Connect]);
 
-    bench.on(Input::Connected);
+    let mut bench = Bench::linked();
     bench.gone_after(Input::Closed(Some(4410)));
-    assert!(bench.delay_after(Input::NotRegistered) >= 10 * SEC);
+    assert!(bench.delay_after(Input::NotRegistered(Lost::SessionUnknown)) >= 10 * SEC);
 
     let mut bench = Bench::waiting();
     bench.gone_after(Input::Closed(Some(4410)));
@@ -82,4 +82,82 @@ fn a_refusal_that_nothing_proves_is_tried_again_with_patience() {
     let why = Lost::Refused(crate::tunnel::Refusal::UnknownKey);
     assert!(bench.delay_after(Input::Refused(why)) >= 10 * SEC);
     assert_eq!(bench.after(60 * SEC, Input::Tick), [Action::Connect]);
+}
+
+#[test]
+fn each_register_passes_the_back_off_and_one_that_was_of_no_use_is_told() {
+    let mut bench = Bench::new();
+    bench.drain();
+    let (mut registers, mut waits) = (0, Vec::new());
+    let start = bench.now;
+    while bench.now - start < 60 * SEC {
+        bench.on(Input::Connected);
+        match &bench.on(Input::Closed(Some(4401)))[..] {
+            [Action::Disconnect, Action::SessionGone(_)] => {
+                registers += 1;
+                assert_eq!(bench.on(Input::Registered), [Action::Connect]);
+            }
+            [Action::Disconnect, Action::Tell(Event::Reconnecting { after, why })] => {
+                assert_eq!(*why, Lost::RegisteredAndUnknown);
+                assert!(why.to_string().contains("several relays without a common Redis"), "{why}");
+                waits.push(*after);
+                bench.now += *after;
+                assert_eq!(bench.on(Input::Tick), [Action::Connect]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(registers <= 14 && waits.len() + 1 >= registers, "{registers} registers, {waits:?}");
+}
+
+#[test]
+fn a_session_that_is_lost_again_and_again_is_registered_no_faster() {
+    let mut bench = Bench::new();
+    bench.drain();
+    let mut registers = 0;
+    for _ in 0..20 {
+        bench.on(Input::Connected);
+        bench.on(ack(false, None));
+        bench.now += SEC;
+        match &bench.on(Input::Closed(Some(4401)))[..] {
+            [Action::Disconnect, Action::SessionGone(_)] => {
+                registers += 1;
+                assert_eq!(bench.on(Input::Registered), [Action::Connect]);
+            }
+            [Action::Disconnect, Action::Tell(Event::Reconnecting { after, why })] => {
+                assert_eq!(*why, Lost::SessionUnknown);
+                bench.now += *after;
+                assert_eq!(bench.on(Input::Tick), [Action::Connect]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(registers, 10, "a wait lies between two of them");
+    // One that was stable is forgiven.
+    bench.on(Input::Connected);
+    bench.on(ack(false, None));
+    bench.now += 10 * SEC;
+    bench.gone_after(Input::Closed(Some(4401)));
+}
+
+#[test]
+fn a_desk_that_is_away_is_waited_for_and_the_user_may_look_at_once() {
+    let away = || Lost::DeskAway { since: std::time::UNIX_EPOCH };
+    assert_eq!(away().to_string(), "desk away since 1970-01-01 00:00 UTC: it is waited for");
+    let mut bench = Bench::waiting();
+    for _ in 0..200 {
+        bench.gone_after(Input::Closed(Some(4410)));
+        let delay = bench.delay_after(Input::NotRegistered(away()));
+        assert!(delay >= 10 * SEC && delay <= 60 * SEC, "{delay:?}");
+        assert_eq!(bench.after(delay, Input::Tick), [Action::Connect]);
+        bench.on(Input::Connected);
+    }
+    for news in [|| Input::RetryNow, || Input::NetworkChanged, || Input::Foreground(true)] {
+        bench.gone_after(Input::Closed(Some(4401)));
+        bench.delay_after(Input::NotRegistered(away()));
+        assert_eq!(bench.on(news()), []);
+        assert!(bench.due_in() <= 300 * MS, "nobody asked for patience");
+        assert_eq!(bench.after(300 * MS, Input::Tick), [Action::Connect]);
+        bench.on(Input::Connected);
+    }
 }

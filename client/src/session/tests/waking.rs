@@ -25,7 +25,7 @@ fn after_a_short_sleep_or_a_change_of_network_the_connection_has_two_seconds() {
 
 #[test]
 fn a_wait_between_two_tries_is_cut_short_by_news() {
-    for change in [|| Input::Woke(10 * SEC), || Input::NetworkChanged] {
+    for change in [|| Input::Woke(10 * SEC), || Input::NetworkChanged, || Input::RetryNow] {
         let mut bench = Bench::new();
         bench.drain();
         // The bound of the waits grows, so that one of them is long.
@@ -106,5 +106,14 @@ fn no_move_and_no_session_that_is_back_begins_a_connect_out_of_sight() {
         assert_eq!(bench.after(3600 * SEC, Input::Tick), []);
         bench.on(Input::Foreground(true));
         assert_eq!(bench.after(300 * MS, Input::Tick), [Action::Connect]);
+    }
+}
+
+#[test]
+fn who_does_not_want_to_wait_changes_nothing_where_no_try_is_waited_for() {
+    for mut bench in [Bench::waiting(), Bench::linked()].into_iter().chain(on_their_way()) {
+        let due_in = bench.due_in();
+        assert_eq!(bench.on(Input::RetryNow), []);
+        assert_eq!(bench.due_in(), due_in);
     }
 }

@@ -1,0 +1,102 @@
+//! What answers is no relay: the end at the first contact, and a passing fault of a relay that was met before.
+
+use super::*;
+
+/// What a proxy, a portal or damage make of an answer.
+fn odd() -> Input {
+    Input::Odd("ws://h/ws answered 404 Not Found where a WebSocket was expected".into())
+}
+
+#[test]
+fn at_the_first_contact_it_stops_with_the_question_whether_the_address_is_right() {
+    for has_upgraded in [false, true] {
+        let mut bench = Bench::new();
+        bench.drain();
+        if has_upgraded {
+            bench.on(Input::Connected);
+        }
+        let words = bench.stop_after(odd()).to_string();
+        assert!(
+            words.ends_with("where a WebSocket was expected; is this the address of a relay?"),
+            "{words}"
+        );
+    }
+}
+
+#[test]
+fn a_relay_that_was_met_is_tried_again_for_ever_and_never_more_than_a_minute_apart() {
+    let mut bench = Bench::waiting();
+    let mut longest = Duration::ZERO;
+    for round in 0..200 {
+        let delay = bench.delay_after(odd());
+        assert!(round > 0 || delay <= 300 * MS, "at once the first time: {delay:?}");
+        longest = longest.max(delay);
+        assert_eq!(bench.after(delay, Input::Tick), [Action::Connect]);
+        if round % 2 == 0 {
+            bench.on(Input::Connected);
+        }
+    }
+    assert!(longest > 15 * SEC && longest <= 60 * SEC, "{longest:?}");
+    // The exit of it all: the relay answers.
+    bench.on(Input::Connected);
+    assert_eq!(bench.on(ack(true, None)), [Action::Tell(Event::Connected), link(0)]);
+}
+
+#[test]
+fn a_pair_that_is_gone_on_with_has_met_its_relay() {
+    let mut bench = Bench::new();
+    bench.drain();
+    assert_eq!(bench.on(Input::Stood), []);
+    bench.delay_after(odd());
+}
+
+#[test]
+fn odd_bytes_within_a_connection_end_it_and_its_link() {
+    let did = Bench::linked().on(odd());
+    assert!(
+        matches!(
+            &did[..],
+            [Action::Unlink, Action::Disconnect, Action::Tell(Event::Reconnecting { why: Lost::Odd(_), .. })]
+        ),
+        "{did:?}"
+    );
+}
+
+/// Every state in which a connection may end, with the inputs that lead there.
+fn states() -> [(&'static str, Bench); 6] {
+    let connecting = || {
+        let mut bench = Bench::waiting();
+        let delay = bench.delay_after(broken());
+        assert_eq!(bench.after(delay, Input::Tick), [Action::Connect]);
+        bench
+    };
+    let mut greeting = connecting();
+    greeting.on(Input::Connected);
+    let mut backing_off = Bench::waiting();
+    backing_off.delay_after(broken());
+    let mut gone = Bench::linked();
+    gone.gone_after(Input::Closed(Some(4401)));
+    [
+        ("connecting", connecting()),
+        ("hello", greeting),
+        ("waiting", Bench::waiting()),
+        ("linked", Bench::linked()),
+        ("back-off", backing_off),
+        ("gone", gone),
+    ]
+}
+
+#[test]
+fn from_every_state_there_is_a_way_out_without_any_input_but_time() {
+    for (name, mut bench) in states() {
+        let mut silent_for = Duration::ZERO;
+        // Nobody answers anything; within three minutes each state has begun another connect.
+        let tried = std::iter::from_fn(|| {
+            let due_in = bench.due_in();
+            silent_for += due_in;
+            Some(bench.after(due_in, Input::Tick))
+        });
+        let found = tried.take(500).any(|did| did.contains(&Action::Connect));
+        assert!(found && silent_for < 180 * SEC, "{name}: {silent_for:?}");
+    }
+}

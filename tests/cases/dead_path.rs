@@ -1,0 +1,30 @@
+//! A path that dies without a word, both ways or one: the end notices, connects again, and is back with its peer.
+
+use std::thread;
+use std::time::Duration;
+
+use relay_tests::dead_path::{Scene, play, start_relay};
+use relay_tests::harness::Namespace;
+use relay_tests::harness::namespace::Way;
+
+#[test]
+fn whoever_has_it_notices_and_is_back() {
+    Namespace::play("dead_path::whoever_has_it_notices_and_is_back", |network| {
+        let relay = start_relay();
+        let scenes = Scene::ALL
+            .into_iter()
+            .flat_map(|scene| [Way::Both, Way::ToServer, Way::ToClient].map(|way| (scene, way)));
+        thread::scope(|scope| {
+            for (number, (scene, way)) in (1..).zip(scenes) {
+                let relay = &relay;
+                scope.spawn(move || {
+                    let took = play(network, relay, number, scene, way, Duration::from_secs(1));
+                    eprintln!(
+                        "{scene:?}, {way:?}: noticed after {:?}, back after {:?}",
+                        took.noticed, took.back
+                    );
+                });
+            }
+        });
+    });
+}
