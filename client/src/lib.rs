@@ -18,6 +18,7 @@ pub mod lines;
 mod mailbox;
 mod net;
 mod outbox;
+pub mod pasted;
 mod session;
 mod settings;
 mod text;

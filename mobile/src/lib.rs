@@ -15,6 +15,7 @@ pub use phone::{ConnectError, Phone, connect, connect_believing};
 pub use protocol::ids::Role;
 pub use protocol::message::KillReason;
 pub use protocol::qr::{Pairing, PairingError};
+use relay_client::pasted::Pasted;
 pub use relay_client::tunnel::{Code, CodeError};
 pub use relay_client::{Ca, CaError, Endpoint, EndpointError, Lost, SendError, Stop, engine, lines};
 
@@ -23,5 +24,10 @@ pub use relay_client::{Ca, CaError, Endpoint, EndpointError, Lost, SendError, St
 /// # Errors
 /// It is no pairing code, or a damaged one; the message says what to do.
 pub fn parse_pairing(text: &str) -> Result<Pairing, PairingError> {
-    Pairing::parse(text)
+    // A code is at most 4 KiB; what is longer is refused as it is.
+    if text.len() > engine::limits::PAIRING_BYTES_MAX {
+        return Pairing::parse(text);
+    }
+    let pasted = Pasted::new(text);
+    Pairing::parse(pasted.json().unwrap_or(pasted.text()))
 }

@@ -5,6 +5,7 @@
 //! called by the clients.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +20,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::limits::PAIRING_BYTES_MAX;
 use super::secret::PairingKey;
 use crate::net::endpoint::Endpoint;
+use crate::pasted::Pasted;
 
 /// What a code says. `Debug` shows neither token nor key.
 #[derive(Debug)]
@@ -43,9 +45,26 @@ pub enum CodeError {
     /// A key that is none.
     #[error("the pairing code is damaged: \"k\" is not 43 base64url digits; scan it again")]
     BadKey,
+    /// No text at all.
+    #[error("nothing was pasted: copy the whole line behind \"or paste this:\"")]
+    Empty,
+    /// JSON without its last brace.
+    #[error("the end of the pairing code is missing: copy it up to the closing brace")]
+    EndMissing,
+    /// JSON without its first brace, or a link without its beginning.
+    #[error("the beginning of the pairing code is missing: copy it from the opening brace on")]
+    StartMissing,
+    /// The address of the relay instead of the code.
+    #[error("this is the address of the relay, not the code: copy the line behind \"or paste this:\"")]
+    AddressAlone,
+    /// The page's address without its secret part.
+    #[error(
+        "the part of the link from # on is missing, which holds the secret; some scanners drop it: paste the whole link"
+    )]
+    NoFragment,
     /// A link that is not the page of a relay.
     #[error(
-        "{0:?} is no pairing link: expected https://host/p#1 and 86 digits; scan or paste the whole code"
+        "{0:?} is not a pairing link: expected https://host/p#1 and 86 digits; scan or paste the whole code"
     )]
     NotLink(String),
     /// A link of another version.
@@ -54,13 +73,24 @@ pub enum CodeError {
     )]
     LinkVersion,
     /// A link whose part after `#1` is damaged.
-    #[error(
-        "the pairing link is damaged: {0} digits follow \"#1\" where 86 base64url digits should; scan it again"
-    )]
+    #[error("{}", bad_link(*.0))]
     BadLink(usize),
 }
 
-/// Reads a code, in either form. Never panics, and looks at no more than 4 KiB.
+fn bad_link(digits: usize) -> String {
+    match digits.cmp(&LINK_DIGITS) {
+        Ordering::Less => format!(
+            "the end of the pairing link is missing: it has {digits} of {LINK_DIGITS} characters after \"#1\"; copy all of it"
+        ),
+        Ordering::Equal => "the pairing link is damaged: a character was changed; scan it again".to_owned(),
+        Ordering::Greater => format!(
+            "the pairing link is damaged: {digits} characters follow \"#1\" where {LINK_DIGITS} should; copy the link alone"
+        ),
+    }
+}
+
+/// Reads a code, in either form, as people paste it: wrapped, quoted, with words around it. Never panics, and looks at no
+/// more than 4 KiB.
 ///
 /// # Errors
 /// What is wrong with it, and what to do.
@@ -69,10 +99,33 @@ pub fn parse_pairing(text: &str) -> Result<Code, CodeError> {
     if text.len() > PAIRING_BYTES_MAX {
         return Err(CodeError::TooLong(text.len()));
     }
-    if text.starts_with('{') || !text.contains("://") { parse_json(text) } else { parse_link(text) }
+    let pasted = Pasted::new(text);
+    match (pasted.json(), pasted.link()) {
+        (Some(object), _) => parse_json(object),
+        (None, Some(link)) => parse_link(&pasted, link),
+        (None, None) => Err(not_a_code(pasted.text())),
+    }
+}
+
+/// What a text without either form looks like.
+fn not_a_code(text: &str) -> CodeError {
+    if text.is_empty() {
+        return CodeError::Empty;
+    }
+    if text.ends_with('}') || text.contains("\",\"t\":\"") {
+        return CodeError::StartMissing;
+    }
+    match text.find("ws://").or_else(|| text.find("wss://")) {
+        Some(_) => CodeError::AddressAlone,
+        None if text.contains("://") => not_link(text),
+        None => PairingError::NotPairing.into(),
+    }
 }
 
 fn parse_json(text: &str) -> Result<Code, CodeError> {
+    if !text.ends_with('}') {
+        return Err(CodeError::EndMissing);
+    }
     // The parser has no depth limit of its own and aborts the process.
     if !json::nesting_within(text.as_bytes(), JSON_DEPTH_MAX) {
         return Err(PairingError::NotPairing.into());
@@ -90,15 +143,19 @@ struct RawKey<'a> {
     k: Option<Cow<'a, str>>,
 }
 
-fn parse_link(text: &str) -> Result<Code, CodeError> {
-    let not_link =
-        || CodeError::NotLink(text.split('#').next().unwrap_or_default().chars().take(80).collect());
-    let (page, fragment) = text.split_once('#').ok_or_else(not_link)?;
-    let page = Endpoint::parse_http(page).map_err(|_| not_link())?;
+fn parse_link(pasted: &Pasted, link: &str) -> Result<Code, CodeError> {
+    let Some((page, fragment)) = link.split_once('#') else {
+        let page = Endpoint::parse_http(link).ok().filter(|page| page.path() == PAGE_PATH);
+        return Err(page.map_or_else(|| not_link(link), |_| CodeError::NoFragment));
+    };
+    let page = Endpoint::parse_http(page).map_err(|_| not_link(link))?;
     if page.path() != PAGE_PATH {
-        return Err(not_link());
+        return Err(not_link(link));
     }
-    let digits = fragment.strip_prefix(LINK_VERSION).ok_or(CodeError::LinkVersion)?;
+    if !fragment.starts_with(LINK_VERSION) {
+        return Err(if fragment.is_empty() { CodeError::NoFragment } else { CodeError::LinkVersion });
+    }
+    let digits = pasted.digits_behind("#1", LINK_DIGITS).unwrap_or_default();
     let mut bytes = Zeroizing::new([0; LINK_BYTES]);
     let len = (digits.len() == LINK_DIGITS).then(|| URL_SAFE_NO_PAD.decode_slice(digits, &mut *bytes).ok());
     if len.flatten() != Some(LINK_BYTES) {
@@ -116,6 +173,10 @@ fn parse_link(text: &str) -> Result<Code, CodeError> {
     };
     token.zeroize();
     Ok(Code { pairing, key: Some(PairingKey::from_bytes(&key)) })
+}
+
+fn not_link(text: &str) -> CodeError {
+    CodeError::NotLink(text.split('#').next().unwrap_or_default().chars().take(80).collect())
 }
 
 impl Code {
@@ -211,7 +272,8 @@ mod tests {
         let link = parse_pairing(&whole()).unwrap().to_link().expect("a link").to_string();
         let not_link = |page: &str| NotLink(page.into());
         for (text, error) in [
-            (String::new(), Json(PairingError::NotPairing)),
+            (String::new(), Empty),
+            (" \u{feff}\r\n".into(), Empty),
             ("hello".into(), Json(PairingError::NotPairing)),
             ("[".repeat(4000), Json(PairingError::NotPairing)),
             ("x".repeat(5000), TooLong(5000)),
@@ -225,16 +287,52 @@ mod tests {
             (json(r#","k":"abc""#), BadKey),
             (whole().replace("\"k\":\"_", "\"k\":\"/"), BadKey),
             (format!("{},{}", &whole()[..whole().len() - 1], &whole()[1..]), Json(PairingError::NotPairing)),
-            ("https://relay.example.org/p".into(), not_link("https://relay.example.org/p")),
+            ("https://relay.example.org/p".into(), NoFragment),
+            ("https://relay.example.org/p#".into(), NoFragment),
+            ("wss://relay.example.org/ws".into(), AddressAlone),
             (link.replace("/p#", "/q#"), not_link("https://relay.example.org/q")),
             (link.replace("https", "ftp"), not_link("ftp://relay.example.org/p")),
             (link.replace("relay.", "user@relay."), not_link("https://user@relay.example.org/p")),
             (link.replace("#1", "#2"), LinkVersion),
             (link[..link.len() - 1].into(), BadLink(85)),
             (format!("{link}A"), BadLink(87)),
-            (link.replace("#1A", "#1+"), BadLink(86)),
+            (link.replace("#1A", "#1+"), BadLink(0)),
+            (format!("{}_", &link[..link.len() - 1]), BadLink(86)),
+            (whole()[..whole().len() - 1].into(), EndMissing),
+            (whole()[..40].into(), EndMissing),
+            (whole()[1..].into(), StartMissing),
+            (whole()[20..].into(), StartMissing),
         ] {
             assert_eq!(parse_pairing(&text).unwrap_err(), error, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_read_however_it_was_pasted() {
+        let json = whole();
+        let link = parse_pairing(&json).unwrap().to_link().expect("a link").to_string();
+        for text in [&json, &link] {
+            for column in 1..text.len() {
+                let (head, tail) = text.split_at(column);
+                for broken in [format!("{head}\n{tail}"), format!("{head}\r\n   {tail}\r\n")] {
+                    assert_eq!(*parse_pairing(&broken).unwrap().to_json(), json, "{broken}");
+                }
+            }
+            let typographic = text.replace('"', "\u{201d}");
+            for around in [
+                format!("or paste this: {text}\nthe phone connects to wss://relay.example.org/ws"),
+                format!("or paste this: {text}\n\n"),
+                format!("'{text}'"),
+                format!("\"{text}\""),
+                format!("\u{201e}{text}\u{201c}"),
+                format!("\u{2018}{text}\u{2019}."),
+                format!("`{text}`"),
+                format!("\u{feff}\u{200b}{text}\u{200b}"),
+                format!("\u{1b}[200~{text}\u{1b}[201~"),
+                format!("$ phone '{typographic}'"),
+            ] {
+                assert_eq!(*parse_pairing(&around).unwrap().to_json(), json, "{around}");
+            }
         }
     }
 
