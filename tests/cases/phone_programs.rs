@@ -4,13 +4,12 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use protocol::ids::Role;
 use relay_client::Stop;
 use relay_client::engine::{Event, KeepNothing};
 use relay_client::tunnel::Code;
-use relay_tests::harness::log::Log;
 use relay_tests::harness::program::Program;
 use relay_tests::harness::relayd::binary;
 use relay_tests::harness::tunnel::{End, at, copy_of, fresh_code};
@@ -120,7 +119,7 @@ fn a_phone_in_c_pairs_talks_is_killed_resumes_and_forgets() {
 /// The example of `mobile/`; `cargo test --workspace` builds it, as `cargo build --examples` does.
 fn in_rust(arguments: &[&str]) -> Program {
     let program = binary("RELAY_PHONE_BIN", "examples/phone");
-    Program::start(Command::new(program).args(arguments).stderr(Stdio::piped()))
+    Program::start(Command::new(program).args(arguments))
 }
 
 #[test]
@@ -147,10 +146,9 @@ fn the_phone_in_rust_uses_the_tunnel_where_the_code_has_a_key() {
 fn the_phone_in_rust_talks_without_encryption_only_if_told_so() {
     let relay = Relay::start(SetUp::Memory);
     let code = Code { key: None, ..fresh_code(relay.addr()) };
-    let mut phone = in_rust(&[&code.to_json()]);
-    let said = Log::collect(phone.process().child().stderr.take().unwrap());
-    assert_eq!(phone.finish().0.code(), Some(1));
-    assert!(said.whole().contains("nothing would be encrypted: pass --plain"), "{}", said.whole());
+    let (status, said) = in_rust(&[&code.to_json()]).finish();
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains("nothing would be encrypted: pass --plain"), "{said}");
     let phone = in_rust(&["--plain", &code.to_json()]);
     phone.until("connected");
     assert!(phone.finish().0.success());

@@ -56,7 +56,7 @@ def shown_pairing(workstation):
 
 def case_the_code_in_the_terminal_is_the_pairing(relay):
     for flags, members in [(["--plain"], {"u", "s", "t"}), ([], {"u", "s", "t", "k"})]:
-        with Program("workstation", "--server", relay.url, *flags) as workstation:
+        with Program("workstation", "--server", relay.url, *flags, at_terminal=True) as workstation:
             drawing, payload = shown_pairing(workstation)
             assert qr.decode_terminal(drawing) == payload
             pairing = json.loads(payload)

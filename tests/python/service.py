@@ -1,10 +1,14 @@
 """Starts the programs of this workspace and reads what they print. Nothing here judges."""
 
+import errno
+import fcntl
 import json
 import os
 import pathlib
 import queue
+import struct
 import subprocess
+import termios
 import threading
 import time
 import urllib.request
@@ -19,27 +23,41 @@ class Program:
     """A child whose output is read line by line; ended with its `with` block."""
 
     def __init__(self, name, *args, env=None, stream="stdout", at_terminal=False):
-        """`at_terminal`: its input is a terminal, as where somebody sits who can be asked."""
+        """`stream`: what is read; with stdout stderr is, too, as a terminal shows both.
+        `at_terminal`: its input and outputs are a terminal, as where somebody sits who can be asked."""
         path = BINARIES / name
         if not path.is_file():
             raise FileNotFoundError(f"{path} is not there: run `cargo build --workspace --bins --examples` first")
         own = {key: value for key, value in os.environ.items() if key not in CONTRACT_VARIABLES}
-        keyboard, terminal = os.openpty() if at_terminal else (None, subprocess.PIPE)
-        pipes = {"stdin": terminal, stream: subprocess.PIPE}
+        window, pipes = None, {"stdin": subprocess.PIPE, stream: subprocess.PIPE}
+        if stream == "stdout":
+            pipes["stderr"] = subprocess.STDOUT
+        if at_terminal:
+            window, terminal = open_window()
+            pipes = {"stdin": terminal, "stdout": terminal, "stderr": terminal, "start_new_session": True}
+            own |= {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+            # The terminal becomes the program's own: questions are read from it.
+            pipes["preexec_fn"] = lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         self.child = subprocess.Popen([path, *args], env={**own, **(env or {})}, **pipes)
         self.input = self.child.stdin
+        pipe = getattr(self.child, stream)
         if at_terminal:
             os.close(terminal)
-            self.input = os.fdopen(keyboard, "wb", buffering=0)
+            self.input = os.fdopen(os.dup(window), "wb", buffering=0)
+            pipe = os.fdopen(window, "rb")
         self.seen = []
         self._lines = queue.Queue()
-        pipe = getattr(self.child, stream)
         self._collector = threading.Thread(target=self._collect, args=(pipe,), daemon=True)
         self._collector.start()
 
     def _collect(self, pipe):
-        for line in pipe:
-            self._lines.put(line.decode("utf-8").rstrip("\n"))
+        try:
+            for line in pipe:
+                self._lines.put(line.decode("utf-8").rstrip("\r\n"))
+        except OSError as error:
+            # How Linux tells that nobody has the other side of a terminal open any more.
+            if error.errno != errno.EIO:
+                raise
         self._lines.put(None)
 
     def line(self, wanted):
@@ -77,6 +95,16 @@ class Program:
     def __exit__(self, *_):
         self.child.kill()
         self.child.wait()
+
+
+def open_window(rows=60, columns=100):
+    """A terminal of this size that echoes nothing: our side of it, and the program's."""
+    window, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    attributes = termios.tcgetattr(terminal)
+    attributes[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+    return window, terminal
 
 
 class Relay(Program):

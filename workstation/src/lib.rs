@@ -1,13 +1,14 @@
 //! The workstation program: registers a session, shows its QR code, passes lines to and from the phone.
 //!
 //! Both binaries call [`run`]. `args` is the command line, `address` decides what the phone is told to connect to,
-//! `picture` draws, `window` knows how much room there is, `talk` holds the conversation. The connection itself is `relay-client`'s.
+//! `code` shows the code: `picture` draws it, `terminal` knows what fits. `talk` holds the conversation. The connection itself is `relay-client`'s.
 
 mod address;
 mod args;
+mod code;
 mod picture;
 mod talk;
-mod window;
+mod terminal;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -22,8 +23,8 @@ use relay_client::http::{self, Registration};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
 use relay_client::{Ca, Client, Settings as PlainSettings, Stop};
 
+use address::Address;
 use args::Args;
-use picture::Picture;
 use talk::sealed::Manners;
 
 /// The whole program; blocks until it ends. The exit code is 0 after Ctrl-C or the end of the input, 1 if the
@@ -91,22 +92,22 @@ fn settings(args: &Args) -> Settings {
 /// Makes a session and a code for it, shows the code, and waits for a phone.
 fn pair(args: &Args, keeper: Box<dyn Keeper>) -> anyhow::Result<Engine> {
     let registration = http::register(&args.server, args.register_key.as_deref())?;
-    let (pairing, remark) = pairing_for_phone(args, &registration)?;
+    let (pairing, address) = pairing_for_phone(args, &registration)?;
     let key = PairingKey::random(&mut SystemEntropy).context("no key for the code")?;
     let code = Code { pairing, key: Some(key) };
     let text = match args.page_url {
         Some(_) => code.to_link().context("no link leads to this relay's page; leave out --page-url")?,
         None => code.to_json(),
     };
-    show_code(args, &text, &code.pairing.ws, &remark)?;
+    code::show(args, &text, &address)?;
     Ok(Engine::pair(Role::Workstation, code, &settings(args), keeper)?)
 }
 
 /// The same without encryption, as the contract's first version has it.
 fn converse_plain(args: &Args) -> anyhow::Result<Stop> {
     let registration = http::register(&args.server, args.register_key.as_deref())?;
-    let (pairing, remark) = pairing_for_phone(args, &registration)?;
-    show_code(args, &pairing.to_json(), &pairing.ws, &remark)?;
+    let (pairing, address) = pairing_for_phone(args, &registration)?;
+    code::show(args, &pairing.to_json(), &address)?;
     let settings = PlainSettings {
         endpoint: args.server.web_socket(),
         ..PlainSettings::new(&pairing, Role::Workstation)?
@@ -118,33 +119,11 @@ fn converse_plain(args: &Args) -> anyhow::Result<Stop> {
     Ok(why)
 }
 
-/// The pairing with an address that means the relay on the phone, and a remark to put behind it.
-fn pairing_for_phone(args: &Args, registration: &Registration) -> anyhow::Result<(Pairing, String)> {
-    let (endpoint, remark) = address::for_phone(args, &registration.pairing.ws)?;
-    Ok((Pairing { ws: endpoint.to_string(), ..registration.pairing.clone() }, remark))
+/// The pairing with an address that means the relay on the phone.
+fn pairing_for_phone(args: &Args, registration: &Registration) -> anyhow::Result<(Pairing, Address)> {
+    let address = address::for_phone(args, &registration.pairing.ws)?;
+    Ok((Pairing { ws: address.endpoint.to_string(), ..registration.pairing.clone() }, address))
 }
-
-/// Draws the code, where the window has room for it, and prints the same as text.
-fn show_code(args: &Args, text: &str, address: &str, remark: &str) -> anyhow::Result<()> {
-    let picture = Picture::of(text)?;
-    match window::rows().filter(|&rows| rows < picture.rows() + LINES_BELOW) {
-        None => print(&picture.lines())?,
-        Some(rows) => print(&format!(
-            "the window has {rows} rows and the code needs {}: make it larger and start again, or add --png FILE\n",
-            picture.rows() + LINES_BELOW
-        ))?,
-    }
-    print(&format!("or paste this: {text}\n"))?;
-    print(&format!("the phone connects to {address}{remark}\n"))?;
-    if let Some(file) = &args.png {
-        picture.write_png(file).with_context(|| format!("can't write the picture to {}", file.display()))?;
-        print(&format!("the code is also in {}\n", file.display()))?;
-    }
-    Ok(())
-}
-
-/// What is printed below the code must not push it out of the window.
-const LINES_BELOW: usize = 3;
 
 fn end_session(args: &Args, pairing: &Pairing) -> anyhow::Result<()> {
     let was_there = http::delete(&args.server, pairing.session, &pairing.token)
@@ -156,4 +135,10 @@ fn end_session(args: &Args, pairing: &Pairing) -> anyhow::Result<()> {
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("can't write to stdout")
+}
+
+/// Tells the user something, on stderr and at once. stdout is for what the phone says.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stderr().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("can't write to stderr")
 }

@@ -10,6 +10,8 @@ use std::path::Path;
 use anyhow::Context;
 use qrcode::{Color, EcLevel, QrCode};
 
+use crate::terminal::Style;
+
 /// Light modules around the code in the terminal, where the painted ground sets it off.
 const QUIET_TERMINAL: usize = 2;
 /// Light modules around the code in the PNG. ISO/IEC 18004 asks for four.
@@ -21,6 +23,9 @@ const PNG_SCALE: usize = 8;
 /// 24-bit colours.
 const PAINT: &str = "\x1b[38;5;16;48;5;231m";
 const RESET: &str = "\x1b[0m";
+/// A module in ASCII, as a ground of these two colours.
+const DARK_GROUND: &str = "\x1b[48;5;16m  ";
+const LIGHT_GROUND: &str = "\x1b[48;5;231m  ";
 
 /// A QR code that can be drawn.
 pub(crate) struct Picture {
@@ -38,30 +43,49 @@ impl Picture {
         Ok(Picture { dark, width })
     }
 
-    /// The code for the terminal: two modules a character, each line painted and reset by itself.
-    pub(crate) fn lines(&self) -> String {
-        let side = self.width + 2 * QUIET_TERMINAL;
+    /// The code for the terminal, dark on light. With Unicode two modules a character, one above the other; in ASCII two
+    /// characters a module. With colours each line is painted and reset by itself; without, what is light is filled, as
+    /// suits a window that is dark.
+    pub(crate) fn lines(&self, style: Style) -> String {
+        let side = self.side();
         let mut out = String::new();
-        for y in (0..side).step_by(2) {
-            out.push_str(PAINT);
+        for y in (0..side).step_by(modules_per_row(style)) {
+            if style.colours && style.unicode {
+                out.push_str(PAINT);
+            }
             for x in 0..side {
                 let dark = |y| self.is_dark(x, y, QUIET_TERMINAL);
-                out.push(match (dark(y), dark(y + 1)) {
-                    (false, false) => ' ',
-                    (true, false) => '▀',
-                    (false, true) => '▄',
-                    (true, true) => '█',
-                });
+                match style {
+                    Style { unicode: true, colours } => {
+                        out.push(half_blocks(dark(y) == colours, dark(y + 1) == colours))
+                    }
+                    Style { colours: true, .. } => {
+                        out.push_str(if dark(y) { DARK_GROUND } else { LIGHT_GROUND })
+                    }
+                    Style { colours: false, .. } => out.push_str(if dark(y) { "  " } else { "##" }),
+                }
             }
-            out.push_str(RESET);
+            if style.colours {
+                out.push_str(RESET);
+            }
             out.push('\n');
         }
         out
     }
 
     /// How many lines [`Picture::lines`] has.
-    pub(crate) fn rows(&self) -> usize {
-        (self.width + 2 * QUIET_TERMINAL).div_ceil(2)
+    pub(crate) fn rows(&self, style: Style) -> usize {
+        self.side().div_ceil(modules_per_row(style))
+    }
+
+    /// How many characters each of them shows.
+    pub(crate) fn columns(&self, style: Style) -> usize {
+        if style.unicode { self.side() } else { 2 * self.side() }
+    }
+
+    /// Modules along a side in the terminal, with the light ones around the code.
+    fn side(&self) -> usize {
+        self.width + 2 * QUIET_TERMINAL
     }
 
     /// Writes the code as a PNG that only this user can read: it holds the session's secret.
@@ -95,6 +119,20 @@ impl Picture {
     }
 }
 
+fn modules_per_row(style: Style) -> usize {
+    if style.unicode { 2 } else { 1 }
+}
+
+/// A character whose upper and lower half are filled or not.
+fn half_blocks(upper: bool, lower: bool) -> char {
+    match (upper, lower) {
+        (false, false) => ' ',
+        (true, false) => '▀',
+        (false, true) => '▄',
+        (true, true) => '█',
+    }
+}
+
 #[cfg(unix)]
 fn create_private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -109,6 +147,8 @@ fn create_private(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const STYLE: Style = Style { colours: true, unicode: true };
 
     /// Reads the terminal's lines back into modules.
     fn modules(lines: &str) -> Vec<Vec<bool>> {
@@ -125,7 +165,7 @@ mod tests {
     #[test]
     fn the_terminal_shows_every_module_and_a_quiet_zone() {
         let picture = Picture::of("ws://example").unwrap();
-        let rows = modules(&picture.lines());
+        let rows = modules(&picture.lines(STYLE));
         for (y, row) in rows.iter().enumerate() {
             assert_eq!(row.len(), picture.width + 4);
             for (x, dark) in row.iter().enumerate() {
@@ -151,9 +191,41 @@ mod tests {
     fn a_reader_sees_the_text_in_the_terminal() {
         let payload =
             format!(r#"{{"u":"ws://10.0.0.7:3001/ws","s":"{0}","t":"{0}"}}"#, "0123456789abcdef".repeat(2));
-        let rows = modules(&Picture::of(&payload).unwrap().lines());
+        let rows = modules(&Picture::of(&payload).unwrap().lines(STYLE));
         let is_dark = |x: usize, y: usize| rows.get(y).is_some_and(|row| row.get(x) == Some(&true));
         assert_eq!(scanned(rows.len(), is_dark), payload);
+    }
+
+    #[test]
+    fn without_unicode_or_colours_it_is_the_same_code() {
+        let picture = Picture::of("ws://example").unwrap();
+        let side = picture.side();
+        let seen = |style: Style, light: &str, width: usize| {
+            let lines: Vec<String> = picture.lines(style).lines().map(str::to_owned).collect();
+            assert_eq!(lines.len(), picture.rows(style));
+            scanned(side, |x, y| {
+                let line = lines.get(y).map_or("", String::as_str);
+                !line.get(x * width..(x + 1) * width).unwrap_or(light).starts_with(light)
+            })
+        };
+        let ascii = Style { colours: false, unicode: false };
+        assert_eq!(seen(ascii, "##", 2), "ws://example");
+        assert_eq!(picture.columns(ascii), 2 * side);
+        let plain = Style { colours: false, unicode: true };
+        let (drawn, inverted) = (picture.lines(STYLE), picture.lines(plain));
+        let invert = |cell: char| match cell {
+            ' ' => '█',
+            '▀' => '▄',
+            '▄' => '▀',
+            '█' => ' ',
+            other => other,
+        };
+        let bare = drawn.replace(PAINT, "").replace(RESET, "");
+        assert_eq!(bare.chars().map(invert).collect::<String>(), inverted);
+        let painted = picture.lines(Style { colours: true, unicode: false });
+        assert!(painted.is_ascii());
+        let expected = picture.lines(ascii).replace("##", LIGHT_GROUND).replace('\n', "\x1b[0m\n");
+        assert_eq!(painted.replace(DARK_GROUND, "  "), expected);
     }
 
     #[test]
@@ -162,8 +234,8 @@ mod tests {
             format!(r#"{{"u":"ws://192.168.100.100:3001/ws","s":"{0}","t":"{0}"}}"#, "0".repeat(32));
         let rows = |text: &str| {
             let picture = Picture::of(text).unwrap();
-            assert_eq!(picture.lines().lines().count(), picture.rows());
-            picture.rows()
+            assert_eq!(picture.lines(STYLE).lines().count(), picture.rows(STYLE));
+            picture.rows(STYLE)
         };
         assert!(rows(&payload) <= 23);
         let with_key = format!(r#"{},"k":"{}"}}"#, payload.trim_end_matches('}'), "0".repeat(43));

@@ -1,8 +1,10 @@
-//! A program that is talked to by lines, as a user at a terminal would: its input and its output are pipes.
+//! A program that is talked to by lines, as a user at a terminal would: its input and its outputs are pipes.
+//!
+//! What it says on stdout and on stderr is read together, as a terminal shows it.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{ChildStdin, Command, ExitStatus};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::guard::GUARD;
@@ -21,10 +23,11 @@ impl Program {
     /// Starts `command`.
     pub fn start(command: &mut Command) -> Self {
         let name = format!("{command:?}");
-        let mut process = Process::spawn_piped(command).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let piped = Process::spawn_piped(command.stderr(Stdio::piped()));
+        let mut process = piped.unwrap_or_else(|error| panic!("{name}: {error}"));
         let (sender, lines) = channel();
-        let stdout = BufReader::new(process.child().stdout.take().unwrap());
-        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        collect(process.child().stdout.take().unwrap(), sender.clone());
+        collect(process.child().stderr.take().unwrap(), sender);
         let stdin = process.child().stdin.take();
         Self { process, stdin, lines, name }
     }
@@ -73,4 +76,9 @@ impl Program {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+fn collect(output: impl Read + Send + 'static, lines: Sender<String>) {
+    let output = BufReader::new(output);
+    thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
 }
