@@ -13,10 +13,19 @@ use relay_tests::harness::relayd::binary;
 use relay_tests::harness::tunnel::{End, at, copy_of, session_of};
 use relay_tests::harness::{Event as Heard, Peer, Relay, Role as Wire, Session, SetUp};
 
-fn workstation(addr: SocketAddr, args: &[&str]) -> Program {
+fn command(addr: SocketAddr, args: &[&str]) -> Command {
     let mut command = Command::new(binary("WORKSTATION_BIN", "relay-workstation"));
     command.args(["--server", &format!("http://{addr}")]).args(args).env_remove("REGISTER_KEY");
-    Program::start(&mut command)
+    command
+}
+
+fn workstation(addr: SocketAddr, args: &[&str]) -> Program {
+    Program::start(&mut command(addr, args))
+}
+
+/// Where somebody sits who can be asked.
+fn at_terminal(addr: SocketAddr, args: &[&str]) -> Program {
+    Program::at_terminal(&mut command(addr, args))
 }
 
 /// The code that the program says to paste.
@@ -34,12 +43,12 @@ fn phone_of(code: Code, addr: SocketAddr) -> End {
 #[test]
 fn its_user_is_asked_and_then_lines_go_both_ways() {
     let relay = Relay::start(SetUp::Memory);
-    let mut program = workstation(relay.addr(), &[]);
+    let mut program = at_terminal(relay.addr(), &[]);
     let code = code_of(&program);
     let again = copy_of(&code);
     program.until("connected");
     program.type_line("too early");
-    assert_eq!(program.line(), "not sent: no phone");
+    assert_eq!(program.line(), "no phone is here: it waits for one");
 
     let mut phone = phone_of(code, relay.addr());
     let words = phone.until("question", |event| match event {
@@ -54,9 +63,10 @@ fn its_user_is_asked_and_then_lines_go_both_ways() {
     program.type_line("y");
     program.until("phone is here, encrypted");
     phone.until_open();
+    assert_eq!(phone.message(), b"too early");
 
     phone.send("hello \u{1b}[2Jdesk".as_bytes());
-    assert_eq!(program.line(), r"phone: hello \u{1b}[2Jdesk");
+    assert_eq!(program.line(), "hello \u{1b}[2Jdesk", "a pipe gets the very bytes");
     program.type_line("hello phone");
     assert_eq!(phone.message(), b"hello phone");
     phone.flush();
@@ -95,14 +105,139 @@ fn a_second_scan_while_its_user_is_asked_changes_nothing() {
 #[test]
 fn a_phone_that_is_not_allowed_is_told() {
     let relay = Relay::start(SetUp::Memory);
-    let mut program = workstation(relay.addr(), &[]);
+    let mut program = at_terminal(relay.addr(), &[]);
     let mut phone = phone_of(code_of(&program), relay.addr());
     program.until("allow it? [y/n]");
     program.type_line("no");
     program.until("the phone was sent away");
     let stop = phone.until_stopped().to_string();
     assert_eq!(stop, "the workstation's user did not allow this phone");
+    program.until("show a new code? [y/n]");
+    program.type_line("n");
+    assert_eq!(program.exit_code(), Some(5));
+}
+
+#[test]
+fn a_new_code_takes_the_place_of_one_that_is_spent() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = at_terminal(relay.addr(), &["--pair-secs", "1"]);
+    program.type_line("from before");
+    program.until("the code has expired");
+    program.until("show a new code? [y/n]");
+    program.type_line("y");
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("allow it? [y/n]");
+    program.type_line("y");
+    phone.until_open();
+    assert_eq!(phone.message(), b"from before", "what was typed waits for the next phone");
+    phone.flush();
+    program.end_input();
     assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn a_line_begun_before_the_question_does_not_answer_it() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = at_terminal(relay.addr(), &[]);
+    let code = code_of(&program);
+    program.until("connected");
+    program.type_text("y");
+    let mut phone = phone_of(code, relay.addr());
+    program.until("allow it? [y/n]");
+    program.type_line("");
+    assert_eq!(program.line(), "allow it? [y/n]", "only what is typed after the question counts");
+    program.type_line("y");
+    phone.until_open();
+    program.until("phone is here, encrypted");
+}
+
+#[test]
+fn a_pipe_answers_nothing() {
+    let relay = Relay::start(SetUp::Memory);
+    // In a session of its own there is no terminal at all.
+    let mut command = Command::new("setsid");
+    command.arg("--wait").arg(binary("WORKSTATION_BIN", "relay-workstation"));
+    command.args(["--server", &format!("http://{}", relay.addr())]);
+    let mut program = Program::start(&mut command);
+    program.type_line("y");
+    assert!(program.line().starts_with("error: nobody can be asked whether a phone may pair"));
+    assert_eq!(program.exit_code(), Some(1));
+}
+
+#[test]
+fn what_is_piped_waits_for_the_phone_and_the_end_is_told_when_it_has_all() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--yes"]);
+    let code = code_of(&program);
+    program.type_line("one");
+    program.type_line("two");
+    program.end_input();
+    let mut phone = phone_of(code, relay.addr());
+    assert_eq!((phone.message(), phone.message()), (b"one".to_vec(), b"two".to_vec()));
+    phone.flush();
+    program.until("closed");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn what_the_phone_has_not_taken_is_told_by_the_exit_code() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--yes"]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    phone.until_open();
+    drop(phone);
+    program.until("phone left");
+    program.type_line("for nobody");
+    // What is too long for any message is told of behind it.
+    program.type_line(&"x".repeat(5 << 20));
+    program.until("not sent: ");
+    program.process().signal("INT");
+    program.until("the phone has not taken 1 of the lines");
+    assert_eq!(program.exit_code(), Some(3));
+}
+
+#[test]
+fn an_input_without_a_byte_ends_nothing() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--yes"]);
+    program.end_input();
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    phone.until_open();
+    phone.send(b"still there?");
+    program.until("still there?");
+    program.process().signal("INT");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn a_hang_up_that_was_ignored_at_the_start_stays_ignored() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .arg(binary("WORKSTATION_BIN", "relay-workstation"));
+    command.args(["--yes", "--server", &format!("http://{}", relay.addr())]);
+    let mut program = Program::start(&mut command);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    phone.until_open();
+    program.process().signal("HUP");
+    phone.send(b"still there?");
+    program.until("still there?");
+    program.process().signal("TERM");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn a_line_that_the_terminal_has_cut_is_not_sent() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = at_terminal(relay.addr(), &["--yes"]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    phone.until_open();
+    program.until("phone is here, encrypted");
+    program.type_line(&"x".repeat(5000));
+    assert!(program.line().starts_with("not sent: a terminal passes on the first 4095 bytes"));
+    program.type_line("short");
+    assert_eq!(phone.message(), b"short");
 }
 
 #[test]
@@ -114,7 +249,7 @@ fn what_is_kept_goes_on_without_a_code_until_it_is_forgotten() {
     let mut phone = phone_of(code_of(&program), relay.addr());
     program.until("phone is here, encrypted");
     phone.until_open();
-    program.end_input();
+    program.process().signal("INT");
     assert_eq!(program.exit_code(), Some(0));
 
     let mut program = workstation(relay.addr(), &keep);
@@ -122,6 +257,8 @@ fn what_is_kept_goes_on_without_a_code_until_it_is_forgotten() {
     program.until("phone is here, encrypted");
     program.type_line("back");
     assert_eq!(phone.message(), b"back");
+    phone.send(b"got it");
+    program.until("got it");
     program.process().signal("INT");
     assert_eq!(program.exit_code(), Some(0));
 
@@ -138,10 +275,10 @@ fn what_is_kept_goes_on_without_a_code_until_it_is_forgotten() {
 #[test]
 fn a_code_that_nobody_scans_ends_the_program() {
     let relay = Relay::start(SetUp::Memory);
-    let mut program = workstation(relay.addr(), &["--pair-secs", "1"]);
+    let mut program = workstation(relay.addr(), &["--pair-secs", "1", "--yes"]);
     program.until("the code has expired");
     program.until("closed");
-    assert_eq!(program.exit_code(), Some(1));
+    assert_eq!(program.exit_code(), Some(4));
 }
 
 #[test]
@@ -154,13 +291,13 @@ fn a_phone_that_stays_away_ends_the_program() {
     drop(phone);
     program.until("phone left");
     program.until("closed");
-    assert_eq!(program.exit_code(), Some(1));
+    assert_eq!(program.exit_code(), Some(4));
 }
 
 #[test]
 fn a_phone_without_encryption_is_not_talked_to() {
     let relay = Relay::start(SetUp::Memory);
-    let mut program = workstation(relay.addr(), &[]);
+    let mut program = at_terminal(relay.addr(), &[]);
     let code = code_of(&program);
     let session = session_of(&code);
     let mut phone = Peer::join(&relay, &session, Wire::Phone);
@@ -169,7 +306,7 @@ fn a_phone_without_encryption_is_not_talked_to() {
     phone.binary(b"now");
     assert_eq!(program.until("the other end"), "the other end does not speak the tunnel: ignored");
     program.type_line("hello?");
-    assert_eq!(program.line(), "not sent: no phone", "it was told once");
+    assert_eq!(program.line(), "no phone is here: it waits for one", "it was told once");
     phone.fence();
 }
 
@@ -197,9 +334,13 @@ fn a_peer_in_the_phones_place_is_not_asked_about_and_hears_nothing_in_clear() {
     thief.leave();
 
     assert_eq!(phone.until_stopped(), Stop::Replaced);
-    program.end_input();
+    program.process().signal("INT");
     let (status, lines) = program.finish();
-    assert!(status.success() && !lines.contains("allow it?"), "{status}\n{lines}");
+    assert_eq!(status.code(), Some(3), "two lines were not taken");
+    assert!(
+        lines.ends_with("the phone has not taken 2 of the lines") && !lines.contains("allow it?"),
+        "{lines}"
+    );
     std::fs::remove_file(&file).unwrap();
 }
 
@@ -214,7 +355,7 @@ fn with_plain_it_talks_as_ever() {
     program.until("phone joined");
     phone.expect(&Heard::Joined(0));
     phone.text("hello desk");
-    assert_eq!(program.line(), "phone: hello desk");
+    assert_eq!(program.line(), "hello desk");
     program.type_line("hello phone");
     phone.expect_text("hello phone");
 }

@@ -22,28 +22,33 @@ GUARD_SECS = 60
 class Program:
     """A child whose output is read line by line; ended with its `with` block."""
 
-    def __init__(self, name, *args, env=None, stream="stdout", at_terminal=False):
+    def __init__(self, name, *args, env=None, stream="stdout", at_terminal=False, controls=False):
         """`stream`: what is read; with stdout stderr is, too, as a terminal shows both.
-        `at_terminal`: its input and outputs are a terminal, as where somebody sits who can be asked."""
+        `at_terminal`: its input and outputs are a terminal, as where somebody sits who can be asked.
+        `controls`: it has a terminal besides its piped input and outputs, as in `tail -f log | program`."""
         path = BINARIES / name
         if not path.is_file():
             raise FileNotFoundError(f"{path} is not there: run `cargo build --workspace --bins --examples` first")
         own = {key: value for key, value in os.environ.items() if key not in CONTRACT_VARIABLES}
-        window, pipes = None, {"stdin": subprocess.PIPE, stream: subprocess.PIPE}
+        pipes = {"stdin": subprocess.PIPE, stream: subprocess.PIPE}
         if stream == "stdout":
             pipes["stderr"] = subprocess.STDOUT
-        if at_terminal:
+        if at_terminal or controls:
             window, terminal = open_window()
-            pipes = {"stdin": terminal, "stdout": terminal, "stderr": terminal, "start_new_session": True}
-            own |= {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
             # The terminal becomes the program's own: questions are read from it.
-            pipes["preexec_fn"] = lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            pipes |= {"start_new_session": True, "pass_fds": [terminal]}
+            pipes["preexec_fn"] = lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        if at_terminal:
+            pipes |= {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+            own |= {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         self.child = subprocess.Popen([path, *args], env={**own, **(env or {})}, **pipes)
         self.input = self.child.stdin
         pipe = getattr(self.child, stream)
-        if at_terminal:
+        if at_terminal or controls:
             os.close(terminal)
-            self.input = os.fdopen(os.dup(window), "wb", buffering=0)
+            self.terminal = os.fdopen(os.dup(window), "wb", buffering=0)
+        if at_terminal:
+            self.input = self.terminal
             pipe = os.fdopen(window, "rb")
         self.seen = []
         self._lines = queue.Queue()
@@ -83,6 +88,10 @@ class Program:
         """Types a line."""
         self.input.write(text.encode("utf-8") + b"\n")
         self.input.flush()
+
+    def type_at_terminal(self, text):
+        """Types a line at the terminal of a program whose input is a pipe."""
+        self.terminal.write(text.encode("utf-8") + b"\n")
 
     def end_input(self):
         """Ends the input, and returns the exit code once it has ended."""

@@ -181,8 +181,8 @@ fn go_on(engine: &Engine, scene: Scene) -> Vec<Event> {
 }
 
 fn introduce(desk: &mut End, phone: &mut End) {
-    desk.until("question", |event| matches!(event, Event::Ask { .. }).then_some(()));
-    desk.engine.allow_here();
+    let question = desk.until_asked();
+    desk.engine.allow_here(question).expect("the question stands");
     desk.until_open();
     phone.until_open();
 }

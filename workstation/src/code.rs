@@ -6,8 +6,8 @@ use anyhow::Context;
 
 use crate::address::Address;
 use crate::args::Args;
+use crate::output::say;
 use crate::picture::Picture;
-use crate::say;
 use crate::terminal::{self, Size, Terminal};
 
 /// Shows the code `text`, which leads the phone to `address`.
@@ -22,7 +22,8 @@ pub(crate) fn show(args: &Args, text: &str, address: &Address) -> anyhow::Result
         picture.write_png(file).with_context(|| format!("can't write the picture to {}", file.display()))?;
         below.push(format!("the code is also in {}", file.display()));
     }
-    say(&layout(&picture, &below, terminal::of_stderr()))
+    say(&layout(&picture, &below, terminal::of_stderr()));
+    Ok(())
 }
 
 /// The picture, or what is in its way, and the lines below it. A pipe gets the lines alone.

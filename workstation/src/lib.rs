@@ -1,16 +1,18 @@
 //! The workstation program: registers a session, shows its QR code, passes lines to and from the phone.
 //!
 //! Both binaries call [`run`]. `args` is the command line, `address` decides what the phone is told to connect to,
-//! `code` shows the code: `picture` draws it, `terminal` knows what fits. `talk` holds the conversation. The connection itself is `relay-client`'s.
+//! `code` shows the code: `picture` draws it, `terminal` knows what fits. `talk` holds the conversation, `output` prints, `exit` has the
+//! exit codes. The connection itself is `relay-client`'s.
 
 mod address;
 mod args;
 mod code;
+mod exit;
+mod output;
 mod picture;
 mod talk;
 mod terminal;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,25 +21,29 @@ use clap::Parser;
 use protocol::ids::Role;
 use protocol::qr::Pairing;
 use relay_client::engine::{Engine, FileKeeper, KeepNothing, Keeper, Settings, StartError};
-use relay_client::http::{self, Registration};
+use relay_client::http::{self, HttpError, Registration};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
-use relay_client::{Ca, Client, Settings as PlainSettings, Stop};
+use relay_client::{Ca, Client, Settings as PlainSettings};
 
 use address::Address;
 use args::Args;
-use talk::sealed::Manners;
+use exit::Outcome;
+use output::say;
+use talk::keyboard::Terminal;
+use talk::sealed::{Desk, Options};
 
-/// The whole program; blocks until it ends. The exit code is 0 after Ctrl-C or the end of the input, 1 if the
-/// session could not be had or was taken away, 2 for a bad command line.
+/// The whole program; blocks until it ends. The exit code is 0 after Ctrl-C, or at the end of the input when the phone has
+/// taken all of it; 1 for a failure; 2 for a bad command line; 3 if the phone has not taken all lines; 4 if no phone came;
+/// 5 if the user or the relay refused.
 pub fn run() -> ExitCode {
-    match believing(Args::parse()).and_then(|args| converse(&args)) {
-        Ok(Stop::Closed) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    let outcome = believing(Args::parse()).and_then(|args| converse(&args)).unwrap_or_else(|error| {
+        say(&format!("error: {error:#}"));
+        exit::of_error(&error)
+    });
+    if let Outcome::NotTaken(lines) = outcome {
+        say(&format!("the phone has not taken {lines} of the lines"));
     }
+    outcome.into()
 }
 
 /// The same arguments, with whom to believe at the relay's address.
@@ -47,36 +53,53 @@ fn believing(mut args: Args) -> anyhow::Result<Args> {
     Ok(args)
 }
 
-fn converse(args: &Args) -> anyhow::Result<Stop> {
+fn converse(args: &Args) -> anyhow::Result<Outcome> {
     if args.plain {
         return converse_plain(args);
     }
-    let keeper = || -> Box<dyn Keeper> {
-        match &args.keep {
-            Some(file) => Box::new(FileKeeper::new(file)),
-            None => Box::new(KeepNothing),
-        }
-    };
-    let engine = match Engine::resume(&settings(args), keeper()) {
+    let resumed = match Engine::resume(&settings(args), keeper(args)) {
         Err(StartError::NothingKept) if args.forget => anyhow::bail!(StartError::NothingKept),
-        Err(StartError::NothingKept) => pair(args, keeper())?,
-        resumed => {
-            let engine = resumed?;
-            if args.forget {
-                engine.forget()?;
-                print("the pair is forgotten\n")?;
-                return Ok(Stop::Closed);
-            }
-            print("going on with the phone that is paired; end the pair with --forget\n")?;
-            engine
-        }
+        Err(StartError::NothingKept) => None,
+        resumed => Some(resumed?),
     };
-    let manners = Manners {
+    if args.forget
+        && let Some(engine) = &resumed
+    {
+        engine.forget()?;
+        say("the pair is forgotten");
+        return Ok(Outcome::Delivered);
+    }
+    let terminal = Terminal::find();
+    if resumed.is_none() && terminal.is_none() && !args.yes {
+        anyhow::bail!("nobody can be asked whether a phone may pair: run this in a terminal, or with --yes");
+    }
+    let options = Options {
         yes: args.yes,
         resume_for: args.resume_secs.map(|secs| Duration::from_secs(secs.into())),
         forget: args.kill,
     };
-    talk::sealed::until_stopped(engine, manners)
+    let mut engine = match resumed {
+        Some(engine) => {
+            say("going on with the phone that is paired; end the pair with --forget");
+            engine
+        }
+        None => pair(args)?,
+    };
+    let desk = Desk::open(options, terminal)?;
+    loop {
+        let (outcome, ending) = desk.talk(engine)?;
+        if !ending.code_spent || !desk.wants_new_code() {
+            return Ok(outcome);
+        }
+        engine = pair(args)?;
+    }
+}
+
+fn keeper(args: &Args) -> Box<dyn Keeper> {
+    match &args.keep {
+        Some(file) => Box::new(FileKeeper::new(file)),
+        None => Box::new(KeepNothing),
+    }
 }
 
 fn settings(args: &Args) -> Settings {
@@ -90,8 +113,8 @@ fn settings(args: &Args) -> Settings {
 }
 
 /// Makes a session and a code for it, shows the code, and waits for a phone.
-fn pair(args: &Args, keeper: Box<dyn Keeper>) -> anyhow::Result<Engine> {
-    let registration = http::register(&args.server, args.register_key.as_deref())?;
+fn pair(args: &Args) -> anyhow::Result<Engine> {
+    let registration = register(args)?;
     let (pairing, address) = pairing_for_phone(args, &registration)?;
     let key = PairingKey::random(&mut SystemEntropy).context("no key for the code")?;
     let code = Code { pairing, key: Some(key) };
@@ -100,23 +123,38 @@ fn pair(args: &Args, keeper: Box<dyn Keeper>) -> anyhow::Result<Engine> {
         None => code.to_json(),
     };
     code::show(args, &text, &address)?;
-    Ok(Engine::pair(Role::Workstation, code, &settings(args), keeper)?)
+    Ok(Engine::pair(Role::Workstation, code, &settings(args), keeper(args))?)
+}
+
+/// Makes a session. What the relay refuses is put into words of the command line.
+fn register(args: &Args) -> anyhow::Result<Registration> {
+    let registered = http::register(&args.server, args.register_key.as_deref());
+    let status = registered.as_ref().err().and_then(HttpError::status);
+    let hint = match (status, &args.register_key) {
+        (Some(401), Some(_)) => "--register-key (REGISTER_KEY) is wrong",
+        (Some(401), None) => "the relay wants a key: give it with --register-key, or in REGISTER_KEY",
+        (Some(404), _) => {
+            "--server (RELAY_SERVER) lacks the path under which the relay is served, or is no relay"
+        }
+        _ => return Ok(registered?),
+    };
+    registered.context(hint)
 }
 
 /// The same without encryption, as the contract's first version has it.
-fn converse_plain(args: &Args) -> anyhow::Result<Stop> {
-    let registration = http::register(&args.server, args.register_key.as_deref())?;
+fn converse_plain(args: &Args) -> anyhow::Result<Outcome> {
+    let registration = register(args)?;
     let (pairing, address) = pairing_for_phone(args, &registration)?;
     code::show(args, &pairing.to_json(), &address)?;
     let settings = PlainSettings {
         endpoint: args.server.web_socket(),
         ..PlainSettings::new(&pairing, Role::Workstation)?
     };
-    let why = talk::plain::until_stopped(Client::connect(settings)?)?;
-    if args.kill && why == Stop::Closed {
+    let outcome = talk::plain::talk(Client::connect(settings)?)?;
+    if args.kill && matches!(outcome, Outcome::Delivered | Outcome::NotTaken(_)) {
         end_session(args, &pairing)?;
     }
-    Ok(why)
+    Ok(outcome)
 }
 
 /// The pairing with an address that means the relay on the phone.
@@ -128,17 +166,6 @@ fn pairing_for_phone(args: &Args, registration: &Registration) -> anyhow::Result
 fn end_session(args: &Args, pairing: &Pairing) -> anyhow::Result<()> {
     let was_there = http::delete(&args.server, pairing.session, &pairing.token)
         .context("the session was not deleted and ends when it expires")?;
-    print(if was_there { "session deleted\n" } else { "session was gone already\n" })
-}
-
-/// Writes to stdout at once: tests and pipes read line by line.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("can't write to stdout")
-}
-
-/// Tells the user something, on stderr and at once. stdout is for what the phone says.
-fn say(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stderr().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("can't write to stderr")
+    say(if was_there { "session deleted" } else { "session was gone already" });
+    Ok(())
 }

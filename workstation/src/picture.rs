@@ -57,10 +57,10 @@ impl Picture {
                 let dark = |y| self.is_dark(x, y, QUIET_TERMINAL);
                 match style {
                     Style { unicode: true, colours } => {
-                        out.push(half_blocks(dark(y) == colours, dark(y + 1) == colours))
+                        out.push(half_blocks(dark(y) == colours, dark(y + 1) == colours));
                     }
                     Style { colours: true, .. } => {
-                        out.push_str(if dark(y) { DARK_GROUND } else { LIGHT_GROUND })
+                        out.push_str(if dark(y) { DARK_GROUND } else { LIGHT_GROUND });
                     }
                     Style { colours: false, .. } => out.push_str(if dark(y) { "  " } else { "##" }),
                 }

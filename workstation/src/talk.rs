@@ -1,72 +1,67 @@
-//! The conversation: events to stdout, stdin's lines to the phone, signals to a clean end.
+//! The conversation: what the phone says to stdout, stdin's lines to the phone, signals to a clean end.
 //!
-//! Three threads besides the client's own: the caller's prints events, one reads stdin, one waits for signals. The
-//! latter two live until the process ends; only reading the input may block them. `sealed` talks through the tunnel,
-//! `plain` without it.
+//! Besides the client's own there are a thread that shows what happens (the caller's), one that reads stdin, one that sends its
+//! lines, one that waits for signals, and where stdin is a pipe one that reads answers from the terminal. `sealed` talks
+//! through the tunnel, `plain` without it; `prompt` knows what is asked, `waiting` what is to be sent.
 
+pub(crate) mod keyboard;
 pub(crate) mod plain;
+mod prompt;
 pub(crate) mod sealed;
+mod waiting;
 
-use std::io;
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use anyhow::Context;
-use relay_client::lines::{LineError, read_line};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use crate::print;
-
 /// The exit code after a second Ctrl-C: 128 + SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
 
-/// What lines of input go to.
-trait Speaker: Send + Sync {
-    /// Sends a line, or does what it asks for. An error is what to say to the user instead.
-    fn take(&self, line: String) -> Result<(), String>;
-
-    /// Ends the conversation; what was accepted is written first.
-    fn close(&self);
-}
-
-/// Gives stdin's lines and the first signal to `speaker`.
-fn listen_to_user(speaker: &Arc<impl Speaker + 'static>) -> anyhow::Result<()> {
-    close_on_signal(Arc::clone(speaker))?;
-    read_lines(Arc::clone(speaker))
-}
-
-fn read_lines(speaker: Arc<impl Speaker + 'static>) -> anyhow::Result<()> {
-    let read = move || {
-        let mut input = io::stdin().lock();
-        loop {
-            let refused = match read_line(&mut input) {
-                Ok(Some(line)) => speaker.take(line).err(),
-                Ok(None) | Err(LineError::Io(_)) => return speaker.close(),
-                Err(error) => Some(error.to_string()),
-            };
-            if let Some(why) = refused {
-                // If nobody reads what is said, the other thread finds out and ends the program.
-                drop(print(&(why + "\n")));
-            }
-        }
-    };
-    thread::Builder::new().name("stdin".into()).spawn(read).context("no thread for stdin")?;
-    Ok(())
-}
-
-/// The first Ctrl-C (or SIGTERM, SIGHUP) ends cleanly, a second one at once.
-fn close_on_signal(speaker: Arc<impl Speaker + 'static>) -> anyhow::Result<()> {
-    let signals = [SIGINT, SIGTERM, SIGHUP];
+/// Calls `close` at the first Ctrl-C (or SIGTERM, SIGHUP); a second one ends the process at once. A SIGHUP that whoever
+/// started the program ignores, as `nohup` does, stays ignored.
+fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    let signals =
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
+    let signals: Vec<_> = signals.collect();
     let asked = Arc::new(AtomicBool::new(false));
-    for signal in signals {
+    for &signal in &signals {
         flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&asked))?;
         flag::register(signal, Arc::clone(&asked))?;
     }
     let mut signals = Signals::new(signals).context("can't wait for signals")?;
-    let wait = move || signals.forever().for_each(|_| speaker.close());
+    let wait = move || signals.forever().for_each(|_| close());
     thread::Builder::new().name("signals".into()).spawn(wait).context("no thread for signals")?;
     Ok(())
+}
+
+/// True if the process was started with `signal` ignored. Only Linux tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    is_in_mask(&status, signal)
+}
+
+/// Whether the line `SigIgn:` of `/proc/self/status` (proc(5)) has the signal.
+fn is_in_mask(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    signal >= 1 && mask >> (signal - 1) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ignored_signal_is_read_from_the_mask() {
+        let status = "Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\n";
+        assert!(is_in_mask(status, SIGHUP));
+        assert!(!is_in_mask(status, SIGINT));
+        assert!(!is_in_mask("", SIGHUP));
+    }
 }

@@ -26,6 +26,11 @@ impl Process {
         Self::noted(command.stdin(Stdio::piped()).stdout(Stdio::piped()))
     }
 
+    /// Starts `command` with its output piped; its input is what the caller set.
+    pub fn spawn_reading(command: &mut Command) -> io::Result<Self> {
+        Self::noted(command.stdout(Stdio::piped()))
+    }
+
     fn noted(command: &mut Command) -> io::Result<Self> {
         let child = command.spawn()?;
         let note = std::env::var_os("RELAY_TEST_PIDS").map(|dir| {

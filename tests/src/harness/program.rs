@@ -2,10 +2,17 @@
 //!
 //! What it says on stdout and on stderr is read together, as a terminal shows it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use super::guard::GUARD;
 use super::process::Process;
@@ -14,7 +21,7 @@ use super::process::Process;
 #[derive(Debug)]
 pub struct Program {
     process: Process,
-    stdin: Option<ChildStdin>,
+    keyboard: Option<Keyboard>,
     lines: Receiver<String>,
     name: String,
 }
@@ -25,11 +32,26 @@ impl Program {
         let name = format!("{command:?}");
         let piped = Process::spawn_piped(command.stderr(Stdio::piped()));
         let mut process = piped.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let keyboard = process.child().stdin.take().map(Keyboard::Pipe);
+        Self::new(process, keyboard, name)
+    }
+
+    /// Starts `command` with a terminal as its input, so that it can ask questions. Its outputs are pipes all the same.
+    pub fn at_terminal(command: &mut Command) -> Self {
+        let name = format!("{command:?}");
+        let opened = open_terminal().and_then(|(window, terminal)| {
+            let process = Process::spawn_reading(command.stdin(terminal).stderr(Stdio::piped()))?;
+            Ok((process, Keyboard::Terminal(window)))
+        });
+        let (process, keyboard) = opened.unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self::new(process, Some(keyboard), name)
+    }
+
+    fn new(mut process: Process, keyboard: Option<Keyboard>, name: String) -> Self {
         let (sender, lines) = channel();
         collect(process.child().stdout.take().unwrap(), sender.clone());
         collect(process.child().stderr.take().unwrap(), sender);
-        let stdin = process.child().stdin.take();
-        Self { process, stdin, lines, name }
+        Self { process, keyboard, lines, name }
     }
 
     /// The next line of its output.
@@ -51,13 +73,22 @@ impl Program {
 
     /// Types a line.
     pub fn type_line(&mut self, line: &str) {
-        let stdin = self.stdin.as_mut().expect("the input has not ended");
-        writeln!(stdin, "{line}").unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        self.type_text(&format!("{line}\n"));
+    }
+
+    /// Types what need not be a whole line.
+    pub fn type_text(&mut self, text: &str) {
+        let keyboard = self.keyboard.as_mut().expect("the input has not ended");
+        keyboard.write(text.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", self.name));
     }
 
     /// Ends the input.
     pub fn end_input(&mut self) {
-        self.stdin = None;
+        if let Some(mut keyboard @ Keyboard::Terminal(_)) = self.keyboard.take() {
+            // Ctrl-D at the start of a line. The window stays open: closing it would be a hang-up.
+            keyboard.write(b"\x04").unwrap_or_else(|error| panic!("{}: {error}", self.name));
+            self.keyboard = Some(keyboard);
+        }
     }
 
     /// Ends the input and waits for the end: the exit status, and what it printed that nobody read.
@@ -76,6 +107,37 @@ impl Program {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+/// What a program is typed at.
+#[derive(Debug)]
+enum Keyboard {
+    Pipe(ChildStdin),
+    /// Our side of a terminal.
+    Terminal(File),
+}
+
+impl Keyboard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Keyboard::Pipe(stdin) => stdin.write_all(bytes),
+            Keyboard::Terminal(window) => window.write_all(bytes),
+        }
+    }
+}
+
+/// A terminal that echoes nothing: our side of it, and the program's.
+fn open_terminal() -> io::Result<(File, File)> {
+    let window = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    grantpt(&window)?;
+    unlockpt(&window)?;
+    let name = ptsname(&window, Vec::new())?;
+    let path = PathBuf::from(OsStr::from_bytes(name.to_bytes()));
+    let terminal = File::options().read(true).write(true).open(path)?;
+    let mut modes = tcgetattr(&terminal)?;
+    modes.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&terminal, OptionalActions::Now, &modes)?;
+    Ok((File::from(window), terminal))
 }
 
 fn collect(output: impl Read + Send + 'static, lines: Sender<String>) {

@@ -1,34 +1,141 @@
 //! Without encryption: with phones that speak plain frames, and whoever runs the relay can listen.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use protocol::ids::Role;
 use relay_client::lines::{event_line, refusal_line};
-use relay_client::{Client, Event, Stop};
+use relay_client::{Client, Event, SendError};
 
-use super::{Speaker, listen_to_user};
-use crate::print;
+use super::close_on_signal;
+use super::keyboard::{Listener, listen_to_stdin};
+use super::waiting::{Next, Waiting};
+use crate::exit::{Ending, Outcome};
+use crate::output::{print, say};
 
-impl Speaker for Client {
-    fn take(&self, line: String) -> Result<(), String> {
-        self.send_text(line).map_err(|error| refusal_line(&error, Role::Phone))
+struct Desk {
+    client: Client,
+    waiting: Waiting,
+    link: Mutex<Link>,
+    linked: Condvar,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Absent,
+    Present,
+    Over,
+}
+
+/// Talks until the client has stopped. If stdout takes nothing more, the client is let go.
+pub(crate) fn talk(client: Client) -> anyhow::Result<Outcome> {
+    let link = Mutex::new(Link::Absent);
+    let desk = Arc::new(Desk { client, waiting: Waiting::default(), link, linked: Condvar::new() });
+    let closing = Arc::clone(&desk);
+    close_on_signal(move || closing.close())?;
+    listen_to_stdin(Arc::clone(&desk))?;
+    let sending = Arc::clone(&desk);
+    let send = move || sending.send_lines();
+    thread::Builder::new().name("send".into()).spawn(send).context("no thread to send")?;
+    desk.show_events()
+}
+
+impl Desk {
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_link(&self, link: Link) {
+        *self.link() = link;
+        self.linked.notify_all();
+    }
+
+    /// Blocks until a phone is there. False: none will be.
+    fn wait_for_phone(&self) -> bool {
+        let mut link = self.link();
+        while *link == Link::Absent {
+            link = self.linked.wait(link).unwrap_or_else(PoisonError::into_inner);
+        }
+        *link == Link::Present
+    }
+
+    fn wait_for_news(&self) {
+        drop(self.linked.wait_timeout(self.link(), NEWS_WAIT));
+    }
+
+    fn send_lines(&self) {
+        loop {
+            match self.waiting.next() {
+                Next::Line(line) => {
+                    if !self.wait_for_phone() {
+                        return;
+                    }
+                    match self.client.send_text(line) {
+                        // The phone has left, and the line waits for it. The event that says so may still be on its way.
+                        Err(SendError::NotLinked) => self.wait_for_news(),
+                        Err(SendError::Closed) => return,
+                        Err(error) => {
+                            self.waiting.sent();
+                            say(&refusal_line(&error, Role::Phone));
+                        }
+                        Ok(()) => self.waiting.sent(),
+                    }
+                }
+                Next::Ended => return self.close(),
+                Next::Stopped => return,
+            }
+        }
+    }
+
+    fn show_events(&self) -> anyhow::Result<Outcome> {
+        let mut ending = Ending::default();
+        loop {
+            let Some(event) = self.client.next_event(Duration::MAX) else { continue };
+            let line = event_line(&event, Role::Phone);
+            match &event {
+                Event::Text(text) => print(&line, text.as_bytes())?,
+                Event::Binary(bytes) => print(&line, bytes)?,
+                _ => say(&line),
+            }
+            match event {
+                Event::Joined { .. } => {
+                    ending.had_phone = true;
+                    self.set_link(Link::Present);
+                }
+                Event::Left { .. } => self.set_link(Link::Absent),
+                Event::Stopped { why, unsent } => {
+                    self.set_link(Link::Over);
+                    ending.not_taken = unsent as u64 + self.waiting.len() as u64;
+                    return Ok(ending.outcome(&why));
+                }
+                _ => {}
+            }
+        }
     }
 
     fn close(&self) {
-        Client::close(self);
+        self.waiting.close();
+        self.client.close();
     }
 }
 
-/// Talks until the client has stopped, and says why. If stdout fails, the client is let go.
-pub(crate) fn until_stopped(client: Client) -> anyhow::Result<Stop> {
-    let client = Arc::new(client);
-    listen_to_user(&client)?;
-    loop {
-        let Some(event) = client.next_event(Duration::MAX) else { continue };
-        print(&(event_line(&event, Role::Phone) + "\n"))?;
-        if let Event::Stopped { why, .. } = event {
-            return Ok(why);
+impl Listener for Desk {
+    fn on_line(self: &Arc<Self>, line: String, _: Instant) {
+        if *self.link() == Link::Absent {
+            say("no phone is here: it waits for one");
         }
+        self.waiting.put(line);
+    }
+
+    /// Nothing is asked here.
+    fn on_answer(self: &Arc<Self>, _: &str, _: Instant) {}
+
+    fn on_end(&self) {
+        self.waiting.end();
     }
 }
+
+/// How soon a line is tried again that the phone's leaving has kept from being sent.
+const NEWS_WAIT: Duration = Duration::from_millis(100);

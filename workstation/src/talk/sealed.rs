@@ -1,22 +1,27 @@
-//! Through the tunnel: asks the user about a new phone. Nothing is ever said without encryption here.
+//! Through the tunnel: asks the user about a new phone, sends stdin's lines, shows what comes. Nothing is ever said without
+//! encryption here.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use protocol::ids::Role;
-use relay_client::Stop;
-use relay_client::engine::{AllowError, Engine, Event, SendError, Spent};
+use relay_client::engine::{AllowError, Engine, Event, SendError, Spent, State};
 use relay_client::lines::{engine_line, harmless};
 
-use super::{Speaker, listen_to_user};
-use crate::print;
+use super::close_on_signal;
+use super::keyboard::{Listener, Terminal, listen_to_stdin};
+use super::prompt::{Meaning, Prompt, Question};
+use super::waiting::{Next, Waiting};
+use crate::exit::{Ending, Outcome};
+use crate::output::{print, say};
 
 /// Events that are shown before the phone hears that the messages among them were taken.
 const EVENTS_MAX: usize = 64;
 
 /// How a conversation is held.
-pub(crate) struct Manners {
+pub(crate) struct Options {
     /// Let in the first phone without a question.
     pub(crate) yes: bool,
     /// End when the phone stays away for so long.
@@ -25,176 +30,321 @@ pub(crate) struct Manners {
     pub(crate) forget: bool,
 }
 
-/// The only question: may this phone pair?
-const QUESTION: &str = "allow it? [y/n]";
-
-struct Talk {
-    engine: Arc<Engine>,
-    manners: Manners,
-    /// What the next line of input answers.
-    question: Mutex<Option<Question>>,
+/// The user's side of the program, over all codes that are shown. Shared by all threads.
+pub(crate) struct Desk {
+    options: Options,
+    /// Where questions are asked; `None` if there is nobody to ask.
+    terminal: Option<Terminal>,
+    /// The terminal is being read for answers.
+    listens: Mutex<bool>,
+    prompt: Mutex<Prompt>,
+    waiting: Waiting,
+    /// The engine of the code, or of the pair, that is in use.
+    engine: Mutex<Option<Arc<Engine>>>,
+    /// Changes with what the user decides; `decided` tells of it.
+    decision: Mutex<Decision>,
+    decided: Condvar,
     /// Held while the pair is being forgotten; true once it was.
     forgotten: Mutex<bool>,
 }
 
-/// The question about a phone, until it is over.
-#[derive(Clone, Copy)]
-struct Question {
-    number: u64,
-    /// The user said yes, which is being carried out; a no may still take it back.
-    is_answered: bool,
+#[derive(Debug, Default)]
+struct Decision {
+    /// The user ends the program.
+    closing: bool,
+    /// The user sent the phone away.
+    denied: bool,
+    /// Whether a new code shall be shown.
+    new_code: Option<bool>,
 }
 
-/// Talks until the engine has stopped, and says why. If stdout fails, the engine is let go.
-pub(crate) fn until_stopped(engine: Engine, manners: Manners) -> anyhow::Result<Stop> {
-    let engine = Arc::new(engine);
-    let talk = Arc::new(Talk { engine, manners, question: Mutex::default(), forgotten: Mutex::default() });
-    listen_to_user(&talk)?;
-    let mut limit = talk.manners.resume_for;
-    let mut failure = None;
-    let mut away_since = Some(Instant::now());
-    loop {
-        let left = limit.zip(away_since).map(|(limit, since)| limit.saturating_sub(since.elapsed()));
-        let events = talk.engine.next_events(EVENTS_MAX, left.unwrap_or(Duration::MAX));
-        if events.is_empty() && left.is_some() {
-            limit = None;
-            failure = Some("the phone stayed away for too long");
-            talk.close();
+impl Desk {
+    /// Begins to listen to stdin and to signals.
+    ///
+    /// # Errors
+    /// The system has no thread for it.
+    pub(crate) fn open(options: Options, terminal: Option<Terminal>) -> anyhow::Result<Arc<Self>> {
+        let desk = Arc::new(Desk {
+            options,
+            terminal,
+            listens: Mutex::default(),
+            prompt: Mutex::default(),
+            waiting: Waiting::default(),
+            engine: Mutex::default(),
+            decision: Mutex::default(),
+            decided: Condvar::new(),
+            forgotten: Mutex::default(),
+        });
+        let closing = Arc::clone(&desk);
+        close_on_signal(move || closing.close())?;
+        listen_to_stdin(Arc::clone(&desk))?;
+        Ok(desk)
+    }
+
+    /// Talks through `engine` until it has stopped. If stdout takes nothing more, the engine is let go.
+    ///
+    /// # Errors
+    /// stdout takes nothing more, or there is no thread.
+    pub(crate) fn talk(self: &Arc<Self>, engine: Engine) -> anyhow::Result<(Outcome, Ending)> {
+        let engine = Arc::new(engine);
+        *lock(&self.engine) = Some(Arc::clone(&engine));
+        if lock(&self.decision).closing {
+            engine.close();
         }
-        for event in events {
-            match &event {
-                Event::Opened { .. } => away_since = None,
-                Event::Left => away_since = Some(Instant::now()),
-                Event::CodeSpent(Spent::Expired) => {
-                    failure = Some("nobody used the code; start again for a new one");
+        self.waiting.set_stopped(false);
+        let sender = {
+            let (desk, engine) = (Arc::clone(self), Arc::clone(&engine));
+            let send = move || desk.send_lines(&engine);
+            thread::Builder::new().name("send".into()).spawn(send).context("no thread to send")?
+        };
+        let outcome = self.show_events(&engine);
+        lock(&self.engine).take();
+        self.waiting.set_stopped(true);
+        drop(engine);
+        if sender.join().is_err() {
+            anyhow::bail!("the thread that sends has failed");
+        }
+        outcome
+    }
+
+    /// Whether to show a new code in place of one that is of no use any more. Blocks until the user has answered.
+    pub(crate) fn wants_new_code(self: &Arc<Self>) -> bool {
+        if self.terminal.is_none() || self.options.yes || lock(&self.decision).closing {
+            return false;
+        }
+        self.ask(Question::NewCode);
+        let mut decision = lock(&self.decision);
+        while decision.new_code.is_none() && !decision.closing {
+            decision = self.decided.wait(decision).unwrap_or_else(PoisonError::into_inner);
+        }
+        decision.denied = false;
+        decision.new_code.take() == Some(true)
+    }
+
+    /// Sends the lines of the input, each once a phone is there. At the end of the input ends the conversation when the phone
+    /// has taken them all.
+    fn send_lines(&self, engine: &Engine) {
+        loop {
+            match self.waiting.next() {
+                Next::Line(line) => match engine.send(line.as_bytes(), Duration::MAX) {
+                    Ok(_) => self.waiting.sent(),
+                    // It waits for the next code's phone, or counts as not taken.
+                    Err(SendError::Closed) => return,
+                    Err(error) => {
+                        self.waiting.sent();
+                        say(&format!("not sent: {error}"));
+                    }
+                },
+                // If the engine has stopped before, the lines that were not taken are counted there.
+                Next::Ended => {
+                    return if engine.flush(Duration::MAX).is_ok() {
+                        self.close();
+                    };
                 }
-                Event::CodeSpent(Spent::Unanswered | Spent::PhoneGone) => {
-                    failure = Some("nobody was let in; start again for a new code");
-                }
-                _ => {}
-            }
-            if let Some(why) = talk.show(event)? {
-                // What stopped the engine may still have to tell the relay.
-                drop(talk.forgotten.lock());
-                return failure.map_or(Ok(why), |failure| Err(anyhow::anyhow!(failure)));
+                Next::Stopped => return,
             }
         }
     }
-}
 
-impl Talk {
-    fn question(&self) -> MutexGuard<'_, Option<Question>> {
-        self.question.lock().unwrap_or_else(PoisonError::into_inner)
+    fn show_events(self: &Arc<Self>, engine: &Engine) -> anyhow::Result<(Outcome, Ending)> {
+        let mut ending = Ending::default();
+        let mut limit = self.options.resume_for;
+        let mut away_since = Some(Instant::now());
+        loop {
+            let left = limit.zip(away_since).map(|(limit, since)| limit.saturating_sub(since.elapsed()));
+            let events = engine.next_events(EVENTS_MAX, left.unwrap_or(Duration::MAX));
+            if events.is_empty() && left.is_some() {
+                limit = None;
+                ending.waited_in_vain = true;
+                say("the phone stayed away for too long");
+                self.end(engine);
+            }
+            for event in events {
+                match &event {
+                    Event::Opened { .. } => {
+                        ending.had_phone = true;
+                        away_since = None;
+                    }
+                    // Nobody is away who waits for an answer.
+                    Event::Ask { .. } => away_since = None,
+                    Event::Left | Event::AskOver { allowed: false, .. } => away_since = Some(Instant::now()),
+                    Event::CodeSpent(why) => {
+                        ending.waited_in_vain |= *why != Spent::Denied;
+                        ending.code_spent = true;
+                    }
+                    _ => {}
+                }
+                self.show(engine, &event)?;
+                if let Event::Stopped { why, unacknowledged } = event {
+                    // What stopped the engine may still have to tell the relay.
+                    drop(lock(&self.forgotten));
+                    ending.denied = lock(&self.decision).denied;
+                    ending.code_spent |= ending.denied;
+                    ending.not_taken = unacknowledged + self.waiting.len() as u64;
+                    return Ok((ending.outcome(&why), ending));
+                }
+            }
+        }
     }
 
-    /// Prints an event and does what follows from it; at the end, why it ended.
-    fn show(&self, event: Event) -> anyhow::Result<Option<Stop>> {
+    /// Shows an event and does what follows from it.
+    fn show(self: &Arc<Self>, engine: &Engine, event: &Event) -> anyhow::Result<()> {
         // A no tells of itself.
         let is_told = matches!(event, Event::CodeSpent(Spent::Denied));
-        if let Some(line) = engine_line(&event, Role::Phone).filter(|_| !is_told) {
-            print(&(line + "\n"))?;
+        let line = engine_line(event, Role::Phone).filter(|_| !is_told);
+        match (event, line) {
+            (Event::Message(message), Some(line)) => print(&line, &message.bytes)?,
+            (_, Some(line)) => say(&line),
+            (_, None) => {}
         }
         match event {
-            Event::Ask { question, .. } if self.manners.yes => {
-                if let Err(why) = self.allow(question) {
-                    print(&(why + "\n"))?;
-                }
-            }
+            Event::Ask { question, .. } if self.options.yes => self.allow(*question),
+            Event::Ask { question, .. } if self.terminal.is_some() => self.ask(Question::Phone(*question)),
             Event::Ask { question, .. } => {
-                *self.question() = Some(Question { number: question, is_answered: false });
-                print(&format!("{QUESTION}\n"))?;
+                say(
+                    "there is no terminal to ask at: the phone is sent away; start with --yes to let in the first phone",
+                );
+                self.deny(*question);
             }
-            Event::AskOver { question, .. } => {
-                self.question().take_if(|asked| asked.number == question);
-            }
-            Event::CodeSpent(_) if !is_told => self.close(),
-            Event::Stopped { why, .. } => return Ok(Some(why)),
+            Event::AskOver { question, .. } => lock(&self.prompt).end(Question::Phone(*question)),
+            Event::CodeSpent(_) => self.end(engine),
             _ => {}
-        }
-        Ok(None)
-    }
-
-    /// Asking the relay for a session takes up to ten seconds, in which a no must still be heard.
-    fn allow(&self, question: u64) -> Result<(), String> {
-        let engine = Arc::clone(&self.engine);
-        let work = move || let_in(&engine, question);
-        let begun = thread::Builder::new().name("allow".into()).spawn(work);
-        begun.map(drop).map_err(|error| format!("no thread for the answer: {error}; answer again"))
-    }
-
-    fn answer(&self, question: Question, answer: &str) -> Result<(), String> {
-        match answer {
-            "y" | "yes" if question.is_answered => {}
-            "y" | "yes" => {
-                self.allow(question.number)?;
-                if let Some(asked) = self.question().as_mut().filter(|asked| asked.number == question.number)
-                {
-                    asked.is_answered = true;
-                }
-            }
-            "n" | "no" => {
-                self.engine.deny(question.number).map_err(|error| error.to_string())?;
-                // The close may end the program before anything more is shown.
-                drop(print("the phone was sent away; start again for a new code\n"));
-                self.close();
-            }
-            _ if question.is_answered => return Err("not sent: no phone".to_owned()),
-            _ => return Err(QUESTION.to_owned()),
         }
         Ok(())
     }
 
-    fn send(&self, line: &str) -> Result<(), String> {
-        let sent = match self.engine.try_send(line.as_bytes()) {
-            Err(SendError::Full) => self.engine.send(line.as_bytes(), Duration::MAX),
-            sent => sent,
-        };
-        match sent {
-            Ok(_) => Ok(()),
-            Err(SendError::NotOpen) => Err("not sent: no phone".to_owned()),
-            Err(error) => Err(error.to_string()),
+    fn ask(self: &Arc<Self>, question: Question) {
+        if let Some(terminal) = &self.terminal {
+            terminal.forget_typed();
+            if !std::mem::replace(&mut *lock(&self.listens), true)
+                && let Err(error) = terminal.listen(self)
+            {
+                say(&format!("{error:#}: start with --yes to let in the first phone"));
+            }
         }
+        lock(&self.prompt).ask(question, Instant::now());
+        say(question.words());
+    }
+
+    /// What was typed at the terminal while something is asked. Gives a line back that is for the phone.
+    fn answer(self: &Arc<Self>, line: &str, typed_at: Instant) -> Option<()> {
+        let meaning = lock(&self.prompt).take(line, typed_at);
+        match meaning {
+            Meaning::Message => return Some(()),
+            Meaning::Repeated => {}
+            Meaning::Unclear(question) => say(question.words()),
+            Meaning::Yes(Question::Phone(number)) => self.allow(number),
+            Meaning::No(Question::Phone(number)) => self.deny(number),
+            Meaning::Yes(Question::NewCode) => self.decide_on_code(true),
+            Meaning::No(Question::NewCode) => self.decide_on_code(false),
+        }
+        None
+    }
+
+    fn decide_on_code(&self, wanted: bool) {
+        lock(&self.prompt).end(Question::NewCode);
+        lock(&self.decision).new_code = Some(wanted);
+        self.decided.notify_all();
+    }
+
+    /// Asking the relay for a session takes up to ten seconds, in which a no must still be heard.
+    fn allow(&self, number: u64) {
+        let Some(engine) = lock(&self.engine).clone() else { return };
+        let work = move || let_in(&engine, number);
+        if let Err(error) = thread::Builder::new().name("allow".into()).spawn(work) {
+            say(&format!("no thread for the answer ({error}): answer again"));
+        }
+    }
+
+    fn deny(&self, number: u64) {
+        let Some(engine) = lock(&self.engine).clone() else { return };
+        match engine.deny(number) {
+            Ok(()) => {
+                lock(&self.decision).denied = true;
+                say("the phone was sent away, and the code is used up");
+                self.end(&engine);
+            }
+            Err(error) => say(&error.to_string()),
+        }
+    }
+
+    /// The user ends the program; what was accepted is written first.
+    fn close(&self) {
+        lock(&self.decision).closing = true;
+        self.decided.notify_all();
+        self.waiting.close();
+        let engine = lock(&self.engine).clone();
+        if let Some(engine) = engine {
+            self.end(&engine);
+        }
+    }
+
+    /// Ends this engine, and with `--kill` the pair.
+    fn end(&self, engine: &Engine) {
+        if !self.options.forget {
+            return engine.close();
+        }
+        let mut forgotten = lock(&self.forgotten);
+        if std::mem::replace(&mut *forgotten, true) {
+            return;
+        }
+        match engine.forget() {
+            Ok(()) => say("session deleted"),
+            Err(error) => say(&harmless(&error.to_string())),
+        }
+    }
+}
+
+impl Listener for Desk {
+    fn on_line(self: &Arc<Self>, line: String, typed_at: Instant) {
+        if !matches!(self.terminal, Some(Terminal::Stdin)) {
+            return self.waiting.put(line);
+        }
+        if self.answer(&line, typed_at).is_none() {
+            return;
+        }
+        let engine = lock(&self.engine).clone();
+        let state = engine.as_ref().map(|engine| engine.state());
+        if let Some((engine, State::Connecting)) = engine.as_ref().zip(state)
+            && line.is_empty()
+        {
+            return engine.retry_now();
+        }
+        if !self.waiting.try_put(line) {
+            say("not sent: too much waits for the phone");
+        } else if state != Some(State::Open) {
+            say("no phone is here: it waits for one");
+        }
+    }
+
+    fn on_answer(self: &Arc<Self>, line: &str, typed_at: Instant) {
+        // Without a question nothing that is typed there is for anybody.
+        let _ = self.answer(line, typed_at);
+    }
+
+    fn on_end(&self) {
+        self.waiting.end();
     }
 }
 
 /// Carries a yes out.
-fn let_in(engine: &Engine, question: u64) {
-    let done = match engine.allow(question) {
+fn let_in(engine: &Engine, number: u64) {
+    let done = match engine.allow(number) {
         // It is better to be paired where the code was shown than not at all, and the user is told.
         Err(AllowError::NoSession(error)) => {
-            let why = harmless(&error.to_string());
-            drop(print(&format!(
-                "no fresh session ({why}): paired in the code's; show the code to nobody\n"
-            )));
-            engine.allow_here(question).map_err(AllowError::from)
+            say(&format!(
+                "Could not create a new session ({}). The one in the QR code stays in use, so keep that code secret.",
+                harmless(&error.to_string())
+            ));
+            engine.allow_here(number).map_err(AllowError::from)
         }
         done => done,
     };
     if let Err(error) = done {
-        drop(print(&format!("the phone was not let in: {error}\n")));
+        say(&format!("the phone was not let in: {error}"));
     }
 }
 
-impl Speaker for Talk {
-    fn take(&self, line: String) -> Result<(), String> {
-        let question = *self.question();
-        match question {
-            None => self.send(&line),
-            Some(question) => self.answer(question, &line.trim().to_ascii_lowercase()),
-        }
-    }
-
-    fn close(&self) {
-        if !self.manners.forget {
-            return self.engine.close();
-        }
-        let mut forgotten = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut *forgotten, true) {
-            return;
-        }
-        match self.engine.forget() {
-            Ok(()) => drop(print("session deleted\n")),
-            Err(error) => drop(print(&format!("{}\n", harmless(&error.to_string())))),
-        }
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,23 @@
+//! The two outputs: stdout has what the phone says, stderr everything that this program tells its user.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Context;
+
+/// Tells the user something, in whole lines. A terminal that is gone is no reason to stop.
+pub(crate) fn say(lines: &str) {
+    let mut out = io::stderr().lock();
+    // If nobody can be told any more, nobody can be told of that either.
+    drop(writeln!(out, "{}", lines.trim_end_matches('\n')).and_then(|()| out.flush()));
+}
+
+/// What the phone said: `shown` at a terminal, the very bytes and a line end for a pipe or a file.
+///
+/// # Errors
+/// stdout takes nothing more.
+pub(crate) fn print(shown: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let line = if out.is_terminal() { shown.as_bytes() } else { bytes };
+    let written = out.write_all(line).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    written.context("can't write to stdout")
+}

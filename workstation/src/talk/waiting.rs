@@ -1,0 +1,194 @@
+//! Lines that wait to be sent: until a phone is there, and until the connection takes them. Bounded.
+//!
+//! The thread that reads the input puts them in, the one that sends takes them out. What one code's phone has not taken waits
+//! for the next one's.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Bytes that may wait. A longer line waits alone.
+const BYTES_MAX: usize = 1024 * 1024;
+
+/// The queue. All methods may be called from any thread.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lines: VecDeque<String>,
+    /// Sum of their lengths.
+    bytes: usize,
+    /// There was a line, or a part of one.
+    had_input: bool,
+    /// No line follows.
+    ended: bool,
+    /// The sender shall stop.
+    stopped: bool,
+    /// The program ends: nothing is taken any more.
+    closed: bool,
+}
+
+/// What the sender has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Send this line, then call [`Waiting::sent`].
+    Line(String),
+    /// All was sent, and the input has ended.
+    Ended,
+    /// Stop.
+    Stopped,
+}
+
+impl Waiting {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a line where there is room. False: it was not taken.
+    pub(crate) fn try_put(&self, line: String) -> bool {
+        let mut state = self.state();
+        if !state.has_room(&line) {
+            return false;
+        }
+        state.put(line);
+        self.changed.notify_all();
+        true
+    }
+
+    /// Takes a line; blocks until there is room. A line that comes after [`Waiting::close`] is dropped.
+    pub(crate) fn put(&self, line: String) {
+        let mut state = self.state();
+        while !state.has_room(&line) && !state.closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !state.closed {
+            state.put(line);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The input is over. An input without one line is how a service is run, and ends nothing.
+    pub(crate) fn end(&self) {
+        let mut state = self.state();
+        state.ended = state.had_input;
+        self.changed.notify_all();
+    }
+
+    /// The oldest line, which stays until it was sent. Blocks.
+    pub(crate) fn next(&self) -> Next {
+        let mut state = self.state();
+        loop {
+            if state.stopped {
+                return Next::Stopped;
+            }
+            if let Some(line) = state.lines.front() {
+                return Next::Line(line.clone());
+            }
+            if state.ended {
+                return Next::Ended;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The oldest line need not wait any more.
+    pub(crate) fn sent(&self) {
+        let mut state = self.state();
+        if let Some(line) = state.lines.pop_front() {
+            state.bytes -= line.len();
+        }
+        self.changed.notify_all();
+    }
+
+    /// Has the sender stop, or go on.
+    pub(crate) fn set_stopped(&self, stopped: bool) {
+        self.state().stopped = stopped;
+        self.changed.notify_all();
+    }
+
+    /// Nothing is taken any more.
+    pub(crate) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// How many lines wait.
+    pub(crate) fn len(&self) -> usize {
+        self.state().lines.len()
+    }
+}
+
+impl State {
+    fn has_room(&self, line: &str) -> bool {
+        self.lines.is_empty() || self.bytes + line.len() <= BYTES_MAX
+    }
+
+    fn put(&mut self, line: String) {
+        self.had_input = true;
+        self.bytes += line.len();
+        self.lines.push_back(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    fn line(text: &str) -> Next {
+        Next::Line(text.to_owned())
+    }
+
+    #[test]
+    fn a_line_stays_until_it_was_sent_and_the_end_comes_behind_the_last() {
+        let waiting = Waiting::default();
+        assert!(waiting.try_put("a".into()) && waiting.try_put("b".into()));
+        waiting.end();
+        assert_eq!((waiting.next(), waiting.next()), (line("a"), line("a")));
+        waiting.sent();
+        assert_eq!((waiting.next(), waiting.len()), (line("b"), 1));
+        waiting.sent();
+        assert_eq!(waiting.next(), Next::Ended);
+        waiting.set_stopped(true);
+        assert_eq!(waiting.next(), Next::Stopped);
+    }
+
+    #[test]
+    fn an_input_without_a_line_does_not_end() {
+        let waiting = Arc::new(Waiting::default());
+        waiting.end();
+        let sender = thread::spawn({
+            let waiting = Arc::clone(&waiting);
+            move || waiting.next()
+        });
+        waiting.set_stopped(true);
+        assert_eq!(sender.join().unwrap(), Next::Stopped);
+    }
+
+    #[test]
+    fn it_is_bounded_and_blocks_who_waits_for_room() {
+        let waiting = Arc::new(Waiting::default());
+        assert!(waiting.try_put("x".repeat(2 * BYTES_MAX)), "a long line waits alone");
+        assert!(!waiting.try_put("y".into()));
+        let reader = thread::spawn({
+            let waiting = Arc::clone(&waiting);
+            move || waiting.put("y".into())
+        });
+        waiting.sent();
+        reader.join().unwrap();
+        assert_eq!(waiting.next(), line("y"));
+        let full = "z".repeat(BYTES_MAX);
+        let reader = thread::spawn({
+            let waiting = Arc::clone(&waiting);
+            move || waiting.put(full)
+        });
+        waiting.close();
+        reader.join().unwrap();
+        assert_eq!(waiting.len(), 1);
+    }
+}
