@@ -173,7 +173,8 @@ fn a_phone_without_encryption_is_not_talked_to() {
     phone.fence();
 }
 
-/// The token alone does not make a phone. What the user types is for the phone that is paired, whatever holds its place.
+/// The token alone does not make a phone. What the user types is for the phone that is paired, whatever holds
+/// its place.
 #[test]
 fn a_peer_in_the_phones_place_is_not_asked_about_and_hears_nothing_in_clear() {
     let relay = Relay::start(SetUp::Memory);
