@@ -271,12 +271,13 @@ impl Engine {
 
 /// Workstation: its user's word.
 impl Engine {
-    /// Lets in the phone of this [`Event::Ask`], in a fresh session: after it the code's is deleted, and a photo of the code is
-    /// worth nothing. Blocks for at most ten seconds. A [`Engine::deny`] on another thread wins over it meanwhile.
+    /// Lets in the phone of this [`Event::Ask`], in a fresh session: after it the code's is deleted, and a
+    /// photo of the code is worth nothing. Blocks for at most ten seconds. A [`Engine::deny`] on another
+    /// thread wins over it meanwhile.
     ///
     /// # Errors
-    /// The relay gave no session; the phone is still being asked about, and [`Engine::allow_here`] does without. Or the
-    /// question is over.
+    /// The relay gave no session; the phone is still being asked about, and [`Engine::allow_here`] does
+    /// without. Or the question is over.
     pub fn allow(&self, question: u64) -> Result<(), AllowError> {
         if !self.shared.lock().tunnel.begin_answer(question) {
             return Err(NotAsked.into());
@@ -295,8 +296,9 @@ impl Engine {
         Ok(answered?)
     }
 
-    /// Lets in the phone of this [`Event::Ask`] in the code's session, whose token the code has shown: who has seen it can take
-    /// this end's or the phone's place at the relay and be a nuisance, but not read or send.
+    /// Lets in the phone of this [`Event::Ask`] in the code's session, whose token the code has shown: who
+    /// has seen it can take this end's or the phone's place at the relay and be a nuisance, but not read or
+    /// send.
     ///
     /// # Errors
     /// The question is over.
@@ -304,8 +306,8 @@ impl Engine {
         self.answer(question, Answer::Allow { session: None })
     }
 
-    /// Sends the phone of this [`Event::Ask`] away. It wins over an [`Engine::allow`] that is under way: the phone is told, the
-    /// fresh session is deleted, and nothing is kept.
+    /// Sends the phone of this [`Event::Ask`] away. It wins over an [`Engine::allow`] that is under way: the
+    /// phone is told, the fresh session is deleted, and nothing is kept.
     ///
     /// # Errors
     /// The question is over; if the phone was let in, [`Engine::forget`] ends the pair.

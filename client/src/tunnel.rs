@@ -300,8 +300,8 @@ impl Tunnel {
         self.core.stream.close();
     }
 
-    /// Workstation: the user ends the pair. A phone that is here is told so, sealed, behind all that was accepted; one that is
-    /// away finds no session when it comes back.
+    /// Workstation: the user ends the pair. A phone that is here is told so, sealed, behind all that was
+    /// accepted; one that is away finds no session when it comes back.
     pub fn revoke(&mut self) {
         if let Side::Workstation(_) = self.side {
             self.core.revoke();
@@ -321,7 +321,8 @@ impl Tunnel {
     }
 
     /// Workstation: the user has answered this question of `Ask`, and carrying it out takes a while: until
-    /// [`Tunnel::answer`] or [`Tunnel::drop_answer`] the same phone is not asked about again. False if it is not the question.
+    /// [`Tunnel::answer`] or [`Tunnel::drop_answer`] the same phone is not asked about again. False if it is
+    /// not the question.
     pub fn begin_answer(&mut self, question: u64) -> bool {
         match &mut self.side {
             Side::Workstation(workstation) => workstation.begin_answer(question),
@@ -336,8 +337,9 @@ impl Tunnel {
         }
     }
 
-    /// Workstation: what the user said to this question of `Ask`. False, and nothing is done, if it is over or a newer one
-    /// has taken its place. `Deny` takes an `Allow` back that is not stored yet; then [`Tunnel::saved`] gives `None` at `Store`.
+    /// Workstation: what the user said to this question of `Ask`. False, and nothing is done, if it is over
+    /// or a newer one has taken its place. `Deny` takes an `Allow` back that is not stored yet; then
+    /// [`Tunnel::saved`] gives `None` at `Store`.
     pub fn answer(&mut self, question: u64, answer: Answer, now: Duration) -> bool {
         self.core.clock.advance(now);
         match &mut self.side {

@@ -288,7 +288,11 @@ fn registers() -> Vec<(String, [&'static str; 2], [&'static str; 2])> {
         ),
         same(refusal("403 Forbidden", "x", "not from here"), "refused: not from here (403)"),
         same(refusal("409 Conflict", "session_exists", "it has another token"), "it has another token (409)"),
-        (deleted, ["stopped", "the session was deleted"], ["stopped", "the session was deleted"]),
+        (
+            deleted,
+            ["stopped", "removed at the desk, or so the relay says"],
+            ["stopped", "removed at the phone, or so"],
+        ),
         same(empty("404 Not Found"), "(404)"),
         same(empty("302 Found"), "(302)"),
         same(refusal("429 Too Many Requests", "x", "wait"), "refused: wait (429)"),

@@ -1,4 +1,5 @@
-//! The workstation's question through a real relay: answers that take a while, and phones that come and go meanwhile.
+//! The workstation's question through a real relay: answers that take a while, and phones that come and go
+//! meanwhile.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use relay_tests::harness::tunnel::{End, Shelf, at, copy_of, fresh_code};
 use relay_tests::harness::{Behaviour, FaultProxy, Options, Relayd};
 use zeroize::Zeroizing;
 
-/// A phone that is being asked about, with a network before the phone and one before the workstation's requests.
+/// A phone that is being asked about, with a network before the phone and one before the workstation's
+/// requests.
 struct Scene {
     desk: End,
     phone: End,
@@ -174,7 +176,8 @@ impl Clock for Ahead {
     }
 }
 
-/// What the workstation says of the end of a question that nobody answers, and of its code; the phone may have left before.
+/// What the workstation says of the end of a question that nobody answers, and of its code; the phone may
+/// have left before.
 fn unanswered(phone_leaves: bool) -> (Scene, bool, Spent) {
     let clock = Arc::new(Ahead::default());
     let (mut scene, question) =

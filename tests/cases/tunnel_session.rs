@@ -177,3 +177,19 @@ fn a_store_that_came_back_empty_is_filled_again_by_the_ends() {
     assert_eq!(ends.phone.message(), b"over an empty store");
     assert_eq!(ends.workstation.message(), b"and back");
 }
+
+#[test]
+fn a_phone_that_was_away_when_its_pair_was_ended_learns_it_from_the_relay() {
+    let relay = Relayd::start_ready(&Options::new());
+    let air = FaultProxy::start(relay.addr());
+    let code = fresh_code(relay.addr());
+    let mut ends = Ends::pair(code, &at(Role::Workstation, relay.addr()), &at(Role::Phone, air.addr()));
+    air.behave(Behaviour::Refuse);
+    air.cut();
+    ends.workstation.until("leave", |event| matches!(event, Event::Left).then_some(()));
+    ends.workstation.engine.forget().unwrap();
+    air.behave(Behaviour::Clear);
+    let why = ends.phone.until_stopped();
+    assert_eq!(why, Stop::Removed { at: Role::Workstation, is_proven: false });
+    assert_eq!(why.to_string(), "removed at the desk, or so the relay says: pair again");
+}

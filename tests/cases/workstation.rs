@@ -84,7 +84,7 @@ fn its_user_is_asked_and_then_lines_go_both_ways() {
 #[test]
 fn a_second_scan_while_its_user_is_asked_changes_nothing() {
     let relay = Relay::start(SetUp::Memory);
-    let mut program = workstation(relay.addr(), &[]);
+    let mut program = at_terminal(relay.addr(), &[]);
     let code = code_of(&program);
     let again = copy_of(&code);
     let mut phone = phone_of(code, relay.addr());
@@ -310,7 +310,8 @@ fn a_phone_without_encryption_is_not_talked_to() {
     phone.fence();
 }
 
-/// The token alone does not make a phone. What the user types is for the phone that is paired, whatever holds its place.
+/// The token alone does not make a phone. What the user types is for the phone that is paired, whatever holds
+/// its place.
 #[test]
 fn a_peer_in_the_phones_place_is_not_asked_about_and_hears_nothing_in_clear() {
     let relay = Relay::start(SetUp::Memory);
@@ -395,7 +396,7 @@ fn a_second_program_on_a_kept_pair_says_so_and_ends() {
     let mut third = workstation(relay.addr(), &keep);
     third.until("going on with the phone that is paired");
     third.until("phone is here, encrypted");
-    third.end_input();
+    third.process().signal("INT");
     assert_eq!(third.exit_code(), Some(0));
     let _ = (std::fs::remove_file(&file), std::fs::remove_file(file.with_extension("lock")));
 }

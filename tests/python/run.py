@@ -4,6 +4,7 @@ Each case runs on the embedded store and on the Redis of RELAY_TEST_REDIS_URL. E
 """
 
 import json
+import signal
 import os
 import sys
 import traceback
@@ -136,7 +137,8 @@ def case_a_workstation_that_kills_ends_its_session(relay):
         with Peer(relay.reachable(pairing["u"]), pairing["s"], pairing["t"]) as phone:
             phone.expect_joined()
             workstation.expect("phone joined")
-            assert workstation.end_input() == 0
+            workstation.child.send_signal(signal.SIGINT)
+            assert workstation.child.wait(60) == 0
             phone.expect("peer-left", role="workstation")
             phone.expect("session-killed", reason="deleted")
             assert phone.close_code() == 4410

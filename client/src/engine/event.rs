@@ -19,8 +19,9 @@ pub enum Event {
     /// The relay accepted this end. The other one may still be absent.
     Connected,
     /// Workstation: a phone has proven the code's key. Show the user its name and the words, and call
-    /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny) with the question's number. Comes again,
-    /// as another question with other words, if the phone connects anew: only the newest can be answered. While
+    /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny) with the question's
+    /// number. Comes again, as another question with other words, if the phone connects anew: only the newest
+    /// can be answered. While
     /// `allow` is under way it does not come again; the answer goes for that phone.
     Ask {
         /// Names the question, and with it the handshake that the words are of.
@@ -30,7 +31,8 @@ pub enum Event {
         /// What both screens may show.
         words: Words,
     },
-    /// Workstation: this question is over, whoever answered it, and nothing about it will change. Take it off the screen.
+    /// Workstation: this question is over, and nothing about it will change. Take it off
+    /// the screen.
     AskOver {
         /// As `Ask` named it.
         question: u64,
@@ -59,7 +61,8 @@ pub enum Event {
     },
     /// The other end sends nothing any more; all it sent came before this.
     PeerClosed,
-    /// The other end, or the connection, is gone: after `Opened`, `Ask` or `Asked`. A question stands all the same until
+    /// The other end, or the connection, is gone: after `Opened`, `Ask` or `Asked`. A question stands all the
+    /// same until
     /// `AskOver`, and its phone comes back by itself. What was accepted for sending is kept.
     Left,
     /// There is no connection; the next try comes by itself.
@@ -71,13 +74,13 @@ pub enum Event {
     },
     /// Workstation: a phone tried to pair or to connect, and was refused.
     Refused(Refusal),
-    /// Workstation: the code lets nobody in any more, and nobody was let in by it. This engine is of no more use: close it, and
-    /// pair with a new code and a new engine.
+    /// Workstation: the code lets nobody in any more, and nobody was let in by it. This engine is of no more
+    /// use: close it, and pair with a new code and a new engine.
     CodeSpent(Spent),
     /// Workstation: the session that the code shows could not be deleted. It expires by itself; its key is used up.
     NotDeleted(HttpError),
-    /// The holder of the other role sent something that is no message of the tunnel. It was ignored, and nothing is said to
-    /// that peer. Told once for each link, and only before the tunnel stands on it.
+    /// The holder of the other role sent something that is no message of the tunnel. It was ignored, and
+    /// nothing is said to that peer. Told once for each link, and only before the tunnel stands on it.
     Foreign,
     /// The end.
     Stopped {

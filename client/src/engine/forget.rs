@@ -26,17 +26,18 @@ pub enum ForgetError {
 }
 
 impl Engine {
-    /// Ends the pair: erases what is kept, closes, and has the relay end the session, so that the other end is told. A phone
-    /// that is connected is told by the workstation itself first ([`Stop::Removed`](crate::Stop::Removed)). Blocks
-    /// for at most twenty seconds and the keeper's own time; ten more where the pair was on its way to another session.
+    /// Ends the pair: erases what is kept, closes, and has the relay end the session, so that the other end
+    /// is told. A phone that is connected is told by the workstation itself first
+    /// ([`Stop::Removed`](crate::Stop::Removed)). Blocks for at most twenty seconds and the keeper's own
+    /// time; ten more where the pair was on its way to another session.
     ///
     /// # Errors
     /// What is kept is still there, or the relay could not be reached; the other of the two was done.
     pub fn forget(&self) -> Result<(), ForgetError> {
         let mut places = places_of(&self.shared.lock().tunnel);
         let erased = self.erase();
-        // First, so that what was said still arrives, then the end of the pair, which only this end can prove. And the end of
-        // the session is not news to this end.
+        // First, so that what was said still arrives, then the end of the pair, which only this end can
+        // prove. And the end of the session is not news to this end.
         self.shared.lock().tunnel.revoke();
         self.close();
         self.wait_stopped();

@@ -23,7 +23,8 @@ use crate::tunnel::{Event as Said, Fault, Place, Tunnel};
 /// No portable call wakes a process when its machine wakes up, so the clocks are compared this often.
 const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// A phone that another one displaces while its answer is awaited comes back so often: whoever has seen the code can do that.
+/// A phone that another one displaces while its answer is awaited comes back so often: whoever has seen the
+/// code can do that.
 const RETURNS_MAX: u32 = 3;
 
 /// What the app was told of this link's peer.
@@ -188,8 +189,9 @@ impl Side {
         self.shared.tell(&mut inner, event);
     }
 
-    /// Something came that is not the tunnel's. It is ignored, and told once for each link. A peer that has opened the tunnel
-    /// on this link sends nothing else: anything besides it is the relay's own doing, and no news about the peer.
+    /// Something came that is not the tunnel's. It is ignored, and told once for each link. A peer that has
+    /// opened the tunnel on this link sends nothing else: anything besides it is the relay's own doing, and
+    /// no news about the peer.
     fn on_foreign(&mut self) {
         if self.told == Told::Nothing {
             self.told = Told::Foreign;

@@ -45,10 +45,11 @@ pub(crate) enum Input {
     Delivered(u64),
     /// What the app made of the frames shows that they were damaged on their way.
     Spoilt(String),
-    /// The other end does not want this client, or nobody can prove that it does: another try may help, but not soon.
+    /// The other end does not want this client, or nobody can prove that it does: another try may help, but
+    /// not soon.
     Refused(Lost),
-    /// From now on this client comes back so many times after another one took its role: it still waits for a word that
-    /// only the true one of the two will get.
+    /// From now on this client comes back so many times after another one took its role: it still waits for a
+    /// word that only the true one of the two will get.
     MayReturn(u32),
     /// The machine slept for so long, and with it every timer.
     Woke(Duration),

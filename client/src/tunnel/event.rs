@@ -11,9 +11,10 @@ use super::words::Words;
 /// One thing that happened, in the order it happened.
 #[derive(PartialEq, Eq)]
 pub enum Event {
-    /// Workstation: this phone has proven the code's key. Ask the user, and give [`Tunnel::answer`](super::Tunnel::answer)
-    /// what they say. Comes again, as another question with other words, if the phone connects anew; only the newest can be
-    /// answered. While an answer is under way ([`Tunnel::begin_answer`](super::Tunnel::begin_answer)) it does not come again.
+    /// Workstation: this phone has proven the code's key. Ask the user, and give
+    /// [`Tunnel::answer`](super::Tunnel::answer) what they say. Comes again, as another question with other
+    /// words, if the phone connects anew; only the newest can be answered. While an answer is under way
+    /// ([`Tunnel::begin_answer`](super::Tunnel::begin_answer)) it does not come again.
     Ask {
         /// Names this question, and with it the handshake that the words are of. Counts from 1.
         question: u64,
@@ -66,12 +67,13 @@ pub enum Event {
     /// The peer sends nothing any more; all it sent came before this.
     PeerClosed,
     /// A handshake was refused. The workstation tells its user and goes on; a phone stops until the next
-    /// [`Tunnel::on_link`](super::Tunnel::on_link), which only its user should bring about. A phone that was welcomed once is
-    /// told [`Fault::Refused`] instead, as nothing proves the refusal.
+    /// [`Tunnel::on_link`](super::Tunnel::on_link), which only its user should bring about. A phone that was
+    /// welcomed once is told [`Fault::Refused`] instead, as nothing proves the refusal.
     Refused(Refusal),
     /// Phone: the workstation's user has ended the pair. It came sealed, so nobody else can have said it.
     Removed,
-    /// Workstation: the code lets nobody in any more, and nobody was let in by it. Told once; only a new code helps.
+    /// Workstation: the code lets nobody in any more, and nobody was let in by it. Told once; only a new code
+    /// helps.
     CodeSpent(Spent),
     /// Something came that is no message of this protocol: the peer speaks plain frames, or another protocol.
     Foreign,
@@ -188,8 +190,8 @@ pub enum Fault {
     /// The answer to the handshake does not open.
     #[error("the workstation's answer to the handshake does not open: it was damaged on its way")]
     BadAnswer,
-    /// Phone that was welcomed once: the handshake was refused. The relay could have said it as well, so a later connection
-    /// tries again.
+    /// Phone that was welcomed once: the handshake was refused. The relay could have said it as well, so a
+    /// later connection tries again.
     #[error("the desk, or the relay in its name, refused this phone: {0}")]
     Refused(Refusal),
     /// The workstation did not answer the handshake.

@@ -216,8 +216,8 @@ impl Phone {
         Ok(())
     }
 
-    /// The workstation refuses. Its word is not proven, so nothing is forgotten for it, and a phone that was welcomed once
-    /// goes on trying: only a phone that is still pairing stops.
+    /// The workstation refuses. Its word is not proven, so nothing is forgotten for it, and a phone that was
+    /// welcomed once goes on trying: only a phone that is still pairing stops.
     pub(super) fn on_refused(&mut self, core: &mut Core, c: Tag, why: Refusal) -> Result<(), Fault> {
         let is_pending = self.pending.take_if(|pending| pending.c == c).is_some();
         // Where a connection stands its keys can't be renewed, and damage may be gone: a new one will tell.

@@ -78,8 +78,8 @@ impl End {
         }
     }
 
-    /// What was told since last asked, but for `Store` and the end of a question that was answered with yes, which follow
-    /// from what the tests do anyway.
+    /// What was told since last asked, but for `Store` and the end of a question that was answered with yes,
+    /// which follow from what the tests do anyway.
     fn news(&mut self) -> Vec<Event> {
         let is_news = |event: &Event| !matches!(event, Event::Store | Event::AskOver { allowed: true, .. });
         self.told.drain(..).filter(is_news).collect()

@@ -277,8 +277,8 @@ impl Workstation {
         Ok(())
     }
 
-    /// Asks about the handshake that was just confirmed. An answer under way goes for the same phone on any connection: its
-    /// pair key came through the handshake whose words the user has seen.
+    /// Asks about the handshake that was just confirmed. An answer under way goes for the same phone on any
+    /// connection: its pair key came through the handshake whose words the user has seen.
     fn ask_again(&mut self, core: &mut Core, name: String, words: Words) {
         let Some(asking) = self.asking.as_mut().filter(|asking| asking.answers == 0) else { return };
         self.questions += 1;
@@ -287,8 +287,8 @@ impl Workstation {
         core.tell(Event::Ask { question: asking.question, name, words });
     }
 
-    /// The code works once: nobody else gets in by it, and what was handed out to others under it is void. Gives the time at
-    /// which it would have expired.
+    /// The code works once: nobody else gets in by it, and what was handed out to others under it is void.
+    /// Gives the time at which it would have expired.
     fn use_code(&mut self) -> Option<Duration> {
         self.candidates.clear();
         let Code::Shown { key, expires_at } = &self.code else { return None };
@@ -365,7 +365,8 @@ impl Workstation {
         self.send_away(core, asking.question, &asking.key, why);
     }
 
-    /// Undoes the yes to this question if it is not stored yet: nothing is kept, and the fresh session is not needed.
+    /// Undoes the yes to this question if it is not stored yet: nothing is kept, and the fresh session is not
+    /// needed.
     fn take_back(&mut self, core: &mut Core, question: u64) -> Option<PairKey> {
         self.storing.take_if(|storing| *storing == question)?;
         let key = self.key.take();
