@@ -4,8 +4,8 @@ Each case runs on the embedded store and on the Redis of RELAY_TEST_REDIS_URL. E
 """
 
 import json
-import signal
 import os
+import signal
 import sys
 import traceback
 
