@@ -185,6 +185,7 @@ fn what_the_phone_has_not_taken_is_told_by_the_exit_code() {
     let mut program = workstation(relay.addr(), &["--yes"]);
     let mut phone = phone_of(code_of(&program), relay.addr());
     phone.until_open();
+    program.until("phone is here, encrypted");
     drop(phone);
     program.until("phone left");
     program.type_line("for nobody");

@@ -85,7 +85,8 @@ def case_the_workstation_program_talks_to_another_hands_phone(relay):
 
 
 def case_what_is_piped_answers_no_question(relay):
-    with Program("workstation", "--server", relay.url, "--pair-secs", "5", controls=True) as workstation:
+    public = f"ws://{relay.address}/ws"
+    with Program("workstation", "--server", relay.url, "--public-url", public, controls=True) as workstation:
         payload = shown_pairing(workstation)[1]
         with Program("examples/phone", payload) as phone:
             workstation.expect("allow it? [y/n]")
