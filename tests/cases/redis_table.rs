@@ -166,7 +166,8 @@ fn a_renamed_command_is_named_and_nothing_that_was_asked_is_quoted() {
 
 /// The number behind `name` in what Redis tells of itself.
 fn told(redis: &Redis, name: &str) -> u64 {
-    let text: String = ::redis::cmd("INFO").arg("everything").query(&mut connect(&redis.url())).expect("INFO");
+    let text: String =
+        ::redis::cmd("INFO").arg("everything").query(&mut connect(&redis.url())).expect("INFO");
     let number = text.split_once(name).map(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next());
     number.flatten().and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{name}: {text}"))
 }
