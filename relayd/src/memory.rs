@@ -8,7 +8,7 @@ use relayd_core::limits::{LARGE_BESIDES, Limits, POOL_KEPT_MAX, READ_BYTES, UNAC
 use relayd_core::store::table::TableLimits;
 use relayd_core::wire::pool::Pool;
 
-use crate::admission::ADDRESSES_MAX;
+use crate::admission::{ADDRESSES_MAX, LOOK_UPS_MAX};
 use crate::backend::REDIS_BYTES_MAX;
 
 /// What one connection takes while nothing waits for it, in bytes: its slot, its peer in the core, and its part of a session.
@@ -23,6 +23,9 @@ pub const TOMBSTONE_BYTES: usize = 256;
 
 /// What the two rates of one address take, in bytes.
 pub const ADDRESS_BYTES: usize = 256;
+
+/// What the look-ups of hellos and deletes take that wait for their turn, and the memory of those that had one, in bytes.
+pub const LOOK_UP_BYTES: usize = 1024;
 
 /// What the program takes with nobody there, in bytes: its code, its threads' stacks, 4,096 log lines.
 pub const PROGRAM_BYTES: usize = 24 << 20;
@@ -73,6 +76,7 @@ impl Load {
             part("returned buffers that are kept", "32 MiB", POOL_KEPT_MAX),
             part("connections", "1 KiB each", CONNECTION_BYTES * self.connections),
             part("rates by address", "65,536 addresses, 256 bytes each", ADDRESS_BYTES * ADDRESSES_MAX),
+            part("look-ups that wait for their turn", "16,384, 1 KiB each", LOOK_UP_BYTES * LOOK_UPS_MAX),
             part("the program", "24 MiB", PROGRAM_BYTES),
         ];
         match self.sessions {

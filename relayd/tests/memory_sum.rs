@@ -12,8 +12,10 @@ use protocol::ids::{NodeId, Role, SessionId, Token};
 use protocol::message::{Hello, InstanceClaim};
 use protocol::ws::header::{self, OpCode};
 use relayd::Server;
-use relayd::admission::{ADDRESSES_MAX, Address, Admission, AdmissionLimits};
-use relayd::memory::{ADDRESS_BYTES, CONNECTION_BYTES, Load, PROGRAM_BYTES, SESSION_BYTES, TOMBSTONE_BYTES};
+use relayd::admission::{ADDRESSES_MAX, Address, Admission, AdmissionLimits, LOOK_UPS_MAX, Lookups};
+use relayd::memory::{
+    ADDRESS_BYTES, CONNECTION_BYTES, LOOK_UP_BYTES, Load, PROGRAM_BYTES, SESSION_BYTES, TOMBSTONE_BYTES,
+};
 use relayd_core::limits::{Limits, POOL_KEPT_MAX};
 use relayd_core::store::table::{Table, TableLimits};
 use relayd_core::store::{Answer, Claimed, Conn, Request};
@@ -113,6 +115,35 @@ fn rates_by_address() {
         admission
     });
     expect_near(measured, ADDRESS_BYTES);
+}
+
+/// Each waits in the line of an address of its own, which takes most, and as many as can be had their turn lately.
+#[test]
+fn look_ups_that_wait_for_their_turn() {
+    let _alone = ONE_AT_A_TIME.lock();
+    live::count_this_thread();
+    let fill = |lookups: &mut Lookups<Request>, round: usize, now: Time| {
+        for number in 0..LOOK_UPS_MAX {
+            let address = Address::of(IpAddr::V4(Ipv4Addr::from((number as u32).wrapping_mul(0x9E37_79B1))));
+            let key = [id(round), id(number)].concat().try_into().expect("32 bytes");
+            let (conn, session) = (Conn { slot: 0, name: 0 }, SessionId::from_bytes(id(number)));
+            let token = Token::from_bytes(id(number)).digest();
+            let request = Request::Claim { conn, session, token, role: Role::Phone, instance: None };
+            assert!(lookups.try_put(address, key, request, now).is_ok());
+        }
+    };
+    let measured = each("look-ups", LOOK_UPS_MAX, || {
+        let mut lookups = Lookups::default();
+        for round in 0..3 {
+            let now = NOW + Duration::from_secs(round as u64);
+            fill(&mut lookups, round, now);
+            let looked_up = std::iter::from_fn(|| lookups.poll(now + Duration::from_millis(500))).count();
+            assert_eq!(looked_up, LOOK_UPS_MAX);
+        }
+        fill(&mut lookups, 3, NOW + Duration::from_secs(9));
+        lookups
+    });
+    expect_near(measured, LOOK_UP_BYTES);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::process::allow_descriptors;
 use relay_tests::harness::wire::Wire;
-use relay_tests::harness::ws::FrameSpec;
-use relay_tests::harness::{Options, Pair, Peer, Relay, Role, Session, SetUp};
+use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade};
+use relay_tests::harness::{Hello, Options, Pair, Peer, Relay, Role, Session, SetUp};
 
 /// Over three quarters of it memory is short.
 const MEMORY_MAX: u64 = 16 << 20;
@@ -73,6 +73,43 @@ fn trickle(wire: &mut Wire, mut bytes: &[u8], quickly: &Receiver<()>) {
         bytes = rest;
     }
     wire.send(bytes);
+}
+
+/// Its message waits for longer than a silent client is given, and it can say nothing behind it.
+#[test]
+fn a_sender_that_waits_for_room_is_not_taken_for_silent() {
+    allow_descriptors(2048);
+    let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "500000");
+    let relay = Relay::start_with(SetUp::Memory, &options.env("HEARTBEAT_INTERVAL_SECS", "1"));
+    let mut half_sent = fill_memory_to(&relay, MEMORY_MAX / 8 * 7 + SMALL);
+    let mut pairs = [link_as(&relay, |hello| hello), link_as(&relay, Hello::v3)];
+    let large = "l".repeat(LARGE);
+    pairs.iter_mut().for_each(|pair| pair.workstation.text(&large));
+    // Pings of a pause come every five seconds.
+    for ping in 0..4 {
+        let said = pairs[1].workstation.ws().message();
+        assert!(matches!(said, Ok(Message::Ping(_))), "{said:?} instead of ping {ping}");
+        // The others are not silent either.
+        let byte = &FrameSpec::text(&"h".repeat(60_000)).encode()[50_000 + ping..=50_000 + ping];
+        half_sent.iter_mut().for_each(|peer| peer.ws().wire().send(byte));
+        pairs.iter_mut().for_each(|pair| pair.phone.ws().send(&FrameSpec::new(Opcode::Pong, "here")));
+    }
+    drop(half_sent);
+    for mut pair in pairs {
+        pair.phone.expect_text(&large);
+        pair.expect_alive();
+    }
+}
+
+fn link_as(relay: &Relay, with: impl Fn(Hello) -> Hello) -> Pair {
+    let session = Session::register(relay);
+    let [workstation, phone] = [Role::Workstation, Role::Phone].map(|role| {
+        let hello = session.hello(role);
+        let hello = if role == Role::Workstation { with(hello) } else { hello };
+        let wire = Wire::connect(relay.addr());
+        Peer::join_over(Upgrade::default().open_over(wire).0, &hello)
+    });
+    Pair::linked(session, workstation, phone)
 }
 
 /// Half-sent messages that never end hold nearly all of the memory, and a large one finds no room.

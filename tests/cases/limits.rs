@@ -14,6 +14,7 @@ on_one_node!(
     past_the_limit_failed_hellos_are_told_so,
     past_the_limit_right_hellos_pass,
     a_full_line_of_wrong_hellos_lets_a_right_one_pass,
+    clients_that_leave_give_up_their_turns,
     failed_deletes_count_as_failed_hellos
 );
 
@@ -156,6 +157,26 @@ fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
     }
     // 500 of them had to wait for their turn, fifty a second.
     assert!(started.elapsed() >= Duration::from_secs(9), "{:?}", started.elapsed());
+}
+
+/// A line full of clients that waited too long for them, and left.
+fn clients_that_leave_give_up_their_turns(set_up: SetUp) {
+    let relay = proxied(set_up, "--failed-hellos-per-minute", "1");
+    let addr = relay.addr();
+    let session = Session::register(&relay);
+    let fail = |number: u32| {
+        let wrong = Session { token: format!("{number:032x}"), ..session.clone() };
+        let mut ws = open_from(addr, "192.0.2.1");
+        ws.text(&wrong.hello(Role::Phone).json());
+        ws
+    };
+    fail(0).expect_close(4401);
+    let mut all: Vec<Ws> = (1..800).map(fail).collect();
+    all.pop().expect("many").expect_close(4429);
+    drop(all);
+    let begun = Instant::now();
+    Peer::join_over(open_from(addr, "192.0.2.1"), &session.hello(Role::Phone));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 fn failed_deletes_count_as_failed_hellos(set_up: SetUp) {

@@ -165,6 +165,26 @@ fn a_renamed_command_is_named_and_nothing_that_was_asked_is_quoted() {
     }
 }
 
+/// The number behind `name` in what Redis tells of itself.
+fn told(redis: &Redis, name: &str) -> u64 {
+    let text: String =
+        ::redis::cmd("INFO").arg("everything").query(&mut connect(&redis.url())).expect("INFO");
+    let number = text.split_once(name).map(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next());
+    number.flatten().and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{name}: {text}"))
+}
+
+/// A node probes each second. If that changed anything, an idle relay had Redis save its data every few minutes.
+#[test]
+fn a_probe_leaves_redis_nothing_to_save() {
+    let redis = Redis::start(Keep::Nothing);
+    let _relay = node(&redis);
+    let probes = || told(&redis, "cmdstat_evalsha:calls=");
+    let changes = || told(&redis, "rdb_changes_since_last_save:");
+    let (probes_before, changes_before) = (probes(), changes());
+    read_until("three more probes", || (probes() >= probes_before + 3).then_some(()));
+    assert_eq!(changes(), changes_before);
+}
+
 #[test]
 fn a_full_redis_is_not_ready_though_nobody_asks() {
     let redis = Redis::start(Keep::Nothing);

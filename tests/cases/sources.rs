@@ -207,6 +207,19 @@ fn the_page_of_faults_names_what_is_there() {
     }
 }
 
+/// Two branches that bring the same lines, wrapped differently, merge without a word.
+#[test]
+fn the_changelog_says_nothing_twice() {
+    let files = sources(&["CHANGELOG.md"]);
+    let page = files.iter().find(|file| file.name == "CHANGELOG.md").expect("CHANGELOG.md");
+    let mut items: Vec<String> =
+        page.text.split("\n- ").map(|item| item.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    items.sort();
+    let doubled = items.windows(2).find(|two| two[0] == two[1]);
+    assert_eq!(doubled, None);
+    assert!(items.len() > 50, "{} items", items.len());
+}
+
 #[test]
 fn the_readers_of_sources_see_what_they_look_for() {
     let source = |text: &str| Source { name: "x.rs".to_owned(), text: text.to_owned() };

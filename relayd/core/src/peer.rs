@@ -225,7 +225,7 @@ impl Peer {
             State::ExpectClaim { .. } => self.on_paused(now),
             State::Closing { until } if until <= now => Finding::CloseOverdue,
             State::Waiting { .. } | State::Linked { .. } => {
-                if self.is_stalled(limits.stall, now) {
+                if self.judge_stall(limits.stall, now) {
                     return Finding::TimedOut;
                 }
                 if paused || self.is_unread || self.may_be_silent() {
@@ -255,7 +255,7 @@ impl Peer {
     }
 
     /// True if the socket took too little in the stall time; else, if that time is over, a new one begins.
-    fn is_stalled(&mut self, limit: Duration, now: Time) -> bool {
+    fn judge_stall(&mut self, limit: Duration, now: Time) -> bool {
         let Some(stall) = &mut self.stall else { return false };
         if now < stall.since + limit {
             return false;

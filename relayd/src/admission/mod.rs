@@ -18,7 +18,7 @@ use relayd_core::time::Time;
 pub use address::{Address, ForwardedFor, InvalidTrustedProxies, TrustedProxies};
 pub use buckets::{ADDRESSES_MAX, Buckets};
 pub use heavy::Heavy;
-pub use lookups::{Key, Lookups};
+pub use lookups::{Key, Lookups, WAITING_IN_ALL_MAX as LOOK_UPS_MAX};
 
 /// What an operator may set. 0 anywhere: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -150,9 +150,9 @@ impl Acceptor {
     }
 
     /// True if one more connection may be taken beside so many.
-    fn has_room_beside(&mut self, connections: usize, now: Time) -> bool {
+    fn look_for_room_beside(&mut self, connections: usize, now: Time) -> bool {
         let is_full = connections >= self.room.connections_max;
-        if is_full && self.may_log(now) {
+        if is_full && self.take_log_turn(now) {
             let remedy =
                 if self.room.is_set { "--connections-max" } else { "the descriptor limit (ulimit -n)" };
             tracing::warn!(connections, "no new connection is taken until one ends; raise {remedy}");
@@ -166,13 +166,13 @@ impl Acceptor {
             self.retry_at = Some(now + RETRY);
         }
         self.starved_until = Some(now + RETRY);
-        if self.may_log(now) {
+        if self.take_log_turn(now) {
             tracing::warn!(%error, "no new connection can be taken; raise the descriptor limit (ulimit -n)");
         }
     }
 
     /// Once a second.
-    fn may_log(&mut self, now: Time) -> bool {
+    fn take_log_turn(&mut self, now: Time) -> bool {
         let may = self.logged_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1));
         if may {
             self.logged_at = Some(now);
@@ -216,7 +216,7 @@ impl Reactor {
         let Some(acceptor) = self.acceptor.as_mut().filter(|acceptor| acceptor.has_more()) else {
             return false;
         };
-        let has_place = acceptor.has_room_beside(seated, now) && self.lobby.len() == 0;
+        let has_place = acceptor.look_for_room_beside(seated, now) && self.lobby.len() == 0;
         if !has_place && !self.make_place() {
             self.acceptor.iter_mut().for_each(|acceptor| acceptor.retry_at = Some(now + RETRY));
             return false;

@@ -39,7 +39,7 @@ impl Reactor {
                 exchange.is_first = false;
                 // This machine, as the proxy sees it, is the proxy's: its word makes nobody a program of ours.
                 let client = client.filter(|client| !client.to_canonical().is_loopback());
-                let is_in = client.is_none_or(|client| self.is_client_in(conn, client));
+                let is_in = client.is_none_or(|client| self.try_enter_client(conn, client));
                 return Some((header, (!is_in).then_some(Parsing::Wait)));
             }
             ProxyHeader::Malformed => http::bad_proxy_header,
@@ -50,7 +50,7 @@ impl Reactor {
     }
 
     /// A trusted peer says that this client is behind the connection. False: it has too many, and was told.
-    fn is_client_in(&mut self, conn: Conn, client: IpAddr) -> bool {
+    fn try_enter_client(&mut self, conn: Conn, client: IpAddr) -> bool {
         if let Some(exchange) = exchange_of(&mut self.conns, conn) {
             exchange.address = client;
         }
@@ -86,7 +86,7 @@ impl Reactor {
     }
 
     /// False: this address registers too often, and was told.
-    pub(super) fn may_register(&mut self, conn: Conn, caller: &Caller, reply: Reply) -> bool {
+    pub(super) fn try_count_register(&mut self, conn: Conn, caller: &Caller, reply: Reply) -> bool {
         self.warn_of_proxy(caller);
         let asked = self.admission.try_register(caller.limited(), self.clock.now());
         let Err(retry_after_secs) = asked else { return true };

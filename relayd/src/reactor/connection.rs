@@ -228,6 +228,13 @@ impl Connection {
         }
     }
 
+    /// It waits for its hello to be looked up in turn, or for the answer, and has ended its stream: who is gone takes no
+    /// place and no turn from the others, and no role from who came back elsewhere.
+    pub fn has_left_its_line(&self) -> bool {
+        let may_wait = matches!(self.stage, Stage::Open(Open { joined: None, is_doubted: true, .. }));
+        may_wait && self.flags.read_closed
+    }
+
     /// Bytes that are counted as held before the hello.
     fn early(&self) -> usize {
         self.buffers.as_ref().map_or(0, |buffers| buffers.early)

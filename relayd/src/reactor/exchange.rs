@@ -231,7 +231,7 @@ impl Reactor {
                 self.queue_answer(conn, answered);
             }
             Call::Register { again } => {
-                if self.may_register(conn, caller, reply) {
+                if self.try_count_register(conn, caller, reply) {
                     self.register(conn, again, reply, caller);
                 }
             }

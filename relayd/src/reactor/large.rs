@@ -40,7 +40,7 @@ impl Reactor {
             && let Some(connection) = self.conns.of_mut(conn)
             && !std::mem::replace(&mut connection.flags.is_held, true)
         {
-            self.gate.clients.held.push_back((large, self.clock.now()));
+            self.hold(large);
         }
         turn.may_grow
     }
@@ -62,16 +62,15 @@ impl Reactor {
         }
         let need = self.need_of(large).unwrap_or_default();
         if !self.try_let_in(large, need) && self.relay.hold_pieces(link) {
-            self.gate.nodes.held.push_back((large, self.clock.now()));
+            self.hold(large);
         }
     }
 
-    /// Those that wait are not read, so their silence says nothing.
-    pub(super) fn excuse_held(&mut self) {
-        let now = self.clock.now();
-        for &(large, _) in &self.gate.clients.held {
-            self.relay.note_read(large.conn, now);
-        }
+    fn hold(&mut self, large: Large) {
+        let (source, now) = (large.source(), self.clock.now());
+        let mut lane = std::mem::take(self.gate.lane_mut(source));
+        lane.hold(large, now, |other| self.need_of(other).is_some());
+        *self.gate.lane_mut(source) = lane;
     }
 
     /// Lets in for whom there is room now, in their order.

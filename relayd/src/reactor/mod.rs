@@ -344,7 +344,6 @@ impl Reactor {
         }
         self.deferred_due = 0;
         if self.relay.poll_timeout().is_some_and(|due| due <= now) {
-            self.excuse_held();
             self.handle(Input::Due);
         }
         while let Some(conn) = self.conns.deadlines.poll(now) {

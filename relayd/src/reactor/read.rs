@@ -55,10 +55,10 @@ impl Reactor {
     /// must wait though there may be more.
     fn read_and_forward(&mut self, conn: Conn) -> bool {
         let Some(connection) = self.conns.of_mut(conn) else { return true };
-        let failed = connection.flags.failed;
+        let is_over = connection.flags.failed || connection.has_left_its_line();
         if self.must_wait(conn) {
             // A failed socket has no use for what was in flight; a FIN waits for the bytes before it.
-            if failed {
+            if is_over {
                 self.gone(conn);
             }
             return false;

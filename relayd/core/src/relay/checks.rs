@@ -77,7 +77,7 @@ impl Relay {
             Checked::Replaced => self.close_replaced(end.conn, now),
             Checked::Killed { reason } => self.kill(session, reason, now),
             Checked::Held { peer } => {
-                if peer.is_some_and(|holder| self.is_here(session, role.other(), holder)) {
+                if peer.is_some_and(|holder| self.confirm_here(session, role.other(), holder)) {
                     self.link(session, now);
                 }
                 self.wish_for_peer(session, role, peer, now);

@@ -92,7 +92,7 @@ impl Relay {
             return self.evict(session, role, false, now);
         }
         self.push(Action::Admit { conn, session, role });
-        let here = peer.is_some_and(|holder| self.is_here(session, role.other(), holder));
+        let here = peer.is_some_and(|holder| self.confirm_here(session, role.other(), holder));
         self.send(conn, self.hello_ack(conn, session, here));
         if here {
             self.link(session, now);
@@ -162,7 +162,7 @@ impl Relay {
 
     /// True if the holder that the store names is a connection of this node that is still there. One that is not is
     /// the remainder of a claim whose answer was lost, and is given back.
-    pub(super) fn is_here(&mut self, session: SessionId, role: Role, holder: Holder) -> bool {
+    pub(super) fn confirm_here(&mut self, session: SessionId, role: Role, holder: Holder) -> bool {
         if holder.node != self.node {
             return false;
         }

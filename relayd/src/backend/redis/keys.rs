@@ -28,8 +28,8 @@ impl Keys {
         format!("{}node:", self.prefix)
     }
 
-    /// A key that is gone as soon as it was written, to prove that this Redis takes writes. It stands among the sessions,
-    /// so that a right to them is proved too.
+    /// What proves that this Redis takes writes uses this key. It is written at the start of a connection only, and gone
+    /// again at once. It stands among the sessions, so that a right to them is proved too.
     pub(super) fn probe(&self, node: NodeId) -> String {
         format!("{}sess:probe:{node}", self.prefix)
     }

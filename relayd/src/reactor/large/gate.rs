@@ -19,8 +19,10 @@ pub(in crate::reactor) struct LargeGate {
 pub struct Lane {
     /// Let in, and since when.
     pub let_in: Vec<(Large, Time)>,
-    /// Waiting, and since when, in the order in which they asked.
+    /// Waiting, and since when, in the order in which they asked. Some may be over.
     pub held: VecDeque<(Large, Time)>,
+    /// At this length of `held` those that are over are forgotten.
+    sweep_at: usize,
     /// What those that were let in may still need. At the end of a turn: the sum of `need_of`, of each.
     pub promised: usize,
     /// By how much one that was let in alone may pass the limit, until that much is free again.
@@ -58,6 +60,21 @@ impl Large {
             Way::FromClient => Source::Clients,
             Way::FromNode(_) => Source::Nodes,
         }
+    }
+}
+
+/// Fewer that wait than this are not looked through for those that are over.
+const SWEPT_MIN: usize = 64;
+
+impl Lane {
+    /// Puts one behind those that wait. A client may come, ask and leave again while the first one waits: so those that are
+    /// over are forgotten now and then, and there are never many more of them than of the others.
+    pub fn hold(&mut self, large: Large, now: Time, is_under_way: impl Fn(Large) -> bool) {
+        if self.held.len() >= self.sweep_at {
+            self.held.retain(|&(large, _)| is_under_way(large));
+            self.sweep_at = 2 * self.held.len().max(SWEPT_MIN);
+        }
+        self.held.push_back((large, now));
     }
 }
 
@@ -104,5 +121,32 @@ impl LargeGate {
             Source::Clients => &mut self.clients,
             Source::Nodes => &mut self.nodes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn large(name: u64) -> Large {
+        Large { conn: Conn { slot: 0, name }, way: Way::FromClient }
+    }
+
+    #[test]
+    fn those_that_came_and_left_again_take_bounded_room_behind_those_that_wait() {
+        let mut lane = Lane::default();
+        // One of a hundred stays.
+        let is_under_way = |large: Large| large.conn.name.is_multiple_of(100);
+        for name in 0..100_000 {
+            lane.hold(large(name), Time::from_ms(name), is_under_way);
+            let waiting = usize::try_from(name / 100 + 1).unwrap();
+            assert!(lane.held.len() <= 2 * waiting.max(SWEPT_MIN), "{} of {waiting}", lane.held.len());
+        }
+        let waiting: Vec<_> = lane.held.iter().filter(|(large, _)| is_under_way(*large)).collect();
+        assert!(
+            waiting.iter().map(|(large, _)| large.conn.name).eq((0..100_000).step_by(100)),
+            "in their order"
+        );
+        assert!(waiting.iter().all(|(large, since)| *since == Time::from_ms(large.conn.name)));
     }
 }
