@@ -1,20 +1,32 @@
-//! A phone in a terminal: `cargo run -p relay-mobile --example phone -- [--plain] [--ca FILE] '<what the workstation said to paste>'`.
+//! A phone in a terminal; `--help` says how to call it.
 //!
-//! Without a code as argument the first line of the input is the code. Every further line is sent; the end of the input ends
-//! the phone. A code with a key is spoken to through the tunnel; one without, or any with `--plain`, in plain frames.
+//! A code with a key is spoken to through the tunnel; one without, or any with `--plain`, in plain frames.
 
 #[path = "phone/plain.rs"]
 mod plain;
 #[path = "phone/tunnel.rs"]
 mod tunnel;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use relay_mobile::lines::{LineError, read_line};
 use relay_mobile::{Ca, engine, parse_pairing};
 
 type Failure = Box<dyn std::error::Error>;
+
+const HELP: &str = "\
+A phone in a terminal. It pairs by the code that the workstation shows, prints what the workstation says, and sends each
+line of its input. The end of the input ends it.
+
+usage: phone [--plain] [--ca FILE] [CODE]
+
+  CODE       what the workstation said to paste; without it the input begins with the code
+  --plain    talk without encryption: whoever runs the relay can read along
+  --ca FILE  believe only certificates of the CAs in this PEM file
+  --help     this
+
+exit code: 0 ended as asked, and the workstation has taken every line; 1 anything else; 2 a bad command line";
 
 fn main() -> ExitCode {
     match run() {
@@ -30,15 +42,22 @@ fn main() -> ExitCode {
 /// True if the phone ended because it was asked to.
 fn run() -> Result<bool, Failure> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let had = arguments.len();
+    arguments.retain(|argument| argument != "--help" && argument != "-h");
+    if arguments.len() < had {
+        print_line(HELP);
+        return Ok(true);
+    }
     let wants_plain = arguments.iter().any(|argument| argument == "--plain");
     arguments.retain(|argument| argument != "--plain");
     let ca = taken_ca(&mut arguments)?;
+    if let Some(unknown) = arguments.iter().find(|argument| argument.starts_with('-')) {
+        eprintln!("error: there is no option {unknown}; --help lists them");
+        std::process::exit(2);
+    }
     let text = match arguments.pop() {
         Some(text) => text,
-        None => {
-            let first = read_line(&mut io::stdin().lock())?;
-            first.ok_or("paste the pairing code as the argument or the first line")?
-        }
+        None => code_from_input()?,
     };
     if wants_plain {
         return plain::talk(&parse_pairing(&text)?, ca);
@@ -50,6 +69,26 @@ fn run() -> Result<bool, Failure> {
         );
     }
     tunnel::talk(code, ca)
+}
+
+/// Reads the code, which may be wrapped over several lines.
+fn code_from_input() -> Result<String, Failure> {
+    let mut input = io::stdin().lock();
+    if input.is_terminal() {
+        eprintln!("paste what the workstation shows behind \"or paste this:\", then press Enter");
+    }
+    let mut text = String::new();
+    loop {
+        let line = read_line(&mut input)?
+            .ok_or("the input ended before a whole code came; --help says how to give one")?;
+        text.push_str(&line);
+        text.push('\n');
+        match engine::parse_pairing(&text) {
+            Err(error) if error.is_incomplete() => {}
+            // What is wrong otherwise is told by whoever parses it.
+            _ => return Ok(text),
+        }
+    }
 }
 
 /// Takes `--ca FILE` out of the arguments: a PEM file of CAs, whose certificates alone are believed.

@@ -304,7 +304,14 @@ impl App for Side {
         self.with_tunnel(Tunnel::on_unlink);
         let mut inner = self.shared.lock();
         inner.state = State::Waiting;
-        if matches!(std::mem::replace(&mut self.told, Told::Nothing), Told::Asked | Told::Opened) {
+        // A phone that was let in goes over to a session of its own, which is no leaving.
+        let is_moving = || inner.tunnel.saved().is_some_and(|saved| saved.welcomed);
+        let has_left = match std::mem::replace(&mut self.told, Told::Nothing) {
+            Told::Nothing | Told::Foreign => false,
+            Told::Asked => !is_moving(),
+            Told::Opened => true,
+        };
+        if has_left {
             self.shared.tell(&mut inner, Event::Left);
         }
         drop(inner);

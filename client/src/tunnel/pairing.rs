@@ -77,6 +77,17 @@ pub enum CodeError {
     BadLink(usize),
 }
 
+impl CodeError {
+    /// True if more of the same text may make it a code, as where a terminal hands over a wrapped one line by line.
+    pub fn is_incomplete(&self) -> bool {
+        match self {
+            CodeError::Empty | CodeError::EndMissing => true,
+            CodeError::BadLink(digits) => *digits < LINK_DIGITS,
+            _ => false,
+        }
+    }
+}
+
 fn bad_link(digits: usize) -> String {
     match digits.cmp(&LINK_DIGITS) {
         Ordering::Less => format!(

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use relay_mobile::engine::{Engine, Event, KeepNothing, Settings};
+use relay_mobile::engine::{self, Engine, Event, KeepNothing, Settings};
 use relay_mobile::lines::engine_line;
 use relay_mobile::{Ca, Code, Role, Stop};
 
@@ -30,14 +30,74 @@ pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
         }
         typing.close();
     });
+    let mut alone = Alone::default();
     loop {
-        for event in engine.next_events(64, Duration::MAX) {
+        let events = engine.next_events(64, alone.left().unwrap_or(Duration::MAX));
+        if events.is_empty() && alone.is_for_good() {
+            print_line(
+                "nobody is at the desk, and a code is good for five minutes: let the workstation show a new one",
+            );
+            return Ok(false);
+        }
+        if events.is_empty() {
+            alone.tell();
+        }
+        for event in events {
+            alone.note(&event);
             if let Some(line) = engine_line(&event, Role::Workstation) {
                 print_line(&line);
             }
-            if let Event::Stopped { why, .. } = event {
-                return Ok(why == Stop::Closed);
+            if let Event::Stopped { why, unacknowledged } = event {
+                return Ok(why == Stop::Closed && unacknowledged == 0);
             }
         }
     }
 }
+
+/// How long nobody has been at the desk.
+#[derive(Default)]
+struct Alone {
+    /// The relay is there since then, and nobody else.
+    since: Option<Instant>,
+    is_told: bool,
+    /// The workstation was met: then it is waited for without an end.
+    has_met: bool,
+}
+
+impl Alone {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Connected | Event::Left if self.since.is_none() => self.since = Some(Instant::now()),
+            Event::Asked { .. } | Event::Opened { .. } => *self = Alone { has_met: true, ..Alone::default() },
+            Event::Reconnecting { .. } => self.since = None,
+            _ => {}
+        }
+    }
+
+    /// Until something is to be said.
+    fn left(&self) -> Option<Duration> {
+        let limit = match self.is_told {
+            false => TOLD_AFTER,
+            true if self.has_met => return None,
+            true => CODE_AGE_MAX,
+        };
+        self.since.map(|since| limit.saturating_sub(since.elapsed()))
+    }
+
+    /// True if whoever showed the code is not coming back to it.
+    fn is_for_good(&self) -> bool {
+        self.is_told && !self.has_met && self.since.is_some_and(|since| since.elapsed() >= CODE_AGE_MAX)
+    }
+
+    fn tell(&mut self) {
+        if self.since.is_some() && !std::mem::replace(&mut self.is_told, true) {
+            print_line("nobody is at the desk: it is waited for");
+        }
+    }
+}
+
+/// A workstation that is there answers sooner.
+const TOLD_AFTER: Duration = Duration::from_secs(5);
+
+/// For so long a workstation's code admits a phone where nobody set another time.
+const CODE_AGE_MAX: Duration = engine::limits::PAIR_FOR;
