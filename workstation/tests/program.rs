@@ -177,7 +177,7 @@ fn a_ca_file_that_cant_be_read_is_named_before_anything_is_tried() {
 #[test]
 fn a_variable_that_leads_to_no_certificate_is_named() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_relay-workstation"));
-    command.args(["--server", "https://127.0.0.1:9"]).env("SSL_CERT_FILE", "/nowhere/ca.pem");
+    command.args(["--yes", "--server", "https://127.0.0.1:9"]).env("SSL_CERT_FILE", "/nowhere/ca.pem");
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);

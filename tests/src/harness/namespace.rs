@@ -9,7 +9,7 @@ use std::net::SocketAddrV4;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use super::guard::GUARD;
+use super::guard::{GUARD, read_until};
 use super::log::Log;
 use super::process::Process;
 
@@ -91,6 +91,12 @@ impl Namespace {
         // An IPv6 address is not to be tried first: there is nobody else.
         let try_not: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
         self.ip(&[&["address", "add", address, "dev", "lo"], try_not].concat());
+        // The kernel makes the route to an IPv6 address a little later, on a thread of its own.
+        let (ip, _) = address.split_once('/').unwrap_or((address, ""));
+        read_until("the route to an address of its own", || {
+            let known = Command::new("ip").args(["route", "get", ip]).output().unwrap();
+            known.status.success().then_some(())
+        });
     }
 
     /// Loses so many in a hundred packets from and to this port.
