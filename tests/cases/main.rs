@@ -72,6 +72,7 @@ mod redis_clock;
 mod redis_faults;
 mod redis_lost;
 mod redis_sentinel;
+mod redis_socket;
 mod redis_table;
 mod redis_tls;
 mod register;

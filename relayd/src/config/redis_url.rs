@@ -23,7 +23,7 @@ pub enum InvalidRedisUrl {
     )]
     Fragment,
     /// No host, or no path of a socket.
-    #[error("there is no host in it: write redis://host:port")]
+    #[error("there is no host in it: write redis://host:port, or unix:///path/to/socket with three slashes")]
     Host,
     /// The port is none.
     #[error("its port must be a number from 1 to 65535; percent-encode : / ? # @ in a password")]

@@ -25,6 +25,7 @@ pub enum Keep {
 /// A Redis server of our own, ended with its owner.
 #[derive(Debug)]
 pub struct Redis {
+    /// 0: it listens at a socket in `dir` instead.
     port: u16,
     dir: PathBuf,
     keep: Keep,
@@ -94,10 +95,18 @@ impl Redis {
         Self { port: free_port(), dir, keep, more: Vec::new(), envs: Vec::new(), process: None }
     }
 
-    /// Starts it, again or for the first time, on the same port.
+    /// [`Redis::absent`] for a server that listens at the path of a socket, and on no port.
+    pub fn absent_at_socket() -> Self {
+        let mut redis = Self::absent(Keep::Nothing);
+        redis.port = 0;
+        redis.more = vec!["--unixsocket".to_owned(), redis.socket()];
+        redis
+    }
+
+    /// Starts it, again or for the first time, at the same address.
     pub fn restart(&mut self) {
         assert!(self.process.is_none(), "it runs already");
-        assert!(self.try_start(), "no Redis came up on port {} again", self.port);
+        assert!(self.try_start(), "no Redis came up at {} again", self.url());
     }
 
     /// Ends it at once; with [`Keep::Nothing`] all it knew is lost.
@@ -123,7 +132,15 @@ impl Redis {
 
     /// Its URL.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        match self.port {
+            0 => format!("unix://{}", self.socket()),
+            port => format!("redis://127.0.0.1:{port}"),
+        }
+    }
+
+    /// The path of its socket, if it listens there.
+    pub fn socket(&self) -> String {
+        self.dir.join("redis.sock").display().to_string()
     }
 
     fn try_start(&mut self) -> bool {

@@ -5,15 +5,18 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Parser, Value};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::error::{Fault, Refusal};
 use super::rights;
-use super::server::Server;
+use super::server::{Endpoint, Server, connect_unix};
 
 /// An open connection. After a fault it is of no use any more.
 pub(super) struct Connection {
@@ -28,18 +31,19 @@ pub(super) struct Connection {
 enum Stream {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Unix(UnixStream),
 }
 
 impl Connection {
     /// Dials, within about `dial`, and gives user and password. Later reads and writes may take `answer` each.
     pub(super) fn open(server: &Server, dial: Duration, answer: Duration) -> Result<Self, Fault> {
-        let stream = Stream::new(server, server.connect(dial)?)?;
-        stream.tcp().set_write_timeout(Some(dial))?;
+        let stream = Stream::dial(server, dial)?;
+        stream.set_write_timeout(dial)?;
         // TLS reads before its first write.
-        stream.tcp().set_read_timeout(Some(dial))?;
+        stream.set_read_timeout(dial)?;
         let mut connection = Connection { stream, parser: Parser::new(), patience: dial, told: Some(dial) };
         connection.log_in(server)?;
-        connection.stream.tcp().set_write_timeout(Some(answer))?;
+        connection.stream.set_write_timeout(answer)?;
         connection.patience = answer;
         Ok(connection)
     }
@@ -49,6 +53,7 @@ impl Connection {
         match &mut self.stream {
             Stream::Plain(stream) => stream.write_all(commands)?,
             Stream::Tls(stream) => stream.write_all(commands).and_then(|()| stream.flush())?,
+            Stream::Unix(stream) => stream.write_all(commands)?,
         }
         Ok(())
     }
@@ -61,7 +66,7 @@ impl Connection {
     /// The next reply, or `None` if it does not come within `wait`. What has come of it is kept.
     pub(super) fn poll(&mut self, wait: Duration) -> Result<Option<Value>, Fault> {
         if self.told != Some(wait) {
-            self.stream.tcp().set_read_timeout(Some(wait))?;
+            self.stream.set_read_timeout(wait)?;
             self.told = Some(wait);
         }
         let mut reader = Reader { stream: &mut self.stream, until: Instant::now() + wait, failed: None };
@@ -103,19 +108,41 @@ impl Connection {
 }
 
 impl Stream {
-    fn new(server: &Server, stream: TcpStream) -> Result<Self, Fault> {
-        let Some(config) = &server.tls else { return Ok(Stream::Plain(stream)) };
-        let name = ServerName::try_from(server.host.clone());
+    fn dial(server: &Server, timeout: Duration) -> Result<Self, Fault> {
+        match &server.endpoint {
+            Endpoint::Tcp { host, port, tls: None } => {
+                Ok(Stream::Plain(server.socket.connect(host, *port, timeout)?))
+            }
+            Endpoint::Tcp { host, port, tls: Some(config) } => {
+                Self::over_tls(config, host, server.socket.connect(host, *port, timeout)?)
+            }
+            Endpoint::Unix(path) => {
+                connect_unix(path).map(Stream::Unix).map_err(|error| socket_fault(path, error))
+            }
+        }
+    }
+
+    fn over_tls(config: &Arc<ClientConfig>, host: &str, stream: TcpStream) -> Result<Self, Fault> {
+        let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|_| Fault::new("its host can't stand in a certificate; check REDIS_URL"))?;
         let tls = ClientConnection::new(config.clone(), name);
         let tls = tls.map_err(|error| Fault::from(io::Error::new(ErrorKind::InvalidData, error)))?;
         Ok(Stream::Tls(Box::new(StreamOwned::new(tls, stream))))
     }
 
-    fn tcp(&self) -> &TcpStream {
+    fn set_read_timeout(&self, wait: Duration) -> io::Result<()> {
         match self {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => &stream.sock,
+            Stream::Plain(stream) => stream.set_read_timeout(Some(wait)),
+            Stream::Tls(stream) => stream.sock.set_read_timeout(Some(wait)),
+            Stream::Unix(stream) => stream.set_read_timeout(Some(wait)),
+        }
+    }
+
+    fn set_write_timeout(&self, wait: Duration) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.set_write_timeout(Some(wait)),
+            Stream::Tls(stream) => stream.sock.set_write_timeout(Some(wait)),
+            Stream::Unix(stream) => stream.set_write_timeout(Some(wait)),
         }
     }
 }
@@ -134,6 +161,7 @@ impl Read for Reader<'_> {
             let read = match self.stream {
                 Stream::Plain(stream) => stream.read(into),
                 Stream::Tls(stream) => stream.read(into),
+                Stream::Unix(stream) => stream.read(into),
             };
             match read {
                 // A process that stood still finds the time over, and what came meanwhile unread: one more look.
@@ -154,6 +182,12 @@ impl Reader<'_> {
         self.failed = Some(error);
         kind.into()
     }
+}
+
+/// Why the socket at this path can't be dialed.
+fn socket_fault(path: &Path, error: io::Error) -> Fault {
+    let why = Fault::from(error);
+    Fault::new(format!("the socket {}: {}; check REDIS_URL and unixsocket", path.display(), why.why()))
 }
 
 fn is_timeout(error: &io::Error) -> bool {

@@ -3,27 +3,40 @@
 use std::fmt;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{ConnectionAddr, ConnectionInfo};
 use rustls::ClientConfig;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 /// One server.
 #[derive(Clone)]
 pub(super) struct Server {
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// `None`: it is spoken to in clear.
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) endpoint: Endpoint,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
     pub(super) database: i64,
     pub(super) socket: SocketOptions,
 }
 
-/// How the socket to a server is set up. Small requests are waited for in all cases, so nothing is gathered.
+/// Where a server listens.
+#[derive(Clone)]
+pub(super) enum Endpoint {
+    Tcp {
+        host: String,
+        port: u16,
+        /// `None`: it is spoken to in clear.
+        tls: Option<Arc<ClientConfig>>,
+    },
+    /// At the path of a socket on this machine, in clear.
+    Unix(PathBuf),
+}
+
+/// How a TCP socket to a server is set up. Small requests are waited for in all cases, so nothing is
+/// gathered.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SocketOptions {
     /// What is unsent is lost when the connection ends.
@@ -34,48 +47,67 @@ pub(super) struct SocketOptions {
 }
 
 impl Server {
-    /// Reads what a URL said. `None`: it names no host.
+    /// Reads what a URL said. `None`: it names neither a host nor a socket.
     pub(super) fn new(
         info: &ConnectionInfo,
         tls: impl FnOnce() -> Arc<ClientConfig>,
         socket: SocketOptions,
     ) -> Option<Self> {
-        let (host, port, tls) = match info.addr() {
-            ConnectionAddr::Tcp(host, port) => (host.clone(), *port, None),
-            ConnectionAddr::TcpTls { host, port, .. } => (host.clone(), *port, Some(tls())),
+        let endpoint = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => Endpoint::Tcp { host: host.clone(), port: *port, tls: None },
+            ConnectionAddr::TcpTls { host, port, .. } => {
+                Endpoint::Tcp { host: host.clone(), port: *port, tls: Some(tls()) }
+            }
+            ConnectionAddr::Unix(path) => Endpoint::Unix(path.clone()),
             _ => return None,
         };
         let redis = info.redis_settings();
         let (username, password) = (redis.username().map(str::to_owned), redis.password().map(str::to_owned));
-        Some(Server { host, port, tls, username, password, database: redis.db(), socket })
+        Some(Server { endpoint, username, password, database: redis.db(), socket })
     }
 
-    /// The same user and way at another address.
+    /// The same user and way at another host.
     pub(super) fn at(&self, host: &str, port: u16) -> Self {
-        Server { host: host.to_owned(), port, ..self.clone() }
+        let tls = match &self.endpoint {
+            Endpoint::Tcp { tls, .. } => tls.clone(),
+            Endpoint::Unix(_) => None,
+        };
+        Server { endpoint: Endpoint::Tcp { host: host.to_owned(), port, tls }, ..self.clone() }
     }
 
-    /// Host and port, for logs.
+    /// Host and port, or the path, for logs.
     pub(super) fn address(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        match &self.endpoint {
+            Endpoint::Tcp { host, port, .. } => format!("{host}:{port}"),
+            Endpoint::Unix(path) => path.display().to_string(),
+        }
     }
+}
 
+/// Dials the socket at this path. Does not wait: a server whose queue of connections is full does not answer.
+pub(super) fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    socket.set_nonblocking(false)?;
+    Ok(socket.into())
+}
+
+impl SocketOptions {
     /// Dials each of the host's addresses, for `timeout` in all.
-    pub(super) fn connect(&self, timeout: Duration) -> io::Result<TcpStream> {
-        let addresses: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+    pub(super) fn connect(self, host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
+        let addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
         let share = timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
         let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in addresses {
             match TcpStream::connect_timeout(&address, share) {
-                Ok(stream) => return self.socket.set_up(&stream).map(|()| stream),
+                Ok(stream) => return self.set_up(&stream).map(|()| stream),
                 Err(error) => refused = error,
             }
         }
         Err(refused)
     }
-}
 
-impl SocketOptions {
     fn set_up(self, stream: &TcpStream) -> io::Result<()> {
         let socket = SockRef::from(stream);
         socket.set_tcp_nodelay(true)?;
@@ -94,12 +126,38 @@ impl SocketOptions {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_tls = matches!(&self.endpoint, Endpoint::Tcp { tls: Some(_), .. });
         f.debug_struct("Server")
             .field("address", &self.address())
-            .field("is_tls", &self.tls.is_some())
+            .field("is_tls", &is_tls)
             .finish_non_exhaustive()
     }
 }
 
 /// A peer that vanished must show even without traffic.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_whose_queue_is_full_is_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("relayd-full-queue-{}", std::process::id()));
+        let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        listener.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        listener.listen(0).unwrap();
+        let mut waiting = Vec::new();
+        let refused = loop {
+            match connect_unix(&path) {
+                Ok(stream) => waiting.push(stream),
+                Err(error) => break error,
+            }
+        };
+        std::fs::remove_file(&path).unwrap();
+        assert!(!waiting.is_empty(), "the first one is let in");
+        // Linux says that it would block, others that it is refused.
+        let kinds = [io::ErrorKind::WouldBlock, io::ErrorKind::ConnectionRefused];
+        assert!(kinds.contains(&refused.kind()), "{refused}");
+    }
+}

@@ -15,7 +15,8 @@ use crate::backend::BackendError;
 /// How to reach the shared store.
 #[derive(Clone)]
 pub struct RedisSettings {
-    /// `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS; or `redis+sentinel://…`, `rediss+sentinel://…`.
+    /// `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS; `unix:///path`; or
+    /// `redis+sentinel://…`, `rediss+sentinel://…`.
     pub url: String,
     /// Whose signature under a server's certificate is believed; `None`: what this machine believes. For TLS only.
     pub ca: Option<CaBundle>,
@@ -67,10 +68,12 @@ impl RedisSettings {
 
     fn server(&self, info: &ConnectionInfo, socket: SocketOptions) -> RedisResult<Server> {
         let server = Server::new(info, || tls::config(self.ca.as_ref()), socket);
-        server.ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "it names no host").into())
+        server.ok_or_else(|| {
+            (redis::ErrorKind::InvalidClientConfig, "it names neither a host nor a socket").into()
+        })
     }
 
-    /// Host and port, of the sentinels too, for logs.
+    /// Host and port, of the sentinels too, or the path of a socket, for logs.
     pub fn address(&self) -> String {
         let host = |url: &str| match url.into_connection_info() {
             Ok(info) => info.addr().to_string(),
@@ -151,6 +154,19 @@ mod tests {
         assert_eq!(settings.redact("s!cret s%21cret hidden hid%64en"), "*** *** *** ***");
         let shown = format!("{settings:?} {:?}", settings.dialer().unwrap());
         assert!(shown.contains("h:26379") && !shown.contains("cret") && !shown.contains("hid"), "{shown}");
+    }
+
+    #[test]
+    fn a_socket_is_shown_by_its_path_and_without_its_password() {
+        for scheme in ["unix", "redis+unix", "valkey+unix"] {
+            let url = format!("{scheme}:///run/redis.sock?user=me&pass=s%21cret&db=3");
+            let settings = settings(&url);
+            assert_eq!(settings.address(), "/run/redis.sock");
+            assert_eq!(settings.redact("bad s!cret"), "bad ***");
+            let shown = format!("{settings:?} {:?}", settings.dialer().unwrap());
+            assert_eq!(shown.matches("\"/run/redis.sock\"").count(), 2, "{shown}");
+            assert!(!shown.contains("cret"), "{shown}");
+        }
     }
 
     #[test]
