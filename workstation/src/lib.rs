@@ -60,7 +60,10 @@ fn converse(args: &Args) -> anyhow::Result<Outcome> {
     let resumed = match Engine::resume(&settings(args), keeper(args)) {
         Err(StartError::NothingKept) if args.forget => anyhow::bail!(StartError::NothingKept),
         Err(StartError::NothingKept) => None,
-        resumed => Some(resumed?),
+        resumed => Some(resumed.with_context(|| match &args.keep {
+            Some(file) => format!("--keep {}", file.display()),
+            None => "can't go on".to_owned(),
+        })?),
     };
     if args.forget
         && let Some(engine) = &resumed
