@@ -379,6 +379,24 @@ fn a_program_that_kills_tells_the_phone_before_it_is_gone() {
 }
 
 #[test]
+fn a_program_that_kills_ends_the_pair_of_a_second_code_too() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = at_terminal(relay.addr(), &["--kill", "--pair-secs", "1"]);
+    program.until("session deleted");
+    program.until("show a new code? [y/n]");
+    program.type_line("y");
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("allow it? [y/n]");
+    program.type_line("y");
+    phone.until_open();
+    program.until("phone is here, encrypted");
+    program.process().signal("INT");
+    program.until("session deleted");
+    assert_eq!(program.exit_code(), Some(0));
+    assert_eq!(phone.until_stopped().to_string(), "removed at the desk: pair again");
+}
+
+#[test]
 fn a_second_program_on_a_kept_pair_says_so_and_ends() {
     let relay = Relay::start(SetUp::Memory);
     let file = std::env::temp_dir().join(format!("relay-pair-twice-{}", std::process::id()));

@@ -44,7 +44,7 @@ pub(crate) struct Desk {
     /// Changes with what the user decides; `decided` tells of it.
     decision: Mutex<Decision>,
     decided: Condvar,
-    /// Held while the pair is being forgotten; true once it was.
+    /// Held while this engine's pair is being forgotten; true once it was.
     forgotten: Mutex<bool>,
 }
 
@@ -87,9 +87,11 @@ impl Desk {
     /// stdout takes nothing more, or there is no thread.
     pub(crate) fn talk(self: &Arc<Self>, engine: Engine) -> anyhow::Result<(Outcome, Ending)> {
         let engine = Arc::new(engine);
+        *lock(&self.forgotten) = false;
         *lock(&self.engine) = Some(Arc::clone(&engine));
+        // The user may have ended the program before there was this engine.
         if lock(&self.decision).closing {
-            engine.close();
+            self.end(&engine);
         }
         self.waiting.set_stopped(false);
         let sender = {
