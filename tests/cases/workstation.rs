@@ -199,6 +199,23 @@ fn what_the_phone_has_not_taken_is_told_by_the_exit_code() {
 }
 
 #[test]
+fn a_stdout_that_takes_nothing_more_ends_the_program_whatever_the_phone_has_not_taken() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$@\" >/dev/full", "sh"]).arg(binary("WORKSTATION_BIN", "relay-workstation"));
+    command.args(["--yes", "--server", &format!("http://{}", relay.addr())]);
+    let mut program = Program::start(&mut command);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    phone.until_open();
+    program.type_text("taken\nnot taken\n");
+    program.end_input();
+    assert_eq!(phone.message(), b"taken");
+    phone.send(b"for a full disk");
+    program.until("error: can't write to stdout");
+    assert_eq!(program.exit_code(), Some(1));
+}
+
+#[test]
 fn an_input_without_a_byte_ends_nothing() {
     let relay = Relay::start(SetUp::Memory);
     let mut program = workstation(relay.addr(), &["--yes"]);

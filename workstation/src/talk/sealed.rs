@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::ids::Role;
+use relay_client::Stop;
 use relay_client::engine::{AllowError, Engine, Event, SendError, Spent, State};
 use relay_client::lines::{engine_line, harmless};
 
@@ -99,14 +100,21 @@ impl Desk {
             let send = move || desk.send_lines(&engine);
             thread::Builder::new().name("send".into()).spawn(send).context("no thread to send")?
         };
-        let outcome = self.show_events(&engine);
+        let stopped = self.show_events(&engine);
+        if stopped.is_err() {
+            // Nobody reads its events any more, and the sender must not wait for it for ever.
+            engine.close();
+        }
         lock(&self.engine).take();
         self.waiting.set_stopped(true);
         drop(engine);
         if sender.join().is_err() {
             anyhow::bail!("the thread that sends has failed");
         }
-        outcome
+        let (why, mut ending) = stopped?;
+        // Not before the sender has ended, which takes out what the engine has accepted.
+        ending.not_taken += self.waiting.len() as u64;
+        Ok((ending.outcome(&why), ending))
     }
 
     /// Whether to show a new code in place of one that is of no use any more. Blocks until the user has answered.
@@ -148,7 +156,8 @@ impl Desk {
         }
     }
 
-    fn show_events(self: &Arc<Self>, engine: &Engine) -> anyhow::Result<(Outcome, Ending)> {
+    /// Shows what happens until the engine has stopped: why it has, and what is known then without the lines that wait here.
+    fn show_events(self: &Arc<Self>, engine: &Engine) -> anyhow::Result<(Stop, Ending)> {
         let mut ending = Ending::default();
         let mut limit = self.options.resume_for;
         let mut away_since = Some(Instant::now());
@@ -171,6 +180,7 @@ impl Desk {
                     Event::Ask { .. } => away_since = None,
                     Event::Left | Event::AskOver { allowed: false, .. } => away_since = Some(Instant::now()),
                     Event::CodeSpent(why) => {
+                        ending.denied |= *why == Spent::Denied;
                         ending.waited_in_vain |= *why != Spent::Denied;
                         ending.code_spent = true;
                     }
@@ -180,10 +190,10 @@ impl Desk {
                 if let Event::Stopped { why, unacknowledged } = event {
                     // What stopped the engine may still have to tell the relay.
                     drop(lock(&self.forgotten));
-                    ending.denied = lock(&self.decision).denied;
+                    ending.denied |= lock(&self.decision).denied;
                     ending.code_spent |= ending.denied;
-                    ending.not_taken = unacknowledged + self.waiting.len() as u64;
-                    return Ok((ending.outcome(&why), ending));
+                    ending.not_taken = unacknowledged;
+                    return Ok((why, ending));
                 }
             }
         }
