@@ -194,6 +194,22 @@ fn what_the_phone_has_not_taken_is_told_by_the_exit_code() {
     program.type_line(&"x".repeat(5 << 20));
     program.until("not sent: ");
     program.process().signal("INT");
+    program.until("the phone has not taken 2 of the lines");
+    assert_eq!(program.exit_code(), Some(3));
+}
+
+#[test]
+fn a_line_that_could_not_be_sent_is_told_by_the_exit_code() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--yes"]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    phone.until_open();
+    program.type_line(&"x".repeat(5 << 20));
+    program.until("not sent: the message has ");
+    program.type_line("short");
+    program.end_input();
+    assert_eq!(phone.message(), b"short");
+    phone.flush();
     program.until("the phone has not taken 1 of the lines");
     assert_eq!(program.exit_code(), Some(3));
 }

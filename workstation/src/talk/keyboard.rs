@@ -21,6 +21,9 @@ pub(crate) trait Listener: Send + Sync + 'static {
     /// A line that was typed at the terminal while stdin is a pipe.
     fn on_answer(self: &Arc<Self>, line: &str, typed_at: Instant);
 
+    /// A line of stdin that can't be sent. The user was told.
+    fn on_bad_line(&self);
+
     /// stdin has ended.
     fn on_end(&self);
 }
@@ -87,17 +90,23 @@ pub(crate) fn listen_to_stdin(listener: Arc<impl Listener>) -> anyhow::Result<()
         let mut input = io::stdin().lock();
         loop {
             match read_line(&mut input) {
-                Ok(Some(line)) if is_terminal && line.len() >= TERMINAL_LINE_MAX => say(&format!(
-                    "not sent: a terminal passes on the first {TERMINAL_LINE_MAX} bytes of a line and drops the rest; send a \
-                     longer one through a pipe"
-                )),
+                Ok(Some(line)) if is_terminal && line.len() >= TERMINAL_LINE_MAX => {
+                    say(&format!(
+                        "not sent: a terminal passes on the first {TERMINAL_LINE_MAX} bytes of a line and drops the rest; \
+                         send a longer one through a pipe"
+                    ));
+                    listener.on_bad_line();
+                }
                 Ok(Some(line)) => listener.on_line(line, Instant::now()),
                 Ok(None) => return listener.on_end(),
                 Err(error @ LineError::Io(_)) => {
                     say(&error.to_string());
                     return listener.on_end();
                 }
-                Err(error) => say(&error.to_string()),
+                Err(error) => {
+                    say(&error.to_string());
+                    listener.on_bad_line();
+                }
             }
         }
     };

@@ -77,7 +77,7 @@ impl Desk {
                         Err(SendError::NotLinked) => self.wait_for_news(),
                         Err(SendError::Closed) => return,
                         Err(error) => {
-                            self.waiting.sent();
+                            self.waiting.refused();
                             say(&refusal_line(&error, Role::Phone));
                         }
                         Ok(()) => self.waiting.sent(),
@@ -107,7 +107,7 @@ impl Desk {
                 Event::Left { .. } => self.set_link(Link::Absent),
                 Event::Stopped { why, unsent } => {
                     self.set_link(Link::Over);
-                    ending.not_taken = unsent as u64 + self.waiting.len() as u64;
+                    ending.not_taken = unsent as u64 + self.waiting.not_sent();
                     return Ok(ending.outcome(&why));
                 }
                 _ => {}
@@ -131,6 +131,10 @@ impl Listener for Desk {
 
     /// Nothing is asked here.
     fn on_answer(self: &Arc<Self>, _: &str, _: Instant) {}
+
+    fn on_bad_line(&self) {
+        self.waiting.lose();
+    }
 
     fn on_end(&self) {
         self.waiting.end();

@@ -113,7 +113,7 @@ impl Desk {
         }
         let (why, mut ending) = stopped?;
         // Not before the sender has ended, which takes out what the engine has accepted.
-        ending.not_taken += self.waiting.len() as u64;
+        ending.not_taken += self.waiting.not_sent();
         Ok((ending.outcome(&why), ending))
     }
 
@@ -141,8 +141,8 @@ impl Desk {
                     // It waits for the next code's phone, or counts as not taken.
                     Err(SendError::Closed) => return,
                     Err(error) => {
-                        self.waiting.sent();
-                        say(&format!("not sent: {error}"));
+                        self.waiting.refused();
+                        say(&error.to_string());
                     }
                 },
                 // If the engine has stopped before, the lines that were not taken are counted there.
@@ -323,6 +323,7 @@ impl Listener for Desk {
             return engine.retry_now();
         }
         if !self.waiting.try_put(line) {
+            self.waiting.lose();
             say("not sent: too much waits for the phone");
         } else if state != Some(State::Open) {
             say("no phone is here: it waits for one");
@@ -332,6 +333,10 @@ impl Listener for Desk {
     fn on_answer(self: &Arc<Self>, line: &str, typed_at: Instant) {
         // Without a question nothing that is typed there is for anybody.
         let _ = self.answer(line, typed_at);
+    }
+
+    fn on_bad_line(&self) {
+        self.waiting.lose();
     }
 
     fn on_end(&self) {

@@ -21,7 +21,9 @@ struct State {
     lines: VecDeque<String>,
     /// Sum of their lengths.
     bytes: usize,
-    /// There was a line, or a part of one.
+    /// Lines that were refused for good.
+    lost: u64,
+    /// There was a line.
     had_input: bool,
     /// No line follows.
     ended: bool,
@@ -103,6 +105,19 @@ impl Waiting {
         self.changed.notify_all();
     }
 
+    /// The oldest line can't be sent, now or later.
+    pub(crate) fn refused(&self) {
+        self.lose();
+        self.sent();
+    }
+
+    /// A line of the input is not taken at all.
+    pub(crate) fn lose(&self) {
+        let mut state = self.state();
+        state.had_input = true;
+        state.lost += 1;
+    }
+
     /// Has the sender stop, or go on.
     pub(crate) fn set_stopped(&self, stopped: bool) {
         self.state().stopped = stopped;
@@ -115,9 +130,10 @@ impl Waiting {
         self.changed.notify_all();
     }
 
-    /// How many lines wait.
-    pub(crate) fn len(&self) -> usize {
-        self.state().lines.len()
+    /// How many lines were not sent: those that wait, and those that were refused.
+    pub(crate) fn not_sent(&self) -> u64 {
+        let state = self.state();
+        state.lines.len() as u64 + state.lost
     }
 }
 
@@ -151,11 +167,21 @@ mod tests {
         waiting.end();
         assert_eq!((waiting.next(), waiting.next()), (line("a"), line("a")));
         waiting.sent();
-        assert_eq!((waiting.next(), waiting.len()), (line("b"), 1));
+        assert_eq!((waiting.next(), waiting.not_sent()), (line("b"), 1));
         waiting.sent();
         assert_eq!(waiting.next(), Next::Ended);
         waiting.set_stopped(true);
         assert_eq!(waiting.next(), Next::Stopped);
+    }
+
+    #[test]
+    fn a_line_that_was_refused_is_input_and_counts_as_not_sent() {
+        let waiting = Waiting::default();
+        waiting.lose();
+        assert!(waiting.try_put("a".into()));
+        waiting.refused();
+        waiting.end();
+        assert_eq!((waiting.next(), waiting.not_sent()), (Next::Ended, 2));
     }
 
     #[test]
@@ -189,6 +215,6 @@ mod tests {
         });
         waiting.close();
         reader.join().unwrap();
-        assert_eq!(waiting.len(), 1);
+        assert_eq!(waiting.not_sent(), 1);
     }
 }
