@@ -153,6 +153,26 @@ fn a_line_begun_before_the_question_does_not_answer_it() {
 }
 
 #[test]
+fn the_end_of_what_is_typed_does_not_end_the_answers() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = at_terminal(relay.addr(), &[]);
+    let code = code_of(&program);
+    program.end_input();
+    program.until("nothing was typed for the phone, so this ends nothing");
+    program.type_line("all of it");
+    program.until("no phone is here");
+    program.end_input();
+    let mut phone = phone_of(code, relay.addr());
+    program.until("allow it? [y/n]");
+    program.type_line("y");
+    phone.until_open();
+    assert_eq!(phone.message(), b"all of it");
+    phone.flush();
+    program.until("closed");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
 fn a_pipe_answers_nothing() {
     let relay = Relay::start(SetUp::Memory);
     // In a session of its own there is no terminal at all.

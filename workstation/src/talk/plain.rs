@@ -129,15 +129,17 @@ impl Listener for Desk {
         self.waiting.put(line);
     }
 
-    /// Nothing is asked here.
-    fn on_answer(self: &Arc<Self>, _: &str, _: Instant) {}
+    /// Nothing is asked here, so this comes behind the end of the input.
+    fn on_answer(self: &Arc<Self>, _: &str, _: Instant) {
+        say("not sent: the input has ended");
+    }
 
     fn on_bad_line(&self) {
         self.waiting.lose();
     }
 
-    fn on_end(&self) {
-        self.waiting.end();
+    fn on_end(&self) -> bool {
+        self.waiting.end()
     }
 }
 

@@ -332,15 +332,17 @@ impl Listener for Desk {
 
     fn on_answer(self: &Arc<Self>, line: &str, typed_at: Instant) {
         // Without a question nothing that is typed there is for anybody.
-        let _ = self.answer(line, typed_at);
+        if self.answer(line, typed_at).is_some() && matches!(self.terminal, Some(Terminal::Stdin)) {
+            say("not sent: the input has ended");
+        }
     }
 
     fn on_bad_line(&self) {
         self.waiting.lose();
     }
 
-    fn on_end(&self) {
-        self.waiting.end();
+    fn on_end(&self) -> bool {
+        self.waiting.end()
     }
 }
 

@@ -72,11 +72,12 @@ impl Waiting {
         }
     }
 
-    /// The input is over. An input without one line is how a service is run, and ends nothing.
-    pub(crate) fn end(&self) {
+    /// The input is over. An input without one line is how a service is run, and ends nothing: false then.
+    pub(crate) fn end(&self) -> bool {
         let mut state = self.state();
         state.ended = state.had_input;
         self.changed.notify_all();
+        state.ended
     }
 
     /// The oldest line, which stays until it was sent. Blocks.
@@ -164,7 +165,7 @@ mod tests {
     fn a_line_stays_until_it_was_sent_and_the_end_comes_behind_the_last() {
         let waiting = Waiting::default();
         assert!(waiting.try_put("a".into()) && waiting.try_put("b".into()));
-        waiting.end();
+        assert!(waiting.end());
         assert_eq!((waiting.next(), waiting.next()), (line("a"), line("a")));
         waiting.sent();
         assert_eq!((waiting.next(), waiting.not_sent()), (line("b"), 1));
@@ -180,14 +181,14 @@ mod tests {
         waiting.lose();
         assert!(waiting.try_put("a".into()));
         waiting.refused();
-        waiting.end();
+        assert!(waiting.end());
         assert_eq!((waiting.next(), waiting.not_sent()), (Next::Ended, 2));
     }
 
     #[test]
     fn an_input_without_a_line_does_not_end() {
         let waiting = Arc::new(Waiting::default());
-        waiting.end();
+        assert!(!waiting.end());
         let sender = thread::spawn({
             let waiting = Arc::clone(&waiting);
             move || waiting.next()
