@@ -339,7 +339,7 @@ fn a_code_that_nobody_scans_ends_the_program() {
 #[test]
 fn a_phone_that_stays_away_ends_the_program() {
     let relay = Relay::start(SetUp::Memory);
-    let mut program = workstation(relay.addr(), &["--yes", "--resume-secs", "1"]);
+    let mut program = workstation(relay.addr(), &["--yes", "--resume-secs", "3"]);
     let mut phone = phone_of(code_of(&program), relay.addr());
     phone.until_open();
     program.until("phone is here");

@@ -172,13 +172,7 @@ impl Desk {
             }
             for event in events {
                 match &event {
-                    Event::Opened { .. } => {
-                        ending.had_phone = true;
-                        away_since = None;
-                    }
-                    // Nobody is away who waits for an answer.
-                    Event::Ask { .. } => away_since = None,
-                    Event::Left | Event::AskOver { allowed: false, .. } => away_since = Some(Instant::now()),
+                    Event::Opened { .. } => ending.had_phone = true,
                     Event::CodeSpent(why) => {
                         ending.denied |= *why == Spent::Denied;
                         ending.waited_in_vain |= *why != Spent::Denied;
@@ -186,6 +180,7 @@ impl Desk {
                     }
                     _ => {}
                 }
+                away_since = away_after(&event, away_since);
                 self.show(engine, &event)?;
                 if let Event::Stopped { why, unacknowledged } = event {
                     // What stopped the engine may still have to tell the relay.
@@ -346,6 +341,17 @@ impl Listener for Desk {
     }
 }
 
+/// Since when the phone is away, after this event.
+fn away_after(event: &Event, before: Option<Instant>) -> Option<Instant> {
+    match event {
+        // A phone is not away while it waits for an answer.
+        Event::Opened { .. } | Event::Ask { .. } => None,
+        // One that was let in has still to come to its own session, and no other event tells if it never does.
+        Event::Left | Event::AskOver { .. } => Some(Instant::now()),
+        _ => before,
+    }
+}
+
 /// Carries a yes out.
 fn let_in(engine: &Engine, number: u64) {
     let done = match engine.allow(number) {
@@ -366,4 +372,20 @@ fn let_in(engine: &Engine, number: u64) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_that_was_let_in_is_away_until_it_has_come() {
+        for allowed in [true, false] {
+            assert!(away_after(&Event::AskOver { question: 1, allowed }, None).is_some());
+        }
+        let now = Some(Instant::now());
+        assert!(away_after(&Event::Left, None).is_some());
+        assert_eq!(away_after(&Event::Connected, now), now);
+        assert_eq!(away_after(&Event::Acknowledged(1), None), None);
+    }
 }
