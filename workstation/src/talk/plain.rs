@@ -99,15 +99,16 @@ impl Desk {
                 Event::Binary(bytes) => print(&line, bytes)?,
                 _ => say(&line),
             }
+            ending.not_taken += lost_with(&event);
             match event {
                 Event::Joined { .. } => {
                     ending.had_phone = true;
                     self.set_link(Link::Present);
                 }
                 Event::Left { .. } => self.set_link(Link::Absent),
-                Event::Stopped { why, unsent } => {
+                Event::Stopped { why, .. } => {
                     self.set_link(Link::Over);
-                    ending.not_taken = unsent as u64 + self.waiting.not_sent();
+                    ending.not_taken += self.waiting.not_sent();
                     return Ok(ending.outcome(&why));
                 }
                 _ => {}
@@ -143,5 +144,33 @@ impl Listener for Desk {
     }
 }
 
+/// How many lines that were taken for sending the phone will not get, as this event tells.
+fn lost_with(event: &Event) -> u64 {
+    match event {
+        Event::Joined { missed } => *missed,
+        Event::Left { unsent } | Event::Stopped { unsent, .. } => *unsent as u64,
+        _ => 0,
+    }
+}
+
 /// How soon a line is tried again that the phone's leaving has kept from being sent.
 const NEWS_WAIT: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use relay_client::Stop;
+
+    use super::*;
+
+    #[test]
+    fn what_was_dropped_at_the_end_of_any_link_counts() {
+        for (event, lost) in [
+            (Event::Joined { missed: 2 }, 2),
+            (Event::Left { unsent: 3 }, 3),
+            (Event::Stopped { why: Stop::Closed, unsent: 1 }, 1),
+            (Event::Connected, 0),
+        ] {
+            assert_eq!(lost_with(&event), lost, "{event:?}");
+        }
+    }
+}
