@@ -93,26 +93,29 @@ impl Desk {
         let mut ending = Ending::default();
         loop {
             let Some(event) = self.client.next_event(Duration::MAX) else { continue };
+            ending.not_taken += lost_with(&event);
+            ending.had_phone |= matches!(event, Event::Joined { .. });
+            // First: whoever reads of a phone may type at once.
+            self.note_link(&event);
             let line = event_line(&event, Role::Phone);
             match &event {
                 Event::Text(text) => print(&line, text.as_bytes())?,
                 Event::Binary(bytes) => print(&line, bytes)?,
                 _ => say(&line),
             }
-            ending.not_taken += lost_with(&event);
-            match event {
-                Event::Joined { .. } => {
-                    ending.had_phone = true;
-                    self.set_link(Link::Present);
-                }
-                Event::Left { .. } => self.set_link(Link::Absent),
-                Event::Stopped { why, .. } => {
-                    self.set_link(Link::Over);
-                    ending.not_taken += self.waiting.not_sent();
-                    return Ok(ending.outcome(&why));
-                }
-                _ => {}
+            if let Event::Stopped { why, .. } = event {
+                ending.not_taken += self.waiting.not_sent();
+                return Ok(ending.outcome(&why));
             }
+        }
+    }
+
+    fn note_link(&self, event: &Event) {
+        match event {
+            Event::Joined { .. } => self.set_link(Link::Present),
+            Event::Left { .. } => self.set_link(Link::Absent),
+            Event::Stopped { .. } => self.set_link(Link::Over),
+            _ => {}
         }
     }
 
