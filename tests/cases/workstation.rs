@@ -450,6 +450,20 @@ fn a_program_that_kills_ends_the_pair_of_a_second_code_too() {
 }
 
 #[test]
+fn a_program_that_kills_and_can_not_tell_the_relay_has_failed() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--yes", "--kill"]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("phone is here, encrypted");
+    phone.until_open();
+    drop(relay);
+    program.until("reconnecting");
+    program.process().signal("INT");
+    program.until("the relay was not told");
+    assert_eq!(program.exit_code(), Some(1));
+}
+
+#[test]
 fn a_second_program_on_a_kept_pair_says_so_and_ends() {
     let relay = Relay::start(SetUp::Memory);
     let file = std::env::temp_dir().join(format!("relay-pair-twice-{}", std::process::id()));

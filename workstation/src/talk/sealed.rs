@@ -45,8 +45,17 @@ pub(crate) struct Desk {
     /// Changes with what the user decides; `decided` tells of it.
     decision: Mutex<Decision>,
     decided: Condvar,
-    /// Held while this engine's pair is being forgotten; true once it was.
-    forgotten: Mutex<bool>,
+    /// Whether this engine's pair was forgotten. Held while it is being done.
+    forgotten: Mutex<Forgotten>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Forgotten {
+    #[default]
+    No,
+    InFull,
+    /// What is kept is still there, or the relay was not told.
+    InPart,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +97,7 @@ impl Desk {
     /// stdout takes nothing more, or there is no thread.
     pub(crate) fn talk(self: &Arc<Self>, engine: Engine) -> anyhow::Result<(Outcome, Ending)> {
         let engine = Arc::new(engine);
-        *lock(&self.forgotten) = false;
+        *lock(&self.forgotten) = Forgotten::No;
         *lock(&self.engine) = Some(Arc::clone(&engine));
         // The user may have ended the program before there was this engine.
         if lock(&self.decision).closing {
@@ -184,7 +193,7 @@ impl Desk {
                 self.show(engine, &event)?;
                 if let Event::Stopped { why, unacknowledged } = event {
                     // What stopped the engine may still have to tell the relay.
-                    drop(lock(&self.forgotten));
+                    ending.kill_failed = *lock(&self.forgotten) == Forgotten::InPart;
                     ending.denied |= lock(&self.decision).denied;
                     ending.code_spent |= ending.denied;
                     ending.not_taken = unacknowledged;
@@ -292,13 +301,19 @@ impl Desk {
             return engine.close();
         }
         let mut forgotten = lock(&self.forgotten);
-        if std::mem::replace(&mut *forgotten, true) {
+        if *forgotten != Forgotten::No {
             return;
         }
-        match engine.forget() {
-            Ok(()) => say("session deleted"),
-            Err(error) => say(&harmless(&error.to_string())),
-        }
+        *forgotten = match engine.forget() {
+            Ok(()) => {
+                say("session deleted");
+                Forgotten::InFull
+            }
+            Err(error) => {
+                say(&harmless(&error.to_string()));
+                Forgotten::InPart
+            }
+        };
     }
 }
 
