@@ -214,7 +214,7 @@ fn what_the_phone_has_not_taken_is_told_by_the_exit_code() {
     program.type_line(&"x".repeat(5 << 20));
     program.until("not sent: ");
     program.process().signal("INT");
-    program.until("the phone has not taken 2 of the lines");
+    program.until("the phone has not confirmed 2 of the lines");
     assert_eq!(program.exit_code(), Some(3));
 }
 
@@ -230,7 +230,7 @@ fn a_line_that_could_not_be_sent_is_told_by_the_exit_code() {
     program.end_input();
     assert_eq!(phone.message(), b"short");
     phone.flush();
-    program.until("the phone has not taken 1 of the lines");
+    program.until("the phone has not confirmed 1 of the lines");
     assert_eq!(program.exit_code(), Some(3));
 }
 
@@ -394,7 +394,7 @@ fn a_peer_in_the_phones_place_is_not_asked_about_and_hears_nothing_in_clear() {
     let (status, lines) = program.finish();
     assert_eq!(status.code(), Some(3), "two lines were not taken");
     assert!(
-        lines.ends_with("the phone has not taken 2 of the lines") && !lines.contains("allow it?"),
+        lines.ends_with("the phone has not confirmed 2 of the lines") && !lines.contains("allow it?"),
         "{lines}"
     );
     std::fs::remove_file(&file).unwrap();

@@ -10,7 +10,7 @@ use relay_client::http::HttpError;
 pub(crate) enum Outcome {
     /// The user ended it, and the phone has taken all that was typed.
     Delivered,
-    /// The phone has not taken so many lines.
+    /// The phone has not confirmed so many lines: it may have those of the last fifth of a second.
     NotTaken(u64),
     /// No phone came, or none came back.
     NobodyCame,
