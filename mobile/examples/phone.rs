@@ -100,16 +100,18 @@ fn taken_ca(arguments: &mut Vec<String>) -> Result<Option<Ca>, Failure> {
     Ok(Some(ca))
 }
 
-/// Hands each line of the input to `send`, which may say why it was not sent; returns at the input's end.
-fn each_line(mut send: impl FnMut(String) -> Result<(), String>) {
+/// Hands each line of the input to `send`, which may say why it was not sent; at the input's end says how many were not.
+fn each_line(mut send: impl FnMut(String) -> Result<(), String>) -> usize {
     let mut input = io::stdin().lock();
+    let mut not_sent = 0;
     loop {
         let outcome = match read_line(&mut input) {
             Ok(Some(line)) => send(line),
-            Ok(None) | Err(LineError::Io(_)) => return,
+            Ok(None) | Err(LineError::Io(_)) => return not_sent,
             Err(error) => Err(error.to_string()),
         };
         if let Err(words) = outcome {
+            not_sent += 1;
             print_line(&words);
         }
     }

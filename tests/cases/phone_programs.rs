@@ -123,6 +123,23 @@ fn in_rust(arguments: &[&str]) -> Program {
 }
 
 #[test]
+fn a_line_that_the_phone_in_rust_could_not_send_is_told_by_its_exit_code() {
+    let relay = Relay::start(SetUp::Memory);
+    let code = fresh_code(relay.addr());
+    let text = copy_of(&code).to_json();
+    let settings = at(Role::Workstation, relay.addr());
+    let mut workstation = End::pair(Role::Workstation, code, &settings);
+    let mut phone = in_rust(&[&text]);
+    workstation.until_asked();
+    workstation.allow();
+    workstation.until_open();
+    phone.type_line(&"x".repeat(5 << 20));
+    phone.until("not sent: the message has ");
+    let (status, lines) = phone.finish();
+    assert_eq!(status.code(), Some(1), "{lines}");
+}
+
+#[test]
 fn the_phone_in_rust_uses_the_tunnel_where_the_code_has_a_key() {
     let relay = Relay::start(SetUp::Memory);
     let code = fresh_code(relay.addr());

@@ -153,14 +153,34 @@ fn a_line_begun_before_the_question_does_not_answer_it() {
 }
 
 #[test]
+fn the_end_of_what_is_typed_does_not_end_the_answers() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = at_terminal(relay.addr(), &[]);
+    let code = code_of(&program);
+    program.end_input();
+    program.until("nothing was typed for the phone, so this ends nothing");
+    program.type_line("all of it");
+    program.until("no phone is here");
+    program.end_input();
+    let mut phone = phone_of(code, relay.addr());
+    program.until("allow it? [y/n]");
+    program.type_line("y");
+    phone.until_open();
+    assert_eq!(phone.message(), b"all of it");
+    phone.flush();
+    program.until("closed");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
 fn a_pipe_answers_nothing() {
     let relay = Relay::start(SetUp::Memory);
-    // In a session of its own there is no terminal at all.
-    let mut command = Command::new("setsid");
-    command.arg("--wait").arg(binary("WORKSTATION_BIN", "relay-workstation"));
+    // In a session of its own there is no terminal at all. The shell's own pipe may break, as the program ends at once.
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo y | setsid --wait \"$@\"", "sh"]);
+    command.arg(binary("WORKSTATION_BIN", "relay-workstation"));
     command.args(["--server", &format!("http://{}", relay.addr())]);
     let mut program = Program::start(&mut command);
-    program.type_line("y");
     assert!(program.line().starts_with("error: nobody can be asked whether a phone may pair"));
     assert_eq!(program.exit_code(), Some(1));
 }
@@ -194,8 +214,41 @@ fn what_the_phone_has_not_taken_is_told_by_the_exit_code() {
     program.type_line(&"x".repeat(5 << 20));
     program.until("not sent: ");
     program.process().signal("INT");
-    program.until("the phone has not taken 1 of the lines");
+    program.until("the phone has not confirmed 2 of the lines");
     assert_eq!(program.exit_code(), Some(3));
+}
+
+#[test]
+fn a_line_that_could_not_be_sent_is_told_by_the_exit_code() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--yes"]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    phone.until_open();
+    program.type_line(&"x".repeat(5 << 20));
+    program.until("not sent: the message has ");
+    program.type_line("short");
+    program.end_input();
+    assert_eq!(phone.message(), b"short");
+    phone.flush();
+    program.until("the phone has not confirmed 1 of the lines");
+    assert_eq!(program.exit_code(), Some(3));
+}
+
+#[test]
+fn a_stdout_that_takes_nothing_more_ends_the_program_whatever_the_phone_has_not_taken() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$@\" >/dev/full", "sh"]).arg(binary("WORKSTATION_BIN", "relay-workstation"));
+    command.args(["--yes", "--server", &format!("http://{}", relay.addr())]);
+    let mut program = Program::start(&mut command);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    phone.until_open();
+    program.type_text("taken\nnot taken\n");
+    program.end_input();
+    assert_eq!(phone.message(), b"taken");
+    phone.send(b"for a full disk");
+    program.until("error: can't write to stdout");
+    assert_eq!(program.exit_code(), Some(1));
 }
 
 #[test]
@@ -286,7 +339,7 @@ fn a_code_that_nobody_scans_ends_the_program() {
 #[test]
 fn a_phone_that_stays_away_ends_the_program() {
     let relay = Relay::start(SetUp::Memory);
-    let mut program = workstation(relay.addr(), &["--yes", "--resume-secs", "1"]);
+    let mut program = workstation(relay.addr(), &["--yes", "--resume-secs", "3"]);
     let mut phone = phone_of(code_of(&program), relay.addr());
     phone.until_open();
     program.until("phone is here");
@@ -341,7 +394,7 @@ fn a_peer_in_the_phones_place_is_not_asked_about_and_hears_nothing_in_clear() {
     let (status, lines) = program.finish();
     assert_eq!(status.code(), Some(3), "two lines were not taken");
     assert!(
-        lines.ends_with("the phone has not taken 2 of the lines") && !lines.contains("allow it?"),
+        lines.ends_with("the phone has not confirmed 2 of the lines") && !lines.contains("allow it?"),
         "{lines}"
     );
     std::fs::remove_file(&file).unwrap();
@@ -376,6 +429,38 @@ fn a_program_that_kills_tells_the_phone_before_it_is_gone() {
     program.until("session deleted");
     assert_eq!(program.exit_code(), Some(0));
     assert_eq!(phone.until_stopped().to_string(), "removed at the desk: pair again");
+}
+
+#[test]
+fn a_program_that_kills_ends_the_pair_of_a_second_code_too() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = at_terminal(relay.addr(), &["--kill", "--pair-secs", "1"]);
+    program.until("session deleted");
+    program.until("show a new code? [y/n]");
+    program.type_line("y");
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("allow it? [y/n]");
+    program.type_line("y");
+    phone.until_open();
+    program.until("phone is here, encrypted");
+    program.process().signal("INT");
+    program.until("session deleted");
+    assert_eq!(program.exit_code(), Some(0));
+    assert_eq!(phone.until_stopped().to_string(), "removed at the desk: pair again");
+}
+
+#[test]
+fn a_program_that_kills_and_can_not_tell_the_relay_has_failed() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = workstation(relay.addr(), &["--yes", "--kill"]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("phone is here, encrypted");
+    phone.until_open();
+    drop(relay);
+    program.until("reconnecting");
+    program.process().signal("INT");
+    program.until("the relay was not told");
+    assert_eq!(program.exit_code(), Some(1));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use relay_client::http::HttpError;
 pub(crate) enum Outcome {
     /// The user ended it, and the phone has taken all that was typed.
     Delivered,
-    /// The phone has not taken so many lines.
+    /// The phone has not confirmed so many lines: it may have those of the last fifth of a second.
     NotTaken(u64),
     /// No phone came, or none came back.
     NobodyCame,
@@ -31,6 +31,8 @@ pub(crate) struct Ending {
     pub(crate) code_spent: bool,
     /// The user sent the phone away.
     pub(crate) denied: bool,
+    /// The pair should be ended, too, and was not in full.
+    pub(crate) kill_failed: bool,
     /// Lines that were typed and that the phone has not taken.
     pub(crate) not_taken: u64,
 }
@@ -45,6 +47,7 @@ impl Ending {
             Stop::Closed if self.waited_in_vain && !self.had_phone => Outcome::NobodyCame,
             _ if self.not_taken > 0 => Outcome::NotTaken(self.not_taken),
             Stop::Closed if self.waited_in_vain => Outcome::NobodyCame,
+            Stop::Closed if self.kill_failed => Outcome::Failed,
             Stop::Closed => Outcome::Delivered,
             Stop::Refused { .. } | Stop::Unpaired(_) => Outcome::Refused,
             _ => Outcome::Failed,
@@ -96,6 +99,8 @@ mod tests {
             (Ending { waited_in_vain: true, not_taken: 2, ..came }, Stop::Closed, 3),
             (Ending { waited_in_vain: true, ..came }, Stop::Closed, 4),
             (Ending { denied: true, not_taken: 2, ..Ending::default() }, Stop::Closed, 5),
+            (Ending { kill_failed: true, ..came }, Stop::Closed, 1),
+            (Ending { kill_failed: true, not_taken: 1, ..came }, Stop::Closed, 3),
             (came, refused, 5),
             (came, Stop::Fault("x".into()), 1),
             (Ending { not_taken: 1, ..came }, Stop::Fault("x".into()), 3),

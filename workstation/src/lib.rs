@@ -41,7 +41,7 @@ pub fn run() -> ExitCode {
         exit::of_error(&error)
     });
     if let Outcome::NotTaken(lines) = outcome {
-        say(&format!("the phone has not taken {lines} of the lines"));
+        say(&format!("the phone has not confirmed {lines} of the lines"));
     }
     outcome.into()
 }

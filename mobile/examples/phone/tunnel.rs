@@ -1,6 +1,7 @@
 //! The phone through the tunnel: an engine, one thread that reads it, and one that types. The pair ends with the program.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,11 +21,14 @@ pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
     settings.options.name = "a phone in a terminal".into();
     let engine = Arc::new(Engine::pair(Role::Phone, code, &settings, Box::new(KeepNothing))?);
     let typing = Arc::clone(&engine);
+    let not_sent = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&not_sent);
     thread::spawn(move || {
-        each_line(|line| {
+        let not_sent = each_line(|line| {
             let sent = typing.send(line.as_bytes(), Duration::MAX);
             sent.map(drop).map_err(|error| error.to_string())
         });
+        counter.store(not_sent, Ordering::Release);
         if let Err(error) = typing.flush(FLUSH_MAX) {
             print_line(&error.to_string());
         }
@@ -48,7 +52,8 @@ pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
                 print_line(&line);
             }
             if let Event::Stopped { why, unacknowledged } = event {
-                return Ok(why == Stop::Closed && unacknowledged == 0);
+                let has_all = unacknowledged == 0 && not_sent.load(Ordering::Acquire) == 0;
+                return Ok(why == Stop::Closed && has_all);
             }
         }
     }

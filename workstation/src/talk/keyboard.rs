@@ -3,7 +3,7 @@
 //! Each source is read by a thread of its own, which lives until the process ends.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, BufReader, IsTerminal};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -18,11 +18,14 @@ pub(crate) trait Listener: Send + Sync + 'static {
     /// A line of stdin. May block where stdin is a pipe.
     fn on_line(self: &Arc<Self>, line: String, typed_at: Instant);
 
-    /// A line that was typed at the terminal while stdin is a pipe.
+    /// A line that was typed at the terminal while stdin is a pipe, or has ended.
     fn on_answer(self: &Arc<Self>, line: &str, typed_at: Instant);
 
-    /// stdin has ended.
-    fn on_end(&self);
+    /// A line of stdin that can't be sent. The user was told.
+    fn on_bad_line(&self);
+
+    /// stdin has ended. False if that ends nothing, as nothing came.
+    fn on_end(&self) -> bool;
 }
 
 /// The terminal that questions are asked at.
@@ -66,10 +69,14 @@ impl Terminal {
         let mut lines = BufReader::new(tty.try_clone().context("can't read the terminal")?);
         let listener = Arc::clone(listener);
         let read = move || {
-            let mut line = String::new();
-            while lines.read_line(&mut line).is_ok_and(|len| len > 0) {
-                listener.on_answer(&line, Instant::now());
-                line.clear();
+            loop {
+                match read_line(&mut lines) {
+                    Ok(Some(line)) => listener.on_answer(&line, Instant::now()),
+                    // Ctrl-D ends no terminal; one that is gone is none any more.
+                    Ok(None) if lines.get_ref().is_terminal() => {}
+                    Ok(None) | Err(LineError::Io(_)) => return,
+                    Err(error) => say(&error.to_string()),
+                }
             }
         };
         thread::Builder::new().name("terminal".into()).spawn(read).context("no thread for the terminal")?;
@@ -82,27 +89,50 @@ impl Terminal {
 /// # Errors
 /// There is no thread for it.
 pub(crate) fn listen_to_stdin(listener: Arc<impl Listener>) -> anyhow::Result<()> {
-    let is_terminal = io::stdin().is_terminal();
-    let read = move || {
-        let mut input = io::stdin().lock();
-        loop {
-            match read_line(&mut input) {
-                Ok(Some(line)) if is_terminal && line.len() >= TERMINAL_LINE_MAX => say(&format!(
-                    "not sent: a terminal passes on the first {TERMINAL_LINE_MAX} bytes of a line and drops the rest; send a \
-                     longer one through a pipe"
-                )),
-                Ok(Some(line)) => listener.on_line(line, Instant::now()),
-                Ok(None) => return listener.on_end(),
-                Err(error @ LineError::Io(_)) => {
-                    say(&error.to_string());
-                    return listener.on_end();
-                }
-                Err(error) => say(&error.to_string()),
-            }
-        }
-    };
+    let read = move || read_stdin(&listener);
     thread::Builder::new().name("stdin".into()).spawn(read).context("no thread for stdin")?;
     Ok(())
+}
+
+fn read_stdin(listener: &Arc<impl Listener>) {
+    let mut input = io::stdin().lock();
+    let is_terminal = input.is_terminal();
+    let mut has_ended = false;
+    loop {
+        match read_line(&mut input) {
+            Ok(Some(line)) if has_ended => listener.on_answer(&line, Instant::now()),
+            Ok(Some(line)) if is_terminal && line.len() >= TERMINAL_LINE_MAX => {
+                say(&cut_words());
+                listener.on_bad_line();
+            }
+            Ok(Some(line)) => listener.on_line(line, Instant::now()),
+            Ok(None) => {
+                has_ended = has_ended || listener.on_end();
+                // Ctrl-D ends no terminal: questions are answered there all the same. One that is gone is none any more.
+                if !input.is_terminal() {
+                    return;
+                }
+                if !has_ended {
+                    say("nothing was typed for the phone, so this ends nothing: press Ctrl-C to end");
+                }
+            }
+            Err(error) => {
+                say(&error.to_string());
+                if matches!(error, LineError::Io(_)) {
+                    listener.on_end();
+                    return;
+                }
+                listener.on_bad_line();
+            }
+        }
+    }
+}
+
+fn cut_words() -> String {
+    format!(
+        "not sent: a terminal passes on the first {TERMINAL_LINE_MAX} bytes of a line and drops the rest; send a longer \
+         one through a pipe"
+    )
 }
 
 /// What Linux keeps of a line that is typed at a terminal (`N_TTY_BUF_SIZE`, without the line end). Others keep less.

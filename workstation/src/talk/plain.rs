@@ -77,7 +77,7 @@ impl Desk {
                         Err(SendError::NotLinked) => self.wait_for_news(),
                         Err(SendError::Closed) => return,
                         Err(error) => {
-                            self.waiting.sent();
+                            self.waiting.refused();
                             say(&refusal_line(&error, Role::Phone));
                         }
                         Ok(()) => self.waiting.sent(),
@@ -93,25 +93,29 @@ impl Desk {
         let mut ending = Ending::default();
         loop {
             let Some(event) = self.client.next_event(Duration::MAX) else { continue };
+            ending.not_taken += lost_with(&event);
+            ending.had_phone |= matches!(event, Event::Joined { .. });
+            // First: whoever reads of a phone may type at once.
+            self.note_link(&event);
             let line = event_line(&event, Role::Phone);
             match &event {
                 Event::Text(text) => print(&line, text.as_bytes())?,
                 Event::Binary(bytes) => print(&line, bytes)?,
                 _ => say(&line),
             }
-            match event {
-                Event::Joined { .. } => {
-                    ending.had_phone = true;
-                    self.set_link(Link::Present);
-                }
-                Event::Left { .. } => self.set_link(Link::Absent),
-                Event::Stopped { why, unsent } => {
-                    self.set_link(Link::Over);
-                    ending.not_taken = unsent as u64 + self.waiting.len() as u64;
-                    return Ok(ending.outcome(&why));
-                }
-                _ => {}
+            if let Event::Stopped { why, .. } = event {
+                ending.not_taken += self.waiting.not_sent();
+                return Ok(ending.outcome(&why));
             }
+        }
+    }
+
+    fn note_link(&self, event: &Event) {
+        match event {
+            Event::Joined { .. } => self.set_link(Link::Present),
+            Event::Left { .. } => self.set_link(Link::Absent),
+            Event::Stopped { .. } => self.set_link(Link::Over),
+            _ => {}
         }
     }
 
@@ -129,13 +133,47 @@ impl Listener for Desk {
         self.waiting.put(line);
     }
 
-    /// Nothing is asked here.
-    fn on_answer(self: &Arc<Self>, _: &str, _: Instant) {}
+    /// Nothing is asked here, so this comes behind the end of the input.
+    fn on_answer(self: &Arc<Self>, _: &str, _: Instant) {
+        say("not sent: the input has ended");
+    }
 
-    fn on_end(&self) {
-        self.waiting.end();
+    fn on_bad_line(&self) {
+        self.waiting.lose();
+    }
+
+    fn on_end(&self) -> bool {
+        self.waiting.end()
+    }
+}
+
+/// How many lines that were taken for sending the phone will not get, as this event tells.
+fn lost_with(event: &Event) -> u64 {
+    match event {
+        Event::Joined { missed } => *missed,
+        Event::Left { unsent } | Event::Stopped { unsent, .. } => *unsent as u64,
+        _ => 0,
     }
 }
 
 /// How soon a line is tried again that the phone's leaving has kept from being sent.
 const NEWS_WAIT: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use relay_client::Stop;
+
+    use super::*;
+
+    #[test]
+    fn what_was_dropped_at_the_end_of_any_link_counts() {
+        for (event, lost) in [
+            (Event::Joined { missed: 2 }, 2),
+            (Event::Left { unsent: 3 }, 3),
+            (Event::Stopped { why: Stop::Closed, unsent: 1 }, 1),
+            (Event::Connected, 0),
+        ] {
+            assert_eq!(lost_with(&event), lost, "{event:?}");
+        }
+    }
+}

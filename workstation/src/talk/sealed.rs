@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::ids::Role;
+use relay_client::Stop;
 use relay_client::engine::{AllowError, Engine, Event, SendError, Spent, State};
 use relay_client::lines::{engine_line, harmless};
 
@@ -44,8 +45,17 @@ pub(crate) struct Desk {
     /// Changes with what the user decides; `decided` tells of it.
     decision: Mutex<Decision>,
     decided: Condvar,
-    /// Held while the pair is being forgotten; true once it was.
-    forgotten: Mutex<bool>,
+    /// Whether this engine's pair was forgotten. Held while it is being done.
+    forgotten: Mutex<Forgotten>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Forgotten {
+    #[default]
+    No,
+    InFull,
+    /// What is kept is still there, or the relay was not told.
+    InPart,
 }
 
 #[derive(Debug, Default)]
@@ -87,9 +97,11 @@ impl Desk {
     /// stdout takes nothing more, or there is no thread.
     pub(crate) fn talk(self: &Arc<Self>, engine: Engine) -> anyhow::Result<(Outcome, Ending)> {
         let engine = Arc::new(engine);
+        *lock(&self.forgotten) = Forgotten::No;
         *lock(&self.engine) = Some(Arc::clone(&engine));
+        // The user may have ended the program before there was this engine.
         if lock(&self.decision).closing {
-            engine.close();
+            self.end(&engine);
         }
         self.waiting.set_stopped(false);
         let sender = {
@@ -97,14 +109,21 @@ impl Desk {
             let send = move || desk.send_lines(&engine);
             thread::Builder::new().name("send".into()).spawn(send).context("no thread to send")?
         };
-        let outcome = self.show_events(&engine);
+        let stopped = self.show_events(&engine);
+        if stopped.is_err() {
+            // Nobody reads its events any more, and the sender must not wait for it for ever.
+            engine.close();
+        }
         lock(&self.engine).take();
         self.waiting.set_stopped(true);
         drop(engine);
         if sender.join().is_err() {
             anyhow::bail!("the thread that sends has failed");
         }
-        outcome
+        let (why, mut ending) = stopped?;
+        // Not before the sender has ended, which takes out what the engine has accepted.
+        ending.not_taken += self.waiting.not_sent();
+        Ok((ending.outcome(&why), ending))
     }
 
     /// Whether to show a new code in place of one that is of no use any more. Blocks until the user has answered.
@@ -131,8 +150,8 @@ impl Desk {
                     // It waits for the next code's phone, or counts as not taken.
                     Err(SendError::Closed) => return,
                     Err(error) => {
-                        self.waiting.sent();
-                        say(&format!("not sent: {error}"));
+                        self.waiting.refused();
+                        say(&error.to_string());
                     }
                 },
                 // If the engine has stopped before, the lines that were not taken are counted there.
@@ -146,7 +165,8 @@ impl Desk {
         }
     }
 
-    fn show_events(self: &Arc<Self>, engine: &Engine) -> anyhow::Result<(Outcome, Ending)> {
+    /// Shows what happens until the engine has stopped: why it has, and what is known then without the lines that wait here.
+    fn show_events(self: &Arc<Self>, engine: &Engine) -> anyhow::Result<(Stop, Ending)> {
         let mut ending = Ending::default();
         let mut limit = self.options.resume_for;
         let mut away_since = Some(Instant::now());
@@ -161,27 +181,23 @@ impl Desk {
             }
             for event in events {
                 match &event {
-                    Event::Opened { .. } => {
-                        ending.had_phone = true;
-                        away_since = None;
-                    }
-                    // Nobody is away who waits for an answer.
-                    Event::Ask { .. } => away_since = None,
-                    Event::Left | Event::AskOver { allowed: false, .. } => away_since = Some(Instant::now()),
+                    Event::Opened { .. } => ending.had_phone = true,
                     Event::CodeSpent(why) => {
+                        ending.denied |= *why == Spent::Denied;
                         ending.waited_in_vain |= *why != Spent::Denied;
                         ending.code_spent = true;
                     }
                     _ => {}
                 }
+                away_since = away_after(&event, away_since);
                 self.show(engine, &event)?;
                 if let Event::Stopped { why, unacknowledged } = event {
                     // What stopped the engine may still have to tell the relay.
-                    drop(lock(&self.forgotten));
-                    ending.denied = lock(&self.decision).denied;
+                    ending.kill_failed = *lock(&self.forgotten) == Forgotten::InPart;
+                    ending.denied |= lock(&self.decision).denied;
                     ending.code_spent |= ending.denied;
-                    ending.not_taken = unacknowledged + self.waiting.len() as u64;
-                    return Ok((ending.outcome(&why), ending));
+                    ending.not_taken = unacknowledged;
+                    return Ok((why, ending));
                 }
             }
         }
@@ -285,13 +301,19 @@ impl Desk {
             return engine.close();
         }
         let mut forgotten = lock(&self.forgotten);
-        if std::mem::replace(&mut *forgotten, true) {
+        if *forgotten != Forgotten::No {
             return;
         }
-        match engine.forget() {
-            Ok(()) => say("session deleted"),
-            Err(error) => say(&harmless(&error.to_string())),
-        }
+        *forgotten = match engine.forget() {
+            Ok(()) => {
+                say("session deleted");
+                Forgotten::InFull
+            }
+            Err(error) => {
+                say(&harmless(&error.to_string()));
+                Forgotten::InPart
+            }
+        };
     }
 }
 
@@ -311,6 +333,7 @@ impl Listener for Desk {
             return engine.retry_now();
         }
         if !self.waiting.try_put(line) {
+            self.waiting.lose();
             say("not sent: too much waits for the phone");
         } else if state != Some(State::Open) {
             say("no phone is here: it waits for one");
@@ -319,11 +342,28 @@ impl Listener for Desk {
 
     fn on_answer(self: &Arc<Self>, line: &str, typed_at: Instant) {
         // Without a question nothing that is typed there is for anybody.
-        let _ = self.answer(line, typed_at);
+        if self.answer(line, typed_at).is_some() && matches!(self.terminal, Some(Terminal::Stdin)) {
+            say("not sent: the input has ended");
+        }
     }
 
-    fn on_end(&self) {
-        self.waiting.end();
+    fn on_bad_line(&self) {
+        self.waiting.lose();
+    }
+
+    fn on_end(&self) -> bool {
+        self.waiting.end()
+    }
+}
+
+/// Since when the phone is away, after this event.
+fn away_after(event: &Event, before: Option<Instant>) -> Option<Instant> {
+    match event {
+        // A phone is not away while it waits for an answer.
+        Event::Opened { .. } | Event::Ask { .. } => None,
+        // One that was let in has still to come to its own session, and no other event tells if it never does.
+        Event::Left | Event::AskOver { .. } => Some(Instant::now()),
+        _ => before,
     }
 }
 
@@ -347,4 +387,20 @@ fn let_in(engine: &Engine, number: u64) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_that_was_let_in_is_away_until_it_has_come() {
+        for allowed in [true, false] {
+            assert!(away_after(&Event::AskOver { question: 1, allowed }, None).is_some());
+        }
+        let now = Some(Instant::now());
+        assert!(away_after(&Event::Left, None).is_some());
+        assert_eq!(away_after(&Event::Connected, now), now);
+        assert_eq!(away_after(&Event::Acknowledged(1), None), None);
+    }
 }

@@ -21,7 +21,9 @@ struct State {
     lines: VecDeque<String>,
     /// Sum of their lengths.
     bytes: usize,
-    /// There was a line, or a part of one.
+    /// Lines that were refused for good.
+    lost: u64,
+    /// There was a line.
     had_input: bool,
     /// No line follows.
     ended: bool,
@@ -70,11 +72,12 @@ impl Waiting {
         }
     }
 
-    /// The input is over. An input without one line is how a service is run, and ends nothing.
-    pub(crate) fn end(&self) {
+    /// The input is over. An input without one line is how a service is run, and ends nothing: false then.
+    pub(crate) fn end(&self) -> bool {
         let mut state = self.state();
         state.ended = state.had_input;
         self.changed.notify_all();
+        state.ended
     }
 
     /// The oldest line, which stays until it was sent. Blocks.
@@ -103,6 +106,19 @@ impl Waiting {
         self.changed.notify_all();
     }
 
+    /// The oldest line can't be sent, now or later.
+    pub(crate) fn refused(&self) {
+        self.lose();
+        self.sent();
+    }
+
+    /// A line of the input is not taken at all.
+    pub(crate) fn lose(&self) {
+        let mut state = self.state();
+        state.had_input = true;
+        state.lost += 1;
+    }
+
     /// Has the sender stop, or go on.
     pub(crate) fn set_stopped(&self, stopped: bool) {
         self.state().stopped = stopped;
@@ -115,9 +131,10 @@ impl Waiting {
         self.changed.notify_all();
     }
 
-    /// How many lines wait.
-    pub(crate) fn len(&self) -> usize {
-        self.state().lines.len()
+    /// How many lines were not sent: those that wait, and those that were refused.
+    pub(crate) fn not_sent(&self) -> u64 {
+        let state = self.state();
+        state.lines.len() as u64 + state.lost
     }
 }
 
@@ -148,10 +165,10 @@ mod tests {
     fn a_line_stays_until_it_was_sent_and_the_end_comes_behind_the_last() {
         let waiting = Waiting::default();
         assert!(waiting.try_put("a".into()) && waiting.try_put("b".into()));
-        waiting.end();
+        assert!(waiting.end());
         assert_eq!((waiting.next(), waiting.next()), (line("a"), line("a")));
         waiting.sent();
-        assert_eq!((waiting.next(), waiting.len()), (line("b"), 1));
+        assert_eq!((waiting.next(), waiting.not_sent()), (line("b"), 1));
         waiting.sent();
         assert_eq!(waiting.next(), Next::Ended);
         waiting.set_stopped(true);
@@ -159,9 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_was_refused_is_input_and_counts_as_not_sent() {
+        let waiting = Waiting::default();
+        waiting.lose();
+        assert!(waiting.try_put("a".into()));
+        waiting.refused();
+        assert!(waiting.end());
+        assert_eq!((waiting.next(), waiting.not_sent()), (Next::Ended, 2));
+    }
+
+    #[test]
     fn an_input_without_a_line_does_not_end() {
         let waiting = Arc::new(Waiting::default());
-        waiting.end();
+        assert!(!waiting.end());
         let sender = thread::spawn({
             let waiting = Arc::clone(&waiting);
             move || waiting.next()
@@ -189,6 +216,6 @@ mod tests {
         });
         waiting.close();
         reader.join().unwrap();
-        assert_eq!(waiting.len(), 1);
+        assert_eq!(waiting.not_sent(), 1);
     }
 }
