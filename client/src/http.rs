@@ -52,7 +52,7 @@ pub enum HttpError {
         /// What the relay said about it.
         message: String,
     },
-    /// The answer is none of a relay's.
+    /// The answer does not come from a relay.
     #[error("{server} does not answer like a relay: {what}; is the address right?")]
     NotARelay {
         /// Whom we asked.
@@ -209,7 +209,7 @@ fn refusal(server: &Endpoint, answer: &Answer) -> HttpError {
     HttpError::Refused { server: server.to_string(), status: answer.status, code, message }
 }
 
-/// The words in a relay's refusal, bounded and harmless; `None` where the body is none of a relay's.
+/// The words in a relay's refusal, bounded and harmless; `None` where the body does not come from a relay.
 pub(crate) fn message_of(body: &[u8]) -> Option<String> {
     let reason = parse::<Reason<'_>>(body)?;
     Some(excerpt(&reason.message)).filter(|message| !message.is_empty())

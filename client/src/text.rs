@@ -1,4 +1,4 @@
-//! Text from elsewhere, made harmless for whoever shows it; and a moment in words.
+//! Text from elsewhere, made harmless before it is shown; and a moment in words.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -26,7 +26,8 @@ usage: phone [--plain] [--ca FILE] [CODE]
   --ca FILE  believe only certificates of the CAs in this PEM file
   --help     this
 
-exit code: 0 ended as asked, and the workstation has taken every line; 1 anything else; 2 a bad command line";
+exit code: 0 ended as asked, and the workstation has taken every line (with --plain nobody can tell); 1 anything else;
+2 a bad command line";
 
 fn main() -> ExitCode {
     match run() {

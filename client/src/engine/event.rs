@@ -20,7 +20,7 @@ pub enum Event {
     Connected,
     /// Workstation: a phone has proven the code's key. Show the user its name and the words, and call
     /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny) with the question's
-    /// number. Comes again, as another question with other words, if the phone connects anew: only the newest
+    /// number. Comes again, as another question with other words, if the phone connects again: only the newest
     /// can be answered. While
     /// `allow` is under way it does not come again; the answer goes for that phone.
     Ask {
@@ -79,7 +79,7 @@ pub enum Event {
     CodeSpent(Spent),
     /// Workstation: the session that the code shows could not be deleted. It expires by itself; its key is used up.
     NotDeleted(HttpError),
-    /// The holder of the other role sent something that is no message of the tunnel. It was ignored, and
+    /// The holder of the other role sent something that is not a tunnel message. It was ignored, and
     /// nothing is said to that peer. Told once for each link, and only before the tunnel stands on it.
     Foreign,
     /// The end.

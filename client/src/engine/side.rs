@@ -23,8 +23,8 @@ use crate::tunnel::{Event as Said, Fault, Place, Tunnel};
 /// No portable call wakes a process when its machine wakes up, so the clocks are compared this often.
 const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// A phone that another one displaces while its answer is awaited comes back so often: whoever has seen the
-/// code can do that.
+/// A phone that another one displaces while its answer is awaited comes back this many times at most. Anybody
+/// who has seen the code can displace it.
 const RETURNS_MAX: u32 = 3;
 
 /// What the app was told of this link's peer.

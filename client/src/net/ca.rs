@@ -116,7 +116,7 @@ pub(super) fn of_this_machine() -> Result<RootCertStore, CaError> {
     if !roots.is_empty() {
         return Ok(roots);
     }
-    // Whoever names a store wants no other one.
+    // A user who names a store wants that one alone.
     match (file, dir) {
         (Some(path), _) => Err(variable(FILE, &path, "holds no certificate")),
         (None, Some(path)) => Err(variable(DIR, &path, "holds no certificate")),

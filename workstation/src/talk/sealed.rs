@@ -242,11 +242,11 @@ impl Desk {
         say(question.words());
     }
 
-    /// What was typed at the terminal while something is asked. Gives a line back that is for the phone.
-    fn answer(self: &Arc<Self>, line: &str, typed_at: Instant) -> Option<()> {
+    /// Takes what was typed at the terminal as an answer, if something is asked. False: the line is for the phone.
+    fn try_answer(self: &Arc<Self>, line: &str, typed_at: Instant) -> bool {
         let meaning = lock(&self.prompt).take(line, typed_at);
         match meaning {
-            Meaning::Message => return Some(()),
+            Meaning::Message => return false,
             Meaning::Repeated => {}
             Meaning::Unclear(question) => say(question.words()),
             Meaning::Yes(Question::Phone(number)) => self.allow(number),
@@ -254,7 +254,7 @@ impl Desk {
             Meaning::Yes(Question::NewCode) => self.decide_on_code(true),
             Meaning::No(Question::NewCode) => self.decide_on_code(false),
         }
-        None
+        true
     }
 
     fn decide_on_code(&self, wanted: bool) {
@@ -322,7 +322,7 @@ impl Listener for Desk {
         if !matches!(self.terminal, Some(Terminal::Stdin)) {
             return self.waiting.put(line);
         }
-        if self.answer(&line, typed_at).is_none() {
+        if self.try_answer(&line, typed_at) {
             return;
         }
         let engine = lock(&self.engine).clone();
@@ -342,7 +342,7 @@ impl Listener for Desk {
 
     fn on_answer(self: &Arc<Self>, line: &str, typed_at: Instant) {
         // Without a question nothing that is typed there is for anybody.
-        if self.answer(line, typed_at).is_some() && matches!(self.terminal, Some(Terminal::Stdin)) {
+        if !self.try_answer(line, typed_at) && matches!(self.terminal, Some(Terminal::Stdin)) {
             say("not sent: the input has ended");
         }
     }

@@ -73,7 +73,7 @@ fn a_ping_of_a_relay_that_hears_nothing_answers_no_question() {
 }
 
 #[test]
-fn whoever_answers_stays_and_is_asked_only_when_nothing_is_heard() {
+fn a_relay_that_answers_is_asked_only_when_nothing_is_heard() {
     let mut bench = accepted(Role::Phone);
     for _ in 0..14 {
         bench.on(Input::Sent);
