@@ -155,9 +155,10 @@ impl Peer {
         }
     }
 
-    /// Bytes came.
-    pub fn note_read(&mut self, now: Time) {
-        (self.heard, self.pings) = (now, 0);
+    /// Bytes came. Returns true if they answer a ping: the next one is due earlier than the end that was waited for.
+    pub fn note_read(&mut self, now: Time) -> bool {
+        self.heard = now;
+        std::mem::take(&mut self.pings) > 0
     }
 
     /// The driver does not read it, or reads it again. What it does not read it does not judge.

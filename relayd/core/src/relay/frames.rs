@@ -63,8 +63,8 @@ impl Relay {
 
     /// Bytes came from `conn`.
     pub fn note_read(&mut self, conn: Conn, now: Time) {
-        if let Some(peer) = self.peer_mut(conn) {
-            peer.note_read(now);
+        if self.peer_mut(conn).is_some_and(|peer| peer.note_read(now)) {
+            self.rearm(conn);
         }
     }
 
@@ -133,8 +133,12 @@ mod tests {
 
     /// A node with one client.
     fn joined(version: Version) -> Relay {
+        joined_within(Limits::default(), version)
+    }
+
+    fn joined_within(limits: Limits, version: Version) -> Relay {
         let (session, token) = (SessionId::from_bytes([1; 16]), Token::from_bytes([2; 16]));
-        let mut relay = Relay::new(NodeId::from_bytes([3; 16]), true, Limits::default(), STARTED);
+        let mut relay = Relay::new(NodeId::from_bytes([3; 16]), true, limits, STARTED);
         relay.handle(Input::Opened { conn: PHONE }, STARTED);
         let hello = Hello::to_json_as(version, session, &token, Role::Phone, None);
         let first = Input::First { conn: PHONE, payload: hello.as_bytes(), is_text: true, is_doubted: false };
@@ -184,6 +188,16 @@ mod tests {
         relay.note_unread(PHONE, false, secs(18));
         assert_eq!(next(&mut relay), (48, "ping"));
         assert_eq!(next(&mut relay), (63, "close"));
+    }
+
+    #[test]
+    fn after_an_answered_ping_the_next_one_comes_an_interval_later() {
+        let limits = Limits { heartbeat_interval: Duration::from_secs(5), ..Limits::default() };
+        let mut relay = joined_within(limits, Version::V3);
+        assert_eq!(next(&mut relay), (5, "ping"));
+        relay.note_read(PHONE, secs(6));
+        assert_eq!(next(&mut relay), (11, "ping"));
+        assert_eq!(next(&mut relay), (26, "close"));
     }
 
     #[test]

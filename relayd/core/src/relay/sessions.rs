@@ -223,6 +223,10 @@ impl Relay {
         for (slot, peer) in self.peers.iter().enumerate() {
             let Some(peer) = peer else { continue };
             let conn = Conn { slot: slot as u32, name: peer.name };
+            assert!(
+                peer.due <= peer.next_due(&self.limits),
+                "a timer is armed for what comes first: {peer:?}"
+            );
             let Some((session, role)) = peer.holds() else { continue };
             let end = self.pairs.end(session, role);
             assert_eq!(end.map(|end| end.conn), Some(conn), "a holder is in its session's table");
