@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use relay_tests::harness::guard::{let_pass, read_until};
+use relay_tests::harness::http::ask_until_served;
 use relay_tests::harness::redis::{Keep, connect};
 use relay_tests::harness::{Behaviour, Fleet, Options, Role, Session, Talk, Talking};
 
@@ -197,8 +198,7 @@ fn a_delete_whose_answer_is_lost_is_told_to_the_ends_by_the_next() {
     talk.expect_end();
     talk.session().delete(fleet.addr(0)).expect(503);
     fleet.line(0).behave(Behaviour::Clear);
-    fleet.node(0).wait_ready(200);
-    talk.session().delete(fleet.addr(0)).expect(404);
+    ask_until_served(|| talk.session().delete(fleet.addr(0))).expect(404);
     talk.hear_until("the end at both", |talk| Role::BOTH.iter().all(|&role| talk.is_cut(role)));
     assert!(Role::BOTH.iter().all(|&role| talk.closed_by(role) == Some(4410)), "{}", talk.state());
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::guard::read_until;
 use super::json::Object;
 use super::wire::{End, Wire};
 
@@ -133,6 +134,16 @@ impl Response {
         Object::parse(self.text())
     }
 
+    /// One sample of a page of metrics, its labels written as they are there.
+    ///
+    /// # Panics
+    /// When it is missing.
+    pub fn sample(&self, name: &str) -> u64 {
+        let value = self.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let number = value.and_then(|value| value.parse().ok());
+        number.unwrap_or_else(|| panic!("no sample {name}: {}", self.text()))
+    }
+
     /// Asserts the status; for an error, its JSON body too: a snake_case code and a message.
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}: {}", String::from_utf8_lossy(&self.body));
@@ -176,6 +187,11 @@ pub fn chunked(target: &str, headers: &[&str], chunks: &[&str]) -> String {
     format!(
         "POST {target} HTTP/1.1\r\nHost: localhost\r\n{lines}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"
     )
+}
+
+/// Asks again while the answer is 503, as a client does: the node may not have noticed yet that its store was away.
+pub fn ask_until_served(mut ask: impl FnMut() -> Response) -> Response {
+    read_until("an answer other than 503", || Some(ask()).filter(|response| response.status != 503))
 }
 
 /// GET on a connection of its own.

@@ -232,12 +232,7 @@ impl Relayd {
     /// When one is missing.
     pub fn metrics<const COUNT: usize>(&self, samples: [&str; COUNT]) -> [u64; COUNT] {
         let page = http::fetch(self.addr, "/metrics").expect(200);
-        samples.map(|sample| {
-            let value = page.text().lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-            value
-                .and_then(|value| value.parse().ok())
-                .unwrap_or_else(|| panic!("no {sample}: {}", page.text()))
-        })
+        samples.map(|sample| page.sample(sample))
     }
 
     /// Where it listens.

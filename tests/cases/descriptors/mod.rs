@@ -1,14 +1,18 @@
-//! No descriptor left: the waiting are served once there is room, and the wait costs nothing.
+//! No descriptor left: the clients that wait are served once there is room, and the wait costs nothing.
+
+mod crowd;
 
 use std::time::{Duration, Instant};
 
 use relay_tests::harness::guard::{let_pass, read_until};
-use relay_tests::harness::http::{Http, Response, fetch, request};
+use relay_tests::harness::http::{Http, fetch, request};
 use relay_tests::harness::json::Object;
 use relay_tests::harness::redis::{Keep, Redis, connect};
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Upgrade};
 use relay_tests::harness::{Bystander, Hello, Options, Pair, Peer, Relay, Relayd, Role, Session};
+
+use self::crowd::{Counts, Crowd, MANY};
 
 /// What the server says when the operating system gives it no descriptor for a new connection.
 const NONE_LEFT: &str = "no new connection can be taken";
@@ -17,18 +21,16 @@ const PLENTY: usize = 1024;
 /// For how long is looked at what a wait costs.
 const WATCHED: Duration = Duration::from_secs(3);
 
-/// More than any lobby holds.
-const MANY: usize = 30;
-/// Nobody waits for an answer for longer than this but those who wait for a place.
-const WINDOW: Duration = Duration::from_millis(300);
-
 #[test]
 fn health_is_answered_at_the_limit_and_the_waiting_are_served_when_room_returns() {
     let relay =
         Relay::of(vec![Relayd::start_ready(&Options::new().arg("--store", "memory").descriptors(64))]);
     let mut pair = Pair::link(&relay);
-    let (inside, waiting, refused) = told_apart((0..60).map(|_| upgrading(&relay)).collect());
-    assert!(inside.len() > 10 && (1..10).contains(&waiting.len()), "{} {}", inside.len(), waiting.len());
+    let mut asker = asked(&relay);
+    asker.response().expect(200);
+    let Crowd { inside, waiting, refused, .. } = Crowd::come(&mut asker, 60, |_| upgrading(&relay));
+    assert!(inside.len() > 10 && !waiting.is_empty(), "{} {}", inside.len(), waiting.len());
+    let refused = refused.first().expect("more than may wait");
     assert_eq!((refused.status, refused.json().text("error")), (503, "overloaded"));
     assert!(refused.header("retry-after").is_some() && refused.header("connection") == Some("close"));
     for _ in 0..MANY {
@@ -41,9 +43,12 @@ fn health_is_answered_at_the_limit_and_the_waiting_are_served_when_room_returns(
     fetch(relay.addr(), "/health").expect(200);
     drop(silent);
     pair.expect_alive();
-    let (_, waiting, _) = told_apart((0..MANY).map(|_| upgrading(&relay)).collect());
+    drop(waiting);
+    read_until("all but one of the requests to be over", || (open_requests(&mut asker) == 1).then_some(()));
+    let crowd = Crowd::come(&mut asker, MANY, |_| upgrading(&relay));
+    assert!(crowd.inside.is_empty() && !crowd.waiting.is_empty(), "{} wait", crowd.waiting.len());
     drop(inside);
-    for mut http in waiting {
+    for mut http in crowd.waiting {
         assert_eq!(http.response().status, 101);
     }
     pair.expect_alive();
@@ -63,9 +68,10 @@ fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they
     inside.send(request("GET", "/health", &[], ""));
     inside.response().expect(200);
     // Each stays for as long as it likes, once it is in.
-    let all = hellos.iter().map(|hello| Http::over(come(&relay, hello))).collect();
-    let (joined, waiting, refused) = told_apart(all);
-    assert_eq!((joined.is_empty(), refused.status), (false, 503), "so many have no room");
+    let come = |at: usize| Http::over(come(&relay, &hellos[at]));
+    let crowd = Crowd::come(&mut inside, hellos.len(), come);
+    assert!(!crowd.inside.is_empty(), "nobody joined");
+    assert_eq!(crowd.refused.first().expect("more than have room").status, 503);
     let mut until_ready = |status: u16| {
         read_until("what /ready says", || {
             inside.send(request("GET", "/ready", &[], ""));
@@ -80,7 +86,7 @@ fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they
     until_ready(200);
     inside.send(request("POST", "/api/register", &[], ""));
     inside.response().expect(200);
-    drop((joined, waiting));
+    drop(crowd);
     for hello in &hellos[70..] {
         Peer::join_as(relay.addr(), hello).leave();
     }
@@ -96,19 +102,22 @@ fn a_descriptor_that_is_refused_is_asked_for_again() {
     inside.iter_mut().for_each(|http| drop(http.response().expect(200)));
     let process = relay.node().process();
     process.limit_descriptors(process.descriptors());
-    let (_, mut waiting, refused) = told_apart((0..MANY).map(|_| upgrading(&relay)).collect());
-    assert_eq!((waiting.len() < 9, refused.status), (true, 503));
+    let mut crowd = Crowd::come(&mut inside[0], MANY, |_| upgrading(&relay));
+    assert_eq!(crowd.refused.first().expect("more than may wait").status, 503);
     let says_so = |line: &str| line.contains(NONE_LEFT).then_some(());
     relay.node().log().wait_for("line of no descriptor", says_so).expect("a server that runs");
     fetch(relay.addr(), "/health").expect(200);
     expect_idle(&relay);
+    // That took a place for a moment, which the newest one that waits may have lost.
+    crowd.sort(&mut inside[0]);
+    let (mut waiting, before) = (crowd.waiting, Counts::ask(&mut inside[0]));
     // As many as leave come in.
     drop(inside.split_off(8));
     for mut http in waiting.drain(..2) {
         assert_eq!(http.response().status, 101);
     }
-    let last = waiting.last_mut().expect("more than leave");
-    assert!(!last.wire().fill_for(Duration::from_millis(1)).unwrap(), "it can't have been served");
+    let served = Counts::ask(&mut inside[0]).upgraded - before.upgraded;
+    assert!(served < 2 + waiting.len(), "all {served} are in, and only two have left");
     // None of those inside leaves any more: only another try finds that there is room.
     process.limit_descriptors(PLENTY);
     waiting.iter_mut().for_each(|http| assert_eq!(http.response().status, 101));
@@ -125,7 +134,7 @@ fn a_redis_is_dialed_again_as_soon_as_there_is_a_descriptor() {
     inside.response().expect(200);
     let process = relay.node().process();
     process.limit_descriptors(process.descriptors());
-    let (_, mut waiting, _) = told_apart((0..MANY).map(|_| upgrading(&relay)).collect());
+    let Crowd { mut waiting, .. } = Crowd::come(&mut inside, MANY, |_| upgrading(&relay));
     let connections = connections(&redis);
     redis.kill();
     // Those who wait take what the connections to Redis leave, and stay.
@@ -155,21 +164,10 @@ fn upgrading(relay: &Relay) -> Http {
     http
 }
 
-/// Those who are in, those who wait, and what one who may not wait is told.
-fn told_apart(all: Vec<Http>) -> (Vec<Http>, Vec<Http>, Response) {
-    let (mut inside, mut waiting, mut refused) = (Vec::new(), Vec::new(), None);
-    for mut http in all {
-        if http.wire().pending().is_empty() && !http.wire().fill_for(WINDOW).unwrap() {
-            waiting.push(http);
-            continue;
-        }
-        let response = http.response();
-        match response.status {
-            101 => inside.push(http),
-            _ => refused = Some(response),
-        }
-    }
-    (inside, waiting, refused.expect("more than may wait"))
+/// How many connections are not WebSockets, this one included.
+fn open_requests(asker: &mut Http) -> u64 {
+    asker.send(request("GET", "/metrics", &[], ""));
+    asker.response().expect(200).sample(r#"relay_connections{protocol="http"}"#)
 }
 
 /// How many a Redis has, but for the one that asks.
