@@ -6,7 +6,7 @@
 
 use protocol::close::CloseCode;
 use protocol::ids::{Role, SessionId, TokenDigest};
-use protocol::message::Notice;
+use protocol::message::{Hello, HelloError, Notice};
 use protocol::ws::control::PeerClose;
 
 use crate::note::Note;
@@ -16,20 +16,18 @@ use crate::wire::inbound::Kind;
 
 /// Something happened.
 #[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
+pub enum Input {
     /// A connection finished its upgrade. Its slot is free for the core.
     Opened {
         /// The new connection.
         conn: Conn,
     },
     /// A connection's first message came whole.
-    First {
-        /// Whose.
+    Hello {
+        /// The connection that sent it.
         conn: Conn,
-        /// The message.
-        payload: &'a [u8],
-        /// It was a text message.
-        is_text: bool,
+        /// The hello, or why the message is not one.
+        hello: Result<Hello, HelloError>,
         /// Too many hellos of this client's address have failed: if this one does, it gets 4429 instead of 4401.
         is_doubted: bool,
     },
@@ -91,14 +89,13 @@ pub enum Input<'a> {
 /// Something is to be done.
 #[derive(Clone, Copy, Debug)]
 pub enum Action {
-    /// From here on the connection's messages are frames of this session and role.
-    Admit {
-        /// Which.
+    /// What came of a connection's hello, said once. A hello that fails for a reason that is not listed there only
+    /// closes its connection.
+    HelloDone {
+        /// The connection that sent it.
         conn: Conn,
-        /// The session it joined.
-        session: SessionId,
-        /// The role it holds.
-        role: Role,
+        /// What came of it.
+        outcome: HelloOutcome,
     },
     /// Queue a notice.
     Send {
@@ -159,6 +156,34 @@ pub enum Action {
     Note(Note),
 }
 
+/// What came of a hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HelloOutcome {
+    /// The connection holds a role: from here on its messages are frames.
+    Joined {
+        /// The session it joined.
+        session: SessionId,
+        /// The role it holds.
+        role: Role,
+    },
+    /// It named no live session, or not its token: one more failed hello of its address.
+    Wrong,
+    /// Its address is past the limit of failed hellos, and it was wrong too or found no room to wait. It counts as
+    /// turned away and not as one more failed hello.
+    TurnedAway,
+}
+
+/// The sender of frames: a connection that holds a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// The session it joined.
+    pub session: SessionId,
+    /// The role it holds.
+    pub role: Role,
+    /// The longest message that it may send to the connection it is linked with, in bytes.
+    pub message_bytes_max: usize,
+}
+
 /// What a Close frame says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goodbye {
@@ -177,6 +202,8 @@ pub struct Delivery<'a> {
     pub conn: Conn,
     /// Over which link. Pieces of one message come over one link.
     pub link: u32,
+    /// The session of both ends.
+    pub session: SessionId,
     /// Who sent it.
     pub from: Role,
     /// Text or binary.
@@ -194,7 +221,7 @@ pub enum Verdict {
     Peer(Conn),
     /// To another node, by this handle: `Relay::put_frame`.
     Remote(u32),
-    /// It is the first message: into `Relay::handle`.
+    /// It is the first message: [`Input::Hello`].
     Core,
     /// Nobody is there: it is dropped, and counted.
     Absent,

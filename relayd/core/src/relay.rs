@@ -131,12 +131,10 @@ impl Relay {
     }
 
     /// Takes one input in. Carry out every [`Relay::poll_action`] before the next.
-    pub fn handle(&mut self, input: Input<'_>, now: Time) {
+    pub fn handle(&mut self, input: Input, now: Time) {
         match input {
             Input::Opened { conn } => self.on_opened(conn, now),
-            Input::First { conn, payload, is_text, is_doubted } => {
-                self.on_first(conn, payload, is_text, is_doubted, now);
-            }
+            Input::Hello { conn, hello, is_doubted } => self.on_hello(conn, hello, is_doubted, now),
             Input::Left { conn, said } => self.on_left(conn, said, now),
             Input::Fault { conn, code } => self.refuse(conn, code, now),
             Input::Gone { conn } => self.on_gone(conn, now),

@@ -6,13 +6,12 @@ use relayd_core::event::{Action, Goodbye, Input};
 use relayd_core::store::Conn;
 use relayd_core::wire::outbound::close_words;
 
-use super::connection::{Joined, Open, Stage};
+use super::connection::Stage;
 use super::{Reactor, notes};
-use crate::metrics::Refused;
 
 impl Reactor {
     /// Tells the core, and does what it says.
-    pub(super) fn handle(&mut self, input: Input<'_>) {
+    pub(super) fn handle(&mut self, input: Input) {
         self.relay.handle(input, self.clock.now());
         self.carry_out();
     }
@@ -39,15 +38,7 @@ impl Reactor {
     /// `Err` names a connection that had no room for a notice.
     fn apply(&mut self, action: Action) -> Result<(), Conn> {
         match action {
-            Action::Admit { conn, session, role } => {
-                if let Some(Stage::Open(open)) =
-                    self.conns.of_mut(conn).map(|connection| &mut connection.stage)
-                {
-                    open.joined = Some(Joined { session, role });
-                    self.conns.count_early(conn);
-                    tracing::debug!(session = %session.log_tag(), %role, name = conn.name, "joined");
-                }
-            }
+            Action::HelloDone { conn, outcome } => self.on_hello_done(conn, outcome),
             Action::Send { conn, notice } => {
                 let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return Ok(()) };
                 if matches!(notice, Notice::PeerLeft { .. }) {
@@ -93,7 +84,6 @@ impl Reactor {
 
     fn queue_close(&mut self, conn: Conn, say: Goodbye) {
         let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return };
-        let is_our_word = !matches!(say, Goodbye::Echo(_));
         let ((code, reason), at_once) = match say {
             Goodbye::Now(code) => (close_words(code), true),
             Goodbye::AfterAll(code) => (close_words(code), false),
@@ -101,20 +91,12 @@ impl Reactor {
         };
         buffers.outbound.close(code, reason, at_once, pool);
         buffers.release_incoming(pool);
-        let mut is_doubted = false;
         if let Some(connection) = self.conns.of_mut(conn) {
-            is_doubted = matches!(connection.stage, Stage::Open(Open { joined: None, is_doubted: true, .. }));
             connection.stage = Stage::Closing;
         }
         tracing::debug!(name = conn.name, code, "closing");
         if let Some(known) = code.and_then(CloseCode::parse) {
             self.metrics.count_close(known);
-            if known == CloseCode::Unauthorized && is_our_word {
-                self.admission.note_failed_hello(conn.slot, self.clock.now());
-            }
-            if known == CloseCode::TooMany && is_our_word && is_doubted {
-                self.note_refused(Refused::Hello, self.admission.address_of(conn.slot));
-            }
         }
         self.conns.mark_dirty(conn);
         self.conns.schedule(conn);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use protocol::close::CloseCode;
 use protocol::envelope::Head;
-use relayd_core::event::Delivery;
+use relayd_core::event::{Delivery, Sender};
 use relayd_core::node_link::item::{Item, PIECE_BYTES_MAX};
 use relayd_core::store::Conn;
 use relayd_core::wire::inbound::Kind;
@@ -15,7 +15,7 @@ use relayd_core::wire::outbound::{Outbound, Room};
 use relayd_core::wire::pool::Pool;
 
 use super::Reactor;
-use super::connection::{Arriving, Open, Outgoing, Stage, Turn};
+use super::connection::{Arriving, Outgoing, Stage, Turn};
 use super::forward::{Message, Stop};
 
 /// Messages of the bus that one turn takes at most, so that sockets are served in between.
@@ -91,10 +91,11 @@ impl Reactor {
         &mut self,
         conn: Conn,
         turn: &mut Turn,
+        sender: &Sender,
         handle: u32,
         message: Message<'_>,
     ) -> Option<Stop> {
-        if message.bytes().len() > self.relay.message_bytes_max(conn) {
+        if message.bytes().len() > sender.message_bytes_max {
             // It was begun before the link stood, so its header could not be judged by it.
             message.give_back(self);
             return Some(Stop::Fault(CloseCode::TooBig));
@@ -102,7 +103,7 @@ impl Reactor {
         if message.bytes().len() <= PIECE_BYTES_MAX {
             let (now, kind) = (self.clock.now(), message.kind());
             self.relay.put_frame(handle, kind, true, message.bytes().len(), message.bytes(), now);
-            self.count_frame_to_node(turn);
+            self.metrics.frames_to_nodes[sender.role.index()] += 1;
             message.give_back(self);
             return self.relay.is_paused(conn).then_some(Stop::Wait);
         }
@@ -113,12 +114,6 @@ impl Reactor {
         };
         turn.outgoing = Some(Box::new(Outgoing { handle, kind, chunk, at: 0 }));
         (!self.pump(conn, turn)).then_some(Stop::Wait)
-    }
-
-    fn count_frame_to_node(&mut self, turn: &Turn) {
-        if let Some(joined) = turn.joined {
-            self.metrics.frames_to_nodes[joined.role.index()] += 1;
-        }
     }
 
     /// Puts pieces of a large message into the stream while there is room. True if nothing is left of it.
@@ -135,8 +130,10 @@ impl Reactor {
             let piece = &outgoing.chunk[outgoing.at..end];
             self.relay.put_frame(outgoing.handle, outgoing.kind, end == len, len, piece, now);
             outgoing.at = end;
-            if end == len {
-                self.count_frame_to_node(turn);
+            if end == len
+                && let Some(sender) = self.relay.sender(conn)
+            {
+                self.metrics.frames_to_nodes[sender.role.index()] += 1;
             }
         }
         self.conns.pool.give_back(outgoing.chunk);
@@ -145,12 +142,12 @@ impl Reactor {
 
     /// Writes a frame of another node into its target's queue, once it is whole.
     fn deliver(&mut self, delivery: &Delivery<'_>) {
-        let &Delivery { conn, from, is_last, bytes, .. } = delivery;
+        let &Delivery { conn, session, from, is_last, bytes, .. } = delivery;
         let (message_bytes_max, at) = (self.settings.limits.message_bytes_max, self.clock.unix());
         let stage = self.conns.of(conn).map(|connection| &connection.stage);
-        let Some(&Stage::Open(Open { raw, joined: Some(joined), .. })) = stage else { return };
+        let Some(&Stage::Open { raw }) = stage else { return };
         let Some((buffers, pool)) = self.conns.with_buffers(conn) else { return };
-        let head = Head::new(&joined.session.hex(), from, at.as_bytes());
+        let head = Head::new(&session.hex(), from, at.as_bytes());
         let gathered = gather(&mut buffers.arriving, delivery, message_bytes_max, pool);
         let (is_part, was_in_parts) =
             (matches!(gathered, Gathered::Part), matches!(gathered, Gathered::Whole(Some(_))));

@@ -5,7 +5,6 @@
 use std::net::IpAddr;
 
 use mio::net::TcpStream;
-use protocol::ids::{Role, SessionId};
 use protocol::qr::Pairing;
 use relayd_core::time::Time;
 use relayd_core::wire::inbound::{Inbound, Kind};
@@ -60,8 +59,11 @@ pub(super) struct Flags {
 pub(super) enum Stage {
     /// HTTP requests, one at a time.
     Http(Box<Exchange>),
-    /// WebSocket.
-    Open(Open),
+    /// WebSocket. What it may do and what its hello came to is the core's to know.
+    Open {
+        /// Binary goes bare to it.
+        raw: bool,
+    },
     /// Its last bytes are queued. What comes in is thrown away.
     Closing,
     /// They are written and the write side is shut down; waits for the peer's end.
@@ -94,17 +96,6 @@ pub(super) struct Pending {
     pub is_doubted: bool,
 }
 
-/// An open WebSocket.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Open {
-    /// Binary goes bare to it.
-    pub raw: bool,
-    /// What its frames are stamped with, once it holds a role.
-    pub joined: Option<Joined>,
-    /// Too many hellos of its address had failed when its own came.
-    pub is_doubted: bool,
-}
-
 /// What is only needed while bytes wait or a message is under way.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
@@ -123,7 +114,6 @@ pub(super) struct Buffers {
 /// What an open WebSocket needs in its turn: moved out, so that answers to itself can be queued meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    pub joined: Option<Joined>,
     /// The message under way was let in: there is room for all of it.
     pub may_grow: bool,
     pub inbound: Inbound,
@@ -197,12 +187,6 @@ impl Turn {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Joined {
-    pub session: SessionId,
-    pub role: Role,
-}
-
 /// How far a connection has come. Where memory is full, the least go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
@@ -217,22 +201,15 @@ pub(super) enum Standing {
 }
 
 impl Connection {
-    /// How far it has come.
-    pub fn standing(&self) -> Standing {
+    /// How far it has come. `has_role`: what the core says of a WebSocket.
+    pub fn standing(&self, has_role: impl FnOnce() -> bool) -> Standing {
         match &self.stage {
             Stage::Http(_) => Standing::Http,
-            Stage::Open(Open { joined: None, .. }) => Standing::NotJoined,
-            Stage::Open(_) => Standing::Joined,
+            Stage::Open { .. } if has_role() => Standing::Joined,
+            Stage::Open { .. } => Standing::NotJoined,
             Stage::Closing | Stage::Lingering if self.early() > 0 => Standing::Http,
             Stage::Closing | Stage::Lingering => Standing::Leaving,
         }
-    }
-
-    /// It waits for its hello to be looked up in turn, or for the answer, and has ended its stream: who is gone takes no
-    /// place and no turn from the others, and no role from who came back elsewhere.
-    pub fn has_left_its_line(&self) -> bool {
-        let may_wait = matches!(self.stage, Stage::Open(Open { joined: None, is_doubted: true, .. }));
-        may_wait && self.flags.read_closed
     }
 
     /// Bytes that are counted as held before the hello.

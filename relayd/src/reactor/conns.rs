@@ -13,7 +13,7 @@ use relayd_core::time::Time;
 use relayd_core::wire::pool::Pool;
 use slab::Slab;
 
-use super::connection::{Buffers, Connection, Exchange, Flags, Stage, Standing, Turn};
+use super::connection::{Buffers, Connection, Exchange, Flags, Stage, Turn};
 use crate::http::Progress;
 
 /// From accept to a whole first head, and from a later request's first byte to the whole request.
@@ -125,13 +125,12 @@ impl Conns {
         }
     }
 
-    /// Counts what a connection holds while it has not joined. Called when it may hold more or less than before.
-    pub fn count_early(&mut self, conn: Conn) {
-        let Some(connection) = self.slab.get_mut(conn.slot as usize) else { return };
-        let is_early = connection.name == conn.name && connection.standing() < Standing::Leaving;
-        let Some(buffers) = &mut connection.buffers else { return };
+    /// Counts what a connection holds, if it has not joined (`is_early`). Called when it may hold more or less than before.
+    pub fn count_early(&mut self, conn: Conn, is_early: bool) {
+        let Some(Connection { buffers: Some(buffers), .. }) = self.of_mut(conn) else { return };
         let held = if is_early { buffers.held() } else { 0 };
-        self.early = self.early - std::mem::replace(&mut buffers.early, held) + held;
+        let before = std::mem::replace(&mut buffers.early, held);
+        self.early = self.early - before + held;
     }
 
     /// Bytes held by connections that have not joined, closing ones among them.
@@ -149,12 +148,10 @@ impl Conns {
     /// What an open WebSocket needs in its turn. Goes back with [`Conns::end_turn`].
     pub fn begin_turn(&mut self, conn: Conn) -> Option<Turn> {
         let connection = self.of_mut(conn)?;
-        let Stage::Open(open) = connection.stage else { return None };
-        let Some(buffers) = &mut connection.buffers else {
-            return Some(Turn { joined: open.joined, ..Turn::default() });
-        };
+        let Stage::Open { .. } = connection.stage else { return None };
+        let Some(buffers) = &mut connection.buffers else { return Some(Turn::default()) };
         let (inbound, outgoing) = (std::mem::take(&mut buffers.inbound), buffers.outgoing.take());
-        Some(Turn { joined: open.joined, may_grow: connection.flags.may_grow, inbound, outgoing })
+        Some(Turn { may_grow: connection.flags.may_grow, inbound, outgoing })
     }
 
     /// Keeps what is under way when a turn ends.

@@ -10,7 +10,7 @@ use relayd_core::event::Input;
 use relayd_core::store::{Conn, Deleted, Registered};
 
 use super::clock::Clock;
-use super::connection::{Exchange, Open, Pending, Stage};
+use super::connection::{Exchange, Pending, Stage};
 use super::conns::HEAD_WITHIN;
 use super::read::Got;
 use super::{Reactor, Settings};
@@ -269,7 +269,7 @@ impl Reactor {
         self.queue_bytes(conn);
         self.conns.set_due(conn, None);
         if let Some(connection) = self.conns.of_mut(conn) {
-            connection.stage = Stage::Open(Open { raw, joined: None, is_doubted: false });
+            connection.stage = Stage::Open { raw };
             connection.flags.in_core = true;
         }
         self.handle(Input::Opened { conn });

@@ -7,9 +7,9 @@ use protocol::close::CloseCode;
 use protocol::envelope::Head;
 use protocol::ids::Role;
 use protocol::limits::HELLO_BYTES_MAX;
-use protocol::message::{Notice, is_heartbeat};
+use protocol::message::{Hello, HelloError, Notice, is_heartbeat};
 use protocol::ws::control::PeerClose;
-use relayd_core::event::Verdict;
+use relayd_core::event::{Sender, Verdict};
 use relayd_core::limits::{HIGH_MARK, LOW_MARK};
 use relayd_core::store::Conn;
 use relayd_core::wire::inbound::{Allowance, Cursor, Kind, Step};
@@ -19,19 +19,28 @@ use super::Reactor;
 use super::connection::{Buffers, Stage, Turn};
 
 /// Why forwarding stopped before the bytes were used up.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Stop {
     /// The peer is congested, memory is short, or the connection does not read its answers.
     Wait,
-    /// This is the first message: it is the core's.
-    First { payload: Vec<u8>, is_text: bool },
+    /// The first message of the connection.
+    Hello(Result<Hello, HelloError>),
     /// The client's Close frame.
     Left(PeerClose),
     /// The connection is to be closed with this code.
     Fault(CloseCode),
 }
 
-/// What the messages of one read to a peer on this node have in common: while they are passed on no link can change.
+/// What holds for all messages of one read, as no link can change while they are passed on.
+#[derive(Debug)]
+struct Reading {
+    /// `None` before the connection holds a role.
+    sender: Option<Sender>,
+    /// Set by the first message to a peer on this node.
+    run: Option<Run>,
+}
+
+/// What the messages of one read to a peer on this node have in common.
 #[derive(Debug)]
 struct Run {
     to: Conn,
@@ -54,22 +63,21 @@ pub(super) enum Message<'a> {
 impl Reactor {
     /// Takes `bytes` apart and passes on what is whole. Gives how many were taken.
     pub(super) fn forward(&mut self, conn: Conn, turn: &mut Turn, bytes: &mut [u8]) -> (usize, Option<Stop>) {
-        let (mut cursor, mut run) = (Cursor::new(bytes), None);
-        // No link changes while messages of one read are passed on.
-        let message_bytes_max =
-            if turn.joined.is_some() { self.relay.message_bytes_max(conn) } else { HELLO_BYTES_MAX };
+        let mut cursor = Cursor::new(bytes);
+        let mut reading = Reading { sender: self.relay.sender(conn), run: None };
+        let message_bytes_max = reading.sender.map_or(HELLO_BYTES_MAX, |sender| sender.message_bytes_max);
         let stop = loop {
             let room = if turn.may_grow { usize::MAX } else { self.room_for_large() };
             let allowed = Allowance { message_bytes_max, room };
             let flow = match turn.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
-                Step::Text(text) => self.on_message(conn, turn, &mut run, Message::Text(text)),
-                Step::Binary(bytes) => self.on_message(conn, turn, &mut run, Message::Binary(bytes)),
+                Step::Text(text) => self.on_message(conn, turn, &mut reading, Message::Text(text)),
+                Step::Binary(bytes) => self.on_message(conn, turn, &mut reading, Message::Binary(bytes)),
                 Step::Gathered(kind) => {
                     let message = Message::Gathered(kind, turn.inbound.take_message());
                     if turn.may_grow {
                         self.end_growth(conn, turn);
                     }
-                    self.on_message(conn, turn, &mut run, message)
+                    self.on_message(conn, turn, &mut reading, message)
                 }
                 Step::Ping(payload) => self.on_ping(conn, payload),
                 Step::Pong => None,
@@ -90,34 +98,32 @@ impl Reactor {
         &mut self,
         conn: Conn,
         turn: &mut Turn,
-        run: &mut Option<Run>,
+        reading: &mut Reading,
         message: Message<'_>,
     ) -> Option<Stop> {
         let now = self.clock.now();
-        let Some(joined) = &turn.joined else { return self.on_unjoined(conn, message) };
+        let Some(sender) = &reading.sender else { return self.on_unjoined(conn, message) };
         if message.is_heartbeat() {
             self.metrics.heartbeats += 1;
             self.relay.note_heartbeat(conn, now);
             return self.answer_heartbeat(conn, message);
         }
-        if let Some(run) = run {
+        if let Some(run) = &reading.run {
             return self.pass_on(run, message);
         }
         match self.relay.route(conn, now) {
             Verdict::Peer(to) => {
                 let at = self.clock.unix();
-                let head = Head::new(&joined.session.hex(), joined.role, at.as_bytes());
+                let head = Head::new(&sender.session.hex(), sender.role, at.as_bytes());
                 self.conns.mark_dirty(to);
                 let stage = self.conns.of(to).map(|target| &target.stage);
-                let bare = matches!(stage, Some(Stage::Open(open)) if open.raw);
-                self.pass_on(
-                    run.insert(Run { to, bare, from: joined.role, head, mark: self.mark() }),
-                    message,
-                )
+                let bare = matches!(stage, Some(Stage::Open { raw: true }));
+                let run = Run { to, bare, from: sender.role, head, mark: self.mark() };
+                self.pass_on(reading.run.insert(run), message)
             }
-            Verdict::Remote(handle) => self.send_on(conn, turn, handle, message),
+            Verdict::Remote(handle) => self.send_on(conn, turn, sender, handle, message),
             Verdict::Absent => {
-                self.metrics.frames_absent[joined.role.index()] += 1;
+                self.metrics.frames_absent[sender.role.index()] += 1;
                 message.give_back(self);
                 None
             }
@@ -161,8 +167,7 @@ impl Reactor {
     /// Before a role is held there is one message: the hello.
     fn on_unjoined(&mut self, conn: Conn, message: Message<'_>) -> Option<Stop> {
         let is_first = self.relay.route(conn, self.clock.now()) == Verdict::Core;
-        let stop =
-            is_first.then(|| Stop::First { payload: message.bytes().to_vec(), is_text: message.is_text() });
+        let stop = is_first.then(|| Stop::Hello(Hello::parse(message.bytes(), message.is_text())));
         message.give_back(self);
         stop.or(Some(Stop::Wait))
     }

@@ -3,24 +3,36 @@
 //! What waits is a request of fixed size, in [`Lookups`](crate::admission::Lookups); its connection is not read meanwhile.
 //! What is wrong then is told "too many" instead of "unknown", and not counted once more: the rate bounds it already.
 
-use relayd_core::event::Input;
+use relayd_core::event::{HelloOutcome, Input};
 use relayd_core::store::{Answer, Claimed, Conn, Request};
 
 use super::Reactor;
-use super::connection::{Open, Pending, Stage};
+use super::connection::Pending;
 use super::exchange::exchange_of;
 use crate::admission::{Address, Key};
 use crate::http::Reply;
 use crate::metrics::Refused;
 
 impl Reactor {
-    /// A hello came. Notes, and gives, whether too many of its address have failed.
-    pub(super) fn doubt_hello(&mut self, conn: Conn) -> bool {
-        let is_doubted = self.admission.is_hello_doubted(conn.slot, self.clock.now());
-        if let Some(Stage::Open(open)) = self.conns.of_mut(conn).map(|connection| &mut connection.stage) {
-            open.is_doubted = is_doubted;
+    /// What came of a hello counts for its address.
+    pub(super) fn on_hello_done(&mut self, conn: Conn, outcome: HelloOutcome) {
+        match outcome {
+            HelloOutcome::Joined { session, role } => {
+                self.count_early(conn);
+                tracing::debug!(session = %session.log_tag(), %role, name = conn.name, "joined");
+            }
+            HelloOutcome::Wrong => self.admission.note_failed_hello(conn.slot, self.clock.now()),
+            HelloOutcome::TurnedAway => {
+                self.note_refused(Refused::Hello, self.admission.address_of(conn.slot));
+            }
         }
-        is_doubted
+    }
+
+    /// True if a connection waits for its hello to be looked up in turn, or for the answer, and has ended its stream.
+    /// Then it must not take a turn from the others, or a role from a client that came back elsewhere.
+    pub(super) fn has_left_its_line(&self, conn: Conn) -> bool {
+        let has_left = self.conns.of(conn).is_some_and(|connection| connection.flags.read_closed);
+        has_left && self.relay.is_doubted(conn)
     }
 
     /// True if too many sessions that this address named are none.
@@ -65,10 +77,8 @@ impl Reactor {
     fn address_of_doubted(&mut self, request: &Request) -> Option<Address> {
         match *request {
             Request::Claim { conn, session, token, .. } => {
-                let stage = &self.conns.of(conn)?.stage;
-                let is_doubted = matches!(stage, Stage::Open(Open { is_doubted: true, .. }));
-                (is_doubted && !self.relay.knows(session, &token))
-                    .then(|| self.admission.address_of(conn.slot))?
+                let waits = self.relay.is_doubted(conn) && !self.relay.knows(session, &token);
+                if waits { self.admission.address_of(conn.slot) } else { None }
             }
             Request::Delete { ticket, session, token } => {
                 let pending = exchange_of(&mut self.conns, ticket)?.pending.as_ref()?;

@@ -19,6 +19,15 @@ use super::connection::{Stage, Standing};
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
 impl Reactor {
+    /// Counts what a connection holds before it has a role. Called when it may hold more or less than before.
+    pub(super) fn count_early(&mut self, conn: Conn) {
+        let Some(connection) = self.conns.of(conn).filter(|connection| connection.buffers.is_some()) else {
+            return;
+        };
+        let is_early = connection.standing(|| self.relay.has_role(conn)) < Standing::Leaving;
+        self.conns.count_early(conn, is_early);
+    }
+
     /// Looks at the sums at the end of a turn.
     pub(super) fn bound_memory(&mut self) {
         self.pass_gate();
@@ -69,7 +78,10 @@ impl Reactor {
         let mut holding: Vec<_> = self
             .conns
             .iter()
-            .map(|(conn, connection)| (connection.standing(), Reverse(connection.held()), conn.name, conn))
+            .map(|(conn, connection)| {
+                let standing = connection.standing(|| self.relay.has_role(conn));
+                (standing, Reverse(connection.held()), conn.name, conn)
+            })
             .filter(|&(standing, Reverse(held), ..)| held > 0 && standings.contains(&standing))
             .collect();
         holding.sort_unstable_by_key(|&(standing, held, name, _)| (standing, held, name));
@@ -87,7 +99,7 @@ impl Reactor {
     /// A WebSocket is told; one that reads has the Close frame now and holds nothing any more. All others go without a
     /// word: their bytes are of a request that never ends, or wait for a reader that does not read.
     fn close_for_room(&mut self, conn: Conn, is_over: impl Fn(&Self) -> bool) {
-        if self.conns.of(conn).is_some_and(|connection| matches!(connection.stage, Stage::Open(_))) {
+        if self.conns.of(conn).is_some_and(|connection| matches!(connection.stage, Stage::Open { .. })) {
             self.handle(Input::Fault { conn, code: CloseCode::TryLater });
             self.flush_dirty();
             if !is_over(self) {

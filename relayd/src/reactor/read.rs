@@ -9,7 +9,7 @@ use relayd_core::limits::{READ_BYTES, READ_BYTES_SHORT};
 use relayd_core::store::Conn;
 
 use super::Reactor;
-use super::connection::{Open, Stage, Turn};
+use super::connection::{Stage, Turn};
 use super::forward::Stop;
 
 /// Room for what one connection may park and what one read brings.
@@ -34,12 +34,11 @@ impl Reactor {
         let Some(connection) = self.conns.of_mut(conn) else { return };
         connection.flags.is_ready = false;
         match connection.stage {
-            Stage::Open(Open { joined: Some(_), .. }) => return self.serve_open(conn),
-            Stage::Open(_) => self.serve_open(conn),
+            Stage::Open { .. } => self.serve_open(conn),
             Stage::Http(_) => self.serve_exchange(conn),
             Stage::Closing | Stage::Lingering => self.throw_away(conn),
         }
-        self.conns.count_early(conn);
+        self.count_early(conn);
     }
 
     /// Serves an open WebSocket. The core hears when it is not read any more, and when it is again.
@@ -54,8 +53,8 @@ impl Reactor {
     /// Parked bytes, then the socket, until nothing is left, the peer is congested, or the budget is used up. False if it
     /// must wait though there may be more.
     fn read_and_forward(&mut self, conn: Conn) -> bool {
-        let Some(connection) = self.conns.of_mut(conn) else { return true };
-        let is_over = connection.flags.failed || connection.has_left_its_line();
+        let Some(connection) = self.conns.of(conn) else { return true };
+        let is_over = connection.flags.failed || self.has_left_its_line(conn);
         if self.must_wait(conn) {
             // A failed socket has no use for what was in flight; a FIN waits for the bytes before it.
             if is_over {
@@ -99,9 +98,9 @@ impl Reactor {
                 Got::Failed => self.gone(conn),
             },
             Some(Stop::Wait) => {}
-            Some(Stop::First { payload, is_text }) => {
-                let is_doubted = self.doubt_hello(conn);
-                self.handle(Input::First { conn, payload: &payload, is_text, is_doubted });
+            Some(Stop::Hello(hello)) => {
+                let is_doubted = self.admission.is_hello_doubted(conn.slot, self.clock.now());
+                self.handle(Input::Hello { conn, hello, is_doubted });
             }
             Some(Stop::Left(said)) => self.handle(Input::Left { conn, said: Some(said) }),
             Some(Stop::Fault(code)) => self.handle(Input::Fault { conn, code }),

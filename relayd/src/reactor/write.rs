@@ -7,7 +7,7 @@ use relayd_core::store::Conn;
 use relayd_core::wire::outbound::Flushed;
 
 use super::Reactor;
-use super::connection::{Stage, Standing};
+use super::connection::Stage;
 
 impl Reactor {
     /// Writes what was queued since the last time.
@@ -45,9 +45,7 @@ impl Reactor {
         if flushed.left == 0 {
             self.conns.settle(conn);
         }
-        if self.conns.of(conn).is_some_and(|connection| connection.standing() < Standing::Joined) {
-            self.conns.count_early(conn);
-        }
+        self.count_early(conn);
         self.after_flush(conn);
     }
 
@@ -56,7 +54,7 @@ impl Reactor {
         let (is_empty, is_under_low) =
             (connection.outbound().is_empty(), connection.outbound().is_under_low());
         match connection.stage {
-            Stage::Open(_) if is_under_low => {
+            Stage::Open { .. } if is_under_low => {
                 self.relay.note_relieved(conn);
                 self.relay.note_taken(conn, self.clock.now());
                 self.carry_out();

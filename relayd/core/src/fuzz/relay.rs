@@ -97,7 +97,8 @@ impl World {
         self.handle(Event::Opened { conn });
         let (session, token) = place(at);
         let payload = Hello::to_json(session, &token, Role::ALL[at], None);
-        self.handle(Event::First { conn, payload: payload.as_bytes(), is_text: true, is_doubted: false });
+        let hello = Hello::parse(payload.as_bytes(), true);
+        self.handle(Event::Hello { conn, hello, is_doubted: false });
     }
 
     /// The neighbour holds a role of one of the sessions, so that a link to it is wanted.
@@ -171,7 +172,7 @@ impl World {
         }
     }
 
-    fn handle(&mut self, event: Event<'_>) {
+    fn handle(&mut self, event: Event) {
         self.relay.handle(event, self.now);
         self.settle();
     }

@@ -7,10 +7,10 @@ use std::ops::RangeInclusive;
 
 use protocol::close::CloseCode;
 use protocol::ids::{Role, SessionId};
-use protocol::message::{Hello, Notice};
+use protocol::message::{Hello, HelloError, Notice};
 
 use super::Relay;
-use crate::event::{Action, Goodbye};
+use crate::event::{Action, Goodbye, HelloOutcome};
 use crate::limits::{CLAIM_WITHIN, PAUSED_PING};
 use crate::node_link::item::Item;
 use crate::peer::{Peer, PendingClaim, State};
@@ -19,18 +19,17 @@ use crate::time::Time;
 
 impl Relay {
     /// The first message: a hello, or the end.
-    pub(super) fn on_first(
+    pub(super) fn on_hello(
         &mut self,
         conn: Conn,
-        payload: &[u8],
-        is_text: bool,
+        hello: Result<Hello, HelloError>,
         is_doubted: bool,
         now: Time,
     ) {
         if self.peer(conn).is_none_or(|peer| !matches!(peer.state, State::ExpectHello { .. })) {
             return;
         }
-        let hello = match Hello::parse(payload, is_text) {
+        let hello = match hello {
             Ok(hello) => hello,
             Err(error) => return self.refuse(conn, error.close_code(), now),
         };
@@ -38,7 +37,7 @@ impl Relay {
             peer.version = hello.version;
         }
         let Some((session, token)) = hello.credentials else {
-            return self.refuse(conn, code_of_wrong(is_doubted), now);
+            return self.refuse_wrong(conn, is_doubted, now);
         };
         let (token, role, instance) = (token.digest(), hello.role, hello.instance);
         let (outdated_by, killed) = (None, None);
@@ -56,21 +55,35 @@ impl Relay {
         outcome: Claimed,
         now: Time,
     ) {
-        let is_doubted = self.pending_claim(conn).is_some_and(|claim| claim.is_doubted);
-        let code = match outcome {
-            Claimed::Granted { generation, replaced, same_instance, peer } => {
-                let grant = Grant { session, role, generation, replaced, same_instance, peer };
-                return self.on_granted(conn, &grant, now);
-            }
-            Claimed::Unauthorized if self.is_settling(now) => CloseCode::TryLater,
-            Claimed::Unauthorized => code_of_wrong(is_doubted),
-            Claimed::Straggler => CloseCode::Replaced,
-            Claimed::TooMany => CloseCode::TooMany,
-            Claimed::Away => CloseCode::TryLater,
-        };
-        if self.pending_claim(conn).is_some() {
-            self.refuse(conn, code, now);
+        if let Claimed::Granted { generation, replaced, same_instance, peer } = outcome {
+            let grant = Grant { session, role, generation, replaced, same_instance, peer };
+            return self.on_granted(conn, &grant, now);
         }
+        let Some(claim) = self.pending_claim(conn) else { return };
+        match outcome {
+            Claimed::Unauthorized if !self.is_settling(now) => {
+                self.refuse_wrong(conn, claim.is_doubted, now);
+            }
+            Claimed::TooMany if claim.is_doubted => self.turn_away(conn, now),
+            Claimed::TooMany => self.refuse(conn, CloseCode::TooMany, now),
+            Claimed::Straggler => self.refuse(conn, CloseCode::Replaced, now),
+            _ => self.refuse(conn, CloseCode::TryLater, now),
+        }
+    }
+
+    /// A hello named no session, or not its token.
+    fn refuse_wrong(&mut self, conn: Conn, is_doubted: bool, now: Time) {
+        if is_doubted {
+            return self.turn_away(conn, now);
+        }
+        self.push(Action::HelloDone { conn, outcome: HelloOutcome::Wrong });
+        self.refuse(conn, CloseCode::Unauthorized, now);
+    }
+
+    /// Refuses the hello of an address that is past its limit of failed ones.
+    fn turn_away(&mut self, conn: Conn, now: Time) {
+        self.push(Action::HelloDone { conn, outcome: HelloOutcome::TurnedAway });
+        self.refuse(conn, CloseCode::TooMany, now);
     }
 
     fn on_granted(&mut self, conn: Conn, grant: &Grant, now: Time) {
@@ -91,7 +104,7 @@ impl Relay {
         if claim.outdated_by.is_some_and(|later| later > generation) {
             return self.evict(session, role, false, now);
         }
-        self.push(Action::Admit { conn, session, role });
+        self.push(Action::HelloDone { conn, outcome: HelloOutcome::Joined { session, role } });
         let here = peer.is_some_and(|holder| self.confirm_here(session, role.other(), holder));
         self.send(conn, self.hello_ack(conn, session, here));
         if here {
@@ -173,6 +186,11 @@ impl Relay {
         is_here
     }
 
+    /// True if `conn` waits for the answer to a hello that came when too many of its address had failed.
+    pub fn is_doubted(&self, conn: Conn) -> bool {
+        self.pending_claim(conn).is_some_and(|claim| claim.is_doubted)
+    }
+
     /// What `conn` waits for, if it waits for the store.
     fn pending_claim(&self, conn: Conn) -> Option<PendingClaim> {
         match &self.peer(conn)?.state {
@@ -192,11 +210,6 @@ impl Relay {
             paused_ping_secs: hears_of_pauses.then_some(PAUSED_PING.as_secs()),
         }
     }
-}
-
-/// What a hello is told that names no session, or not its token.
-fn code_of_wrong(is_doubted: bool) -> CloseCode {
-    if is_doubted { CloseCode::TooMany } else { CloseCode::Unauthorized }
 }
 
 /// Where the claims of a session stand among those of all.
@@ -246,8 +259,8 @@ mod tests {
         let role = Role::Phone;
         let hello = Hello::to_json(session, &Token::from_bytes([1; 16]), role, None);
         relay.handle(Input::Opened { conn: CONN }, now);
-        let payload = hello.as_bytes();
-        relay.handle(Input::First { conn: CONN, payload, is_text: true, is_doubted: false }, now);
+        let hello = Hello::parse(hello.as_bytes(), true);
+        relay.handle(Input::Hello { conn: CONN, hello, is_doubted: false }, now);
         actions(&mut relay);
         relay.handle_item(other, said, now);
         assert_eq!(actions(&mut relay).len(), 0, "the claim is not answered yet");
@@ -256,27 +269,72 @@ mod tests {
         actions(&mut relay)
     }
 
+    fn is_joined(action: &Action) -> bool {
+        matches!(action, Action::HelloDone { outcome: HelloOutcome::Joined { .. }, .. })
+    }
+
     #[test]
     fn an_evict_that_overtakes_the_claims_answer_ends_it_all_the_same() {
-        let is_admitted = |action: &Action| matches!(action, Action::Admit { .. });
         let is_replaced =
             |action: &Action| matches!(action, Action::Close { say: Goodbye::Now(CloseCode::Replaced), .. });
         let overtaken = answered_after_evict(7, 8);
-        assert!(overtaken.iter().any(is_replaced) && !overtaken.iter().any(is_admitted), "{overtaken:?}");
+        assert!(overtaken.iter().any(is_replaced) && !overtaken.iter().any(is_joined), "{overtaken:?}");
         let later = answered_after_evict(9, 8);
-        assert!(later.iter().any(is_admitted) && !later.iter().any(is_replaced), "{later:?}");
+        assert!(later.iter().any(is_joined) && !later.iter().any(is_replaced), "{later:?}");
+    }
+
+    /// What a lone node says of a hello, once its store has answered it with this.
+    fn refused(hello: Result<Hello, HelloError>, is_doubted: bool, outcome: Claimed) -> Vec<Action> {
+        let now = Time::from_ms(1 << 40);
+        let mut relay = Relay::new(NodeId::from_bytes([1; 16]), true, Limits::default(), now);
+        relay.handle(Input::Opened { conn: CONN }, now);
+        relay.handle(Input::Hello { conn: CONN, hello, is_doubted }, now);
+        let asks = hello.is_ok_and(|hello| hello.credentials.is_some());
+        assert_eq!(relay.is_doubted(CONN), is_doubted && asks, "while it waits for the store");
+        let answer = Answer::Claimed { conn: CONN, session: SESSION, role: Role::Phone, outcome };
+        relay.handle(Input::Answered(answer), now);
+        assert!(!relay.is_doubted(CONN), "it was answered");
+        actions(&mut relay)
+    }
+
+    #[test]
+    fn a_failed_hello_is_counted_once_and_in_one_way() {
+        use HelloOutcome::{TurnedAway, Wrong};
+        let hello = Hello::to_json(SESSION, &Token::from_bytes([1; 16]), Role::Phone, None);
+        let good = Hello::parse(hello.as_bytes(), true);
+        let without_ids = good.map(|hello| Hello { credentials: None, ..hello });
+        let binary = Hello::parse(hello.as_bytes(), false);
+        for (hello, is_doubted, answer, counted, code) in [
+            (good, false, Claimed::Unauthorized, Some(Wrong), CloseCode::Unauthorized),
+            (good, true, Claimed::Unauthorized, Some(TurnedAway), CloseCode::TooMany),
+            (without_ids, false, Claimed::Unauthorized, Some(Wrong), CloseCode::Unauthorized),
+            (without_ids, true, Claimed::Unauthorized, Some(TurnedAway), CloseCode::TooMany),
+            (good, false, Claimed::TooMany, None, CloseCode::TooMany),
+            (good, true, Claimed::TooMany, Some(TurnedAway), CloseCode::TooMany),
+            (good, true, Claimed::Straggler, None, CloseCode::Replaced),
+            (good, true, Claimed::Away, None, CloseCode::TryLater),
+            (binary, true, Claimed::Unauthorized, None, CloseCode::BadHello),
+        ] {
+            let said = refused(hello, is_doubted, answer);
+            let mut outcomes = said.iter().filter_map(|action| match action {
+                Action::HelloDone { outcome, .. } => Some(*outcome),
+                _ => None,
+            });
+            assert_eq!((outcomes.next(), outcomes.next()), (counted, None), "{said:?}");
+            let is_close = |action: &&Action| matches!(action, Action::Close { say: Goodbye::Now(said), .. } if *said == code);
+            assert_eq!(said.iter().filter(is_close).count(), 1, "{said:?}");
+        }
     }
 
     #[test]
     fn a_kill_ends_the_claims_that_it_names_and_none_of_a_later_life() {
-        let is_admitted = |action: &Action| matches!(action, Action::Admit { .. });
         let is_killed = |action: &Action| {
             matches!(action, Action::Close { say: Goodbye::Now(CloseCode::SessionKilled), .. })
         };
         let kill = Item::Kill { session: SESSION, reason: KillReason::Expired, generations: [0, 8] };
         let ended = answered_after(8, kill);
-        assert!(ended.iter().any(is_killed) && !ended.iter().any(is_admitted), "{ended:?}");
+        assert!(ended.iter().any(is_killed) && !ended.iter().any(is_joined), "{ended:?}");
         let later = answered_after(9, kill);
-        assert!(later.iter().any(is_admitted) && !later.iter().any(is_killed), "{later:?}");
+        assert!(later.iter().any(is_joined) && !later.iter().any(is_killed), "{later:?}");
     }
 }

@@ -5,7 +5,7 @@
 use protocol::message::Notice;
 
 use super::Relay;
-use crate::event::{Action, Verdict};
+use crate::event::{Action, Sender, Verdict};
 use crate::peer::{State, Target};
 use crate::store::Conn;
 use crate::time::Time;
@@ -34,6 +34,18 @@ impl Relay {
             }
             State::ExpectClaim { .. } | State::Closing { .. } => Verdict::Closing,
         }
+    }
+
+    /// What the frames of `conn` are stamped with and how long they may be, once it holds a role. Stays as it is while
+    /// the messages of one read are passed on.
+    pub fn sender(&self, conn: Conn) -> Option<Sender> {
+        let (session, role) = self.peer(conn)?.holds()?;
+        Some(Sender { session, role, message_bytes_max: self.message_bytes_max(conn) })
+    }
+
+    /// True if `conn` holds a role.
+    pub fn has_role(&self, conn: Conn) -> bool {
+        self.peer(conn).is_some_and(|peer| peer.holds().is_some())
     }
 
     /// True if `conn` must not be read: the store has not answered its hello, or its peer is congested. Derived anew
@@ -141,13 +153,25 @@ mod tests {
         let mut relay = Relay::new(NodeId::from_bytes([3; 16]), true, limits, STARTED);
         relay.handle(Input::Opened { conn: PHONE }, STARTED);
         let hello = Hello::to_json_as(version, session, &token, Role::Phone, None);
-        let first = Input::First { conn: PHONE, payload: hello.as_bytes(), is_text: true, is_doubted: false };
-        relay.handle(first, STARTED);
+        let hello = Hello::parse(hello.as_bytes(), true);
+        relay.handle(Input::Hello { conn: PHONE, hello, is_doubted: false }, STARTED);
         let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer: None };
         let answer = Answer::Claimed { conn: PHONE, session, role: Role::Phone, outcome };
         relay.handle(Input::Answered(answer), STARTED);
         while relay.poll_action().is_some() {}
         relay
+    }
+
+    #[test]
+    fn a_connection_sends_frames_once_it_holds_a_role() {
+        let relay = joined(Version::V2);
+        let session = SessionId::from_bytes([1; 16]);
+        let message_bytes_max = Limits::default().message_bytes_max;
+        let sender = Sender { session, role: Role::Phone, message_bytes_max };
+        assert_eq!((relay.sender(PHONE), relay.has_role(PHONE)), (Some(sender), true));
+        let mut opened = Relay::new(NodeId::from_bytes([3; 16]), true, Limits::default(), STARTED);
+        opened.handle(Input::Opened { conn: PHONE }, STARTED);
+        assert_eq!((opened.sender(PHONE), opened.has_role(PHONE)), (None, false));
     }
 
     fn secs(secs: u64) -> Time {

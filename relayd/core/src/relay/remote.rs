@@ -174,14 +174,14 @@ impl Relay {
     ) -> Option<Delivery<'a>> {
         let remote = self.remotes.get_mut(&handle).filter(|remote| remote.node == from)?;
         remote.owed += cost_of(bytes);
-        let (conn, role, theirs) = (remote.conn, remote.role, remote.theirs?);
+        let (conn, session, role, theirs) = (remote.conn, remote.session, remote.role, remote.theirs?);
         remote.owes_all |= !is_last;
         if !is_last && !remote.is_held {
             // A piece waits in this node's memory, which bounds it; the socket is asked for the whole.
             let bytes = std::mem::take(&mut remote.owed);
             self.tell(from, Item::Credit { handle: theirs, bytes }, now);
         }
-        Some(Delivery { conn, link: handle, from: role.other(), kind, is_last, bytes })
+        Some(Delivery { conn, link: handle, session, from: role.other(), kind, is_last, bytes })
     }
 
     fn on_credit(&mut self, from: NodeId, handle: u32, bytes: u32) {

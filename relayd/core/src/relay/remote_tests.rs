@@ -24,8 +24,8 @@ fn linked(message_bytes_max: Option<u32>) -> (Relay, Vec<Action>) {
     let (role, hello) =
         (Role::Workstation, Hello::to_json(SESSION, &Token::from_bytes([1; 16]), Role::Workstation, None));
     relay.handle(Input::Opened { conn: CONN }, NOW);
-    let payload = hello.as_bytes();
-    relay.handle(Input::First { conn: CONN, payload, is_text: true, is_doubted: false }, NOW);
+    let hello = Hello::parse(hello.as_bytes(), true);
+    relay.handle(Input::Hello { conn: CONN, hello, is_doubted: false }, NOW);
     let peer = Some(Holder { node: OTHER, conn: 1, generation: 1 });
     let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer };
     relay.handle(Input::Answered(Answer::Claimed { conn: CONN, session: SESSION, role, outcome }), NOW);

@@ -163,7 +163,8 @@ mod tests {
         let conn = Conn { slot: 0, name: 1 };
         let hello = Hello::to_json(SESSION, &Token::from_bytes([1; 16]), ROLE, None);
         relay.handle(Input::Opened { conn }, NOW);
-        relay.handle(Input::First { conn, payload: hello.as_bytes(), is_text: true, is_doubted: false }, NOW);
+        let hello = Hello::parse(hello.as_bytes(), true);
+        relay.handle(Input::Hello { conn, hello, is_doubted: false }, NOW);
         let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer: None };
         relay.handle(Input::Answered(Answer::Claimed { conn, session: SESSION, role: ROLE, outcome }), NOW);
         relay.handle(Input::Revived, NOW);

@@ -31,7 +31,8 @@ fn join(relay: &mut Relay, slot: u32) {
     let (conn, role) = (Conn { slot, name: u64::from(slot) }, Role::ALL[slot as usize % 2]);
     let hello = Hello::to_json(session, &token, role, None);
     relay.handle(Input::Opened { conn }, NOW);
-    relay.handle(Input::First { conn, payload: hello.as_bytes(), is_text: true, is_doubted: false }, NOW);
+    let hello = Hello::parse(hello.as_bytes(), true);
+    relay.handle(Input::Hello { conn, hello, is_doubted: false }, NOW);
     let peer = Some(Holder { node: OTHER, conn: 1, generation: 1 });
     let outcome = Claimed::Granted { generation: 1, replaced: None, same_instance: false, peer };
     relay.handle(Input::Answered(Answer::Claimed { conn, session, role, outcome }), NOW);

@@ -8,7 +8,7 @@ use protocol::message::{Hello, Notice};
 use protocol::ws::control::PeerClose;
 
 use super::World;
-use crate::event::{Action, Delivery, Goodbye, Input, Verdict};
+use crate::event::{Action, Delivery, Goodbye, HelloOutcome, Input, Verdict};
 use crate::limits::{CREDIT_BYTES, Limits};
 use crate::node_link::item::{Item, PIECE_BYTES_MAX};
 use crate::relay::Relay;
@@ -198,7 +198,8 @@ impl World {
         let (session, token) = self.sessions[session];
         let token = if is_good { token } else { Token::from_bytes([0xEE; 16]) };
         let hello = Hello::to_json_as(version, session, &token, role, None);
-        self.handle(at, Input::First { conn, payload: hello.as_bytes(), is_text: true, is_doubted: false });
+        let hello = Hello::parse(hello.as_bytes(), true);
+        self.handle(at, Input::Hello { conn, hello, is_doubted: false });
     }
 
     /// The client reads, and so the server's queue drains.
@@ -331,6 +332,8 @@ impl World {
     fn deliver_remote(&mut self, at: usize, delivery: &Delivery<'_>) {
         let node = &mut self.nodes[at];
         let client = node.by_name(delivery.conn);
+        let sender = (self.sessions[client.session].0, client.role.other());
+        assert_eq!((delivery.session, delivery.from), sender, "a frame of the other role of its session");
         client.granted += delivery.bytes.len();
         assert!(
             client.granted <= GRANTED_MAX,
@@ -374,7 +377,7 @@ impl World {
         }
     }
 
-    pub(super) fn handle(&mut self, at: usize, input: Input<'_>) {
+    pub(super) fn handle(&mut self, at: usize, input: Input) {
         self.nodes[at].relay.handle(input, self.now);
         self.carry_out(at);
     }
@@ -388,7 +391,7 @@ impl World {
     fn apply(&mut self, at: usize, action: Action) {
         let node = &mut self.nodes[at];
         match action {
-            Action::Admit { conn, .. } => {
+            Action::HelloDone { conn, outcome: HelloOutcome::Joined { .. } } => {
                 node.by_name(conn).is_joined = true;
                 node.by_name(conn).clocks.note_admitted(self.now);
             }
@@ -427,7 +430,10 @@ impl World {
                 node.requests
                     .retain(|request| !matches!(request, Request::Claim { conn: c, .. } if *c == conn));
             }
-            Action::Registered { .. } | Action::Deleted { .. } | Action::Note(_) => {}
+            Action::HelloDone { .. }
+            | Action::Registered { .. }
+            | Action::Deleted { .. }
+            | Action::Note(_) => {}
         }
     }
 
