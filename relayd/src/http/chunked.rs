@@ -17,12 +17,12 @@ pub(super) struct Chunked {
     content: u16,
     /// Size of the chunk under way, or what its digits say so far.
     size: u16,
-    state: State,
+    state: ChunkState,
 }
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     /// The first digit of a size.
     #[default]
     SizeStart,
@@ -68,14 +68,14 @@ impl Chunked {
     fn read<'a>(&mut self, encoded: &'a [u8], mut on_content: impl FnMut(&'a [u8])) -> Progressed {
         loop {
             let at = usize::from(self.at);
-            if self.state == State::End {
+            if self.state == ChunkState::End {
                 return Progressed::Whole(at);
             }
             if at >= CHUNKED_BYTES_MAX {
                 return Progressed::Refused(Refusal::CHUNKS_TOO_LONG);
             }
             let Some(&byte) = encoded.get(at) else { return Progressed::NeedMore };
-            if let State::Content(left) = self.state {
+            if let ChunkState::Content(left) = self.state {
                 let count = usize::from(left).min(encoded.len() - at).min(CHUNKED_BYTES_MAX - at);
                 on_content(&encoded[at..at + count]);
                 self.take_content(left, count);
@@ -92,31 +92,33 @@ impl Chunked {
         // It is at most `left`.
         let count = u16::try_from(count).unwrap_or(left);
         self.at += count;
-        self.state = if count == left { State::ContentCr } else { State::Content(left - count) };
+        self.state = if count == left { ChunkState::ContentCr } else { ChunkState::Content(left - count) };
     }
 
     /// The state behind this byte.
-    fn step(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn step(&mut self, byte: u8) -> Result<ChunkState, Refusal> {
         let state = match (self.state, byte) {
-            (State::SizeStart | State::Size, digit) if digit.is_ascii_hexdigit() => {
+            (ChunkState::SizeStart | ChunkState::Size, digit) if digit.is_ascii_hexdigit() => {
                 self.take_digit(digit)?;
-                State::Size
+                ChunkState::Size
             }
-            (State::Size | State::Extension, b'\r') => State::SizeEnd,
+            (ChunkState::Size | ChunkState::Extension, b'\r') => ChunkState::SizeEnd,
             // RFC 9112 §7.1.1: blanks stand before and behind a semicolon, not alone.
-            (State::Size | State::Blank, b' ' | b'\t') => State::Blank,
-            (State::Size | State::Blank, b';') => State::Extension,
-            (State::Extension, byte) if is_text(byte) => State::Extension,
-            (State::SizeEnd, b'\n') => self.begin_chunk(),
-            (State::ContentCr, b'\r') => State::ContentLf,
-            (State::ContentLf, b'\n') => State::SizeStart,
-            (State::Trailer, b'\r') => State::EndLf,
-            (State::Trailer | State::TrailerName, byte) if is_token(byte) => State::TrailerName,
-            (State::TrailerName, b':') => State::TrailerValue,
-            (State::TrailerValue, b'\r') => State::TrailerLf,
-            (State::TrailerValue, byte) if is_text(byte) => State::TrailerValue,
-            (State::TrailerLf, b'\n') => State::Trailer,
-            (State::EndLf, b'\n') => State::End,
+            (ChunkState::Size | ChunkState::Blank, b' ' | b'\t') => ChunkState::Blank,
+            (ChunkState::Size | ChunkState::Blank, b';') => ChunkState::Extension,
+            (ChunkState::Extension, byte) if is_text(byte) => ChunkState::Extension,
+            (ChunkState::SizeEnd, b'\n') => self.begin_chunk(),
+            (ChunkState::ContentCr, b'\r') => ChunkState::ContentLf,
+            (ChunkState::ContentLf, b'\n') => ChunkState::SizeStart,
+            (ChunkState::Trailer, b'\r') => ChunkState::EndLf,
+            (ChunkState::Trailer | ChunkState::TrailerName, byte) if is_token(byte) => {
+                ChunkState::TrailerName
+            }
+            (ChunkState::TrailerName, b':') => ChunkState::TrailerValue,
+            (ChunkState::TrailerValue, b'\r') => ChunkState::TrailerLf,
+            (ChunkState::TrailerValue, byte) if is_text(byte) => ChunkState::TrailerValue,
+            (ChunkState::TrailerLf, b'\n') => ChunkState::Trailer,
+            (ChunkState::EndLf, b'\n') => ChunkState::End,
             _ => return Err(Refusal::BAD_CHUNK),
         };
         Ok(state)
@@ -131,10 +133,10 @@ impl Chunked {
         Ok(())
     }
 
-    fn begin_chunk(&mut self) -> State {
+    fn begin_chunk(&mut self) -> ChunkState {
         let size = std::mem::take(&mut self.size);
         self.content += size;
-        if size == 0 { State::Trailer } else { State::Content(size) }
+        if size == 0 { ChunkState::Trailer } else { ChunkState::Content(size) }
     }
 }
 

@@ -6,7 +6,7 @@ use protocol::limits::BODY_BYTES_MAX;
 
 use super::page;
 use super::refusal::Refusal;
-use super::upgrade::UpgradeFields;
+use super::upgrade::{UpgradeFields, has_token};
 use crate::admission::{ForwardedFor, TrustedProxies};
 
 /// The methods that some endpoint knows.
@@ -214,11 +214,6 @@ fn parse_length(digits: &[u8]) -> Result<usize, Refusal> {
 /// Only what could make one host look like several, or like something else, is refused. RFC 3986 §3.2.2.
 fn host_is_valid(host: &[u8]) -> bool {
     host.iter().all(|byte| byte.is_ascii_graphic() && !b",/?#@\\<>\"".contains(byte))
-}
-
-/// One of the comma-separated tokens of `value` is `token`, ASCII case ignored.
-pub(super) fn has_token(value: &[u8], token: &str) -> bool {
-    std::str::from_utf8(value).is_ok_and(|value| protocol::ws::upgrade::has_token(value, token))
 }
 
 /// RFC 9112 §3.2.2: a target may also be a whole URL, of which the path counts. The query is nobody's here.

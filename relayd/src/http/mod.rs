@@ -4,7 +4,6 @@
 //! to wait for the store leaves as a [`Call`], and the [`Reply`] that came with it writes the answer when it is known.
 //! The reactor calls it, one request at a time.
 
-mod answer;
 mod auth;
 mod chunked;
 mod date;
@@ -17,6 +16,7 @@ pub mod qr_picture;
 mod refusal;
 mod register;
 mod reply;
+mod response;
 mod route;
 mod scan;
 mod upgrade;
@@ -30,13 +30,13 @@ use protocol::ids::{SessionId, Token};
 
 use crate::admission::{Caller, TrustedProxies};
 
-pub use answer::{
-    Answered, bad_proxy_header, overloaded, timed_out, too_many_connections, untrusted_proxy_header,
-};
 pub use auth::{InvalidRegisterKey, RegisterKey};
 pub use date::HttpDate;
 pub use origin::{AllowedOrigins, InvalidOrigin};
-pub use reply::Reply;
+pub use reply::{
+    Reply, bad_proxy_header, overloaded, timed_out, too_many_connections, untrusted_proxy_header,
+};
+pub use response::Answered;
 pub use scan::Progress;
 
 /// What the endpoints follow, the same for every request. Made once from the configuration.

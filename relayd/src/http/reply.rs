@@ -1,38 +1,34 @@
-//! The answers that come later, when the store or the reactor has spoken.
+//! Answers to requests, many of which come later, when the store or the reactor knows them; and to what is not a request.
 
 use protocol::json;
 use protocol::qr::Pairing;
 use relayd_core::store::{Deleted, Registered};
 
-use super::answer::{self, Answer, Answered, JSON};
 use super::head::{Head, Method};
 use super::origin::Origin;
 use super::refusal::Refusal;
+use super::response::{self, Answered, JSON, Response, ResponseForm};
 use super::{Context, Policy, qr_picture};
 
 /// What an answer must know of its request. Held by the connection until the answer is written, once.
 #[derive(Clone, Copy, Debug)]
-pub struct Reply {
-    pub(super) close: bool,
-    pub(super) head_only: bool,
-    pub(super) origin: Origin,
-}
+pub struct Reply(ResponseForm);
 
 impl Reply {
     pub(super) fn to(head: &Head<'_>, policy: &Policy) -> Self {
         let origin = policy.origins.judge(head.origin);
-        Reply { close: head.closes, head_only: head.method == Method::Head, origin }
+        Reply(ResponseForm { close: head.closes, head_only: head.method == Method::Head, origin })
     }
 
-    /// To something that is no request, after which the connection ends.
+    /// To something that is not a request. The connection ends after it.
     pub(super) fn last(policy: &Policy) -> Self {
-        Reply { close: true, head_only: false, origin: policy.origins.judge(None) }
+        Reply(ResponseForm { close: true, head_only: false, origin: policy.origins.judge(None) })
     }
 
     /// The connection ends with this answer, whatever the client asked for: the node is draining.
     #[must_use]
     pub fn closing(self) -> Self {
-        Reply { close: true, ..self }
+        Reply(ResponseForm { close: true, ..self.0 })
     }
 
     /// Answers a register. `pairing` is what was to be made, `ttl_secs` how long it lives when idle.
@@ -78,8 +74,8 @@ impl Reply {
             }
         };
         body.push(b'}');
-        let answer = Answer { status, headers, content_type: JSON, body: &body };
-        answer::write(self, context, &answer, out)
+        let response = Response { status, headers, content_type: JSON, body: &body };
+        response::write(self.0, context, &response, out)
     }
 
     /// Answers with the metrics, in the format whose name is `content_type`.
@@ -90,20 +86,16 @@ impl Reply {
         text: &str,
         out: &mut Vec<u8>,
     ) -> Answered {
-        let answer = Answer { status: 200, headers: "", content_type, body: text.as_bytes() };
-        answer::write(self, context, &answer, out)
+        let response = Response { status: 200, headers: "", content_type, body: text.as_bytes() };
+        response::write(self.0, context, &response, out)
     }
 
     /// Answers that this address asks too often: 429.
     pub fn too_many(self, context: &Context<'_>, retry_after_secs: u64, out: &mut Vec<u8>) -> Answered {
         let headers = format!("Retry-After: {}\r\n", retry_after_secs.max(1));
         let body = br#"{"error":"too_many_requests","message":"wait for the seconds in Retry-After, then try again"}"#;
-        answer::write(
-            self,
-            context,
-            &Answer { status: 429, headers: &headers, content_type: JSON, body },
-            out,
-        )
+        let response = Response { status: 429, headers: &headers, content_type: JSON, body };
+        response::write(self.0, context, &response, out)
     }
 
     /// Answers that this address has too many connections, and ends this one: 429.
@@ -111,20 +103,32 @@ impl Reply {
         self.refused(context, &Refusal::TOO_MANY_CONNECTIONS, out)
     }
 
+    /// The page that asks, as the policy judges it.
+    pub(super) fn origin(self) -> Origin {
+        self.0.origin
+    }
+
+    /// The 101, with the value of `Sec-WebSocket-Accept`.
+    pub(super) fn switching(self, context: &Context<'_>, accept: &str, raw: bool, out: &mut Vec<u8>) {
+        response::write_switching(self.0, context, accept, raw, out);
+    }
+
     pub(super) fn refused(self, context: &Context<'_>, refusal: &Refusal, out: &mut Vec<u8>) -> Answered {
         let Refusal { status, code, message, headers, closes } = refusal;
         let body = format!(r#"{{"error":"{code}","message":"{message}"}}"#);
-        let answer = Answer { status: *status, headers, content_type: JSON, body: body.as_bytes() };
-        answer::write(Reply { close: self.close || *closes, ..self }, context, &answer, out)
+        let response = Response { status: *status, headers, content_type: JSON, body: body.as_bytes() };
+        let form = ResponseForm { close: self.0.close || *closes, ..self.0 };
+        response::write(form, context, &response, out)
     }
 
     pub(super) fn no_content(self, context: &Context<'_>, headers: &str, out: &mut Vec<u8>) -> Answered {
-        answer::write(self, context, &Answer { status: 204, headers, content_type: JSON, body: b"" }, out)
+        let response = Response { status: 204, headers, content_type: JSON, body: b"" };
+        response::write(self.0, context, &response, out)
     }
 
     pub(super) fn healthy(self, context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
-        let answer = Answer { status: 200, headers: "", content_type: JSON, body: br#"{"ok":true}"# };
-        answer::write(self, context, &answer, out)
+        let response = Response { status: 200, headers: "", content_type: JSON, body: br#"{"ok":true}"# };
+        response::write(self.0, context, &response, out)
     }
 
     fn made(self, context: &Context<'_>, pairing: &Pairing, ttl_secs: u64, out: &mut Vec<u8>) -> Answered {
@@ -145,8 +149,33 @@ impl Reply {
         body.extend_from_slice(b"\",\"qrPayload\":");
         body.extend_from_slice(payload.as_bytes());
         body.push(b'}');
-        let answer =
-            Answer { status: 200, headers: "Cache-Control: no-store\r\n", content_type: JSON, body: &body };
-        answer::write(self, context, &answer, out)
+        let response =
+            Response { status: 200, headers: "Cache-Control: no-store\r\n", content_type: JSON, body: &body };
+        response::write(self.0, context, &response, out)
     }
+}
+
+/// The head or body did not arrive whole in time: 408.
+pub fn timed_out(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
+    Reply::last(context.policy).refused(context, &Refusal::TIMED_OUT, out)
+}
+
+/// The connection can't be kept, whatever it would ask: 503.
+pub fn overloaded(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
+    Reply::last(context.policy).refused(context, &Refusal::OVERLOADED, out)
+}
+
+/// The connection begins with a PROXY header that can't be read: 400.
+pub fn bad_proxy_header(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
+    Reply::last(context.policy).refused(context, &Refusal::BAD_PROXY_HEADER, out)
+}
+
+/// The connection begins with a PROXY header, and its peer may not send one: 400.
+pub fn untrusted_proxy_header(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
+    Reply::last(context.policy).refused(context, &Refusal::UNTRUSTED_PROXY_HEADER, out)
+}
+
+/// The client that a proxy named has too many connections, whatever it would ask: 429.
+pub fn too_many_connections(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
+    Reply::last(context.policy).too_many_connections(context, out)
 }

@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::scan::{Progress, Scan};
 use super::upgrade::Accepted;
-use super::{Call, Context, Parsed, Policy, answer, chunked, register};
+use super::{Call, Context, Parsed, Policy, chunked, register};
 use crate::admission::Caller;
 
 /// What is to be done with a request that is not refused.
@@ -58,7 +58,7 @@ pub(super) fn parse(
     };
     let address = head.forwarded_for.unwrap_or(peer);
     let caller = Caller { address, is_forwarded: head.forwarded, may_be_page: head.may_be_page };
-    match judge(&head, &body, policy, &caller, reply.origin) {
+    match judge(&head, &body, policy, &caller, reply.origin()) {
         Err(refusal) => refused(consumed, reply, &refusal, context, out),
         Ok(outcome) => carry_out(outcome, Request { consumed, reply, caller }, context, out),
     }
@@ -121,7 +121,7 @@ fn carry_out(outcome: Outcome, request: Request, context: &Context<'_>, out: &mu
             if awaits_continue {
                 out.extend_from_slice(CONTINUE);
             }
-            answer::write_switching(reply, context, &accept, raw, out);
+            reply.switching(context, &accept, raw, out);
             return Parsed::Upgraded { consumed, raw, reply, caller };
         }
         Outcome::Healthy => reply.healthy(context, out),

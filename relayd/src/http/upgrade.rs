@@ -2,7 +2,6 @@
 
 use protocol::ws::upgrade::{RAW_SUBPROTOCOL, VERSION, accept_value, key_is_valid};
 
-use super::head::has_token;
 use super::refusal::Refusal;
 
 /// The fields of a head that concern the handshake. `Sec-WebSocket-Extensions` is not among them: no extension is
@@ -83,4 +82,9 @@ impl<'a> UpgradeFields<'a> {
             (false, _) => Refusal::UPGRADE_REQUIRED,
         }
     }
+}
+
+/// True if one of the comma-separated tokens of `value` is `token`, ASCII case ignored.
+pub(super) fn has_token(value: &[u8], token: &str) -> bool {
+    std::str::from_utf8(value).is_ok_and(|value| protocol::ws::upgrade::has_token(value, token))
 }

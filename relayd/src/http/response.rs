@@ -1,11 +1,9 @@
-//! How an answer is written, and the answers that belong to no request.
+//! How a response is written.
 
 use super::Context;
 use super::origin::Origin;
-use super::refusal::Refusal;
-use super::reply::Reply;
 
-/// An answer was appended.
+/// A response was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Answered {
@@ -15,33 +13,16 @@ pub struct Answered {
     pub close: bool,
 }
 
-/// The head or body did not arrive whole in time: 408.
-pub fn timed_out(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
-    Reply::last(context.policy).refused(context, &Refusal::TIMED_OUT, out)
+/// What a response must know of its request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResponseForm {
+    pub(super) close: bool,
+    pub(super) head_only: bool,
+    pub(super) origin: Origin,
 }
 
-/// The connection can't be kept, whatever it was to ask: 503.
-pub fn overloaded(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
-    Reply::last(context.policy).refused(context, &Refusal::OVERLOADED, out)
-}
-
-/// The connection begins with a PROXY header that can't be read: 400.
-pub fn bad_proxy_header(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
-    Reply::last(context.policy).refused(context, &Refusal::BAD_PROXY_HEADER, out)
-}
-
-/// The connection begins with a PROXY header, and its peer may not send one: 400.
-pub fn untrusted_proxy_header(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
-    Reply::last(context.policy).refused(context, &Refusal::UNTRUSTED_PROXY_HEADER, out)
-}
-
-/// The client that a proxy named has too many connections, whatever it was to ask: 429.
-pub fn too_many_connections(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
-    Reply::last(context.policy).too_many_connections(context, out)
-}
-
-/// One answer, before it is bytes.
-pub(super) struct Answer<'a> {
+/// One response, before it is bytes.
+pub(super) struct Response<'a> {
     pub(super) status: u16,
     /// Lines of their own, each with its line end.
     pub(super) headers: &'a str,
@@ -51,17 +32,23 @@ pub(super) struct Answer<'a> {
 
 pub(super) const JSON: &str = "application/json";
 
-pub(super) fn write(reply: Reply, context: &Context<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) -> Answered {
-    let status = answer.status;
+/// Appends a response.
+pub(super) fn write(
+    form: ResponseForm,
+    context: &Context<'_>,
+    response: &Response<'_>,
+    out: &mut Vec<u8>,
+) -> Answered {
+    let status = response.status;
     line(out, &["HTTP/1.1 ", &status.to_string(), " ", reason_phrase(status)]);
     write_date(context, out);
-    if write_origin(reply.origin, context, out) {
+    if write_origin(form.origin, context, out) {
         // Of the fields that a page may want, the only one that the Fetch standard hides from it.
         line(out, &["Access-Control-Expose-Headers: Retry-After"]);
     }
-    out.extend_from_slice(answer.headers.as_bytes());
-    // RFC 9110 §7.8: who sends Upgrade names it in Connection.
-    match (status == 426, reply.close) {
+    out.extend_from_slice(response.headers.as_bytes());
+    // RFC 9110 §7.8: a sender of Upgrade also names it in Connection.
+    match (status == 426, form.close) {
         (true, true) => line(out, &["Connection: Upgrade, close"]),
         (true, false) => line(out, &["Connection: Upgrade"]),
         (false, true) => line(out, &["Connection: close"]),
@@ -69,20 +56,20 @@ pub(super) fn write(reply: Reply, context: &Context<'_>, answer: &Answer<'_>, ou
     }
     // RFC 9110 §8.6: no Content-Length in a 204.
     if status != 204 {
-        line(out, &["Content-Type: ", answer.content_type]);
-        line(out, &["Content-Length: ", &answer.body.len().to_string()]);
+        line(out, &["Content-Type: ", response.content_type]);
+        line(out, &["Content-Length: ", &response.body.len().to_string()]);
     }
     line(out, &[]);
-    // RFC 9110 §9.3.2: the answer to HEAD says how long the body would be, and has none.
-    if !reply.head_only {
-        out.extend_from_slice(answer.body);
+    // RFC 9110 §9.3.2: the response to HEAD says how long the body would be, without sending it.
+    if !form.head_only {
+        out.extend_from_slice(response.body);
     }
-    Answered { status, close: reply.close }
+    Answered { status, close: form.close }
 }
 
 /// The 101. RFC 6455 §4.2.2.
 pub(super) fn write_switching(
-    reply: Reply,
+    form: ResponseForm,
     context: &Context<'_>,
     accept: &str,
     raw: bool,
@@ -96,7 +83,7 @@ pub(super) fn write_switching(
     if raw {
         line(out, &["Sec-WebSocket-Protocol: ", protocol::ws::upgrade::RAW_SUBPROTOCOL]);
     }
-    write_origin(reply.origin, context, out);
+    write_origin(form.origin, context, out);
     line(out, &[]);
 }
 
@@ -107,13 +94,13 @@ fn write_date(context: &Context<'_>, out: &mut Vec<u8>) {
     line(out, &[]);
 }
 
-/// True if the page that asks may read the answer.
+/// True if the page that asks may read the response.
 fn write_origin(origin: Origin, context: &Context<'_>, out: &mut Vec<u8>) -> bool {
     let allowed = context.policy.origins.header_value(origin);
     if let Some(value) = allowed {
         line(out, &["Access-Control-Allow-Origin: ", value]);
     }
-    // The answer depends on who asked, which a cache has to know.
+    // The response depends on the Origin, and a cache has to know that.
     if origin != Origin::Any {
         line(out, &["Vary: Origin"]);
     }
