@@ -1,11 +1,10 @@
 //! The command line.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use relay_client::Endpoint;
-
-use crate::scenario::Scenario;
 
 /// Measures relayd: latency, throughput, CPU time and memory, with every frame checked.
 #[derive(Debug, Parser)]
@@ -37,7 +36,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "url")]
     pub(crate) vs: Vec<Vs>,
 
-    /// Pairs of a workstation and a phone [default: 50; idle and growth 4000, connect and mixed 2000, large 8]
+    /// Pairs of a workstation and a phone [default: 50; idle and growth 4000, connect and mixed 2000, large
+    /// 8]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) pairs: Option<u32>,
 
@@ -81,6 +81,29 @@ pub(crate) enum Command {
     Floor,
 }
 
+/// What the command line asks for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// One relay that keeps its sessions itself
+    Local,
+    /// Two relays and their Redis; every frame crosses
+    Redis,
+    /// Connections that say nothing: memory of each, and how fast they come
+    Idle,
+    /// A storm of registrations, and one of hellos
+    Connect,
+    /// Many quiet pairs alone, and beside busy ones
+    Mixed,
+    /// Messages of a mebibyte
+    Large,
+    /// Pairs beside one whose phone does not read
+    SlowReader,
+    /// Few pairs and many at the same rate: what a pair more costs
+    Growth,
+    /// One pair of clients with the tunnel and without it
+    Sealed,
+}
+
 /// What relayd is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Vs {
@@ -115,6 +138,12 @@ impl Args {
             }
         }
         others
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
     }
 }
 

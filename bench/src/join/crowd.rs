@@ -9,10 +9,11 @@ use anyhow::{Context, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::ANSWER_WITHIN;
-
 /// How many connections talk at the same time.
 pub(super) const AT_ONCE: usize = 64;
+
+/// The longest wait for any answer.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often a signal is looked for, at least.
 const LOOK_WITHIN: Duration = Duration::from_millis(100);
@@ -53,7 +54,8 @@ struct Call<T> {
     head: usize,
 }
 
-/// Has all conversations, and returns what they came to, in their order. `talk` makes one and says where it connects.
+/// Has all conversations, and returns what they came to, in their order. `talk` makes one and says where it
+/// connects.
 ///
 /// # Errors
 /// One of them failed, none moved for ten seconds, or a signal came.

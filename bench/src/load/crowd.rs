@@ -1,9 +1,9 @@
 //! The pairs of one run that do the same: how they are paced, and what is recorded of them.
 
-use super::Group;
+use super::group::Group;
 use super::pace::Schedule;
 use super::record::Recorder;
-use crate::plan::Pace;
+use crate::workload::Pace;
 
 pub(super) struct Crowd {
     /// `Some` in an open loop.
@@ -30,7 +30,8 @@ impl Crowd {
         Crowd { schedule, window, reads_late: group.reads_late, recorder, first, released: 0 }
     }
 
-    /// The pairs, among all, that may send something new at `now`, and how many frames each may have sent by then.
+    /// The pairs, among all, that may send something new at `now`, and how many frames each may have sent by
+    /// then.
     pub fn release(&mut self, now: u64) -> impl Iterator<Item = (usize, u64)> + use<> {
         let (first, schedule, released) = (self.first, self.schedule, self.released);
         let due = schedule.map_or(released, |schedule| schedule.due(now));
@@ -48,7 +49,7 @@ impl Crowd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Mode, Setup, Workload};
+    use crate::workload::{Mode, Setup, Workload};
 
     #[test]
     fn each_pair_is_released_in_its_turn_and_owes_what_was_missed() {

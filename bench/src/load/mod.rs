@@ -1,8 +1,10 @@
 //! The load: all sockets of a run on one poll in one thread.
 //!
-//! A run is a warm-up, the measured time, and a drain in which nothing new is sent and what is under way arrives.
+//! A run is a warm-up, the measured time, and a drain in which nothing new is sent and what is under way
+//! arrives.
 
 mod crowd;
+mod group;
 mod pace;
 mod pair;
 mod record;
@@ -17,28 +19,13 @@ use mio::{Events, Interest, Poll, Token};
 use self::crowd::Crowd;
 use self::pace::Clock;
 use self::pair::Pair;
-use self::record::Snapshot;
-use crate::join::Opened;
-use crate::plan::{Timing, Workload};
+use self::record::{Recorder, Snapshot};
+use crate::check::Faults;
 use crate::target::{PublishCount, Target};
+use crate::workload::Timing;
 
+pub(crate) use self::group::Group;
 pub(crate) use self::record::{LOAD_SHARE_MAX, Sample};
-
-/// Pairs that are joined, and what they are to do.
-#[derive(Debug)]
-pub(crate) struct Group {
-    pub workload: Workload,
-    pub opened: Vec<Opened>,
-    /// Their phones read nothing before the drain.
-    pub reads_late: bool,
-}
-
-impl Group {
-    /// Pairs that read what comes.
-    pub fn new(workload: Workload, opened: Vec<Opened>) -> Self {
-        Group { workload, opened, reads_late: false }
-    }
-}
 
 /// Drives one run. A sample for each group, in their order.
 ///
@@ -129,8 +116,8 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Sends nothing new, and reads what was left. What an open loop owes by now, and could not send, has waited since
-    /// it was due.
+    /// Sends nothing new, and reads what was left. What an open loop owes by now, and could not send, has
+    /// waited since it was due.
     fn drain(&mut self) -> anyhow::Result<()> {
         let now = self.clock.now();
         for (at, pair) in self.pairs.iter_mut().enumerate() {
@@ -153,10 +140,10 @@ impl<'a> Load<'a> {
     }
 
     /// The verdict over all pairs of each crowd.
-    fn finish(self, sample: impl Fn(usize, crate::check::Faults, record::Recorder) -> Sample) -> Vec<Sample> {
+    fn finish(self, sample: impl Fn(usize, Faults, Recorder) -> Sample) -> Vec<Sample> {
         let Load { crowds, pairs, .. } = self;
         let judge = |(at, crowd): (usize, Crowd)| {
-            let mut faults = crate::check::Faults::default();
+            let mut faults = Faults::default();
             pairs.iter().filter(|pair| pair.crowd == at).for_each(|pair| faults += pair.verdict());
             sample(at, faults, crowd.recorder)
         };

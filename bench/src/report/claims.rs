@@ -1,10 +1,12 @@
-//! What is promised, judged by what was measured. A promise is about a set-up, and counts where its load was run.
+//! What is promised, judged by what was measured. A promise is about a set-up, and counts where its load was
+//! run.
 
 use serde::Serialize;
 
 use super::section::{Section, Summary};
 use crate::outcome::{OTHERS, P50, RATE};
-use crate::plan::{PUBLISHED_PAIRS, PUBLISHED_RATE, Pace, Workload};
+use crate::plan::{PUBLISHED_PAIRS, PUBLISHED_RATE};
+use crate::workload::{Pace, Workload};
 
 /// One promise on one set-up.
 #[derive(Debug, PartialEq, Serialize)]
@@ -74,8 +76,8 @@ fn latency(section: &Section) -> Option<Claim> {
     })
 }
 
-/// A figure of the run in which other programs had the least of the cores, and how much that was. Choosing by that and not
-/// by the figure keeps the choice honest.
+/// A figure of the run in which other programs had the least of the cores, and how much that was. Choosing by
+/// that and not by the figure keeps the choice honest.
 fn quietest(subject: &Summary, name: &str) -> Option<(f64, f64)> {
     let figure = subject.figure(name)?;
     let others = subject.figure(OTHERS).map_or(&[][..], |line| &line.values);
@@ -117,11 +119,12 @@ fn delivery(sections: &[Section], setup: &str) -> Option<Claim> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Scenario;
     use crate::check::Faults;
     use crate::outcome::{Kind, Outcome};
-    use crate::plan::{Mode, Setup, Timing};
     use crate::report::section::{self, Run, Series};
-    use crate::scenario::{Case, Scenario, What};
+    use crate::scenario::{Case, What};
+    use crate::workload::{Mode, Setup, Timing};
 
     fn section(pace: Pace, rate: f64, p50: f64, faults: Faults) -> Section {
         let mode = Mode::Enveloped;
