@@ -4,6 +4,7 @@
 //! what connects to it and judges every notice and frame by the promises of the contract. A failing seed is named in
 //! the panic and replays with `RELAY_SIM_SEED`.
 
+mod bus_judge;
 mod client;
 mod world;
 

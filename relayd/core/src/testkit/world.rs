@@ -152,6 +152,15 @@ impl World {
         }
         self.check_clocks();
         self.check_doubled();
+        self.check_buses();
+    }
+
+    fn check_buses(&self) {
+        for (at, node) in self.nodes.iter().enumerate() {
+            if let Some(bus) = node.bus.as_ref().filter(|_| self.stopped != Some(at)) {
+                bus.check(&node.relay, self.now);
+            }
+        }
     }
 
     fn check_clocks(&self) {
@@ -266,6 +275,9 @@ impl World {
         self.stopped = None;
         let (now, clients) = (self.now, self.nodes[at].clients.iter_mut().flatten());
         clients.for_each(|client| client.clocks.note_stop(now.since(since), now));
+        if let Some(bus) = &mut self.nodes[at].bus {
+            bus.on_revived(now);
+        }
         self.handle(at, Input::Revived);
     }
 
@@ -286,6 +298,7 @@ impl World {
         while let Some((due, at)) = self.next_due().filter(|&(due, _)| due <= until) {
             self.now = due.max(self.now);
             self.handle(at, Input::Due);
+            self.check_ticked(at);
             // Time passes for everybody: the store and the bus have worked meanwhile, most of the time.
             if !self.rng.one_in(4) {
                 self.everything_between_nodes();

@@ -13,6 +13,7 @@ use crate::limits::{CREDIT_BYTES, Limits};
 use crate::node_link::item::{Item, PIECE_BYTES_MAX};
 use crate::relay::Relay;
 use crate::store::{Answer, Checked, Claimed, Conn, Deleted, Expired, Registered, Request};
+use crate::testkit::bus_judge::BusJudge;
 use crate::testkit::client::{Client, LinkName, Mark, Queued, Sent};
 use crate::time::Time;
 use crate::wire::inbound::Kind;
@@ -51,6 +52,8 @@ pub(super) struct Node {
     /// Messages of which a part has come, by link.
     gathered: BTreeMap<u32, usize>,
     message_bytes_max: usize,
+    /// Judges what it says to other nodes; `None` where there are none.
+    pub bus: Option<BusJudge>,
 }
 
 impl Node {
@@ -68,6 +71,7 @@ impl Node {
             inbox: VecDeque::new(),
             gathered: BTreeMap::new(),
             message_bytes_max: limits.message_bytes_max,
+            bus: (!is_alone).then(|| BusJudge::new(id, limits.bus_hold, now)),
         }
     }
 
@@ -288,6 +292,9 @@ impl World {
         let mut message = Vec::new();
         while let Some(to) = self.nodes[at].relay.poll_publish(self.now, &mut message) {
             let message = std::mem::take(&mut message);
+            if let Some(bus) = &mut self.nodes[at].bus {
+                bus.on_published(to, &message, self.now);
+            }
             let fault = if self.is_calm { 9 } else { self.rng.below(40) };
             if self.bus_is_away || fault == 0 {
                 self.counts.bus_faults += 1;
@@ -305,6 +312,9 @@ impl World {
                 target.inbox.push_back(message);
             }
         }
+        if let Some(bus) = &self.nodes[at].bus {
+            bus.check_published(self.now);
+        }
         let count = if self.is_calm { usize::MAX } else { self.rng.below(12) as usize };
         for _ in 0..count {
             let Some(message) = self.nodes[at].inbox.pop_front() else { break };
@@ -314,6 +324,7 @@ impl World {
 
     fn hear(&mut self, at: usize, message: &[u8]) {
         let taken = self.nodes[at].relay.take_message(message, self.now);
+        self.note_heard(at, message, taken.is_some());
         self.carry_out(at);
         let Some((from, mut items)) = taken else { return };
         while let Some(item) = Item::take(&mut items) {
@@ -327,6 +338,19 @@ impl World {
             }
         }
         assert!(items.is_empty(), "a batch is items and nothing else");
+    }
+
+    fn note_heard(&mut self, at: usize, message: &[u8], is_taken: bool) {
+        if let Some(bus) = &mut self.nodes[at].bus {
+            bus.on_heard(message, is_taken, self.now);
+        }
+    }
+
+    /// The node's timers were served just now.
+    pub(super) fn check_ticked(&self, at: usize) {
+        if let Some(bus) = &self.nodes[at].bus {
+            bus.check_ticked(self.now);
+        }
     }
 
     fn deliver_remote(&mut self, at: usize, delivery: &Delivery<'_>) {
@@ -430,10 +454,12 @@ impl World {
                 node.requests
                     .retain(|request| !matches!(request, Request::Claim { conn: c, .. } if *c == conn));
             }
-            Action::HelloDone { .. }
-            | Action::Registered { .. }
-            | Action::Deleted { .. }
-            | Action::Note(_) => {}
+            Action::Note(note) => {
+                if let Some(bus) = &mut node.bus {
+                    bus.on_note(note, self.now);
+                }
+            }
+            Action::HelloDone { .. } | Action::Registered { .. } | Action::Deleted { .. } => {}
         }
     }
 
