@@ -437,6 +437,7 @@ tests "unit tests, simulation and integration" \
     cargo test --locked --no-fail-fast --workspace -- --test-threads 8 "${left_out[@]+"${left_out[@]}"}"
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
+stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" python3 tests/python/picture.py "$work/pairing.svg"
 prepare_proxies || echo "the programs for the README's snippets can't be installed here" >&2
 run_proxies
 run_conformance short
