@@ -25,16 +25,16 @@ PAINT = re.compile(r"\x1b\[[0-9;]*m")
 HALVES = {" ": (False, False), "▀": (True, False), "▄": (False, True), "█": (True, True)}
 
 STYLE = """
-    .window { fill: #16181d; stroke: #6e7681; }
-    .name { fill: #8b949e; font: 12px system-ui, -apple-system, sans-serif; text-anchor: middle; }
-    .dot { fill: #3d444d; }
-    .light { fill: #fff; }
-    .dark { fill: #000; }
+    .window { fill:#16181d; stroke:#6e7681; }
+    .name { fill:#8b949e; font: 12px system-ui, -apple-system, sans-serif; text-anchor: middle; }
+    .dot { fill:#3d444d; }
+    .light { fill:#fff; }
+    .dark { fill:#000; }
     .line { font: 13.3px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace;
             white-space: pre; }
-    .told { fill: #d0d7de; }
-    .typed { fill: #7ee787; }
-    .words { fill: #f2cc60; }
+    .told { fill:#d0d7de; }
+    .typed { fill:#7ee787; }
+    .words { fill:#f2cc60; }
 """
 
 
