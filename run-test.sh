@@ -34,7 +34,7 @@ failed. A failing stage does not keep the others from running.
 
 Needs Rust and python3, and node (20 or newer) for the second implementation of the tunnel, which is skipped without.
 Installs redis-server, gcc, python3-venv and, on Linux, nftables and iproute2 if it may (apt-get as root or with sudo, or brew);
-also nginx, haproxy, caddy, curl and openssl for the README's snippets, which are skipped without.
+also nginx, haproxy, caddy, curl and openssl for the snippets in docs/configuration.md, which are skipped without.
 Cases that set a date (wall_clock, redis_clock) need Linux, those in a network of their own (lossy_line, direct_peers) also a kernel
 that gives them a namespace with nftables; they are skipped elsewhere.
 Looks at the dependencies where cargo-deny is installed (deny.toml), at their advisories where the database can be had.
@@ -225,7 +225,7 @@ prepare() {
     fi
 }
 
-# Installs what the README's snippets are run with, one by one: not every system has every one of them. What
+# Installs the proxies that docs/configuration.md has snippets for, one by one: not every system has every one. What
 # can't be installed is skipped later, and that is said.
 prepare_proxies() {
     local missing=() package policy=/usr/sbin/policy-rc.d
@@ -255,20 +255,20 @@ prepare_proxies() {
 # Servers may be where only root looks for programs.
 is_there() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 
-# The README's snippets by the real programs that are there.
+# The snippets in docs/configuration.md, run by the proxies that are installed.
 run_proxies() {
     local proxies=() proxy
     for proxy in nginx haproxy caddy; do
         if ! is_there openssl; then
-            skip "the README's snippet for $proxy" "openssl is not there and can't be installed here"
+            skip "the snippet for $proxy" "openssl is not there and can't be installed here"
         elif is_there "$proxy"; then
             proxies+=("$proxy")
         else
-            skip "the README's snippet for $proxy" "$proxy is not there and can't be installed here"
+            skip "the snippet for $proxy" "$proxy is not there and can't be installed here"
         fi
     done
     [ ${#proxies[@]} -gt 0 ] || return 0
-    tests "the README's snippets for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
+    tests "the snippets for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
         tests/.venv/bin/python tests/python/proxies.py "${proxies[@]}"
 }
 
@@ -439,7 +439,8 @@ tests "unit tests, simulation and integration" \
     cargo test --locked --no-fail-fast --workspace -- --test-threads 8 "${left_out[@]+"${left_out[@]}"}"
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
-prepare_proxies || echo "the programs for the README's snippets can't be installed here" >&2
+stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" python3 tests/python/picture.py "$work/pairing.svg"
+prepare_proxies || echo "the proxies for the snippets can't be installed here" >&2
 run_proxies
 run_conformance short
 if has_node; then

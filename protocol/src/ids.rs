@@ -329,7 +329,8 @@ mod tests {
         let session = SessionId::parse("3f4ffe2e903d2b0a2734e470a987e39b").unwrap();
         let contract = include_str!("../../docs/contract.md");
         let query = format!("?a={}", session.log_tag());
-        assert!(contract.contains(&format!("For `{session}` that is\n`{query}`")), "{query}");
+        let contract = contract.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(contract.contains(&format!("For `{session}` that is `{query}`")), "{query}");
     }
 
     #[test]

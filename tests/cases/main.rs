@@ -13,6 +13,7 @@ mod delete;
 mod delivery;
 mod descriptors;
 mod direct_peers;
+mod documented;
 mod drain_slow_reader;
 mod envelope;
 mod expiry;

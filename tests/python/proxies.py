@@ -1,8 +1,8 @@
-"""The README's snippets for nginx, HAProxy and Caddy, run by the real programs in front of a real relay.
+"""The documented snippets for nginx, HAProxy and Caddy, run by the real programs in front of a real relay.
 
     proxies.py nginx haproxy caddy
 
-Each snippet is taken from README.md as it stands there; only ports, addresses and the files of its certificate are filled
+Each snippet is taken from docs/configuration.md as written; only ports, addresses and the files of its certificate are filled
 in. Ends with `N passed, N failed`.
 """
 
@@ -29,9 +29,10 @@ CONNECTIONS = 2
 
 
 def snippet(name):
-    """The README's block of that name."""
-    found = re.findall(rf"^```{name}\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(found) == 1, f"README.md has {len(found)} blocks of {name}"
+    """The block of that name in docs/configuration.md."""
+    page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    found = re.findall(rf"^```{name}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(found) == 1, f"docs/configuration.md has {len(found)} blocks of {name}"
     return found[0]
 
 

@@ -1,4 +1,4 @@
-//! How the program ends, and the exit code that tells it. The codes are a promise to scripts: see the README.
+//! How the program ends, and the exit code that tells it. The codes are a promise to scripts: see docs/configuration.md.
 
 use std::process::ExitCode;
 

@@ -1,0 +1,75 @@
+//! docs/configuration.md lists the flags that each program has, with their variables and defaults, and no others.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use relay_tests::harness::relayd::binary;
+
+const PAGE: &str = include_str!("../../docs/configuration.md");
+
+/// A flag's variable and default, both empty if it has none.
+type Flags = BTreeMap<String, (String, String)>;
+
+/// What `--help` of a program prints.
+fn help(variable: &str, name: &str) -> String {
+    let output = Command::new(binary(variable, name)).arg("--help").output().expect("the program runs");
+    assert!(output.status.success(), "{name}: {}", output.status);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// The flags in a text of `--help`, without `-h` and `-V`, which every program has.
+fn flags_in_help(text: &str) -> Flags {
+    let mut parts: Vec<String> = Vec::new();
+    for line in text.lines().map(str::trim) {
+        match parts.last_mut() {
+            _ if line.starts_with("--") => parts.push(line.to_owned()),
+            Some(part) => *part += &format!(" {line}"),
+            None => {}
+        }
+    }
+    let name = |part: &str| part.split(' ').next().expect("a name").to_owned();
+    parts.iter().map(|part| (name(part), (marked(part, "[env: "), marked(part, "[default: ")))).collect()
+}
+
+/// What a bracket says, such as `PORT` of `[env: PORT]`. A variable may have its value behind it.
+fn marked(text: &str, bracket: &str) -> String {
+    let inner = text.split_once(bracket).and_then(|(_, rest)| rest.split_once(']'));
+    inner.map(|(inner, _)| inner.split('=').next().unwrap_or(inner).to_owned()).unwrap_or_default()
+}
+
+/// The cells of the rows below a heading.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let section = PAGE.split_once(&format!("\n## {heading}\n")).expect("the heading").1;
+    let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('|').map(|cell| cell.trim().replace('`', "")).collect()).collect()
+}
+
+#[test]
+fn the_page_lists_the_flags_of_relayd() {
+    let documented = table("Settings of relayd");
+    let mut flags = flags_in_help(&help("RELAYD_BIN", "relayd"));
+    for row in &documented {
+        let (variable, flag, default) = (&row[1], &row[2], &row[3]);
+        let (env, in_help) = flags.remove(flag).unwrap_or_else(|| panic!("relayd has no {flag}"));
+        assert_eq!(variable, &env, "the variable of {flag}");
+        match default.as_str() {
+            "off" => assert_eq!(in_help, "", "{flag}"),
+            other if other.starts_with("see ") => {}
+            other => assert_eq!(other, in_help, "the default of {flag}"),
+        }
+    }
+    assert!(flags.is_empty(), "not in docs/configuration.md: {flags:?}");
+}
+
+#[test]
+fn the_page_lists_the_options_of_workstation() {
+    let mut flags = flags_in_help(&help("WORKSTATION_BIN", "workstation"));
+    for row in table("Options of workstation") {
+        let flag = row[1].split(' ').next().expect("a flag");
+        let (env, _) = flags.remove(flag).unwrap_or_else(|| panic!("workstation has no {flag}"));
+        assert_eq!(row[1].contains('('), !env.is_empty(), "{}", row[1]);
+        assert!(row[1].contains(&env), "the variable of {flag} is {env}");
+    }
+    assert!(flags.is_empty(), "not in docs/configuration.md: {flags:?}");
+}
