@@ -1,63 +1,10 @@
 //! The floors of the house, guarded by reading the sources: who may name what.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod line_lengths;
+mod predicates;
+mod source;
 
-/// One file of the project.
-struct Source {
-    /// From the project's root, with slashes.
-    name: String,
-    text: String,
-}
-
-impl Source {
-    /// The code without its comments, line by line, numbered from 1.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let without_comment = |line: &'_ str| match line.split_once("//") {
-            // `://` is part of a URL in a string.
-            Some((before, _)) if !before.ends_with(':') => before.len(),
-            _ => line.len(),
-        };
-        self.text.lines().enumerate().map(move |(at, line)| (at + 1, &line[..without_comment(line)]))
-    }
-
-    /// The lines whose code has `path` as a whole path segment: the crate `mio` in `mio::Poll`, not in `signal_hook_mio`.
-    fn naming(&self, segment: &str) -> Vec<String> {
-        let names = |line: &str| {
-            line.match_indices(segment).any(|(at, _)| {
-                let before = line[..at].chars().next_back();
-                let after = &line[at + segment.len()..];
-                let starts = before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '.');
-                starts && (after.starts_with("::") || line.trim_start() == format!("use {segment};"))
-            })
-        };
-        let found = self.code().filter(|(_, line)| names(line));
-        found.map(|(at, line)| format!("{}:{at}: {}", self.name, line.trim())).collect()
-    }
-}
-
-/// Every file below the project's root whose name ends so; build output and installed packages left out.
-fn sources(endings: &[&str]) -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-            let path: PathBuf = entry.unwrap().path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let is_ours = !name.starts_with('.') && name != "target" && name != "node_modules";
-            if path.is_dir() && is_ours {
-                folders.push(path);
-            } else if path.is_file() && endings.iter().any(|ending| name.ends_with(ending)) {
-                let text =
-                    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                let name = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
-                found.push(Source { name, text });
-            }
-        }
-    }
-    assert!(!found.is_empty(), "no sources below {}", root.display());
-    found
-}
+use self::source::{Source, sources};
 
 /// Nobody in `rust` for whom `applies` names any of `segments`.
 fn expect_unnamed(rust: &[Source], segments: &[&str], applies: impl Fn(&Source) -> bool) {
@@ -196,7 +143,8 @@ fn the_page_of_faults_names_what_is_there() {
     let page = files.iter().find(|file| file.name == "docs/faults.md").expect("docs/faults.md");
     let named = page.text.split('`').skip(1).step_by(2).filter_map(|name| name.rsplit_once("::"));
     for (path, function) in named {
-        let names = [format!("tests/cases/{path}.rs"), format!("{path}.rs")];
+        let names =
+            [format!("tests/cases/{path}.rs"), format!("tests/cases/{path}/mod.rs"), format!("{path}.rs")];
         let file = files.iter().find(|file| names.contains(&file.name));
         let file = file.unwrap_or_else(|| panic!("{}: no {path}", page.name));
         assert!(file.text.contains(&format!("fn {function}(")), "{}: no {function} in {path}", page.name);

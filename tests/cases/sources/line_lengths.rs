@@ -1,0 +1,71 @@
+//! Comments and pages keep to a width that fits beside a second window.
+
+use super::source::{Source, sources};
+
+/// The most columns of a line of prose. rustfmt.toml says the same of code.
+const COLUMNS_MAX: usize = 110;
+
+/// The lines of prose that are longer. A table, a block of code and a line with an address can't be broken.
+fn too_long(source: &Source) -> Vec<String> {
+    let mut is_fenced = false;
+    let is_prose = |line: &str| {
+        let line = line.trim_start();
+        if !source.name.ends_with(".md") {
+            return is_comment(&source.name, line);
+        }
+        let is_fence = line.starts_with("```");
+        is_fenced ^= is_fence;
+        !is_fence && !is_fenced && !line.starts_with('|')
+    };
+    let is_long = |line: &str| line.chars().count() > COLUMNS_MAX && !line.contains("://");
+    let mut is_prose = is_prose;
+    let lines = source.text.lines().enumerate().filter(|(_, line)| is_prose(line) && is_long(line));
+    lines.map(|(at, line)| format!("{}:{}: {} columns", source.name, at + 1, line.chars().count())).collect()
+}
+
+fn is_comment(name: &str, line: &str) -> bool {
+    let mark =
+        if [".rs", ".mjs", ".js", ".c"].iter().any(|ending| name.ends_with(ending)) { "//" } else { "#" };
+    line.starts_with(mark)
+}
+
+/// Where this is not so yet.
+const NOT_YET: [&str; 17] = [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "SECURITY.md",
+    "Cargo.toml",
+    "deny.toml",
+    "bench/",
+    "client/",
+    "docs/",
+    "fuzz/",
+    "mobile/",
+    "protocol/",
+    "relayd/",
+    "run-test.sh",
+    "tests/",
+    "workstation/",
+];
+
+#[test]
+fn comments_and_pages_keep_to_110_columns() {
+    let files = sources(&[".rs", ".md", ".sh", ".py", ".mjs", ".js", ".c", ".toml"]);
+    let found: Vec<String> =
+        files.iter().filter(|source| !source.is_in(&NOT_YET)).flat_map(too_long).collect();
+    assert!(found.is_empty(), "{} lines are too long:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn a_long_line_is_seen_and_what_cannot_be_broken_is_let_be() {
+    let count = |name: &str, text: String| too_long(&Source { name: name.to_owned(), text }).len();
+    let long = "word ".repeat(30);
+    for (name, start) in [("a.rs", "    /// "), ("a.rs", "//! "), ("a.py", "# "), ("a.md", "- ")] {
+        assert_eq!(count(name, format!("{start}{long}")), 1, "{start}");
+        assert_eq!(count(name, format!("{start}{}", "ü".repeat(90))), 0, "{start}");
+    }
+    assert_eq!(count("a.md", format!("| {long} |\n```\n{long}\n```\nhttps://x/ {long}")), 0);
+    assert_eq!(count("a.rs", format!("let x = \"{long}\";")), 0);
+}
