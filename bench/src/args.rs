@@ -1,11 +1,10 @@
 //! The command line.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use relay_client::Endpoint;
-
-use crate::scenario::Scenario;
 
 /// Measures relayd: latency, throughput, CPU time and memory, with every frame checked.
 #[derive(Debug, Parser)]
@@ -81,6 +80,29 @@ pub(crate) enum Command {
     Floor,
 }
 
+/// What the command line asks for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// One relay that keeps its sessions itself
+    Local,
+    /// Two relays and their Redis; every frame crosses
+    Redis,
+    /// Connections that say nothing: memory of each, and how fast they come
+    Idle,
+    /// A storm of registrations, and one of hellos
+    Connect,
+    /// Many quiet pairs alone, and beside busy ones
+    Mixed,
+    /// Messages of a mebibyte
+    Large,
+    /// Pairs beside one whose phone does not read
+    SlowReader,
+    /// Few pairs and many at the same rate: what a pair more costs
+    Growth,
+    /// One pair of clients with the tunnel and without it
+    Sealed,
+}
+
 /// What relayd is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Vs {
@@ -115,6 +137,12 @@ impl Args {
             }
         }
         others
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
     }
 }
 

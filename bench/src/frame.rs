@@ -8,7 +8,7 @@ use protocol::ws::header::{self, OpCode};
 use protocol::ws::mask;
 
 use self::payload::DIGITS;
-use crate::plan::{Mode, Workload};
+use crate::workload::{Mode, Workload};
 
 pub(crate) use self::payload::size_min;
 
@@ -135,7 +135,7 @@ fn enveloped(session: SessionId, payload: &[u8], number_at: usize) -> Pattern {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Pace, Setup};
+    use crate::workload::{Pace, Setup};
 
     use super::*;
 

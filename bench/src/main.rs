@@ -1,10 +1,12 @@
 //! The benchmark: one thread of load on a real server, every frame numbered and checked.
 //!
-//! `args` is what is asked, `plan` what it comes to, `scenario` what is done in each case, `run` the order in which
-//! targets take turns. `target` starts and ends what is measured, `join` opens its pairs, `load` drives them; `frame`,
-//! `inbox` and `check` make, find and judge what they carry; `meter` and `affinity` ask the operating system. A run
-//! comes to an `outcome`, and all of them to the `report`. `floor` is the loop that only copies bytes, in a process of
-//! its own.
+//! The modules, from the top: `run` measures in turns, case after case, and hands what it found to the `report`.
+//! `plan` turns the command line (`args`) into cases. A case is a `scenario`; a run of it ends in an `outcome`.
+//! `load` drives the pairs, and `join` connects them before. `target` starts and stops the servers.
+//! `frame`, `inbox` and `check` make, read and judge what the pairs carry. At the bottom, `workload` says what a load is,
+//! and `meter` and `affinity` ask the operating system. `floor` is the loop that only copies bytes, in its own process.
+//!
+//! A module uses only modules below it.
 
 mod affinity;
 mod args;
@@ -22,6 +24,7 @@ mod report;
 mod run;
 mod scenario;
 mod target;
+mod workload;
 
 use std::process::ExitCode;
 use std::sync::Arc;

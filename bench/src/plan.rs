@@ -1,15 +1,15 @@
 //! What is measured: what the command line comes to, as cases, targets and times.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
-use relay_client::Endpoint;
 
-use crate::args::{Args, Vs};
+use crate::args::{Args, Scenario, Vs};
 use crate::frame;
-use crate::scenario::{Case, Connect, Growth, Idle, Mixed, Scenario, Sealed, SlowReader, What};
+use crate::scenario::{Case, Connect, Growth, Idle, Mixed, Sealed, SlowReader, What};
+use crate::target::Subject;
+use crate::workload::{Mode, Pace, Setup, Timing, Workload};
 
 /// One run of the program.
 #[derive(Debug)]
@@ -23,60 +23,6 @@ pub(crate) struct Plan {
     pub report: Option<PathBuf>,
     /// Nothing was asked for by name: what can't be set up here is left out with a word.
     pub is_standard: bool,
-}
-
-/// Which relay is measured.
-#[derive(Clone, Debug)]
-pub(crate) enum Subject {
-    /// One that is started here: this file, or the one beside this program.
-    Own(Option<PathBuf>),
-    /// One that runs already.
-    Running(Endpoint),
-}
-
-/// One kind of load.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Workload {
-    pub setup: Setup,
-    pub pairs: usize,
-    /// Bytes of payload.
-    pub size: usize,
-    pub mode: Mode,
-    pub pace: Pace,
-}
-
-/// Which processes the relay is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Setup {
-    /// One relay with the embedded store.
-    Local,
-    /// Two relays and the Redis they share; every frame crosses.
-    Redis,
-}
-
-/// What is sent and how it comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// JSON text, which comes in an envelope.
-    Enveloped,
-    /// Binary in raw mode, which comes bare.
-    Raw,
-}
-
-/// When the next frame is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// Closed loop: this many frames under way per pair.
-    Window(u32),
-    /// Open loop: this many frames a second over all pairs.
-    Rate(u32),
-}
-
-/// How long one run takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
-    pub warmup: Duration,
-    pub measured: Duration,
 }
 
 /// The published load: so many frames a second over so many pairs.
@@ -216,33 +162,6 @@ const SEALED_SIZE: usize = 16 << 10;
 
 /// A quiet pair sends a frame in so many seconds.
 const QUIET_SECS: usize = 3;
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Mode::Enveloped => "enveloped",
-            Mode::Raw => "raw",
-        })
-    }
-}
-
-impl fmt::Display for Setup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Setup::Local => "one node, sessions in the process",
-            Setup::Redis => "two nodes on one Redis, every frame crosses",
-        })
-    }
-}
-
-impl fmt::Display for Workload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.pace {
-            Pace::Window(window) => write!(f, "{}, window {window}", self.mode),
-            Pace::Rate(rate) => write!(f, "{}, {rate}/s", self.mode),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 
 use crate::affinity::Cores;
 use crate::outcome::Outcome;
-use crate::plan::{Plan, Setup};
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{self, Machine, Report, Run, Section, Series};
 use crate::scenario::Case;
 use crate::target::{Contender, Target, in_path};
+use crate::workload::Setup;
 
 /// Measures everything, prints it and writes the report. True if every frame was right and what is promised holds.
 ///
@@ -41,7 +42,7 @@ pub(crate) fn all(plan: &Plan, interrupted: &AtomicBool) -> Result<bool> {
     report.judge();
     report::print_foot();
     report::print_claims(&report);
-    let page = report.write(plan.report.as_deref())?;
+    let page = report::write(&report, plan.report.as_deref())?;
     println!("\nThe report is {}", page.display());
     Ok(report.is_good())
 }

@@ -1,6 +1,6 @@
 //! What an application might send: a number in a fixed place, and filler.
 
-use crate::plan::Mode;
+use crate::workload::Mode;
 
 /// Decimal digits of a frame's number.
 pub(super) const DIGITS: usize = 10;

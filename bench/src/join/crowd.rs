@@ -9,10 +9,11 @@ use anyhow::{Context, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::ANSWER_WITHIN;
-
 /// How many connections talk at the same time.
 pub(super) const AT_ONCE: usize = 64;
+
+/// The longest wait for any answer.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often a signal is looked for, at least.
 const LOOK_WITHIN: Duration = Duration::from_millis(100);

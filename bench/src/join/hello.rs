@@ -10,10 +10,18 @@ use protocol::ws::header::{self, OpCode};
 use protocol::ws::{mask, upgrade};
 use relay_client::Endpoint;
 
+use super::address::resolve;
 use super::crowd::{self, Next, Talk};
-use super::{End, Session};
+use super::register::Session;
 use crate::inbox::{Inbox, Message};
-use crate::plan::Mode;
+use crate::workload::Mode;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub stream: TcpStream,
+    pub inbox: Inbox,
+}
 
 /// Opens both connections of each session; `urls` are the workstation's and the phone's. Returns them linked.
 ///
@@ -25,7 +33,7 @@ pub(super) fn all(
     mode: Mode,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Vec<[End; 2]>> {
-    let addrs: Vec<SocketAddr> = urls.into_iter().map(super::resolve).collect::<anyhow::Result<_>>()?;
+    let addrs: Vec<SocketAddr> = urls.into_iter().map(resolve).collect::<anyhow::Result<_>>()?;
     // Both ends of a session are neighbours here, so that each is there soon when the other waits for it.
     let talk = |at: usize| {
         let (session, role) = (&sessions[at / 2], Role::ALL[at % 2]);

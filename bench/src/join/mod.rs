@@ -2,25 +2,27 @@
 //!
 //! `crowd` drives many conversations at once, `register` and `hello` are the two a relay knows.
 
+mod address;
 mod crowd;
 mod hello;
 mod register;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream as StdStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream as StdStream};
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use mio::net::TcpStream;
 use protocol::ids::Role;
 use relay_client::Endpoint;
 
+use self::crowd::ANSWER_WITHIN;
+use self::hello::End;
 use crate::floor;
 use crate::frame::{self, Passage, Pattern, Template};
 use crate::inbox::Inbox;
-use crate::plan::{Mode, Workload};
 use crate::target::Place;
+use crate::workload::{Mode, Workload};
 
 pub(crate) use self::register::Session;
 
@@ -32,16 +34,6 @@ pub(crate) struct Opened {
     pub template: Template,
     pub pattern: Pattern,
 }
-
-/// One connection.
-#[derive(Debug)]
-pub(crate) struct End {
-    pub stream: TcpStream,
-    pub inbox: Inbox,
-}
-
-/// The longest wait for any answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Opens all pairs of a workload, numbered from `first`.
 ///
@@ -112,20 +104,6 @@ fn relay(place: &Place) -> anyhow::Result<[&Endpoint; 2]> {
         })),
         Place::Floor(_) => anyhow::bail!("the floor knows no sessions"),
     }
-}
-
-/// The address that answers, of those which a name stands for.
-fn resolve(url: &Endpoint) -> anyhow::Result<SocketAddr> {
-    let addrs = (url.host(), url.port()).to_socket_addrs().with_context(|| format!("{url} is not known"))?;
-    let mut refusal = None;
-    for addr in addrs {
-        match StdStream::connect_timeout(&addr, ANSWER_WITHIN) {
-            Ok(_) => return Ok(addr),
-            Err(error) => refusal = Some(error),
-        }
-    }
-    let error = refusal.with_context(|| format!("{url} has no address"))?;
-    Err(error).with_context(|| format!("{url} can't be reached"))
 }
 
 /// The floor is joined by one pair after the other, as it has no work to do for it.

@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 use protocol::ids::SessionId;
 use relay_client::Endpoint;
 
+use super::address::resolve;
 use super::crowd::{self, Next, Talk};
 
 /// A session that both ends can join.
@@ -21,7 +22,7 @@ pub(crate) struct Session {
 /// # Errors
 /// It can't be reached, or refuses; or a signal came.
 pub(super) fn all(url: &Endpoint, count: usize, interrupted: &AtomicBool) -> anyhow::Result<Vec<Session>> {
-    let addr = super::resolve(url)?;
+    let addr = resolve(url)?;
     let base = url.path().strip_suffix("/ws").unwrap_or(url.path());
     let request = format!(
         "POST {base}/api/register HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",

@@ -1,9 +1,9 @@
 //! The pairs of one run that do the same: how they are paced, and what is recorded of them.
 
-use super::Group;
+use super::group::Group;
 use super::pace::Schedule;
 use super::record::Recorder;
-use crate::plan::Pace;
+use crate::workload::Pace;
 
 pub(super) struct Crowd {
     /// `Some` in an open loop.
@@ -48,7 +48,7 @@ impl Crowd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Mode, Setup, Workload};
+    use crate::workload::{Mode, Setup, Workload};
 
     #[test]
     fn each_pair_is_released_in_its_turn_and_owes_what_was_missed() {

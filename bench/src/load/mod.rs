@@ -3,6 +3,7 @@
 //! A run is a warm-up, the measured time, and a drain in which nothing new is sent and what is under way arrives.
 
 mod crowd;
+mod group;
 mod pace;
 mod pair;
 mod record;
@@ -17,28 +18,13 @@ use mio::{Events, Interest, Poll, Token};
 use self::crowd::Crowd;
 use self::pace::Clock;
 use self::pair::Pair;
-use self::record::Snapshot;
-use crate::join::Opened;
-use crate::plan::{Timing, Workload};
+use self::record::{Recorder, Snapshot};
+use crate::check::Faults;
 use crate::target::{PublishCount, Target};
+use crate::workload::Timing;
 
+pub(crate) use self::group::Group;
 pub(crate) use self::record::{LOAD_SHARE_MAX, Sample};
-
-/// Pairs that are joined, and what they are to do.
-#[derive(Debug)]
-pub(crate) struct Group {
-    pub workload: Workload,
-    pub opened: Vec<Opened>,
-    /// Their phones read nothing before the drain.
-    pub reads_late: bool,
-}
-
-impl Group {
-    /// Pairs that read what comes.
-    pub fn new(workload: Workload, opened: Vec<Opened>) -> Self {
-        Group { workload, opened, reads_late: false }
-    }
-}
 
 /// Drives one run. A sample for each group, in their order.
 ///
@@ -153,10 +139,10 @@ impl<'a> Load<'a> {
     }
 
     /// The verdict over all pairs of each crowd.
-    fn finish(self, sample: impl Fn(usize, crate::check::Faults, record::Recorder) -> Sample) -> Vec<Sample> {
+    fn finish(self, sample: impl Fn(usize, Faults, Recorder) -> Sample) -> Vec<Sample> {
         let Load { crowds, pairs, .. } = self;
         let judge = |(at, crowd): (usize, Crowd)| {
-            let mut faults = crate::check::Faults::default();
+            let mut faults = Faults::default();
             pairs.iter().filter(|pair| pair.crowd == at).for_each(|pair| faults += pair.verdict());
             sample(at, faults, crowd.recorder)
         };

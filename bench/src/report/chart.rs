@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// One group of bars: what it is about, and its bars from top to bottom.
-pub(super) struct Group {
+pub(super) struct BarGroup {
     pub title: String,
     pub bars: Vec<Bar>,
 }
@@ -41,7 +41,7 @@ const TITLE: f64 = 20.0;
 const AXIS: f64 = 24.0;
 
 /// The chart. Empty if there is nothing to draw.
-pub(super) fn svg(groups: &[Group], unit: &str, scale: Scale) -> String {
+pub(super) fn svg(groups: &[BarGroup], unit: &str, scale: Scale) -> String {
     let bars = || groups.iter().flat_map(|group| &group.bars);
     let ends = bars().map(|bar| bar.range.map_or(bar.value, |(_, most)| most.max(bar.value)));
     let most = ends.fold(0.0, f64::max);
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn bars_stay_within_the_picture_and_text_is_escaped() {
         let bar = |value| Bar { name: "a<b".to_owned(), value, range: None, label: String::new(), colour: 7 };
-        let groups = [Group { title: "t".to_owned(), bars: vec![bar(3.0), bar(4000.0)] }];
+        let groups = [BarGroup { title: "t".to_owned(), bars: vec![bar(3.0), bar(4000.0)] }];
         for scale in [Scale::Linear, Scale::Logarithmic] {
             let picture = svg(&groups, "µs", scale);
             assert!(picture.contains("a&lt;b") && !picture.contains("a<b"));

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::section::{Section, Summary};
 use crate::outcome::{OTHERS, P50, RATE};
-use crate::plan::{PUBLISHED_PAIRS, PUBLISHED_RATE, Pace, Workload};
+use crate::plan::{PUBLISHED_PAIRS, PUBLISHED_RATE};
+use crate::workload::{Pace, Workload};
 
 /// One promise on one set-up.
 #[derive(Debug, PartialEq, Serialize)]
@@ -117,11 +118,12 @@ fn delivery(sections: &[Section], setup: &str) -> Option<Claim> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Scenario;
     use crate::check::Faults;
     use crate::outcome::{Kind, Outcome};
-    use crate::plan::{Mode, Setup, Timing};
     use crate::report::section::{self, Run, Series};
-    use crate::scenario::{Case, Scenario, What};
+    use crate::scenario::{Case, What};
+    use crate::workload::{Mode, Setup, Timing};
 
     fn section(pace: Pace, rate: f64, p50: f64, faults: Faults) -> Section {
         let mode = Mode::Enveloped;

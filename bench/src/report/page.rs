@@ -1,9 +1,10 @@
 //! The report as one page for a browser, with everything it needs in it.
 
-use super::chart::{self, Bar, Group, Scale, escaped, short};
+use super::chart::{self, Bar, BarGroup, Scale, escaped, short};
+use super::claims::{Claim, Verdict};
+use super::findings::Report;
 use super::section::{Line, Ratio, Section, Summary};
 use super::spread::Spread;
-use super::{Report, Verdict};
 use crate::outcome::{CPU, CPU_OF, Kind, P50, P99, P999, RATE};
 
 const HEAD: &str = include_str!("page.css");
@@ -62,7 +63,7 @@ fn claims(report: &Report) -> String {
     if report.claims.is_empty() {
         return String::new();
     }
-    let row = |claim: &super::Claim| {
+    let row = |claim: &Claim| {
         let (class, word) = match claim.verdict {
             Verdict::Holds => ("good", "holds"),
             Verdict::Fails => ("bad", "fails"),
@@ -79,7 +80,7 @@ fn claims(report: &Report) -> String {
     format!("<h2>What is promised</h2>\n<table class=\"words\">\n{rows}</table>\n")
 }
 
-fn picture(title: &str, words: &str, groups: &[Group], scale: Scale, unit: &str) -> String {
+fn picture(title: &str, words: &str, groups: &[BarGroup], scale: Scale, unit: &str) -> String {
     let svg = chart::svg(groups, unit, scale);
     if svg.is_empty() {
         return String::new();
@@ -92,7 +93,7 @@ fn title(section: &Section) -> String {
 }
 
 /// Three bars per target: one colour for each percentile.
-fn latency(sections: &[&Section]) -> Vec<Group> {
+fn latency(sections: &[&Section]) -> Vec<BarGroup> {
     let three = |target: &Summary| {
         let one = |(colour, name): (usize, &str)| {
             let words = format!("{} {}", target.target, name.trim_end_matches(" µs"));
@@ -104,7 +105,7 @@ fn latency(sections: &[&Section]) -> Vec<Group> {
 }
 
 /// One bar per target.
-fn throughput(sections: &[&Section]) -> Vec<Group> {
+fn throughput(sections: &[&Section]) -> Vec<BarGroup> {
     let one = |target: &Summary| {
         let mark = if target.runs_void > 0 { "load at its limit: at least " } else { "" };
         let line = target.figure(RATE).into_iter();
@@ -114,7 +115,7 @@ fn throughput(sections: &[&Section]) -> Vec<Group> {
 }
 
 /// One bar per target, and one below for each of its processes if there are several.
-fn cpu(sections: &[&Section]) -> Vec<Group> {
+fn cpu(sections: &[&Section]) -> Vec<BarGroup> {
     let each = |target: &Summary| {
         let all = target.figure(CPU).into_iter();
         let all = all.map(|line| bar(target.target.to_owned(), line, colour(target.target), ""));
@@ -127,8 +128,8 @@ fn cpu(sections: &[&Section]) -> Vec<Group> {
     groups(sections, each)
 }
 
-fn groups(sections: &[&Section], bars: impl Fn(&Summary) -> Vec<Bar>) -> Vec<Group> {
-    let group = |section: &&Section| Group {
+fn groups(sections: &[&Section], bars: impl Fn(&Summary) -> Vec<Bar>) -> Vec<BarGroup> {
+    let group = |section: &&Section| BarGroup {
         title: title(section),
         bars: section.targets.iter().flat_map(&bars).collect(),
     };

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::spread::Spread;
 use crate::check::Faults;
 use crate::outcome::{Figure, Kind, Outcome, RATE};
-use crate::plan::Workload;
 use crate::scenario::{Case, What};
+use crate::workload::Workload;
 
 /// All runs of one target, as they come.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! What is printed: two lines per target, the median of all runs above and what they lie between below.
 
+use super::claims::Verdict;
+use super::findings::Report;
 use super::section::{Line, Ratio, Section, Summary};
 use super::spread::Spread;
-use super::{Report, Verdict};
 use crate::load::LOAD_SHARE_MAX;
 use crate::outcome::{Kind, RATE};
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::join;
 use crate::outcome::{Kind, Outcome};
-use crate::plan::Mode;
 use crate::target::Target;
+use crate::workload::Mode;
 
 /// How many come.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use crate::join;
 use crate::load::{self, Group};
 use crate::outcome::{Kind, Outcome};
-use crate::plan::{Timing, Workload};
 use crate::target::Target;
+use crate::workload::{Timing, Workload};
 
 /// Both crowds, of which one runs at a time.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::join;
 use crate::outcome::{Kind, Outcome, RESIDENT, mib};
-use crate::plan::Mode;
 use crate::target::Target;
+use crate::workload::Mode;
 
 /// First few pairs, then many: the difference is theirs, and the process's own size cancels out.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use crate::join;
 use crate::load::{self, Group, Sample};
 use crate::outcome::{Kind, Outcome};
-use crate::plan::{Pace, Timing, Workload};
 use crate::target::Target;
+use crate::workload::{Pace, Timing, Workload};
 
 /// Both crowds. The quiet one is paced, so its latency counts from when a frame was due.
 #[derive(Clone, Copy, Debug)]

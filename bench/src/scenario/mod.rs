@@ -10,13 +10,12 @@ mod slow_reader;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 
-use clap::ValueEnum;
-
+use crate::args::Scenario;
 use crate::join;
 use crate::load::{self, Group};
 use crate::outcome::Outcome;
-use crate::plan::{Setup, Timing, Workload};
 use crate::target::Target;
+use crate::workload::{Setup, Timing, Workload};
 
 pub(crate) use self::connect::Connect;
 pub(crate) use self::growth::Growth;
@@ -24,29 +23,6 @@ pub(crate) use self::idle::Idle;
 pub(crate) use self::mixed::Mixed;
 pub(crate) use self::sealed::Sealed;
 pub(crate) use self::slow_reader::SlowReader;
-
-/// What the command line asks for by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scenario {
-    /// One relay that keeps its sessions itself
-    Local,
-    /// Two relays and their Redis; every frame crosses
-    Redis,
-    /// Connections that say nothing: memory of each, and how fast they come
-    Idle,
-    /// A storm of registrations, and one of hellos
-    Connect,
-    /// Many quiet pairs alone, and beside busy ones
-    Mixed,
-    /// Messages of a mebibyte
-    Large,
-    /// Pairs beside one whose phone does not read
-    SlowReader,
-    /// Few pairs and many at the same rate: what a pair more costs
-    Growth,
-    /// One pair of clients with the tunnel and without it
-    Sealed,
-}
 
 /// One thing that is measured.
 #[derive(Clone, Debug)]
@@ -107,12 +83,6 @@ impl Case {
     /// It needs sessions, which the floor does not have.
     pub fn needs_relay(&self) -> bool {
         matches!(self.what, What::Idle(_) | What::Connect(_) | What::Sealed(_))
-    }
-}
-
-impl fmt::Display for Scenario {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
     }
 }
 

@@ -14,8 +14,8 @@ use relay_client::{Client, Endpoint, Event as PlainEvent, Settings as PlainSetti
 
 use crate::meter;
 use crate::outcome::{CPU, Kind, Outcome, RATE, mib};
-use crate::plan::Timing;
 use crate::target::{Place, Target};
+use crate::workload::Timing;
 
 /// Messages from the workstation to the phone, as many as there is room for.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +48,9 @@ impl Sealed {
         interrupted: &AtomicBool,
     ) -> anyhow::Result<Outcome> {
         let Place::Relay { workstation, phone } = &target.place else { bail!("the tunnel needs a relay") };
-        let run = Run { size: self.size, timing, target, interrupted };
-        let raw = run.raw(workstation, phone)?;
-        let sealed = run.sealed(workstation, phone)?;
+        let trial = Trial { size: self.size, timing, target, interrupted };
+        let raw = trial.raw(workstation, phone)?;
+        let sealed = trial.sealed(workstation, phone)?;
         let mut outcome = Outcome::default();
         outcome.push(RATE, Kind::Compared, 0, Some(sealed.rate()));
         outcome.push("raw msg/s", Kind::Shown, 0, Some(raw.rate()));
@@ -74,14 +74,14 @@ impl Flow {
     }
 }
 
-struct Run<'a> {
+struct Trial<'a> {
     size: usize,
     timing: Timing,
     target: &'a Target,
     interrupted: &'a AtomicBool,
 }
 
-impl Run<'_> {
+impl Trial<'_> {
     fn raw(&self, workstation: &Endpoint, phone: &Endpoint) -> anyhow::Result<Flow> {
         let pairing = http::register(&workstation.server(), None)?.pairing;
         let client = |endpoint: &Endpoint, role| -> anyhow::Result<Client> {

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 use crate::join;
 use crate::load::{self, Group, Sample};
 use crate::outcome::{Kind, Outcome, mib};
-use crate::plan::{Timing, Workload};
 use crate::target::Target;
+use crate::workload::{Timing, Workload};
 
 /// Both crowds. The stuck one sends as much as is taken from it.
 #[derive(Clone, Copy, Debug)]

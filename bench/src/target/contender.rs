@@ -1,19 +1,18 @@
-//! Who may be measured, and how each is built and started.
+//! The servers that can be measured, and how each is started.
 
 use std::env;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use relay_client::Endpoint;
 
+use super::peer::Peer;
 use super::process::{self, Process};
 use super::redis::Redis;
-use super::{Place, Target, in_path};
+use super::running::{Place, Target};
 use crate::affinity::Cores;
 use crate::args::Vs;
-use crate::plan::{Setup, Subject};
+use crate::workload::Setup;
 
 /// One that is ready to be started.
 #[derive(Clone, Debug)]
@@ -28,16 +27,14 @@ pub(crate) enum Contender {
     Peer(Peer),
 }
 
-/// How to start a relay of [`PEERS`].
+/// Which relay is measured.
 #[derive(Clone, Debug)]
-pub(crate) struct Peer {
-    vs: Vs,
-    program: PathBuf,
-    script: Option<PathBuf>,
+pub(crate) enum Subject {
+    /// One that is started here: this file, or the one beside this program.
+    Own(Option<PathBuf>),
+    /// One that runs already.
+    Running(Endpoint),
 }
-
-/// The relays to compare with, each in its own folder.
-const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 
 impl Contender {
     /// The relay that everything is about.
@@ -65,22 +62,10 @@ impl Contender {
     /// # Errors
     /// A tool it needs is missing, or failed; the words say which.
     pub fn prepare(vs: Vs) -> anyhow::Result<Self> {
-        let folder = Path::new(PEERS);
-        let (program, script) = match vs {
-            Vs::Floor | Vs::All => return Ok(Contender::Floor),
-            Vs::Tokio => (build_tokio(&folder.join("tokio-redis"))?, None),
-            Vs::Node => {
-                let folder = install(folder.join("node-ws"))?;
-                let node = in_path("node").context("node is not in the PATH: install Node 20 or later")?;
-                (node, Some(folder.join("server.mjs")))
-            }
-            Vs::Bun => {
-                let folder = install(folder.join("bun"))?;
-                (folder.join("node_modules/.bin/bun"), Some(folder.join("server.js")))
-            }
-        };
-        ensure!(program.is_file(), "{} was not made", program.display());
-        Ok(Contender::Peer(Peer { vs, program, script }))
+        Ok(match vs {
+            Vs::Floor | Vs::All => Contender::Floor,
+            Vs::Tokio | Vs::Node | Vs::Bun => Contender::Peer(Peer::build(vs)?),
+        })
     }
 
     /// What it is called in tables.
@@ -97,7 +82,7 @@ impl Contender {
     pub fn has(&self, setup: Setup) -> bool {
         match self {
             Contender::Floor => setup == Setup::Local,
-            Contender::Peer(peer) => setup == Setup::Local || peer.vs != Vs::Bun,
+            Contender::Peer(peer) => setup == Setup::Local || peer.has_redis(),
             Contender::Relayd(_) | Contender::Running(_) => true,
         }
     }
@@ -108,12 +93,12 @@ impl Contender {
     /// It can't be started, does not listen, or has no such set-up.
     pub fn start(&self, setup: Setup, cores: Cores) -> anyhow::Result<Target> {
         match self {
-            Contender::Running(url) => Ok(target(Place::both_at(url), Vec::new(), None, cores)),
+            Contender::Running(url) => Ok(Target::new(Place::both_at(url), Vec::new(), None, cores)),
             Contender::Floor => {
                 let mut command = process::command(env::current_exe()?);
                 command.arg("floor");
                 let (process, addr) = Process::start_listening(command, "floor", cores)?;
-                Ok(target(Place::Floor(addr), vec![process], None, cores))
+                Ok(Target::new(Place::Floor(addr), vec![process], None, cores))
             }
             Contender::Relayd(file) => {
                 let node = |name, redis: Option<&Redis>| relayd(file, name, redis, cores);
@@ -124,38 +109,10 @@ impl Contender {
                     bail!("it can't be set up as {setup}");
                 }
                 let node = |name, redis: Option<&Redis>| peer.start(name, redis, cores);
-                start_relay(peer.names(), peer.vs == Vs::Tokio || setup == Setup::Redis, setup, node, cores)
+                let needs_redis = peer.needs_redis() || setup == Setup::Redis;
+                start_relay(peer.names(), needs_redis, setup, node, cores)
             }
         }
-    }
-}
-
-impl Peer {
-    /// Alone, and as one of two.
-    fn names(&self) -> [&'static str; 3] {
-        match self.vs {
-            Vs::Tokio => ["tokio", "tokio A", "tokio B"],
-            Vs::Node => ["node", "node A", "node B"],
-            _ => ["bun", "bun A", "bun B"],
-        }
-    }
-
-    fn start(
-        &self,
-        name: &'static str,
-        redis: Option<&Redis>,
-        cores: Cores,
-    ) -> anyhow::Result<(Process, Endpoint)> {
-        let mut command = process::command(&self.program);
-        command.args(&self.script).args(["--listen", "127.0.0.1", "--port", "0"]);
-        command.envs(redis.map(|redis| ("REDIS_URL", redis.url())));
-        listen(command, name, cores)
-    }
-}
-
-impl Place {
-    fn both_at(url: &Endpoint) -> Self {
-        Place::Relay { workstation: url.clone(), phone: url.clone() }
     }
 }
 
@@ -181,7 +138,7 @@ fn start_relay(
     };
     let addr = redis.as_ref().map(|redis| redis.addr);
     processes.extend(redis.map(|redis| redis.process));
-    Ok(target(place, processes, addr, cores))
+    Ok(Target::new(place, processes, addr, cores))
 }
 
 fn relayd(
@@ -196,48 +153,12 @@ fn relayd(
         Some(redis) => command.args(["--store", "redis", "--redis-url", &redis.url()]),
         None => command.args(["--store", "memory"]),
     };
-    listen(command, name, cores)
-}
-
-fn listen(command: Command, name: &'static str, cores: Cores) -> anyhow::Result<(Process, Endpoint)> {
-    let (process, addr) = Process::start_listening(command, name, cores)?;
-    process::wait_ready(addr).with_context(|| format!("{name} is not ready"))?;
-    Ok((process, Endpoint::parse_ws(&format!("ws://{addr}/ws"))?))
-}
-
-fn target(place: Place, processes: Vec<Process>, redis: Option<SocketAddr>, cores: Cores) -> Target {
-    Target { place, processes, redis, cores }
+    Process::start_ready(command, name, cores)
 }
 
 fn beside_this_program() -> anyhow::Result<PathBuf> {
     let name = format!("relayd{}", env::consts::EXE_SUFFIX);
     Ok(env::current_exe().context("this program does not know where it is")?.with_file_name(name))
-}
-
-fn build_tokio(folder: &Path) -> anyhow::Result<PathBuf> {
-    let cargo = in_path("cargo").context("cargo is not in the PATH")?;
-    let (manifest, output) = (folder.join("Cargo.toml"), folder.join("target"));
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]).arg(manifest);
-    run(command.arg("--target-dir").arg(&output), "cargo build")?;
-    Ok(output.join("release").join(format!("peer-tokio-redis{}", env::consts::EXE_SUFFIX)))
-}
-
-/// Returns the folder, once its packages are there.
-fn install(folder: PathBuf) -> anyhow::Result<PathBuf> {
-    if !folder.join("node_modules/.package-lock.json").is_file() {
-        let npm = in_path("npm").context("npm is not in the PATH: install Node 20 or later")?;
-        run(Command::new(npm).args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder), "npm ci")?;
-    }
-    Ok(folder)
-}
-
-/// Runs a tool to its end; what it says goes to standard error.
-fn run(command: &mut Command, name: &str) -> anyhow::Result<()> {
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    let status = status.with_context(|| format!("{name} could not be started"))?;
-    ensure!(status.success(), "{name} failed; run it by hand, as bench/peers/README.md says");
-    Ok(())
 }
 
 #[cfg(test)]
@@ -248,13 +169,5 @@ mod tests {
     fn a_missing_relayd_is_told_with_the_way_to_build_it() {
         let error = Contender::subject(&Subject::Own(Some("no/such/relayd".into()))).unwrap_err();
         assert!(error.to_string().contains("cargo build"), "{error}");
-    }
-
-    #[test]
-    fn what_has_no_second_node_is_known() {
-        let peer = |vs| Contender::Peer(Peer { vs, program: PathBuf::new(), script: None });
-        assert!(peer(Vs::Tokio).has(Setup::Redis) && peer(Vs::Node).has(Setup::Redis));
-        assert!(!peer(Vs::Bun).has(Setup::Redis) && !Contender::Floor.has(Setup::Redis));
-        assert_eq!(peer(Vs::Bun).name(), "bun");
     }
 }

@@ -2,15 +2,18 @@
 //!
 //! It says where it listens either in a line of relayd's log, on standard error, or as `listening ADDR` on standard output.
 
+use std::env;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use relay_client::Endpoint;
 
 use crate::affinity::Cores;
 
@@ -67,13 +70,27 @@ impl Process {
         }
     }
 
+    /// [`Process::start_listening`], then waits until the relay has its store. Returns its address, too.
+    ///
+    /// # Errors
+    /// The system can't start it, or it is not ready in time.
+    pub fn start_ready(
+        command: Command,
+        name: &'static str,
+        cores: Cores,
+    ) -> anyhow::Result<(Self, Endpoint)> {
+        let (process, addr) = Process::start_listening(command, name, cores)?;
+        wait_ready(addr).with_context(|| format!("{name} is not ready"))?;
+        Ok((process, Endpoint::parse_ws(&format!("ws://{addr}/ws"))?))
+    }
+
     /// The system's number of it.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// True once it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
+    /// Asks the system whether it has ended by itself.
+    pub fn check_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 }
@@ -105,9 +122,9 @@ fn follow(output: Option<impl Read + Send + 'static>, name: &'static str, found:
 ///
 /// # Errors
 /// It does not say so in time.
-pub(super) fn wait_ready(addr: SocketAddr) -> anyhow::Result<()> {
+fn wait_ready(addr: SocketAddr) -> anyhow::Result<()> {
     let started = Instant::now();
-    while !is_ready(addr).unwrap_or(false) {
+    while !ask_ready(addr).unwrap_or(false) {
         if started.elapsed() > READY_WITHIN {
             bail!("GET http://{addr}/ready was not answered 200 within {READY_WITHIN:?}");
         }
@@ -116,7 +133,7 @@ pub(super) fn wait_ready(addr: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is_ready(addr: SocketAddr) -> io::Result<bool> {
+fn ask_ready(addr: SocketAddr) -> io::Result<bool> {
     let mut stream = TcpStream::connect(addr)?;
     stream.set_read_timeout(Some(READY_WITHIN))?;
     stream
@@ -124,6 +141,12 @@ fn is_ready(addr: SocketAddr) -> io::Result<bool> {
     let mut status = [0; 12];
     stream.read_exact(&mut status)?;
     Ok(&status == b"HTTP/1.1 200")
+}
+
+/// Where a program is, if it is in the PATH.
+pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
+    let name = format!("{name}{}", env::consts::EXE_SUFFIX);
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(&name)).find(|file| file.is_file())
 }
 
 fn listening_addr(line: &str) -> Option<SocketAddr> {

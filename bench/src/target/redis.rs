@@ -7,8 +7,7 @@ use std::{env, thread};
 
 use anyhow::{Context, bail, ensure};
 
-use super::in_path;
-use super::process::{self, Process};
+use super::process::{self, Process, in_path};
 use crate::affinity::Cores;
 
 /// A private redis-server.
@@ -46,8 +45,8 @@ impl Redis {
             command.arg("--dir").arg(env::temp_dir());
             let mut process = Process::start(command, "redis", cores)?;
             let started = Instant::now();
-            while !process.has_ended() && started.elapsed() < ANSWERS_WITHIN {
-                if is_answered(addr) {
+            while !process.check_ended() && started.elapsed() < ANSWERS_WITHIN {
+                if ping(addr) {
                     return Ok(Redis { process, addr });
                 }
                 thread::sleep(Duration::from_millis(10));
@@ -102,7 +101,7 @@ impl PublishCount {
     }
 }
 
-fn is_answered(addr: SocketAddr) -> bool {
+fn ping(addr: SocketAddr) -> bool {
     let ask = || {
         let mut stream = TcpStream::connect(addr)?;
         stream.set_read_timeout(Some(ANSWERS_WITHIN))?;

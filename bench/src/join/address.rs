@@ -1,0 +1,22 @@
+//! Where a relay answers.
+
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+
+use anyhow::Context;
+use relay_client::Endpoint;
+
+use super::crowd::ANSWER_WITHIN;
+
+/// The address that answers, of those which a name stands for.
+pub(super) fn resolve(url: &Endpoint) -> anyhow::Result<SocketAddr> {
+    let addrs = (url.host(), url.port()).to_socket_addrs().with_context(|| format!("{url} is not known"))?;
+    let mut refusal = None;
+    for addr in addrs {
+        match TcpStream::connect_timeout(&addr, ANSWER_WITHIN) {
+            Ok(_) => return Ok(addr),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    let error = refusal.with_context(|| format!("{url} has no address"))?;
+    Err(error).with_context(|| format!("{url} can't be reached"))
+}
