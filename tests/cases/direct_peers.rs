@@ -78,7 +78,7 @@ fn more_connections_than_one_address_may_have_are_closed_at_accept() {
                 ws.text("no hello");
                 ws.expect_close(4400);
                 drop(ws);
-                read_until("room for one more", || is_let_in(relay, near).then_some(()));
+                read_until("room for one more", || try_get_in(relay, near).then_some(()));
             }
             let all: Vec<Wire> = (0..10).map(|_| from(relay, LOCAL)).collect();
             get(relay, LOCAL, "/health").expect(200);
@@ -88,7 +88,7 @@ fn more_connections_than_one_address_may_have_are_closed_at_accept() {
     );
 }
 
-fn is_let_in(relay: &Relay, address: &str) -> bool {
+fn try_get_in(relay: &Relay, address: &str) -> bool {
     let mut http = Http::over(from(relay, address));
     // It may be closed by then.
     let _ = http.wire().try_send(request("GET", "/health", &[], "").as_bytes());

@@ -52,7 +52,7 @@ fn join_narrow(addr: std::net::SocketAddr, hello: &Hello) -> Peer {
 }
 
 /// The workstation's next words are these, and meanwhile it gets rid of all that it had to send.
-fn is_read_again(workstation: &mut Peer, rest: &[u8], words: &[Event]) {
+fn expect_read_again(workstation: &mut Peer, rest: &[u8], words: &[Event]) {
     let mut sender = workstation.ws().wire().sender();
     thread::scope(|scope| {
         scope.spawn(move || sender.write_all(rest).unwrap());
@@ -72,7 +72,7 @@ fn its_reader_is_replaced(set_up: SetUp) {
     let mut newer = Peer::join(&relay, &pair.session, Role::Phone);
     thread::scope(|scope| {
         let all = scope.spawn(|| while newer.event() != Event::Text("the last".to_owned()) {});
-        is_read_again(&mut pair.workstation, &rest, &[Event::Left, Event::Joined(0)]);
+        expect_read_again(&mut pair.workstation, &rest, &[Event::Left, Event::Joined(0)]);
         pair.workstation.text("the last");
         all.join().expect("the newer connection hears the last");
     });
@@ -118,7 +118,7 @@ fn its_reader_leaves(set_up: SetUp) {
     let bystander = Bystander::start(&relay);
     let (mut pair, rest) = paused(narrow(&relay));
     pair.phone.ws().send(&FrameSpec::close(1000, "enough"));
-    is_read_again(&mut pair.workstation, &rest, &[Event::Left]);
+    expect_read_again(&mut pair.workstation, &rest, &[Event::Left]);
     ends_behind_what_waits(&mut pair.phone, 1000);
     pair.workstation.fence();
     bystander.done();
@@ -130,7 +130,7 @@ fn its_reader_dies(set_up: SetUp) {
     let (pair, rest) = paused(narrow(&relay));
     let Pair { mut workstation, phone, .. } = pair;
     phone.into_ws().into_wire().reset();
-    is_read_again(&mut workstation, &rest, &[Event::Left]);
+    expect_read_again(&mut workstation, &rest, &[Event::Left]);
     workstation.fence();
     bystander.done();
 }
@@ -193,7 +193,7 @@ fn its_link_is_lost() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new().arg("--bus-hold-secs", "5"));
     let (mut pair, rest) = paused(apart(&fleet));
     fleet.line(1).behave(Behaviour::Stall);
-    is_read_again(&mut pair.workstation, &rest, &[Event::Left]);
+    expect_read_again(&mut pair.workstation, &rest, &[Event::Left]);
     pair.workstation.fence();
     fleet.line(1).behave(Behaviour::Clear);
     // Who did not read hears what waits, then of the end, and then of the link anew.
@@ -212,6 +212,6 @@ fn its_readers_node_dies() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let (mut pair, rest) = paused(apart(&fleet));
     fleet.node_mut(1).kill();
-    is_read_again(&mut pair.workstation, &rest, &[Event::Left]);
+    expect_read_again(&mut pair.workstation, &rest, &[Event::Left]);
     pair.workstation.fence();
 }

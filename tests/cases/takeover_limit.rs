@@ -55,7 +55,7 @@ fn two_that_fight_for_a_role_come_to_rest(set_up: SetUp) {
     let mut looks = 0;
     read_until("all but one to be told", || {
         looks += 1;
-        acked.retain_mut(|ws| is_open(ws, &mut codes));
+        acked.retain_mut(|ws| answers_heartbeat(ws, &mut codes));
         (acked.len() == 1).then_some(())
     });
     // Only from another node does it take a while to hear that a newer one has come.
@@ -82,7 +82,7 @@ fn decided(mut ws: Ws, codes: &mut Vec<u16>) -> Option<Ws> {
 }
 
 /// Sends a heartbeat. False if the answer is a Close, whose code is noted.
-fn is_open(ws: &mut Ws, codes: &mut Vec<u16>) -> bool {
+fn answers_heartbeat(ws: &mut Ws, codes: &mut Vec<u16>) -> bool {
     let _ = ws.wire().try_send(&FrameSpec::text(r#"{"type":"hb"}"#).encode());
     match ws.message() {
         Ok(Message::Text(text)) => {

@@ -61,7 +61,7 @@ fn sessions_end_in_their_time_whatever_the_date(set_up: SetUp) {
         let mut idle = Pair::link(&relay);
         set(&clock, &mut busy, ahead_secs);
         // For as long as it takes the other one to end.
-        while !has_ended(&mut idle.workstation) {
+        while !hear_of_end(&mut idle.workstation) {
             busy[0].expect_alive();
         }
         assert!(started.elapsed() >= Duration::from_secs(IDLE_SECS), "it ended before its time");
@@ -71,7 +71,7 @@ fn sessions_end_in_their_time_whatever_the_date(set_up: SetUp) {
 }
 
 /// Looks for a moment whether the session is told to be over.
-fn has_ended(peer: &mut Peer) -> bool {
+fn hear_of_end(peer: &mut Peer) -> bool {
     match peer.event_within(Duration::from_millis(100)).expect("a Close, not an end without one") {
         None | Some(Event::Left) => false,
         Some(Event::Killed(reason)) => {
