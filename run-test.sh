@@ -302,8 +302,9 @@ start_redis() {
     return 1
 }
 
-# The pure parsers under an interpreter that sees undefined behaviour. It does not look for the processor's features, so they are
-# switched on for the escape's table, which the stored frames go through. Few rounds each: it is some hundred times slower.
+# The pure parsers under an interpreter that sees undefined behaviour. It does not look for the processor's
+# features, so they are switched on for the escape's table, which the stored frames go through. Few rounds
+# each: it is some hundred times slower.
 under_miri() {
     local few=(env PROPTEST_CASES=4 RELAY_FUZZ_ROUNDS=2 MIRIFLAGS=-Zmiri-disable-isolation)
     if ! cargo +nightly miri --version >/dev/null 2>&1; then
@@ -318,7 +319,8 @@ under_miri() {
         fuzz::tests::bytes tunnel::wire tunnel::record
 }
 
-# fuzz_each SECONDS: every target, one after the other, from the stored corpus and what earlier runs found on the way.
+# fuzz_each SECONDS: every target, one after the other, from the stored corpus and what earlier runs found on
+# the way.
 fuzz_each() {
     local target
     if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
@@ -421,8 +423,8 @@ stage "tools" prepare
 stage "redis" start_redis
 stage "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 stage "build" cargo build --locked --workspace --bins --examples
-# One selection of packages for all, so that nothing is built twice. Most cases wait more than they work, so more of them
-# run at once than there are cores.
+# One selection of packages for all, so that nothing is built twice. Most cases wait more than they work, so
+# more of them run at once than there are cores.
 left_out=()
 has_node || left_out=(--skip tunnel_node::)
 if ! is_linux; then

@@ -1,6 +1,7 @@
 //! One core for the server and another for the load, so that neither runs in the other's time.
 //!
-//! A child inherits its parent's cores, so the parent moves to the server's core to start it and then to its own.
+//! A child inherits its parent's cores, so the parent moves to the server's core to start it and then to its
+//! own.
 
 /// Which core is whose. Both `None`: there is only one core, or this system has no such call.
 #[derive(Clone, Copy, Debug, Default)]

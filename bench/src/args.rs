@@ -36,7 +36,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "url")]
     pub(crate) vs: Vec<Vs>,
 
-    /// Pairs of a workstation and a phone [default: 50; idle and growth 4000, connect and mixed 2000, large 8]
+    /// Pairs of a workstation and a phone [default: 50; idle and growth 4000, connect and mixed 2000, large
+    /// 8]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) pairs: Option<u32>,
 

@@ -30,8 +30,8 @@ pub(crate) struct Faults {
 }
 
 impl Checker {
-    /// A frame with this number came; `sent` is how many were sent. True if it is one of them and the first of its
-    /// number.
+    /// A frame with this number came; `sent` is how many were sent. True if it is one of them and the first
+    /// of its number.
     pub fn on_number(&mut self, number: u64, sent: u64) -> bool {
         if number == self.next && number < sent {
             self.next += 1;

@@ -1,7 +1,7 @@
 //! The floor: what passing bytes costs without any protocol.
 //!
-//! One poll, two sockets joined by a number they say in their first line, one read and one write per turn of each. What
-//! relayd needs beyond that is the price of its work, and no relay on this machine can be cheaper.
+//! One poll, two sockets joined by a number they say in their first line, one read and one write per turn of
+//! each. What relayd needs beyond that is the price of its work, and no relay on this machine can be cheaper.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};

@@ -1,4 +1,5 @@
-//! One pair's frames: made by patching a number into bytes that are ready, known again by comparing every other byte.
+//! One pair's frames: made by patching a number into bytes that are ready, known again by comparing every
+//! other byte.
 
 mod payload;
 
@@ -44,8 +45,8 @@ pub(crate) enum Passage {
 /// The envelope's time has as many digits until the year 2286.
 const CLOCK: &[u8] = b"0000000000000";
 
-/// The mask may be any; a fixed one lets frames be made beforehand. RFC 6455 §5.3 wants it random against caches between
-/// browser and server, of which there are none here.
+/// The mask may be any; a fixed one lets frames be made beforehand. RFC 6455 §5.3 wants it random against
+/// caches between browser and server, of which there are none here.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 type DigitMask = [u8; DIGITS];

@@ -1,4 +1,5 @@
-//! What a client receives, taken apart: bytes to frames to whole messages. Strict, without a copy for whole frames.
+//! What a client receives, taken apart: bytes to frames to whole messages. Strict, without a copy for whole
+//! frames.
 
 mod header;
 

@@ -1,10 +1,11 @@
 //! The benchmark: one thread of load on a real server, every frame numbered and checked.
 //!
-//! The modules, from the top: `run` measures in turns, case after case, and hands what it found to the `report`.
-//! `plan` turns the command line (`args`) into cases. A case is a `scenario`; a run of it ends in an `outcome`.
-//! `load` drives the pairs, and `join` connects them before. `target` starts and stops the servers.
-//! `frame`, `inbox` and `check` make, read and judge what the pairs carry. At the bottom, `workload` says what a load is,
-//! and `meter` and `affinity` ask the operating system. `floor` is the loop that only copies bytes, in its own process.
+//! The modules, from the top: `run` measures in turns, case after case, and hands what it found to the
+//! `report`. `plan` turns the command line (`args`) into cases. A case is a `scenario`; a run of it ends in
+//! an `outcome`. `load` drives the pairs, and `join` connects them before. `target` starts and stops the
+//! servers. `frame`, `inbox` and `check` make, read and judge what the pairs carry. At the bottom, `workload`
+//! says what a load is, and `meter` and `affinity` ask the operating system. `floor` is the loop that only
+//! copies bytes, in its own process.
 //!
 //! A module uses only modules below it.
 

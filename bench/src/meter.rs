@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// CPU time of all threads of a process that run now, in nanoseconds. One that ended takes its time with it: right for a
-/// server whose threads stay.
+/// CPU time of all threads of a process that run now, in nanoseconds. One that ended takes its time with it:
+/// right for a server whose threads stay.
 pub(crate) fn process_cpu_ns(pid: u32) -> Option<u64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
     let times = threads.flatten().filter_map(|thread| schedstat_ns(&thread.path().join("schedstat")));
@@ -24,14 +24,15 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Time for which these cores worked or were not to be had, in nanoseconds, whoever it was for. Counted in hundredths of a
-/// second.
+/// Time for which these cores worked or were not to be had, in nanoseconds, whoever it was for. Counted in
+/// hundredths of a second.
 pub(crate) fn busy_ns(cores: &[usize]) -> Option<u64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let busy = |core: &usize| {
         let line = stat.lines().find_map(|line| line.strip_prefix(&format!("cpu{core} ")))?;
         let times: Vec<u64> = line.split(' ').map_while(|time| time.parse().ok()).collect();
-        // proc_stat(5): idle and iowait are the fourth and the fifth; guests, from the ninth on, are in the first two.
+        // proc_stat(5): idle and iowait are the fourth and the fifth; guests, from the ninth on, are in the
+        // first two.
         Some(times.iter().take(8).sum::<u64>() - times.get(3)? - times.get(4)?)
     };
     let ticks: u64 = cores.iter().map(busy).sum::<Option<_>>()?;

@@ -1,4 +1,5 @@
-//! The order of things: each case on each target in turns, A B A B, so that a slow moment of the machine hits both.
+//! The order of things: each case on each target in turns, A B A B, so that a slow moment of the machine hits
+//! both.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +14,8 @@ use crate::scenario::Case;
 use crate::target::{Contender, Target, in_path};
 use crate::workload::Setup;
 
-/// Measures everything, prints it and writes the report. True if every frame was right and what is promised holds.
+/// Measures everything, prints it and writes the report. True if every frame was right and what is promised
+/// holds.
 ///
 /// # Errors
 /// A server could not be started or reached, a connection broke, or a signal came.
@@ -70,7 +72,8 @@ fn possible<'a>(plan: &'a Plan, report: &mut Report) -> Vec<&'a Case> {
     plan.cases.iter().filter(|case| has_redis || case.setup() == Setup::Local).collect()
 }
 
-/// Those that can do this, and a word for each that can't. The standard set takes the floor where it fits, without one.
+/// Those that can do this, and a word for each that can't. The standard set takes the floor where it fits,
+/// without one.
 fn able<'a>(others: &'a [Contender], case: &Case, plan: &Plan) -> (Vec<&'a Contender>, Vec<String>) {
     let is_able = |other: &&Contender| {
         other.has(case.setup()) && !(case.needs_relay() && matches!(other, Contender::Floor))

@@ -1,4 +1,5 @@
-//! A load as numbers: which set-up, how many pairs, what a frame is, when the next one is sent, and for how long.
+//! A load as numbers: which set-up, how many pairs, what a frame is, when the next one is sent, and for how
+//! long.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The program itself, for a moment: each scenario against a real server in this process, and what needs more processes
-//! where there are relayd and redis-server to start.
+//! The program itself, for a moment: each scenario against a real server in this process, and what needs more
+//! processes where there are relayd and redis-server to start.
 
 use std::env;
 use std::fs;
@@ -10,7 +10,8 @@ use std::thread;
 
 use relayd::{Server, config};
 
-/// Runs the benchmark for a moment. On a loaded machine no frame may arrive in it, and then there is no latency to show.
+/// Runs the benchmark for a moment. On a loaded machine no frame may arrive in it, and then there is no
+/// latency to show.
 fn bench(options: &str, report: &str) -> Output {
     let short = "--seconds 0.3 --warmup 0.05 --repeats 1 --report";
     Command::new(env!("CARGO_BIN_EXE_bench"))

@@ -1,4 +1,5 @@
-//! A peer that does not read slows its own sender down, and nobody else; nothing is lost, and memory stays bounded.
+//! A peer that does not read slows its own sender down, and nobody else; nothing is lost, and memory stays
+//! bounded.
 
 use std::thread;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! One large message to a slow reader: fragmented as RFC 6455 §5.4 asks, with control frames between the pieces.
+//! One large message to a slow reader: fragmented as RFC 6455 §5.4 asks, with control frames between the
+//! pieces.
 
 use std::thread;
 

@@ -1,4 +1,5 @@
-//! A path that dies without a word, both ways or one: the end notices, connects again, and is back with its peer.
+//! A path that dies without a word, both ways or one: the end notices, connects again, and is back with its
+//! peer.
 
 use std::thread;
 use std::time::Duration;

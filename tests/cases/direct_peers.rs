@@ -1,5 +1,5 @@
-//! Limits on clients that connect themselves from other machines' addresses, and what a proxy at such an address may say of its
-//! clients. All of them are in a network of the case's own.
+//! Limits on clients that connect themselves from other machines' addresses, and what a proxy at such an
+//! address may say of its clients. All of them are in a network of the case's own.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,4 +1,5 @@
-//! What a frame looks like on the other side: the envelope's members are checked by [`Peer`], its payload here.
+//! What a frame looks like on the other side: the envelope's members are checked by [`Peer`], its payload
+//! here.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

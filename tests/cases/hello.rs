@@ -13,7 +13,8 @@ on_each_setup!(
     odd_versions_and_instances_are_ignored,
 );
 
-// Across nodes the link is opened after the answer, so what comes right behind a hello finds nobody and is counted.
+// Across nodes the link is opened after the answer, so what comes right behind a hello finds nobody and is
+// counted.
 on_one_node!(
     it_may_come_in_the_same_segment_as_the_upgrade,
     it_may_come_byte_by_byte,

@@ -113,7 +113,8 @@ fn frames_behind_a_refused_hello_go_nowhere(set_up: SetUp) {
 
 fn no_hello_in_time_is_4408(set_up: SetUp) {
     let relay = Relay::start(set_up);
-    // The clock runs from the upgrade, whatever else is sent; the contract's ten seconds are waited for once here.
+    // The clock runs from the upgrade, whatever else is sent; the contract's ten seconds are waited for once
+    // here.
     let mut ws = Ws::connect(relay.addr());
     let started = Instant::now();
     ws.send(&FrameSpec::text("{\"type\":").unfinished());

@@ -135,7 +135,8 @@ fn ids_that_cant_be_valid_reach_neither_redis_nor_a_log() {
     relay.node().process().signal("TERM");
     let (_, log) = relay.first().wait_end(GUARD);
     assert!(log.contains("closing"), "refusals are logged: {log}");
-    // What is the same in however an id is written; all but the first and last digits of the one that is known.
+    // What is the same in however an id is written; all but the first and last digits of the one that is
+    // known.
     for trace in [&session.id[1..31], "passwd", "aaaaaaaa", "\\xc3\\xa9", "%c3%a9", "é"] {
         assert!(!said.contains(trace), "{trace:?} was said to Redis: {said}");
         assert!(!log.contains(trace), "{trace:?} is in the log: {log}");

@@ -109,7 +109,8 @@ fn a_client_that_closes_its_side_gets_every_answer(set_up: SetUp) {
     used.send(request("GET", "/health", &[], ""));
     used.response().expect(200);
     let process = relay.node().process();
-    // While it is stopped, all of it comes together: what the server sees first is requests and their end in one.
+    // While it is stopped, all of it comes together: what the server sees first is requests and their end in
+    // one.
     process.signal("STOP");
     let mut all = [fresh, used];
     for http in &mut all {

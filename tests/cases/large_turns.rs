@@ -1,4 +1,5 @@
-//! Memory is short: large messages go one after the other, and whoever takes his time keeps nobody out for good.
+//! Memory is short: large messages go one after the other, and whoever takes his time keeps nobody out for
+//! good.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;

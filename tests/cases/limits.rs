@@ -132,8 +132,8 @@ fn past_the_limit_right_hellos_pass(set_up: SetUp) {
     }
 }
 
-/// However many come again with the same wrong token, a right one passes before them. More than may wait are told to come
-/// again, and none is forgotten.
+/// However many come again with the same wrong token, a right one passes before them. More than may wait are
+/// told to come again, and none is forgotten.
 fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "1");
     let addr = relay.addr();

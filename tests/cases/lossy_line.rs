@@ -1,4 +1,5 @@
-//! Of the packets between nodes and Redis one in five is lost: TCP sends them again, and nobody notices but by the time.
+//! Of the packets between nodes and Redis one in five is lost: TCP sends them again, and nobody notices but
+//! by the time.
 
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Fleet, Namespace, Role, Talk, Talking};

@@ -1,5 +1,5 @@
-//! Many sessions at once, with leaving, breaking off, taking over and deleting at random: whatever is delivered is a
-//! prefix of what was sent, in order, once, and never of another session or of an older link.
+//! Many sessions at once, with leaving, breaking off, taking over and deleting at random: whatever is
+//! delivered is a prefix of what was sent, in order, once, and never of another session or of an older link.
 
 use std::thread;
 
@@ -98,8 +98,8 @@ fn break_off(relay: &Relay, pair: Pair, role: Role, count: usize) -> Pair {
     rejoin(relay, session, role, staying)
 }
 
-/// Takes a role over while its peer is sending: the older end gets a prefix, the newer may get what came after, and
-/// no frame goes to both.
+/// Takes a role over while its peer is sending: the older end gets a prefix, the newer may get what came
+/// after, and no frame goes to both.
 fn take_over(relay: &Relay, pair: Pair, role: Role, count: usize) -> Pair {
     let (session, mut older, mut sending) = apart(pair, role);
     let mut numbered = Numbered::new(&session, role.other());

@@ -1,5 +1,5 @@
-//! A machine without memory: a server that may have no more than `docs/operations.md` says for its settings never asks for more,
-//! whatever clients do. If it did, its allocator would end it.
+//! A machine without memory: a server that may have no more than `docs/operations.md` says for its settings
+//! never asks for more, whatever clients do. If it did, its allocator would end it.
 
 use std::thread;
 

@@ -1,4 +1,5 @@
-//! Memory has no room for all large messages at once: their senders wait, no reader is cut, and all arrive whole.
+//! Memory has no room for all large messages at once: their senders wait, no reader is cut, and all arrive
+//! whole.
 
 use std::thread;
 use std::time::Duration;
@@ -51,8 +52,8 @@ fn in_fragments(byte: u8) -> Vec<u8> {
     (0..PARTS).flat_map(part).collect()
 }
 
-/// Each workstation sends `bytes` until all of them wait, or all is taken. Then all phones read: the message of one may
-/// wait for room that another one's takes.
+/// Each workstation sends `bytes` until all of them wait, or all is taken. Then all phones read: the message
+/// of one may wait for room that another one's takes.
 fn play(
     pairs: &mut [Pair],
     patience: Duration,
@@ -68,7 +69,8 @@ fn play(
             let sender = wire.sender();
             scope.spawn(move || Wire::over(sender).send_until_blocked(&bytes(number), patience))
         };
-        // With little patience one after the other, so that the last find those of the first in their readers' queues.
+        // With little patience one after the other, so that the last find those of the first in their
+        // readers' queues.
         if patience < PATIENCE {
             return pairs
                 .iter_mut()

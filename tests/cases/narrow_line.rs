@@ -1,4 +1,5 @@
-//! A line of 1 Mbit/s between two nodes and Redis: what wants to pass it waits, and so does who sends it, and nobody else.
+//! A line of 1 Mbit/s between two nodes and Redis: what wants to pass it waits, and so does who sends it, and
+//! nobody else.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};

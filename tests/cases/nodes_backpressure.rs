@@ -1,4 +1,5 @@
-//! A phone on another node stops reading: its workstation waits, both nodes' memory stays bounded, others go on.
+//! A phone on another node stops reading: its workstation waits, both nodes' memory stays bounded, others go
+//! on.
 
 use std::time::Duration;
 

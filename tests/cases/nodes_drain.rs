@@ -1,4 +1,5 @@
-//! A node ends well under frames from node to node: what it took in arrives, then the end of the link is told.
+//! A node ends well under frames from node to node: what it took in arrives, then the end of the link is
+//! told.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A node dies with its clients: their peers on another node are told, and meet them again wherever they come back.
+//! A node dies with its clients: their peers on another node are told, and meet them again wherever they come
+//! back.
 
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Fleet, Role, Talk, Talking};

@@ -1,5 +1,5 @@
-//! The lines between nodes and Redis break one by one: who still reaches it goes on, pairs on one node never notice, and when
-//! the lines are whole again everybody meets everybody without a connect.
+//! The lines between nodes and Redis break one by one: who still reaches it goes on, pairs on one node never
+//! notice, and when the lines are whole again everybody meets everybody without a connect.
 
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,8 @@ fn overcome_one(break_and_mend: impl FnOnce(&mut Fleet)) -> Vec<Talk> {
     talks
 }
 
-/// Breaks something under traffic and mends it; afterwards no connection was lost, pairs on one node were told nothing, and
-/// all are whole.
+/// Breaks something under traffic and mends it; afterwards no connection was lost, pairs on one node were
+/// told nothing, and all are whole.
 fn overcome(break_and_mend: impl FnOnce(&mut Fleet)) -> Vec<Talk> {
     let mut fleet = Fleet::start_apart(NODES, Keep::Nothing, &Options::new());
     let talking = Talking::start(talks(&fleet));
@@ -65,8 +65,8 @@ fn one_node_alone_does_not_reach_redis() {
     });
 }
 
-/// The others give a node up that is away for so long; who was linked to it is linked again as soon as it is back, wherever
-/// the wish for that link was kept.
+/// The others give a node up that is away for so long; who was linked to it is linked again as soon as it is
+/// back, wherever the wish for that link was kept.
 #[test]
 fn a_node_that_was_given_up_is_met_again_at_once() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"));
@@ -79,7 +79,8 @@ fn a_node_that_was_given_up_is_met_again_at_once() {
     fleet.wait_ready();
     let healed_at = Instant::now();
     talks.iter_mut().for_each(Talk::settle);
-    // Seen: a second. Without its own doing they would wait for the next comparison of all holds, each half minute.
+    // Seen: a second. Without its own doing they would wait for the next comparison of all holds, each half
+    // minute.
     assert!(healed_at.elapsed() < Duration::from_secs(15), "linked again after {:?}", healed_at.elapsed());
 }
 
@@ -101,8 +102,8 @@ fn one_node_can_speak_and_hears_nothing() {
     });
 }
 
-/// For longer than another node may be silent, and not for long enough to subscribe anew: who hears not even itself calls
-/// nobody silent.
+/// For longer than another node may be silent, and not for long enough to subscribe anew: who hears not even
+/// itself calls nobody silent.
 #[test]
 fn a_node_that_hears_nothing_for_a_while_judges_nobody() {
     let talks = overcome_one(|fleet| {
@@ -128,7 +129,8 @@ fn a_line_is_cut_at_any_byte() {
     });
 }
 
-/// Whoever only writes is not told that nobody reads any more: the line still takes what a node sends, and drops it.
+/// Whoever only writes is not told that nobody reads any more: the line still takes what a node sends, and
+/// drops it.
 #[test]
 fn a_node_that_only_sends_notices_the_end_of_its_line() {
     overcome_one(|fleet| {

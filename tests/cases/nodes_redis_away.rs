@@ -1,5 +1,5 @@
-//! Redis hangs, or ends and comes back empty, under frames from node to node: the streams hold, and nothing is lost. Where it
-//! is away for longer than they hold, both ends are told, and told again when it is back.
+//! Redis hangs, or ends and comes back empty, under frames from node to node: the streams hold, and nothing
+//! is lost. Where it is away for longer than they hold, both ends are told, and told again when it is back.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A phone moves on while its node is stopped: when the node goes on, the older connection never gets a later frame.
+//! A phone moves on while its node is stopped: when the node goes on, the older connection never gets a later
+//! frame.
 
 use std::time::Duration;
 
@@ -32,8 +33,8 @@ fn what_was_sent_after_the_move_is_not_given_to_the_older_connection() {
         pair.workstation.expect(&Event::Left);
         let told = meet(&mut pair.workstation, newer);
         eprintln!("{told:?}");
-        // It came between the move and the link: nobody was there, or the newer one was. A link that ends again at once,
-        // as the other node begins its stream anew, may take it along; then both were told.
+        // It came between the move and the link: nobody was there, or the newer one was. A link that ends
+        // again at once, as the other node begins its stream anew, may take it along; then both were told.
         assert!(told.missed + told.heard_late == 1 || told.left > 0, "{told:?}");
     }
 }

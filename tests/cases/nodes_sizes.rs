@@ -1,4 +1,5 @@
-//! Nodes that take messages of different lengths: over a link the smaller limit counts, and who sends more is told.
+//! Nodes that take messages of different lengths: over a link the smaller limit counts, and who sends more is
+//! told.
 
 use relay_tests::harness::json::Object;
 use relay_tests::harness::redis::{Keep, Redis};

@@ -1,4 +1,5 @@
-//! A bus on which everything takes longer than the second after which it is said again: it works, and is not taken for dead.
+//! A bus on which everything takes longer than the second after which it is said again: it works, and is not
+//! taken for dead.
 
 use std::time::Duration;
 

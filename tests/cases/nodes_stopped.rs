@@ -1,4 +1,5 @@
-//! A node that is stopped is gone for the others; when it goes on, its links begin anew, and nothing is told twice.
+//! A node that is stopped is gone for the others; when it goes on, its links begin anew, and nothing is told
+//! twice.
 
 use std::time::Duration;
 

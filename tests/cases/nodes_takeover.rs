@@ -1,4 +1,5 @@
-//! A phone hops from node to node: each time its older connection goes at once, and the workstation meets the newer.
+//! A phone hops from node to node: each time its older connection goes at once, and the workstation meets the
+//! newer.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ fn each_hop_ends_the_older_link_and_begins_the_newer() {
         let to = usize::from(hop % 2 == 0);
         let mut older = talk.join(Role::Phone, fleet.addr(to)).expect("it was linked");
         let joined_at = Instant::now();
-        // What was sent before may still have come; nothing is said of the link's end to the one that is replaced.
+        // What was sent before may still have come; nothing is said of the link's end to the one that is
+        // replaced.
         let before = older.until_closed(4409);
         assert!(joined_at.elapsed() < PROMPT, "hop {hop}: closed after {:?}", joined_at.elapsed());
         talk.heard_elsewhere(Role::Phone, &before);

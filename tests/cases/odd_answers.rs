@@ -1,4 +1,5 @@
-//! Something else answers at the relay's address for a while: a proxy that is reloaded, a portal. A pair that stood waits it out.
+//! Something else answers at the relay's address for a while: a proxy that is reloaded, a portal. A pair that
+//! stood waits it out.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};

@@ -120,8 +120,8 @@ fn a_role_that_left_can_be_taken_again_and_again(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
-    // More often than takeovers are allowed: an empty role is no takeover. But where the phone hops, its leaving and its next
-    // claim come to the store from two nodes, and may overtake one another.
+    // More often than takeovers are allowed: an empty role is no takeover. But where the phone hops, its
+    // leaving and its next claim come to the store from two nodes, and may overtake one another.
     let rounds = if set_up == SetUp::ThreeNodes { 5 } else { 8 };
     for round in 0..rounds {
         let mut phone = Peer::join(&relay, &session, Role::Phone);

@@ -1,4 +1,5 @@
-//! A sender that is paused for its reader: whatever becomes of that reader, the sender is read again and told.
+//! A sender that is paused for its reader: whatever becomes of that reader, the sender is read again and
+//! told.
 
 use std::io::Write;
 use std::thread;
@@ -80,7 +81,8 @@ fn its_reader_is_replaced(set_up: SetUp) {
     bystander.done();
 }
 
-/// A reader that is stuck before its workstation is paused: what is known to have been accepted for it is for no other.
+/// A reader that is stuck before its workstation is paused: what is known to have been accepted for it is for
+/// no other.
 fn nothing_for_the_older_goes_to_the_newer(relay: &Relay) {
     let mut pair = narrow(relay);
     let mut numbered = Numbered::new(&pair.session, Role::Workstation);

@@ -1,5 +1,5 @@
-//! The phones in a terminal, with a workstation's engine through a real relay: the example in C, linked to the library as an app
-//! would be, and the one in Rust.
+//! The phones in a terminal, with a workstation's engine through a real relay: the example in C, linked to
+//! the library as an app would be, and the one in Rust.
 
 use std::env;
 use std::fs;
@@ -41,7 +41,8 @@ impl Drop for Folder {
 fn compile(out: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let test = env::current_exe().unwrap();
-    // target/<profile>/deps/<this test> → target/<profile>/deps/librelay_mobile.a; one folder up may lie an older one.
+    // target/<profile>/deps/<this test> → target/<profile>/deps/librelay_mobile.a; one folder up may lie an
+    // older one.
     let library = test.with_file_name("librelay_mobile.a");
     assert!(library.is_file(), "{} is not there: run `cargo test -p relay-tests`", library.display());
     let mut command = Command::new("cc");

@@ -45,7 +45,8 @@ fn many_pings_are_answered_in_order(set_up: SetUp) {
         flood.extend(FrameSpec::new(Opcode::Ping, number.to_be_bytes()).encode());
     }
     ws.wire().send(&flood);
-    // RFC 6455 §5.5.3: only the latest need be answered; what is answered keeps its order, and the last one is.
+    // RFC 6455 §5.5.3: only the latest need be answered; what is answered keeps its order, and the last one
+    // is.
     let mut next = 0;
     while next < 100 {
         match ws.message() {

@@ -1,4 +1,5 @@
-//! The user that docs/operations.md prescribes has every right that is needed and no other; one that is missing is named.
+//! The user that docs/operations.md prescribes has every right that is needed and no other; one that is
+//! missing is named.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Somebody sets the date of the machine that Redis runs on, by which sessions age in it: nobody who is connected is told
-//! anything.
+//! Somebody sets the date of the machine that Redis runs on, by which sessions age in it: nobody who is
+//! connected is told anything.
 
 use std::time::{Duration, Instant};
 
@@ -58,8 +58,8 @@ fn sessions_within_their_time_go_on() {
     pairs.iter_mut().for_each(Pair::expect_alive);
 }
 
-/// Redis forgets all sessions at once; their nodes write them again with the next comparison, of which there is one each half
-/// minute. Until then no new hello finds them.
+/// Redis forgets all sessions at once; their nodes write them again with the next comparison, of which there
+/// is one each half minute. Until then no new hello finds them.
 #[test]
 fn sessions_past_their_time_are_written_again_by_who_holds_them() {
     let service = Service::start(&idle_secs(1800));
@@ -85,8 +85,8 @@ fn sessions_past_their_time_are_written_again_by_who_holds_them() {
     pairs.iter_mut().for_each(Pair::expect_alive);
 }
 
-/// Its node asks Redis whether the session is over, each time that this end was silent for the whole idle time: then Redis
-/// must not have forgotten what the other end's node said.
+/// Its node asks Redis whether the session is over, each time that this end was silent for the whole idle
+/// time: then Redis must not have forgotten what the other end's node said.
 #[test]
 fn an_end_that_only_listens_stays() {
     const IDLE_SECS: u64 = 6;

@@ -56,7 +56,8 @@ fn a_redis_that_comes_back_empty_harms_nobody() {
         lose(&mut redis, &relay);
         pair.expect_alive();
         find(&mut redis, &relay);
-        // The session is written again from memory, so that its token is known and the role can be taken over.
+        // The session is written again from memory, so that its token is known and the role can be taken
+        // over.
         let mut newer = read_until("the session to be known again", || {
             match Peer::try_join(&relay, &pair.session, Role::Phone) {
                 Ok(newer) => Some(newer),
@@ -118,7 +119,8 @@ fn expect_unknown(relay: &Relay, session: &Session) {
     });
 }
 
-/// What is left of a deleted session is in Redis alone. Who has its token may make it anew where Redis has lost that.
+/// What is left of a deleted session is in Redis alone. Who has its token may make it anew where Redis has
+/// lost that.
 #[test]
 fn a_redis_that_comes_back_empty_has_forgotten_who_may_not_come_back() {
     let mut redis = Redis::start(Keep::Nothing);

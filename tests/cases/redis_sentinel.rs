@@ -1,5 +1,5 @@
-//! The master fails, or steps down, under frames from node to node: the sentinels' new one is found, and nothing is
-//! lost without a word.
+//! The master fails, or steps down, under frames from node to node: the sentinels' new one is found, and
+//! nothing is lost without a word.
 
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::http::post;

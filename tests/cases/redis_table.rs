@@ -1,5 +1,5 @@
-//! What can happen to the data and the connections of a Redis that runs, and what each client then sees: the rows of
-//! Redis in docs/faults.md, played against the real server.
+//! What can happen to the data and the connections of a Redis that runs, and what each client then sees: the
+//! rows of Redis in docs/faults.md, played against the real server.
 
 use std::time::Duration;
 
@@ -173,7 +173,8 @@ fn told(redis: &Redis, name: &str) -> u64 {
     number.flatten().and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{name}: {text}"))
 }
 
-/// A node probes each second. If that changed anything, an idle relay had Redis save its data every few minutes.
+/// A node probes each second. If that changed anything, an idle relay had Redis save its data every few
+/// minutes.
 #[test]
 fn a_probe_leaves_redis_nothing_to_save() {
     let redis = Redis::start(Keep::Nothing);
@@ -260,7 +261,8 @@ fn a_redis_with_too_many_clients_says_so_and_is_dialed_until_it_has_room() {
     pair.expect_alive();
 }
 
-/// All three connections of each node leave a server that becomes a replica, and find it when it is a master again.
+/// All three connections of each node leave a server that becomes a replica, and find it when it is a master
+/// again.
 #[test]
 fn a_redis_that_becomes_a_replica_by_hand_is_left_and_found_again() {
     let mut fleet = Fleet::start(2, Keep::Nothing);

@@ -89,7 +89,8 @@ fn a_crowd_that_speaks_meanwhile_stays() {
     assert_eq!(relay.node().metric(r#"relay_closes_total{code="4408"}"#), 0);
 }
 
-/// Servers that are kept so busy that most of them are stopped between hearing of something and looking at the clock.
+/// Servers that are kept so busy that most of them are stopped between hearing of something and looking at
+/// the clock.
 #[test]
 fn whoever_speaks_stays_at_whatever_moment_the_stop_comes() {
     let relays: Vec<Relay> = (0..12).map(|_| start(SetUp::Memory, 1)).collect();

@@ -46,7 +46,8 @@ fn version_2_is_told_by_whom(set_up: SetUp) {
         (Some((ONE, 1)), None, false),
     ];
     for (older, newer, same) in takeovers {
-        // In a session of its own: a leave that another node has not told the store yet would count as a takeover.
+        // In a session of its own: a leave that another node has not told the store yet would count as a
+        // takeover.
         let session = Session::register(&relay);
         let join = |instance: Option<(&str, u64)>| {
             let hello = session.hello(Role::Phone).v2();
@@ -98,7 +99,8 @@ fn the_older_connection_never_gets_a_later_frame(set_up: SetUp) {
         };
         phone.expect_closed(4409);
         newer.expect(&Event::Joined(0));
-        // Whatever was sent before the newer link stood is missing and counted; the rest is there without a gap.
+        // Whatever was sent before the newer link stood is missing and counted; the rest is there without a
+        // gap.
         for number in missed..50 {
             newer.expect_text(&format!("{takeover}:{number}"));
         }

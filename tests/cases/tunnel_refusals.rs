@@ -172,8 +172,8 @@ enum Meddling {
     Flip { at: usize },
 }
 
-/// A pair with somebody in the middle: the two ends are at two relays that know the same session, and what one says is
-/// carried to the other.
+/// A pair with somebody in the middle: the two ends are at two relays that know the same session, and what
+/// one says is carried to the other.
 struct Scene {
     ends: Ends,
     middle: Middle,
@@ -220,7 +220,8 @@ impl Scene {
     }
 }
 
-/// Carries what is said between two relays. It plays the phone at the first and the workstation at the second.
+/// Carries what is said between two relays. It plays the phone at the first and the workstation at the
+/// second.
 struct Middle {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,

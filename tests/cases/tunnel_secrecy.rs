@@ -1,4 +1,5 @@
-//! What passes through the tunnel is nowhere to be found in clear: not in a relay's memory, not in Redis, not in a log.
+//! What passes through the tunnel is nowhere to be found in clear: not in a relay's memory, not in Redis, not
+//! in a log.
 
 use std::collections::HashMap;
 use std::fs;

@@ -89,7 +89,8 @@ fn heartbeat_of_a_second() -> Options {
     Options::new().env("HEARTBEAT_INTERVAL_SECS", "1")
 }
 
-/// Waits until the phone has found out about its sleep, then gives it a network, and says how long it took in all.
+/// Waits until the phone has found out about its sleep, then gives it a network, and says how long it took in
+/// all.
 fn wake(scene: &mut Scene) -> Duration {
     let woken = Instant::now();
     scene.clock.sleep(NIGHT);

@@ -1,5 +1,5 @@
-//! Somebody sets the date of the machine that a node runs on: `at` moves, and nothing else does. Every span is measured by a
-//! clock that nobody sets.
+//! Somebody sets the date of the machine that a node runs on: `at` moves, and nothing else does. Every span
+//! is measured by a clock that nobody sets.
 
 use std::time::{Duration, Instant};
 

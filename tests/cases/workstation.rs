@@ -1,4 +1,5 @@
-//! The workstation's program against a real relay, with a phone that speaks the tunnel and with one that does not.
+//! The workstation's program against a real relay, with a phone that speaks the tunnel and with one that does
+//! not.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -175,7 +176,8 @@ fn the_end_of_what_is_typed_does_not_end_the_answers() {
 #[test]
 fn a_pipe_answers_nothing() {
     let relay = Relay::start(SetUp::Memory);
-    // In a session of its own there is no terminal at all. The shell's own pipe may break, as the program ends at once.
+    // In a session of its own there is no terminal at all. The shell's own pipe may break, as the program
+    // ends at once.
     let mut command = Command::new("sh");
     command.args(["-c", "echo y | setsid --wait \"$@\"", "sh"]);
     command.arg(binary("WORKSTATION_BIN", "relay-workstation"));

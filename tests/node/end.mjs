@@ -1,5 +1,6 @@
-// What both ends of a tunnel have in common: the place at the relay and coming back to it, one input after another,
-// records out and messages in. What the roles say to each other in a handshake is in phone.mjs and workstation.mjs.
+// What both ends of a tunnel have in common: the place at the relay and coming back to it, one input after
+// another, records out and messages in. What the roles say to each other in a handshake is in phone.mjs and
+// workstation.mjs.
 
 import { createHash, randomBytes } from "node:crypto";
 import { RelayConnection, waitAfter } from "./relay.mjs";
@@ -31,7 +32,8 @@ export class End {
     #wake = () => {};
     #inputs = Promise.resolve();
     #outbox = [];
-    // Whether the tunnel has stood in this session: from then on messages are taken without a connection, too.
+    // Whether the tunnel has stood in this session: from then on messages are taken without a connection,
+    // too.
     #hasOpened = false;
     #closing = false;
     #holding = false;

@@ -1,5 +1,5 @@
-// Noise_NNpsk0_25519_AESGCM_SHA256 on WebCrypto alone, after revision 34 of the Noise specification (its § are named
-// below). Knows nothing of the tunnel; tunnel.mjs calls it.
+// Noise_NNpsk0_25519_AESGCM_SHA256 on WebCrypto alone, after revision 34 of the Noise specification (its §
+// are named below). Knows nothing of the tunnel; tunnel.mjs calls it.
 
 const subtle = globalThis.crypto.subtle;
 
@@ -11,7 +11,8 @@ const EMPTY = new Uint8Array(0);
 const PSK = "psk";
 const E = "e";
 const EE = "ee";
-// §9.4: NN with the key before the first message; the initiator writes the first line, the responder the second.
+// §9.4: NN with the key before the first message; the initiator writes the first line, the responder the
+// second.
 const MESSAGES = [[PSK, E], [E, EE]];
 
 /** A message, key or point that must not be accepted. */

@@ -1,6 +1,6 @@
-// Both ends of the tunnel, phone.mjs and workstation.mjs, as programs through a real relayd. No sleeps: every step
-// waits for a line. Ends with `N passed, M failed`; `node tests/node/pair.mjs WORD` runs the cases with WORD in their
-// name.
+// Both ends of the tunnel, phone.mjs and workstation.mjs, as programs through a real relayd. No sleeps: every
+// step waits for a line. Ends with `N passed, M failed`; `node tests/node/pair.mjs WORD` runs the cases with
+// WORD in their name.
 
 import { shown } from "./end.mjs";
 import { Program } from "./program.mjs";
@@ -78,7 +78,8 @@ const cases = {
         phone.type("cut");
         await Promise.all([phone.event("open"), workstation.event("open")]);
         await roundTrip(workstation);
-        // By now the phone has all that its window lets in. What it sends carries an acknowledgement of none of it.
+        // By now the phone has all that its window lets in. What it sends carries an acknowledgement of none
+        // of it.
         phone.type("send once more");
         await expectText(workstation, "once more");
         await roundTrip(workstation);

@@ -3,8 +3,8 @@
 //   node tests/node/phone.mjs CODE [--name=NAME] [--window=BYTES] [--flip] [--wrong-key] [--replay-h1]
 //       [--lose-hello] [--lose-settled] [--turn-ms=MS]
 //
-// CODE is a pairing code as JSON or as a link, or what an earlier run said with `saved`. Commands and events are those
-// of script.mjs, and besides:
+// CODE is a pairing code as JSON or as a link, or what an earlier run said with `saved`. Commands and events
+// are those of script.mjs, and besides:
 //
 //   renew                 command: a new handshake beside the live connection
 //   asked                 event: the workstation has our HELLO and may be asking its user
@@ -13,10 +13,10 @@
 //   denied                event: the workstation's user said no; the exit code is 1
 //   removed               event: the workstation's user ended the pair; the exit code is 1
 //
-// To misbehave on purpose: --wrong-key uses a key that nobody knows; --replay-h1 sends the first H1 once more when it
-// is open in its last session; --lose-hello cuts in place of the first
-// HELLO; --lose-settled leaves the first SETTLED out. --turn-ms is how long it waits for the workstation to leave, and
-// looks for it in each session, instead of 10 s.
+// To misbehave on purpose: --wrong-key uses a key that nobody knows; --replay-h1 sends the first H1 once more
+// when it is open in its last session; --lose-hello cuts in place of the first HELLO; --lose-settled leaves
+// the first SETTLED out. --turn-ms is how long it waits for the workstation to leave, and looks for it in
+// each session, instead of 10 s.
 
 import { randomBytes } from "node:crypto";
 import { End } from "./end.mjs";
@@ -42,7 +42,8 @@ class Phone extends End {
     // Where the workstation may be, the current one first: two while it is not known whether it moved.
     #places;
     #fresh = null;
-    // The code's session, from the WELCOME with a fresh one until the workstation was met there, or said that it stays.
+    // The code's session, from the WELCOME with a fresh one until the workstation was met there, or said that
+    // it stays.
     #former = null;
     // A handshake without its H2: { noise, underCode }.
     #handshake = null;
@@ -102,7 +103,8 @@ class Phone extends End {
         }
     }
 
-    // A session that is gone is not where the workstation is. A phone that was displaced while its answer is awaited returns.
+    // A session that is gone is not where the workstation is. A phone that was displaced while its answer is
+    // awaited returns.
     async onShut({ code }) {
         if (code === REPLACED && this.#isAsked && !this.#everWelcomed && this.#returns > 0) {
             this.#returns -= 1;

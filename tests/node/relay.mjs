@@ -1,5 +1,6 @@
-// The relay as an end of a tunnel meets it, after docs/contract.md: sessions over HTTP, and one connection in raw mode
-// with its hello, its heartbeats and its words of who is there. Knows nothing of the tunnel; end.mjs calls it.
+// The relay as an end of a tunnel meets it, after docs/contract.md: sessions over HTTP, and one connection in
+// raw mode with its hello, its heartbeats and its words of who is there. Knows nothing of the tunnel; end.mjs
+// calls it.
 
 import { WebSocket } from "./websocket.mjs";
 
@@ -77,7 +78,8 @@ export class RelayConnection {
             case "replaced":
                 this.#same = said.same;
                 return;
-            // Everything else is told by the close code, or is a frame of text, which the tunnel does not use.
+            // Everything else is told by the close code, or is a frame of text, which the tunnel does not
+            // use.
         }
     }
 }

@@ -1,5 +1,5 @@
-// An end as a program: options, one command a line on standard input, one event a line on standard output. phone.mjs
-// and workstation.mjs say what is special to them.
+// An end as a program: options, one command a line on standard input, one event a line on standard output.
+// phone.mjs and workstation.mjs say what is special to them.
 //
 // Options of both:
 //   --window=BYTES        how much of messages it takes in before the app has them
@@ -15,7 +15,8 @@
 //   quit                  leaves; so does the end of the input
 //
 // Events of both:
-//   saved JSON            `{"u","s","t","p"}`: with this argument a new process goes on with the pair; `p` is its key
+//   saved JSON            `{"u","s","t","p"}`: the argument with which a new process goes on with the pair;
+//                         `p` is its key
 //   words W W W W W W     of a handshake before the phone is welcomed
 //   moved SESSION         goes on in that session
 //   open                  messages go both ways from here; again after every new connection
@@ -23,7 +24,8 @@
 //                         the app has it
 //   acknowledged N        the other app has N messages of this process
 //   too-large LIMIT       a message was not sent
-//   restarted N           the other end is a new process; N messages were dropped, not acknowledged by the old one
+//   restarted N           the other end is a new process; N messages were dropped, as the old one had not
+//                         acknowledged them
 //   closed                the other end sends nothing more
 //   pong                  the sign of life
 //   unlinked              the other end is away, or the connection ended
@@ -34,7 +36,7 @@
 
 import readline from "node:readline";
 
-/** A message: the first `length` high bytes of the generator x ← 1664525·x + 1013904223 modulo 2³² behind x = `seed`. */
+/** A message: `length` high bytes of the generator x ← 1664525·x + 1013904223 modulo 2³², starting at `seed`. */
 export function bytesOf(length, seed) {
     let x = seed >>> 0;
     return Uint8Array.from({ length }, () => {

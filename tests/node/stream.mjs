@@ -1,5 +1,5 @@
-// Messages as numbered pieces, after "Messages" of docs/tunnel.md: what is kept until it is acknowledged, what is taken
-// in, when an acknowledgement is owed. No socket, no clock, no key; end.mjs calls it.
+// Messages as numbered pieces, after "Messages" of docs/tunnel.md: what is kept until it is acknowledged,
+// what is taken in, when an acknowledgement is owed. No socket, no clock, no key; end.mjs calls it.
 
 import { randomBytes } from "node:crypto";
 import { concat } from "./noise.mjs";
@@ -61,7 +61,8 @@ export class Stream {
         faultUnless(window >= WINDOW_MIN && window <= WINDOW_MAX, `a window of ${window}`);
         let dropped = null;
         if (!same(epoch, this.#known)) {
-            // Two processes' messages beside each other could be twice the window: the new one is kept waiting.
+            // Two processes' messages beside each other could be twice the window: the new one is kept
+            // waiting.
             faultUnless(this.#whole.length === 0, "messages of the former process are not taken");
             if (!same(this.#known, NOBODY)) dropped = this.#restart();
             this.#known = epoch;

@@ -1,5 +1,5 @@
-// The tunnel's messages and records, after docs/tunnel.md: bytes in, bytes out. No socket, no clock, no state of a
-// pairing: phone.mjs and workstation.mjs call it, and tunnel_vectors.mjs with what the vectors fix.
+// The tunnel's messages and records, after docs/tunnel.md: bytes in, bytes out. No socket, no clock, no state
+// of a pairing: phone.mjs and workstation.mjs call it, and tunnel_vectors.mjs with what the vectors fix.
 
 import { concat, DH_LEN, HandshakeState, NoiseError, sha256, TAG_LEN } from "./noise.mjs";
 

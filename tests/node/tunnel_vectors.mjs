@@ -1,5 +1,6 @@
-// The tunnel's vectors seen by other hands: a second implementation, written from docs/tunnel.md and the Noise
-// specification on WebCrypto alone, replays the files of client/vectors. Ends with `N passed, M failed`.
+// The tunnel's vectors seen by other hands: a second implementation, written from docs/tunnel.md and the
+// Noise specification on WebCrypto alone, replays the files of client/vectors. Ends with
+// `N passed, M failed`.
 
 import { readFileSync } from "node:fs";
 import { concat, dh, HandshakeState, NoiseError, PROTOCOL } from "./noise.mjs";

@@ -1,5 +1,5 @@
-// RFC 6455, the client's side, over node:net: Node 20 has no WebSocket client of its own. Knows nothing of the relay;
-// relay.mjs calls it. Extensions are never offered.
+// RFC 6455, the client's side, over node:net: Node 20 has no WebSocket client of its own. Knows nothing of
+// the relay; relay.mjs calls it. Extensions are never offered.
 
 import { createHash, randomBytes } from "node:crypto";
 import net from "node:net";

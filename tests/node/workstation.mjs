@@ -3,8 +3,8 @@
 //   node tests/node/workstation.mjs RELAY [--yes] [--stay] [--echo] [--flip] [--window=BYTES] [--code-ms=MS]
 //       [--ask-ms=MS]
 //
-// RELAY is the relay's `http://host:port`, or what an earlier run said with `saved`. Commands and events are those of
-// script.mjs, and besides:
+// RELAY is the relay's `http://host:port`, or what an earlier run said with `saved`. Commands and events are
+// those of script.mjs, and besides:
 //
 //   allow, deny           commands: the user's answer; --yes says allow by itself
 //   forget                command: ends the pair, tells a phone that is here, and ends
@@ -15,9 +15,9 @@
 //   answered REASON       event: a handshake was refused for the tunnel's reason, as a number
 //   retired SESSION       event: the code's session is deleted
 //
-// --stay keeps the code's session instead of handing a fresh one over; --echo sends every message back; --code-ms is
-// how long the code lives, --ask-ms how long the question
-// stands, instead of a minute beyond the code's time.
+// --stay keeps the code's session instead of handing over a fresh one. --echo sends every message back.
+// --code-ms is how long the code lives. --ask-ms is how long the question stays open, instead of a minute
+// longer than the code.
 
 import { randomBytes } from "node:crypto";
 import { End } from "./end.mjs";
@@ -91,7 +91,7 @@ class Workstation extends End {
         if (this.live) await this.#tellAnswer();
     }
 
-    /** Ends the pair. Only what is sealed proves it to the phone; one that is away finds its session deleted. */
+    /** Ends the pair: a sealed message tells the phone. A phone that is away finds its session deleted. */
     async forget() {
         if (this.live) await this.sendRecord({ what: "DENIED" });
         await retire(this.place);

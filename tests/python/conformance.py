@@ -14,7 +14,8 @@ from kosoku import FailureError, run_fuzzingclient
 from service import Relay
 from shim import Shim
 
-# `count` is how many cases must have been played: patterns that match none must not pass for a run without failures.
+# `count` is how many cases must have been played: patterns that match none must not pass for a run without
+# failures.
 Run = collections.namedtuple("Run", "role cases count raw bytewise", defaults=(False, False))
 
 ROLES = ["phone", "workstation"]

@@ -9,7 +9,8 @@ from PIL import Image
 
 DATA_URL = "data:image/png;base64,"
 MODULE_PIXELS = 6
-# What lies around the text in a terminal window, whose colours are nobody's business: dark here, the harder case.
+# What lies around the text in a terminal window, whose colours are nobody's business: dark here, the harder
+# case.
 BACKGROUND, FOREGROUND = (0, 0, 0), (229, 229, 229)
 MARGIN_CELLS = 3
 BASIC = [(0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229)]

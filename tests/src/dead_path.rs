@@ -1,5 +1,6 @@
-//! A path that dies without a word: the packets of one end's connection vanish, and it is measured how long that end takes to
-//! notice, and to be back. Played in a network of its own; other connections are not touched.
+//! A path that dies without a word: the packets of one end's connection vanish, and it is measured how long
+//! that end takes to notice, and to be back. Played in a network of its own; other connections are not
+//! touched.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,8 +84,8 @@ pub fn start_relay() -> Relayd {
     Relayd::start_ready(&options.arg("--connections-per-address", "100000"))
 }
 
-/// Plays a scene once: `number` tells it from others that are played at the same time, and the cut comes `after` the end has
-/// been quiet, or sending, for so long.
+/// Plays a scene once: `number` tells it from others that are played at the same time, and the cut comes
+/// `after` the end has been quiet, or sending, for so long.
 ///
 /// # Panics
 /// The end stops, or is not back in a minute after it noticed.

@@ -1,5 +1,5 @@
-//! One session sends as fast as it can, and another says a word now and then: how long its words take. The cases look that they
-//! pass at all, the soak reports their times.
+//! One session sends as fast as it can, and another says a word now and then: how long its words take. The
+//! cases look that they pass at all, the soak reports their times.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -1,5 +1,6 @@
-//! A phone on another node stops reading for a while: its workstation waits, both nodes' memory stays bounded, others go on,
-//! and when it reads again everything comes. The cases play it in seconds, the soak for as long as it is told.
+//! A phone on another node stops reading for a while: its workstation waits, both nodes' memory stays
+//! bounded, others go on, and when it reads again everything comes. The cases play it in seconds, the soak
+//! for as long as it is told.
 
 use std::io::Write;
 use std::thread;
@@ -66,7 +67,8 @@ impl SlowReader {
     /// Plays it.
     ///
     /// # Panics
-    /// A frame is lost, doubled or out of order, a pair beside is disturbed or held up, or the sender is not blocked.
+    /// A frame is lost, doubled or out of order, a pair beside is disturbed or held up, or the sender is not
+    /// blocked.
     pub fn play(self) -> Seen {
         let fleet = Fleet::start(2, Keep::Nothing);
         let talking = Talking::start(fleet.talks(self.bystanders));

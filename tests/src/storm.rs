@@ -1,5 +1,5 @@
-//! A node with thousands of clients is stopped well, and all of them come back at once, to the other one. The cases play it with
-//! two thousand clients, the soak with five.
+//! A node with thousands of clients is stopped well, and all of them come back at once, to the other one. The
+//! cases play it with two thousand clients, the soak with five.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,8 @@ const END: Duration = Duration::from_secs(60);
 /// Plays it with so many pairs; how long it took all of them to be linked again.
 ///
 /// # Panics
-/// A frame is foreign, doubled or out of order, somebody is not told or not linked again, or the node does not end well.
+/// A frame is foreign, doubled or out of order, somebody is not told or not linked again, or the node does
+/// not end well.
 pub fn play(pairs: usize) -> Duration {
     // Both ends of both connections that a client has for a moment.
     allow_descriptors((pairs * 4 + 1024) as u64);

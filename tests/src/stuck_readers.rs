@@ -1,5 +1,5 @@
-//! Phones that read nothing, each with as much under way as the server takes: what many of them cost is bounded. The cases
-//! play some hundreds, the soak a thousand.
+//! Phones that read nothing, each with as much under way as the server takes: what many of them cost is
+//! bounded. The cases play some hundreds, the soak a thousand.
 
 use std::time::Duration;
 

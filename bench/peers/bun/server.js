@@ -25,8 +25,9 @@ const server = Bun.serve({
     return Response.json({ error: 'not_found' }, { status: 404 });
   },
   websocket: {
-    // Bun sets TCP_NODELAY on every socket by itself. It has no way to stop reading from one, so a fast sender can't be
-    // slowed by a slow reader: a reader that is so far behind is closed, so that no frame is skipped.
+    // Bun sets TCP_NODELAY on every socket by itself. It has no way to stop reading from one, so a fast
+    // sender can't be slowed by a slow reader: a reader that is so far behind is closed, so that no frame is
+    // skipped.
     backpressureLimit: 16 << 20,
     closeOnBackpressureLimit: true,
     open(ws) {

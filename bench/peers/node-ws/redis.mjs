@@ -1,6 +1,6 @@
-// Sessions in Redis: a hash for each, with its token and who holds which role, and three pub/sub channels for each role.
-// `text` carries JSON as the client shall get it, `binary` bytes as they were sent, `taken` the id of the connection
-// that has taken the role. Any number of processes may share one Redis.
+// Sessions in Redis: a hash for each, with its token and who holds which role, and three pub/sub channels for
+// each role. `text` carries JSON as the client shall get it, `binary` bytes as they were sent, `taken` the id
+// of the connection that has taken the role. Any number of processes may share one Redis.
 import { randomUUID } from 'node:crypto';
 import Redis from 'ioredis';
 import { envelope, helloAck, notice } from './wire.mjs';
@@ -109,7 +109,8 @@ export class RedisStore {
     } else if (data.toString() !== id) {
       this.#replace(client);
     }
-    // Pub/sub can't be slowed for one reader: one who is so far behind is closed, so that no frame is skipped.
+    // Pub/sub can't be slowed for one reader: one who is so far behind is closed, so that no frame is
+    // skipped.
     if (ws.bufferedAmount > BUFFERED_MAX) ws.close(4408, 'reads too slowly');
   }
 

@@ -1,5 +1,6 @@
-// A relay as one usually writes it for Node, with `ws`. Without REDIS_URL both sockets of a session are in this process
-// (local.mjs); with it, every frame crosses Redis (redis.mjs). This file is what both have in common.
+// A relay as one usually writes it for Node, with `ws`. Without REDIS_URL both sockets of a session are in
+// this process (local.mjs); with it, every frame crosses Redis (redis.mjs). This file is what both have in
+// common.
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';

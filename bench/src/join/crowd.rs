@@ -54,7 +54,8 @@ struct Call<T> {
     head: usize,
 }
 
-/// Has all conversations, and returns what they came to, in their order. `talk` makes one and says where it connects.
+/// Has all conversations, and returns what they came to, in their order. `talk` makes one and says where it
+/// connects.
 ///
 /// # Errors
 /// One of them failed, none moved for ten seconds, or a signal came.

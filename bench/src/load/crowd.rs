@@ -30,7 +30,8 @@ impl Crowd {
         Crowd { schedule, window, reads_late: group.reads_late, recorder, first, released: 0 }
     }
 
-    /// The pairs, among all, that may send something new at `now`, and how many frames each may have sent by then.
+    /// The pairs, among all, that may send something new at `now`, and how many frames each may have sent by
+    /// then.
     pub fn release(&mut self, now: u64) -> impl Iterator<Item = (usize, u64)> + use<> {
         let (first, schedule, released) = (self.first, self.schedule, self.released);
         let due = schedule.map_or(released, |schedule| schedule.due(now));

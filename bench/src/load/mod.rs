@@ -1,6 +1,7 @@
 //! The load: all sockets of a run on one poll in one thread.
 //!
-//! A run is a warm-up, the measured time, and a drain in which nothing new is sent and what is under way arrives.
+//! A run is a warm-up, the measured time, and a drain in which nothing new is sent and what is under way
+//! arrives.
 
 mod crowd;
 mod group;
@@ -115,8 +116,8 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Sends nothing new, and reads what was left. What an open loop owes by now, and could not send, has waited since
-    /// it was due.
+    /// Sends nothing new, and reads what was left. What an open loop owes by now, and could not send, has
+    /// waited since it was due.
     fn drain(&mut self) -> anyhow::Result<()> {
         let now = self.clock.now();
         for (at, pair) in self.pairs.iter_mut().enumerate() {

@@ -47,7 +47,8 @@ enum SentAt {
     Intended(Schedule),
 }
 
-/// Frames are written in batches of about this many bytes, so that a slow server leaves them unmade, not queued here.
+/// Frames are written in batches of about this many bytes, so that a slow server leaves them unmade, not
+/// queued here.
 const BATCH_BYTES: usize = 64 * 1024;
 
 impl Pair {

@@ -53,12 +53,13 @@ pub(crate) struct Common {
     pub processes: Vec<Spent>,
     /// How often something was published in that time, if the target has a Redis.
     pub publishes: Option<u64>,
-    /// How often TCP waited in vain meanwhile, anywhere on this machine: on the loopback a sign that its buffers were
-    /// full, by this load or by somebody else's.
+    /// How often TCP waited in vain meanwhile, anywhere on this machine: on the loopback a sign that its
+    /// buffers were full, by this load or by somebody else's.
     pub tcp_timeouts: Option<u64>,
     /// Share of its core that the load needed, from 0 to 1.
     pub load_share: Option<f64>,
-    /// Share of the two cores that went to nobody of this run, from 0 to 1. `None` if not all of them are known.
+    /// Share of the two cores that went to nobody of this run, from 0 to 1. `None` if not all of them are
+    /// known.
     pub others_share: Option<f64>,
 }
 

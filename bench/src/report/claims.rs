@@ -1,4 +1,5 @@
-//! What is promised, judged by what was measured. A promise is about a set-up, and counts where its load was run.
+//! What is promised, judged by what was measured. A promise is about a set-up, and counts where its load was
+//! run.
 
 use serde::Serialize;
 
@@ -75,8 +76,8 @@ fn latency(section: &Section) -> Option<Claim> {
     })
 }
 
-/// A figure of the run in which other programs had the least of the cores, and how much that was. Choosing by that and not
-/// by the figure keeps the choice honest.
+/// A figure of the run in which other programs had the least of the cores, and how much that was. Choosing by
+/// that and not by the figure keeps the choice honest.
 fn quietest(subject: &Summary, name: &str) -> Option<(f64, f64)> {
     let figure = subject.figure(name)?;
     let others = subject.figure(OTHERS).map_or(&[][..], |line| &line.values);

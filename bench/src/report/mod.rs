@@ -1,7 +1,7 @@
 //! What was found, in the form in which it is printed, kept and shown.
 //!
-//! `section` sums up the runs of a case, `claims` judges what is promised, `machine` says where it was measured;
-//! `findings` is all of it. `table` is for the terminal, `page` and `chart` for a browser.
+//! `section` sums up the runs of a case, `claims` judges what is promised, `machine` says where it was
+//! measured; `findings` is all of it. `table` is for the terminal, `page` and `chart` for a browser.
 
 mod chart;
 mod claims;

@@ -1,5 +1,5 @@
-//! Pairs at an even rate, alone and beside one whose phone reads nothing until the end: what it costs the others, what
-//! memory it takes, and that nothing of it is lost.
+//! Pairs at an even rate, alone and beside one whose phone reads nothing until the end: what it costs the
+//! others, what memory it takes, and that nothing of it is lost.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;

@@ -1,8 +1,8 @@
-//! What is measured: one or more processes that are started here and ended with their owner, or a server that runs
-//! already.
+//! What is measured: one or more processes that are started here and ended with their owner, or a server that
+//! runs already.
 //!
-//! `process` is one child, `redis` the Redis of a run, `peer` a relay to compare with, `contender` any server that can be
-//! measured. Started, it is a `running` target.
+//! `process` is one child, `redis` the Redis of a run, `peer` a relay to compare with, `contender` any server
+//! that can be measured. Started, it is a `running` target.
 
 mod contender;
 mod peer;

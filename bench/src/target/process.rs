@@ -1,6 +1,7 @@
 //! A server as a child of this program: started on the servers' core, and ended with its owner.
 //!
-//! It says where it listens either in a line of relayd's log, on standard error, or as `listening ADDR` on standard output.
+//! It says where it listens either in a line of relayd's log, on standard error, or as `listening ADDR` on
+//! standard output.
 
 use std::env;
 use std::ffi::OsStr;

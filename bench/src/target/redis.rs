@@ -1,4 +1,5 @@
-//! A Redis of this run's own: started on a free port, keeping nothing, and asked how often something was published.
+//! A Redis of this run's own: started on a free port, keeping nothing, and asked how often something was
+//! published.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,5 @@
-//! Many clients that connect at once, more than the server has room for: which are in, which wait, which were refused.
+//! Many clients that connect at once, more than the server has room for: which are in, which wait, which were
+//! refused.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ const WAITING_MAX: usize = 8;
 /// More than may wait.
 pub const MANY: usize = 30;
 
-/// After this many equal answers of the server in a row, each from a later turn of its loop, everything is decided.
+/// After this many equal answers of the server in a row, each from a later turn of its loop, everything is
+/// decided.
 const STEADY: usize = 20;
 
 /// The clients, by what the server decided.

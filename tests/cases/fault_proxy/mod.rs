@@ -1,5 +1,5 @@
-//! The proxy that plays a bad network does what it says, byte by byte, between two plain sockets; and a relay behind it
-//! keeps its promises.
+//! The proxy that plays a bad network does what it says, byte by byte, between two plain sockets; and a relay
+//! behind it keeps its promises.
 
 mod ends;
 mod passing;

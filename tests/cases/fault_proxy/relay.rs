@@ -1,4 +1,5 @@
-//! A workstation and a phone on a bad network: what passes is whole and in order, and an end of one is told to the other.
+//! A workstation and a phone on a bad network: what passes is whole and in order, and an end of one is told
+//! to the other.
 
 use std::time::Duration;
 

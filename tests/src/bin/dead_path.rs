@@ -1,7 +1,8 @@
-//! How long it takes to be back from a path that died without a word: every scene, each way of losing packets, so many times.
+//! How long it takes to be back from a path that died without a word: every scene, each way of losing
+//! packets, so many times.
 //!
-//! `dead_path RUNS [SEED]`. Linux only; runs in a network of its own. It prints the median and the worst of each scene, and exits
-//! with 1 if any was over what is promised.
+//! `dead_path RUNS [SEED]`. Linux only; runs in a network of its own. It prints the median and the worst of
+//! each scene, and exits with 1 if any was over what is promised.
 
 use std::process::ExitCode;
 use std::thread;

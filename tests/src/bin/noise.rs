@@ -1,9 +1,9 @@
-//! A flood of noise: random bytes and damaged streams thrown at the port of one server, half of the connections after a valid
-//! hello, beside a pair that talks on.
+//! A flood of noise: random bytes and damaged streams thrown at the port of one server, half of the
+//! connections after a valid hello, beside a pair that talks on.
 //!
-//! `noise MEGABYTES [SEED]`, which `./run-test.sh --noise MEGABYTES` runs. It prints the seed, how large the server is on the
-//! way, and the counts; the exit code is 1 if the server's memory grew. A server that panicked or ended, and a pair
-//! that was disturbed, end it with a panic.
+//! `noise MEGABYTES [SEED]`, which `./run-test.sh --noise MEGABYTES` runs. It prints the seed, how large the
+//! server is on the way, and the counts; the exit code is 1 if the server's memory grew. A server that
+//! panicked or ended, and a pair that was disturbed, end it with a panic.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -24,7 +24,8 @@ const MAKERS: u64 = 4;
 const STREAM_BYTES: usize = 1 << 20;
 /// A session is left for a fresh one after so many connections.
 const SESSION_TURNS: u64 = 200;
-/// How much larger than after the first tenth the server may be at the end: what its pool of buffers keeps, and a little more.
+/// How much larger than after the first tenth the server may be at the end: what its pool of buffers keeps,
+/// and a little more.
 const GROWTH_KIB_MAX: u64 = 40 * 1024;
 
 /// What was said so far.

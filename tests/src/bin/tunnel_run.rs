@@ -1,8 +1,9 @@
-//! Tunnels under faults: pairs of engines through two nodes, each end on a bad network of its own, until the time is over.
+//! Tunnels under faults: pairs of engines through two nodes, each end on a bad network of its own, until the
+//! time is over.
 //!
-//! `tunnel_run SECONDS [SEED]`, which `./run-test.sh --tunnel SECONDS` runs. It prints the seed and at last the counts; the exit
-//! code is 1 if any message was lost, doubled, out of order or damaged, if an end held more than the windows, or if it was told
-//! something that no fault explains.
+//! `tunnel_run SECONDS [SEED]`, which `./run-test.sh --tunnel SECONDS` runs. It prints the seed and at last
+//! the counts; the exit code is 1 if any message was lost, doubled, out of order or damaged, if an end held
+//! more than the windows, or if it was told something that no fault explains.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Hang guards: how long a case waits for what must come before it calls it missing.
 //!
-//! No case depends on how fast something is. A guard is long enough for a loaded machine and ends in a panic that
-//! says what was waited for.
+//! No case depends on how fast something is. A guard is long enough for a loaded machine and ends in a panic
+//! that says what was waited for.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,8 +30,8 @@ pub fn read_until_within<T>(guard: Duration, what: &str, mut look: impl FnMut() 
     }
 }
 
-/// Lets time pass, for cases in which time itself is what is judged: a pace, a silence, a stop. Never to wait for
-/// something to happen; that is what [`read_until`] is for.
+/// Lets time pass, for cases in which time itself is what is judged: a pace, a silence, a stop. Never to wait
+/// for something to happen; that is what [`read_until`] is for.
 pub fn let_pass(time: Duration) {
     let started = Instant::now();
     while let Some(left) = time.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {

@@ -189,7 +189,8 @@ pub fn chunked(target: &str, headers: &[&str], chunks: &[&str]) -> String {
     )
 }
 
-/// Asks again while the answer is 503, as a client does: the node may not have noticed yet that its store was away.
+/// Asks again while the answer is 503, as a client does: the node may not have noticed yet that its store was
+/// away.
 pub fn ask_until_served(mut ask: impl FnMut() -> Response) -> Response {
     read_until("an answer other than 503", || Some(ask()).filter(|response| response.status != 503))
 }

@@ -1,9 +1,11 @@
 //! What every case is built from, lowest floor first.
 //!
-//! [`guard`], [`random`], [`process`], [`program`], [`namespace`], [`wall_clock`], [`scarce`] and [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes;
-//! [`redis`], [`tls`], [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play its clients; [`sequence`],
-//! [`bystander`] and [`talk`] judge what is delivered; [`tunnel`] and [`node`] are ends of a tunnel, of two implementations. [`fleet`] is a service whose nodes come and go, and [`fault_proxy`] a bad network
-//! before anything that listens.
+//! [`guard`], [`random`], [`process`], [`program`], [`namespace`], [`wall_clock`], [`scarce`] and
+//! [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes; [`redis`], [`tls`],
+//! [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play
+//! its clients; [`sequence`], [`bystander`] and [`talk`] judge what is delivered; [`tunnel`] and [`node`] are
+//! ends of a tunnel, of two implementations. [`fleet`] is a service whose nodes come and go, and
+//! [`fault_proxy`] a bad network before anything that listens.
 
 pub mod authority;
 pub mod bystander;
@@ -50,8 +52,8 @@ pub use session::{Hello, Session};
 pub use talk::{Talk, Talking};
 pub use wall_clock::WallClock;
 
-/// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory`, `name::redis`, `name::two_nodes` and
-/// `name::three_nodes`.
+/// Makes one test per set-up out of each named `fn(SetUp)`: `name::memory`, `name::redis`, `name::two_nodes`
+/// and `name::three_nodes`.
 #[macro_export]
 macro_rules! on_each_setup {
     ($($name:ident),+ $(,)?) => {
@@ -59,7 +61,8 @@ macro_rules! on_each_setup {
     };
 }
 
-/// The same for what is told or timed otherwise where the two ends are on two nodes: `name::memory` and `name::redis`.
+/// The same for what is told or timed otherwise where the two ends are on two nodes: `name::memory` and
+/// `name::redis`.
 #[macro_export]
 macro_rules! on_one_node {
     ($($name:ident),+ $(,)?) => {

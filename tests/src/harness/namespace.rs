@@ -1,6 +1,7 @@
 //! A network of a case's own, in which it may lose packets and have any address. Linux only.
 //!
-//! The case runs once more, alone in a process in a namespace: all that it starts there is in no other network.
+//! The case runs once more, alone in a process in a namespace: all that it starts there is in no other
+//! network.
 
 use std::env;
 use std::fs;
@@ -57,8 +58,8 @@ impl Namespace {
         ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
     }
 
-    /// Lets every packet of the TCP connection from this port to this server vanish, or those of one way only. Other
-    /// connections are not touched, nor are later ones from another port.
+    /// Lets every packet of the TCP connection from this port to this server vanish, or those of one way
+    /// only. Other connections are not touched, nor are later ones from another port.
     pub fn cut(&self, client_port: u16, server: SocketAddrV4, way: Way) {
         let ip = server.ip();
         let to_server = (way != Way::ToClient).then(|| format!("ip daddr {ip} tcp sport {client_port} drop"));

@@ -1,7 +1,7 @@
 //! Ends of a tunnel by other hands: the programs of `tests/node`, told and read by lines.
 //!
-//! Their commands and events stand at the head of `script.mjs`, `phone.mjs` and `workstation.mjs`. Where node is missing
-//! whoever starts one fails; the test command leaves such cases out there, and says so.
+//! Their commands and events stand at the head of `script.mjs`, `phone.mjs` and `workstation.mjs`. Where node
+//! is missing whoever starts one fails; the test command leaves such cases out there, and says so.
 
 use std::io::Write;
 use std::process::{ChildStdin, Command};
@@ -13,7 +13,8 @@ use super::guard::GUARD;
 use super::log::Log;
 use super::process::Process;
 
-/// A running end. Dropping it kills the process, and fails the case if it ever broke a connection off for a fault.
+/// A running end. Dropping it kills the process, and fails the case if it ever broke a connection off for a
+/// fault.
 #[derive(Debug)]
 pub struct NodeEnd {
     process: Process,

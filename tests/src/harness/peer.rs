@@ -1,4 +1,5 @@
-//! One end of a session after its hello: what the server says, read as the contract spells it and nothing looser.
+//! One end of a session after its hello: what the server says, read as the contract spells it and nothing
+//! looser.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -213,7 +214,8 @@ impl Peer {
 
     /// Everything sent so far was taken in, and nothing was said meanwhile but the answer to this heartbeat.
     ///
-    /// What one connection sends is processed in order, so whatever was to come because of it has come before.
+    /// What one connection sends is processed in order, so whatever was to come because of it has come
+    /// before.
     pub fn fence(&mut self) {
         self.text(r#"{"type":"hb"}"#);
         self.expect(&Event::HbAck);

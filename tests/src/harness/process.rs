@@ -16,7 +16,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`. Its id is noted for the test command, which ends what a crashed test binary leaves behind.
+    /// Starts `command`. Its id is noted for the test command, which ends what a crashed test binary leaves
+    /// behind.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         Self::noted(command.stdin(Stdio::null()))
     }
@@ -119,7 +120,8 @@ impl Process {
     /// User and system time so far, in clock ticks of a hundredth of a second. Linux only.
     pub fn cpu_ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
-        // proc(5): fields 14 and 15; the name in field 2 may hold anything, so they are counted from its bracket.
+        // proc(5): fields 14 and 15; the name in field 2 may hold anything, so they are counted from its
+        // bracket.
         let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap_or_default()).sum()
     }

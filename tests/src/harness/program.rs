@@ -36,7 +36,8 @@ impl Program {
         Self::new(process, keyboard, name)
     }
 
-    /// Starts `command` with a terminal as its input, so that it can ask questions. Its outputs are pipes all the same.
+    /// Starts `command` with a terminal as its input, so that it can ask questions. Its outputs are pipes all
+    /// the same.
     pub fn at_terminal(command: &mut Command) -> Self {
         let name = format!("{command:?}");
         let opened = open_terminal().and_then(|(window, terminal)| {

@@ -27,8 +27,8 @@ impl Random {
     }
 }
 
-/// What a long run was asked for, as `PROGRAM AMOUNT [SEED]`: how much, and the seed, or one that the clock gives. `None`: not
-/// that; the usage was said.
+/// What a long run was asked for, as `PROGRAM AMOUNT [SEED]`: how much, and the seed, or one that the clock
+/// gives. `None`: not that; the usage was said.
 pub fn amount_and_seed(usage: &str) -> Option<(u64, u64)> {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>().ok());
     let Some(Some(amount)) = args.next() else {

@@ -1,4 +1,5 @@
-//! Private Redis servers on free ports: one shared by the cases that only use it, own ones for cases that break it.
+//! Private Redis servers on free ports: one shared by the cases that only use it, own ones for cases that
+//! break it.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -42,8 +43,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The server that the whole test process shares: the one named by `RELAY_TEST_REDIS_URL`, or a private one that
-    /// lives as long as anybody holds it.
+    /// The server that the whole test process shares: the one named by `RELAY_TEST_REDIS_URL`, or a private
+    /// one that lives as long as anybody holds it.
     pub fn open() -> Self {
         static SERVER: Mutex<Weak<Redis>> = Mutex::new(Weak::new());
         if let Ok(url) = env::var("RELAY_TEST_REDIS_URL") {
@@ -76,7 +77,8 @@ impl Redis {
         })
     }
 
-    /// [`Redis::start`] with more arguments, which are asked for anew at each try: another port may have to be found.
+    /// [`Redis::start`] with more arguments, which are asked for anew at each try: another port may have to
+    /// be found.
     pub fn start_with(keep: Keep, mut more: impl FnMut() -> Vec<String>) -> Self {
         in_ten_tries("redis-server", || {
             let mut redis = Self::absent(keep);
@@ -177,7 +179,8 @@ pub(super) fn in_ten_tries<T>(what: &str, mut start: impl FnMut() -> Option<T>) 
     found.unwrap_or_else(|| panic!("no {what} in ten tries: is it installed?"))
 }
 
-/// Starts a server and waits until it answers at `url`; `None` if it ended, or another one answered. Gives its log too.
+/// Starts a server and waits until it answers at `url`; `None` if it ended, or another one answered. Gives
+/// its log too.
 pub(super) fn try_spawn(command: &mut Command, url: &str) -> Option<(Process, Log)> {
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = Process::spawn(command).expect("redis-server must be installed");

@@ -19,8 +19,8 @@ pub enum SetUp {
     Redis,
     /// Two nodes with one Redis: the workstation talks to the first, the phone to the second.
     TwoNodes,
-    /// Three nodes with one Redis: the workstation talks to the first, and each connection that a session's phone opens
-    /// goes to another node than its last one: the second, the third, the first, and round again.
+    /// Three nodes with one Redis: the workstation talks to the first, and each connection that a session's
+    /// phone opens goes to another node than its last one: the second, the third, the first, and round again.
     ThreeNodes,
 }
 
@@ -65,13 +65,15 @@ impl Relay {
         Self { nodes: Relayd::start_many(set_up.nodes(), &options), store, hops }
     }
 
-    /// A service of nodes that the case started itself. The workstation talks to the first, the phone to the last.
+    /// A service of nodes that the case started itself. The workstation talks to the first, the phone to the
+    /// last.
     pub fn of(nodes: Vec<Relayd>) -> Self {
         assert!(!nodes.is_empty());
         Self { nodes, store: None, hops: None }
     }
 
-    /// Where the next connection of this role goes. Ask once for each: where the phone hops, the answers differ.
+    /// Where the next connection of this role goes. Ask once for each: where the phone hops, the answers
+    /// differ.
     pub fn next_addr(&self, session: &Session, role: Role) -> SocketAddr {
         if let (Some(hops), Role::Phone) = (&self.hops, role) {
             hops.count(session);

@@ -127,8 +127,8 @@ const CONTRACT_VARIABLES: [&str; 11] = [
     "RELAY_LOG",
 ];
 
-/// A running server. Dropping it kills the process and fails the case if it had ended by itself, or its log tells of a
-/// panic.
+/// A running server. Dropping it kills the process and fails the case if it had ended by itself, or its log
+/// tells of a panic.
 #[derive(Debug)]
 pub struct Relayd {
     process: Process,
@@ -208,7 +208,8 @@ impl Relayd {
         (status, out.whole(), err.whole())
     }
 
-    /// Starts it on a free port, and waits for nothing: for what it does before it listens. Its process and its log.
+    /// Starts it on a free port, and waits for nothing: for what it does before it listens. Its process and
+    /// its log.
     pub fn starting(options: &Options) -> (Process, Log) {
         let mut command = command(options, 0);
         command.stderr(Stdio::piped());

@@ -1,7 +1,8 @@
-//! A machine that lacks something, for the processes that are started on it: no IPv6, or no more threads. Linux only.
+//! A machine that lacks something, for the processes that are started on it: no IPv6, or no more threads.
+//! Linux only.
 //!
-//! It is a library of our own that is loaded before theirs: the limit of threads does not bind a superuser, and no machine
-//! gives up IPv6 for one process.
+//! It is a library of our own that is loaded before theirs: the limit of threads does not bind a superuser,
+//! and no machine gives up IPv6 for one process.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -158,7 +158,8 @@ impl Watched {
             if self.sentinel.sees_master_at(self.replica.port()) {
                 return Some(());
             }
-            // Refused while it is under way, and given up where the sentinel finds the replica unfit for the moment.
+            // Refused while it is under way, and given up where the sentinel finds the replica unfit for the
+            // moment.
             let _: Option<()> = self.sentinel.ask("FAILOVER");
             None
         });

@@ -1,8 +1,8 @@
-//! Numbered frames with their session's name on them: whoever receives them can tell a foreign, a doubled, a late, a lost and
-//! a damaged one.
+//! Numbered frames with their session's name on them: whoever receives them can tell a foreign, a doubled, a
+//! late, a lost and a damaged one.
 //!
-//! A frame is `session:role:number:length:` and a filler that follows from these, in which no part is like another: the
-//! receiver makes the same frame once more and compares the whole.
+//! A frame is `session:role:number:length:` and a filler that follows from these, in which no part is like
+//! another: the receiver makes the same frame once more and compares the whole.
 
 use super::json::cut;
 use super::random::Random;

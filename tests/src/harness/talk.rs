@@ -1,9 +1,9 @@
 //! A pair that talks all the time while nodes and Redis come and go: every frame and every notice is judged.
 //!
-//! An end sends while it is told of a peer. A frame must be the next one, but for the first after a `peer-joined`: what
-//! was under way when a link ended may be missing. Notices must alternate, and no frame comes outside a link. Whoever says
-//! that a pair is whole says also that nothing is missing of what was sent knowing of the present link, and that no end of a
-//! link was kept from the end that stayed.
+//! An end sends while it is told of a peer. A frame must be the next one, but for the first after a
+//! `peer-joined`: what was under way when a link ended may be missing. Notices must alternate, and no frame
+//! comes outside a link. Whoever says that a pair is whole says also that nothing is missing of what was sent
+//! knowing of the present link, and that no end of a link was kept from the end that stayed.
 
 mod end;
 mod older;
@@ -232,8 +232,8 @@ impl Talk {
         self.is_sound() && has_all(one, other) && has_all(other, one)
     }
 
-    /// Both are linked, nothing is missing at the head of what each sent since it was told so, and both were told of every
-    /// link's end. False also while what is to be told is on its way.
+    /// Both are linked, nothing is missing at the head of what each sent since it was told so, and both were
+    /// told of every link's end. False also while what is to be told is on its way.
     pub fn is_sound(&self) -> bool {
         let [one, other] = &self.ends;
         self.is_linked() && one.misses_nothing_of(other) && other.misses_nothing_of(one)

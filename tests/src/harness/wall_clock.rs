@@ -1,7 +1,7 @@
 //! A wall clock that a case may move, for the processes that are started under it. Linux only.
 //!
-//! Their monotonic clocks stay what they are, as where somebody sets a machine's date. It is a library of our own that is loaded
-//! before theirs: libfaketime does not start a Redis whose allocator is jemalloc.
+//! Their monotonic clocks stay what they are, as where somebody sets a machine's date. It is a library of our
+//! own that is loaded before theirs: libfaketime does not start a Redis whose allocator is jemalloc.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -32,7 +32,8 @@ impl WallClock {
         clock
     }
 
-    /// Makes it so many seconds ahead of the real time, or behind. Who runs under it sees this at its next look.
+    /// Makes it so many seconds ahead of the real time, or behind. Who runs under it sees this at its next
+    /// look.
     pub fn set_ahead(&self, secs: i64) {
         self.file.write_all_at(&secs.to_ne_bytes(), 0).unwrap();
     }

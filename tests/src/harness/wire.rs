@@ -32,7 +32,8 @@ impl Wire {
         Self::over(stream)
     }
 
-    /// Connects with a small receive buffer, so that little fits between the server and a reader who does not read.
+    /// Connects with a small receive buffer, so that little fits between the server and a reader who does not
+    /// read.
     pub fn connect_narrow(addr: SocketAddr, receive_bytes: usize) -> Self {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(receive_bytes).unwrap();

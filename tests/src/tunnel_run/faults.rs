@@ -9,7 +9,8 @@ use crate::harness::guard::let_pass;
 use crate::harness::random::Random;
 use crate::harness::{Behaviour, Fleet};
 
-/// Breaks and mends the networks of one pair, one end after the other or both, until `is_over`; then all is mended.
+/// Breaks and mends the networks of one pair, one end after the other or both, until `is_over`; then all is
+/// mended.
 pub(super) fn play(pair: &Pair, mut random: Random, tally: &Tally, is_over: &AtomicBool) {
     let goes_on = || !is_over.load(Ordering::SeqCst) && !tally.is_broken();
     while goes_on() {
@@ -54,7 +55,8 @@ impl Fault {
             2 | 3 => Self::Cut { after: up_to(200_000), ms },
             4 => Self::Reset,
             5 => behave("short stall", Behaviour::Stall, ms),
-            // Longer than a relay with a heartbeat of one second bears, and mostly longer than a connect may take.
+            // Longer than a relay with a heartbeat of one second bears, and mostly longer than a connect may
+            // take.
             6 => behave("long stall", Behaviour::Stall, 17_000 + up_to(5000)),
             7 => behave("trickle", Behaviour::Trickle, ms),
             8 => behave("refusal", Behaviour::Refuse, ms),

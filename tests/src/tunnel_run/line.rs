@@ -184,5 +184,6 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 /// An app is busy for so long, once in so many messages.
 const LAG: Duration = Duration::from_millis(300);
 const LAG_EVERY: u64 = 40;
-/// A retry that came last before the end may be thirty seconds off, and one that the relay asked to wait ten more.
+/// A retry that came last before the end may be thirty seconds off, and one that the relay asked to wait ten
+/// more.
 const FLUSH: Duration = Duration::from_secs(120);

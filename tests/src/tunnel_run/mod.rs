@@ -1,8 +1,10 @@
-//! Pairs of engines on bad networks: each end behind a fault proxy of its own, over two nodes on one Redis, while connections
-//! are cut, stalled and slowed down and nodes and Redis come and go. Every message must arrive exactly once, in order and
-//! whole. A case plays it in seconds, `tunnel_run` for as long as it is told.
+//! Pairs of engines on bad networks: each end behind a fault proxy of its own, over two nodes on one Redis,
+//! while connections are cut, stalled and slowed down and nodes and Redis come and go. Every message must
+//! arrive exactly once, in order and whole. A case plays it in seconds, `tunnel_run` for as long as it is
+//! told.
 //!
-//! `line` is an end and its network, `faults` what is done to them, `messages` what is said, `tally` counts and judges.
+//! `line` is an end and its network, `faults` what is done to them, `messages` what is said, `tally` counts
+//! and judges.
 
 mod faults;
 mod line;
@@ -32,8 +34,8 @@ pub struct TunnelRun {
     pub time: Duration,
     /// Between two faults below all pairs: nodes and Redis.
     pub below_every: Duration,
-    /// Of all faults and messages. Threads share the machine's time as they like, so a seed repeats what is done and not
-    /// what comes of it.
+    /// Of all faults and messages. Threads share the machine's time as they like, so a seed repeats what is
+    /// done and not what comes of it.
     pub seed: u64,
 }
 

@@ -37,7 +37,8 @@ pub async fn serve(stream: TcpStream, sessions: Sessions, ws_url: &str) -> anyho
     Ok(stream.get_mut().shutdown().await?)
 }
 
-/// The request's first line. Reads the rest too: closing a socket with unread bytes may cost the client its answer.
+/// The request's first line. Reads the rest too: closing a socket with unread bytes may cost the client its
+/// answer.
 async fn read_request(stream: &mut BufReader<TcpStream>) -> anyhow::Result<String> {
     let mut head = stream.take(HEAD_BYTES_MAX);
     let (mut first, mut body_len) = (String::new(), 0);

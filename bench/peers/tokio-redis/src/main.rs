@@ -1,7 +1,7 @@
 //! A relay as one usually writes it with tokio: tokio-tungstenite for the sockets, Redis for everything else.
 //!
-//! Any number of these may run on one Redis. Sessions are hashes there, and every frame crosses its pub/sub, whether
-//! the two sockets are in the same process or not.
+//! Any number of these may run on one Redis. Sessions are hashes there, and every frame crosses its pub/sub,
+//! whether the two sockets are in the same process or not.
 
 mod http;
 mod relay;

@@ -1,5 +1,5 @@
-//! One WebSocket: the hello, then two loops, one that publishes what the client sends, one that sends it what is
-//! published for it.
+//! One WebSocket: the hello, then two loops, one that publishes what the client sends, one that sends it what
+//! is published for it.
 
 use std::future;
 use std::time::Duration;
@@ -99,7 +99,8 @@ async fn relay(socket: &mut Socket, is_raw: bool, sessions: &Sessions, seat: &Se
     }
 }
 
-/// From the client to Redis. The next message is read when Redis has the one before: that is the backpressure.
+/// From the client to Redis. The next message is read when Redis has the one before: that is the
+/// backpressure.
 async fn publish_all(
     mut source: impl Stream<Item = Result<Message, Error>> + Unpin,
     sessions: &Sessions,

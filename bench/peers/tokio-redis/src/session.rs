@@ -1,7 +1,8 @@
-//! Sessions in Redis: a hash for each, with its token and who holds which role, and three pub/sub channels for each role.
+//! Sessions in Redis: a hash for each, with its token and who holds which role, and three pub/sub channels
+//! for each role.
 //!
-//! `text` carries JSON as the client shall get it, `binary` bytes as they were sent, `taken` the id of the connection that
-//! has taken the role.
+//! `text` carries JSON as the client shall get it, `binary` bytes as they were sent, `taken` the id of the
+//! connection that has taken the role.
 
 use redis::aio::{ConnectionManager, PubSub};
 use redis::io::tcp::TcpSettings;
@@ -58,16 +59,16 @@ impl Sessions {
         Ok(known.as_deref() == Some(token))
     }
 
-    /// What is published for this seat. A connection to Redis of its own: then a slow client is behind with its own
-    /// messages only.
+    /// What is published for this seat. A connection to Redis of its own: then a slow client is behind with
+    /// its own messages only.
     pub async fn subscribe(&self, seat: &Seat) -> RedisResult<PubSub> {
         let mut pubsub = self.client.get_async_pubsub().await?;
         pubsub.subscribe(&[&seat.text_channel, &seat.binary_channel, &seat.taken_channel]).await?;
         Ok(pubsub)
     }
 
-    /// Takes the seat, from its holder if there is one, and tells the others. True if the peer is here: of two who join
-    /// at once exactly one sees the other, and tells both.
+    /// Takes the seat, from its holder if there is one, and tells the others. True if the peer is here: of
+    /// two who join at once exactly one sees the other, and tells both.
     pub async fn take(&self, seat: &Seat) -> RedisResult<bool> {
         let (role, peer) = (seat.role.name(), seat.role.other().name());
         let mut swap = pipe();

@@ -1,5 +1,5 @@
-//! The pairs: each talks on a thread of its own, and an end that loses its connection joins again at some node. In a rough
-//! time clients also die, move to another node and delete their sessions.
+//! The pairs: each talks on a thread of its own, and an end that loses its connection joins again at some
+//! node. In a rough time clients also die, move to another node and delete their sessions.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -151,7 +151,8 @@ impl Crowd {
         late.map(|(at, _)| (at, doing[at])).collect()
     }
 
-    /// Ends the talk once everything has come that was sent, and prints what was counted. Gives that, and what was wrong, in words.
+    /// Ends the talk once everything has come that was sent, and prints what was counted. Gives that, and
+    /// what was wrong, in words.
     pub fn done(self) -> (Counts, Vec<String>) {
         self.shared.is_over.store(true, Ordering::Relaxed);
         let mut breaches = Vec::new();

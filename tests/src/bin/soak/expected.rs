@@ -1,5 +1,5 @@
-//! Which ends of connections and which lost sessions are to be expected, by what was done to nodes and to Redis: any other is
-//! a breach.
+//! Which ends of connections and which lost sessions are to be expected, by what was done to nodes and to
+//! Redis: any other is a breach.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +35,8 @@ impl Expected {
         self.change(|played| played.emptied_at = Some(Instant::now()));
     }
 
-    /// Whether a connection to the node that listened there may have ended so, though its client did not end it.
+    /// Whether a connection to the node that listened there may have ended so, though its client did not end
+    /// it.
     pub fn judge_end(&self, addr: SocketAddr, code: Option<u16>, is_deleted: bool) -> Result<(), String> {
         let is_expected = self.change(|played| match code {
             None => played.killed.contains(&addr),

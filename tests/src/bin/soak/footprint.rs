@@ -85,14 +85,15 @@ impl Node {
         Self { resident: process.resident_kib(), descriptors, timers, connections, sessions }
     }
 
-    /// The most timers that so many connections and sessions may need: one each, and those of the node itself.
+    /// The most timers that so many connections and sessions may need: one each, and those of the node
+    /// itself.
     pub fn timers_max(&self) -> u64 {
         self.connections + self.sessions + 2
     }
 }
 
-/// What is held at the end and was not at the start, in words: `idle` before anybody connected, `before` and `after` with all
-/// pairs linked, `end` when they had left.
+/// What is held at the end and was not at the start, in words: `idle` before anybody connected, `before` and
+/// `after` with all pairs linked, `end` when they had left.
 pub fn grown(idle: &Footprint, before: &Footprint, after: &Footprint, end: &Footprint) -> Vec<String> {
     let mut breaches = Vec::new();
     let mut expect = |what: &str, now: u64, most: u64| {
@@ -114,7 +115,8 @@ pub fn grown(idle: &Footprint, before: &Footprint, after: &Footprint, end: &Foot
     breaches
 }
 
-/// What is wrong with Redis's keys, in words, where so many sessions live while all are linked and so many were made.
+/// What is wrong with Redis's keys, in words, where so many sessions live while all are linked and so many
+/// were made.
 pub fn kept(live: u64, made: u64, after: &Footprint, end: &Footprint) -> Vec<String> {
     let lost = (after.keys < live).then(|| format!("{} keys, where {live} sessions live", after.keys));
     let left = (end.keys > made).then(|| format!("{} keys, where {made} sessions were made", end.keys));

@@ -15,9 +15,11 @@ use crate::latency::Watch;
 /// How long a client waits for each answer to its connect, then tries again.
 const PATIENCE: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(500);
-/// A claim whose answer got lost is found out within this: by the next comparison of its role's hold once Redis can be asked.
+/// A claim whose answer got lost is found out within this: by the next comparison of its role's hold once
+/// Redis can be asked.
 const CLAIM_KNOWN_WITHIN: Duration = Duration::from_secs(90);
-/// A connection that was taken over is closed within this, whatever is done to its node and to Redis meanwhile.
+/// A connection that was taken over is closed within this, whatever is done to its node and to Redis
+/// meanwhile.
 const OLDER_WITHIN: Duration = Duration::from_secs(180);
 /// How many of them are listened to, and about once in how many turns.
 const OLDER_MAX: usize = 8;
@@ -26,7 +28,8 @@ const OLDER_EVERY: usize = 16;
 const END_WITHIN: Duration = Duration::from_secs(90);
 /// In a rough time, a pair does something rash about once in so many turns.
 const RASH_EVERY: usize = 300;
-/// About once in so many turns a message is large: many pieces between nodes, in text or binary, fragmented or not.
+/// About once in so many turns a message is large: many pieces between nodes, in text or binary, fragmented
+/// or not.
 const LARGE_EVERY: usize = 1000;
 const LARGE: usize = 300_000;
 
@@ -153,7 +156,8 @@ impl<'a> Life<'a> {
         judged.map_err(|wrong| format!("{wrong}: {}", self.talk.state()))
     }
 
-    /// What still comes to connections that were taken over is judged as ever, and nothing of it may come twice.
+    /// What still comes to connections that were taken over is judged as ever, and nothing of it may come
+    /// twice.
     fn hear_older(&mut self) -> Result<(), String> {
         let ended = self.talk.try_hear_older().map_err(|wrong| format!("{wrong}; {}", self.talk.state()))?;
         for older in ended {
@@ -221,8 +225,8 @@ impl<'a> Life<'a> {
     /// Whether a hello may be refused so.
     fn judge_refusal(&self, refusal: Refusal, addr: SocketAddr) -> Result<(), String> {
         match refusal {
-            // Try again: the node is away, or has no store, or does not know yet what it can ask its store for; or too many
-            // have asked for this role, or failed, in the last time.
+            // Try again: the node is away, or has no store, or does not know yet what it can ask its store
+            // for; or too many have asked for this role, or failed, in the last time.
             Refusal::NoAnswer | Refusal::Code(1013 | 4429) => Ok(()),
             // A Redis that came back empty knows only what a node had in its memory.
             Refusal::Code(4401) => match register_again(self.talk.session(), addr, PATIENCE) {
@@ -280,8 +284,8 @@ impl<'a> Life<'a> {
             let addr = self.shared.addr(&mut self.random);
             match delete(self.talk.session(), addr, PATIENCE) {
                 Some(204) => self.shared.note_doing(self.at, "waits to be closed, its delete being granted"),
-                // Not granted in time it may have been done all the same. A Redis that came back empty does not know of
-                // the session until a node has written it again.
+                // Not granted in time it may have been done all the same. A Redis that came back empty does
+                // not know of the session until a node has written it again.
                 Some(404) => self.shared.note_doing(self.at, "waits to be closed, or to be deleted again"),
                 _ => self.shared.note_doing(self.at, "waits for an answer to its delete"),
             }

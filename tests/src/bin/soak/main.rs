@@ -1,11 +1,12 @@
-//! The soak: a crowd of pairs over three nodes, each behind a line of its own to Redis, and faults in random order until the
-//! time is over; then phones that do not read and requests that do not end.
+//! The soak: a crowd of pairs over three nodes, each behind a line of its own to Redis, and faults in random
+//! order until the time is over; then phones that do not read and requests that do not end.
 //!
-//! `soak SECONDS [SEED]`, which `./run-test.sh --soak SECONDS` runs. It prints the seed, each fault and how long the crowd
-//! took to be whole again, at last the counts and sizes; the exit code is 1 if any frame was foreign, damaged, doubled or out of
-//! order, was missing without a told end of its link, if a pair did not come back, a connection ended for no reason, somebody
-//! sat in a deleted session or in a role that another had taken, or the service holds more at the end than at the start. A node
-//! that panics, or a crowd that costs more than stated, ends it with a panic.
+//! `soak SECONDS [SEED]`, which `./run-test.sh --soak SECONDS` runs. It prints the seed, each fault and how
+//! long the crowd took to be whole again, at last the counts and sizes; the exit code is 1 if any frame was
+//! foreign, damaged, doubled or out of order, was missing without a told end of its link, if a pair did not
+//! come back, a connection ended for no reason, somebody sat in a deleted session or in a role that another
+//! had taken, or the service holds more at the end than at the start. A node that panics, or a crowd that
+//! costs more than stated, ends it with a panic.
 
 mod crowd;
 mod expected;

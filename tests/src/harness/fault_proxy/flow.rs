@@ -1,4 +1,5 @@
-//! What of one connection may be read and passed, and when: no socket, no clock, no thread. `connection` asks it.
+//! What of one connection may be read and passed, and when: no socket, no clock, no thread. `connection` asks
+//! it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -160,8 +161,8 @@ impl Flow {
         self.cut_at == Some(self.passed) && self.try_end(Over::Cut)
     }
 
-    /// The destination of a direction takes no more. Says whether the connection is to be reset now: what comes the
-    /// other way passes first, as it would if the two were joined without us.
+    /// The destination of a direction takes no more. Says whether the connection is to be reset now: what
+    /// comes the other way passes first, as it would if the two were joined without us.
     pub(super) fn on_failed(&mut self, way: Way) -> bool {
         let lane = &mut self.lanes[way as usize];
         (lane.has_failed, lane.is_finished) = (true, true);
@@ -238,7 +239,8 @@ impl Flow {
     }
 }
 
-/// What one direction holds at most: enough for a quick line, little enough that backpressure works through it.
+/// What one direction holds at most: enough for a quick line, little enough that backpressure works through
+/// it.
 pub(super) const HELD_MAX: usize = 64 << 10;
 
 /// A narrow line passes what takes it so long at once.

@@ -1,7 +1,8 @@
 //! A TCP proxy on loopback that plays a bad network between a client and an upstream: a `relayd`, or Redis.
 //!
-//! It knows bytes and nothing of what they mean. A thread accepts, and every connection has four threads of its own:
-//! `connection` reads and writes, `flow` decides what passes when. All of them are gone when the proxy is dropped.
+//! It knows bytes and nothing of what they mean. A thread accepts, and every connection has four threads of
+//! its own: `connection` reads and writes, `flow` decides what passes when. All of them are gone when the
+//! proxy is dropped.
 
 mod connection;
 mod flow;
@@ -23,13 +24,13 @@ use self::connection::Connection;
 pub enum Behaviour {
     /// Everything passes.
     Clear,
-    /// A black hole: connections are accepted and dialled on, but nothing is read and nothing passes either way, no end
-    /// either. What waits passes under whatever comes after it.
+    /// A black hole: connections are accepted and dialled on, but nothing is read and nothing passes either
+    /// way, no end either. What waits passes under whatever comes after it.
     Stall,
     /// A hole in one direction: what clients send passes, and nothing comes back to them, no end either.
     Deaf,
-    /// Every byte, and every end, passes so much later than it was read. A direction holds 64 KiB at most, so that a
-    /// long delay is a slow line too.
+    /// Every byte, and every end, passes so much later than it was read. A direction holds 64 KiB at most, so
+    /// that a long delay is a slow line too.
     Delay(Duration),
     /// A narrow line: each direction of each connection passes so many bytes in a second.
     Rate(u32),
@@ -39,12 +40,14 @@ pub enum Behaviour {
     Refuse,
 }
 
-/// What came and went since the start. A write is counted when it is over, which may be after its bytes have arrived.
+/// What came and went since the start. A write is counted when it is over, which may be after its bytes have
+/// arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections that were dialled on to the upstream.
     pub connections: u64,
-    /// Connections that were reset at once: under [`Behaviour::Refuse`], or because the upstream could not be dialled.
+    /// Connections that were reset at once: under [`Behaviour::Refuse`], or because the upstream could not be
+    /// dialled.
     pub refused: u64,
     /// Connections that are there now; those that were cut or reset are not.
     pub live: u64,
@@ -58,8 +61,8 @@ pub struct Counts {
     pub writes: u64,
 }
 
-/// A running proxy. Its methods act at once and block no longer than a write that is under way, some hundredths of a
-/// second. Dropping it resets what is live and waits for its threads.
+/// A running proxy. Its methods act at once and block no longer than a write that is under way, some
+/// hundredths of a second. Dropping it resets what is live and waits for its threads.
 #[derive(Debug)]
 pub struct FaultProxy {
     addr: SocketAddr,
@@ -104,13 +107,15 @@ impl FaultProxy {
         settings.each(|connection| connection.behave(behaviour));
     }
 
-    /// Ends every live connection with a FIN to both sides. What did not pass yet is lost, and so is what they still send.
+    /// Ends every live connection with a FIN to both sides. What did not pass yet is lost, and so is what
+    /// they still send.
     pub fn cut(&self) {
         self.shared.settings().each(|connection| self.shared.cut_after(connection, Some(0)));
     }
 
-    /// Cuts every live connection when `count` more bytes have passed, both directions taken together, and every new one
-    /// after its first `count`; no byte more passes. What is being written in this moment counts as passed before.
+    /// Cuts every live connection when `count` more bytes have passed, both directions taken together, and
+    /// every new one after its first `count`; no byte more passes. What is being written in this moment
+    /// counts as passed before.
     pub fn cut_after(&self, count: u64) {
         self.cut_all_after(Some(count));
     }

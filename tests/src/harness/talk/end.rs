@@ -145,8 +145,8 @@ impl End {
         self.closed_by = code;
     }
 
-    /// Whatever may have been lost before the first frame of the present link was sent before the other was told of it, and
-    /// no end of a link is still to be told.
+    /// Whatever may have been lost before the first frame of the present link was sent before the other was
+    /// told of it, and no end of a link is still to be told.
     pub fn misses_nothing_of(&self, other: &Self) -> bool {
         self.came.gap_to() <= other.sent_before && !self.is_left_due
     }

@@ -1,5 +1,5 @@
-//! Connections whose role was taken over while they lived: each still gets what was accepted for it, then its end, and nothing
-//! of what the newer one gets.
+//! Connections whose role was taken over while they lived: each still gets what was accepted for it, then its
+//! end, and nothing of what the newer one gets.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -28,8 +28,8 @@ pub struct OlderEnd {
 }
 
 impl Talk {
-    /// Goes on with a connection that has joined while the older one, to a node at this address, lives. Listens to that one as
-    /// well from now on: [`Talk::try_hear_older`].
+    /// Goes on with a connection that has joined while the older one, to a node at this address, lives.
+    /// Listens to that one as well from now on: [`Talk::try_hear_older`].
     pub fn take_over(&mut self, role: Role, newer: Peer, addr: SocketAddr) {
         let came = self.end(role).came.clone();
         let (is_linked, may_be_killed) = (self.end(role).is_linked, self.end(role).may_be_killed);
