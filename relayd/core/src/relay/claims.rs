@@ -256,6 +256,7 @@ mod tests {
         actions(&mut relay)
     }
 
+    /// Fault 26.
     #[test]
     fn an_evict_that_overtakes_the_claims_answer_ends_it_all_the_same() {
         let is_admitted = |action: &Action| matches!(action, Action::Admit { .. });
