@@ -47,6 +47,17 @@ pub enum Status {
     },
 }
 
+/// What became of a packet for another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// There was none.
+    Nothing,
+    /// It waits to be sent. It may still get lost, and its stream repeats it then.
+    Queued,
+    /// It is lost, because the queue for this node was full or the packet too long.
+    Refused(NodeId),
+}
+
 /// The store could not be set up. That a Redis can't be reached is no such error: it is dialed until it can.
 #[derive(Debug, Error)]
 pub enum BackendError {
@@ -105,13 +116,13 @@ impl Backend {
         }
     }
 
-    /// Puts a packet of at most [`PACKET_BYTES_MAX`] bytes into a node's channel. Never blocks; allocates only until
-    /// enough buffers go round. True promises nothing: the packet may get lost, and the stream it is of repeats it then.
-    /// False: there was no room, and nothing was done. The packets of one turn go to Redis in few writes, in order.
-    pub fn publish(&mut self, to: NodeId, packet: &[u8]) -> bool {
+    /// Has `write` append the next packet, of at most [`PACKET_BYTES_MAX`] bytes, to the buffer that is sent, and queues
+    /// it for the channel of the node that `write` returns. Never blocks; allocates only until enough buffers go round.
+    /// The packets of one turn go to Redis in few writes, in order.
+    pub fn publish(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<NodeId>) -> Published {
         match self {
-            Backend::Memory(_) => true,
-            Backend::Redis(redis) => redis.publish(to, packet),
+            Backend::Memory(_) => Published::Nothing,
+            Backend::Redis(redis) => redis.publish(write),
         }
     }
 

@@ -6,22 +6,25 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use protocol::ids::NodeId;
 
-use super::batch::PACKET_BYTES_MAX;
+use super::batch::{PACKET_BYTES_MAX, PACKETS_PER_WRITE};
 use super::inbox::{self, Inbox};
 use super::keys::Keys;
 use super::publisher::{Order, Publisher};
 use super::settings::RedisSettings;
 use super::subscriber::{News, Subscriber};
 use super::tally::{BusCounts, Tally};
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Published};
 
 /// The reactor's ends. Nothing here blocks but [`Bus::stop`].
 pub(super) struct Bus {
     node: NodeId,
     orders: Sender<Order>,
+    /// The buffer of the next packet, empty. Without capacity: one must be fetched first.
+    next: Vec<u8>,
+    /// Buffers that the publisher has written.
     emptied: Receiver<Vec<u8>>,
     inbox: Inbox,
     /// An order to the subscriber to dial again. That this end is gone tells it to stop.
@@ -85,6 +88,7 @@ impl Bus {
         Ok(Bus {
             node: settings.node,
             orders,
+            next: Vec::new(),
             emptied,
             inbox,
             redial,
@@ -97,17 +101,31 @@ impl Bus {
         })
     }
 
-    /// Hands a packet to the publisher. False: no room, and nothing was done.
-    pub(super) fn publish(&mut self, to: NodeId, packet: &[u8]) -> bool {
-        let is_taken = packet.len() <= PACKET_BYTES_MAX && !self.orders.is_full() && {
+    /// Has `write` append the next packet to the buffer that the publisher writes from, and queues it.
+    pub(super) fn publish(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<NodeId>) -> Published {
+        if self.next.capacity() == 0 {
             // Room for the longest: a buffer is allocated once, however long the packets it carries.
-            let buffer = self.emptied.try_recv();
-            let mut buffer = buffer.unwrap_or_else(|_| Vec::with_capacity(PACKET_BYTES_MAX));
-            buffer.extend_from_slice(packet);
-            self.orders.try_send(Order::Publish { to, packet: buffer }).is_ok()
-        };
-        self.refused += u64::from(!is_taken);
-        is_taken
+            let emptied = self.emptied.try_recv();
+            self.next = emptied.unwrap_or_else(|_| Vec::with_capacity(PACKET_BYTES_MAX));
+        }
+        let Some(to) = write(&mut self.next) else { return Published::Nothing };
+        let packet = std::mem::take(&mut self.next);
+        if packet.len() <= PACKET_BYTES_MAX {
+            match self.orders.try_send(Order::Publish { to, packet }) {
+                Ok(()) => return Published::Queued,
+                Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => self.take_back(order),
+            }
+        }
+        self.refused += 1;
+        Published::Refused(to)
+    }
+
+    /// Keeps the buffer of a packet that found no room.
+    fn take_back(&mut self, order: Order) {
+        if let Order::Publish { mut packet, .. } = order {
+            packet.clear();
+            self.next = packet;
+        }
     }
 
     /// The oldest packet that was not fetched.
@@ -191,10 +209,11 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 const OUTBOX_MAX: usize = 128;
 
 /// What they and those in hand take at most, in bytes.
-pub(super) const OUTBOX_HELD_MAX: usize = (OUTBOX_MAX + 2 * IN_HAND) * PACKET_BYTES_MAX;
+pub(super) const OUTBOX_HELD_MAX: usize = (OUTBOX_MAX + IN_HAND) * PACKET_BYTES_MAX;
 
-/// Buffers that are in neither channel: one at either end.
-const IN_HAND: usize = 2;
+/// Buffers that are in neither channel: the reactor's next one, those of the publisher's write, and one that it has
+/// just taken from the queue.
+const IN_HAND: usize = PACKETS_PER_WRITE + 2;
 
 /// News of the connection that the reactor has not looked at.
 const NEWS_MAX: usize = 4;

@@ -3,7 +3,7 @@
 //!
 //! A signal, or a process that was stopped and goes on, ends a read without a reason; the read is then made again.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -50,11 +50,22 @@ impl Connection {
 
     /// Writes commands, as they are.
     pub(super) fn write(&mut self, commands: &[u8]) -> Result<(), Fault> {
-        match &mut self.stream {
-            Stream::Plain(stream) => stream.write_all(commands)?,
-            Stream::Tls(stream) => stream.write_all(commands).and_then(|()| stream.flush())?,
-            Stream::Unix(stream) => stream.write_all(commands)?,
+        self.write_pieces(&mut [IoSlice::new(commands)])
+    }
+
+    /// Writes commands that lie in several buffers, without copying them into one.
+    pub(super) fn write_pieces(&mut self, mut pieces: &mut [IoSlice<'_>]) -> Result<(), Fault> {
+        // Takes empty pieces off the front.
+        IoSlice::advance_slices(&mut pieces, 0);
+        while !pieces.is_empty() {
+            match self.stream.write_vectored(pieces) {
+                Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
+                Ok(count) => IoSlice::advance_slices(&mut pieces, count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        self.stream.flush()?;
         Ok(())
     }
 
@@ -128,6 +139,22 @@ impl Stream {
         let tls = ClientConnection::new(config.clone(), name);
         let tls = tls.map_err(|error| Fault::from(io::Error::new(ErrorKind::InvalidData, error)))?;
         Ok(Stream::Tls(Box::new(StreamOwned::new(tls, stream))))
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.write_vectored(pieces),
+            Stream::Tls(stream) => stream.write_vectored(pieces),
+            Stream::Unix(stream) => stream.write_vectored(pieces),
+        }
+    }
+
+    /// Only TLS keeps back what it is given.
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(_) | Stream::Unix(_) => Ok(()),
+            Stream::Tls(stream) => stream.flush(),
+        }
     }
 
     fn set_read_timeout(&self, wait: Duration) -> io::Result<()> {

@@ -42,7 +42,7 @@ use self::link::{Exchanged, Room};
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
 pub use self::tls::{CaBundle, InvalidCaBundle};
-use super::{BackendError, Status};
+use super::{BackendError, Published, Status};
 
 /// Sessions in Redis. Never blocks but in [`Redis::flush_and_stop`].
 pub struct Redis {
@@ -146,9 +146,9 @@ impl Redis {
         self.restored
     }
 
-    /// Hands a packet to the publisher; see [`Backend::publish`](super::Backend::publish).
-    pub fn publish(&mut self, to: NodeId, packet: &[u8]) -> bool {
-        self.bus.publish(to, packet)
+    /// Queues the next packet; see [`Backend::publish`](super::Backend::publish).
+    pub fn publish(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<NodeId>) -> Published {
+        self.bus.publish(write)
     }
 
     /// The oldest packet that came, or `None` for now.
@@ -333,12 +333,12 @@ fn age_ms(then: Time, now: Time) -> u64 {
 /// Requests that may wait for a batch. More than this is answered that the store is away.
 const QUEUE_MAX: usize = 4096;
 
-/// What waits on its way to and from Redis takes this at most, in bytes, and the buffers of its three connections.
+/// What waits on its way to and from Redis takes this at most, in bytes, and the buffers of the connections that read.
 pub const REDIS_BYTES_MAX: usize = 24 << 20;
 
 const _: () = {
     let requests = QUEUE_MAX * size_of::<Queued>();
-    let buffers = 3 * 4 * PACKET_BYTES_MAX;
+    let buffers = 2 * 4 * PACKET_BYTES_MAX;
     assert!(inbox::HELD_MAX + bus::OUTBOX_HELD_MAX + requests + buffers <= REDIS_BYTES_MAX);
 };
 

@@ -103,8 +103,11 @@ impl Publisher {
     fn serve(&self, mut link: Link, batch: &mut Batch) -> Result<Fault, Stopped> {
         loop {
             let first = self.orders.recv().map_err(|_| Stopped)?;
-            let written = self.gather(first, batch).and_then(|()| link.connection.write(batch.bytes()));
-            let packets = batch.clear();
+            let gathered = self.gather(first, batch);
+            let written =
+                gathered.and_then(|()| batch.write_with(|pieces| link.connection.write_pieces(pieces)));
+            let packets = batch.packets();
+            batch.drain().for_each(|packet| self.give_back(packet));
             if let Err(fault) = written {
                 // Part of them may have arrived; the streams tell what did not.
                 self.tally.lost.add(packets);
@@ -124,10 +127,7 @@ impl Publisher {
         while let Some(order) = next {
             match order {
                 Order::Redial => return Err(Fault::new("it may be the wrong server: dialed again")),
-                Order::Publish { to, packet } => {
-                    batch.push(to, &packet);
-                    self.give_back(packet);
-                }
+                Order::Publish { to, packet } => batch.push(to, packet),
             }
             next = if batch.has_room() { self.orders.try_recv().ok() } else { None };
         }
