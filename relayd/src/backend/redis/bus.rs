@@ -3,19 +3,21 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use protocol::ids::NodeId;
 
-use super::batch::{PACKET_BYTES_MAX, PACKETS_PER_WRITE};
+use super::batch::{Batch, PACKET_BYTES_MAX, PACKETS_PER_WRITE};
+use super::dialer::Dialer;
 use super::inbox::{self, Inbox};
 use super::keys::Keys;
 use super::publisher::{Order, Publisher};
 use super::settings::RedisSettings;
 use super::subscriber::{News, Subscriber};
 use super::tally::{BusCounts, Tally};
+use super::worker;
 use crate::backend::{BackendError, Published};
 
 /// The reactor's ends. Nothing here blocks but [`Bus::stop`].
@@ -56,7 +58,7 @@ impl Bus {
         settings: &RedisSettings,
         wake: impl Fn() + Send + Clone + 'static,
     ) -> Result<Self, BackendError> {
-        let dialer = settings.bus_dialer()?;
+        let dialer = Dialer::for_bus(settings)?;
         let (orders, to_publish) = bounded(OUTBOX_MAX);
         let (back, emptied) = bounded(OUTBOX_MAX + IN_HAND);
         let (redial, subscriber_orders) = bounded(1);
@@ -69,6 +71,7 @@ impl Bus {
             settings: settings.clone(),
             orders: to_publish,
             emptied: back,
+            batch: Batch::new(&Keys::new(&settings.prefix)),
             tally: Arc::clone(&tally),
             _life: life.clone(),
         };
@@ -84,7 +87,7 @@ impl Bus {
             _life: life,
         };
         let threads =
-            [spawn("redis-publish", || publisher.run())?, spawn("redis-subscribe", || subscriber.run())?];
+            [worker::spawn("redis-publish", publisher)?, worker::spawn("redis-subscribe", subscriber)?];
         Ok(Bus {
             node: settings.node,
             orders,
@@ -199,10 +202,6 @@ impl Bus {
             }
         }
     }
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BackendError> {
-    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(BackendError::Thread)
 }
 
 /// Packets that may wait for the publisher: [`PACKET_BYTES_MAX`] each at most, so 8.25 MiB.

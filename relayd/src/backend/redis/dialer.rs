@@ -3,12 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use redis::Value;
+use redis::{IntoConnectionInfo, RedisResult, Value};
 
 use super::connection::Connection;
 use super::error::Fault;
 use super::rights;
-use super::server::Server;
+use super::sentinel_url::SentinelUrl;
+use super::server::{Server, SocketOptions};
+use super::settings::RedisSettings;
+use super::tls;
+use crate::backend::BackendError;
 
 /// Makes the connections of one thread.
 #[derive(Clone, Debug)]
@@ -34,6 +38,39 @@ pub(super) struct Sentinels {
 type Address = (String, u16);
 
 impl Dialer {
+    /// Dials for requests. A claim that was given up must not be carried out later, so bytes that the kernel has not sent
+    /// are dropped with their connection.
+    pub(super) fn for_requests(settings: &RedisSettings) -> Result<Self, BackendError> {
+        Self::new(
+            settings,
+            SocketOptions {
+                is_lost_with_connection: true,
+                unacknowledged_for_max: Some(UNACKNOWLEDGED_FOR_MAX),
+            },
+        )
+    }
+
+    /// Dials for the bus. One of its connections is hardly read and the other never written: a thread that only writes
+    /// learns by a timeout alone that its peer has vanished.
+    pub(super) fn for_bus(settings: &RedisSettings) -> Result<Self, BackendError> {
+        Self::new(
+            settings,
+            SocketOptions {
+                is_lost_with_connection: false,
+                unacknowledged_for_max: Some(UNACKNOWLEDGED_FOR_MAX),
+            },
+        )
+    }
+
+    /// Reads the URL. Opens no connection.
+    fn new(settings: &RedisSettings, socket: SocketOptions) -> Result<Self, BackendError> {
+        let dialer = match SentinelUrl::parse(&settings.url) {
+            None => server(settings, &settings.url, socket).map(Dialer::At),
+            Some(url) => Sentinels::new(settings, &url, socket).map(Dialer::Through),
+        };
+        dialer.map_err(|error| BackendError::Url { reason: settings.redact(&error.to_string()) })
+    }
+
     /// A connection that was let in. Neither reading nor writing blocks for long.
     pub(super) fn dial(&self) -> Result<Connection, Fault> {
         match self {
@@ -43,7 +80,25 @@ impl Dialer {
     }
 }
 
+/// The server that this URL names.
+fn server(settings: &RedisSettings, url: &str, socket: SocketOptions) -> RedisResult<Server> {
+    let server = Server::new(&url.into_connection_info()?, || tls::config(settings.ca.as_ref()), socket);
+    server
+        .ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "it names neither a host nor a socket").into())
+}
+
 impl Sentinels {
+    fn new(settings: &RedisSettings, url: &SentinelUrl<'_>, socket: SocketOptions) -> RedisResult<Self> {
+        let master = server(settings, &url.of_master(), socket)?;
+        let sentinel = |address: String| {
+            let server = server(settings, &address, SocketOptions::default())?;
+            let (username, password) = (url.sentinel_username(), url.sentinel_password());
+            Ok(Server { username, password, ..server })
+        };
+        let sentinels = url.sentinels().map(sentinel).collect::<RedisResult<_>>()?;
+        Ok(Sentinels { sentinels, name: url.master.to_owned(), master })
+    }
+
     /// Asks one after the other, until one names a server that says itself that it is the master: after a failover
     /// some may not know of it yet. Anew for each connection, as only they know when the master is another.
     fn dial(&self) -> Result<Connection, Fault> {
@@ -122,6 +177,9 @@ const ASKED_FOR_MAX: Duration = Duration::from_secs(3);
 
 /// Less than this would take a distant one for silent.
 const SHARE_MIN: Duration = Duration::from_millis(250);
+
+/// A server that has not acknowledged what it was sent for this long is gone.
+const UNACKNOWLEDGED_FOR_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

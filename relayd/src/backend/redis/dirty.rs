@@ -10,8 +10,6 @@ use protocol::ids::{Role, SessionId};
 use relayd_core::store::{Hold, Request};
 use relayd_core::time::Time;
 
-use super::age_ms;
-
 /// Everything that waits, by session.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
@@ -109,6 +107,10 @@ impl Pending {
             out.push(Request::Touch { session, idle_ms: age_ms(active, now) });
         }
     }
+}
+
+fn age_ms(then: Time, now: Time) -> u64 {
+    u64::try_from(now.since(then).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Two releases, one activity, two checks.

@@ -11,9 +11,9 @@ mod dirty;
 mod error;
 mod inbox;
 mod keys;
-mod link;
 mod publisher;
 mod reply;
+mod request_connection;
 mod rights;
 mod scripts;
 mod sentinel_url;
@@ -22,10 +22,11 @@ mod settings;
 mod subscriber;
 mod tally;
 mod tls;
+mod worker;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
@@ -36,9 +37,10 @@ use relayd_core::time::Time;
 pub use self::batch::PACKET_BYTES_MAX;
 use self::bus::{Bus, Subscription};
 use self::commands::{Commands, Report};
+use self::dialer::Dialer;
 use self::dirty::{Dirty, TAKEN_AT_ONCE};
 use self::error::Fault;
-use self::link::{Exchanged, Room};
+use self::request_connection::{Exchanged, Room};
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
 pub use self::tls::{CaBundle, InvalidCaBundle};
@@ -79,12 +81,11 @@ impl Redis {
         wake: impl Fn() + Send + Clone + 'static,
     ) -> Result<Self, BackendError> {
         let bus = Bus::start(&settings, wake.clone())?;
-        let dialer = settings.dialer()?;
+        let dialer = Dialer::for_requests(&settings)?;
         let (batches, to_send) = bounded(1);
         let (told, reports) = bounded(REPORTS_MAX);
         let commands = Commands { dialer, settings, batches: to_send, reports: told, wake };
-        let thread = thread::Builder::new().name("redis-commands".to_owned());
-        let thread = thread.spawn(|| commands.run()).map_err(BackendError::Thread)?;
+        let thread = worker::spawn("redis-commands", commands)?;
         Ok(Redis {
             queue: VecDeque::new(),
             dirty: Dirty::default(),
@@ -325,10 +326,6 @@ impl fmt::Debug for Redis {
 }
 
 const NOT_YET: &str = "not connected yet";
-
-fn age_ms(then: Time, now: Time) -> u64 {
-    u64::try_from(now.since(then).as_millis()).unwrap_or(u64::MAX)
-}
 
 /// Requests that may wait for a batch. More than this is answered that the store is away.
 const QUEUE_MAX: usize = 4096;

@@ -9,7 +9,6 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use protocol::ids::NodeId;
 use redis::Value;
 
-use super::backoff::Backoff;
 use super::batch::Batch;
 use super::connection::Connection;
 use super::dialer::Dialer;
@@ -18,6 +17,7 @@ use super::keys::Keys;
 use super::rights;
 use super::settings::RedisSettings;
 use super::tally::Tally;
+use super::worker::{Stopped, Worker};
 
 /// What the thread is told. It ends when nobody is left to tell it anything.
 pub(super) enum Order {
@@ -34,50 +34,19 @@ pub(super) struct Publisher {
     pub(super) orders: Receiver<Order>,
     /// Where emptied buffers go.
     pub(super) emptied: Sender<Vec<u8>>,
+    /// The commands of one write, empty between writes.
+    pub(super) batch: Batch,
     pub(super) tally: Arc<Tally>,
     /// Dropped when the thread ends.
     pub(super) _life: Sender<Infallible>,
 }
 
-/// The reactor is gone.
-struct Stopped;
-
-impl Publisher {
-    /// The thread's body.
-    pub(super) fn run(self) {
-        let _stopped = self.run_until_stopped();
-    }
-
-    fn run_until_stopped(&self) -> Result<(), Stopped> {
-        let mut backoff = Backoff::default();
-        let mut batch = Batch::new(&Keys::new(&self.settings.prefix));
-        let mut reason = String::new();
-        loop {
-            let fault = match self.dial() {
-                Ok(connection) => {
-                    reason.clear();
-                    let since = Instant::now();
-                    let fault = self.serve(connection, &mut batch)?;
-                    backoff.on_served(since.elapsed());
-                    fault
-                }
-                Err(fault) => fault,
-            };
-            self.tally.faults.add(1);
-            if fault.why() != reason {
-                tracing::warn!(
-                    reason = self.settings.redact(fault.why()),
-                    "nothing can be sent to other nodes"
-                );
-                fault.why().clone_into(&mut reason);
-            }
-            self.wait(backoff.next_wait(Instant::now()))?;
-        }
-    }
+impl Worker for Publisher {
+    type Ready = PublishConnection;
 
     /// Dials, and proves that the server is a master, lets us publish and can be told not to answer: once it is told,
     /// errors don't show any more.
-    fn dial(&self) -> Result<Link, Fault> {
+    fn dial(&self) -> Result<PublishConnection, Fault> {
         let mut connection = self.dialer.dial()?;
         let keys = Keys::new(&self.settings.prefix);
         let mut write = redis::cmd("DEL");
@@ -96,18 +65,16 @@ impl Publisher {
         }
         connection.write(&reply("OFF"))?;
         let ask = [reply("ON"), write.get_packed_command(), reply("OFF")].concat();
-        Ok(Link { connection, ask, awaited: 0, asked: Instant::now(), looked: Instant::now() })
+        Ok(PublishConnection { connection, ask, awaited: 0, asked: Instant::now(), looked: Instant::now() })
     }
 
     /// Publishes until the connection's first fault.
-    fn serve(&self, mut link: Link, batch: &mut Batch) -> Result<Fault, Stopped> {
+    fn serve(&mut self, mut connection: PublishConnection) -> Result<Fault, Stopped> {
         loop {
             let first = self.orders.recv().map_err(|_| Stopped)?;
-            let gathered = self.gather(first, batch);
-            let written =
-                gathered.and_then(|()| batch.write_with(|pieces| link.connection.write_pieces(pieces)));
-            let packets = batch.packets();
-            batch.drain().for_each(|packet| self.give_back(packet));
+            let written = self.gather(first).and_then(|()| connection.write(&self.batch));
+            let packets = self.batch.packets();
+            self.batch.drain().for_each(|packet| give_back(&self.emptied, packet));
             if let Err(fault) = written {
                 // Part of them may have arrived; the streams tell what did not.
                 self.tally.lost.add(packets);
@@ -115,33 +82,29 @@ impl Publisher {
             }
             self.tally.published.add(packets);
             self.tally.writes.add(1);
-            if let Err(fault) = link.keep_up(self.orders.is_empty()) {
+            if let Err(fault) = connection.keep_up(self.orders.is_empty()) {
                 return Ok(fault);
             }
         }
     }
 
-    /// Puts into the batch what waits, as far as one write carries it.
-    fn gather(&self, first: Order, batch: &mut Batch) -> Result<(), Fault> {
-        let mut next = Some(first);
-        while let Some(order) = next {
-            match order {
-                Order::Redial => return Err(Fault::new("it may be the wrong server: dialed again")),
-                Order::Publish { to, packet } => batch.push(to, packet),
-            }
-            next = if batch.has_room() { self.orders.try_recv().ok() } else { None };
+    fn on_fault(&self, fault: &Fault, is_news: bool) -> Result<(), Stopped> {
+        self.tally.faults.add(1);
+        if is_news {
+            let reason = self.settings.redact(fault.why());
+            tracing::warn!(reason, "nothing can be sent to other nodes");
         }
         Ok(())
     }
 
-    /// Waits before the next try. Packets are not kept meanwhile: they would be stale when the streams repeat them.
+    /// Packets are not kept meanwhile: they would be stale when the streams repeat them.
     fn wait(&self, span: Duration) -> Result<(), Stopped> {
         let deadline = Instant::now() + span;
         loop {
             match self.orders.recv_deadline(deadline) {
                 Ok(Order::Publish { packet, .. }) => {
                     self.tally.lost.add(1);
-                    self.give_back(packet);
+                    give_back(&self.emptied, packet);
                 }
                 // That is under way.
                 Ok(Order::Redial) => {}
@@ -150,17 +113,32 @@ impl Publisher {
             }
         }
     }
+}
 
-    fn give_back(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        // There is room for every buffer there is, unless the reactor is gone.
-        let _ = self.emptied.try_send(buffer);
+impl Publisher {
+    /// Puts into the batch what waits, as far as one write carries it.
+    fn gather(&mut self, first: Order) -> Result<(), Fault> {
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Redial => return Err(Fault::new("it may be the wrong server: dialed again")),
+                Order::Publish { to, packet } => self.batch.push(to, packet),
+            }
+            next = if self.batch.has_room() { self.orders.try_recv().ok() } else { None };
+        }
+        Ok(())
     }
+}
+
+fn give_back(emptied: &Sender<Vec<u8>>, mut buffer: Vec<u8>) {
+    buffer.clear();
+    // There is room for every buffer there is, unless the reactor is gone.
+    let _ = emptied.try_send(buffer);
 }
 
 /// A connection that publishes, and is asked now and then whether its server is still a master: a replica takes what is
 /// published too, and passes it on to nobody.
-struct Link {
+pub(super) struct PublishConnection {
     connection: Connection,
     /// Makes the server answer, deletes what is not there, and makes it silent again.
     ask: Vec<u8>,
@@ -170,7 +148,11 @@ struct Link {
     looked: Instant,
 }
 
-impl Link {
+impl PublishConnection {
+    fn write(&mut self, batch: &Batch) -> Result<(), Fault> {
+        batch.write_with(|pieces| self.connection.write_pieces(pieces))
+    }
+
     /// A node publishes to itself each second, so this comes round. Looking takes a moment in which nothing is written, so
     /// what waits goes first, as long as that does not go on for ever.
     fn keep_up(&mut self, is_idle: bool) -> Result<(), Fault> {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use redis::Value;
 
-use super::backoff::Backoff;
 use super::batch::PACKET_BYTES_MAX;
 use super::connection::Connection;
 use super::dialer::Dialer;
@@ -16,6 +15,7 @@ use super::inbox::{Delivered, Delivery};
 use super::keys::Keys;
 use super::settings::RedisSettings;
 use super::tally::Tally;
+use super::worker::{Stopped, Worker};
 
 /// What the thread tells the reactor.
 #[derive(Debug)]
@@ -43,44 +43,12 @@ pub(super) struct Subscriber<W> {
     pub(super) _life: Sender<Infallible>,
 }
 
-/// The reactor is gone.
-struct Stopped;
-
-impl<W: Fn()> Subscriber<W> {
-    /// The thread's body.
-    pub(super) fn run(self) {
-        let _stopped = self.run_until_stopped();
-    }
-
-    fn run_until_stopped(&self) -> Result<(), Stopped> {
-        let mut backoff = Backoff::default();
-        let mut reason = String::new();
-        loop {
-            let fault = match self.subscribe() {
-                Ok(connection) => {
-                    reason.clear();
-                    let since = Instant::now();
-                    let fault = self.serve(connection)?;
-                    backoff.on_served(since.elapsed());
-                    fault
-                }
-                Err(fault) => fault,
-            };
-            self.tally.faults.add(1);
-            // The same news need not wake the reactor at each try.
-            if fault.why() != reason {
-                let shown = self.settings.redact(fault.why());
-                tracing::warn!(reason = shown, "nothing can be heard from other nodes");
-                self.tell(News::Cut(shown))?;
-                fault.why().clone_into(&mut reason);
-            }
-            self.wait(backoff.next_wait(Instant::now()))?;
-        }
-    }
+impl<W: Fn()> Worker for Subscriber<W> {
+    type Ready = Connection;
 
     /// Dials a master, and subscribes to the one channel: what is published elsewhere reaches a replica too, but what is
     /// published there comes from nobody else.
-    fn subscribe(&self) -> Result<Connection, Fault> {
+    fn dial(&self) -> Result<Connection, Fault> {
         let mut connection = self.dialer.dial()?;
         let write =
             redis::cmd("DEL").arg(Keys::new(&self.settings.prefix).bus_probe(self.settings.node)).to_owned();
@@ -95,7 +63,7 @@ impl<W: Fn()> Subscriber<W> {
     }
 
     /// Delivers until the connection's first fault.
-    fn serve(&self, mut connection: Connection) -> Result<Fault, Stopped> {
+    fn serve(&mut self, mut connection: Connection) -> Result<Fault, Stopped> {
         self.tally.subscribed.add(1);
         tracing::info!("subscribed to what other nodes send");
         self.tell(News::Subscribed)?;
@@ -128,6 +96,27 @@ impl<W: Fn()> Subscriber<W> {
         }
     }
 
+    fn on_fault(&self, fault: &Fault, is_news: bool) -> Result<(), Stopped> {
+        self.tally.faults.add(1);
+        // The same reason need not wake the reactor at each try.
+        if !is_news {
+            return Ok(());
+        }
+        let reason = self.settings.redact(fault.why());
+        tracing::warn!(reason, "nothing can be heard from other nodes");
+        self.tell(News::Cut(reason))
+    }
+
+    /// Waits, or until a new connection is ordered.
+    fn wait(&self, span: Duration) -> Result<(), Stopped> {
+        match self.redial.recv_timeout(span) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => Err(Stopped),
+        }
+    }
+}
+
+impl<W: Fn()> Subscriber<W> {
     /// Delivers a message; whatever else comes is no more than a sign of life.
     fn take(&self, value: Value) -> Result<(), Stopped> {
         let Value::Array(words) = value else { return Ok(()) };
@@ -150,14 +139,6 @@ impl<W: Fn()> Subscriber<W> {
             Delivered::Gone => return Err(Stopped),
         }
         Ok(())
-    }
-
-    /// Waits before the next try, or until one is ordered.
-    fn wait(&self, span: Duration) -> Result<(), Stopped> {
-        match self.redial.recv_timeout(span) {
-            Ok(()) | Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => Err(Stopped),
-        }
     }
 
     /// Blocks while the reactor does not take news; it ends when the reactor goes.

@@ -7,7 +7,6 @@ use std::thread;
 use protocol::ids::NodeId;
 
 use super::*;
-use crate::backend::RedisSettings;
 
 /// Listens, and answers whatever comes on each connection by `answer`; an empty one is silence.
 fn server(answer: impl Into<Vec<u8>>) -> SocketAddr {
@@ -39,9 +38,12 @@ fn nobody() -> SocketAddr {
 fn dial(sentinels: &[SocketAddr]) -> Result<Connection, Fault> {
     let sentinels: Vec<_> = sentinels.iter().map(SocketAddr::to_string).collect();
     let url = format!("redis+sentinel://{}/the-master", sentinels.join(","));
+    Dialer::for_requests(&settings(&url)).unwrap().dial()
+}
+
+fn settings(url: &str) -> RedisSettings {
     let node = NodeId::from_bytes([7; 16]);
-    let settings = RedisSettings { url, ca: None, prefix: "relay:".to_owned(), idle_secs: 60, node };
-    settings.dialer().unwrap().dial()
+    RedisSettings { url: url.to_owned(), ca: None, prefix: "relay:".to_owned(), idle_secs: 60, node }
 }
 
 fn reason(sentinels: &[SocketAddr]) -> String {
@@ -95,4 +97,27 @@ fn the_reason_names_who_failed_and_how() {
     );
     let why = reason(&[server("-NOAUTH Authentication required.\r\n")]);
     assert!(why.contains("NOAUTH"), "{why}");
+}
+
+#[test]
+fn no_line_shows_a_password() {
+    for (url, address) in [
+        ("redis://me:s%21cret@127.0.0.1:6379/3", "127.0.0.1:6379"),
+        (
+            "redis+sentinel://me:s%21cret@[::1]:7,h/master/3?sentinel_username=u&sentinel_password=hid%64en",
+            "h:26379",
+        ),
+        ("unix:///run/redis.sock?user=me&pass=s%21cret&db=3", "\"/run/redis.sock\""),
+    ] {
+        let shown = format!("{:?}", Dialer::for_requests(&settings(url)).unwrap());
+        assert!(shown.contains(address) && !shown.contains("cret") && !shown.contains("hid"), "{shown}");
+    }
+}
+
+#[test]
+fn an_unusable_url_is_named_as_such_without_its_password() {
+    for url in ["", "http://localhost", "redis://:hidden@host/nodb", "redis://:hidden@:0x", "host:6379"] {
+        let error = Dialer::for_requests(&settings(url)).unwrap_err().to_string();
+        assert!(error.contains("redis://") && !error.contains("hidden"), "{url}: {error}");
+    }
 }

@@ -18,7 +18,7 @@ use super::scripts::{Call, Scripts};
 use super::settings::RedisSettings;
 
 /// A connection that has proved that this Redis does its work.
-pub(super) struct Link {
+pub(super) struct RequestConnection {
     connection: Connection,
     scripts: Scripts,
     /// When a refused request was last told to the log.
@@ -58,9 +58,9 @@ enum Reply {
     Doubtful(Trouble),
 }
 
-impl Link {
+impl RequestConnection {
     /// Dials, and proves that the server is up, lets us in, takes writes, and lets us call each script.
-    pub(super) fn dial(dialer: &Dialer, settings: &RedisSettings) -> Result<(Link, Room), Fault> {
+    pub(super) fn dial(dialer: &Dialer, settings: &RedisSettings) -> Result<(Self, Room), Fault> {
         let connection = dialer.dial()?;
         let keys = Keys::new(&settings.prefix);
         let mut write = redis::cmd("DEL");
@@ -70,30 +70,30 @@ impl Link {
         let mut speak = redis::cmd("CLIENT");
         speak.arg("REPLY").arg("ON");
         let scripts = Scripts::new(keys, settings.node, settings.idle_secs);
-        let mut link = Link { connection, scripts, told: None };
+        let mut dialed = RequestConnection { connection, scripts, told: None };
         // What does not need the scripts' names goes in one round trip.
         let mut bytes = redis::cmd("PING").get_packed_command();
         for cmd in [&write, &publish, &speak] {
             cmd.write_packed_command(&mut bytes);
         }
-        link.scripts.write_probe(Call::BySource, &mut bytes);
-        let loads = link.scripts.loads().map(|load| load.write_packed_command(&mut bytes)).count();
-        link.connection.write(&bytes)?;
-        match link.connection.answer("ping")? {
+        dialed.scripts.write_probe(Call::BySource, &mut bytes);
+        let loads = dialed.scripts.loads().map(|load| load.write_packed_command(&mut bytes)).count();
+        dialed.connection.write(&bytes)?;
+        match dialed.connection.answer("ping")? {
             Value::SimpleString(word) if word == "PONG" => {}
             _ => return Err(Fault::unexpected()),
         }
         // A replica answers PING, and so does a server that can't write its disk. The others are what the bus needs.
         for name in ["del", "publish", "client|reply"] {
-            match link.connection.answer(name)? {
+            match dialed.connection.answer(name)? {
                 Value::Int(_) | Value::Okay => {}
                 _ => return Err(Fault::unexpected()),
             }
         }
-        link.probed(Call::BySource)?;
-        link.take_names(loads)?;
-        let room = link.rehearse()?;
-        Ok((link, room))
+        dialed.probed(Call::BySource)?;
+        dialed.take_names(loads)?;
+        let room = dialed.rehearse()?;
+        Ok((dialed, room))
     }
 
     /// Proves again that the server takes writes and lets us call what we need.
