@@ -3,7 +3,7 @@
 //!
 //! A signal, or a process that was stopped and goes on, ends a read without a reason; the read is then made again.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -76,10 +76,7 @@ impl Connection {
 
     /// The next reply, or `None` if it does not come within `wait`. What has come of it is kept.
     pub(super) fn poll(&mut self, wait: Duration) -> Result<Option<Value>, Fault> {
-        if self.told != Some(wait) {
-            self.stream.set_read_timeout(wait)?;
-            self.told = Some(wait);
-        }
+        self.set_read_timeout(wait)?;
         let mut reader = Reader { stream: &mut self.stream, until: Instant::now() + wait, failed: None };
         let parsed = self.parser.parse_value(&mut reader);
         match (parsed, reader.failed) {
@@ -88,6 +85,33 @@ impl Connection {
             (Err(_), Some(error)) => Err(error.into()),
             (Err(_), None) => Err(Fault::unexpected()),
         }
+    }
+
+    /// Reads bytes as they come, past the parser. Gives how many, or `None` if nothing comes within `wait`.
+    pub(super) fn receive(
+        &mut self,
+        into: &mut [IoSliceMut<'_>],
+        wait: Duration,
+    ) -> Result<Option<usize>, Fault> {
+        self.set_read_timeout(wait)?;
+        match self.stream.read_until(into, Instant::now() + wait) {
+            Ok(count) => Ok(Some(count)),
+            Err(error) if is_timeout(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How long an answer may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    fn set_read_timeout(&mut self, wait: Duration) -> io::Result<()> {
+        if self.told != Some(wait) {
+            self.stream.set_read_timeout(wait)?;
+            self.told = Some(wait);
+        }
+        Ok(())
     }
 
     /// One command and its answer, while the connection is set up. `name` is its name in [`rights`].
@@ -141,6 +165,26 @@ impl Stream {
         Ok(Stream::Tls(Box::new(StreamOwned::new(tls, stream))))
     }
 
+    /// Reads at least one byte. The end of the stream is an error.
+    fn read_until(&mut self, into: &mut [IoSliceMut<'_>], until: Instant) -> io::Result<usize> {
+        let mut was_last = false;
+        loop {
+            let read = match self {
+                Stream::Plain(stream) => stream.read_vectored(into),
+                Stream::Tls(stream) => stream.read_vectored(into),
+                Stream::Unix(stream) => stream.read_vectored(into),
+            };
+            match read {
+                // A process that stood still finds the time over, and what came meanwhile unread: one more look.
+                Err(error) if error.kind() == ErrorKind::Interrupted && !was_last => {
+                    was_last = Instant::now() >= until;
+                }
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                other => return other,
+            }
+        }
+    }
+
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Stream::Plain(stream) => stream.write_vectored(pieces),
@@ -183,31 +227,11 @@ struct Reader<'a> {
 
 impl Read for Reader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut was_last = false;
-        loop {
-            let read = match self.stream {
-                Stream::Plain(stream) => stream.read(into),
-                Stream::Tls(stream) => stream.read(into),
-                Stream::Unix(stream) => stream.read(into),
-            };
-            match read {
-                // A process that stood still finds the time over, and what came meanwhile unread: one more look.
-                Err(error) if error.kind() == ErrorKind::Interrupted && !was_last => {
-                    was_last = Instant::now() >= self.until;
-                }
-                Ok(0) => return Err(self.fail(ErrorKind::UnexpectedEof.into())),
-                Ok(count) => return Ok(count),
-                Err(error) => return Err(self.fail(error)),
-            }
-        }
-    }
-}
-
-impl Reader<'_> {
-    fn fail(&mut self, error: io::Error) -> io::Error {
-        let kind = error.kind();
-        self.failed = Some(error);
-        kind.into()
+        self.stream.read_until(&mut [IoSliceMut::new(into)], self.until).map_err(|error| {
+            let kind = error.kind();
+            self.failed = Some(error);
+            kind.into()
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::batch::PACKET_BYTES_MAX;
+use super::message_reader::BESIDES_PACKET;
 
 /// What both ends share.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub(super) struct Inbox {
 pub(super) struct Delivery<W> {
     packets: Sender<Vec<u8>>,
     spare: Receiver<Vec<u8>>,
+    /// The buffer of a packet that found no room.
+    refused: Option<Vec<u8>>,
     gauge: Arc<Gauge>,
     wake: W,
 }
@@ -49,7 +52,8 @@ pub(super) fn pair<W: Fn()>(wake: W) -> (Delivery<W>, Inbox) {
     let (sender, packets) = bounded(INBOX_MAX);
     let (spare, emptied) = bounded(SPARE_MAX);
     let gauge = Arc::new(Gauge::default());
-    let delivery = Delivery { packets: sender, spare: emptied, gauge: Arc::clone(&gauge), wake };
+    let delivery =
+        Delivery { packets: sender, spare: emptied, refused: None, gauge: Arc::clone(&gauge), wake };
     (delivery, Inbox { packets, spare, gauge })
 }
 
@@ -67,8 +71,7 @@ impl Inbox {
     }
 
     /// Takes a buffer back for later packets.
-    pub(super) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
+    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
         // More than are wanted are freed.
         let _ = self.spare.try_send(buffer);
     }
@@ -79,32 +82,33 @@ impl Inbox {
 }
 
 impl<W: Fn()> Delivery<W> {
-    /// Copies a packet to where the reactor finds it.
-    pub(super) fn deliver(&self, packet: &[u8]) -> Delivered {
+    /// A buffer for the next packet. It may hold an earlier one.
+    pub(super) fn lend(&mut self) -> Vec<u8> {
+        self.refused.take().or_else(|| self.spare.try_recv().ok()).unwrap_or_default()
+    }
+
+    /// Puts a packet where the reactor finds it.
+    pub(super) fn deliver(&mut self, packet: Vec<u8>) -> Delivered {
         let len = packet.len();
         if self.gauge.bytes.fetch_add(len, Ordering::AcqRel) + len > INBOX_BYTES_MAX {
-            self.gauge.bytes.fetch_sub(len, Ordering::AcqRel);
-            return Delivered::Full;
+            return self.refuse(packet, Delivered::Full);
         }
-        match self.packets.try_send(self.copy(packet)) {
+        match self.packets.try_send(packet) {
             Ok(()) => {
                 if !self.gauge.is_woken.swap(true, Ordering::AcqRel) {
                     (self.wake)();
                 }
                 Delivered::Taken
             }
-            Err(unsent) => {
-                self.gauge.bytes.fetch_sub(len, Ordering::AcqRel);
-                if matches!(unsent, TrySendError::Full(_)) { Delivered::Full } else { Delivered::Gone }
-            }
+            Err(TrySendError::Full(packet)) => self.refuse(packet, Delivered::Full),
+            Err(TrySendError::Disconnected(packet)) => self.refuse(packet, Delivered::Gone),
         }
     }
 
-    fn copy(&self, packet: &[u8]) -> Vec<u8> {
-        let mut buffer = self.spare.try_recv().unwrap_or_default();
-        buffer.reserve_exact(packet.len());
-        buffer.extend_from_slice(packet);
-        buffer
+    fn refuse(&mut self, packet: Vec<u8>, delivered: Delivered) -> Delivered {
+        self.gauge.bytes.fetch_sub(packet.len(), Ordering::AcqRel);
+        self.refused = Some(packet);
+        delivered
     }
 }
 
@@ -114,11 +118,12 @@ const INBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Packets that may wait, small ones included.
 const INBOX_MAX: usize = 4096;
 
-/// Emptied buffers that are kept, of at most 66 KiB each.
+/// Emptied buffers that are kept, of little more than 66 KiB each at most.
 const SPARE_MAX: usize = 64;
 
 /// What all of these take at most, in bytes: a small packet may lie in a large buffer that was kept.
-pub(super) const HELD_MAX: usize = INBOX_BYTES_MAX + SPARE_MAX * PACKET_BYTES_MAX;
+pub(super) const HELD_MAX: usize =
+    INBOX_BYTES_MAX + SPARE_MAX * PACKET_BYTES_MAX + (INBOX_MAX + SPARE_MAX) * BESIDES_PACKET;
 
 #[cfg(test)]
 mod tests {
@@ -127,13 +132,20 @@ mod tests {
 
     use super::*;
 
+    fn deliver<W: Fn()>(delivery: &mut Delivery<W>, packet: &[u8]) -> Delivered {
+        let mut buffer = delivery.lend();
+        buffer.clear();
+        buffer.extend_from_slice(packet);
+        delivery.deliver(buffer)
+    }
+
     #[test]
     fn one_wake_stands_for_all_packets_until_the_inbox_was_found_empty() {
         let wakes = Cell::new(0);
-        let (delivery, mut inbox) = pair(|| wakes.set(wakes.get() + 1));
+        let (mut delivery, mut inbox) = pair(|| wakes.set(wakes.get() + 1));
         for expected in 1..4 {
             for packet in [&b"a"[..], b"", b"c"] {
-                assert_eq!(delivery.deliver(packet), Delivered::Taken);
+                assert_eq!(deliver(&mut delivery, packet), Delivered::Taken);
             }
             assert_eq!(wakes.get(), expected);
             assert!(inbox.has_packets());
@@ -151,13 +163,13 @@ mod tests {
         for (packet, room) in
             [(&b""[..], INBOX_MAX), (b"x", INBOX_MAX), (&long, INBOX_BYTES_MAX / long.len())]
         {
-            let (delivery, mut inbox) = pair(|| {});
+            let (mut delivery, mut inbox) = pair(|| {});
             for _ in 0..2 {
                 for _ in 0..room {
-                    assert_eq!(delivery.deliver(packet), Delivered::Taken);
+                    assert_eq!(deliver(&mut delivery, packet), Delivered::Taken);
                 }
-                assert_eq!(delivery.deliver(packet), Delivered::Full);
-                assert_eq!(delivery.deliver(packet), Delivered::Full);
+                assert_eq!(deliver(&mut delivery, packet), Delivered::Full);
+                assert_eq!(deliver(&mut delivery, packet), Delivered::Full);
                 while let Some(taken) = inbox.poll() {
                     assert_eq!(taken, packet);
                 }
@@ -167,15 +179,26 @@ mod tests {
     }
 
     #[test]
-    fn buffers_go_round_and_carry_nothing_over() {
-        let (delivery, mut inbox) = pair(|| {});
-        delivery.deliver(b"a long packet");
+    fn buffers_go_round() {
+        let (mut delivery, mut inbox) = pair(|| {});
+        deliver(&mut delivery, b"a long packet");
         let first = inbox.poll().unwrap();
         let place = first.as_ptr();
         inbox.recycle(first);
-        delivery.deliver(b"short");
+        deliver(&mut delivery, b"short");
         let second = inbox.poll().unwrap();
         assert_eq!((second.as_ptr(), second.as_slice()), (place, &b"short"[..]));
+    }
+
+    #[test]
+    fn the_buffer_of_a_packet_that_finds_no_room_is_lent_again() {
+        let (mut delivery, _inbox) = pair(|| {});
+        while deliver(&mut delivery, b"") == Delivered::Taken {}
+        let refused = vec![1; 10];
+        let place = refused.as_ptr();
+        assert_eq!(delivery.deliver(refused), Delivered::Full);
+        let lent = delivery.lend();
+        assert_eq!(lent.as_ptr(), place);
     }
 
     #[test]
@@ -183,10 +206,10 @@ mod tests {
         const ALL: usize = 100_000;
         // Room for every wake there may be: the reactor's is counted by the kernel.
         let (wake, woken) = bounded(ALL);
-        let (delivery, mut inbox) = pair(move || wake.send(()).unwrap());
+        let (mut delivery, mut inbox) = pair(move || wake.send(()).unwrap());
         let sender = thread::spawn(move || {
             for number in 0..ALL {
-                while delivery.deliver(&number.to_be_bytes()) == Delivered::Full {
+                while deliver(&mut delivery, &number.to_be_bytes()) == Delivered::Full {
                     thread::yield_now();
                 }
             }
@@ -205,8 +228,8 @@ mod tests {
 
     #[test]
     fn a_reactor_that_is_gone_shows() {
-        let (delivery, inbox) = pair(|| {});
+        let (mut delivery, inbox) = pair(|| {});
         drop(inbox);
-        assert_eq!(delivery.deliver(b"for nobody"), Delivered::Gone);
+        assert_eq!(deliver(&mut delivery, b"for nobody"), Delivered::Gone);
     }
 }

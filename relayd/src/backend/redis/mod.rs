@@ -11,6 +11,7 @@ mod dirty;
 mod error;
 mod inbox;
 mod keys;
+mod message_reader;
 mod publisher;
 mod reply;
 mod request_connection;

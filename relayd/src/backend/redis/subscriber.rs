@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
-use redis::Value;
 
-use super::batch::PACKET_BYTES_MAX;
 use super::connection::Connection;
 use super::dialer::Dialer;
-use super::error::Fault;
+use super::error::{Fault, Refusal};
 use super::inbox::{Delivered, Delivery};
 use super::keys::Keys;
+use super::message_reader::{MessageReader, Received};
+use super::rights;
 use super::settings::RedisSettings;
 use super::tally::Tally;
 use super::worker::{Stopped, Worker};
@@ -43,27 +43,55 @@ pub(super) struct Subscriber<W> {
     pub(super) _life: Sender<Infallible>,
 }
 
+/// A connection that has subscribed.
+pub(super) struct SubscribeConnection {
+    connection: Connection,
+    reader: MessageReader,
+}
+
+impl SubscribeConnection {
+    /// What Redis says next, or `None` if that does not come whole within `wait`. `lend` gives the buffer for a packet.
+    fn poll(&mut self, wait: Duration, mut lend: impl FnMut() -> Vec<u8>) -> Result<Option<Received>, Fault> {
+        loop {
+            if let Some(received) = self.reader.next(&mut lend)? {
+                return Ok(Some(received));
+            }
+            match self.connection.receive(&mut self.reader.room()?, wait)? {
+                Some(count) => self.reader.on_read(count),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The answer to the next command, while the connection is set up.
+    fn answer(&mut self, name: &'static str) -> Result<Received, Fault> {
+        match self.poll(self.connection.patience(), Vec::new)?.ok_or_else(Fault::silent)? {
+            Received::Error(error) => Err(Refusal::while_dialing(&error, rights::named(name))),
+            received => Ok(received),
+        }
+    }
+}
+
 impl<W: Fn()> Worker for Subscriber<W> {
-    type Ready = Connection;
+    type Ready = SubscribeConnection;
 
     /// Dials a master, and subscribes to the one channel: what is published elsewhere reaches a replica too, but what is
     /// published there comes from nobody else.
-    fn dial(&self) -> Result<Connection, Fault> {
-        let mut connection = self.dialer.dial()?;
+    fn dial(&self) -> Result<SubscribeConnection, Fault> {
+        let mut dialed =
+            SubscribeConnection { connection: self.dialer.dial()?, reader: MessageReader::new() };
         let write =
             redis::cmd("DEL").arg(Keys::new(&self.settings.prefix).bus_probe(self.settings.node)).to_owned();
         let subscribe = redis::cmd("SUBSCRIBE").arg(&self.channel).to_owned();
-        connection.write(&[write.get_packed_command(), subscribe.get_packed_command()].concat())?;
-        match (connection.answer("del")?, connection.answer("subscribe")?) {
-            (Value::Int(_), Value::Array(words)) if matches!(words[..], [_, _, Value::Int(1)]) => {
-                Ok(connection)
-            }
+        dialed.connection.write(&[write.get_packed_command(), subscribe.get_packed_command()].concat())?;
+        match (dialed.answer("del")?, dialed.answer("subscribe")?) {
+            (Received::Number, Received::Subscribed) => Ok(dialed),
             _ => Err(Fault::unexpected()),
         }
     }
 
     /// Delivers until the connection's first fault.
-    fn serve(&mut self, mut connection: Connection) -> Result<Fault, Stopped> {
+    fn serve(&mut self, mut subscribed: SubscribeConnection) -> Result<Fault, Stopped> {
         self.tally.subscribed.add(1);
         tracing::info!("subscribed to what other nodes send");
         self.tell(News::Subscribed)?;
@@ -75,17 +103,19 @@ impl<W: Fn()> Worker for Subscriber<W> {
                 Err(TryRecvError::Disconnected) => return Err(Stopped),
                 Err(TryRecvError::Empty) => {}
             }
-            match connection.poll(if asked.is_some() { ANSWER_TIMEOUT } else { QUIET }) {
+            let wait = if asked.is_some() { ANSWER_TIMEOUT } else { QUIET };
+            match subscribed.poll(wait, || self.delivery.lend()) {
                 // Whatever comes is one.
-                Ok(Some(value)) => {
+                Ok(Some(received)) => {
                     asked = None;
-                    self.take(value)?;
+                    self.take(received)?;
                 }
                 Ok(None) => match asked.map(|at: Instant| at.elapsed()) {
                     Some(waited) if waited >= ANSWER_TIMEOUT => return Ok(Fault::silent()),
                     Some(_) => {}
                     None => {
-                        if let Err(fault) = connection.write(&redis::cmd("PING").get_packed_command()) {
+                        let ping = redis::cmd("PING").get_packed_command();
+                        if let Err(fault) = subscribed.connection.write(&ping) {
                             return Ok(fault);
                         }
                         asked = Some(Instant::now());
@@ -117,22 +147,16 @@ impl<W: Fn()> Worker for Subscriber<W> {
 }
 
 impl<W: Fn()> Subscriber<W> {
-    /// Delivers a message; whatever else comes is no more than a sign of life.
-    fn take(&self, value: Value) -> Result<(), Stopped> {
-        let Value::Array(words) = value else { return Ok(()) };
-        match &words[..] {
-            [Value::BulkString(kind), _, Value::BulkString(packet)] if kind == b"message" => {
-                self.deliver(packet)
+    /// Delivers a packet; whatever else comes is no more than a sign of life.
+    fn take(&mut self, received: Received) -> Result<(), Stopped> {
+        let packet = match received {
+            Received::Packet(packet) => packet,
+            Received::TooLong => {
+                self.tally.junk.add(1);
+                return Ok(());
             }
-            _ => Ok(()),
-        }
-    }
-
-    fn deliver(&self, packet: &[u8]) -> Result<(), Stopped> {
-        if packet.len() > PACKET_BYTES_MAX {
-            self.tally.junk.add(1);
-            return Ok(());
-        }
+            _ => return Ok(()),
+        };
         match self.delivery.deliver(packet) {
             Delivered::Taken => self.tally.received.add(1),
             Delivered::Full => self.tally.overflowed.add(1),
