@@ -7,7 +7,7 @@ mod counting;
 use std::thread;
 use std::time::Instant;
 
-use common::{GUARD, Node, Server, fresh_prefix};
+use common::{GUARD, Node, Server, fresh_prefix, publish};
 use protocol::ids::NodeId;
 use relayd::backend::{Backend, BusCounts, PACKET_BYTES_MAX};
 
@@ -26,7 +26,7 @@ fn a_packet_allocates_nothing_on_the_thread_that_publishes_and_takes_it() {
     // As many buffers as there will ever be: a publisher that can't write gives none back.
     server.signal("STOP");
     let mut queued = 0;
-    while node.backend().publish(own, &packet) {
+    while publish(node.backend(), own, &packet) {
         queued += 1;
     }
     server.signal("CONT");
@@ -42,7 +42,7 @@ fn a_packet_allocates_nothing_on_the_thread_that_publishes_and_takes_it() {
 /// Publishes packets to the node itself and waits until it has them all.
 fn pass(backend: &mut Backend, own: NodeId, packet: &[u8], count: usize) {
     for _ in 0..count {
-        assert!(backend.publish(own, packet));
+        assert!(publish(backend, own, packet));
     }
     take(backend, packet, count);
 }

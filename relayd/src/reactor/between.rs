@@ -17,6 +17,7 @@ use relayd_core::wire::pool::Pool;
 use super::Reactor;
 use super::connection::{Arriving, Outgoing, Stage, Turn};
 use super::forward::{Message, Stop};
+use crate::backend::Published;
 
 /// Messages of the bus that one turn takes at most, so that sockets are served in between.
 const MESSAGES_PER_TURN: usize = 256;
@@ -56,15 +57,15 @@ impl Reactor {
         }
     }
 
-    /// Hands on whatever the core has to say to other nodes.
+    /// Hands the core's packets for other nodes to the backend. The core writes each into the buffer that is sent.
     pub(super) fn publish(&mut self) {
         let now = self.clock.now();
         loop {
-            self.packet.clear();
-            let Some(to) = self.relay.poll_publish(now, &mut self.packet) else { return };
-            // Where there is no room the packet is lost, and its stream repeats it.
-            if !self.backend.publish(to, &self.packet) {
-                tracing::debug!(node = %to, "no room for a packet");
+            match self.backend.publish(|packet| self.relay.poll_publish(now, packet)) {
+                Published::Nothing => return,
+                Published::Queued => {}
+                // The stream repeats it.
+                Published::Refused(to) => tracing::debug!(node = %to, "no room for a packet"),
             }
         }
     }

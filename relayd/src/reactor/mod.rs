@@ -95,8 +95,6 @@ pub struct Reactor {
     restored: u64,
     /// What was last logged of the store.
     store_logged: Status,
-    /// Where a packet for another node is written before it is handed to the backend.
-    packet: Vec<u8>,
     /// The last turn ended with messages of the bus left.
     has_more_messages: bool,
     /// When this node last subscribed anew because it heard nothing.
@@ -205,7 +203,6 @@ impl Reactor {
             restored: backend.restored(),
             store_logged: backend.status().clone(),
             backend,
-            packet: Vec::new(),
             has_more_messages: false,
             listened_at: None,
             has_more_answers: false,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use protocol::ids::{NodeId, Role, SessionId, Token, TokenDigest};
-use relayd::backend::{Backend, RedisSettings, Status};
+use relayd::backend::{Backend, Published, RedisSettings, Status};
 use relayd_core::store::{Answer, Checked, Claimed, Conn, Expired, Hold, Registered, Request};
 use relayd_core::time::Time;
 
@@ -319,6 +319,22 @@ impl Node {
             Answer::Expired { outcome, .. } => outcome,
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// Publishes one packet. False: there was no room.
+pub fn publish(backend: &mut Backend, to: NodeId, packet: &[u8]) -> bool {
+    let published = backend.publish(|out| {
+        out.extend_from_slice(packet);
+        Some(to)
+    });
+    match published {
+        Published::Queued => true,
+        Published::Refused(refused) => {
+            assert_eq!(refused, to);
+            false
+        }
+        Published::Nothing => panic!("there was a packet"),
     }
 }
 

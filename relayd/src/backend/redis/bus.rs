@@ -1,30 +1,36 @@
-//! The bus between nodes, as the reactor sees it: packets out, packets in, and what came of them. Two threads do the
-//! work. Packets may get lost here at any step, each of them counted: the streams between nodes repeat them.
+//! The bus between nodes, as the reactor sees it: packets out, packets in, and counts of both. Two threads do
+//! the work. A packet may get lost here at any step. Each loss is counted, and the streams between nodes
+//! repeat the packet.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use protocol::ids::NodeId;
 
-use super::batch::PACKET_BYTES_MAX;
+use super::batch::{Batch, PACKET_BYTES_MAX, PACKETS_PER_WRITE};
+use super::dialer::Dialer;
 use super::inbox::{self, Inbox};
 use super::keys::Keys;
 use super::publisher::{Order, Publisher};
 use super::settings::RedisSettings;
 use super::subscriber::{News, Subscriber};
 use super::tally::{BusCounts, Tally};
-use crate::backend::BackendError;
+use super::worker;
+use crate::backend::{BackendError, Published};
 
-/// The reactor's ends. Nothing here blocks but [`Bus::stop`].
+/// The reactor's ends of the channels. Only [`Bus::stop`] blocks.
 pub(super) struct Bus {
     node: NodeId,
     orders: Sender<Order>,
+    /// The empty buffer of the next packet. Without capacity, another must be fetched first.
+    next: Vec<u8>,
+    /// Buffers that the publisher has written.
     emptied: Receiver<Vec<u8>>,
     inbox: Inbox,
-    /// An order to the subscriber to dial again. That this end is gone tells it to stop.
+    /// Orders the subscriber to dial again. Dropping this end tells it to stop.
     redial: Sender<()>,
     news: Receiver<News>,
     subscription: Subscription,
@@ -36,24 +42,25 @@ pub(super) struct Bus {
     alive: Receiver<Infallible>,
 }
 
-/// What is known of this node's subscription to its own channel.
+/// The state of this node's subscription to its own channel.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Subscription {
-    /// Never confirmed so far, and why.
+    /// Never confirmed so far, for this reason.
     Never(String),
-    /// Was confirmed, and is lost.
+    /// Confirmed once, and lost.
     Lost,
     /// Confirmed.
     Up,
 }
 
 impl Bus {
-    /// Starts both threads, which dial until they are let in. `wake` is called when there is something to fetch.
+    /// Starts both threads. They dial until Redis accepts them, and call `wake` when there is something to
+    /// fetch.
     pub(super) fn start(
         settings: &RedisSettings,
         wake: impl Fn() + Send + Clone + 'static,
     ) -> Result<Self, BackendError> {
-        let dialer = settings.bus_dialer()?;
+        let dialer = Dialer::for_bus(settings)?;
         let (orders, to_publish) = bounded(OUTBOX_MAX);
         let (back, emptied) = bounded(OUTBOX_MAX + IN_HAND);
         let (redial, subscriber_orders) = bounded(1);
@@ -66,6 +73,7 @@ impl Bus {
             settings: settings.clone(),
             orders: to_publish,
             emptied: back,
+            batch: Batch::new(&Keys::new(&settings.prefix)),
             tally: Arc::clone(&tally),
             _life: life.clone(),
         };
@@ -81,10 +89,11 @@ impl Bus {
             _life: life,
         };
         let threads =
-            [spawn("redis-publish", || publisher.run())?, spawn("redis-subscribe", || subscriber.run())?];
+            [worker::spawn("redis-publish", publisher)?, worker::spawn("redis-subscribe", subscriber)?];
         Ok(Bus {
             node: settings.node,
             orders,
+            next: Vec::new(),
             emptied,
             inbox,
             redial,
@@ -97,17 +106,31 @@ impl Bus {
         })
     }
 
-    /// Hands a packet to the publisher. False: no room, and nothing was done.
-    pub(super) fn publish(&mut self, to: NodeId, packet: &[u8]) -> bool {
-        let is_taken = packet.len() <= PACKET_BYTES_MAX && !self.orders.is_full() && {
+    /// Has `write` append the next packet to the buffer that the publisher writes from, and queues it.
+    pub(super) fn publish(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<NodeId>) -> Published {
+        if self.next.capacity() == 0 {
             // Room for the longest: a buffer is allocated once, however long the packets it carries.
-            let buffer = self.emptied.try_recv();
-            let mut buffer = buffer.unwrap_or_else(|_| Vec::with_capacity(PACKET_BYTES_MAX));
-            buffer.extend_from_slice(packet);
-            self.orders.try_send(Order::Publish { to, packet: buffer }).is_ok()
-        };
-        self.refused += u64::from(!is_taken);
-        is_taken
+            let emptied = self.emptied.try_recv();
+            self.next = emptied.unwrap_or_else(|_| Vec::with_capacity(PACKET_BYTES_MAX));
+        }
+        let Some(to) = write(&mut self.next) else { return Published::Nothing };
+        let packet = std::mem::take(&mut self.next);
+        if packet.len() <= PACKET_BYTES_MAX {
+            match self.orders.try_send(Order::Publish { to, packet }) {
+                Ok(()) => return Published::Queued,
+                Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => self.take_back(order),
+            }
+        }
+        self.refused += 1;
+        Published::Refused(to)
+    }
+
+    /// Keeps the buffer of a packet that found no room.
+    fn take_back(&mut self, order: Order) {
+        if let Order::Publish { mut packet, .. } = order {
+            packet.clear();
+            self.next = packet;
+        }
     }
 
     /// The oldest packet that was not fetched.
@@ -127,7 +150,7 @@ impl Bus {
 
     /// Makes both threads dial again.
     pub(super) fn redial(&mut self) {
-        // Full: the order was given and is not carried out yet.
+        // If the channel is full, an earlier order waits already.
         let _ = self.redial.try_send(());
         let _ = self.orders.try_send(Order::Redial);
     }
@@ -137,7 +160,7 @@ impl Bus {
         &self.subscription
     }
 
-    /// Takes in what the subscriber tells of its connection.
+    /// Takes in the subscriber's news of its connection.
     pub(super) fn take_news(&mut self) {
         loop {
             match self.news.try_recv() {
@@ -164,12 +187,13 @@ impl Bus {
         BusCounts { refused: self.refused, ..self.tally.counts() }
     }
 
-    /// Has what is queued published and ends both threads, until `deadline`. If Redis hangs, they are left to end by
+    /// Publishes what is queued and ends both threads, within `deadline`. If Redis hangs, they end later, by
     /// their own timeouts.
     pub(super) fn stop(self, deadline: Instant) {
         let Bus { node, orders, redial, threads, alive, .. } = self;
         drop(redial);
-        // The subscriber sits in a read; a packet to this node makes it look up. Without room for one its timeout does.
+        // The subscriber blocks in a read; a packet to this node ends that. Without room for it, the read
+        // times out.
         let _ = orders.send_deadline(Order::Publish { to: node, packet: Vec::new() }, deadline);
         drop(orders);
         let Err(ended) = alive.recv_deadline(deadline);
@@ -183,18 +207,15 @@ impl Bus {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BackendError> {
-    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(BackendError::Thread)
-}
-
 /// Packets that may wait for the publisher: [`PACKET_BYTES_MAX`] each at most, so 8.25 MiB.
 const OUTBOX_MAX: usize = 128;
 
-/// What they and those in hand take at most, in bytes.
-pub(super) const OUTBOX_HELD_MAX: usize = (OUTBOX_MAX + 2 * IN_HAND) * PACKET_BYTES_MAX;
+/// The most that these packets and the buffers in hand take, in bytes.
+pub(super) const OUTBOX_HELD_MAX: usize = (OUTBOX_MAX + IN_HAND) * PACKET_BYTES_MAX;
 
-/// Buffers that are in neither channel: one at either end.
-const IN_HAND: usize = 2;
+/// Buffers that are in neither channel: the reactor's next one, those of the publisher's write, and one that
+/// it has just taken from the queue.
+const IN_HAND: usize = PACKETS_PER_WRITE + 2;
 
-/// News of the connection that the reactor has not looked at.
+/// News that the reactor has not taken yet.
 const NEWS_MAX: usize = 4;

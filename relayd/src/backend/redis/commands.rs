@@ -1,27 +1,27 @@
-//! The thread that asks Redis and waits for its answers. Decides nothing: it carries batches, one at a time, and
-//! says when the connection comes and goes.
+//! The thread that sends requests to Redis and waits for the answers. It decides nothing: it carries one
+//! batch at a time, and reports when the connection comes and goes.
 
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use relayd_core::store::Request;
 
-use super::backoff::Backoff;
 use super::dialer::Dialer;
 use super::error::Fault;
-use super::link::{Exchanged, Link, Room};
+use super::request_connection::{Exchanged, RequestConnection, SessionRoom};
 use super::settings::RedisSettings;
+use super::worker::{Stopped, Worker};
 
 /// What the thread tells the reactor.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// Connected, and the server takes writes.
-    Up(Room),
-    /// Whether there is room has changed.
-    Room(Room),
-    /// Not connected, and why. The second: the server is a replica.
+    /// Connected, and the server accepts writes.
+    Up(SessionRoom),
+    /// Redis ran out of memory, or has some again.
+    Room(SessionRoom),
+    /// Not connected, for this reason. The second: the server is a replica.
     Down(String, bool),
-    /// What came of the batch; there is never more than one.
+    /// The outcome of the batch. There is never more than one.
     Done(Exchanged),
 }
 
@@ -35,47 +35,22 @@ pub(super) struct Commands<W> {
     pub(super) wake: W,
 }
 
-/// The reactor is gone.
-struct Stopped;
+impl<W: Fn()> Worker for Commands<W> {
+    type Ready = (RequestConnection, SessionRoom);
 
-impl<W: Fn()> Commands<W> {
-    /// The thread's body.
-    pub(super) fn run(self) {
-        let _stopped = self.run_until_stopped();
+    fn dial(&self) -> Result<Self::Ready, Fault> {
+        RequestConnection::dial(&self.dialer, &self.settings)
     }
 
-    fn run_until_stopped(&self) -> Result<(), Stopped> {
-        let mut backoff = Backoff::default();
-        let mut reason = String::new();
-        loop {
-            let fault = match Link::dial(&self.dialer, &self.settings) {
-                Ok((link, room)) => {
-                    reason.clear();
-                    let since = Instant::now();
-                    let fault = self.serve(link, room)?;
-                    backoff.on_served(since.elapsed());
-                    fault
-                }
-                Err(fault) => fault,
-            };
-            // The same news need not wake the reactor at each try.
-            if fault.why() != reason {
-                self.report(Report::Down(self.settings.redact(fault.why()), fault.is_replica))?;
-                fault.why().clone_into(&mut reason);
-            }
-            self.wait(backoff.next_wait(Instant::now()))?;
-        }
-    }
-
-    /// Carries batches until the connection's first fault, and probes the server each second meanwhile: behind a batch, or
-    /// by itself where none comes, so that a batch need not wait for a probe's answer from far away.
-    fn serve(&self, mut link: Link, mut room: Room) -> Result<Fault, Stopped> {
+    /// Carries batches until the connection's first fault, and probes the server each second. The probe goes
+    /// behind a batch if there is one, so that no batch waits for the answer to a probe.
+    fn serve(&mut self, (mut connection, mut room): Self::Ready) -> Result<Fault, Stopped> {
         self.report(Report::Up(room))?;
         let mut probed = Instant::now();
         loop {
             let probed_now = match self.batches.recv_timeout(PROBE_EVERY) {
                 Ok(batch) => {
-                    let done = link.exchange(batch, probed.elapsed() >= PROBE_EVERY);
+                    let done = connection.exchange(batch, probed.elapsed() >= PROBE_EVERY);
                     let (fault, probed_now) = (done.fault.clone(), done.room);
                     self.report(Report::Done(done))?;
                     if let Some(fault) = fault {
@@ -83,7 +58,7 @@ impl<W: Fn()> Commands<W> {
                     }
                     probed_now
                 }
-                Err(RecvTimeoutError::Timeout) => match link.probe() {
+                Err(RecvTimeoutError::Timeout) => match connection.probe() {
                     Ok(now) => Some(now),
                     Err(fault) => return Ok(fault),
                 },
@@ -98,7 +73,15 @@ impl<W: Fn()> Commands<W> {
         }
     }
 
-    /// Waits before the next try. A batch that was sent before the reactor knew comes back at once.
+    /// Reports each new reason once, so that retries do not wake the reactor.
+    fn on_fault(&self, fault: &Fault, is_news: bool) -> Result<(), Stopped> {
+        if !is_news {
+            return Ok(());
+        }
+        self.report(Report::Down(self.settings.redact(fault.why()), fault.is_replica))
+    }
+
+    /// Returns a batch that the reactor sent before it knew of the fault.
     fn wait(&self, span: Duration) -> Result<(), Stopped> {
         let deadline = Instant::now() + span;
         loop {
@@ -109,8 +92,10 @@ impl<W: Fn()> Commands<W> {
             }
         }
     }
+}
 
-    /// Blocks while the reactor does not take reports; it ends when the reactor goes.
+impl<W: Fn()> Commands<W> {
+    /// Blocks while the reactor's queue of reports is full.
     fn report(&self, report: Report) -> Result<(), Stopped> {
         self.reports.send(report).map_err(|_| Stopped)?;
         (self.wake)();
@@ -118,5 +103,6 @@ impl<W: Fn()> Commands<W> {
     }
 }
 
-/// A silent server, a replica, a missing right and a lack of memory show within this time, though nobody asks.
+/// A silent server, a replica, a missing right and a lack of memory show within this time, even without
+/// requests.
 const PROBE_EVERY: Duration = Duration::from_secs(1);

@@ -1,9 +1,9 @@
-//! One connection to a Redis: dialed, let in, written to and read from. Knows no request. Blocks, but never for much
-//! longer than it is told to.
+//! One connection to a Redis: dials, logs in, writes and reads. Knows nothing of requests. Blocks, but hardly
+//! longer than its caller allows.
 //!
-//! A signal, or a process that was stopped and goes on, ends a read without a reason; the read is then made again.
+//! A signal, or a stop and continuation of the process, may interrupt a read. Such a read is repeated.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -14,17 +14,17 @@ use redis::{Cmd, Parser, Value};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::error::{Fault, Refusal};
+use super::error::{Fault, ServerRefusal};
 use super::rights;
-use super::server::{Endpoint, Server, connect_unix};
+use super::server::{Endpoint, RedisServer, connect_unix};
 
-/// An open connection. After a fault it is of no use any more.
-pub(super) struct Connection {
+/// An open connection. Drop it after the first fault.
+pub(super) struct RedisConnection {
     stream: Stream,
     parser: Parser,
-    /// How long [`Connection::read`] waits.
+    /// How long [`RedisConnection::read`] waits.
     patience: Duration,
-    /// What the socket was told to wait.
+    /// The read timeout that the socket has.
     told: Option<Duration>,
 }
 
@@ -34,27 +34,39 @@ enum Stream {
     Unix(UnixStream),
 }
 
-impl Connection {
-    /// Dials, within about `dial`, and gives user and password. Later reads and writes may take `answer` each.
-    pub(super) fn open(server: &Server, dial: Duration, answer: Duration) -> Result<Self, Fault> {
+impl RedisConnection {
+    /// Dials and logs in within about `dial`. Later reads and writes may take `answer` each.
+    pub(super) fn open(server: &RedisServer, dial: Duration, answer: Duration) -> Result<Self, Fault> {
         let stream = Stream::dial(server, dial)?;
         stream.set_write_timeout(dial)?;
         // TLS reads before its first write.
         stream.set_read_timeout(dial)?;
-        let mut connection = Connection { stream, parser: Parser::new(), patience: dial, told: Some(dial) };
+        let mut connection =
+            RedisConnection { stream, parser: Parser::new(), patience: dial, told: Some(dial) };
         connection.log_in(server)?;
         connection.stream.set_write_timeout(answer)?;
         connection.patience = answer;
         Ok(connection)
     }
 
-    /// Writes commands, as they are.
+    /// Writes packed commands.
     pub(super) fn write(&mut self, commands: &[u8]) -> Result<(), Fault> {
-        match &mut self.stream {
-            Stream::Plain(stream) => stream.write_all(commands)?,
-            Stream::Tls(stream) => stream.write_all(commands).and_then(|()| stream.flush())?,
-            Stream::Unix(stream) => stream.write_all(commands)?,
+        self.write_pieces(&mut [IoSlice::new(commands)])
+    }
+
+    /// Writes commands that lie in several buffers, without copying them into one.
+    pub(super) fn write_pieces(&mut self, mut pieces: &mut [IoSlice<'_>]) -> Result<(), Fault> {
+        // Takes empty pieces off the front.
+        IoSlice::advance_slices(&mut pieces, 0);
+        while !pieces.is_empty() {
+            match self.stream.write_vectored(pieces) {
+                Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
+                Ok(count) => IoSlice::advance_slices(&mut pieces, count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        self.stream.flush()?;
         Ok(())
     }
 
@@ -63,13 +75,10 @@ impl Connection {
         self.poll(self.patience)?.ok_or_else(Fault::silent)
     }
 
-    /// The next reply, or `None` if it does not come within `wait`. What has come of it is kept.
+    /// The next reply, or `None` if it does not come within `wait`. A part that came is kept.
     pub(super) fn poll(&mut self, wait: Duration) -> Result<Option<Value>, Fault> {
-        if self.told != Some(wait) {
-            self.stream.set_read_timeout(wait)?;
-            self.told = Some(wait);
-        }
-        let mut reader = Reader { stream: &mut self.stream, until: Instant::now() + wait, failed: None };
+        self.set_read_timeout(wait)?;
+        let mut reader = ReplySource { stream: &mut self.stream, until: Instant::now() + wait, failed: None };
         let parsed = self.parser.parse_value(&mut reader);
         match (parsed, reader.failed) {
             (Ok(value), _) => Ok(Some(value)),
@@ -79,21 +88,48 @@ impl Connection {
         }
     }
 
-    /// One command and its answer, while the connection is set up. `name` is its name in [`rights`].
+    /// Reads bytes past the parser. Returns their number, or `None` if none come within `wait`.
+    pub(super) fn receive(
+        &mut self,
+        into: &mut [IoSliceMut<'_>],
+        wait: Duration,
+    ) -> Result<Option<usize>, Fault> {
+        self.set_read_timeout(wait)?;
+        match self.stream.read_until(into, Instant::now() + wait) {
+            Ok(count) => Ok(Some(count)),
+            Err(error) if is_timeout(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How long an answer may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    fn set_read_timeout(&mut self, wait: Duration) -> io::Result<()> {
+        if self.told != Some(wait) {
+            self.stream.set_read_timeout(wait)?;
+            self.told = Some(wait);
+        }
+        Ok(())
+    }
+
+    /// Sends one command and reads its answer, during set-up. `name` is the command's name in [`rights`].
     pub(super) fn ask(&mut self, name: &'static str, cmd: &Cmd) -> Result<Value, Fault> {
         self.write(&cmd.get_packed_command())?;
         self.answer(name)
     }
 
-    /// The answer to the next command of those that were written, while the connection is set up.
+    /// Reads the answer to the oldest unanswered command, during set-up.
     pub(super) fn answer(&mut self, name: &'static str) -> Result<Value, Fault> {
         match self.read()? {
-            Value::ServerError(error) => Err(Refusal::while_dialing(&error, rights::named(name))),
+            Value::ServerError(error) => Err(ServerRefusal::while_dialing(&error, rights::named(name))),
             value => Ok(value),
         }
     }
 
-    fn log_in(&mut self, server: &Server) -> Result<(), Fault> {
+    fn log_in(&mut self, server: &RedisServer) -> Result<(), Fault> {
         if let Some(password) = &server.password {
             let mut auth = redis::cmd("AUTH");
             server.username.iter().for_each(|username| _ = auth.arg(username));
@@ -108,7 +144,7 @@ impl Connection {
 }
 
 impl Stream {
-    fn dial(server: &Server, timeout: Duration) -> Result<Self, Fault> {
+    fn dial(server: &RedisServer, timeout: Duration) -> Result<Self, Fault> {
         match &server.endpoint {
             Endpoint::Tcp { host, port, tls: None } => {
                 Ok(Stream::Plain(server.socket.connect(host, *port, timeout)?))
@@ -124,10 +160,47 @@ impl Stream {
 
     fn over_tls(config: &Arc<ClientConfig>, host: &str, stream: TcpStream) -> Result<Self, Fault> {
         let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| Fault::new("its host can't stand in a certificate; check REDIS_URL"))?;
+        let name =
+            name.map_err(|_| Fault::new("its host can't be the name in a certificate; check REDIS_URL"))?;
         let tls = ClientConnection::new(config.clone(), name);
         let tls = tls.map_err(|error| Fault::from(io::Error::new(ErrorKind::InvalidData, error)))?;
         Ok(Stream::Tls(Box::new(StreamOwned::new(tls, stream))))
+    }
+
+    /// Reads at least one byte. The end of the stream is an error.
+    fn read_until(&mut self, into: &mut [IoSliceMut<'_>], until: Instant) -> io::Result<usize> {
+        let mut was_last = false;
+        loop {
+            let read = match self {
+                Stream::Plain(stream) => stream.read_vectored(into),
+                Stream::Tls(stream) => stream.read_vectored(into),
+                Stream::Unix(stream) => stream.read_vectored(into),
+            };
+            match read {
+                // After a stop of the process the time is over, but data may have come: read once more.
+                Err(error) if error.kind() == ErrorKind::Interrupted && !was_last => {
+                    was_last = Instant::now() >= until;
+                }
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                other => return other,
+            }
+        }
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.write_vectored(pieces),
+            Stream::Tls(stream) => stream.write_vectored(pieces),
+            Stream::Unix(stream) => stream.write_vectored(pieces),
+        }
+    }
+
+    /// Only TLS buffers what is written.
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(_) | Stream::Unix(_) => Ok(()),
+            Stream::Tls(stream) => stream.flush(),
+        }
     }
 
     fn set_read_timeout(&self, wait: Duration) -> io::Result<()> {
@@ -147,44 +220,24 @@ impl Stream {
     }
 }
 
-/// What the parser reads from: it hears of no interruption, and leaves behind why it got nothing.
-struct Reader<'a> {
+/// The parser's source of bytes. It hides interruptions, and keeps the error that ended a read.
+struct ReplySource<'a> {
     stream: &'a mut Stream,
     until: Instant,
     failed: Option<io::Error>,
 }
 
-impl Read for Reader<'_> {
+impl Read for ReplySource<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut was_last = false;
-        loop {
-            let read = match self.stream {
-                Stream::Plain(stream) => stream.read(into),
-                Stream::Tls(stream) => stream.read(into),
-                Stream::Unix(stream) => stream.read(into),
-            };
-            match read {
-                // A process that stood still finds the time over, and what came meanwhile unread: one more look.
-                Err(error) if error.kind() == ErrorKind::Interrupted && !was_last => {
-                    was_last = Instant::now() >= self.until;
-                }
-                Ok(0) => return Err(self.fail(ErrorKind::UnexpectedEof.into())),
-                Ok(count) => return Ok(count),
-                Err(error) => return Err(self.fail(error)),
-            }
-        }
+        self.stream.read_until(&mut [IoSliceMut::new(into)], self.until).map_err(|error| {
+            let kind = error.kind();
+            self.failed = Some(error);
+            kind.into()
+        })
     }
 }
 
-impl Reader<'_> {
-    fn fail(&mut self, error: io::Error) -> io::Error {
-        let kind = error.kind();
-        self.failed = Some(error);
-        kind.into()
-    }
-}
-
-/// Why the socket at this path can't be dialed.
+/// The reason why the socket at this path can't be dialed.
 fn socket_fault(path: &Path, error: io::Error) -> Fault {
     let why = Fault::from(error);
     Fault::new(format!("the socket {}: {}; check REDIS_URL and unixsocket", path.display(), why.why()))

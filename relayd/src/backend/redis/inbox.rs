@@ -1,5 +1,5 @@
-//! The way of a packet from the subscriber's thread to the reactor's: bounded by count and by bytes, one wake for
-//! many packets, and the buffers go round.
+//! The queue of packets from the subscriber's thread to the reactor's. It is bounded by count and by bytes,
+//! one wake serves many packets, and buffers are used again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::batch::PACKET_BYTES_MAX;
+use super::message_reader::BESIDES_PACKET;
 
-/// What both ends share.
+/// State that both ends share.
 #[derive(Debug, Default)]
 struct Gauge {
-    /// Sum of the bytes that wait. `0 <= bytes <= INBOX_BYTES_MAX`
+    /// The bytes of all waiting packets. `0 <= bytes <= INBOX_BYTES_MAX`
     bytes: AtomicUsize,
-    /// The reactor was woken and has not found the inbox empty since.
+    /// The reactor was woken, and has not found the inbox empty since then.
     is_woken: AtomicBool,
 }
 
@@ -29,18 +30,20 @@ pub(super) struct Inbox {
 pub(super) struct Delivery<W> {
     packets: Sender<Vec<u8>>,
     spare: Receiver<Vec<u8>>,
+    /// The buffer of a packet that found no room.
+    refused: Option<Vec<u8>>,
     gauge: Arc<Gauge>,
     wake: W,
 }
 
-/// What became of a packet.
+/// The fate of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delivered {
     /// It waits for the reactor.
     Taken,
     /// There was no room.
     Full,
-    /// Nobody will ever fetch it.
+    /// The reactor's end is gone.
     Gone,
 }
 
@@ -49,15 +52,16 @@ pub(super) fn pair<W: Fn()>(wake: W) -> (Delivery<W>, Inbox) {
     let (sender, packets) = bounded(INBOX_MAX);
     let (spare, emptied) = bounded(SPARE_MAX);
     let gauge = Arc::new(Gauge::default());
-    let delivery = Delivery { packets: sender, spare: emptied, gauge: Arc::clone(&gauge), wake };
+    let delivery =
+        Delivery { packets: sender, spare: emptied, refused: None, gauge: Arc::clone(&gauge), wake };
     (delivery, Inbox { packets, spare, gauge })
 }
 
 impl Inbox {
-    /// The oldest packet that waits. After `None` the next packet wakes the reactor.
+    /// The oldest waiting packet. After `None`, the next packet wakes the reactor.
     pub(super) fn poll(&mut self) -> Option<Vec<u8>> {
         let packet = self.packets.try_recv().or_else(|_| {
-            // Asked to be woken first, then looked once more: a packet that came in between is found here.
+            // First ask to be woken, then look again: this finds a packet that came in between.
             self.gauge.is_woken.swap(false, Ordering::AcqRel);
             self.packets.try_recv()
         });
@@ -67,9 +71,8 @@ impl Inbox {
     }
 
     /// Takes a buffer back for later packets.
-    pub(super) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        // More than are wanted are freed.
+    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
+        // Buffers beyond [`SPARE_MAX`] are freed.
         let _ = self.spare.try_send(buffer);
     }
 
@@ -79,46 +82,48 @@ impl Inbox {
 }
 
 impl<W: Fn()> Delivery<W> {
-    /// Copies a packet to where the reactor finds it.
-    pub(super) fn deliver(&self, packet: &[u8]) -> Delivered {
+    /// A buffer for the next packet. It may still hold an earlier one.
+    pub(super) fn lend(&mut self) -> Vec<u8> {
+        self.refused.take().or_else(|| self.spare.try_recv().ok()).unwrap_or_default()
+    }
+
+    /// Queues a packet for the reactor.
+    pub(super) fn deliver(&mut self, packet: Vec<u8>) -> Delivered {
         let len = packet.len();
         if self.gauge.bytes.fetch_add(len, Ordering::AcqRel) + len > INBOX_BYTES_MAX {
-            self.gauge.bytes.fetch_sub(len, Ordering::AcqRel);
-            return Delivered::Full;
+            return self.refuse(packet, Delivered::Full);
         }
-        match self.packets.try_send(self.copy(packet)) {
+        match self.packets.try_send(packet) {
             Ok(()) => {
                 if !self.gauge.is_woken.swap(true, Ordering::AcqRel) {
                     (self.wake)();
                 }
                 Delivered::Taken
             }
-            Err(unsent) => {
-                self.gauge.bytes.fetch_sub(len, Ordering::AcqRel);
-                if matches!(unsent, TrySendError::Full(_)) { Delivered::Full } else { Delivered::Gone }
-            }
+            Err(TrySendError::Full(packet)) => self.refuse(packet, Delivered::Full),
+            Err(TrySendError::Disconnected(packet)) => self.refuse(packet, Delivered::Gone),
         }
     }
 
-    fn copy(&self, packet: &[u8]) -> Vec<u8> {
-        let mut buffer = self.spare.try_recv().unwrap_or_default();
-        buffer.reserve_exact(packet.len());
-        buffer.extend_from_slice(packet);
-        buffer
+    fn refuse(&mut self, packet: Vec<u8>, delivered: Delivered) -> Delivered {
+        self.gauge.bytes.fetch_sub(packet.len(), Ordering::AcqRel);
+        self.refused = Some(packet);
+        delivered
     }
 }
 
-/// Bytes that may wait: all windows that this node advertises, 4 MiB in sum, and as much again in repeats.
+/// Bytes that may wait: the windows of all streams, 4 MiB in sum, and as much again in repeats.
 const INBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Packets that may wait, small ones included.
 const INBOX_MAX: usize = 4096;
 
-/// Emptied buffers that are kept, of at most 66 KiB each.
+/// Emptied buffers that are kept, each at most a little over 66 KiB.
 const SPARE_MAX: usize = 64;
 
-/// What all of these take at most, in bytes: a small packet may lie in a large buffer that was kept.
-pub(super) const HELD_MAX: usize = INBOX_BYTES_MAX + SPARE_MAX * PACKET_BYTES_MAX;
+/// The most that all of these take, in bytes. A small packet may lie in a large buffer that was kept.
+pub(super) const HELD_MAX: usize =
+    INBOX_BYTES_MAX + SPARE_MAX * PACKET_BYTES_MAX + (INBOX_MAX + SPARE_MAX) * BESIDES_PACKET;
 
 #[cfg(test)]
 mod tests {
@@ -127,13 +132,20 @@ mod tests {
 
     use super::*;
 
+    fn deliver<W: Fn()>(delivery: &mut Delivery<W>, packet: &[u8]) -> Delivered {
+        let mut buffer = delivery.lend();
+        buffer.clear();
+        buffer.extend_from_slice(packet);
+        delivery.deliver(buffer)
+    }
+
     #[test]
-    fn one_wake_stands_for_all_packets_until_the_inbox_was_found_empty() {
+    fn one_wake_serves_all_packets_until_the_inbox_was_found_empty() {
         let wakes = Cell::new(0);
-        let (delivery, mut inbox) = pair(|| wakes.set(wakes.get() + 1));
+        let (mut delivery, mut inbox) = pair(|| wakes.set(wakes.get() + 1));
         for expected in 1..4 {
             for packet in [&b"a"[..], b"", b"c"] {
-                assert_eq!(delivery.deliver(packet), Delivered::Taken);
+                assert_eq!(deliver(&mut delivery, packet), Delivered::Taken);
             }
             assert_eq!(wakes.get(), expected);
             assert!(inbox.has_packets());
@@ -151,13 +163,13 @@ mod tests {
         for (packet, room) in
             [(&b""[..], INBOX_MAX), (b"x", INBOX_MAX), (&long, INBOX_BYTES_MAX / long.len())]
         {
-            let (delivery, mut inbox) = pair(|| {});
+            let (mut delivery, mut inbox) = pair(|| {});
             for _ in 0..2 {
                 for _ in 0..room {
-                    assert_eq!(delivery.deliver(packet), Delivered::Taken);
+                    assert_eq!(deliver(&mut delivery, packet), Delivered::Taken);
                 }
-                assert_eq!(delivery.deliver(packet), Delivered::Full);
-                assert_eq!(delivery.deliver(packet), Delivered::Full);
+                assert_eq!(deliver(&mut delivery, packet), Delivered::Full);
+                assert_eq!(deliver(&mut delivery, packet), Delivered::Full);
                 while let Some(taken) = inbox.poll() {
                     assert_eq!(taken, packet);
                 }
@@ -167,26 +179,37 @@ mod tests {
     }
 
     #[test]
-    fn buffers_go_round_and_carry_nothing_over() {
-        let (delivery, mut inbox) = pair(|| {});
-        delivery.deliver(b"a long packet");
+    fn buffers_go_round() {
+        let (mut delivery, mut inbox) = pair(|| {});
+        deliver(&mut delivery, b"a long packet");
         let first = inbox.poll().unwrap();
         let place = first.as_ptr();
         inbox.recycle(first);
-        delivery.deliver(b"short");
+        deliver(&mut delivery, b"short");
         let second = inbox.poll().unwrap();
         assert_eq!((second.as_ptr(), second.as_slice()), (place, &b"short"[..]));
     }
 
     #[test]
-    fn who_sleeps_after_none_misses_no_wake() {
+    fn the_buffer_of_a_packet_that_finds_no_room_is_lent_again() {
+        let (mut delivery, _inbox) = pair(|| {});
+        while deliver(&mut delivery, b"") == Delivered::Taken {}
+        let refused = vec![1; 10];
+        let place = refused.as_ptr();
+        assert_eq!(delivery.deliver(refused), Delivered::Full);
+        let lent = delivery.lend();
+        assert_eq!(lent.as_ptr(), place);
+    }
+
+    #[test]
+    fn a_reactor_that_sleeps_after_none_misses_no_wake() {
         const ALL: usize = 100_000;
-        // Room for every wake there may be: the reactor's is counted by the kernel.
+        // Room for all wakes. The real reactor's wakes are counted by the kernel.
         let (wake, woken) = bounded(ALL);
-        let (delivery, mut inbox) = pair(move || wake.send(()).unwrap());
+        let (mut delivery, mut inbox) = pair(move || wake.send(()).unwrap());
         let sender = thread::spawn(move || {
             for number in 0..ALL {
-                while delivery.deliver(&number.to_be_bytes()) == Delivered::Full {
+                while deliver(&mut delivery, &number.to_be_bytes()) == Delivered::Full {
                     thread::yield_now();
                 }
             }
@@ -204,9 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reactor_that_is_gone_shows() {
-        let (delivery, inbox) = pair(|| {});
+    fn the_subscriber_notices_that_the_reactor_is_gone() {
+        let (mut delivery, inbox) = pair(|| {});
         drop(inbox);
-        assert_eq!(delivery.deliver(b"for nobody"), Delivered::Gone);
+        assert_eq!(deliver(&mut delivery, b"for nobody"), Delivered::Gone);
     }
 }

@@ -1,16 +1,12 @@
-//! Which Redis, and as whom. Owns the URL and sees to it that its password is in no log line.
+//! The address and the user of Redis. Owns the URL, and keeps its password out of log lines.
 
 use std::fmt;
-use std::time::Duration;
 
 use protocol::ids::NodeId;
-use redis::{ConnectionInfo, IntoConnectionInfo, RedisResult};
+use redis::IntoConnectionInfo;
 
-use super::dialer::{Dialer, Sentinels};
 use super::sentinel_url::SentinelUrl;
-use super::server::{Server, SocketOptions};
-use super::tls::{self, CaBundle};
-use crate::backend::BackendError;
+use super::tls::CaBundle;
 
 /// How to reach the shared store.
 #[derive(Clone)]
@@ -18,9 +14,10 @@ pub struct RedisSettings {
     /// `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS; `unix:///path`; or
     /// `redis+sentinel://…`, `rediss+sentinel://…`.
     pub url: String,
-    /// Whose signature under a server's certificate is believed; `None`: what this machine believes. For TLS only.
+    /// The CAs that may have signed the server's certificate, for TLS. `None`: the CAs that this machine
+    /// trusts.
     pub ca: Option<CaBundle>,
-    /// Stands before every key and channel.
+    /// The start of every key and channel.
     pub prefix: String,
     /// Seconds without activity after which a session ends. The same on every node.
     pub idle_secs: u64,
@@ -29,51 +26,7 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// What dials for requests. Opens no connection. A claim that was given up must not be carried out later, so what the
-    /// kernel holds unsent goes with its connection.
-    pub(super) fn dialer(&self) -> Result<Dialer, BackendError> {
-        self.dialer_as(SocketOptions {
-            is_lost_with_connection: true,
-            unacknowledged_for_max: Some(UNACKNOWLEDGED_FOR_MAX),
-        })
-    }
-
-    /// What dials for the bus, where one connection is hardly read and one never written: a thread that only writes
-    /// learns of a peer that vanished by a timeout alone.
-    pub(super) fn bus_dialer(&self) -> Result<Dialer, BackendError> {
-        self.dialer_as(SocketOptions {
-            is_lost_with_connection: false,
-            unacknowledged_for_max: Some(UNACKNOWLEDGED_FOR_MAX),
-        })
-    }
-
-    fn dialer_as(&self, socket: SocketOptions) -> Result<Dialer, BackendError> {
-        let server = |url: &str| self.server(&url.into_connection_info()?, socket);
-        let dialer = match SentinelUrl::parse(&self.url) {
-            None => server(&self.url).map(Dialer::At),
-            Some(url) => server(&url.of_master()).and_then(|master| {
-                let sentinels = url.sentinels().map(|sentinel| self.sentinel(&sentinel, &url));
-                let sentinels = sentinels.collect::<RedisResult<_>>()?;
-                Ok(Dialer::Through(Sentinels { sentinels, name: url.master.to_owned(), master }))
-            }),
-        };
-        dialer.map_err(|error| BackendError::Url { reason: self.redact(&error.to_string()) })
-    }
-
-    fn sentinel(&self, address: &str, url: &SentinelUrl<'_>) -> RedisResult<Server> {
-        let server = self.server(&address.into_connection_info()?, SocketOptions::default())?;
-        let (username, password) = (url.sentinel_username(), url.sentinel_password());
-        Ok(Server { username, password, ..server })
-    }
-
-    fn server(&self, info: &ConnectionInfo, socket: SocketOptions) -> RedisResult<Server> {
-        let server = Server::new(info, || tls::config(self.ca.as_ref()), socket);
-        server.ok_or_else(|| {
-            (redis::ErrorKind::InvalidClientConfig, "it names neither a host nor a socket").into()
-        })
-    }
-
-    /// Host and port, of the sentinels too, or the path of a socket, for logs.
+    /// Host and port of Redis or of its sentinels, or the path of its socket, for logs.
     pub fn address(&self) -> String {
         let host = |url: &str| match url.into_connection_info() {
             Ok(info) => info.addr().to_string(),
@@ -85,7 +38,7 @@ impl RedisSettings {
         }
     }
 
-    /// A reason as it may be shown: one short line without the password. A server may echo what it was sent.
+    /// The text as one short line without passwords. A server may echo what it was sent.
     pub(super) fn redact(&self, text: &str) -> String {
         let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         for secret in self.secrets() {
@@ -94,7 +47,7 @@ impl RedisSettings {
         text.chars().take(REASON_CHARS_MAX).collect()
     }
 
-    /// Each password as it stands in the URL and as it is sent.
+    /// Each password, as written in the URL and as sent.
     fn secrets(&self) -> Vec<String> {
         let sentinels = SentinelUrl::parse(&self.url);
         let server = sentinels.as_ref().map_or_else(|| self.url.clone(), SentinelUrl::of_master);
@@ -124,10 +77,8 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
-/// Longest reason shown. A server's error line may be of any length.
+/// The longest reason that is shown. A server's error line may be of any length.
 const REASON_CHARS_MAX: usize = 200;
-
-const UNACKNOWLEDGED_FOR_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -147,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn nor_that_of_the_sentinels() {
+    fn no_line_shows_the_password_of_the_sentinels() {
         let settings = settings(
             "redis+sentinel://me:s%21cret@[::1]:7,h/master/3?sentinel_username=u&sentinel_password=hid%64en",
         );
         assert_eq!(settings.redact("s!cret s%21cret hidden hid%64en"), "*** *** *** ***");
-        let shown = format!("{settings:?} {:?}", settings.dialer().unwrap());
+        let shown = format!("{settings:?}");
         assert!(shown.contains("h:26379") && !shown.contains("cret") && !shown.contains("hid"), "{shown}");
     }
 
@@ -163,17 +114,8 @@ mod tests {
             let settings = settings(&url);
             assert_eq!(settings.address(), "/run/redis.sock");
             assert_eq!(settings.redact("bad s!cret"), "bad ***");
-            let shown = format!("{settings:?} {:?}", settings.dialer().unwrap());
-            assert_eq!(shown.matches("\"/run/redis.sock\"").count(), 2, "{shown}");
-            assert!(!shown.contains("cret"), "{shown}");
-        }
-    }
-
-    #[test]
-    fn an_unusable_url_is_named_as_such_without_its_password() {
-        for url in ["", "http://localhost", "redis://:hidden@host/nodb", "redis://:hidden@:0x", "host:6379"] {
-            let error = settings(url).dialer().unwrap_err().to_string();
-            assert!(error.contains("redis://") && !error.contains("hidden"), "{url}: {error}");
+            let shown = format!("{settings:?}");
+            assert!(shown.contains("\"/run/redis.sock\"") && !shown.contains("cret"), "{shown}");
         }
     }
 
