@@ -138,7 +138,7 @@ fn a_bad_value_is_one_line_that_names_it_and_the_way_out() {
         (&["--heartbeat-interval-secs=0"], "relayd: --heartbeat-interval-secs=\"0\" is no good: "),
         (
             &["--trusted-proxy=10.0.0.0/8,nginx"],
-            "relayd: --trusted-proxy=\"10.0.0.0/8,nginx\" is no good: \"nginx\" is no address and no range; write such as",
+            "relayd: --trusted-proxy=\"10.0.0.0/8,nginx\" is no good: \"nginx\" is not an address or a range; write for example",
         ),
         (
             &["--registers-per-minute=-1"],
@@ -160,7 +160,7 @@ fn a_bad_value_is_one_line_that_names_it_and_the_way_out() {
         ),
         (
             &["--allowed-origins=https://a/"],
-            "relayd: --allowed-origins=\"https://a/\" is no good: \"https://a/\" is no origin",
+            "relayd: --allowed-origins=\"https://a/\" is no good: \"https://a/\" is not an origin",
         ),
         (&["--log=loud"], "relayd: --log=\"loud\" is no good: write off, error,"),
         (

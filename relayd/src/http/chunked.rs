@@ -20,7 +20,7 @@ pub(super) struct Chunked {
     state: ChunkState,
 }
 
-/// What the next byte belongs to.
+/// The part of a chunked body that the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ChunkState {
     /// The first digit of a size.
@@ -47,7 +47,7 @@ enum ChunkState {
     End,
 }
 
-/// What the bytes so far amount to.
+/// The outcome of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progressed {
     /// The body goes on.
@@ -226,7 +226,7 @@ mod tests {
             "2.\r\n",
             ";a\r\n",
             "\u{ff12}\r\n",
-            // Blanks without an extension, and what is no blank.
+            // Blanks without an extension, and bytes that are not blanks.
             "2 \r\n{}\r\n",
             "2\t\r\n{}\r\n",
             "2 2\r\n{}\r\n",

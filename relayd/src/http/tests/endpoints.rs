@@ -1,4 +1,4 @@
-//! Each endpoint: which requests it takes, and what it answers.
+//! Each endpoint: which requests it accepts, and how it answers.
 
 use protocol::qr::Pairing;
 use relayd_core::store::{Deleted, Registered};
@@ -16,7 +16,7 @@ fn call(policy: &Policy, request: &str) -> (Call, Reply) {
     (call, reply)
 }
 
-/// What a deferred answer appended.
+/// The answer that a deferred reply appended.
 fn written(write: impl FnOnce(&mut Vec<u8>) -> Answered) -> (u16, String) {
     let mut out = Vec::new();
     let answered = write(&mut out);

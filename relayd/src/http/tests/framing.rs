@@ -1,4 +1,4 @@
-//! Where a request begins and ends, and what is none.
+//! Where a request begins and ends, and what is not a request.
 
 use proptest::prelude::*;
 
@@ -87,7 +87,7 @@ fn a_request_ends_with_its_body_and_the_next_begins_there() {
         panic!("{parsed:?}");
     };
     assert_eq!((consumed, out.as_str()), (first.len(), ""));
-    // What stands in a body is never read as a request.
+    // A body is never read as a request.
     let body = format!("GET /nope HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{hidden}", hidden.len());
     let (parsed, out) = ask(&policy, body.as_bytes());
     let Parsed::Answered { consumed, answered } = parsed else { panic!("{parsed:?}") };
