@@ -24,11 +24,11 @@ pub(super) struct Acceptor {
     starved_until: Option<Time>,
     /// There is no place, and none in the waiting list: when to look again.
     retry_at: Option<Time>,
-    /// When that was last logged.
+    /// When the last line about a full server was logged.
     logged_at: Option<Time>,
 }
 
-/// How many connections there may be, and what says so.
+/// How many connections are allowed, and by what.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     connections_max: usize,
@@ -52,8 +52,7 @@ impl Room {
     }
 }
 
-/// Descriptors that connections never take: for the signals, three connections to Redis, and what dialing
-/// these takes for a moment.
+/// Descriptors that connections never take: for signals, three connections to Redis, and dialing these.
 const DESCRIPTORS_RESERVED: usize = 16;
 
 /// How long to wait after the process ran out of descriptors. A closed connection ends the wait sooner.

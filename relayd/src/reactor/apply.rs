@@ -11,7 +11,7 @@ use crate::admission::Address;
 use crate::metrics::Refused;
 
 impl Reactor {
-    /// Tells the core, and does what it says.
+    /// Gives the core an input, and carries out what it decides.
     pub(super) fn handle(&mut self, input: Input) {
         self.relay.handle(input, self.clock.now());
         self.carry_out();
@@ -99,7 +99,7 @@ impl Reactor {
         }
     }
 
-    /// What came of a hello counts for its address.
+    /// The outcome of a hello counts for its address.
     fn on_hello_done(&mut self, conn: Conn, outcome: HelloOutcome) {
         let address = self.client_limits.address_of(conn);
         match outcome {

@@ -1,5 +1,4 @@
-//! What the reactor remembers of its backend between turns: what it logged, and what it left for the next
-//! turn.
+//! What the reactor remembers about its backend between turns: what it logged, and whether work is left.
 
 use std::time::Duration;
 
@@ -7,14 +6,15 @@ use relayd_core::time::Time;
 
 use crate::backend::{Backend, Status};
 
-/// A node that has not heard its own probe for so long is not ready, and subscribes again.
+/// A node that has not heard its own probe for this long is not ready, and subscribes again.
 pub(super) const DEAF_AFTER: Duration = Duration::from_secs(10);
 
+/// What was last seen of the backend.
 #[derive(Debug)]
 pub(super) struct BackendWatch {
-    /// How often the store had come back when that was last looked at.
+    /// How often the store had come back at the last look.
     restored: u64,
-    /// What was last logged of the store.
+    /// The status that was last logged.
     logged: Status,
     /// When this node last subscribed again because it heard nothing.
     listened_at: Option<Time>,

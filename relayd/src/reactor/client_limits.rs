@@ -1,13 +1,12 @@
-//! The limits on what one address may do: who is turned away, whose look-ups wait, and what the log says of
-//! it.
+//! Applies the limits of an address: which clients are turned away, and which look-ups wait.
 //!
-//! Decides and counts. The reactor asks at accept, at a PROXY header, an upgrade, a register, a delete and a
-//! hello, never on the way of a frame, and answers the client.
+//! The reactor asks at accept, at a PROXY header, an upgrade, a register, a delete and a hello, never on the way of
+//! a frame, and answers the client.
 //!
-//! Hellos and deletes of an address past its limit of failed ones wait in [`Lookups`], so that the right ones
-//! among them pass at a rate that costs the store little. What waits is a request of fixed size; its
-//! connection is not read meanwhile. A wrong one is then answered "too many" instead of "unknown". It is not
-//! counted again, as the rate bounds it already.
+//! Hellos and deletes of an address past its limit of failed ones wait in [`Lookups`]. So those with valid
+//! credentials still pass, at a rate that costs the store little. A request that waits has a fixed size, and its
+//! connection is not read meanwhile. A wrong one is answered "too many" instead of "unknown". It does not count as
+//! failed again, as the rate bounds it already.
 
 use std::net::IpAddr;
 
@@ -18,14 +17,14 @@ use super::refusal_log::RefusalLog;
 use crate::admission::{Address, Admission, AdmissionLimits, Caller, Key, Lookups, TrustedProxies};
 use crate::metrics::Refused;
 
-/// What is known of the addresses of clients.
+/// The counts of all addresses, and the requests that wait.
 #[derive(Debug)]
 pub(super) struct ClientLimits {
     admission: Admission,
     trusted_proxies: TrustedProxies,
     /// Claims and deletes that wait for their turn.
     lookups: Lookups<Request>,
-    /// Those that found no room there, and are about to be refused.
+    /// Requests that found no room there, and are about to be refused.
     crowded_out: Vec<Request>,
     refusals: RefusalLog,
     /// The log has said that a proxy on this machine is not trusted.
@@ -188,7 +187,7 @@ impl ClientLimits {
     }
 }
 
-/// What tells the clients of one address apart: their token, or the session that they name.
+/// Tells the clients of one address apart by their token, or by the session that they name.
 fn key_of(request: &Request) -> Key {
     match request {
         Request::Claim { token, .. } | Request::Delete { token: Some(token), .. } => *token.as_bytes(),

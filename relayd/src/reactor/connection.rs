@@ -1,4 +1,4 @@
-//! One socket and what is buffered for it.
+//! One socket and its buffers.
 //!
 //! Knows its stage and nothing of what its messages mean. Small, and without buffers while it is idle.
 

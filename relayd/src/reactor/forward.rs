@@ -31,7 +31,7 @@ pub(super) struct Forwarder<'a> {
     pub metrics: &'a mut Metrics,
     pub limits: &'a Limits,
     pub now: Time,
-    /// What frames say of the time.
+    /// The timestamp of frames.
     pub at: UnixMs,
 }
 

@@ -33,16 +33,15 @@ pub(super) struct LargeMessages {
     limits: Limits,
     /// Over this they wait for room. In bytes.
     memory_free: usize,
-    clients: Lane,
-    nodes: Lane,
+    /// By [`Source`].
+    lanes: [Lane; 2],
     looked_at: Option<Time>,
 }
 
 impl LargeMessages {
     pub fn new(limits: Limits) -> Self {
         let memory_free = limits.memory_free();
-        let (clients, nodes) = (Lane::default(), Lane::default());
-        LargeMessages { limits, memory_free, clients, nodes, looked_at: None }
+        LargeMessages { limits, memory_free, lanes: Default::default(), looked_at: None }
     }
 
     /// Bytes by which messages may grow that were not let in.
@@ -52,12 +51,12 @@ impl LargeMessages {
 
     /// By how much the limit on all memory may be exceeded.
     pub fn overdraft(&self) -> usize {
-        self.clients.overdraft + self.nodes.overdraft
+        self.lanes.iter().map(|lane| lane.overdraft).sum()
     }
 
     /// True if no message waits, was let in, or exceeds its limit.
     pub fn is_idle(&self) -> bool {
-        !self.has_held() && self.lanes().iter().all(|lane| lane.let_in.is_empty() && lane.overdraft == 0)
+        !self.has_held() && self.lanes.iter().all(|lane| lane.let_in.is_empty() && lane.overdraft == 0)
     }
 
     /// When to look again though nothing happens.
@@ -65,7 +64,7 @@ impl LargeMessages {
         if !self.has_held() {
             return None;
         }
-        let turns = self.lanes().into_iter().flat_map(|lane| &lane.let_in).map(|&(_, since)| since);
+        let turns = self.lanes.iter().flat_map(|lane| &lane.let_in).map(|&(_, since)| since);
         turns.chain(self.looked_at).min().map(|since| since + TURN)
     }
 
@@ -86,7 +85,7 @@ impl LargeMessages {
     /// The message that `conn` sends and that was let in is whole.
     pub fn end_growth(&mut self, conns: &mut Conns, conn: Conn, turn: &mut Turn) {
         turn.may_grow = false;
-        self.clients.let_in.retain(|&(large, _)| large.conn != conn);
+        self.lane_mut(Source::Clients).let_in.retain(|&(large, _)| large.conn != conn);
         set_may_grow(conns, conn, false);
     }
 
@@ -95,7 +94,7 @@ impl LargeMessages {
     pub fn hold_pieces(&mut self, conns: &mut Conns, relay: &mut Relay, conn: Conn, link: u32, now: Time) {
         let large = Large { conn, way: Way::FromNode(link) };
         let Some((len, growth)) = self.growth_of_arriving(conns, large, IN_FLIGHT_MAX) else { return };
-        let is_let_in = || self.nodes.let_in.iter().any(|&(other, _)| other == large);
+        let is_let_in = || self.lane(Source::Nodes).let_in.iter().any(|&(other, _)| other == large);
         if len <= LARGE_MESSAGE || growth <= self.room(conns) || is_let_in() {
             return;
         }
@@ -226,7 +225,7 @@ impl LargeMessages {
     fn room_end(&self, source: Source) -> usize {
         match source {
             Source::Clients => self.limits.memory_for_clients(),
-            Source::Nodes => self.limits.memory_for_nodes() + self.clients.overdraft,
+            Source::Nodes => self.limits.memory_for_nodes() + self.lane(Source::Clients).overdraft,
         }
     }
 
@@ -258,29 +257,19 @@ impl LargeMessages {
     }
 
     fn promised(&self) -> usize {
-        self.clients.promised + self.nodes.promised
+        self.lanes.iter().map(|lane| lane.promised).sum()
     }
 
     fn has_held(&self) -> bool {
-        self.lanes().iter().any(|lane| !lane.held.is_empty())
-    }
-
-    fn lanes(&self) -> [&Lane; 2] {
-        [&self.clients, &self.nodes]
+        self.lanes.iter().any(|lane| !lane.held.is_empty())
     }
 
     fn lane(&self, source: Source) -> &Lane {
-        match source {
-            Source::Clients => &self.clients,
-            Source::Nodes => &self.nodes,
-        }
+        &self.lanes[source as usize]
     }
 
     fn lane_mut(&mut self, source: Source) -> &mut Lane {
-        match source {
-            Source::Clients => &mut self.clients,
-            Source::Nodes => &mut self.nodes,
-        }
+        &mut self.lanes[source as usize]
     }
 }
 

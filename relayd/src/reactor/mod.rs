@@ -88,7 +88,7 @@ pub struct Reactor {
 
 const LISTENER: Token = Token(usize::MAX);
 
-/// If a turn begins so long after the last one, no timer fires before one more poll.
+/// If this much time passed since the last turn, no timer fires before one more poll.
 const POLL_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Events that one poll brings at most.

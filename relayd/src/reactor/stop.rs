@@ -25,7 +25,7 @@ impl StopTimes {
         self.ready_delay + self.drain + AFTER_DRAIN
     }
 
-    /// What is left of that when the stop was asked for so often, each time ending a step.
+    /// What is left of that after `count` requests to stop, of which each further one ends a step.
     pub fn total_once_asked(&self, count: usize) -> Duration {
         match (count, self.ready_delay.is_zero()) {
             (0 | 1, _) => self.total(),
@@ -85,7 +85,7 @@ impl Stopper {
 pub(super) struct StopProgress {
     stopper: Stopper,
     times: StopTimes,
-    /// How often it had been asked for when that was last looked at.
+    /// How often it had been asked for at the last look.
     heard: usize,
     /// Set once it is asked for: when the drain begins.
     drain_at: Option<Time>,
@@ -159,7 +159,7 @@ impl StopProgress {
         }
     }
 
-    /// What is left of a span that began when the stop was asked for.
+    /// The rest of a span that began when the stop was asked for.
     fn left_of(&self, span: Duration) -> Duration {
         span.saturating_sub(self.stopper.age())
     }
