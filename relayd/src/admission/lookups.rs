@@ -42,7 +42,7 @@ pub struct Lookups<T> {
     order: BTreeSet<(Time, Address)>,
     /// How many wait in all queues.
     waiting: usize,
-    served: Served,
+    served: PastLookups,
 }
 
 #[derive(Debug)]
@@ -57,14 +57,14 @@ struct Line<T> {
 
 /// The credentials that were looked up lately.
 #[derive(Debug, Default)]
-struct Served {
+struct PastLookups {
     recent: HashSet<Key>,
     /// Those of the span before `since`.
     older: HashSet<Key>,
     since: Time,
 }
 
-impl Served {
+impl PastLookups {
     fn contains(&self, key: &Key) -> bool {
         self.recent.contains(key) || self.older.contains(key)
     }
@@ -85,7 +85,7 @@ impl<T> Line<T> {
 
 impl<T> Default for Lookups<T> {
     fn default() -> Self {
-        Lookups { lines: HashMap::new(), order: BTreeSet::new(), waiting: 0, served: Served::default() }
+        Lookups { lines: HashMap::new(), order: BTreeSet::new(), waiting: 0, served: PastLookups::default() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP endpoints: request bytes in, answer bytes out.
 //!
 //! Owns the form of a request and every byte of an answer. There is no socket, clock or store here. A request
-//! that needs the store leaves as a [`Call`], with the [`Reply`] that writes its answer later. The reactor
+//! that needs the store leaves as a [`ApiCall`], with the [`Reply`] that writes its answer later. The reactor
 //! calls this module, one request at a time.
 
 mod auth;
@@ -93,7 +93,7 @@ pub enum Parsed {
         /// How many bytes the request took.
         consumed: usize,
         /// The request.
-        call: Call,
+        call: ApiCall,
         /// Writes the answer.
         reply: Reply,
         /// The client.
@@ -103,7 +103,7 @@ pub enum Parsed {
 
 /// A request that the endpoints can't answer by themselves.
 #[derive(Clone, Copy, Debug)]
-pub enum Call {
+pub enum ApiCall {
     /// Make a session; answer with [`Reply::registered`].
     Register {
         /// The ids of a session that is to come back; `None` for a new one.

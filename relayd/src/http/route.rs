@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::scan::{Progress, Scan};
 use super::upgrade::Accepted;
-use super::{Call, Context, Parsed, Policy, chunked, register};
+use super::{ApiCall, Context, Parsed, Policy, chunked, register};
 use crate::admission::Caller;
 
 /// What to do with a request that is not refused.
@@ -21,7 +21,7 @@ enum Outcome {
     Healthy,
     Preflight,
     Upgrade { accepted: Accepted, awaits_continue: bool },
-    Call(Call),
+    Call(ApiCall),
 }
 
 pub(super) fn parse(
@@ -146,9 +146,9 @@ fn judge(
     }
     match head.path {
         "/health" => readable(head).map(|()| Outcome::Healthy),
-        "/ready" => readable(head).map(|()| Outcome::Call(Call::Ready)),
+        "/ready" => readable(head).map(|()| Outcome::Call(ApiCall::Ready)),
         "/metrics" if policy.metrics_public || caller.is_local_program() => {
-            readable(head).map(|()| Outcome::Call(Call::Metrics))
+            readable(head).map(|()| Outcome::Call(ApiCall::Metrics))
         }
         "/ws" => upgrade(head),
         "/api/register" => register(head, body, policy),
@@ -190,7 +190,7 @@ fn register(head: &Head<'_>, body: &[u8], policy: &Policy) -> Result<Outcome, Re
         }
     }
     let again = register::read_body(body)?;
-    Ok(Outcome::Call(Call::Register { again }))
+    Ok(Outcome::Call(ApiCall::Register { again }))
 }
 
 fn delete(head: &Head<'_>, id: &str, policy: &Policy) -> Result<Outcome, Refusal> {
@@ -204,7 +204,7 @@ fn delete(head: &Head<'_>, id: &str, policy: &Policy) -> Result<Outcome, Refusal
     // A malformed id or token is answered like an unknown one, without asking the store.
     let session = SessionId::parse(id).map_err(|_| Refusal::NO_SESSION)?;
     let token = presented.map(parse_token).transpose()?;
-    Ok(Outcome::Call(Call::Delete { session, token }))
+    Ok(Outcome::Call(ApiCall::Delete { session, token }))
 }
 
 fn parse_token(presented: &[u8]) -> Result<Token, Refusal> {

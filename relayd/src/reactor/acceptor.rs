@@ -18,7 +18,7 @@ pub(super) struct Acceptor {
     listener: TcpListener,
     /// Connections may be queued. The poll says so only once, so it is remembered until `accept` would block.
     pub is_ready: bool,
-    room: Room,
+    limit: ConnectionLimit,
     pub waiting: WaitingList,
     /// No descriptor was left for a connection: until then only those of the waiting list are used.
     starved_until: Option<Time>,
@@ -30,13 +30,13 @@ pub(super) struct Acceptor {
 
 /// How many connections are allowed, and by what.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct ConnectionLimit {
     connections_max: usize,
     /// The operator's own limit is the lower one.
     is_set: bool,
 }
 
-impl Room {
+impl ConnectionLimit {
     /// As many as the operator allows, but a few descriptors stay free: to dial Redis again, to log in there,
     /// to look up a name.
     pub fn of(settings: &ReactorSettings) -> Self {
@@ -45,9 +45,9 @@ impl Room {
         let by_descriptors = left.saturating_sub(reserved).max(left / 2).max(1);
         match settings.admission.connections_max {
             1.. if settings.admission.connections_max < by_descriptors => {
-                Room { connections_max: settings.admission.connections_max, is_set: true }
+                ConnectionLimit { connections_max: settings.admission.connections_max, is_set: true }
             }
-            _ => Room { connections_max: by_descriptors, is_set: false },
+            _ => ConnectionLimit { connections_max: by_descriptors, is_set: false },
         }
     }
 }
@@ -70,7 +70,7 @@ impl Acceptor {
         Ok(Acceptor {
             listener,
             is_ready: true,
-            room: Room::of(settings),
+            limit: ConnectionLimit::of(settings),
             waiting: WaitingList::new(settings.descriptors_left),
             starved_until: None,
             retry_at: None,
@@ -131,7 +131,7 @@ impl Acceptor {
         let seated = connections - self.waiting.len();
         if !self.has_place(connections) && self.take_log_turn(now) {
             let remedy =
-                if self.room.is_set { "--connections-max" } else { "the descriptor limit (ulimit -n)" };
+                if self.limit.is_set { "--connections-max" } else { "the descriptor limit (ulimit -n)" };
             tracing::warn!(connections = seated, "no new connection is taken until one ends; raise {remedy}");
         }
         self.has_place(connections) && self.starved_until.is_none() && self.waiting.is_empty()
@@ -139,7 +139,7 @@ impl Acceptor {
 
     /// True if fewer than allowed have a place, of all connections.
     fn has_place(&self, connections: usize) -> bool {
-        connections - self.waiting.len() < self.room.connections_max
+        connections - self.waiting.len() < self.limit.connections_max
     }
 
     /// The next connection; `None` if none can be accepted now. See [`Acceptor::has_more`].

@@ -198,3 +198,77 @@ fn key_of(request: &Request) -> Key {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use protocol::ids::{Role, SessionId, TokenDigest};
+
+    use super::*;
+
+    const CONN: Conn = Conn { slot: 1, name: 9 };
+    const NOW: Time = Time::from_ms(1 << 40);
+    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+    fn limits() -> ClientLimits {
+        let limits = AdmissionLimits { connections_per_address: 1, ..AdmissionLimits::default() };
+        let mut limits = ClientLimits::new(&limits, TrustedProxies::default());
+        let limited = limits.check_accept(PEER).expect("it is the first");
+        limits.enter(CONN, limited);
+        limits
+    }
+
+    fn claim(token: u8) -> Request {
+        let (session, token) = (SessionId::from_bytes([1; 16]), TokenDigest::from_bytes([token; 32]));
+        Request::Claim { conn: CONN, session, token, role: Role::Phone, instance: None }
+    }
+
+    #[test]
+    fn an_address_has_as_many_connections_as_allowed() {
+        let mut limits = limits();
+        let (address, other) = (Address::of(PEER), Conn { slot: 2, name: 10 });
+        assert_eq!(limits.check_accept(PEER), Err(address));
+        let caller = Caller { address: PEER, is_forwarded: false, may_be_page: false };
+        assert_eq!(limits.try_upgrade(CONN, &caller), Ok(()), "it is counted already");
+        assert_eq!(limits.try_upgrade(other, &caller), Err(address));
+        assert_eq!(limits.try_enter_client(other, PEER), Err(address));
+        limits.leave(CONN);
+        assert_eq!(limits.try_enter_client(other, PEER), Ok(()));
+    }
+
+    #[test]
+    fn a_connection_that_leaves_drops_its_hello_and_not_its_delete() {
+        let (mut limits, address) = (limits(), Address::of(PEER));
+        let session = SessionId::from_bytes([1; 16]);
+        limits.queue_lookup(address, claim(1), NOW);
+        limits.queue_lookup(address, Request::Delete { ticket: CONN, session, token: None }, NOW);
+        limits.leave(CONN);
+        assert!(matches!(limits.poll_lookup(NOW), Some(Request::Delete { .. })));
+        assert!(limits.poll_lookup(NOW + Duration::from_secs(60)).is_none());
+    }
+
+    #[test]
+    fn a_request_that_finds_no_room_to_wait_is_refused() {
+        let (mut limits, address) = (limits(), Address::of(PEER));
+        let mut queued = 0;
+        while limits.pop_crowded_out().is_none() {
+            limits.queue_lookup(address, claim(u8::try_from(queued % 251).unwrap()), NOW);
+            queued += 1;
+        }
+        assert_eq!(queued, 501, "500 wait for one address");
+        assert_eq!(limits.take_lookups().len(), 500);
+    }
+
+    #[test]
+    fn an_address_is_doubted_once_too_many_of_its_hellos_failed() {
+        let mut limits = limits();
+        let address = limits.address_of(CONN);
+        for failed in 0..AdmissionLimits::default().failed_hellos_per_minute {
+            assert!(!limits.is_hello_doubted(CONN, NOW), "{failed} failed");
+            limits.note_failed(address, NOW);
+        }
+        assert!(limits.is_hello_doubted(CONN, NOW) && limits.secs_of_doubt(address, NOW) == Some(1));
+    }
+}

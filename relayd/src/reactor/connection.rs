@@ -16,12 +16,12 @@ pub(super) struct Connection {
     pub stage: Stage,
     /// Lent while there is anything in them.
     pub buffers: Option<Box<Buffers>>,
-    pub flags: Flags,
+    pub flags: ConnectionFlags,
 }
 
 /// What the poll said of a connection, and the lists that it is on.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Flags {
+pub(super) struct ConnectionFlags {
     /// A read may bring something.
     pub readable: bool,
     /// A write may take something.

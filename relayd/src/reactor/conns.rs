@@ -10,7 +10,7 @@ use relayd_core::wire::outbound::Outbound;
 use relayd_core::wire::pool::Pool;
 use slab::Slab;
 
-use super::connection::{Buffers, Connection, Flags, NOTHING_QUEUED, Stage, Turn};
+use super::connection::{Buffers, Connection, ConnectionFlags, NOTHING_QUEUED, Stage, Turn};
 
 /// Empty buffers that are kept: more than are lent at once while readers keep up.
 const FREE_MAX: usize = 1024;
@@ -60,7 +60,7 @@ impl Conns {
             name: conn.name,
             stage: Stage::Http,
             buffers: None,
-            flags: Flags { writable: true, ..Flags::default() },
+            flags: ConnectionFlags { writable: true, ..ConnectionFlags::default() },
         });
         self.next_name += 1;
         Ok(conn)

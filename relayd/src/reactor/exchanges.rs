@@ -14,7 +14,7 @@ use relayd_core::store::Conn;
 use relayd_core::time::Time;
 
 use self::exchange::{Awaits, Exchange};
-pub(super) use self::exchange::{Heard, Pending};
+pub(super) use self::exchange::{Heard, PendingRequest};
 use super::conns::Conns;
 use crate::admission::Address;
 use crate::http::{Answered, Context, Parsed};
@@ -115,7 +115,7 @@ impl Exchanges {
     }
 
     /// The request of a connection waits for the store.
-    pub fn await_store(&mut self, conn: Conn, pending: Pending, now: Time) {
+    pub fn await_store(&mut self, conn: Conn, pending: PendingRequest, now: Time) {
         if let Some(exchange) = self.of_mut(conn) {
             exchange.awaits = Awaits::Store(pending);
             self.set_due(conn, Some(now + IDLE_WITHIN));
@@ -123,7 +123,7 @@ impl Exchanges {
     }
 
     /// What answers the request that waits for the store, now that it can be answered.
-    pub fn take_pending(&mut self, conn: Conn) -> Option<Pending> {
+    pub fn take_pending(&mut self, conn: Conn) -> Option<PendingRequest> {
         let exchange = self.of_mut(conn)?;
         match std::mem::replace(&mut exchange.awaits, Awaits::Request) {
             Awaits::Store(pending) => Some(pending),
@@ -223,3 +223,6 @@ impl Exchanges {
 fn of_mut(slots: &mut [Option<Box<Exchange>>], conn: Conn) -> Option<&mut Exchange> {
     slots.get_mut(conn.slot as usize)?.as_deref_mut().filter(|exchange| exchange.name == conn.name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,11 @@ use relayd_core::event::Input;
 use relayd_core::store::{Conn, Deleted, Registered};
 
 use super::connection::Stage;
-use super::exchanges::{Heard, Overdue, Pending};
+use super::exchanges::{Heard, Overdue, PendingRequest};
 use super::read::Got;
 use super::{Reactor, reports};
 use crate::admission::{Address, Caller};
-use crate::http::{self, Answered, Call, Context, Parsed, Reply};
+use crate::http::{self, Answered, ApiCall, Context, Parsed, Reply};
 use crate::metrics::{CONTENT_TYPE, Refused};
 
 /// Why parsing stopped.
@@ -87,7 +87,7 @@ impl Reactor {
     /// The store answered a register.
     pub(super) fn on_registered(&mut self, conn: Conn, outcome: Registered) {
         let pending = self.exchanges.take_pending(conn);
-        let Some(Pending { reply, pairing: Some(pairing), limited, .. }) = pending else { return };
+        let Some(PendingRequest { reply, pairing: Some(pairing), limited, .. }) = pending else { return };
         match outcome {
             Registered::Made => {
                 self.metrics.registers += 1;
@@ -114,7 +114,11 @@ impl Reactor {
     }
 
     /// Answers 429 to a delete of an unknown session, or one that found no room to wait.
-    pub(super) fn refuse_delete(&mut self, conn: Conn, &Pending { reply, limited, .. }: &Pending) {
+    pub(super) fn refuse_delete(
+        &mut self,
+        conn: Conn,
+        &PendingRequest { reply, limited, .. }: &PendingRequest,
+    ) {
         let secs = self.client_limits.secs_of_doubt(limited, self.clock.now()).unwrap_or(1);
         self.answer_too_many(conn, (Refused::Hello, limited), secs, reply);
     }
@@ -166,7 +170,7 @@ impl Reactor {
                 (consumed, None)
             }
             Parsed::Upgraded { .. }
-            | Parsed::Call { call: Call::Register { .. } | Call::Delete { .. }, .. }
+            | Parsed::Call { call: ApiCall::Register { .. } | ApiCall::Delete { .. }, .. }
                 if self.waits_for_place(conn) =>
             {
                 self.hold_request(conn);
@@ -183,27 +187,31 @@ impl Reactor {
         }
     }
 
-    fn call(&mut self, conn: Conn, call: Call, reply: Reply, caller: &Caller) {
+    fn call(&mut self, conn: Conn, call: ApiCall, reply: Reply, caller: &Caller) {
         let is_last = self.stop.is_draining() || self.waits_for_place(conn);
         let reply = if is_last { reply.closing() } else { reply };
         match call {
-            Call::Ready => {
+            ApiCall::Ready => {
                 let (is_stopping, is_deaf) = (self.stop.is_asked(), self.is_deaf());
                 let readiness = reports::readiness(&self.backend, is_stopping, is_deaf);
                 let readiness = readiness.as_ref().map(String::as_str).map_err(String::as_str);
                 self.answer(conn, |context, out| reply.ready(context, readiness, out));
             }
-            Call::Metrics => {
+            ApiCall::Metrics => {
                 let (metrics, now) = (&mut self.metrics, self.clock.now());
                 let text = reports::metrics_text(metrics, &self.relay, &self.conns, &self.backend, now);
                 self.answer(conn, |context, out| reply.metrics(context, CONTENT_TYPE, &text, out));
             }
-            Call::Register { again } => self.register(conn, again, reply, caller),
-            Call::Delete { session, token } => {
+            ApiCall::Register { again } => self.register(conn, again, reply, caller),
+            ApiCall::Delete { session, token } => {
                 let (limited, now) = (caller.limited(), self.clock.now());
                 self.client_limits.warn_of_proxy(caller);
                 let is_doubted = self.client_limits.secs_of_doubt(limited, now).is_some();
-                self.exchanges.await_store(conn, Pending { reply, pairing: None, limited, is_doubted }, now);
+                self.exchanges.await_store(
+                    conn,
+                    PendingRequest { reply, pairing: None, limited, is_doubted },
+                    now,
+                );
                 let token = token.map(|token| token.digest());
                 self.handle(Input::Delete { ticket: conn, session, token });
             }
@@ -223,7 +231,7 @@ impl Reactor {
             }
         };
         let pairing = Some(Pairing { ws: self.settings.ws_url.clone(), session, token });
-        self.exchanges.await_store(conn, Pending { reply, pairing, limited, is_doubted: false }, now);
+        self.exchanges.await_store(conn, PendingRequest { reply, pairing, limited, is_doubted: false }, now);
         let (token, again) = (token.digest(), again.is_some());
         self.handle(Input::Register { ticket: conn, session, token, again });
     }

@@ -39,7 +39,7 @@ fn ranges_hold_what_their_prefix_says() {
 }
 
 #[test]
-fn what_is_no_range_is_named() {
+fn invalid_ranges_are_named() {
     for bad in [
         "",
         "x",
@@ -67,7 +67,7 @@ fn a_peer_counts_at_once_unless_it_may_speak_for_others() {
 }
 
 #[test]
-fn the_client_is_the_last_one_that_is_no_trusted_proxy() {
+fn the_client_is_the_last_address_that_is_not_a_trusted_proxy() {
     let ranges = trusted("10.0.0.0/8,::1");
     for (fields, client) in [
         (&["192.0.2.1"][..], Some("192.0.2.1")),

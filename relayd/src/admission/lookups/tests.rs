@@ -110,7 +110,7 @@ fn each_client_of_a_crowd_is_looked_up_within_a_fiftieth_of_a_second_for_each_an
 
 #[test]
 fn past_look_ups_are_remembered_in_bounded_memory() {
-    let mut served = Served::default();
+    let mut served = PastLookups::default();
     for number in 0..100_000 {
         served.note(key(number), at(0));
     }

@@ -32,14 +32,14 @@ pub enum Awaits {
     /// A whole request: one is under way, or it is the first.
     WholeRequest,
     /// The store's answer. Nothing is parsed meanwhile.
-    Store(Pending),
+    Store(PendingRequest),
     /// Its socket's end. Its last answer is queued.
     End,
 }
 
 /// What answers the request that waits for the store.
 #[derive(Debug)]
-pub struct Pending {
+pub struct PendingRequest {
     pub reply: Reply,
     /// For a register: what is made.
     pub pairing: Option<Pairing>,
