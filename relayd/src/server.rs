@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::backend::detect::{self, StoreKind};
 use crate::backend::{Backend, BackendError, RedisSettings};
 use crate::config::{Config, RedisUrl};
-use crate::reactor::{self, Reactor, Settings, Stopper, Wakeable};
+use crate::reactor::{self, Reactor, ReactorSettings, Stopper, Wakeable};
 
 /// A bound server that is not running yet.
 pub struct Server {
@@ -76,7 +76,7 @@ impl Server {
         let (node, stopper) = (NodeId::random()?, wakeable.stopper());
         let descriptors_left = descriptors_left();
         let backend = open_store(config, node, &wakeable)?;
-        let settings = Settings {
+        let settings = ReactorSettings {
             limits: limits(config),
             policy: config.policy.clone(),
             ws_url: config.ws_url(local_addr.port()),

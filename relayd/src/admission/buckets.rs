@@ -1,8 +1,8 @@
 //! Token buckets, one for each address: so many at once, and as many again each minute.
 //!
-//! Knows no clock: time is an argument. Bounded: one address more than there is room for has the bucket forgotten that is
-//! full, or full soonest, so whoever uses a bucket up can't have it forgotten by coming from many other addresses. A step
-//! costs a look-up in a hash table and one in a tree, however many there are.
+//! Time is an argument: there is no clock here. Bounded: when the table is full, the fullest bucket is
+//! evicted, so a client can't evict its own empty one by using many addresses. A step costs a look-up in a
+//! hash table and one in a tree, however many buckets there are.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -17,14 +17,14 @@ pub struct Buckets {
     /// How long one token takes to come, in microseconds. `1 <= step_us <= MINUTE_US`
     step_us: u64,
     addresses_max: usize,
-    /// When each bucket that is not full will be, in microseconds.
+    /// When each bucket will be full that is not, in microseconds.
     full_at: HashMap<Address, u64>,
     /// `order` = { (full_at[address], address) }
     order: BTreeSet<(u64, Address)>,
 }
 
 impl Buckets {
-    /// All full, of `per_minute` tokens each, which is at least 1.
+    /// All full, with `per_minute` tokens each, at least 1.
     pub fn new(per_minute: u32) -> Self {
         Self::with_room(per_minute, ADDRESSES_MAX)
     }
@@ -37,7 +37,7 @@ impl Buckets {
     /// Takes a token.
     ///
     /// # Errors
-    /// There is none: how long until there is one.
+    /// There is none. Gives how long until there is one.
     pub fn try_take(&mut self, address: Address, now: Time) -> Result<(), Duration> {
         if let Some(wait) = self.wait(address, now) {
             return Err(wait);
@@ -46,7 +46,7 @@ impl Buckets {
         Ok(())
     }
 
-    /// Takes a token, also where there is none: the bucket then owes it, a minute's worth at most.
+    /// Takes a token even from an empty bucket, which then owes it. It owes a minute's worth at most.
     pub fn charge(&mut self, address: Address, now: Time) {
         let now_us = micros(now);
         let was = self.full_at.remove(&address);
@@ -66,7 +66,7 @@ impl Buckets {
         (missing_us > MINUTE_US).then(|| Duration::from_micros(missing_us - MINUTE_US))
     }
 
-    /// How many buckets are not known to be full.
+    /// How many buckets may not be full.
     pub fn len(&self) -> usize {
         self.full_at.len()
     }
@@ -76,9 +76,9 @@ impl Buckets {
         self.full_at.is_empty()
     }
 
-    /// Forgets full buckets, a bounded number, and one more if there would be too many.
+    /// Removes full buckets, a bounded number, and the fullest one if there would be too many.
     fn make_room(&mut self, now_us: u64) {
-        for _ in 0..FORGOTTEN_AT_ONCE {
+        for _ in 0..REMOVED_AT_ONCE {
             let Some(&(full_at, _)) = self.order.first() else { return };
             if full_at > now_us && self.full_at.len() < self.addresses_max {
                 return;
@@ -94,11 +94,11 @@ fn micros(time: Time) -> u64 {
     time.as_ms().saturating_mul(1000)
 }
 
-/// Addresses that are told apart.
+/// Addresses that have a bucket of their own.
 pub const ADDRESSES_MAX: usize = 65_536;
 
-/// Buckets one step may forget. A step adds at most one, so what is full never piles up.
-const FORGOTTEN_AT_ONCE: usize = 4;
+/// Buckets that one step may remove. A step adds at most one, so full ones never pile up.
+const REMOVED_AT_ONCE: usize = 4;
 
 const MINUTE_US: u64 = 60_000_000;
 

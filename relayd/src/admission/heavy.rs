@@ -1,14 +1,14 @@
 //! The addresses that were counted most, in bounded memory.
 //!
-//! When the table is full, a new address takes the place of the least counted one and goes on from its count. So an
-//! address that is counted often is never missing, and no count is too low; counts may be too high where more addresses
-//! came than there is room for.
+//! When the table is full, a new address takes the place of the least counted one and goes on from its count.
+//! So an address that is counted often is never missing, and no count is too low; counts may be too high
+//! where more addresses came than there is room for.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::Address;
 
-/// How often each address was counted, of those that were counted most.
+/// The addresses that were counted most, and how often.
 #[derive(Debug, Default)]
 pub struct Heavy {
     counts: HashMap<Address, u64>,

@@ -1,7 +1,7 @@
-//! Who may come in: how many connections, registers and failed hellos an address has.
+//! The limits of an address: how many connections, registers and failed hellos it may have.
 //!
-//! Counts and decides; knows no socket and no clock, and is asked nothing on the way of a frame. The reactor asks it at
-//! accept, at an upgrade, at a register, and when a hello comes or has failed.
+//! Counts and decides, without a socket or a clock. The reactor asks at accept, at an upgrade, at a register,
+//! and when a hello comes or has failed, never on the way of a frame.
 
 mod address;
 mod buckets;
@@ -20,16 +20,16 @@ pub use buckets::{ADDRESSES_MAX, Buckets};
 pub use heavy::Heavy;
 pub use lookups::{Key, Lookups, WAITING_IN_ALL_MAX as LOOK_UPS_MAX};
 
-/// What an operator may set. 0 anywhere: no limit.
+/// The limits that an operator may set. 0 means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdmissionLimits {
-    /// Connections in all. At this many no more are accepted until one ends.
+    /// Connections in all. With so many open, no more are accepted until one ends.
     pub connections_max: usize,
     /// Connections of one address.
     pub connections_per_address: u32,
     /// Registers of one address in a minute.
     pub registers_per_minute: u32,
-    /// Hellos and deletes of one address that name no live session or not its token, in a minute.
+    /// Hellos and deletes of one address with an unknown session or a wrong token, in a minute.
     pub failed_hellos_per_minute: u32,
     /// Sessions in the embedded store.
     pub sessions_max: usize,
@@ -39,7 +39,7 @@ impl Default for AdmissionLimits {
     fn default() -> Self {
         AdmissionLimits {
             connections_max: 0,
-            // An office, or a proxy that nobody has named yet, may be one address.
+            // An office, or a proxy that is not trusted yet, may be one address.
             connections_per_address: 10_000,
             registers_per_minute: 600,
             failed_hellos_per_minute: 600,
@@ -48,25 +48,25 @@ impl Default for AdmissionLimits {
     }
 }
 
-/// Where a request comes from.
+/// The client that made a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The client's, as far as it is known.
+    /// Its address, as far as it is known.
     pub address: IpAddr,
     /// A proxy passed the request on.
     pub is_forwarded: bool,
-    /// A web page may have made the request. Anybody may have written a page that is open on this machine.
+    /// A web page may have made the request. A page that is open on this machine may come from anywhere.
     pub may_be_page: bool,
 }
 
 impl Caller {
-    /// True for a program that runs on this machine. An IPv4 client of a dual-stack listener comes as
-    /// `::ffff:127.0.0.1`, and a proxy on this machine speaks for others.
+    /// True for a program that runs on this machine. A dual-stack listener reports an IPv4 client as
+    /// `::ffff:127.0.0.1`. A proxy on this machine speaks for others.
     pub fn is_local_program(&self) -> bool {
         self.address.to_canonical().is_loopback() && !self.is_forwarded && !self.may_be_page
     }
 
-    /// Whom to count it for; `None` for programs of this machine, which are not limited.
+    /// The address to count it for; `None` for programs of this machine, which are not limited.
     pub fn limited(&self) -> Option<Address> {
         (!self.is_local_program()).then(|| Address::of(self.address))
     }
@@ -76,7 +76,7 @@ impl Caller {
 #[derive(Debug)]
 pub struct Admission {
     connections_per_address: u32,
-    /// Whose each connection is, but for those that are not limited.
+    /// The address of each connection that is limited.
     of_slot: HashMap<u32, Address>,
     /// `connections[address]` = how many of `of_slot` have it; never 0.
     connections: HashMap<Address, u32>,
@@ -85,7 +85,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Nobody is there yet.
+    /// Without connections.
     pub fn new(limits: &AdmissionLimits) -> Self {
         let buckets = |per_minute: u32| (per_minute > 0).then(|| Buckets::new(per_minute));
         Admission {
@@ -110,7 +110,8 @@ impl Admission {
         *self.connections.entry(address).or_default() += 1;
     }
 
-    /// Counts it for this address, if that has room or has it already. False: it has no room, and nothing was done.
+    /// Counts a connection for this address, if the address has room or the connection is counted for it
+    /// already. Otherwise does nothing and returns false.
     pub fn try_enter(&mut self, slot: u32, address: Address) -> bool {
         if self.of_slot.get(&slot) == Some(&address) {
             return true;
@@ -138,10 +139,10 @@ impl Admission {
         self.of_slot.get(&slot).copied()
     }
 
-    /// Counts a register. `address` is `None` for who is not limited.
+    /// Counts a register. `address` is `None` for a client that is not limited.
     ///
     /// # Errors
-    /// There were too many: after how many seconds to try again, at least 1.
+    /// There were too many. Gives after how many seconds to try again, at least 1.
     pub fn try_register(&mut self, address: Option<Address>, now: Time) -> Result<(), u64> {
         match (&mut self.registers, address) {
             (Some(registers), Some(address)) => registers.try_take(address, now).map_err(whole_secs),
@@ -149,26 +150,17 @@ impl Admission {
         }
     }
 
-    /// True if the address of this connection had too many hellos fail.
-    pub fn is_hello_doubted(&self, slot: u32, now: Time) -> bool {
-        self.wait_for_trust(self.address_of(slot), now).is_some()
-    }
-
-    /// The hello of this connection named no live session, or not its token.
-    pub fn note_failed_hello(&mut self, slot: u32, now: Time) {
-        self.note_failed(self.address_of(slot), now);
-    }
-
-    /// For how many seconds an address is past the limit of wrong hellos and deletes, at least 1; `None` if it is not.
-    /// Somebody there may be guessing, so what it names is looked up in its turn. `address` is `None` for who is not limited.
-    pub fn wait_for_trust(&self, address: Option<Address>, now: Time) -> Option<u64> {
+    /// For how many seconds an address stays past the limit of failed hellos and deletes, at least 1; `None`
+    /// if it is not. A client there may be guessing, so its requests are looked up in their turn. `address`
+    /// is `None` for a client that is not limited.
+    pub fn secs_of_doubt(&self, address: Option<Address>, now: Time) -> Option<u64> {
         self.failed_hellos.as_ref()?.wait(address?, now).map(whole_secs)
     }
 
-    /// What this address named is no live session, or not with its token.
+    /// A client of this address named an unknown session or a wrong token.
     pub fn note_failed(&mut self, address: Option<Address>, now: Time) {
         if let (Some(failed), Some(address)) = (&mut self.failed_hellos, address) {
-            // Those that were asked together may be more than the bucket holds: then it owes them.
+            // Those that came together may be more than the bucket holds. Then it owes them.
             failed.charge(address, now);
         }
     }
@@ -208,7 +200,7 @@ mod tests {
         admission.leave(0);
         admission.leave(0);
         assert!(admission.has_room(one));
-        assert!(admission.try_enter(1, other), "it is counted for another one from here on");
+        assert!(admission.try_enter(1, other), "it is counted for another address now");
         for slot in 0..3 {
             admission.leave(slot);
         }
@@ -216,13 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_no_limit() {
+    fn zero_means_no_limit() {
         let mut admission = Admission::new(&limits(0, 0, 0));
         let one = address("192.0.2.1");
         for slot in 0..10_000 {
             assert!(admission.try_enter(slot, one) && admission.try_register(Some(one), NOW).is_ok());
-            admission.note_failed_hello(slot, NOW);
-            assert!(!admission.is_hello_doubted(slot, NOW));
+            admission.note_failed(Some(one), NOW);
+            assert_eq!(admission.secs_of_doubt(Some(one), NOW), None);
         }
     }
 
@@ -242,22 +234,21 @@ mod tests {
     #[test]
     fn failed_hellos_stop_further_ones_of_that_address() {
         let mut admission = Admission::new(&limits(0, 0, 2));
-        admission.enter(0, address("192.0.2.1"));
-        admission.enter(1, address("192.0.2.1"));
-        admission.enter(2, address("192.0.2.2"));
+        let (one, other) = (Some(address("192.0.2.1")), Some(address("192.0.2.2")));
         let after = |secs| NOW + Duration::from_secs(secs);
         for _ in 0..2 {
-            admission.note_failed_hello(0, NOW);
-            admission.note_failed_hello(9, NOW);
+            admission.note_failed(one, NOW);
+            admission.note_failed(None, NOW);
         }
-        assert!(admission.is_hello_doubted(0, NOW) && admission.is_hello_doubted(1, NOW));
-        assert!(!admission.is_hello_doubted(2, NOW) && !admission.is_hello_doubted(9, NOW));
-        assert!(!admission.is_hello_doubted(0, after(30)), "one comes back each half minute");
+        assert_eq!(admission.secs_of_doubt(one, NOW), Some(30), "one comes back each half minute");
+        assert_eq!(admission.secs_of_doubt(other, NOW), None);
+        assert_eq!(admission.secs_of_doubt(None, NOW), None, "this machine is not limited");
+        assert_eq!(admission.secs_of_doubt(one, after(30)), None);
         for _ in 0..100 {
-            admission.note_failed_hello(0, NOW);
+            admission.note_failed(one, NOW);
         }
-        assert!(admission.is_hello_doubted(0, after(89)), "what was asked together is owed");
-        assert!(!admission.is_hello_doubted(0, after(90)), "a minute's worth at most");
+        assert_eq!(admission.secs_of_doubt(one, after(89)), Some(1), "hellos that came together are owed");
+        assert_eq!(admission.secs_of_doubt(one, after(90)), None, "a minute's worth at most");
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! What a balancer that passes bytes on may send first: a PROXY protocol header, version 2, with the client's address.
+//! The PROXY protocol header, version 2: a balancer that passes bytes on may send it first, with the client's
+//! address.
 //!
-//! Reads bytes and decides nothing: who may send one is for the reactor to say.
+//! Only reads bytes. The reactor decides whose header is accepted.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,12 +14,12 @@ pub enum ProxyHeader {
     Absent,
     /// A whole header.
     Whole {
-        /// Its bytes. What follows is the client's.
+        /// How many bytes it has. The client's bytes follow.
         len: usize,
         /// The client; `None` if it speaks of the sender itself, or in a family that is not known here.
         client: Option<IpAddr>,
     },
-    /// It begins like a header and is none, or is longer than [`BYTES_MAX`].
+    /// It begins like a header but is not one, or is longer than [`BYTES_MAX`].
     Malformed,
 }
 
@@ -100,7 +101,7 @@ mod tests {
             (header(PROXY, TCP_4, &with_extensions), Some("192.0.2.1")),
             (header(PROXY, TCP_6, &v6("2001:db8::7")), Some("2001:db8::7")),
             (header(PROXY, TCP_6, &v6("::ffff:192.0.2.1")), Some("192.0.2.1")),
-            // A balancer's own look at our health, and what is not TCP over IP.
+            // A balancer's own health check, and other families than TCP over IP.
             (header(LOCAL, TCP_4, &v4()), None),
             (header(LOCAL, 0, &[]), None),
             (header(PROXY, 0, &[]), None),
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_otherwise_is_no_header() {
+    fn other_first_bytes_are_not_a_header() {
         for other in
             [&b"GET / HTTP/1.1\r\n"[..], b"\r\nGET", b"\r\n\r\n\0\r\nQUIT\r", b"PROXY TCP4 ", b"\x16\x03"]
         {
@@ -147,7 +148,7 @@ mod tests {
         ] {
             assert_eq!(read(&bytes), ProxyHeader::Malformed);
         }
-        // A length that is too much is refused before it comes.
+        // A length that is too large is refused before the bytes come.
         let claimed = [&SIGNATURE[..], &[PROXY, TCP_4, 0xFF, 0xFF]].concat();
         assert_eq!(read(&claimed), ProxyHeader::Malformed);
         assert_eq!(read(&[&SIGNATURE[..], &[0x31]].concat()), ProxyHeader::Malformed);

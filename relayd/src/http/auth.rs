@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
-/// What `POST /api/register` must present. Kept as a digest; never shown.
+/// The key that `POST /api/register` needs. Kept as a digest; never shown.
 #[derive(Clone)]
 pub struct RegisterKey([u8; 32]);
 
-/// A key that no client could send. Says nothing of the key itself.
+/// A key that no client could send. It does not show the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the key must be visible ASCII without spaces or line ends, so that it fits into a header field")]
 pub struct InvalidRegisterKey;
@@ -41,7 +41,8 @@ impl fmt::Debug for RegisterKey {
     }
 }
 
-/// What follows `Bearer`; `None` for another scheme. RFC 9110 §11.1: schemes are compared without case.
+/// The credentials behind `Bearer`; `None` for another scheme. RFC 9110 §11.1: schemes are compared without
+/// case.
 pub(super) fn bearer(authorization: Option<&[u8]>) -> Option<&[u8]> {
     let (scheme, rest) = authorization?.split_at_checked(6)?;
     let separated = rest.is_empty() || rest[0] == b' ';

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_written_anew_when_the_second_changes() {
+    fn it_is_written_again_when_the_second_changes() {
         let mut date = HttpDate::at(7);
         for secs in [7, 8, 9_999, 3, u64::MAX] {
             date.advance(secs);

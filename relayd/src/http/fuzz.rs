@@ -1,4 +1,4 @@
-//! Fuzz bodies for the endpoints: what must hold of any request. No part of the library but in tests and for `fuzz/`.
+//! Fuzz bodies for the endpoints: what must hold for any request. Only part of tests and of `fuzz/`.
 
 #[path = "../../../fuzz/support.rs"]
 mod support;
@@ -13,8 +13,8 @@ use super::chunked::{self, Chunked, Progressed};
 use super::register::read_body;
 use super::{AllowedOrigins, Context, HttpDate, Parsed, Policy, Progress, parse};
 
-/// Requests on one connection: whole, in pieces and byte by byte they are taken for the same ones with the same answers,
-/// no answer is malformed, and no more waits than a head and a body.
+/// Requests on one connection: whole, in pieces and byte by byte they are taken for the same ones with the
+/// same answers, no answer is malformed, and no more waits than a head and a body.
 pub fn http_requests(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choice = input.byte();
@@ -29,7 +29,7 @@ pub fn http_requests(bytes: &[u8]) {
     }
 }
 
-/// The body of a register: what is taken for ids reads back.
+/// The body of a register: ids that are accepted read back the same.
 pub fn http_register(bytes: &[u8]) {
     if let Ok(Some((session, token))) = read_body(bytes) {
         let written = format!(r#"{{"sessionId":"{session}","token":"{}"}}"#, token.reveal());
@@ -132,7 +132,7 @@ fn take_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 /// Longer inputs are not tried byte by byte.
 const BYTE_BY_BYTE_MAX: usize = 600;
 
-/// What anybody may do, and what a relay that is set up strictly allows.
+/// The default policy, and a strict one.
 static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
     let origins: AllowedOrigins = "https://app.example".parse().unwrap_or_default();
     let strict = Policy {
@@ -145,10 +145,10 @@ static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
     [Policy::default(), strict]
 });
 
-/// What came of a request, and what was answered.
+/// The outcome of a request, and its answer.
 type Served = (String, String);
 
-/// Serves `pieces` as the reactor does: what is not taken waits, in front of what comes next.
+/// Serves `pieces` as the reactor does: bytes that are not taken stay in front of the next piece.
 fn serve(pieces: &[&[u8]], peer: IpAddr, policy: &Policy) -> Vec<Served> {
     let context = Context { policy, date: &HttpDate::at(784_111_777) };
     let (mut served, mut waiting, mut progress) = (Vec::new(), Vec::new(), Progress::default());

@@ -23,13 +23,13 @@ pub(super) enum Method {
 /// How the end of the body is found. RFC 9112 §6.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// It takes so many bytes, at most `BODY_BYTES_MAX`. 0: there is none.
+    /// It has so many bytes, at most `BODY_BYTES_MAX`. 0: there is no body.
     Sized(usize),
     /// It comes in chunks.
     Chunked,
 }
 
-/// One head. `fault` is the first thing wrong with its fields; the rest is read all the same, as the refusal needs it.
+/// One head. `fault` is the first thing wrong with its fields. The rest is read too, as the refusal needs it.
 #[derive(Debug)]
 pub(super) struct Head<'a> {
     pub(super) method: Method,
@@ -44,22 +44,23 @@ pub(super) struct Head<'a> {
     pub(super) authorization: Option<&'a [u8]>,
     /// A web page may have made it.
     pub(super) may_be_page: bool,
-    /// A proxy passed it on, so the peer's address says nothing of where it comes from.
+    /// A proxy passed it on, so the peer's address is not the client's.
     pub(super) forwarded: bool,
-    /// Whom trusted proxies say that it comes from.
+    /// The client that trusted proxies name.
     pub(super) forwarded_for: Option<IpAddr>,
     pub(super) upgrade: UpgradeFields<'a>,
     pub(super) fault: Option<Refusal>,
 }
 
 impl<'a> Head<'a> {
-    /// Reads a head that is whole: it ends with the empty line. `trusted` are the proxies where the peer is one.
+    /// Reads a head that is whole: it ends with the empty line. `trusted` are the proxies where the peer is
+    /// one.
     pub(super) fn read(bytes: &'a [u8], trusted: Option<&'a TrustedProxies>) -> Result<Self, Refusal> {
         let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut request = httparse::Request::new(&mut slots);
         match request.parse(bytes) {
             Ok(httparse::Status::Complete(_)) => {}
-            // The end of the head was found before, so a part of one is none.
+            // The end of the head was found before, so a partial head is malformed.
             Ok(httparse::Status::Partial) => return Err(Refusal::BAD_REQUEST_LINE),
             Err(error) => return Err(refusal_of(error)),
         }
@@ -89,7 +90,7 @@ impl Method {
     }
 }
 
-/// The fields that mean something, as they stood.
+/// The fields that mean something, as they were sent.
 #[derive(Default)]
 struct Fields<'a> {
     host: Option<&'a [u8]>,
@@ -193,7 +194,7 @@ fn judge_coding(coding: &[u8]) -> Result<(), Refusal> {
     let last = coding.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
     let others = &coding[..coding.len() - last.len()];
     // RFC 9112 §6.1: another coding below it is 501, §6.3: where `chunked` is not the last one, the end
-    // can't be found. §7: it may not stand twice.
+    // can't be found. §7: it may not be repeated.
     if last.eq_ignore_ascii_case(b"chunked") && !has_token(others, "chunked") {
         return Err(Refusal::UNKNOWN_CODING);
     }
@@ -216,7 +217,7 @@ fn host_is_valid(host: &[u8]) -> bool {
     host.iter().all(|byte| byte.is_ascii_graphic() && !b",/?#@\\<>\"".contains(byte))
 }
 
-/// RFC 9112 §3.2.2: a target may also be a whole URL, of which the path counts. The query is nobody's here.
+/// RFC 9112 §3.2.2: a target may also be a whole URL, of which only the path counts. The query is ignored.
 fn path_of(target: &str) -> &str {
     let target = target.split_once('?').map_or(target, |(path, _)| path);
     match target.split_once("://") {

@@ -1,8 +1,8 @@
-//! The few endpoints: request bytes in, answer bytes out.
+//! The HTTP endpoints: request bytes in, answer bytes out.
 //!
-//! Owns what a request may look like and every byte of an answer. Contains no socket, no clock and no store: what has
-//! to wait for the store leaves as a [`Call`], and the [`Reply`] that came with it writes the answer when it is known.
-//! The reactor calls it, one request at a time.
+//! Owns the form of a request and every byte of an answer. There is no socket, clock or store here. A request
+//! that needs the store leaves as a [`ApiCall`], with the [`Reply`] that writes its answer later. The reactor
+//! calls this module, one request at a time.
 
 mod auth;
 mod chunked;
@@ -39,7 +39,7 @@ pub use reply::{
 pub use response::Answered;
 pub use scan::Progress;
 
-/// What the endpoints follow, the same for every request. Made once from the configuration.
+/// The rules of the endpoints, the same for every request. Made once from the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// Which web pages may talk to this relay.
@@ -48,13 +48,13 @@ pub struct Policy {
     pub register_key: Option<RegisterKey>,
     /// Deleting a session needs its token.
     pub delete_needs_token: bool,
-    /// `/metrics` is for everyone, not for this machine alone.
+    /// `/metrics` is for all clients, not for this machine alone.
     pub metrics_public: bool,
-    /// Whose word on where a client comes from is taken.
+    /// Proxies trusted to report the client's address.
     pub trusted_proxies: TrustedProxies,
 }
 
-/// What every answer follows.
+/// What every answer needs besides its request.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The rules.
@@ -63,20 +63,20 @@ pub struct Context<'a> {
     pub date: &'a HttpDate,
 }
 
-/// What came of the bytes so far.
+/// The outcome of the bytes so far.
 #[derive(Debug)]
 pub enum Parsed {
-    /// The request is not whole. Call again when more has arrived, with the bytes from the same start. An interim
-    /// `100 Continue` may have been appended: send what is there.
+    /// The request is not whole. Call again with more bytes, from the same start. An interim `100 Continue`
+    /// may have been appended, to be sent now.
     NeedMore,
     /// A complete answer was appended.
     Answered {
         /// How many bytes the request took; the next one starts behind them.
         consumed: usize,
-        /// What was appended.
+        /// The answer.
         answered: Answered,
     },
-    /// The connection speaks WebSocket from here on; the 101 was appended. Whatever follows `consumed` are frames.
+    /// The connection speaks WebSocket from here on; the 101 was appended. Frames follow behind `consumed`.
     Upgraded {
         /// How many bytes the request took.
         consumed: usize,
@@ -84,25 +84,26 @@ pub enum Parsed {
         raw: bool,
         /// Writes an answer in place of the 101, to refuse it after all.
         reply: Reply,
-        /// Who asks.
+        /// The client.
         caller: Caller,
     },
-    /// Nothing was appended: `reply` writes the answer once the reactor knows it. Until then nothing more is parsed.
+    /// Nothing was appended: `reply` writes the answer once the reactor knows it. Until then nothing more is
+    /// parsed.
     Call {
         /// How many bytes the request took.
         consumed: usize,
-        /// What is asked.
-        call: Call,
+        /// The request.
+        call: ApiCall,
         /// Writes the answer.
         reply: Reply,
-        /// Who asks.
+        /// The client.
         caller: Caller,
     },
 }
 
-/// What the endpoints can't answer by themselves.
+/// A request that the endpoints can't answer by themselves.
 #[derive(Clone, Copy, Debug)]
-pub enum Call {
+pub enum ApiCall {
     /// Make a session; answer with [`Reply::registered`].
     Register {
         /// The ids of a session that is to come back; `None` for a new one.
@@ -115,7 +116,7 @@ pub enum Call {
         /// Must match where given.
         token: Option<Token>,
     },
-    /// Does the store answer? Answer with [`Reply::ready`].
+    /// Ask whether the store answers; answer with [`Reply::ready`].
     Ready,
     /// The metrics; answer with [`Reply::metrics`].
     Metrics,
@@ -124,8 +125,8 @@ pub enum Call {
 /// Reads one request from the start of `input`, which the caller keeps until it is consumed. `peer` is
 /// where the connection comes from.
 ///
-/// `progress` belongs to the connection: it remembers what was looked at, so a request that trickles in byte by byte
-/// costs no more than one that comes whole. At most [`protocol::limits::HEAD_BYTES_MAX`] +
+/// `progress` belongs to the connection: it remembers which bytes were read, so a request that comes byte by
+/// byte costs no more than one that comes whole. At most [`protocol::limits::HEAD_BYTES_MAX`] +
 /// [`protocol::limits::CHUNKED_BYTES_MAX`] bytes need to be kept. Never panics, whatever the bytes are.
 pub fn parse(
     input: &[u8],

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The pages whose `Origin` is allowed. A program that is no browser sends none, which is always allowed.
+/// The pages whose `Origin` is allowed. Programs other than browsers send none, which is always allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AllowedOrigins {
     /// Every page.
@@ -15,12 +15,14 @@ pub enum AllowedOrigins {
     Listed(Vec<String>),
 }
 
-/// An entry that is no origin.
+/// An entry that is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?} is no origin: write scheme://host[:port] without path or trailing slash, or null, or * alone")]
+#[error(
+    "{0:?} is not an origin: write scheme://host[:port] without path or trailing slash, or null, or * alone"
+)]
 pub struct InvalidOrigin(pub String);
 
-/// What a request's `Origin` means. Small, so that a deferred answer can carry it.
+/// A request's `Origin`, as the policy judges it. Small, so that a deferred answer can carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// None given.
@@ -81,8 +83,8 @@ impl fmt::Display for AllowedOrigins {
     }
 }
 
-/// RFC 6454 §4 and §6.2: scheme and host in lower case, the port only where it is not the scheme's own. `None` for
-/// what is no single origin.
+/// RFC 6454 §4 and §6.2: scheme and host in lower case, the port only where it is not the scheme's own.
+/// `None` for anything but a single origin.
 fn normal_form(text: &str) -> Option<String> {
     if text == "null" {
         return Some(text.to_owned());

@@ -1,5 +1,5 @@
-//! Decides whether a web page may have made a request. A page that is open on this machine connects from
-//! its own address, like a local program, but anybody may have written the page.
+//! Decides whether a web page may have made a request. A page that is open on this machine connects from its
+//! own address, like a local program, but the page may come from anywhere.
 
 /// False if only a program can have made the request. `is_other_site`: its `Sec-Fetch-Site` names a page.
 ///

@@ -7,7 +7,7 @@ use qrcode::canvas::{Canvas, MaskPattern};
 use qrcode::{Color, EcLevel, bits, ec, types};
 use thiserror::Error;
 
-/// Why there is no picture.
+/// Why a picture could not be drawn.
 #[derive(Debug, Error)]
 pub enum PictureError {
     /// The text does not fit a QR code.
@@ -33,7 +33,7 @@ pub fn data_url(text: &str) -> Result<String, PictureError> {
 }
 
 fn png_of(text: &str) -> Result<Vec<u8>, PictureError> {
-    let code = Code::of(text).map_err(|reason| PictureError::TooLong { len: text.len(), reason })?;
+    let code = QrCode::of(text).map_err(|reason| PictureError::TooLong { len: text.len(), reason })?;
     let side = (code.width + 2 * QUIET_MODULES) * MODULE_PIXELS;
     let side_u32 = u32::try_from(side).unwrap_or(u32::MAX);
     let mut picture = Vec::with_capacity(4096);
@@ -50,17 +50,17 @@ fn png_of(text: &str) -> Result<Vec<u8>, PictureError> {
 }
 
 /// The modules of a QR code, row by row, without the quiet zone.
-struct Code {
+struct QrCode {
     width: usize,
     modules: Vec<Color>,
 }
 
-impl Code {
+impl QrCode {
     /// The smallest code that holds `text`.
     ///
-    /// Always with the same mask. To try all eight and keep the prettiest takes fifty times as long, on the thread
-    /// that moves everybody's frames, and the code names its mask to the reader. Ids are random, so that no mask meets
-    /// large even areas.
+    /// Always with the same mask. To try all eight and keep the prettiest takes fifty times as long, on the
+    /// thread that moves everybody's frames, and the code names its mask to the reader. Ids are random, so
+    /// that no mask meets large even areas.
     fn of(text: &str) -> types::QrResult<Self> {
         let data = bits::encode_auto(text.as_bytes(), LEVEL)?;
         let version = data.version();
@@ -70,7 +70,7 @@ impl Code {
         canvas.draw_data(&data, &correction);
         canvas.apply_mask(MaskPattern::Checkerboard);
         let width = usize::try_from(version.width()).unwrap_or_default();
-        Ok(Code { width, modules: canvas.into_colors() })
+        Ok(QrCode { width, modules: canvas.into_colors() })
     }
 
     /// One bit a pixel, 1 is white; each row starts on a byte.

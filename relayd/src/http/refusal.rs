@@ -1,17 +1,17 @@
-//! The one table of refusals: status, the word that names it, and what to do about it.
+//! The table of all refusals: status, error code, and what to do about it.
 
 /// Why a request is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// The status code.
     pub(super) status: u16,
-    /// The snake_case word in the body's `error`.
+    /// The error code: the body's `error`, in snake_case.
     pub(super) code: &'static str,
     /// What to do about it. Plain ASCII without quotes, so it stands in JSON as it is.
     pub(super) message: &'static str,
     /// Header lines that this status has to carry, each with its line end.
     pub(super) headers: &'static str,
-    /// What follows the request can't be told apart from it any more, so the connection ends.
+    /// The end of the request is not known, so the connection ends.
     pub(super) closes: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Answers to requests, many of which come later, when the store or the reactor knows them; and to what is not a request.
+//! Answers to requests, at once or once the store or the reactor knows them. And answers that need no
+//! request, such as to a timeout.
 
 use protocol::json;
 use protocol::qr::Pairing;
@@ -10,7 +11,7 @@ use super::refusal::Refusal;
 use super::response::{self, Answered, JSON, Response, ResponseForm};
 use super::{Context, Policy, qr_picture};
 
-/// What an answer must know of its request. Held by the connection until the answer is written, once.
+/// Writes the answer to one request. The connection keeps it until then.
 #[derive(Clone, Copy, Debug)]
 pub struct Reply(ResponseForm);
 
@@ -31,7 +32,7 @@ impl Reply {
         Reply(ResponseForm { close: true, ..self.0 })
     }
 
-    /// Answers a register. `pairing` is what was to be made, `ttl_secs` how long it lives when idle.
+    /// Answers a register of `pairing`, which lives for `ttl_secs` when idle.
     pub fn registered(
         self,
         context: &Context<'_>,
@@ -90,7 +91,7 @@ impl Reply {
         response::write(self.0, context, &response, out)
     }
 
-    /// Answers that this address asks too often: 429.
+    /// Answers that this address sends too many requests: 429.
     pub fn too_many(self, context: &Context<'_>, retry_after_secs: u64, out: &mut Vec<u8>) -> Answered {
         let headers = format!("Retry-After: {}\r\n", retry_after_secs.max(1));
         let body = br#"{"error":"too_many_requests","message":"wait for the seconds in Retry-After, then try again"}"#;
@@ -133,8 +134,8 @@ impl Reply {
 
     fn made(self, context: &Context<'_>, pairing: &Pairing, ttl_secs: u64, out: &mut Vec<u8>) -> Answered {
         let payload = pairing.to_json();
-        // The URL's length was bounded when it was configured, so a picture always fits. A client can still draw its
-        // own from the payload.
+        // The URL's length was bounded when it was configured, so a picture always fits. A client can still
+        // draw its own from the payload.
         let picture = qr_picture::data_url(&payload);
         debug_assert!(picture.is_ok(), "{picture:?}");
         let mut body = Vec::with_capacity(4096);

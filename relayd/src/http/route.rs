@@ -13,15 +13,15 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::scan::{Progress, Scan};
 use super::upgrade::Accepted;
-use super::{Call, Context, Parsed, Policy, chunked, register};
+use super::{ApiCall, Context, Parsed, Policy, chunked, register};
 use crate::admission::Caller;
 
-/// What is to be done with a request that is not refused.
+/// What to do with a request that is not refused.
 enum Outcome {
     Healthy,
     Preflight,
     Upgrade { accepted: Accepted, awaits_continue: bool },
-    Call(Call),
+    Call(ApiCall),
 }
 
 pub(super) fn parse(
@@ -68,7 +68,7 @@ pub(super) fn parse(
 enum Body<'a> {
     /// Head and body take so many bytes; its content.
     Whole(usize, Cow<'a, [u8]>),
-    /// It is not there yet. `is_new`: that is known for the first time.
+    /// It is not whole yet. `is_new`: the head was read just now.
     NeedMore { is_new: bool },
     /// Its end can't be found, or it is too large.
     Refused(Refusal),
@@ -94,7 +94,7 @@ fn find_body<'a>(head: &Head<'_>, head_len: usize, input: &'a [u8], progress: &m
     }
 }
 
-/// What is known of a request that is not refused.
+/// A request that is not refused.
 #[derive(Clone, Copy)]
 struct Request {
     consumed: usize,
@@ -137,7 +137,7 @@ fn judge(
     caller: &Caller,
     origin: Origin,
 ) -> Result<Outcome, Refusal> {
-    // Before anything else of the request is looked at, so that a foreign page learns nothing.
+    // Before the rest of the request is looked at, so that a foreign page learns nothing.
     if origin == Origin::Foreign && (head.path == "/ws" || head.path.starts_with("/api/")) {
         return Err(Refusal::FOREIGN_ORIGIN);
     }
@@ -146,9 +146,9 @@ fn judge(
     }
     match head.path {
         "/health" => readable(head).map(|()| Outcome::Healthy),
-        "/ready" => readable(head).map(|()| Outcome::Call(Call::Ready)),
+        "/ready" => readable(head).map(|()| Outcome::Call(ApiCall::Ready)),
         "/metrics" if policy.metrics_public || caller.is_local_program() => {
-            readable(head).map(|()| Outcome::Call(Call::Metrics))
+            readable(head).map(|()| Outcome::Call(ApiCall::Metrics))
         }
         "/ws" => upgrade(head),
         "/api/register" => register(head, body, policy),
@@ -190,7 +190,7 @@ fn register(head: &Head<'_>, body: &[u8], policy: &Policy) -> Result<Outcome, Re
         }
     }
     let again = register::read_body(body)?;
-    Ok(Outcome::Call(Call::Register { again }))
+    Ok(Outcome::Call(ApiCall::Register { again }))
 }
 
 fn delete(head: &Head<'_>, id: &str, policy: &Policy) -> Result<Outcome, Refusal> {
@@ -201,10 +201,10 @@ fn delete(head: &Head<'_>, id: &str, policy: &Policy) -> Result<Outcome, Refusal
     if policy.delete_needs_token && presented.is_none() {
         return Err(Refusal::NEEDS_TOKEN);
     }
-    // What can't be an id or a token is answered like one that nobody has, and goes no further.
+    // A malformed id or token is answered like an unknown one, without asking the store.
     let session = SessionId::parse(id).map_err(|_| Refusal::NO_SESSION)?;
     let token = presented.map(parse_token).transpose()?;
-    Ok(Outcome::Call(Call::Delete { session, token }))
+    Ok(Outcome::Call(ApiCall::Delete { session, token }))
 }
 
 fn parse_token(presented: &[u8]) -> Result<Token, Refusal> {
@@ -212,12 +212,11 @@ fn parse_token(presented: &[u8]) -> Result<Token, Refusal> {
     Token::parse(text).map_err(|_| Refusal::NO_SESSION)
 }
 
-/// What a browser asks for before it sends a request from another page, and for how many seconds it need
-/// not ask again: no browser remembers it for longer than two hours or a day. Fetch standard,
-/// CORS-preflight.
+/// The answer to a browser that asks before it sends a request of another page, and for how many seconds it
+/// need not ask again. No browser remembers it for longer than a day. Fetch standard, CORS-preflight.
 const PREFLIGHT_FIELDS: &str = "Access-Control-Allow-Methods: GET, POST, DELETE\r\n\
     Access-Control-Allow-Headers: Authorization, Content-Type\r\n\
     Access-Control-Max-Age: 7200\r\n";
 
-/// The interim answer to a client that waits with its body, or its frames. RFC 9110 §15.2.1.
+/// The interim answer to a client that waits before it sends its body, or its frames. RFC 9110 §15.2.1.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

@@ -6,7 +6,7 @@ use protocol::limits::HEAD_BYTES_MAX;
 use super::chunked::{Chunked, Progressed};
 use super::refusal::Refusal;
 
-/// How far a connection's current request has been looked at. Starts, and starts over, as its default.
+/// How far a connection's current request has been read. Starts as its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes judged; `0 <= scanned <= HEAD_BYTES_MAX`.
@@ -19,7 +19,7 @@ pub struct Progress {
     chunked: Option<Chunked>,
 }
 
-/// What the bytes so far amount to.
+/// The outcome of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scan {
     /// Neither whole nor wrong yet.
@@ -57,7 +57,7 @@ impl Progress {
         self.chunked.is_none()
     }
 
-    /// The head was read and the body is still to come. True the first time.
+    /// The head was read and the body is still to come. Returns true the first time.
     pub(super) fn await_body(&mut self, whole: usize) -> bool {
         let first = self.whole == 0;
         self.whole = short(whole);
@@ -66,7 +66,7 @@ impl Progress {
 
     fn find_end(&mut self, input: &[u8]) -> Scan {
         let window = &input[..input.len().min(HEAD_BYTES_MAX)];
-        // A TLS hello or another protocol shows in its first byte; waiting for a line's end would only hide it.
+        // The first byte shows TLS or another protocol. There is no point in waiting for the end of a line.
         if window.first().is_some_and(|byte| !byte.is_ascii_alphabetic() && *byte != b'\r') {
             return Scan::Refused(Refusal::NOT_HTTP);
         }
@@ -79,8 +79,8 @@ impl Progress {
                     self.scanned = short(end);
                     return unfinished(input);
                 }
-                // RFC 9112 §2.2: a bare CR is invalid; a bare LF may be taken as a line's end, and then two parties
-                // may disagree on where a request ends. Neither is taken here.
+                // RFC 9112 §2.2: a bare CR is invalid. A bare LF may end a line, and then two parties may
+                // disagree on where a request ends. Neither is accepted here.
                 _ => return Scan::Refused(Refusal::BARE_LINE_END),
             }
             if is_head_end(&window[..at]) {
@@ -103,7 +103,7 @@ fn unfinished(input: &[u8]) -> Scan {
     Scan::Refused(if line_ended { Refusal::HEAD_TOO_LONG } else { Refusal::TARGET_TOO_LONG })
 }
 
-/// `lines` is cut behind a CR LF. RFC 9112 §2.2: empty lines before the request line are no end.
+/// `lines` is cut behind a CR LF. RFC 9112 §2.2: empty lines before the request line do not end the head.
 fn is_head_end(lines: &[u8]) -> bool {
     lines.len() > 4 && lines.ends_with(b"\r\n\r\n")
 }

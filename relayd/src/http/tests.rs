@@ -20,7 +20,7 @@ fn context(policy: &Policy) -> Context<'_> {
     Context { policy, date: &DATE }
 }
 
-/// What came of `input`, given whole, and what was appended.
+/// The outcome of `input`, given whole, and the answer.
 fn ask(policy: &Policy, input: &[u8]) -> (Parsed, String) {
     ask_from(policy, ELSEWHERE, input)
 }

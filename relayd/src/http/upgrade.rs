@@ -4,8 +4,8 @@ use protocol::ws::upgrade::{RAW_SUBPROTOCOL, VERSION, accept_value, key_is_valid
 
 use super::refusal::Refusal;
 
-/// The fields of a head that concern the handshake. `Sec-WebSocket-Extensions` is not among them: no extension is
-/// ever accepted, and one that is not echoed is declined (RFC 6455 §9.1).
+/// The fields of a head that concern the handshake. `Sec-WebSocket-Extensions` is not among them: no
+/// extension is accepted, and one that is not echoed is declined (RFC 6455 §9.1).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct UpgradeFields<'a> {
     /// `Connection` has the token `upgrade`.
@@ -29,7 +29,7 @@ pub(super) struct Accepted {
 }
 
 impl<'a> UpgradeFields<'a> {
-    /// Takes a field if it belongs here. True if it stands twice and must not.
+    /// Takes a field if it belongs here. Returns true if the field is repeated and must not be.
     pub(super) fn take(&mut self, name: &str, value: &'a [u8]) -> bool {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("Upgrade") {
@@ -52,15 +52,15 @@ impl<'a> UpgradeFields<'a> {
         if !self.websocket {
             return Err(self.without_websocket());
         }
-        // RFC 6455 §4.2.1: HTTP/1.1 or higher, and `Connection` with the token `upgrade`. What is missing
-        // is most often a directive of a proxy.
+        // RFC 6455 §4.2.1: HTTP/1.1 or higher, and `Connection` with the token `upgrade`. If one is missing,
+        // a proxy most often lacks a directive.
         match (self.http_1_0, self.connection) {
             (true, true) => return Err(Refusal::UPGRADE_IN_1_0),
             (true, false) => return Err(Refusal::UPGRADE_IN_1_0_ALONE),
             (false, false) => return Err(Refusal::UPGRADE_ALONE),
             (false, true) => {}
         }
-        // A body would stand where the first frame is expected.
+        // A body would come where the first frame is expected.
         if has_body {
             return Err(Refusal::UPGRADE_WITH_BODY);
         }
@@ -72,8 +72,8 @@ impl<'a> UpgradeFields<'a> {
         Ok(Accepted { accept, raw: self.raw })
     }
 
-    /// The fields that only a WebSocket client sends are there without the one that hop-by-hop proxies
-    /// leave out.
+    /// Tells a plain request from a handshake whose `Upgrade` field a proxy dropped: the other fields of a
+    /// WebSocket client are there.
     fn without_websocket(&self) -> Refusal {
         let is_lost = !self.wanted && (self.key.is_some() || self.version.is_some());
         match (is_lost, self.http_1_0) {

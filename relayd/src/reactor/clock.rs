@@ -1,5 +1,5 @@
-//! The clocks, read once per turn: monotonic for every decision, wall time for what frames say, and one that goes on while
-//! the machine is suspended, to notice that it was.
+//! The clocks, read once per turn: a monotonic one for every decision, wall time for the timestamps of frames,
+//! and one that goes on while the machine is suspended, to notice that it was.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,15 +14,15 @@ pub(super) struct Clock {
     origin: Instant,
     now: Time,
     unix: UnixMs,
-    /// The same, to the second, as HTTP answers state it.
+    /// The same to the second, for the `Date` of HTTP answers.
     date: HttpDate,
-    /// Since some fixed moment, suspended time included.
+    /// Since a fixed moment, suspended time included.
     uptime: Duration,
     /// Between this turn and the one before, suspended time included.
     gap: Duration,
 }
 
-/// Where the monotonic time starts, far enough from zero that nothing subtracted from it falls below.
+/// The start of the monotonic time, far enough from zero that no subtraction goes below it.
 const ORIGIN: Time = Time::from_ms(1 << 40);
 
 impl Clock {
@@ -47,7 +47,7 @@ impl Clock {
         self.advance(self.origin.elapsed(), uptime(self.origin));
     }
 
-    /// So long after the start, suspended time left out; and what the clock says that counts it.
+    /// Sets the time: since the start without suspended time, and since a fixed moment with it.
     fn advance(&mut self, elapsed: Duration, uptime: Duration) {
         self.now = ORIGIN + elapsed;
         self.gap = uptime.saturating_sub(self.uptime);
@@ -83,7 +83,7 @@ fn uptime(_: Instant) -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Elsewhere the monotonic clock has to do.
+/// Elsewhere the monotonic clock is used.
 #[cfg(not(target_os = "linux"))]
 fn uptime(origin: Instant) -> Duration {
     origin.elapsed()

@@ -1,18 +1,11 @@
-//! One socket and what is buffered for it.
+//! One socket and its buffers.
 //!
-//! Knows what stage it is in and nothing of what its messages mean. Small, and without buffers while it is idle.
-
-use std::net::IpAddr;
+//! Knows its stage and nothing of what its messages mean. Small, and without buffers while it is idle.
 
 use mio::net::TcpStream;
-use protocol::qr::Pairing;
-use relayd_core::time::Time;
 use relayd_core::wire::inbound::{Inbound, Kind};
 use relayd_core::wire::outbound::Outbound;
 use relayd_core::wire::pool::Pool;
-
-use crate::admission::Address;
-use crate::http::{Progress, Reply};
 
 /// A connection of any stage.
 #[derive(Debug)]
@@ -23,14 +16,12 @@ pub(super) struct Connection {
     pub stage: Stage,
     /// Lent while there is anything in them.
     pub buffers: Option<Box<Buffers>>,
-    /// The deadline of its HTTP exchange, or of its closing where the core does not know it.
-    pub due: Option<Time>,
-    pub flags: Flags,
+    pub flags: ConnectionFlags,
 }
 
-/// What the poll said and on which lists it stands.
+/// What the poll said of a connection, and the lists that it is on.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Flags {
+pub(super) struct ConnectionFlags {
     /// A read may bring something.
     pub readable: bool,
     /// A write may take something.
@@ -39,9 +30,9 @@ pub(super) struct Flags {
     pub read_closed: bool,
     /// The socket failed.
     pub failed: bool,
-    /// It is on the list of those to serve.
+    /// It is on the list of connections to serve.
     pub is_ready: bool,
-    /// It is on the list of those to flush.
+    /// It is on the list of connections to flush.
     pub is_dirty: bool,
     /// Its message waits for room.
     pub is_held: bool,
@@ -57,49 +48,23 @@ pub(super) struct Flags {
 
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// HTTP requests, one at a time.
-    Http(Box<Exchange>),
-    /// WebSocket. What it may do and what its hello came to is the core's to know.
+    /// HTTP requests, one at a time. What it waits for is in [`super::exchanges`].
+    Http,
+    /// WebSocket. The core knows what came of its hello and what it may do.
     Open {
         /// Binary goes bare to it.
         raw: bool,
     },
-    /// Its last bytes are queued. What comes in is thrown away.
+    /// Its last bytes are queued. What comes in is discarded.
     Closing,
-    /// They are written and the write side is shut down; waits for the peer's end.
+    /// They are written and the write side is shut down. It waits for the end of the peer's side.
     Lingering,
 }
 
-/// An HTTP connection between and in its requests.
-#[derive(Debug)]
-pub(super) struct Exchange {
-    /// The peer's; or the client's, where a trusted peer named it in a PROXY header.
-    pub address: IpAddr,
-    /// Nothing of a request was looked at yet: a PROXY header may come.
-    pub is_first: bool,
-    pub progress: Progress,
-    /// A request is under way, or has not begun since the connection came: it must be whole by `due`.
-    pub in_request: bool,
-    /// The store is asked; nothing is parsed until it has answered.
-    pub pending: Option<Pending>,
-}
-
-/// What answers the request that waits for the store.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub reply: Reply,
-    /// For a register: what is made.
-    pub pairing: Option<Pairing>,
-    /// Whom to count it for: a delete that names no session, a register without room.
-    pub limited: Option<Address>,
-    /// For a delete: too many of that address have named none already.
-    pub is_doubted: bool,
-}
-
-/// What is only needed while bytes wait or a message is under way.
+/// What a connection only needs while bytes wait or a message is under way.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    /// Bytes that were read and could not be taken yet. Lent.
+    /// Bytes that were read and not parsed yet. Lent.
     pub parked: Vec<u8>,
     pub inbound: Inbound,
     pub outbound: Outbound,
@@ -111,7 +76,7 @@ pub(super) struct Buffers {
     pub early: usize,
 }
 
-/// What an open WebSocket needs in its turn: moved out, so that answers to itself can be queued meanwhile.
+/// What an open WebSocket needs in its turn. Moved out, so that answers to it can be queued meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     /// The message under way was let in: there is room for all of it.
@@ -166,7 +131,7 @@ impl Buffers {
         outgoing.into_iter().chain(parked).for_each(|chunk| pool.give_back(chunk));
     }
 
-    /// Gives up what has come of a message from another node.
+    /// Drops what has come of a message from another node.
     pub fn drop_arriving(&mut self, pool: &mut Pool) {
         if let Some(arriving) = self.arriving.take() {
             pool.give_back(arriving.chunk);
@@ -187,14 +152,14 @@ impl Turn {
     }
 }
 
-/// How far a connection has come. Where memory is full, the least go first.
+/// How far a connection has come. If memory is full, those that came least far are closed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
     /// HTTP, or closing and never joined.
     Http,
     /// A WebSocket that holds no role.
     NotJoined,
-    /// It held a role and was told that it is closed.
+    /// It held a role, and its Close frame is queued.
     Leaving,
     /// It holds a role.
     Joined,
@@ -204,7 +169,7 @@ impl Connection {
     /// How far it has come. `has_role`: what the core says of a WebSocket.
     pub fn standing(&self, has_role: impl FnOnce() -> bool) -> Standing {
         match &self.stage {
-            Stage::Http(_) => Standing::Http,
+            Stage::Http => Standing::Http,
             Stage::Open { .. } if has_role() => Standing::Joined,
             Stage::Open { .. } => Standing::NotJoined,
             Stage::Closing | Stage::Lingering if self.early() > 0 => Standing::Http,
@@ -217,12 +182,12 @@ impl Connection {
         self.buffers.as_ref().map_or(0, |buffers| buffers.early)
     }
 
-    /// What waits for its socket.
+    /// The queue for its socket.
     pub fn outbound(&self) -> &Outbound {
         self.buffers.as_ref().map_or(NOTHING_QUEUED, |buffers| &buffers.outbound)
     }
 
-    /// True if bytes were read that could not be taken yet.
+    /// True if bytes were read and not parsed yet.
     pub fn has_parked(&self) -> bool {
         self.buffers.as_ref().is_some_and(|buffers| !buffers.parked.is_empty())
     }
@@ -234,7 +199,7 @@ impl Connection {
 }
 
 /// The queue of a connection without buffers.
-const NOTHING_QUEUED: &Outbound = &Outbound::new();
+pub(super) const NOTHING_QUEUED: &Outbound = &Outbound::new();
 
 #[cfg(test)]
 mod tests {
@@ -243,6 +208,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let ours = size_of::<Connection>() - size_of::<TcpStream>();
-        assert!(ours <= 72, "{ours}");
+        assert!(ours <= 32, "{ours}");
     }
 }

@@ -1,25 +1,18 @@
-//! All connections: the slab, the pool they borrow from, and the lists of who has work.
+//! All connections: the slab, the pool they borrow from, and the lists of those that have work.
 
 use std::io;
-use std::net::IpAddr;
-use std::time::Duration;
 
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use relayd_core::deadlines::Deadlines;
 use relayd_core::store::Conn;
-use relayd_core::time::Time;
+use relayd_core::wire::outbound::Outbound;
 use relayd_core::wire::pool::Pool;
 use slab::Slab;
 
-use super::connection::{Buffers, Connection, Exchange, Flags, Stage, Turn};
-use crate::http::Progress;
+use super::connection::{Buffers, Connection, ConnectionFlags, NOTHING_QUEUED, Stage, Turn};
 
-/// From accept to a whole first head, and from a later request's first byte to the whole request.
-pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(10);
-
-/// Empty buffers that are kept: more than are lent at once where readers keep up.
+/// Empty buffers that are kept: more than are lent at once while readers keep up.
 const FREE_MAX: usize = 1024;
 
 #[derive(Debug, Default)]
@@ -29,19 +22,17 @@ pub(super) struct Conns {
     pub pool: Pool,
     /// Bytes held by connections that have not joined. `early` = sum of `buffers.early`
     early: usize,
-    /// Empty ones, for the next connection with something to keep. `free.len() <= FREE_MAX`
+    /// Empty buffers, for the next connection that needs some. `free.len() <= FREE_MAX`
     #[expect(
         clippy::vec_box,
         reason = "a connection takes the box as it is, so nothing is allocated or moved"
     )]
     free: Vec<Box<Buffers>>,
-    /// Deadlines that the core does not keep: of HTTP exchanges and their closing.
-    pub deadlines: Deadlines<Conn>,
     ready: Vec<Conn>,
     /// The other of the two lists that take turns as `ready`.
     spare: Vec<Conn>,
     dirty: Vec<Conn>,
-    /// Those whose flush used up its budget: dirty again in the next turn.
+    /// Connections whose flush used up its budget: dirty again in the next turn.
     unfinished: Vec<Conn>,
 }
 
@@ -54,14 +45,8 @@ impl Conns {
         self.slab.is_empty()
     }
 
-    /// A new connection starts its first HTTP exchange.
-    pub fn admit(
-        &mut self,
-        stream: TcpStream,
-        address: IpAddr,
-        registry: &Registry,
-        now: Time,
-    ) -> io::Result<Conn> {
+    /// Takes in a new connection. It speaks HTTP.
+    pub fn add(&mut self, stream: TcpStream, registry: &Registry) -> io::Result<Conn> {
         // Frames are written once per turn: waiting for more to send with them would only delay.
         stream.set_nodelay(true)?;
         limit_unsent(&stream);
@@ -70,24 +55,14 @@ impl Conns {
         let mut stream = stream;
         // Once and for both: edges cost nothing until they come, so no further call is ever made.
         registry.register(&mut stream, Token(entry.key()), Interest::READABLE | Interest::WRITABLE)?;
-        let exchange = Exchange {
-            address,
-            is_first: true,
-            progress: Progress::default(),
-            in_request: true,
-            pending: None,
-        };
-        let due = now + HEAD_WITHIN;
         entry.insert(Connection {
             stream,
             name: conn.name,
-            stage: Stage::Http(Box::new(exchange)),
+            stage: Stage::Http,
             buffers: None,
-            due: Some(due),
-            flags: Flags { writable: true, ..Flags::default() },
+            flags: ConnectionFlags { writable: true, ..ConnectionFlags::default() },
         });
         self.next_name += 1;
-        self.deadlines.arm(conn, due);
         Ok(conn)
     }
 
@@ -99,14 +74,24 @@ impl Conns {
         self.slab.get_mut(conn.slot as usize).filter(|connection| connection.name == conn.name)
     }
 
+    /// The queue for a connection's socket. Empty if the connection is gone.
+    pub fn outbound(&self, conn: Conn) -> &Outbound {
+        self.of(conn).map_or(NOTHING_QUEUED, Connection::outbound)
+    }
+
+    /// True if bytes of a connection were read and not parsed yet.
+    pub fn has_parked(&self, conn: Conn) -> bool {
+        self.of(conn).is_some_and(Connection::has_parked)
+    }
+
     /// A connection and the pool it borrows from.
     pub fn with_pool(&mut self, conn: Conn) -> Option<(&mut Connection, &mut Pool)> {
         let connection = self.slab.get_mut(conn.slot as usize)?;
         (connection.name == conn.name).then_some((connection, &mut self.pool))
     }
 
-    /// A connection's buffers, lent if it has none, and the pool they borrow from. Whoever puts nothing in, or takes
-    /// something out, calls [`Conns::settle`].
+    /// A connection's buffers, lent if it has none, and the pool they borrow from. A caller that puts nothing
+    /// in, or takes something out, calls [`Conns::settle`].
     #[inline]
     pub fn with_buffers(&mut self, conn: Conn) -> Option<(&mut Buffers, &mut Pool)> {
         let connection = self.slab.get_mut(conn.slot as usize)?;
@@ -125,7 +110,8 @@ impl Conns {
         }
     }
 
-    /// Counts what a connection holds, if it has not joined (`is_early`). Called when it may hold more or less than before.
+    /// Counts what a connection holds, if it has not joined (`is_early`). Called when it may hold more or
+    /// less than before.
     pub fn count_early(&mut self, conn: Conn, is_early: bool) {
         let Some(Connection { buffers: Some(buffers), .. }) = self.of_mut(conn) else { return };
         let held = if is_early { buffers.held() } else { 0 };
@@ -145,7 +131,7 @@ impl Conns {
         }
     }
 
-    /// What an open WebSocket needs in its turn. Goes back with [`Conns::end_turn`].
+    /// What an open WebSocket needs in its turn. It goes back with [`Conns::end_turn`].
     pub fn begin_turn(&mut self, conn: Conn) -> Option<Turn> {
         let connection = self.of_mut(conn)?;
         let Stage::Open { .. } = connection.stage else { return None };
@@ -174,7 +160,6 @@ impl Conns {
     pub fn remove(&mut self, conn: Conn) -> Option<Connection> {
         self.of(conn)?;
         let mut connection = self.slab.remove(conn.slot as usize);
-        self.swap_due(conn, connection.due.take(), None);
         if let Some(mut buffers) = connection.buffers.take() {
             buffers.release(&mut self.pool);
             self.keep(buffers);
@@ -182,23 +167,17 @@ impl Conns {
         Some(connection)
     }
 
-    /// Sets or takes back the deadline of an exchange.
-    pub fn set_due(&mut self, conn: Conn, due: Option<Time>) {
-        let Some(connection) = self.of_mut(conn) else { return };
-        let was = std::mem::replace(&mut connection.due, due);
-        self.swap_due(conn, was, due);
-    }
-
-    fn swap_due(&mut self, conn: Conn, was: Option<Time>, due: Option<Time>) {
-        if let Some(was) = was {
-            self.deadlines.disarm(conn, was);
-        }
-        if let Some(due) = due {
-            self.deadlines.arm(conn, due);
+    /// What waits is written, then the connection is shut down and drained.
+    pub fn begin_closing(&mut self, conn: Conn) {
+        if let Some(connection) = self.of_mut(conn) {
+            connection.stage = Stage::Closing;
+            self.mark_dirty(conn);
+            self.schedule(conn);
         }
     }
 
-    /// What the poll says of a socket. Edges are remembered until a read or write finds the socket drained or full.
+    /// What the poll says of a socket. Edges are remembered until a read or write finds the socket drained or
+    /// full.
     pub fn note_event(&mut self, slot: usize, event: &Event) {
         let Some(connection) = self.slab.get_mut(slot) else { return };
         let conn = Conn { slot: slot as u32, name: connection.name };
@@ -225,7 +204,7 @@ impl Conns {
         }
     }
 
-    /// The connection is flushed when whoever is served now has been served, at the latest at the end of the turn.
+    /// The connection is flushed after the one that is served now, at the latest at the end of the turn.
     pub fn mark_dirty(&mut self, conn: Conn) {
         let Some(connection) = self.of_mut(conn) else { return };
         if !std::mem::replace(&mut connection.flags.is_dirty, true) {
@@ -233,7 +212,7 @@ impl Conns {
         }
     }
 
-    /// True if somebody is to be served or flushed though no event will come.
+    /// True if a connection must be served or flushed though no event will come.
     pub fn has_work(&self) -> bool {
         !self.ready.is_empty() || !self.dirty.is_empty() || !self.unfinished.is_empty()
     }
@@ -243,14 +222,14 @@ impl Conns {
         self.unfinished.push(conn);
     }
 
-    /// A new turn: those whose flush used up its budget in the last one are dirty again.
+    /// A new turn: connections whose flush used up its budget in the last one are dirty again.
     pub fn take_up_unfinished(&mut self) {
         while let Some(conn) = self.unfinished.pop() {
             self.mark_dirty(conn);
         }
     }
 
-    /// The list of who is to be served; those that come meanwhile are for the next turn.
+    /// The list of connections to serve. Those that are added meanwhile are for the next turn.
     pub fn take_ready(&mut self) -> Vec<Conn> {
         std::mem::replace(&mut self.ready, std::mem::take(&mut self.spare))
     }
@@ -267,14 +246,14 @@ impl Conns {
     }
 }
 
-/// What the kernel holds unsent for a slow reader is kept small, in bytes: what waits is in our queue, where a Close
-/// frame can pass a large message and a reader's progress shows.
+/// The most that the kernel holds unsent for a slow reader, in bytes. The rest waits in our queue, where a
+/// Close frame can pass a large message and a reader's progress shows.
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 #[cfg(target_os = "linux")]
 fn limit_unsent(stream: &TcpStream) {
-    // Only a hint: without it all is the same, with more of it in the kernel.
+    // Only a hint: without it more bytes wait in the kernel.
     if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
         tracing::debug!(%error, "TCP_NOTSENT_LOWAT could not be set");
     }

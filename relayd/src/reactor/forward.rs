@@ -1,7 +1,7 @@
 //! The hot path: messages of one connection, one after the other, into the queues of others.
 //!
-//! Asks the core where each goes and never calls its `handle`: what needs that leaves as a [`Stop`]. Nothing here
-//! allocates in steady state.
+//! [`Forwarder`] asks the core where each goes and never calls its `handle`: what needs that leaves as a
+//! [`StopReason`]. Nothing here allocates in steady state.
 
 use protocol::close::CloseCode;
 use protocol::envelope::Head;
@@ -10,18 +10,35 @@ use protocol::limits::HELLO_BYTES_MAX;
 use protocol::message::{Hello, HelloError, Notice, is_heartbeat};
 use protocol::ws::control::PeerClose;
 use relayd_core::event::{Sender, Verdict};
-use relayd_core::limits::{HIGH_MARK, LOW_MARK};
+use relayd_core::limits::{HIGH_MARK, LOW_MARK, Limits};
+use relayd_core::relay::Relay;
 use relayd_core::store::Conn;
+use relayd_core::time::Time;
 use relayd_core::wire::inbound::{Allowance, Cursor, Kind, Step};
-use relayd_core::wire::outbound::Room;
+use relayd_core::wire::outbound::{Room, UnixMs};
+use relayd_core::wire::pool::Pool;
 
-use super::Reactor;
 use super::connection::{Buffers, Stage, Turn};
+use super::conns::Conns;
+use super::large::LargeMessages;
+use crate::metrics::Metrics;
+
+/// The parts of the reactor that frames pass through, lent for one read or one delivery.
+pub(super) struct Forwarder<'a> {
+    pub conns: &'a mut Conns,
+    pub relay: &'a mut Relay,
+    pub large: &'a mut LargeMessages,
+    pub metrics: &'a mut Metrics,
+    pub limits: &'a Limits,
+    pub now: Time,
+    /// The timestamp of frames.
+    pub at: UnixMs,
+}
 
 /// Why forwarding stopped before the bytes were used up.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Stop {
-    /// The peer is congested, memory is short, or the connection does not read its answers.
+pub(super) enum StopReason {
+    /// The target is congested, memory is short, or the connection does not read its answers.
     Wait,
     /// The first message of the connection.
     Hello(Result<Hello, HelloError>),
@@ -40,7 +57,7 @@ struct Reading {
     run: Option<Run>,
 }
 
-/// What the messages of one read to a peer on this node have in common.
+/// What the messages of one read have in common that go to a peer on this node.
 #[derive(Debug)]
 struct Run {
     to: Conn,
@@ -48,44 +65,51 @@ struct Run {
     bare: bool,
     from: Role,
     head: Head,
-    /// Over this in its queue no more is passed on to it. Lower while memory is short.
+    /// With more than this in its queue no more is passed on to it. Lower while memory is short.
     mark: usize,
 }
 
-/// One message, wherever it lies.
-pub(super) enum Message<'a> {
+/// One message, wherever its bytes are.
+pub(super) enum ReceivedMessage<'a> {
     /// UTF-8.
     Text(&'a [u8]),
     Binary(&'a [u8]),
     Gathered(Kind, Vec<u8>),
 }
 
-impl Reactor {
-    /// Takes `bytes` apart and passes on what is whole. Gives how many were taken.
-    pub(super) fn forward(&mut self, conn: Conn, turn: &mut Turn, bytes: &mut [u8]) -> (usize, Option<Stop>) {
+impl Forwarder<'_> {
+    /// Takes `bytes` apart and passes on the messages that are whole. Gives how many bytes were taken.
+    pub(super) fn forward(
+        &mut self,
+        conn: Conn,
+        turn: &mut Turn,
+        bytes: &mut [u8],
+    ) -> (usize, Option<StopReason>) {
         let mut cursor = Cursor::new(bytes);
         let mut reading = Reading { sender: self.relay.sender(conn), run: None };
         let message_bytes_max = reading.sender.map_or(HELLO_BYTES_MAX, |sender| sender.message_bytes_max);
         let stop = loop {
-            let room = if turn.may_grow { usize::MAX } else { self.room_for_large() };
+            let room = if turn.may_grow { usize::MAX } else { self.large.room(self.conns) };
             let allowed = Allowance { message_bytes_max, room };
             let flow = match turn.inbound.step(&mut cursor, allowed, &mut self.conns.pool) {
-                Step::Text(text) => self.on_message(conn, turn, &mut reading, Message::Text(text)),
-                Step::Binary(bytes) => self.on_message(conn, turn, &mut reading, Message::Binary(bytes)),
+                Step::Text(text) => self.on_message(conn, turn, &mut reading, ReceivedMessage::Text(text)),
+                Step::Binary(bytes) => {
+                    self.on_message(conn, turn, &mut reading, ReceivedMessage::Binary(bytes))
+                }
                 Step::Gathered(kind) => {
-                    let message = Message::Gathered(kind, turn.inbound.take_message());
+                    let message = ReceivedMessage::Gathered(kind, turn.inbound.take_message());
                     if turn.may_grow {
-                        self.end_growth(conn, turn);
+                        self.large.end_growth(self.conns, conn, turn);
                     }
                     self.on_message(conn, turn, &mut reading, message)
                 }
                 Step::Ping(payload) => self.on_ping(conn, payload),
                 Step::Pong => None,
-                Step::Close(said) => Some(Stop::Left(said)),
+                Step::Close(said) => Some(StopReason::Left(said)),
                 Step::NeedMore => break None,
-                Step::Held if self.try_grow(conn, turn) => None,
-                Step::Held => Some(Stop::Wait),
-                Step::Breach(code) => Some(Stop::Fault(code)),
+                Step::Held if self.large.try_grow(self.conns, conn, turn, self.now) => None,
+                Step::Held => Some(StopReason::Wait),
+                Step::Breach(code) => Some(StopReason::Fault(code)),
             };
             if flow.is_some() {
                 break flow;
@@ -99,22 +123,20 @@ impl Reactor {
         conn: Conn,
         turn: &mut Turn,
         reading: &mut Reading,
-        message: Message<'_>,
-    ) -> Option<Stop> {
-        let now = self.clock.now();
+        message: ReceivedMessage<'_>,
+    ) -> Option<StopReason> {
         let Some(sender) = &reading.sender else { return self.on_unjoined(conn, message) };
         if message.is_heartbeat() {
             self.metrics.heartbeats += 1;
-            self.relay.note_heartbeat(conn, now);
+            self.relay.note_heartbeat(conn, self.now);
             return self.answer_heartbeat(conn, message);
         }
         if let Some(run) = &reading.run {
             return self.pass_on(run, message);
         }
-        match self.relay.route(conn, now) {
+        match self.relay.route(conn, self.now) {
             Verdict::Peer(to) => {
-                let at = self.clock.unix();
-                let head = Head::new(&sender.session.hex(), sender.role, at.as_bytes());
+                let head = Head::new(&sender.session.hex(), sender.role, self.at.as_bytes());
                 self.conns.mark_dirty(to);
                 let stage = self.conns.of(to).map(|target| &target.stage);
                 let bare = matches!(stage, Some(Stage::Open { raw: true }));
@@ -124,90 +146,90 @@ impl Reactor {
             Verdict::Remote(handle) => self.send_on(conn, turn, sender, handle, message),
             Verdict::Absent => {
                 self.metrics.frames_absent[sender.role.index()] += 1;
-                message.give_back(self);
+                message.give_back(&mut self.conns.pool);
                 None
             }
             Verdict::Core | Verdict::Closing => {
-                message.give_back(self);
+                message.give_back(&mut self.conns.pool);
                 None
             }
         }
     }
 
-    /// How much may wait for a target before its source waits.
+    /// How much may wait for a target before its sender is paused.
     fn mark(&self) -> usize {
-        let is_short = self.conns.pool.lent() > self.settings.limits.memory_short();
+        let is_short = self.conns.pool.lent() > self.limits.memory_short();
         if is_short { LOW_MARK } else { HIGH_MARK }
     }
 
     /// Writes a frame into its target's queue.
     #[inline]
-    fn pass_on(&mut self, run: &Run, message: Message<'_>) -> Option<Stop> {
+    fn pass_on(&mut self, run: &Run, message: ReceivedMessage<'_>) -> Option<StopReason> {
         self.metrics.frames[run.from.index()] += 1;
         self.metrics.frame_bytes[run.from.index()] += message.bytes().len() as u64;
         let Some((Buffers { outbound, .. }, pool)) = self.conns.with_buffers(run.to) else {
             debug_assert!(false, "the core links connections that are there");
-            message.give_back(self);
+            message.give_back(&mut self.conns.pool);
             return None;
         };
         match message {
-            Message::Text(text) => outbound.text(&run.head, text, Room::ToMark, pool),
-            Message::Binary(bytes) => outbound.binary(&run.head, bytes, run.bare, Room::ToMark, pool),
-            Message::Gathered(kind, chunk) => {
+            ReceivedMessage::Text(text) => outbound.text(&run.head, text, Room::ToMark, pool),
+            ReceivedMessage::Binary(bytes) => outbound.binary(&run.head, bytes, run.bare, Room::ToMark, pool),
+            ReceivedMessage::Gathered(kind, chunk) => {
                 outbound.gathered(&run.head, kind, chunk, run.bare, Room::ToMark, pool);
             }
         }
         if outbound.is_over(run.mark) {
             self.relay.note_congested(run.to);
-            return Some(Stop::Wait);
+            return Some(StopReason::Wait);
         }
         None
     }
 
-    /// Before a role is held there is one message: the hello.
-    fn on_unjoined(&mut self, conn: Conn, message: Message<'_>) -> Option<Stop> {
-        let is_first = self.relay.route(conn, self.clock.now()) == Verdict::Core;
-        let stop = is_first.then(|| Stop::Hello(Hello::parse(message.bytes(), message.is_text())));
-        message.give_back(self);
-        stop.or(Some(Stop::Wait))
+    /// Before a connection holds a role it sends one message: the hello.
+    fn on_unjoined(&mut self, conn: Conn, message: ReceivedMessage<'_>) -> Option<StopReason> {
+        let is_first = self.relay.route(conn, self.now) == Verdict::Core;
+        let stop = is_first.then(|| StopReason::Hello(Hello::parse(message.bytes(), message.is_text())));
+        message.give_back(&mut self.conns.pool);
+        stop.or(Some(StopReason::Wait))
     }
 
-    fn answer_heartbeat(&mut self, conn: Conn, message: Message<'_>) -> Option<Stop> {
-        message.give_back(self);
+    fn answer_heartbeat(&mut self, conn: Conn, message: ReceivedMessage<'_>) -> Option<StopReason> {
+        message.give_back(&mut self.conns.pool);
         let (buffers, pool) = self.conns.with_buffers(conn)?;
         if buffers.outbound.notice(&Notice::HbAck, pool).is_err() {
-            return Some(Stop::Fault(CloseCode::TimedOut));
+            return Some(StopReason::Fault(CloseCode::TimedOut));
         }
         self.after_answer(conn)
     }
 
-    fn on_ping(&mut self, conn: Conn, payload: &[u8]) -> Option<Stop> {
+    fn on_ping(&mut self, conn: Conn, payload: &[u8]) -> Option<StopReason> {
         let (buffers, pool) = self.conns.with_buffers(conn)?;
         buffers.outbound.pong(payload, pool);
         self.after_answer(conn)
     }
 
-    /// A connection that does not read its answers is not read either.
-    fn after_answer(&mut self, conn: Conn) -> Option<Stop> {
+    /// An answer was queued. A connection that does not read its answers is not read either.
+    fn after_answer(&mut self, conn: Conn) -> Option<StopReason> {
         self.conns.mark_dirty(conn);
         let outbound = self.conns.of(conn)?.outbound();
         if outbound.is_over_high() {
             self.relay.note_congested(conn);
         }
-        (!self.conns.of(conn)?.outbound().has_answer_room()).then_some(Stop::Wait)
+        (!self.conns.of(conn)?.outbound().has_answer_room()).then_some(StopReason::Wait)
     }
 }
 
-impl Message<'_> {
+impl ReceivedMessage<'_> {
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Message::Text(bytes) | Message::Binary(bytes) => bytes,
-            Message::Gathered(_, chunk) => chunk,
+            ReceivedMessage::Text(bytes) | ReceivedMessage::Binary(bytes) => bytes,
+            ReceivedMessage::Gathered(_, chunk) => chunk,
         }
     }
 
     fn is_text(&self) -> bool {
-        matches!(self, Message::Text(_) | Message::Gathered(Kind::Text, _))
+        matches!(self, ReceivedMessage::Text(_) | ReceivedMessage::Gathered(Kind::Text, _))
     }
 
     pub fn kind(&self) -> Kind {
@@ -218,9 +240,10 @@ impl Message<'_> {
         self.is_text() && is_heartbeat(self.bytes())
     }
 
-    pub fn give_back(self, reactor: &mut Reactor) {
-        if let Message::Gathered(_, chunk) = self {
-            reactor.conns.pool.give_back(chunk);
+    /// Gives its memory back.
+    pub fn give_back(self, pool: &mut Pool) {
+        if let ReceivedMessage::Gathered(_, chunk) = self {
+            pool.give_back(chunk);
         }
     }
 }

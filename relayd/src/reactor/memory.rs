@@ -1,8 +1,8 @@
 //! The limit on all parked and queued bytes together.
 //!
-//! Short of it large messages wait ([`super::large`]). Over the whole of it connections are closed: first those that came
-//! least far, of these the ones that hold most. What comes before a hello has a share of its own. So memory is bounded
-//! however many connections there are.
+//! Near it large messages wait ([`super::large`]). Over it connections are closed: first those that came
+//! least far, of these the ones that hold most. What comes before a hello has a share of its own. So memory
+//! is bounded however many connections there are.
 
 use std::cmp::Reverse;
 use std::ops::RangeInclusive;
@@ -14,6 +14,7 @@ use relayd_core::store::Conn;
 
 use super::Reactor;
 use super::connection::{Stage, Standing};
+use super::large::Source;
 
 /// Between two log lines about connections that have not said hello.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -28,13 +29,13 @@ impl Reactor {
         self.conns.count_early(conn, is_early);
     }
 
-    /// Looks at the sums at the end of a turn.
+    /// Enforces the limits at the end of a turn.
     pub(super) fn bound_memory(&mut self) {
-        self.pass_gate();
+        self.serve_large_messages();
         self.bound_early();
         let memory_max = self.settings.limits.memory_max;
         let closed = self.make_room(Standing::Http..=Standing::Joined, None, |reactor| {
-            reactor.conns.pool.lent() > memory_max + reactor.gate.overdraft()
+            reactor.conns.pool.lent() > memory_max + reactor.large.overdraft()
         });
         if closed > 0 {
             let lent = self.conns.pool.lent();
@@ -42,8 +43,32 @@ impl Reactor {
         }
     }
 
-    /// What comes before a hello has a share of its own. Where it is used up, an eighth of it is freed at once, so
-    /// that a flood of half requests is not looked through for each of them.
+    /// Lets large messages in that wait and have room now. For one that has waited too long room is made.
+    fn serve_large_messages(&mut self) {
+        if self.large.is_idle() {
+            return;
+        }
+        let now = self.clock.now();
+        self.large.let_in_waiting(&mut self.conns, &mut self.relay, now);
+        for source in [Source::Nodes, Source::Clients] {
+            if let Some(first) = self.large.take_overdue(source, now) {
+                let closed =
+                    self.make_room(Standing::Leaving..=Standing::Joined, Some(first.conn), |reactor| {
+                        reactor.large.lacks_room(&reactor.conns, first)
+                    });
+                tracing::warn!(
+                    closed,
+                    "a large message found no room for long: those that held most were closed"
+                );
+                self.large.let_in_held(&mut self.conns, &mut self.relay, source, now);
+            }
+        }
+        self.large.settle_overdraft(&self.conns);
+        self.carry_out();
+    }
+
+    /// Enforces the share of what comes before a hello. If it is used up, an eighth of it is freed at once,
+    /// so that in a flood of half requests the connections are not searched for each of them.
     fn bound_early(&mut self) {
         let early_max = self.settings.limits.memory_early();
         if self.conns.early() <= early_max {
@@ -64,8 +89,8 @@ impl Reactor {
         }
     }
 
-    /// Closes connections until `is_over` is false: those that came least far first, of these the ones that hold most,
-    /// of these the oldest. How many were closed.
+    /// Closes connections until `is_over` is false: those that came least far first, of these the ones that
+    /// hold most, of these the oldest. Gives how many were closed.
     pub(super) fn make_room(
         &mut self,
         standings: RangeInclusive<Standing>,
@@ -96,8 +121,8 @@ impl Reactor {
         closed
     }
 
-    /// A WebSocket is told; one that reads has the Close frame now and holds nothing any more. All others go without a
-    /// word: their bytes are of a request that never ends, or wait for a reader that does not read.
+    /// A WebSocket gets a Close frame; one that reads then holds nothing any more. All others are cut off:
+    /// their bytes are of a request that never ends, or wait for a reader that does not read.
     fn close_for_room(&mut self, conn: Conn, is_over: impl Fn(&Self) -> bool) {
         if self.conns.of(conn).is_some_and(|connection| matches!(connection.stage, Stage::Open { .. })) {
             self.handle(Input::Fault { conn, code: CloseCode::TryLater });

@@ -1,4 +1,4 @@
-//! What the core notes of other nodes, as lines of the log. A session shows as its tag.
+//! Writes the core's notes on other nodes into the log. A session shows as its tag.
 
 use relayd_core::note::{LinkStep, Note, StreamEnd};
 

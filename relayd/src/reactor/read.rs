@@ -1,6 +1,6 @@
 //! From a socket to messages: what was parked first, then one read of bounded size.
 //!
-//! A connection that has more gets its next turn with everybody else's, so nobody is starved.
+//! A connection that has more gets its next turn with all the others, so none is starved.
 
 use std::io::{self, Read};
 
@@ -10,7 +10,7 @@ use relayd_core::store::Conn;
 
 use super::Reactor;
 use super::connection::{Stage, Turn};
-use super::forward::Stop;
+use super::forward::StopReason;
 
 /// Room for what one connection may park and what one read brings.
 pub(super) const BUFFER_BYTES: usize = 3 * READ_BYTES;
@@ -22,7 +22,7 @@ pub(super) enum Got {
     Bytes(usize),
     /// Nothing now.
     Nothing,
-    /// The peer's end of stream.
+    /// The peer has ended its side of the stream.
     End,
     /// The socket failed.
     Failed,
@@ -35,13 +35,13 @@ impl Reactor {
         connection.flags.is_ready = false;
         match connection.stage {
             Stage::Open { .. } => self.serve_open(conn),
-            Stage::Http(_) => self.serve_exchange(conn),
-            Stage::Closing | Stage::Lingering => self.throw_away(conn),
+            Stage::Http => self.serve_requests(conn),
+            Stage::Closing | Stage::Lingering => self.discard(conn),
         }
         self.count_early(conn);
     }
 
-    /// Serves an open WebSocket. The core hears when it is not read any more, and when it is again.
+    /// Serves an open WebSocket. The core is told when it is not read any more, and when it is again.
     fn serve_open(&mut self, conn: Conn) {
         let is_unread = !self.read_and_forward(conn);
         let Some(connection) = self.conns.of_mut(conn) else { return };
@@ -50,20 +50,20 @@ impl Reactor {
         }
     }
 
-    /// Parked bytes, then the socket, until nothing is left, the peer is congested, or the budget is used up. False if it
-    /// must wait though there may be more.
+    /// Forwards parked bytes, then one read of the socket. False if the connection must wait though there may
+    /// be more.
     fn read_and_forward(&mut self, conn: Conn) -> bool {
         let Some(connection) = self.conns.of(conn) else { return true };
-        let is_over = connection.flags.failed || self.has_left_its_line(conn);
-        if self.must_wait(conn) {
-            // A failed socket has no use for what was in flight; a FIN waits for the bytes before it.
+        let is_over = connection.flags.failed || self.has_left_while_doubted(conn);
+        if self.check_must_wait(conn) {
+            // Nothing in flight is of use to a failed socket. A FIN waits for the bytes before it.
             if is_over {
                 self.gone(conn);
             }
             return false;
         }
         let Some(mut turn) = self.conns.begin_turn(conn) else { return true };
-        if !self.pump(conn, &mut turn) {
+        if !self.forwarder().pump(conn, &mut turn) {
             self.conns.end_turn(conn, turn);
             return false;
         }
@@ -82,12 +82,19 @@ impl Reactor {
         }
         self.park(conn, len);
         self.conns.end_turn(conn, turn);
-        let is_read = !matches!(stop, Some(Stop::Wait));
+        let is_read = !matches!(stop, Some(StopReason::Wait));
         self.after_forward(conn, stop, got);
         is_read
     }
 
-    fn after_forward(&mut self, conn: Conn, stop: Option<Stop>, got: Got) {
+    /// True if a connection waits for its hello to be looked up in turn, or for the answer, and has ended its
+    /// stream. It must not take a turn from the others, or a role from a client that came back elsewhere.
+    fn has_left_while_doubted(&self, conn: Conn) -> bool {
+        let has_left = self.conns.of(conn).is_some_and(|connection| connection.flags.read_closed);
+        has_left && self.relay.is_doubted(conn)
+    }
+
+    fn after_forward(&mut self, conn: Conn, stop: Option<StopReason>, got: Got) {
         match stop {
             None => match got {
                 Got::Bytes(_) if self.conns.of(conn).is_some_and(|c| c.flags.readable) => {
@@ -97,33 +104,33 @@ impl Reactor {
                 Got::End => self.handle(Input::Left { conn, said: None }),
                 Got::Failed => self.gone(conn),
             },
-            Some(Stop::Wait) => {}
-            Some(Stop::Hello(hello)) => {
-                let is_doubted = self.admission.is_hello_doubted(conn.slot, self.clock.now());
+            Some(StopReason::Wait) => {}
+            Some(StopReason::Hello(hello)) => {
+                let is_doubted = self.client_limits.is_hello_doubted(conn, self.clock.now());
                 self.handle(Input::Hello { conn, hello, is_doubted });
             }
-            Some(Stop::Left(said)) => self.handle(Input::Left { conn, said: Some(said) }),
-            Some(Stop::Fault(code)) => self.handle(Input::Fault { conn, code }),
+            Some(StopReason::Left(said)) => self.handle(Input::Left { conn, said: Some(said) }),
+            Some(StopReason::Fault(code)) => self.handle(Input::Fault { conn, code }),
         }
         self.carry_out();
     }
 
-    /// True if the connection is not read now. Whatever ends that puts it on the list to serve.
-    fn must_wait(&mut self, conn: Conn) -> bool {
+    /// Looks whether the connection must not be read now. Whatever ends that puts it on the list to serve.
+    fn check_must_wait(&mut self, conn: Conn) -> bool {
         let Some(connection) = self.conns.of(conn) else { return true };
         if !connection.outbound().has_answer_room() {
-            // Its own low mark is what resumes it.
+            // It is resumed at its own low mark.
             self.relay.note_congested(conn);
             return true;
         }
         connection.flags.is_held || self.relay.is_paused(conn)
     }
 
-    /// Parses and forwards the first `len` bytes of the read buffer; moves what was not taken to its front. Gives its
-    /// length, and why it stopped if not for want of bytes.
-    fn forward_from(&mut self, conn: Conn, turn: &mut Turn, len: usize) -> (usize, Option<Stop>) {
+    /// Parses and forwards the first `len` bytes of the read buffer, and moves what was not taken to its
+    /// front. Gives its length, and why it stopped before the end.
+    fn forward_from(&mut self, conn: Conn, turn: &mut Turn, len: usize) -> (usize, Option<StopReason>) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        let (taken, stop) = self.forward(conn, turn, &mut buffer[..len]);
+        let (taken, stop) = self.forwarder().forward(conn, turn, &mut buffer[..len]);
         buffer.copy_within(taken..len, 0);
         self.read_buffer = buffer;
         (len - taken, stop)
@@ -140,7 +147,8 @@ impl Reactor {
             return match connection.stream.read(&mut self.read_buffer[at..at + most]) {
                 Ok(0) => Got::End,
                 Ok(count) => {
-                    // epoll(7): a short read says that a stream socket is drained, but not that its end was seen.
+                    // epoll(7): a short read says that a stream socket is drained, but not that its end was
+                    // seen.
                     connection.flags.readable = count == most || connection.flags.read_closed;
                     Got::Bytes(count)
                 }
@@ -154,7 +162,7 @@ impl Reactor {
         }
     }
 
-    /// What one read takes at most: little while memory is short, as those that wait park it.
+    /// What one read takes at most: little while memory is short, as connections that wait park it.
     fn read_bytes_max(&self) -> usize {
         let is_short = self.conns.pool.lent() > self.settings.limits.memory_short();
         if is_short { READ_BYTES_SHORT } else { READ_BYTES }
@@ -181,8 +189,9 @@ impl Reactor {
         }
     }
 
-    /// A closing connection is read to its end, so that closing it does not reset it and eat the Close frame.
-    fn throw_away(&mut self, conn: Conn) {
+    /// Reads a closing connection to its end. Otherwise closing the socket would reset it, and the Close
+    /// frame would be lost.
+    fn discard(&mut self, conn: Conn) {
         match self.read_socket(conn, 0) {
             Got::Bytes(_) => {
                 if self.conns.of(conn).is_some_and(|connection| connection.flags.readable) {

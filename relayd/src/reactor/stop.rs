@@ -1,15 +1,13 @@
-//! A stop: asked for from another thread, then announced, then the drain. All its deadlines are counted from the moment in
-//! which it was asked for, however late the reactor hears of it.
+//! A stop: asked for from another thread, then announced, then the drain. All its deadlines are counted from
+//! the moment when it was asked for, however late the reactor notices it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mio::Waker;
-use relayd_core::event::Input;
 use relayd_core::time::Time;
 
-use super::Reactor;
 use crate::logging::FLUSH_MAX;
 
 /// How long each step of a stop may take.
@@ -17,7 +15,7 @@ use crate::logging::FLUSH_MAX;
 pub struct StopTimes {
     /// From the signal to the drain: new connections are served, and `/ready` says 503.
     pub ready_delay: Duration,
-    /// For what is under way to be written, and for clients to close.
+    /// For queued bytes to be written, and for clients to close.
     pub drain: Duration,
 }
 
@@ -27,7 +25,7 @@ impl StopTimes {
         self.ready_delay + self.drain + AFTER_DRAIN
     }
 
-    /// What is left of that when the stop was asked for so often, each time ending a step.
+    /// What is left of that after `count` requests to stop, of which each further one ends a step.
     pub fn total_once_asked(&self, count: usize) -> Duration {
         match (count, self.ready_delay.is_zero()) {
             (0 | 1, _) => self.total(),
@@ -37,10 +35,10 @@ impl StopTimes {
     }
 }
 
-/// After the drain: the store hears who left, and the last log lines are written.
+/// After the drain: the store is told which connections left, and the last log lines are written.
 const AFTER_DRAIN: Duration = Duration::from_secs(2);
 
-/// How long the store may take to hear who left. It may use what the drain left over.
+/// How long telling the store may take. It may use what the drain left over.
 const STORE_FLUSH: Duration = Duration::from_secs(2);
 
 /// Makes a running reactor stop, from any thread.
@@ -62,8 +60,8 @@ impl Stopper {
         Stopper { asked: Arc::default(), waker }
     }
 
-    /// Asks the reactor to stop; returns at once. Asked again, it goes on to the next step of the stop: it ends the delay
-    /// before the drain, then the drain.
+    /// Asks the reactor to stop; returns at once. Asked again, it goes on to the next step of the stop: it
+    /// ends the delay before the drain, then the drain.
     pub fn stop(&self) {
         self.asked.first_at.get_or_init(Instant::now);
         self.asked.count.fetch_add(1, Ordering::Release);
@@ -84,10 +82,10 @@ impl Stopper {
 
 /// How far a stop is.
 #[derive(Debug)]
-pub(super) struct Stop {
+pub(super) struct StopProgress {
     stopper: Stopper,
     times: StopTimes,
-    /// How often it had been asked for when that was last looked at.
+    /// How often it had been asked for at the last look.
     heard: usize,
     /// Set once it is asked for: when the drain begins.
     drain_at: Option<Time>,
@@ -95,9 +93,9 @@ pub(super) struct Stop {
     drain_until: Option<Time>,
 }
 
-impl Stop {
+impl StopProgress {
     pub fn new(stopper: Stopper, times: StopTimes) -> Self {
-        Stop { stopper, times, heard: 0, drain_at: None, drain_until: None }
+        StopProgress { stopper, times, heard: 0, drain_at: None, drain_until: None }
     }
 
     /// True once the stop was asked for.
@@ -129,7 +127,27 @@ impl Stop {
         left.saturating_sub(FLUSH_MAX).min(STORE_FLUSH)
     }
 
-    /// Hears whether it was asked for again, and brings the next deadline forward for it.
+    /// Takes the next step of a stop, if it is asked for or due. Gives when the drain ends, if it begins now.
+    pub fn step(&mut self, now: Time) -> Option<Time> {
+        let was_asked = self.is_asked();
+        self.listen(now);
+        let drain_at = self.drain_at.filter(|_| !self.is_draining())?;
+        if drain_at <= now {
+            // A stop that was hurried has not used up the delay: the drain gets its own time and no more.
+            let left = self.left_of(self.times.ready_delay + self.times.drain).min(self.times.drain);
+            self.drain_until = Some(now + left);
+            return self.drain_until;
+        }
+        if !was_asked {
+            tracing::info!(
+                secs = self.times.ready_delay.as_secs(),
+                "stopping: /ready says 503, and new connections are served until the drain begins"
+            );
+        }
+        None
+    }
+
+    /// Looks whether it was asked for again, and brings the next deadline forward for it.
     fn listen(&mut self, now: Time) {
         while self.heard < self.stopper.count() {
             self.heard += 1;
@@ -141,42 +159,9 @@ impl Stop {
         }
     }
 
-    /// What is left of a span that began when the stop was asked for.
+    /// The rest of a span that began when the stop was asked for.
     fn left_of(&self, span: Duration) -> Duration {
         span.saturating_sub(self.stopper.age())
-    }
-}
-
-impl Reactor {
-    /// Takes the next step of a stop once it is asked for, or due.
-    pub(super) fn follow_stop(&mut self) {
-        let (now, was_asked) = (self.clock.now(), self.stop.is_asked());
-        self.stop.listen(now);
-        let Some(drain_at) = self.stop.drain_at.filter(|_| !self.stop.is_draining()) else { return };
-        if drain_at <= now {
-            self.begin_drain(now);
-        } else if !was_asked {
-            tracing::info!(
-                secs = self.stop.times.ready_delay.as_secs(),
-                "stopping: /ready says 503, and new connections are served until the drain begins"
-            );
-        }
-    }
-
-    fn begin_drain(&mut self, now: Time) {
-        tracing::info!(
-            connections = self.conns.len(),
-            "stopping: no new connections, the open ones are told"
-        );
-        // A stop that was hurried has not used up the delay: the drain gets its own time and no more.
-        let times = self.stop.times;
-        let until = now + self.stop.left_of(times.ready_delay + times.drain).min(times.drain);
-        self.stop.drain_until = Some(until);
-        self.acceptor = None;
-        self.handle(Input::Drain { until });
-        self.look_up_all();
-        self.close_lobby();
-        self.drain_exchanges();
     }
 }
 
@@ -186,12 +171,12 @@ mod tests {
 
     const NOW: Time = Time::from_ms(1 << 40);
 
-    fn stop(ready_delay: u64, drain: u64) -> (mio::Poll, Stop) {
+    fn stop(ready_delay: u64, drain: u64) -> (mio::Poll, StopProgress) {
         let poll = mio::Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).unwrap());
         let secs = Duration::from_secs;
         let times = StopTimes { ready_delay: secs(ready_delay), drain: secs(drain) };
-        (poll, Stop::new(Stopper::new(waker), times))
+        (poll, StopProgress::new(Stopper::new(waker), times))
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! From queues to sockets: one write for all that one read brought, and one at the end of the turn for the rest.
+//! From queues to sockets: one write for all that one read brought, and one at the end of the turn for the
+//! rest.
 
 use std::net::Shutdown;
 
@@ -60,13 +61,13 @@ impl Reactor {
                 self.carry_out();
             }
             // The next request may be parsed.
-            Stage::Http(_) if is_empty => self.conns.schedule(conn),
+            Stage::Http if is_empty => self.conns.schedule(conn),
             Stage::Closing if is_empty => self.shut_down(conn),
             _ => {}
         }
     }
 
-    /// Everything is written, the Close frame last: says so with a FIN, and waits for the peer's.
+    /// Everything is written, the Close frame last. Sends a FIN and waits for the peer's.
     fn shut_down(&mut self, conn: Conn) {
         let Some(connection) = self.conns.of_mut(conn) else { return };
         if connection.stream.shutdown(Shutdown::Write).is_err() {
@@ -77,29 +78,28 @@ impl Reactor {
         self.conns.schedule(conn);
     }
 
-    /// The socket closes, whatever waits.
+    /// Closes the socket, whatever waits.
     pub(super) fn gone(&mut self, conn: Conn) {
         self.let_go(conn);
         self.carry_out();
     }
 
-    /// The same, for who carries out actions already: what the core makes of it comes behind them.
+    /// The same while actions are being carried out: what the core makes of it comes behind them.
     pub(super) fn let_go(&mut self, conn: Conn) {
-        self.forget_lookup(conn);
         let Some(connection) = self.conns.remove(conn) else { return };
         let in_core = connection.flags.in_core;
         drop(connection);
-        self.lobby.leave(conn);
-        self.admission.leave(conn.slot);
+        self.exchanges.end(conn);
+        self.client_limits.leave(conn);
         if let Some(acceptor) = &mut self.acceptor {
-            acceptor.on_descriptor_freed();
+            acceptor.leave(conn);
         }
         if in_core {
             self.relay.handle(Input::Gone { conn }, self.clock.now());
         }
     }
 
-    /// The process ends: every socket is closed, and the store will hear who left.
+    /// The process ends: every socket is closed, and the store will be told which connections left.
     pub(super) fn abandon_all(&mut self) {
         let all: Vec<Conn> = self.conns.iter().map(|(conn, _)| conn).collect();
         for conn in all {

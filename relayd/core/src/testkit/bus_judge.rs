@@ -103,7 +103,7 @@ impl BusJudge {
     /// What must hold while the node runs.
     pub fn check(&self, relay: &Relay, now: Time) {
         assert_eq!(relay.probe_age(now), self.probe.age(now));
-        assert_eq!(relay.nodes(), self.streams.len());
+        assert_eq!(relay.node_counts().nodes, self.streams.len());
         let timeout = relay.poll_timeout().expect("a node with others has timers");
         for stream in self.streams.values() {
             stream.check_wakes(timeout);

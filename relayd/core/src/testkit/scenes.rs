@@ -16,7 +16,7 @@ use protocol::ids::{NodeId, Role, SessionId, Token};
 use protocol::message::{Hello, Notice, Version};
 
 use crate::bus::{self, Message};
-use crate::event::{Action, Goodbye, Input, Verdict};
+use crate::event::{Action, Goodbye, HelloOutcome, Input, Verdict};
 use crate::limits::Limits;
 use crate::node_link::item::{Item, LinkKey};
 use crate::node_link::{Header, NodeLink};
@@ -62,7 +62,7 @@ impl Scene {
         Scene { relay, now: START, peer, is_heard: true, hears_itself: true, notes: Vec::new() }
     }
 
-    fn handle(&mut self, input: Input<'_>) -> Vec<String> {
+    fn handle(&mut self, input: Input) -> Vec<String> {
         self.relay.handle(input, self.now);
         self.actions()
     }
@@ -152,7 +152,7 @@ impl Scene {
         self.handle(Input::Opened { conn: conn(slot) });
         let hello = Hello::to_json_as(version, session, &token(session), role, None);
         let (conn, payload) = (conn(slot), hello.as_bytes());
-        self.handle(Input::First { conn, payload, is_text: true, is_doubted: false })
+        self.handle(Input::Hello { conn, hello: Hello::parse(payload, true), is_doubted: false })
     }
 
     fn claimed(&mut self, slot: u32, role: Role, outcome: Claimed) -> Vec<String> {
@@ -187,7 +187,10 @@ fn here(slot: u32, generation: u64) -> Holder {
 fn words_of(action: &Action) -> Option<String> {
     Some(match *action {
         Action::Resume { .. } | Action::Note(_) => return None,
-        Action::Admit { conn, role, .. } => format!("{} admitted as {role}", conn.slot),
+        Action::HelloDone { conn, outcome: HelloOutcome::Joined { role, .. } } => {
+            format!("{} admitted as {role}", conn.slot)
+        }
+        Action::HelloDone { .. } => return None,
         Action::Send { conn, ref notice } => format!("{} {}", conn.slot, words_of_notice(notice)),
         Action::Ping { conn } => format!("{} ping", conn.slot),
         Action::PausedPing { conn } => format!("{} paused ping", conn.slot),

@@ -1,4 +1,4 @@
-//! Each endpoint: which requests it takes, and what it answers.
+//! Each endpoint: which requests it accepts, and how it answers.
 
 use protocol::qr::Pairing;
 use relayd_core::store::{Deleted, Registered};
@@ -9,14 +9,14 @@ fn request(line: &str, fields: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: localhost:3001\r\n{fields}\r\n")
 }
 
-fn call(policy: &Policy, request: &str) -> (Call, Reply) {
+fn call(policy: &Policy, request: &str) -> (ApiCall, Reply) {
     let (parsed, out) = ask(policy, request.as_bytes());
     let Parsed::Call { consumed, call, reply, .. } = parsed else { panic!("{request:?}: {parsed:?} {out}") };
     assert_eq!((consumed, out.as_str()), (request.len(), ""));
     (call, reply)
 }
 
-/// What a deferred answer appended.
+/// The answer that a deferred reply appended.
 fn written(write: impl FnOnce(&mut Vec<u8>) -> Answered) -> (u16, String) {
     let mut out = Vec::new();
     let answered = write(&mut out);
@@ -124,7 +124,7 @@ fn a_page_learns_what_it_may_do() {
         assert_eq!(status(&listed, &foreign), (expected, false), "{line}");
         assert_eq!(field(&ask(&listed, foreign.as_bytes()).1, "Access-Control-Allow-Origin"), None);
     }
-    assert!(matches!(call(&listed, &request("POST /api/register", "")).0, Call::Register { again: None }));
+    assert!(matches!(call(&listed, &request("POST /api/register", "")).0, ApiCall::Register { again: None }));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_registered_session_is_told_whole() {
     let body = format!(r#"{{"sessionId":"{ID}","token":"{ID}"}}"#);
     let post = request("POST /api/register", &format!("Content-Length: {}\r\n", body.len())) + &body;
     let (call, reply) = call(&policy, &post);
-    let Call::Register { again: Some((session, token)) } = call else { panic!("{call:?}") };
+    let ApiCall::Register { again: Some((session, token)) } = call else { panic!("{call:?}") };
     let pairing = Pairing { ws: "wss://relay.example/ws".into(), session, token };
     let (status, out) =
         written(|out| reply.registered(&context(&policy), Registered::Made, &pairing, 7200, out));
@@ -222,7 +222,7 @@ fn a_token_is_needed_to_delete_only_where_configured() {
     let bearer = format!("Authorization: Bearer {ID}\r\n");
     for policy in [&strict, &Policy::default()] {
         let (call, reply) = call(policy, &request(&line, &bearer));
-        let Call::Delete { session, token: Some(token) } = call else { panic!("{call:?}") };
+        let ApiCall::Delete { session, token: Some(token) } = call else { panic!("{call:?}") };
         assert_eq!((session.to_string(), token.reveal()), (ID.to_owned(), ID.to_owned()));
         for (outcome, expected) in [
             (Deleted::Gone { holders: [None; 2] }, 204),
@@ -234,14 +234,14 @@ fn a_token_is_needed_to_delete_only_where_configured() {
         }
     }
     let (call, _) = call(&Policy::default(), &request(&line, "Authorization: Basic eA==\r\n"));
-    assert!(matches!(call, Call::Delete { token: None, .. }));
+    assert!(matches!(call, ApiCall::Delete { token: None, .. }));
 }
 
 #[test]
 fn ready_says_which_store_answers_or_why_none_does() {
     let policy = Policy::default();
     let (call, reply) = call(&policy, &request("GET /ready", "Connection: close\r\n"));
-    assert!(matches!(call, Call::Ready));
+    assert!(matches!(call, ApiCall::Ready));
     let (status, out) = written(|out| reply.ready(&context(&policy), Ok("memory"), out));
     assert!(status == 200 && out.ends_with(r#"{"store":"memory"}"#), "{out}");
     let (status, out) = written(|out| reply.ready(&context(&policy), Err("Redis \"a\" is away\n"), out));
@@ -255,7 +255,7 @@ fn metrics_are_for_this_machine_unless_public() {
     let sees = |policy: &Policy, peer: &str, get: &str| {
         matches!(
             ask_from(policy, peer.parse().unwrap(), get.as_bytes()).0,
-            Parsed::Call { call: Call::Metrics, .. }
+            Parsed::Call { call: ApiCall::Metrics, .. }
         )
     };
     let closed = Policy::default();
@@ -300,7 +300,7 @@ fn a_page_open_on_this_machine_does_not_count_as_local() {
     ] {
         let get = format!("GET /metrics{rest}");
         let sees = |policy| match ask_from(policy, local, get.as_bytes()).0 {
-            Parsed::Call { call: Call::Metrics, .. } => true,
+            Parsed::Call { call: ApiCall::Metrics, .. } => true,
             Parsed::Answered { answered, .. } if answered.status == 404 => false,
             other => panic!("{get:?}: {other:?}"),
         };

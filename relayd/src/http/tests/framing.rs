@@ -1,4 +1,4 @@
-//! Where a request begins and ends, and what is none.
+//! Where a request begins and ends, and what is not a request.
 
 use proptest::prelude::*;
 
@@ -83,11 +83,11 @@ fn a_request_ends_with_its_body_and_the_next_begins_there() {
     let first = "POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
     let hidden = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
     let (parsed, out) = ask(&policy, format!("{first}{hidden}").as_bytes());
-    let Parsed::Call { consumed, call: Call::Register { again: None }, .. } = parsed else {
+    let Parsed::Call { consumed, call: ApiCall::Register { again: None }, .. } = parsed else {
         panic!("{parsed:?}");
     };
     assert_eq!((consumed, out.as_str()), (first.len(), ""));
-    // What stands in a body is never read as a request.
+    // A body is never read as a request.
     let body = format!("GET /nope HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{hidden}", hidden.len());
     let (parsed, out) = ask(&policy, body.as_bytes());
     let Parsed::Answered { consumed, answered } = parsed else { panic!("{parsed:?}") };
@@ -114,7 +114,7 @@ fn a_chunked_body_reads_like_a_sized_one_and_the_next_request_begins_behind_it()
     ] {
         let request = chunked(&encoded);
         let (parsed, out) = ask(&policy, format!("{request}{next}").as_bytes());
-        let Parsed::Call { consumed, call: Call::Register { again }, .. } = parsed else {
+        let Parsed::Call { consumed, call: ApiCall::Register { again }, .. } = parsed else {
             panic!("{request:?}: {parsed:?} {out}");
         };
         assert_eq!((consumed, again.is_some(), out.as_str()), (request.len(), has_ids, ""), "{request:?}");

@@ -134,7 +134,7 @@ fn an_upgrade_that_waits_for_100_gets_it_first() {
     let (out, _) = switched(&Policy::default(), &waiting);
     let (first, second) = out.split_once("\r\n\r\n").unwrap();
     assert!(first == "HTTP/1.1 100 Continue" && second.starts_with("HTTP/1.1 101 "), "{out}");
-    // What is refused is answered at once.
+    // A refusal is answered at once.
     let refused = waiting.replace("Version: 13", "Version: 8");
     assert!(ask(&Policy::default(), refused.as_bytes()).1.starts_with("HTTP/1.1 426 "));
 }

@@ -20,7 +20,7 @@ fn each_refusal_of_the_store_has_its_code() {
         let mut scene = Scene::new();
         scene.handle(Input::Opened { conn: conn(0) });
         let hello = Hello::to_json_as(Version::V2, SESSION, &token(SESSION), PHONE, None);
-        let first = Input::First { conn: conn(0), payload: hello.as_bytes(), is_text: true, is_doubted };
+        let first = Input::Hello { conn: conn(0), hello: Hello::parse(hello.as_bytes(), true), is_doubted };
         assert_eq!(scene.handle(first), ["claim phone"]);
         let expected = [format!("0 error {}", code.code()), "0 claim cancelled".into(), closed(0, code)];
         assert_eq!(scene.claimed(0, PHONE, outcome), expected, "{outcome:?}");
@@ -55,7 +55,7 @@ fn a_hello_without_credentials_and_a_first_message_that_is_none_never_reach_the_
     ] {
         let mut scene = Scene::new();
         scene.handle(Input::Opened { conn: conn(0) });
-        let first = Input::First { conn: conn(0), payload, is_text: true, is_doubted };
+        let first = Input::Hello { conn: conn(0), hello: Hello::parse(payload, true), is_doubted };
         assert_eq!(scene.handle(first), [closed(0, code)]);
         assert!(scene.handle(first).is_empty(), "a second first message is none");
     }
@@ -71,7 +71,10 @@ fn a_grant_tells_the_node_of_the_replaced_holder_unless_it_is_this_one() {
         let outcome =
             Claimed::Granted { generation: 4, replaced: Some(holder), same_instance: true, peer: None };
         assert_eq!(scene.claimed(0, PHONE, outcome), ["0 admitted as phone", "0 ack, peer false"]);
-        assert_eq!((scene.relay.nodes() == 1, scene.relay.unacknowledged() > 0), (is_told, is_told));
+        assert_eq!(
+            (scene.relay.node_counts().nodes == 1, scene.relay.unacknowledged() > 0),
+            (is_told, is_told)
+        );
         let item = Item::Evict { session: SESSION, role: PHONE, generation: 4, same: true };
         let expected = if is_told { vec![format!("{item:?}")] } else { vec![] };
         assert_eq!(scene.said(), expected);
@@ -229,7 +232,7 @@ fn the_nodes_of_an_ended_sessions_holders_are_told_under_which_generations() {
         let done = scene.handle(Input::Answered(answer));
         assert_eq!(done.contains(&"0 killed Deleted".into()), is_killed, "{outcome:?}: {done:?}");
         assert_eq!(done.last(), Some(&format!("deleted {outcome:?}")));
-        assert_eq!(scene.relay.nodes(), usize::from(is_told), "{outcome:?}");
+        assert_eq!(scene.relay.node_counts().nodes, usize::from(is_told), "{outcome:?}");
         let expected = if is_told { vec![format!("{item:?}")] } else { vec![] };
         assert_eq!(scene.said(), expected, "{outcome:?}");
     }

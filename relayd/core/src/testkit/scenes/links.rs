@@ -94,7 +94,7 @@ fn a_wish_is_given_up_with_its_node_and_with_its_connection() {
     scene.is_heard = false;
     scene.join(0, PHONE, 8, Some(there(7)));
     said_in(&mut scene, Duration::from_secs(6));
-    assert_eq!(scene.relay.nodes(), 0, "the other node says nothing");
+    assert_eq!(scene.relay.node_counts().nodes, 0, "the other node says nothing");
     scene.is_heard = true;
     assert_eq!(said_in(&mut scene, Duration::from_secs(5)), []);
 
