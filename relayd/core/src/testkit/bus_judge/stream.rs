@@ -140,7 +140,9 @@ impl Stream {
         if header.to != 0 && header.to != self.own {
             self.may_answer = true;
             if self.is_sure && header.from > self.theirs {
-                (self.is_sure, self.next, self.has_restarted) = (false, None, true);
+                // What an earlier incarnation said before is not taken any more.
+                (self.is_sure, self.theirs) = (false, header.from);
+                (self.next, self.has_restarted) = (None, true);
             }
             assert!(!is_taken || self.own == 0, "said to an earlier incarnation");
             return;
