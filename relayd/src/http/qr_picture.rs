@@ -59,7 +59,7 @@ impl QrCode {
     /// The smallest code that holds `text`.
     ///
     /// Always with the same mask. To try all eight and keep the prettiest takes fifty times as long, on the
-    /// thread that moves everybody's frames, and the code names its mask to the reader. Ids are random, so
+    /// thread that moves all frames, and the code names its mask to the reader. Ids are random, so
     /// that no mask meets large even areas.
     fn of(text: &str) -> types::QrResult<Self> {
         let data = bits::encode_auto(text.as_bytes(), LEVEL)?;

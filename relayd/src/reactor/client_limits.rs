@@ -1,12 +1,12 @@
 //! Applies the limits of an address: which clients are turned away, and which look-ups wait.
 //!
-//! The reactor asks at accept, at a PROXY header, an upgrade, a register, a delete and a hello, never on the way of
-//! a frame, and answers the client.
+//! The reactor asks at accept, at a PROXY header, an upgrade, a register, a delete and a hello, never on the
+//! way of a frame, and answers the client.
 //!
 //! Hellos and deletes of an address past its limit of failed ones wait in [`Lookups`]. So those with valid
-//! credentials still pass, at a rate that costs the store little. A request that waits has a fixed size, and its
-//! connection is not read meanwhile. A wrong one is answered "too many" instead of "unknown". It does not count as
-//! failed again, as the rate bounds it already.
+//! credentials still pass, at a rate that costs the store little. A request that waits has a fixed size, and
+//! its connection is not read meanwhile. A wrong one is answered "too many" instead of "unknown". It does not
+//! count as failed again, as the rate bounds it already.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
-//! The clocks, read once per turn: a monotonic one for every decision, wall time for the timestamps of frames,
-//! and one that goes on while the machine is suspended, to notice that it was.
+//! The clocks, read once per turn: a monotonic one for every decision, wall time for the timestamps of
+//! frames, and one that goes on while the machine is suspended, to notice that it was.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

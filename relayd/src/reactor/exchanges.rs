@@ -39,7 +39,7 @@ pub(super) struct Exchanges {
     answer: Vec<u8>,
 }
 
-/// Whose deadline passed.
+/// A connection whose deadline passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Overdue {
     /// A request that is not whole: it is answered.
@@ -108,8 +108,7 @@ impl Exchanges {
         }
     }
 
-    /// The request of a connection is whole, and is not parsed before there is room for what it asks. That
-    /// may take until then.
+    /// A whole request waits for a place. It stays parked until there is one, or until that time.
     pub fn hold(&mut self, conn: Conn, until: Time) {
         self.set_due(conn, Some(until));
     }

@@ -57,7 +57,7 @@ pub use self::settings::ReactorSettings;
 pub use self::stop::{StopTimes, Stopper};
 pub use self::wake::Wakeable;
 
-/// One thread's worth of relay.
+/// The relay of one thread, with all its sockets.
 pub struct Reactor {
     poll: Poll,
     events: Events,

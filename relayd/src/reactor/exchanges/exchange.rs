@@ -20,7 +20,7 @@ pub struct Exchange {
     is_first: bool,
     progress: Progress,
     pub awaits: Awaits,
-    /// What it awaits must come by then. `None` once that time is over.
+    /// Its deadline. `None` once it has passed.
     pub due: Option<Time>,
 }
 
@@ -41,7 +41,7 @@ pub enum Awaits {
 #[derive(Debug)]
 pub struct PendingRequest {
     pub reply: Reply,
-    /// For a register: what is made.
+    /// For a register: the session to make.
     pub pairing: Option<Pairing>,
     /// The address to count it for: a delete of an unknown session, a register without room.
     pub limited: Option<Address>,
@@ -59,7 +59,7 @@ pub enum Heard {
 }
 
 impl Exchange {
-    /// The first one of a connection, whose first request must be whole by `due`.
+    /// Of a new connection.
     pub fn new(name: u64, address: IpAddr) -> Self {
         let (progress, awaits) = (Progress::default(), Awaits::WholeRequest);
         Exchange { name, address, is_first: true, progress, awaits, due: None }
