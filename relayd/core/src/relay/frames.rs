@@ -283,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_pause_brings_the_next_ping_forward_if_it_is_due_earlier() {
+        let limits = Limits { heartbeat_interval: Duration::from_secs(1), ..Limits::default() };
+        let mut relay = joined_within(limits, Version::V3);
+        relay.note_unread(PHONE, true, secs(1));
+        assert_eq!(next(&mut relay), (1, "paused ping"));
+        assert_eq!(next(&mut relay), (6, "paused ping"));
+        relay.note_unread(PHONE, false, secs(7));
+        assert_eq!(next(&mut relay), (8, "ping"));
+    }
+
+    #[test]
     fn a_node_that_stood_still_asks_before_it_judges() {
         for (version, then) in [(Version::V1, (1030, "ping")), (Version::V3, (1015, "close"))] {
             let mut relay = joined(version);

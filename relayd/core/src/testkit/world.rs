@@ -52,7 +52,7 @@ impl World {
         let mut rng = Rng::new(seed);
         let limits = Limits {
             session_idle: Duration::from_secs(20 + rng.below(200)),
-            heartbeat_interval: Duration::from_secs(5 + rng.below(30)),
+            heartbeat_interval: Duration::from_secs(1 + rng.below(34)),
             stall: Duration::from_secs(10 + rng.below(100)),
             ..Limits::default()
         };
