@@ -225,8 +225,8 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, one by one: not every system has every one.
-# What can't be installed is skipped later, and that is said.
+# Installs the proxies that docs/configuration.md has snippets for, one by one: not every system has all of
+# them. What can't be installed is skipped later, and that is said.
 prepare_proxies() {
     local missing=() package policy=/usr/sbin/policy-rc.d
     for package in nginx haproxy caddy curl openssl; do
