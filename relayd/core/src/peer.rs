@@ -1,7 +1,7 @@
 //! One connection, from its upgrade to its end.
 //!
-//! `ExpectHello → ExpectClaim → Waiting ⇄ Linked → Closing`. Each state is named for what it waits for and carries
-//! what only it needs. Knows nothing of other connections but the name of the one it is linked to.
+//! `ExpectHello → ExpectClaim → Joined → Closing`. Each state is named for what it waits for and carries what
+//! only it needs. Knows nothing of other connections.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use protocol::ids::{Role, SessionId, TokenDigest};
 use protocol::message::{InstanceClaim, KillReason, Version};
 
 use crate::limits::{Limits, PAUSED_PING, STALL_BYTES};
-use crate::store::Conn;
+use crate::pairs::Place;
 use crate::time::Time;
 
 /// What the core knows of one connection.
@@ -45,21 +45,10 @@ pub(crate) enum State {
     ExpectHello { until: Time },
     /// The store has not answered. Not read meanwhile.
     ExpectClaim { until: Time, claim: Box<PendingClaim> },
-    /// Holds its role; the other one is not here.
-    Waiting { session: SessionId, role: Role },
-    /// Holds its role and has a peer.
-    Linked { session: SessionId, role: Role, to: Target },
+    /// Holds this role of a session. What it is linked to is a fact of the session.
+    Joined { place: Place, role: Role },
     /// A Close frame is queued; the socket goes when it is written and drained, at the latest then.
     Closing { until: Time },
-}
-
-/// The other end of a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// A connection of this node: a [`Conn`], laid out without a gap.
-    Here { slot: u32, name: u64 },
-    /// A connection of another node, by this node's handle for the link.
-    There(u32),
 }
 
 /// What was claimed, until the store answers.
@@ -131,26 +120,10 @@ impl Peer {
         }
     }
 
-    /// The session and role it holds.
-    pub fn holds(&self) -> Option<(SessionId, Role)> {
+    /// Where its session is, and the role that it holds.
+    pub fn holds(&self) -> Option<(Place, Role)> {
         match self.state {
-            State::Waiting { session, role } | State::Linked { session, role, .. } => Some((session, role)),
-            _ => None,
-        }
-    }
-
-    /// What it is linked to.
-    pub fn target(&self) -> Option<Target> {
-        match self.state {
-            State::Linked { to, .. } => Some(to),
-            _ => None,
-        }
-    }
-
-    /// The connection of this node that it is linked to.
-    pub fn link(&self) -> Option<Conn> {
-        match self.target() {
-            Some(Target::Here { slot, name }) => Some(Conn { slot, name }),
+            State::Joined { place, role } => Some((place, role)),
             _ => None,
         }
     }
@@ -177,7 +150,8 @@ impl Peer {
         now.since(std::mem::replace(&mut self.active, now))
     }
 
-    /// Its socket took `taken` bytes and `left` still wait. True if its timer must be looked at: bytes began to wait.
+    /// Its socket took `taken` bytes and `left` still wait. True if its timer must be looked at: bytes began
+    /// to wait.
     pub fn note_written(&mut self, taken: usize, left: usize, now: Time) -> bool {
         let Some(left) = NonZeroU32::new(saturate(left)) else {
             self.stall = None;
@@ -198,7 +172,7 @@ impl Peer {
             State::ExpectHello { until } | State::Closing { until } => until,
             State::ExpectClaim { until, .. } if self.hears_of_pauses() => until.min(self.heard + PAUSED_PING),
             State::ExpectClaim { until, .. } => until,
-            State::Waiting { .. } | State::Linked { .. } => self.silence_due(limits),
+            State::Joined { .. } => self.silence_due(limits),
         };
         match self.stall {
             Some(stall) if self.holds().is_some() => life.min(stall.since + limits.stall),
@@ -225,7 +199,7 @@ impl Peer {
             State::ExpectClaim { until, .. } if until <= now => Finding::ClaimLost,
             State::ExpectClaim { .. } => self.on_paused(now),
             State::Closing { until } if until <= now => Finding::CloseOverdue,
-            State::Waiting { .. } | State::Linked { .. } => {
+            State::Joined { .. } => {
                 if self.judge_stall(limits.stall, now) {
                     return Finding::TimedOut;
                 }
@@ -238,13 +212,14 @@ impl Peer {
         }
     }
 
-    /// It is told that the relay lives while it is paused. Else its client could not tell a pause from a dead path.
+    /// It is told that the relay lives while it is paused. Else its client could not tell a pause from a dead
+    /// path.
     pub fn hears_of_pauses(&self) -> bool {
         self.version >= Version::V3
     }
 
-    /// An older client that reads slowly is left to the stall time. A newer one must say something meanwhile: with a full
-    /// queue, too, a dead path is noticed by its silence.
+    /// An older client that reads slowly is left to the stall time. A newer one must say something meanwhile:
+    /// with a full queue, too, a dead path is noticed by its silence.
     fn may_be_silent(&self) -> bool {
         self.congested && self.version < Version::V3
     }
@@ -292,7 +267,7 @@ mod tests {
 
     fn linked(limits: &Limits, now: Time) -> Peer {
         let mut peer = Peer::new(1, now, now);
-        peer.state = State::Waiting { session: SessionId::from_bytes([1; 16]), role: Role::Phone };
+        peer.state = State::Joined { place: Place::default(), role: Role::Phone };
         peer.due = peer.next_due(limits);
         peer
     }

@@ -1,28 +1,29 @@
 //! The relay itself: who may speak to whom.
 //!
-//! Two planes. *Control*: one [`Input`] into [`Relay::handle`], then [`Relay::poll_action`] until `None`. *Data*: for
-//! each message [`Relay::route`] says where it goes, a table look-up without allocation, and the `note_*` calls keep
-//! clocks and marks. Owns every connection's state, the sessions held here and the timers; never a byte of a frame.
+//! Two planes. *Control*: one [`Input`] into [`Relay::handle`], then [`Relay::poll_action`] until `None`.
+//! *Data*: for each message [`Relay::route`] says where it goes, a table look-up without allocation, and the
+//! `note_*` calls keep clocks and marks. Owns every connection's state, the sessions held here and the
+//! timers; never a byte of a frame.
 
 mod checks;
 mod claims;
-mod ends;
 mod frames;
+mod link;
 mod nodes;
-mod opening;
 mod remote;
 mod report;
 mod revival;
 mod sessions;
 mod settling;
-mod wishes;
+mod wanted;
 
+use self::link::Ending;
 use self::nodes::Nodes;
 use self::remote::Remote;
 pub use self::report::NodeCounts;
 use self::revival::Revival;
 pub use self::revival::STOPPED_AFTER;
-use self::wishes::Wishes;
+use self::wanted::WantedLinks;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -53,12 +54,10 @@ pub struct Relay {
     pairs: Pairs,
     /// Who waits for the answer to its claim, by session and slot.
     claiming: BTreeSet<(SessionId, u32)>,
-    /// Links between two connections of this node.
-    links: usize,
     /// The embedded store is used: there are no other nodes.
     is_alone: bool,
     nodes: Nodes,
-    wishes: Wishes,
+    wanted: WantedLinks,
     /// Ends of links to other nodes, by this node's handle, which is never reused.
     remotes: BTreeMap<u32, Remote>,
     /// `handles` = { (remotes[handle].node, handle) }
@@ -89,12 +88,13 @@ const DUE_AT_ONCE: usize = 256;
 enum Timer {
     /// A session's idle time may be over, or its activity worth telling the store.
     Session(SessionId),
-    /// Some of the holds are compared with the store. Where it is this process's own there is nothing to compare.
+    /// Some of the holds are compared with the store. Where it is this process's own there is nothing to
+    /// compare.
     Check,
     /// The probe, the keepalives, and who is silent.
     Bus,
-    /// Some of the wishes that have not come true are said again.
-    Wishes,
+    /// Some of the links that are wanted and do not stand are asked for again.
+    Wanted,
 }
 
 impl Relay {
@@ -112,10 +112,9 @@ impl Relay {
             peers: Vec::new(),
             pairs: Pairs::default(),
             claiming: BTreeSet::new(),
-            links: 0,
             is_alone,
             nodes: Nodes::new(now),
-            wishes: Wishes::default(),
+            wanted: WantedLinks::default(),
             remotes: BTreeMap::new(),
             handles: BTreeSet::new(),
             next_handle: 0,
@@ -188,9 +187,9 @@ impl Relay {
         self.conn_deadlines.len() + self.deadlines.len()
     }
 
-    /// How many links stand.
+    /// How many links between two connections of this node stand.
     pub const fn links(&self) -> usize {
-        self.links
+        self.pairs.joined_here()
     }
 
     fn on_opened(&mut self, conn: Conn, now: Time) {
@@ -255,12 +254,17 @@ impl Relay {
                 continue;
             }
             self.send(conn, Notice::GoingAway);
-            self.unlink(conn, now);
+            if let Some((place, role)) = self.peer(conn).and_then(Peer::holds)
+                && self.pairs.at(place).is_some_and(|pair| pair.target(role).is_some())
+            {
+                self.end_link(place, Ending::BothStay, now);
+            }
             self.close(conn, Goodbye::AfterAll(CloseCode::GoingAway), now);
         }
     }
 
-    /// Not all at once: what is left is due at once again, so that a crowd that came together does not hold up the others.
+    /// Not all at once: what is left is due at once again, so that a crowd that came together does not hold
+    /// up the others.
     fn on_due(&mut self, now: Time) {
         for _ in 0..DUE_AT_ONCE {
             // In the order of time, whichever set they stand in.
@@ -274,7 +278,7 @@ impl Relay {
             match timer {
                 Timer::Session(session) => self.on_session_due(session, now),
                 Timer::Bus => self.on_bus_tick(now),
-                Timer::Wishes => self.repeat_some_wishes(now),
+                Timer::Wanted => self.repeat_some_requests(now),
                 Timer::Check => {
                     self.deadlines.arm(Timer::Check, now + CHECK_EVERY / CHECK_PARTS);
                     self.check_some(now);
@@ -324,7 +328,8 @@ impl Relay {
         }
     }
 
-    /// The connection's part in its session ends and its Close frame is queued. Nothing happens if it is closing.
+    /// The connection's part in its session ends and its Close frame is queued. Nothing happens if it is
+    /// closing.
     fn close(&mut self, conn: Conn, say: Goodbye, now: Time) {
         self.leave(conn, now);
         let Some(peer) = self.peer(conn) else { return };
@@ -372,7 +377,6 @@ impl Relay {
     fn set_state(&mut self, conn: Conn, state: State) {
         let Some(peer) = self.peer_mut(conn) else { return };
         let claimed = peer.claims();
-        let waits = if let State::Waiting { session, .. } = state { Some(session) } else { None };
         peer.state = state;
         let claims = peer.claims();
         if let Some(session) = claimed {
@@ -380,9 +384,6 @@ impl Relay {
         }
         if let Some(session) = claims {
             self.claiming.insert((session, conn.slot));
-        }
-        if let Some(session) = waits {
-            self.note_lonely(session);
         }
         self.rearm(conn);
     }

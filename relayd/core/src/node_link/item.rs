@@ -1,7 +1,7 @@
 //! What nodes say to each other in the stream between them.
 //!
-//! A remote link is named by a handle at each end; an item that is about one carries the handle of its receiver. Numbers
-//! are big-endian. Bytes from the bus never panic: what does not parse ends the batch.
+//! A remote link is named by a handle at each end; an item that is about one carries the handle of its
+//! receiver. Numbers are big-endian. Bytes from the bus never panic: what does not parse ends the batch.
 
 use protocol::ids::{Role, SessionId};
 use protocol::message::KillReason;
@@ -14,8 +14,8 @@ pub const PIECE_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes that an item takes besides a piece.
 pub const OVERHEAD_MAX: usize = 64;
 
-/// Names one link between connections of two nodes: a later claim of the workstation's role, or a later attempt under the
-/// same claims, is a later link.
+/// Names one link between connections of two nodes: a later claim of the workstation's role, or a later
+/// attempt under the same claims, is a later link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkKey {
     /// The generation of the workstation's claim.
@@ -24,6 +24,16 @@ pub struct LinkKey {
     pub phone: u64,
     /// Rises with each link between these two.
     pub attempt: u32,
+}
+
+impl LinkKey {
+    /// The generation under which this role was claimed.
+    pub const fn generation_of(&self, role: Role) -> u64 {
+        match role {
+            Role::Workstation => self.workstation,
+            Role::Phone => self.phone,
+        }
+    }
 }
 
 /// One item.
@@ -86,8 +96,8 @@ pub enum Item<'a> {
         /// How much, as it was charged.
         bytes: u32,
     },
-    /// The longest message that the sender's node passes on, in bytes. The first item of each stream, so it is known before
-    /// any link over it. A node that never says it is of an earlier version.
+    /// The longest message that the sender's node passes on, in bytes. The first item of each stream, so it
+    /// is known before any link over it. A node that never says it is of an earlier version.
     Limit {
         /// At most what fits; more is said as `u32::MAX`.
         message_bytes_max: u32,
@@ -109,8 +119,8 @@ pub enum Item<'a> {
         session: SessionId,
         /// Why.
         reason: KillReason,
-        /// By [`Role::index`]: who held the role then had this generation; 0 where nobody did. Who came later is of a session
-        /// that was registered again.
+        /// By [`Role::index`]: who held the role then had this generation; 0 where nobody did. Who came later
+        /// is of a session that was registered again.
         generations: [u64; 2],
     },
 }
@@ -221,8 +231,8 @@ const CREDIT: u8 = 7;
 const EVICT: u8 = 8;
 const KILL: u8 = 9;
 
-/// Handles begin at 1. What is said of this one is dropped by a node that does not know its meaning, where an unknown tag
-/// would make it drop the rest of the batch: so nodes of two versions serve together.
+/// Handles begin at 1. What is said of this one is dropped by a node that does not know its meaning, where an
+/// unknown tag would make it drop the rest of the batch: so nodes of two versions serve together.
 const NO_LINK: u32 = 0;
 
 fn begin(out: &mut Vec<u8>, tag: u8, session: SessionId) {

@@ -1,4 +1,5 @@
-//! The comparison of what is held here with the store: what was lost there is written again, what was missed here is found out.
+//! The comparison of what is held here with the store: what was lost there is written again, what was missed
+//! here is found out.
 
 use protocol::ids::{NodeId, Role, SessionId};
 
@@ -24,9 +25,9 @@ impl Relay {
     /// The holds of the next so many sessions are.
     fn check_next(&mut self, sessions: usize, now: Time) {
         let mut holds = Vec::new();
-        for (session, pair) in self.pairs.iter_behind(self.checked_to).take(sessions) {
-            holds.extend(self.holds_of(session, pair, now));
-            self.checked_to = Some(session);
+        for pair in self.pairs.iter_behind(self.checked_to).take(sessions) {
+            holds.extend(self.holds_of(pair, now));
+            self.checked_to = Some(pair.session);
         }
         if self.pairs.iter_behind(self.checked_to).next().is_none() {
             self.checked_to = None;
@@ -37,13 +38,13 @@ impl Relay {
     /// The holds of one session are.
     pub(super) fn check_session(&mut self, session: SessionId, now: Time) {
         let Some(pair) = self.pairs.of(session) else { return };
-        let holds: Vec<_> = self.holds_of(session, pair, now).collect();
+        let holds: Vec<_> = self.holds_of(pair, now).collect();
         self.submit_checks(holds);
     }
 
-    fn holds_of(&self, session: SessionId, pair: &Pair, now: Time) -> impl Iterator<Item = Hold> {
+    fn holds_of(&self, pair: &Pair, now: Time) -> impl Iterator<Item = Hold> {
         let active = self.active_of(pair);
-        Role::ALL.into_iter().filter_map(move |role| pair.hold(session, role, active, now))
+        Role::ALL.into_iter().filter_map(move |role| pair.hold(role, active, now))
     }
 
     fn submit_checks(&mut self, holds: Vec<Hold>) {
@@ -52,12 +53,11 @@ impl Relay {
 
     /// The holds of those that are linked over the stream to `node` are compared with the store.
     pub(super) fn check_links_over(&mut self, node: NodeId, now: Time) {
-        let linked = self.remotes_over(node).filter(|remote| remote.theirs.is_some());
-        let hold = |(session, role)| {
-            let pair = self.pairs.of(session)?;
-            pair.hold(session, role, self.active_of(pair), now)
+        let hold = |handle| {
+            let pair = self.pairs.at(self.remotes.get(&handle)?.place)?;
+            pair.hold(pair.linked_by(handle)?.0, self.active_of(pair), now)
         };
-        let holds: Vec<_> = linked.map(|remote| (remote.session, remote.role)).filter_map(hold).collect();
+        let holds: Vec<_> = self.handles_over(node).filter_map(hold).collect();
         self.submit_checks(holds);
     }
 
@@ -77,10 +77,11 @@ impl Relay {
             Checked::Replaced => self.close_replaced(end.conn, now),
             Checked::Killed { reason } => self.kill(session, reason, now),
             Checked::Held { peer } => {
-                if peer.is_some_and(|holder| self.confirm_here(session, role.other(), holder)) {
-                    self.link(session, now);
+                let is_here = peer.is_some_and(|holder| self.confirm_here(session, role.other(), holder));
+                if let Some(place) = self.pairs.place_of(session).filter(|_| is_here) {
+                    self.link_here(place, now);
                 }
-                self.wish_for_peer(session, role, peer, now);
+                self.want_link_to_peer(session, role, peer, now);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! From a hello to a held role.
 //!
-//! The hello is judged here, the claim by the store; a connection whose hello can't be valid never bothers the store.
-//! Store answers come in the order in which the store did the work, so the last grant of a role is the one that stands.
+//! The hello is judged here, the claim by the store; a connection whose hello can't be valid never bothers
+//! the store. Store answers come in the order in which the store did the work, so the last grant of a role is
+//! the one that stands.
 
 use std::ops::RangeInclusive;
 
@@ -97,7 +98,7 @@ impl Relay {
         let Some(claim) = self.pending_claim(conn) else {
             return self.push(Action::Submit(Request::Release { session, role, generation }));
         };
-        self.seat(conn, &claim, generation, now);
+        let place = self.seat(conn, &claim, generation, now);
         if let Some((reason, _)) = claim.killed.filter(|&(_, ended)| generation <= ended) {
             return self.kill(session, reason, now);
         }
@@ -108,16 +109,22 @@ impl Relay {
         let here = peer.is_some_and(|holder| self.confirm_here(session, role.other(), holder));
         self.send(conn, self.hello_ack(conn, session, here));
         if here {
-            self.link(session, now);
+            self.link_here(place, now);
         }
         self.push(Action::Resume { conn });
-        self.wish_for_peer(session, role, peer, now);
+        self.want_link_to_peer(session, role, peer, now);
     }
 
     /// Where the store names a holder on another node, a link to it is wanted.
-    pub(super) fn wish_for_peer(&mut self, session: SessionId, role: Role, peer: Option<Holder>, now: Time) {
+    pub(super) fn want_link_to_peer(
+        &mut self,
+        session: SessionId,
+        role: Role,
+        peer: Option<Holder>,
+        now: Time,
+    ) {
         if let Some(holder) = peer.filter(|holder| holder.node != self.node && !self.is_alone) {
-            self.wish_for(session, role, holder, now);
+            self.want_link(session, role, holder, now);
         }
     }
 
@@ -162,19 +169,16 @@ impl Relay {
 
     /// The older holder of a role on this node goes: it is told, and gets nothing more.
     fn evict(&mut self, session: SessionId, role: Role, same: bool, now: Time) {
-        let Some(end) = self.pairs.end(session, role) else { return };
-        self.part(end.conn, now);
-        if let Some((_, Some(pair))) = self.pairs.take(session, role, end.conn) {
-            self.forget_timer(session, &pair);
-        }
+        let Some(place) = self.pairs.place_of(session) else { return };
+        let Some(end) = self.unseat(place, role, now) else { return };
         self.send(end.conn, Notice::Replaced { same });
         self.close(end.conn, Goodbye::Now(CloseCode::Replaced), now);
         // A check on its way may write it into the store again if the later one has left by then.
         self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
     }
 
-    /// True if the holder that the store names is a connection of this node that is still there. One that is not is
-    /// the remainder of a claim whose answer was lost, and is given back.
+    /// True if the holder that the store names is a connection of this node that is still there. One that is
+    /// not is the remainder of a claim whose answer was lost, and is given back.
     pub(super) fn confirm_here(&mut self, session: SessionId, role: Role, holder: Holder) -> bool {
         if holder.node != self.node {
             return false;
@@ -245,7 +249,8 @@ mod tests {
 
     const SESSION: SessionId = SessionId::from_bytes([1; 16]);
 
-    /// What becomes of a claim of this generation if another node says of a later one, or an earlier one, before the answer.
+    /// What becomes of a claim of this generation if another node says of a later one, or an earlier one,
+    /// before the answer.
     fn answered_after_evict(generation: u64, evict: u64) -> Vec<Action> {
         let evict = Item::Evict { session: SESSION, role: Role::Phone, generation: evict, same: false };
         answered_after(generation, evict)

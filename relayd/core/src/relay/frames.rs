@@ -6,40 +6,36 @@ use protocol::message::Notice;
 
 use super::Relay;
 use crate::event::{Action, Sender, Verdict};
-use crate::peer::{State, Target};
+use crate::pairs::Target;
+use crate::peer::State;
 use crate::store::Conn;
 use crate::time::Time;
 
 impl Relay {
-    /// Where a message of `conn` goes. It counts as activity of its session. The first message of an absence, or after a
-    /// silence, leaves an action to poll.
+    /// Where a message of `conn` goes. It counts as activity of its session. The first message of an absence,
+    /// or after a silence, leaves an action to poll.
     pub fn route(&mut self, conn: Conn, now: Time) -> Verdict {
-        let touch_every = self.touch_every;
-        let Some(peer) = self.peer_mut(conn) else { return Verdict::Closing };
-        match peer.state {
-            State::Linked { to, .. } => {
-                if peer.note_active(now) >= touch_every {
-                    self.touch_at_once(conn, now);
-                }
-                match to {
-                    Target::Here { slot, name } => Verdict::Peer(Conn { slot, name }),
-                    Target::There(handle) => Verdict::Remote(handle),
-                }
-            }
-            State::ExpectHello { .. } => Verdict::Core,
-            State::Waiting { .. } => {
-                self.note_heartbeat(conn, now);
+        let Some(peer) = self.peer(conn) else { return Verdict::Closing };
+        let (place, role) = match peer.state {
+            State::Joined { place, role } => (place, role),
+            State::ExpectHello { .. } => return Verdict::Core,
+            State::ExpectClaim { .. } | State::Closing { .. } => return Verdict::Closing,
+        };
+        self.note_heartbeat(conn, now);
+        match self.pairs.at(place).and_then(|pair| pair.target(role)) {
+            Some(Target::Here(to)) => Verdict::Peer(to),
+            Some(Target::There(handle)) => Verdict::Remote(handle),
+            None => {
                 self.on_dropped(conn);
                 Verdict::Absent
             }
-            State::ExpectClaim { .. } | State::Closing { .. } => Verdict::Closing,
         }
     }
 
     /// What the frames of `conn` are stamped with and how long they may be, once it holds a role. Stays as it is while
     /// the messages of one read are passed on.
     pub fn sender(&self, conn: Conn) -> Option<Sender> {
-        let (session, role) = self.peer(conn)?.holds()?;
+        let (session, role) = self.held_by(conn)?;
         Some(Sender { session, role, message_bytes_max: self.message_bytes_max(conn) })
     }
 
@@ -48,8 +44,8 @@ impl Relay {
         self.peer(conn).is_some_and(|peer| peer.holds().is_some())
     }
 
-    /// True if `conn` must not be read: the store has not answered its hello, or its peer is congested. Derived anew
-    /// each time from the link and the peer's mark.
+    /// True if `conn` must not be read: the store has not answered its hello, or its peer is congested.
+    /// Derived each time from the link and the peer's mark.
     pub fn is_paused(&mut self, conn: Conn) -> bool {
         if self.is_catching_up() {
             return true;
@@ -57,12 +53,19 @@ impl Relay {
         let Some(peer) = self.peer(conn) else { return true };
         match peer.state {
             State::ExpectClaim { .. } => true,
-            State::Linked { to: Target::Here { slot, name }, .. } => {
-                self.peer(Conn { slot, name }).is_some_and(|target| target.congested)
-            }
-            State::Linked { to: Target::There(handle), .. } => self.is_blocked(handle),
+            State::Joined { place, role } => match self.pairs.at(place).and_then(|pair| pair.target(role)) {
+                Some(Target::Here(to)) => self.peer(to).is_some_and(|target| target.congested),
+                Some(Target::There(handle)) => self.is_blocked(handle),
+                None => false,
+            },
             _ => false,
         }
+    }
+
+    /// What `conn` is linked to.
+    pub(super) fn target_of(&self, conn: Conn) -> Option<Target> {
+        let (place, role) = self.peer(conn)?.holds()?;
+        self.pairs.at(place)?.target(role)
     }
 
     /// `conn` sent a heartbeat: activity of its session. The first after a silence leaves an action to poll.
@@ -110,9 +113,8 @@ impl Relay {
         if !std::mem::take(&mut peer.congested) {
             return;
         }
-        let link = peer.link();
         self.push(Action::Resume { conn });
-        if let Some(to) = link {
+        if let Some(Target::Here(to)) = self.target_of(conn) {
             self.push(Action::Resume { conn: to });
         }
     }

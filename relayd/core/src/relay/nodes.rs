@@ -1,8 +1,9 @@
 //! Other nodes: the stream to each, and who is alive.
 //!
-//! A node publishes a probe to itself each second. While its own probe is old it hears nothing, so it judges nobody and the
-//! others' clocks stand still. A node that is silent for long while our probe is fresh is gone: every link over it ends.
-//! So do all links to other nodes when the bus is away for longer than [`Limits::bus_hold`](crate::limits::Limits).
+//! A node publishes a probe to itself each second. While its own probe is old it hears nothing, so it judges
+//! nobody and the others' clocks stand still. A node that is silent for long while our probe is fresh is
+//! gone: every link over it ends. So do all links to other nodes when the bus is away for longer than
+//! [`Limits::bus_hold`](crate::limits::Limits).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -29,7 +30,8 @@ pub(super) const PROBE_FRESH: Duration = Duration::from_secs(2);
 /// Silence, in time that we can judge, after which a node is gone.
 const SILENT_MAX: Duration = Duration::from_secs(4);
 
-/// Without links for this long, a stream says nothing more, and is forgotten once the other end says nothing either.
+/// Without links for this long, a stream says nothing more, and is forgotten once the other end says nothing
+/// either.
 const UNUSED_MAX: Duration = Duration::from_secs(60);
 
 /// The bus, as this node sees it.
@@ -100,7 +102,8 @@ impl Nodes {
         self.probe_least
     }
 
-    /// A probe of this node came back. False if it is none, or proves nothing new. On a slow bus later ones are under way.
+    /// A probe of this node came back. False if it is none, or proves nothing new. On a slow bus later ones
+    /// are under way.
     fn hear_probe(&mut self, probe: u64, now: Time) -> bool {
         let is_new = probe > self.probe_heard && (self.probe_least..=self.probe_sent).contains(&probe);
         if is_new {
@@ -140,9 +143,10 @@ impl Relay {
         self.nodes.known.values().all(|node| node.link.is_idle())
     }
 
-    /// Bytes for other nodes that are not acknowledged. At most [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX), but
-    /// for items that answer one event (a takeover, a kill, the end of a link), unless there are so many nodes that each has
-    /// the least of windows.
+    /// Bytes for other nodes that are not acknowledged. At most
+    /// [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX), but for items that answer one event (a
+    /// takeover, a kill, the end of a link), unless there are so many nodes that each has the least of
+    /// windows.
     pub fn unacknowledged(&self) -> usize {
         self.nodes.known.values().map(|node| node.link.pending()).sum()
     }
@@ -152,7 +156,8 @@ impl Relay {
         now.since(self.nodes.probe_heard_at.unwrap_or(self.nodes.listens_since))
     }
 
-    /// Writes the next message for the bus; gives whose channel it is for. Call until `None` at the end of a turn.
+    /// Writes the next message for the bus; gives whose channel it is for. Call until `None` at the end of a
+    /// turn.
     pub fn poll_publish(&mut self, now: Time, out: &mut Vec<u8>) -> Option<NodeId> {
         if self.is_alone {
             return None;
@@ -174,7 +179,8 @@ impl Relay {
         None
     }
 
-    /// A message came from the bus. Gives the items to take, one after the other, with [`Relay::handle_item`].
+    /// A message came from the bus. Gives the items to take, one after the other, with
+    /// [`Relay::handle_item`].
     pub fn take_message<'a>(&mut self, message: &'a [u8], now: Time) -> Option<(NodeId, &'a [u8])> {
         match Message::parse(message)? {
             Message::Probe(number) => {
@@ -210,12 +216,12 @@ impl Relay {
         }
         if outcome.restarted {
             self.push(Action::Note(Note::StreamOver { node: from, why: StreamEnd::Restarted }));
-            // It may have given this node up, and with it what it wished for: the store names the peers again.
-            // A node that was just revived has all its holds compared anyway.
+            // It may have given this node up, and with it the links that it wanted: the store names the peers
+            // again. A node that was just revived has all its holds compared anyway.
             if !self.is_catching_up() {
                 self.check_links_over(from, now);
             }
-            self.end_links_over(from);
+            self.end_links_over(from, now);
         }
         for batch in &outcome.lost {
             self.tell_again(from, batch, now);
@@ -224,7 +230,8 @@ impl Relay {
         taken
     }
 
-    /// Links that a lost batch spoke of have ended, and wishes are repeated; who must go must be told once more.
+    /// Links that a lost batch spoke of have ended, and requests are repeated; who must go must be told once
+    /// more.
     fn tell_again(&mut self, to: NodeId, batch: &[u8], now: Time) {
         let mut items = batch;
         while let Some(item) = Item::take(&mut items) {
@@ -263,9 +270,10 @@ impl Relay {
         self.nodes.known.get(&node).map(|node| &node.link)
     }
 
-    /// True if the stream to `node` takes one more wish. They have half a window for themselves: frames of others keep none
-    /// waiting, and however many there are they stay within [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX).
-    pub(super) fn has_room_for_wish(&self, node: NodeId) -> bool {
+    /// True if the stream to `node` takes one more request for a link. They have half a window for
+    /// themselves: frames of others keep none waiting, and however many there are they stay within
+    /// [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX).
+    pub(super) fn has_room_for_request(&self, node: NodeId) -> bool {
         let window = self.nodes.window();
         self.stream_to(node).is_none_or(|stream| stream.pending() < window + window / 2)
     }
@@ -292,7 +300,8 @@ impl Relay {
             }
             let is_quiet = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
             let is_unused = is_quiet && handles_of(&self.handles, id).next().is_none();
-            // Forgotten by one end alone it would be met anew with the other's next word: so both fall silent first.
+            // Forgotten by one end alone it would be met anew with the other's next word: so both fall silent
+            // first.
             node.link.keep_alive(!is_unused);
             if node.silent > SILENT_MAX {
                 over.push((id, if is_unused { StreamEnd::Unused } else { StreamEnd::Silent }));
@@ -305,11 +314,11 @@ impl Relay {
                 self.nodes.past.add(node.link.counts());
             }
             self.push(Action::Note(Note::StreamOver { node: id, why }));
-            self.end_links_over(id);
-            self.forget_wishes_for(id);
+            self.end_links_over(id, now);
+            self.want_nothing_of(id);
         }
         self.note_probe(now);
-        self.begin_round_of_wishes(now);
+        self.begin_round_of_requests(now);
         self.catch_up(now);
     }
 

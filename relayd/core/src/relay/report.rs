@@ -4,10 +4,9 @@ use protocol::ids::{NodeId, SessionId, TokenDigest};
 
 use super::Relay;
 use super::nodes::PROBE_FRESH;
-use super::remote::Remote;
 use crate::event::Action;
 use crate::node_link::BatchCounts;
-use crate::note::{LinkStep, Note};
+use crate::note::Note;
 use crate::time::Time;
 
 /// The streams to other nodes, all together.
@@ -55,11 +54,6 @@ impl Relay {
     /// How many links to other nodes were asked for and are not accepted yet.
     pub fn links_opening(&self) -> usize {
         self.remotes.values().filter(|remote| remote.theirs.is_none()).count()
-    }
-
-    pub(super) fn note_link(&mut self, step: LinkStep, remote: &Remote) {
-        let &Remote { node, session, role, .. } = remote;
-        self.push(Action::Note(Note::Link { step, node, session, role }));
     }
 
     /// Says when the own probe becomes late, and when it is fresh again.

@@ -1,9 +1,10 @@
 //! After a stop: a node that was away for long reads no client before it knows what it missed.
 //!
-//! While it stood still others may have given it up: its roles were claimed elsewhere, its links ended. What its clients sent
-//! meanwhile must not go where it would have gone before. So it first hears the bus up to a probe of its own that is newer than
-//! the stop, and has all its holds compared with the store. With both away it goes on after a while all the same; with one of
-//! them heard the other is late, and worth a longer wait.
+//! While it stood still others may have given it up: its roles were claimed elsewhere, its links ended. What
+//! its clients sent meanwhile must not go where it would have gone before. So it first hears the bus up to a
+//! probe of its own that is newer than the stop, and has all its holds compared with the store. With both
+//! away it goes on after a while all the same; with one of them heard the other is late, and worth a longer
+//! wait.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use protocol::ids::{Role, SessionId};
 
 use super::Relay;
 use crate::event::Action;
-use crate::pairs::Pair;
+use crate::pairs::{Pair, Place};
 use crate::store::{Checked, Conn};
 use crate::time::Time;
 
@@ -32,7 +33,8 @@ pub(super) struct Revival {
     since: Time,
     /// The store or the bus was heard since.
     is_heard: bool,
-    /// Holds that the store has not answered for, by their generation. One that ends meanwhile is not asked for any more.
+    /// Holds that the store has not answered for, by their generation. One that ends meanwhile is not asked
+    /// for any more.
     unchecked: BTreeSet<(SessionId, Role, u64)>,
     /// The probe that must come back.
     probe: u64,
@@ -49,8 +51,8 @@ impl Relay {
             return;
         }
         self.check_all(now);
-        let ends = |(session, pair): (SessionId, &Pair)| {
-            pair.ends().map(move |(role, end)| (session, role, end.generation)).collect::<Vec<_>>()
+        let ends = |(_, pair): (Place, &Pair)| {
+            pair.ends().map(|(role, end)| (pair.session, role, end.generation)).collect::<Vec<_>>()
         };
         let unchecked = self.pairs.iter().flat_map(ends).collect();
         let probe = self.nodes.probe_anew(now);

@@ -6,16 +6,99 @@ use protocol::close::CloseCode;
 use protocol::ids::{Role, SessionId};
 use protocol::message::{KillReason, Notice};
 
-use super::ends::age_ms;
+use super::link::Ending;
 use super::{Relay, Timer};
 use crate::event::{Action, Goodbye};
 use crate::limits::RETRY_AFTER;
 use crate::node_link::item::Item;
-use crate::pairs::Pair;
+use crate::pairs::{End, Joined, Pair, Place};
+use crate::peer::{Peer, PendingClaim, State};
 use crate::store::{Conn, Deleted, Expired, Holder, Request, Ticket};
 use crate::time::Time;
 
 impl Relay {
+    /// The session and role that `conn` holds.
+    pub(super) fn held_by(&self, conn: Conn) -> Option<(SessionId, Role)> {
+        let (place, role) = self.peer(conn)?.holds()?;
+        Some((self.pairs.at(place)?.session, role))
+    }
+
+    /// Puts a granted claim's connection into its role. The role is empty.
+    pub(super) fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> Place {
+        if let Some(place) = self.pairs.place_of(claim.session) {
+            // What the other end wanted, this claim has replaced.
+            self.want_nothing(place);
+        }
+        let (place, is_new) = self.pairs.put(conn, claim, generation, now);
+        if is_new {
+            self.arm_timer(place, claim.session, now);
+        }
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.active = now;
+            // It was not read before.
+            peer.note_read(now);
+        }
+        self.set_state(conn, State::Joined { place, role: claim.role });
+        place
+    }
+
+    fn arm_timer(&mut self, place: Place, session: SessionId, now: Time) {
+        let (idle_due, touch_due) = (now + self.limits.session_idle, now + self.limits.touch_every());
+        if let Some(pair) = self.pairs.at_mut(place) {
+            (pair.idle_due, pair.touch_due) = (Some(idle_due), touch_due);
+            self.deadlines.arm(Timer::Session(session), pair.due());
+        }
+    }
+
+    fn forget_timer(&mut self, pair: &Pair) {
+        self.deadlines.disarm(Timer::Session(pair.session), pair.due());
+    }
+
+    /// The part of `conn` in a session ends: its link, its hold, its claim.
+    pub(super) fn leave(&mut self, conn: Conn, now: Time) {
+        let Some(peer) = self.peer(conn) else { return };
+        let (holds, active) = (peer.holds(), peer.active);
+        if matches!(peer.state, State::ExpectClaim { .. }) {
+            self.push(Action::CancelClaim { conn });
+        }
+        let Some((place, role)) = holds else { return };
+        let Some(session) = self.holder(place, role, conn) else { return };
+        self.end_link(place, Ending::Leaves(role), now);
+        let Some((end, emptied)) = self.pairs.take(place, role, conn) else { return };
+        let (told, active) = match (&emptied, self.pairs.at_mut(place)) {
+            (Some(pair), _) => (pair.told, pair.active.max(active)),
+            (None, Some(pair)) => {
+                pair.active = pair.active.max(active);
+                let told = std::mem::replace(&mut pair.told, pair.active);
+                (told, pair.active)
+            }
+            (None, None) => (now, now),
+        };
+        if active > told {
+            self.push(Action::Submit(Request::Touch { session, idle_ms: age_ms(active, now) }));
+        }
+        self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
+        if let Some(pair) = emptied {
+            self.forget_timer(&pair);
+        }
+    }
+
+    /// The end of `role` loses its role, which the store has given away or ended: nothing is given back.
+    pub(super) fn unseat(&mut self, place: Place, role: Role, now: Time) -> Option<End> {
+        let end = self.pairs.at(place)?.end(role)?;
+        self.end_link(place, Ending::Leaves(role), now);
+        if let (_, Some(pair)) = self.pairs.take(place, role, end.conn)? {
+            self.forget_timer(&pair);
+        }
+        Some(end)
+    }
+
+    /// The session whose `role` this connection holds.
+    fn holder(&self, place: Place, role: Role, conn: Conn) -> Option<SessionId> {
+        let pair = self.pairs.at(place)?;
+        pair.end(role).filter(|end| end.conn == conn).map(|_| pair.session)
+    }
+
     /// A session's one timer fired.
     pub(super) fn on_session_due(&mut self, session: SessionId, now: Time) {
         let Some(pair) = self.pairs.of(session) else { return };
@@ -65,8 +148,8 @@ impl Relay {
         }
     }
 
-    /// `conn` broke a silence. That may be all that keeps its session from its end, so the store hears of it at once, unless it
-    /// has just heard of activity at the other end.
+    /// `conn` broke a silence. That may be all that keeps its session from its end, so the store hears of it
+    /// at once, unless it has just heard of activity at the other end.
     #[cold]
     pub(super) fn touch_at_once(&mut self, conn: Conn, now: Time) {
         let Some((session, _)) = self.held_by(conn) else { return };
@@ -78,7 +161,8 @@ impl Relay {
         self.push(Action::Submit(Request::Touch { session, idle_ms: 0 }));
     }
 
-    /// The store knows of activity that nobody here told it; should it forget the session, it is written again with that.
+    /// The store knows of activity that nobody here told it; should it forget the session, it is written
+    /// again with that.
     fn note_activity_elsewhere(&mut self, session: SessionId, left: Duration, now: Time) {
         let active = (now + left - self.limits.session_idle).min(now);
         if let Some(pair) = self.pairs.of_mut(session) {
@@ -86,15 +170,15 @@ impl Relay {
         }
     }
 
-    /// A store that names no holder of a session that is held here may have forgotten it, as by a clock that jumped ahead:
-    /// then a node that knows it to be active must have had time to say so again.
+    /// A store that names no holder of a session that is held here may have forgotten it, as by a clock that
+    /// jumped ahead: then a node that knows it to be active must have had time to say so again.
     fn may_be_forgotten(&self, session: SessionId, now: Time) -> bool {
         let waited_until = |active| active + self.limits.session_idle + self.others_touch_within();
         self.last_active(session).is_some_and(|active| waited_until(active) > now)
     }
 
-    /// By then every node has told the store of a session that is active there. Less than what a store keeps it beyond its
-    /// time.
+    /// By then every node has told the store of a session that is active there. Less than what a store keeps
+    /// it beyond its time.
     fn others_touch_within(&self) -> Duration {
         self.limits.touch_every() + RETRY_AFTER
     }
@@ -161,8 +245,9 @@ impl Relay {
         });
     }
 
-    /// Every connection of the session on this node is told and closed. A claim that waits for its answer is none of it: the
-    /// store answers in order, so what it grants after this end is of a session that was registered again.
+    /// Every connection of the session on this node is told and closed. A claim that waits for its answer is
+    /// none of it: the store answers in order, so what it grants after this end is of a session that was
+    /// registered again.
     pub(super) fn kill(&mut self, session: SessionId, reason: KillReason, now: Time) {
         self.kill_up_to(session, reason, [u64::MAX; 2], now);
     }
@@ -171,16 +256,14 @@ impl Relay {
         let dying = Role::ALL.map(|role| {
             self.pairs.end(session, role).filter(|end| end.generation <= generations[role.index()])
         });
-        if let [Some(end), Some(_)] = dying {
-            // Both ends here get the same word, and no other before it.
-            self.sever(end.conn);
+        let Some(place) = self.pairs.place_of(session) else { return };
+        if dying.iter().all(Option::is_some) {
+            self.end_link(place, Ending::BothKilled, now);
+            self.want_nothing(place);
         }
         for (role, end) in Role::ALL.into_iter().zip(dying) {
             let Some(end) = end else { continue };
-            self.part(end.conn, now);
-            if let Some((_, Some(pair))) = self.pairs.take(session, role, end.conn) {
-                self.forget_timer(session, &pair);
-            }
+            self.unseat(place, role, now);
             self.send(end.conn, Notice::SessionKilled { reason });
             self.close(end.conn, Goodbye::Now(CloseCode::SessionKilled), now);
         }
@@ -219,7 +302,6 @@ impl Relay {
             return;
         }
         assert_eq!(self.conn_deadlines.len(), self.connections(), "each connection has one timer");
-        let mut linked = 0;
         for (slot, peer) in self.peers.iter().enumerate() {
             let Some(peer) = peer else { continue };
             let conn = Conn { slot: slot as u32, name: peer.name };
@@ -227,39 +309,38 @@ impl Relay {
                 peer.due <= peer.next_due(&self.limits),
                 "a timer is armed for what comes first: {peer:?}"
             );
-            let Some((session, role)) = peer.holds() else { continue };
-            let end = self.pairs.end(session, role);
-            assert_eq!(end.map(|end| end.conn), Some(conn), "a holder is in its session's table");
-            if let Some(to) = peer.link() {
-                linked += 1;
-                let other = self.peer(to);
-                assert_eq!(other.and_then(super::super::peer::Peer::link), Some(conn), "a link has two ends");
-                assert_eq!(
-                    other.and_then(super::super::peer::Peer::holds),
-                    Some((session, role.other())),
-                    "of one session"
-                );
-            }
+            let Some((place, role)) = peer.holds() else { continue };
+            assert!(self.holder(place, role, conn).is_some(), "a holder is in its session's table");
         }
-        assert_eq!(linked, self.links * 2, "links are counted");
         let claiming = self.peers.iter().flatten().filter(|peer| peer.claims().is_some()).count();
         assert_eq!(claiming, self.claiming.len(), "each claim is found by its session");
-        let mut openings = 0;
-        for (session, pair) in self.pairs.iter() {
+        let (mut named, mut here) = (0, 0);
+        for (place, pair) in self.pairs.iter() {
             assert!(pair.ends().next().is_some(), "a session is here while one of its roles is");
-            if let Some(handle) = pair.opening {
-                let opening = self.remotes.get(&handle).map(|remote| (remote.session, remote.theirs));
-                assert_eq!(opening, Some((session, None)), "a link is being opened");
-                openings += 1;
-            }
             for (role, end) in pair.ends() {
-                assert_eq!(self.held_by(end.conn), Some((session, role)), "an end is held by its connection");
+                let held = self.peer(end.conn).and_then(Peer::holds);
+                assert_eq!(held, Some((place, role)), "an end is held by its connection");
+            }
+            here += usize::from(pair.link.joined() == Joined::Here);
+            let linked =
+                if let Joined::There { handle, .. } = pair.link.joined() { Some(handle) } else { None };
+            for (handle, is_open) in
+                linked.map(|it| (it, true)).into_iter().chain(pair.link.opening().map(|it| (it, false)))
+            {
+                let remote = self.remotes.get(&handle).map(|remote| (remote.place, remote.theirs.is_some()));
+                assert_eq!(remote, Some((place, is_open)), "a link to another node is its session's");
+                named += 1;
             }
         }
-        assert_eq!(openings, self.links_opening(), "every opening is known to its session");
+        assert_eq!(here, self.links(), "links are counted");
+        assert_eq!(named, self.remotes.len(), "every link to another node is known to its session");
         assert_eq!(self.handles.len(), self.remotes.len(), "each link is found by its node");
-        self.check_wishes();
+        self.check_wanted();
     }
+}
+
+pub(super) fn age_ms(since: Time, now: Time) -> u64 {
+    now.as_ms().saturating_sub(since.as_ms())
 }
 
 /// More connections than any simulated node has.

@@ -94,7 +94,8 @@ fn any_crowd_of_wishes_leaves_a_stream_within_its_bound() {
     assert!((WINDOW_MIN..2 * WINDOW_MIN).contains(&bytes), "{bytes} bytes");
 }
 
-/// Carries whatever each of the two has to say to the other, and to itself. Gives how many roles the first gave back.
+/// Carries whatever each of the two has to say to the other, and to itself. Gives how many roles the first
+/// gave back.
 fn carry(relays: &mut [Relay; 2], now: Time) -> usize {
     let (mut released, mut packet) = (0, Vec::new());
     for at in [0, 1] {
@@ -132,5 +133,5 @@ fn when_the_bus_is_back_every_wish_is_said() {
     }
     // The other node knows none of these connections, and says so of each.
     assert_eq!(released, 5000);
-    assert!(relays[0].wishes.open.is_empty());
+    assert!(relays[0].wanted.unlinked.is_empty());
 }
