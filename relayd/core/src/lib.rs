@@ -1,7 +1,7 @@
 //! What the relay decides, apart from what carries it out.
 //!
-//! Owns the state of every connection, session and link. Contains no socket, clock or thread: time is an argument,
-//! bytes are slices. The reactor drives it, and so does a simulator.
+//! Owns the state of every connection, session and link. Contains no socket, clock or thread: time is an
+//! argument, bytes are slices. The reactor drives it, and so does a simulator.
 
 pub mod bus;
 pub mod deadlines;
@@ -11,8 +11,6 @@ pub mod fuzz;
 pub mod limits;
 pub mod node_link;
 pub mod note;
-mod pairs;
-mod peer;
 pub mod relay;
 pub mod store;
 pub mod time;

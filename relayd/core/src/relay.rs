@@ -2,79 +2,56 @@
 //!
 //! Two planes. *Control*: one [`Input`] into [`Relay::handle`], then [`Relay::poll_action`] until `None`.
 //! *Data*: for each message [`Relay::route`] says where it goes, a table look-up without allocation, and the
-//! `note_*` calls keep clocks and marks. Owns every connection's state, the sessions held here and the
-//! timers; never a byte of a frame.
+//! `note_*` calls keep clocks and marks. Owns no byte of a frame.
+//!
+//! The relay wires types that each own one thing: connections, claims, sessions, other nodes. None of them
+//! knows the next one.
 
-mod checks;
+mod bus;
 mod claims;
+mod connection;
+mod connections;
+mod ends;
 mod frames;
 mod link;
 mod nodes;
-mod remote;
-mod report;
+mod pending;
 mod revival;
 mod sessions;
-mod settling;
-mod wanted;
 
-use self::link::Ending;
-use self::nodes::Nodes;
-use self::remote::Remote;
-pub use self::report::NodeCounts;
-use self::revival::Revival;
+pub use self::nodes::NodeCounts;
 pub use self::revival::STOPPED_AFTER;
-use self::wanted::WantedLinks;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use protocol::close::CloseCode;
-use protocol::ids::{NodeId, SessionId};
-use protocol::message::{Notice, Version};
+use protocol::ids::{NodeId, SessionId, TokenDigest};
+use protocol::message::Notice;
 use protocol::ws::control::PeerClose;
 
-use crate::deadlines::Deadlines;
+use self::connection::{ConnState, Connection, Finding};
+use self::connections::Connections;
+use self::link::Ending;
+use self::nodes::OtherNodes;
+use self::pending::PendingClaims;
+use self::revival::Revival;
+use self::sessions::{SessionTimer, Sessions};
 use crate::event::{Action, Goodbye, Input};
-use crate::limits::{CHECK_EVERY, CHECK_PARTS, CLOSE_WITHIN, HELLO_WITHIN, Limits, PAUSED_PING, RETRY_AFTER};
-use crate::node_link::NodeLink;
-use crate::pairs::Pairs;
-use crate::peer::{Finding, Peer, State};
-use crate::store::{Answer, Conn, Deleted, Registered, Request};
+use crate::limits::{CLOSE_WITHIN, Limits};
+use crate::store::{Answer, Conn, Deleted, Hold, Registered, Request};
 use crate::time::Time;
 
 /// The pure core of one node.
 #[derive(Debug)]
 pub struct Relay {
-    node: NodeId,
     limits: Limits,
-    /// [`Limits::touch_every`], looked at with each message.
-    touch_every: Duration,
-    /// By [`Conn::slot`].
-    peers: Vec<Option<Peer>>,
-    pairs: Pairs,
-    /// Who waits for the answer to its claim, by session and slot.
-    claiming: BTreeSet<(SessionId, u32)>,
-    /// The embedded store is used: there are no other nodes.
-    is_alone: bool,
-    nodes: Nodes,
-    wanted: WantedLinks,
-    /// Ends of links to other nodes, by this node's handle, which is never reused.
-    remotes: BTreeMap<u32, Remote>,
-    /// `handles` = { (remotes[handle].node, handle) }
-    handles: BTreeSet<(NodeId, u32)>,
-    next_handle: u32,
+    connections: Connections,
+    claims: PendingClaims,
+    sessions: Sessions,
+    nodes: OtherNodes,
     /// Set while no client is read because the node was stopped for long.
     revival: Option<Revival>,
-    /// The store could be asked before.
-    had_store: bool,
-    /// The last session whose holds were compared with the store; `None`: from the first on.
-    checked_to: Option<SessionId>,
-    /// When every node has had the time to write again what a store lost.
-    settled_at: Time,
-    /// Each peer's one timer, by slot: due at [`Peer::due`], and taken back when the peer goes.
-    conn_deadlines: Deadlines<u32>,
-    /// All others.
-    deadlines: Deadlines<Timer>,
     actions: VecDeque<Action>,
     /// Set while the process stops: when it ends.
     draining: Option<Time>,
@@ -83,47 +60,16 @@ pub struct Relay {
 /// Timers that fire before others are served again.
 const DUE_AT_ONCE: usize = 256;
 
-/// What can be due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    /// A session's idle time may be over, or its activity worth telling the store.
-    Session(SessionId),
-    /// Some of the holds are compared with the store. Where it is this process's own there is nothing to
-    /// compare.
-    Check,
-    /// The probe, the keepalives, and who is silent.
-    Bus,
-    /// Some of the links that are wanted and do not stand are asked for again.
-    Wanted,
-}
-
 impl Relay {
     /// A relay without connections, on node `node`. `is_alone`: no other node can be reached.
     pub fn new(node: NodeId, is_alone: bool, limits: Limits, now: Time) -> Self {
-        let mut deadlines = Deadlines::new();
-        if !is_alone {
-            deadlines.arm(Timer::Check, now + CHECK_EVERY / CHECK_PARTS);
-            deadlines.arm(Timer::Bus, now);
-        }
         Relay {
-            node,
             limits,
-            touch_every: limits.touch_every(),
-            peers: Vec::new(),
-            pairs: Pairs::default(),
-            claiming: BTreeSet::new(),
-            is_alone,
-            nodes: Nodes::new(now),
-            wanted: WantedLinks::default(),
-            remotes: BTreeMap::new(),
-            handles: BTreeSet::new(),
-            next_handle: 0,
+            connections: Connections::new(limits),
+            claims: PendingClaims::default(),
+            sessions: Sessions::new(&limits, is_alone, now),
+            nodes: OtherNodes::new(node, is_alone, &limits, now),
             revival: None,
-            had_store: false,
-            checked_to: None,
-            settled_at: now,
-            conn_deadlines: Deadlines::new(),
-            deadlines,
             actions: VecDeque::new(),
             draining: None,
         }
@@ -136,19 +82,23 @@ impl Relay {
             Input::Hello { conn, hello, is_doubted } => self.on_hello(conn, hello, is_doubted, now),
             Input::Left { conn, said } => self.on_left(conn, said, now),
             Input::Fault { conn, code } => self.refuse(conn, code, now),
-            Input::Gone { conn } => self.on_gone(conn, now),
+            Input::Gone { conn } => {
+                self.leave(conn, now);
+                self.connections.remove(conn);
+            }
             Input::Register { ticket, session, token, again } => {
-                self.submit_or(Request::Register { ticket, session, token, again }, |relay| {
-                    relay.push(Action::Registered { ticket, outcome: Registered::Away });
-                });
+                let away = Action::Registered { ticket, outcome: Registered::Away };
+                self.submit_or(Request::Register { ticket, session, token, again }, away);
             }
             Input::Delete { ticket, session, token } => {
-                self.submit_or(Request::Delete { ticket, session, token }, |relay| {
-                    relay.push(Action::Deleted { ticket, outcome: Deleted::Away });
-                });
+                let away = Action::Deleted { ticket, outcome: Deleted::Away };
+                self.submit_or(Request::Delete { ticket, session, token }, away);
             }
             Input::Answered(answer) => self.on_answer(answer, now),
-            Input::StoreBack => self.on_store_back(now),
+            Input::StoreBack => {
+                self.sessions.on_store_back(now);
+                self.check_all(now);
+            }
             Input::Revived => self.on_revived(now),
             Input::Drain { until } => self.on_drain(until, now),
             Input::Due => self.on_due(now),
@@ -163,44 +113,78 @@ impl Relay {
 
     /// When [`Input::Due`] must come, and [`Relay::poll_publish`] be asked, at the latest.
     pub fn poll_timeout(&self) -> Option<Time> {
-        let acks = self.nodes.streams().filter_map(NodeLink::ack_due);
-        acks.chain(self.conn_deadlines.next()).chain(self.deadlines.next()).min()
+        let timers = [self.connections.next_due(), self.sessions.next_due(), self.nodes.next_tick()];
+        timers.into_iter().chain([self.nodes.ack_due()]).flatten().min()
     }
 
-    /// How many connections have finished their upgrade.
-    pub fn connections(&self) -> usize {
-        self.peers.iter().flatten().count()
-    }
-
-    /// How many sessions this node holds a role of.
-    pub fn sessions(&self) -> usize {
-        self.pairs.len()
+    /// This node's id.
+    pub const fn node(&self) -> NodeId {
+        self.nodes.own()
     }
 
     /// True if no other node can be reached.
     pub const fn is_alone(&self) -> bool {
-        self.is_alone
+        self.nodes.is_alone()
+    }
+
+    /// How many connections have finished their upgrade.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// How many sessions this node holds a role of.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// True if a role of this session is held here and this is the digest of its token.
+    pub fn knows(&self, session: SessionId, token: &TokenDigest) -> bool {
+        self.sessions.knows(session, token)
     }
 
     /// How many timers are armed.
     pub fn timers(&self) -> usize {
-        self.conn_deadlines.len() + self.deadlines.len()
+        self.connections.timers() + self.sessions.timers() + usize::from(!self.is_alone())
     }
 
     /// How many links between two connections of this node stand.
     pub const fn links(&self) -> usize {
-        self.pairs.joined_here()
+        self.sessions.joined_here()
+    }
+
+    /// How many links to other nodes stand.
+    pub fn links_remote(&self) -> usize {
+        self.nodes.links_open()
+    }
+
+    /// How many links to other nodes were asked for and are not accepted yet.
+    pub fn links_opening(&self) -> usize {
+        self.nodes.links_opening()
+    }
+
+    /// The streams to other nodes as they are now.
+    pub fn node_counts(&self) -> NodeCounts {
+        self.nodes.counts()
+    }
+
+    /// True if every stream to another node is acknowledged.
+    pub fn is_bus_idle(&self) -> bool {
+        self.nodes.is_idle()
+    }
+
+    /// Bytes for other nodes that are not acknowledged.
+    #[cfg(test)]
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.nodes.unacknowledged()
+    }
+
+    /// How long ago this node last heard its own probe, or began to listen for one.
+    pub fn probe_age(&self, now: Time) -> Duration {
+        self.nodes.probe_age(now)
     }
 
     fn on_opened(&mut self, conn: Conn, now: Time) {
-        let slot = conn.slot as usize;
-        if self.peers.len() <= slot {
-            self.peers.resize_with(slot + 1, || None);
-        }
-        debug_assert!(self.peers[slot].is_none(), "slot {slot} was not given back");
-        let peer = Peer::new(conn.name, now, now + HELLO_WITHIN);
-        self.conn_deadlines.arm(conn.slot, peer.due);
-        self.peers[slot] = Some(peer);
+        self.connections.open(conn, now);
         if self.draining.is_some() {
             self.refuse(conn, CloseCode::GoingAway, now);
         }
@@ -217,18 +201,6 @@ impl Relay {
         self.close(conn, say, now);
     }
 
-    fn on_gone(&mut self, conn: Conn, now: Time) {
-        self.leave(conn, now);
-        if let Some(peer) = self.peers.get_mut(conn.slot as usize)
-            && let Some(gone) = peer.take_if(|peer| peer.name == conn.name)
-        {
-            self.conn_deadlines.disarm(conn.slot, gone.due);
-            if let Some(session) = gone.claims() {
-                self.claiming.remove(&(session, conn.slot));
-            }
-        }
-    }
-
     fn on_answer(&mut self, answer: Answer, now: Time) {
         match answer {
             Answer::Registered { ticket, outcome } => self.push(Action::Registered { ticket, outcome }),
@@ -238,24 +210,24 @@ impl Relay {
             }
             Answer::Checked { session, role, generation, outcome } => {
                 self.on_checked(session, role, generation, outcome, now);
-                self.note_checked(session, role, generation, outcome, now);
+                self.note_checked((session, role, generation), outcome, now);
             }
             Answer::Expired { session, outcome } => self.on_expired(session, outcome, now),
         }
     }
 
-    /// Everybody is told and closed; what was read is written first.
+    /// Every client is told and closed. What was read is written first.
     fn on_drain(&mut self, until: Time, now: Time) {
         self.draining = Some(until);
-        for slot in 0..self.peers.len() {
-            let Some(peer) = &self.peers[slot] else { continue };
-            let conn = Conn { slot: slot as u32, name: peer.name };
-            if matches!(peer.state, State::Closing { .. }) {
+        for slot in 0..self.connections.slots() {
+            let Some((conn, connection)) = self.connections.in_slot(slot) else { continue };
+            let (is_closing, holds) = (connection.is_closing(), connection.holds());
+            if is_closing {
                 continue;
             }
             self.send(conn, Notice::GoingAway);
-            if let Some((place, role)) = self.peer(conn).and_then(Peer::holds)
-                && self.pairs.at(place).is_some_and(|pair| pair.target(role).is_some())
+            if let Some((place, role)) = holds
+                && self.sessions.at(place).is_some_and(|pair| pair.target(role).is_some())
             {
                 self.end_link(place, Ending::BothStay, now);
             }
@@ -267,46 +239,45 @@ impl Relay {
     /// up the others.
     fn on_due(&mut self, now: Time) {
         for _ in 0..DUE_AT_ONCE {
-            // In the order of time, whichever set they stand in.
-            let conn_at = self.conn_deadlines.next();
-            if conn_at.is_some_and(|at| self.deadlines.next().is_none_or(|other| at <= other)) {
-                let Some(slot) = self.conn_deadlines.poll(now) else { return };
-                self.on_conn_due(slot, now);
-                continue;
+            // In the order of time, whichever timer it is.
+            let (connection, session, bus) =
+                (self.connections.next_due(), self.sessions.next_due(), self.nodes.next_tick());
+            let Some(next) = [connection, session, bus].into_iter().flatten().min().filter(|&at| at <= now)
+            else {
+                return;
+            };
+            if connection == Some(next) {
+                self.connections.poll_due(now).into_iter().for_each(|conn| self.on_conn_due(conn, now));
+            } else if session == Some(next) {
+                self.sessions.poll_due(now).into_iter().for_each(|timer| self.on_session_due(timer, now));
+            } else {
+                self.on_bus_tick(now);
             }
-            let Some(timer) = self.deadlines.poll(now) else { return };
-            match timer {
-                Timer::Session(session) => self.on_session_due(session, now),
-                Timer::Bus => self.on_bus_tick(now),
-                Timer::Wanted => self.repeat_some_requests(now),
-                Timer::Check => {
-                    self.deadlines.arm(Timer::Check, now + CHECK_EVERY / CHECK_PARTS);
-                    self.check_some(now);
+        }
+    }
+
+    fn on_session_due(&mut self, timer: SessionTimer, now: Time) {
+        match timer {
+            SessionTimer::Session(session) => {
+                let is_behind = self.is_catching_up();
+                let requests = self.sessions.on_due(session, is_behind, now);
+                requests.into_iter().flatten().for_each(|request| self.submit(request));
+            }
+            SessionTimer::Check => {
+                let holds = self.sessions.some_holds(now);
+                self.check(holds);
+            }
+            SessionTimer::Wanted => {
+                for place in self.sessions.due_requests(now) {
+                    self.ask_for_link(place, now);
                 }
             }
         }
     }
 
-    fn on_conn_due(&mut self, slot: u32, now: Time) {
-        let Some(Some(peer)) = self.peers.get(slot as usize) else { return };
-        let conn = Conn { slot, name: peer.name };
-        let (paused, limits) = (self.is_paused(conn), self.limits);
-        let is_catching_up = self.is_catching_up();
-        let Some(peer) = self.peer_mut(conn) else { return };
-        if is_catching_up && let State::ExpectHello { until } = &mut peer.state {
-            // Its hello may have come: it is not read yet.
-            *until = (*until).max(now + RETRY_AFTER);
-        }
-        // While this node stood still it asked nobody for a sign of life.
-        peer.note_late(now.since(peer.due), now);
-        let finding = peer.on_due(paused, &limits, now);
-        let due = match finding {
-            Finding::PausedPing => peer.next_due(&limits).min(now + PAUSED_PING),
-            _ => peer.next_due(&limits),
-        };
-        peer.due = due;
-        self.conn_deadlines.arm(slot, due);
-        match finding {
+    fn on_conn_due(&mut self, conn: Conn, now: Time) {
+        let (is_paused, is_catching_up) = (self.is_paused(conn), self.is_catching_up());
+        match self.connections.on_due(conn, is_paused, is_catching_up, now) {
             Finding::Nothing => {}
             Finding::Ping => self.push(Action::Ping { conn }),
             Finding::PausedPing => self.push(Action::PausedPing { conn }),
@@ -314,15 +285,26 @@ impl Relay {
             Finding::ClaimLost => self.refuse(conn, CloseCode::TryLater, now),
             Finding::CloseOverdue => {
                 // The next look is far off: the socket's end comes before it.
-                self.set_state(conn, State::Closing { until: now + CLOSE_WITHIN });
+                self.connections.set_state(conn, ConnState::Closing { until: now + CLOSE_WITHIN });
                 self.push(Action::Abort { conn });
             }
         }
     }
 
+    /// Every hold of this node is compared with the store.
+    fn check_all(&mut self, now: Time) {
+        let holds = self.sessions.all_holds(now);
+        self.check(holds);
+    }
+
+    /// These holds are compared with the store.
+    fn check(&mut self, holds: impl IntoIterator<Item = Hold>) {
+        self.actions.extend(holds.into_iter().map(|hold| Action::Submit(Request::Check { hold })));
+    }
+
     /// Closes with one of our codes, at once; a client of version 2 is told in words before.
     fn refuse(&mut self, conn: Conn, code: CloseCode, now: Time) {
-        if self.peer(conn).is_some_and(|peer| !matches!(peer.state, State::Closing { .. })) {
+        if self.connections.get(conn).is_some_and(|connection| !connection.is_closing()) {
             self.send(conn, Notice::Error { code });
             self.close(conn, Goodbye::Now(code), now);
         }
@@ -332,8 +314,7 @@ impl Relay {
     /// closing.
     fn close(&mut self, conn: Conn, say: Goodbye, now: Time) {
         self.leave(conn, now);
-        let Some(peer) = self.peer(conn) else { return };
-        if matches!(peer.state, State::Closing { .. }) {
+        if self.connections.get(conn).is_none_or(Connection::is_closing) {
             return;
         }
         // What must be written first may take as long as the drain.
@@ -341,62 +322,58 @@ impl Relay {
             (Goodbye::AfterAll(_), Some(until)) => until.max(now + CLOSE_WITHIN),
             _ => now + CLOSE_WITHIN,
         };
-        self.set_state(conn, State::Closing { until });
+        self.connections.set_state(conn, ConnState::Closing { until });
         self.push(Action::Close { conn, say });
     }
 
     /// Queues a notice, unless it is of a type that this client did not ask for.
     fn send(&mut self, conn: Conn, notice: Notice) {
-        let Some(peer) = self.peer(conn) else { return };
-        if peer.version >= Version::V2 || !notice.needs_v2() {
+        let Some(connection) = self.connections.get(conn) else { return };
+        if connection.knows_v2() || !notice.needs_v2() {
             self.push(Action::Send { conn, notice });
         }
     }
 
-    fn submit_or(&mut self, request: Request, refuse: impl FnOnce(&mut Self)) {
-        if self.draining.is_some() {
-            refuse(self);
-        } else {
-            self.push(Action::Submit(request));
-        }
+    fn submit(&mut self, request: Request) {
+        self.push(Action::Submit(request));
+    }
+
+    /// Asks the store, or answers `away` while the process stops.
+    fn submit_or(&mut self, request: Request, away: Action) {
+        self.push(if self.draining.is_some() { away } else { Action::Submit(request) });
     }
 
     fn push(&mut self, action: Action) {
         self.actions.push_back(action);
     }
 
-    fn peer(&self, conn: Conn) -> Option<&Peer> {
-        self.peers.get(conn.slot as usize)?.as_ref().filter(|peer| peer.name == conn.name)
-    }
-
-    fn peer_mut(&mut self, conn: Conn) -> Option<&mut Peer> {
-        self.peers.get_mut(conn.slot as usize)?.as_mut().filter(|peer| peer.name == conn.name)
-    }
-
-    /// Changes a connection's state and arms its timer for what the new one waits for.
-    fn set_state(&mut self, conn: Conn, state: State) {
-        let Some(peer) = self.peer_mut(conn) else { return };
-        let claimed = peer.claims();
-        peer.state = state;
-        let claims = peer.claims();
-        if let Some(session) = claimed {
-            self.claiming.remove(&(session, conn.slot));
+    /// What must hold between any two calls. Debug builds only.
+    fn check_invariants(&self) {
+        // In a crowd, looking at all with each input would take the square of its size.
+        if !cfg!(debug_assertions) || self.connections.slots() > CHECKED_SLOTS_MAX {
+            return;
         }
-        if let Some(session) = claims {
-            self.claiming.insert((session, conn.slot));
+        self.connections.check_invariants();
+        self.sessions.check_invariants();
+        self.nodes.check_invariants();
+        let (mut holding, mut claiming) = (0, 0);
+        for (conn, connection) in self.connections.iter() {
+            if let Some((place, role)) = connection.holds() {
+                let end = self.sessions.at(place).and_then(|pair| pair.end(role));
+                assert_eq!(end.map(|end| end.conn), Some(conn), "a role is held by its connection");
+                holding += 1;
+            }
+            if let ConnState::ExpectClaim { session, .. } = connection.state {
+                assert!(self.claims.get(session, conn).is_some(), "a connection that waits has a claim");
+                claiming += 1;
+            }
         }
-        self.rearm(conn);
-    }
-
-    fn rearm(&mut self, conn: Conn) {
-        let limits = self.limits;
-        let Some(peer) = self.peer_mut(conn) else { return };
-        let (was, due) = (peer.due, peer.next_due(&limits));
-        // The next ping of a pause is not put off by anything else.
-        if due < was || (due > was && !peer.is_unread) {
-            peer.due = due;
-            self.conn_deadlines.disarm(conn.slot, was);
-            self.conn_deadlines.arm(conn.slot, due);
-        }
+        assert_eq!(claiming, self.claims.len(), "each claim is a connection's");
+        let ends: usize = self.sessions.iter().map(|(_, pair)| pair.ends().count()).sum();
+        assert_eq!(holding, ends, "each role is a connection's");
+        self.check_links();
     }
 }
+
+/// More connections than any simulated node has.
+const CHECKED_SLOTS_MAX: usize = 1024;

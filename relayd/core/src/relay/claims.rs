@@ -4,17 +4,17 @@
 //! the store. Store answers come in the order in which the store did the work, so the last grant of a role is
 //! the one that stands.
 
-use std::ops::RangeInclusive;
-
 use protocol::close::CloseCode;
 use protocol::ids::{Role, SessionId};
 use protocol::message::{Hello, HelloError, Notice};
 
 use super::Relay;
-use crate::event::{Action, Goodbye, HelloOutcome};
+use super::connection::{ConnState, Connection};
+use super::pending::PendingClaim;
+use super::sessions::Place;
+use crate::event::{Action, HelloOutcome};
 use crate::limits::{CLAIM_WITHIN, PAUSED_PING};
 use crate::node_link::item::Item;
-use crate::peer::{Peer, PendingClaim, State};
 use crate::store::{Claimed, Conn, Holder, Request};
 use crate::time::Time;
 
@@ -27,25 +27,23 @@ impl Relay {
         is_doubted: bool,
         now: Time,
     ) {
-        if self.peer(conn).is_none_or(|peer| !matches!(peer.state, State::ExpectHello { .. })) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        if !matches!(connection.state, ConnState::ExpectHello { .. }) {
             return;
         }
         let hello = match hello {
             Ok(hello) => hello,
             Err(error) => return self.refuse(conn, error.close_code(), now),
         };
-        if let Some(peer) = self.peer_mut(conn) {
-            peer.version = hello.version;
-        }
+        connection.version = hello.version;
         let Some((session, token)) = hello.credentials else {
             return self.refuse_wrong(conn, is_doubted, now);
         };
         let (token, role, instance) = (token.digest(), hello.role, hello.instance);
-        let (outdated_by, killed) = (None, None);
-        let claim =
-            Box::new(PendingClaim { session, token, role, instance, is_doubted, outdated_by, killed });
-        self.set_state(conn, State::ExpectClaim { until: now + CLAIM_WITHIN, claim });
-        self.push(Action::Submit(Request::Claim { conn, session, token, role, instance }));
+        self.claims.insert(conn, PendingClaim::new(session, token, role, instance, is_doubted));
+        let state = ConnState::ExpectClaim { until: now + CLAIM_WITHIN, session };
+        self.connections.set_state(conn, state);
+        self.submit(Request::Claim { conn, session, token, role, instance });
     }
 
     pub(super) fn on_claimed(
@@ -60,9 +58,9 @@ impl Relay {
             let grant = Grant { session, role, generation, replaced, same_instance, peer };
             return self.on_granted(conn, &grant, now);
         }
-        let Some(claim) = self.pending_claim(conn) else { return };
+        let Some(claim) = self.pending_claim(conn).copied() else { return };
         match outcome {
-            Claimed::Unauthorized if !self.is_settling(now) => {
+            Claimed::Unauthorized if !self.sessions.is_settling(now) => {
                 self.refuse_wrong(conn, claim.is_doubted, now);
             }
             Claimed::TooMany if claim.is_doubted => self.turn_away(conn, now),
@@ -89,103 +87,84 @@ impl Relay {
 
     fn on_granted(&mut self, conn: Conn, grant: &Grant, now: Time) {
         let &Grant { session, role, generation, replaced, same_instance, peer } = grant;
-        // The store has given the role away, whether or not the one that asked is still there.
+        // The store has given the role away, whether or not the connection that asked is still there.
         self.evict(session, role, same_instance, now);
-        if let Some(holder) = replaced.filter(|holder| holder.node != self.node && !self.is_alone) {
+        if let Some(holder) = replaced.filter(|holder| self.is_elsewhere(holder)) {
             let item = Item::Evict { session, role, generation, same: same_instance };
             self.tell(holder.node, item, now);
         }
-        let Some(claim) = self.pending_claim(conn) else {
-            return self.push(Action::Submit(Request::Release { session, role, generation }));
+        let Some(claim) = self.pending_claim(conn).copied() else {
+            return self.submit(Request::Release { session, role, generation });
         };
         let place = self.seat(conn, &claim, generation, now);
-        if let Some((reason, _)) = claim.killed.filter(|&(_, ended)| generation <= ended) {
+        if let Some(reason) = claim.killed(generation) {
             return self.kill(session, reason, now);
         }
-        if claim.outdated_by.is_some_and(|later| later > generation) {
+        if claim.is_outdated(generation) {
             return self.evict(session, role, false, now);
         }
         self.push(Action::HelloDone { conn, outcome: HelloOutcome::Joined { session, role } });
-        let here = peer.is_some_and(|holder| self.confirm_here(session, role.other(), holder));
-        self.send(conn, self.hello_ack(conn, session, here));
-        if here {
+        let is_here = peer.is_some_and(|holder| self.confirm_here_or_release(session, role.other(), holder));
+        self.send(conn, self.hello_ack(conn, session, is_here));
+        if is_here {
             self.link_here(place, now);
         }
         self.push(Action::Resume { conn });
         self.want_link_to_peer(session, role, peer, now);
     }
 
-    /// Where the store names a holder on another node, a link to it is wanted.
-    pub(super) fn want_link_to_peer(
+    /// Puts a granted claim's connection into its role. The role is empty.
+    fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> Place {
+        if let Some(place) = self.sessions.place_of(claim.session) {
+            // The claim has replaced the holder that the other end wanted.
+            self.want_nothing(place);
+        }
+        let place = self.sessions.seat(conn, claim, generation, now);
+        self.claims.remove(claim.session, conn);
+        if let Some(connection) = self.connections.get_mut(conn) {
+            // It was not read before.
+            connection.note_read(now);
+        }
+        self.connections.set_state(conn, ConnState::Joined { place, role: claim.role });
+        place
+    }
+
+    /// The store named the holder of the other role.
+    pub(super) fn on_peer_named(
         &mut self,
+        place: Place,
         session: SessionId,
         role: Role,
         peer: Option<Holder>,
         now: Time,
     ) {
-        if let Some(holder) = peer.filter(|holder| holder.node != self.node && !self.is_alone) {
+        if peer.is_some_and(|holder| self.confirm_here_or_release(session, role.other(), holder)) {
+            self.link_here(place, now);
+        }
+        self.want_link_to_peer(session, role, peer, now);
+    }
+
+    /// Where the store names a holder on another node, a link to it is wanted.
+    fn want_link_to_peer(&mut self, session: SessionId, role: Role, peer: Option<Holder>, now: Time) {
+        if let Some(holder) = peer.filter(|holder| self.is_elsewhere(holder)) {
             self.want_link(session, role, holder, now);
         }
     }
 
-    /// Another node says that a later claim took a role.
-    pub(super) fn on_evicted(
-        &mut self,
-        session: SessionId,
-        role: Role,
-        generation: u64,
-        same: bool,
-        now: Time,
-    ) {
-        if self.pairs.end(session, role).is_some_and(|end| end.generation < generation) {
-            self.evict(session, role, same, now);
-        }
-        // One whose claim is not answered yet is judged by the answer.
-        self.note_claims(session, |claim| {
-            if claim.role == role {
-                claim.outdated_by = claim.outdated_by.max(Some(generation));
-            }
-        });
+    /// True if this holder is a connection of another node that can be reached.
+    pub(super) fn is_elsewhere(&self, holder: &Holder) -> bool {
+        holder.node != self.node() && !self.is_alone()
     }
 
-    /// True if a connection of this node has claimed the role and was not answered yet.
-    pub(super) fn is_claiming(&self, session: SessionId, role: Role) -> bool {
-        self.claiming.range(slots_of(session)).any(|&(_, slot)| match self.peers.get(slot as usize) {
-            Some(Some(Peer { state: State::ExpectClaim { claim, .. }, .. })) => claim.role == role,
-            _ => false,
-        })
-    }
-
-    /// Notes something in every claim of a session that is not answered yet.
-    pub(super) fn note_claims(&mut self, session: SessionId, note: impl Fn(&mut PendingClaim)) {
-        for &(_, slot) in self.claiming.range(slots_of(session)) {
-            if let Some(Some(Peer { state: State::ExpectClaim { claim, .. }, .. })) =
-                self.peers.get_mut(slot as usize)
-            {
-                note(claim);
-            }
-        }
-    }
-
-    /// The older holder of a role on this node goes: it is told, and gets nothing more.
-    fn evict(&mut self, session: SessionId, role: Role, same: bool, now: Time) {
-        let Some(place) = self.pairs.place_of(session) else { return };
-        let Some(end) = self.unseat(place, role, now) else { return };
-        self.send(end.conn, Notice::Replaced { same });
-        self.close(end.conn, Goodbye::Now(CloseCode::Replaced), now);
-        // A check on its way may write it into the store again if the later one has left by then.
-        self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
-    }
-
-    /// True if the holder that the store names is a connection of this node that is still there. One that is
-    /// not is the remainder of a claim whose answer was lost, and is given back.
-    pub(super) fn confirm_here(&mut self, session: SessionId, role: Role, holder: Holder) -> bool {
-        if holder.node != self.node {
+    /// Returns true if the holder that the store names is a connection of this node that is still there. One
+    /// that is not is the remainder of a claim whose answer was lost, and is given back.
+    fn confirm_here_or_release(&mut self, session: SessionId, role: Role, holder: Holder) -> bool {
+        if holder.node != self.node() {
             return false;
         }
-        let is_here = self.pairs.end(session, role).is_some_and(|end| end.conn.name == holder.conn);
+        let is_here = self.sessions.end(session, role).is_some_and(|end| end.conn.name == holder.conn);
         if !is_here {
-            self.push(Action::Submit(Request::Release { session, role, generation: holder.generation }));
+            self.submit(Request::Release { session, role, generation: holder.generation });
         }
         is_here
     }
@@ -196,15 +175,15 @@ impl Relay {
     }
 
     /// What `conn` waits for, if it waits for the store.
-    fn pending_claim(&self, conn: Conn) -> Option<PendingClaim> {
-        match &self.peer(conn)?.state {
-            State::ExpectClaim { claim, .. } => Some(**claim),
+    fn pending_claim(&self, conn: Conn) -> Option<&PendingClaim> {
+        match self.connections.get(conn)?.state {
+            ConnState::ExpectClaim { session, .. } => self.claims.get(session, conn),
             _ => None,
         }
     }
 
     fn hello_ack(&self, conn: Conn, session: SessionId, peer: bool) -> Notice {
-        let hears_of_pauses = self.peer(conn).is_some_and(Peer::hears_of_pauses);
+        let hears_of_pauses = self.connections.get(conn).is_some_and(Connection::hears_of_pauses);
         Notice::HelloAck {
             session,
             peer,
@@ -214,11 +193,6 @@ impl Relay {
             paused_ping_secs: hears_of_pauses.then_some(PAUSED_PING.as_secs()),
         }
     }
-}
-
-/// Where the claims of a session stand among those of all.
-fn slots_of(session: SessionId) -> RangeInclusive<(SessionId, u32)> {
-    (session, 0)..=(session, u32::MAX)
 }
 
 /// A claim that the store granted.
@@ -237,7 +211,7 @@ mod tests {
     use protocol::message::KillReason;
 
     use super::*;
-    use crate::event::Input;
+    use crate::event::{Goodbye, Input};
     use crate::limits::Limits;
     use crate::store::Answer;
 

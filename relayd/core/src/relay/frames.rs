@@ -1,28 +1,30 @@
-//! The data plane: where each message goes, who is not read, and the clocks and marks that frames keep.
+//! The data plane: where each message goes, which connections are not read, and the clocks and marks that
+//! frames keep.
 //!
 //! Look-ups and notes only, in constant time and without an allocation; never a byte of a frame.
 
 use protocol::message::Notice;
 
 use super::Relay;
+use super::connection::{ConnState, Connection};
+use super::sessions::{Place, Target};
 use crate::event::{Action, Sender, Verdict};
-use crate::pairs::Target;
-use crate::peer::State;
 use crate::store::Conn;
 use crate::time::Time;
+use crate::wire::inbound::Kind;
 
 impl Relay {
     /// Where a message of `conn` goes. It counts as activity of its session. The first message of an absence,
     /// or after a silence, leaves an action to poll.
     pub fn route(&mut self, conn: Conn, now: Time) -> Verdict {
-        let Some(peer) = self.peer(conn) else { return Verdict::Closing };
-        let (place, role) = match peer.state {
-            State::Joined { place, role } => (place, role),
-            State::ExpectHello { .. } => return Verdict::Core,
-            State::ExpectClaim { .. } | State::Closing { .. } => return Verdict::Closing,
+        let Some(connection) = self.connections.get(conn) else { return Verdict::Closing };
+        let (place, role) = match connection.state {
+            ConnState::Joined { place, role } => (place, role),
+            ConnState::ExpectHello { .. } => return Verdict::Core,
+            ConnState::ExpectClaim { .. } | ConnState::Closing { .. } => return Verdict::Closing,
         };
-        self.note_heartbeat(conn, now);
-        match self.pairs.at(place).and_then(|pair| pair.target(role)) {
+        self.note_active(place, now);
+        match self.sessions.at(place).and_then(|pair| pair.target(role)) {
             Some(Target::Here(to)) => Verdict::Peer(to),
             Some(Target::There(handle)) => Verdict::Remote(handle),
             None => {
@@ -32,85 +34,99 @@ impl Relay {
         }
     }
 
-    /// What the frames of `conn` are stamped with and how long they may be, once it holds a role. Stays as it is while
-    /// the messages of one read are passed on.
+    /// What the frames of `conn` are stamped with and how long they may be, once it holds a role. Stays as it
+    /// is while the messages of one read are passed on.
     pub fn sender(&self, conn: Conn) -> Option<Sender> {
-        let (session, role) = self.held_by(conn)?;
+        let (place, role) = self.connections.get(conn)?.holds()?;
+        let session = self.sessions.at(place)?.session;
         Some(Sender { session, role, message_bytes_max: self.message_bytes_max(conn) })
     }
 
     /// True if `conn` holds a role.
     pub fn has_role(&self, conn: Conn) -> bool {
-        self.peer(conn).is_some_and(|peer| peer.holds().is_some())
+        self.connections.get(conn).is_some_and(|connection| connection.holds().is_some())
     }
 
-    /// True if `conn` must not be read: the store has not answered its hello, or its peer is congested.
-    /// Derived each time from the link and the peer's mark.
-    pub fn is_paused(&mut self, conn: Conn) -> bool {
+    /// True if `conn` must not be read: the store has not answered its hello, its peer is congested, or its
+    /// link to another node takes nothing. Derived each time from the link and the peer's mark. What ends it
+    /// resumes `conn`.
+    pub fn is_paused(&self, conn: Conn) -> bool {
         if self.is_catching_up() {
             return true;
         }
-        let Some(peer) = self.peer(conn) else { return true };
-        match peer.state {
-            State::ExpectClaim { .. } => true,
-            State::Joined { place, role } => match self.pairs.at(place).and_then(|pair| pair.target(role)) {
-                Some(Target::Here(to)) => self.peer(to).is_some_and(|target| target.congested),
-                Some(Target::There(handle)) => self.is_blocked(handle),
-                None => false,
-            },
-            _ => false,
+        let Some(connection) = self.connections.get(conn) else { return true };
+        match connection.state {
+            ConnState::ExpectClaim { .. } => true,
+            ConnState::Joined { place, role } => {
+                match self.sessions.at(place).and_then(|pair| pair.target(role)) {
+                    Some(Target::Here(to)) => self.connections.get(to).is_some_and(|to| to.congested),
+                    Some(Target::There(handle)) => self.nodes.is_paused(handle),
+                    None => false,
+                }
+            }
+            ConnState::ExpectHello { .. } | ConnState::Closing { .. } => false,
         }
     }
 
+    /// True if `conn` is linked by this handle.
+    pub fn is_linked_by(&self, conn: Conn, handle: u32) -> bool {
+        self.target_of(conn) == Some(Target::There(handle))
+    }
+
+    /// The longest message that `conn` may send to its peer, in bytes.
+    pub fn message_bytes_max(&self, conn: Conn) -> usize {
+        let link = match self.target_of(conn) {
+            Some(Target::There(handle)) => self.nodes.link(handle),
+            _ => None,
+        };
+        link.map_or(self.limits.message_bytes_max, |link| self.nodes.message_bytes_max_to(link.node))
+    }
+
     /// What `conn` is linked to.
-    pub(super) fn target_of(&self, conn: Conn) -> Option<Target> {
-        let (place, role) = self.peer(conn)?.holds()?;
-        self.pairs.at(place)?.target(role)
+    fn target_of(&self, conn: Conn) -> Option<Target> {
+        let (place, role) = self.connections.get(conn)?.holds()?;
+        self.sessions.at(place)?.target(role)
     }
 
     /// `conn` sent a heartbeat: activity of its session. The first after a silence leaves an action to poll.
     pub fn note_heartbeat(&mut self, conn: Conn, now: Time) {
-        let touch_every = self.touch_every;
-        if self.peer_mut(conn).is_some_and(|peer| peer.note_active(now) >= touch_every) {
-            self.touch_at_once(conn, now);
+        if let Some((place, _)) = self.connections.get(conn).and_then(Connection::holds) {
+            self.note_active(place, now);
+        }
+    }
+
+    fn note_active(&mut self, place: Place, now: Time) {
+        if let Some(request) = self.sessions.note_active(place, now) {
+            self.submit(request);
         }
     }
 
     /// Bytes came from `conn`.
     pub fn note_read(&mut self, conn: Conn, now: Time) {
-        if self.peer_mut(conn).is_some_and(|peer| peer.note_read(now)) {
-            self.rearm(conn);
-        }
+        self.connections.note_read(conn, now);
     }
 
-    /// The driver does not read `conn`, for whatever reason, or reads it again. Told only when it changes.
+    /// The driver does not read `conn`, for any reason, or reads it again. Told only when it changes.
     pub fn note_unread(&mut self, conn: Conn, is_unread: bool, now: Time) {
-        let Some(peer) = self.peer_mut(conn) else { return };
-        peer.note_unread(is_unread, now);
-        // The first ping of a pause comes in its time. Its end can wait until the timer fires.
-        if is_unread {
-            self.rearm(conn);
-        }
+        self.connections.note_unread(conn, is_unread, now);
     }
 
     /// The socket of `conn` took `taken` bytes; `left` still wait.
     pub fn note_written(&mut self, conn: Conn, taken: usize, left: usize, now: Time) {
-        if self.peer_mut(conn).is_some_and(|peer| peer.note_written(taken, left, now)) {
-            self.rearm(conn);
-        }
+        self.connections.note_written(conn, taken, left, now);
     }
 
     /// The queue of `conn` is over its high mark: its peer is not read.
     pub fn note_congested(&mut self, conn: Conn) {
-        if let Some(peer) = self.peer_mut(conn) {
-            peer.congested = true;
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.congested = true;
         }
     }
 
     /// The queue of `conn` is under its low mark again, if it was over the high one. Leaves actions to poll.
     pub fn note_relieved(&mut self, conn: Conn) {
-        let Some(peer) = self.peer_mut(conn) else { return };
-        if !std::mem::take(&mut peer.congested) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        if !std::mem::take(&mut connection.congested) {
             return;
         }
         self.push(Action::Resume { conn });
@@ -119,11 +135,51 @@ impl Relay {
         }
     }
 
+    /// Puts a frame, or the next piece of a large one, into the stream of a link to another node. Pieces are
+    /// at most [`PIECE_BYTES_MAX`](crate::node_link::item::PIECE_BYTES_MAX); the caller has seen that `conn`
+    /// is not paused.
+    pub fn put_frame(
+        &mut self,
+        handle: u32,
+        kind: Kind,
+        is_last: bool,
+        message_len: usize,
+        bytes: &[u8],
+        now: Time,
+    ) {
+        self.nodes.put_frame(handle, kind, is_last, message_len, bytes, now);
+    }
+
+    /// The socket of `conn` has taken what came from another node, down to the low mark.
+    pub fn note_taken(&mut self, conn: Conn, now: Time) {
+        if let Some(Target::There(handle)) = self.target_of(conn) {
+            self.nodes.note_taken(handle, now);
+        }
+    }
+
+    /// There is no room for more of the large message that comes by this link: no piece is credited until
+    /// [`Relay::credit_pieces`], so that its source is not read. False if it was held before, or the link has
+    /// ended.
+    pub fn hold_pieces(&mut self, handle: u32) -> bool {
+        self.nodes.hold_pieces(handle)
+    }
+
+    /// There is room again for more of the large message that comes by this link.
+    pub fn credit_pieces(&mut self, handle: u32, now: Time) {
+        self.nodes.release_pieces(handle, now);
+    }
+
+    /// The large message that came by this link is whole: what is owed for it is credited when its target
+    /// takes it.
+    pub fn end_hold(&mut self, handle: u32) {
+        self.nodes.end_hold(handle);
+    }
+
     /// A frame found nobody. The first one of an absence is told to a client of version 2.
     fn on_dropped(&mut self, conn: Conn) {
-        let Some(peer) = self.peer_mut(conn) else { return };
-        peer.missed = peer.missed.saturating_add(1);
-        if peer.missed == 1 {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        connection.missed = connection.missed.saturating_add(1);
+        if connection.missed == 1 {
             self.send(conn, Notice::PeerAbsent);
         }
     }

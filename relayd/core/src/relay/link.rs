@@ -9,13 +9,12 @@ use protocol::ids::{NodeId, Role, SessionId};
 use protocol::message::Notice;
 
 use super::Relay;
-use super::remote::Remote;
+use super::connection::Connection;
+use super::nodes::RemoteLink;
+use super::sessions::{End, Joined, Pair, Place, Target, Wanted};
 use crate::event::Action;
 use crate::node_link::item::{Item, LinkKey};
 use crate::note::{LinkStep, Note};
-#[cfg(test)]
-use crate::pairs::Target;
-use crate::pairs::{Joined, Pair, Place};
 use crate::store::{Conn, Holder, Request};
 use crate::time::Time;
 
@@ -48,7 +47,7 @@ impl Relay {
         if let Ending::Leaves(role) = ending {
             self.want_nothing_for(place, role);
         }
-        let Some(pair) = self.pairs.at(place) else { return };
+        let Some(pair) = self.sessions.at(place) else { return };
         let conns = Role::ALL.map(|role| pair.target(role).and_then(|_| pair.end(role)).map(|end| end.conn));
         match (pair.link.joined(), ending) {
             (Joined::Nothing, _) => return,
@@ -56,7 +55,7 @@ impl Relay {
             (Joined::There { role, .. }, Ending::Leaves(leaving)) if role != leaving => return,
             _ => {}
         }
-        if let Joined::There { role, handle } = self.pairs.join(place, Joined::Nothing) {
+        if let Joined::There { role, handle } = self.sessions.part(place) {
             self.drop_remote(place, handle, role, ending, now);
         }
         for (role, conn) in Role::ALL.into_iter().zip(conns) {
@@ -65,13 +64,12 @@ impl Relay {
                 self.send(conn, Notice::PeerLeft { role: role.other() });
             }
             self.push(Action::Resume { conn });
-            self.rearm(conn);
+            self.connections.rearm(conn);
         }
-        self.note_unlinked(place);
     }
 
     fn drop_remote(&mut self, place: Place, handle: u32, role: Role, ending: Ending, now: Time) {
-        let Some(remote) = self.take_remote(handle) else { return };
+        let Some(remote) = self.nodes.remove_link(handle) else { return };
         let is_ended_there = ending == Ending::EndedThere;
         let step = if is_ended_there { LinkStep::EndedThere } else { LinkStep::EndedHere };
         self.note_link(step, remote.node, place, role);
@@ -83,14 +81,14 @@ impl Relay {
     /// Joins both ends of a session, if both are here and not joined yet. A link to another node is older
     /// than what the store now says, and ends.
     pub(super) fn link_here(&mut self, place: Place, now: Time) {
-        let Some(pair) = self.pairs.at(place) else { return };
+        let Some(pair) = self.sessions.at(place) else { return };
         let [Some(workstation), Some(phone)] = Role::ALL.map(|role| pair.end(role)) else { return };
         if pair.link.joined() == Joined::Here {
             return;
         }
         self.end_link(place, Ending::BothStay, now);
         self.want_nothing(place);
-        self.pairs.join(place, Joined::Here);
+        self.sessions.join(place, Joined::Here);
         for (role, conn) in [(Role::Workstation, workstation.conn), (Role::Phone, phone.conn)] {
             self.tell_joined(conn, role, None);
         }
@@ -99,22 +97,113 @@ impl Relay {
     /// The link to another node stands. The other end gets its credit when what waits from earlier links
     /// leaves room, so that links that come and go never make a queue longer.
     fn link_there(&mut self, place: Place, role: Role, handle: u32, now: Time) {
-        let Some(end) = self.pairs.at(place).and_then(|pair| pair.end(role)) else { return };
-        let Some(node) = self.remotes.get(&handle).map(|remote| remote.node) else { return };
+        let Some(end) = self.sessions.at(place).and_then(|pair| pair.end(role)) else { return };
+        let Some(node) = self.nodes.link(handle).map(|remote| remote.node) else { return };
         self.note_link(LinkStep::Accepted, node, place, role);
-        self.pairs.join(place, Joined::There { role, handle });
-        let (own, agreed) = (self.limits.message_bytes_max, self.message_bytes_max_to(node));
+        self.sessions.join(place, Joined::There { role, handle });
+        let (own, agreed) = (self.limits.message_bytes_max, self.nodes.message_bytes_max_to(node));
         self.tell_joined(end.conn, role, (agreed < own).then_some(agreed as u64));
-        if self.peer(end.conn).is_some_and(|peer| !peer.congested) {
+        if self.connections.get(end.conn).is_some_and(|connection| !connection.congested) {
             self.note_taken(end.conn, now);
         }
     }
 
     fn tell_joined(&mut self, conn: Conn, role: Role, message_bytes_max: Option<u64>) {
-        let missed = self.peer_mut(conn).map_or(0, |peer| std::mem::take(&mut peer.missed)).into();
+        let missed = self.connections.get_mut(conn).map_or(0, |it| std::mem::take(&mut it.missed)).into();
         self.send(conn, Notice::PeerJoined { role: role.other(), missed, message_bytes_max });
         self.push(Action::Resume { conn });
-        self.rearm(conn);
+        self.connections.rearm(conn);
+    }
+
+    /// The other role is held on another node: a link to it is wanted.
+    pub(super) fn want_link(&mut self, session: SessionId, role: Role, holder: Holder, now: Time) {
+        let Some(place) = self.sessions.place_of(session) else { return };
+        let Some(pair) = self.sessions.at(place).filter(|pair| pair.end(role).is_some()) else { return };
+        if pair.link.wanted().is_some_and(|known| known.holder.generation > holder.generation) {
+            return;
+        }
+        if pair.link.wanted().is_some_and(|known| known.role != role) {
+            self.want_nothing(place);
+        }
+        self.sessions.want(place, role, holder);
+        if !self.is_linked_to(place, role, holder) {
+            self.sessions.note_unlinked(place);
+            self.ask_for_link(place, now);
+        }
+    }
+
+    fn is_linked_to(&self, place: Place, role: Role, holder: Holder) -> bool {
+        match self.sessions.at(place).and_then(|pair| pair.target(role)) {
+            Some(Target::There(handle)) => self.nodes.link(handle).is_some_and(|remote| {
+                remote.node == holder.node && remote.key.generation_of(role.other()) == holder.generation
+            }),
+            Some(Target::Here(_)) => true,
+            None => false,
+        }
+    }
+
+    /// True if the link that is wanted is the one to `node` that this key names.
+    pub(super) fn is_wanted(&self, place: Place, node: NodeId, key: &LinkKey) -> bool {
+        self.sessions.at(place).and_then(|pair| pair.link.wanted()).is_some_and(|wanted| {
+            wanted.holder.node == node && wanted.holder.generation == key.generation_of(wanted.role.other())
+        })
+    }
+
+    /// No link to another node is wanted any more. One that is being opened is given up.
+    pub(super) fn want_nothing(&mut self, place: Place) {
+        if let Some(handle) = self.sessions.want_nothing(place) {
+            self.nodes.remove_link(handle);
+        }
+    }
+
+    /// The same, if the end of this role wanted it.
+    pub(super) fn want_nothing_for(&mut self, place: Place, role: Role) {
+        let wanted = self.sessions.at(place).and_then(|pair| pair.link.wanted());
+        if wanted.is_some_and(|wanted| wanted.role == role) {
+            self.want_nothing(place);
+        }
+    }
+
+    /// Asks for, or opens, the link that is wanted, unless that is under way already or the stream has no
+    /// room for it.
+    pub(super) fn ask_for_link(&mut self, place: Place, now: Time) {
+        let Some(pair) = self.sessions.at(place) else { return };
+        let Some(&Wanted { role, holder, asked, .. }) = pair.link.wanted() else { return };
+        let Some(end) = pair.end(role) else { return };
+        let session = pair.session;
+        let is_under_way = asked.is_some_and(|(_, position)| self.nodes.is_under_way(holder.node, position));
+        if is_under_way || !self.nodes.has_room_for_request(holder.node) {
+            return;
+        }
+        let item = match role {
+            Role::Phone => Item::Ask { session, workstation: holder.generation, phone: end.generation },
+            Role::Workstation => self.open(place, session, end, holder),
+        };
+        self.tell(holder.node, item, now);
+        let asked = self.nodes.position(holder.node).map(|position| (now, position));
+        self.sessions.note_asked(place, asked);
+    }
+
+    /// What opens a link from the workstation `end` to the phone `holder`: the same once more where it was
+    /// said before, as its answer may be on its way, however slow the bus is.
+    fn open(&mut self, place: Place, session: SessionId, end: End, holder: Holder) -> Item<'static> {
+        let node = holder.node;
+        let opening = self.sessions.at(place).and_then(|pair| pair.link.opening());
+        if let Some(handle) = opening
+            && let Some(remote) = self.nodes.link(handle)
+        {
+            let key = remote.key;
+            if remote.node == node && (key.workstation, key.phone) == (end.generation, holder.generation) {
+                return Item::Open { session, key, handle };
+            }
+            self.nodes.remove_link(handle);
+        }
+        let attempt = self.sessions.next_attempt(place);
+        let key = LinkKey { workstation: end.generation, phone: holder.generation, attempt };
+        let handle = self.nodes.add_link(node, place, key, None);
+        self.note_link(LinkStep::Opening, node, place, Role::Workstation);
+        self.sessions.set_opening(place, handle);
+        Item::Open { session, key, handle }
     }
 
     /// The phone's node asks for a link to a workstation of this one.
@@ -127,13 +216,13 @@ impl Relay {
         now: Time,
     ) {
         let role = Role::Workstation;
-        match self.pairs.end(session, role) {
+        match self.sessions.end(session, role) {
             Some(end) if end.generation == workstation => {
                 let holder = Holder { node: from, conn: 0, generation: phone };
                 self.want_link(session, role, holder, now);
             }
             // Its claim is not answered here yet; the other will ask again.
-            _ if self.is_claiming(session, role) => {}
+            _ if self.claims.is_claimed(session, role) => {}
             _ => self.tell(from, Item::Gone { session, role, generation: workstation }, now),
         }
     }
@@ -142,9 +231,9 @@ impl Relay {
     pub(super) fn on_open(&mut self, from: NodeId, session: SessionId, key: LinkKey, handle: u32, now: Time) {
         let role = Role::Phone;
         let is_named = |pair: &Pair| pair.end(role).is_some_and(|end| end.generation == key.phone);
-        let place = self.pairs.place_of(session);
-        let Some(place) = place.filter(|&place| self.pairs.at(place).is_some_and(is_named)) else {
-            if !self.is_claiming(session, role) {
+        let place = self.sessions.place_of(session);
+        let Some(place) = place.filter(|&place| self.sessions.at(place).is_some_and(is_named)) else {
+            if !self.claims.is_claimed(session, role) {
                 self.tell(from, Item::Gone { session, role, generation: key.phone }, now);
             }
             return;
@@ -157,36 +246,32 @@ impl Relay {
             return self.tell(from, Item::Left { handle }, now);
         }
         self.end_link(place, Ending::BothStay, now);
-        let own = self.add_remote(from, place, key, Some(handle));
+        let own = self.nodes.add_link(from, place, key, Some(handle));
         self.tell(from, Item::Accept { handle, own }, now);
         self.link_there(place, role, own, now);
     }
 
     /// The phone's node has the connection to which this one opened a link.
     pub(super) fn on_accept(&mut self, from: NodeId, handle: u32, own: u32, now: Time) {
-        let opened = self.remotes.get(&handle).filter(|remote| remote.node == from);
+        let opened = self.nodes.link_from(from, handle);
         let Some((place, key)) = opened.filter(|r| r.theirs.is_none()).map(|r| (r.place, r.key)) else {
             return self.tell(from, Item::Left { handle: own }, now);
         };
-        if let Some(pair) = self.pairs.at_mut(place) {
-            pair.link.take_opening();
-        }
+        self.sessions.take_opening(place);
         if self.key_of(place).is_some_and(|current| current.workstation > key.workstation) {
             // A later workstation is linked, on another node. The one here is about to be told of it.
-            self.take_remote(handle);
+            self.nodes.remove_link(handle);
             return self.tell(from, Item::Left { handle: own }, now);
         }
         self.end_link(place, Ending::BothStay, now);
-        if let Some(remote) = self.remotes.get_mut(&handle) {
-            remote.theirs = Some(own);
-        }
+        self.nodes.note_accepted(handle, own);
         self.link_there(place, Role::Workstation, handle, now);
     }
 
     /// The other node does not have the connection that a link to it is wanted with.
     pub(super) fn on_gone_there(&mut self, from: NodeId, session: SessionId, role: Role, generation: u64) {
-        let Some(place) = self.pairs.place_of(session) else { return };
-        let wanted = self.pairs.at(place).and_then(|pair| pair.link.wanted());
+        let Some(place) = self.sessions.place_of(session) else { return };
+        let wanted = self.sessions.at(place).and_then(|pair| pair.link.wanted());
         if wanted.is_some_and(|it| it.role == role.other() && it.holder.generation == generation) {
             self.want_nothing(place);
             self.note_link(LinkStep::Gone, from, place, role.other());
@@ -196,7 +281,7 @@ impl Relay {
 
     /// The other node ended a link. It has no connection for another one.
     pub(super) fn on_left_there(&mut self, from: NodeId, handle: u32, now: Time) {
-        let Some(remote) = self.remotes.get(&handle).filter(|remote| remote.node == from) else { return };
+        let Some(remote) = self.nodes.link_from(from, handle) else { return };
         let (place, key, is_open) = (remote.place, remote.key, remote.theirs.is_some());
         if is_open && self.is_wanted(place, from, &key) {
             self.want_nothing(place);
@@ -206,10 +291,10 @@ impl Relay {
 
     /// A link to another node, or the attempt to open it, has ended there.
     pub(super) fn end_remote(&mut self, handle: u32, now: Time) {
-        let Some(place) = self.remotes.get(&handle).map(|remote| remote.place) else { return };
-        let Some(link) = self.pairs.at_mut(place).map(|pair| &mut pair.link) else { return };
-        if link.opening() == Some(handle) {
-            link.take_opening();
+        let Some(place) = self.nodes.link(handle).map(|remote| remote.place) else { return };
+        let opening = self.sessions.at(place).and_then(|pair| pair.link.opening());
+        if opening == Some(handle) {
+            self.sessions.take_opening(place);
             self.drop_remote(place, handle, Role::Workstation, Ending::EndedThere, now);
         } else {
             self.end_link(place, Ending::EndedThere, now);
@@ -218,31 +303,30 @@ impl Relay {
 
     /// Ends everything that ran over the stream to `node`.
     pub(super) fn end_links_over(&mut self, node: NodeId, now: Time) {
-        let handles: Vec<u32> = self.handles_over(node).collect();
+        let handles: Vec<u32> = self.nodes.links_over(node).collect();
         handles.into_iter().for_each(|handle| self.end_remote(handle, now));
     }
 
     /// What came over the link of `conn` can't be handed on, so that link has a gap: it ends, which both ends
     /// are told, and another one is opened.
     pub fn give_up_link(&mut self, conn: Conn, now: Time) {
-        let Some((place, _)) = self.peer(conn).and_then(crate::peer::Peer::holds) else { return };
+        let Some((place, _)) = self.connections.get(conn).and_then(Connection::holds) else { return };
         self.end_link(place, Ending::BothStay, now);
-        if let Some(session) = self.pairs.at(place).map(|pair| pair.session) {
-            self.check_session(session, now);
-        }
+        let holds: Vec<_> = self.sessions.at(place).into_iter().flat_map(|pair| pair.holds(now)).collect();
+        self.check(holds);
         self.check_invariants();
     }
 
     /// The link to another node that stands.
-    fn remote_of(&self, place: Place) -> Option<&Remote> {
-        match self.pairs.at(place)?.link.joined() {
-            Joined::There { handle, .. } => self.remotes.get(&handle),
+    fn remote_of(&self, place: Place) -> Option<&RemoteLink> {
+        match self.sessions.at(place)?.link.joined() {
+            Joined::There { handle, .. } => self.nodes.link(handle),
             _ => None,
         }
     }
 
-    pub(super) fn note_link(&mut self, step: LinkStep, node: NodeId, place: Place, role: Role) {
-        if let Some(session) = self.pairs.at(place).map(|pair| pair.session) {
+    fn note_link(&mut self, step: LinkStep, node: NodeId, place: Place, role: Role) {
+        if let Some(session) = self.sessions.at(place).map(|pair| pair.session) {
             self.push(Action::Note(Note::Link { step, node, session, role }));
         }
     }
@@ -250,10 +334,10 @@ impl Relay {
     /// What both ends of the link of a session know of it: the generations of the two claims and the attempt.
     /// A link between two ends here is earlier than any that is opened under the same claims.
     pub(super) fn key_of(&self, place: Place) -> Option<LinkKey> {
-        let pair = self.pairs.at(place)?;
+        let pair = self.sessions.at(place)?;
         match pair.link.joined() {
             Joined::Nothing => None,
-            Joined::There { handle, .. } => self.remotes.get(&handle).map(|remote| remote.key),
+            Joined::There { handle, .. } => self.nodes.link(handle).map(|remote| remote.key),
             Joined::Here => Some(LinkKey {
                 workstation: pair.end(Role::Workstation)?.generation,
                 phone: pair.end(Role::Phone)?.generation,
@@ -262,13 +346,39 @@ impl Relay {
         }
     }
 
+    /// What must hold between any two calls. Debug builds only.
+    pub(super) fn check_links(&self) {
+        let mut named = 0;
+        for (place, pair) in self.sessions.iter() {
+            let open = match pair.link.joined() {
+                Joined::There { handle, .. } => Some(handle),
+                _ => None,
+            };
+            for (handle, is_open) in [(open, true), (pair.link.opening(), false)] {
+                let Some(handle) = handle else { continue };
+                let remote = self.nodes.link(handle).map(|link| (link.place, link.theirs.is_some()));
+                assert_eq!(remote, Some((place, is_open)), "a link to another node is its session's");
+                named += 1;
+            }
+        }
+        let links = self.links_remote() + self.links_opening();
+        assert_eq!(named, links, "every link to another node is known to its session");
+    }
+
     /// The name of the link of `conn`: the same at both ends.
     #[cfg(test)]
     pub(crate) fn link_name(&self, conn: Conn) -> Option<(u64, u64, u32)> {
-        let (place, role) = self.peer(conn)?.holds()?;
-        let target = self.pairs.at(place)?.target(role)?;
+        let (place, role) = self.connections.get(conn)?.holds()?;
+        let target = self.sessions.at(place)?.target(role)?;
         let key = self.key_of(place)?;
         let attempt = if matches!(target, Target::Here(_)) { u32::MAX } else { key.attempt };
         Some((key.workstation, key.phone, attempt))
     }
 }
+
+#[cfg(test)]
+#[path = "link_tests.rs"]
+mod tests;
+#[cfg(test)]
+#[path = "wanted_tests.rs"]
+mod wanted_tests;

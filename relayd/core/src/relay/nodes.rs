@@ -1,237 +1,161 @@
-//! Other nodes: the stream to each, and who is alive.
+//! Other nodes: the stream to each, which of them are alive, and the links that run over the streams.
 //!
 //! A node publishes a probe to itself each second. While its own probe is old it hears nothing, so it judges
 //! nobody and the others' clocks stand still. A node that is silent for long while our probe is fresh is
 //! gone: every link over it ends. So do all links to other nodes when the bus is away for longer than
-//! [`Limits::bus_hold`](crate::limits::Limits).
+//! [`Limits::bus_hold`].
+//!
+//! Knows no connection and only the place of a session. What the relay must do comes out as a [`NodeEvent`].
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+mod links;
+mod probe;
+mod streams;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use protocol::ids::NodeId;
 
-use super::remote::handles_of;
-use super::{Relay, Timer};
+pub(super) use self::links::RemoteLink;
+use self::links::RemoteLinks;
+use self::probe::Probe;
+pub use self::streams::NodeCounts;
+use self::streams::Streams;
+use super::sessions::Place;
 use crate::bus::{self, Message};
-use crate::event::Action;
-use crate::limits::{WINDOW_MIN, WINDOWS_MAX};
-use crate::node_link::item::{self, Item};
-use crate::node_link::{BatchCounts, Header, NodeLink, Taken};
+use crate::limits::Limits;
+use crate::node_link::item::{Item, LinkKey};
+use crate::node_link::{Header, NodeLink, Position, Taken};
 use crate::note::{Note, StreamEnd};
 use crate::time::Time;
+use crate::wire::inbound::Kind;
 
 /// How often the bus is looked at.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Our own probe, heard within this, proves that we hear.
-pub(super) const PROBE_FRESH: Duration = Duration::from_secs(2);
-
-/// Silence, in time that we can judge, after which a node is gone.
-const SILENT_MAX: Duration = Duration::from_secs(4);
-
-/// Without links for this long, a stream says nothing more, and is forgotten once the other end says nothing
-/// either.
-const UNUSED_MAX: Duration = Duration::from_secs(60);
-
-/// The bus, as this node sees it.
+/// Everything of this node that concerns other nodes.
 #[derive(Debug)]
-pub(super) struct Nodes {
-    known: BTreeMap<NodeId, Node>,
-    /// Rises with every stream that starts over.
-    incarnation: u64,
-    probe_sent: u64,
-    probe_sent_at: Option<Time>,
-    /// The last own probe that came back. `probe_heard <= probe_sent`
-    probe_heard: u64,
-    probe_heard_at: Option<Time>,
-    /// Earlier ones prove nothing any more: they were sent before this node was stopped.
-    probe_least: u64,
-    /// When this node began to listen for the first probe, or for the first after a stop.
-    listens_since: Time,
+pub(super) struct OtherNodes {
+    own: NodeId,
+    bus_hold: Duration,
+    streams: Streams,
+    links: RemoteLinks,
+    probe: Probe,
+    /// `None`: no other node can be reached.
+    tick_due: Option<Time>,
     ticked_at: Time,
     /// The bus was away for longer than links outlast it, and is not back.
     is_cut_off: bool,
-    /// The last note of the own probe said that it is late.
-    pub is_late: bool,
-    /// Of the streams that are over.
-    pub past: BatchCounts,
+    events: VecDeque<NodeEvent>,
 }
 
-/// Another node.
-#[derive(Debug)]
-struct Node {
-    link: NodeLink,
-    /// How long it has been silent, in time that we could judge.
-    silent: Duration,
-    /// When it was last of use.
-    used_at: Time,
-    /// Somebody is not read because the window was full.
-    blocks: bool,
-    /// The longest message that it passes on, in bytes, if it said.
-    message_bytes_max: Option<usize>,
+/// What the relay must carry out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NodeEvent {
+    /// Write it into the log.
+    Note(Note),
+    /// The own probe came back: the bus is heard. `was_cut_off`: links had ended because it was away.
+    BusHeard { was_cut_off: bool },
+    /// The stream to this node started over: what ran over it has ended, and each end may want it again.
+    Restarted(NodeId),
+    /// The stream to this node is over, and everything that ran over it.
+    Over(NodeId, StreamEnd),
+    /// The stream to this node takes frames again.
+    Relieved(NodeId),
 }
 
-impl Nodes {
-    pub fn new(now: Time) -> Self {
-        Nodes {
-            known: BTreeMap::new(),
-            incarnation: 0,
-            probe_sent: 0,
-            probe_sent_at: None,
-            probe_heard: 0,
-            probe_heard_at: None,
-            probe_least: 1,
-            listens_since: now,
+impl OtherNodes {
+    /// No stream yet. `is_alone`: no other node can be reached.
+    pub fn new(own: NodeId, is_alone: bool, limits: &Limits, now: Time) -> Self {
+        OtherNodes {
+            own,
+            bus_hold: limits.bus_hold,
+            streams: Streams::new(limits.message_bytes_max),
+            links: RemoteLinks::default(),
+            probe: Probe::new(now),
+            tick_due: (!is_alone).then_some(now),
             ticked_at: now,
             is_cut_off: false,
-            is_late: false,
-            past: BatchCounts::default(),
+            events: VecDeque::new(),
         }
     }
 
-    /// Every stream.
-    pub fn streams(&self) -> impl Iterator<Item = &NodeLink> {
-        self.known.values().map(|node| &node.link)
+    /// This node's id.
+    pub const fn own(&self) -> NodeId {
+        self.own
     }
 
-    /// The next probe is sent at once; only it proves from here on that this node hears. Gives its number.
-    pub fn probe_anew(&mut self, now: Time) -> u64 {
-        (self.probe_sent_at, self.probe_heard_at, self.listens_since) = (None, None, now);
-        self.probe_least = self.probe_sent + 1;
-        self.probe_least
+    /// True if no other node can be reached.
+    pub const fn is_alone(&self) -> bool {
+        self.tick_due.is_none()
     }
 
-    /// A probe of this node came back. False if it is none, or proves nothing new. On a slow bus later ones
-    /// are under way.
-    fn hear_probe(&mut self, probe: u64, now: Time) -> bool {
-        let is_new = probe > self.probe_heard && (self.probe_least..=self.probe_sent).contains(&probe);
-        if is_new {
-            (self.probe_heard, self.probe_heard_at) = (probe, Some(now));
-        }
-        is_new
+    /// What is to be carried out next. Call until `None` after [`OtherNodes::take_message`] and
+    /// [`OtherNodes::on_tick`].
+    pub fn poll_event(&mut self) -> Option<NodeEvent> {
+        self.events.pop_front()
     }
 
-    /// True if this probe, or a later one, came back.
-    pub fn has_heard(&self, probe: u64) -> bool {
-        self.probe_heard >= probe
-    }
-
-    fn hears(&self, now: Time) -> bool {
-        self.probe_heard_at.is_some_and(|at| now.since(at) <= PROBE_FRESH)
-    }
-
-    fn next_incarnation(&mut self) -> u64 {
-        self.incarnation += 1;
-        self.incarnation
-    }
-
-    /// What one stream may hold unacknowledged, in bytes.
-    fn window(&self) -> usize {
-        (WINDOWS_MAX / self.known.len().max(1)).max(WINDOW_MIN)
-    }
-}
-
-impl Relay {
-    /// How many other nodes are known.
-    pub fn nodes(&self) -> usize {
-        self.nodes.known.len()
-    }
-
-    /// True if every stream is acknowledged.
-    pub fn is_bus_idle(&self) -> bool {
-        self.nodes.known.values().all(|node| node.link.is_idle())
-    }
-
-    /// Bytes for other nodes that are not acknowledged. At most
-    /// [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX), but for items that answer one event (a
-    /// takeover, a kill, the end of a link), unless there are so many nodes that each has the least of
-    /// windows.
-    pub fn unacknowledged(&self) -> usize {
-        self.nodes.known.values().map(|node| node.link.pending()).sum()
-    }
-
-    /// How long ago this node last heard its own probe, or began to listen for one.
-    pub fn probe_age(&self, now: Time) -> Duration {
-        now.since(self.nodes.probe_heard_at.unwrap_or(self.nodes.listens_since))
-    }
-
-    /// Writes the next message for the bus; gives whose channel it is for. Call until `None` at the end of a
-    /// turn.
+    /// Writes the next message for the bus; gives the node whose channel it is for. Call until `None` at the
+    /// end of a turn.
     pub fn poll_publish(&mut self, now: Time, out: &mut Vec<u8>) -> Option<NodeId> {
-        if self.is_alone {
+        if self.is_alone() {
             return None;
         }
-        if self.nodes.probe_sent_at.is_none_or(|at| now.since(at) >= 2 * TICK) {
-            self.nodes.probe_sent_at = Some(now);
-            self.nodes.probe_sent += 1;
-            bus::write_probe(out, self.nodes.probe_sent);
-            return Some(self.node);
+        if let Some(number) = self.probe.poll_transmit(now) {
+            bus::write_probe(out, number);
+            return Some(self.own);
         }
         let start = out.len();
-        bus::begin_packet(out, self.node);
-        for (&id, node) in &mut self.nodes.known {
-            if node.link.poll_transmit(now, out) {
-                return Some(id);
-            }
+        bus::begin_packet(out, self.own);
+        let to = self.streams.poll_transmit(now, out);
+        if to.is_none() {
+            out.truncate(start);
         }
-        out.truncate(start);
-        None
+        to
     }
 
-    /// A message came from the bus. Gives the items to take, one after the other, with
-    /// [`Relay::handle_item`].
+    /// A message came from the bus. Gives the items to take, and the node that sent them.
     pub fn take_message<'a>(&mut self, message: &'a [u8], now: Time) -> Option<(NodeId, &'a [u8])> {
         match Message::parse(message)? {
             Message::Probe(number) => {
-                if self.nodes.hear_probe(number, now) {
-                    self.note_bus_heard();
-                    if std::mem::take(&mut self.nodes.is_cut_off) {
-                        // The store names the others' holds again, and with them the links to open.
-                        self.check_all(now);
-                    }
+                if self.probe.handle(number, now) {
+                    let was_cut_off = std::mem::take(&mut self.is_cut_off);
+                    self.events.push_back(NodeEvent::BusHeard { was_cut_off });
                     self.note_probe(now);
                 }
-                self.catch_up(now);
                 None
             }
-            Message::Packet { from, bytes } if from != self.node => self.take_packet(from, bytes, now),
+            Message::Packet { from, bytes } if from != self.own => self.take_packet(from, bytes, now),
             Message::Packet { .. } => None,
         }
     }
 
     fn take_packet<'a>(&mut self, from: NodeId, bytes: &'a [u8], now: Time) -> Option<(NodeId, &'a [u8])> {
         let (header, items) = Header::parse(bytes)?;
-        let fresh = self.nodes.next_incarnation();
-        let node = self.node_mut(from, now);
-        node.silent = Duration::ZERO;
-        let outcome = node.link.handle(&header, items, fresh, now);
-        let taken = match outcome.taken {
-            Taken::Items(items) => Some((from, items)),
-            Taken::Nothing => None,
-        };
+        let (began, outcome) = self.streams.handle(from, &header, items, now);
+        self.events.extend(began.map(NodeEvent::Note));
         if !outcome.lost.is_empty() {
             // This end started over, and says first what begins each stream.
-            self.tell(from, self.limit(), now);
+            self.streams.tell_limit(from, now);
         }
         if outcome.restarted {
-            self.push(Action::Note(Note::StreamOver { node: from, why: StreamEnd::Restarted }));
-            // It may have given this node up, and with it the links that it wanted: the store names the peers
-            // again. A node that was just revived has all its holds compared anyway.
-            if !self.is_catching_up() {
-                self.check_links_over(from, now);
-            }
-            self.end_links_over(from, now);
+            self.events.push_back(NodeEvent::Restarted(from));
         }
         for batch in &outcome.lost {
             self.tell_again(from, batch, now);
         }
-        self.unblock(from);
-        taken
+        if self.streams.take_relieved(from) {
+            self.events.push_back(NodeEvent::Relieved(from));
+        }
+        match outcome.taken {
+            Taken::Items(items) => Some((from, items)),
+            Taken::Nothing => None,
+        }
     }
 
-    /// Links that a lost batch spoke of have ended, and requests are repeated; who must go must be told once
-    /// more.
+    /// Links that a lost batch spoke of have ended, and requests are repeated. Evictions and kills are sent
+    /// again.
     fn tell_again(&mut self, to: NodeId, batch: &[u8], now: Time) {
         let mut items = batch;
         while let Some(item) = Item::take(&mut items) {
@@ -241,109 +165,227 @@ impl Relay {
         }
     }
 
-    /// Says something to a node, behind all that was said before.
-    pub(super) fn tell(&mut self, to: NodeId, item: Item<'_>, now: Time) {
-        let node = self.node_mut(to, now);
-        node.used_at = now;
-        let len = if let Item::Frame { bytes, .. } = item { bytes.len() } else { 0 };
-        item.write_to(node.link.item(item::OVERHEAD_MAX + len));
+    /// When [`OtherNodes::on_tick`] must be called.
+    pub const fn next_tick(&self) -> Option<Time> {
+        self.tick_due
     }
 
-    /// What this node says first in each stream.
-    fn limit(&self) -> Item<'static> {
-        let message_bytes_max = u32::try_from(self.limits.message_bytes_max).unwrap_or(u32::MAX);
-        Item::Limit { message_bytes_max }
+    /// When [`OtherNodes::poll_publish`] must be called at the latest for what came and was not acknowledged.
+    pub fn ack_due(&self) -> Option<Time> {
+        self.streams.iter().filter_map(NodeLink::ack_due).min()
     }
 
-    pub(super) fn on_limit(&mut self, from: NodeId, message_bytes_max: u32, now: Time) {
-        self.node_mut(from, now).message_bytes_max = Some(message_bytes_max as usize);
+    /// The bus is looked at: which nodes are gone, and whether this one hears anything.
+    pub fn on_tick(&mut self, now: Time) {
+        self.tick_due = Some(now + TICK);
+        // A turn that came late says nothing of the others.
+        let elapsed = now.since(self.ticked_at).min(2 * TICK);
+        let judged = if self.probe.is_fresh(now) { elapsed } else { Duration::ZERO };
+        self.ticked_at = now;
+        let is_cut_off = self.probe.age(now) > self.bus_hold;
+        self.is_cut_off |= is_cut_off;
+        let has_links = |node| self.links.over(node).next().is_some();
+        let over = self.streams.judge(judged, is_cut_off, has_links, now);
+        self.events.extend(over.into_iter().map(|(node, why)| NodeEvent::Over(node, why)));
+        self.note_probe(now);
+    }
+
+    fn note_probe(&mut self, now: Time) {
+        self.events.extend(self.probe.poll_note(now).map(NodeEvent::Note));
+    }
+
+    /// The next probe is sent at once, and only it or a later one proves that this node hears. Gives its
+    /// number.
+    pub fn restart_probe(&mut self, now: Time) -> u64 {
+        self.probe.restart(now)
+    }
+
+    /// True if this probe, or a later one, came back.
+    pub fn has_heard(&self, probe: u64) -> bool {
+        self.probe.has_heard(probe)
+    }
+
+    /// How long ago this node last heard its own probe, or began to listen for one.
+    pub fn probe_age(&self, now: Time) -> Duration {
+        self.probe.age(now)
+    }
+
+    /// Says something to a node, behind all that was said before. The note is an event.
+    pub fn tell(&mut self, to: NodeId, item: Item<'_>, now: Time) {
+        let began = self.streams.tell(to, item, now);
+        self.events.extend(began.map(NodeEvent::Note));
+    }
+
+    /// The end of what was said to a node so far.
+    pub fn position(&self, node: NodeId) -> Option<Position> {
+        self.streams.to(node).map(NodeLink::position)
+    }
+
+    /// True if what was said there may still arrive.
+    pub fn is_under_way(&self, node: NodeId, position: Position) -> bool {
+        self.streams.to(node).is_some_and(|stream| stream.is_under_way(position))
+    }
+
+    /// True if the stream to `node` takes one more request for a link.
+    pub fn has_room_for_request(&self, node: NodeId) -> bool {
+        self.streams.has_room_for_request(node)
+    }
+
+    /// A node said the longest message that it passes on.
+    pub fn note_limit(&mut self, from: NodeId, message_bytes_max: u32, now: Time) {
+        self.streams.note_limit(from, message_bytes_max, now);
     }
 
     /// The longest message of a link to `node`, in bytes: the smaller limit of the two.
-    pub(super) fn message_bytes_max_to(&self, node: NodeId) -> usize {
-        let theirs = self.nodes.known.get(&node).and_then(|node| node.message_bytes_max);
-        theirs.map_or(self.limits.message_bytes_max, |theirs| theirs.min(self.limits.message_bytes_max))
+    pub fn message_bytes_max_to(&self, node: NodeId) -> usize {
+        self.streams.message_bytes_max_to(node)
     }
 
-    /// The stream to `node`, if there is one.
-    pub(super) fn stream_to(&self, node: NodeId) -> Option<&NodeLink> {
-        self.nodes.known.get(&node).map(|node| &node.link)
+    /// A link of a session to `node`: one that is being opened, or, where the other node's name for it is
+    /// known, one that stands. Gives its handle.
+    pub fn add_link(&mut self, node: NodeId, place: Place, key: LinkKey, theirs: Option<u32>) -> u32 {
+        self.links.add(node, place, key, theirs)
     }
 
-    /// True if the stream to `node` takes one more request for a link. They have half a window for
-    /// themselves: frames of others keep none waiting, and however many there are they stay within
-    /// [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX).
-    pub(super) fn has_room_for_request(&self, node: NodeId) -> bool {
-        let window = self.nodes.window();
-        self.stream_to(node).is_none_or(|stream| stream.pending() < window + window / 2)
-    }
-
-    /// True if the stream to `node` takes no more frames now. Who asks will be resumed.
-    pub(super) fn is_window_full(&mut self, node: NodeId) -> bool {
-        let window = self.nodes.window();
-        let Some(node) = self.nodes.known.get_mut(&node) else { return false };
-        node.blocks |= node.link.pending() >= window;
-        node.link.pending() >= window
-    }
-
-    pub(super) fn on_bus_tick(&mut self, now: Time) {
-        self.deadlines.arm(Timer::Bus, now + TICK);
-        let (hears, elapsed) = (self.nodes.hears(now), now.since(self.nodes.ticked_at));
-        self.nodes.ticked_at = now;
-        let is_cut_off = self.probe_age(now) > self.limits.bus_hold;
-        self.nodes.is_cut_off |= is_cut_off;
-        let mut over = Vec::new();
-        for (&id, node) in &mut self.nodes.known {
-            if hears {
-                // A turn that came late says nothing of the others.
-                node.silent += elapsed.min(2 * TICK);
-            }
-            let is_quiet = node.link.is_idle() && now.since(node.used_at) > UNUSED_MAX;
-            let is_unused = is_quiet && handles_of(&self.handles, id).next().is_none();
-            // Forgotten by one end alone it would be met anew with the other's next word: so both fall silent
-            // first.
-            node.link.keep_alive(!is_unused);
-            if node.silent > SILENT_MAX {
-                over.push((id, if is_unused { StreamEnd::Unused } else { StreamEnd::Silent }));
-            } else if is_cut_off {
-                over.push((id, StreamEnd::CutOff));
-            }
-        }
-        for (id, why) in over {
-            if let Some(node) = self.nodes.known.remove(&id) {
-                self.nodes.past.add(node.link.counts());
-            }
-            self.push(Action::Note(Note::StreamOver { node: id, why }));
-            self.end_links_over(id, now);
-            self.want_nothing_of(id);
-        }
-        self.note_probe(now);
-        self.begin_round_of_requests(now);
-        self.catch_up(now);
-    }
-
-    /// Whoever waited for room in the stream may go on.
-    fn unblock(&mut self, id: NodeId) {
-        let low = self.nodes.window() / 2;
-        let Some(node) = self.nodes.known.get_mut(&id) else { return };
-        if node.blocks && node.link.pending() < low {
-            node.blocks = false;
-            self.resume_over(id);
+    /// The other node accepted the link.
+    pub fn note_accepted(&mut self, handle: u32, theirs: u32) {
+        if let Some(link) = self.links.get_mut(handle) {
+            link.theirs = Some(theirs);
         }
     }
 
-    fn node_mut(&mut self, id: NodeId, now: Time) -> &mut Node {
-        let (fresh, limit) = (self.nodes.incarnation + 1, self.limit());
-        self.nodes.incarnation = fresh;
-        match self.nodes.known.entry(id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                self.actions.push_back(Action::Note(Note::StreamBegan { node: id }));
-                let mut link = NodeLink::new(fresh, now);
-                limit.write_to(link.item(item::OVERHEAD_MAX));
-                let (silent, blocks, message_bytes_max) = (Duration::ZERO, false, None);
-                place.insert(Node { link, silent, used_at: now, blocks, message_bytes_max })
-            }
+    pub fn remove_link(&mut self, handle: u32) -> Option<RemoteLink> {
+        self.links.remove(handle)
+    }
+
+    pub fn link(&self, handle: u32) -> Option<&RemoteLink> {
+        self.links.get(handle)
+    }
+
+    /// The link that another node means by this handle.
+    pub fn link_from(&self, node: NodeId, handle: u32) -> Option<&RemoteLink> {
+        self.link(handle).filter(|link| link.node == node)
+    }
+
+    /// The handles of the links to one node.
+    pub fn links_over(&self, node: NodeId) -> impl Iterator<Item = u32> {
+        self.links.over(node)
+    }
+
+    /// True if no frame may be put into the link now: it has no credit, or the stream's window is full. An
+    /// event or an item of the other node ends that.
+    pub fn is_paused(&self, handle: u32) -> bool {
+        let link = self.link(handle);
+        link.is_some_and(|link| link.is_out_of_credit() || self.streams.is_full(link.node))
+    }
+
+    /// Puts a frame, or the next piece of a large one, into the stream.
+    pub fn put_frame(
+        &mut self,
+        handle: u32,
+        kind: Kind,
+        is_last: bool,
+        message_len: usize,
+        bytes: &[u8],
+        now: Time,
+    ) {
+        let Some(link) = self.links.get_mut(handle) else { return };
+        let (Some(theirs), node) = (link.theirs, link.node) else { return };
+        link.note_sent(is_last, message_len, bytes);
+        self.tell(node, Item::Frame { handle: theirs, kind, is_last, bytes }, now);
+    }
+
+    /// A frame, or a piece of one, came over the link that the other node means. Gives the session's place.
+    pub fn take_frame(
+        &mut self,
+        from: NodeId,
+        handle: u32,
+        is_last: bool,
+        bytes: &[u8],
+        now: Time,
+    ) -> Option<Place> {
+        let link = self.links.named_by_mut(from, handle)?;
+        let (place, _) = (link.place, link.theirs?);
+        let credit = link.note_received(is_last, bytes);
+        self.credit(handle, credit, now);
+        Some(place)
+    }
+
+    /// The other end gives credit to the link that it means. Gives the session's place.
+    pub fn take_credit(&mut self, from: NodeId, handle: u32, bytes: u32) -> Option<Place> {
+        let link = self.links.named_by_mut(from, handle)?;
+        link.note_credit(bytes);
+        Some(link.place)
+    }
+
+    /// The socket has taken what came over the link, down to the low mark.
+    pub fn note_taken(&mut self, handle: u32, now: Time) {
+        let credit = self.links.get_mut(handle).and_then(RemoteLink::note_taken);
+        self.credit(handle, credit, now);
+    }
+
+    /// No piece of a large message is credited until [`OtherNodes::release_pieces`]. Returns false if that
+    /// was so before, or the link has ended.
+    pub fn hold_pieces(&mut self, handle: u32) -> bool {
+        self.links.get_mut(handle).is_some_and(RemoteLink::hold)
+    }
+
+    pub fn release_pieces(&mut self, handle: u32, now: Time) {
+        let credit = self.links.get_mut(handle).and_then(RemoteLink::release);
+        self.credit(handle, credit, now);
+    }
+
+    pub fn end_hold(&mut self, handle: u32) {
+        if let Some(link) = self.links.get_mut(handle) {
+            link.end_hold();
         }
+    }
+
+    fn credit(&mut self, handle: u32, bytes: Option<u32>, now: Time) {
+        let Some((node, theirs)) = self.link(handle).and_then(|link| Some((link.node, link.theirs?))) else {
+            return;
+        };
+        if let Some(bytes) = bytes {
+            self.tell(node, Item::Credit { handle: theirs, bytes }, now);
+        }
+    }
+
+    /// The streams as they are now.
+    pub fn counts(&self) -> NodeCounts {
+        self.streams.counts()
+    }
+
+    /// How many links stand.
+    pub fn links_open(&self) -> usize {
+        self.links.len() - self.links.opening()
+    }
+
+    /// How many links were asked for and are not accepted yet.
+    pub fn links_opening(&self) -> usize {
+        self.links.opening()
+    }
+
+    /// True if every stream is acknowledged.
+    pub fn is_idle(&self) -> bool {
+        self.streams.iter().all(NodeLink::is_idle)
+    }
+
+    /// Bytes that are not acknowledged. At most [`UNACKNOWLEDGED_MAX`](crate::limits::UNACKNOWLEDGED_MAX),
+    /// but for items that answer one event (a takeover, a kill, the end of a link), unless there are so many
+    /// nodes that each has the least of windows.
+    #[cfg(test)]
+    pub fn unacknowledged(&self) -> usize {
+        self.streams.iter().map(NodeLink::pending).sum()
+    }
+
+    /// Bytes for one node that are not acknowledged.
+    #[cfg(test)]
+    pub fn pending_to(&self, node: NodeId) -> usize {
+        self.streams.to(node).map_or(0, NodeLink::pending)
+    }
+
+    /// What must hold between any two calls. Debug builds only.
+    pub fn check_invariants(&self) {
+        self.links.check_invariants();
     }
 }

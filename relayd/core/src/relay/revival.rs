@@ -11,10 +11,7 @@ use std::time::Duration;
 
 use protocol::ids::{Role, SessionId};
 
-use super::Relay;
-use crate::event::Action;
-use crate::pairs::{Pair, Place};
-use crate::store::{Checked, Conn};
+use crate::store::Checked;
 use crate::time::Time;
 
 /// A turn that comes later than this after the last one follows a stop.
@@ -40,67 +37,36 @@ pub(super) struct Revival {
     probe: u64,
 }
 
-impl Relay {
-    /// True while no client is read because the node has just been revived.
-    pub(super) fn is_catching_up(&self) -> bool {
-        self.revival.is_some()
-    }
-
-    pub(super) fn on_revived(&mut self, now: Time) {
-        if self.is_alone {
-            return;
-        }
-        self.check_all(now);
-        let ends = |(_, pair): (Place, &Pair)| {
-            pair.ends().map(|(role, end)| (pair.session, role, end.generation)).collect::<Vec<_>>()
-        };
-        let unchecked = self.pairs.iter().flat_map(ends).collect();
-        let probe = self.nodes.probe_anew(now);
-        self.revival = Some(Revival { since: now, is_heard: false, unchecked, probe });
+impl Revival {
+    /// These holds are compared with the store, and this probe was sent.
+    pub const fn new(unchecked: BTreeSet<(SessionId, Role, u64)>, probe: u64, now: Time) -> Self {
+        Revival { since: now, is_heard: false, unchecked, probe }
     }
 
     /// The own probe came back: the bus is heard.
-    pub(super) fn note_bus_heard(&mut self) {
-        if let Some(revival) = &mut self.revival {
-            revival.is_heard = true;
-        }
+    pub fn note_heard(&mut self) {
+        self.is_heard = true;
     }
 
-    /// The store compared one hold, or could not.
-    pub(super) fn note_checked(
+    /// The store compared one hold, or could not. Returns true if that was the last one.
+    pub fn note_checked(&mut self, hold: (SessionId, Role, u64), outcome: Checked) -> bool {
+        self.is_heard |= outcome != Checked::Away;
+        self.unchecked.remove(&hold);
+        self.unchecked.is_empty()
+    }
+
+    /// True if nothing is waited for any more, or it was waited for long enough. Holds that ended are not
+    /// waited for.
+    pub fn is_over(
         &mut self,
-        session: SessionId,
-        role: Role,
-        generation: u64,
-        outcome: Checked,
+        is_held: impl Fn(&(SessionId, Role, u64)) -> bool,
+        has_heard: impl Fn(u64) -> bool,
         now: Time,
-    ) {
-        let Some(revival) = &mut self.revival else { return };
-        revival.is_heard |= outcome != Checked::Away;
-        revival.unchecked.remove(&(session, role, generation));
-        if revival.unchecked.is_empty() {
-            self.catch_up(now);
-        }
-    }
-
-    /// Goes on if nothing is waited for any more.
-    pub(super) fn catch_up(&mut self, now: Time) {
-        let Some(mut revival) = self.revival.take() else { return };
-        revival.unchecked.retain(|&(session, role, generation)| {
-            self.pairs.end(session, role).is_some_and(|end| end.generation == generation)
-        });
-        let knows = revival.unchecked.is_empty() && self.nodes.has_heard(revival.probe);
-        let patience = if revival.is_heard { CATCH_UP_HEARD_WITHIN } else { CATCH_UP_WITHIN };
-        if !knows && now < revival.since + patience {
-            self.revival = Some(revival);
-            return;
-        }
-        for slot in 0..self.peers.len() {
-            if let Some(peer) = &self.peers[slot] {
-                let conn = Conn { slot: slot as u32, name: peer.name };
-                self.push(Action::Resume { conn });
-            }
-        }
+    ) -> bool {
+        self.unchecked.retain(is_held);
+        let knows = self.unchecked.is_empty() && has_heard(self.probe);
+        let patience = if self.is_heard { CATCH_UP_HEARD_WITHIN } else { CATCH_UP_WITHIN };
+        knows || now >= self.since + patience
     }
 }
 
@@ -113,7 +79,8 @@ mod tests {
     use crate::event::Input;
     use crate::limits::Limits;
     use crate::node_link::item::Item;
-    use crate::store::{Answer, Claimed};
+    use crate::relay::Relay;
+    use crate::store::{Answer, Claimed, Conn};
 
     #[test]
     fn a_revived_node_is_not_deaf_before_its_probe_can_come_back() {

@@ -1,347 +1,409 @@
-//! The life of a session: activity, expiry and deletion.
+//! Sessions of which this node holds a role: their links, their activity, and when each must be looked at.
+//!
+//! Knows no connection but by its [`Conn`], and no other node but by its id. What the store must be asked
+//! comes out as a [`Request`].
+
+mod link;
+mod pairs;
+mod settling;
+mod wanted;
 
 use std::time::Duration;
 
-use protocol::close::CloseCode;
-use protocol::ids::{Role, SessionId};
-use protocol::message::{KillReason, Notice};
+use protocol::ids::{NodeId, Role, SessionId, TokenDigest};
 
-use super::link::Ending;
-use super::{Relay, Timer};
-use crate::event::{Action, Goodbye};
-use crate::limits::RETRY_AFTER;
-use crate::node_link::item::Item;
-use crate::pairs::{End, Joined, Pair, Place};
-use crate::peer::{Peer, PendingClaim, State};
-use crate::store::{Conn, Deleted, Expired, Holder, Request, Ticket};
+pub(super) use self::link::{Joined, Wanted};
+use self::pairs::Pairs;
+pub(super) use self::pairs::{End, Pair, Place, Target};
+use self::settling::Settling;
+use self::wanted::WantedLinks;
+use super::pending::PendingClaim;
+use crate::deadlines::Deadlines;
+use crate::limits::{CHECK_EVERY, CHECK_PARTS, Limits, RETRY_AFTER};
+use crate::node_link::Position;
+use crate::store::{Conn, Hold, Holder, Request};
 use crate::time::Time;
 
-impl Relay {
-    /// The session and role that `conn` holds.
-    pub(super) fn held_by(&self, conn: Conn) -> Option<(SessionId, Role)> {
-        let (place, role) = self.peer(conn)?.holds()?;
-        Some((self.pairs.at(place)?.session, role))
+/// All sessions that this node holds a role of.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    pairs: Pairs,
+    /// The sessions whose wanted link does not stand.
+    wanted: WantedLinks,
+    settling: Settling,
+    /// [`Limits::session_idle`]
+    session_idle: Duration,
+    /// [`Limits::touch_every`], looked at with each message.
+    touch_every: Duration,
+    /// The last session whose holds were compared with the store; `None`: from the first on.
+    checked_to: Option<SessionId>,
+    /// `timers` = { Timer::Session(session) at its pair's due() } and at most one of each other.
+    timers: Deadlines<SessionTimer>,
+}
+
+/// What can be due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SessionTimer {
+    /// A session's idle time may be over, or its activity worth telling the store.
+    Session(SessionId),
+    /// Some of the holds are compared with the store. Where it is this process's own there is nothing to
+    /// compare.
+    Check,
+    /// Some of the links that are wanted and do not stand are asked for again.
+    Wanted,
+}
+
+/// How often a request for a link is repeated.
+const REQUEST_EVERY: Duration = Duration::from_secs(1);
+
+/// Links that one turn of a round looks at.
+const REQUESTS_AT_ONCE: usize = 256;
+
+/// Between two such turns of one round.
+const REQUESTS_PAUSE: Duration = Duration::from_millis(10);
+
+impl Sessions {
+    /// No sessions. `is_alone`: no other node can be reached.
+    pub fn new(limits: &Limits, is_alone: bool, now: Time) -> Self {
+        let mut timers = Deadlines::new();
+        if !is_alone {
+            timers.arm(SessionTimer::Check, now + CHECK_EVERY / CHECK_PARTS);
+        }
+        Sessions {
+            pairs: Pairs::default(),
+            wanted: WantedLinks::default(),
+            settling: Settling::new(now),
+            session_idle: limits.session_idle,
+            touch_every: limits.touch_every(),
+            checked_to: None,
+            timers,
+        }
     }
 
-    /// Puts a granted claim's connection into its role. The role is empty.
-    pub(super) fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> Place {
-        if let Some(place) = self.pairs.place_of(claim.session) {
-            // What the other end wanted, this claim has replaced.
-            self.want_nothing(place);
-        }
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    pub fn place_of(&self, session: SessionId) -> Option<Place> {
+        self.pairs.place_of(session)
+    }
+
+    pub fn at(&self, place: Place) -> Option<&Pair> {
+        self.pairs.at(place)
+    }
+
+    pub fn of(&self, session: SessionId) -> Option<&Pair> {
+        self.at(self.place_of(session)?)
+    }
+
+    pub fn end(&self, session: SessionId, role: Role) -> Option<End> {
+        self.of(session)?.end(role)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Place, &Pair)> {
+        self.pairs.iter()
+    }
+
+    /// True if a role of this session is held here and this is the digest of its token.
+    pub fn knows(&self, session: SessionId, token: &TokenDigest) -> bool {
+        self.of(session).is_some_and(|pair| pair.token.matches(token))
+    }
+
+    /// Puts a granted claim's connection into its role, which is empty. What the other end wanted must have
+    /// been dropped.
+    pub fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> Place {
         let (place, is_new) = self.pairs.put(conn, claim, generation, now);
-        if is_new {
-            self.arm_timer(place, claim.session, now);
+        if let Some(pair) = self.pairs.at_mut(place).filter(|_| is_new) {
+            (pair.idle_due, pair.touch_due) = (Some(now + self.session_idle), now + self.touch_every);
+            self.timers.arm(SessionTimer::Session(claim.session), pair.due());
         }
-        if let Some(peer) = self.peer_mut(conn) {
-            peer.active = now;
-            // It was not read before.
-            peer.note_read(now);
-        }
-        self.set_state(conn, State::Joined { place, role: claim.role });
         place
     }
 
-    fn arm_timer(&mut self, place: Place, session: SessionId, now: Time) {
-        let (idle_due, touch_due) = (now + self.limits.session_idle, now + self.limits.touch_every());
-        if let Some(pair) = self.pairs.at_mut(place) {
-            (pair.idle_due, pair.touch_due) = (Some(idle_due), touch_due);
-            self.deadlines.arm(Timer::Session(session), pair.due());
-        }
-    }
-
-    fn forget_timer(&mut self, pair: &Pair) {
-        self.deadlines.disarm(Timer::Session(pair.session), pair.due());
-    }
-
-    /// The part of `conn` in a session ends: its link, its hold, its claim.
-    pub(super) fn leave(&mut self, conn: Conn, now: Time) {
-        let Some(peer) = self.peer(conn) else { return };
-        let (holds, active) = (peer.holds(), peer.active);
-        if matches!(peer.state, State::ExpectClaim { .. }) {
-            self.push(Action::CancelClaim { conn });
-        }
-        let Some((place, role)) = holds else { return };
-        let Some(session) = self.holder(place, role, conn) else { return };
-        self.end_link(place, Ending::Leaves(role), now);
-        let Some((end, emptied)) = self.pairs.take(place, role, conn) else { return };
-        let (told, active) = match (&emptied, self.pairs.at_mut(place)) {
-            (Some(pair), _) => (pair.told, pair.active.max(active)),
-            (None, Some(pair)) => {
-                pair.active = pair.active.max(active);
-                let told = std::mem::replace(&mut pair.told, pair.active);
-                (told, pair.active)
-            }
-            (None, None) => (now, now),
-        };
-        if active > told {
-            self.push(Action::Submit(Request::Touch { session, idle_ms: age_ms(active, now) }));
-        }
-        self.push(Action::Submit(Request::Release { session, role, generation: end.generation }));
-        if let Some(pair) = emptied {
-            self.forget_timer(&pair);
-        }
-    }
-
-    /// The end of `role` loses its role, which the store has given away or ended: nothing is given back.
-    pub(super) fn unseat(&mut self, place: Place, role: Role, now: Time) -> Option<End> {
-        let end = self.pairs.at(place)?.end(role)?;
-        self.end_link(place, Ending::Leaves(role), now);
-        if let (_, Some(pair)) = self.pairs.take(place, role, end.conn)? {
-            self.forget_timer(&pair);
+    /// Empties a role. The link of its end must have ended.
+    pub fn unseat(&mut self, place: Place, role: Role) -> Option<End> {
+        let due = self.at(place)?.due();
+        let (end, emptied) = self.pairs.take(place, role)?;
+        if let Some(session) = emptied {
+            self.timers.disarm(SessionTimer::Session(session), due);
         }
         Some(end)
     }
 
-    /// The session whose `role` this connection holds.
-    fn holder(&self, place: Place, role: Role, conn: Conn) -> Option<SessionId> {
-        let pair = self.pairs.at(place)?;
-        pair.end(role).filter(|end| end.conn == conn).map(|_| pair.session)
+    /// Something was sent by an end of this session. The first word after a silence may be all that keeps the
+    /// session from its end, so the store hears of it at once.
+    pub fn note_active(&mut self, place: Place, now: Time) -> Option<Request> {
+        let pair = self.pairs.at_mut(place)?;
+        let silence = now.since(std::mem::replace(&mut pair.active, now));
+        (silence >= self.touch_every).then(|| touch(pair, now)).flatten()
     }
 
-    /// A session's one timer fired.
-    pub(super) fn on_session_due(&mut self, session: SessionId, now: Time) {
-        let Some(pair) = self.pairs.of(session) else { return };
-        let idle_is_due = pair.idle_due.is_some_and(|at| at <= now);
-        // The store is told what was active before it is asked who was.
-        if pair.touch_due <= now {
-            self.on_touch_due(session, now);
+    /// The activity that the store was not told of.
+    pub fn touch(&mut self, place: Place, now: Time) -> Option<Request> {
+        touch(self.pairs.at_mut(place)?, now)
+    }
+
+    /// When the next timer fires.
+    pub fn next_due(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Takes out the next timer, if it is due.
+    pub fn poll_due(&mut self, now: Time) -> Option<SessionTimer> {
+        let timer = self.timers.poll(now)?;
+        if timer == SessionTimer::Check {
+            self.timers.arm(timer, now + CHECK_EVERY / CHECK_PARTS);
         }
-        if idle_is_due {
-            self.on_idle_due(session, now);
+        Some(timer)
+    }
+
+    /// How many timers are armed.
+    pub fn timers(&self) -> usize {
+        self.timers.len()
+    }
+
+    /// A session's timer fired. The store is told what was active before it is asked about the session's end.
+    /// `is_behind`: somebody's activity may not be known yet.
+    pub fn on_due(&mut self, session: SessionId, is_behind: bool, now: Time) -> [Option<Request>; 2] {
+        let Some(place) = self.place_of(session) else { return [None; 2] };
+        let Some(pair) = self.at(place) else { return [None; 2] };
+        let (is_idle_due, is_touch_due) = (pair.idle_due.is_some_and(|at| at <= now), pair.touch_due <= now);
+        let mut touched = None;
+        if is_touch_due {
+            touched = self.touch(place, now);
+            let touch_due = now + self.touch_every;
+            self.rearm(session, |pair| pair.touch_due = touch_due);
         }
+        let expire = if is_idle_due { self.on_idle_due(session, is_behind, now) } else { None };
+        [touched, expire]
     }
 
     /// The session may have been idle for its whole time: the store knows.
-    fn on_idle_due(&mut self, session: SessionId, now: Time) {
-        let Some(active) = self.last_active(session) else { return };
-        if self.is_catching_up() || self.is_settling(now) {
-            // Somebody's activity may not be known yet, here or to the store.
-            return self.arm_idle(session, Some(now + RETRY_AFTER));
+    fn on_idle_due(&mut self, session: SessionId, is_behind: bool, now: Time) -> Option<Request> {
+        if is_behind || self.is_settling(now) {
+            self.retry_expiry(session, RETRY_AFTER, now);
+            return None;
         }
-        let over_at = active + self.limits.session_idle;
+        let over_at = self.of(session)?.active + self.session_idle;
         let idle_due = (over_at > now).then_some(over_at);
-        self.arm_idle(session, idle_due);
-        if idle_due.is_none() {
-            self.push(Action::Submit(Request::Expire { session }));
-        }
+        self.rearm(session, |pair| pair.idle_due = idle_due);
+        idle_due.is_none().then_some(Request::Expire { session })
     }
 
-    pub(super) fn on_expired(&mut self, session: SessionId, outcome: Expired, now: Time) {
-        match outcome {
-            Expired::Over { reason: KillReason::Expired, holders: [None, None] }
-                if self.may_be_forgotten(session, now) =>
-            {
-                self.check_session(session, now);
-                self.arm_idle(session, Some(now + self.others_touch_within()));
-            }
-            Expired::Over { reason, holders } => {
-                self.tell_killed(session, reason, holders, now);
-                self.kill(session, reason, now);
-            }
-            Expired::Away => self.arm_idle(session, Some(now + RETRY_AFTER)),
-            Expired::Alive { left_ms } => {
-                let left = Duration::from_millis(left_ms.max(1));
-                self.note_activity_elsewhere(session, left, now);
-                self.arm_idle(session, Some(now + left));
-            }
-        }
+    /// The session's idle time is looked at again then.
+    pub fn retry_expiry(&mut self, session: SessionId, after: Duration, now: Time) {
+        self.rearm(session, |pair| pair.idle_due = Some(now + after));
     }
 
-    /// `conn` broke a silence. That may be all that keeps its session from its end, so the store hears of it
-    /// at once, unless it has just heard of activity at the other end.
-    #[cold]
-    pub(super) fn touch_at_once(&mut self, conn: Conn, now: Time) {
-        let Some((session, _)) = self.held_by(conn) else { return };
-        let touch_every = self.touch_every;
-        let Some(pair) = self.pairs.of_mut(session).filter(|pair| now.since(pair.told) >= touch_every) else {
-            return;
-        };
-        pair.told = now;
-        self.push(Action::Submit(Request::Touch { session, idle_ms: 0 }));
-    }
-
-    /// The store knows of activity that nobody here told it; should it forget the session, it is written
-    /// again with that.
-    fn note_activity_elsewhere(&mut self, session: SessionId, left: Duration, now: Time) {
-        let active = (now + left - self.limits.session_idle).min(now);
+    /// The store knows of activity that this node did not tell it. Should the store forget the session, it is
+    /// written again with that.
+    pub fn note_alive(&mut self, session: SessionId, left: Duration, now: Time) {
+        let active = (now + left - self.session_idle).min(now);
         if let Some(pair) = self.pairs.of_mut(session) {
             (pair.active, pair.told) = (pair.active.max(active), pair.told.max(active));
         }
+        self.retry_expiry(session, left, now);
     }
 
-    /// A store that names no holder of a session that is held here may have forgotten it, as by a clock that
-    /// jumped ahead: then a node that knows it to be active must have had time to say so again.
-    fn may_be_forgotten(&self, session: SessionId, now: Time) -> bool {
-        let waited_until = |active| active + self.limits.session_idle + self.others_touch_within();
-        self.last_active(session).is_some_and(|active| waited_until(active) > now)
-    }
-
-    /// By then every node has told the store of a session that is active there. Less than what a store keeps
-    /// it beyond its time.
-    fn others_touch_within(&self) -> Duration {
-        self.limits.touch_every() + RETRY_AFTER
-    }
-
-    /// The trailing activity of an interval is told to the store at the interval's end.
-    fn on_touch_due(&mut self, session: SessionId, now: Time) {
-        let Some(active) = self.last_active(session) else { return };
-        let touch_due = now + self.limits.touch_every();
-        let mut told = active;
-        self.rearm_session(session, |pair| {
-            pair.touch_due = touch_due;
-            told = std::mem::replace(&mut pair.told, active);
-        });
-        if active > told {
-            self.push(Action::Submit(Request::Touch { session, idle_ms: age_ms(active, now) }));
+    /// The store says that the session is over, and names no holder of it though a role is held here. Returns
+    /// true if it may have forgotten the session, as by a clock that jumped ahead: then the session is looked
+    /// at again when every node that knows it to be active has had time to say so.
+    pub fn retry_if_forgotten(&mut self, session: SessionId, now: Time) -> bool {
+        let others_touch_within = self.touch_every + RETRY_AFTER;
+        let waits_until = |pair: &Pair| pair.active + self.session_idle + others_touch_within;
+        let may_be_forgotten = self.of(session).is_some_and(|pair| waits_until(pair) > now);
+        if may_be_forgotten {
+            self.retry_expiry(session, others_touch_within, now);
         }
-    }
-
-    pub(super) fn on_deleted(&mut self, ticket: Ticket, session: SessionId, outcome: Deleted, now: Time) {
-        match outcome {
-            Deleted::Gone { holders } => {
-                self.tell_killed(session, KillReason::Deleted, holders, now);
-                self.kill(session, KillReason::Deleted, now);
-            }
-            // The answer to the delete that ended it may have been lost, and with it the word to these.
-            Deleted::Before { holders } => self.tell_killed(session, KillReason::Deleted, holders, now),
-            Deleted::Missing if self.is_settling(now) => {
-                return self.push(Action::Deleted { ticket, outcome: Deleted::Away });
-            }
-            Deleted::Missing | Deleted::Away => {}
-        }
-        self.push(Action::Deleted { ticket, outcome });
-    }
-
-    /// Nodes that hold a role of an ended session are told.
-    fn tell_killed(
-        &mut self,
-        session: SessionId,
-        reason: KillReason,
-        holders: [Option<Holder>; 2],
-        now: Time,
-    ) {
-        let generations = holders.map(|holder| holder.map_or(0, |holder| holder.generation));
-        for holder in holders.into_iter().flatten() {
-            if holder.node != self.node && !self.is_alone {
-                self.tell(holder.node, Item::Kill { session, reason, generations }, now);
-            }
-        }
-    }
-
-    /// Another node ended the session while its roles were held under these generations.
-    pub(super) fn on_killed_there(
-        &mut self,
-        session: SessionId,
-        reason: KillReason,
-        generations: [u64; 2],
-        now: Time,
-    ) {
-        self.kill_up_to(session, reason, generations, now);
-        // One whose claim is not answered yet is judged by the answer.
-        self.note_claims(session, |claim| {
-            let ended = generations[claim.role.index()];
-            claim.killed = claim.killed.filter(|&(_, known)| known > ended).or(Some((reason, ended)));
-        });
-    }
-
-    /// Every connection of the session on this node is told and closed. A claim that waits for its answer is
-    /// none of it: the store answers in order, so what it grants after this end is of a session that was
-    /// registered again.
-    pub(super) fn kill(&mut self, session: SessionId, reason: KillReason, now: Time) {
-        self.kill_up_to(session, reason, [u64::MAX; 2], now);
-    }
-
-    fn kill_up_to(&mut self, session: SessionId, reason: KillReason, generations: [u64; 2], now: Time) {
-        let dying = Role::ALL.map(|role| {
-            self.pairs.end(session, role).filter(|end| end.generation <= generations[role.index()])
-        });
-        let Some(place) = self.pairs.place_of(session) else { return };
-        if dying.iter().all(Option::is_some) {
-            self.end_link(place, Ending::BothKilled, now);
-            self.want_nothing(place);
-        }
-        for (role, end) in Role::ALL.into_iter().zip(dying) {
-            let Some(end) = end else { continue };
-            self.unseat(place, role, now);
-            self.send(end.conn, Notice::SessionKilled { reason });
-            self.close(end.conn, Goodbye::Now(CloseCode::SessionKilled), now);
-        }
-    }
-
-    pub(super) fn close_replaced(&mut self, conn: Conn, now: Time) {
-        self.send(conn, Notice::Replaced { same: false });
-        self.close(conn, Goodbye::Now(CloseCode::Replaced), now);
-    }
-
-    fn arm_idle(&mut self, session: SessionId, due: Option<Time>) {
-        self.rearm_session(session, |pair| pair.idle_due = due);
+        may_be_forgotten
     }
 
     /// Changes what a session's timer waits for. It may have fired just now.
-    fn rearm_session(&mut self, session: SessionId, change: impl FnOnce(&mut Pair)) {
+    fn rearm(&mut self, session: SessionId, change: impl FnOnce(&mut Pair)) {
         let Some(pair) = self.pairs.of_mut(session) else { return };
-        self.deadlines.disarm(Timer::Session(session), pair.due());
+        self.timers.disarm(SessionTimer::Session(session), pair.due());
         change(pair);
-        self.deadlines.arm(Timer::Session(session), pair.due());
+        self.timers.arm(SessionTimer::Session(session), pair.due());
     }
 
-    fn last_active(&self, session: SessionId) -> Option<Time> {
-        self.pairs.of(session).map(|pair| self.active_of(pair))
+    /// The store can be asked: for the first time, or again.
+    pub fn on_store_back(&mut self, now: Time) {
+        self.settling.on_store_back(now);
     }
 
-    pub(super) fn active_of(&self, pair: &Pair) -> Time {
-        let of_ends = pair.ends().filter_map(|(_, end)| self.peer(end.conn)).map(|peer| peer.active);
-        of_ends.fold(pair.active, Time::max)
+    /// True while a session that the store does not know may be one that it lost.
+    pub fn is_settling(&self, now: Time) -> bool {
+        self.settling.is_settling(now)
     }
 
+    /// Every hold of this node, to be compared with the store.
+    pub fn all_holds(&mut self, now: Time) -> Vec<Hold> {
+        self.checked_to = None;
+        self.next_holds(self.len(), now)
+    }
+
+    /// A part of the holds: in [`CHECK_EVERY`] each gets its turn.
+    pub fn some_holds(&mut self, now: Time) -> Vec<Hold> {
+        self.next_holds(self.len().div_ceil(CHECK_PARTS as usize), now)
+    }
+
+    /// The holds of the next so many sessions.
+    fn next_holds(&mut self, sessions: usize, now: Time) -> Vec<Hold> {
+        let mut holds = Vec::new();
+        for pair in self.pairs.iter_behind(self.checked_to).take(sessions) {
+            holds.extend(pair.holds(now));
+            self.checked_to = Some(pair.session);
+        }
+        if self.pairs.iter_behind(self.checked_to).next().is_none() {
+            self.checked_to = None;
+        }
+        holds
+    }
+
+    /// What the ends of a session are joined to from here on. They were joined to nothing.
+    pub fn join(&mut self, place: Place, joined: Joined) {
+        let was = self.pairs.join(place, joined);
+        debug_assert_eq!(was, Joined::Nothing, "a link that stands ends first");
+    }
+
+    /// Parts the ends of a session. A link that is wanted is asked for in the next round. Gives what they
+    /// were joined to.
+    pub fn part(&mut self, place: Place) -> Joined {
+        let was = self.pairs.join(place, Joined::Nothing);
+        self.note_unlinked(place);
+        was
+    }
+
+    /// How many links between two connections of this node stand.
+    pub const fn joined_here(&self) -> usize {
+        self.pairs.joined_here()
+    }
+
+    /// A link from the end of this role to `holder` is wanted from here on.
+    pub fn want(&mut self, place: Place, role: Role, holder: Holder) {
+        if let Some(pair) = self.pairs.at_mut(place) {
+            pair.link.want(role, holder);
+        }
+    }
+
+    /// The link that is wanted does not stand: it is asked for in the next round.
+    pub fn note_unlinked(&mut self, place: Place) {
+        if let Some(pair) = self.pairs.at(place)
+            && let Some(wanted) = pair.link.wanted()
+        {
+            self.wanted.insert(wanted.holder.node, pair.session);
+        }
+    }
+
+    /// True if no link that is wanted is to be asked for.
+    #[cfg(test)]
+    pub fn has_no_requests(&self) -> bool {
+        self.wanted.is_empty()
+    }
+
+    /// A round through the links that are wanted and do not stand begins, unless the last is still under way.
+    pub fn begin_round(&mut self, now: Time) {
+        if self.wanted.begin_round() {
+            self.timers.arm(SessionTimer::Wanted, now);
+        }
+    }
+
+    /// The next part of a round: the sessions whose link is to be asked for.
+    pub fn due_requests(&mut self, now: Time) -> Vec<Place> {
+        let mut due = Vec::new();
+        for _ in 0..REQUESTS_AT_ONCE {
+            let Some((node, session)) = self.wanted.next() else { return due };
+            due.extend(self.due_request(node, session, now));
+        }
+        self.timers.arm(SessionTimer::Wanted, now + REQUESTS_PAUSE);
+        due
+    }
+
+    fn due_request(&mut self, node: NodeId, session: SessionId, now: Time) -> Option<Place> {
+        let place = self.place_of(session);
+        let pair = place.and_then(|place| self.at(place));
+        let wanted = pair.and_then(|pair| pair.link.wanted()).filter(|wanted| wanted.holder.node == node);
+        let (Some(pair), Some(wanted)) = (pair, wanted) else {
+            self.wanted.remove(node, session);
+            return None;
+        };
+        if pair.end(wanted.role.other()).is_some() {
+            // Both ends are here. The store will say which of them is outdated.
+            return None;
+        }
+        if pair.target(wanted.role).is_some() {
+            self.wanted.remove(node, session);
+            return None;
+        }
+        let is_due = wanted.asked.is_none_or(|(at, _)| now.since(at) >= REQUEST_EVERY);
+        place.filter(|_| is_due)
+    }
+
+    /// A node is gone: no link to it is wanted. Gives the handles of those that were being opened.
+    #[must_use]
+    pub fn want_nothing_of(&mut self, node: NodeId) -> Vec<u32> {
+        let of_node = |pair: &Pair| pair.link.wanted().is_some_and(|wanted| wanted.holder.node == node);
+        let mut opening = Vec::new();
+        for session in self.wanted.take_of(node) {
+            if let Some(pair) = self.pairs.of_mut(session).filter(|pair| of_node(pair)) {
+                opening.extend(pair.link.want_nothing());
+            }
+        }
+        opening
+    }
+
+    /// The other node was asked for the link that is wanted.
+    pub fn note_asked(&mut self, place: Place, asked: Option<(Time, Position)>) {
+        if let Some(pair) = self.pairs.at_mut(place) {
+            pair.link.note_asked(asked);
+        }
+    }
+
+    /// The number of the next attempt to open a link.
+    pub fn next_attempt(&mut self, place: Place) -> u32 {
+        self.pairs.at_mut(place).map_or(1, |pair| pair.link.next_attempt())
+    }
+
+    /// The link that is wanted is being opened under this handle.
+    pub fn set_opening(&mut self, place: Place, handle: u32) {
+        if let Some(pair) = self.pairs.at_mut(place) {
+            pair.link.set_opening(handle);
+        }
+    }
+
+    /// The link that is being opened stands now, or is given up. Gives its handle.
+    pub fn take_opening(&mut self, place: Place) -> Option<u32> {
+        self.pairs.at_mut(place)?.link.take_opening()
+    }
+
+    /// No link to another node is wanted any more. Gives the handle of one that was being opened.
+    #[must_use]
+    pub fn want_nothing(&mut self, place: Place) -> Option<u32> {
+        self.pairs.at_mut(place)?.link.want_nothing()
+    }
+}
+
+impl Sessions {
     /// What must hold between any two calls. Debug builds only.
-    pub(super) fn check_invariants(&self) {
-        // In a crowd, looking at all with each input would take the square of its size.
-        if !cfg!(debug_assertions) || self.peers.len() > CHECKED_PEERS_MAX {
-            return;
-        }
-        assert_eq!(self.conn_deadlines.len(), self.connections(), "each connection has one timer");
-        for (slot, peer) in self.peers.iter().enumerate() {
-            let Some(peer) = peer else { continue };
-            let conn = Conn { slot: slot as u32, name: peer.name };
-            assert!(
-                peer.due <= peer.next_due(&self.limits),
-                "a timer is armed for what comes first: {peer:?}"
-            );
-            let Some((place, role)) = peer.holds() else { continue };
-            assert!(self.holder(place, role, conn).is_some(), "a holder is in its session's table");
-        }
-        let claiming = self.peers.iter().flatten().filter(|peer| peer.claims().is_some()).count();
-        assert_eq!(claiming, self.claiming.len(), "each claim is found by its session");
-        let (mut named, mut here) = (0, 0);
-        for (place, pair) in self.pairs.iter() {
+    pub fn check_invariants(&self) {
+        let mut here = 0;
+        for (_, pair) in self.iter() {
             assert!(pair.ends().next().is_some(), "a session is here while one of its roles is");
-            for (role, end) in pair.ends() {
-                let held = self.peer(end.conn).and_then(Peer::holds);
-                assert_eq!(held, Some((place, role)), "an end is held by its connection");
-            }
             here += usize::from(pair.link.joined() == Joined::Here);
-            let linked =
-                if let Joined::There { handle, .. } = pair.link.joined() { Some(handle) } else { None };
-            for (handle, is_open) in
-                linked.map(|it| (it, true)).into_iter().chain(pair.link.opening().map(|it| (it, false)))
-            {
-                let remote = self.remotes.get(&handle).map(|remote| (remote.place, remote.theirs.is_some()));
-                assert_eq!(remote, Some((place, is_open)), "a link to another node is its session's");
-                named += 1;
-            }
+            let Some(wanted) = pair.link.wanted() else { continue };
+            assert!(pair.end(wanted.role).is_some(), "the end that wants a link is here");
+            let waits = pair.end(wanted.role.other()).is_none() && pair.target(wanted.role).is_none();
+            let is_found = self.wanted.contains(wanted.holder.node, pair.session);
+            assert!(is_found || !waits, "a wanted link that does not stand is found by its node");
         }
-        assert_eq!(here, self.links(), "links are counted");
-        assert_eq!(named, self.remotes.len(), "every link to another node is known to its session");
-        assert_eq!(self.handles.len(), self.remotes.len(), "each link is found by its node");
-        self.check_wanted();
+        assert_eq!(here, self.joined_here(), "links are counted");
+        assert!(self.timers() >= self.len(), "each session has one timer");
     }
 }
 
-pub(super) fn age_ms(since: Time, now: Time) -> u64 {
-    now.as_ms().saturating_sub(since.as_ms())
+/// What the store must be told of a session's activity, which counts as told.
+fn touch(pair: &mut Pair, now: Time) -> Option<Request> {
+    let told = std::mem::replace(&mut pair.told, pair.active);
+    let idle_ms = now.since(pair.active).as_millis() as u64;
+    (pair.active > told).then_some(Request::Touch { session: pair.session, idle_ms })
 }
-
-/// More connections than any simulated node has.
-const CHECKED_PEERS_MAX: usize = 1024;

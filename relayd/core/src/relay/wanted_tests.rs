@@ -1,12 +1,13 @@
 //! A crowd whose peers are on another node, and a bus that carries nothing.
 
+use std::time::Duration;
+
 use protocol::ids::{NodeId, Role, SessionId, Token};
 use protocol::message::Hello;
 
 use super::*;
 use crate::event::{Action, Input};
 use crate::limits::{Limits, WINDOW_MIN};
-use crate::node_link::NodeLink;
 use crate::node_link::item::OVERHEAD_MAX;
 use crate::store::{Answer, Claimed, Conn, Holder, Request};
 
@@ -78,19 +79,16 @@ fn any_crowd_of_wishes_leaves_a_stream_within_its_bound() {
     let mut relay = lonely(5000);
     know_many(&mut relay);
     (5000..10_000).for_each(|slot| join(&mut relay, slot));
-    let before = relay.stream_to(OTHER).map(NodeLink::pending);
+    let before = relay.nodes.pending_to(OTHER);
     pass_in_silence(&mut relay, NOW, Duration::from_secs(60));
-    assert!(
-        before.is_some_and(|bytes| bytes > 2 * WINDOW_MIN),
-        "said while the window was large: {before:?}"
-    );
-    assert_eq!(relay.stream_to(OTHER).map(NodeLink::pending), before);
+    assert!(before > 2 * WINDOW_MIN, "said while the window was large: {before}");
+    assert_eq!(relay.nodes.pending_to(OTHER), before);
 
     let mut relay = lonely(0);
     know_many(&mut relay);
     (0..5000).for_each(|slot| join(&mut relay, slot));
     pass_in_silence(&mut relay, NOW, Duration::from_secs(60));
-    let bytes = relay.stream_to(OTHER).map_or(0, NodeLink::pending);
+    let bytes = relay.nodes.pending_to(OTHER);
     assert!((WINDOW_MIN..2 * WINDOW_MIN).contains(&bytes), "{bytes} bytes");
 }
 
@@ -133,5 +131,5 @@ fn when_the_bus_is_back_every_wish_is_said() {
     }
     // The other node knows none of these connections, and says so of each.
     assert_eq!(released, 5000);
-    assert!(relays[0].wanted.unlinked.is_empty());
+    assert!(relays[0].sessions.has_no_requests());
 }

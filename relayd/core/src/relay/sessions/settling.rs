@@ -1,24 +1,36 @@
-//! After the store's return: it may have come back empty, and each node writes what it holds once it has noticed.
+//! After the store's return: it may have come back empty, and each node writes what it holds once it has
+//! noticed.
 //!
-//! Until all have had the time for it, that a session is not there says nothing: whoever asks for it is told to come again
-//! rather than that it does not exist, and no idle time is judged.
+//! Until all have had the time for that, an unknown session may be one that the store lost. It is answered
+//! "try later", and no idle time is judged.
 
-use super::Relay;
 use crate::limits::SETTLED_WITHIN;
 use crate::time::Time;
 
-impl Relay {
+/// Whether the store may still lack what it lost.
+#[derive(Debug)]
+pub(super) struct Settling {
+    /// The store could be asked before.
+    had_store: bool,
+    /// When every node has had the time to write again what the store lost.
+    settled_at: Time,
+}
+
+impl Settling {
+    pub fn new(now: Time) -> Self {
+        Settling { had_store: false, settled_at: now }
+    }
+
     /// The store can be asked: for the first time, or again.
-    pub(super) fn on_store_back(&mut self, now: Time) {
+    pub fn on_store_back(&mut self, now: Time) {
         // What this process never asked before can't have been lost for it: a start keeps nobody waiting.
         if std::mem::replace(&mut self.had_store, true) {
             self.settled_at = now + SETTLED_WITHIN;
         }
-        self.check_all(now);
     }
 
     /// True while a session that the store does not know may be one that it lost.
-    pub(super) fn is_settling(&self, now: Time) -> bool {
+    pub fn is_settling(&self, now: Time) -> bool {
         now < self.settled_at
     }
 }
@@ -30,6 +42,7 @@ mod tests {
     use super::*;
     use crate::event::{Action, Input};
     use crate::limits::Limits;
+    use crate::relay::Relay;
     use crate::store::{Answer, Conn, Deleted};
 
     const NOW: Time = Time::from_ms(1 << 40);

@@ -11,7 +11,7 @@ use crate::time::Time;
 
 /// The link of one session.
 #[derive(Debug, Default)]
-pub(crate) struct Link {
+pub(in crate::relay) struct Link {
     joined: Joined,
     wanted: Option<Box<Wanted>>,
     /// Links to other nodes that were opened. Never starts over while the session is here.
@@ -20,7 +20,7 @@ pub(crate) struct Link {
 
 /// What the ends of a session are joined to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Joined {
+pub(in crate::relay) enum Joined {
     /// Nothing: messages are dropped and counted.
     #[default]
     Nothing,
@@ -32,7 +32,7 @@ pub(crate) enum Joined {
 
 /// A link to a connection of another node that is wanted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted {
+pub(in crate::relay) struct Wanted {
     /// The end here that wants it.
     pub role: Role,
     /// The holder of the other role, as far as is known.
@@ -99,9 +99,8 @@ impl Link {
         self.wanted.as_deref_mut()?.opening.take()
     }
 
-    /// No link to another node is wanted any more. What was being opened must have been given up before.
-    pub fn want_nothing(&mut self) {
-        debug_assert_eq!(self.opening(), None, "a link that is being opened is given up first");
-        self.wanted = None;
+    /// No link to another node is wanted any more. Gives the handle of one that was being opened.
+    pub(super) fn want_nothing(&mut self) -> Option<u32> {
+        self.wanted.take()?.opening
     }
 }

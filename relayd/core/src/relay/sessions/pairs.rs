@@ -1,8 +1,6 @@
-//! Sessions of which this node holds a role: who holds it, since when, and what links the two.
+//! The table of sessions: the holder of each role, the link between the two, and the session's activity.
 //!
-//! Contains no decision: the relay reads and writes it. A session is here exactly while one of its roles is.
-
-mod link;
+//! Contains no decision. A session is in the table exactly while one of its roles is held on this node.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -11,25 +9,25 @@ use protocol::ids::{Role, SessionId, TokenDigest};
 use protocol::message::InstanceClaim;
 use slab::Slab;
 
-pub(crate) use self::link::{Joined, Link, Wanted};
-use crate::peer::PendingClaim;
+use super::link::{Joined, Link};
+use crate::relay::pending::PendingClaim;
 use crate::store::{Conn, Hold};
 use crate::time::Time;
 
 /// One end of a session, held by a connection of this node.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct End {
+pub(in crate::relay) struct End {
     pub conn: Conn,
     pub generation: u64,
 }
 
 /// Where a session is in the table. Names the same one while a role of it is held here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place(u32);
+pub(in crate::relay) struct Place(u32);
 
 /// One session.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(in crate::relay) struct Pair {
     /// By [`Role::index`].
     ends: [Option<End>; 2],
     pub link: Link,
@@ -37,19 +35,19 @@ pub(crate) struct Pair {
     pub token: TokenDigest,
     /// What the clients at the ends said of themselves, where they did.
     instances: [Option<Box<InstanceClaim>>; 2],
-    /// The latest activity that is not in a connection's own note.
-    pub active: Time,
-    /// The latest activity that the store was told.
-    pub told: Time,
+    /// When something was last sent by an end of it, or the store knew of activity elsewhere.
+    pub(super) active: Time,
+    /// The latest activity that the store was told. `told <= active`
+    pub(super) told: Time,
     /// When its idle time may be over; `None` while the store is asked.
-    pub idle_due: Option<Time>,
+    pub(super) idle_due: Option<Time>,
     /// When its activity may be worth telling the store.
-    pub touch_due: Time,
+    pub(super) touch_due: Time,
 }
 
 /// Where a message of one end goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(in crate::relay) enum Target {
     /// To the other end, which is here.
     Here(Conn),
     /// To another node, by this node's handle for the link.
@@ -102,7 +100,7 @@ impl Pair {
     }
 
     /// What the store needs to compare or rewrite the hold of `role`.
-    pub fn hold(&self, role: Role, active: Time, now: Time) -> Option<Hold> {
+    pub fn hold(&self, role: Role, now: Time) -> Option<Hold> {
         let end = self.end(role)?;
         Some(Hold {
             session: self.session,
@@ -111,14 +109,19 @@ impl Pair {
             conn: end.conn.name,
             generation: end.generation,
             instance: self.instances[role.index()].as_deref().copied(),
-            idle_ms: now.as_ms().saturating_sub(active.as_ms()),
+            idle_ms: now.since(self.active).as_millis() as u64,
         })
+    }
+
+    /// The same for both roles.
+    pub fn holds(&self, now: Time) -> impl Iterator<Item = Hold> {
+        Role::ALL.into_iter().filter_map(move |role| self.hold(role, now))
     }
 }
 
 /// All sessions that this node holds a role of.
 #[derive(Debug, Default)]
-pub(crate) struct Pairs {
+pub(in crate::relay) struct Pairs {
     /// A tree of these is small, and what they name lies without gaps.
     places: BTreeMap<SessionId, Place>,
     pairs: Slab<Pair>,
@@ -139,16 +142,8 @@ impl Pairs {
         self.pairs.get_mut(place.0 as usize)
     }
 
-    pub fn of(&self, session: SessionId) -> Option<&Pair> {
-        self.at(self.place_of(session)?)
-    }
-
     pub fn of_mut(&mut self, session: SessionId) -> Option<&mut Pair> {
         self.at_mut(self.place_of(session)?)
-    }
-
-    pub fn end(&self, session: SessionId, role: Role) -> Option<End> {
-        self.of(session)?.end(role)
     }
 
     pub fn len(&self) -> usize {
@@ -197,17 +192,16 @@ impl Pairs {
         (place, is_new)
     }
 
-    /// Empties a role if this connection holds it. Gives what was there, and the session if nothing is left
-    /// of it.
-    pub fn take(&mut self, place: Place, role: Role, conn: Conn) -> Option<(End, Option<Pair>)> {
+    /// Empties a role. Gives what was there, and the session if nothing is left of it.
+    pub fn take(&mut self, place: Place, role: Role) -> Option<(End, Option<SessionId>)> {
         let pair = self.at_mut(place)?;
-        let end = pair.end(role).filter(|end| end.conn == conn)?;
-        (pair.ends[role.index()], pair.instances[role.index()]) = (None, None);
+        let end = pair.ends[role.index()].take()?;
+        pair.instances[role.index()] = None;
         if pair.ends.iter().any(Option::is_some) {
             return Some((end, None));
         }
         let emptied = self.pairs.remove(place.0 as usize);
         self.places.remove(&emptied.session);
-        Some((end, Some(emptied)))
+        Some((end, Some(emptied.session)))
     }
 }

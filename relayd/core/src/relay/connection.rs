@@ -6,19 +6,19 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use protocol::ids::{Role, SessionId, TokenDigest};
-use protocol::message::{InstanceClaim, KillReason, Version};
+use protocol::ids::{Role, SessionId};
+use protocol::message::Version;
 
+use super::sessions::Place;
 use crate::limits::{Limits, PAUSED_PING, STALL_BYTES};
-use crate::pairs::Place;
 use crate::time::Time;
 
 /// What the core knows of one connection.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub(super) struct Connection {
     /// Tells it from a later connection in the same slot.
     pub name: u64,
-    pub state: State,
+    pub state: ConnState,
     /// What it asked for in its hello.
     pub version: Version,
     /// Its queue went over the high mark and was not under the low mark since.
@@ -29,8 +29,6 @@ pub(crate) struct Peer {
     pub pings: u8,
     /// When bytes last came, or when it was last seen paused.
     pub heard: Time,
-    /// When it last sent a frame or heartbeat.
-    pub active: Time,
     /// Frames dropped since it last had a peer, as far as this counts.
     pub missed: u32,
     /// Bytes wait for its socket.
@@ -40,35 +38,20 @@ pub(crate) struct Peer {
 }
 
 #[derive(Debug)]
-pub(crate) enum State {
+pub(super) enum ConnState {
     /// The first message has not come.
     ExpectHello { until: Time },
-    /// The store has not answered. Not read meanwhile.
-    ExpectClaim { until: Time, claim: Box<PendingClaim> },
+    /// The store has not answered its claim on this session. Not read meanwhile.
+    ExpectClaim { until: Time, session: SessionId },
     /// Holds this role of a session. What it is linked to is a fact of the session.
     Joined { place: Place, role: Role },
     /// A Close frame is queued; the socket goes when it is written and drained, at the latest then.
     Closing { until: Time },
 }
 
-/// What was claimed, until the store answers.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PendingClaim {
-    pub session: SessionId,
-    pub token: TokenDigest,
-    pub role: Role,
-    pub instance: Option<InstanceClaim>,
-    /// Too many hellos of its address have failed.
-    pub is_doubted: bool,
-    /// Another node said meanwhile that a claim of this generation took the role.
-    pub outdated_by: Option<u64>,
-    /// Another node said meanwhile that the session ended, and under which generation the role was held then.
-    pub killed: Option<(KillReason, u64)>,
-}
-
 /// How far a socket has come since bytes began to wait for it. More than it can count is as good as the most.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stall {
+pub(super) struct Stall {
     since: Time,
     /// Bytes it took since.
     taken: u32,
@@ -80,7 +63,7 @@ pub(crate) struct Stall {
 
 /// What a connection's timer found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(super) enum Finding {
     /// Nothing is due before the time given.
     Nothing,
     /// Silent for another interval.
@@ -95,40 +78,42 @@ pub(crate) enum Finding {
     CloseOverdue,
 }
 
-impl Peer {
+impl Connection {
     pub fn new(name: u64, now: Time, until: Time) -> Self {
-        Peer {
+        Connection {
             name,
-            state: State::ExpectHello { until },
+            state: ConnState::ExpectHello { until },
             version: Version::V1,
             congested: false,
             is_unread: false,
             pings: 0,
             heard: now,
-            active: now,
             missed: 0,
             stall: None,
             due: until,
         }
     }
 
-    /// The session of which it waits to hold a role.
-    pub fn claims(&self) -> Option<SessionId> {
-        match &self.state {
-            State::ExpectClaim { claim, .. } => Some(claim.session),
-            _ => None,
-        }
-    }
-
     /// Where its session is, and the role that it holds.
     pub fn holds(&self) -> Option<(Place, Role)> {
         match self.state {
-            State::Joined { place, role } => Some((place, role)),
+            ConnState::Joined { place, role } => Some((place, role)),
             _ => None,
         }
     }
 
-    /// Bytes came. Returns true if they answer a ping: the next one is due earlier than the end that was waited for.
+    /// True if a Close frame is queued for it.
+    pub const fn is_closing(&self) -> bool {
+        matches!(self.state, ConnState::Closing { .. })
+    }
+
+    /// True if its client knows the notices of version 2.
+    pub fn knows_v2(&self) -> bool {
+        self.version >= Version::V2
+    }
+
+    /// Bytes came. Returns true if they answer a ping: the next one is due earlier than the end that was
+    /// waited for.
     pub fn note_read(&mut self, now: Time) -> bool {
         self.heard = now;
         std::mem::take(&mut self.pings) > 0
@@ -143,11 +128,6 @@ impl Peer {
     /// Its timer fired late: that time is not its own.
     pub fn note_late(&mut self, late: Duration, now: Time) {
         self.heard = (self.heard + late).min(now);
-    }
-
-    /// It did something that keeps its session. Gives how long ago it last did.
-    pub fn note_active(&mut self, now: Time) -> Duration {
-        now.since(std::mem::replace(&mut self.active, now))
     }
 
     /// Its socket took `taken` bytes and `left` still wait. True if its timer must be looked at: bytes began
@@ -169,10 +149,12 @@ impl Peer {
     /// When its timer must fire next.
     pub fn next_due(&self, limits: &Limits) -> Time {
         let life = match self.state {
-            State::ExpectHello { until } | State::Closing { until } => until,
-            State::ExpectClaim { until, .. } if self.hears_of_pauses() => until.min(self.heard + PAUSED_PING),
-            State::ExpectClaim { until, .. } => until,
-            State::Joined { .. } => self.silence_due(limits),
+            ConnState::ExpectHello { until } | ConnState::Closing { until } => until,
+            ConnState::ExpectClaim { until, .. } if self.hears_of_pauses() => {
+                until.min(self.heard + PAUSED_PING)
+            }
+            ConnState::ExpectClaim { until, .. } => until,
+            ConnState::Joined { .. } => self.silence_due(limits),
         };
         match self.stall {
             Some(stall) if self.holds().is_some() => life.min(stall.since + limits.stall),
@@ -195,11 +177,11 @@ impl Peer {
     /// Its timer fired. `paused`: the core wants it not to be read.
     pub fn on_due(&mut self, paused: bool, limits: &Limits, now: Time) -> Finding {
         match self.state {
-            State::ExpectHello { until } if until <= now => Finding::TimedOut,
-            State::ExpectClaim { until, .. } if until <= now => Finding::ClaimLost,
-            State::ExpectClaim { .. } => self.on_paused(now),
-            State::Closing { until } if until <= now => Finding::CloseOverdue,
-            State::Joined { .. } => {
+            ConnState::ExpectHello { until } if until <= now => Finding::TimedOut,
+            ConnState::ExpectClaim { until, .. } if until <= now => Finding::ClaimLost,
+            ConnState::ExpectClaim { .. } => self.on_paused(now),
+            ConnState::Closing { until } if until <= now => Finding::CloseOverdue,
+            ConnState::Joined { .. } => {
                 if self.judge_stall(limits.stall, now) {
                     return Finding::TimedOut;
                 }
@@ -265,9 +247,9 @@ fn saturate(bytes: usize) -> u32 {
 mod tests {
     use super::*;
 
-    fn linked(limits: &Limits, now: Time) -> Peer {
-        let mut peer = Peer::new(1, now, now);
-        peer.state = State::Joined { place: Place::default(), role: Role::Phone };
+    fn linked(limits: &Limits, now: Time) -> Connection {
+        let mut peer = Connection::new(1, now, now);
+        peer.state = ConnState::Joined { place: Place::default(), role: Role::Phone };
         peer.due = peer.next_due(limits);
         peer
     }
@@ -277,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_small() {
-        assert!(size_of::<Option<Peer>>() <= 104, "{}", size_of::<Option<Peer>>());
+    fn a_connection_is_small() {
+        assert!(size_of::<Option<Connection>>() <= 88, "{}", size_of::<Option<Connection>>());
     }
 
     #[test]
@@ -326,10 +308,10 @@ mod tests {
         }
     }
 
-    fn linked_as(version: Version, interval_secs: u64) -> (Peer, Limits) {
+    fn linked_as(version: Version, interval_secs: u64) -> (Connection, Limits) {
         let heartbeat_interval = Duration::from_secs(interval_secs);
         let limits = Limits { heartbeat_interval, ..Limits::default() };
-        (Peer { version, ..linked(&limits, secs(0)) }, limits)
+        (Connection { version, ..linked(&limits, secs(0)) }, limits)
     }
 
     /// Seconds after which a client that says nothing is pinged, and after which it is closed.
@@ -380,20 +362,9 @@ mod tests {
     fn a_client_of_version_3_is_pinged_every_5_s_while_its_claim_waits() {
         let limits = Limits::default();
         for (version, pings) in [(Version::V2, 0), (Version::V3, 2)] {
-            let mut peer = Peer { version, ..Peer::new(1, secs(0), secs(10)) };
+            let mut peer = Connection { version, ..Connection::new(1, secs(0), secs(10)) };
             let session = SessionId::from_bytes([1; 16]);
-            let token = TokenDigest::from_bytes([1; 32]);
-            let (role, instance, outdated_by, killed) = (Role::Phone, None, None, None);
-            let claim = Box::new(PendingClaim {
-                session,
-                token,
-                role,
-                instance,
-                outdated_by,
-                killed,
-                is_doubted: false,
-            });
-            peer.state = State::ExpectClaim { until: secs(15), claim };
+            peer.state = ConnState::ExpectClaim { until: secs(15), session };
             let mut told = 0;
             let lost_at = loop {
                 let due = peer.next_due(&limits);

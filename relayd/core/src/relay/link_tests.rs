@@ -80,5 +80,5 @@ fn a_link_that_is_given_up_ends_for_both_and_is_asked_for_again_while_its_connec
     let is_check = |action: &Action| matches!(action, Action::Submit(Request::Check { .. }));
     assert!(actions.iter().any(is_left) && actions.iter().any(is_check), "{actions:?}");
     assert!(!actions.iter().any(|action| matches!(action, Action::Close { .. })), "{actions:?}");
-    assert!(!relay.is_linked_by(CONN, 1) && relay.remotes.is_empty());
+    assert!(!relay.is_linked_by(CONN, 1) && relay.links_remote() + relay.links_opening() == 0);
 }
