@@ -100,7 +100,8 @@ impl Link {
     }
 
     /// No link to another node is wanted any more. Gives the handle of one that was being opened.
-    pub(super) fn want_nothing(&mut self) -> Option<u32> {
+    #[must_use]
+    pub fn want_nothing(&mut self) -> Option<u32> {
         self.wanted.take()?.opening
     }
 }
