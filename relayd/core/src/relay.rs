@@ -171,6 +171,12 @@ impl Relay {
         self.nodes.is_idle()
     }
 
+    /// How many other nodes there is a stream with.
+    #[cfg(test)]
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes.counts().nodes
+    }
+
     /// Bytes for other nodes that are not acknowledged.
     #[cfg(test)]
     pub(crate) fn unacknowledged(&self) -> usize {
