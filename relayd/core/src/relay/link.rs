@@ -58,7 +58,7 @@ impl Relay {
         if let Joined::There { role, handle } = self.sessions.part(index) {
             self.drop_remote(index, handle, role, ending, now);
         }
-        for (role, conn) in Role::ALL.into_iter().zip(conns) {
+        for (role, conn) in Role::ALL.into_iter().zip(conns).rev() {
             let Some(conn) = conn else { continue };
             if ending.is_told_to(role) {
                 self.send(conn, Notice::PeerLeft { role: role.other() });
