@@ -23,8 +23,11 @@ impl Relay {
             ConnState::ExpectHello { .. } => return Verdict::Core,
             ConnState::ExpectClaim { .. } | ConnState::Closing { .. } => return Verdict::Closing,
         };
-        self.note_active(index, now);
-        match self.sessions.at(index).and_then(|pair| pair.target(role)) {
+        let (target, breaks_silence) = self.sessions.route(index, role, now);
+        if breaks_silence {
+            self.touch(index, now);
+        }
+        match target {
             Some(Target::Here(to)) => Verdict::Peer(to),
             Some(Target::There(handle)) => Verdict::Remote(handle),
             None => {
@@ -90,15 +93,17 @@ impl Relay {
 
     /// `conn` sent a heartbeat: activity of its session. The first after a silence leaves an action to poll.
     pub fn note_heartbeat(&mut self, conn: Conn, now: Time) {
-        if let Some((index, _)) = self.connections.get(conn).and_then(Connection::holds) {
-            self.note_active(index, now);
+        let holds = self.connections.get(conn).and_then(Connection::holds);
+        if let Some((index, _)) = holds.filter(|&(index, _)| self.sessions.note_active(index, now)) {
+            self.touch(index, now);
         }
     }
 
-    fn note_active(&mut self, index: PairIndex, now: Time) {
-        if let Some(request) = self.sessions.note_active(index, now) {
-            self.submit(request);
-        }
+    /// The store hears of a session's activity.
+    #[cold]
+    fn touch(&mut self, index: PairIndex, now: Time) {
+        let request = self.sessions.touch(index, now);
+        request.into_iter().for_each(|request| self.submit(request));
     }
 
     /// Bytes came from `conn`.

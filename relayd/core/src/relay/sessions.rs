@@ -32,8 +32,10 @@ pub(super) struct Sessions {
     settling: Settling,
     /// [`Limits::session_idle`]
     session_idle: Duration,
-    /// [`Limits::touch_every`], looked at with each message.
+    /// [`Limits::touch_every`]
     touch_every: Duration,
+    /// The same in milliseconds, as it is looked at with each message.
+    touch_every_ms: u64,
     /// The last session whose holds were compared with the store; `None`: from the first on.
     checked_to: Option<SessionId>,
     /// `timers` = { Timer::Session(session) at its pair's due() } and at most one of each other.
@@ -74,6 +76,7 @@ impl Sessions {
             settling: Settling::new(now),
             session_idle: limits.session_idle,
             touch_every: limits.touch_every(),
+            touch_every_ms: limits.touch_every().as_millis() as u64,
             checked_to: None,
             timers,
         }
@@ -134,12 +137,18 @@ impl Sessions {
         Some(end)
     }
 
-    /// Something was sent by an end of this session. The first word after a silence may be all that keeps the
-    /// session from its end, so the store hears of it at once.
-    pub fn note_active(&mut self, index: PairIndex, now: Time) -> Option<Request> {
-        let pair = self.pairs.at_mut(index)?;
-        let silence = now.since(std::mem::replace(&mut pair.active, now));
-        (silence >= self.touch_every).then(|| touch(pair, now)).flatten()
+    /// Where a message of the end of `role` goes, and true if it breaks a silence, as [`Sessions::note_active`] does.
+    pub fn route(&mut self, index: PairIndex, role: Role, now: Time) -> (Option<Target>, bool) {
+        let touch_every_ms = self.touch_every_ms;
+        let Some(pair) = self.pairs.at_mut(index) else { return (None, false) };
+        (pair.target(role), pair.note_active(now) >= touch_every_ms)
+    }
+
+    /// An end of this session sent something. Returns true for the first word after a silence. That may be all that
+    /// keeps the session from its end, so the store must hear of it at once.
+    pub fn note_active(&mut self, index: PairIndex, now: Time) -> bool {
+        let touch_every_ms = self.touch_every_ms;
+        self.pairs.at_mut(index).is_some_and(|pair| pair.note_active(now) >= touch_every_ms)
     }
 
     /// The activity that the store was not told of.

@@ -9,8 +9,9 @@ use crate::node_link::Position;
 use crate::store::Holder;
 use crate::time::Time;
 
-/// The link of one session.
+/// The link of one session. What each frame looks at comes first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(in crate::relay) struct Link {
     joined: Joined,
     wanted: Option<Box<Wanted>>,

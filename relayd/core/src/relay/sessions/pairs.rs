@@ -25,24 +25,25 @@ pub(in crate::relay) struct End {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::relay) struct PairIndex(u32);
 
-/// One session.
+/// One session. What each frame looks at comes first, so that it lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub(in crate::relay) struct Pair {
-    /// By [`Role::index`].
-    ends: [Option<End>; 2],
     pub link: Link,
-    pub session: SessionId,
-    pub token: TokenDigest,
-    /// What the clients at the ends said of themselves, where they did.
-    instances: [Option<Box<InstanceClaim>>; 2],
     /// When something was last sent by an end of it, or the store knew of activity elsewhere.
     pub(super) active: Time,
+    /// By [`Role::index`].
+    ends: [Option<End>; 2],
+    pub session: SessionId,
     /// The latest activity that the store was told. `told <= active`
     pub(super) told: Time,
     /// When its idle time may be over; `None` while the store is asked.
     pub(super) idle_due: Option<Time>,
     /// When its activity may be worth telling the store.
     pub(super) touch_due: Time,
+    /// What the clients at the ends said of themselves, where they did.
+    instances: [Option<Box<InstanceClaim>>; 2],
+    pub token: TokenDigest,
 }
 
 /// Where a message of one end goes.
@@ -82,11 +83,17 @@ impl Pair {
         Role::ALL.into_iter().filter_map(|role| self.end(role).map(|end| (role, end)))
     }
 
+    /// An end of it sent something. Gives how long ago one last did, in milliseconds.
+    pub(super) fn note_active(&mut self, now: Time) -> u64 {
+        let before = std::mem::replace(&mut self.active, now);
+        now.as_ms().saturating_sub(before.as_ms())
+    }
+
     /// Where a message of the end of `role` goes; `None` if nobody is there.
     pub fn target(&self, role: Role) -> Option<Target> {
         match self.link.joined() {
             Joined::Nothing => None,
-            Joined::Here => self.end(role.other()).map(|end| Target::Here(end.conn)),
+            Joined::Here => self.ends[role.other().index()].as_ref().map(|end| Target::Here(end.conn)),
             Joined::There { role: linked, handle } => (linked == role).then_some(Target::There(handle)),
         }
     }
