@@ -32,11 +32,10 @@ use protocol::ws::control::PeerClose;
 
 use self::connection::{ConnState, Connection, Finding};
 use self::connections::Connections;
-use self::link::Ending;
 use self::nodes::OtherNodes;
 use self::pending::PendingClaims;
 use self::revival::Revival;
-use self::sessions::{SessionTimer, Sessions};
+use self::sessions::{PairIndex, SessionTimer, Sessions};
 use crate::event::{Action, Goodbye, Input};
 use crate::limits::{CLOSE_WITHIN, Limits};
 use crate::store::{Answer, Conn, Deleted, Hold, Registered, Request};
@@ -172,6 +171,12 @@ impl Relay {
         self.nodes.is_idle()
     }
 
+    /// How many other nodes there is a stream with.
+    #[cfg(test)]
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes.counts().nodes
+    }
+
     /// Bytes for other nodes that are not acknowledged.
     #[cfg(test)]
     pub(crate) fn unacknowledged(&self) -> usize {
@@ -221,16 +226,11 @@ impl Relay {
         self.draining = Some(until);
         for slot in 0..self.connections.slots() {
             let Some((conn, connection)) = self.connections.in_slot(slot) else { continue };
-            let (is_closing, holds) = (connection.is_closing(), connection.holds());
-            if is_closing {
+            if connection.is_closing() {
                 continue;
             }
             self.send(conn, Notice::GoingAway);
-            if let Some((place, role)) = holds
-                && self.sessions.at(place).is_some_and(|pair| pair.target(role).is_some())
-            {
-                self.end_link(place, Ending::BothStay, now);
-            }
+            self.end_link_of(conn, now);
             self.close(conn, Goodbye::AfterAll(CloseCode::GoingAway), now);
         }
     }
@@ -268,8 +268,8 @@ impl Relay {
                 self.check(holds);
             }
             SessionTimer::Wanted => {
-                for place in self.sessions.due_requests(now) {
-                    self.ask_for_link(place, now);
+                for index in self.sessions.due_requests(now) {
+                    self.ask_for_link(index, now);
                 }
             }
         }
@@ -294,6 +294,13 @@ impl Relay {
     /// Every hold of this node is compared with the store.
     fn check_all(&mut self, now: Time) {
         let holds = self.sessions.all_holds(now);
+        self.check(holds);
+    }
+
+    /// The holds of one session are compared with the store.
+    fn check_session(&mut self, index: PairIndex, now: Time) {
+        let Some(pair) = self.sessions.at(index) else { return };
+        let holds: Vec<_> = pair.holds(now).collect();
         self.check(holds);
     }
 
@@ -358,8 +365,8 @@ impl Relay {
         self.nodes.check_invariants();
         let (mut holding, mut claiming) = (0, 0);
         for (conn, connection) in self.connections.iter() {
-            if let Some((place, role)) = connection.holds() {
-                let end = self.sessions.at(place).and_then(|pair| pair.end(role));
+            if let Some((index, role)) = connection.holds() {
+                let end = self.sessions.at(index).and_then(|pair| pair.end(role));
                 assert_eq!(end.map(|end| end.conn), Some(conn), "a role is held by its connection");
                 holding += 1;
             }

@@ -60,8 +60,8 @@ impl Relay {
         bytes: &'a [u8],
         now: Time,
     ) -> Option<Delivery<'a>> {
-        let place = self.nodes.take_frame(from, handle, is_last, bytes, now)?;
-        let pair = self.sessions.at(place)?;
+        let index = self.nodes.take_frame(from, handle, is_last, bytes, now)?;
+        let pair = self.sessions.at(index)?;
         let ((role, conn), session) = (pair.linked_by(handle)?, pair.session);
         Some(Delivery { conn, link: handle, session, from: role.other(), kind, is_last, bytes })
     }
@@ -74,8 +74,8 @@ impl Relay {
 
     /// The end that is linked by this handle may be readable again.
     fn resume_over(&mut self, handle: u32) {
-        let place = self.nodes.link(handle).map(|link| link.place);
-        let linked = place.and_then(|place| self.sessions.at(place)?.linked_by(handle));
+        let index = self.nodes.link(handle).map(|link| link.index);
+        let linked = index.and_then(|index| self.sessions.at(index)?.linked_by(handle));
         if let Some((_, conn)) = linked {
             self.push(Action::Resume { conn });
         }
@@ -127,7 +127,7 @@ impl Relay {
         // A node that was just revived has all its holds compared anyway.
         if !self.is_catching_up() {
             let hold = |handle| {
-                let pair = self.sessions.at(self.nodes.link(handle)?.place)?;
+                let pair = self.sessions.at(self.nodes.link(handle)?.index)?;
                 pair.hold(pair.linked_by(handle)?.0, now)
             };
             let holds: Vec<_> = self.nodes.links_over(node).filter_map(hold).collect();

@@ -11,7 +11,7 @@ use protocol::message::{Hello, HelloError, Notice};
 use super::Relay;
 use super::connection::{ConnState, Connection};
 use super::pending::PendingClaim;
-use super::sessions::Place;
+use super::sessions::PairIndex;
 use crate::event::{Action, HelloOutcome};
 use crate::limits::{CLAIM_WITHIN, PAUSED_PING};
 use crate::node_link::item::Item;
@@ -96,7 +96,7 @@ impl Relay {
         let Some(claim) = self.pending_claim(conn).copied() else {
             return self.submit(Request::Release { session, role, generation });
         };
-        let place = self.seat(conn, &claim, generation, now);
+        let index = self.seat(conn, &claim, generation, now);
         if let Some(reason) = claim.killed(generation) {
             return self.kill(session, reason, now);
         }
@@ -107,39 +107,39 @@ impl Relay {
         let is_here = peer.is_some_and(|holder| self.confirm_here_or_release(session, role.other(), holder));
         self.send(conn, self.hello_ack(conn, session, is_here));
         if is_here {
-            self.link_here(place, now);
+            self.link_here(index, now);
         }
         self.push(Action::Resume { conn });
         self.want_link_to_peer(session, role, peer, now);
     }
 
     /// Puts a granted claim's connection into its role. The role is empty.
-    fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> Place {
-        if let Some(place) = self.sessions.place_of(claim.session) {
+    fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> PairIndex {
+        if let Some(index) = self.sessions.index_of(claim.session) {
             // The claim has replaced the holder that the other end wanted.
-            self.want_nothing(place);
+            self.want_nothing(index);
         }
-        let place = self.sessions.seat(conn, claim, generation, now);
+        let index = self.sessions.seat(conn, claim, generation, now);
         self.claims.remove(claim.session, conn);
         if let Some(connection) = self.connections.get_mut(conn) {
             // It was not read before.
             connection.note_read(now);
         }
-        self.connections.set_state(conn, ConnState::Joined { place, role: claim.role });
-        place
+        self.connections.set_state(conn, ConnState::Joined { index, role: claim.role });
+        index
     }
 
     /// The store named the holder of the other role.
     pub(super) fn on_peer_named(
         &mut self,
-        place: Place,
+        index: PairIndex,
         session: SessionId,
         role: Role,
         peer: Option<Holder>,
         now: Time,
     ) {
         if peer.is_some_and(|holder| self.confirm_here_or_release(session, role.other(), holder)) {
-            self.link_here(place, now);
+            self.link_here(index, now);
         }
         self.want_link_to_peer(session, role, peer, now);
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use protocol::ids::{Role, SessionId};
 use protocol::message::Version;
 
-use super::sessions::Place;
+use super::sessions::PairIndex;
 use crate::limits::{Limits, PAUSED_PING, STALL_BYTES};
 use crate::time::Time;
 
@@ -22,7 +22,7 @@ pub(super) struct Connection {
     /// What it asked for in its hello.
     pub version: Version,
     /// Its queue went over the high mark and was not under the low mark since.
-    pub congested: bool,
+    pub is_congested: bool,
     /// The driver does not read it.
     pub is_unread: bool,
     /// Pings that went out in the present silence.
@@ -44,7 +44,7 @@ pub(super) enum ConnState {
     /// The store has not answered its claim on this session. Not read meanwhile.
     ExpectClaim { until: Time, session: SessionId },
     /// Holds this role of a session. What it is linked to is a fact of the session.
-    Joined { place: Place, role: Role },
+    Joined { index: PairIndex, role: Role },
     /// A Close frame is queued; the socket goes when it is written and drained, at the latest then.
     Closing { until: Time },
 }
@@ -84,7 +84,7 @@ impl Connection {
             name,
             state: ConnState::ExpectHello { until },
             version: Version::V1,
-            congested: false,
+            is_congested: false,
             is_unread: false,
             pings: 0,
             heard: now,
@@ -95,9 +95,9 @@ impl Connection {
     }
 
     /// Where its session is, and the role that it holds.
-    pub fn holds(&self) -> Option<(Place, Role)> {
+    pub fn holds(&self) -> Option<(PairIndex, Role)> {
         match self.state {
-            ConnState::Joined { place, role } => Some((place, role)),
+            ConnState::Joined { index, role } => Some((index, role)),
             _ => None,
         }
     }
@@ -203,7 +203,7 @@ impl Connection {
     /// An older client that reads slowly is left to the stall time. A newer one must say something meanwhile:
     /// with a full queue, too, a dead path is noticed by its silence.
     fn may_be_silent(&self) -> bool {
-        self.congested && self.version < Version::V3
+        self.is_congested && self.version < Version::V3
     }
 
     /// Its silence says nothing, and begins when the pause ends.
@@ -249,7 +249,7 @@ mod tests {
 
     fn linked(limits: &Limits, now: Time) -> Connection {
         let mut peer = Connection::new(1, now, now);
-        peer.state = ConnState::Joined { place: Place::default(), role: Role::Phone };
+        peer.state = ConnState::Joined { index: PairIndex::default(), role: Role::Phone };
         peer.due = peer.next_due(limits);
         peer
     }
@@ -382,7 +382,7 @@ mod tests {
     fn a_full_queue_excuses_the_silence_of_older_clients_only() {
         for (version, found) in [(Version::V2, Finding::Nothing), (Version::V3, Finding::TimedOut)] {
             let (mut peer, limits) = linked_as(version, 30);
-            peer.congested = true;
+            peer.is_congested = true;
             assert_eq!(peer.on_due(false, &limits, secs(90)), found, "{version:?}");
         }
     }

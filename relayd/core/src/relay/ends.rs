@@ -9,7 +9,7 @@ use protocol::message::{KillReason, Notice};
 use super::Relay;
 use super::connection::ConnState;
 use super::link::Ending;
-use super::sessions::{End, Place};
+use super::sessions::{End, PairIndex};
 use crate::event::{Action, Goodbye};
 use crate::limits::RETRY_AFTER;
 use crate::node_link::item::Item;
@@ -25,34 +25,34 @@ impl Relay {
                 self.claims.remove(session, conn);
                 self.push(Action::CancelClaim { conn });
             }
-            ConnState::Joined { place, role } => self.leave_session(place, role, conn, now),
+            ConnState::Joined { index, role } => self.leave_session(index, role, conn, now),
             ConnState::ExpectHello { .. } | ConnState::Closing { .. } => {}
         }
     }
 
-    fn leave_session(&mut self, place: Place, role: Role, conn: Conn, now: Time) {
-        let Some(pair) = self.sessions.at(place) else { return };
+    fn leave_session(&mut self, index: PairIndex, role: Role, conn: Conn, now: Time) {
+        let Some(pair) = self.sessions.at(index) else { return };
         if pair.end(role).is_none_or(|end| end.conn != conn) {
             // It has lost its role, and is about to be closed for it.
             return;
         }
         let session = pair.session;
-        let touch = self.sessions.touch(place, now);
-        let Some(end) = self.unseat(place, role, now) else { return };
+        let touch = self.sessions.touch(index, now);
+        let Some(end) = self.unseat(index, role, now) else { return };
         touch.into_iter().for_each(|request| self.submit(request));
         self.submit(Request::Release { session, role, generation: end.generation });
     }
 
     /// The end of a role goes: its link ends, and the role is empty.
-    fn unseat(&mut self, place: Place, role: Role, now: Time) -> Option<End> {
-        self.end_link(place, Ending::Leaves(role), now);
-        self.sessions.unseat(place, role)
+    fn unseat(&mut self, index: PairIndex, role: Role, now: Time) -> Option<End> {
+        self.end_link(index, Ending::Leaves(role), now);
+        self.sessions.unseat(index, role)
     }
 
     /// A later claim took a role that is held here: the holder is told, and gets nothing more.
     pub(super) fn evict(&mut self, session: SessionId, role: Role, same: bool, now: Time) {
-        let Some(place) = self.sessions.place_of(session) else { return };
-        let Some(end) = self.unseat(place, role, now) else { return };
+        let Some(index) = self.sessions.index_of(session) else { return };
+        let Some(end) = self.unseat(index, role, now) else { return };
         self.send(end.conn, Notice::Replaced { same });
         self.close(end.conn, Goodbye::Now(CloseCode::Replaced), now);
         // A check on its way may write it into the store again if the later one has left by then.
@@ -83,8 +83,8 @@ impl Relay {
         outcome: Checked,
         now: Time,
     ) {
-        let Some(place) = self.sessions.place_of(session) else { return };
-        let end = self.sessions.at(place).and_then(|pair| pair.end(role));
+        let Some(index) = self.sessions.index_of(session) else { return };
+        let end = self.sessions.at(index).and_then(|pair| pair.end(role));
         let Some(end) = end.filter(|end| end.generation == generation) else { return };
         match outcome {
             Checked::Away => {}
@@ -93,29 +93,32 @@ impl Relay {
                 self.close(end.conn, Goodbye::Now(CloseCode::Replaced), now);
             }
             Checked::Killed { reason } => self.kill(session, reason, now),
-            Checked::Held { peer } => self.on_peer_named(place, session, role, peer, now),
+            Checked::Held { peer } => self.on_peer_named(index, session, role, peer, now),
         }
     }
 
     /// The store says that the session's time is over, or how much of it is left.
     pub(super) fn on_expired(&mut self, session: SessionId, outcome: Expired, now: Time) {
         match outcome {
-            Expired::Over { reason: KillReason::Expired, holders: [None, None] }
-                if self.sessions.retry_if_forgotten(session, now) =>
-            {
-                let holds: Vec<_> =
-                    self.sessions.of(session).map(|pair| pair.holds(now).collect()).unwrap_or_default();
-                self.check(holds);
-            }
-            Expired::Over { reason, holders } => {
-                self.tell_killed(session, reason, holders, now);
-                self.kill(session, reason, now);
-            }
+            Expired::Over { reason, holders } => self.on_over(session, reason, holders, now),
             Expired::Away => self.sessions.retry_expiry(session, RETRY_AFTER, now),
             Expired::Alive { left_ms } => {
                 self.sessions.note_alive(session, Duration::from_millis(left_ms.max(1)), now);
             }
         }
+    }
+
+    /// The store says that the session is over. Where it names no holder, it may have forgotten the session.
+    fn on_over(&mut self, session: SessionId, reason: KillReason, holders: [Option<Holder>; 2], now: Time) {
+        let names_nobody = reason == KillReason::Expired && holders == [None, None];
+        if names_nobody && self.sessions.retry_if_forgotten(session, now) {
+            if let Some(index) = self.sessions.index_of(session) {
+                self.check_session(index, now);
+            }
+            return;
+        }
+        self.tell_killed(session, reason, holders, now);
+        self.kill(session, reason, now);
     }
 
     pub(super) fn on_deleted(&mut self, ticket: Ticket, session: SessionId, outcome: Deleted, now: Time) {
@@ -143,10 +146,10 @@ impl Relay {
         now: Time,
     ) {
         let generations = holders.map(|holder| holder.map_or(0, |holder| holder.generation));
-        for holder in
-            holders.into_iter().flatten().filter(|holder| self.is_elsewhere(holder)).collect::<Vec<_>>()
-        {
-            self.tell(holder.node, Item::Kill { session, reason, generations }, now);
+        for holder in holders.into_iter().flatten() {
+            if self.is_elsewhere(&holder) {
+                self.tell(holder.node, Item::Kill { session, reason, generations }, now);
+            }
         }
     }
 
@@ -170,17 +173,17 @@ impl Relay {
     }
 
     fn kill_up_to(&mut self, session: SessionId, reason: KillReason, generations: [u64; 2], now: Time) {
-        let Some(place) = self.sessions.place_of(session) else { return };
+        let Some(index) = self.sessions.index_of(session) else { return };
         let dying = Role::ALL.map(|role| {
             self.sessions.end(session, role).filter(|end| end.generation <= generations[role.index()])
         });
         if dying.iter().all(Option::is_some) {
             // Both ends here get the same word, and no other before it.
-            self.end_link(place, Ending::BothKilled, now);
+            self.end_link(index, Ending::BothKilled, now);
         }
         for (role, end) in Role::ALL.into_iter().zip(dying) {
             let Some(end) = end else { continue };
-            self.unseat(place, role, now);
+            self.unseat(index, role, now);
             self.send(end.conn, Notice::SessionKilled { reason });
             self.close(end.conn, Goodbye::Now(CloseCode::SessionKilled), now);
         }

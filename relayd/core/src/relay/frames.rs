@@ -7,7 +7,7 @@ use protocol::message::Notice;
 
 use super::Relay;
 use super::connection::{ConnState, Connection};
-use super::sessions::{Place, Target};
+use super::sessions::{PairIndex, Target};
 use crate::event::{Action, Sender, Verdict};
 use crate::store::Conn;
 use crate::time::Time;
@@ -18,13 +18,16 @@ impl Relay {
     /// or after a silence, leaves an action to poll.
     pub fn route(&mut self, conn: Conn, now: Time) -> Verdict {
         let Some(connection) = self.connections.get(conn) else { return Verdict::Closing };
-        let (place, role) = match connection.state {
-            ConnState::Joined { place, role } => (place, role),
+        let (index, role) = match connection.state {
+            ConnState::Joined { index, role } => (index, role),
             ConnState::ExpectHello { .. } => return Verdict::Core,
             ConnState::ExpectClaim { .. } | ConnState::Closing { .. } => return Verdict::Closing,
         };
-        self.note_active(place, now);
-        match self.sessions.at(place).and_then(|pair| pair.target(role)) {
+        let (target, breaks_silence) = self.sessions.route(index, role, now);
+        if breaks_silence {
+            self.touch(index, now);
+        }
+        match target {
             Some(Target::Here(to)) => Verdict::Peer(to),
             Some(Target::There(handle)) => Verdict::Remote(handle),
             None => {
@@ -37,8 +40,8 @@ impl Relay {
     /// What the frames of `conn` are stamped with and how long they may be, once it holds a role. Stays as it
     /// is while the messages of one read are passed on.
     pub fn sender(&self, conn: Conn) -> Option<Sender> {
-        let (place, role) = self.connections.get(conn)?.holds()?;
-        let session = self.sessions.at(place)?.session;
+        let (index, role) = self.connections.get(conn)?.holds()?;
+        let session = self.sessions.at(index)?.session;
         Some(Sender { session, role, message_bytes_max: self.message_bytes_max(conn) })
     }
 
@@ -57,9 +60,9 @@ impl Relay {
         let Some(connection) = self.connections.get(conn) else { return true };
         match connection.state {
             ConnState::ExpectClaim { .. } => true,
-            ConnState::Joined { place, role } => {
-                match self.sessions.at(place).and_then(|pair| pair.target(role)) {
-                    Some(Target::Here(to)) => self.connections.get(to).is_some_and(|to| to.congested),
+            ConnState::Joined { index, role } => {
+                match self.sessions.at(index).and_then(|pair| pair.target(role)) {
+                    Some(Target::Here(to)) => self.connections.get(to).is_some_and(|to| to.is_congested),
                     Some(Target::There(handle)) => self.nodes.is_paused(handle),
                     None => false,
                 }
@@ -84,21 +87,23 @@ impl Relay {
 
     /// What `conn` is linked to.
     fn target_of(&self, conn: Conn) -> Option<Target> {
-        let (place, role) = self.connections.get(conn)?.holds()?;
-        self.sessions.at(place)?.target(role)
+        let (index, role) = self.connections.get(conn)?.holds()?;
+        self.sessions.at(index)?.target(role)
     }
 
     /// `conn` sent a heartbeat: activity of its session. The first after a silence leaves an action to poll.
     pub fn note_heartbeat(&mut self, conn: Conn, now: Time) {
-        if let Some((place, _)) = self.connections.get(conn).and_then(Connection::holds) {
-            self.note_active(place, now);
+        let holds = self.connections.get(conn).and_then(Connection::holds);
+        if let Some((index, _)) = holds.filter(|&(index, _)| self.sessions.note_active(index, now)) {
+            self.touch(index, now);
         }
     }
 
-    fn note_active(&mut self, place: Place, now: Time) {
-        if let Some(request) = self.sessions.note_active(place, now) {
-            self.submit(request);
-        }
+    /// The store hears of a session's activity.
+    #[cold]
+    fn touch(&mut self, index: PairIndex, now: Time) {
+        let request = self.sessions.touch(index, now);
+        request.into_iter().for_each(|request| self.submit(request));
     }
 
     /// Bytes came from `conn`.
@@ -119,14 +124,14 @@ impl Relay {
     /// The queue of `conn` is over its high mark: its peer is not read.
     pub fn note_congested(&mut self, conn: Conn) {
         if let Some(connection) = self.connections.get_mut(conn) {
-            connection.congested = true;
+            connection.is_congested = true;
         }
     }
 
     /// The queue of `conn` is under its low mark again, if it was over the high one. Leaves actions to poll.
     pub fn note_relieved(&mut self, conn: Conn) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        if !std::mem::take(&mut connection.congested) {
+        if !std::mem::take(&mut connection.is_congested) {
             return;
         }
         self.push(Action::Resume { conn });

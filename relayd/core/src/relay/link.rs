@@ -11,7 +11,7 @@ use protocol::message::Notice;
 use super::Relay;
 use super::connection::Connection;
 use super::nodes::RemoteLink;
-use super::sessions::{End, Joined, Pair, Place, Target, Wanted};
+use super::sessions::{End, Joined, Link, Pair, PairIndex, Target, Wanted};
 use crate::event::Action;
 use crate::node_link::item::{Item, LinkKey};
 use crate::note::{LinkStep, Note};
@@ -43,11 +43,11 @@ impl Ending {
 
 impl Relay {
     /// Ends the link of a session, if one stands. What is wanted stays wanted, unless its end leaves.
-    pub(super) fn end_link(&mut self, place: Place, ending: Ending, now: Time) {
+    pub(super) fn end_link(&mut self, index: PairIndex, ending: Ending, now: Time) {
         if let Ending::Leaves(role) = ending {
-            self.want_nothing_for(place, role);
+            self.want_nothing_for(index, role);
         }
-        let Some(pair) = self.sessions.at(place) else { return };
+        let Some(pair) = self.sessions.at(index) else { return };
         let conns = Role::ALL.map(|role| pair.target(role).and_then(|_| pair.end(role)).map(|end| end.conn));
         match (pair.link.joined(), ending) {
             (Joined::Nothing, _) => return,
@@ -55,10 +55,10 @@ impl Relay {
             (Joined::There { role, .. }, Ending::Leaves(leaving)) if role != leaving => return,
             _ => {}
         }
-        if let Joined::There { role, handle } = self.sessions.part(place) {
-            self.drop_remote(place, handle, role, ending, now);
+        if let Joined::There { role, handle } = self.sessions.part(index) {
+            self.drop_remote(index, handle, role, ending, now);
         }
-        for (role, conn) in Role::ALL.into_iter().zip(conns) {
+        for (role, conn) in Role::ALL.into_iter().zip(conns).rev() {
             let Some(conn) = conn else { continue };
             if ending.is_told_to(role) {
                 self.send(conn, Notice::PeerLeft { role: role.other() });
@@ -68,11 +68,20 @@ impl Relay {
         }
     }
 
-    fn drop_remote(&mut self, place: Place, handle: u32, role: Role, ending: Ending, now: Time) {
+    /// Ends the link of `conn`, if it has one, though it stays.
+    pub(super) fn end_link_of(&mut self, conn: Conn, now: Time) {
+        if let Some((index, role)) = self.connections.get(conn).and_then(Connection::holds)
+            && self.sessions.at(index).is_some_and(|pair| pair.target(role).is_some())
+        {
+            self.end_link(index, Ending::BothStay, now);
+        }
+    }
+
+    fn drop_remote(&mut self, index: PairIndex, handle: u32, role: Role, ending: Ending, now: Time) {
         let Some(remote) = self.nodes.remove_link(handle) else { return };
         let is_ended_there = ending == Ending::EndedThere;
         let step = if is_ended_there { LinkStep::EndedThere } else { LinkStep::EndedHere };
-        self.note_link(step, remote.node, place, role);
+        self.note_link(step, remote.node, index, role);
         if let Some(theirs) = remote.theirs.filter(|_| !is_ended_there) {
             self.tell(remote.node, Item::Left { handle: theirs }, now);
         }
@@ -80,15 +89,15 @@ impl Relay {
 
     /// Joins both ends of a session, if both are here and not joined yet. A link to another node is older
     /// than what the store now says, and ends.
-    pub(super) fn link_here(&mut self, place: Place, now: Time) {
-        let Some(pair) = self.sessions.at(place) else { return };
+    pub(super) fn link_here(&mut self, index: PairIndex, now: Time) {
+        let Some(pair) = self.sessions.at(index) else { return };
         let [Some(workstation), Some(phone)] = Role::ALL.map(|role| pair.end(role)) else { return };
         if pair.link.joined() == Joined::Here {
             return;
         }
-        self.end_link(place, Ending::BothStay, now);
-        self.want_nothing(place);
-        self.sessions.join(place, Joined::Here);
+        self.end_link(index, Ending::BothStay, now);
+        self.want_nothing(index);
+        self.sessions.join(index, Joined::Here);
         for (role, conn) in [(Role::Workstation, workstation.conn), (Role::Phone, phone.conn)] {
             self.tell_joined(conn, role, None);
         }
@@ -96,14 +105,14 @@ impl Relay {
 
     /// The link to another node stands. The other end gets its credit when what waits from earlier links
     /// leaves room, so that links that come and go never make a queue longer.
-    fn link_there(&mut self, place: Place, role: Role, handle: u32, now: Time) {
-        let Some(end) = self.sessions.at(place).and_then(|pair| pair.end(role)) else { return };
+    fn link_there(&mut self, index: PairIndex, role: Role, handle: u32, now: Time) {
+        let Some(end) = self.sessions.at(index).and_then(|pair| pair.end(role)) else { return };
         let Some(node) = self.nodes.link(handle).map(|remote| remote.node) else { return };
-        self.note_link(LinkStep::Accepted, node, place, role);
-        self.sessions.join(place, Joined::There { role, handle });
+        self.note_link(LinkStep::Accepted, node, index, role);
+        self.sessions.join(index, Joined::There { role, handle });
         let (own, agreed) = (self.limits.message_bytes_max, self.nodes.message_bytes_max_to(node));
         self.tell_joined(end.conn, role, (agreed < own).then_some(agreed as u64));
-        if self.connections.get(end.conn).is_some_and(|connection| !connection.congested) {
+        if self.connections.get(end.conn).is_some_and(|connection| !connection.is_congested) {
             self.note_taken(end.conn, now);
         }
     }
@@ -117,23 +126,25 @@ impl Relay {
 
     /// The other role is held on another node: a link to it is wanted.
     pub(super) fn want_link(&mut self, session: SessionId, role: Role, holder: Holder, now: Time) {
-        let Some(place) = self.sessions.place_of(session) else { return };
-        let Some(pair) = self.sessions.at(place).filter(|pair| pair.end(role).is_some()) else { return };
+        let Some(index) = self.sessions.index_of(session) else { return };
+        let Some(pair) = self.sessions.at(index).filter(|pair| pair.end(role).is_some()) else { return };
         if pair.link.wanted().is_some_and(|known| known.holder.generation > holder.generation) {
             return;
         }
         if pair.link.wanted().is_some_and(|known| known.role != role) {
-            self.want_nothing(place);
+            self.want_nothing(index);
         }
-        self.sessions.want(place, role, holder);
-        if !self.is_linked_to(place, role, holder) {
-            self.sessions.note_unlinked(place);
-            self.ask_for_link(place, now);
+        if let Some(link) = self.sessions.link_mut(index) {
+            link.want(role, holder);
+        }
+        if !self.is_linked_to(index, role, holder) {
+            self.sessions.note_unlinked(index);
+            self.ask_for_link(index, now);
         }
     }
 
-    fn is_linked_to(&self, place: Place, role: Role, holder: Holder) -> bool {
-        match self.sessions.at(place).and_then(|pair| pair.target(role)) {
+    fn is_linked_to(&self, index: PairIndex, role: Role, holder: Holder) -> bool {
+        match self.sessions.at(index).and_then(|pair| pair.target(role)) {
             Some(Target::There(handle)) => self.nodes.link(handle).is_some_and(|remote| {
                 remote.node == holder.node && remote.key.generation_of(role.other()) == holder.generation
             }),
@@ -143,31 +154,31 @@ impl Relay {
     }
 
     /// True if the link that is wanted is the one to `node` that this key names.
-    pub(super) fn is_wanted(&self, place: Place, node: NodeId, key: &LinkKey) -> bool {
-        self.sessions.at(place).and_then(|pair| pair.link.wanted()).is_some_and(|wanted| {
+    fn is_wanted(&self, index: PairIndex, node: NodeId, key: &LinkKey) -> bool {
+        self.sessions.wanted(index).is_some_and(|wanted| {
             wanted.holder.node == node && wanted.holder.generation == key.generation_of(wanted.role.other())
         })
     }
 
     /// No link to another node is wanted any more. One that is being opened is given up.
-    pub(super) fn want_nothing(&mut self, place: Place) {
-        if let Some(handle) = self.sessions.want_nothing(place) {
+    pub(super) fn want_nothing(&mut self, index: PairIndex) {
+        if let Some(handle) = self.sessions.link_mut(index).and_then(Link::want_nothing) {
             self.nodes.remove_link(handle);
         }
     }
 
     /// The same, if the end of this role wanted it.
-    pub(super) fn want_nothing_for(&mut self, place: Place, role: Role) {
-        let wanted = self.sessions.at(place).and_then(|pair| pair.link.wanted());
+    fn want_nothing_for(&mut self, index: PairIndex, role: Role) {
+        let wanted = self.sessions.wanted(index);
         if wanted.is_some_and(|wanted| wanted.role == role) {
-            self.want_nothing(place);
+            self.want_nothing(index);
         }
     }
 
     /// Asks for, or opens, the link that is wanted, unless that is under way already or the stream has no
     /// room for it.
-    pub(super) fn ask_for_link(&mut self, place: Place, now: Time) {
-        let Some(pair) = self.sessions.at(place) else { return };
+    pub(super) fn ask_for_link(&mut self, index: PairIndex, now: Time) {
+        let Some(pair) = self.sessions.at(index) else { return };
         let Some(&Wanted { role, holder, asked, .. }) = pair.link.wanted() else { return };
         let Some(end) = pair.end(role) else { return };
         let session = pair.session;
@@ -177,18 +188,20 @@ impl Relay {
         }
         let item = match role {
             Role::Phone => Item::Ask { session, workstation: holder.generation, phone: end.generation },
-            Role::Workstation => self.open(place, session, end, holder),
+            Role::Workstation => self.open(index, session, end, holder),
         };
         self.tell(holder.node, item, now);
         let asked = self.nodes.position(holder.node).map(|position| (now, position));
-        self.sessions.note_asked(place, asked);
+        if let Some(link) = self.sessions.link_mut(index) {
+            link.note_asked(asked);
+        }
     }
 
     /// What opens a link from the workstation `end` to the phone `holder`: the same once more where it was
     /// said before, as its answer may be on its way, however slow the bus is.
-    fn open(&mut self, place: Place, session: SessionId, end: End, holder: Holder) -> Item<'static> {
+    fn open(&mut self, index: PairIndex, session: SessionId, end: End, holder: Holder) -> Item<'static> {
         let node = holder.node;
-        let opening = self.sessions.at(place).and_then(|pair| pair.link.opening());
+        let opening = self.sessions.at(index).and_then(|pair| pair.link.opening());
         if let Some(handle) = opening
             && let Some(remote) = self.nodes.link(handle)
         {
@@ -198,11 +211,13 @@ impl Relay {
             }
             self.nodes.remove_link(handle);
         }
-        let attempt = self.sessions.next_attempt(place);
+        let attempt = self.sessions.link_mut(index).map_or(1, Link::next_attempt);
         let key = LinkKey { workstation: end.generation, phone: holder.generation, attempt };
-        let handle = self.nodes.add_link(node, place, key, None);
-        self.note_link(LinkStep::Opening, node, place, Role::Workstation);
-        self.sessions.set_opening(place, handle);
+        let handle = self.nodes.add_link(node, index, key, None);
+        self.note_link(LinkStep::Opening, node, index, Role::Workstation);
+        if let Some(link) = self.sessions.link_mut(index) {
+            link.set_opening(handle);
+        }
         Item::Open { session, key, handle }
     }
 
@@ -231,50 +246,50 @@ impl Relay {
     pub(super) fn on_open(&mut self, from: NodeId, session: SessionId, key: LinkKey, handle: u32, now: Time) {
         let role = Role::Phone;
         let is_named = |pair: &Pair| pair.end(role).is_some_and(|end| end.generation == key.phone);
-        let place = self.sessions.place_of(session);
-        let Some(place) = place.filter(|&place| self.sessions.at(place).is_some_and(is_named)) else {
+        let index = self.sessions.index_of(session);
+        let Some(index) = index.filter(|&index| self.sessions.at(index).is_some_and(is_named)) else {
             if !self.claims.is_claimed(session, role) {
                 self.tell(from, Item::Gone { session, role, generation: key.phone }, now);
             }
             return;
         };
-        if self.remote_of(place).is_some_and(|it| (it.node, it.key, it.theirs) == (from, key, Some(handle))) {
+        if self.remote_of(index).is_some_and(|it| (it.node, it.key, it.theirs) == (from, key, Some(handle))) {
             // Said twice: it was accepted.
             return;
         }
-        if self.key_of(place).is_some_and(|current| current >= key) {
+        if self.key_of(index).is_some_and(|current| current >= key) {
             return self.tell(from, Item::Left { handle }, now);
         }
-        self.end_link(place, Ending::BothStay, now);
-        let own = self.nodes.add_link(from, place, key, Some(handle));
+        self.end_link(index, Ending::BothStay, now);
+        let own = self.nodes.add_link(from, index, key, Some(handle));
         self.tell(from, Item::Accept { handle, own }, now);
-        self.link_there(place, role, own, now);
+        self.link_there(index, role, own, now);
     }
 
     /// The phone's node has the connection to which this one opened a link.
     pub(super) fn on_accept(&mut self, from: NodeId, handle: u32, own: u32, now: Time) {
         let opened = self.nodes.link_from(from, handle);
-        let Some((place, key)) = opened.filter(|r| r.theirs.is_none()).map(|r| (r.place, r.key)) else {
+        let Some((index, key)) = opened.filter(|r| r.theirs.is_none()).map(|r| (r.index, r.key)) else {
             return self.tell(from, Item::Left { handle: own }, now);
         };
-        self.sessions.take_opening(place);
-        if self.key_of(place).is_some_and(|current| current.workstation > key.workstation) {
+        self.sessions.link_mut(index).and_then(Link::take_opening);
+        if self.key_of(index).is_some_and(|current| current.workstation > key.workstation) {
             // A later workstation is linked, on another node. The one here is about to be told of it.
             self.nodes.remove_link(handle);
             return self.tell(from, Item::Left { handle: own }, now);
         }
-        self.end_link(place, Ending::BothStay, now);
+        self.end_link(index, Ending::BothStay, now);
         self.nodes.note_accepted(handle, own);
-        self.link_there(place, Role::Workstation, handle, now);
+        self.link_there(index, Role::Workstation, handle, now);
     }
 
     /// The other node does not have the connection that a link to it is wanted with.
     pub(super) fn on_gone_there(&mut self, from: NodeId, session: SessionId, role: Role, generation: u64) {
-        let Some(place) = self.sessions.place_of(session) else { return };
-        let wanted = self.sessions.at(place).and_then(|pair| pair.link.wanted());
+        let Some(index) = self.sessions.index_of(session) else { return };
+        let wanted = self.sessions.wanted(index);
         if wanted.is_some_and(|it| it.role == role.other() && it.holder.generation == generation) {
-            self.want_nothing(place);
-            self.note_link(LinkStep::Gone, from, place, role.other());
+            self.want_nothing(index);
+            self.note_link(LinkStep::Gone, from, index, role.other());
             self.push(Action::Submit(Request::Release { session, role, generation }));
         }
     }
@@ -282,22 +297,22 @@ impl Relay {
     /// The other node ended a link. It has no connection for another one.
     pub(super) fn on_left_there(&mut self, from: NodeId, handle: u32, now: Time) {
         let Some(remote) = self.nodes.link_from(from, handle) else { return };
-        let (place, key, is_open) = (remote.place, remote.key, remote.theirs.is_some());
-        if is_open && self.is_wanted(place, from, &key) {
-            self.want_nothing(place);
+        let (index, key, is_open) = (remote.index, remote.key, remote.theirs.is_some());
+        if is_open && self.is_wanted(index, from, &key) {
+            self.want_nothing(index);
         }
         self.end_remote(handle, now);
     }
 
     /// A link to another node, or the attempt to open it, has ended there.
-    pub(super) fn end_remote(&mut self, handle: u32, now: Time) {
-        let Some(place) = self.nodes.link(handle).map(|remote| remote.place) else { return };
-        let opening = self.sessions.at(place).and_then(|pair| pair.link.opening());
+    fn end_remote(&mut self, handle: u32, now: Time) {
+        let Some(index) = self.nodes.link(handle).map(|remote| remote.index) else { return };
+        let opening = self.sessions.at(index).and_then(|pair| pair.link.opening());
         if opening == Some(handle) {
-            self.sessions.take_opening(place);
-            self.drop_remote(place, handle, Role::Workstation, Ending::EndedThere, now);
+            self.sessions.link_mut(index).and_then(Link::take_opening);
+            self.drop_remote(index, handle, Role::Workstation, Ending::EndedThere, now);
         } else {
-            self.end_link(place, Ending::EndedThere, now);
+            self.end_link(index, Ending::EndedThere, now);
         }
     }
 
@@ -310,31 +325,31 @@ impl Relay {
     /// What came over the link of `conn` can't be handed on, so that link has a gap: it ends, which both ends
     /// are told, and another one is opened.
     pub fn give_up_link(&mut self, conn: Conn, now: Time) {
-        let Some((place, _)) = self.connections.get(conn).and_then(Connection::holds) else { return };
-        self.end_link(place, Ending::BothStay, now);
-        let holds: Vec<_> = self.sessions.at(place).into_iter().flat_map(|pair| pair.holds(now)).collect();
-        self.check(holds);
+        self.end_link_of(conn, now);
+        if let Some((index, _)) = self.connections.get(conn).and_then(Connection::holds) {
+            self.check_session(index, now);
+        }
         self.check_invariants();
     }
 
     /// The link to another node that stands.
-    fn remote_of(&self, place: Place) -> Option<&RemoteLink> {
-        match self.sessions.at(place)?.link.joined() {
+    fn remote_of(&self, index: PairIndex) -> Option<&RemoteLink> {
+        match self.sessions.at(index)?.link.joined() {
             Joined::There { handle, .. } => self.nodes.link(handle),
             _ => None,
         }
     }
 
-    fn note_link(&mut self, step: LinkStep, node: NodeId, place: Place, role: Role) {
-        if let Some(session) = self.sessions.at(place).map(|pair| pair.session) {
+    fn note_link(&mut self, step: LinkStep, node: NodeId, index: PairIndex, role: Role) {
+        if let Some(session) = self.sessions.at(index).map(|pair| pair.session) {
             self.push(Action::Note(Note::Link { step, node, session, role }));
         }
     }
 
     /// What both ends of the link of a session know of it: the generations of the two claims and the attempt.
     /// A link between two ends here is earlier than any that is opened under the same claims.
-    pub(super) fn key_of(&self, place: Place) -> Option<LinkKey> {
-        let pair = self.sessions.at(place)?;
+    fn key_of(&self, index: PairIndex) -> Option<LinkKey> {
+        let pair = self.sessions.at(index)?;
         match pair.link.joined() {
             Joined::Nothing => None,
             Joined::There { handle, .. } => self.nodes.link(handle).map(|remote| remote.key),
@@ -349,15 +364,15 @@ impl Relay {
     /// What must hold between any two calls. Debug builds only.
     pub(super) fn check_links(&self) {
         let mut named = 0;
-        for (place, pair) in self.sessions.iter() {
+        for (index, pair) in self.sessions.iter() {
             let open = match pair.link.joined() {
                 Joined::There { handle, .. } => Some(handle),
                 _ => None,
             };
             for (handle, is_open) in [(open, true), (pair.link.opening(), false)] {
                 let Some(handle) = handle else { continue };
-                let remote = self.nodes.link(handle).map(|link| (link.place, link.theirs.is_some()));
-                assert_eq!(remote, Some((place, is_open)), "a link to another node is its session's");
+                let remote = self.nodes.link(handle).map(|link| (link.index, link.theirs.is_some()));
+                assert_eq!(remote, Some((index, is_open)), "a link to another node is its session's");
                 named += 1;
             }
         }
@@ -368,9 +383,9 @@ impl Relay {
     /// The name of the link of `conn`: the same at both ends.
     #[cfg(test)]
     pub(crate) fn link_name(&self, conn: Conn) -> Option<(u64, u64, u32)> {
-        let (place, role) = self.connections.get(conn)?.holds()?;
-        let target = self.sessions.at(place)?.target(role)?;
-        let key = self.key_of(place)?;
+        let (index, role) = self.connections.get(conn)?.holds()?;
+        let target = self.sessions.at(index)?.target(role)?;
+        let key = self.key_of(index)?;
         let attempt = if matches!(target, Target::Here(_)) { u32::MAX } else { key.attempt };
         Some((key.workstation, key.phone, attempt))
     }

@@ -5,7 +5,7 @@
 //! gone: every link over it ends. So do all links to other nodes when the bus is away for longer than
 //! [`Limits::bus_hold`].
 //!
-//! Knows no connection and only the place of a session. What the relay must do comes out as a [`NodeEvent`].
+//! Knows no connection and only the index of a session. What the relay must do comes out as a [`NodeEvent`].
 
 mod links;
 mod probe;
@@ -21,7 +21,7 @@ use self::links::RemoteLinks;
 use self::probe::Probe;
 pub use self::streams::NodeCounts;
 use self::streams::Streams;
-use super::sessions::Place;
+use super::sessions::PairIndex;
 use crate::bus::{self, Message};
 use crate::limits::Limits;
 use crate::node_link::item::{Item, LinkKey};
@@ -243,8 +243,8 @@ impl OtherNodes {
 
     /// A link of a session to `node`: one that is being opened, or, where the other node's name for it is
     /// known, one that stands. Gives its handle.
-    pub fn add_link(&mut self, node: NodeId, place: Place, key: LinkKey, theirs: Option<u32>) -> u32 {
-        self.links.add(node, place, key, theirs)
+    pub fn add_link(&mut self, node: NodeId, index: PairIndex, key: LinkKey, theirs: Option<u32>) -> u32 {
+        self.links.add(node, index, key, theirs)
     }
 
     /// The other node accepted the link.
@@ -295,7 +295,7 @@ impl OtherNodes {
         self.tell(node, Item::Frame { handle: theirs, kind, is_last, bytes }, now);
     }
 
-    /// A frame, or a piece of one, came over the link that the other node means. Gives the session's place.
+    /// A frame, or a piece of one, came over the link that the other node means. Gives the session's index.
     pub fn take_frame(
         &mut self,
         from: NodeId,
@@ -303,19 +303,19 @@ impl OtherNodes {
         is_last: bool,
         bytes: &[u8],
         now: Time,
-    ) -> Option<Place> {
+    ) -> Option<PairIndex> {
         let link = self.links.named_by_mut(from, handle)?;
-        let (place, _) = (link.place, link.theirs?);
+        let (index, _) = (link.index, link.theirs?);
         let credit = link.note_received(is_last, bytes);
         self.credit(handle, credit, now);
-        Some(place)
+        Some(index)
     }
 
-    /// The other end gives credit to the link that it means. Gives the session's place.
-    pub fn take_credit(&mut self, from: NodeId, handle: u32, bytes: u32) -> Option<Place> {
+    /// The other end gives credit to the link that it means. Gives the session's index.
+    pub fn take_credit(&mut self, from: NodeId, handle: u32, bytes: u32) -> Option<PairIndex> {
         let link = self.links.named_by_mut(from, handle)?;
         link.note_credit(bytes);
-        Some(link.place)
+        Some(link.index)
     }
 
     /// The socket has taken what came over the link, down to the low mark.

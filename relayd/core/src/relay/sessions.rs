@@ -12,16 +12,15 @@ use std::time::Duration;
 
 use protocol::ids::{NodeId, Role, SessionId, TokenDigest};
 
-pub(super) use self::link::{Joined, Wanted};
+pub(super) use self::link::{Joined, Link, Wanted};
 use self::pairs::Pairs;
-pub(super) use self::pairs::{End, Pair, Place, Target};
+pub(super) use self::pairs::{End, Pair, PairIndex, Target};
 use self::settling::Settling;
 use self::wanted::WantedLinks;
 use super::pending::PendingClaim;
 use crate::deadlines::Deadlines;
 use crate::limits::{CHECK_EVERY, CHECK_PARTS, Limits, RETRY_AFTER};
-use crate::node_link::Position;
-use crate::store::{Conn, Hold, Holder, Request};
+use crate::store::{Conn, Hold, Request};
 use crate::time::Time;
 
 /// All sessions that this node holds a role of.
@@ -33,8 +32,10 @@ pub(super) struct Sessions {
     settling: Settling,
     /// [`Limits::session_idle`]
     session_idle: Duration,
-    /// [`Limits::touch_every`], looked at with each message.
+    /// [`Limits::touch_every`]
     touch_every: Duration,
+    /// The same in milliseconds, as it is looked at with each message.
+    touch_every_ms: u64,
     /// The last session whose holds were compared with the store; `None`: from the first on.
     checked_to: Option<SessionId>,
     /// `timers` = { Timer::Session(session) at its pair's due() } and at most one of each other.
@@ -75,6 +76,7 @@ impl Sessions {
             settling: Settling::new(now),
             session_idle: limits.session_idle,
             touch_every: limits.touch_every(),
+            touch_every_ms: limits.touch_every().as_millis() as u64,
             checked_to: None,
             timers,
         }
@@ -84,23 +86,28 @@ impl Sessions {
         self.pairs.len()
     }
 
-    pub fn place_of(&self, session: SessionId) -> Option<Place> {
-        self.pairs.place_of(session)
+    pub fn index_of(&self, session: SessionId) -> Option<PairIndex> {
+        self.pairs.index_of(session)
     }
 
-    pub fn at(&self, place: Place) -> Option<&Pair> {
-        self.pairs.at(place)
+    pub fn at(&self, index: PairIndex) -> Option<&Pair> {
+        self.pairs.at(index)
     }
 
     pub fn of(&self, session: SessionId) -> Option<&Pair> {
-        self.at(self.place_of(session)?)
+        self.at(self.index_of(session)?)
     }
 
     pub fn end(&self, session: SessionId, role: Role) -> Option<End> {
         self.of(session)?.end(role)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (Place, &Pair)> {
+    /// The link to another node that an end of a session wants.
+    pub fn wanted(&self, index: PairIndex) -> Option<&Wanted> {
+        self.at(index)?.link.wanted()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (PairIndex, &Pair)> {
         self.pairs.iter()
     }
 
@@ -111,36 +118,42 @@ impl Sessions {
 
     /// Puts a granted claim's connection into its role, which is empty. What the other end wanted must have
     /// been dropped.
-    pub fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> Place {
-        let (place, is_new) = self.pairs.put(conn, claim, generation, now);
-        if let Some(pair) = self.pairs.at_mut(place).filter(|_| is_new) {
+    pub fn seat(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> PairIndex {
+        let (index, is_new) = self.pairs.put(conn, claim, generation, now);
+        if let Some(pair) = self.pairs.at_mut(index).filter(|_| is_new) {
             (pair.idle_due, pair.touch_due) = (Some(now + self.session_idle), now + self.touch_every);
             self.timers.arm(SessionTimer::Session(claim.session), pair.due());
         }
-        place
+        index
     }
 
     /// Empties a role. The link of its end must have ended.
-    pub fn unseat(&mut self, place: Place, role: Role) -> Option<End> {
-        let due = self.at(place)?.due();
-        let (end, emptied) = self.pairs.take(place, role)?;
+    pub fn unseat(&mut self, index: PairIndex, role: Role) -> Option<End> {
+        let due = self.at(index)?.due();
+        let (end, emptied) = self.pairs.take(index, role)?;
         if let Some(session) = emptied {
             self.timers.disarm(SessionTimer::Session(session), due);
         }
         Some(end)
     }
 
-    /// Something was sent by an end of this session. The first word after a silence may be all that keeps the
-    /// session from its end, so the store hears of it at once.
-    pub fn note_active(&mut self, place: Place, now: Time) -> Option<Request> {
-        let pair = self.pairs.at_mut(place)?;
-        let silence = now.since(std::mem::replace(&mut pair.active, now));
-        (silence >= self.touch_every).then(|| touch(pair, now)).flatten()
+    /// Where a message of the end of `role` goes, and true if it breaks a silence, as [`Sessions::note_active`] does.
+    pub fn route(&mut self, index: PairIndex, role: Role, now: Time) -> (Option<Target>, bool) {
+        let touch_every_ms = self.touch_every_ms;
+        let Some(pair) = self.pairs.at_mut(index) else { return (None, false) };
+        (pair.target(role), pair.note_active(now) >= touch_every_ms)
+    }
+
+    /// An end of this session sent something. Returns true for the first word after a silence. That may be all that
+    /// keeps the session from its end, so the store must hear of it at once.
+    pub fn note_active(&mut self, index: PairIndex, now: Time) -> bool {
+        let touch_every_ms = self.touch_every_ms;
+        self.pairs.at_mut(index).is_some_and(|pair| pair.note_active(now) >= touch_every_ms)
     }
 
     /// The activity that the store was not told of.
-    pub fn touch(&mut self, place: Place, now: Time) -> Option<Request> {
-        touch(self.pairs.at_mut(place)?, now)
+    pub fn touch(&mut self, index: PairIndex, now: Time) -> Option<Request> {
+        touch(self.pairs.at_mut(index)?, now)
     }
 
     /// When the next timer fires.
@@ -165,12 +178,12 @@ impl Sessions {
     /// A session's timer fired. The store is told what was active before it is asked about the session's end.
     /// `is_behind`: somebody's activity may not be known yet.
     pub fn on_due(&mut self, session: SessionId, is_behind: bool, now: Time) -> [Option<Request>; 2] {
-        let Some(place) = self.place_of(session) else { return [None; 2] };
-        let Some(pair) = self.at(place) else { return [None; 2] };
+        let Some(index) = self.index_of(session) else { return [None; 2] };
+        let Some(pair) = self.at(index) else { return [None; 2] };
         let (is_idle_due, is_touch_due) = (pair.idle_due.is_some_and(|at| at <= now), pair.touch_due <= now);
         let mut touched = None;
         if is_touch_due {
-            touched = self.touch(place, now);
+            touched = self.touch(index, now);
             let touch_due = now + self.touch_every;
             self.rearm(session, |pair| pair.touch_due = touch_due);
         }
@@ -261,16 +274,16 @@ impl Sessions {
     }
 
     /// What the ends of a session are joined to from here on. They were joined to nothing.
-    pub fn join(&mut self, place: Place, joined: Joined) {
-        let was = self.pairs.join(place, joined);
+    pub fn join(&mut self, index: PairIndex, joined: Joined) {
+        let was = self.pairs.join(index, joined);
         debug_assert_eq!(was, Joined::Nothing, "a link that stands ends first");
     }
 
     /// Parts the ends of a session. A link that is wanted is asked for in the next round. Gives what they
     /// were joined to.
-    pub fn part(&mut self, place: Place) -> Joined {
-        let was = self.pairs.join(place, Joined::Nothing);
-        self.note_unlinked(place);
+    pub fn part(&mut self, index: PairIndex) -> Joined {
+        let was = self.pairs.join(index, Joined::Nothing);
+        self.note_unlinked(index);
         was
     }
 
@@ -279,16 +292,15 @@ impl Sessions {
         self.pairs.joined_here()
     }
 
-    /// A link from the end of this role to `holder` is wanted from here on.
-    pub fn want(&mut self, place: Place, role: Role, holder: Holder) {
-        if let Some(pair) = self.pairs.at_mut(place) {
-            pair.link.want(role, holder);
-        }
+    /// What is wanted for the link of a session. What stands is changed by [`Sessions::join`] and
+    /// [`Sessions::part`].
+    pub fn link_mut(&mut self, index: PairIndex) -> Option<&mut Link> {
+        self.pairs.at_mut(index).map(|pair| &mut pair.link)
     }
 
     /// The link that is wanted does not stand: it is asked for in the next round.
-    pub fn note_unlinked(&mut self, place: Place) {
-        if let Some(pair) = self.pairs.at(place)
+    pub fn note_unlinked(&mut self, index: PairIndex) {
+        if let Some(pair) = self.pairs.at(index)
             && let Some(wanted) = pair.link.wanted()
         {
             self.wanted.insert(wanted.holder.node, pair.session);
@@ -309,7 +321,7 @@ impl Sessions {
     }
 
     /// The next part of a round: the sessions whose link is to be asked for.
-    pub fn due_requests(&mut self, now: Time) -> Vec<Place> {
+    pub fn due_requests(&mut self, now: Time) -> Vec<PairIndex> {
         let mut due = Vec::new();
         for _ in 0..REQUESTS_AT_ONCE {
             let Some((node, session)) = self.wanted.next() else { return due };
@@ -319,9 +331,9 @@ impl Sessions {
         due
     }
 
-    fn due_request(&mut self, node: NodeId, session: SessionId, now: Time) -> Option<Place> {
-        let place = self.place_of(session);
-        let pair = place.and_then(|place| self.at(place));
+    fn due_request(&mut self, node: NodeId, session: SessionId, now: Time) -> Option<PairIndex> {
+        let index = self.index_of(session);
+        let pair = index.and_then(|index| self.at(index));
         let wanted = pair.and_then(|pair| pair.link.wanted()).filter(|wanted| wanted.holder.node == node);
         let (Some(pair), Some(wanted)) = (pair, wanted) else {
             self.wanted.remove(node, session);
@@ -336,7 +348,7 @@ impl Sessions {
             return None;
         }
         let is_due = wanted.asked.is_none_or(|(at, _)| now.since(at) >= REQUEST_EVERY);
-        place.filter(|_| is_due)
+        index.filter(|_| is_due)
     }
 
     /// A node is gone: no link to it is wanted. Gives the handles of those that were being opened.
@@ -352,38 +364,6 @@ impl Sessions {
         opening
     }
 
-    /// The other node was asked for the link that is wanted.
-    pub fn note_asked(&mut self, place: Place, asked: Option<(Time, Position)>) {
-        if let Some(pair) = self.pairs.at_mut(place) {
-            pair.link.note_asked(asked);
-        }
-    }
-
-    /// The number of the next attempt to open a link.
-    pub fn next_attempt(&mut self, place: Place) -> u32 {
-        self.pairs.at_mut(place).map_or(1, |pair| pair.link.next_attempt())
-    }
-
-    /// The link that is wanted is being opened under this handle.
-    pub fn set_opening(&mut self, place: Place, handle: u32) {
-        if let Some(pair) = self.pairs.at_mut(place) {
-            pair.link.set_opening(handle);
-        }
-    }
-
-    /// The link that is being opened stands now, or is given up. Gives its handle.
-    pub fn take_opening(&mut self, place: Place) -> Option<u32> {
-        self.pairs.at_mut(place)?.link.take_opening()
-    }
-
-    /// No link to another node is wanted any more. Gives the handle of one that was being opened.
-    #[must_use]
-    pub fn want_nothing(&mut self, place: Place) -> Option<u32> {
-        self.pairs.at_mut(place)?.link.want_nothing()
-    }
-}
-
-impl Sessions {
     /// What must hold between any two calls. Debug builds only.
     pub fn check_invariants(&self) {
         let mut here = 0;

@@ -9,7 +9,7 @@ use protocol::ids::NodeId;
 
 use crate::limits::{CREDIT_BYTES, FRAME_COST};
 use crate::node_link::item::{LinkKey, PIECE_BYTES_MAX};
-use crate::relay::sessions::Place;
+use crate::relay::sessions::PairIndex;
 
 const CREDIT: u32 = CREDIT_BYTES as u32;
 
@@ -21,7 +21,7 @@ const LARGE: usize = PIECE_BYTES_MAX;
 pub(in crate::relay) struct RemoteLink {
     pub node: NodeId,
     /// Whose link it is: that session names it by its handle.
-    pub place: Place,
+    pub index: PairIndex,
     pub key: LinkKey,
     /// The other node's name for the link, once it stands.
     pub theirs: Option<u32>,
@@ -49,10 +49,10 @@ pub(super) struct RemoteLinks {
 
 impl RemoteLinks {
     /// A new link. Gives its handle.
-    pub fn add(&mut self, node: NodeId, place: Place, key: LinkKey, theirs: Option<u32>) -> u32 {
+    pub fn add(&mut self, node: NodeId, index: PairIndex, key: LinkKey, theirs: Option<u32>) -> u32 {
         self.last_handle += 1;
         self.by_node.insert((node, self.last_handle));
-        self.by_handle.insert(self.last_handle, RemoteLink::new(node, place, key, theirs));
+        self.by_handle.insert(self.last_handle, RemoteLink::new(node, index, key, theirs));
         self.last_handle
     }
 
@@ -96,10 +96,10 @@ impl RemoteLinks {
 }
 
 impl RemoteLink {
-    fn new(node: NodeId, place: Place, key: LinkKey, theirs: Option<u32>) -> Self {
+    fn new(node: NodeId, index: PairIndex, key: LinkKey, theirs: Option<u32>) -> Self {
         RemoteLink {
             node,
-            place,
+            index,
             key,
             theirs,
             credit: 0,

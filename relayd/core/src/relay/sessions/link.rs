@@ -9,8 +9,9 @@ use crate::node_link::Position;
 use crate::store::Holder;
 use crate::time::Time;
 
-/// The link of one session.
+/// The link of one session. What each frame looks at comes first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(in crate::relay) struct Link {
     joined: Joined,
     wanted: Option<Box<Wanted>>,
@@ -100,7 +101,8 @@ impl Link {
     }
 
     /// No link to another node is wanted any more. Gives the handle of one that was being opened.
-    pub(super) fn want_nothing(&mut self) -> Option<u32> {
+    #[must_use]
+    pub fn want_nothing(&mut self) -> Option<u32> {
         self.wanted.take()?.opening
     }
 }

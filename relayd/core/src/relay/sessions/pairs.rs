@@ -23,26 +23,27 @@ pub(in crate::relay) struct End {
 
 /// Where a session is in the table. Names the same one while a role of it is held here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::relay) struct Place(u32);
+pub(in crate::relay) struct PairIndex(u32);
 
-/// One session.
+/// One session. What each frame looks at comes first, so that it lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub(in crate::relay) struct Pair {
-    /// By [`Role::index`].
-    ends: [Option<End>; 2],
     pub link: Link,
-    pub session: SessionId,
-    pub token: TokenDigest,
-    /// What the clients at the ends said of themselves, where they did.
-    instances: [Option<Box<InstanceClaim>>; 2],
     /// When something was last sent by an end of it, or the store knew of activity elsewhere.
     pub(super) active: Time,
+    /// By [`Role::index`].
+    ends: [Option<End>; 2],
+    pub session: SessionId,
     /// The latest activity that the store was told. `told <= active`
     pub(super) told: Time,
     /// When its idle time may be over; `None` while the store is asked.
     pub(super) idle_due: Option<Time>,
     /// When its activity may be worth telling the store.
     pub(super) touch_due: Time,
+    /// What the clients at the ends said of themselves, where they did.
+    instances: [Option<Box<InstanceClaim>>; 2],
+    pub token: TokenDigest,
 }
 
 /// Where a message of one end goes.
@@ -82,11 +83,17 @@ impl Pair {
         Role::ALL.into_iter().filter_map(|role| self.end(role).map(|end| (role, end)))
     }
 
+    /// An end of it sent something. Gives how long ago one last did, in milliseconds.
+    pub(super) fn note_active(&mut self, now: Time) -> u64 {
+        let before = std::mem::replace(&mut self.active, now);
+        now.as_ms().saturating_sub(before.as_ms())
+    }
+
     /// Where a message of the end of `role` goes; `None` if nobody is there.
     pub fn target(&self, role: Role) -> Option<Target> {
         match self.link.joined() {
             Joined::Nothing => None,
-            Joined::Here => self.end(role.other()).map(|end| Target::Here(end.conn)),
+            Joined::Here => self.ends[role.other().index()].as_ref().map(|end| Target::Here(end.conn)),
             Joined::There { role: linked, handle } => (linked == role).then_some(Target::There(handle)),
         }
     }
@@ -123,31 +130,31 @@ impl Pair {
 #[derive(Debug, Default)]
 pub(in crate::relay) struct Pairs {
     /// A tree of these is small, and what they name lies without gaps.
-    places: BTreeMap<SessionId, Place>,
+    indexes: BTreeMap<SessionId, PairIndex>,
     pairs: Slab<Pair>,
     /// How many pairs are joined [`Joined::Here`]. Changed by [`Pairs::join`] alone.
     joined_here: usize,
 }
 
 impl Pairs {
-    pub fn place_of(&self, session: SessionId) -> Option<Place> {
-        self.places.get(&session).copied()
+    pub fn index_of(&self, session: SessionId) -> Option<PairIndex> {
+        self.indexes.get(&session).copied()
     }
 
-    pub fn at(&self, place: Place) -> Option<&Pair> {
-        self.pairs.get(place.0 as usize)
+    pub fn at(&self, index: PairIndex) -> Option<&Pair> {
+        self.pairs.get(index.0 as usize)
     }
 
-    pub fn at_mut(&mut self, place: Place) -> Option<&mut Pair> {
-        self.pairs.get_mut(place.0 as usize)
+    pub fn at_mut(&mut self, index: PairIndex) -> Option<&mut Pair> {
+        self.pairs.get_mut(index.0 as usize)
     }
 
     pub fn of_mut(&mut self, session: SessionId) -> Option<&mut Pair> {
-        self.at_mut(self.place_of(session)?)
+        self.at_mut(self.index_of(session)?)
     }
 
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.indexes.len()
     }
 
     /// How many links between two connections of this node stand.
@@ -155,20 +162,20 @@ impl Pairs {
         self.joined_here
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (Place, &Pair)> {
-        self.places.values().map(|&place| (place, &self.pairs[place.0 as usize]))
+    pub fn iter(&self) -> impl Iterator<Item = (PairIndex, &Pair)> {
+        self.indexes.values().map(|&index| (index, &self.pairs[index.0 as usize]))
     }
 
     /// Those that come behind `last` in the order of their ids; all where it is `None`.
     pub fn iter_behind(&self, last: Option<SessionId>) -> impl Iterator<Item = &Pair> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
-        let places = self.places.range((from, Bound::Unbounded));
-        places.map(|(_, &place)| &self.pairs[place.0 as usize])
+        let indexes = self.indexes.range((from, Bound::Unbounded));
+        indexes.map(|(_, &index)| &self.pairs[index.0 as usize])
     }
 
     /// Changes what the ends of a session are joined to. Gives what they were joined to.
-    pub fn join(&mut self, place: Place, joined: Joined) -> Joined {
-        let Some(pair) = self.at_mut(place) else { return Joined::Nothing };
+    pub fn join(&mut self, index: PairIndex, joined: Joined) -> Joined {
+        let Some(pair) = self.at_mut(index) else { return Joined::Nothing };
         let was = pair.link.replace(joined);
         self.joined_here += usize::from(joined == Joined::Here);
         self.joined_here -= usize::from(was == Joined::Here);
@@ -177,31 +184,31 @@ impl Pairs {
 
     /// Puts a connection into the role that it claimed. True if the session is new here: its timers want
     /// arming.
-    pub fn put(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> (Place, bool) {
+    pub fn put(&mut self, conn: Conn, claim: &PendingClaim, generation: u64, now: Time) -> (PairIndex, bool) {
         let mut is_new = false;
-        let place = *self.places.entry(claim.session).or_insert_with(|| {
+        let index = *self.indexes.entry(claim.session).or_insert_with(|| {
             is_new = true;
-            Place(self.pairs.insert(Pair::new(claim.session, claim.token, now)) as u32)
+            PairIndex(self.pairs.insert(Pair::new(claim.session, claim.token, now)) as u32)
         });
-        let pair = &mut self.pairs[place.0 as usize];
+        let pair = &mut self.pairs[index.0 as usize];
         let at = claim.role.index();
         pair.ends[at] = Some(End { conn, generation });
         pair.instances[at] = claim.instance.map(Box::new);
         // A claim is activity, and the store knows of it.
         (pair.active, pair.told) = (now, now);
-        (place, is_new)
+        (index, is_new)
     }
 
     /// Empties a role. Gives what was there, and the session if nothing is left of it.
-    pub fn take(&mut self, place: Place, role: Role) -> Option<(End, Option<SessionId>)> {
-        let pair = self.at_mut(place)?;
+    pub fn take(&mut self, index: PairIndex, role: Role) -> Option<(End, Option<SessionId>)> {
+        let pair = self.at_mut(index)?;
         let end = pair.ends[role.index()].take()?;
         pair.instances[role.index()] = None;
         if pair.ends.iter().any(Option::is_some) {
             return Some((end, None));
         }
-        let emptied = self.pairs.remove(place.0 as usize);
-        self.places.remove(&emptied.session);
+        let emptied = self.pairs.remove(index.0 as usize);
+        self.indexes.remove(&emptied.session);
         Some((end, Some(emptied.session)))
     }
 }
