@@ -101,10 +101,12 @@ impl Connections {
 
     /// The driver does not read `conn`, or reads it again.
     pub fn note_unread(&mut self, conn: Conn, is_unread: bool, now: Time) {
+        let limits = self.limits;
         let Some(connection) = self.get_mut(conn) else { return };
         connection.note_unread(is_unread, now);
-        // The first ping of a pause comes in its time. Its end can wait until the timer fires.
-        if is_unread {
+        // The first ping of a pause comes in time. The end of a pause can wait until the timer fires, unless the
+        // next ping is due earlier.
+        if is_unread || connection.next_due(&limits) < connection.due {
             self.rearm(conn);
         }
     }

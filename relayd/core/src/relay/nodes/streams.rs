@@ -90,6 +90,7 @@ impl Streams {
         let window = self.window();
         let (stream, is_new) = self.stream_mut(to, now);
         stream.used_at = now;
+        stream.link.keep_alive(true);
         let len = if let Item::Frame { bytes, .. } = item { bytes.len() } else { 0 };
         item.write_to(stream.link.item(item::OVERHEAD_MAX + len));
         stream.note_full(window);

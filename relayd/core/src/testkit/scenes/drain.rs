@@ -35,8 +35,8 @@ fn a_drain_tells_and_parts_both_ends_before_their_close() {
     let done = scene.handle(Input::Drain { until: START + UNTIL });
     let expected = [
         "0 going away",
-        "0 left",
         "1 left",
+        "0 left",
         "release workstation 1",
         "0 close 1001 after all",
         "1 going away",
