@@ -6,6 +6,7 @@
 
 mod bus_judge;
 mod client;
+mod scenes;
 mod world;
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! What a node says on the bus, and what it must say: numbers, acknowledgements and repeats in time and none without a
-//! reason, keepalives, and probes. One per simulated node.
+//! Judges what a node says on the bus: numbers, acknowledgements, repeats, keepalives and probes.
 //!
-//! It reads every message that the node publishes and takes, as a second implementation of the stream's rules.
+//! Each must come in time, and none without a reason. There is one judge per simulated node. It reads every
+//! message that the node publishes and takes, as a second implementation of the stream's rules.
 
 mod probe;
 mod stream;
