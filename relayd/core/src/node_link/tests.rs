@@ -208,3 +208,122 @@ fn an_end_that_is_not_kept_alive_speaks_where_there_is_something_to_say() {
     bus.transmit(0);
     assert_eq!(bus.packets[1].len(), 1);
 }
+
+/// Two ends that know each other, and that say nothing.
+fn met() -> Bus {
+    let mut bus = Bus::new(1);
+    bus.settle();
+    bus
+}
+
+/// One batch with so many bytes of items comes to the first end.
+fn take_batch(bus: &mut Bus, bytes: usize) {
+    bus.ends[1].link.item(bytes).resize(bytes, 0);
+    bus.transmit(1);
+    let packet = bus.packets[0].remove(0);
+    let (header, items) = Header::parse(&packet).expect("what was written parses");
+    let outcome = bus.ends[0].link.handle(&header, items, 9, bus.now);
+    assert_eq!(outcome.taken, Taken::Items(items));
+}
+
+fn speaks(bus: &mut Bus) -> bool {
+    bus.transmit(0);
+    !std::mem::take(&mut bus.packets[1]).is_empty()
+}
+
+#[test]
+fn a_batch_is_acknowledged_after_five_milliseconds() {
+    let mut bus = met();
+    assert_eq!(bus.ends[0].link.ack_due(), None);
+    take_batch(&mut bus, 8);
+    let due = bus.now + ACK_WITHIN;
+    assert_eq!((bus.ends[0].link.ack_due(), speaks(&mut bus)), (Some(due), false));
+    bus.now = bus.now + Duration::from_millis(1);
+    take_batch(&mut bus, 8);
+    assert_eq!(bus.ends[0].link.ack_due(), Some(due), "the first of them counts");
+    bus.now = due;
+    assert_eq!((speaks(&mut bus), bus.ends[0].link.ack_due()), (true, None));
+}
+
+#[test]
+fn eight_batches_or_a_quarter_of_the_least_window_are_acknowledged_at_once() {
+    for (bytes, batches) in [(8, 8), (ACK_BYTES - 1, 2), (ACK_BYTES, 1), (ACK_BYTES / 4 + 1, 4)] {
+        let mut bus = met();
+        for batch in 1..=batches {
+            assert!(!speaks(&mut bus), "{batch} of {bytes} bytes");
+            take_batch(&mut bus, bytes);
+        }
+        assert!(speaks(&mut bus), "{batches} of {bytes} bytes");
+        take_batch(&mut bus, 8);
+        assert!(!speaks(&mut bus), "it counts again from there");
+    }
+}
+
+#[test]
+fn a_batch_is_as_long_as_it_may_be() {
+    let mut link = NodeLink::new(1, Time::from_ms(0));
+    link.item(BATCH_BYTES_MAX - 8).resize(BATCH_BYTES_MAX - 8, 0);
+    assert!(!link.is_idle());
+    link.item(8).extend_from_slice(&[0; 8]);
+    assert_eq!((link.window(), link.pending()), ((0, 0), BATCH_BYTES_MAX), "one batch");
+    link.item(1).push(0);
+    assert_eq!((link.window(), link.pending()), ((1, BATCH_BYTES_MAX), BATCH_BYTES_MAX + 1));
+}
+
+#[test]
+fn what_was_said_is_under_way_until_it_is_acknowledged_or_given_up() {
+    let mut bus = met();
+    bus.ends[0].say();
+    let first = bus.ends[0].link.position();
+    assert!(bus.ends[0].link.is_under_way(first), "it is in no batch yet");
+    bus.transmit(0);
+    bus.ends[0].say();
+    let second = bus.ends[0].link.position();
+    assert_ne!(first, second);
+    bus.deliver(1, false);
+    bus.now = bus.now + ACK_WITHIN;
+    bus.transmit(1);
+    bus.deliver(0, false);
+    let link = &bus.ends[0].link;
+    assert_eq!((link.is_under_way(first), link.is_under_way(second)), (false, true));
+    bus.ends[0].forget(bus.now);
+    assert!(!bus.ends[0].link.is_under_way(second));
+}
+
+#[test]
+fn a_packet_for_an_earlier_incarnation_is_answered_unless_it_is_of_one_itself() {
+    for (from, is_answered) in [(1, true), (0, false), (2, true)] {
+        let mut bus = met();
+        let theirs = bus.ends[1].incarnation;
+        let header = Header { from: theirs + 1, to: 0, number: 0, last: 0, received: 0, repeat: false };
+        // Now the incarnation after the first is known.
+        bus.ends[0].link.handle(&header, &[], 8, bus.now);
+        speaks(&mut bus);
+        let stray = Header { from: theirs + from, to: 1000, ..header };
+        let outcome = bus.ends[0].link.handle(&stray, &[], 9, bus.now);
+        assert_eq!((outcome.restarted, outcome.taken), (from == 2, Taken::Nothing));
+        assert_eq!(speaks(&mut bus), is_answered, "of {from}");
+    }
+}
+
+#[test]
+fn counts_of_two_streams_are_added() {
+    let one = BatchCounts { sent: 2, repeated: 3, received: 4, doubled: 5 };
+    let mut sum = BatchCounts { sent: 10, repeated: 20, received: 30, doubled: 40 };
+    sum.add(one);
+    assert_eq!(sum, BatchCounts { sent: 12, repeated: 23, received: 34, doubled: 45 });
+}
+
+#[test]
+fn a_batch_that_is_put_on_the_bus_again_is_counted_as_repeated() {
+    let mut bus = met();
+    bus.ends[0].say();
+    bus.transmit(0);
+    let said = bus.packets[1].remove(0);
+    let (Header { from: to, to: from, .. }, _) = Header::parse(&said).expect("what was written parses");
+    let repeat = Header { from, to, number: 0, last: 0, received: 0, repeat: true };
+    bus.ends[0].link.handle(&repeat, &[], 9, bus.now);
+    bus.transmit(0);
+    let counts = bus.ends[0].link.counts();
+    assert_eq!((counts.sent, counts.repeated), (1, 1));
+}

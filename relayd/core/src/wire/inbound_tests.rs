@@ -164,6 +164,48 @@ fn a_large_message_waits_for_leave_and_then_goes_on() {
     assert!(inbound.take_message() == payload);
 }
 
+#[test]
+fn a_message_of_just_the_size_that_is_not_large_needs_no_leave() {
+    for (len, is_held) in [(LARGE_MESSAGE, false), (LARGE_MESSAGE + 1, true)] {
+        let (mut inbound, mut pool) = (Inbound::default(), Pool::new());
+        let (first, rest) = (frame(false, OpCode::Binary, &[9; 10]), vec![9; len - 10]);
+        let mut stream = [first, frame(true, OpCode::Continuation, &rest)].concat();
+        let allowed = Allowance { room: 0, ..ALLOWED };
+        let mut cursor = Cursor::new(&mut stream);
+        let step = inbound.step(&mut cursor, allowed, &mut pool);
+        assert_eq!(step, if is_held { Step::Held } else { Step::Gathered(Kind::Binary) }, "{len}");
+        assert_eq!(inbound.held(), pool.lent());
+        assert!(!inbound.is_idle(), "its bytes are not taken");
+        inbound.release(&mut pool);
+        assert!(inbound.is_idle() && inbound.held() == 0);
+    }
+}
+
+/// What is known of a message of which this has come: whether one is under way, and how far its memory may grow.
+fn growth(stream: &[u8], came: usize) -> (bool, usize) {
+    let (mut inbound, mut pool) = (Inbound::default(), Pool::new());
+    let mut bytes = stream[..came].to_vec();
+    assert_eq!(inbound.step(&mut Cursor::new(&mut bytes), ALLOWED, &mut pool), Step::NeedMore);
+    (inbound.is_idle(), inbound.growth_max(ALLOWED.message_bytes_max))
+}
+
+#[test]
+fn the_last_frame_says_how_far_a_message_grows_and_others_leave_it_open() {
+    let grown = |len: usize, more: usize| {
+        let mut chunk = Pool::new().lend(len);
+        chunk.resize(len, 0);
+        Pool::growth(&chunk, more)
+    };
+    let (header, max) = (8, ALLOWED.message_bytes_max);
+    let last = frame(true, OpCode::Binary, &[7; 20_000]);
+    assert_eq!(growth(&last, header), (false, Pool::growth(&Vec::new(), 20_000)));
+    assert_eq!(growth(&last, header + 10), (false, grown(10, 19_990)));
+    let open = frame(false, OpCode::Binary, &[7; 20_000]);
+    assert_eq!(growth(&open, header + 10), (false, grown(10, max - 10)));
+    assert_eq!(growth(&open, header + 20_000), (false, grown(20_000, max - 20_000)));
+    assert_eq!(growth(&last, 1), (true, Pool::growth(&Vec::new(), max)), "nothing is known yet");
+}
+
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let opcode = prop::sample::select(vec![
         OpCode::Continuation,

@@ -167,6 +167,42 @@ mod tests {
     }
 
     #[test]
+    fn what_a_chunk_takes_is_its_class_or_half_more() {
+        for (len, most) in [(0, 4 << 10), (4 << 10, 4 << 10), (4097, 16 << 10), (16 << 20, 16 << 20)] {
+            assert_eq!(Pool::capacity_max(len), most, "{len}");
+        }
+        assert_eq!(Pool::capacity_max(20 << 20), 30 << 20);
+        let mut chunk = Pool::new().lend(4 << 10);
+        chunk.resize(4000, 0);
+        for (extra, growth) in [(96, 0), (97, 12 << 10), (20_000, 60 << 10)] {
+            assert_eq!(Pool::growth(&chunk, extra), growth, "{extra}");
+        }
+        let large = Vec::with_capacity(20 << 20);
+        assert_eq!((Pool::growth(&large, 20 << 20), Pool::growth(&large, 21 << 20)), (0, 10 << 20));
+    }
+
+    #[test]
+    fn what_is_kept_is_counted_and_lent_again_within_the_bound() {
+        let counted = |pool: &Pool| {
+            let sum: usize = pool.free.iter().flatten().map(Vec::capacity).sum();
+            assert_eq!(pool.kept, sum);
+            sum
+        };
+        let mut pool = Pool::new();
+        let chunks: Vec<_> = (0..3).map(|_| pool.lend(16 << 20)).collect();
+        let small = pool.lend(1);
+        chunks.into_iter().for_each(|chunk| pool.give_back(chunk));
+        assert_eq!(counted(&pool), POOL_KEPT_MAX, "two of them");
+        pool.give_back(small);
+        assert_eq!(counted(&pool), POOL_KEPT_MAX, "there is no room for one more");
+        let again = pool.lend(16 << 20);
+        assert_eq!((counted(&pool), pool.lent()), (16 << 20, 16 << 20));
+        pool.give_back(again);
+        pool.give_back(Vec::new());
+        assert_eq!((counted(&pool), pool.lent()), (POOL_KEPT_MAX, 0));
+    }
+
+    #[test]
     fn no_more_is_kept_than_the_bound() {
         let mut pool = Pool::new();
         let chunks: Vec<_> = (0..5).map(|_| pool.lend(16 << 20)).collect();

@@ -477,3 +477,41 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_session_past_its_grace_is_not_brought_back_before_it_is_swept() {
+    let mut bench = Bench::new();
+    // More than one call sweeps.
+    for id in 0..40 {
+        bench.made(id);
+    }
+    assert_eq!(bench.table.sessions_len(), 40);
+    bench.wait(IDLE + EXPIRY_GRACE_MS);
+    bench.touch(39, 0);
+    assert_eq!(bench.table.sessions_len(), 8);
+    assert_eq!(bench.expire(39), Expired::Over { reason: KillReason::Expired, holders: [None; 2] });
+}
+
+#[test]
+fn a_session_that_is_registered_again_has_no_tombstone() {
+    let mut bench = Bench::new();
+    bench.made(1);
+    bench.wait(IDLE);
+    assert!(matches!(bench.expire(1), Expired::Over { .. }));
+    assert_eq!(bench.register(1, 1, true), Registered::Made);
+    let holder = bench.granted(1, P);
+    assert_eq!(bench.check(bench.hold(1, 1, P, holder.generation)), Checked::Held { peer: None });
+}
+
+#[test]
+fn a_tombstone_is_swept_after_its_day() {
+    let mut bench = Bench::new();
+    bench.made(1);
+    bench.delete(1, None);
+    bench.wait(TOMBSTONE_MS - 1);
+    bench.table.sweep(bench.now);
+    assert!(!format!("{:?}", bench.table.tombstones).contains("by_id: {}"));
+    bench.wait(1);
+    bench.table.sweep(bench.now);
+    assert!(format!("{:?}", bench.table.tombstones).contains("by_id: {}"));
+}
