@@ -6,7 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 usage() {
     cat <<'EOF'
 usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
-                     [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri] [--help]
+                     [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri]
+                     [--mutants [K/N]] [--help]
 
 Runs every check of the project on this machine and ends with `N passed, N failed`; the exit code is 0 if nothing
 failed. A failing stage does not keep the others from running.
@@ -30,6 +31,11 @@ failed. A failing stage does not keep the others from running.
             `rustup toolchain install nightly` and `cargo install cargo-fuzz`. What breaks one is left in fuzz/artifacts
   --miri    the tests of the wire, of the core's parsers and of the tunnel's, alone, under Miri: needs
             `rustup toolchain install nightly --component miri,rust-src`; takes some ten minutes
+  --mutants [K/N]
+            mutants of the core and of the Redis backend's pure parts alone, all of them or the K-th of N parts (0/8 is
+            the first of eight): each changes one place of the code, and the package's own tests must notice. Needs
+            `cargo install cargo-mutants --locked`; a core takes some hours for all. What may stay unnoticed, and why, is
+            in .cargo/mutants.toml
   --help    this
 
 Needs Rust and python3, and node (20 or newer) for the second implementation of the tunnel, which is skipped without.
@@ -37,6 +43,7 @@ Installs redis-server, gcc, python3-venv and, on Linux, nftables and iproute2 if
 also nginx, haproxy, caddy, curl and openssl for the snippets in docs/configuration.md, which are skipped without.
 Cases that set a date (wall_clock, redis_clock) need Linux, those in a network of their own (lossy_line, direct_peers) also a kernel
 that gives them a namespace with nftables; they are skipped elsewhere.
+Where cargo-mutants is installed a few mutants of the lines that this branch changed are tried too.
 Looks at the dependencies where cargo-deny is installed (deny.toml), at their advisories where the database can be had.
 RELAY_TEST_REDIS_URL names a Redis to use instead of a private one.
 EOF
@@ -49,6 +56,7 @@ conformance=false
 noise=""
 fuzz=""
 miri=false
+mutants=""
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=true ;;
@@ -87,6 +95,13 @@ while [ $# -gt 0 ]; do
             fi
             ;;
         --miri) miri=true ;;
+        --mutants)
+            mutants=0/1
+            if [[ "${2:-}" =~ ^[0-9]+/[1-9][0-9]*$ ]]; then
+                mutants="$2"
+                shift
+            fi
+            ;;
         --help | -h) usage; exit 0 ;;
         *) echo "unknown option $1; try --help" >&2; exit 2 ;;
     esac
@@ -335,6 +350,56 @@ fuzz_each() {
     done
 }
 
+# break_code ARGUMENT...: mutants, one after the other, in a copy of the sources that stays where it is, so that little is built
+# again. A mutant that runs into the time limit is noticed as well.
+break_code() {
+    local copy="$target/mutants" code=0
+    rm -rf "$copy" && mkdir -p "$copy/tree"
+    git ls-files -co --exclude-standard -z | while IFS= read -r -d '' file; do
+        if [ -e "$file" ]; then printf '%s\0' "$file"; fi
+    done | tar --null -T - -cf - | tar -xf - -C "$copy/tree"
+    env CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=false RELAY_FUZZ_ROUNDS=300 PROPTEST_CASES=64 \
+        cargo mutants --dir "$copy/tree" --in-place --output "$copy" --timeout 120 --colors never "$@" || code=$?
+    python3 - "$copy/mutants.out/outcomes.json" <<'EOF'
+import collections, json, sys
+by_file, words = collections.defaultdict(collections.Counter), ["caught", "missed", "timeout", "unviable"]
+for outcome in json.load(open(sys.argv[1]))["outcomes"]:
+    if outcome["scenario"] != "Baseline":
+        word = outcome["summary"].removesuffix("Mutant").lower()
+        by_file[outcome["scenario"]["Mutant"]["file"]][word] += 1
+by_file["all"] = sum(by_file.values(), collections.Counter())
+print(f"{'':50}" + "".join(f"{word:>10}" for word in words))
+for file, counts in by_file.items():
+    print(f"{file:50}" + "".join(f"{counts[word]:10}" for word in words))
+EOF
+    # 3: nothing worse than a mutant that ran into the time limit.
+    [ "$code" -eq 0 ] || [ "$code" -eq 3 ]
+}
+
+has_mutants() { cargo mutants --version >/dev/null 2>&1; }
+
+# A few mutants of the lines that this branch changed, or the last commit where it is the main one.
+break_changes() {
+    local base changes="$work/changes.diff" count few=8
+    if ! has_mutants; then
+        skip "mutants of what changed" "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
+        return 0
+    fi
+    base="$(git merge-base HEAD main 2>/dev/null)" || base="$(git merge-base HEAD origin/main 2>/dev/null)" || base=HEAD
+    if [ "$base" = HEAD ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=HEAD~; fi
+    if ! git diff --relative "$base" >"$changes" 2>/dev/null; then
+        skip "mutants of what changed" "there is no earlier commit to compare with"
+        return 0
+    fi
+    count="$(cargo mutants --list --in-diff "$changes" 2>/dev/null | wc -l)" || count=0
+    if [ "$count" -eq 0 ]; then
+        skip "mutants of what changed" "nothing changed that is broken to test the tests"
+        return 0
+    fi
+    stage "$((count < few ? count : few)) of $count mutants of what changed" break_code --baseline skip \
+        --in-diff "$changes" --shard "0/$(((count + few - 1) / few))" --sharding round-robin
+}
+
 # The dependencies against deny.toml: the tree itself without a network, the advisories with their database.
 check_dependencies() {
     if ! cargo deny --version >/dev/null 2>&1; then
@@ -412,6 +477,14 @@ if $miri; then
     under_miri
     finish
 fi
+if [ -n "$mutants" ]; then
+    if has_mutants; then
+        stage "mutants $mutants" break_code --shard "$mutants" --sharding round-robin
+    else
+        skip "mutants" "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
+    fi
+    finish
+fi
 stage "format" cargo fmt --all --check
 stage "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 if $quick; then
@@ -437,6 +510,7 @@ if ! has_own_network; then
 fi
 tests "unit tests, simulation and integration" \
     cargo test --locked --no-fail-fast --workspace -- --test-threads 8 "${left_out[@]+"${left_out[@]}"}"
+break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" python3 tests/python/picture.py "$work/pairing.svg"

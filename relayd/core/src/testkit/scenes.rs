@@ -151,8 +151,8 @@ impl Scene {
     fn hello(&mut self, slot: u32, session: SessionId, role: Role, version: Version) -> Vec<String> {
         self.handle(Input::Opened { conn: conn(slot) });
         let hello = Hello::to_json_as(version, session, &token(session), role, None);
-        let (conn, payload) = (conn(slot), hello.as_bytes());
-        self.handle(Input::Hello { conn, hello: Hello::parse(payload, true), is_doubted: false })
+        let hello = Hello::parse(hello.as_bytes(), true);
+        self.handle(Input::Hello { conn: conn(slot), hello, is_doubted: false })
     }
 
     fn claimed(&mut self, slot: u32, role: Role, outcome: Claimed) -> Vec<String> {
@@ -187,10 +187,11 @@ fn here(slot: u32, generation: u64) -> Holder {
 fn words_of(action: &Action) -> Option<String> {
     Some(match *action {
         Action::Resume { .. } | Action::Note(_) => return None,
-        Action::HelloDone { conn, outcome: HelloOutcome::Joined { role, .. } } => {
-            format!("{} admitted as {role}", conn.slot)
-        }
-        Action::HelloDone { .. } => return None,
+        Action::HelloDone { conn, outcome } => match outcome {
+            HelloOutcome::Joined { role, .. } => format!("{} admitted as {role}", conn.slot),
+            HelloOutcome::Wrong => format!("{} is wrong", conn.slot),
+            HelloOutcome::TurnedAway => format!("{} is turned away", conn.slot),
+        },
         Action::Send { conn, ref notice } => format!("{} {}", conn.slot, words_of_notice(notice)),
         Action::Ping { conn } => format!("{} ping", conn.slot),
         Action::PausedPing { conn } => format!("{} paused ping", conn.slot),

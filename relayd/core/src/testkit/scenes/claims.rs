@@ -10,19 +10,21 @@ const WORKSTATION: Role = Role::Workstation;
 
 #[test]
 fn each_refusal_of_the_store_has_its_code() {
-    for (outcome, is_doubted, code) in [
-        (Claimed::Unauthorized, false, CloseCode::Unauthorized),
-        (Claimed::Unauthorized, true, CloseCode::TooMany),
-        (Claimed::Straggler, false, CloseCode::Replaced),
-        (Claimed::TooMany, false, CloseCode::TooMany),
-        (Claimed::Away, true, CloseCode::TryLater),
+    for (outcome, is_doubted, is_counted, code) in [
+        (Claimed::Unauthorized, false, Some("0 is wrong"), CloseCode::Unauthorized),
+        (Claimed::Unauthorized, true, Some("0 is turned away"), CloseCode::TooMany),
+        (Claimed::Straggler, false, None, CloseCode::Replaced),
+        (Claimed::TooMany, false, None, CloseCode::TooMany),
+        (Claimed::TooMany, true, Some("0 is turned away"), CloseCode::TooMany),
+        (Claimed::Away, true, None, CloseCode::TryLater),
     ] {
         let mut scene = Scene::new();
         scene.handle(Input::Opened { conn: conn(0) });
         let hello = Hello::to_json_as(Version::V2, SESSION, &token(SESSION), PHONE, None);
-        let first = Input::Hello { conn: conn(0), hello: Hello::parse(hello.as_bytes(), true), is_doubted };
-        assert_eq!(scene.handle(first), ["claim phone"]);
-        let expected = [format!("0 error {}", code.code()), "0 claim cancelled".into(), closed(0, code)];
+        let hello = Hello::parse(hello.as_bytes(), true);
+        assert_eq!(scene.handle(Input::Hello { conn: conn(0), hello, is_doubted }), ["claim phone"]);
+        let mut expected: Vec<String> = is_counted.map(str::to_owned).into_iter().collect();
+        expected.extend([format!("0 error {}", code.code()), "0 claim cancelled".into(), closed(0, code)]);
         assert_eq!(scene.claimed(0, PHONE, outcome), expected, "{outcome:?}");
         assert!(scene.claimed(0, PHONE, outcome).is_empty(), "it is closed once");
     }
@@ -48,15 +50,16 @@ fn an_unknown_session_is_told_to_come_again_while_the_store_settles() {
 #[test]
 fn a_hello_without_credentials_and_a_first_message_that_is_none_never_reach_the_store() {
     let unknown = br#"{"type":"hello","s":"x","t":"y","r":"phone"}"#;
-    for (payload, is_doubted, code) in [
-        (&unknown[..], false, CloseCode::Unauthorized),
-        (unknown, true, CloseCode::TooMany),
-        (b"{}", true, CloseCode::BadHello),
+    for (payload, is_doubted, is_counted, code) in [
+        (&unknown[..], false, Some("0 is wrong"), CloseCode::Unauthorized),
+        (unknown, true, Some("0 is turned away"), CloseCode::TooMany),
+        (b"{}", true, None, CloseCode::BadHello),
     ] {
         let mut scene = Scene::new();
         scene.handle(Input::Opened { conn: conn(0) });
         let first = Input::Hello { conn: conn(0), hello: Hello::parse(payload, true), is_doubted };
-        assert_eq!(scene.handle(first), [closed(0, code)]);
+        let expected = is_counted.map(str::to_owned).into_iter().chain([closed(0, code)]);
+        assert_eq!(scene.handle(first), expected.collect::<Vec<_>>());
         assert!(scene.handle(first).is_empty(), "a second first message is none");
     }
 }
@@ -71,10 +74,7 @@ fn a_grant_tells_the_node_of_the_replaced_holder_unless_it_is_this_one() {
         let outcome =
             Claimed::Granted { generation: 4, replaced: Some(holder), same_instance: true, peer: None };
         assert_eq!(scene.claimed(0, PHONE, outcome), ["0 admitted as phone", "0 ack, peer false"]);
-        assert_eq!(
-            (scene.relay.node_counts().nodes == 1, scene.relay.unacknowledged() > 0),
-            (is_told, is_told)
-        );
+        assert_eq!((scene.relay.nodes() == 1, scene.relay.unacknowledged() > 0), (is_told, is_told));
         let item = Item::Evict { session: SESSION, role: PHONE, generation: 4, same: true };
         let expected = if is_told { vec![format!("{item:?}")] } else { vec![] };
         assert_eq!(scene.said(), expected);
@@ -232,7 +232,7 @@ fn the_nodes_of_an_ended_sessions_holders_are_told_under_which_generations() {
         let done = scene.handle(Input::Answered(answer));
         assert_eq!(done.contains(&"0 killed Deleted".into()), is_killed, "{outcome:?}: {done:?}");
         assert_eq!(done.last(), Some(&format!("deleted {outcome:?}")));
-        assert_eq!(scene.relay.node_counts().nodes, usize::from(is_told), "{outcome:?}");
+        assert_eq!(scene.relay.nodes(), usize::from(is_told), "{outcome:?}");
         let expected = if is_told { vec![format!("{item:?}")] } else { vec![] };
         assert_eq!(scene.said(), expected, "{outcome:?}");
     }

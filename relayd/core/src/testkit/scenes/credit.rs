@@ -80,6 +80,7 @@ fn a_piece_is_credited_when_it_came_and_the_rest_when_all_is_taken() {
     let mut scene = linked();
     come(&mut scene, 100, false);
     assert_eq!(scene.said(), [credit(100 + FRAME_COST)]);
+    assert_eq!(take(&mut scene), [""; 0], "nothing is owed");
     come(&mut scene, 50, true);
     assert_eq!(scene.said(), [""; 0]);
     assert_eq!(take(&mut scene), [credit(50 + FRAME_COST)], "the other end awaits all of it");
@@ -213,6 +214,15 @@ fn a_full_window_pauses_and_its_lower_half_resumes() {
     assert_eq!(scene.resumed(), [0; 0], "once");
 }
 
+/// Connections that are looked at when the other node acknowledges what is said now.
+fn resumed_by_publish(scene: &mut Scene) -> Vec<u32> {
+    put(scene, 1000, true, 1000);
+    scene.publish();
+    scene.later(Duration::from_millis(5));
+    scene.peer_speaks();
+    scene.resumed()
+}
+
 /// One packet goes out, and comes to be acknowledged.
 fn publish_one(scene: &mut Scene) {
     let mut out = Vec::new();
@@ -223,4 +233,12 @@ fn publish_one(scene: &mut Scene) {
     }
     scene.later(Duration::from_millis(5));
     scene.peer_speaks();
+}
+
+#[test]
+fn a_connection_that_was_not_paused_is_not_looked_at_when_a_window_empties() {
+    let mut scene = linked();
+    hear_credit(&mut scene, CREDIT);
+    scene.pass(Duration::from_millis(100));
+    assert_eq!((resumed_by_publish(&mut scene), scene.relay.unacknowledged()), (vec![], 0));
 }

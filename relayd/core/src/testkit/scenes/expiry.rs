@@ -70,6 +70,7 @@ fn a_session_that_the_store_knows_to_be_alive_is_asked_for_again_in_time() {
     let mut scene = joined();
     scene.pass(secs(100));
     expired(&mut scene, Expired::Alive { left_ms: 30_000 });
+    assert!(scene.relay.poll_timeout() > Some(scene.now), "there is nothing to do now");
     assert_eq!(scene.pass(secs(60)), [at(130, "expire")], "and what the store said is not told to it");
     expired(&mut scene, Expired::Alive { left_ms: 0 });
     scene.later(Duration::from_millis(1));

@@ -94,7 +94,7 @@ fn a_wish_is_given_up_with_its_node_and_with_its_connection() {
     scene.is_heard = false;
     scene.join(0, PHONE, 8, Some(there(7)));
     said_in(&mut scene, Duration::from_secs(6));
-    assert_eq!(scene.relay.node_counts().nodes, 0, "the other node says nothing");
+    assert_eq!(scene.relay.nodes(), 0, "the other node says nothing");
     scene.is_heard = true;
     assert_eq!(said_in(&mut scene, Duration::from_secs(5)), []);
 
@@ -119,7 +119,8 @@ fn what_the_store_names_is_opened_once_and_a_later_holder_anew() {
         assert_eq!(scene.said(), expected, "{peer:?}");
     }
     scene.hear(Item::Accept { handle: 2, own: 40 });
-    scene.said();
+    // What was said for the link has arrived.
+    scene.pass(Duration::from_millis(100));
     checked(&mut scene, WORKSTATION, 7, Some(there(9)));
     assert_eq!(scene.said(), [""; 0], "it is linked to that one");
     checked(&mut scene, WORKSTATION, 7, Some(there(10)));
@@ -300,4 +301,28 @@ fn each_message_goes_where_its_connection_stands() {
     assert!(!scene.relay.is_paused(conn(0)));
     scene.handle(Input::Left { conn: conn(0), said: None });
     assert_eq!(scene.relay.route(conn(0), scene.now), Verdict::Closing);
+}
+
+#[test]
+fn a_round_of_many_wishes_is_said_in_parts() {
+    let mut scene = Scene::new();
+    for slot in 0..300_u32 {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&slot.to_be_bytes());
+        let session = SessionId::from_bytes(id);
+        scene.hello(slot, session, PHONE, Version::V1);
+        let (conn, role, peer) = (conn(slot), PHONE, Some(there(7)));
+        let outcome = Claimed::Granted { generation: 8, replaced: None, same_instance: false, peer };
+        scene.handle(Input::Answered(Answer::Claimed { conn, session, role, outcome }));
+    }
+    scene.pass(Duration::from_millis(990));
+    let mut said = Vec::new();
+    while let Some(due) = scene.relay.poll_timeout().filter(|&due| due < START + Duration::from_millis(1200))
+    {
+        scene.now = due.max(scene.now);
+        scene.handle(Input::Due);
+        said.push((scene.now.since(START).as_millis(), scene.publish().len()));
+    }
+    said.retain(|&(_, count)| count > 0);
+    assert_eq!(said, [(1000, 256), (1010, 44)]);
 }

@@ -42,7 +42,7 @@ fn a_node_that_says_nothing_for_four_seconds_is_gone_with_its_links() {
     assert_eq!(over_in(&mut scene, secs(30)), None, "it answers");
     scene.is_heard = false;
     assert_eq!(over_in(&mut scene, secs(30)), Some((34_500, StreamEnd::Silent)));
-    assert_eq!((scene.relay.links_remote(), scene.relay.node_counts().nodes), (0, 0));
+    assert_eq!((scene.relay.links_remote(), scene.relay.nodes()), (0, 0));
     assert_eq!(scene.relay.route(conn(0), scene.now), Verdict::Absent);
 }
 
@@ -52,7 +52,7 @@ fn a_node_that_does_not_hear_itself_judges_nobody_until_the_bus_was_away_for_lon
     scene.pass(secs(10));
     (scene.is_heard, scene.hears_itself) = (false, false);
     assert_eq!(over_in(&mut scene, secs(120)), Some((70_500, StreamEnd::CutOff)));
-    assert_eq!((scene.relay.links_remote(), scene.relay.node_counts().nodes), (0, 0));
+    assert_eq!((scene.relay.links_remote(), scene.relay.nodes()), (0, 0));
     (scene.is_heard, scene.hears_itself) = (true, true);
     let done = scene.pass(secs(1));
     let checks = done.iter().filter(|(_, words)| words.starts_with("check")).count();
@@ -106,7 +106,7 @@ fn a_stream_without_links_falls_silent_after_a_minute_and_is_forgotten() {
     assert_eq!(scene.said().len(), 1, "there is no such link: the last word");
     let spoken_to = spoken_in(&mut scene, secs(120));
     assert_eq!(spoken_to, Some(160), "until a minute after it");
-    assert_eq!(scene.relay.node_counts().nodes, 1, "the other end still speaks");
+    assert_eq!(scene.relay.nodes(), 1, "the other end still speaks");
     scene.is_heard = false;
     assert_eq!(over_in(&mut scene, secs(30)), Some((224_000, StreamEnd::Unused)));
 }
