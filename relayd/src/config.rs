@@ -1,7 +1,8 @@
-//! The configuration: read once at start from flags and environment, checked whole, never changed.
+//! The configuration. It is read once at start from flags and environment, checked as a whole, and never
+//! changed.
 //!
-//! Owns every default and bound that an operator can set. Holds secrets, and shows none in `Debug`, in messages or in
-//! help. `main` calls [`load`]; everything else is handed the [`Config`].
+//! Owns the default and the bounds of every setting. Holds secrets, and shows none in `Debug`, in messages or
+//! in help. `main` calls [`load`]; all other code gets the [`Config`].
 
 mod flags;
 mod redis_url;
@@ -26,77 +27,77 @@ use crate::logging::LogFormat;
 use crate::reactor::StopTimes;
 
 use flags::Flags;
-use settings::Settings;
+use settings::SettingReader;
 
 pub use redis_url::{InvalidRedisUrl, RedisUrl};
-pub use settings::Stop;
+pub use settings::EarlyExit;
 
 /// Everything an operator can set, within its bounds.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Port to listen on; 0 is any free one.
+    /// Port to listen on; 0 takes any free one.
     pub port: u16,
-    /// Address to listen on; `None` is `::` with IPv4 included, else `0.0.0.0`.
+    /// Address to listen on. `None`: `::` for IPv6 and IPv4, or `0.0.0.0` without IPv6.
     pub listen: Option<IpAddr>,
-    /// Where sessions are kept; `None`: decided once at start by looking for a Redis.
+    /// Where sessions are kept. `None`: decided once at start, by looking for a Redis.
     pub store: Option<StoreKind>,
-    /// The Redis that was named.
+    /// The configured Redis.
     pub redis_url: Option<RedisUrl>,
-    /// The authority that vouches for it, instead of this machine's. Only where it is reached by TLS.
+    /// The CA of its certificate, instead of this machine's CAs. Only with TLS.
     pub redis_ca: Option<CaBundle>,
-    /// What every key and channel in Redis starts with.
+    /// The start of every key and channel in Redis.
     pub redis_prefix: String,
-    /// How long a session lives without activity; whole seconds, at least 1.
+    /// How long a session lives without activity. Whole seconds, at least 1.
     pub session_idle: Duration,
-    /// How often the server expects to hear from a client; whole seconds, at least 1.
+    /// How often the server expects to hear from a client. Whole seconds, at least 1.
     pub heartbeat: Duration,
-    /// How long a connection may leave what waits for it unread; at least 1 s.
+    /// How long a connection may leave its data unread. At least 1 s.
     pub stall: Duration,
-    /// How long links to other nodes outlast the absence of Redis; at least 5 s.
+    /// How long links to other nodes survive while Redis is away. At least 5 s.
     pub bus_hold: Duration,
     /// How long each step of a shutdown may take.
     pub stop: StopTimes,
-    /// Bytes of the largest message; `1 <= message_bytes_max <= memory_max / 2`.
+    /// Bytes of the largest message. `1 <= message_bytes_max <= memory_max / 2`
     pub message_bytes_max: usize,
     /// Bytes that all parked and queued data may take.
     pub memory_max: usize,
-    /// How many may come in.
+    /// Limits on connections, sessions and rates.
     pub admission: AdmissionLimits,
-    /// What the HTTP endpoints follow.
+    /// The rules of the HTTP endpoints.
     pub policy: Policy,
-    /// What is logged, as [`crate::logging::start`] takes it.
+    /// The log filter, for [`crate::logging::start`].
     pub log_filter: String,
-    /// How log lines look.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// As configured; [`Config::ws_url`] knows the default.
+    /// The configured value. [`Config::ws_url`] adds the default.
     public_ws_url: Option<String>,
 }
 
-/// Reads the arguments, the program's name first, and the environment.
+/// Reads the arguments, beginning with the program's name, and the environment.
 ///
 /// # Errors
-/// A bad value, or a call for help: what to print and the exit code.
-pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Config, Stop> {
+/// A bad value or a request for help: the text to print, and the exit code.
+pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Config, EarlyExit> {
     Config::read(&Flags::command(), args)
 }
 
 impl Config {
-    fn read(command: &clap::Command, args: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
-        let matches = command.clone().try_get_matches_from(args).map_err(|error| Stop::of(&error))?;
-        let flags = Flags::from_arg_matches(&matches).map_err(|error| Stop::of(&error))?;
-        let config = Self::judge(&flags, &Settings::new(command, &matches))?;
+    fn read(command: &clap::Command, args: impl IntoIterator<Item = OsString>) -> Result<Self, EarlyExit> {
+        let matches = command.clone().try_get_matches_from(args).map_err(|error| EarlyExit::of(&error))?;
+        let flags = Flags::from_arg_matches(&matches).map_err(|error| EarlyExit::of(&error))?;
+        let config = Self::check(&flags, &SettingReader::new(command, &matches))?;
         Ok(config)
     }
 
-    fn judge(flags: &Flags, settings: &Settings<'_>) -> Result<Self, Stop> {
+    fn check(flags: &Flags, settings: &SettingReader<'_>) -> Result<Self, EarlyExit> {
         let seconds = |id, given, default, range| {
             settings
                 .read(id, given, |text| values::number(text, range))
                 .map(|secs| Duration::from_secs(secs.unwrap_or(default)))
         };
         let port = settings.read("port", &flags.port, |text| values::number(text, 0..=65535))?;
-        let (message_bytes_max, memory_max) = judge_sizes(flags, settings)?;
-        let (store, redis_url, redis_ca) = judge_store(flags, settings)?;
+        let (message_bytes_max, memory_max) = read_sizes(flags, settings)?;
+        let (store, redis_url, redis_ca) = read_store(flags, settings)?;
         Ok(Config {
             port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_DEFAULT),
             listen: settings.read("listen", &flags.listen, values::ip)?,
@@ -116,8 +117,8 @@ impl Config {
             },
             message_bytes_max,
             memory_max,
-            admission: judge_admission(flags, settings)?,
-            policy: judge_policy(flags, settings)?,
+            admission: read_admission(flags, settings)?,
+            policy: read_policy(flags, settings)?,
             log_filter: settings
                 .read("log", &flags.log, values::log_filter)?
                 .unwrap_or_else(|| "info".to_owned()),
@@ -130,20 +131,14 @@ impl Config {
         })
     }
 
-    /// The WebSocket address that clients are told, given the port that was bound.
+    /// The WebSocket address that clients are told. The default contains the bound port.
     pub fn ws_url(&self, bound_port: u16) -> String {
         self.public_ws_url.clone().unwrap_or_else(|| format!("ws://localhost:{bound_port}/ws"))
     }
-
-    /// The heartbeat interval that clients are told, in seconds: at most a third of the idle time, so that heartbeats
-    /// keep a session alive, and at least 1.
-    pub fn client_heartbeat_secs(&self) -> u64 {
-        self.heartbeat.as_secs().min(self.session_idle.as_secs() / 3).max(1)
-    }
 }
 
-/// A bundle is given to have the server's certificate verified, so that it must not be forgotten where there is none.
-fn judge_store(flags: &Flags, settings: &Settings<'_>) -> Result<StoreChoice, Stop> {
+/// A CA bundle without TLS is an error: the operator expects a verified certificate.
+fn read_store(flags: &Flags, settings: &SettingReader<'_>) -> Result<StoreChoice, EarlyExit> {
     let store = settings.read("store", &flags.store, |text| {
         values::word(text, &[("redis", StoreKind::Redis), ("memory", StoreKind::Memory)])
     })?;
@@ -152,8 +147,8 @@ fn judge_store(flags: &Flags, settings: &Settings<'_>) -> Result<StoreChoice, St
         .read("redis_ca", &flags.redis_ca, |path| CaBundle::read(path).map_err(|error| error.to_string()))?;
     let is_verified = url.as_ref().is_some_and(RedisUrl::is_tls);
     if ca.is_some() && !is_verified && store != Some(StoreKind::Memory) {
-        return Err(Stop::bad_value(
-            "REDIS_CA is set and REDIS_URL asks for no TLS: write rediss:// or rediss+sentinel://, or leave REDIS_CA out",
+        return Err(EarlyExit::bad_value(
+            "REDIS_CA is set, but REDIS_URL does not use TLS: write rediss:// or rediss+sentinel://, or leave REDIS_CA out",
         ));
     }
     Ok((store, url, ca))
@@ -161,7 +156,7 @@ fn judge_store(flags: &Flags, settings: &Settings<'_>) -> Result<StoreChoice, St
 
 type StoreChoice = (Option<StoreKind>, Option<RedisUrl>, Option<CaBundle>);
 
-fn judge_policy(flags: &Flags, settings: &Settings<'_>) -> Result<Policy, Stop> {
+fn read_policy(flags: &Flags, settings: &SettingReader<'_>) -> Result<Policy, EarlyExit> {
     let origins = settings.read("allowed_origins", &flags.allowed_origins, |text| {
         text.parse::<AllowedOrigins>().map_err(|error| error.to_string())
     })?;
@@ -177,7 +172,7 @@ fn judge_policy(flags: &Flags, settings: &Settings<'_>) -> Result<Policy, Stop> 
     })
 }
 
-fn judge_admission(flags: &Flags, settings: &Settings<'_>) -> Result<AdmissionLimits, Stop> {
+fn read_admission(flags: &Flags, settings: &SettingReader<'_>) -> Result<AdmissionLimits, EarlyExit> {
     let count = |id, given, most| settings.read(id, given, |text| values::number(text, 0..=most));
     let rate = |id, given| Ok(count(id, given, RATE_MAX)?.and_then(|count| u32::try_from(count).ok()));
     let size = |id, given| Ok(count(id, given, COUNT_MAX)?.and_then(|count| usize::try_from(count).ok()));
@@ -194,16 +189,16 @@ fn judge_admission(flags: &Flags, settings: &Settings<'_>) -> Result<AdmissionLi
     })
 }
 
-/// A message is held whole before it is passed on, and may be waiting on both sides: two must fit.
-fn judge_sizes(flags: &Flags, settings: &Settings<'_>) -> Result<(usize, usize), Stop> {
+/// A message is held whole before it is passed on, and may wait on both sides, so two must fit.
+fn read_sizes(flags: &Flags, settings: &SettingReader<'_>) -> Result<(usize, usize), EarlyExit> {
     let size = |text: &str, least| values::size(text, least..=MEMORY_BYTES_MAX);
     let memory = settings.read("memory_max", &flags.memory_max, |text| size(text, MEMORY_BYTES_MIN))?;
     let memory = memory.unwrap_or(MEMORY_BYTES_DEFAULT);
     let message = settings.read("max_message_bytes", &flags.max_message_bytes, |text| size(text, 1))?;
     let message = message.unwrap_or(MESSAGE_BYTES_DEFAULT as u64);
     if message > memory / 2 {
-        return Err(Stop::bad_value(format_args!(
-            "MAX_MESSAGE_BYTES is {message}, which is over half of --memory-max, {memory}: lower the one or raise the other"
+        return Err(EarlyExit::bad_value(format_args!(
+            "MAX_MESSAGE_BYTES is {message}, which is over half of --memory-max, {memory}: lower it or raise --memory-max"
         )));
     }
     let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
@@ -214,9 +209,9 @@ const PORT_DEFAULT: u16 = 3001;
 const MEMORY_BYTES_DEFAULT: u64 = 512 << 20;
 const MEMORY_BYTES_MIN: u64 = 1 << 20;
 const MEMORY_BYTES_MAX: u64 = 1 << 40;
-/// Connections or sessions.
+/// For connections and for sessions.
 const COUNT_MAX: u64 = u32::MAX as u64;
-/// Of one address.
+/// For the rates of one address.
 const RATE_MAX: u64 = 1_000_000;
 const DAY_SECS: u64 = 24 * 60 * 60;
 const TEN_YEARS_SECS: u64 = 3650 * DAY_SECS;

@@ -1,13 +1,12 @@
 //! relayd: pairs a workstation with a phone and passes frames between them.
 //!
-//! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] is the whole of it.
+//! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] combines them all.
 
 pub mod admission;
 pub mod backend;
 pub mod config;
 pub mod http;
 pub mod logging;
-pub mod memory;
 pub mod metrics;
 pub mod reactor;
 mod server;
@@ -21,7 +20,7 @@ use std::process::ExitCode;
 use crate::reactor::Wakeable;
 use crate::signals::Signals;
 
-/// The program: what `relayd` and `relay-server` both run.
+/// The program that `relayd` and `relay-server` both run.
 pub fn main() -> ExitCode {
     let config = match config::load(std::env::args_os()) {
         Ok(config) => config,
@@ -30,7 +29,7 @@ pub fn main() -> ExitCode {
     let log = match logging::start(&config.log_filter, config.log_format) {
         Ok(guard) => guard,
         Err(error) => {
-            // Nobody may read it, which is no reason to panic.
+            // A closed standard error must not cause a panic.
             let _ = writeln!(io::stderr(), "relayd: {error}");
             return ExitCode::FAILURE;
         }

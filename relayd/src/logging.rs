@@ -1,6 +1,6 @@
-//! Where log lines go: standard error, by way of a thread of their own.
+//! Writes log lines to standard error, on a thread of its own.
 //!
-//! A line that finds the queue full is dropped. So a reader of standard error may stop reading, or close it, and
+//! When the queue is full, new lines are dropped. So a reader of standard error that stops, or closes it,
 //! neither blocks nor ends the process. Set up once, by `main`.
 
 use std::io::{self, IsTerminal, Write};
@@ -17,14 +17,14 @@ use tracing_subscriber::fmt::{MakeWriter, Subscriber, SubscriberBuilder};
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// For people to read.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Why nothing can be logged.
+/// Why logging could not start.
 #[derive(Debug, Error)]
 pub enum LogError {
     /// No thread could be started.
@@ -35,24 +35,25 @@ pub enum LogError {
     Twice(#[from] SetGlobalDefaultError),
 }
 
-/// Writes out what is still queued when dropped, for at most [`FLUSH_MAX`]. Hold it until the process ends.
+/// When dropped, it waits until the queued lines are written, for at most [`FLUSH_MAX`]. Keep it until the
+/// process ends.
 #[derive(Debug)]
 #[must_use]
 pub struct LogGuard(LogQueue);
 
-/// The queue before standard error: what loggers and those that wait for the last line share.
+/// The queue of lines for standard error. Loggers write to it, and threads that exit wait for it.
 #[derive(Clone, Debug)]
-pub struct LogQueue(SyncSender<Message>);
+pub struct LogQueue(SyncSender<LogMessage>);
 
 #[derive(Debug)]
-enum Message {
+enum LogMessage {
     Line(Vec<u8>),
-    /// Everything before this is written: say so.
+    /// Confirms that all earlier lines are written.
     Flush(SyncSender<()>),
 }
 
-/// Starts logging for the whole process. `filter` is what the configuration let through; a directive in it that is
-/// none is passed over.
+/// Starts logging for the whole process. The configuration has checked `filter`; an invalid directive is
+/// skipped.
 ///
 /// # Errors
 /// See [`LogError`].
@@ -72,12 +73,12 @@ fn queue_before<W: Write + Send + 'static>(sink: W) -> io::Result<LogGuard> {
     Ok(LogGuard(LogQueue(sender)))
 }
 
-/// The thread's body. A line that standard error does not take is lost: there is no place to say so.
-fn write_out(messages: &Receiver<Message>, mut sink: impl Write) {
+/// The thread's body. A line that can't be written is lost: there is no place to report that.
+fn write_out(messages: &Receiver<LogMessage>, mut sink: impl Write) {
     for message in messages {
         match message {
-            Message::Line(line) => drop(sink.write_all(&line)),
-            Message::Flush(done) => {
+            LogMessage::Line(line) => drop(sink.write_all(&line)),
+            LogMessage::Flush(done) => {
                 let _ = sink.flush();
                 let _ = done.try_send(());
             }
@@ -86,7 +87,7 @@ fn write_out(messages: &Receiver<Message>, mut sink: impl Write) {
 }
 
 fn lines(queue: LogQueue, filter: &str) -> Lines {
-    // Its own errors would be printed to standard error by the thread that logs, which may block there.
+    // Internal errors would be printed by the logging thread itself, which could block there.
     let lines = Subscriber::builder().with_target(false).log_internal_errors(false);
     lines.with_env_filter(EnvFilter::new(filter)).with_writer(queue)
 }
@@ -94,7 +95,7 @@ fn lines(queue: LogQueue, filter: &str) -> Lines {
 type Lines = SubscriberBuilder<DefaultFields, Format, EnvFilter, LogQueue>;
 
 impl LogGuard {
-    /// The queue, for another thread that waits for its last line.
+    /// The queue, for a thread that must wait for its last line.
     pub fn queue(&self) -> LogQueue {
         self.0.clone()
     }
@@ -107,12 +108,12 @@ impl Drop for LogGuard {
 }
 
 impl LogQueue {
-    /// Waits until every line so far is written, or given up because nobody reads. Blocks for at most `within`.
+    /// Waits until all lines so far are written. Gives up after `within`.
     pub fn flush(&self, within: Duration) {
         let deadline = Instant::now() + within;
         let left = || deadline.saturating_duration_since(Instant::now());
         let (done, flushed) = sync_channel(1);
-        let mut message = Message::Flush(done);
+        let mut message = LogMessage::Flush(done);
         while let Err(TrySendError::Full(unsent)) = self.0.try_send(message) {
             if left().is_zero() {
                 return;
@@ -120,7 +121,7 @@ impl LogQueue {
             thread::sleep(FULL_FOR.min(left()));
             message = unsent;
         }
-        // Either way it is over: flushed, or given up.
+        // Flushed, or given up: nothing is left to do.
         let _ = flushed.recv_timeout(left());
     }
 }
@@ -133,11 +134,11 @@ impl<'a> MakeWriter<'a> for LogQueue {
     }
 }
 
-/// Takes one line a call.
+/// Takes one line per call.
 impl Write for &LogQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // A full queue: the line is dropped.
-        let _ = self.0.try_send(Message::Line(line.to_vec()));
+        // If the queue is full, the line is dropped.
+        let _ = self.0.try_send(LogMessage::Line(line.to_vec()));
         Ok(line.len())
     }
 
@@ -146,20 +147,20 @@ impl Write for &LogQueue {
     }
 }
 
-/// Lines that wait for standard error at most; some 200 bytes each.
+/// The most lines that wait. Each has about 200 bytes.
 const LINES_MAX: usize = 4096;
 
-/// How long the end of the process waits for the last lines.
+/// How long the process waits for its last log lines.
 pub const FLUSH_MAX: Duration = Duration::from_millis(500);
 
-/// How long a full queue is left alone.
+/// The wait before a full queue is tried again.
 const FULL_FOR: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Takes each write to a reader that may not be reading.
+    /// Sends each write to a reader that may not be reading.
     struct Pipe(SyncSender<Vec<u8>>);
 
     impl Write for Pipe {
@@ -173,7 +174,7 @@ mod tests {
         }
     }
 
-    /// Logs far more lines than can wait, and gives what is left to read.
+    /// Logs many more lines than the queue holds, and returns the lines' receiver.
     fn flood() -> (Receiver<Vec<u8>>, LogGuard) {
         let (sender, receiver) = sync_channel(0);
         let guard = queue_before(Pipe(sender)).unwrap();
@@ -196,14 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_does_not_end_the_process() {
+    fn a_reader_that_closes_does_not_end_the_process() {
         let (receiver, guard) = flood();
         drop(receiver);
         drop(guard);
     }
 
     #[test]
-    fn the_last_lines_are_written_at_the_end() {
+    fn the_last_lines_are_written_at_exit() {
         let (sender, receiver) = sync_channel(10);
         let guard = queue_before(Pipe(sender)).unwrap();
         let subscriber = lines(guard.queue(), "info").json().flatten_event(true).finish();

@@ -1,8 +1,8 @@
-//! What `/metrics` shows: plain counters and gauges that the reactor owns and writes into as it goes.
+//! The figures of `/metrics`: plain counters and gauges, which the reactor owns and updates.
 //!
-//! No atomics and no registry: one thread counts, and the same thread writes the text when it is asked for. The format
-//! is a line of text per sample, so it is written by hand; a metrics library would hold a second copy of every number
-//! behind atomics, for the sake of these few lines.
+//! No atomics and no registry: one thread counts, and the same thread writes the text when it is asked for.
+//! The format is a line of text per sample, so it is written by hand; a metrics library would hold a second
+//! copy of every number behind atomics, for the sake of these few lines.
 
 mod nodes;
 mod page;
@@ -24,13 +24,13 @@ pub struct Metrics {
     pub http_connections: u64,
     /// Gauge: connections that speak WebSocket.
     pub ws_connections: u64,
-    /// Gauge: sessions of which this node holds a role.
+    /// Gauge: sessions with a role held by this node.
     pub sessions: u64,
     /// Gauge: links between two connections of this node.
     pub links_local: u64,
-    /// Gauge: links to a connection of another node that stand.
+    /// Gauge: established links to connections of other nodes.
     pub links_remote: u64,
-    /// Gauge: links to another node that it has not accepted yet.
+    /// Gauge: links to other nodes that are not accepted yet.
     pub links_opening: u64,
     /// Gauge: armed timers of connections, sessions and the node itself.
     pub timers: u64,
@@ -42,11 +42,11 @@ pub struct Metrics {
     pub frame_bytes: [u64; 2],
     /// Frames put whole into the stream to another node, by the sender's [`Role::index`].
     pub frames_to_nodes: [u64; 2],
-    /// Frames dropped because nobody held the other role, by the sender's [`Role::index`].
+    /// Frames dropped because no connection held the other role, by the sender's [`Role::index`].
     pub frames_absent: [u64; 2],
     /// Heartbeats answered.
     pub heartbeats: u64,
-    /// Sessions made.
+    /// Sessions registered.
     pub registers: u64,
     /// Sessions ended by a delete.
     pub deletes: u64,
@@ -65,32 +65,32 @@ pub struct Metrics {
     answers: [u64; STATUS_CLASSES.len()],
 }
 
-/// What a limit on an address, or on sessions, turned away.
+/// Things that a limit refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A connection over those of its address.
+    /// A connection beyond its address's limit.
     Connection,
-    /// A register over those of its address.
+    /// A registration beyond its address's rate.
     Register,
-    /// A hello of an address of which too many had failed.
+    /// A hello of an address with too many failed ones.
     Hello,
-    /// A session that the store had no room for.
+    /// A session for which the store had no room.
     Session,
-    /// A connection for which no place came free.
+    /// A connection beyond the limit of all connections.
     Place,
 }
 
-/// How often each limit turned somebody away.
+/// How often each limit refused something.
 #[derive(Clone, Debug, Default)]
 pub struct RefusedCounts([u64; Refused::ALL.len()]);
 
 impl RefusedCounts {
-    /// It happened once more.
+    /// A limit refused one of these.
     pub fn count(&mut self, what: Refused) {
         self.0[what as usize] += 1;
     }
 
-    /// Each limit by its name, and its count.
+    /// Each limit's name and its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Refused::ALL.map(Refused::why).into_iter().zip(self.0)
     }
@@ -112,12 +112,12 @@ impl Refused {
 }
 
 impl Metrics {
-    /// A limit turned somebody away.
+    /// A limit refused something.
     pub fn count_refused(&mut self, what: Refused) {
         self.refused.count(what);
     }
 
-    /// A WebSocket was closed by this node.
+    /// This node closed a WebSocket.
     pub fn count_close(&mut self, code: CloseCode) {
         if let Some(place) = CloseCode::ALL.iter().position(|known| *known == code) {
             self.closes[place] += 1;
@@ -138,7 +138,7 @@ impl Metrics {
         let mut page = Page { out, family: "" };
         page.family("relay_build_info", GAUGE, "1, with the version of the program.");
         page.labelled("version", [(env!("CARGO_PKG_VERSION"), 1)]);
-        page.single("relay_sessions", GAUGE, "Sessions of which this node holds a role.", self.sessions);
+        page.single("relay_sessions", GAUGE, "Sessions with a role held by this node.", self.sessions);
         page.single(
             "relay_buffer_bytes",
             GAUGE,
@@ -148,7 +148,7 @@ impl Metrics {
         page.single("relay_timers", GAUGE, "Armed timers: a connection or a session has one.", self.timers);
         page.single("relay_accepts_total", COUNTER, "Connections accepted.", self.accepts);
         page.single("relay_heartbeats_total", COUNTER, "Heartbeats answered.", self.heartbeats);
-        page.single("relay_registers_total", COUNTER, "Sessions made.", self.registers);
+        page.single("relay_registers_total", COUNTER, "Sessions registered.", self.registers);
         page.single("relay_deletes_total", COUNTER, "Sessions ended by a delete.", self.deletes);
 
         page.family("relay_connections", GAUGE, "Open connections, by what they speak.");
@@ -157,19 +157,27 @@ impl Metrics {
         page.labelled("to", [("local", self.links_local), ("remote", self.links_remote)]);
         page.family("relay_store_up", GAUGE, "1 while the store answers and has room.");
         page.labelled("store", [(store, u64::from(self.store_up))]);
-        page.family("relay_frames_total", COUNTER, "Frames passed to the other role, by who sent them.");
+        page.family(
+            "relay_frames_total",
+            COUNTER,
+            "Frames passed to the other role, by the role of the sender.",
+        );
         page.labelled("from", by_role(self.frames));
         page.family(
             "relay_frame_bytes_total",
             COUNTER,
-            "Payload bytes of the frames passed, by who sent them.",
+            "Payload bytes of the frames passed, by the role of the sender.",
         );
         page.labelled("from", by_role(self.frame_bytes));
-        page.family("relay_frames_absent_total", COUNTER, "Frames dropped as nobody held the other role.");
+        page.family(
+            "relay_frames_absent_total",
+            COUNTER,
+            "Frames dropped because no connection held the other role.",
+        );
         page.labelled("from", by_role(self.frames_absent));
         page.family("relay_closes_total", COUNTER, "WebSockets closed by this node, by close code.");
         page.labelled("code", CloseCode::ALL.iter().zip(self.closes).map(|(code, n)| (code.code(), n)));
-        page.family("relay_refused_total", COUNTER, "What a limit turned away, by the limit.");
+        page.family("relay_refused_total", COUNTER, "Refused by a limit, by the name of the limit.");
         page.labelled("why", self.refused.iter());
         page.family("relay_http_answers_total", COUNTER, "HTTP answers, by status class.");
         page.labelled("status", STATUS_CLASSES.into_iter().zip(self.answers));

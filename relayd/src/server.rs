@@ -1,4 +1,4 @@
-//! A server from a configuration: binds, opens the store, and hands both to the reactor.
+//! Builds a server from a configuration: binds the socket, opens the store, and hands both to the reactor.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -21,10 +21,10 @@ pub struct Server {
     local_addr: SocketAddr,
 }
 
-/// Why a server could not be started.
+/// Why the server could not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The address could not be listened on.
+    /// Listening on the address failed.
     #[error("can't listen on {}: {source}; {}", shown(*.address, *.port), remedy(.source))]
     Bind {
         /// The address asked for; `None`: every interface.
@@ -52,8 +52,8 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Binds the socket and opens the store. A Redis that is required and away is no error: the server starts, is not
-    /// ready, and retries. May take two seconds where nobody said which store to use.
+    /// Binds the socket and opens the store. A Redis that can't be reached is not an error: the server
+    /// starts, is not ready, and retries. May take two seconds if no store was configured.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -61,7 +61,7 @@ impl Server {
         Self::bind_on(config, Wakeable::new()?)
     }
 
-    /// The same around a poll that is there, whose [`Stopper`] may stop the server before it is bound.
+    /// Does the same with an existing poll, whose [`Stopper`] may stop the server before it is bound.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -91,7 +91,7 @@ impl Server {
         Ok(Server { reactor, stopper, local_addr })
     }
 
-    /// Where it listens; with port 0 asked for, the port it got.
+    /// The address on which it listens, with the port that was bound.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -117,7 +117,7 @@ fn shown(address: Option<IpAddr>, port: u16) -> String {
     }
 }
 
-/// What to do where the operating system does not let us listen.
+/// Tells the operator how to fix a failure to listen.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         _ if reactor::is_family_unknown(error) => {
@@ -128,14 +128,14 @@ fn remedy(error: &io::Error) -> &'static str {
             "this machine has no such address: write one of its own, or leave --listen out"
         }
         ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege (CAP_NET_BIND_SERVICE): grant it, or write a higher --port"
+            "a port below 1024 needs a privilege (CAP_NET_BIND_SERVICE): grant it, or choose a higher --port"
         }
         ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
         _ => "is the descriptor limit (ulimit -n) used up?",
     }
 }
 
-/// Each connection takes a descriptor, and most systems start a process with 1,024.
+/// Each connection needs a descriptor, and most systems start a process with a limit of 1,024.
 fn raise_descriptor_limit() {
     match rlimit::increase_nofile_limit(rlimit::INFINITY) {
         Ok(descriptors) => tracing::debug!(descriptors, "descriptor limit"),
@@ -143,7 +143,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Descriptors that are not in use yet; `None` where that is not known.
+/// Descriptors that are still free. `None` if that is not known.
 fn descriptors_left() -> Option<usize> {
     let limit = usize::try_from(rlimit::Resource::NOFILE.get_soft().ok()?).ok()?;
     let open = std::fs::read_dir("/dev/fd").ok()?.count();
@@ -184,6 +184,25 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
                 RedisSettings { url: decision.redis_url, ca, prefix, idle_secs, node },
                 wakeable.wake(),
             )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn clients_are_told_to_send_three_heartbeats_in_the_idle_time() {
+        for (flags, told_secs) in [
+            (&["--session-idle-secs=20", "--heartbeat-interval-secs=10"][..], 6),
+            (&["--session-idle-secs=1"], 1),
+            (&["--heartbeat-interval-secs=7"], 7),
+        ] {
+            let args = ["relayd"].iter().chain(flags).map(|arg| (*arg).into());
+            let config = config::load(args).expect("these flags are good");
+            assert_eq!(limits(&config).heartbeat_secs_told(), told_secs, "{flags:?}");
         }
     }
 }

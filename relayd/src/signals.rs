@@ -1,7 +1,8 @@
-//! Signals: some stop the server, none else ends it. And the guard that ends a process whose stop is stuck.
+//! Signals: some stop the server, and no other signal ends it. Also the guard that ends a process whose stop
+//! is stuck.
 //!
-//! One thread hears the signals and keeps the deadline of the stop, so that both hold whatever the reactor, a thread that
-//! talks to Redis, or the log does. Set up once, by `main`.
+//! One thread handles the signals and keeps the deadline of the stop. So both work even if the reactor, a
+//! Redis thread or the log hangs. Set up once, by `main`.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
@@ -21,27 +22,29 @@ use signal_hook::low_level::{exit, signal_name};
 use crate::logging::LogQueue;
 use crate::reactor::{StopTimes, Stopper};
 
-/// Signals that were caught and not looked at yet.
+/// Signals that were caught and not handled yet.
 #[derive(Debug)]
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
-    /// What ends the wait for the next one.
+    /// A byte arrives here with each signal, which ends the wait.
     pipe: UnixStream,
 }
 
 impl Signals {
-    /// From here on no signal ends the process but SIGKILL and those of a fault, such as SIGSEGV.
+    /// Catches all signals. From now on only SIGKILL and signals of a fault, such as SIGSEGV, end the
+    /// process.
     ///
     /// # Errors
-    /// The operating system gave no pipe, or takes no handler.
+    /// The operating system gave no pipe, or refused a handler.
     pub fn catch() -> io::Result<Self> {
         let (pipe, write) = UnixStream::pair()?;
-        // A write to a log file that may grow no further raises it, so it must cause no log line: the write fails.
+        // Writing to a log file at its size limit raises this signal, so handling it must not log. The write
+        // fails.
         signal_hook::flag::register(SIGXFSZ, Arc::<AtomicBool>::default())?;
         let delivery = SignalDelivery::with_pipe(pipe.try_clone()?, write, SignalOnly, STOPPING)?;
         for signal in (1..=LAST).filter(|signal| !STOPPING.contains(signal) && !LEFT_ALONE.contains(signal)) {
             match delivery.handle().add_signal(signal) {
-                // The C library keeps the first real-time signals to itself.
+                // The C library reserves the first real-time signals.
                 Err(error) if error.kind() == ErrorKind::InvalidInput => {}
                 added => added?,
             }
@@ -49,7 +52,7 @@ impl Signals {
         Ok(Signals { delivery, pipe })
     }
 
-    /// Starts the thread. A stop that takes longer than it may ends the process with [`EXIT_STUCK`].
+    /// Starts the thread. If a stop exceeds its deadline, the process exits with [`EXIT_STUCK`].
     ///
     /// # Errors
     /// No thread could be started.
@@ -62,7 +65,7 @@ impl Signals {
     /// Waits for the next signals, or until `deadline`.
     fn wait(&mut self, deadline: Option<Instant>) -> Vec<i32> {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()).max(LEAST_WAIT));
-        // A pipe that can't be read would be asked again and again.
+        // Without this sleep, a pipe that can't be read would cause a busy loop.
         let is_readable = self.pipe.set_read_timeout(left).is_ok()
             && match self.pipe.read(&mut [0]) {
                 Ok(count) => count > 0,
@@ -86,10 +89,10 @@ struct Watch {
     stopper: Stopper,
     times: StopTimes,
     log: LogQueue,
-    /// How many signals counted as calls to stop, and when the last one came.
+    /// The number of signals that counted as an order to stop, and the time of the last one.
     count: usize,
     told_at: Option<Instant>,
-    /// When the process must have ended.
+    /// The deadline for the end of the process.
     end_at: Option<Instant>,
 }
 
@@ -102,7 +105,7 @@ impl Watch {
                 } else {
                     tracing::info!(
                         signal = %name(signal),
-                        "nothing is done for this signal: settings are read at start; SIGTERM stops"
+                        "this signal is ignored: settings are read at start; SIGTERM stops the server"
                     );
                 }
             }
@@ -112,7 +115,8 @@ impl Watch {
         }
     }
 
-    /// A terminal or a service manager may send several at once, so another one counts only after a while.
+    /// A terminal or a service manager may send several signals at once, so a further one counts only after a
+    /// while.
     fn on_stop(&mut self, signal: i32) {
         let now = Instant::now();
         if self.told_at.is_some_and(|at| now.duration_since(at) < AGAIN_AFTER) {
@@ -123,18 +127,18 @@ impl Watch {
         if self.count == 1 {
             tracing::info!(signal = %name(signal), "told to stop");
         } else {
-            tracing::warn!(signal = %name(signal), "told to stop again: the wait of the stop is cut short");
+            tracing::warn!(signal = %name(signal), "told to stop again: the current wait ends now");
         }
         let end_at = now + self.times.total_once_asked(self.count) + GRACE;
         self.end_at = Some(self.end_at.map_or(end_at, |at| at.min(end_at)));
         self.stopper.stop();
     }
 
-    /// The stop is stuck. Destructors and exit handlers may be what it is stuck in, so none is run.
+    /// The stop is stuck. A destructor or an exit handler may be the cause, so none is run.
     fn end(&self) {
         tracing::error!(
             secs = self.times.total().as_secs(),
-            "the stop did not end in its time: the process ends without it; clients see their connections break"
+            "the stop did not end in its time: the process exits now, and clients see their connections break"
         );
         self.log.flush(LAST_LINE_MAX);
         exit(EXIT_STUCK);
@@ -148,7 +152,7 @@ fn name(signal: i32) -> String {
 /// The exit code of a process whose stop was stuck.
 pub const EXIT_STUCK: i32 = 3;
 
-/// What stops the server. A container may be told by SIGPWR, and SIGXCPU is the last word before a SIGKILL.
+/// The signals that stop the server. Container managers may send SIGPWR; SIGXCPU comes before a SIGKILL.
 #[cfg(target_os = "linux")]
 const STOPPING: &[i32] = &[SIGTERM, SIGINT, SIGQUIT, SIGXCPU, SIGPWR];
 #[cfg(not(target_os = "linux"))]
@@ -157,29 +161,30 @@ const STOPPING: &[i32] = &[SIGTERM, SIGINT, SIGQUIT, SIGXCPU];
 #[cfg(target_os = "linux")]
 const SIGPWR: i32 = 30;
 
-/// What can't be caught; what tells of a fault, after which nothing may go on; what stops and continues a process; and
-/// what ends none by itself. SIGPIPE is ignored from the start, so that writes fail instead.
+/// Signals without a handler: those that can't be caught, those of a fault, those that suspend or continue a
+/// process, and those that end no process by default. SIGPIPE is ignored from the start, so that writes fail
+/// instead.
 const LEFT_ALONE: &[i32] = &[
     SIGKILL, SIGSTOP, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGTSTP, SIGTTIN, SIGTTOU,
     SIGCONT, SIGCHLD, SIGURG, SIGWINCH, SIGPIPE, SIGXFSZ,
 ];
 
-/// The last signal; on Linux those from 32 on are the real-time signals, which end a process too.
+/// The highest signal. On Linux those from 32 on are real-time signals, which also end a process by default.
 const LAST: i32 = if cfg!(target_os = "linux") { 64 } else { 31 };
 
-/// Signals that come closer together than this are one.
+/// Signals within this time count as one.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// How long after its deadline a stop counts as stuck.
+/// The time after its deadline at which a stop counts as stuck.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long the end of a stuck process waits for its last line.
+/// How long a stuck process waits for its last log line.
 const LAST_LINE_MAX: Duration = Duration::from_millis(200);
 
-/// A wait of zero would be one without an end.
+/// A read timeout of zero would mean no timeout.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 
-/// Log lines are written on it, and nothing else.
+/// Enough for log lines, the thread's only work.
 const STACK_BYTES: usize = 256 << 10;

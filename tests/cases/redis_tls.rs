@@ -125,7 +125,7 @@ fn a_bundle_that_is_no_good_ends_the_start_in_one_line() {
     for (url, path, why) in [
         ("rediss://localhost", &absent, "can't be read (No such file or directory"),
         ("rediss://localhost", &empty, "there is no certificate in it"),
-        ("redis://localhost", &authority.file(), "asks for no TLS"),
+        ("redis://localhost", &authority.file(), "does not use TLS"),
     ] {
         let (status, out, err) =
             Relayd::run_to_end(&Options::new().env("REDIS_URL", url).env("REDIS_CA", path));

@@ -1,17 +1,18 @@
 //! Which store to use, decided once at start.
 //!
-//! Without a word from the operator, a Redis at the default address is taken, and the embedded store only where that
-//! address refuses for good: whatever answers there, or does not answer, may be a Redis that others share.
+//! Unless the operator chooses, the default address decides. The embedded store is used only if that address
+//! refuses connections for two seconds. A server that accepts or stays silent there may be a Redis that other
+//! nodes share.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The Redis that is looked for where none is named.
+/// The Redis to look for when none is named.
 pub const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
 
-/// Where it is looked for.
+/// The address of [`DEFAULT_URL`].
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6379);
 
 /// One of the two stores, as `--store` names them.
@@ -28,13 +29,13 @@ pub enum StoreKind {
 pub struct Decision {
     /// The store to use.
     pub store: StoreKind,
-    /// The Redis to use, if that is the store. May hold a password.
+    /// The Redis to use if the store is Redis. May hold a password.
     pub redis_url: String,
-    /// Why, in one sentence for the log. Holds no secret.
+    /// The reason, as one sentence for the log. Holds no secret.
     pub because: String,
 }
 
-/// Decides by `--store`, by `REDIS_URL`, or by looking at the default address. Blocks for up to two seconds.
+/// Decides by `--store`, by `REDIS_URL`, or by dialing the default address. Blocks for up to two seconds.
 pub fn decide(asked: Option<StoreKind>, redis_url: Option<&str>) -> Decision {
     decide_at(asked, redis_url, DEFAULT_ADDRESS, GAP)
 }
@@ -58,14 +59,14 @@ fn decide_at(
         (None, None) => (
             StoreKind::Redis,
             format!(
-                "REDIS_URL is not set and {address} did not refuse: {SHARED}; --store memory does without"
+                "REDIS_URL is not set and {address} did not refuse the connection: {SHARED}; --store memory needs no Redis"
             ),
         ),
     };
     Decision { store, redis_url: redis_url.unwrap_or(DEFAULT_URL).to_owned(), because }
 }
 
-/// Refused three times within two seconds. A Redis that is just restarting may refuse once.
+/// True if three attempts within two seconds were refused. A restarting Redis may refuse once.
 fn refuses_for_good(address: SocketAddr, gap: Duration) -> bool {
     let deadline = Instant::now() + LOOK_FOR;
     (0..TRIES).all(|attempt| {

@@ -1,4 +1,4 @@
-//! The embedded store: a table and the answers that were not fetched yet.
+//! The embedded store: a table, and the answers that were not fetched yet.
 
 use std::collections::VecDeque;
 
@@ -7,12 +7,13 @@ use relayd_core::store::table::{Table, TableLimits};
 use relayd_core::store::{Answer, Request};
 use relayd_core::time::Time;
 
-/// Sessions in this process's memory. Answers at once, but hands the answers out by [`Memory::drain`] as Redis does.
+/// Sessions in this process's memory. It answers at once; [`Memory::drain`] gives the answers, as with Redis.
 #[derive(Debug)]
 pub struct Memory {
     node: NodeId,
     table: Table,
-    /// At most one per connection or exchange that waits and per hold that is checked: their tables bound it.
+    /// At most one for each waiting connection or HTTP exchange, and for each hold under a check, so their
+    /// tables bound it.
     answers: VecDeque<Answer>,
 }
 
@@ -33,7 +34,7 @@ impl Memory {
         self.answers.pop_front()
     }
 
-    /// The past while answers wait, else never.
+    /// A time in the past while answers wait, otherwise never.
     pub fn next_deadline(&self) -> Option<Time> {
         (!self.answers.is_empty()).then_some(Time::from_ms(0))
     }

@@ -1,7 +1,8 @@
 //! The store behind the relay: embedded, or a Redis that many nodes share.
 //!
-//! Carries requests to the store and answers back, and decides nothing else. The reactor's thread submits and drains;
-//! neither call ever blocks, fails or calls back. Whatever waits for Redis waits on a thread of this module's own.
+//! Carries requests to the store and its answers back, and decides nothing else. The reactor's thread calls
+//! `submit` and `drain`; neither ever blocks, fails or calls back. Only this module's own threads wait for
+//! Redis.
 
 pub mod detect;
 pub mod memory;
@@ -21,26 +22,26 @@ pub use self::redis::{
     BusCounts, CaBundle, InvalidCaBundle, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisSettings,
 };
 
-/// The store this process uses. An enum, as both kinds are known.
+/// The store that this process uses.
 #[derive(Debug)]
 pub enum Backend {
-    /// Embedded: sessions live and die with this process.
+    /// Embedded: sessions end with this process.
     Memory(Box<Memory>),
-    /// Shared: sessions outlive this process and are seen by all nodes.
+    /// Shared: sessions outlive this process, and all nodes see them.
     Redis(Box<Redis>),
 }
 
-/// Whether the store can be asked.
+/// Whether the store is of use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It answers.
     Available,
-    /// It answers and has no room: open sessions go on, and no new one can be registered.
+    /// It answers but has no memory left: open sessions go on, and no new one can be registered.
     Full {
         /// What is wrong, for an operator. Holds no secret.
         reason: String,
     },
-    /// It can't be reached, or does not do its work.
+    /// It can't be reached, or refuses requests.
     Away {
         /// What is wrong, for an operator. Holds no secret.
         reason: String,
@@ -58,10 +59,10 @@ pub enum Published {
     Refused(NodeId),
 }
 
-/// The store could not be set up. That a Redis can't be reached is no such error: it is dialed until it can.
+/// The store could not be set up. A Redis that can't be reached is not an error: it is dialed until it can.
 #[derive(Debug, Error)]
 pub enum BackendError {
-    /// The URL can't name a Redis.
+    /// The URL does not name a Redis.
     #[error("REDIS_URL can't be used ({reason}); give redis://[user:password@]host[:port][/db]")]
     Url {
         /// What is wrong with it, without its password.
@@ -78,7 +79,8 @@ impl Backend {
         Backend::Memory(Box::new(Memory::new(idle_secs, limits, node)))
     }
 
-    /// A shared store. `wake` is called from other threads whenever there is something to drain; it must not block.
+    /// A shared store. `wake` is called from other threads whenever there is something to drain; it must not
+    /// block.
     ///
     /// # Errors
     /// The URL can't be used, or no thread could be started.
@@ -89,9 +91,10 @@ impl Backend {
         Ok(Backend::Redis(Box::new(Redis::start(settings, wake)?)))
     }
 
-    /// Takes a request. Its answer, if it has one, comes out of [`Backend::drain`]; if there is no room or the store
-    /// is away, that answer says so. Releases, touches and checks are kept through an outage instead, the latest of
-    /// each session and role; a check is dropped, unanswered, when its own hold is released or a later one is checked.
+    /// Takes a request. [`Backend::drain`] gives its answer, if it has one. If the queue is full or the store
+    /// is away, the answer says so. Releases, touches and checks are kept through an outage: the latest of
+    /// each session and role. A check is dropped without an answer when its hold is released or a later hold
+    /// is checked.
     pub fn submit(&mut self, request: Request, now: Time) {
         match self {
             Backend::Memory(memory) => memory.submit(&request, now),
@@ -99,8 +102,8 @@ impl Backend {
         }
     }
 
-    /// A connection closed: its claim is neither sent nor answered, if it was not sent yet. If it was, the answer
-    /// comes, and a granted role must be released.
+    /// A connection closed. If its claim was not sent yet, it is dropped without an answer. If it was sent,
+    /// the answer still comes, and a granted role must be released.
     pub fn cancel(&mut self, conn: Conn) {
         match self {
             Backend::Memory(_) => {}
@@ -108,7 +111,8 @@ impl Backend {
         }
     }
 
-    /// The next answer, until `None`. Call it after each wake, at [`Backend::next_deadline`], and after submitting.
+    /// The next answer. Call it until `None`: after each wake, at [`Backend::next_deadline`], and after
+    /// submitting.
     pub fn drain(&mut self, now: Time) -> Option<Answer> {
         match self {
             Backend::Memory(memory) => memory.drain(),
@@ -116,9 +120,9 @@ impl Backend {
         }
     }
 
-    /// Has `write` append the next packet, of at most [`PACKET_BYTES_MAX`] bytes, to the buffer that is sent, and queues
-    /// it for the channel of the node that `write` returns. Never blocks; allocates only until enough buffers go round.
-    /// The packets of one turn go to Redis in few writes, in order.
+    /// Has `write` append the next packet, of at most [`PACKET_BYTES_MAX`] bytes, to the buffer that is sent,
+    /// and queues it for the channel of the node that `write` returns. Never blocks; allocates only until
+    /// enough buffers go round. The packets of one turn go to Redis in few writes, in order.
     pub fn publish(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<NodeId>) -> Published {
         match self {
             Backend::Memory(_) => Published::Nothing,
@@ -126,8 +130,8 @@ impl Backend {
         }
     }
 
-    /// The oldest packet that was published to this node, until `None`. Call it after each wake: the next wake for
-    /// packets comes only after it has said `None`. Give the buffer back by [`Backend::recycle`].
+    /// The oldest packet that was published to this node. Call it until `None` after each wake: packets cause
+    /// no further wake before that. Give the buffer back with [`Backend::recycle`].
     pub fn poll_packet(&mut self) -> Option<Vec<u8>> {
         match self {
             Backend::Memory(_) => None,
@@ -143,7 +147,8 @@ impl Backend {
         }
     }
 
-    /// Makes the bus dial again, both ways: for a node that publishes to itself and does not hear it.
+    /// Makes both connections of the bus dial again, for a node that does not hear what it publishes to
+    /// itself.
     pub fn resubscribe(&mut self) {
         match self {
             Backend::Memory(_) => {}
@@ -151,8 +156,8 @@ impl Backend {
         }
     }
 
-    /// Whether this node's subscription is confirmed, as of the last [`Backend::drain`]. Without a bus there is nothing
-    /// to miss.
+    /// True if this node's subscription is confirmed, as of the last [`Backend::drain`]. Always true without
+    /// a bus.
     pub fn bus_is_up(&self) -> bool {
         match self {
             Backend::Memory(_) => true,
@@ -160,7 +165,7 @@ impl Backend {
         }
     }
 
-    /// How the bus fared so far. Without a bus, all zero.
+    /// The counts of the bus. All zero without a bus.
     pub fn bus_counts(&self) -> BusCounts {
         match self {
             Backend::Memory(_) => BusCounts::default(),
@@ -168,7 +173,7 @@ impl Backend {
         }
     }
 
-    /// When [`Backend::drain`] and [`Backend::poll_packet`] must be called though nothing woke the loop. A time that is
+    /// When [`Backend::drain`] and [`Backend::poll_packet`] must be called even without a wake. A time in the
     /// past: answers or packets wait.
     pub fn next_deadline(&self) -> Option<Time> {
         match self {
@@ -185,8 +190,8 @@ impl Backend {
         }
     }
 
-    /// Whether the store can be asked, as of the last [`Backend::drain`]. A shared one can't before this node's own
-    /// subscription was confirmed once; one that is lost later does not make the store away.
+    /// The state of the store, as of the last [`Backend::drain`]. A shared store is away until this node's
+    /// subscription is confirmed for the first time. A subscription that is lost later does not make it away.
     pub fn status(&self) -> &Status {
         match self {
             Backend::Memory(_) => &Status::Available,
@@ -194,7 +199,7 @@ impl Backend {
         }
     }
 
-    /// How many times the store became available, the first included. When it rises, every hold must be checked.
+    /// How many times the store became available, the first time included. When this rises, check every hold.
     pub fn restored(&self) -> u64 {
         match self {
             Backend::Memory(_) => 1,
@@ -202,7 +207,7 @@ impl Backend {
         }
     }
 
-    /// Sends and publishes what waits, for at most `timeout`, then ends the threads. Blocks that long.
+    /// Sends and publishes what waits, then ends the threads. Blocks for at most `timeout`.
     pub fn flush_and_stop(self, now: Time, timeout: Duration) {
         match self {
             Backend::Memory(_) => {}

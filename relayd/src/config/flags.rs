@@ -1,22 +1,22 @@
-//! The command line and the environment, as they are written: names, help, nothing judged.
+//! The command line and the environment: names and help. Values are not checked here.
 
 use std::ffi::OsString;
 
 use clap::Parser;
 
-/// Every setting as text. What it means, and whether it is any good, is for [`super::Config`] to say.
+/// Every setting as text. [`super::Config`] checks and reads the values.
 #[derive(Debug, Parser)]
 #[command(
     name = "relayd",
     version,
     about = "Pairs a workstation with a phone over WebSockets and passes frames between them.",
-    after_help = "A flag wins over its variable; an empty variable counts as unset. A bad value ends the program with \
+    after_help = "A flag overrides its variable. An empty variable counts as unset. A bad value ends the program with \
                   one line on standard error and exit code 2.",
     args_override_self = true,
     next_line_help = true
 )]
 pub(super) struct Flags {
-    /// Port to listen on; 0 takes any free one, which is logged [default: 3001]
+    /// Port to listen on. 0 takes any free port, which is logged [default: 3001]
     #[arg(long, env = "PORT", hide_env_values = true, value_name = "PORT")]
     pub(super) port: Option<OsString>,
 
@@ -24,17 +24,17 @@ pub(super) struct Flags {
     #[arg(long, value_name = "IP")]
     pub(super) listen: Option<OsString>,
 
-    /// The WebSocket address that clients are told, with its path, of the service and not of one node
-    /// [default: ws://localhost:PORT/ws]
+    /// The WebSocket address that clients are told, with its path. With several nodes: the address of the
+    /// service, not of one node [default: ws://localhost:PORT/ws]
     #[arg(long, env = "PUBLIC_WS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) public_ws_url: Option<OsString>,
 
-    /// The Redis that all nodes share; rediss:// for TLS, redis+sentinel://host,host/master-name for Sentinel. Unset:
-    /// redis://127.0.0.1:6379, or memory if nothing listens there
+    /// The Redis that all nodes share. rediss:// uses TLS, redis+sentinel://host,host/master-name uses
+    /// Sentinel. Unset: redis://127.0.0.1:6379, or memory if nothing listens there
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) redis_url: Option<OsString>,
 
-    /// PEM file of the CA whose signature under Redis's certificate is believed [default: this machine's CAs]
+    /// PEM file of the CA that signed the certificate of Redis [default: this machine's CAs]
     #[arg(long, env = "REDIS_CA", hide_env_values = true, value_name = "FILE")]
     pub(super) redis_ca: Option<OsString>,
 
@@ -42,7 +42,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "STORE")]
     pub(super) store: Option<OsString>,
 
-    /// What every key and channel in Redis starts with [default: relay:]
+    /// Prefix of every key and channel in Redis [default: relay:]
     #[arg(long, value_name = "PREFIX")]
     pub(super) redis_prefix: Option<OsString>,
 
@@ -50,24 +50,25 @@ pub(super) struct Flags {
     #[arg(long, env = "SESSION_IDLE_SECS", hide_env_values = true, value_name = "SECS")]
     pub(super) session_idle_secs: Option<OsString>,
 
-    /// Seconds between the heartbeats that clients are asked for. A silent client of version 3 is closed after
-    /// one interval and 15 s, an older one after three and at least 16 s [default: 30]
+    /// Seconds between the heartbeats of a client. A silent client of version 3 is closed after one interval
+    /// and 15 s, an older one after three intervals and at least 16 s [default: 30]
     #[arg(long, env = "HEARTBEAT_INTERVAL_SECS", hide_env_values = true, value_name = "SECS")]
     pub(super) heartbeat_interval_secs: Option<OsString>,
 
-    /// Seconds after which a connection that does not read what waits for it is closed [default: 120]
+    /// Seconds after which a connection that does not read its data is closed [default: 120]
     #[arg(long, value_name = "SECS")]
     pub(super) stall_secs: Option<OsString>,
 
-    /// Seconds that links to other nodes outlast the absence of Redis [default: 60]
+    /// Seconds that links to other nodes survive while Redis is away [default: 60]
     #[arg(long, value_name = "SECS")]
     pub(super) bus_hold_secs: Option<OsString>,
 
-    /// Seconds from SIGTERM to the drain: /ready says 503, and new connections are served [default: 0]
+    /// Seconds from SIGTERM to the drain. Meanwhile /ready answers 503, and new connections are served
+    /// [default: 0]
     #[arg(long, value_name = "SECS")]
     pub(super) ready_delay_secs: Option<OsString>,
 
-    /// Seconds that a shutdown waits for frames under way and for clients to close. The process ends at most two
+    /// Seconds that a shutdown waits for queued frames and for clients to close. The process ends at most two
     /// seconds later [default: 5]
     #[arg(long, value_name = "SECS")]
     pub(super) drain_secs: Option<OsString>,
@@ -76,58 +77,60 @@ pub(super) struct Flags {
     #[arg(long, env = "MAX_MESSAGE_BYTES", hide_env_values = true, value_name = "BYTES")]
     pub(super) max_message_bytes: Option<OsString>,
 
-    /// Bytes that all waiting and queued data may take; KiB, MiB and GiB are understood [default: 512MiB]
+    /// Bytes that all waiting and queued data may take. Units: KiB, MiB, GiB [default: 512MiB]
     #[arg(long, value_name = "BYTES")]
     pub(super) memory_max: Option<OsString>,
 
-    /// Web pages that may connect: a list of scheme://host[:port] or null with commas between, or * [default: *]
+    /// Web pages that may connect: scheme://host[:port] or null, separated by commas, or * for all [default:
+    /// *]
     #[arg(long, env = "ALLOWED_ORIGINS", hide_env_values = true, value_name = "LIST")]
     pub(super) allowed_origins: Option<OsString>,
 
-    /// Key without which nobody registers a session. Prefer the variable: others see a command line [default: none]
+    /// Key that is required to register a session. Prefer the variable: other users can see a command line
+    /// [default: none]
     #[arg(long, env = "REGISTER_KEY", hide_env_values = true, value_name = "KEY")]
     pub(super) register_key: Option<OsString>,
 
-    /// Proxies whose word on a client's address is taken, in X-Forwarded-For or a PROXY v2 header: addresses and ranges
-    /// with commas between [default: none]
+    /// Proxies trusted to report the client's address, in X-Forwarded-For or a PROXY v2 header: addresses and
+    /// ranges, separated by commas [default: none]
     #[arg(long, env = "TRUSTED_PROXY", hide_env_values = true, value_name = "CIDR,...")]
     pub(super) trusted_proxy: Option<OsString>,
 
-    /// Connections in all; 0 is as many as there are descriptors for [default: 0]
+    /// Connections in all. 0: as many as the descriptor limit allows [default: 0]
     #[arg(long, value_name = "COUNT")]
     pub(super) connections_max: Option<OsString>,
 
-    /// Connections of one address; 0 is no limit [default: 10000]
+    /// Connections of one address. 0: no limit [default: 10000]
     #[arg(long, value_name = "COUNT")]
     pub(super) connections_per_address: Option<OsString>,
 
-    /// Registers of one address in a minute; 0 is no limit [default: 600]
+    /// Registrations of one address per minute. 0: no limit [default: 600]
     #[arg(long, value_name = "COUNT")]
     pub(super) registers_per_minute: Option<OsString>,
 
-    /// Hellos and deletes of one address with an unknown session or a wrong token in a minute; over it they are looked up in
-    /// turn, 50 a second; 0 is no limit [default: 600]
+    /// Hellos and deletes of one address per minute with an unknown session or a wrong token. Beyond that,
+    /// all of its hellos and deletes wait for their turn, 50 a second. 0: no limit [default: 600]
     #[arg(long, value_name = "COUNT")]
     pub(super) failed_hellos_per_minute: Option<OsString>,
 
-    /// Sessions in the embedded store; 0 is no limit [default: 1000000]
+    /// Sessions in the embedded store. 0: no limit [default: 1000000]
     #[arg(long, value_name = "COUNT")]
     pub(super) sessions_max: Option<OsString>,
 
-    /// Delete a session only for who has its token
+    /// Require the session's token to delete it
     #[arg(long)]
     pub(super) delete_needs_token: bool,
 
-    /// Show /metrics to everyone, not to programs of this machine alone
+    /// Show /metrics to everyone, not only to programs on this machine
     #[arg(long)]
     pub(super) metrics_public: bool,
 
-    /// What is logged: off, error, warn, info, debug or trace, also as target=level with commas between
+    /// Log level: off, error, warn, info, debug or trace, or target=level, separated by commas
     /// [default: info]
     #[arg(long, env = "RELAY_LOG", hide_env_values = true, value_name = "FILTER")]
     pub(super) log: Option<OsString>,
 
-    /// How log lines look: text or json [default: text]
+    /// Format of log lines: text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub(super) log_format: Option<OsString>,
 }

@@ -5,19 +5,19 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A Redis URL. `Debug` and `Display` leave out whatever could be a password.
+/// A Redis URL. `Debug` and `Display` leave out all parts that could be a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);
 
-/// Why a text is no Redis URL. Never says the text itself: it may hold a password.
+/// Why a text is not a Redis URL. Never contains the text, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidRedisUrl {
-    /// The scheme is none that is spoken.
+    /// The scheme is unknown.
     #[error(
         "write redis://[user][:password@]host[:port][/db], rediss:// for TLS, redis+sentinel:// or unix:///path/to/socket"
     )]
     Scheme,
-    /// What would switch off the verification of the certificate elsewhere.
+    /// A fragment. In other programs it can switch off the verification of the certificate.
     #[error(
         "there is a # in it: a certificate is always verified, --redis-ca names its CA; in a password write %23"
     )]
@@ -25,25 +25,25 @@ pub enum InvalidRedisUrl {
     /// No host, or no path of a socket.
     #[error("there is no host in it: write redis://host:port, or unix:///path/to/socket with three slashes")]
     Host,
-    /// The port is none.
+    /// The port is not a number from 1 to 65535.
     #[error("its port must be a number from 1 to 65535; percent-encode : / ? # @ in a password")]
     Port,
-    /// The database is none.
+    /// The database is not a number.
     #[error("its path must be the number of a database, such as /0")]
     Database,
-    /// Sentinels, and no name of a master, or none that they could have.
+    /// Sentinels without a valid name of a master.
     #[error("it must name the master: write redis+sentinel://host:port,host:port/master-name[/db]")]
     Master,
-    /// The query of a URL that names sentinels asks for something else than to log in there.
+    /// The query of a URL with sentinels contains more than a user and a password.
     #[error("its query may hold sentinel_username and sentinel_password only")]
     Query,
     /// A space, control character or the like.
-    #[error("it holds a character that no URL has; percent-encode it")]
+    #[error("it holds a character that is not allowed in a URL; percent-encode it")]
     Character,
 }
 
 impl RedisUrl {
-    /// Whether the server is reached by TLS and its certificate verified.
+    /// True if the connection uses TLS, and so verifies the certificate.
     pub fn is_tls(&self) -> bool {
         ["rediss://", "valkeys://", "rediss+sentinel://"].iter().any(|scheme| self.0.starts_with(scheme))
     }
@@ -51,12 +51,6 @@ impl RedisUrl {
     /// The whole URL, password included. For the connection only.
     pub fn reveal(&self) -> &str {
         &self.0
-    }
-}
-
-impl Default for RedisUrl {
-    fn default() -> Self {
-        RedisUrl("redis://127.0.0.1:6379".to_owned())
     }
 }
 
@@ -95,7 +89,7 @@ fn check_sentinel(rest: &str) -> Result<(), InvalidRedisUrl> {
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
     let path = path.strip_prefix('/').unwrap_or_default();
     let (master, database) = path.split_once('/').unwrap_or((path, ""));
-    // What a sentinel takes for a name.
+    // The characters that sentinels allow in a name.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     if master.is_empty() || !master.bytes().all(allowed) {
         return Err(InvalidRedisUrl::Master);
@@ -198,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_has_its_word_and_no_password() {
+    fn each_fault_is_named_without_a_password() {
         use InvalidRedisUrl::*;
         for (url, fault) in [
             ("", Scheme),

@@ -1,7 +1,7 @@
-//! A setting as it was given: where it came from, for what is said when it is no good.
+//! Reads single settings, and names the flag or the variable in errors.
 
 use std::ffi::OsString;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -9,30 +9,33 @@ use std::str::FromStr;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-/// Why the program ends before it began: one line for a bad value, or the help that was asked for.
+/// Why the program ends at once: a bad value, described in one line, or a request for help.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stop {
-    text: String,
-    code: u8,
+pub struct EarlyExit {
+    /// What [`EarlyExit::report`] prints.
+    pub(super) text: String,
+    /// 0 for help, 2 for a bad value.
+    pub(super) code: u8,
 }
 
-impl Stop {
+impl EarlyExit {
     pub(super) fn bad_value(what: impl Display) -> Self {
-        Stop { text: format!("relayd: {what}\n"), code: EXIT_BAD_VALUE }
+        EarlyExit { text: format!("relayd: {what}\n"), code: EXIT_BAD_VALUE }
     }
 
-    /// What the argument parser has to say: help and version as they are, an error in one line.
+    /// Takes the argument parser's words: help and version unchanged, an error as one line.
     pub(super) fn of(error: &clap::Error) -> Self {
         let text = error.render().to_string();
         if !error.use_stderr() {
-            return Stop { text, code: 0 };
+            return EarlyExit { text, code: 0 };
         }
         let lines = text.lines().map(str::trim);
         let said = lines.filter_map(|line| line.strip_prefix("error: ").or(line.strip_prefix("tip: ")));
-        Stop::bad_value(format_args!("{}; try --help", said.collect::<Vec<_>>().join("; ")))
+        EarlyExit::bad_value(format_args!("{}; try --help", said.collect::<Vec<_>>().join("; ")))
     }
 
-    /// Prints it where it belongs, and says how the program exits. A closed output is no reason to panic.
+    /// Prints the text to standard output or standard error, and returns the exit code. A closed output is
+    /// ignored.
     pub fn report(&self) -> ExitCode {
         let _ = match self.code {
             0 => io::stdout().write_all(self.text.as_bytes()),
@@ -40,27 +43,17 @@ impl Stop {
         };
         ExitCode::from(self.code)
     }
-
-    /// What [`Stop::report`] prints.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The exit code: 0 for help, 2 for a bad value.
-    pub fn code(&self) -> u8 {
-        self.code
-    }
 }
 
-/// Knows of each setting whether it came from a flag or from a variable.
-pub(super) struct Settings<'a> {
+/// Reads settings, and knows if each came from a flag or from a variable.
+pub(super) struct SettingReader<'a> {
     command: &'a Command,
     matches: &'a ArgMatches,
 }
 
-impl<'a> Settings<'a> {
+impl<'a> SettingReader<'a> {
     pub(super) fn new(command: &'a Command, matches: &'a ArgMatches) -> Self {
-        Settings { command, matches }
+        SettingReader { command, matches }
     }
 
     /// Reads one setting. `None` if it was not given.
@@ -69,7 +62,7 @@ impl<'a> Settings<'a> {
         id: &str,
         given: &Option<OsString>,
         parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, Stop> {
+    ) -> Result<Option<T>, EarlyExit> {
         let Some(value) = given.as_ref().filter(|value| self.is_set(id, value)) else { return Ok(None) };
         let said = match value.to_str().map(parse) {
             Some(Ok(value)) => return Ok(Some(value)),
@@ -77,22 +70,23 @@ impl<'a> Settings<'a> {
             None => "it is not UTF-8".to_owned(),
         };
         let shown: String = value.to_string_lossy().chars().take(SHOWN_CHARS_MAX).collect();
-        Err(Stop::bad_value(format_args!("{}={shown:?} is no good: {said}", self.name(id))))
+        Err(EarlyExit::bad_value(format_args!("{}={shown:?} is invalid: {said}", self.name(id))))
     }
 
-    /// Reads one that must not be shown.
+    /// Reads a secret setting, whose value is never shown.
     pub(super) fn read_secret<T: FromStr<Err: Display>>(
         &self,
         id: &str,
         given: &Option<OsString>,
-    ) -> Result<Option<T>, Stop> {
+    ) -> Result<Option<T>, EarlyExit> {
         let Some(value) = given.as_ref().filter(|value| self.is_set(id, value)) else { return Ok(None) };
-        let bad = |said: &dyn Display| Stop::bad_value(format_args!("{} is no good: {said}", self.name(id)));
+        let bad =
+            |said: &dyn Display| EarlyExit::bad_value(format_args!("{} is invalid: {said}", self.name(id)));
         let text = value.to_str().ok_or_else(|| bad(&"it is not UTF-8"))?;
         text.parse().map(Some).map_err(|error: T::Err| bad(&error))
     }
 
-    /// An empty variable is how a container's configuration leaves something out.
+    /// An empty variable counts as unset, because container configurations leave settings out that way.
     fn is_set(&self, id: &str, value: &OsString) -> bool {
         !(value.is_empty() && self.is_from_variable(id))
     }
@@ -101,7 +95,7 @@ impl<'a> Settings<'a> {
         self.matches.value_source(id) == Some(ValueSource::EnvVariable)
     }
 
-    /// What the operator wrote: the variable or the flag.
+    /// The name that the operator used: the variable or the flag.
     fn name(&self, id: &str) -> String {
         let variable =
             self.command.get_arguments().find(|arg| arg.get_id() == id).and_then(clap::Arg::get_env);
@@ -112,14 +106,8 @@ impl<'a> Settings<'a> {
     }
 }
 
-impl Display for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text.trim_end())
-    }
-}
-
-/// What a shell and a service manager take for wrong usage.
+/// The usual exit code for wrong usage.
 const EXIT_BAD_VALUE: u8 = 2;
 
-/// So that the line stays a line, whatever was pasted into it.
+/// The most characters of a bad value that are shown.
 const SHOWN_CHARS_MAX: usize = 100;

@@ -1,4 +1,4 @@
-//! What a value may be. Each function reads one kind and, where it can't, says what to write instead.
+//! Parses values. Each function reads one kind. Its error says what to write instead.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ pub(super) fn number(text: &str, range: RangeInclusive<u64>) -> Result<u64, Stri
     number.ok_or_else(|| format!("write a whole number from {} to {}", range.start(), range.end()))
 }
 
-/// Bytes, plain or with a unit.
+/// A number of bytes, with or without a unit.
 pub(super) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
     let lower = text.to_ascii_lowercase();
     let (digits, unit) = [("kib", 1 << 10), ("mib", 1 << 20), ("gib", 1 << 30)]
@@ -64,13 +64,13 @@ pub(super) fn ws_url(text: &str) -> Result<String, String> {
     }
 }
 
-/// What stands behind the scheme: the host with its port, and the path without its query.
+/// Splits the text after the scheme into the host with its port, and the path without its query.
 fn split_at_path(rest: &str) -> (&str, &str) {
     let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     (host, path.split('?').next().unwrap_or_default())
 }
 
-/// No glob and no braces: a key's name must mean the same to `SCAN` and to a cluster's hash slots.
+/// Refuses globs and braces, which have a meaning for `SCAN` and for a cluster's hash slots.
 pub(super) fn key_prefix(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b":._-/".contains(&byte);
     if text.is_empty() || text.len() > PREFIX_BYTES_MAX || !text.bytes().all(allowed) {
@@ -79,13 +79,14 @@ pub(super) fn key_prefix(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A bare word that is no level would be taken for a target's name, and silence everything else.
+/// Refuses a bare word that is not a level: it would be taken for a target's name, and silence all other
+/// lines.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
     let known = |part: &str| part.contains('=') || is_level(part);
     if !text.split(',').map(str::trim).all(known) || EnvFilter::try_new(text).is_err() {
         return Err(
-            "write off, error, warn, info, debug or trace, or target=level with commas between".to_owned()
+            "write off, error, warn, info, debug or trace, or target=level, separated by commas".to_owned()
         );
     }
     Ok(text.to_owned())
@@ -99,7 +100,7 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String
     })
 }
 
-/// So long that no QR code of the pairing payload fails, with room to spare.
+/// Short enough for a QR code of the pairing payload, with room to spare.
 const WS_URL_BYTES_MAX: usize = 512;
 
 const PREFIX_BYTES_MAX: usize = 64;

@@ -1,25 +1,26 @@
-//! How long to wait before dialing again: short while an outage is young, jittered so that nodes do not dial in step.
+//! The wait before dialing again: short at the start of an outage, and jittered so that nodes do not dial in
+//! step.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// The waits of one outage after the other.
+/// Computes the waits of each outage.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
-    /// When the present outage began, and how many waits it had.
+    /// When the current outage began, and the number of its waits.
     outage: Option<(Instant, u32)>,
 }
 
 impl Backoff {
-    /// The connection served for `served`. Only one that lasted ends an outage: a server that takes connections and
-    /// fails the first request is still down.
+    /// A connection worked for `served`. A short one does not end an outage: a server that accepts
+    /// connections and fails the first request is still down.
     pub(super) fn on_served(&mut self, served: Duration) {
         if served >= STEADY_AFTER {
             self.outage = None;
         }
     }
 
-    /// How long to wait now.
+    /// The next wait.
     pub(super) fn next_wait(&mut self, now: Instant) -> Duration {
         let (since, waits) = self.outage.get_or_insert((now, 0));
         let longest = if now.duration_since(*since) < YOUNG { LONGEST_YOUNG } else { LONGEST };

@@ -1,5 +1,5 @@
-//! PUBLISH commands as Redis reads them, several in one write. The packets are written from the buffers in which they
-//! came; only the few bytes around them are put together here.
+//! Encodes several PUBLISH commands for one write. Packets are written from the buffers in which they came.
+//! Only the few bytes around them are collected here.
 
 use std::io::{IoSlice, Write};
 
@@ -20,7 +20,7 @@ pub(super) const PACKETS_PER_WRITE: usize = 32;
 pub(super) struct Batch {
     /// The start of each command, up to the node's id.
     head: Vec<u8>,
-    /// Everything but the packets: what precedes the first one, what stands between two, and the last line end.
+    /// All bytes except the packets: those before the first one, those between two, and the last line end.
     around: Vec<u8>,
     /// `packets.len() <= PACKETS_PER_WRITE`
     packets: Vec<Placed>,
@@ -30,7 +30,7 @@ pub(super) struct Batch {
 
 /// A packet and its place in the write.
 struct Placed {
-    /// The end, in [`Batch::around`], of the bytes that precede it.
+    /// The end, in [`Batch::around`], of the bytes before it.
     after: usize,
     packet: Vec<u8>,
 }
@@ -65,7 +65,7 @@ impl Batch {
         self.packets.len()
     }
 
-    /// Hands all commands to `write`, in order, as the pieces of one vectored write.
+    /// Hands all commands to `write`, as the pieces of one vectored write.
     pub(super) fn write_with<T>(&self, write: impl FnOnce(&mut [IoSlice<'_>]) -> T) -> T {
         let mut pieces = [IoSlice::new(&[]); 2 * PACKETS_PER_WRITE + 1];
         let (mut count, mut start) = (0, 0);
@@ -78,7 +78,7 @@ impl Batch {
         write(&mut pieces[..=count])
     }
 
-    /// Empties it, and gives the buffers of its packets.
+    /// Empties the batch, and returns the buffers of its packets.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Vec<u8>> {
         self.around.clear();
         self.len = 0;
@@ -86,10 +86,10 @@ impl Batch {
     }
 }
 
-/// A write of this many bytes takes no further command. The last one may go over it.
+/// A write of this many bytes takes no further command. Its last command may exceed it.
 const WRITE_BYTES: usize = 192 * 1024;
 
-/// A node's id, a length and three line ends, at most.
+/// The most that a node's id, a length and three line ends take.
 const BEHIND_HEAD: usize = 64;
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_what_the_client_library_would_write() {
+    fn commands_are_equal_to_those_of_the_client_library() {
         let keys = Keys::new("it:");
         let mut batch = Batch::new(&keys);
         let nodes = [NodeId::from_bytes([0xab; 16]), NodeId::from_bytes([1; 16])];

@@ -1,5 +1,6 @@
-//! The bus between nodes, as the reactor sees it: packets out, packets in, and what came of them. Two threads do the
-//! work. Packets may get lost here at any step, each of them counted: the streams between nodes repeat them.
+//! The bus between nodes, as the reactor sees it: packets out, packets in, and counts of both. Two threads do
+//! the work. A packet may get lost here at any step. Each loss is counted, and the streams between nodes
+//! repeat the packet.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,16 +21,16 @@ use super::tally::{BusCounts, Tally};
 use super::worker;
 use crate::backend::{BackendError, Published};
 
-/// The reactor's ends. Nothing here blocks but [`Bus::stop`].
+/// The reactor's ends of the channels. Only [`Bus::stop`] blocks.
 pub(super) struct Bus {
     node: NodeId,
     orders: Sender<Order>,
-    /// The buffer of the next packet, empty. Without capacity: one must be fetched first.
+    /// The empty buffer of the next packet. Without capacity, another must be fetched first.
     next: Vec<u8>,
     /// Buffers that the publisher has written.
     emptied: Receiver<Vec<u8>>,
     inbox: Inbox,
-    /// An order to the subscriber to dial again. That this end is gone tells it to stop.
+    /// Orders the subscriber to dial again. Dropping this end tells it to stop.
     redial: Sender<()>,
     news: Receiver<News>,
     subscription: Subscription,
@@ -41,19 +42,20 @@ pub(super) struct Bus {
     alive: Receiver<Infallible>,
 }
 
-/// What is known of this node's subscription to its own channel.
+/// The state of this node's subscription to its own channel.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Subscription {
-    /// Never confirmed so far, and why.
+    /// Never confirmed so far, for this reason.
     Never(String),
-    /// Was confirmed, and is lost.
+    /// Confirmed once, and lost.
     Lost,
     /// Confirmed.
     Up,
 }
 
 impl Bus {
-    /// Starts both threads, which dial until they are let in. `wake` is called when there is something to fetch.
+    /// Starts both threads. They dial until Redis accepts them, and call `wake` when there is something to
+    /// fetch.
     pub(super) fn start(
         settings: &RedisSettings,
         wake: impl Fn() + Send + Clone + 'static,
@@ -148,7 +150,7 @@ impl Bus {
 
     /// Makes both threads dial again.
     pub(super) fn redial(&mut self) {
-        // Full: the order was given and is not carried out yet.
+        // If the channel is full, an earlier order waits already.
         let _ = self.redial.try_send(());
         let _ = self.orders.try_send(Order::Redial);
     }
@@ -158,7 +160,7 @@ impl Bus {
         &self.subscription
     }
 
-    /// Takes in what the subscriber tells of its connection.
+    /// Takes in the subscriber's news of its connection.
     pub(super) fn take_news(&mut self) {
         loop {
             match self.news.try_recv() {
@@ -185,12 +187,13 @@ impl Bus {
         BusCounts { refused: self.refused, ..self.tally.counts() }
     }
 
-    /// Has what is queued published and ends both threads, until `deadline`. If Redis hangs, they are left to end by
+    /// Publishes what is queued and ends both threads, within `deadline`. If Redis hangs, they end later, by
     /// their own timeouts.
     pub(super) fn stop(self, deadline: Instant) {
         let Bus { node, orders, redial, threads, alive, .. } = self;
         drop(redial);
-        // The subscriber sits in a read; a packet to this node makes it look up. Without room for one its timeout does.
+        // The subscriber blocks in a read; a packet to this node ends that. Without room for it, the read
+        // times out.
         let _ = orders.send_deadline(Order::Publish { to: node, packet: Vec::new() }, deadline);
         drop(orders);
         let Err(ended) = alive.recv_deadline(deadline);
@@ -207,12 +210,12 @@ impl Bus {
 /// Packets that may wait for the publisher: [`PACKET_BYTES_MAX`] each at most, so 8.25 MiB.
 const OUTBOX_MAX: usize = 128;
 
-/// What they and those in hand take at most, in bytes.
+/// The most that these packets and the buffers in hand take, in bytes.
 pub(super) const OUTBOX_HELD_MAX: usize = (OUTBOX_MAX + IN_HAND) * PACKET_BYTES_MAX;
 
-/// Buffers that are in neither channel: the reactor's next one, those of the publisher's write, and one that it has
-/// just taken from the queue.
+/// Buffers that are in neither channel: the reactor's next one, those of the publisher's write, and one that
+/// it has just taken from the queue.
 const IN_HAND: usize = PACKETS_PER_WRITE + 2;
 
-/// News of the connection that the reactor has not looked at.
+/// News that the reactor has not taken yet.
 const NEWS_MAX: usize = 4;

@@ -1,5 +1,5 @@
-//! The thread that asks Redis and waits for its answers. Decides nothing: it carries batches, one at a time, and
-//! says when the connection comes and goes.
+//! The thread that sends requests to Redis and waits for the answers. It decides nothing: it carries one
+//! batch at a time, and reports when the connection comes and goes.
 
 use std::time::{Duration, Instant};
 
@@ -8,20 +8,20 @@ use relayd_core::store::Request;
 
 use super::dialer::Dialer;
 use super::error::Fault;
-use super::request_connection::{Exchanged, RequestConnection, Room};
+use super::request_connection::{Exchanged, RequestConnection, SessionRoom};
 use super::settings::RedisSettings;
 use super::worker::{Stopped, Worker};
 
 /// What the thread tells the reactor.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// Connected, and the server takes writes.
-    Up(Room),
-    /// Whether there is room has changed.
-    Room(Room),
-    /// Not connected, and why. The second: the server is a replica.
+    /// Connected, and the server accepts writes.
+    Up(SessionRoom),
+    /// Redis ran out of memory, or has some again.
+    Room(SessionRoom),
+    /// Not connected, for this reason. The second: the server is a replica.
     Down(String, bool),
-    /// What came of the batch; there is never more than one.
+    /// The outcome of the batch. There is never more than one.
     Done(Exchanged),
 }
 
@@ -36,14 +36,14 @@ pub(super) struct Commands<W> {
 }
 
 impl<W: Fn()> Worker for Commands<W> {
-    type Ready = (RequestConnection, Room);
+    type Ready = (RequestConnection, SessionRoom);
 
     fn dial(&self) -> Result<Self::Ready, Fault> {
         RequestConnection::dial(&self.dialer, &self.settings)
     }
 
-    /// Carries batches until the connection's first fault, and probes the server each second meanwhile: behind a batch, or
-    /// by itself where none comes, so that a batch need not wait for a probe's answer from far away.
+    /// Carries batches until the connection's first fault, and probes the server each second. The probe goes
+    /// behind a batch if there is one, so that no batch waits for the answer to a probe.
     fn serve(&mut self, (mut connection, mut room): Self::Ready) -> Result<Fault, Stopped> {
         self.report(Report::Up(room))?;
         let mut probed = Instant::now();
@@ -73,7 +73,7 @@ impl<W: Fn()> Worker for Commands<W> {
         }
     }
 
-    /// The same reason need not wake the reactor at each try.
+    /// Reports each new reason once, so that retries do not wake the reactor.
     fn on_fault(&self, fault: &Fault, is_news: bool) -> Result<(), Stopped> {
         if !is_news {
             return Ok(());
@@ -81,7 +81,7 @@ impl<W: Fn()> Worker for Commands<W> {
         self.report(Report::Down(self.settings.redact(fault.why()), fault.is_replica))
     }
 
-    /// A batch that was sent before the reactor knew comes back at once.
+    /// Returns a batch that the reactor sent before it knew of the fault.
     fn wait(&self, span: Duration) -> Result<(), Stopped> {
         let deadline = Instant::now() + span;
         loop {
@@ -95,7 +95,7 @@ impl<W: Fn()> Worker for Commands<W> {
 }
 
 impl<W: Fn()> Commands<W> {
-    /// Blocks while the reactor does not take reports; it ends when the reactor goes.
+    /// Blocks while the reactor's queue of reports is full.
     fn report(&self, report: Report) -> Result<(), Stopped> {
         self.reports.send(report).map_err(|_| Stopped)?;
         (self.wake)();
@@ -103,5 +103,6 @@ impl<W: Fn()> Commands<W> {
     }
 }
 
-/// A silent server, a replica, a missing right and a lack of memory show within this time, though nobody asks.
+/// A silent server, a replica, a missing right and a lack of memory show within this time, even without
+/// requests.
 const PROBE_EVERY: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
-//! One connection to a Redis: dialed, let in, written to and read from. Knows no request. Blocks, but never for much
-//! longer than it is told to.
+//! One connection to a Redis: dials, logs in, writes and reads. Knows nothing of requests. Blocks, but hardly
+//! longer than its caller allows.
 //!
-//! A signal, or a process that was stopped and goes on, ends a read without a reason; the read is then made again.
+//! A signal, or a stop and continuation of the process, may interrupt a read. Such a read is repeated.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::TcpStream;
@@ -14,17 +14,17 @@ use redis::{Cmd, Parser, Value};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::error::{Fault, Refusal};
+use super::error::{Fault, ServerRefusal};
 use super::rights;
-use super::server::{Endpoint, Server, connect_unix};
+use super::server::{Endpoint, RedisServer, connect_unix};
 
-/// An open connection. After a fault it is of no use any more.
-pub(super) struct Connection {
+/// An open connection. Drop it after the first fault.
+pub(super) struct RedisConnection {
     stream: Stream,
     parser: Parser,
-    /// How long [`Connection::read`] waits.
+    /// How long [`RedisConnection::read`] waits.
     patience: Duration,
-    /// What the socket was told to wait.
+    /// The read timeout that the socket has.
     told: Option<Duration>,
 }
 
@@ -34,21 +34,22 @@ enum Stream {
     Unix(UnixStream),
 }
 
-impl Connection {
-    /// Dials, within about `dial`, and gives user and password. Later reads and writes may take `answer` each.
-    pub(super) fn open(server: &Server, dial: Duration, answer: Duration) -> Result<Self, Fault> {
+impl RedisConnection {
+    /// Dials and logs in within about `dial`. Later reads and writes may take `answer` each.
+    pub(super) fn open(server: &RedisServer, dial: Duration, answer: Duration) -> Result<Self, Fault> {
         let stream = Stream::dial(server, dial)?;
         stream.set_write_timeout(dial)?;
         // TLS reads before its first write.
         stream.set_read_timeout(dial)?;
-        let mut connection = Connection { stream, parser: Parser::new(), patience: dial, told: Some(dial) };
+        let mut connection =
+            RedisConnection { stream, parser: Parser::new(), patience: dial, told: Some(dial) };
         connection.log_in(server)?;
         connection.stream.set_write_timeout(answer)?;
         connection.patience = answer;
         Ok(connection)
     }
 
-    /// Writes commands, as they are.
+    /// Writes packed commands.
     pub(super) fn write(&mut self, commands: &[u8]) -> Result<(), Fault> {
         self.write_pieces(&mut [IoSlice::new(commands)])
     }
@@ -74,10 +75,10 @@ impl Connection {
         self.poll(self.patience)?.ok_or_else(Fault::silent)
     }
 
-    /// The next reply, or `None` if it does not come within `wait`. What has come of it is kept.
+    /// The next reply, or `None` if it does not come within `wait`. A part that came is kept.
     pub(super) fn poll(&mut self, wait: Duration) -> Result<Option<Value>, Fault> {
         self.set_read_timeout(wait)?;
-        let mut reader = Reader { stream: &mut self.stream, until: Instant::now() + wait, failed: None };
+        let mut reader = ReplySource { stream: &mut self.stream, until: Instant::now() + wait, failed: None };
         let parsed = self.parser.parse_value(&mut reader);
         match (parsed, reader.failed) {
             (Ok(value), _) => Ok(Some(value)),
@@ -87,7 +88,7 @@ impl Connection {
         }
     }
 
-    /// Reads bytes as they come, past the parser. Gives how many, or `None` if nothing comes within `wait`.
+    /// Reads bytes past the parser. Returns their number, or `None` if none come within `wait`.
     pub(super) fn receive(
         &mut self,
         into: &mut [IoSliceMut<'_>],
@@ -114,21 +115,21 @@ impl Connection {
         Ok(())
     }
 
-    /// One command and its answer, while the connection is set up. `name` is its name in [`rights`].
+    /// Sends one command and reads its answer, during set-up. `name` is the command's name in [`rights`].
     pub(super) fn ask(&mut self, name: &'static str, cmd: &Cmd) -> Result<Value, Fault> {
         self.write(&cmd.get_packed_command())?;
         self.answer(name)
     }
 
-    /// The answer to the next command of those that were written, while the connection is set up.
+    /// Reads the answer to the oldest unanswered command, during set-up.
     pub(super) fn answer(&mut self, name: &'static str) -> Result<Value, Fault> {
         match self.read()? {
-            Value::ServerError(error) => Err(Refusal::while_dialing(&error, rights::named(name))),
+            Value::ServerError(error) => Err(ServerRefusal::while_dialing(&error, rights::named(name))),
             value => Ok(value),
         }
     }
 
-    fn log_in(&mut self, server: &Server) -> Result<(), Fault> {
+    fn log_in(&mut self, server: &RedisServer) -> Result<(), Fault> {
         if let Some(password) = &server.password {
             let mut auth = redis::cmd("AUTH");
             server.username.iter().for_each(|username| _ = auth.arg(username));
@@ -143,7 +144,7 @@ impl Connection {
 }
 
 impl Stream {
-    fn dial(server: &Server, timeout: Duration) -> Result<Self, Fault> {
+    fn dial(server: &RedisServer, timeout: Duration) -> Result<Self, Fault> {
         match &server.endpoint {
             Endpoint::Tcp { host, port, tls: None } => {
                 Ok(Stream::Plain(server.socket.connect(host, *port, timeout)?))
@@ -159,7 +160,8 @@ impl Stream {
 
     fn over_tls(config: &Arc<ClientConfig>, host: &str, stream: TcpStream) -> Result<Self, Fault> {
         let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| Fault::new("its host can't stand in a certificate; check REDIS_URL"))?;
+        let name =
+            name.map_err(|_| Fault::new("its host can't be the name in a certificate; check REDIS_URL"))?;
         let tls = ClientConnection::new(config.clone(), name);
         let tls = tls.map_err(|error| Fault::from(io::Error::new(ErrorKind::InvalidData, error)))?;
         Ok(Stream::Tls(Box::new(StreamOwned::new(tls, stream))))
@@ -175,7 +177,7 @@ impl Stream {
                 Stream::Unix(stream) => stream.read_vectored(into),
             };
             match read {
-                // A process that stood still finds the time over, and what came meanwhile unread: one more look.
+                // After a stop of the process the time is over, but data may have come: read once more.
                 Err(error) if error.kind() == ErrorKind::Interrupted && !was_last => {
                     was_last = Instant::now() >= until;
                 }
@@ -193,7 +195,7 @@ impl Stream {
         }
     }
 
-    /// Only TLS keeps back what it is given.
+    /// Only TLS buffers what is written.
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Stream::Plain(_) | Stream::Unix(_) => Ok(()),
@@ -218,14 +220,14 @@ impl Stream {
     }
 }
 
-/// What the parser reads from: it hears of no interruption, and leaves behind why it got nothing.
-struct Reader<'a> {
+/// The parser's source of bytes. It hides interruptions, and keeps the error that ended a read.
+struct ReplySource<'a> {
     stream: &'a mut Stream,
     until: Instant,
     failed: Option<io::Error>,
 }
 
-impl Read for Reader<'_> {
+impl Read for ReplySource<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.stream.read_until(&mut [IoSliceMut::new(into)], self.until).map_err(|error| {
             let kind = error.kind();
@@ -235,7 +237,7 @@ impl Read for Reader<'_> {
     }
 }
 
-/// Why the socket at this path can't be dialed.
+/// The reason why the socket at this path can't be dialed.
 fn socket_fault(path: &Path, error: io::Error) -> Fault {
     let why = Fault::from(error);
     Fault::new(format!("the socket {}: {}; check REDIS_URL and unixsocket", path.display(), why.why()))

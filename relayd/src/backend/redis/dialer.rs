@@ -1,15 +1,15 @@
-//! How a connection to Redis is had: from one address, or from the one that sentinels name. Blocks, but whatever they
-//! do, not longer than a few seconds.
+//! Makes connections to Redis: at a fixed address, or at the address that sentinels name. Blocks for a few
+//! seconds at most, even if sentinels are silent.
 
 use std::time::{Duration, Instant};
 
 use redis::{IntoConnectionInfo, RedisResult, Value};
 
-use super::connection::Connection;
+use super::connection::RedisConnection;
 use super::error::Fault;
 use super::rights;
 use super::sentinel_url::SentinelUrl;
-use super::server::{Server, SocketOptions};
+use super::server::{RedisServer, SocketOptions};
 use super::settings::RedisSettings;
 use super::tls;
 use crate::backend::BackendError;
@@ -18,28 +18,28 @@ use crate::backend::BackendError;
 #[derive(Clone, Debug)]
 pub(super) enum Dialer {
     /// At this address.
-    At(Server),
-    /// Where the sentinels say.
+    At(RedisServer),
+    /// At the address that the sentinels name.
     Through(Sentinels),
 }
 
 /// The sentinels that watch one master.
 #[derive(Clone, Debug)]
 pub(super) struct Sentinels {
-    /// At least one, in the order in which they are asked.
-    pub(super) sentinels: Vec<Server>,
-    /// What they call the master.
+    /// At least one, in the order of asking.
+    pub(super) sentinels: Vec<RedisServer>,
+    /// The master's name at the sentinels.
     pub(super) name: String,
-    /// How the master is dialed, but for its address.
-    pub(super) master: Server,
+    /// How to dial the master, except for its address.
+    pub(super) master: RedisServer,
 }
 
 /// Host and port.
-type Address = (String, u16);
+type MasterAddress = (String, u16);
 
 impl Dialer {
-    /// Dials for requests. A claim that was given up must not be carried out later, so bytes that the kernel has not sent
-    /// are dropped with their connection.
+    /// Makes connections for requests. A claim that was given up must not be carried out later, so the kernel
+    /// drops unsent bytes with their connection.
     pub(super) fn for_requests(settings: &RedisSettings) -> Result<Self, BackendError> {
         Self::new(
             settings,
@@ -50,8 +50,8 @@ impl Dialer {
         )
     }
 
-    /// Dials for the bus. One of its connections is hardly read and the other never written: a thread that only writes
-    /// learns by a timeout alone that its peer has vanished.
+    /// Makes connections for the bus. One of them is rarely read and the other rarely written, and only a
+    /// timeout shows a thread that only writes that its peer has vanished.
     pub(super) fn for_bus(settings: &RedisSettings) -> Result<Self, BackendError> {
         Self::new(
             settings,
@@ -71,18 +71,18 @@ impl Dialer {
         dialer.map_err(|error| BackendError::Url { reason: settings.redact(&error.to_string()) })
     }
 
-    /// A connection that was let in. Neither reading nor writing blocks for long.
-    pub(super) fn dial(&self) -> Result<Connection, Fault> {
+    /// Dials and logs in. Later reads and writes block for a few seconds at most.
+    pub(super) fn dial(&self) -> Result<RedisConnection, Fault> {
         match self {
-            Dialer::At(server) => Connection::open(server, DIAL_TIMEOUT, ANSWER_TIMEOUT),
+            Dialer::At(server) => RedisConnection::open(server, DIAL_TIMEOUT, ANSWER_TIMEOUT),
             Dialer::Through(sentinels) => sentinels.dial(),
         }
     }
 }
 
-/// The server that this URL names.
-fn server(settings: &RedisSettings, url: &str, socket: SocketOptions) -> RedisResult<Server> {
-    let server = Server::new(&url.into_connection_info()?, || tls::config(settings.ca.as_ref()), socket);
+/// Reads the URL of one server.
+fn server(settings: &RedisSettings, url: &str, socket: SocketOptions) -> RedisResult<RedisServer> {
+    let server = RedisServer::new(&url.into_connection_info()?, || tls::config(settings.ca.as_ref()), socket);
     server
         .ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "it names neither a host nor a socket").into())
 }
@@ -93,17 +93,18 @@ impl Sentinels {
         let sentinel = |address: String| {
             let server = server(settings, &address, SocketOptions::default())?;
             let (username, password) = (url.sentinel_username(), url.sentinel_password());
-            Ok(Server { username, password, ..server })
+            Ok(RedisServer { username, password, ..server })
         };
         let sentinels = url.sentinels().map(sentinel).collect::<RedisResult<_>>()?;
         Ok(Sentinels { sentinels, name: url.master.to_owned(), master })
     }
 
-    /// Asks one after the other, until one names a server that says itself that it is the master: after a failover
-    /// some may not know of it yet. Anew for each connection, as only they know when the master is another.
-    fn dial(&self) -> Result<Connection, Fault> {
+    /// Asks one sentinel after the other until one names a server that confirms that it is the master. After
+    /// a failover some sentinels still name the old one. Every connection asks again, because only sentinels
+    /// know of a failover.
+    fn dial(&self) -> Result<RedisConnection, Fault> {
         let begun = Instant::now();
-        let mut refused: Option<(Address, Fault)> = None;
+        let mut refused: Option<(MasterAddress, Fault)> = None;
         let mut unhelpful = None;
         for sentinel in &self.sentinels {
             match self.ask(sentinel) {
@@ -120,31 +121,31 @@ impl Sentinels {
         }
         Err(Fault::new(match (refused, unhelpful) {
             (Some(((host, port), fault)), _) => {
-                format!("the master at {host}:{port}, as sentinels say: {}", fault.why())
+                format!("the master at {host}:{port}, named by sentinels: {}", fault.why())
             }
             (None, Some((sentinel, fault))) => {
-                format!("no sentinel helps; the one at {sentinel}: {}", fault.why())
+                format!("no sentinel names a master; the one at {sentinel}: {}", fault.why())
             }
             (None, None) => "no sentinel is named".to_owned(),
         }))
     }
 
-    /// Where this sentinel sees the master.
-    fn ask(&self, sentinel: &Server) -> Result<Address, Fault> {
+    /// The master's address, by this sentinel.
+    fn ask(&self, sentinel: &RedisServer) -> Result<MasterAddress, Fault> {
         let count = u32::try_from(self.sentinels.len()).unwrap_or(u32::MAX);
         let share = (ASKED_FOR_MAX / count.max(1)).max(SHARE_MIN);
-        let mut connection = Connection::open(sentinel, share, share)?;
+        let mut connection = RedisConnection::open(sentinel, share, share)?;
         let question = redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name).to_owned();
         match connection.ask("sentinel", &question)? {
             Value::Array(words) => address(&words).ok_or_else(Fault::unexpected),
-            Value::Nil => Err(Fault::new(format!("it watches no master that is called {:?}", self.name))),
+            Value::Nil => Err(Fault::new(format!("it does not know a master named {:?}", self.name))),
             _ => Err(Fault::unexpected()),
         }
     }
 
-    fn dial_master(&self, (host, port): &Address) -> Result<Connection, Fault> {
+    fn dial_master(&self, (host, port): &MasterAddress) -> Result<RedisConnection, Fault> {
         let master = self.master.at(host, *port);
-        let mut connection = Connection::open(&master, DIAL_TIMEOUT, ANSWER_TIMEOUT)?;
+        let mut connection = RedisConnection::open(&master, DIAL_TIMEOUT, ANSWER_TIMEOUT)?;
         match connection.ask(rights::WITH_SENTINEL, &redis::cmd("ROLE"))? {
             Value::Array(words) if words.first().and_then(word) == Some("master") => Ok(connection),
             Value::Array(_) => Err(Fault::new("it is a replica")),
@@ -153,7 +154,7 @@ impl Sentinels {
     }
 }
 
-fn address(words: &[Value]) -> Option<Address> {
+fn address(words: &[Value]) -> Option<MasterAddress> {
     let [host, port] = words else { return None };
     Some((word(host)?.to_owned(), word(port)?.parse().ok()?))
 }
@@ -166,19 +167,19 @@ fn word(value: &Value) -> Option<&str> {
     }
 }
 
-/// For dialing, and for each answer while the connection is set up.
+/// The limit for dialing, and for each answer during set-up.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A server that is silent for this long is away.
+/// A server that is silent for this long counts as away.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Shared by all sentinels: one that is silent holds up the others for its share. Once it is over, no other is asked.
+/// For all sentinels together: a silent one uses up its share. No further sentinel is asked after this time.
 const ASKED_FOR_MAX: Duration = Duration::from_secs(3);
 
-/// Less than this would take a distant one for silent.
+/// The least share of one sentinel, so that a distant one can answer.
 const SHARE_MIN: Duration = Duration::from_millis(250);
 
-/// A server that has not acknowledged what it was sent for this long is gone.
+/// A server that acknowledges no bytes for this long counts as gone.
 const UNACKNOWLEDGED_FOR_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What the store must still be told about sessions: releases, activity, holds to check.
+//! Changes of sessions that the store must still hear of: releases, activity, holds to check.
 //!
-//! Not a queue: what is said again replaces what was said before, so it is bounded by the sessions that this node
-//! holds, and can wait as long as Redis is away.
+//! This is not a queue: a newer change replaces the older one. So it is bounded by the sessions of this node,
+//! and can wait until Redis is back.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -10,21 +10,21 @@ use protocol::ids::{Role, SessionId};
 use relayd_core::store::{Hold, Request};
 use relayd_core::time::Time;
 
-/// Everything that waits, by session.
+/// All waiting changes, by session.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
-    by_session: HashMap<SessionId, Pending>,
+    by_session: HashMap<SessionId, DirtySession>,
     /// Each key of `by_session` once, oldest first.
     order: VecDeque<SessionId>,
 }
 
 #[derive(Debug, Default)]
-struct Pending {
+struct DirtySession {
     /// The generation to release, by role.
     releases: [Option<u64>; 2],
     /// The last activity.
     active: Option<Time>,
-    /// Holds to check, and when their idle time was told.
+    /// Holds to check, and when each was noted.
     checks: [Option<(Hold, Time)>; 2],
 }
 
@@ -33,7 +33,8 @@ impl Dirty {
         self.order.is_empty()
     }
 
-    /// Notes a request as of `now`. `false`, and nothing done, for those that are queued instead.
+    /// Notes a request as of `now`. Returns false, without doing anything, for requests that belong into the
+    /// queue.
     pub(super) fn try_note(&mut self, request: &Request, now: Time) -> bool {
         match *request {
             Request::Release { session, role, generation } => self.entry(session).release(role, generation),
@@ -44,16 +45,17 @@ impl Dirty {
         true
     }
 
-    /// Appends what must be known before a request about this session is carried out: who left, and how active it
-    /// was. Without it a connection that came back would count as a takeover of itself, and an active session expire.
+    /// Appends the changes that Redis must know before a request about this session: releases and activity.
+    /// Without them a connection that came back would count as a takeover of itself, and an active session
+    /// could expire.
     pub(super) fn take_before(&mut self, session: SessionId, now: Time, out: &mut Vec<Request>) {
         if let Some(pending) = self.by_session.get_mut(&session) {
             pending.take_releases_and_activity(session, now, out);
         }
     }
 
-    /// Appends all that waits for the session that waits longest: at most [`TAKEN_AT_ONCE`] requests. `false` if
-    /// nothing waits.
+    /// Appends all changes of the session that waits longest: at most [`TAKEN_AT_ONCE`] requests. Returns
+    /// false if nothing waits.
     pub(super) fn take_next(&mut self, now: Time, out: &mut Vec<Request>) -> bool {
         let Some(session) = self.order.pop_front() else { return false };
         if let Some(mut pending) = self.by_session.remove(&session) {
@@ -66,20 +68,20 @@ impl Dirty {
         true
     }
 
-    fn entry(&mut self, session: SessionId) -> &mut Pending {
+    fn entry(&mut self, session: SessionId) -> &mut DirtySession {
         self.by_session.entry(session).or_insert_with(|| {
             self.order.push_back(session);
-            Pending::default()
+            DirtySession::default()
         })
     }
 }
 
-impl Pending {
-    /// Of two generations the higher one can be the holder still.
+impl DirtySession {
+    /// Keeps the higher generation: only that one can still hold the role.
     fn release(&mut self, role: Role, generation: u64) {
         let at = role.index();
         self.releases[at] = self.releases[at].max(Some(generation));
-        // A check after the release would write the hold of a connection that is gone.
+        // A check after the release would restore the hold of a closed connection.
         self.checks[at] = self.checks[at].filter(|(hold, _)| hold.generation > generation);
     }
 
@@ -141,7 +143,7 @@ mod tests {
         }
     }
 
-    /// What is taken, in words.
+    /// The requests that are taken, as words.
     fn taken(notes: &[Request], later_ms: u64) -> Vec<String> {
         let mut dirty = Dirty::default();
         assert!(notes.iter().all(|note| dirty.try_note(note, NOW)));
@@ -170,20 +172,20 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_grows_older() {
+    fn idle_times_grow_while_they_wait() {
         let touch = Request::Touch { session: session(1), idle_ms: 5 };
         assert_eq!(taken(&[touch, check(1, 3)], 100), ["touch 1 105", "check 1 3 110"]);
     }
 
     #[test]
-    fn no_check_brings_back_what_was_released() {
+    fn no_check_restores_a_released_hold() {
         assert_eq!(taken(&[check(1, 5), release(1, 5)], 0), ["release 1 5"]);
         assert_eq!(taken(&[release(1, 5), check(1, 5)], 0), ["release 1 5"]);
         assert_eq!(taken(&[check(1, 6), release(1, 5)], 0), ["release 1 5", "check 1 6 10"]);
     }
 
     #[test]
-    fn sessions_take_turns_by_who_waits_longest() {
+    fn the_session_that_waits_longest_is_next() {
         let notes = [release(2, 1), release(1, 1), check(2, 4), release(3, 1)];
         assert_eq!(taken(&notes, 0), ["release 2 1", "check 2 4 10", "release 1 1", "release 3 1"]);
     }

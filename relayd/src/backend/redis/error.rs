@@ -1,6 +1,6 @@
-//! What went wrong with Redis, and for whom. Pure: one look at the error that a server answers tells a request's own
-//! error from the server's, and every reason that an operator reads is a text of this file. Redis's own text is never
-//! shown beyond its code, because it quotes arguments, which hold session ids and digests of tokens.
+//! Errors of Redis. Pure. It tells errors of one request from errors that concern the whole server. Every
+//! reason that an operator reads is a text of this file. Of Redis's own text only the code is shown, because
+//! Redis quotes arguments, which hold session ids and digests of tokens.
 
 use std::io;
 
@@ -9,30 +9,30 @@ use redis::ServerError;
 use super::rights;
 use super::tls;
 
-/// Why a connection is of no use any more, as an operator may read it.
+/// Why a connection can't be used any more, in words for an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     why: String,
-    /// The server takes no writes because another one is the master: every connection to it must be made anew.
+    /// The server is a replica and refuses writes: every connection to it must be dialed again.
     pub(super) is_replica: bool,
 }
 
-/// What an error that a server answers means.
+/// The meaning of a server's error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum ServerRefusal {
     /// The server forgot its scripts.
     NoScript,
-    /// The server has no memory for what this request would write. Other requests may succeed.
+    /// The server has no memory for this request's write. Other requests may succeed.
     Full,
-    /// The request's own: its key, or what is stored there. The connection is sound.
-    Own(Code),
-    /// The server's, as it says: no other request would fare better. A probe tells whether that is so.
+    /// It concerns this request alone: its key, or the value there. The connection is sound.
+    Own(ErrorCode),
+    /// It concerns all requests, by its text. A probe tells if that is true.
     Server(Trouble),
 }
 
 /// The first word of an error, such as `WRONGTYPE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Code(String);
+pub(super) struct ErrorCode(String);
 
 /// What is wrong with a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub(super) enum Trouble {
     ReadOnly,
     MasterDown,
     /// It is part of a cluster.
-    Cluster(Code),
-    /// It can't save its data.
+    Cluster(ErrorCode),
+    /// It can't save its data to disk.
     Misconfigured,
     NoPassword,
     WrongPassword,
@@ -51,42 +51,42 @@ pub(super) enum Trouble {
     NoCommand(Option<&'static str>),
     NoKeys,
     NoChannels,
-    /// It does not know a command, or knows it by another name.
+    /// The server lacks a command, or has it under another name.
     Unknown(Option<&'static str>),
     Full,
     TooManyClients,
     Busy,
     TooFewReplicas,
-    Other(Code),
+    Other(ErrorCode),
 }
 
-impl Refusal {
+impl ServerRefusal {
     /// Reads an error.
     pub(super) fn of(error: &ServerError) -> Self {
         Self::read(error.code(), error.details().unwrap_or_default())
     }
 
-    /// Reads what a script's own call was answered.
+    /// Reads the error of a command that a script called.
     pub(super) fn in_script(text: &str) -> Self {
         let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
         if code.starts_with('@') { Self::read_general(text) } else { Self::read(code, rest) }
     }
 
-    /// The same where everything that is refused is the server's fault: while a connection is set up. `asked` is the
-    /// command that was refused, if it is one of those that a user needs.
+    /// Reads an error during set-up, where each one ends the connection. `asked` is the refused command, if
+    /// it is one that the user needs.
     pub(super) fn while_dialing(error: &ServerError, asked: Option<&'static str>) -> Fault {
         Self::of(error).into_fault(asked)
     }
 
-    /// See [`Refusal::while_dialing`].
+    /// See [`ServerRefusal::while_dialing`].
     pub(super) fn into_fault(self, asked: Option<&'static str>) -> Fault {
         let trouble = match self {
-            Refusal::NoScript => Trouble::Other(Code::of("NOSCRIPT")),
-            Refusal::Full => Trouble::Full,
-            Refusal::Own(code) => Trouble::Other(code),
-            Refusal::Server(Trouble::NoCommand(None)) => Trouble::NoCommand(asked),
-            Refusal::Server(Trouble::Unknown(None)) => Trouble::Unknown(asked),
-            Refusal::Server(trouble) => trouble,
+            ServerRefusal::NoScript => Trouble::Other(ErrorCode::of("NOSCRIPT")),
+            ServerRefusal::Full => Trouble::Full,
+            ServerRefusal::Own(code) => Trouble::Other(code),
+            ServerRefusal::Server(Trouble::NoCommand(None)) => Trouble::NoCommand(asked),
+            ServerRefusal::Server(Trouble::Unknown(None)) => Trouble::Unknown(asked),
+            ServerRefusal::Server(trouble) => trouble,
         };
         Fault::from(&trouble)
     }
@@ -96,29 +96,29 @@ impl Refusal {
             return Self::read_general(text);
         }
         match code {
-            "NOSCRIPT" => Refusal::NoScript,
-            "OOM" => Refusal::Full,
-            "LOADING" => Refusal::Server(Trouble::Loading),
-            "READONLY" => Refusal::Server(Trouble::ReadOnly),
-            "MASTERDOWN" => Refusal::Server(Trouble::MasterDown),
+            "NOSCRIPT" => ServerRefusal::NoScript,
+            "OOM" => ServerRefusal::Full,
+            "LOADING" => ServerRefusal::Server(Trouble::Loading),
+            "READONLY" => ServerRefusal::Server(Trouble::ReadOnly),
+            "MASTERDOWN" => ServerRefusal::Server(Trouble::MasterDown),
             "CLUSTERDOWN" | "MOVED" | "ASK" | "TRYAGAIN" | "CROSSSLOT" => {
-                Refusal::Server(Trouble::Cluster(Code::of(code)))
+                ServerRefusal::Server(Trouble::Cluster(ErrorCode::of(code)))
             }
-            "MISCONF" => Refusal::Server(Trouble::Misconfigured),
-            "NOAUTH" => Refusal::Server(Trouble::NoPassword),
-            "WRONGPASS" => Refusal::Server(Trouble::WrongPassword),
-            "NOPERM" if text.contains("keys") => Refusal::Server(Trouble::NoKeys),
-            "NOPERM" if text.contains("channels") => Refusal::Server(Trouble::NoChannels),
-            "NOPERM" => Refusal::Server(Trouble::NoCommand(rights::quoted_in(text))),
-            "BUSY" | "UNKILLABLE" => Refusal::Server(Trouble::Busy),
-            "NOREPLICAS" => Refusal::Server(Trouble::TooFewReplicas),
-            _ => Refusal::Own(Code::of(code)),
+            "MISCONF" => ServerRefusal::Server(Trouble::Misconfigured),
+            "NOAUTH" => ServerRefusal::Server(Trouble::NoPassword),
+            "WRONGPASS" => ServerRefusal::Server(Trouble::WrongPassword),
+            "NOPERM" if text.contains("keys") => ServerRefusal::Server(Trouble::NoKeys),
+            "NOPERM" if text.contains("channels") => ServerRefusal::Server(Trouble::NoChannels),
+            "NOPERM" => ServerRefusal::Server(Trouble::NoCommand(rights::quoted_in(text))),
+            "BUSY" | "UNKILLABLE" => ServerRefusal::Server(Trouble::Busy),
+            "NOREPLICAS" => ServerRefusal::Server(Trouble::TooFewReplicas),
+            _ => ServerRefusal::Own(ErrorCode::of(code)),
         }
     }
 
-    /// An error whose code says nothing.
+    /// Reads an error whose code is just `ERR`.
     fn read_general(text: &str) -> Self {
-        // Servers before version 7 wrap what went wrong inside a script.
+        // Servers before version 7 wrap errors inside a script.
         let wrapped = text.starts_with("Error running script") || text.starts_with('@');
         if let Some(code) = wrapped.then(|| words(text).find(|word| WRAPPED.contains(word))).flatten() {
             return Self::read(code, "");
@@ -137,14 +137,14 @@ impl Refusal {
         } else if says("AUTH") || says("invalid password") {
             Trouble::WrongPassword
         } else {
-            return Refusal::Own(Code::of("ERR"));
+            return ServerRefusal::Own(ErrorCode::of("ERR"));
         };
-        Refusal::Server(trouble)
+        ServerRefusal::Server(trouble)
     }
 }
 
 impl Trouble {
-    /// What an operator reads.
+    /// The words for an operator.
     pub(super) fn words(&self) -> String {
         let fixed = match self {
             Trouble::Loading => "it is loading its data (LOADING)",
@@ -155,15 +155,15 @@ impl Trouble {
             Trouble::Misconfigured => {
                 "it takes no writes because it can't save its data (MISCONF): look at its log and its disk"
             }
-            Trouble::NoPassword => "it wants a password (NOAUTH): give user and password in REDIS_URL",
+            Trouble::NoPassword => "it requires a password (NOAUTH): give user and password in REDIS_URL",
             Trouble::WrongPassword => "authentication failed: check user and password in REDIS_URL",
-            Trouble::NoDatabase => "it has no database of the number in REDIS_URL",
+            Trouble::NoDatabase => "it does not have the database that REDIS_URL names",
             Trouble::NoCommand(None) => "the Redis user lacks a command (NOPERM): see docs/operations.md",
             Trouble::NoKeys => "the Redis user may not use the keys relay:* (NOPERM)",
             Trouble::NoChannels => "the Redis user may not use the channels relay:node:* (NOPERM)",
-            Trouble::Unknown(None) => "it lacks a command, or has it under another name",
+            Trouble::Unknown(None) => "it does not know a command, or has it under another name",
             Trouble::Full => "it has no memory left (OOM): no session can be registered; raise its maxmemory",
-            Trouble::TooManyClients => "it has as many clients as it may (ERR): raise its maxclients",
+            Trouble::TooManyClients => "it has reached its limit of clients (ERR): raise its maxclients",
             Trouble::Busy => "a script keeps it busy (BUSY)",
             Trouble::TooFewReplicas => "too few of its replicas are connected for a write (NOREPLICAS)",
             Trouble::NoCommand(Some(command)) => {
@@ -172,19 +172,19 @@ impl Trouble {
             Trouble::Unknown(Some(command)) => {
                 return format!("it has no {}, or has it under another name", rights::shown(command));
             }
-            Trouble::Cluster(Code(code)) => {
+            Trouble::Cluster(ErrorCode(code)) => {
                 return format!("it is part of a Redis Cluster ({code}), which is not supported");
             }
-            Trouble::Other(Code(code)) => return format!("it refuses what it is asked ({code})"),
+            Trouble::Other(ErrorCode(code)) => return format!("it refuses a command ({code})"),
         };
         fixed.to_owned()
     }
 }
 
-impl Code {
+impl ErrorCode {
     fn of(word: &str) -> Self {
         let is_code = word.len() <= CODE_LEN_MAX && word.bytes().all(|byte| byte.is_ascii_uppercase());
-        Code(if is_code { word } else { "ERR" }.to_owned())
+        ErrorCode(if is_code { word } else { "ERR" }.to_owned())
     }
 
     /// The word.
@@ -194,22 +194,22 @@ impl Code {
 }
 
 impl Fault {
-    /// A fault with a reason of our own. It must hold nothing that a server said.
+    /// A fault with a reason of our own, which must not hold text of a server.
     pub(super) fn new(why: impl Into<String>) -> Self {
         Fault { why: why.into(), is_replica: false }
     }
 
-    /// The server says something that Redis does not say.
+    /// The server sent bytes that Redis would not send.
     pub(super) fn unexpected() -> Self {
-        Fault::new("it answers with something that Redis does not say; check that REDIS_URL names a Redis")
+        Fault::new("it does not answer like a Redis; check that REDIS_URL names a Redis")
     }
 
-    /// Nothing came in time.
+    /// No answer came in time.
     pub(super) fn silent() -> Self {
         Fault::new("it does not answer in time")
     }
 
-    /// What is said of a server whose memory is full.
+    /// The server's memory is full.
     pub(super) fn full() -> Self {
         Fault::from(&Trouble::Full)
     }
@@ -232,7 +232,7 @@ impl From<io::Error> for Fault {
         match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Fault::silent(),
             io::ErrorKind::UnexpectedEof => Fault::new("it ended the connection"),
-            // The operating system's words, or TLS's.
+            // In the words of TLS or of the operating system.
             _ => Fault::new(tls::explain(&error).unwrap_or_else(|| error.to_string())),
         }
     }
@@ -242,7 +242,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_ascii_uppercase()).filter(|word| !word.is_empty())
 }
 
-/// What may be found in the text around a script's error.
+/// Codes that may occur in the text around a script's error.
 const WRAPPED: [&str; 9] = [
     "OOM",
     "WRONGTYPE",
@@ -262,20 +262,20 @@ const CODE_LEN_MAX: usize = 16;
 mod tests {
     use super::*;
 
-    /// A secret as it stands among the arguments that Redis quotes.
+    /// A secret among the arguments that Redis quotes.
     const ID: &str = "0123456789abcdef0123456789abcdef";
 
     fn shown(code: &str, text: &str) -> String {
-        match Refusal::read(code, text) {
-            Refusal::NoScript => "forgotten".to_owned(),
-            Refusal::Full => "full".to_owned(),
-            Refusal::Own(code) => format!("own {}", code.as_str()),
-            Refusal::Server(trouble) => trouble.words(),
+        match ServerRefusal::read(code, text) {
+            ServerRefusal::NoScript => "forgotten".to_owned(),
+            ServerRefusal::Full => "full".to_owned(),
+            ServerRefusal::Own(code) => format!("own {}", code.as_str()),
+            ServerRefusal::Server(trouble) => trouble.words(),
         }
     }
 
     #[test]
-    fn a_request_s_own_errors_are_told_from_the_server_s() {
+    fn errors_of_a_request_are_told_from_errors_of_the_server() {
         let in_script = "Error running script (call to f_00): @user_script:3: @user_script: 3: -";
         for (code, text, expected) in [
             ("NOSCRIPT", "No matching script. Please use EVAL.", "forgotten"),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_the_server_s_has_words_of_its_own() {
+    fn each_error_of_the_server_has_its_own_words() {
         let script = "The user executing the script can't run this command or subcommand script: 00";
         let mut all = Vec::new();
         for (code, text, expected) in [
@@ -313,8 +313,12 @@ mod tests {
             ("BUSY", "Redis is busy running a script.", "BUSY"),
             ("NOREPLICAS", "Not enough good replicas to write.", "NOREPLICAS"),
             ("ERR", "max number of clients reached", "maxclients"),
-            ("ERR", "DB index is out of range", "no database"),
-            ("ERR", "unknown command 'EVALSHA', with args beginning with: 'x' ", "lacks a command, or"),
+            ("ERR", "DB index is out of range", "the database"),
+            (
+                "ERR",
+                "unknown command 'EVALSHA', with args beginning with: 'x' ",
+                "does not know a command, or",
+            ),
         ] {
             let said = shown(code, text);
             assert!(said.contains(expected), "{code} {text}: {said}");
@@ -329,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn no_argument_that_redis_quotes_is_shown() {
+    fn arguments_that_redis_quotes_are_not_shown() {
         for code in ["ERR", "NOPERM", "READONLY", "FROMLATER", "MOVED", ID] {
             for text in [
                 format!("unknown command 'EVALSHA', with args beginning with: 'ab' '1' 'relay:sess:{ID}' "),
@@ -344,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_is_told_from_what_else_is_wrong() {
+    fn a_replica_is_told_from_other_faults() {
         assert!(Fault::from(&Trouble::ReadOnly).is_replica && Fault::from(&Trouble::MasterDown).is_replica);
         assert!(!Fault::from(&Trouble::Loading).is_replica && !Fault::silent().is_replica);
     }

@@ -1,5 +1,5 @@
-//! The way of a packet from the subscriber's thread to the reactor's: bounded by count and by bytes, one wake for
-//! many packets, and the buffers go round.
+//! The queue of packets from the subscriber's thread to the reactor's. It is bounded by count and by bytes,
+//! one wake serves many packets, and buffers are used again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,12 +9,12 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use super::batch::PACKET_BYTES_MAX;
 use super::message_reader::BESIDES_PACKET;
 
-/// What both ends share.
+/// State that both ends share.
 #[derive(Debug, Default)]
 struct Gauge {
-    /// Sum of the bytes that wait. `0 <= bytes <= INBOX_BYTES_MAX`
+    /// The bytes of all waiting packets. `0 <= bytes <= INBOX_BYTES_MAX`
     bytes: AtomicUsize,
-    /// The reactor was woken and has not found the inbox empty since.
+    /// The reactor was woken, and has not found the inbox empty since then.
     is_woken: AtomicBool,
 }
 
@@ -36,14 +36,14 @@ pub(super) struct Delivery<W> {
     wake: W,
 }
 
-/// What became of a packet.
+/// The fate of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delivered {
     /// It waits for the reactor.
     Taken,
     /// There was no room.
     Full,
-    /// Nobody will ever fetch it.
+    /// The reactor's end is gone.
     Gone,
 }
 
@@ -58,10 +58,10 @@ pub(super) fn pair<W: Fn()>(wake: W) -> (Delivery<W>, Inbox) {
 }
 
 impl Inbox {
-    /// The oldest packet that waits. After `None` the next packet wakes the reactor.
+    /// The oldest waiting packet. After `None`, the next packet wakes the reactor.
     pub(super) fn poll(&mut self) -> Option<Vec<u8>> {
         let packet = self.packets.try_recv().or_else(|_| {
-            // Asked to be woken first, then looked once more: a packet that came in between is found here.
+            // First ask to be woken, then look again: this finds a packet that came in between.
             self.gauge.is_woken.swap(false, Ordering::AcqRel);
             self.packets.try_recv()
         });
@@ -72,7 +72,7 @@ impl Inbox {
 
     /// Takes a buffer back for later packets.
     pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
-        // More than are wanted are freed.
+        // Buffers beyond [`SPARE_MAX`] are freed.
         let _ = self.spare.try_send(buffer);
     }
 
@@ -82,12 +82,12 @@ impl Inbox {
 }
 
 impl<W: Fn()> Delivery<W> {
-    /// A buffer for the next packet. It may hold an earlier one.
+    /// A buffer for the next packet. It may still hold an earlier one.
     pub(super) fn lend(&mut self) -> Vec<u8> {
         self.refused.take().or_else(|| self.spare.try_recv().ok()).unwrap_or_default()
     }
 
-    /// Puts a packet where the reactor finds it.
+    /// Queues a packet for the reactor.
     pub(super) fn deliver(&mut self, packet: Vec<u8>) -> Delivered {
         let len = packet.len();
         if self.gauge.bytes.fetch_add(len, Ordering::AcqRel) + len > INBOX_BYTES_MAX {
@@ -112,16 +112,16 @@ impl<W: Fn()> Delivery<W> {
     }
 }
 
-/// Bytes that may wait: all windows that this node advertises, 4 MiB in sum, and as much again in repeats.
+/// Bytes that may wait: the windows of all streams, 4 MiB in sum, and as much again in repeats.
 const INBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Packets that may wait, small ones included.
 const INBOX_MAX: usize = 4096;
 
-/// Emptied buffers that are kept, of little more than 66 KiB each at most.
+/// Emptied buffers that are kept, each at most a little over 66 KiB.
 const SPARE_MAX: usize = 64;
 
-/// What all of these take at most, in bytes: a small packet may lie in a large buffer that was kept.
+/// The most that all of these take, in bytes. A small packet may lie in a large buffer that was kept.
 pub(super) const HELD_MAX: usize =
     INBOX_BYTES_MAX + SPARE_MAX * PACKET_BYTES_MAX + (INBOX_MAX + SPARE_MAX) * BESIDES_PACKET;
 
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn one_wake_stands_for_all_packets_until_the_inbox_was_found_empty() {
+    fn one_wake_serves_all_packets_until_the_inbox_was_found_empty() {
         let wakes = Cell::new(0);
         let (mut delivery, mut inbox) = pair(|| wakes.set(wakes.get() + 1));
         for expected in 1..4 {
@@ -202,9 +202,9 @@ mod tests {
     }
 
     #[test]
-    fn who_sleeps_after_none_misses_no_wake() {
+    fn a_reactor_that_sleeps_after_none_misses_no_wake() {
         const ALL: usize = 100_000;
-        // Room for every wake there may be: the reactor's is counted by the kernel.
+        // Room for all wakes. The real reactor's wakes are counted by the kernel.
         let (wake, woken) = bounded(ALL);
         let (mut delivery, mut inbox) = pair(move || wake.send(()).unwrap());
         let sender = thread::spawn(move || {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reactor_that_is_gone_shows() {
+    fn the_subscriber_notices_that_the_reactor_is_gone() {
         let (mut delivery, inbox) = pair(|| {});
         drop(inbox);
         assert_eq!(deliver(&mut delivery, b"for nobody"), Delivered::Gone);

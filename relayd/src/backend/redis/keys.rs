@@ -1,4 +1,4 @@
-//! The names of everything this relay keeps in Redis. No other file spells one.
+//! The names of all keys and channels in Redis. No other file spells one.
 
 use protocol::ids::{NodeId, SessionId};
 
@@ -18,23 +18,23 @@ impl Keys {
         format!("{}sess:{session}", self.prefix)
     }
 
-    /// The channel that one node listens to.
+    /// The channel of one node.
     pub(super) fn inbox(&self, node: NodeId) -> String {
         format!("{}{node}", self.inboxes())
     }
 
-    /// What stands before a node's id in the name of its channel.
+    /// The start of every node's channel, up to the node's id.
     pub(super) fn inboxes(&self) -> String {
         format!("{}node:", self.prefix)
     }
 
-    /// What proves that this Redis takes writes uses this key. It is written at the start of a connection only, and gone
-    /// again at once. It stands among the sessions, so that a right to them is proved too.
+    /// The key of the probe. It is written only at the start of a connection, and deleted at once. Its name
+    /// is like that of a session, so that the probe proves the right to session keys too.
     pub(super) fn probe(&self, node: NodeId) -> String {
         format!("{}sess:probe:{node}", self.prefix)
     }
 
-    /// The same for the connections of the bus. Never written, only deleted.
+    /// The key that the bus's connections delete. It never exists.
     pub(super) fn bus_probe(&self, node: NodeId) -> String {
         format!("{}:bus", self.probe(node))
     }

@@ -1,5 +1,5 @@
-//! Reads what Redis says on a connection that subscribes (RESP2). A packet is read straight into the buffer in which the
-//! reactor gets it, but for its first bytes, which come in one read with its head. Pure: sees no socket.
+//! Reads a connection that subscribes (RESP2). A packet is read straight into the buffer that the reactor
+//! gets. Only the bytes that come in one read with its head are copied. Pure: it sees no socket.
 
 use std::io::IoSliceMut;
 
@@ -8,41 +8,41 @@ use redis::{ServerError, Value};
 use super::batch::PACKET_BYTES_MAX;
 use super::error::Fault;
 
-/// Bytes that came and were not taken yet, and the packet that is under way.
+/// Bytes that came and were not read yet, and the packet under way.
 pub(super) struct MessageReader {
-    /// `buffer[start..end]` was not looked at. `start <= end <= buffer.len()`
+    /// `buffer[start..end]` was not read yet. `start <= end <= buffer.len()`
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
     under_way: Option<Partial>,
-    /// Bytes of a packet that is too long, still to come. Zero while a packet is under way.
+    /// Bytes of an overlong packet that are still to be dropped. Zero while a packet is under way.
     to_skip: usize,
 }
 
-/// A packet with its line end, of which the first `filled` bytes have come.
+/// A packet with its line end. Its first `filled` bytes have come.
 struct Partial {
     packet: Vec<u8>,
     filled: usize,
 }
 
-/// What Redis said.
+/// One message or reply of Redis.
 #[derive(Debug, PartialEq)]
 pub(super) enum Received {
-    /// Somebody published this.
+    /// A published packet.
     Packet(Vec<u8>),
-    /// Somebody published more than a node ever does. It is dropped.
+    /// A packet longer than any that a node sends. It was dropped.
     TooLong,
-    /// The subscription is confirmed, as the only one.
+    /// Confirms the first and only subscription.
     Subscribed,
     Number,
     Error(ServerError),
-    /// No more than a sign of life.
+    /// Anything else: it only proves that the connection lives.
     Other,
 }
 
-/// What stands at the front of the bytes that came.
+/// The first thing in the bytes that came.
 #[derive(Debug, PartialEq)]
-enum Head {
+enum MessageHead {
     /// A packet of this length follows.
     Packet(usize),
     Whole(Received),
@@ -54,25 +54,25 @@ impl MessageReader {
         MessageReader { buffer, start: 0, end: 0, under_way: None, to_skip: 0 }
     }
 
-    /// The next thing that has come whole, or `None` if more must be read. `lend` gives the buffer for a packet; its
-    /// content does not matter.
+    /// The next message that has come whole, or `None` if more must be read. `lend` gives the buffer for a
+    /// packet; its content does not matter.
     pub(super) fn next(&mut self, lend: impl FnOnce() -> Vec<u8>) -> Result<Option<Received>, Fault> {
         if self.under_way.is_none() && self.to_skip == 0 {
             let Some((head, len)) = head(&self.buffer[self.start..self.end])? else { return Ok(None) };
             self.start += len;
             match head {
-                Head::Whole(received) => return Ok(Some(received)),
-                Head::Packet(len) if len <= PACKET_BYTES_MAX => self.begin(len, lend()),
-                Head::Packet(len) => self.to_skip = len.saturating_add(LINE_END.len()),
+                MessageHead::Whole(received) => return Ok(Some(received)),
+                MessageHead::Packet(len) if len <= PACKET_BYTES_MAX => self.begin(len, lend()),
+                MessageHead::Packet(len) => self.to_skip = len.saturating_add(LINE_END.len()),
             }
         }
         if self.to_skip > 0 { Ok(self.skip()) } else { self.take_whole() }
     }
 
-    /// Where to read to next: the rest of a packet that is under way, and behind it the buffer.
+    /// Where to read to: the rest of the packet under way, and then the buffer.
     ///
     /// # Errors
-    /// A head is longer than any that Redis sends.
+    /// A head is longer than any of Redis.
     pub(super) fn room(&mut self) -> Result<[IoSliceMut<'_>; 2], Fault> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
@@ -83,7 +83,7 @@ impl MessageReader {
         Ok([IoSliceMut::new(rest.unwrap_or_default()), IoSliceMut::new(&mut self.buffer[self.end..])])
     }
 
-    /// So many bytes were read to where [`MessageReader::room`] said.
+    /// This many bytes were read into [`MessageReader::room`].
     pub(super) fn on_read(&mut self, mut count: usize) {
         if let Some(Partial { packet, filled }) = &mut self.under_way {
             let taken = count.min(packet.len() - *filled);
@@ -93,7 +93,7 @@ impl MessageReader {
         self.end += count;
     }
 
-    /// A packet of this length begins. What has come of it lies in the buffer.
+    /// A packet of this length begins. Takes the part that is in the buffer.
     fn begin(&mut self, len: usize, mut packet: Vec<u8>) {
         let len = len + LINE_END.len();
         packet.reserve_exact(len.saturating_sub(packet.len()));
@@ -115,7 +115,7 @@ impl MessageReader {
         Ok(Some(Received::Packet(packet)))
     }
 
-    /// Drops what has come of a packet that is too long.
+    /// Drops the part of an overlong packet that has come.
     fn skip(&mut self) -> Option<Received> {
         let skipped = self.to_skip.min(self.end - self.start);
         self.start += skipped;
@@ -124,8 +124,8 @@ impl MessageReader {
     }
 }
 
-/// Reads the front of `bytes`, and says how long it is. `None`: not all of it has come.
-fn head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
+/// Reads the first head in `bytes`. Returns its length too, or `None` if it has not come whole.
+fn head(bytes: &[u8]) -> Result<Option<(MessageHead, usize)>, Fault> {
     let mut rest = bytes;
     let Some(first) = line(&mut rest) else { return Ok(None) };
     let head = match first.split_first() {
@@ -133,16 +133,16 @@ fn head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
             Some(head) => head,
             None => return Ok(None),
         },
-        Some((b':', _)) => Head::Whole(Received::Number),
-        Some((b'+', _)) => Head::Whole(Received::Other),
-        Some((b'-', _)) => Head::Whole(error(&bytes[..bytes.len() - rest.len()])?),
+        Some((b':', _)) => MessageHead::Whole(Received::Number),
+        Some((b'+', _)) => MessageHead::Whole(Received::Other),
+        Some((b'-', _)) => MessageHead::Whole(error(&bytes[..bytes.len() - rest.len()])?),
         _ => return Err(Fault::unexpected()),
     };
     Ok(Some((head, bytes.len() - rest.len())))
 }
 
-/// Reads the elements of an array, but for a packet.
-fn array(count: Option<usize>, rest: &mut &[u8]) -> Result<Option<Head>, Fault> {
+/// Reads the elements of an array, up to a packet.
+fn array(count: Option<usize>, rest: &mut &[u8]) -> Result<Option<MessageHead>, Fault> {
     let count = count.filter(|count| (1..=ELEMENTS_MAX).contains(count)).ok_or_else(Fault::unexpected)?;
     let (mut kind, mut number_last) = (&b""[..], None);
     for at in 0..count {
@@ -150,10 +150,10 @@ fn array(count: Option<usize>, rest: &mut &[u8]) -> Result<Option<Head>, Fault> 
         match element.split_first() {
             Some((b':', digits)) => number_last = number(digits)?,
             Some((b'$', digits)) => {
-                // Of no length: there is no string.
+                // A negative length: the string is missing.
                 let Some(len) = number(digits)? else { continue };
                 if at == 2 && count == 3 && kind == b"message" {
-                    return Ok(Some(Head::Packet(len)));
+                    return Ok(Some(MessageHead::Packet(len)));
                 }
                 let Some(word) = string(len, rest)? else { return Ok(None) };
                 kind = if at == 0 { word } else { kind };
@@ -162,7 +162,7 @@ fn array(count: Option<usize>, rest: &mut &[u8]) -> Result<Option<Head>, Fault> 
         }
     }
     let is_confirmed = kind == b"subscribe" && number_last == Some(1);
-    Ok(Some(Head::Whole(if is_confirmed { Received::Subscribed } else { Received::Other })))
+    Ok(Some(MessageHead::Whole(if is_confirmed { Received::Subscribed } else { Received::Other })))
 }
 
 /// Takes a string of this length, and its line end.
@@ -186,7 +186,7 @@ fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(line)
 }
 
-/// A length or count. `None`: less than none.
+/// A length or count. `None`: it is negative.
 fn number(digits: &[u8]) -> Result<Option<usize>, Fault> {
     let number = str::from_utf8(digits).ok().and_then(|digits| digits.parse::<i64>().ok());
     number.map(|number| usize::try_from(number).ok()).ok_or_else(Fault::unexpected)
@@ -204,10 +204,10 @@ const LINE_END: &[u8] = b"\r\n";
 /// Bytes that a packet's buffer has room for beyond the packet.
 pub(super) const BESIDES_PACKET: usize = LINE_END.len();
 
-/// Redis sends arrays of two and of three.
+/// Redis sends arrays of two and three elements.
 const ELEMENTS_MAX: usize = 3;
 
-/// Takes many small messages, and little of a large one. Longer than any head.
+/// Holds many small messages, and a small part of a large one. Longer than any head.
 const BUFFER_BYTES: usize = 8 * 1024;
 
 #[cfg(test)]
@@ -269,7 +269,7 @@ mod tests {
             assert_eq!(others, [Received::Other, Received::Other, Received::Other, Received::TooLong]);
             assert_eq!(empty, &Received::Packet(Vec::new()));
             assert!(matches!(error, Received::Error(error) if error.code() == "NOPERM"), "{error:?}");
-            assert_eq!(twice, &Received::Other, "a second subscription is none of ours");
+            assert_eq!(twice, &Received::Other, "a second subscription is not ours");
         }
     }
 

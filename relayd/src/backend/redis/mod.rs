@@ -1,5 +1,6 @@
-//! The store that many nodes share. This file is the reactor's side of it: what waits to be sent, and what came back.
-//! Only the threads of this module talk to Redis; they and the reactor share nothing but bounded channels.
+//! The store that many nodes share. This file is the reactor's side: requests that wait to be sent, and
+//! answers that came back. Only the threads of this module talk to Redis. They share nothing with the reactor
+//! but bounded channels.
 
 mod backoff;
 mod batch;
@@ -41,25 +42,25 @@ use self::commands::{Commands, Report};
 use self::dialer::Dialer;
 use self::dirty::{Dirty, TAKEN_AT_ONCE};
 use self::error::Fault;
-use self::request_connection::{Exchanged, Room};
+use self::request_connection::{Exchanged, SessionRoom};
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
 pub use self::tls::{CaBundle, InvalidCaBundle};
 use super::{BackendError, Published, Status};
 
-/// Sessions in Redis. Never blocks but in [`Redis::flush_and_stop`].
+/// Sessions in Redis. Only [`Redis::flush_and_stop`] blocks.
 pub struct Redis {
-    /// Requests that someone waits for, oldest first. `queue.len() <= QUEUE_MAX`.
-    queue: VecDeque<Queued>,
+    /// Requests that a client waits for, oldest first. `queue.len() <= QUEUE_MAX`
+    queue: VecDeque<QueuedRequest>,
     dirty: Dirty,
-    /// Answers not fetched yet. One at most per request that someone waits for.
+    /// Answers not fetched yet. At most one for each request that a client waits for.
     answers: VecDeque<Answer>,
-    /// When the batch that is under way was sent.
+    /// When the batch under way was sent.
     in_flight: Option<Time>,
     status: Status,
-    /// Why commands can't be sent, if they can't.
+    /// Why no request can be sent. `None` while one can.
     commands_fault: Option<String>,
-    room: Room,
+    room: SessionRoom,
     restored: u64,
     bus: Bus,
     batches: Sender<Vec<Request>>,
@@ -67,13 +68,14 @@ pub struct Redis {
     thread: JoinHandle<()>,
 }
 
-struct Queued {
+struct QueuedRequest {
     request: Request,
     since: Time,
 }
 
 impl Redis {
-    /// Starts the threads, which dial until they are let in. They call `wake` when there is something to drain.
+    /// Starts the threads. They dial until Redis accepts them, and call `wake` when there is something to
+    /// drain.
     ///
     /// # Errors
     /// The URL can't be used, or no thread could be started.
@@ -94,7 +96,7 @@ impl Redis {
             in_flight: None,
             status: Status::Away { reason: NOT_YET.to_owned() },
             commands_fault: Some(NOT_YET.to_owned()),
-            room: Room::Enough,
+            room: SessionRoom::Enough,
             restored: 0,
             bus,
             batches,
@@ -107,7 +109,7 @@ impl Redis {
     pub fn submit(&mut self, request: Request, now: Time) {
         if !self.dirty.try_note(&request, now) {
             if self.is_available() && self.queue.len() < QUEUE_MAX {
-                self.queue.push_back(Queued { request, since: now });
+                self.queue.push_back(QueuedRequest { request, since: now });
             } else {
                 self.answers.extend(reply::away(&request));
             }
@@ -115,7 +117,7 @@ impl Redis {
         self.send_batch(now);
     }
 
-    /// Forgets the claim of a connection that closed, if it was not sent.
+    /// Drops the claim of a connection that closed, if it was not sent.
     pub fn cancel(&mut self, closed: Conn) {
         self.queue.retain(|queued| !matches!(queued.request, Request::Claim { conn, .. } if conn == closed));
     }
@@ -130,7 +132,8 @@ impl Redis {
         self.answers.pop_front()
     }
 
-    /// The past while answers or packets wait, else when the oldest queued request has waited too long.
+    /// A time in the past while answers or packets wait, otherwise when the oldest queued request has waited
+    /// too long.
     pub fn next_deadline(&self) -> Option<Time> {
         if !self.answers.is_empty() || self.bus.has_packets() {
             return Some(Time::from_ms(0));
@@ -138,7 +141,7 @@ impl Redis {
         self.queue.front().map(|queued| queued.since + QUEUED_FOR_MAX)
     }
 
-    /// Whether Redis can be asked, as of the last drain.
+    /// The state of Redis, as of the last drain.
     pub fn status(&self) -> &Status {
         &self.status
     }
@@ -168,18 +171,18 @@ impl Redis {
         self.bus.redial();
     }
 
-    /// Whether this node hears what is published to it, as of the last drain.
+    /// True if this node hears what is published to it, as of the last drain.
     pub fn bus_is_up(&self) -> bool {
         *self.bus.subscription() == Subscription::Up
     }
 
-    /// How the bus fared so far.
+    /// The counts of the bus so far.
     pub fn bus_counts(&self) -> BusCounts {
         self.bus.counts()
     }
 
-    /// Sends what is dirty and published and ends the threads, within about `timeout`. Claims that still wait are not sent. If Redis
-    /// hangs, the threads are left to end by their own timeouts.
+    /// Sends what is dirty, publishes what is queued and ends the threads, within about `timeout`. Claims
+    /// that still wait are not sent. If Redis hangs, the threads end later, by their own timeouts.
     pub fn flush_and_stop(mut self, now: Time, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         self.queue.retain(|queued| !matches!(queued.request, Request::Claim { .. }));
@@ -188,7 +191,7 @@ impl Redis {
             && let Ok(report) = self.reports.recv_deadline(deadline)
         {
             self.on_report(report, now);
-            self.judge();
+            self.update_status();
             self.send_batch(now);
         }
         let Redis { batches, reports, thread, bus, .. } = self;
@@ -215,10 +218,10 @@ impl Redis {
                     break;
                 }
             }
-            self.judge();
+            self.update_status();
         }
         self.bus.take_news();
-        self.judge();
+        self.update_status();
     }
 
     fn on_report(&mut self, report: Report, now: Time) {
@@ -228,7 +231,8 @@ impl Redis {
             Report::Down(reason, is_replica) => {
                 self.commands_fault = Some(reason);
                 if is_replica {
-                    // What is published there reaches nobody else. Both dial until a master takes their writes.
+                    // Packets published at a replica reach no other node. Both threads dial until they find a
+                    // master.
                     self.bus.redial();
                 }
             }
@@ -236,9 +240,10 @@ impl Redis {
         }
     }
 
-    /// Whether the store is there. Nothing is claimed before this node could be told what becomes of its claim, so
-    /// the first time that takes a subscription. One that is lost later is judged by who misses its packets.
-    fn judge(&mut self) {
+    /// Derives the status. A node must not claim a role before it can hear that it lost the role, so the
+    /// store is not available before the first subscription. If a subscription is lost later, the node's own
+    /// probe shows it.
+    fn update_status(&mut self) {
         let fault = match (&self.commands_fault, self.bus.subscription()) {
             (Some(reason), _) => Some(reason),
             (None, Subscription::Never(reason)) => Some(reason),
@@ -246,8 +251,8 @@ impl Redis {
         };
         let status = match (fault, self.room) {
             (Some(reason), _) => Status::Away { reason: reason.clone() },
-            (None, Room::None) => Status::Full { reason: Fault::full().why().to_owned() },
-            (None, Room::Enough) => Status::Available,
+            (None, SessionRoom::None) => Status::Full { reason: Fault::full().why().to_owned() },
+            (None, SessionRoom::Enough) => Status::Available,
         };
         let was_available = self.is_available();
         self.status = status;
@@ -258,7 +263,7 @@ impl Redis {
         }
     }
 
-    /// Whoever waits is told now: trying elsewhere or later beats waiting for an outage to end.
+    /// Clients that wait are refused at once, so that they can retry elsewhere or later.
     fn refuse_all(&mut self) {
         let refused = self.queue.drain(..).filter_map(|queued| reply::away(&queued.request));
         self.answers.extend(refused);
@@ -270,7 +275,8 @@ impl Redis {
         self.take_back(&done.unanswered, sent);
     }
 
-    /// Requests that failed: what is dirty stays so, as of when it was sent; the others are answered.
+    /// Takes back requests that failed. What was dirty stays dirty as of when it was sent; the others are
+    /// answered.
     fn take_back(&mut self, requests: &[Request], sent: Time) {
         for request in requests {
             if !self.dirty.try_note(request, sent) {
@@ -288,7 +294,8 @@ impl Redis {
         }
     }
 
-    /// Sends the next batch unless one is under way. What comes meanwhile gathers behind it.
+    /// Sends the next batch unless one is under way. Requests that come meanwhile wait for the batch after
+    /// it.
     fn send_batch(&mut self, now: Time) {
         if self.in_flight.is_some() || !self.is_available() {
             return;
@@ -328,25 +335,26 @@ impl fmt::Debug for Redis {
 
 const NOT_YET: &str = "not connected yet";
 
-/// Requests that may wait for a batch. More than this is answered that the store is away.
+/// Requests that may wait for a batch. Further ones are answered that the store is away.
 const QUEUE_MAX: usize = 4096;
 
-/// What waits on its way to and from Redis takes this at most, in bytes, and the buffers of the connections that read.
+/// The most that data on its way to and from Redis takes, in bytes, with the buffers of the connections that
+/// read.
 pub const REDIS_BYTES_MAX: usize = 24 << 20;
 
 const _: () = {
-    let requests = QUEUE_MAX * size_of::<Queued>();
+    let requests = QUEUE_MAX * size_of::<QueuedRequest>();
     let buffers = 2 * 4 * PACKET_BYTES_MAX;
     assert!(inbox::HELD_MAX + bus::OUTBOX_HELD_MAX + requests + buffers <= REDIS_BYTES_MAX);
 };
 
-/// About how many requests one batch carries; it may be a few more.
+/// Requests in one batch, give or take a few.
 const BATCH_MAX: usize = 256;
 
-/// Part of a batch that a flood of claims can't take.
+/// Requests of each batch that a flood of claims can't take.
 const RESERVED_FOR_DIRTY: usize = 64;
 
-/// Whoever waits longer than this for its turn has likely given up.
+/// A client whose request waits longer than this has likely given up.
 const QUEUED_FOR_MAX: Duration = Duration::from_secs(3);
 
 /// One batch, and news of the connection.

@@ -1,5 +1,5 @@
-//! The thread that puts packets on the bus. It writes and never waits for an answer: what the nodes acknowledge to each
-//! other is the answer. What gathers while it writes goes with the next write.
+//! The thread that puts packets on the bus. It never waits for Redis to answer, because nodes acknowledge
+//! packets to each other. Packets that come while it writes go with the next write.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use protocol::ids::NodeId;
 use redis::Value;
 
 use super::batch::Batch;
-use super::connection::Connection;
+use super::connection::RedisConnection;
 use super::dialer::Dialer;
-use super::error::{Fault, Refusal};
+use super::error::{Fault, ServerRefusal};
 use super::keys::Keys;
 use super::rights;
 use super::settings::RedisSettings;
 use super::tally::Tally;
 use super::worker::{Stopped, Worker};
 
-/// What the thread is told. It ends when nobody is left to tell it anything.
+/// What the thread is told to do. It ends when the reactor's end is gone.
 pub(super) enum Order {
     /// Put this packet into that node's channel.
     Publish { to: NodeId, packet: Vec<u8> },
-    /// The connection may lead nowhere: make a new one.
+    /// Dial again: the connection may lead to the wrong server.
     Redial,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Publisher {
     pub(super) dialer: Dialer,
     pub(super) settings: RedisSettings,
     pub(super) orders: Receiver<Order>,
-    /// Where emptied buffers go.
+    /// Takes emptied buffers back to the reactor.
     pub(super) emptied: Sender<Vec<u8>>,
     /// The commands of one write, empty between writes.
     pub(super) batch: Batch,
@@ -44,8 +44,8 @@ pub(super) struct Publisher {
 impl Worker for Publisher {
     type Ready = PublishConnection;
 
-    /// Dials, and proves that the server is a master, lets us publish and can be told not to answer: once it is told,
-    /// errors don't show any more.
+    /// Dials, and proves that the server is a master, lets us publish, and can be told not to answer. After
+    /// that, errors would not show.
     fn dial(&self) -> Result<PublishConnection, Fault> {
         let mut connection = self.dialer.dial()?;
         let keys = Keys::new(&self.settings.prefix);
@@ -54,7 +54,8 @@ impl Worker for Publisher {
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(keys.inbox(NodeId::from_bytes([0; 16]))).arg("");
         let reply = |word: &str| redis::cmd("CLIENT").arg("REPLY").arg(word).get_packed_command();
-        // A server that obeys OFF stays silent until ON: the one answer is to that. One that does not says so first.
+        // A server that obeys OFF is silent until ON, so the one answer is to ON. Any other server answers
+        // OFF as well.
         let proof = [write.get_packed_command(), publish.get_packed_command(), reply("OFF"), reply("ON")];
         connection.write(&proof.concat())?;
         for name in ["del", "publish", "client|reply"] {
@@ -65,7 +66,7 @@ impl Worker for Publisher {
         }
         connection.write(&reply("OFF"))?;
         let ask = [reply("ON"), write.get_packed_command(), reply("OFF")].concat();
-        Ok(PublishConnection { connection, ask, awaited: 0, asked: Instant::now(), looked: Instant::now() })
+        Ok(PublishConnection { connection, ask, awaited: 0, asked: Instant::now(), read_at: Instant::now() })
     }
 
     /// Publishes until the connection's first fault.
@@ -76,7 +77,7 @@ impl Worker for Publisher {
             let packets = self.batch.packets();
             self.batch.drain().for_each(|packet| give_back(&self.emptied, packet));
             if let Err(fault) = written {
-                // Part of them may have arrived; the streams tell what did not.
+                // Some may have arrived; the streams between nodes repeat the others.
                 self.tally.lost.add(packets);
                 return Ok(fault);
             }
@@ -97,7 +98,8 @@ impl Worker for Publisher {
         Ok(())
     }
 
-    /// Packets are not kept meanwhile: they would be stale when the streams repeat them.
+    /// Packets that come meanwhile are dropped: the streams would have repeated them before they could be
+    /// sent.
     fn wait(&self, span: Duration) -> Result<(), Stopped> {
         let deadline = Instant::now() + span;
         loop {
@@ -106,7 +108,7 @@ impl Worker for Publisher {
                     self.tally.lost.add(1);
                     give_back(&self.emptied, packet);
                 }
-                // That is under way.
+                // The thread is about to dial anyway.
                 Ok(Order::Redial) => {}
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
@@ -121,7 +123,7 @@ impl Publisher {
         let mut next = Some(first);
         while let Some(order) = next {
             match order {
-                Order::Redial => return Err(Fault::new("it may be the wrong server: dialed again")),
+                Order::Redial => return Err(Fault::new("it may be the wrong server: dialing again")),
                 Order::Publish { to, packet } => self.batch.push(to, packet),
             }
             next = if self.batch.has_room() { self.orders.try_recv().ok() } else { None };
@@ -136,16 +138,16 @@ fn give_back(emptied: &Sender<Vec<u8>>, mut buffer: Vec<u8>) {
     let _ = emptied.try_send(buffer);
 }
 
-/// A connection that publishes, and is asked now and then whether its server is still a master: a replica takes what is
-/// published too, and passes it on to nobody.
+/// A connection that publishes. From time to time it checks that its server is still a master: a replica
+/// accepts packets too, but passes them on to no other server.
 pub(super) struct PublishConnection {
-    connection: Connection,
-    /// Makes the server answer, deletes what is not there, and makes it silent again.
+    connection: RedisConnection,
+    /// Makes the server answer, deletes a key that does not exist, and makes the server silent again.
     ask: Vec<u8>,
-    /// How many answers are to come.
+    /// Answers still to come.
     awaited: usize,
     asked: Instant,
-    looked: Instant,
+    read_at: Instant,
 }
 
 impl PublishConnection {
@@ -153,13 +155,14 @@ impl PublishConnection {
         batch.write_with(|pieces| self.connection.write_pieces(pieces))
     }
 
-    /// A node publishes to itself each second, so this comes round. Looking takes a moment in which nothing is written, so
-    /// what waits goes first, as long as that does not go on for ever.
+    /// Reads what came, and asks the server again when that is due. A node publishes to itself each second,
+    /// so this is called often. Nothing is written while it reads, so packets that wait go first, for a few
+    /// seconds at most.
     fn keep_up(&mut self, is_idle: bool) -> Result<(), Fault> {
-        let since = self.looked.elapsed();
-        if since >= LOOK_AT_LAST || (since >= LOOK_EVERY && is_idle) {
-            self.look()?;
-            self.looked = Instant::now();
+        let since = self.read_at.elapsed();
+        if since >= READ_AT_LAST || (since >= READ_EVERY && is_idle) {
+            self.read_answers()?;
+            self.read_at = Instant::now();
         }
         if self.awaited == 0 && self.asked.elapsed() >= ASK_EVERY {
             self.connection.write(&self.ask)?;
@@ -168,13 +171,13 @@ impl PublishConnection {
         Ok(())
     }
 
-    /// Reads what has come, which also shows whether the server has ended the connection: a thread that only writes to one
-    /// of which the other half is closed may not be told for long.
-    fn look(&mut self) -> Result<(), Fault> {
-        while let Some(value) = self.connection.poll(LOOK)? {
+    /// Reads the answers that came. This also shows that the server closed the connection: a thread that only
+    /// writes may not notice that for a while.
+    fn read_answers(&mut self) -> Result<(), Fault> {
+        while let Some(value) = self.connection.poll(READ_FOR)? {
             match value {
                 Value::ServerError(error) => {
-                    return Err(Refusal::while_dialing(&error, rights::named("del")));
+                    return Err(ServerRefusal::while_dialing(&error, rights::named("del")));
                 }
                 Value::Okay | Value::Int(_) if self.awaited > 0 => self.awaited -= 1,
                 _ => return Err(Fault::unexpected()),
@@ -184,17 +187,17 @@ impl PublishConnection {
     }
 }
 
-/// To `CLIENT REPLY ON`, and to the command behind it.
+/// One to `CLIENT REPLY ON`, and one to the command after it.
 const ANSWERS: usize = 2;
 
-/// How often a server is asked whether it is a master.
+/// How often a server is asked to prove that it is a master.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often a connection is looked at, at most.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often answers are read, at most.
+const READ_EVERY: Duration = Duration::from_millis(500);
 
-/// The same where something always waits.
-const LOOK_AT_LAST: Duration = Duration::from_secs(5);
+/// How often answers are read while packets always wait.
+const READ_AT_LAST: Duration = Duration::from_secs(5);
 
-/// How long a look may take. TLS looks too where a write blocks.
-const LOOK: Duration = Duration::from_millis(1);
+/// How long reading may block.
+const READ_FOR: Duration = Duration::from_millis(1);

@@ -1,11 +1,12 @@
-//! What a script said, as an answer. Trusts nothing: a reply of another shape is a fault of the server, not ours.
+//! Reads the replies of scripts. A reply of another shape is rejected, as it is the server's fault.
 
 use protocol::ids::NodeId;
 use protocol::message::KillReason;
 use redis::Value;
 use relayd_core::store::{Answer, Checked, Claimed, Deleted, Expired, Hold, Holder, Registered, Request};
 
-/// Reads the reply to `request`. `None` inside: a request without an answer. `None` outside: not what that script says.
+/// Reads the reply to `request`. Inner `None`: the request has no answer. Outer `None`: the reply has another
+/// shape.
 pub(super) fn answer(request: &Request, reply: &Value) -> Option<Option<Answer>> {
     let words = match request {
         Request::Release { .. } | Request::Touch { .. } => {
@@ -30,7 +31,7 @@ pub(super) fn answer(request: &Request, reply: &Value) -> Option<Option<Answer>>
     Some(Some(answer))
 }
 
-/// What the probe said: nothing, or the command that was refused and Redis's text about it.
+/// Reads the reply of the probe: empty, or the refused command and Redis's text about it.
 pub(super) fn probed(reply: &Value) -> Option<(Option<&str>, &str)> {
     match words(reply)?[..] {
         [] => Some((None, "")),
@@ -39,7 +40,7 @@ pub(super) fn probed(reply: &Value) -> Option<(Option<&str>, &str)> {
     }
 }
 
-/// The answer that says that the store can't be asked. `None` for requests without an answer.
+/// The answer for a store that is away. `None` for requests without an answer.
 pub(super) fn away(request: &Request) -> Option<Answer> {
     Some(match *request {
         Request::Register { ticket, .. } => Answer::Registered { ticket, outcome: Registered::Away },
@@ -57,7 +58,7 @@ pub(super) fn away(request: &Request) -> Option<Answer> {
     })
 }
 
-/// The answer where Redis has no memory left.
+/// The answer for a Redis that has no memory left.
 pub(super) fn full(request: &Request) -> Option<Answer> {
     match *request {
         Request::Register { ticket, .. } => Some(Answer::Registered { ticket, outcome: Registered::Full }),

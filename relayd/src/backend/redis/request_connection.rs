@@ -1,5 +1,5 @@
-//! One connection to Redis that carries requests, from dialing to its first fault. Blocks, but never longer than its
-//! timeouts.
+//! One connection to Redis that carries requests, from dialing to its first fault. Blocks, but not longer
+//! than its timeouts.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,59 +8,59 @@ use protocol::ids::NodeId;
 use redis::Value;
 use relayd_core::store::{Answer, Request};
 
-use super::connection::Connection;
+use super::connection::RedisConnection;
 use super::dialer::Dialer;
-use super::error::{Fault, Refusal, Trouble};
+use super::error::{Fault, ServerRefusal, Trouble};
 use super::keys::Keys;
 use super::reply;
 use super::rights;
-use super::scripts::{Call, Scripts};
+use super::scripts::{CallBy, Scripts};
 use super::settings::RedisSettings;
 
-/// A connection that has proved that this Redis does its work.
+/// A connection to a Redis that has proved to work.
 pub(super) struct RequestConnection {
-    connection: Connection,
+    connection: RedisConnection,
     scripts: Scripts,
-    /// When a refused request was last told to the log.
+    /// When a refused request was last logged.
     told: Option<Instant>,
 }
 
-/// Whether a Redis that does its work has room for a new session.
+/// Whether a working Redis has memory for a new session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
+pub(super) enum SessionRoom {
     Enough,
     None,
 }
 
-/// What came of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Exchanged {
-    /// In the order of the requests that have one.
+    /// In the order of the requests that have an answer.
     pub(super) answers: Vec<Answer>,
     /// Requests that may or may not have been carried out.
     pub(super) unanswered: Vec<Request>,
-    /// What a probe said, if there was one.
-    pub(super) room: Option<Room>,
+    /// The outcome of a probe, if there was one.
+    pub(super) room: Option<SessionRoom>,
     /// The server forgot the probe's script.
     is_probe_forgotten: bool,
-    /// Requests that were refused as a server refuses everything.
+    /// Requests with an error that concerns the whole server. A probe tells if it really does.
     doubtful: Vec<(Request, Trouble)>,
-    /// The connection is of no use any more.
+    /// Why the connection can't be used any more, if it can't.
     pub(super) fault: Option<Fault>,
 }
 
-/// What one reply is.
-enum Reply {
+/// One reply, read.
+enum RequestReply {
     Answer(Option<Answer>),
     /// The server forgot its scripts.
     NoScript,
-    /// The server says that it does no work.
+    /// The error concerns the whole server, by its text.
     Doubtful(Trouble),
 }
 
 impl RequestConnection {
-    /// Dials, and proves that the server is up, lets us in, takes writes, and lets us call each script.
-    pub(super) fn dial(dialer: &Dialer, settings: &RedisSettings) -> Result<(Self, Room), Fault> {
+    /// Dials, and proves that the server accepts us and our writes, and lets us call each script.
+    pub(super) fn dial(dialer: &Dialer, settings: &RedisSettings) -> Result<(Self, SessionRoom), Fault> {
         let connection = dialer.dial()?;
         let keys = Keys::new(&settings.prefix);
         let mut write = redis::cmd("DEL");
@@ -71,34 +71,35 @@ impl RequestConnection {
         speak.arg("REPLY").arg("ON");
         let scripts = Scripts::new(keys, settings.node, settings.idle_secs);
         let mut dialed = RequestConnection { connection, scripts, told: None };
-        // What does not need the scripts' names goes in one round trip.
+        // All commands that need no script name go in one round trip.
         let mut bytes = redis::cmd("PING").get_packed_command();
         for cmd in [&write, &publish, &speak] {
             cmd.write_packed_command(&mut bytes);
         }
-        dialed.scripts.write_probe(Call::BySource, &mut bytes);
+        dialed.scripts.write_probe(CallBy::Source, &mut bytes);
         let loads = dialed.scripts.loads().map(|load| load.write_packed_command(&mut bytes)).count();
         dialed.connection.write(&bytes)?;
         match dialed.connection.answer("ping")? {
             Value::SimpleString(word) if word == "PONG" => {}
             _ => return Err(Fault::unexpected()),
         }
-        // A replica answers PING, and so does a server that can't write its disk. The others are what the bus needs.
+        // A replica answers PING, and so does a server that can't write its disk: DEL shows them. The bus
+        // needs the rest.
         for name in ["del", "publish", "client|reply"] {
             match dialed.connection.answer(name)? {
                 Value::Int(_) | Value::Okay => {}
                 _ => return Err(Fault::unexpected()),
             }
         }
-        dialed.probed(Call::BySource)?;
+        dialed.probed(CallBy::Source)?;
         dialed.take_names(loads)?;
         let room = dialed.rehearse()?;
         Ok((dialed, room))
     }
 
-    /// Proves again that the server takes writes and lets us call what we need.
-    pub(super) fn probe(&mut self) -> Result<Room, Fault> {
-        for call in [Call::ByName, Call::BySource] {
+    /// Proves again that the server accepts writes and lets us call what we need.
+    pub(super) fn probe(&mut self) -> Result<SessionRoom, Fault> {
+        for call in [CallBy::Name, CallBy::Source] {
             let mut bytes = Vec::new();
             self.scripts.write_probe(call, &mut bytes);
             self.connection.write(&bytes)?;
@@ -109,56 +110,58 @@ impl RequestConnection {
         Err(Fault::unexpected())
     }
 
-    /// Reads what a probe said. `None`: the server forgot the script.
-    fn probed(&mut self, call: Call) -> Result<Option<Room>, Fault> {
-        let name = if call == Call::ByName { "evalsha" } else { "eval" };
+    /// Reads the answer to a probe. `None`: the server forgot the script.
+    fn probed(&mut self, call: CallBy) -> Result<Option<SessionRoom>, Fault> {
+        let name = if call == CallBy::Name { "evalsha" } else { "eval" };
         match self.connection.read()? {
-            Value::ServerError(error) => match Refusal::of(&error) {
-                Refusal::NoScript => Ok(None),
-                Refusal::Full => Ok(Some(Room::None)),
-                _ => Err(Refusal::while_dialing(&error, rights::named(name))),
+            Value::ServerError(error) => match ServerRefusal::of(&error) {
+                ServerRefusal::NoScript => Ok(None),
+                ServerRefusal::Full => Ok(Some(SessionRoom::None)),
+                _ => Err(ServerRefusal::while_dialing(&error, rights::named(name))),
             },
             value => {
                 let (command, how) = reply::probed(&value).ok_or_else(Fault::unexpected)?;
-                let Some(command) = command else { return Ok(Some(Room::Enough)) };
-                match Refusal::in_script(how) {
-                    Refusal::Full => Ok(Some(Room::None)),
+                let Some(command) = command else { return Ok(Some(SessionRoom::Enough)) };
+                match ServerRefusal::in_script(how) {
+                    ServerRefusal::Full => Ok(Some(SessionRoom::None)),
                     refusal => Err(refusal.into_fault(rights::named(command))),
                 }
             }
         }
     }
 
-    /// Calls each script once, for a key that is no session's, and the probe, which takes that key away.
-    fn rehearse(&mut self) -> Result<Room, Fault> {
+    /// Calls each script once, with a key that belongs to no session, and then the probe, which deletes that
+    /// key.
+    fn rehearse(&mut self) -> Result<SessionRoom, Fault> {
         let mut bytes = Vec::new();
-        let count = self.scripts.write_rehearsal(Call::ByName, &mut bytes);
-        self.scripts.write_probe(Call::ByName, &mut bytes);
+        let count = self.scripts.write_rehearsal(CallBy::Name, &mut bytes);
+        self.scripts.write_probe(CallBy::Name, &mut bytes);
         self.connection.write(&bytes)?;
         for _ in 0..count {
             if let Value::ServerError(error) = self.connection.read()? {
-                match Refusal::of(&error) {
-                    // A server that forgets its scripts at once gets their text; one that is full serves open sessions.
-                    Refusal::NoScript | Refusal::Full => {}
-                    _ => return Err(Refusal::while_dialing(&error, rights::named("evalsha"))),
+                match ServerRefusal::of(&error) {
+                    // A server that forgets scripts gets their text each time. A full one still serves open
+                    // sessions.
+                    ServerRefusal::NoScript | ServerRefusal::Full => {}
+                    _ => return Err(ServerRefusal::while_dialing(&error, rights::named("evalsha"))),
                 }
             }
         }
-        match self.probed(Call::ByName)? {
+        match self.probed(CallBy::Name)? {
             Some(room) => Ok(room),
             None => self.probe(),
         }
     }
 
-    /// Carries out a batch in one round trip; in two where the server forgot its scripts. Requests about one session
-    /// are carried out in their order. `is_probed`: the server is probed behind it, in the same round trip.
+    /// Carries out a batch in one round trip, or in two if the server forgot its scripts. Requests about one
+    /// session keep their order. `is_probed`: a probe follows in the same round trip.
     pub(super) fn exchange(&mut self, requests: Vec<Request>, is_probed: bool) -> Exchanged {
         let mut done = Exchanged::default();
-        let forgotten = self.round(requests, Call::ByName, is_probed, &mut done);
+        let forgotten = self.round(requests, CallBy::Name, is_probed, &mut done);
         if !forgotten.is_empty() {
-            let refused = self.round(forgotten, Call::BySource, false, &mut done);
+            let refused = self.round(forgotten, CallBy::Source, false, &mut done);
             if !refused.is_empty() {
-                done.fail(refused, Fault::new("it takes no scripts"));
+                done.fail(refused, Fault::new("it forgets scripts at once"));
             }
         }
         if done.fault.is_none() && (done.is_probe_forgotten || !done.doubtful.is_empty()) {
@@ -167,7 +170,7 @@ impl RequestConnection {
         done
     }
 
-    /// A server that proves that it does its work has refused these requests alone.
+    /// If a probe proves that the server works, it has refused only these requests.
     fn settle_doubts(&mut self, done: &mut Exchanged) {
         if done.room.is_none() {
             match self.probe() {
@@ -181,27 +184,27 @@ impl RequestConnection {
         }
     }
 
-    /// One round trip. Returns the requests whose script the server did not know.
+    /// Makes one round trip. Returns the requests whose script the server did not know.
     fn round(
         &mut self,
         requests: Vec<Request>,
-        call: Call,
+        call: CallBy,
         is_probed: bool,
         done: &mut Exchanged,
     ) -> Vec<Request> {
         let mut bytes = Vec::with_capacity(requests.len() * CALL_BYTES);
-        // Only the last of a session may be one that the server forgot: else a later one could be carried out before it.
+        // Only the last request of a session may name a forgotten script: it is repeated, after all others.
         let mut last = HashMap::with_capacity(requests.len());
         for (at, request) in requests.iter().enumerate() {
             last.insert(request.session(), at);
         }
         for (at, request) in requests.iter().enumerate() {
             let is_last = last.get(&request.session()) == Some(&at);
-            let call = if is_last { call } else { Call::BySource };
+            let call = if is_last { call } else { CallBy::Source };
             self.scripts.write_call(request, call, &mut bytes);
         }
         if is_probed {
-            self.scripts.write_probe(Call::ByName, &mut bytes);
+            self.scripts.write_probe(CallBy::Name, &mut bytes);
         }
         if let Err(fault) = self.connection.write(&bytes) {
             done.fail(requests, fault);
@@ -209,7 +212,7 @@ impl RequestConnection {
         }
         let forgotten = self.receive(requests, done);
         if is_probed && done.fault.is_none() {
-            match self.probed(Call::ByName) {
+            match self.probed(CallBy::Name) {
                 Ok(Some(room)) => done.room = Some(room),
                 Ok(None) => done.is_probe_forgotten = true,
                 Err(fault) => {
@@ -226,9 +229,9 @@ impl RequestConnection {
         let mut waiting = requests.into_iter();
         while let Some(request) = waiting.next() {
             match self.receive_one(&request) {
-                Ok(Reply::Answer(answer)) => done.answers.extend(answer),
-                Ok(Reply::NoScript) => forgotten.push(request),
-                Ok(Reply::Doubtful(trouble)) => done.doubtful.push((request, trouble)),
+                Ok(RequestReply::Answer(answer)) => done.answers.extend(answer),
+                Ok(RequestReply::NoScript) => forgotten.push(request),
+                Ok(RequestReply::Doubtful(trouble)) => done.doubtful.push((request, trouble)),
                 Err(fault) => {
                     forgotten.push(request);
                     forgotten.extend(waiting);
@@ -240,24 +243,24 @@ impl RequestConnection {
         forgotten
     }
 
-    fn receive_one(&mut self, request: &Request) -> Result<Reply, Fault> {
+    fn receive_one(&mut self, request: &Request) -> Result<RequestReply, Fault> {
         match self.connection.read()? {
-            Value::ServerError(error) => match Refusal::of(&error) {
-                Refusal::NoScript => Ok(Reply::NoScript),
-                Refusal::Full => Ok(Reply::Answer(reply::full(request))),
-                Refusal::Own(code) => Ok(Reply::Answer(self.refuse(request, code.as_str()))),
-                Refusal::Server(trouble) => Ok(Reply::Doubtful(trouble)),
+            Value::ServerError(error) => match ServerRefusal::of(&error) {
+                ServerRefusal::NoScript => Ok(RequestReply::NoScript),
+                ServerRefusal::Full => Ok(RequestReply::Answer(reply::full(request))),
+                ServerRefusal::Own(code) => Ok(RequestReply::Answer(self.refuse(request, code.as_str()))),
+                ServerRefusal::Server(trouble) => Ok(RequestReply::Doubtful(trouble)),
             },
             value @ (Value::Int(_) | Value::Array(_)) => {
                 let answer = reply::answer(request, &value);
-                Ok(Reply::Answer(answer.unwrap_or_else(|| self.refuse(request, "unreadable"))))
+                Ok(RequestReply::Answer(answer.unwrap_or_else(|| self.refuse(request, "unreadable"))))
             }
             _ => Err(Fault::unexpected()),
         }
     }
 
-    /// The answer to a request that failed by itself. One without an answer is dropped; the next check of the hold
-    /// mends what it was to tell.
+    /// The answer to a request that failed alone. A request without an answer is dropped; the next check of
+    /// its hold repairs that.
     fn refuse(&mut self, request: &Request, reason: &str) -> Option<Answer> {
         if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
             self.told = Some(Instant::now());
@@ -267,14 +270,15 @@ impl RequestConnection {
         reply::away(request)
     }
 
-    /// Reads the names of the scripts. A server may keep none for us: they are then sent with each call.
+    /// Reads the names of the scripts. If the server refuses to keep them, each call carries the script's
+    /// text.
     fn take_names(&mut self, loads: usize) -> Result<(), Fault> {
         let mut refused = None;
         for index in 0..loads {
             let name = match self.connection.read()? {
                 Value::BulkString(name) => String::from_utf8(name).ok(),
                 Value::ServerError(error) => {
-                    refused = Some(Refusal::while_dialing(&error, rights::named("script|load")));
+                    refused = Some(ServerRefusal::while_dialing(&error, rights::named("script|load")));
                     None
                 }
                 _ => return Err(Fault::unexpected()),
@@ -282,14 +286,14 @@ impl RequestConnection {
             self.scripts.on_loaded(index, name);
         }
         if let Some(fault) = refused {
-            tracing::warn!(reason = fault.why(), "Redis keeps no scripts: they are sent with each request");
+            tracing::warn!(reason = fault.why(), "Redis keeps no scripts: each request carries its script");
         }
         Ok(())
     }
 }
 
 impl Exchanged {
-    /// A batch that never left.
+    /// A batch that was not sent.
     pub(super) fn not_sent(requests: Vec<Request>) -> Self {
         Exchanged { unanswered: requests, ..Exchanged::default() }
     }
@@ -301,7 +305,7 @@ impl Exchanged {
     }
 }
 
-/// What the log calls it.
+/// The request's name in the log.
 fn word(request: &Request) -> &'static str {
     match request {
         Request::Register { .. } => "register",
@@ -314,8 +318,8 @@ fn word(request: &Request) -> &'static str {
     }
 }
 
-/// About what one call takes on the wire.
+/// The approximate length of one call on the wire.
 const CALL_BYTES: usize = 400;
 
-/// A line about refused requests is logged this often at most.
+/// The least time between two log lines about refused requests.
 const TOLD_EVERY: Duration = Duration::from_secs(1);

@@ -1,5 +1,5 @@
-//! What relayd's user in Redis must be allowed. The one place that says so: `docs/operations.md` is checked against it
-//! here, and a case plays a whole life with a user that has these rights and no other.
+//! The rights that relayd's user in Redis needs. A test here compares `docs/operations.md` with this list,
+//! and an integration case plays the whole life of a session as a user with exactly these rights.
 
 /// Every command that relayd sends, or that its scripts call.
 pub(super) const COMMANDS: [&str; 14] = [
@@ -19,13 +19,13 @@ pub(super) const COMMANDS: [&str; 14] = [
     "client|reply",
 ];
 
-/// The command that finds the master, where sentinels name it.
+/// The command that confirms the master, if sentinels name it.
 pub(super) const WITH_SENTINEL: &str = "role";
 
-/// The command that chooses a database, where the URL names another than the first.
+/// The command that selects a database, if the URL names one other than the first.
 pub(super) const WITH_DATABASE: &str = "select";
 
-/// As an operator writes a command: `SCRIPT LOAD`.
+/// The command as an operator writes it: `SCRIPT LOAD`.
 pub(super) fn shown(command: &str) -> String {
     command.replace('|', " ").to_uppercase()
 }
@@ -51,7 +51,7 @@ pub(super) fn named(name: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// As the documents give it to an operator.
+    /// The rule, as it must stand in the documents.
     fn rule() -> String {
         let commands = COMMANDS.map(|command| format!("+{command}")).join(" ");
         format!(

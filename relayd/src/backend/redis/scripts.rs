@@ -1,5 +1,5 @@
-//! The scripts that are the shared store: each a single step on a single key. Owns their text and how a request
-//! becomes a call of one; what they answer is read in `reply`.
+//! The scripts of the shared store. Each is one atomic step on one key. This file owns their text, and turns
+//! requests into calls; `reply` reads the answers.
 
 use std::fmt::Write;
 
@@ -12,26 +12,26 @@ use relayd_core::store::{
 
 use super::keys::Keys;
 
-/// All scripts, and the names under which the server at hand keeps them.
+/// All scripts, and the names under which this server keeps them.
 #[derive(Debug)]
 pub(super) struct Scripts {
     keys: Keys,
     node: NodeId,
     sources: [String; COUNT],
-    /// SHA-1 as hex digits, from SCRIPT LOAD. `None` where the server did not say.
+    /// SHA-1 as hex digits, from SCRIPT LOAD. `None` if the server refused to load.
     names: [Option<String>; COUNT],
 }
 
 /// How a script is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
-    /// By its name, if the server said one.
-    ByName,
+pub(super) enum CallBy {
+    /// By its name, if the server gave one.
+    Name,
     /// By its text, which also makes the server keep it.
-    BySource,
+    Source,
 }
 
-/// Where a script is among the sources. The last is the probe.
+/// The index of a script among the sources. The last is the probe.
 type Index = usize;
 
 impl Scripts {
@@ -42,27 +42,28 @@ impl Scripts {
         Scripts { keys, node, sources, names: Default::default() }
     }
 
-    /// The commands that make a server keep the scripts, in the order that [`Scripts::on_loaded`] counts.
+    /// The commands that make a server keep the scripts, in the order of the indexes for
+    /// [`Scripts::on_loaded`].
     pub(super) fn loads(&self) -> impl Iterator<Item = Cmd> {
         self.sources.iter().map(|source| redis::cmd("SCRIPT").arg("LOAD").arg(source).to_owned())
     }
 
-    /// What the server answered to load number `index`: a name, or that it won't.
+    /// The server answered load number `index`, with a name or a refusal.
     pub(super) fn on_loaded(&mut self, index: usize, name: Option<String>) {
         self.names[index] =
             name.filter(|name| name.len() == 40 && name.bytes().all(|b| b.is_ascii_hexdigit()));
     }
 
     /// Appends the call that carries out `request`.
-    pub(super) fn write_call(&self, request: &Request, call: Call, out: &mut Vec<u8>) {
+    pub(super) fn write_call(&self, request: &Request, call: CallBy, out: &mut Vec<u8>) {
         let mut cmd = self.call(script_of(request), call, &self.keys.session(request.session()));
         self.write_arguments(request, &mut cmd);
         cmd.write_packed_command(out);
     }
 
-    /// Appends a call of each script for a key that is no session's, in an order in which they find something to do; and
-    /// returns how many there are. What they leave is gone after the next probe.
-    pub(super) fn write_rehearsal(&self, call: Call, out: &mut Vec<u8>) -> usize {
+    /// Appends a call of each script with a key that belongs to no session, in an order in which each has
+    /// something to do. Returns their number. The next probe deletes what they write.
+    pub(super) fn write_rehearsal(&self, call: CallBy, out: &mut Vec<u8>) -> usize {
         let rehearsal = rehearsal();
         for request in &rehearsal {
             let mut cmd = self.call(script_of(request), call, &self.keys.probe(self.node));
@@ -73,13 +74,13 @@ impl Scripts {
     }
 
     /// Appends the call of the probe.
-    pub(super) fn write_probe(&self, call: Call, out: &mut Vec<u8>) {
+    pub(super) fn write_probe(&self, call: CallBy, out: &mut Vec<u8>) {
         self.call(BODIES.len(), call, &self.keys.probe(self.node)).write_packed_command(out);
     }
 
-    fn call(&self, index: Index, call: Call, key: &str) -> Cmd {
+    fn call(&self, index: Index, call: CallBy, key: &str) -> Cmd {
         let mut cmd = match (&self.names[index], call) {
-            (Some(name), Call::ByName) => redis::cmd("EVALSHA").arg(name).to_owned(),
+            (Some(name), CallBy::Name) => redis::cmd("EVALSHA").arg(name).to_owned(),
             _ => redis::cmd("EVAL").arg(&self.sources[index]).to_owned(),
         };
         cmd.arg(1).arg(key).to_owned()
@@ -119,7 +120,8 @@ impl Scripts {
 
 fn write_instance(instance: Option<InstanceClaim>, cmd: &mut Cmd) {
     match instance {
-        // Lua's numbers hold 53 bits: both are text to the scripts, and of one length, so that text order is theirs.
+        // Lua's numbers hold 53 bits, so both are texts of a fixed length, whose order is that of the
+        // numbers.
         Some(InstanceClaim { instance, attempt }) => {
             cmd.arg(format!("{instance:016x}")).arg(format!("{attempt:020}"));
         }
@@ -129,7 +131,7 @@ fn write_instance(instance: Option<InstanceClaim>, cmd: &mut Cmd) {
     }
 }
 
-/// What stands before a role's fields.
+/// The first letter of a role's fields.
 fn letter(role: Role) -> &'static str {
     match role {
         Role::Workstation => "w",
@@ -159,7 +161,7 @@ fn script_of(request: &Request) -> Index {
     }
 }
 
-/// One request of each kind, of nobody.
+/// One request of each kind, for no real session.
 fn rehearsal() -> [Request; BODIES.len()] {
     let (session, token) = (SessionId::from_bytes([0; 16]), TokenDigest::from_bytes([0; 32]));
     let (role, conn, generation) = (Role::Phone, Conn { slot: 0, name: 0 }, 1);
@@ -175,7 +177,7 @@ fn rehearsal() -> [Request; BODIES.len()] {
     ]
 }
 
-/// What the scripts take as given. In the text, so that both stores have their figures from one place.
+/// The constants that precede each script, so that both stores take their figures from one place.
 fn constants(idle_secs: u64) -> String {
     let idle_ms = idle_secs.saturating_mul(1000);
     format!(
@@ -196,7 +198,7 @@ const BODIES: [&str; 7] = [
     include_str!("touch.lua"),
 ];
 
-/// It shares nothing with the others: what stands before them may be refused.
+/// It does not include the shared text, which the server may refuse.
 const PROBE: &str = include_str!("probe.lua");
 
 const COUNT: usize = BODIES.len() + 1;

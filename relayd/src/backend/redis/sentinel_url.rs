@@ -1,12 +1,12 @@
-//! A URL that names sentinels, taken apart. The configuration has judged it; here it is only read.
+//! Splits a URL that names sentinels. The configuration has checked it; here it is only read.
 
-/// `redis+sentinel://[[user]:password@]host[:port],…/master[/db][?sentinel_username=…&sentinel_password=…]`. User and
-/// password are for Redis, those of the query for the sentinels.
+/// `redis+sentinel://[[user]:password@]host[:port],…/master[/db][?sentinel_username=…&sentinel_password=…]`.
+/// User and password are for Redis, those of the query for the sentinels.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SentinelUrl<'a> {
-    /// As one Redis is named: `redis` or `rediss`.
+    /// The scheme for one Redis: `redis` or `rediss`.
     scheme: &'a str,
-    /// What stands before the at sign, with it, or nothing.
+    /// The text up to and including the at sign, or nothing.
     user_info: &'a str,
     hosts: &'a str,
     /// The name under which the sentinels watch the master.
@@ -27,32 +27,32 @@ impl<'a> SentinelUrl<'a> {
         Some(SentinelUrl { scheme, user_info, hosts, master, database, query })
     }
 
-    /// One URL for each sentinel, in the order in which they are asked.
+    /// One URL for each sentinel, in the order of asking.
     pub(super) fn sentinels(&self) -> impl Iterator<Item = String> {
         self.hosts.split(',').map(|host| {
-            // An address of IPv6 stands in brackets.
+            // An IPv6 address is in brackets.
             let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
             let port = if has_port { "" } else { PORT_DEFAULT };
             format!("{}://{host}{port}", self.scheme)
         })
     }
 
-    /// The URL of the master, but for its address, which only the sentinels know.
+    /// The URL of the master, with a placeholder for its address, which only the sentinels know.
     pub(super) fn of_master(&self) -> String {
         format!("{}://{}{}/{}", self.scheme, self.user_info, "master", self.database)
     }
 
-    /// Who the sentinels take us for, decoded.
+    /// The user at the sentinels, decoded.
     pub(super) fn sentinel_username(&self) -> Option<String> {
         self.query_value("sentinel_username").map(decoded)
     }
 
-    /// What proves it, decoded.
+    /// The password at the sentinels, decoded.
     pub(super) fn sentinel_password(&self) -> Option<String> {
         self.query_value("sentinel_password").map(decoded)
     }
 
-    /// The same as it was written.
+    /// The password at the sentinels, as written.
     pub(super) fn written_sentinel_password(&self) -> Option<&'a str> {
         self.query_value("sentinel_password")
     }
@@ -63,7 +63,7 @@ impl<'a> SentinelUrl<'a> {
     }
 }
 
-/// RFC 3986 §2.1. What is no code of a byte stands for itself.
+/// RFC 3986 §2.1. Text that is not a valid escape is kept as it is.
 fn decoded(text: &str) -> String {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
@@ -78,7 +78,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Where sentinels listen unless told otherwise.
+/// The default port of sentinels.
 const PORT_DEFAULT: &str = ":26379";
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_finds_its_place() {
+    fn every_part_is_found() {
         let url = "rediss+sentinel://me:p@a,b@s1:1,s2,[::1],[::1]:4/the-master/3?sentinel_username=u&sentinel_password=%21%2f%+1%2";
         let parsed = SentinelUrl::parse(url).unwrap();
         let sentinels: Vec<_> = parsed.sentinels().collect();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redis_is_no_sentinel() {
+    fn other_urls_name_no_sentinels() {
         for url in ["redis://h", "rediss://h/0", "unix:///redis.sock", "", "+sentinel:/h"] {
             assert_eq!(SentinelUrl::parse(url), None, "{url}");
         }

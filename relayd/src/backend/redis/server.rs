@@ -1,4 +1,4 @@
-//! Where a Redis is and as whom it is spoken to, read from its URL.
+//! One Redis server, read from its URL: its address, its user, and how to set up sockets to it.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 /// One server.
 #[derive(Clone)]
-pub(super) struct Server {
+pub(super) struct RedisServer {
     pub(super) endpoint: Endpoint,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
@@ -28,26 +28,25 @@ pub(super) enum Endpoint {
     Tcp {
         host: String,
         port: u16,
-        /// `None`: it is spoken to in clear.
+        /// `None`: without TLS.
         tls: Option<Arc<ClientConfig>>,
     },
-    /// At the path of a socket on this machine, in clear.
+    /// At the path of a socket on this machine, without TLS.
     Unix(PathBuf),
 }
 
-/// How a TCP socket to a server is set up. Small requests are waited for in all cases, so nothing is
-/// gathered.
+/// How to set up a TCP socket to a server. All sockets send small writes at once (TCP_NODELAY).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SocketOptions {
-    /// What is unsent is lost when the connection ends.
+    /// Unsent bytes are dropped when the connection ends.
     pub(super) is_lost_with_connection: bool,
-    /// Give up a connection whose bytes nobody acknowledges. Linux only.
+    /// Give up a connection whose bytes are not acknowledged for this long. Linux only.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "other systems can't"))]
     pub(super) unacknowledged_for_max: Option<Duration>,
 }
 
-impl Server {
-    /// Reads what a URL said. `None`: it names neither a host nor a socket.
+impl RedisServer {
+    /// Takes the parts of a URL. `None`: it names neither a host nor a socket.
     pub(super) fn new(
         info: &ConnectionInfo,
         tls: impl FnOnce() -> Arc<ClientConfig>,
@@ -63,16 +62,16 @@ impl Server {
         };
         let redis = info.redis_settings();
         let (username, password) = (redis.username().map(str::to_owned), redis.password().map(str::to_owned));
-        Some(Server { endpoint, username, password, database: redis.db(), socket })
+        Some(RedisServer { endpoint, username, password, database: redis.db(), socket })
     }
 
-    /// The same user and way at another host.
+    /// The same server at another host.
     pub(super) fn at(&self, host: &str, port: u16) -> Self {
         let tls = match &self.endpoint {
             Endpoint::Tcp { tls, .. } => tls.clone(),
             Endpoint::Unix(_) => None,
         };
-        Server { endpoint: Endpoint::Tcp { host: host.to_owned(), port, tls }, ..self.clone() }
+        RedisServer { endpoint: Endpoint::Tcp { host: host.to_owned(), port, tls }, ..self.clone() }
     }
 
     /// Host and port, or the path, for logs.
@@ -84,7 +83,7 @@ impl Server {
     }
 }
 
-/// Dials the socket at this path. Does not wait: a server whose queue of connections is full does not answer.
+/// Dials the socket at this path. Does not wait for a server whose queue of connections is full.
 pub(super) fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -115,7 +114,7 @@ impl SocketOptions {
         if self.is_lost_with_connection {
             socket.set_linger(Some(Duration::ZERO))?;
         }
-        // Elsewhere the node's own probe shows it.
+        // On other systems the node's own probe shows a dead connection.
         #[cfg(target_os = "linux")]
         if let Some(longest) = self.unacknowledged_for_max {
             socket.set_tcp_user_timeout(Some(longest))?;
@@ -124,17 +123,17 @@ impl SocketOptions {
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for RedisServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_tls = matches!(&self.endpoint, Endpoint::Tcp { tls: Some(_), .. });
-        f.debug_struct("Server")
+        f.debug_struct("RedisServer")
             .field("address", &self.address())
             .field("is_tls", &is_tls)
             .finish_non_exhaustive()
     }
 }
 
-/// A peer that vanished must show even without traffic.
+/// A peer that vanished must be noticed even without traffic.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
@@ -156,7 +155,7 @@ mod tests {
         };
         std::fs::remove_file(&path).unwrap();
         assert!(!waiting.is_empty(), "the first one is let in");
-        // Linux says that it would block, others that it is refused.
+        // Linux reports that it would block, other systems that it is refused.
         let kinds = [io::ErrorKind::WouldBlock, io::ErrorKind::ConnectionRefused];
         assert!(kinds.contains(&refused.kind()), "{refused}");
     }

@@ -1,4 +1,4 @@
-//! Which Redis, and as whom. Owns the URL and sees to it that its password is in no log line.
+//! The address and the user of Redis. Owns the URL, and keeps its password out of log lines.
 
 use std::fmt;
 
@@ -14,9 +14,10 @@ pub struct RedisSettings {
     /// `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS; `unix:///path`; or
     /// `redis+sentinel://…`, `rediss+sentinel://…`.
     pub url: String,
-    /// Whose signature under a server's certificate is believed; `None`: what this machine believes. For TLS only.
+    /// The CAs that may have signed the server's certificate, for TLS. `None`: the CAs that this machine
+    /// trusts.
     pub ca: Option<CaBundle>,
-    /// Stands before every key and channel.
+    /// The start of every key and channel.
     pub prefix: String,
     /// Seconds without activity after which a session ends. The same on every node.
     pub idle_secs: u64,
@@ -25,7 +26,7 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// Host and port, of the sentinels too, or the path of a socket, for logs.
+    /// Host and port of Redis or of its sentinels, or the path of its socket, for logs.
     pub fn address(&self) -> String {
         let host = |url: &str| match url.into_connection_info() {
             Ok(info) => info.addr().to_string(),
@@ -37,7 +38,7 @@ impl RedisSettings {
         }
     }
 
-    /// A reason as it may be shown: one short line without the password. A server may echo what it was sent.
+    /// The text as one short line without passwords. A server may echo what it was sent.
     pub(super) fn redact(&self, text: &str) -> String {
         let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         for secret in self.secrets() {
@@ -46,7 +47,7 @@ impl RedisSettings {
         text.chars().take(REASON_CHARS_MAX).collect()
     }
 
-    /// Each password as it stands in the URL and as it is sent.
+    /// Each password, as written in the URL and as sent.
     fn secrets(&self) -> Vec<String> {
         let sentinels = SentinelUrl::parse(&self.url);
         let server = sentinels.as_ref().map_or_else(|| self.url.clone(), SentinelUrl::of_master);
@@ -76,7 +77,7 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
-/// Longest reason shown. A server's error line may be of any length.
+/// The longest reason that is shown. A server's error line may be of any length.
 const REASON_CHARS_MAX: usize = 200;
 
 #[cfg(test)]
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn nor_that_of_the_sentinels() {
+    fn no_line_shows_the_password_of_the_sentinels() {
         let settings = settings(
             "redis+sentinel://me:s%21cret@[::1]:7,h/master/3?sentinel_username=u&sentinel_password=hid%64en",
         );

@@ -1,4 +1,5 @@
-//! The thread that sits in this node's channel and hands what comes to the reactor. Decides nothing: it reads no packet.
+//! The thread that listens to this node's channel and hands packets to the reactor. It does not look into
+//! them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 
-use super::connection::Connection;
+use super::connection::RedisConnection;
 use super::dialer::Dialer;
-use super::error::{Fault, Refusal};
+use super::error::{Fault, ServerRefusal};
 use super::inbox::{Delivered, Delivery};
 use super::keys::Keys;
 use super::message_reader::{MessageReader, Received};
@@ -22,11 +23,11 @@ use super::worker::{Stopped, Worker};
 pub(super) enum News {
     /// The subscription is confirmed.
     Subscribed,
-    /// It is not, or no more, and why.
+    /// There is no subscription, for this reason.
     Cut(String),
 }
 
-/// The thread's state. It ends when the reactor's ends are gone.
+/// The thread's state. It ends when the reactor's ends of the channels are gone.
 pub(super) struct Subscriber<W> {
     pub(super) dialer: Dialer,
     pub(super) settings: RedisSettings,
@@ -37,7 +38,7 @@ pub(super) struct Subscriber<W> {
     pub(super) news: Sender<News>,
     pub(super) delivery: Delivery<W>,
     pub(super) tally: Arc<Tally>,
-    /// Called after every news.
+    /// Called after each news.
     pub(super) wake: W,
     /// Dropped when the thread ends.
     pub(super) _life: Sender<Infallible>,
@@ -45,12 +46,13 @@ pub(super) struct Subscriber<W> {
 
 /// A connection that has subscribed.
 pub(super) struct SubscribeConnection {
-    connection: Connection,
+    connection: RedisConnection,
     reader: MessageReader,
 }
 
 impl SubscribeConnection {
-    /// What Redis says next, or `None` if that does not come whole within `wait`. `lend` gives the buffer for a packet.
+    /// Redis's next words, or `None` if nothing more comes within `wait`. `lend` gives the buffer for a
+    /// packet.
     fn poll(&mut self, wait: Duration, mut lend: impl FnMut() -> Vec<u8>) -> Result<Option<Received>, Fault> {
         loop {
             if let Some(received) = self.reader.next(&mut lend)? {
@@ -66,7 +68,7 @@ impl SubscribeConnection {
     /// The answer to the next command, while the connection is set up.
     fn answer(&mut self, name: &'static str) -> Result<Received, Fault> {
         match self.poll(self.connection.patience(), Vec::new)?.ok_or_else(Fault::silent)? {
-            Received::Error(error) => Err(Refusal::while_dialing(&error, rights::named(name))),
+            Received::Error(error) => Err(ServerRefusal::while_dialing(&error, rights::named(name))),
             received => Ok(received),
         }
     }
@@ -75,8 +77,8 @@ impl SubscribeConnection {
 impl<W: Fn()> Worker for Subscriber<W> {
     type Ready = SubscribeConnection;
 
-    /// Dials a master, and subscribes to the one channel: what is published elsewhere reaches a replica too, but what is
-    /// published there comes from nobody else.
+    /// Dials, proves by a write that the server is a master, and subscribes to this node's channel. A
+    /// subscription at a replica works only until the replica loses its master.
     fn dial(&self) -> Result<SubscribeConnection, Fault> {
         let mut dialed =
             SubscribeConnection { connection: self.dialer.dial()?, reader: MessageReader::new() };
@@ -93,19 +95,19 @@ impl<W: Fn()> Worker for Subscriber<W> {
     /// Delivers until the connection's first fault.
     fn serve(&mut self, mut subscribed: SubscribeConnection) -> Result<Fault, Stopped> {
         self.tally.subscribed.add(1);
-        tracing::info!("subscribed to what other nodes send");
+        tracing::info!("subscribed to the packets of other nodes");
         self.tell(News::Subscribed)?;
-        // When a quiet connection was asked for a sign of life.
+        // When a PING was sent on the quiet connection.
         let mut asked = None;
         loop {
             match self.redial.try_recv() {
-                Ok(()) => return Ok(Fault::new("it may be the wrong server: dialed again")),
+                Ok(()) => return Ok(Fault::new("it may be the wrong server: dialing again")),
                 Err(TryRecvError::Disconnected) => return Err(Stopped),
                 Err(TryRecvError::Empty) => {}
             }
             let wait = if asked.is_some() { ANSWER_TIMEOUT } else { QUIET };
             match subscribed.poll(wait, || self.delivery.lend()) {
-                // Whatever comes is one.
+                // Any reply proves that the connection lives.
                 Ok(Some(received)) => {
                     asked = None;
                     self.take(received)?;
@@ -137,7 +139,7 @@ impl<W: Fn()> Worker for Subscriber<W> {
         self.tell(News::Cut(reason))
     }
 
-    /// Waits, or until a new connection is ordered.
+    /// Waits, but not longer than until a new connection is ordered.
     fn wait(&self, span: Duration) -> Result<(), Stopped> {
         match self.redial.recv_timeout(span) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => Ok(()),
@@ -147,7 +149,7 @@ impl<W: Fn()> Worker for Subscriber<W> {
 }
 
 impl<W: Fn()> Subscriber<W> {
-    /// Delivers a packet; whatever else comes is no more than a sign of life.
+    /// Delivers a packet, and ignores anything else.
     fn take(&mut self, received: Received) -> Result<(), Stopped> {
         let packet = match received {
             Received::Packet(packet) => packet,
@@ -165,7 +167,7 @@ impl<W: Fn()> Subscriber<W> {
         Ok(())
     }
 
-    /// Blocks while the reactor does not take news; it ends when the reactor goes.
+    /// Blocks while the reactor's queue of news is full.
     fn tell(&self, news: News) -> Result<(), Stopped> {
         self.news.send(news).map_err(|_| Stopped)?;
         (self.wake)();
@@ -173,9 +175,9 @@ impl<W: Fn()> Subscriber<W> {
     }
 }
 
-/// A node publishes to itself each second: a connection that is quiet for longer is tried. Bounds also how long an
-/// order to stop or dial again may wait.
+/// A node publishes to itself each second, so a connection that is quiet for longer gets a PING. This also
+/// bounds how long an order to stop or to dial again may wait.
 const QUIET: Duration = Duration::from_millis(1500);
 
-/// With [`QUIET`], five seconds until a dead connection is given up.
+/// With [`QUIET`], a dead connection is given up after five seconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(3500);

@@ -1,23 +1,23 @@
-//! What the threads of the bus count, for the metrics.
+//! The counts of the bus, for the metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How the bus fared since this process started. Every count only rises.
+/// The counts of the bus since this process started. Each only rises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BusCounts {
-    /// Packets written to Redis. One that is written to a connection that just broke counts too.
+    /// Packets written to Redis, including those written to a connection that had just broken.
     pub published: u64,
-    /// Writes that carried them: `published / writes` packets went at once.
+    /// Writes that carried them: `published / writes` packets went together.
     pub writes: u64,
-    /// Packets that were not taken: the queue was full, or they were too long.
+    /// Packets that were not queued: the queue was full, or the packet too long.
     pub refused: u64,
-    /// Packets that were taken and dropped, as there was no connection to write them to.
+    /// Packets that were queued and then dropped, because there was no connection.
     pub lost: u64,
-    /// Packets that came for this node and were queued for the reactor.
+    /// Packets for this node that were queued for the reactor.
     pub received: u64,
-    /// Packets that came and found that queue full.
+    /// Packets for this node that found that queue full.
     pub overflowed: u64,
-    /// Packets that came and are longer than any node sends.
+    /// Packets for this node that are longer than any that a node sends.
     pub junk: u64,
     /// How many times the subscription was confirmed.
     pub subscribed: u64,
@@ -25,7 +25,7 @@ pub struct BusCounts {
     pub faults: u64,
 }
 
-/// The same, shared between threads. No order between the counts is promised.
+/// The same counts, shared between threads. They are not read at one instant.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) published: Count,
@@ -53,7 +53,7 @@ impl Count {
 }
 
 impl Tally {
-    /// What was counted so far. `refused` is not counted here.
+    /// The counts so far, without `refused`, which is not counted here.
     pub(super) fn counts(&self) -> BusCounts {
         BusCounts {
             published: self.published.value(),

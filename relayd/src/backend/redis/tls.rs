@@ -1,6 +1,6 @@
-//! TLS to Redis: whose signature is believed, and what a failure means to an operator.
+//! TLS to Redis: the trusted CAs, and what a failure means for an operator.
 //!
-//! A certificate is always verified, its name included; there is no way to switch that off.
+//! The server's certificate and its name are always verified. This can't be switched off.
 
 use std::fmt;
 use std::io;
@@ -14,27 +14,27 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use thiserror::Error as ThisError;
 
-/// The certificates of an operator's own authorities, at least one, as PEM.
+/// The certificates of an operator's own CAs, at least one, as PEM.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CaBundle(Vec<u8>);
 
-/// Why a file is no such bundle.
+/// Why a file can't be used as a bundle.
 #[derive(Debug, ThisError)]
 pub enum InvalidCaBundle {
-    /// It is not there, or not for this process.
+    /// It does not exist, or this process may not read it.
     #[error("it can't be read ({0}); name a PEM file that this process may read")]
     Unreadable(#[from] io::Error),
-    /// There is no certificate in it.
+    /// It holds no certificate.
     #[error(
-        "there is no certificate in it; name a PEM file that holds the CA's, from BEGIN CERTIFICATE to END CERTIFICATE"
+        "there is no certificate in it; name a PEM file with the CA's certificate, from BEGIN CERTIFICATE to END CERTIFICATE"
     )]
     Empty,
-    /// One of its certificates is damaged, or of a kind that no authority's is.
-    #[error("certificate {at} in it can't be used ({reason}); take it out or export it anew")]
+    /// One of its certificates is damaged, or is not that of a CA.
+    #[error("certificate {at} in it can't be used ({reason}); remove it or export it again")]
     Unusable {
         /// Which, counted from 1.
         at: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
@@ -48,7 +48,7 @@ impl CaBundle {
         Self::from_pem(std::fs::read(path)?)
     }
 
-    /// What it holds. A bundle holds only what could be added once.
+    /// Its certificates. All of them were checked when the bundle was read.
     fn roots(&self) -> RootCertStore {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(CertificateDer::pem_slice_iter(&self.0).flatten());
@@ -75,9 +75,9 @@ impl fmt::Debug for CaBundle {
     }
 }
 
-/// How TLS is spoken where `ca` is believed, else what this machine believes, else what browsers believe.
+/// Trusts `ca`, or else the CAs that this machine trusts, or else those that browsers trust.
 pub(super) fn config(ca: Option<&CaBundle>) -> Arc<ClientConfig> {
-    // An error says that there is a default already, which is as good.
+    // It fails only if a default is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let believed = if ca.is_some() { ca } else { platform_roots() };
     let roots = match believed {
@@ -87,12 +87,12 @@ pub(super) fn config(ca: Option<&CaBundle>) -> Arc<ClientConfig> {
     Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Read once for the process, not at each dial. `None` where the machine has none, as in a bare container.
+/// The CAs that this machine trusts, read once. `None` if there are none, as in a bare container.
 fn platform_roots() -> Option<&'static CaBundle> {
     static ROOTS: OnceLock<Option<CaBundle>> = OnceLock::new();
     let read = || {
         let mut store = RootCertStore::empty();
-        // One that can't be used must not spoil the others.
+        // A certificate that can't be used must not spoil the others.
         let found = rustls_native_certs::load_native_certs().certs.into_iter();
         let usable = found.filter(|certificate| store.add(certificate.clone()).is_ok());
         CaBundle::from_pem(usable.flat_map(|certificate| pem(&certificate)).collect()).ok()
@@ -106,24 +106,24 @@ fn pem(certificate: &CertificateDer<'_>) -> Vec<u8> {
     format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n").into_bytes()
 }
 
-/// What an operator can do about a failure of TLS; `None` for any other.
+/// A TLS failure in words for an operator. `None` for any other error.
 pub(super) fn explain(error: &io::Error) -> Option<String> {
     let tls = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(match tls {
         rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
         ) => {
-            "its certificate is signed by no CA that is trusted here: give that CA's by --redis-ca (REDIS_CA)"
+            "its certificate is not signed by a CA that is trusted here: name the CA's file with --redis-ca (REDIS_CA)"
                 .to_owned()
         }
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => format!("its certificate is not for the host that was dialed: {tls}"),
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            "it asks for a client's certificate, which relayd has none of: set its tls-auth-clients to no"
+            "it requires a client certificate, which relayd does not have: set its tls-auth-clients to no"
                 .to_owned()
         }
-        rustls::Error::InvalidMessage(_) => format!("it speaks no TLS at this port: {tls}"),
+        rustls::Error::InvalidMessage(_) => format!("it does not speak TLS at this port: {tls}"),
         _ => format!("TLS failed: {tls}"),
     })
 }
@@ -173,7 +173,7 @@ mod tests {
             (rustls::Error::AlertReceived(AlertDescription::CertificateRequired), "tls-auth-clients"),
             (
                 rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
-                "no TLS at this port",
+                "not speak TLS at this port",
             ),
         ] {
             let shown = explain(error).unwrap();

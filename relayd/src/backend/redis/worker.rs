@@ -1,5 +1,5 @@
-//! The life of a thread that works on one connection to Redis after the other: dial, serve until the connection fails,
-//! say why, wait, dial again. It ends when the reactor's ends of its channels are gone.
+//! The loop of each thread that talks to Redis: dial, serve until the connection fails, say why, wait, dial
+//! again. The thread ends when the reactor's ends of its channels are gone.
 
 use std::convert::Infallible;
 use std::thread::{self, JoinHandle};
@@ -12,21 +12,21 @@ use crate::backend::BackendError;
 /// The reactor is gone.
 pub(super) struct Stopped;
 
-/// The part in which the threads differ.
+/// The work of one thread.
 pub(super) trait Worker {
-    /// A connection that has proved to be of use for this work.
+    /// A connection that is ready for this work.
     type Ready;
 
     /// Dials once. Blocks for a few seconds at most.
     fn dial(&self) -> Result<Self::Ready, Fault>;
 
-    /// Works until the connection's first fault, and gives that.
+    /// Works until the connection's first fault, and returns it.
     fn serve(&mut self, ready: Self::Ready) -> Result<Fault, Stopped>;
 
-    /// There is no connection. `is_news`: the reason is not that of the last try.
+    /// There is no connection. `is_news`: the reason is not the one of the last try.
     fn on_fault(&self, fault: &Fault, is_news: bool) -> Result<(), Stopped>;
 
-    /// Waits before the next try, and refuses meanwhile what needs a connection.
+    /// Waits before the next try. Meanwhile, work that needs a connection is refused.
     fn wait(&self, span: Duration) -> Result<(), Stopped>;
 }
 
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// Dials by a script, and writes down what it is told.
+    /// Dials as scripted, and records its calls.
     struct Scripted {
         /// `Ok`: a connection that fails for this reason.
         dials: RefCell<VecDeque<Result<&'static str, &'static str>>>,

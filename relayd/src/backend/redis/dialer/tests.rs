@@ -1,4 +1,4 @@
-//! Sentinels and servers that say one thing, whatever they are asked.
+//! Tests against sentinels and servers that give the same answer to every command.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use protocol::ids::NodeId;
 
 use super::*;
 
-/// Listens, and answers whatever comes on each connection by `answer`; an empty one is silence.
+/// Listens, and answers every read of each connection with `answer`. If that is empty, it stays silent.
 fn server(answer: impl Into<Vec<u8>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, answer) = (listener.local_addr().unwrap(), answer.into());
@@ -25,7 +25,7 @@ fn node(role: &str) -> SocketAddr {
     server(format!("*2\r\n${}\r\n{role}\r\n:0\r\n", role.len()))
 }
 
-/// A sentinel that sees the master there.
+/// A sentinel that names this master.
 fn sentinel(master: SocketAddr) -> SocketAddr {
     let port = master.port().to_string();
     server(format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len()))
@@ -35,7 +35,7 @@ fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap()
 }
 
-fn dial(sentinels: &[SocketAddr]) -> Result<Connection, Fault> {
+fn dial(sentinels: &[SocketAddr]) -> Result<RedisConnection, Fault> {
     let sentinels: Vec<_> = sentinels.iter().map(SocketAddr::to_string).collect();
     let url = format!("redis+sentinel://{}/the-master", sentinels.join(","));
     Dialer::for_requests(&settings(&url)).unwrap().dial()
@@ -54,7 +54,7 @@ fn reason(sentinels: &[SocketAddr]) -> String {
 }
 
 #[test]
-fn the_first_that_knows_the_master_is_enough() {
+fn one_sentinel_that_knows_the_master_is_enough() {
     let master = node("master");
     assert!(dial(&[sentinel(master)]).is_ok());
     let useless =
@@ -63,14 +63,14 @@ fn the_first_that_knows_the_master_is_enough() {
 }
 
 #[test]
-fn one_that_is_behind_does_not_hide_one_that_knows() {
+fn a_sentinel_that_lags_does_not_hide_one_that_is_up_to_date() {
     let replica = sentinel(node("slave"));
     let dead = sentinel(nobody());
     assert!(dial(&[replica, dead, replica, sentinel(node("master"))]).is_ok());
 }
 
 #[test]
-fn a_silent_one_holds_up_the_others_for_its_share_only() {
+fn a_silent_sentinel_delays_the_others_by_its_share_only() {
     let silent = server("");
     let begun = Instant::now();
     let others = [sentinel(node("master")); 11];
@@ -83,16 +83,16 @@ fn a_silent_one_holds_up_the_others_for_its_share_only() {
 }
 
 #[test]
-fn the_reason_names_who_failed_and_how() {
+fn the_reason_names_the_failing_server_and_its_failure() {
     let replica = node("slave");
     let why = reason(&[sentinel(replica), nobody()]);
-    assert_eq!(why, format!("the master at {replica}, as sentinels say: it is a replica"));
+    assert_eq!(why, format!("the master at {replica}, named by sentinels: it is a replica"));
     let stranger = server("*-1\r\n");
     let why = reason(&[nobody(), stranger]);
     assert_eq!(
         why,
         format!(
-            "no sentinel helps; the one at {stranger}: it watches no master that is called \"the-master\""
+            "no sentinel names a master; the one at {stranger}: it does not know a master named \"the-master\""
         )
     );
     let why = reason(&[server("-NOAUTH Authentication required.\r\n")]);
@@ -115,7 +115,7 @@ fn no_line_shows_a_password() {
 }
 
 #[test]
-fn an_unusable_url_is_named_as_such_without_its_password() {
+fn the_error_about_an_unusable_url_hides_its_password() {
     for url in ["", "http://localhost", "redis://:hidden@host/nodb", "redis://:hidden@:0x", "host:6379"] {
         let error = Dialer::for_requests(&settings(url)).unwrap_err().to_string();
         assert!(error.contains("redis://") && !error.contains("hidden"), "{url}: {error}");

@@ -4,12 +4,11 @@
 
 use std::fmt::Write;
 
+use relayd::admission::{ADDRESSES_MAX, LOOK_UPS_MAX};
+use relayd::backend::REDIS_BYTES_MAX;
 use relayd_core::limits::{LARGE_BESIDES, Limits, POOL_KEPT_MAX, READ_BYTES, UNACKNOWLEDGED_MAX};
 use relayd_core::store::table::TableLimits;
 use relayd_core::wire::pool::Pool;
-
-use crate::admission::{ADDRESSES_MAX, LOOK_UPS_MAX};
-use crate::backend::REDIS_BYTES_MAX;
 
 /// What one connection takes while nothing waits for it, in bytes: its slot, its peer in the core, and its part of a session.
 pub const CONNECTION_BYTES: usize = 1024;
