@@ -1,4 +1,4 @@
-//! Two backends on one Redis pass packets to each other, and do so again after whatever happens to their connections.
+//! Two backends on one Redis pass packets to each other, and resume after any fault of their connections.
 
 mod common;
 
@@ -16,10 +16,10 @@ use relayd_core::store::{Claimed, Registered};
 
 const IDLE_SECS: u64 = 3600;
 
-/// A call that takes this long has blocked. A thread that is not scheduled for as long would be a surprise.
+/// A call that takes this long has blocked: it is much longer than a busy machine delays a thread.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// A hang guard of ten times what the silence of a subscriber's server may go unnoticed.
+/// Ten times the span in which a subscriber must notice that its server is silent.
 const NOTICED_WITHIN: Duration = Duration::from_secs(50);
 
 fn node(server: &Server, prefix: &str) -> Node {
@@ -44,7 +44,7 @@ fn counts(node: &mut Node) -> BusCounts {
     node.backend().bus_counts()
 }
 
-/// Waits until the counts say so: a thread counts what it has done already.
+/// Waits until the counts fulfil a condition. The threads count after the fact.
 fn until_counts(node: &mut Node, is_so: impl Fn(&BusCounts) -> bool) -> BusCounts {
     let deadline = Instant::now() + GUARD;
     loop {
@@ -57,7 +57,7 @@ fn until_counts(node: &mut Node, is_so: impl Fn(&BusCounts) -> bool) -> BusCount
     }
 }
 
-/// Publishes until one packet came through: the first ones may go into a connection that is gone.
+/// Publishes until a packet arrives. The first ones may go into a broken connection.
 fn until_heard(from: &mut Node, to: &mut Node) {
     let deadline = Instant::now() + GUARD;
     for try_number in 0_u64.. {
@@ -65,7 +65,7 @@ fn until_heard(from: &mut Node, to: &mut Node) {
         publish(from, to.id, format!("try {try_number}").as_bytes());
         let Some(packet) = to.packet_until(Instant::now() + Duration::from_millis(100)) else { continue };
         assert!(packet.starts_with(b"try "), "{packet:?}");
-        // Those of the earlier tries that are late.
+        // Skips late packets of earlier tries.
         let last = format!("try {try_number}").into_bytes();
         let mut packet = Some(packet);
         while packet.is_some_and(|packet| packet != last) {
@@ -75,7 +75,7 @@ fn until_heard(from: &mut Node, to: &mut Node) {
     }
 }
 
-/// Numbered, so that order shows, and of a length that depends on the number.
+/// A packet with its number at the end, and a length that depends on the number.
 fn numbered(number: usize) -> Vec<u8> {
     let mut packet = vec![number as u8; number * 31 % 5000];
     packet.extend_from_slice(&number.to_be_bytes());
@@ -131,7 +131,7 @@ fn a_packet_that_is_too_long_is_refused_here_and_dropped_there() {
 fn a_burst_goes_in_few_writes() {
     let server = Server::start(&[]);
     let (mut from, mut to) = pair(&server);
-    // A mebibyte at once, both ways, and nobody reads meanwhile.
+    // A mebibyte in each direction, before anything is read.
     for number in 0..16 {
         let packet = vec![number; 64 * 1024];
         assert!(publish(&mut from, to.id, &packet) && publish(&mut to, from.id, &packet));
@@ -145,7 +145,7 @@ fn a_burst_goes_in_few_writes() {
         while !publish(&mut from, to.id, &packet) {
             thread::yield_now();
         }
-        // Half of it, so that packets wait at either end.
+        // Reads half of them, so that packets wait at both ends.
         if number % 2 == 1 {
             let packet = to.packet();
             assert!(packet == numbered(number / 2));
@@ -198,7 +198,7 @@ fn a_redis_that_dies_and_comes_back_carries_packets_again() {
     assert_eq!(counts(&mut to).subscribed, 3);
 }
 
-/// Publishes until packets are dropped for want of a connection.
+/// Publishes until packets are dropped because there is no connection.
 fn publish_until_lost(from: &mut Node, to: NodeId) {
     let (deadline, before) = (Instant::now() + GUARD, counts(from).lost);
     while counts(from).lost == before {
@@ -247,7 +247,7 @@ fn a_server_that_becomes_a_replica_is_left_by_all_connections() {
     let server = Server::start(&[]);
     let (mut from, mut to) = pair(&server);
     let mut admin = server.connection();
-    // Nobody listens there: it stays a replica without a primary.
+    // Nothing listens at that port, so it stays a replica without a primary.
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).exec(&mut admin).unwrap();
     for node in [&mut from, &mut to] {
         node.until_away();
@@ -262,7 +262,7 @@ fn a_server_that_becomes_a_replica_is_left_by_all_connections() {
     until_heard(&mut from, &mut to);
 }
 
-/// What the bus publishes goes to one server and its requests to another, which is the first one's master.
+/// Packets go to one server and requests to another, which is the first one's master.
 #[test]
 fn a_publisher_alone_finds_out_that_its_server_is_a_replica() {
     let (old, new) = (Server::start(&[]), Server::start(&[]));
@@ -280,7 +280,7 @@ fn a_publisher_alone_finds_out_that_its_server_is_a_replica() {
     is_moved.store(true, Ordering::SeqCst);
     let port = new.url().rsplit(':').next().unwrap().to_owned();
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port).exec(&mut old.connection()).unwrap();
-    // It is asked at most once a second, behind what is published.
+    // The server is asked at most once a second, after a packet.
     let deadline = Instant::now() + GUARD;
     while counts(&mut node).faults == 0 {
         assert!(Instant::now() < deadline, "it goes on at a replica: {:?}", counts(&mut node));
@@ -312,7 +312,7 @@ fn a_subscriber_that_redis_cuts_for_being_slow_recovers() {
         let set = ["SET", "client-output-buffer-limit", limit];
         redis::cmd("CONFIG").arg(&set).exec(&mut server.connection()).unwrap();
     };
-    // One packet is more than that.
+    // One packet exceeds that.
     limit("pubsub 16kb 16kb 1");
     let packet = vec![5; PACKET_BYTES_MAX];
     let deadline = Instant::now() + GUARD;
@@ -324,7 +324,7 @@ fn a_subscriber_that_redis_cuts_for_being_slow_recovers() {
         thread::yield_now();
     }
     limit("pubsub 32mb 8mb 60");
-    // What was published before is on its way until the last of it has come.
+    // Reads all packets from before.
     while !publish(&mut from, to.id, b"last") {
         thread::yield_now();
     }
@@ -417,7 +417,7 @@ fn nothing_is_claimed_before_a_subscription_was_confirmed() {
     assert_eq!(node.backend().status(), &Status::Available);
 }
 
-/// Gives a subscriber the first half of a message, and the rest only when it asks whether anybody is there.
+/// Gives a subscriber the first half of a message, and the rest only after its PING.
 fn halve(call: Call) -> std::io::Result<()> {
     let Call { asked, mut near, mut far } = call;
     far.write_all(&asked)?;
@@ -461,7 +461,7 @@ fn a_subscriber_whose_server_falls_silent_subscribes_again() {
             let mut said = [0; 4096];
             let confirmed = far.read(&mut said)?;
             near.write_all(&said[..confirmed])?;
-            // Held open, and not a word more.
+            // The connection stays open and silent.
             return std::io::copy(&mut near, &mut std::io::sink()).map(drop);
         }
         call.pass(u64::MAX)

@@ -1,4 +1,5 @@
-//! A Redis that dies, hangs, refuses, or is none: the backend says so, loses nothing it was told, and comes back.
+//! A Redis that dies, hangs or refuses, or a server that is not a Redis: the backend reports it, keeps what
+//! it was told, and recovers.
 
 mod common;
 
@@ -17,7 +18,8 @@ use relayd_core::store::{Answer, Checked, Claimed, Conn, Expired, Hold, Holder, 
 
 const IDLE_SECS: u64 = 3600;
 
-/// A hang guard of ten times what a hang may go unnoticed: a second until a PING, and four until it is missed.
+/// Ten times the span in which a hang must be noticed: a second until a PING, and four seconds of waiting for
+/// its answer.
 const NOTICED_WITHIN: Duration = Duration::from_secs(50);
 
 fn release(hold: &Hold) -> Request {
@@ -85,7 +87,7 @@ fn what_is_told_in_an_outage_arrives_after_it() {
     node.submit(Request::Check { hold: stays });
     node.submit(release(&left));
     server.restart();
-    // The check of the hold that was released since is not made: it would bring the hold back.
+    // The hold that was released meanwhile is not checked, as that would restore it.
     match node.answer() {
         Answer::Checked { role, outcome, .. } => {
             assert_eq!((role, outcome), (Role::Phone, Checked::Held { peer: None }));
@@ -109,14 +111,14 @@ fn a_redis_that_hangs_is_away_and_everybody_is_answered() {
     node.register(&creds, false);
     server.signal("STOP");
     let since = Instant::now();
-    // The first is under way when the hang shows, the second waits behind it, the third is cancelled.
+    // The first is under way when the hang is noticed, the second waits in the queue, the third is cancelled.
     let conns = [node.conn(), node.conn(), node.conn()];
     for conn in conns {
         let Creds { session, token } = creds;
         node.submit(Request::Claim { conn, session, token, role: Role::Phone, instance: None });
     }
     node.backend().cancel(conns[2]);
-    // Who waits in the queue is told after three seconds, who was sent after four.
+    // A queued claim is answered after three seconds, a sent one after four.
     let mut answered = [node.answer(), node.answer()].map(|answer| match answer {
         Answer::Claimed { conn, outcome: Claimed::Away, .. } => conn,
         other => panic!("{other:?}"),
@@ -149,7 +151,8 @@ fn who_leaves_and_comes_back_takes_over_nobody_though_redis_is_slow() {
     node.register(&creds, false);
     let hold = node.hold(&creds, Role::Phone);
     server.signal("STOP");
-    // Goes out alone; what follows waits behind it, and a queued claim goes before what is merely dirty.
+    // It is sent alone, and the others wait. A queued claim would go before a dirty release of another
+    // session.
     node.submit(Request::Expire { session: creds.session });
     node.submit(release(&hold));
     let (conn, Creds { session, token }) = (node.conn(), creds);
@@ -170,7 +173,7 @@ fn scripts_that_the_server_forgot_in_part_carry_nothing_out_of_turn() {
     node.register(&creds, false);
     let hold = node.hold(&creds, Role::Phone);
     redis::cmd("SCRIPT").arg("FLUSH").exec(&mut server.connection()).unwrap();
-    // Known again: the script that claims. Not: the one that releases.
+    // The server knows the script for claims again, but not the one for releases.
     assert_eq!(node.claim(&other, Role::Phone).1, Claimed::Unauthorized);
     server.signal("STOP");
     node.submit(Request::Expire { session: creds.session });
@@ -232,7 +235,7 @@ fn a_full_redis_refuses_new_sessions_and_open_ones_go_on() {
     let ticket = node.conn();
     let deleted = node.ask(Request::Delete { ticket, session: open.session, token: None });
     assert!(format!("{deleted:?}").contains("Gone"), "{deleted:?}");
-    // One that starts now serves open sessions too.
+    // A node that starts now serves open sessions too.
     let mut late = Node::dial(&server.url(), &prefix, IDLE_SECS);
     late.until_full();
     assert!(matches!(late.check(Hold { generation: 1, ..second }), Checked::Killed { .. }));
@@ -259,7 +262,7 @@ fn a_replica_is_away_until_it_is_promoted() {
     let server = Server::start(&[]);
     let mut node = Node::connect(&server.url(), &fresh_prefix(), IDLE_SECS);
     let mut admin = server.connection();
-    // Nobody listens there: it stays a replica without a primary.
+    // Nothing listens at that port, so it stays a replica without a primary.
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).exec(&mut admin).unwrap();
     assert_eq!(node.register(&Creds::random(), false), Registered::Away);
     let reason = node.until_away();
@@ -310,7 +313,7 @@ fn stopping_does_not_wait_for_a_redis_that_hangs() {
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
 }
 
-/// A server that says one thing to whoever connects, and counts them.
+/// A server that gives the same answer on each connection, and counts connections.
 fn says(line: &'static [u8]) -> (String, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://:hunter2@{}", listener.local_addr().unwrap());
@@ -365,13 +368,14 @@ fn whatever_a_server_says_instead_it_is_away_and_not_dialed_in_a_loop() {
         }
     }
     for (_, dialed, word) in &nodes {
-        // Of each of the three connections at most one each 50 ms, and fewer as it goes on.
+        // Each of the three threads dials at most every 50 ms, and less often as time passes.
         let most = 3 * (2 + since.elapsed().as_millis() / 50);
         assert!(u128::from(dialed.load(Ordering::SeqCst)) <= most, "{word}");
     }
 }
 
-/// A front that cuts the node's first connection for commands after some bytes of what Redis says, and none after it.
+/// A front that cuts the node's first connection for requests after this many bytes from Redis, and no later
+/// one.
 fn cut_after(server: &Server, bytes: u64) -> String {
     let is_cut = AtomicBool::new(false);
     front(server, move |call| match call.asks("PING") && !is_cut.swap(true, Ordering::SeqCst) {
@@ -384,7 +388,7 @@ fn cut_after(server: &Server, bytes: u64) -> String {
 fn replies_cut_at_any_byte_are_an_outage_and_no_more() {
     let server = Server::start(&[]);
     let next = AtomicU64::new(0);
-    // Each outage is mostly a wait.
+    // Most of an outage is waiting, so several run at once.
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -404,8 +408,9 @@ fn replies_cut_at_any_byte_are_an_outage_and_no_more() {
     });
 }
 
-/// What Redis says until a connection for commands is of use: to PING, to a write, to what the bus needs, to the probe, to each script that it
-/// is to keep, to each script for a key of nobody's (a granted claim and a delete name a holder), and to the probe again.
+/// The bytes from Redis until a connection for requests is ready. They answer PING, a write, the commands of
+/// the bus, the probe, SCRIPT LOAD of each script, a call of each script for an unused key, and the probe
+/// again. A granted claim and a delete name a holder.
 const SETUP_BYTES: u64 = b"+PONG\r\n:0\r\n:0\r\n+OK\r\n*0\r\n".len() as u64
     + 8 * (b"$40\r\n\r\n".len() as u64 + 40)
     + b"*1\r\n$4\r\nmade\r\n*9\r\n$7\r\ngranted\r\n$1\r\n0\r\n".len() as u64
@@ -419,7 +424,7 @@ fn overcome_cut_after(server: &Server, prefix: &str, creds: &Creds, bytes: u64) 
     let mut node = Node::dial(&cut_after(server, bytes), prefix, IDLE_SECS);
     node.until_available();
     if bytes < SETUP_BYTES {
-        // The one that was cut was never of use: this is the second already.
+        // The cut connection was never ready, so this is the second one.
         assert_eq!(node.backend().restored(), 1, "cut after {bytes}");
     } else {
         claim_until_away(&mut node, creds, bytes);
@@ -445,7 +450,8 @@ fn claim_until_away(node: &mut Node, creds: &Creds, bytes: u64) {
     assert_eq!(outcomes.last(), Some(&Claimed::Away), "cut after {bytes}");
 }
 
-/// A front that gives each command this answer, on connections that stay open, while `is_refusing`; and counts them.
+/// A front that gives each command this answer while `is_refusing`, and keeps connections open. Counts
+/// connections.
 fn refusing(server: &Server, line: &'static str, is_refusing: &Arc<AtomicBool>) -> (String, Arc<AtomicU32>) {
     let dialed = Arc::new(AtomicU32::new(0));
     let (count, is_refusing) = (dialed.clone(), is_refusing.clone());
@@ -473,7 +479,7 @@ fn pass_or_refuse(call: Call, line: &str, is_refusing: &AtomicBool) -> std::io::
     Ok(())
 }
 
-/// How many commands begin in these bytes.
+/// The number of commands that begin in these bytes.
 fn commands(bytes: &[u8]) -> usize {
     usize::from(bytes.starts_with(b"*")) + bytes.windows(3).filter(|three| *three == b"\r\n*").count()
 }
@@ -505,7 +511,8 @@ fn an_error_that_is_all_that_is_said_any_more_is_an_outage_and_no_more() {
         }
     }
     for (_, dialed, line) in &nodes {
-        // Of each of the three connections at most one each 25 ms, the shortest wait, and fewer as it goes on.
+        // Each of the three threads dials at most every 25 ms, the shortest wait, and less often as time
+        // passes.
         let most = 3 * (3 + since.elapsed().as_millis() / 25);
         assert!(u128::from(dialed.load(Ordering::SeqCst)) <= most, "{line}");
     }
