@@ -120,8 +120,7 @@ fn rates_by_address() {
     expect_near(measured, ADDRESS_BYTES);
 }
 
-/// Each waits in the line of an address of its own, which takes most, and as many as can be had their turn
-/// lately.
+/// Each waits in the line of an address of its own, which takes most, and as many as can be had their turn lately.
 #[test]
 fn look_ups_that_wait_for_their_turn() {
     let _alone = ONE_AT_A_TIME.lock();

@@ -1,4 +1,4 @@
-//! Two backends on one Redis pass packets to each other, and resume after any fault of their connections.
+//! Two backends on one Redis pass packets to each other again after any fault of their connections.
 
 mod common;
 
@@ -8,54 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::bus::{AT_ONCE, IDLE_SECS, counts, numbered, pair, publish};
 use common::front::{Call, front};
 use common::{Creds, GUARD, Node, Server, fresh_prefix};
 use protocol::ids::{NodeId, Role};
-use relayd::backend::{BusCounts, PACKET_BYTES_MAX, Status};
+use relayd::backend::{PACKET_BYTES_MAX, Status};
 use relayd_core::store::{Claimed, Registered};
-
-const IDLE_SECS: u64 = 3600;
-
-/// A call that takes this long has blocked: it is much longer than a busy machine delays a thread.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Ten times the span in which a subscriber must notice that its server is silent.
 const NOTICED_WITHIN: Duration = Duration::from_secs(50);
-
-fn node(server: &Server, prefix: &str) -> Node {
-    let mut node = Node::connect(&server.url(), prefix, IDLE_SECS);
-    node.until_bus(true);
-    node
-}
-
-fn pair(server: &Server) -> (Node, Node) {
-    let prefix = fresh_prefix();
-    (node(server, &prefix), node(server, &prefix))
-}
-
-fn publish(from: &mut Node, to: NodeId, packet: &[u8]) -> bool {
-    let since = Instant::now();
-    let is_taken = common::publish(from.backend(), to, packet);
-    assert!(since.elapsed() < AT_ONCE, "publishing took {:?}", since.elapsed());
-    is_taken
-}
-
-fn counts(node: &mut Node) -> BusCounts {
-    node.backend().bus_counts()
-}
-
-/// Waits until the counts fulfil a condition. The threads count after the fact.
-fn until_counts(node: &mut Node, is_so: impl Fn(&BusCounts) -> bool) -> BusCounts {
-    let deadline = Instant::now() + GUARD;
-    loop {
-        let counts = counts(node);
-        if is_so(&counts) {
-            return counts;
-        }
-        assert!(Instant::now() < deadline, "{counts:?}");
-        thread::yield_now();
-    }
-}
 
 /// Publishes until a packet arrives. The first ones may go into a broken connection.
 fn until_heard(from: &mut Node, to: &mut Node) {
@@ -73,111 +34,6 @@ fn until_heard(from: &mut Node, to: &mut Node) {
         }
         return;
     }
-}
-
-/// A packet with its number at the end, and a length that depends on the number.
-fn numbered(number: usize) -> Vec<u8> {
-    let mut packet = vec![number as u8; number * 31 % 5000];
-    packet.extend_from_slice(&number.to_be_bytes());
-    packet
-}
-
-#[test]
-fn packets_arrive_whole_in_order_and_at_their_node_only() {
-    let server = Server::start(&[]);
-    let prefix = fresh_prefix();
-    let [mut from, mut to, mut other] = [(), (), ()].map(|()| node(&server, &prefix));
-    let mut elsewhere = node(&server, &fresh_prefix());
-    let mut packets = vec![Vec::new(), vec![0], (0..=255).collect(), vec![13; PACKET_BYTES_MAX], Vec::new()];
-    packets.push(b"\r\n$3\r\n*1\r\n".to_vec());
-    packets.extend((0..100).map(numbered));
-    for packet in &packets {
-        assert!(publish(&mut from, to.id, packet));
-        assert!(publish(&mut elsewhere, to.id, b"of another relay"));
-    }
-    for packet in &packets {
-        assert!(to.packet() == *packet, "{} bytes", packet.len());
-    }
-    publish(&mut from, other.id, b"last");
-    assert_eq!(other.packet(), b"last");
-    assert_eq!(to.backend().poll_packet(), None);
-    until_counts(&mut to, |counts| counts.received == packets.len() as u64);
-}
-
-#[test]
-fn a_node_hears_itself() {
-    let server = Server::start(&[]);
-    let mut node = node(&server, &fresh_prefix());
-    let own = node.id;
-    publish(&mut node, own, b"probe");
-    assert_eq!(node.packet(), b"probe");
-}
-
-#[test]
-fn a_packet_that_is_too_long_is_refused_here_and_dropped_there() {
-    let server = Server::start(&[]);
-    let prefix = fresh_prefix();
-    let mut node = node(&server, &prefix);
-    let (own, long) = (node.id, vec![1; PACKET_BYTES_MAX + 1]);
-    assert!(!publish(&mut node, own, &long));
-    let channel = format!("{prefix}node:{own}");
-    redis::cmd("PUBLISH").arg(channel).arg(&long).exec(&mut server.connection()).unwrap();
-    publish(&mut node, own, b"short");
-    assert_eq!(node.packet(), b"short");
-    until_counts(&mut node, |counts| (counts.refused, counts.junk, counts.received) == (1, 1, 1));
-}
-
-#[test]
-fn a_burst_goes_in_few_writes() {
-    let server = Server::start(&[]);
-    let (mut from, mut to) = pair(&server);
-    // A mebibyte in each direction, before anything is read.
-    for number in 0..16 {
-        let packet = vec![number; 64 * 1024];
-        assert!(publish(&mut from, to.id, &packet) && publish(&mut to, from.id, &packet));
-    }
-    for number in 0..16 {
-        let packet = vec![number; 64 * 1024];
-        assert!(to.packet() == packet && from.packet() == packet);
-    }
-    for number in 0..4_000 {
-        let packet = numbered(number);
-        while !publish(&mut from, to.id, &packet) {
-            thread::yield_now();
-        }
-        // Reads half of them, so that packets wait at both ends.
-        if number % 2 == 1 {
-            let packet = to.packet();
-            assert!(packet == numbered(number / 2));
-            to.backend().recycle(packet);
-        }
-    }
-    for number in 2_000..4_000 {
-        assert!(to.packet() == numbered(number));
-    }
-    let counts = until_counts(&mut from, |counts| counts.published == 4_016);
-    assert_eq!((counts.lost, counts.faults), (0, 0));
-    assert!(counts.writes < counts.published, "{counts:?}");
-}
-
-#[test]
-fn what_nobody_fetches_is_dropped_and_counted_and_what_was_kept_is_in_order() {
-    let server = Server::start(&[]);
-    let (mut from, mut to) = pair(&server);
-    const ALL: u64 = 6_000;
-    for number in 0..ALL {
-        while !publish(&mut from, to.id, &number.to_be_bytes()) {
-            thread::yield_now();
-        }
-    }
-    let kept = until_counts(&mut to, |counts| counts.received + counts.overflowed == ALL).received;
-    assert!((1_000..ALL).contains(&kept), "{kept}");
-    for number in 0..kept {
-        assert_eq!(to.packet(), number.to_be_bytes());
-    }
-    assert_eq!(to.backend().poll_packet(), None);
-    publish(&mut from, to.id, b"there is room again");
-    assert_eq!(to.packet(), b"there is room again");
 }
 
 #[test]
@@ -262,7 +118,7 @@ fn a_server_that_becomes_a_replica_is_left_by_all_connections() {
     until_heard(&mut from, &mut to);
 }
 
-/// Packets go to one server and requests to another, which is the first one's master.
+/// What the bus publishes goes to one server and its requests to another, which is the first one's master.
 #[test]
 fn a_publisher_alone_finds_out_that_its_server_is_a_replica() {
     let (old, new) = (Server::start(&[]), Server::start(&[]));

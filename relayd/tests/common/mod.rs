@@ -3,6 +3,7 @@
 // Each test program uses only a part of this.
 #![allow(dead_code)]
 
+pub mod bus;
 pub mod front;
 
 use std::net::TcpListener;
@@ -320,6 +321,11 @@ impl Node {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Gives a role back.
+pub fn release(hold: &Hold) -> Request {
+    Request::Release { session: hold.session, role: hold.role, generation: hold.generation }
 }
 
 /// Publishes one packet. Returns false if there was no room.
