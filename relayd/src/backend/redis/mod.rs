@@ -12,6 +12,7 @@ mod dirty;
 mod error;
 mod inbox;
 mod keys;
+mod message_head;
 mod message_reader;
 mod publisher;
 mod reply;
@@ -24,6 +25,7 @@ mod settings;
 mod subscriber;
 mod tally;
 mod tls;
+mod trouble;
 mod worker;
 
 use std::collections::VecDeque;
