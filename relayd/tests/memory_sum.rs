@@ -1,4 +1,5 @@
-//! The sum of memory that `docs/operations.md` gives: each part is measured, and the page says what the program says.
+//! The sum of memory in `docs/operations.md`: each part is measured, and the page is compared with the
+//! computed table.
 
 #[path = "common/live.rs"]
 mod live;
@@ -24,13 +25,13 @@ use relayd_core::store::{Answer, Claimed, Conn, Request};
 use relayd_core::time::Time;
 use relayd_core::wire::pool::Pool;
 
-/// What is measured is the whole process's, so one test at a time.
+/// The measured memory is that of the whole process, so one test runs at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 const NODE: NodeId = NodeId::from_bytes([7; 16]);
 const NOW: Time = Time::from_ms(1 << 40);
 
-/// Bytes that `make` leaves taken, for each of `count`.
+/// The bytes that `make` leaves allocated, divided by `count`.
 fn each<T>(what: &str, count: usize, make: impl FnOnce() -> T) -> usize {
     let before = live::bytes();
     let kept = make();
@@ -40,19 +41,19 @@ fn each<T>(what: &str, count: usize, make: impl FnOnce() -> T) -> usize {
     bytes
 }
 
-/// The constant is no less than what was measured, and no wild guess.
+/// The constant is at least the measured value, and at most three times that.
 fn expect_near(measured: usize, said: usize) {
     assert!(measured <= said, "{measured} bytes, where {said} are said");
     assert!(measured >= said / 3, "{measured} bytes, where {said} are said: too careful");
 }
 
 fn id(number: usize) -> [u8; 16] {
-    // As random ones, they come in no order.
+    // Like random ids, they are not in order.
     let mixed = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     [mixed.to_be_bytes(), (number as u64).to_be_bytes()].concat().try_into().expect("16 bytes")
 }
 
-/// A table of so many sessions, each registered and, if `held`, joined by both roles, taken over and left.
+/// A table of this many sessions. If `held`, both roles of each were joined, taken over and left.
 fn table(sessions: usize, held: bool) -> Table {
     let mut table = Table::new(7_200_000, TableLimits { sessions_max: sessions, tombstones_max: sessions });
     for number in 0..sessions {
@@ -88,7 +89,7 @@ fn sessions_of_the_embedded_store() {
 fn ended_sessions_of_the_embedded_store() {
     let _alone = ONE_AT_A_TIME.lock();
     live::count_this_thread();
-    // Just over a power of two the hash table has just doubled.
+    // Just above a power of two, the hash table has just doubled.
     for sessions in [40_000, 60_000] {
         let measured = each("ended sessions", sessions, || {
             let mut table = table(sessions, true);

@@ -1,8 +1,8 @@
-//! Relaying a frame allocates nothing in steady state on the reactor's thread: between two peers of one node and across
-//! two nodes, in either mode.
+//! In steady state, relaying a frame allocates nothing on the reactor's thread: between two peers of one node
+//! and across two nodes, in both modes.
 //!
-//! The allocator of this test counts what one marked thread asks for: the reactor's. Alone in its binary, since an
-//! allocator is global.
+//! The allocator of this test counts the allocations of the reactor's thread. An allocator is global, so the
+//! test is a binary of its own.
 
 mod common;
 #[path = "common/counting.rs"]
@@ -43,7 +43,8 @@ fn measure(workstation: SocketAddr, phone: SocketAddr) {
             let before = counting::allocations();
             from.pass(&mut to, window, FRAMES);
             let allocated = counting::allocations() - before;
-            // Between nodes a busy moment may want one more buffer, and timers fire. No frame allocates.
+            // Between nodes a busy moment may need one more buffer, and timers fire. Frames themselves do not
+            // allocate.
             let by_others = if workstation == phone { 0 } else { FRAMES as u64 / 20 };
             assert!(
                 allocated <= by_others,
@@ -91,7 +92,7 @@ impl Node {
     }
 }
 
-/// A client that speaks just enough.
+/// A minimal client.
 struct Client {
     stream: TcpStream,
     read: Vec<u8>,

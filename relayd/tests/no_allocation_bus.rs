@@ -1,4 +1,4 @@
-//! Publishing and taking in packets allocates nothing in steady state on the thread that does it, the reactor's.
+//! In steady state, publishing and receiving packets allocates nothing on the reactor's thread.
 
 mod common;
 #[path = "common/counting.rs"]
@@ -11,7 +11,7 @@ use common::{GUARD, Node, Server, fresh_prefix, publish};
 use protocol::ids::NodeId;
 use relayd::backend::{Backend, BusCounts, PACKET_BYTES_MAX};
 
-/// Packets on their way at once. More than one write carries, fewer than the queues hold.
+/// Packets under way at once: more than one write carries, and fewer than the queues hold.
 const BURST: usize = 50;
 
 const BURSTS: usize = 40;
@@ -23,7 +23,7 @@ fn a_packet_allocates_nothing_on_the_thread_that_publishes_and_takes_it() {
     node.until_bus(true);
     let (own, packet) = (node.id, vec![7; PACKET_BYTES_MAX]);
     counting::count_this_thread();
-    // As many buffers as there will ever be: a publisher that can't write gives none back.
+    // Allocates all buffers that will ever exist: a publisher that can't write returns none.
     server.signal("STOP");
     let mut queued = 0;
     while publish(node.backend(), own, &packet) {
@@ -47,7 +47,7 @@ fn pass(backend: &mut Backend, own: NodeId, packet: &[u8], count: usize) {
     take(backend, packet, count);
 }
 
-/// Waits until each of so many packets has come or was dropped, and takes those that came.
+/// Waits until each of these packets has come or was dropped, and takes those that came.
 fn take_what_came_of(backend: &mut Backend, queued: u64) {
     let since = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Two backends on one Redis pass packets to each other, and do so again after whatever happens to their connections.
+//! Two backends on one Redis pass packets to each other again after any fault of their connections.
 
 mod common;
 
@@ -8,56 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::bus::{AT_ONCE, IDLE_SECS, counts, numbered, pair, publish};
 use common::front::{Call, front};
 use common::{Creds, GUARD, Node, Server, fresh_prefix};
 use protocol::ids::{NodeId, Role};
-use relayd::backend::{BusCounts, PACKET_BYTES_MAX, Status};
+use relayd::backend::{PACKET_BYTES_MAX, Status};
 use relayd_core::store::{Claimed, Registered};
 
-const IDLE_SECS: u64 = 3600;
-
-/// A call that takes this long has blocked. A thread that is not scheduled for as long would be a surprise.
-const AT_ONCE: Duration = Duration::from_secs(1);
-
-/// A hang guard of ten times what the silence of a subscriber's server may go unnoticed.
+/// Ten times the span in which a subscriber must notice that its server is silent.
 const NOTICED_WITHIN: Duration = Duration::from_secs(50);
 
-fn node(server: &Server, prefix: &str) -> Node {
-    let mut node = Node::connect(&server.url(), prefix, IDLE_SECS);
-    node.until_bus(true);
-    node
-}
-
-fn pair(server: &Server) -> (Node, Node) {
-    let prefix = fresh_prefix();
-    (node(server, &prefix), node(server, &prefix))
-}
-
-fn publish(from: &mut Node, to: NodeId, packet: &[u8]) -> bool {
-    let since = Instant::now();
-    let is_taken = common::publish(from.backend(), to, packet);
-    assert!(since.elapsed() < AT_ONCE, "publishing took {:?}", since.elapsed());
-    is_taken
-}
-
-fn counts(node: &mut Node) -> BusCounts {
-    node.backend().bus_counts()
-}
-
-/// Waits until the counts say so: a thread counts what it has done already.
-fn until_counts(node: &mut Node, is_so: impl Fn(&BusCounts) -> bool) -> BusCounts {
-    let deadline = Instant::now() + GUARD;
-    loop {
-        let counts = counts(node);
-        if is_so(&counts) {
-            return counts;
-        }
-        assert!(Instant::now() < deadline, "{counts:?}");
-        thread::yield_now();
-    }
-}
-
-/// Publishes until one packet came through: the first ones may go into a connection that is gone.
+/// Publishes until a packet arrives. The first ones may go into a broken connection.
 fn until_heard(from: &mut Node, to: &mut Node) {
     let deadline = Instant::now() + GUARD;
     for try_number in 0_u64.. {
@@ -65,7 +26,7 @@ fn until_heard(from: &mut Node, to: &mut Node) {
         publish(from, to.id, format!("try {try_number}").as_bytes());
         let Some(packet) = to.packet_until(Instant::now() + Duration::from_millis(100)) else { continue };
         assert!(packet.starts_with(b"try "), "{packet:?}");
-        // Those of the earlier tries that are late.
+        // Skips late packets of earlier tries.
         let last = format!("try {try_number}").into_bytes();
         let mut packet = Some(packet);
         while packet.is_some_and(|packet| packet != last) {
@@ -73,111 +34,6 @@ fn until_heard(from: &mut Node, to: &mut Node) {
         }
         return;
     }
-}
-
-/// Numbered, so that order shows, and of a length that depends on the number.
-fn numbered(number: usize) -> Vec<u8> {
-    let mut packet = vec![number as u8; number * 31 % 5000];
-    packet.extend_from_slice(&number.to_be_bytes());
-    packet
-}
-
-#[test]
-fn packets_arrive_whole_in_order_and_at_their_node_only() {
-    let server = Server::start(&[]);
-    let prefix = fresh_prefix();
-    let [mut from, mut to, mut other] = [(), (), ()].map(|()| node(&server, &prefix));
-    let mut elsewhere = node(&server, &fresh_prefix());
-    let mut packets = vec![Vec::new(), vec![0], (0..=255).collect(), vec![13; PACKET_BYTES_MAX], Vec::new()];
-    packets.push(b"\r\n$3\r\n*1\r\n".to_vec());
-    packets.extend((0..100).map(numbered));
-    for packet in &packets {
-        assert!(publish(&mut from, to.id, packet));
-        assert!(publish(&mut elsewhere, to.id, b"of another relay"));
-    }
-    for packet in &packets {
-        assert!(to.packet() == *packet, "{} bytes", packet.len());
-    }
-    publish(&mut from, other.id, b"last");
-    assert_eq!(other.packet(), b"last");
-    assert_eq!(to.backend().poll_packet(), None);
-    until_counts(&mut to, |counts| counts.received == packets.len() as u64);
-}
-
-#[test]
-fn a_node_hears_itself() {
-    let server = Server::start(&[]);
-    let mut node = node(&server, &fresh_prefix());
-    let own = node.id;
-    publish(&mut node, own, b"probe");
-    assert_eq!(node.packet(), b"probe");
-}
-
-#[test]
-fn a_packet_that_is_too_long_is_refused_here_and_dropped_there() {
-    let server = Server::start(&[]);
-    let prefix = fresh_prefix();
-    let mut node = node(&server, &prefix);
-    let (own, long) = (node.id, vec![1; PACKET_BYTES_MAX + 1]);
-    assert!(!publish(&mut node, own, &long));
-    let channel = format!("{prefix}node:{own}");
-    redis::cmd("PUBLISH").arg(channel).arg(&long).exec(&mut server.connection()).unwrap();
-    publish(&mut node, own, b"short");
-    assert_eq!(node.packet(), b"short");
-    until_counts(&mut node, |counts| (counts.refused, counts.junk, counts.received) == (1, 1, 1));
-}
-
-#[test]
-fn a_burst_goes_in_few_writes() {
-    let server = Server::start(&[]);
-    let (mut from, mut to) = pair(&server);
-    // A mebibyte at once, both ways, and nobody reads meanwhile.
-    for number in 0..16 {
-        let packet = vec![number; 64 * 1024];
-        assert!(publish(&mut from, to.id, &packet) && publish(&mut to, from.id, &packet));
-    }
-    for number in 0..16 {
-        let packet = vec![number; 64 * 1024];
-        assert!(to.packet() == packet && from.packet() == packet);
-    }
-    for number in 0..4_000 {
-        let packet = numbered(number);
-        while !publish(&mut from, to.id, &packet) {
-            thread::yield_now();
-        }
-        // Half of it, so that packets wait at either end.
-        if number % 2 == 1 {
-            let packet = to.packet();
-            assert!(packet == numbered(number / 2));
-            to.backend().recycle(packet);
-        }
-    }
-    for number in 2_000..4_000 {
-        assert!(to.packet() == numbered(number));
-    }
-    let counts = until_counts(&mut from, |counts| counts.published == 4_016);
-    assert_eq!((counts.lost, counts.faults), (0, 0));
-    assert!(counts.writes < counts.published, "{counts:?}");
-}
-
-#[test]
-fn what_nobody_fetches_is_dropped_and_counted_and_what_was_kept_is_in_order() {
-    let server = Server::start(&[]);
-    let (mut from, mut to) = pair(&server);
-    const ALL: u64 = 6_000;
-    for number in 0..ALL {
-        while !publish(&mut from, to.id, &number.to_be_bytes()) {
-            thread::yield_now();
-        }
-    }
-    let kept = until_counts(&mut to, |counts| counts.received + counts.overflowed == ALL).received;
-    assert!((1_000..ALL).contains(&kept), "{kept}");
-    for number in 0..kept {
-        assert_eq!(to.packet(), number.to_be_bytes());
-    }
-    assert_eq!(to.backend().poll_packet(), None);
-    publish(&mut from, to.id, b"there is room again");
-    assert_eq!(to.packet(), b"there is room again");
 }
 
 #[test]
@@ -198,7 +54,7 @@ fn a_redis_that_dies_and_comes_back_carries_packets_again() {
     assert_eq!(counts(&mut to).subscribed, 3);
 }
 
-/// Publishes until packets are dropped for want of a connection.
+/// Publishes until packets are dropped because there is no connection.
 fn publish_until_lost(from: &mut Node, to: NodeId) {
     let (deadline, before) = (Instant::now() + GUARD, counts(from).lost);
     while counts(from).lost == before {
@@ -250,7 +106,7 @@ fn a_server_that_becomes_a_replica_is_left_by_all_connections() {
     let server = Server::start(&[]);
     let (mut from, mut to) = pair(&server);
     let mut admin = server.connection();
-    // Nobody listens there: it stays a replica without a primary.
+    // Nothing listens at that port, so it stays a replica without a primary.
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).exec(&mut admin).unwrap();
     for node in [&mut from, &mut to] {
         node.until_away();
@@ -285,7 +141,7 @@ fn a_publisher_alone_finds_out_that_its_server_is_a_replica() {
     is_moved.store(true, Ordering::SeqCst);
     let port = new.url().rsplit(':').next().unwrap().to_owned();
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port).exec(&mut old.connection()).unwrap();
-    // It is asked at most once a second, behind what is published.
+    // The server is asked at most once a second, after a packet.
     let deadline = Instant::now() + GUARD;
     while counts(&mut node).faults == 0 {
         assert!(Instant::now() < deadline, "it goes on at a replica: {:?}", counts(&mut node));
@@ -318,7 +174,7 @@ fn a_subscriber_that_redis_cuts_for_being_slow_recovers() {
         let set = ["SET", "client-output-buffer-limit", limit];
         redis::cmd("CONFIG").arg(&set).exec(&mut server.connection()).unwrap();
     };
-    // One packet is more than that.
+    // One packet exceeds that.
     limit("pubsub 16kb 16kb 1");
     let packet = vec![5; PACKET_BYTES_MAX];
     let deadline = Instant::now() + GUARD;
@@ -330,7 +186,7 @@ fn a_subscriber_that_redis_cuts_for_being_slow_recovers() {
         thread::yield_now();
     }
     limit("pubsub 32mb 8mb 60");
-    // What was published before is on its way until the last of it has come.
+    // Reads all packets from before.
     while !publish(&mut from, to.id, b"last") {
         thread::yield_now();
     }
@@ -427,7 +283,7 @@ fn nothing_is_claimed_before_a_subscription_was_confirmed() {
     assert_eq!(node.backend().status(), &Status::Available);
 }
 
-/// Gives a subscriber the first half of a message, and the rest only when it asks whether anybody is there.
+/// Gives a subscriber the first half of a message, and the rest only after its PING.
 fn halve(call: Call) -> std::io::Result<()> {
     let Call { asked, mut near, mut far } = call;
     far.write_all(&asked)?;
@@ -472,7 +328,7 @@ fn a_subscriber_whose_server_falls_silent_subscribes_again() {
             let mut said = [0; 4096];
             let confirmed = far.read(&mut said)?;
             near.write_all(&said[..confirmed])?;
-            // Held open, and not a word more.
+            // The connection stays open and silent.
             return std::io::copy(&mut near, &mut std::io::sink()).map(drop);
         }
         call.pass(u64::MAX)

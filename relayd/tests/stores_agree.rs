@@ -1,5 +1,5 @@
-//! The embedded store and the shared one are one store: the same requests get the same answers, but for the figures
-//! of generations, which both only promise to rise.
+//! The embedded and the shared store behave alike: the same requests get the same answers. Only the numbers
+//! of generations differ; both stores promise just that they rise.
 
 mod common;
 
@@ -15,7 +15,7 @@ use relayd_core::store::{
 };
 use relayd_core::time::Time;
 
-/// The Redis of `RELAY_TEST_REDIS_URL`, else one of our own.
+/// The Redis of `RELAY_TEST_REDIS_URL`, or else a private one.
 struct Shared {
     url: String,
     _server: Option<Server>,
@@ -33,19 +33,20 @@ impl Shared {
     }
 }
 
-/// Both stores, asked the same by two nodes.
+/// Both stores, with the same requests of two nodes.
 struct Pair {
     nodes: [Node; 2],
     table: Table,
-    /// The table's clock. A millisecond per step, so that the table gives no generation out twice.
+    /// The table's clock. It advances by a millisecond per step, so that the table gives out no generation
+    /// twice.
     now: Time,
-    /// Redis's generation of each generation of the table's.
+    /// Redis's generation for each of the table's.
     generations: HashMap<u64, u64>,
-    /// The outcomes that came up, so that a test can tell that its sequences reach them all.
+    /// The outcomes that occurred, so that a test can check that its sequences reach all of them.
     outcomes: BTreeSet<String>,
 }
 
-/// A step before it is known which figures each store gave out.
+/// A step, before the generations of each store are known.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     node: usize,
@@ -61,7 +62,7 @@ struct Step {
 
 const IDLE_SECS: u64 = 3600;
 
-/// All that a store says while it has room and can be asked, in alphabetical order.
+/// All outcomes of a store that is available and has room, in alphabetical order.
 const OUTCOMES: [&str; 17] = [
     "checked Deleted",
     "checked Expired",
@@ -82,7 +83,7 @@ const OUTCOMES: [&str; 17] = [
     "registered WasDeleted",
 ];
 
-/// Above all generations that either store gives out, and still exact in Lua.
+/// Higher than all generations of either store, and still exact in Lua.
 const FAR: u64 = 1 << 52;
 
 impl Pair {
@@ -100,11 +101,11 @@ impl Pair {
         }
     }
 
-    /// Carries out a step in both stores. Panics where they differ.
+    /// Carries out a step in both stores. Panics if they differ.
     fn step(&mut self, step: Step, seed: u64, count: usize) {
         let mut known: Vec<_> = self.generations.iter().map(|(&ours, &theirs)| (ours, theirs)).collect();
         known.sort_unstable();
-        // Mostly what was given out last: that is what a node holds.
+        // Mostly the latest generation, which a node holds.
         let back = usize::try_from(step.pick * step.pick / 8).unwrap_or(0) % known.len();
         let (ours, theirs) = known[known.len() - 1 - back];
         let (ours, theirs) = (request(&step, ours), request(&step, theirs));
@@ -131,7 +132,7 @@ impl Pair {
         assert_eq!(told, heard, "left: table, right: Redis; seed {seed}, step {count}: {step:?}");
     }
 
-    /// The table's answer with Redis's generations.
+    /// The table's answer, with Redis's generations.
     fn translated(&self, answer: Answer) -> Answer {
         let figure = |ours: u64| self.generations.get(&ours).copied().unwrap_or(ours);
         let holder = |it: Holder| Holder { generation: figure(it.generation), ..it };
@@ -139,7 +140,7 @@ impl Pair {
     }
 }
 
-/// An outcome's name without its figures.
+/// An outcome's name, without its numbers.
 fn outcome_word(answer: &Answer) -> String {
     let shown = match answer {
         Answer::Registered { outcome, .. } => format!("registered {outcome:?}"),
@@ -190,7 +191,7 @@ fn with_generations(
     }
 }
 
-/// Redis's answer, with the table's time left where the two are near: they have clocks of their own.
+/// Redis's answer, with the table's remaining time if the two are close: each store has its own clock.
 fn rounded(heard: &Answer, told: &Option<Answer>) -> Answer {
     let left = |answer: &Answer| match *answer {
         Answer::Expired { outcome: Expired::Alive { left_ms }, .. } => Some(left_ms),
@@ -220,7 +221,7 @@ fn request(step: &Step, generation: u64) -> Request {
     }
 }
 
-/// A small generator, so that a seed names a sequence for ever.
+/// A small generator, so that each seed always names the same sequence.
 struct Dice(u64);
 
 impl Dice {
@@ -245,13 +246,13 @@ impl Dice {
             node: self.roll(2) as usize,
             kind: self.roll(17),
             session: sessions[self.roll(sessions.len() as u64) as usize],
-            // Mostly the right one.
+            // Mostly the right token.
             token: u8::from(self.roll(8) == 0),
             role: Role::ALL[self.roll(2) as usize],
             flag: self.roll(2) == 0,
             instance: (self.roll(3) > 0).then_some(instance),
             pick: self.roll(8),
-            // Fresh, live, past its time, and long gone: the store's own expiry is a minute after the idle time.
+            // Fresh, live, expired, and gone: the store's own expiry is a minute after the idle time.
             idle_ms: [0, half_an_hour, IDLE_SECS * 1000 + 20_000, IDLE_SECS * 5000][self.roll(4) as usize],
         }
     }
@@ -290,7 +291,7 @@ fn takeovers_are_counted_alike() {
     }
 }
 
-/// Expires until it is over. Each try tells how long it may take at most.
+/// Sends Expire until the session is over. Each answer limits how long that can take.
 fn until_over(node: &mut Node, session: SessionId) -> (KillReason, [Option<Holder>; 2]) {
     let started = Instant::now();
     loop {
@@ -317,7 +318,8 @@ fn a_session_ends_when_its_time_is_over_by_redis_s_own_clock() {
     assert_eq!(node.check(hold), Checked::Killed { reason: KillReason::Expired });
     assert_eq!(node.claim(&ended, Role::Phone).1, Claimed::Unauthorized);
     assert_eq!(node.register(&ended, true), Registered::Made, "a paired client comes back");
-    // Registered before the one that ended was active last, and nobody ended it: past its time all the same.
+    // Registered before the ended session was last active, and never ended itself: it has expired all the
+    // same.
     assert_eq!(node.claim(&left, Role::Phone).1, Claimed::Unauthorized);
     assert_eq!(node.register(&left, false), Registered::Exists);
     assert_eq!(node.register(&Creds { token: Creds::random().token, ..left }, true), Registered::Made);

@@ -1,4 +1,4 @@
-//! A stop that is stuck, whatever in: the guard ends the process in its time, with a line and a code of its own.
+//! If a stop is stuck, the guard ends the process in time, with its own log line and exit code.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -9,11 +9,11 @@ use relayd::logging::{self, LogFormat};
 use relayd::reactor::{StopTimes, Wakeable};
 use relayd::signals::{EXIT_STUCK, Signals};
 
-/// Says that this process is the one that gets stuck.
+/// Set for the process that gets stuck.
 const STUCK: &str = "RELAYD_TEST_STUCK";
 const TIMES: StopTimes = StopTimes { ready_delay: Duration::ZERO, drain: Duration::from_secs(1) };
 
-/// A process that hears signals, and of which no reactor ever runs.
+/// A process that handles signals, and never runs a reactor.
 fn be_stuck() -> ! {
     let log = logging::start("info", LogFormat::Text).unwrap();
     let wakeable = Wakeable::new().unwrap();

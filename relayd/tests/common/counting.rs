@@ -1,4 +1,5 @@
-//! An allocator that counts what marked threads ask for. An allocator is global, so a test of this has a binary alone.
+//! An allocator that counts the allocations of marked threads. An allocator is global, so each such test is a
+//! binary of its own.
 
 #![allow(unsafe_code, reason = "a counting allocator is one line of unsafe around the system's")]
 
@@ -14,12 +15,12 @@ thread_local! {
     static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From here on the calling thread is counted.
+/// Counts the calling thread from now on.
 pub fn count_this_thread() {
     IS_COUNTED.with(|counted| counted.set(true));
 }
 
-/// What counted threads have asked for so far.
+/// The allocations of counted threads so far.
 pub fn allocations() -> u64 {
     ALLOCATIONS.load(Ordering::SeqCst)
 }
@@ -30,7 +31,7 @@ fn note() {
     }
 }
 
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of theirs.
+// SAFETY: every call goes unchanged to the system's allocator. Counting touches none of the allocated memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note();

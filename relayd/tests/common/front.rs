@@ -1,4 +1,4 @@
-//! A program between a node and its Redis, for what a real Redis does only by accident.
+//! A front between a node and its Redis, for faults that a real Redis shows only by accident.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,13 +9,14 @@ use super::Server;
 
 /// One connection of the node, and one to Redis for it.
 pub struct Call {
-    /// What the node said first. Redis has not heard it.
+    /// The node's first bytes. Redis did not get them yet.
     pub asked: Vec<u8>,
     pub near: TcpStream,
     pub far: TcpStream,
 }
 
-/// The URL of a front that lets `treat` do what it likes with each connection. Its threads end with the test program.
+/// Starts a front that hands each connection to `treat`, and returns its URL. Its threads end with the test
+/// program.
 pub fn front(server: &Server, treat: impl Fn(Call) -> io::Result<()> + Send + Sync + 'static) -> String {
     let target = server.url().replace("redis://", "");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -38,12 +39,12 @@ impl Call {
         Ok(Call { asked, near, far: TcpStream::connect(target)? })
     }
 
-    /// True if the node's first bytes hold this word.
+    /// True if the node's first bytes contain this word.
     pub fn asks(&self, word: &str) -> bool {
         self.asked.windows(word.len()).any(|window| window == word.as_bytes())
     }
 
-    /// Passes everything, but of what Redis says only so many bytes; then both connections end.
+    /// Passes everything until this many bytes came from Redis. Then both connections end.
     pub fn pass(mut self, said_max: u64) -> io::Result<()> {
         self.far.write_all(&self.asked)?;
         let (mut from_near, mut to_far) = (self.near.try_clone()?, self.far.try_clone()?);

@@ -1,5 +1,5 @@
-//! An allocator that knows how many bytes the marked threads hold. An allocator is global, so a test of this has a
-//! binary alone.
+//! An allocator that knows how many bytes the marked threads hold. An allocator is global, so each such test
+//! is a binary of its own.
 
 #![allow(unsafe_code, reason = "a counting allocator is one line of unsafe around the system's")]
 
@@ -15,17 +15,17 @@ thread_local! {
     static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From here on the calling thread is counted.
+/// Counts the calling thread from now on.
 pub fn count_this_thread() {
     IS_COUNTED.with(|counted| counted.set(true));
 }
 
-/// What counted threads have taken and not given back, in bytes.
+/// The bytes that counted threads have allocated and not freed.
 pub fn bytes() -> i64 {
     LIVE.load(Ordering::SeqCst)
 }
 
-/// What an allocation takes, with what glibc keeps beside it.
+/// The size of an allocation, with glibc's overhead.
 fn taken(layout: Layout) -> i64 {
     (layout.size() + 8).next_multiple_of(16).max(32) as i64
 }
@@ -36,7 +36,7 @@ fn add(bytes: i64) {
     }
 }
 
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of theirs.
+// SAFETY: every call goes unchanged to the system's allocator. Counting touches none of the allocated memory.
 unsafe impl GlobalAlloc for Live {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(taken(layout));

@@ -1,6 +1,6 @@
-//! How much memory the process may need, part by part: what `MemoryMax` of a systemd unit must be more than.
+//! The most memory that the process may need, part by part. `MemoryMax` of a systemd unit must be higher.
 //!
-//! A test measures each part, and holds `docs/operations.md` against [`Load::table`].
+//! The tests of `memory_sum` measure each part, and compare `docs/operations.md` with [`Load::table`].
 
 use std::fmt::Write;
 
@@ -10,33 +10,33 @@ use relayd_core::limits::{LARGE_BESIDES, Limits, POOL_KEPT_MAX, READ_BYTES, UNAC
 use relayd_core::store::table::TableLimits;
 use relayd_core::wire::pool::Pool;
 
-/// What one connection takes while nothing waits for it, in bytes: its slot, its peer in the core, and its part of a session.
+/// Bytes of one connection without waiting data: its slot, its peer in the core, and its part of a session.
 pub const CONNECTION_BYTES: usize = 1024;
 
-/// What one session takes in the embedded store, in bytes: in use, with both roles held and taken over. One that nobody has
-/// joined takes 170.
+/// Bytes of one session in the embedded store, with both roles held and taken over. A session without
+/// connections takes 170.
 pub const SESSION_BYTES: usize = 640;
 
-/// What the memory of one ended session takes in the embedded store, in bytes.
+/// Bytes of one ended session in the embedded store.
 pub const TOMBSTONE_BYTES: usize = 256;
 
-/// What the two rates of one address take, in bytes.
+/// Bytes of the two rates of one address.
 pub const ADDRESS_BYTES: usize = 256;
 
-/// What the look-ups of hellos and deletes take that wait for their turn, and the memory of those that had one, in bytes.
+/// Bytes of one hello or delete that waits for its look-up, and of the record of those that had theirs.
 pub const LOOK_UP_BYTES: usize = 1024;
 
-/// What the program takes with nobody there, in bytes: its code, its threads' stacks, 4,096 log lines.
+/// Bytes of the program without clients: its code, its threads' stacks, 4,096 log lines.
 pub const PROGRAM_BYTES: usize = 24 << 20;
 
-/// What a server is to carry.
+/// The load of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// What the operator set.
+    /// The operator's settings.
     pub limits: Limits,
-    /// Connections at once.
+    /// Simultaneous connections.
     pub connections: usize,
-    /// Sessions in the embedded store, by its limit; `None` with Redis.
+    /// The limit of sessions in the embedded store. `None` with Redis.
     pub sessions: Option<usize>,
 }
 
@@ -52,7 +52,7 @@ pub struct Part {
 }
 
 impl Load {
-    /// All that the process may need, at most.
+    /// All parts that the process may need, at most.
     pub fn parts(&self) -> Vec<Part> {
         let part = |what, of, bytes| Part { what, of, bytes };
         let longest = Pool::capacity_max(self.limits.message_bytes_max);

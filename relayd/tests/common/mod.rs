@@ -1,8 +1,9 @@
-//! What the tests against a real Redis share: a private server, and a backend that is asked one thing at a time.
+//! Shared by the tests against a real Redis: a private server, and a backend that gets one request at a time.
 
-// Each test program uses a part of this.
+// Each test program uses only a part of this.
 #![allow(dead_code)]
 
+pub mod bus;
 pub mod front;
 
 use std::net::TcpListener;
@@ -18,10 +19,10 @@ use relayd::backend::{Backend, Published, RedisSettings, Status};
 use relayd_core::store::{Answer, Checked, Claimed, Conn, Expired, Hold, Registered, Request};
 use relayd_core::time::Time;
 
-/// Longer than anything here takes on a loaded machine. Only a hang runs into it.
+/// Longer than any step here takes on a loaded machine. Only a hang exceeds it.
 pub const GUARD: Duration = Duration::from_secs(60);
 
-/// A redis-server of one test, on a port of its own. Killed on drop.
+/// The redis-server of one test, on its own port. Killed on drop.
 pub struct Server {
     child: Child,
     port: u16,
@@ -37,7 +38,7 @@ impl Server {
         let dir = std::env::temp_dir().join(format!("relay-redis-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a directory for the server's files");
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-        // Another process may take the port between looking and binding: then the next one is tried.
+        // Another process may take the port before the server binds it. Then the next port is tried.
         for _ in 0..10 {
             let port = free_port();
             let mut server =
@@ -95,7 +96,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Already gone is as good.
+        // It may be gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.dir);
@@ -135,7 +136,7 @@ impl Node {
         let (wake, woken) = bounded(1);
         let settings =
             RedisSettings { url: url.to_owned(), ca: None, prefix: prefix.to_owned(), idle_secs, node: id };
-        // Full means that a wake is pending already.
+        // If the channel is full, a wake is pending already.
         let wake = move || _ = wake.try_send(());
         let backend = Backend::redis(settings, wake).expect("a usable URL");
         Node { id, backend, woken, since: Instant::now(), conns: 0 }
@@ -149,7 +150,7 @@ impl Node {
     }
 
     pub fn now(&self) -> Time {
-        // Away from the origin, so that what was active long ago has a time too.
+        // Far from zero, so that activity long ago has a time too.
         Time::from_ms(1_000_000_000) + self.since.elapsed()
     }
 
@@ -184,10 +185,10 @@ impl Node {
         }
     }
 
-    /// Tells what has no answer, and waits until it was carried out.
+    /// Submits a request that has no answer, and waits until it was carried out.
     pub fn tell(&mut self, request: Request) {
         self.submit(request);
-        // One connection carries requests in order; expiring what never was changes nothing.
+        // One connection carries requests in order. Expiring an unknown session changes nothing.
         let nobody = SessionId::random().expect("randomness");
         assert!(matches!(self.ask(Request::Expire { session: nobody }), Answer::Expired { .. }));
     }
@@ -208,7 +209,7 @@ impl Node {
         self.reason()
     }
 
-    /// Waits until the store is there and has no room.
+    /// Waits until the store is full.
     pub fn until_full(&mut self) -> String {
         self.until("the store is full", |status| matches!(status, Status::Full { .. }));
         self.reason()
@@ -245,7 +246,7 @@ impl Node {
             if packet.is_some() || Instant::now() >= deadline {
                 return packet;
             }
-            // News of connections wake too, and must be taken for later ones to come.
+            // News of connections cause wakes too, and must be taken so that later ones can come.
             assert_eq!(self.drain(), None, "nothing was asked");
             let _woken_or_due = self.woken.recv_deadline(deadline);
         }
@@ -322,7 +323,12 @@ impl Node {
     }
 }
 
-/// Publishes one packet. False: there was no room.
+/// Gives a role back.
+pub fn release(hold: &Hold) -> Request {
+    Request::Release { session: hold.session, role: hold.role, generation: hold.generation }
+}
+
+/// Publishes one packet. Returns false if there was no room.
 pub fn publish(backend: &mut Backend, to: NodeId, packet: &[u8]) -> bool {
     let published = backend.publish(|out| {
         out.extend_from_slice(packet);

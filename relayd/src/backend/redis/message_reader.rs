@@ -3,10 +3,9 @@
 
 use std::io::IoSliceMut;
 
-use redis::{ServerError, Value};
-
 use super::batch::PACKET_BYTES_MAX;
 use super::error::Fault;
+use super::message_head::{LINE_END, MessageHead, Received, read_head};
 
 /// Bytes that came and were not read yet, and the packet under way.
 pub(super) struct MessageReader {
@@ -25,29 +24,6 @@ struct Partial {
     filled: usize,
 }
 
-/// One message or reply of Redis.
-#[derive(Debug, PartialEq)]
-pub(super) enum Received {
-    /// A published packet.
-    Packet(Vec<u8>),
-    /// A packet longer than any that a node sends. It was dropped.
-    TooLong,
-    /// Confirms the first and only subscription.
-    Subscribed,
-    Number,
-    Error(ServerError),
-    /// Anything else: it only proves that the connection lives.
-    Other,
-}
-
-/// The first thing in the bytes that came.
-#[derive(Debug, PartialEq)]
-enum MessageHead {
-    /// A packet of this length follows.
-    Packet(usize),
-    Whole(Received),
-}
-
 impl MessageReader {
     pub(super) fn new() -> Self {
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
@@ -58,7 +34,7 @@ impl MessageReader {
     /// packet; its content does not matter.
     pub(super) fn next(&mut self, lend: impl FnOnce() -> Vec<u8>) -> Result<Option<Received>, Fault> {
         if self.under_way.is_none() && self.to_skip == 0 {
-            let Some((head, len)) = head(&self.buffer[self.start..self.end])? else { return Ok(None) };
+            let Some((head, len)) = read_head(&self.buffer[self.start..self.end])? else { return Ok(None) };
             self.start += len;
             match head {
                 MessageHead::Whole(received) => return Ok(Some(received)),
@@ -124,88 +100,8 @@ impl MessageReader {
     }
 }
 
-/// Reads the first head in `bytes`. Returns its length too, or `None` if it has not come whole.
-fn head(bytes: &[u8]) -> Result<Option<(MessageHead, usize)>, Fault> {
-    let mut rest = bytes;
-    let Some(first) = line(&mut rest) else { return Ok(None) };
-    let head = match first.split_first() {
-        Some((b'*', count)) => match array(number(count)?, &mut rest)? {
-            Some(head) => head,
-            None => return Ok(None),
-        },
-        Some((b':', _)) => MessageHead::Whole(Received::Number),
-        Some((b'+', _)) => MessageHead::Whole(Received::Other),
-        Some((b'-', _)) => MessageHead::Whole(error(&bytes[..bytes.len() - rest.len()])?),
-        _ => return Err(Fault::unexpected()),
-    };
-    Ok(Some((head, bytes.len() - rest.len())))
-}
-
-/// Reads the elements of an array, up to a packet.
-fn array(count: Option<usize>, rest: &mut &[u8]) -> Result<Option<MessageHead>, Fault> {
-    let count = count.filter(|count| (1..=ELEMENTS_MAX).contains(count)).ok_or_else(Fault::unexpected)?;
-    let (mut kind, mut number_last) = (&b""[..], None);
-    for at in 0..count {
-        let Some(element) = line(rest) else { return Ok(None) };
-        match element.split_first() {
-            Some((b':', digits)) => number_last = number(digits)?,
-            Some((b'$', digits)) => {
-                // A negative length: the string is missing.
-                let Some(len) = number(digits)? else { continue };
-                if at == 2 && count == 3 && kind == b"message" {
-                    return Ok(Some(MessageHead::Packet(len)));
-                }
-                let Some(word) = string(len, rest)? else { return Ok(None) };
-                kind = if at == 0 { word } else { kind };
-            }
-            _ => return Err(Fault::unexpected()),
-        }
-    }
-    let is_confirmed = kind == b"subscribe" && number_last == Some(1);
-    Ok(Some(MessageHead::Whole(if is_confirmed { Received::Subscribed } else { Received::Other })))
-}
-
-/// Takes a string of this length, and its line end.
-fn string<'a>(len: usize, rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Fault> {
-    let Some((word, behind)) = rest.split_at_checked(len) else { return Ok(None) };
-    match behind.strip_prefix(LINE_END) {
-        Some(behind) => {
-            *rest = behind;
-            Ok(Some(word))
-        }
-        None if behind.len() < LINE_END.len() => Ok(None),
-        None => Err(Fault::unexpected()),
-    }
-}
-
-/// Takes a line, without its end.
-fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let at = rest.windows(LINE_END.len()).position(|window| window == LINE_END)?;
-    let line = &rest[..at];
-    *rest = &rest[at + LINE_END.len()..];
-    Some(line)
-}
-
-/// A length or count. `None`: it is negative.
-fn number(digits: &[u8]) -> Result<Option<usize>, Fault> {
-    let number = str::from_utf8(digits).ok().and_then(|digits| digits.parse::<i64>().ok());
-    number.map(|number| usize::try_from(number).ok()).ok_or_else(Fault::unexpected)
-}
-
-fn error(line: &[u8]) -> Result<Received, Fault> {
-    match redis::parse_redis_value(line) {
-        Ok(Value::ServerError(error)) => Ok(Received::Error(error)),
-        _ => Err(Fault::unexpected()),
-    }
-}
-
-const LINE_END: &[u8] = b"\r\n";
-
 /// Bytes that a packet's buffer has room for beyond the packet.
 pub(super) const BESIDES_PACKET: usize = LINE_END.len();
-
-/// Redis sends arrays of two and three elements.
-const ELEMENTS_MAX: usize = 3;
 
 /// Holds many small messages, and a small part of a large one. Longer than any head.
 const BUFFER_BYTES: usize = 8 * 1024;

@@ -12,10 +12,12 @@ mod dirty;
 mod error;
 mod inbox;
 mod keys;
+mod message_head;
 mod message_reader;
 mod publisher;
 mod reply;
 mod request_connection;
+mod request_queue;
 mod rights;
 mod scripts;
 mod sentinel_url;
@@ -24,6 +26,7 @@ mod settings;
 mod subscriber;
 mod tally;
 mod tls;
+mod trouble;
 mod worker;
 
 use std::collections::VecDeque;
@@ -40,9 +43,9 @@ pub use self::batch::PACKET_BYTES_MAX;
 use self::bus::{Bus, Subscription};
 use self::commands::{Commands, Report};
 use self::dialer::Dialer;
-use self::dirty::{Dirty, TAKEN_AT_ONCE};
 use self::error::Fault;
 use self::request_connection::{Exchanged, SessionRoom};
+use self::request_queue::RequestQueue;
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
 pub use self::tls::{CaBundle, InvalidCaBundle};
@@ -50,9 +53,7 @@ use super::{BackendError, Published, Status};
 
 /// Sessions in Redis. Only [`Redis::flush_and_stop`] blocks.
 pub struct Redis {
-    /// Requests that a client waits for, oldest first. `queue.len() <= QUEUE_MAX`
-    queue: VecDeque<QueuedRequest>,
-    dirty: Dirty,
+    requests: RequestQueue,
     /// Answers not fetched yet. At most one for each request that a client waits for.
     answers: VecDeque<Answer>,
     /// When the batch under way was sent.
@@ -66,11 +67,6 @@ pub struct Redis {
     batches: Sender<Vec<Request>>,
     reports: Receiver<Report>,
     thread: JoinHandle<()>,
-}
-
-struct QueuedRequest {
-    request: Request,
-    since: Time,
 }
 
 impl Redis {
@@ -90,8 +86,7 @@ impl Redis {
         let commands = Commands { dialer, settings, batches: to_send, reports: told, wake };
         let thread = worker::spawn("redis-commands", commands)?;
         Ok(Redis {
-            queue: VecDeque::new(),
-            dirty: Dirty::default(),
+            requests: RequestQueue::default(),
             answers: VecDeque::new(),
             in_flight: None,
             status: Status::Away { reason: NOT_YET.to_owned() },
@@ -107,19 +102,15 @@ impl Redis {
 
     /// Takes a request; see [`Backend::submit`](super::Backend::submit).
     pub fn submit(&mut self, request: Request, now: Time) {
-        if !self.dirty.try_note(&request, now) {
-            if self.is_available() && self.queue.len() < QUEUE_MAX {
-                self.queue.push_back(QueuedRequest { request, since: now });
-            } else {
-                self.answers.extend(reply::away(&request));
-            }
+        if !self.requests.try_put(request, self.is_available(), now) {
+            self.answers.extend(reply::away(&request));
         }
         self.send_batch(now);
     }
 
     /// Drops the claim of a connection that closed, if it was not sent.
     pub fn cancel(&mut self, closed: Conn) {
-        self.queue.retain(|queued| !matches!(queued.request, Request::Claim { conn, .. } if conn == closed));
+        self.requests.cancel_claim_of(closed);
     }
 
     /// The next answer, or `None` for now.
@@ -138,7 +129,7 @@ impl Redis {
         if !self.answers.is_empty() || self.bus.has_packets() {
             return Some(Time::from_ms(0));
         }
-        self.queue.front().map(|queued| queued.since + QUEUED_FOR_MAX)
+        self.requests.next_deadline()
     }
 
     /// The state of Redis, as of the last drain.
@@ -185,7 +176,7 @@ impl Redis {
     /// that still wait are not sent. If Redis hangs, the threads end later, by their own timeouts.
     pub fn flush_and_stop(mut self, now: Time, timeout: Duration) {
         let deadline = Instant::now() + timeout;
-        self.queue.retain(|queued| !matches!(queued.request, Request::Claim { .. }));
+        self.requests.cancel_claims();
         self.send_batch(now);
         while self.in_flight.is_some()
             && let Ok(report) = self.reports.recv_deadline(deadline)
@@ -265,8 +256,8 @@ impl Redis {
 
     /// Clients that wait are refused at once, so that they can retry elsewhere or later.
     fn refuse_all(&mut self) {
-        let refused = self.queue.drain(..).filter_map(|queued| reply::away(&queued.request));
-        self.answers.extend(refused);
+        let refused = self.requests.drain();
+        self.answers.extend(refused.filter_map(|request| reply::away(&request)));
     }
 
     fn on_done(&mut self, done: Exchanged, now: Time) {
@@ -279,18 +270,15 @@ impl Redis {
     /// answered.
     fn take_back(&mut self, requests: &[Request], sent: Time) {
         for request in requests {
-            if !self.dirty.try_note(request, sent) {
+            if !self.requests.try_note(request, sent) {
                 self.answers.extend(reply::away(request));
             }
         }
     }
 
     fn refuse_stale(&mut self, now: Time) {
-        while let Some(queued) = self.queue.front()
-            && queued.since + QUEUED_FOR_MAX <= now
-        {
-            self.answers.extend(reply::away(&queued.request));
-            self.queue.pop_front();
+        while let Some(request) = self.requests.take_stale(now) {
+            self.answers.extend(reply::away(&request));
         }
     }
 
@@ -300,7 +288,7 @@ impl Redis {
         if self.in_flight.is_some() || !self.is_available() {
             return;
         }
-        let batch = self.next_batch(now);
+        let batch = self.requests.next_batch(now);
         if batch.is_empty() {
             return;
         }
@@ -309,53 +297,27 @@ impl Redis {
             Err(unsent) => self.take_back(&unsent.into_inner(), now),
         }
     }
-
-    fn next_batch(&mut self, now: Time) -> Vec<Request> {
-        let mut batch = Vec::new();
-        let reserved = if self.dirty.is_empty() { 0 } else { RESERVED_FOR_DIRTY };
-        while batch.len() < BATCH_MAX - reserved
-            && let Some(queued) = self.queue.pop_front()
-        {
-            self.dirty.take_before(queued.request.session(), now, &mut batch);
-            batch.push(queued.request);
-        }
-        while batch.len() + TAKEN_AT_ONCE <= BATCH_MAX && self.dirty.take_next(now, &mut batch) {}
-        batch
-    }
 }
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")
             .field("status", &self.status)
-            .field("queued", &self.queue.len())
+            .field("queued", &self.requests.len())
             .finish_non_exhaustive()
     }
 }
 
 const NOT_YET: &str = "not connected yet";
 
-/// Requests that may wait for a batch. Further ones are answered that the store is away.
-const QUEUE_MAX: usize = 4096;
-
 /// The most that data on its way to and from Redis takes, in bytes, with the buffers of the connections that
 /// read.
 pub const REDIS_BYTES_MAX: usize = 24 << 20;
 
 const _: () = {
-    let requests = QUEUE_MAX * size_of::<QueuedRequest>();
     let buffers = 2 * 4 * PACKET_BYTES_MAX;
-    assert!(inbox::HELD_MAX + bus::OUTBOX_HELD_MAX + requests + buffers <= REDIS_BYTES_MAX);
+    assert!(inbox::HELD_MAX + bus::OUTBOX_HELD_MAX + request_queue::HELD_MAX + buffers <= REDIS_BYTES_MAX);
 };
-
-/// Requests in one batch, give or take a few.
-const BATCH_MAX: usize = 256;
-
-/// Requests of each batch that a flood of claims can't take.
-const RESERVED_FOR_DIRTY: usize = 64;
-
-/// A client whose request waits longer than this has likely given up.
-const QUEUED_FOR_MAX: Duration = Duration::from_secs(3);
 
 /// One batch, and news of the connection.
 const REPORTS_MAX: usize = 4;

@@ -10,12 +10,13 @@ use relayd_core::store::{Answer, Request};
 
 use super::connection::RedisConnection;
 use super::dialer::Dialer;
-use super::error::{Fault, ServerRefusal, Trouble};
+use super::error::{Fault, ServerRefusal};
 use super::keys::Keys;
 use super::reply;
 use super::rights;
 use super::scripts::{CallBy, Scripts};
 use super::settings::RedisSettings;
+use super::trouble::Trouble;
 
 /// A connection to a Redis that has proved to work.
 pub(super) struct RequestConnection {
