@@ -222,6 +222,7 @@ fn play((answer, first, later): Row, was_met: bool) -> Option<String> {
     None
 }
 
+/// Fault 63.
 #[test]
 fn every_answer_at_every_step_has_its_outcome_and_its_words() {
     let wrong: Vec<String> = thread::scope(|scope| {
@@ -303,6 +304,7 @@ fn registers() -> Vec<(String, [&'static str; 2], [&'static str; 2])> {
     ]
 }
 
+/// Fault 63.
 #[test]
 fn a_register_of_a_kept_pair_is_made_again_until_the_session_is_there_or_was_deleted() {
     let check = |role, answer: &str, expected: [&str; 2]| {

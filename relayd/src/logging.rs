@@ -187,6 +187,7 @@ mod tests {
         (receiver, guard)
     }
 
+    /// Fault 45.
     #[test]
     fn a_reader_that_stopped_blocks_neither_the_loop_nor_the_end() {
         let (receiver, guard) = flood();

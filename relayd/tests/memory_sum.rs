@@ -70,6 +70,7 @@ fn table(sessions: usize, held: bool) -> Table {
     table
 }
 
+/// Fault 21d.
 #[test]
 fn sessions_of_the_embedded_store() {
     let _alone = ONE_AT_A_TIME.lock();
@@ -118,6 +119,8 @@ fn rates_by_address() {
 }
 
 /// Each waits in the line of an address of its own, which takes most, and as many as can be had their turn lately.
+///
+/// Fault 21d.
 #[test]
 fn look_ups_that_wait_for_their_turn() {
     let _alone = ONE_AT_A_TIME.lock();
@@ -159,6 +162,7 @@ fn returned_buffers() {
     expect_near(kept, POOL_KEPT_MAX + (1 << 20));
 }
 
+/// Fault 21d.
 #[test]
 fn connections_and_the_program() {
     let _alone = ONE_AT_A_TIME.lock();
@@ -234,6 +238,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// Fault 21d.
 #[test]
 fn the_page_says_what_the_program_says() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md"))

@@ -208,6 +208,7 @@ fn publish_until_lost(from: &mut Node, to: NodeId) {
     }
 }
 
+/// Fault 50.
 #[test]
 fn a_cut_subscriber_subscribes_again_and_the_store_stays() {
     let server = Server::start(&[]);
@@ -232,6 +233,7 @@ fn until_subscribed(node: &mut Node, times: u64) {
     node.until_bus(true);
 }
 
+/// Fault 50.
 #[test]
 fn a_cut_publisher_dials_again() {
     let server = Server::start(&[]);
@@ -242,6 +244,7 @@ fn a_cut_publisher_dials_again() {
     assert_eq!(counts(&mut to).subscribed, 1);
 }
 
+/// Fault 58.
 #[test]
 fn a_server_that_becomes_a_replica_is_left_by_all_connections() {
     let server = Server::start(&[]);
@@ -263,6 +266,8 @@ fn a_server_that_becomes_a_replica_is_left_by_all_connections() {
 }
 
 /// What the bus publishes goes to one server and its requests to another, which is the first one's master.
+///
+/// Fault 58.
 #[test]
 fn a_publisher_alone_finds_out_that_its_server_is_a_replica() {
     let (old, new) = (Server::start(&[]), Server::start(&[]));
@@ -304,6 +309,7 @@ fn who_asks_gets_both_connections_anew() {
     assert_eq!(counts(&mut to).faults, 4);
 }
 
+/// Fault 37.
 #[test]
 fn a_subscriber_that_redis_cuts_for_being_slow_recovers() {
     let server = Server::start(&[]);
@@ -332,6 +338,7 @@ fn a_subscriber_that_redis_cuts_for_being_slow_recovers() {
     until_heard(&mut from, &mut to);
 }
 
+/// Fault 34.
 #[test]
 fn a_redis_that_hangs_blocks_no_caller_and_its_return_is_noticed() {
     let server = Server::start(&[]);
@@ -393,6 +400,9 @@ fn stopping_ends_the_connections() {
     }
 }
 
+/// Fault 38: A frame arrives before the other node has subscribed.
+/// Played: A backend that Redis allows everything but to subscribe.
+/// Holds: No role is claimed before the subscription is confirmed.
 #[test]
 fn nothing_is_claimed_before_a_subscription_was_confirmed() {
     let server = Server::start(&[]);
@@ -450,6 +460,7 @@ fn a_message_that_stops_halfway_is_waited_for() {
     assert_eq!(counts(&mut node).subscribed, 1);
 }
 
+/// Fault 35.
 #[test]
 fn a_subscriber_whose_server_falls_silent_subscribes_again() {
     let server = Server::start(&[]);

@@ -162,6 +162,9 @@ fn who_leaves_and_comes_back_takes_over_nobody_though_redis_is_slow() {
     }
 }
 
+/// Fault 61: Redis has forgotten some of the scripts.
+/// Played: `SCRIPT FLUSH`, then a claim; then a release and a claim at once.
+/// Holds: A client that comes back evicts no connection.
 #[test]
 fn scripts_that_the_server_forgot_in_part_carry_nothing_out_of_turn() {
     let server = Server::start(&[]);
@@ -207,6 +210,7 @@ fn more_than_can_wait_is_refused_and_not_kept() {
     assert_eq!(node.drain(), None);
 }
 
+/// Fault 54.
 #[test]
 fn a_full_redis_refuses_new_sessions_and_open_ones_go_on() {
     let server = Server::start(&["--maxmemory-policy", "noeviction"]);
@@ -268,6 +272,7 @@ fn a_replica_is_away_until_it_is_promoted() {
     node.until_available();
 }
 
+/// Fault 33.
 #[test]
 fn a_refused_first_dial_does_not_end_the_retry() {
     let mut server = Server::start(&[]);
@@ -335,6 +340,7 @@ fn say(mut socket: TcpStream, line: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Fault 39.
 #[test]
 fn whatever_a_server_says_instead_it_is_away_and_not_dialed_in_a_loop() {
     let lines: [(&'static [u8], &str); 8] = [
@@ -380,6 +386,7 @@ fn cut_after(server: &Server, bytes: u64) -> String {
     })
 }
 
+/// Fault 39.
 #[test]
 fn replies_cut_at_any_byte_are_an_outage_and_no_more() {
     let server = Server::start(&[]);
@@ -478,6 +485,7 @@ fn commands(bytes: &[u8]) -> usize {
     usize::from(bytes.starts_with(b"*")) + bytes.windows(3).filter(|three| *three == b"\r\n*").count()
 }
 
+/// Fault 39.
 #[test]
 fn an_error_that_is_all_that_is_said_any_more_is_an_outage_and_no_more() {
     let server = Server::start(&[]);

@@ -323,6 +323,7 @@ fn a_session_ends_when_its_time_is_over_by_redis_s_own_clock() {
     assert_eq!(node.register(&Creds { token: Creds::random().token, ..left }, true), Registered::Made);
 }
 
+/// Fault 29.
 #[test]
 fn every_key_expires_and_none_shows_a_token() {
     let shared = Shared::open();

@@ -24,6 +24,7 @@ fn be_stuck() -> ! {
     }
 }
 
+/// Fault 42b.
 #[test]
 fn it_is_ended_by_the_guard() {
     if env::var_os(STUCK).is_some() {

@@ -24,6 +24,10 @@ const TURN_KIB: u64 = 64 * STUCK as u64;
 /// What the bus holds besides, both ways, at a node that takes many frames off it.
 const BUS_KIB: u64 = 16 * 1024;
 
+/// Fault 14: Pings whose pongs are not read.
+/// Played: 300,000 pings.
+/// Holds: The sender is blocked. RSS grows by less than 4 MiB. The last ping is answered, in order. Where
+/// pongs are read, each ping gets its own.
 fn pings_whose_pongs_are_never_read_are_bounded(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -56,6 +60,8 @@ fn pings_whose_pongs_are_never_read_are_bounded(set_up: SetUp) {
 }
 
 /// Pongs are put together only where there is no room for each.
+///
+/// Fault 14.
 fn pings_whose_pongs_are_read_are_answered_one_by_one(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
@@ -68,6 +74,10 @@ fn pings_whose_pongs_are_read_are_answered_one_by_one(set_up: SetUp) {
     }
 }
 
+/// Fault 21: Many readers that do not read.
+/// Played: 250 of them. Soak: 1,000.
+/// Holds: Memory stays within `--memory-max` and one turn's input (soak: 69 MiB, with a limit of 64 and a
+/// bound of 142). It is given back.
 fn many_stuck_readers_stay_within_the_memory_bound(set_up: SetUp) {
     allow_descriptors(8192);
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "1000000");
@@ -89,6 +99,7 @@ fn many_stuck_readers_stay_within_the_memory_bound(set_up: SetUp) {
     drop(stuck);
 }
 
+/// Fault 21.
 fn room_that_was_taken_is_given_back(set_up: SetUp) {
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "4000000");
     let relay = Relay::start_with(set_up, &options);

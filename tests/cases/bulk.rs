@@ -47,6 +47,7 @@ fn expect_whole(envelope: Vec<u8>, text: &str) {
     assert!(envelope.text("frame") == text, "{} bytes are not the text", envelope.text("frame").len());
 }
 
+/// Fault 23.
 fn control_frames_pass_a_large_message(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, mut phone } = link(&relay);

@@ -9,6 +9,10 @@ on_one_node!(a_claimed_length_takes_no_memory);
 const PAIRS: usize = 50;
 const LARGEST: u64 = 16 << 20;
 
+/// Fault 11: False lengths: the top bit, 2^62, one byte more than the limit, the limit itself.
+/// Played: Headers whose payload never comes, from 50 pairs.
+/// Holds: 1002 or 1009 as soon as the header is read. For all 50, RSS grows by less than 4 MiB (measured: 192
+/// KiB), and no more is reserved or counted as buffered.
 fn a_claimed_length_takes_no_memory(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

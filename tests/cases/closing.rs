@@ -57,6 +57,7 @@ fn a_close_before_the_hello_is_echoed(set_up: SetUp) {
     ws.expect_eof();
 }
 
+/// Fault 16.
 fn a_half_closed_connection_ends_after_what_it_sent(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -75,6 +76,9 @@ fn a_half_closed_connection_ends_after_what_it_sent(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 16: A client that closes and keeps its connection, or closes only one half.
+/// Played: A Close without FIN, and FIN without a Close.
+/// Holds: The peer is told. Everything is released at the deadline.
 fn the_peer_is_told_though_the_closer_keeps_its_connection(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

@@ -14,6 +14,7 @@ fn refused(options: Options) -> String {
     err
 }
 
+/// Fault 42d.
 #[test]
 fn a_bad_variable_is_named_in_one_line() {
     for (name, value) in [
@@ -103,6 +104,9 @@ fn cant_start(options: &Options) -> String {
     log
 }
 
+/// Fault 42d: A start that cannot succeed.
+/// Played: An address of another machine. No IPv6. No thread available. A `PUBLIC_WS_URL` without a path.
+/// Holds: One clear line, and exit code 1, or 2 for a setting. No panic.
 #[test]
 fn an_address_that_is_not_of_this_machine_is_told_plainly() {
     let options = Options::new().arg("--store", "memory").arg("--port", "0");
@@ -111,6 +115,7 @@ fn an_address_that_is_not_of_this_machine_is_told_plainly() {
     assert!(log.contains("192.0.2.1:0") && log.contains("this machine has no such address"), "{log}");
 }
 
+/// Fault 42d.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_machine_without_ipv6_is_told_plainly_or_served_by_ipv4() {
@@ -126,6 +131,7 @@ fn a_machine_without_ipv6_is_told_plainly_or_served_by_ipv4() {
     assert!(log.contains("is another relayd running"), "{log}");
 }
 
+/// Fault 42d.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_limit_of_threads_is_told_plainly() {

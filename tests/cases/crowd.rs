@@ -46,6 +46,7 @@ impl Talk {
     }
 }
 
+/// Fault 31.
 fn a_thousand_pairs_talk_at_once(set_up: SetUp) {
     allow_descriptors(8192);
     let relay = Relay::start(set_up);

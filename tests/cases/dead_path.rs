@@ -8,6 +8,11 @@ use relay_tests::dead_path::{Scene, play, start_relay};
 use relay_tests::harness::Namespace;
 use relay_tests::harness::namespace::Way;
 
+/// Fault 62: The path of a client dies silently.
+/// Played: All its packets, or those of one direction, vanish, in a network of the case's own. A workstation
+/// before the scan and with its phone, and a phone, idle and sending.
+/// Holds: It connects again and meets its peer: a sender and a workstation within 20 s, an idle phone within
+/// 50 s (`dead_path RUNS` measures it). A slow upload is not taken for a dead path.
 #[test]
 fn whoever_has_it_notices_and_is_back() {
     Namespace::play("dead_path::whoever_has_it_notices_and_is_back", |network| {

@@ -14,6 +14,7 @@ on_each_setup!(
     a_delete_that_races_a_hello_leaves_nobody_inside,
 );
 
+/// Fault 30.
 fn both_are_told_and_closed(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -52,6 +53,7 @@ fn a_session_without_connections_is_deleted_too(set_up: SetUp) {
     ws.expect_close(4401);
 }
 
+/// Fault 32.
 fn what_is_no_live_session_is_not_found(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
@@ -101,6 +103,7 @@ fn the_token_can_be_made_compulsory(set_up: SetUp) {
     pair.workstation.until_closed(4410);
 }
 
+/// Fault 26.
 fn a_delete_that_races_a_hello_leaves_nobody_inside(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

@@ -58,6 +58,7 @@ fn proxy_header(client: &str) -> Vec<u8> {
     [b"\r\n\r\n\0\r\nQUIT\n", &[0x21, family, 0, addresses.len() as u8][..], &addresses].concat()
 }
 
+/// Fault 29.
 #[test]
 fn more_connections_than_one_address_may_have_are_closed_at_accept() {
     let options = Options::new().arg("--connections-per-address", "3");
@@ -95,6 +96,7 @@ fn try_get_in(relay: &Relay, address: &str) -> bool {
     http.response_or_end().is_ok_and(|response| response.status == 200)
 }
 
+/// Fault 29.
 #[test]
 fn registers_of_one_address_or_network_are_limited() {
     let options = Options::new().arg("--registers-per-minute", "2");
@@ -115,6 +117,7 @@ fn registers_of_one_address_or_network_are_limited() {
     });
 }
 
+/// Fault 27.
 #[test]
 fn failed_hellos_count_for_one_address_or_network() {
     let options = Options::new().arg("--failed-hellos-per-minute", "2");
@@ -140,6 +143,7 @@ fn failed_hellos_count_for_one_address_or_network() {
     });
 }
 
+/// Fault 29.
 #[test]
 fn no_proxy_elsewhere_makes_a_client_one_of_this_machine() {
     let options =
@@ -173,6 +177,7 @@ fn no_proxy_elsewhere_makes_a_client_one_of_this_machine() {
     });
 }
 
+/// Fault 29.
 #[test]
 fn metrics_are_for_this_machine_unless_they_are_public() {
     play("direct_peers::metrics_are_for_this_machine_unless_they_are_public", &Options::new(), |relay| {

@@ -86,6 +86,7 @@ fn any_bytes_come_back_as_they_were(set_up: SetUp) {
     }
 }
 
+/// Fault 8.
 fn what_looks_like_the_relays_own_words_is_a_frame(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);

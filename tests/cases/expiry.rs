@@ -28,6 +28,9 @@ fn expect_expired(peer: &mut Peer) {
     assert!(events == [killed.clone()] || events == [Event::Left, killed], "{events:?}");
 }
 
+/// Fault 30: A session ends while both ends are connected.
+/// Played: It expires, or is deleted at any node.
+/// Holds: Both are told why, and closed 4410.
 fn an_idle_session_ends_for_both(set_up: SetUp) {
     let relay = start(set_up);
     let started = Instant::now();

@@ -48,6 +48,7 @@ fn control_frames_may_stand_between(set_up: SetUp) {
     pair.expect_alive();
 }
 
+/// Fault 13.
 fn a_message_in_very_many_pieces_passes(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
@@ -56,6 +57,9 @@ fn a_message_in_very_many_pieces_passes(set_up: SetUp) {
     pair.phone.expect_text(&"p".repeat(65_537));
 }
 
+/// Fault 13: 300,000 tiny and empty fragments.
+/// Played: Fragments of a message that is never finished.
+/// Holds: RSS grows by less than 2 MiB. A finished message of 65,537 fragments passes.
 fn an_endless_message_of_tiny_pieces_costs_little(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

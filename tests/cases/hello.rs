@@ -62,6 +62,7 @@ fn it_may_be_fragmented(set_up: SetUp) {
     Peer::joined(ws, &hello).leave();
 }
 
+/// Fault 2.
 fn it_may_come_in_the_same_segment_as_the_upgrade(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -79,6 +80,9 @@ fn it_may_come_in_the_same_segment_as_the_upgrade(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 2: A request in single bytes, or with frames in the same segment.
+/// Played: One write for each byte. One write for everything.
+/// Holds: 101, and the early frames are processed.
 fn it_may_come_byte_by_byte(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -101,6 +105,7 @@ fn request_with_hello(hello: &Hello) -> Vec<u8> {
     [Upgrade::default().encode(), FrameSpec::text(&hello.json()).encode()].concat()
 }
 
+/// Fault 8.
 fn frames_behind_it_arrive_in_order(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for role in Role::BOTH {
@@ -125,6 +130,7 @@ fn frames_behind_it_arrive_in_order(set_up: SetUp) {
     }
 }
 
+/// Fault 2.
 fn a_ping_before_it_is_answered(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

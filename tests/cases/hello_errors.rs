@@ -31,6 +31,11 @@ fn close_code(relay: &Relay, text: &str) -> u16 {
     }
 }
 
+/// Fault 8: Malformed hellos.
+/// Played: Binary, huge, nested 100,000 deep, with repeated members. Pings instead of a hello. A second
+/// hello. Frames right behind it.
+/// Holds: 4400 or 1009. Without a hello, 4408 at the deadline, which pings do not move. A second hello is a
+/// frame. The frames behind a hello arrive in order.
 fn a_malformed_hello_is_4400(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -73,6 +78,7 @@ fn a_malformed_hello_is_4400(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 8.
 fn a_binary_hello_is_4400(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
@@ -81,6 +87,7 @@ fn a_binary_hello_is_4400(set_up: SetUp) {
     ws.expect_close(4400);
 }
 
+/// Fault 8.
 fn a_hello_past_4_kib_is_1009(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -111,6 +118,7 @@ fn frames_behind_a_refused_hello_go_nowhere(set_up: SetUp) {
     workstation.expect_text("genuine");
 }
 
+/// Fault 8.
 fn no_hello_in_time_is_4408(set_up: SetUp) {
     let relay = Relay::start(set_up);
     // The clock runs from the upgrade, whatever else is sent; the contract's ten seconds are waited for once

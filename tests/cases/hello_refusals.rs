@@ -32,6 +32,10 @@ fn refusal(relay: &Relay, session: &Session) -> (String, String, u16, String) {
     (error.text("code").to_owned(), error.text("message").to_owned(), code, reason)
 }
 
+/// Fault 27: Guessed ids and tokens.
+/// Played: Wrong, unknown, malformed. 2,000 from an address without a limit. More than the limit per minute.
+/// Holds: All get one answer. Past the limit, 4429 for that address alone (for IPv6, that network). Right
+/// hellos from it still pass.
 fn one_answer_for_all_of_them(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -52,6 +56,8 @@ fn one_answer_for_all_of_them(set_up: SetUp) {
 }
 
 /// From this machine itself, which no limit counts.
+///
+/// Fault 27.
 fn thousands_of_guesses_get_one_answer(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -89,6 +95,9 @@ fn bad_ids(session: &Session) -> Vec<(String, String)> {
     wrong_tokens.map(|wrong| (id.clone(), wrong)).chain(with_token).collect()
 }
 
+/// Fault 32: Impossible ids.
+/// Played: CR LF, NUL, `*`, 4,000 bytes, in JSON and in a URL.
+/// Holds: They are refused before they reach Redis (seen with `MONITOR`) or a log.
 fn ids_that_cant_be_valid_leave_no_trace(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -114,6 +123,8 @@ fn ids_that_cant_be_valid_leave_no_trace(set_up: SetUp) {
 }
 
 /// Nothing of what is refused as it can't be an id is said to Redis, or logged.
+///
+/// Fault 32.
 #[test]
 fn ids_that_cant_be_valid_reach_neither_redis_nor_a_log() {
     let redis = Redis::start(Keep::Nothing);

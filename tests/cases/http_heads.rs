@@ -14,6 +14,10 @@ on_each_setup!(
     other_protocols_are_refused,
 );
 
+/// Fault 4: 10,000 header fields, or 8,000 spaces.
+/// Played: All fields in one head. The spaces are in the list of an upgrade's header.
+/// Holds: 4xx; 431 for the spaces. The CPU for the fields is counted in row 3.
+/// Fault 3.
 fn a_head_over_8_kib_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let long_line = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "x".repeat(9000));
@@ -31,6 +35,11 @@ fn a_head_over_8_kib_is_refused(set_up: SetUp) {
     assert_eq!(response.header("sec-websocket-protocol"), Some("relay.raw.v1"), "that many are allowed");
 }
 
+/// Fault 3: Request heads of 256 KiB and 20 MiB.
+/// Played: Both sizes, each with three kinds of content.
+/// Holds: 4xx or a close. Peak RSS grows by less than 2 MiB. Seven of them cost less than 3.5 s of CPU, ten
+/// times what was measured (64 KiB, 0.02 s).
+/// Fault 4.
 fn a_huge_head_costs_nothing(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

@@ -19,6 +19,7 @@ fn listed(set_up: SetUp) -> Relay {
     Relay::start_with(set_up, &Options::new().env("ALLOWED_ORIGINS", LIST))
 }
 
+/// Fault 7.
 fn by_default_every_page_may(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
@@ -32,6 +33,7 @@ fn by_default_every_page_may(set_up: SetUp) {
     }
 }
 
+/// Fault 7.
 fn with_a_list_only_those_on_it(set_up: SetUp) {
     let relay = listed(set_up);
     let bystander = Bystander::start(&relay);
@@ -72,6 +74,8 @@ fn with_a_list_only_those_on_it(set_up: SetUp) {
 }
 
 /// `null` is what a browser says of a sandboxed page, which anybody may make.
+///
+/// Fault 7.
 fn a_page_without_a_name_may_only_if_it_is_listed(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().env("ALLOWED_ORIGINS", "https://app.example"));
     let header = "Origin: null";
@@ -80,6 +84,7 @@ fn a_page_without_a_name_may_only_if_it_is_listed(set_up: SetUp) {
     Upgrade::default().header("Origin", "null").refused(relay.addr()).unwrap().expect(403);
 }
 
+/// Fault 7.
 fn what_is_not_from_a_page_always_may(set_up: SetUp) {
     let relay = listed(set_up);
     let session = Session::register(&relay);

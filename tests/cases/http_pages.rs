@@ -29,6 +29,11 @@ fn ask(addr: SocketAddr, method: &str, target: &str, sign: &str) -> Response {
     exchange(addr, asked)
 }
 
+/// Fault 7: Web pages of other sites, on any machine, also on the relay's own.
+/// Played: A list of origins, and twelve look-alikes of its entries. The origin `null`, listed and not. From
+/// 127.0.0.1 with an `Origin`, a `Sec-Fetch-Site`, or another name in `Host`.
+/// Holds: 403 for HTTP and upgrades. Clients without an Origin pass. A page on this machine is limited like
+/// any client, and sees no metrics.
 fn a_page_sees_no_metrics(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for sign in SIGNS {
@@ -44,6 +49,7 @@ fn a_page_sees_no_metrics(set_up: SetUp) {
     ask(open.addr(), "GET", "/metrics", SIGNS[0]).expect(200);
 }
 
+/// Fault 7.
 fn a_page_is_limited_like_anybody(set_up: SetUp) {
     let options = Options::new().arg("--registers-per-minute", "2").arg("--failed-hellos-per-minute", "2");
     let relay = Relay::start_with(set_up, &options);
@@ -70,6 +76,7 @@ fn a_page_is_limited_like_anybody(set_up: SetUp) {
     }
 }
 
+/// Fault 7.
 fn a_page_counts_its_connections(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().arg("--connections-per-address", "2"));
     let page = || Upgrade::default().header("Origin", "https://evil.example");

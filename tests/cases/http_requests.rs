@@ -119,6 +119,8 @@ fn a_register_body_is_read_up_to_1_kib(set_up: SetUp) {
 }
 
 /// Node, streamed `fetch`, and clients of HTTP/2 behind a proxy know no length when they begin.
+///
+/// Fault 5.
 fn a_register_body_may_come_in_chunks(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let post = |chunks: &[&str]| exchange(relay.addr(), chunked("/api/register", &[], chunks));

@@ -13,6 +13,10 @@ on_each_setup!(
     a_duplicate_key_is_refused,
 );
 
+/// Fault 5: Heads and chunks that two parsers could read differently (request smuggling).
+/// Played: Folded and repeated fields, a bare LF, both lengths, transfer codings other than `chunked`, chunks
+/// whose size is wrong.
+/// Holds: 400, 501 or 413, and a close. Bodies are read exactly, in chunks too.
 fn an_ambiguous_head_is_refused_and_closed(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -44,6 +48,8 @@ fn an_ambiguous_head_is_refused_and_closed(set_up: SetUp) {
 }
 
 /// Each has another end for a reader that is lenient, or reads it otherwise.
+///
+/// Fault 5.
 fn an_ambiguous_chunk_is_refused_and_closed(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -81,6 +87,7 @@ fn an_ambiguous_chunk_is_refused_and_closed(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 5.
 fn a_chunked_body_is_read_exactly(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -109,6 +116,7 @@ fn a_chunked_body_is_read_exactly(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 5.
 fn a_body_is_read_exactly(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -132,6 +140,7 @@ fn a_body_is_read_exactly(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 5.
 fn a_duplicate_key_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

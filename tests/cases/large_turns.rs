@@ -17,6 +17,7 @@ const MEMORY_MAX: u64 = 16 << 20;
 const SMALL: u64 = 64 << 10;
 const LARGE: usize = 400_000;
 
+/// Fault 21b.
 #[test]
 fn a_trickled_large_message_keeps_no_other_out() {
     allow_descriptors(2048);
@@ -82,6 +83,8 @@ fn trickle(wire: &mut Wire, mut bytes: &[u8], quickly: &Receiver<()>) {
 }
 
 /// Its message waits for longer than a silent client is given, and it can say nothing behind it.
+///
+/// Fault 21b.
 #[test]
 fn a_sender_that_waits_for_room_is_not_taken_for_silent() {
     allow_descriptors(2048);
@@ -119,6 +122,8 @@ fn link_as(relay: &Relay, with: impl Fn(Hello) -> Hello) -> Pair {
 }
 
 /// Half-sent messages that never end hold nearly all of the memory, and a large one finds no room.
+///
+/// Fault 21b.
 #[test]
 fn half_sent_messages_keep_no_large_one_out_for_ever() {
     allow_descriptors(2048);

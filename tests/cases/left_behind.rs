@@ -40,6 +40,7 @@ const NOTHING_LEFT: [&str; 8] = [
     "relay_buffer_bytes 0",
 ];
 
+/// Fault 16.
 fn every_kind_of_end_gives_everything_back(set_up: SetUp) {
     let relay = Relay::start(set_up);
     // Once for whatever is opened once and kept.
@@ -53,6 +54,8 @@ fn every_kind_of_end_gives_everything_back(set_up: SetUp) {
 }
 
 /// The closing handshake is over, and the client does not end its side: the server does at its deadline.
+///
+/// Fault 16.
 fn a_closed_client_that_keeps_its_connection_keeps_nothing_else(set_up: SetUp) {
     let relay = Relay::start(set_up);
     leave(&relay);

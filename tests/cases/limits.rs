@@ -35,6 +35,11 @@ fn open_from(addr: SocketAddr, client: &str) -> Ws {
     Upgrade::default().header("X-Forwarded-For", client).open(addr)
 }
 
+/// Fault 29: Too many registers or connections, or a full Redis.
+/// Played: More than the limit per minute or per address, behind proxies and from other machines' addresses.
+/// `maxmemory 1`.
+/// Holds: 429, or a close at accept, for that address or network alone, whatever an untrusted proxy claims.
+/// New sessions get 503, and open ones go on. Every key expires.
 fn registers_over_the_limit_are_told_when_to_come_back(set_up: SetUp) {
     let relay = proxied(set_up, "--registers-per-minute", "2");
     let addr = relay.addr();
@@ -65,6 +70,7 @@ fn registers_over_the_limit_are_told_when_to_come_back(set_up: SetUp) {
     assert_eq!(relay.node().metric("relay_refused_total{why=\"registers_per_minute\"}"), 6);
 }
 
+/// Fault 27.
 fn past_the_limit_failed_hellos_are_told_so(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "2");
     let addr = relay.addr();
@@ -98,6 +104,8 @@ fn past_the_limit_failed_hellos_are_told_so(set_up: SetUp) {
 }
 
 /// Behind one address there may be one that guesses and many that are right.
+///
+/// Fault 27.
 fn past_the_limit_right_hellos_pass(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "2");
     let addr = relay.addr();
@@ -134,6 +142,8 @@ fn past_the_limit_right_hellos_pass(set_up: SetUp) {
 
 /// However many come again with the same wrong token, a right one passes before them. More than may wait are
 /// told to come again, and none is forgotten.
+///
+/// Fault 27.
 fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "1");
     let addr = relay.addr();
@@ -160,6 +170,8 @@ fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
 }
 
 /// A line full of clients that waited too long for them, and left.
+///
+/// Fault 27.
 fn clients_that_leave_give_up_their_turns(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "1");
     let addr = relay.addr();
@@ -179,6 +191,7 @@ fn clients_that_leave_give_up_their_turns(set_up: SetUp) {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
+/// Fault 27.
 fn failed_deletes_count_as_failed_hellos(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "2");
     let addr = relay.addr();

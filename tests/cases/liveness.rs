@@ -19,6 +19,11 @@ fn start(set_up: SetUp, interval: Duration) -> Relay {
     Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", &secs))
 }
 
+/// Fault 43: A client dies silently.
+/// Played: No byte and no FIN, also while frames wait for it.
+/// Holds: Version 3: closed after one interval and 15 s. Older versions: after three intervals and at least
+/// 16 s, or as a reader that does not read. Its peer is told. A sender that is paused meanwhile is not called
+/// silent, and learns that the relay lives.
 #[test]
 fn a_silent_client_is_closed_after_an_interval_and_15_s() {
     let interval = Duration::from_secs(20);
@@ -38,6 +43,8 @@ fn a_silent_client_is_closed_after_an_interval_and_15_s() {
 }
 
 /// Its queue is full, and still it is not the stall time, two minutes, that ends it.
+///
+/// Fault 43.
 fn a_reader_that_is_gone_without_a_word_is_noticed_by_its_silence(set_up: SetUp) {
     let relay = start(set_up, Duration::from_secs(1));
     let session = Session::register(&relay);

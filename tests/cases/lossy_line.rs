@@ -9,6 +9,7 @@ const REMOTE: usize = 6;
 /// So many frames each pair between the nodes exchanges meanwhile.
 const FRAMES: u64 = 300;
 
+/// Fault 40.
 #[test]
 fn packets_are_lost_and_frames_are_not() {
     Namespace::play("lossy_line::packets_are_lost_and_frames_are_not", |network| {

@@ -8,6 +8,10 @@ on_each_setup!(a_word_beside_a_flood_is_heard);
 
 const FRAMES: usize = 3000;
 
+/// Fault 22: One session floods while another sends single words.
+/// Played: 96 MB beside one frame at a time. Soak: 200 MB.
+/// Holds: The words always pass. Soak, on two cores: the p99 of a word and its answer is 5 to 55 ms, and 116
+/// ms while compilers used the cores.
 fn a_word_beside_a_flood_is_heard(set_up: SetUp) {
     let times = words_beside_a_flood(set_up, FRAMES);
     let most = times.iter().max().copied().unwrap_or_default();

@@ -18,6 +18,7 @@ mod drain_slow_reader;
 mod envelope;
 mod expiry;
 mod fault_proxy;
+mod faults_page;
 mod fragments;
 mod heartbeat;
 mod hello;

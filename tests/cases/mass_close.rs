@@ -44,6 +44,7 @@ fn expect_stop(drain_secs: u64) {
     assert_eq!(status.code(), Some(0), "{status}: {log}");
 }
 
+/// Fault 42.
 #[test]
 fn they_do_not_hold_up_a_stop() {
     expect_stop(1);
@@ -54,6 +55,7 @@ fn they_do_not_hold_up_a_stop_that_outlasts_their_close() {
     expect_stop(CLOSE_WITHIN.as_secs() + 2);
 }
 
+/// Fault 16.
 #[test]
 fn they_are_let_go_when_all_are_overdue_at_once() {
     let relay = start(1);

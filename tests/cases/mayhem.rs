@@ -14,6 +14,11 @@ const THREADS: u64 = 8;
 const SESSIONS_EACH: u64 = 4;
 const STEPS: usize = 25;
 
+/// Fault 31: Everything at once.
+/// Played: 32 pairs do random things. Soak: 100 pairs for minutes, with messages of 300 KB of each kind,
+/// whole and in fragments.
+/// Holds: No frame is foreign, damaged, repeated, late or silently lost, also not the first of a link. No
+/// link ends or begins again unannounced.
 fn nothing_is_foreign_doubled_or_out_of_order(set_up: SetUp) {
     let relay = Relay::start(set_up);
     thread::scope(|scope| {

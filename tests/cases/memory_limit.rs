@@ -20,6 +20,11 @@ const CONNECTIONS: u64 = 2 * (STUCK + LARGE + 10) as u64;
 /// Less than the sum in `docs/operations.md`: of what the program may keep it uses little here.
 const LIMIT: u64 = MEMORY_MAX + MESSAGE_MAX + CONNECTIONS * (64 << 10) + 12 * MIB + 32 * MIB;
 
+/// Fault 21d: A process at the limit of its memory.
+/// Played: Each part of the sum in `docs/operations.md` is measured. 340 greedy connections in a process that
+/// may use no more than the sum.
+/// Holds: The sum is never exceeded.
+/// Fault 45.
 fn a_server_never_needs_more_than_is_said(set_up: SetUp) {
     allow_descriptors(8192);
     let options = Options::new().arg("--memory-max", &MEMORY_MAX.to_string()).memory_kib(LIMIT / 1024);

@@ -102,10 +102,15 @@ fn expect_none_cut(relay: &Relay, pairs: Vec<Pair>) {
     }
 }
 
+/// Fault 21b: Large messages to readers that stall.
+/// Played: 60 messages of 1 MiB, of each kind, with a limit of 32 MiB. Half-sent messages that use all of it.
+/// Holds: Senders wait, and no connection is closed. All messages arrive whole when they are read. A sender
+/// that waited for the stall time gets room.
 fn senders_wait_for_room_and_no_reader_is_cut(set_up: SetUp) {
     large_messages_wait(set_up, PATIENCE);
 }
 
+/// Fault 21b.
 fn senders_that_come_one_after_the_other_wait_too(set_up: SetUp) {
     large_messages_wait(set_up, PATIENCE / 5);
 }
@@ -132,6 +137,8 @@ fn large_messages_wait(set_up: SetUp, patience: Duration) {
 }
 
 /// 256 KiB may be queued for each, and 64 KiB behind it, where there is room; here there is less.
+///
+/// Fault 21b.
 fn small_frames_wait_too(set_up: SetUp) {
     const FRAMES: usize = 60;
     const FRAME: usize = 10_000;

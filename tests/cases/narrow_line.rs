@@ -20,6 +20,7 @@ const FRAMES: usize = 600;
 const GROWN_KIB_MAX: u64 = 8 << 10;
 const WORDS: usize = 9;
 
+/// Fault 40.
 #[test]
 fn it_slows_its_sender_and_nobody_else() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new());

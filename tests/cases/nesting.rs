@@ -14,6 +14,7 @@ fn deep() -> [String; 3] {
     ]
 }
 
+/// Fault 8.
 fn as_a_hello_it_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -29,6 +30,7 @@ fn as_a_hello_it_is_refused(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 8.
 fn as_a_payload_it_is_a_text_like_any_other(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

@@ -16,6 +16,7 @@ const TAKEN_MAX: u64 = 20_000;
 /// A write that moves nothing for so long is blocked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Fault 19.
 #[test]
 fn a_reader_that_stops_blocks_its_sender_alone() {
     let seen = SlowReader { bystanders: 20, hold: Duration::ZERO }.play();

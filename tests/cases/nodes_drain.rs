@@ -12,6 +12,7 @@ const LAST: u64 = 40;
 /// `--drain-secs`, with room for a loaded machine.
 const END: Duration = Duration::from_secs(60);
 
+/// Fault 42.
 #[test]
 fn what_it_took_in_arrives_and_its_clients_go_elsewhere() {
     let mut fleet = Fleet::start(2, Keep::Nothing);

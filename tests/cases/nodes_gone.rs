@@ -6,6 +6,12 @@ use relay_tests::harness::{Fleet, Role, Talk, Talking};
 
 const PAIRS: usize = 20;
 
+/// Fault 41: A node dies or is stopped.
+/// Played: SIGKILL. SIGSTOP for seconds. Soak: up to 30 s, and each connection that was taken over is read
+/// until it ends.
+/// Holds: The other ends are told. Clients of a stopped node are not closed. What was sent after a takeover
+/// never goes to the older connection: the newer one gets it, or it is counted as missed. The older one ends
+/// with 4409, or with its node.
 #[test]
 fn the_other_ends_are_told_and_meet_their_peers_elsewhere() {
     let mut fleet = Fleet::start(2, Keep::Nothing);

@@ -44,6 +44,10 @@ fn overcome(break_and_mend: impl FnOnce(&mut Fleet)) -> Vec<Talk> {
     talks
 }
 
+/// Fault 36: Some nodes reach Redis, and others do not.
+/// Played: A proxy for each of three nodes. Soak: at random.
+/// Holds: Nodes that reach Redis stay ready. No client is closed, and a pair on two such nodes is told
+/// nothing. The links come back without a new connection.
 #[test]
 fn one_node_alone_reaches_redis() {
     overcome(|fleet| {
@@ -54,6 +58,7 @@ fn one_node_alone_reaches_redis() {
     });
 }
 
+/// Fault 36.
 #[test]
 fn one_node_alone_does_not_reach_redis() {
     overcome_one(|fleet| {
@@ -67,6 +72,8 @@ fn one_node_alone_does_not_reach_redis() {
 
 /// The others give a node up that is away for so long; who was linked to it is linked again as soon as it is
 /// back, wherever the wish for that link was kept.
+///
+/// Fault 36.
 #[test]
 fn a_node_that_was_given_up_is_met_again_at_once() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"));
@@ -93,6 +100,10 @@ fn phone_first(fleet: &Fleet) -> Talk {
     talk
 }
 
+/// Fault 35: A node can send to Redis and receives nothing.
+/// Played: A proxy before Redis passes one direction only: for six seconds, and until the node notices.
+/// Holds: The node declares no other node dead, and is not ready. No client is closed, and the pair on the
+/// two other nodes is told nothing. The links come back without a new connection.
 #[test]
 fn one_node_can_speak_and_hears_nothing() {
     overcome_one(|fleet| {
@@ -104,6 +115,8 @@ fn one_node_can_speak_and_hears_nothing() {
 
 /// For longer than another node may be silent, and not for long enough to subscribe anew: who hears not even
 /// itself calls nobody silent.
+///
+/// Fault 35.
 #[test]
 fn a_node_that_hears_nothing_for_a_while_judges_nobody() {
     let talks = overcome_one(|fleet| {
@@ -116,6 +129,10 @@ fn a_node_that_hears_nothing_for_a_while_judges_nobody() {
     assert_eq!(talks[1].told_left(Role::Workstation), 0, "{}", talks[1].state());
 }
 
+/// Fault 39: Replies of Redis are cut, or are errors.
+/// Played: Cut at every byte. -LOADING, -READONLY, -OOM, -NOAUTH, -MASTERDOWN and "too many clients" as the
+/// answer to everything, on connections that stay open. Garbage.
+/// Holds: The store is away and comes back, and is not dialed in a tight loop.
 #[test]
 fn a_line_is_cut_at_any_byte() {
     overcome(|fleet| {
@@ -131,6 +148,8 @@ fn a_line_is_cut_at_any_byte() {
 
 /// Whoever only writes is not told that nobody reads any more: the line still takes what a node sends, and
 /// drops it.
+///
+/// Fault 39.
 #[test]
 fn a_node_that_only_sends_notices_the_end_of_its_line() {
     overcome_one(|fleet| {
@@ -145,6 +164,7 @@ fn a_node_that_only_sends_notices_the_end_of_its_line() {
     });
 }
 
+/// Fault 40.
 #[test]
 fn a_redis_that_is_far_away_changes_nothing_but_the_time() {
     let far = Behaviour::Delay(Duration::from_millis(20));
@@ -161,6 +181,9 @@ fn a_redis_that_is_far_away_changes_nothing_but_the_time() {
     talks.iter().for_each(Talk::assert_undisturbed);
 }
 
+/// Fault 37: Redis disconnects a subscriber whose output buffer is full.
+/// Played: The limit is smaller than one batch.
+/// Holds: The node subscribes again, no link ends, and what was missed is sent again.
 #[test]
 fn a_subscriber_that_redis_cuts_for_its_output_gets_what_it_missed() {
     let talks = overcome(|fleet| {

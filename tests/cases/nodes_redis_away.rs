@@ -23,6 +23,7 @@ fn nobody_notices(break_redis: impl FnOnce(&mut Fleet)) {
     }
 }
 
+/// Fault 34.
 #[test]
 fn while_it_hangs_frames_wait() {
     nobody_notices(|fleet| {
@@ -32,6 +33,7 @@ fn while_it_hangs_frames_wait() {
     });
 }
 
+/// Fault 33.
 #[test]
 fn when_it_comes_back_empty_frames_go_on() {
     nobody_notices(|fleet| {

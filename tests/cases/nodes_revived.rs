@@ -11,6 +11,7 @@ const PAIRS: usize = 20;
 /// How long one look at an end that says nothing takes.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Fault 41.
 #[test]
 fn what_was_sent_after_the_move_is_not_given_to_the_older_connection() {
     let fleet = Fleet::start_with(2, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"));

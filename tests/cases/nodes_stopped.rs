@@ -11,6 +11,7 @@ const PAIRS: usize = 20;
 /// Longer than a node may be silent.
 const STOPPED: Duration = Duration::from_secs(6);
 
+/// Fault 41.
 #[test]
 fn its_links_end_and_begin_anew_without_a_reconnect() {
     let fleet = Fleet::start(2, Keep::Nothing);

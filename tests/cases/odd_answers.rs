@@ -36,6 +36,12 @@ fn until_odd(end: &mut End) -> String {
     })
 }
 
+/// Fault 63: Something else answers at the relay's address.
+/// Played: 404, 403, redirects, a portal's page, an SSH banner, no raw mode, junk, every close code: at the
+/// upgrade, at the hello, within a link, and to a register.
+/// Holds: At the first contact the client stops and asks whether the address is right. Later it retries
+/// without end, and says what answered. A pair ends only when it is deleted, when the other end is another
+/// program, or by a code that names a fault of the client.
 #[test]
 fn a_pair_that_stood_waits_until_its_relay_answers_again() {
     let relayd = Relayd::start_ready(&Options::new());

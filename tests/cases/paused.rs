@@ -65,6 +65,11 @@ fn expect_read_again(workstation: &mut Peer, rest: &[u8], words: &[Event]) {
     });
 }
 
+/// Fault 20b: A paused pair changes.
+/// Played: The reader is replaced, leaves, dies, or dies with its node. The line between the nodes is lost.
+/// The session is deleted. The sender ends.
+/// Holds: The sender is read again, and told. A newer reader gets nothing that was accepted for the older
+/// one. The Close reaches a client that did not read, too. Unread bytes come before the end.
 fn its_reader_is_replaced(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -115,6 +120,7 @@ fn ends_behind_what_waits(reader: &mut Peer, code: u16) {
     assert!(said.iter().all(is_the_end), "{said:?}");
 }
 
+/// Fault 20b.
 fn its_reader_leaves(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -126,6 +132,7 @@ fn its_reader_leaves(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 20b.
 fn its_reader_dies(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -137,6 +144,7 @@ fn its_reader_dies(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 20b.
 fn its_session_is_deleted(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -149,6 +157,8 @@ fn its_session_is_deleted(set_up: SetUp) {
 }
 
 /// A client of version 3 is pinged every five seconds while it is paused, and is not judged for its silence.
+///
+/// Fault 43.
 fn it_hears_that_the_relay_lives(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", "1"));
     let (mut pair, rest) = paused(narrow_as(&relay, Hello::v3));
@@ -190,6 +200,8 @@ fn apart(fleet: &Fleet) -> Pair {
 }
 
 /// Both nodes live, and so do both ends; only the line between them is away for longer than links outlast.
+///
+/// Fault 20b.
 #[test]
 fn its_link_is_lost() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new().arg("--bus-hold-secs", "5"));
@@ -209,6 +221,7 @@ fn its_link_is_lost() {
     pair.expect_alive();
 }
 
+/// Fault 20b.
 #[test]
 fn its_readers_node_dies() {
     let mut fleet = Fleet::start(2, Keep::Nothing);

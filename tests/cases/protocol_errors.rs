@@ -56,6 +56,13 @@ fn violations() -> Vec<(&'static str, Vec<u8>, u16)> {
     all
 }
 
+/// Fault 10: Unmasked frames.
+/// Played: A text, an empty frame, a ping.
+/// Holds: 1002.
+/// Fault 12: Lengths that are not in their shortest form.
+/// Played: 16 and 64 bits for a length that needs fewer.
+/// Holds: 1002.
+/// Fault 11.
 fn every_violation_closes_its_connection(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -94,6 +101,9 @@ fn what_came_before_a_violation_is_delivered(set_up: SetUp) {
     phone.fence();
 }
 
+/// Fault 15: A violation with 1.25 MiB behind it.
+/// Played: Each violation.
+/// Holds: The Close arrives.
 fn the_close_arrives_though_much_more_was_sent(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

@@ -46,6 +46,10 @@ fn carried_out(redis: &Redis) -> BTreeSet<String> {
     names.filter(|name| !ours.contains(name)).map(str::to_owned).collect()
 }
 
+/// Fault 53: The documented Redis user, for a whole life.
+/// Played: Register, hello, frames on two nodes, takeover, leave, delete. What Redis executed is compared
+/// with the rule.
+/// Holds: Nothing is refused.
 #[test]
 fn a_whole_life_needs_just_what_is_documented() {
     let redis = Redis::start(Keep::Nothing);
@@ -94,6 +98,9 @@ fn reason_without(redis: &Redis, rule: &[String]) -> String {
     reason
 }
 
+/// Fault 51: A right is missing.
+/// Played: The documented ACL rule without each of its commands, without its keys, without its channels.
+/// Holds: `/ready` (503) and the log name the right. A register gets 503, a hello 1013.
 #[test]
 fn a_right_that_is_missing_is_named_at_start() {
     let redis = Redis::start(Keep::Nothing);
@@ -116,6 +123,7 @@ fn a_right_that_is_missing_is_named_at_start() {
     }
 }
 
+/// Fault 51.
 #[test]
 fn a_server_that_keeps_no_scripts_gets_them_with_each_request() {
     let redis = Redis::start(Keep::Nothing);
@@ -128,6 +136,10 @@ fn a_server_that_keeps_no_scripts_gets_them_with_each_request() {
     registers(relay.node());
 }
 
+/// Fault 52: `ACL SETUSER` at run time.
+/// Played: Five commands are taken away and given back.
+/// Holds: As in row 51, within a second, without a request. Linked clients are told nothing. It recovers
+/// without a restart. If one session's key is out of bounds, only that session gets 1013 and 503.
 #[test]
 fn a_right_that_is_taken_away_is_an_outage_for_nobody_who_is_linked() {
     let redis = Redis::start(Keep::Nothing);
@@ -155,6 +167,8 @@ fn a_right_that_is_taken_away_is_an_outage_for_nobody_who_is_linked() {
 }
 
 /// The first client that left a node with the documented user used to take it down for good.
+///
+/// Fault 53.
 #[test]
 fn clients_may_leave() {
     let redis = Redis::start(Keep::Nothing);
@@ -177,6 +191,8 @@ fn clients_may_leave() {
 }
 
 /// Its key alone is out of bounds: nobody else notices, and what can't be given back is dropped.
+///
+/// Fault 52.
 #[test]
 fn a_session_whose_key_the_user_may_not_use_is_refused_alone() {
     let redis = Redis::start(Keep::Nothing);

@@ -37,6 +37,7 @@ fn idle_secs(secs: u64) -> Options {
     Options::new().env("SESSION_IDLE_SECS", &secs.to_string())
 }
 
+/// Fault 44.
 #[test]
 fn sessions_within_their_time_go_on() {
     let service = Service::start(&Options::new());
@@ -60,6 +61,8 @@ fn sessions_within_their_time_go_on() {
 
 /// Redis forgets all sessions at once; their nodes write them again with the next comparison, of which there
 /// is one each half minute. Until then no new hello finds them.
+///
+/// Fault 44.
 #[test]
 fn sessions_past_their_time_are_written_again_by_who_holds_them() {
     let service = Service::start(&idle_secs(1800));
@@ -87,6 +90,8 @@ fn sessions_past_their_time_are_written_again_by_who_holds_them() {
 
 /// Its node asks Redis whether the session is over, each time that this end was silent for the whole idle
 /// time: then Redis must not have forgotten what the other end's node said.
+///
+/// Fault 44.
 #[test]
 fn an_end_that_only_listens_stays() {
     const IDLE_SECS: u64 = 6;
@@ -108,6 +113,8 @@ fn an_end_that_only_listens_stays() {
 }
 
 /// The same where nobody speaks any more: it ends, if a little later.
+///
+/// Fault 44.
 #[test]
 fn a_session_that_is_idle_at_both_ends_ends() {
     let service = Service::start(&idle_secs(3));

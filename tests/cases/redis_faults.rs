@@ -10,6 +10,9 @@ fn node(redis: &Redis) -> Relay {
     Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &redis.url()))])
 }
 
+/// Fault 34: Redis hangs.
+/// Played: SIGSTOP, with its sockets open.
+/// Holds: The relay notices, and nothing blocks. Frames between nodes wait.
 #[test]
 fn a_redis_that_hangs_is_found_out_and_stops_no_local_pair() {
     let redis = Redis::start(Keep::Nothing);
@@ -50,6 +53,9 @@ fn a_request_caught_by_the_hang_is_answered_in_the_end() {
     served.expect(200);
 }
 
+/// Fault 50: `CLIENT KILL`.
+/// Played: Normal and pubsub connections.
+/// Holds: A hello gets 1013 and a register 503 until the node has dialed again. Links between nodes stay.
 #[test]
 fn cut_connections_are_dialled_again() {
     let redis = Redis::start(Keep::Nothing);
@@ -74,6 +80,7 @@ fn cut_connections_are_dialled_again() {
     bystander.done();
 }
 
+/// Fault 29.
 #[test]
 fn a_full_redis_refuses_new_sessions_and_open_ones_go_on() {
     let redis = Redis::start(Keep::Nothing);

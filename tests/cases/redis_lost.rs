@@ -46,6 +46,7 @@ fn while_it_is_away_frames_flow_and_the_rest_is_told_to_wait() {
     pair.expect_alive();
 }
 
+/// Fault 33.
 #[test]
 fn a_redis_that_comes_back_empty_harms_nobody() {
     let mut redis = Redis::start(Keep::Nothing);
@@ -81,6 +82,12 @@ fn a_redis_that_comes_back_empty_harms_nobody() {
 }
 
 /// With its data and without, again and again; who is linked talks on all the time.
+///
+/// Fault 33: Redis is killed and started.
+/// Played: Twenty times, with its data and empty in turn. Soak: again and again.
+/// Holds: Pairs on one node do not notice, and links between nodes stay. Sessions are written again. Deleted
+/// ones stay deleted. If Redis came back empty, a client that has the token can register a deleted session
+/// again.
 #[test]
 fn it_may_be_killed_twenty_times() {
     let mut redis = Redis::start(Keep::Everything);
@@ -121,6 +128,8 @@ fn expect_unknown(relay: &Relay, session: &Session) {
 
 /// What is left of a deleted session is in Redis alone. Who has its token may make it anew where Redis has
 /// lost that.
+///
+/// Fault 33.
 #[test]
 fn a_redis_that_comes_back_empty_has_forgotten_who_may_not_come_back() {
     let mut redis = Redis::start(Keep::Nothing);
@@ -134,6 +143,7 @@ fn a_redis_that_comes_back_empty_has_forgotten_who_may_not_come_back() {
     deleted.register_again(relay.addr()).expect(200);
 }
 
+/// Fault 33.
 #[test]
 fn a_redis_that_comes_back_with_its_data_goes_on() {
     let mut redis = Redis::start(Keep::Everything);

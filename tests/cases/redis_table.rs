@@ -61,6 +61,12 @@ fn others_are_well(relay: &Relay, what: &str) -> Session {
     Session { id: response.json().text("sessionId").into(), token: response.json().text("token").into() }
 }
 
+/// Fault 47: A session's hash is damaged, foreign or half written, has another type, or is gone, while the
+/// session is in use.
+/// Played: Sixteen kinds of damage to one key, under a linked pair and before both leave. Eviction,
+/// `FLUSHALL`.
+/// Holds: A hello gets in, or gets 4401 or 1013 until all roles are compared again, and then gets in. A role
+/// that cannot be given back is dropped.
 #[test]
 fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
     let redis = Redis::start(Keep::Nothing);
@@ -101,6 +107,10 @@ fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
     bystander.done();
 }
 
+/// Fault 48: The same, while no client is in the session.
+/// Played: The same kinds of damage.
+/// Holds: If the token is left, a hello gets in. If not, a hello gets 4401, DELETE 404, and a register with
+/// the same ids 200.
 #[test]
 fn a_damaged_key_of_a_session_that_nobody_is_in_is_unknown_and_can_be_registered_again() {
     let redis = Redis::start(Keep::Nothing);
@@ -124,6 +134,9 @@ fn a_damaged_key_of_a_session_that_nobody_is_in_is_unknown_and_can_be_registered
     }
 }
 
+/// Fault 49: `SWAPDB`.
+/// Played: There and back.
+/// Holds: As if the keys of all sessions had been evicted at once.
 #[test]
 fn another_database_in_its_place_is_written_from_what_is_held() {
     let redis = Redis::start(Keep::Nothing);
@@ -145,6 +158,11 @@ fn another_database_in_its_place_is_written_from_what_is_held() {
 }
 
 /// Its text would quote the session's id and the token's digest.
+///
+/// Fault 55: Renamed commands.
+/// Played: `EVALSHA`, `HGETALL`, `PUBLISH`.
+/// Holds: `/ready` (503) names the command, and neither it nor the log shows an id or a digest. A hello gets
+/// 1013, a register 503.
 #[test]
 fn a_renamed_command_is_named_and_nothing_that_was_asked_is_quoted() {
     for name in ["EVALSHA", "HGETALL", "PUBLISH"] {
@@ -186,6 +204,9 @@ fn a_probe_leaves_redis_nothing_to_save() {
     assert_eq!(changes(), changes_before);
 }
 
+/// Fault 54: `maxmemory`.
+/// Played: Set to 1 under a pair.
+/// Holds: `/ready` and registers get 503. A client that comes back gets in.
 #[test]
 fn a_full_redis_is_not_ready_though_nobody_asks() {
     let redis = Redis::start(Keep::Nothing);
@@ -205,6 +226,9 @@ fn a_full_redis_is_not_ready_though_nobody_asks() {
     was_never_away(relay.node());
 }
 
+/// Fault 59: Redis cannot save its data.
+/// Played: A folder in which no file can be created, and `BGSAVE`.
+/// Holds: `/ready` (503) says so. A hello gets 1013 and a register 503 until Redis accepts writes.
 #[test]
 fn a_redis_that_cannot_save_says_so_and_is_found_again() {
     // No file can be made there.
@@ -224,6 +248,9 @@ fn a_redis_that_cannot_save_says_so_and_is_found_again() {
     pair.expect_alive();
 }
 
+/// Fault 56: `timeout`.
+/// Played: 2 s, under a pair on two nodes, for 4 s.
+/// Holds: No client notices.
 #[test]
 fn a_server_that_ends_idle_connections_is_not_noticed() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
@@ -238,6 +265,9 @@ fn a_server_that_ends_idle_connections_is_not_noticed() {
     talk.assert_undisturbed();
 }
 
+/// Fault 57: `maxclients`.
+/// Played: Set to 1, and the node's connections killed.
+/// Holds: `/ready` (503) says so. A hello gets 1013 and a register 503 until there is room.
 #[test]
 fn a_redis_with_too_many_clients_says_so_and_is_dialed_until_it_has_room() {
     let redis = Redis::start(Keep::Nothing);
@@ -263,6 +293,10 @@ fn a_redis_with_too_many_clients_says_so_and_is_dialed_until_it_has_room() {
 
 /// All three connections of each node leave a server that becomes a replica, and find it when it is a master
 /// again.
+///
+/// Fault 58: `REPLICAOF` by hand.
+/// Played: On the only server, and back. On the server of the bus alone.
+/// Holds: As if Redis were away: all three connections leave it. Frames between nodes wait.
 #[test]
 fn a_redis_that_becomes_a_replica_by_hand_is_left_and_found_again() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
@@ -290,6 +324,10 @@ fn a_redis_that_becomes_a_replica_by_hand_is_left_and_found_again() {
 }
 
 /// A process that is stopped and goes on finds its reads ended without a reason.
+///
+/// Fault 60: The node is stopped and resumed while a request is under way.
+/// Played: SIGSTOP and SIGCONT while Redis hangs, five times.
+/// Holds: The request is answered.
 #[test]
 fn a_request_under_way_while_the_node_stands_still_is_answered() {
     let redis = Redis::start(Keep::Nothing);

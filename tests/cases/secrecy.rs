@@ -14,6 +14,7 @@ on_each_setup!(the_log_tells_no_secret);
 const TEXT: &str = "a payload that nobody else may read";
 const KEY: &str = "the-key-to-register";
 
+/// Fault 28.
 fn the_log_tells_no_secret(set_up: SetUp) {
     let mut relay = Relay::start_with(set_up, &Options::new().env("RELAY_LOG", "trace"));
     let mut pair = Pair::link_v2(&relay);
@@ -72,6 +73,9 @@ fn fail_in_every_way(relay: &Relay, session: &Session) {
     fetch(relay.addr(), &target).expect(404);
 }
 
+/// Fault 28: Tokens where they must not be.
+/// Played: The logs and everything in Redis are searched.
+/// Holds: Redis has only their hashes, and logs have nothing.
 #[test]
 fn redis_keeps_no_token_and_every_key_expires() {
     let relay = Relay::start_with(SetUp::Redis, &Options::new().env("REGISTER_KEY", KEY));

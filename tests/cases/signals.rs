@@ -27,6 +27,9 @@ fn expect_end(mut relay: Relay) -> String {
     log
 }
 
+/// Fault 42c: Other signals.
+/// Played: All that end a process by default, also while it starts.
+/// Holds: None ends the process without a drain.
 #[cfg(target_os = "linux")]
 #[test]
 fn those_that_stop_nothing_are_told_of_and_survived() {
@@ -49,6 +52,7 @@ fn those_that_stop_nothing_are_told_of_and_survived() {
     assert_eq!(log.lines().filter(|line| line.contains("SIGHUP")).count(), 1, "{log}");
 }
 
+/// Fault 42c.
 #[cfg(target_os = "linux")]
 #[test]
 fn those_that_stop_drain() {
@@ -64,6 +68,7 @@ fn those_that_stop_drain() {
     }
 }
 
+/// Fault 42b.
 #[test]
 fn a_storm_of_signals_delays_no_stop() {
     let relay = start();
@@ -83,6 +88,8 @@ fn a_storm_of_signals_delays_no_stop() {
 }
 
 /// It looks for a Redis for up to two seconds before it serves, unless there is one.
+///
+/// Fault 42c.
 #[test]
 fn one_during_the_start_ends_it_like_any_other() {
     let (mut process, log) = Relayd::starting(&Options::new());

@@ -30,6 +30,7 @@ fn start(set_up: SetUp) -> Relay {
     Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", &secs))
 }
 
+/// Fault 43.
 fn a_silent_client_is_pinged_then_closed(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
@@ -68,6 +69,8 @@ fn hears_of_the_end(peer: &mut Peer) -> bool {
 }
 
 /// It says hello, and then neither reads nor sends for a while.
+///
+/// Fault 43.
 fn a_client_may_be_silent_for_16_s_however_short_the_interval(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", "1"));
     let mut peer = Peer::join(&relay, &Session::register(&relay), Role::Phone);

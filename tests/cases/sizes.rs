@@ -51,6 +51,7 @@ fn the_largest_message_passes(set_up: SetUp) {
     }
 }
 
+/// Fault 11.
 fn one_byte_more_is_refused_from_the_header_alone(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

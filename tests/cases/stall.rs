@@ -50,6 +50,11 @@ fn join_narrow(relay: &Relay, session: &Session, role: Role) -> Peer {
     Peer::join_over(Upgrade::default().open_over(wire).0, &session.hello(role))
 }
 
+/// Fault 20: Readers that stall or trickle, on one side or both.
+/// Played: No byte, or one now and then. Both ends flood, and neither reads.
+/// Holds: 4408 after the stall time, and the peer is told. If both stop for good, both are closed. A slow
+/// reader stays.
+/// Fault 43.
 fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
     let relay = start(set_up);
     let bystander = Bystander::start(&relay);
@@ -75,6 +80,7 @@ fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 20.
 fn a_trickling_reader_is_cut_too(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = link(&relay);
@@ -98,6 +104,7 @@ fn a_trickling_reader_is_cut_too(set_up: SetUp) {
     workstation.fence();
 }
 
+/// Fault 20.
 fn a_slow_reader_is_not_cut(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = link(&relay);
@@ -117,6 +124,7 @@ fn a_slow_reader_is_not_cut(set_up: SetUp) {
     workstation.expect_text("still here");
 }
 
+/// Fault 20.
 fn both_stop_for_ever_and_both_are_cut(set_up: SetUp) {
     let relay = start(set_up);
     let bystander = Bystander::start(&relay);

@@ -22,6 +22,7 @@ fn start(set_up: SetUp, interval_secs: u64) -> Relay {
     Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", &secs))
 }
 
+/// Fault 44.
 fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
     let relay = start(set_up, 1);
     let mut pairs: Vec<Pair> = (0..4).map(|_| Pair::link(&relay)).collect();
@@ -50,6 +51,8 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
 }
 
 /// A node that stood still has asked nobody for a sign of life, so it closes nobody for having sent none.
+///
+/// Fault 44.
 fn whoever_is_silent_meanwhile_is_asked_first(set_up: SetUp) {
     let relay = start(set_up, 1);
     let mut older = Pair::link(&relay);

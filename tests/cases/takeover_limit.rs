@@ -39,6 +39,11 @@ fn the_sixth_newcomer_is_turned_away(set_up: SetUp) {
     newer.expect(&Event::Joined(0));
 }
 
+/// Fault 26: Many claims of a role at once.
+/// Played: 50 hellos over three nodes. A DELETE at one node against a hello at another. An eviction that
+/// overtakes the claim's answer. Seeded, at random, in the simulation.
+/// Holds: One connection stays, five are closed 4409, the rest 4429. No connection stays in a deleted
+/// session. The overtaken claim is closed 4409.
 fn two_that_fight_for_a_role_come_to_rest(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

@@ -38,6 +38,7 @@ fn every_correct_form_is_accepted(set_up: SetUp) {
     }
 }
 
+/// Fault 1.
 fn what_is_no_upgrade_is_told_to_upgrade(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -46,6 +47,7 @@ fn what_is_no_upgrade_is_told_to_upgrade(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 1.
 fn another_version_is_told_the_right_one(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -57,6 +59,10 @@ fn another_version_is_told_the_right_one(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 1: Malformed handshakes.
+/// Played: Each header is missing, too short or wrong. Also POST, and HTTP/1.0.
+/// Holds: 4xx, and never 101. Another version gets 426 with `Sec-WebSocket-Version: 13`. If a proxy dropped a
+/// header, the answer names it and the directive that keeps it.
 fn a_broken_handshake_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
@@ -87,6 +93,7 @@ fn a_broken_handshake_is_refused(set_up: SetUp) {
     bystander.done();
 }
 
+/// Fault 1.
 fn a_proxy_that_lacks_a_directive_is_told_which(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let base = Upgrade::default;
@@ -114,6 +121,9 @@ fn a_client_that_waits_for_100_gets_it(set_up: SetUp) {
     Peer::join_over(ws, &session.hello(Role::Phone)).leave();
 }
 
+/// Fault 17: Compression is offered.
+/// Played: Several forms of the offer.
+/// Holds: It is not accepted, and the connection works without it.
 fn compression_is_offered_in_vain(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);

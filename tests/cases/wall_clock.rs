@@ -22,6 +22,11 @@ fn set(clock: &WallClock, pairs: &mut [Pair], ahead_secs: i64) {
     ends(pairs).for_each(|peer| peer.set_node_ahead(ahead_secs));
 }
 
+/// Fault 44: Clocks.
+/// Played: The monotonic clock starts far from 0. The machine is suspended. The date of the nodes, or of
+/// Redis, is set an hour ahead and back.
+/// Holds: No timer is lost, and no client is blamed for the gap. Nodes: only `at` changes. Redis: connected
+/// clients are told nothing; see "Known" below.
 fn a_node_whose_date_is_set_goes_on(set_up: SetUp) {
     let clock = WallClock::right();
     let relay = start(set_up, &clock, "HEARTBEAT_INTERVAL_SECS", 1);
@@ -52,6 +57,7 @@ fn answer_ping(peer: &mut Peer) {
     }
 }
 
+/// Fault 44.
 fn sessions_end_in_their_time_whatever_the_date(set_up: SetUp) {
     let clock = WallClock::right();
     let relay = start(set_up, &clock, "SESSION_IDLE_SECS", IDLE_SECS);

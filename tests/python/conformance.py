@@ -4,6 +4,10 @@
 that failed, and ends with `N passed, N failed`. What was found is in `tests/conformance.md`.
 """
 
+# Fault 9: Everything that another project's test suite for RFC 6455 tries.
+# Played: The Autobahn test suite, in its own run.
+# Holds: The suite's verdict.
+
 import asyncio
 import collections
 import sys

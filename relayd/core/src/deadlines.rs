@@ -66,6 +66,7 @@ impl<K: Ord + Copy> Default for Deadlines<K> {
 mod tests {
     use super::*;
 
+    /// Fault 44.
     #[test]
     fn they_fire_in_order_once_and_not_before_their_time() {
         let mut deadlines = Deadlines::new();

@@ -107,6 +107,7 @@ fn number_from(name: &str) -> Option<u64> {
 /// Seeds in a plain test run.
 const SEEDS: u64 = 256;
 
+/// Fault 26.
 #[test]
 fn the_promises_hold_under_every_seed() {
     if let Some(seed) = number_from("RELAY_SIM_SEED") {

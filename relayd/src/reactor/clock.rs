@@ -93,6 +93,7 @@ fn uptime(origin: Instant) -> Duration {
 mod tests {
     use super::*;
 
+    /// Fault 44.
     #[test]
     fn suspended_time_is_in_the_gap_and_nowhere_else() {
         let mut clock = Clock::start();
@@ -114,6 +115,7 @@ mod tests {
         assert!(before <= uptime && uptime <= after + hundredth, "{before:?}, {uptime:?}, {after:?}");
     }
 
+    /// Fault 44.
     #[test]
     fn the_gap_is_the_time_between_two_turns() {
         let mut clock = Clock::start();

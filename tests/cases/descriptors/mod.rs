@@ -21,6 +21,11 @@ const PLENTY: usize = 1024;
 /// For how long is looked at what a wait costs.
 const WATCHED: Duration = Duration::from_secs(3);
 
+/// Fault 25: No file descriptor is left.
+/// Played: A limit of 64, and 100 clients. A limit that is lowered to what is in use, so that the system
+/// refuses at accept, and when Redis is dialed.
+/// Holds: `/health` is answered at the limit. Up to eight clients wait and are served when there is room;
+/// more are told to come again. CPU stays at or below 10 %. The log says so at most once a second.
 #[test]
 fn health_is_answered_at_the_limit_and_the_waiting_are_served_when_room_returns() {
     let relay =
@@ -57,6 +62,7 @@ fn health_is_answered_at_the_limit_and_the_waiting_are_served_when_room_returns(
     assert!(complaints < 60, "{complaints} warnings: one a second is enough");
 }
 
+/// Fault 25.
 #[test]
 fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they_may() {
     let mut redis = Redis::start(Keep::Everything);
@@ -94,6 +100,8 @@ fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they
 }
 
 /// The server counts on a limit that is lowered under it, so that it meets what it otherwise leaves room for.
+///
+/// Fault 25.
 #[test]
 fn a_descriptor_that_is_refused_is_asked_for_again() {
     let relay = Relay::of(vec![Relayd::start_ready(&Options::new().arg("--store", "memory"))]);
@@ -125,6 +133,7 @@ fn a_descriptor_that_is_refused_is_asked_for_again() {
     expect_a_line_a_second(&relay);
 }
 
+/// Fault 25.
 #[test]
 fn a_redis_is_dialed_again_as_soon_as_there_is_a_descriptor() {
     let mut redis = Redis::start(Keep::Everything);

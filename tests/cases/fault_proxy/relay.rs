@@ -66,6 +66,9 @@ fn talk(pair: &mut Pair, sizes: &[usize], meanwhile: impl FnOnce(&mut Pair)) {
     }
 }
 
+/// Fault 23: Writes are cut anywhere.
+/// Played: 1 to 16 bytes in a write, and a narrow socket.
+/// Holds: The stream is exactly what was queued.
 #[test]
 fn a_trickle_of_single_bytes_changes_nothing() {
     let line = Line::start();

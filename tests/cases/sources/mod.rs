@@ -2,7 +2,7 @@
 
 mod line_lengths;
 mod predicates;
-mod source;
+pub mod source;
 
 use self::source::{Source, sources};
 
@@ -134,25 +134,6 @@ fn names_a_ticket(line: &str) -> bool {
         let after = line[at + 1..].chars().next();
         before.is_some_and(|c| c == ' ' || c == '(') && after.is_some_and(|c| c.is_ascii_digit())
     })
-}
-
-/// `docs/faults.md` says which case holds what: each of them is there, and no row is left out.
-#[test]
-fn the_page_of_faults_names_what_is_there() {
-    let files = sources(&[".rs", "faults.md"]);
-    let page = files.iter().find(|file| file.name == "docs/faults.md").expect("docs/faults.md");
-    let named = page.text.split('`').skip(1).step_by(2).filter_map(|name| name.rsplit_once("::"));
-    for (path, function) in named {
-        let names =
-            [format!("tests/cases/{path}.rs"), format!("tests/cases/{path}/mod.rs"), format!("{path}.rs")];
-        let file = files.iter().find(|file| names.contains(&file.name));
-        let file = file.unwrap_or_else(|| panic!("{}: no {path}", page.name));
-        assert!(file.text.contains(&format!("fn {function}(")), "{}: no {function} in {path}", page.name);
-    }
-    for row in (1..=63).map(|row| row.to_string()).chain(["20b".to_owned()]) {
-        let is_there = page.text.lines().any(|line| line.starts_with(&format!("| {row} |")));
-        assert!(is_there, "{}: no row {row}", page.name);
-    }
 }
 
 /// Two branches that bring the same lines, wrapped differently, merge without a word.

@@ -42,6 +42,7 @@ fn a_desk_asks_every_ten_seconds_and_a_phone_as_often_as_the_relay_wants() {
     }
 }
 
+/// Fault 62.
 #[test]
 fn nobody_waits_longer_than_promised() {
     for (role, bound) in [(Role::Workstation, 20), (Role::Phone, 50)] {
@@ -90,6 +91,7 @@ fn a_relay_that_answers_is_asked_only_when_nothing_is_heard() {
     assert!(bench.due_in() > 20 * SEC, "{:?}", bench.due_in());
 }
 
+/// Fault 62.
 #[test]
 fn a_large_upload_on_a_slow_line_is_no_dead_path() {
     let mut bench = accepted(Role::Phone);

@@ -273,6 +273,7 @@ mod tests {
         matches!(action, Action::HelloDone { outcome: HelloOutcome::Joined { .. }, .. })
     }
 
+    /// Fault 26.
     #[test]
     fn an_evict_that_overtakes_the_claims_answer_ends_it_all_the_same() {
         let is_replaced =

@@ -106,6 +106,7 @@ fn frames_notices_and_controls_go_out_in_order() {
     assert_eq!(u16::from(close.code), 4409);
 }
 
+/// Fault 23.
 #[test]
 fn writes_may_be_cut_within_a_header_a_frame_or_a_close() {
     let queued = |pool: &mut Pool| {
@@ -210,6 +211,7 @@ fn unix_ms_are_plain_digits() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Fault 23.
     #[test]
     fn any_message_in_any_mode_comes_out_whole(
         len in prop_oneof![0usize..300, 60_000usize..70_000, 200_000usize..600_000],
