@@ -1,9 +1,9 @@
-//! One core for the server and another for the load, so that neither runs in the other's time.
+//! One core for the server and another for the load, so that they do not compete for CPU time.
 //!
 //! A child inherits its parent's cores, so the parent moves to the server's core to start it and then to its
 //! own.
 
-/// Which core is whose. Both `None`: there is only one core, or this system has no such call.
+/// The core of each side. Both are `None` if there is only one core, or the system has no such call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cores {
     pub load: Option<usize>,
@@ -28,7 +28,7 @@ mod linux {
         }
     }
 
-    /// Moves this thread, and what it starts from now on, to one core. False if that can't be.
+    /// Moves this thread, and what it starts from now on, to one core. False if that is not possible.
     pub fn move_to(core: usize) -> bool {
         let mut only = CpuSet::new();
         only.set(core);

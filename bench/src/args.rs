@@ -11,16 +11,16 @@ use relay_client::Endpoint;
 #[command(
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Without a scenario and without --window, --rate and --raw the standard set runs, beside the floor and in under two \
-                  minutes. Frames go one way, from the workstation to the phone. The report is target/bench/report.html, and \
-                  report.json beside it. The exit code is 1 if a frame was lost, doubled, reordered or foreign, or if what is \
-                  promised in docs/performance.md was measured and did not hold."
+    after_help = "Without a scenario, --window, --rate or --raw, the standard set runs beside the floor, in under two \
+                  minutes. Frames go one way, from the workstation to the phone. The report is \
+                  target/bench/report.html, with report.json beside it. The exit code is 1 if a frame was lost, \
+                  doubled, reordered or foreign, or if a promise of docs/performance.md was measured and did not hold."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// What is measured [default: local; in the standard set local and redis]
+    /// What to measure [default: local; in the standard set local and redis]
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<Scenario>,
 
@@ -28,11 +28,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     pub(crate) relayd: Option<PathBuf>,
 
-    /// Measure a server that runs already; its CPU time and memory are not known then
+    /// Measure a server that is running already, without its CPU time and memory
     #[arg(long, value_name = "WS_URL", value_parser = Endpoint::parse_ws)]
     pub(crate) url: Option<Endpoint>,
 
-    /// What is measured in turns with it, with commas between, to compare with
+    /// Compare with these, measured in turns; separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "url")]
     pub(crate) vs: Vec<Vs>,
 
@@ -41,27 +41,27 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) pairs: Option<u32>,
 
-    /// Bytes of payload in a frame [default: 200; large 1048576]
+    /// Bytes of payload in each frame [default: 200; large 1048576]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=16 << 20))]
     pub(crate) size: Option<u32>,
 
-    /// Raw mode: binary frames, relayed bare
+    /// Raw mode: binary frames, relayed without an envelope
     #[arg(long)]
     pub(crate) raw: bool,
 
-    /// Closed loop: frames under way per pair [default: 64; large 4]
+    /// Closed loop: frames in flight per pair [default: 64; large 4]
     #[arg(long, value_name = "FRAMES", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) window: Option<u32>,
 
-    /// Open loop: frames a second in all, whatever becomes of them; latency counts from when a frame was due
+    /// Open loop: frames per second over all pairs. Latency counts from the time at which a frame was due
     #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
 
-    /// Seconds measured in one run [default: by scenario, 1.2 to 5]
+    /// Seconds to measure in each run [default: by scenario, 1.2 to 5]
     #[arg(long, value_name = "SECS", value_parser = parse_secs)]
     pub(crate) seconds: Option<f64>,
 
-    /// Seconds of load before that [default: by scenario, 0.3 to 1]
+    /// Seconds of load before the measurement [default: by scenario, 0.3 to 1]
     #[arg(long, value_name = "SECS", value_parser = parse_secs)]
     pub(crate) warmup: Option<f64>,
 
@@ -69,7 +69,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeats: u32,
 
-    /// Where the report is written [default: target/bench]
+    /// Write the report here [default: target/bench]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -77,37 +77,37 @@ pub(crate) struct Args {
 /// What this program does instead of measuring.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serves as the floor: joins the two sockets of a pair and copies bytes, until its standard input ends
+    /// Serve as the floor: join the two sockets of each pair and copy bytes, until standard input ends
     Floor,
 }
 
 /// What the command line asks for by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// One relay that keeps its sessions itself
+    /// One relay with its sessions in memory
     Local,
-    /// Two relays and their Redis; every frame crosses
+    /// Two relays and one Redis; every frame crosses from one relay to the other
     Redis,
-    /// Connections that say nothing: memory of each, and how fast they come
+    /// Silent connections: the memory of each, and how fast they connect
     Idle,
-    /// A storm of registrations, and one of hellos
+    /// Many registrations at once, then many hellos at once
     Connect,
-    /// Many quiet pairs alone, and beside busy ones
+    /// Many quiet pairs, first alone and then beside busy ones
     Mixed,
-    /// Messages of a mebibyte
+    /// Messages of 1 MiB
     Large,
-    /// Pairs beside one whose phone does not read
+    /// Pairs beside a pair whose phone does not read
     SlowReader,
-    /// Few pairs and many at the same rate: what a pair more costs
+    /// Few pairs, then many, at the same total rate: the cost of a pair
     Growth,
-    /// One pair of clients with the tunnel and without it
+    /// One pair of this project's clients, with the tunnel and without
     Sealed,
 }
 
 /// What relayd is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Vs {
-    /// A loop that copies bytes and knows no protocol
+    /// A loop that only copies bytes, without any protocol
     Floor,
     /// A relay in Rust with tokio, where every frame crosses Redis
     Tokio,
@@ -120,7 +120,7 @@ pub(crate) enum Vs {
 }
 
 impl Args {
-    /// A kind of load was asked for.
+    /// True if an option asks for a kind of load.
     pub fn has_load(&self) -> bool {
         self.window.is_some() || self.rate.is_some() || self.raw
     }

@@ -1,4 +1,4 @@
-//! The judge of one pair's frames: numbered from 0 when sent, each must come once and in order.
+//! Checks the frames of one pair. They are numbered from 0 when sent. Each must arrive once, and in order.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,19 +19,19 @@ pub(crate) struct Checker {
 /// What went wrong, in frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Faults {
-    /// Never came.
+    /// Never arrived.
     pub lost: u64,
-    /// Came once more.
+    /// Arrived again.
     pub doubled: u64,
-    /// Came behind one with a higher number.
+    /// Arrived behind a frame with a higher number.
     pub reordered: u64,
-    /// Of another pair, or none that was sent.
+    /// Of another pair, or never sent.
     pub foreign: u64,
 }
 
 impl Checker {
-    /// A frame with this number came; `sent` is how many were sent. True if it is one of them and the first
-    /// of its number.
+    /// A frame with this number arrived; `sent` is how many were sent. True if it is the first with this
+    /// number, and was sent.
     pub fn on_number(&mut self, number: u64, sent: u64) -> bool {
         if number == self.next && number < sent {
             self.next += 1;
@@ -40,7 +40,7 @@ impl Checker {
         self.on_unexpected(number, sent)
     }
 
-    /// Something came that is no frame of this pair.
+    /// Something arrived that is not a frame of this pair.
     pub fn on_foreign(&mut self) {
         self.faults.foreign += 1;
     }
@@ -50,7 +50,7 @@ impl Checker {
         self.next - self.missing.len() as u64
     }
 
-    /// The verdict, once nothing more will come of the `sent` frames.
+    /// The verdict on `sent` frames, once no more can arrive.
     pub fn finish(&self, sent: u64) -> Faults {
         Faults { lost: sent - self.arrived(), ..self.faults }
     }

@@ -1,7 +1,8 @@
 //! The floor: what passing bytes costs without any protocol.
 //!
-//! One poll, two sockets joined by a number they say in their first line, one read and one write per turn of
-//! each. What relayd needs beyond that is the price of its work, and no relay on this machine can be cheaper.
+//! One poll. Two sockets are joined if their first lines hold the same number. Each turn has one read and one
+//! write per socket. No relay on this machine can be cheaper; what relayd needs beyond it is the cost of its
+//! work.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -28,7 +29,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     let listener = TcpListener::bind(([127, 0, 0, 1], 0).into()).context("no port to listen on")?;
     let addr = listener.local_addr()?;
     thread::spawn(|| {
-        // Whatever comes means nothing; the end does, and so does an error.
+        // Only the end of the input matters, or an error.
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         process::exit(0);
     });
@@ -45,7 +46,7 @@ struct Floor {
     listener: TcpListener,
     /// By token; a place is used once.
     sockets: Vec<Option<Socket>>,
-    /// Who waits for the other of its pair, by number.
+    /// Sockets that wait for the other one of their pair, by number.
     waiting: HashMap<String, usize>,
     buffer: Vec<u8>,
 }
@@ -53,7 +54,7 @@ struct Floor {
 struct Socket {
     stream: TcpStream,
     state: State,
-    /// What the socket did not take yet. While there is any, the other one is not read.
+    /// Bytes that the socket did not take yet. While there are any, the other socket is not read.
     unsent: Vec<u8>,
 }
 
@@ -160,7 +161,7 @@ impl Floor {
                     self.join(at, name);
                 }
             }
-            // Nobody speaks before it is joined.
+            // No client sends before it is joined.
             State::Waiting => self.close(at),
         }
     }
@@ -180,7 +181,7 @@ impl Floor {
         }
     }
 
-    /// Room came: what waits goes on, and then who was not read meanwhile.
+    /// The socket has room again: sends what waits, then reads the other socket.
     fn on_writable(&mut self, at: usize) {
         let Some(socket) = &mut self.sockets[at] else { return };
         if socket.unsent.is_empty() {

@@ -1,5 +1,5 @@
-//! One pair's frames: made by patching a number into bytes that are ready, known again by comparing every
-//! other byte.
+//! The frames of one pair. To make one, a number is patched into prepared bytes. To recognise one, every
+//! other byte is compared.
 
 mod payload;
 
@@ -22,7 +22,7 @@ pub(crate) struct Template {
     digit_mask: DigitMask,
 }
 
-/// What must arrive of it.
+/// What must arrive for it.
 #[derive(Debug)]
 pub(crate) struct Pattern {
     opcode: OpCode,
@@ -120,7 +120,7 @@ fn bare(opcode: OpCode, body: Vec<u8>, number_at: usize, digit_mask: DigitMask) 
     Pattern { opcode, body, clock: 0..0, number_at, digit_mask }
 }
 
-/// The envelope as the contract writes it, around a payload that is escaped in its number's place too.
+/// The envelope as in the contract, around the escaped payload.
 fn enveloped(session: SessionId, payload: &[u8], number_at: usize) -> Pattern {
     let mut body = Vec::new();
     Head::new(&session.hex(), Role::Workstation, CLOCK).write_to(&mut body);

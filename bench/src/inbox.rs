@@ -1,5 +1,5 @@
-//! What a client receives, taken apart: bytes to frames to whole messages. Strict, without a copy for whole
-//! frames.
+//! Parses what a client receives: bytes into frames, frames into messages. Strict, and without a copy for a
+//! message of one frame.
 
 mod header;
 
@@ -17,7 +17,7 @@ pub(crate) struct Inbox {
     start: usize,
     end: usize,
     is_masked: bool,
-    /// The message under way, of which not all fragments came. RFC 6455 §5.4.
+    /// The message whose fragments have not all arrived. RFC 6455 §5.4.
     gathered: Option<(OpCode, Vec<u8>)>,
     /// `gathered` is whole and was lent out.
     is_lent: bool,
@@ -57,8 +57,7 @@ impl Inbox {
 
     /// Reads once.
     ///
-    /// # Errors
-    /// The end of the stream is one here; otherwise what the socket says, but for "would block".
+    /// # Errors The stream has ended, or the socket failed. "Would block" is not an error.
     pub fn fill(&mut self, socket: &mut impl Read) -> io::Result<Filled> {
         self.make_room();
         let room = self.buffer.len() - self.end;

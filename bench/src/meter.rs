@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// CPU time of all threads of a process that run now, in nanoseconds. One that ended takes its time with it:
-/// right for a server whose threads stay.
+/// CPU time of all live threads of a process, in nanoseconds. The time of ended threads is not included, so
+/// this fits a server whose threads stay.
 pub(crate) fn process_cpu_ns(pid: u32) -> Option<u64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
     let times = threads.flatten().filter_map(|thread| schedstat_ns(&thread.path().join("schedstat")));
@@ -24,8 +24,8 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Time for which these cores worked or were not to be had, in nanoseconds, whoever it was for. Counted in
-/// hundredths of a second.
+/// Time for which these cores were busy or taken by the hypervisor, in nanoseconds. Counted in hundredths of
+/// a second.
 pub(crate) fn busy_ns(cores: &[usize]) -> Option<u64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let busy = |core: &usize| {
@@ -39,10 +39,10 @@ pub(crate) fn busy_ns(cores: &[usize]) -> Option<u64> {
     Some(ticks * NS_IN_TICK)
 }
 
-/// Linux has shown hundredths of a second on every machine for decades, whatever its kernel counts in.
+/// Linux reports hundredths of a second on every machine, whatever its kernel counts in.
 const NS_IN_TICK: u64 = 10_000_000;
 
-/// How often TCP waited in vain for an answer, anywhere on this machine.
+/// Retransmission timeouts of TCP on the whole machine.
 pub(crate) fn tcp_timeouts() -> Option<u64> {
     let counters = fs::read_to_string("/proc/net/netstat").ok()?;
     let mut lines = counters.lines().filter_map(|line| line.strip_prefix("TcpExt: "));

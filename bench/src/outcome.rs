@@ -1,4 +1,4 @@
-//! What one run on one target came to: figures with a name each, and what was wrong.
+//! The outcome of one run on one target: named figures, and faults.
 
 use crate::check::Faults;
 use crate::load::Sample;
@@ -12,7 +12,7 @@ pub(crate) struct Outcome {
     pub frames: u64,
     /// The load was the bottleneck, or may have been.
     pub is_void: bool,
-    /// The beginning of the first frame that was nobody's.
+    /// The beginning of the first foreign frame.
     pub first_foreign: Option<String>,
 }
 
@@ -37,20 +37,20 @@ pub(crate) enum Kind {
     Detail,
 }
 
-/// Names that others look for.
+/// Names of figures that other modules look up.
 pub(crate) const RATE: &str = "msg/s";
 pub(crate) const P50: &str = "p50 µs";
 pub(crate) const P99: &str = "p99 µs";
 pub(crate) const P999: &str = "p99.9 µs";
 pub(crate) const CPU: &str = "CPU µs/msg";
-/// Percent of the two cores that other programs of the machine had.
+/// Percent of the two cores that other programs used.
 pub(crate) const OTHERS: &str = "others %";
 pub(crate) const RESIDENT: &str = "RSS MiB";
 
-/// What stands before a process's name in the name of its share of [`CPU`].
+/// The prefix of a figure's name, where it is one process's share of [`CPU`].
 pub(crate) const CPU_OF: &str = "CPU µs/msg of ";
 
-const TCP_TIMEOUTS: &str = "TCP timeouts on this machine, which hold up everybody:";
+const TCP_TIMEOUTS: &str = "TCP timeouts on this machine, which delay every program:";
 
 impl Outcome {
     /// Of a run with one crowd.
@@ -90,7 +90,7 @@ impl Outcome {
         self.push(OTHERS, Kind::Shown, 0, percent(sample.common.others_share));
     }
 
-    /// Takes over a sample's verdict.
+    /// Adds a sample's verdict.
     pub fn absorb(&mut self, sample: Sample) {
         let timeouts = sample.common.tcp_timeouts.filter(|&count| count > 0);
         let is_told = self.figures.iter().any(|figure| figure.name == TCP_TIMEOUTS);

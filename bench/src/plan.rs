@@ -1,4 +1,4 @@
-//! What is measured: what the command line comes to, as cases, targets and times.
+//! The plan of a run: what the command line means as cases, targets and times.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     pub repeats: u32,
     /// The folder of the report, if it is not the usual one.
     pub report: Option<PathBuf>,
-    /// Nothing was asked for by name: what can't be set up here is left out with a word.
+    /// Nothing was asked for by name, so what cannot be set up here is skipped with a note.
     pub is_standard: bool,
 }
 
@@ -32,8 +32,7 @@ pub(crate) const PUBLISHED_PAIRS: usize = 50;
 impl Plan {
     /// What the command line asks for.
     ///
-    /// # Errors
-    /// A frame of the size asked for has no room for its number, or the server asked for speaks TLS.
+    /// # Errors The size is too small for a frame's number, or the server uses TLS.
     pub fn new(args: &Args) -> anyhow::Result<Self> {
         let is_standard = args.scenarios.is_empty() && !args.has_load() && args.url.is_none();
         let scenarios = match &args.scenarios[..] {
@@ -49,7 +48,7 @@ impl Plan {
             Some(url) => {
                 ensure!(
                     !url.is_tls(),
-                    "{url} speaks TLS, which is not measured here; give the ws:// address behind the proxy"
+                    "{url} uses TLS, which cannot be measured; give the ws:// address behind the proxy"
                 );
                 Subject::Running(url.clone())
             }
@@ -118,7 +117,7 @@ fn cases_of(scenario: Scenario, args: &Args) -> anyhow::Result<Vec<Case>> {
         }
         Scenario::SlowReader => {
             let others = workload(Setup::Local, pairs(PUBLISHED_PAIRS), SIZE, mode, rate(PUBLISHED_RATE))?;
-            // More under way than any buffer on the way takes.
+            // More frames in flight than the buffers on the way can hold.
             let pace = Pace::Window(4096);
             let stuck = Workload { setup: Setup::Local, pairs: 1, size: STUCK_SIZE, mode, pace };
             Ok(vec![case(What::SlowReader(SlowReader { others, stuck }), 0.5, 3.0)])
@@ -142,7 +141,7 @@ fn cases_of(scenario: Scenario, args: &Args) -> anyhow::Result<Vec<Case>> {
     }
 }
 
-/// One frame at a time shows the price of a wake, 64 that of a message; the last is a busy service.
+/// One frame at a time shows the cost of a wake-up, 64 the cost of a message. The last is a busy service.
 const STANDARD: [(Mode, Pace); 5] = [
     (Mode::Enveloped, Pace::Window(1)),
     (Mode::Raw, Pace::Window(1)),

@@ -1,4 +1,4 @@
-//! How far it is: a bar on standard error where that is a terminal, and nothing elsewhere.
+//! The progress bar, on standard error, if that is a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Of this many runs.
+    /// A bar for this many runs.
     pub fn of(runs: usize) -> Self {
         let bar = ProgressBar::new(runs as u64);
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
@@ -15,13 +15,13 @@ impl Progress {
         Progress(bar)
     }
 
-    /// A run of this begins.
+    /// A run begins.
     pub fn begin(&self, what: &str) {
         self.0.set_message(what.to_owned());
         self.0.tick();
     }
 
-    /// It is over.
+    /// A run has ended.
     pub fn end_run(&self) {
         self.0.inc(1);
     }

@@ -1,5 +1,4 @@
-//! The order of things: each case on each target in turns, A B A B, so that a slow moment of the machine hits
-//! both.
+//! Runs each case on each target in turns, A B A B, so that a slow moment of the machine affects both.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,47 +48,47 @@ pub(crate) fn all(plan: &Plan, interrupted: &AtomicBool) -> Result<bool> {
     Ok(report.is_good())
 }
 
-/// What can be compared with here. What can't be is left out with a word.
+/// The targets to compare with that can be set up here. The others are skipped with a note.
 fn prepare(plan: &Plan, report: &mut Report) -> Vec<Contender> {
     let mut ready = Vec::new();
     for &vs in &plan.others {
         match Contender::prepare(vs) {
             Ok(contender) => ready.push(contender),
-            Err(error) => report.left_out.push(format!("{vs:?} is left out: {error:#}")),
+            Err(error) => report.left_out.push(format!("{vs:?} is skipped: {error:#}")),
         }
     }
     ready
 }
 
-/// The standard set does what it can; what was asked for by name must be possible, or fails when it is tried.
+/// The cases that can run. The standard set skips what is not possible. What was asked for by name fails when
+/// it is tried.
 fn possible<'a>(plan: &'a Plan, report: &mut Report) -> Vec<&'a Case> {
     let has_redis = !plan.is_standard || in_path("redis-server").is_some();
     if !has_redis {
         report
             .left_out
-            .push("two nodes on one Redis are left out: redis-server is not in the PATH".to_owned());
+            .push("two nodes on one Redis are skipped: redis-server is not in the PATH".to_owned());
     }
     plan.cases.iter().filter(|case| has_redis || case.setup() == Setup::Local).collect()
 }
 
-/// Those that can do this, and a word for each that can't. The standard set takes the floor where it fits,
-/// without one.
+/// The targets that can run this case, and a note for each that cannot. The standard set gives no note for
+/// the floor.
 fn able<'a>(others: &'a [Contender], case: &Case, plan: &Plan) -> (Vec<&'a Contender>, Vec<String>) {
     let is_able = |other: &&Contender| {
         other.has(case.setup()) && !(case.needs_relay() && matches!(other, Contender::Floor))
     };
     let (able, unable): (Vec<_>, Vec<_>) = others.iter().partition(is_able);
-    let words =
-        unable.iter().map(|other| format!("{} is left out: it has nothing of the kind", other.name()));
+    let words = unable.iter().map(|other| format!("{} is skipped: it cannot run this case", other.name()));
     (able, words.filter(|_| !plan.is_standard).collect())
 }
 
-/// One case and who takes part in it.
+/// One case and its targets.
 struct Stage<'a> {
     case: &'a Case,
     subject: &'a Contender,
     others: Vec<&'a Contender>,
-    /// Who was asked for and takes no part, in words.
+    /// Notes on targets that were asked for and cannot run this case.
     unable: Vec<String>,
     plan: &'a Plan,
     cores: Cores,
@@ -101,7 +100,7 @@ impl Stage<'_> {
         self.plan.repeats as usize * (2 * self.others.len()).max(1)
     }
 
-    /// Each of the others is run right behind the subject. The subject must not fail; the others may.
+    /// Runs each of the others right after the subject. The subject must not fail; the others may.
     fn measure(&self, progress: &Progress) -> Result<Section> {
         let mut subject = Turn::of(self.subject);
         let mut others: Vec<Turn<'_>> = self.others.iter().map(|other| Turn::of(other)).collect();
@@ -117,7 +116,7 @@ impl Stage<'_> {
                     if self.interrupted.load(Ordering::Relaxed) {
                         return Err(error);
                     }
-                    // What is left of it may be broken; the next round has a new one.
+                    // Its processes may be broken, so the next round starts new ones.
                     other.target = None;
                     let note = format!("{} failed: {error:#}", other.contender.name());
                     if !std::mem::replace(&mut other.has_failed, true) {
@@ -145,7 +144,7 @@ impl Stage<'_> {
 /// One target over the rounds of a case.
 struct Turn<'a> {
     contender: &'a Contender,
-    /// Started anew for each case, so that none inherits another's memory.
+    /// Started again for each case, so that no case inherits another's memory.
     target: Option<Target>,
     series: Series,
     has_failed: bool,
@@ -160,7 +159,7 @@ impl<'a> Turn<'a> {
     fn run(&mut self, stage: &Stage<'_>) -> Result<Outcome> {
         let target = match self.target.take() {
             Some(target) if !stage.case.needs_fresh() => target,
-            // The older one ends before the next is started.
+            // The old one ends before the next one starts.
             older => {
                 drop(older);
                 self.contender.start(stage.case.setup(), stage.cores)?

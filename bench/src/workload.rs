@@ -24,19 +24,19 @@ pub(crate) enum Setup {
     Redis,
 }
 
-/// What is sent and how it comes.
+/// What is sent, and how it arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// JSON text, which comes in an envelope.
+    /// JSON text, which arrives in an envelope.
     Enveloped,
-    /// Binary in raw mode, which comes bare.
+    /// Binary in raw mode, which arrives without an envelope.
     Raw,
 }
 
 /// When the next frame is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// Closed loop: this many frames under way per pair.
+    /// Closed loop: this many frames in flight per pair.
     Window(u32),
     /// Open loop: this many frames a second over all pairs.
     Rate(u32),

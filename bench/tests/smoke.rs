@@ -1,5 +1,5 @@
-//! The program itself, for a moment: each scenario against a real server in this process, and what needs more
-//! processes where there are relayd and redis-server to start.
+//! The program itself, for a moment: each scenario against a real server in this process. What needs more
+//! processes runs if relayd and redis-server can be started.
 
 use std::env;
 use std::fs;
@@ -10,7 +10,7 @@ use std::thread;
 
 use relayd::{Server, config};
 
-/// Runs the benchmark for a moment. On a loaded machine no frame may arrive in it, and then there is no
+/// Runs the benchmark for a moment. On a loaded machine, no frame may arrive in that time, and there is no
 /// latency to show.
 fn bench(options: &str, report: &str) -> Output {
     let short = "--seconds 0.3 --warmup 0.05 --repeats 1 --report";
@@ -66,7 +66,7 @@ fn several_processes_are_measured_and_reported() {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_bench"));
     let relayd = program.with_file_name(format!("relayd{}", env::consts::EXE_SUFFIX));
     if !relayd.is_file() || !has_redis() {
-        eprintln!("left out: relayd is not built, or redis-server is not in the PATH");
+        eprintln!("skipped: relayd is not built, or redis-server is not in the PATH");
         return;
     }
     let options = "local redis growth --pairs 4 --rate 500 --vs floor";

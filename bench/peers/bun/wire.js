@@ -11,7 +11,7 @@ export function envelope(sid, fromRole, data) {
   return JSON.stringify({ type: 'frame', sid, fromRole, at: Date.now(), frame, b64 });
 }
 
-// Short text that could be a heartbeat is parsed; all else is not looked into.
+// Only short text that could be a heartbeat is parsed.
 export function isHeartbeat(data) {
   return typeof data === 'string' && data.length <= 512 && data.includes('"hb"') && parse(data)?.type === 'hb';
 }

@@ -27,7 +27,7 @@ export class RedisStore {
     for (const redis of [this.#redis, this.#subscriber]) {
       redis.on('error', (error) => console.error(`redis: ${error.message}`));
     }
-    // What was published meanwhile is lost: nobody is left to believe that it was not.
+    // What was published meanwhile is lost, so all clients are closed.
     this.#subscriber.on('close', () => {
       for (const client of this.#clients.values()) client.ws.close(1013, 'the store is away');
     });
@@ -74,7 +74,7 @@ export class RedisStore {
   relay(client, data) {
     if (client.replaced) return;
     const { sid, role, other, ws } = client;
-    // Backpressure: no more is read from this one while Redis owes so many answers.
+    // Backpressure: this client is not read while Redis owes this many answers.
     if (++client.unanswered === UNANSWERED_MAX) ws.pause();
     const sent =
       typeof data === 'string'

@@ -15,7 +15,7 @@ export function envelope(sid, fromRole, data) {
   return JSON.stringify({ type: 'frame', sid, fromRole, at: Date.now(), frame, b64 });
 }
 
-// Short text that could be a heartbeat is parsed; all else is not looked into.
+// Only short text that could be a heartbeat is parsed.
 export function isHeartbeat(text) {
   return text.length <= 512 && text.includes('"hb"') && parse(text)?.type === 'hb';
 }

@@ -7,7 +7,7 @@ use relay_client::Endpoint;
 
 use super::crowd::ANSWER_WITHIN;
 
-/// The address that answers, of those which a name stands for.
+/// Resolves the name, and returns its first address that answers.
 pub(super) fn resolve(url: &Endpoint) -> anyhow::Result<SocketAddr> {
     let addrs = (url.host(), url.port()).to_socket_addrs().with_context(|| format!("{url} is not known"))?;
     let mut refusal = None;

@@ -1,4 +1,4 @@
-//! Many conversations at once: each connection says something, and listens until it has what it came for.
+//! Many conversations at once. Each connection sends something, and listens until it has the answer.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ const LOOK_WITHIN: Duration = Duration::from_millis(100);
 
 /// One connection's part.
 pub(super) trait Talk {
-    /// What it comes to.
+    /// Its result.
     type Done;
 
     /// What to say first.
@@ -28,11 +28,10 @@ pub(super) trait Talk {
 
     /// Looks at what came. `is_end`: nothing more will.
     ///
-    /// # Errors
-    /// It is not what it must be.
+    /// # Errors The bytes are not what they must be.
     fn on_bytes(&mut self, bytes: &[u8], is_end: bool) -> anyhow::Result<Next>;
 
-    /// What it came to; `stream` belongs to no poll any more.
+    /// The result; `stream` is no longer registered with a poll.
     fn finish(self, stream: TcpStream) -> Self::Done;
 }
 
@@ -54,8 +53,8 @@ struct Call<T> {
     head: usize,
 }
 
-/// Has all conversations, and returns what they came to, in their order. `talk` makes one and says where it
-/// connects.
+/// Runs all conversations, and returns their results in order. `talk` makes one, with the address to connect
+/// to.
 ///
 /// # Errors
 /// One of them failed, none moved for ten seconds, or a signal came.

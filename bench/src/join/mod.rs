@@ -1,6 +1,6 @@
-//! Opening the pairs of a run, many at a time, until each is joined; before any load.
+//! Connects the pairs of a run, many at a time, before the load starts.
 //!
-//! `crowd` drives many conversations at once, `register` and `hello` are the two a relay knows.
+//! `crowd` drives many conversations at once. `register` and `hello` are the two kinds that a relay knows.
 
 mod address;
 mod crowd;
@@ -26,7 +26,7 @@ use crate::workload::{Mode, Workload};
 
 pub(crate) use self::register::Session;
 
-/// One joined pair: its two connections, and what goes from the workstation to the phone.
+/// One joined pair: its two connections, and the frames from the workstation to the phone.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub workstation: End,
@@ -70,8 +70,7 @@ pub(crate) fn all(
 
 /// Makes sessions, as many at once as [`crowd::AT_ONCE`].
 ///
-/// # Errors
-/// This is no relay, it can't be reached, or it refuses; or a signal came.
+/// # Errors The target is not a relay, cannot be reached, or refuses; or a signal arrived.
 pub(crate) fn sessions(
     place: &Place,
     count: usize,
@@ -83,8 +82,7 @@ pub(crate) fn sessions(
 
 /// Opens both connections of each session, and waits until they are linked.
 ///
-/// # Errors
-/// This is no relay, it can't be reached, or it does not answer as it must; or a signal came.
+/// # Errors The target is not a relay, cannot be reached, or does not answer as it must; or a signal arrived.
 pub(crate) fn link(
     place: &Place,
     sessions: &[Session],
@@ -106,7 +104,7 @@ fn relay(place: &Place) -> anyhow::Result<[&Endpoint; 2]> {
     }
 }
 
-/// The floor is joined by one pair after the other, as it has no work to do for it.
+/// Pairs join the floor one after another, as that costs it nothing.
 fn at_floor(addr: SocketAddr, pair: usize) -> anyhow::Result<[End; 2]> {
     let mut streams = [StdStream::connect(addr)?, StdStream::connect(addr)?];
     for stream in &mut streams {

@@ -1,4 +1,4 @@
-//! Making sessions: one request on one connection each, as a workstation does.
+//! Registers sessions as a workstation does: one request on one connection each.
 
 use std::sync::atomic::AtomicBool;
 
@@ -48,7 +48,7 @@ impl Talk for Registering {
         self.request.clone().into_bytes()
     }
 
-    /// The whole answer is awaited: its end is the connection's, which the request asked for.
+    /// Waits for the whole answer. It ends with the connection, as the request asked for.
     fn on_bytes(&mut self, bytes: &[u8], is_end: bool) -> anyhow::Result<Next> {
         self.came.extend_from_slice(bytes);
         if !is_end {

@@ -1,9 +1,9 @@
-//! What a run of the load is given.
+//! The input of a run: joined pairs, and what they do.
 
 use crate::join::Opened;
 use crate::workload::Workload;
 
-/// Pairs that are joined, and what they are to do.
+/// Joined pairs, and what they are to do.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub workload: Workload,

@@ -1,7 +1,7 @@
 //! The load: all sockets of a run on one poll in one thread.
 //!
-//! A run is a warm-up, the measured time, and a drain in which nothing new is sent and what is under way
-//! arrives.
+//! A run has three parts: the warm-up, the measured time, and the drain. In the drain nothing new is sent,
+//! and frames in flight arrive.
 
 mod crowd;
 mod group;
@@ -65,12 +65,12 @@ struct Load<'a> {
     clock: Clock,
     crowds: Vec<Crowd>,
     pairs: Vec<Pair>,
-    /// Nanoseconds spent looking for work and finding none, while the next frame of an open loop was not due.
+    /// Nanoseconds of polling without work, while the next frame of an open loop was not due.
     spun: u64,
     interrupted: &'a AtomicBool,
 }
 
-/// How often a signal is looked for, at least.
+/// Signals are checked at least this often.
 const LOOK_WITHIN: u64 = 100_000_000;
 
 /// How long frames under way may take to arrive before they count as lost.
@@ -116,8 +116,8 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Sends nothing new, and reads what was left. What an open loop owes by now, and could not send, has
-    /// waited since it was due.
+    /// Sends nothing new, and reads what is left. Frames of an open loop that are due and could not be sent
+    /// count as waiting since then.
     fn drain(&mut self) -> anyhow::Result<()> {
         let now = self.clock.now();
         for (at, pair) in self.pairs.iter_mut().enumerate() {
@@ -150,7 +150,7 @@ impl<'a> Load<'a> {
         crowds.into_iter().enumerate().map(judge).collect()
     }
 
-    /// One poll and all that it brings. True if it brought anything.
+    /// One poll, and all its events. True if there were any.
     fn turn(&mut self, timeout: u64, sends: bool) -> anyhow::Result<bool> {
         if self.interrupted.load(Ordering::Relaxed) {
             bail!("interrupted");

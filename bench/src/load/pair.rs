@@ -1,4 +1,4 @@
-//! One pair under load: what it may send, what came, and what is wrong with it.
+//! One pair under load: what it may send, what arrived, and what is wrong with it.
 
 use std::io::{self, Write};
 
@@ -47,8 +47,8 @@ enum SentAt {
     Intended(Schedule),
 }
 
-/// Frames are written in batches of about this many bytes, so that a slow server leaves them unmade, not
-/// queued here.
+/// Frames are written in batches of about this many bytes, so that with a slow server they are not made early
+/// and queued here.
 const BATCH_BYTES: usize = 64 * 1024;
 
 impl Pair {
@@ -160,7 +160,7 @@ impl Pair {
                     Message::Data(_, body) => {
                         bail!("the workstation was told {}", String::from_utf8_lossy(body))
                     }
-                    // A pong must not stand within a frame that is half sent, which says the same.
+                    // A pong must not be put inside a half-sent frame. That frame proves the same.
                     Message::Ping(_) if has_unsent => {}
                     Message::Ping(body) => pong(&mut self.workstation, body)?,
                     Message::Close(body) => bail!("the server closed: {}", close_words(body)),
@@ -172,7 +172,7 @@ impl Pair {
         }
     }
 
-    /// No more frames are made. Those that were due and not made are recorded as what they are: late.
+    /// No more frames are made. Frames that were due and not made are recorded as late.
     pub fn stop(&mut self, now: u64, crowd: &mut Crowd) {
         if let SentAt::Intended(_) = self.sent_at {
             for number in self.sent..self.due {

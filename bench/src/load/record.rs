@@ -1,4 +1,4 @@
-//! What a run comes to.
+//! The counters of a run, and the sample they result in.
 
 use hdrhistogram::Histogram;
 
@@ -53,13 +53,13 @@ pub(crate) struct Common {
     pub processes: Vec<Spent>,
     /// How often something was published in that time, if the target has a Redis.
     pub publishes: Option<u64>,
-    /// How often TCP waited in vain meanwhile, anywhere on this machine: on the loopback a sign that its
-    /// buffers were full, by this load or by somebody else's.
+    /// Retransmission timeouts of TCP meanwhile, on the whole machine. On the loopback they show full
+    /// buffers, of this load or another.
     pub tcp_timeouts: Option<u64>,
     /// Share of its core that the load needed, from 0 to 1.
     pub load_share: Option<f64>,
-    /// Share of the two cores that went to nobody of this run, from 0 to 1. `None` if not all of them are
-    /// known.
+    /// Share of the two cores that programs outside this run used, from 0 to 1. `None` if not all processes
+    /// are known.
     pub others_share: Option<f64>,
 }
 
@@ -78,14 +78,14 @@ pub(crate) struct Sample {
     /// Nanoseconds from sent, or due, to received.
     pub latency: Histogram<u64>,
     pub faults: Faults,
-    /// The beginning of the first frame that was nobody's.
+    /// The beginning of the first foreign frame.
     pub first_foreign: Option<String>,
 }
 
-/// A load that needs more of its core than this measures itself.
+/// If the load uses more of its core than this, the result is the load's limit, not the server's.
 pub(crate) const LOAD_SHARE_MAX: f64 = 0.9;
 
-/// The longest latency that is told from longer ones.
+/// Longer latencies are recorded as this one.
 const LATENCY_MAX: u64 = 60_000_000_000;
 
 impl Recorder {
@@ -106,7 +106,7 @@ impl Recorder {
         }
     }
 
-    /// Keeps the beginning of the first one, for whoever must find out what it was.
+    /// Keeps the beginning of the first one, to find out what it was.
     pub fn note_foreign(&mut self, body: &[u8]) {
         let shown = &body[..body.len().min(200)];
         self.first_foreign.get_or_insert_with(|| String::from_utf8_lossy(shown).into_owned());
@@ -147,7 +147,7 @@ pub(super) fn common(
     let own_cpu = between(before.own_cpu, after.own_cpu);
     let processes: Vec<Spent> = watched.iter().enumerate().map(spent).collect();
     let ours = processes.iter().map(|process| process.cpu).chain([own_cpu]).sum::<Option<u64>>();
-    // Two cores are one's own, or what they did is not looked at.
+    // Without two cores of its own, this run does not know what other programs used.
     let others = between(before.busy, after.busy).filter(|&busy| busy > 0 && !processes.is_empty()).zip(ours);
     Common {
         secs: wall as f64 / 1e9,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// One group of bars: what it is about, and its bars from top to bottom.
+/// One group of bars: its title, and its bars from top to bottom.
 pub(super) struct BarGroup {
     pub title: String,
     pub bars: Vec<Bar>,
@@ -10,14 +10,14 @@ pub(super) struct BarGroup {
 
 /// One bar.
 pub(super) struct Bar {
-    /// What stands before it.
+    /// The label before it.
     pub name: String,
     pub value: f64,
-    /// From the least to the most of what it stands for.
+    /// The range of its values.
     pub range: Option<(f64, f64)>,
-    /// What stands behind it.
+    /// The label behind it.
     pub label: String,
-    /// Which of six.
+    /// One of six.
     pub colour: usize,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Bar {
 pub(super) enum Scale {
     /// From 0.
     Linear,
-    /// By powers of ten, as latencies need it. Bars begin at the power below the least.
+    /// Powers of ten, for latencies. Bars begin at the power below the smallest value.
     Logarithmic,
 }
 
@@ -176,7 +176,7 @@ impl Axis {
     }
 }
 
-/// 1, 2 or 5 with zeros, at least this.
+/// The next number of the form 1, 2 or 5 times a power of ten.
 fn round_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0]
@@ -202,7 +202,7 @@ pub(super) fn short(value: f64) -> String {
     format!("{value:.decimals$}{unit}")
 }
 
-/// Text that may stand between tags.
+/// Text that is safe between tags.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,4 +1,4 @@
-//! What is promised, judged by what was measured. A promise is about a set-up, and counts where its load was
+//! Judges the promises of docs/performance.md. A promise is about a set-up, and is judged if its load was
 //! run.
 
 use serde::Serialize;
@@ -23,17 +23,18 @@ pub(crate) struct Claim {
 pub(crate) enum Verdict {
     Holds,
     Fails,
-    /// It did not hold, but others had more of the cores than [`OTHERS_MAX`] in every run.
+    /// It did not hold, but other programs used more than [`OTHERS_MAX`] of the cores in every run.
     Unclear,
 }
 
-/// Where other programs have more of the cores than this, in percent, a time says nothing about the relay.
+/// If other programs use more of the cores than this, in percent, times say nothing about the relay.
 const OTHERS_MAX: f64 = 10.0;
 
-/// The share of the rate that must arrive: the last frame due need not have come when the counters are read.
+/// The share of the rate that must arrive. The last frame due may still be in flight when the counters are
+/// read.
 const RATE_SHARE: f64 = 0.99;
 
-/// Judges every promise whose load was run; those that were not are not named.
+/// Judges every promise whose load was run. The others are left out.
 pub(super) fn judge(sections: &[Section]) -> Vec<Claim> {
     let mut claims = Vec::new();
     for section in sections.iter().filter(|section| section.workload.as_ref().is_some_and(is_published)) {
@@ -76,8 +77,8 @@ fn latency(section: &Section) -> Option<Claim> {
     })
 }
 
-/// A figure of the run in which other programs had the least of the cores, and how much that was. Choosing by
-/// that and not by the figure keeps the choice honest.
+/// The figure of the run in which other programs used the least of the cores, and how much that was. The
+/// choice does not depend on the figure, so it is fair.
 fn quietest(subject: &Summary, name: &str) -> Option<(f64, f64)> {
     let figure = subject.figure(name)?;
     let others = subject.figure(OTHERS).map_or(&[][..], |line| &line.values);
@@ -91,7 +92,7 @@ fn others_words(others: f64) -> String {
     if others <= OTHERS_MAX {
         String::new()
     } else {
-        format!(", while others had {others:.0} % of the cores")
+        format!(", while other programs used {others:.0} % of the cores")
     }
 }
 

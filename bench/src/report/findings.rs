@@ -19,7 +19,7 @@ pub(crate) struct Report {
     pub machine: Machine,
     pub sections: Vec<Section>,
     pub claims: Vec<Claim>,
-    /// What was left out, and why.
+    /// What was skipped, and why.
     pub left_out: Vec<String>,
 }
 
@@ -31,12 +31,12 @@ impl Report {
         Report { started, asked, machine, sections: Vec::new(), claims: Vec::new(), left_out: Vec::new() }
     }
 
-    /// Judges what was promised by what was measured.
+    /// Judges the promises.
     pub fn judge(&mut self) {
         self.claims = claims::judge(&self.sections);
     }
 
-    /// True if every frame was right, and nothing that was promised failed.
+    /// True if every frame was right, and no promise failed.
     pub fn is_good(&self) -> bool {
         self.sections.iter().all(Section::is_right)
             && self.claims.iter().all(|claim| claim.verdict != Verdict::Fails)

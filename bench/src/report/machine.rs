@@ -1,4 +1,4 @@
-//! Where it was measured, as far as the system says it.
+//! The machine on which it was measured.
 
 use std::fs;
 use std::thread;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::affinity::Cores;
 
-/// The machine, and who used which core of it.
+/// The machine, and which core the servers and the load used.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     pub processor: String,
@@ -15,7 +15,7 @@ pub(crate) struct Machine {
     pub system: String,
     pub server_core: Option<usize>,
     pub load_core: Option<usize>,
-    /// Programs that ran or wanted to in the last minute, on average, when this began.
+    /// The load average of the last minute, when the run began.
     pub busy: Option<f64>,
 }
 
@@ -37,11 +37,11 @@ impl Machine {
         }
     }
 
-    /// Who runs where.
+    /// Which core each side uses.
     pub fn cores_words(&self) -> String {
         match (self.server_core, self.load_core) {
             (Some(server), Some(load)) => format!("servers on core {server}, load on core {load}"),
-            _ => "servers and load share what cores there are: the figures are noisy".to_owned(),
+            _ => "servers and load share their cores, so the figures are noisy".to_owned(),
         }
     }
 }

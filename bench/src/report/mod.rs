@@ -1,4 +1,4 @@
-//! What was found, in the form in which it is printed, kept and shown.
+//! The results: printed as a table, saved as JSON, shown as a page.
 //!
 //! `section` sums up the runs of a case, `claims` judges what is promised, `machine` says where it was
 //! measured; `findings` is all of it. `table` is for the terminal, `page` and `chart` for a browser.
@@ -23,7 +23,8 @@ pub(crate) use self::machine::Machine;
 pub(crate) use self::section::{Run, Section, Series};
 pub(crate) use self::table::{print_claims, print_foot, section_text};
 
-/// Writes `report.json` and `report.html` to this folder, or to one in the build's, and returns the latter.
+/// Writes `report.json` and `report.html` to this folder, by default `bench` in the build folder. Returns the
+/// HTML's path.
 ///
 /// # Errors
 /// The folder can't be written to.
@@ -37,9 +38,12 @@ pub(crate) fn write(report: &Report, folder: Option<&Path>) -> anyhow::Result<Pa
     Ok(html)
 }
 
-/// `bench` in the build's folder, which this program is in too, a profile deeper.
+/// `bench` in the build folder. This program is in the same folder, one profile deeper.
 fn in_build() -> anyhow::Result<PathBuf> {
     let program = env::current_exe().context("this program does not know where it is")?;
-    let build = program.ancestors().nth(2).context("this program is in no build folder")?;
+    let build = program
+        .ancestors()
+        .nth(2)
+        .context("this program is not in a build folder; say where with --report FOLDER")?;
     Ok(build.join("bench"))
 }

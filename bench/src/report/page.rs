@@ -1,4 +1,4 @@
-//! The report as one page for a browser, with everything it needs in it.
+//! The report as one self-contained HTML page.
 
 use super::chart::{self, Bar, BarGroup, Scale, escaped, short};
 use super::claims::{Claim, Verdict};
@@ -15,7 +15,7 @@ pub(super) fn html(report: &Report) -> String {
     let machine = &report.machine;
     let busy = machine
         .busy
-        .map_or(String::new(), |busy| format!(", {busy:.1} programs wanted its cores in the minute before"));
+        .map_or(String::new(), |busy| format!(", with a load average of {busy:.1} in the minute before"));
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Benchmark of relayd</title>\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<style>\n{HEAD}</style>\n<main>\n\
@@ -33,14 +33,14 @@ pub(super) fn html(report: &Report) -> String {
     let loads: Vec<&Section> = report.sections.iter().filter(|section| section.workload.is_some()).collect();
     out += &picture(
         "Latency",
-        "from sent, or due, to received; shorter is better",
+        "from sent (or due) to received; shorter is better",
         &latency(&loads),
         Scale::Logarithmic,
         "µs",
     );
     out += &picture(
         "Throughput",
-        "longer is better; a load at its own limit is marked",
+        "longer is better; marked where the load was at its own limit",
         &throughput(&loads),
         Scale::Linear,
         "msg/s",
@@ -55,8 +55,8 @@ pub(super) fn html(report: &Report) -> String {
     for section in &report.sections {
         out += &details(section);
     }
-    out + "<p class=\"note\">The median of all runs, and what they lie between. Ratios are of runs that were neighbours in \
-           time. What the words mean is in docs/performance.md.</p>\n</main>\n</html>\n"
+    out + "<p class=\"note\">The median of all runs, and their range. Ratios compare runs that were next to each other in \
+           time. docs/performance.md explains the words.</p>\n</main>\n</html>\n"
 }
 
 fn claims(report: &Report) -> String {

@@ -1,4 +1,5 @@
-//! The runs of one case, summed up: each figure of each target, and the ratios of neighbours in time.
+//! The runs of one case, summed up: the figures of each target, and ratios of runs next to each other in
+//! time.
 
 use std::fmt;
 
@@ -21,17 +22,17 @@ pub(crate) struct Series {
 #[derive(Debug)]
 pub(crate) struct Run {
     pub outcome: Outcome,
-    /// The run of the first target that it is compared with: the one just before it.
+    /// The run of the first target just before it, with which it is compared.
     pub neighbour: usize,
 }
 
-/// One case on all its targets. The first is what everything is about.
+/// One case on all its targets. The first target is the subject.
 #[derive(Debug, Serialize)]
 pub(crate) struct Section {
     pub scenario: String,
     pub setup: String,
     pub what: String,
-    /// Pairs that all did this, if that is the case.
+    /// The load, if all pairs did the same.
     #[serde(skip)]
     pub workload: Option<Workload>,
     pub pairs: Option<usize>,
@@ -47,7 +48,7 @@ pub(crate) struct Summary {
     pub target: &'static str,
     pub figures: Vec<Line>,
     pub runs: usize,
-    /// Runs whose rate says nothing, because the load was the limit.
+    /// Runs whose rate is the load's limit, not the target's.
     pub runs_void: usize,
     pub frames: u64,
     pub faults: Faults,
@@ -66,14 +67,14 @@ pub(crate) struct Line {
     pub values: Vec<f64>,
 }
 
-/// The first target's figure over another's, of runs that were neighbours in time.
+/// The subject's figure divided by another target's, for runs next to each other in time.
 #[derive(Debug, Serialize)]
 pub(crate) struct Ratio {
     pub to: &'static str,
     pub figure: String,
     #[serde(flatten)]
     pub spread: Spread,
-    /// The load was the limit in a run that it tells of.
+    /// In one of the runs, the load was the limit.
     pub is_void: bool,
 }
 
@@ -99,13 +100,13 @@ impl Section {
         }
     }
 
-    /// The subject and the floor passed every frame; what else is compared with is on its own.
+    /// True if the subject and the floor delivered every frame. Other targets may fail.
     pub fn is_right(&self) -> bool {
         let judged = |target: &&Summary| target.target == "floor" || target.target == self.targets[0].target;
         self.targets.iter().filter(judged).all(|target| target.faults.is_none())
     }
 
-    /// What everything is about.
+    /// The target that the report is about.
     pub fn subject(&self) -> Option<&Summary> {
         self.targets.first()
     }
@@ -118,7 +119,7 @@ impl Summary {
     }
 }
 
-/// The figure and how many times as much of it there is.
+/// The figure and the ratio.
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Spread { median, min, max } = self.spread;
@@ -127,7 +128,7 @@ impl fmt::Display for Ratio {
     }
 }
 
-/// About three digits that say something.
+/// About three significant digits.
 fn digits(ratio: f64) -> String {
     let decimals = match ratio {
         ratio if ratio >= 100.0 => 0,
@@ -200,7 +201,7 @@ mod tests {
     #[test]
     fn neighbours_in_time_are_compared() {
         let mine = series("relayd", &[(10.0, 0), (20.0, 1), (30.0, 2), (40.0, 3)]);
-        // Each was run behind every second one of the subject.
+        // Each ran after every second run of the subject.
         let theirs = series("floor", &[(5.0, 1), (8.0, 3)]);
         let [ratio] = &ratios(&mine, &theirs)[..] else { panic!("only what is compared") };
         assert_eq!(ratio.spread, Spread { median: 4.5, min: 4.0, max: 5.0 });

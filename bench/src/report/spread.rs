@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// The median, and between what the rest lies.
+/// The median and the range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Spread {
     pub median: f64,

@@ -1,4 +1,4 @@
-//! What is printed: two lines per target, the median of all runs above and what they lie between below.
+//! The printed table: two lines per target, with the median of all runs above their range.
 
 use super::claims::Verdict;
 use super::findings::Report;
@@ -37,7 +37,7 @@ pub(crate) fn section_text(section: &Section) -> String {
     text
 }
 
-/// What was promised, and whether it holds.
+/// The promises, and whether they hold.
 pub(crate) fn print_claims(report: &Report) {
     if report.claims.is_empty() {
         return;
@@ -53,11 +53,11 @@ pub(crate) fn print_claims(report: &Report) {
     }
 }
 
-/// What the words of the table mean.
+/// The meaning of the table's words.
 pub(crate) fn print_foot() {
     println!(
-        "\nMedian of all runs, below it least-most. CPU is that of the target's processes; load % is what the load needed of \
-         its own core,\nothers % what other programs had of both.\nvoid: the load needed more than {:.0} %, so the rate may be its limit and not the server's.",
+        "\nThe median of all runs, and below it their range. CPU: the target's processes. load %: what the load used of \
+         its own core.\nothers %: what other programs used of both cores.\nvoid: the load used more than {:.0} %, so the rate may be its limit and not the server's.",
         LOAD_SHARE_MAX * 100.0
     );
 }
@@ -68,7 +68,7 @@ fn pad(cells: &mut [String], padded: impl Fn(&str, usize) -> String) {
     cells.iter_mut().for_each(|cell| *cell = padded(cell, width));
 }
 
-/// The median, and what it lies between.
+/// The median and the range.
 fn cells(target: &Summary, title: &str) -> [String; 2] {
     let Some(line) = target.figure(title) else { return ["?".to_owned(), String::new()] };
     let (Spread { median, min, max }, decimals) = (line.spread, line.decimals);
@@ -91,7 +91,7 @@ fn details(target: &Summary) -> String {
     text
 }
 
-/// A line for each of those that it is compared with.
+/// A line for each target that the subject is compared with.
 fn ratios(section: &Section) -> String {
     let Some(subject) = section.subject() else { return String::new() };
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Everybody comes at once: registrations, and then both ends of every session.
+//! All clients connect at once: first registrations, then both ends of every session.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +9,7 @@ use crate::outcome::{Kind, Outcome};
 use crate::target::Target;
 use crate::workload::Mode;
 
-/// How many come.
+/// How many sessions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Connect {
     pub sessions: usize,

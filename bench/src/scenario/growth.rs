@@ -1,4 +1,4 @@
-//! The same rate over few pairs and over many: what it costs to find the one that has something to say.
+//! The same total rate over few pairs and over many: the cost of finding the connection that has data.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;

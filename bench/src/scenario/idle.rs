@@ -1,4 +1,4 @@
-//! Pairs that are linked and say nothing: what a connection holds, and how fast pairs come.
+//! Linked pairs that send nothing: the memory of a connection, and how fast pairs connect.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -10,14 +10,15 @@ use crate::outcome::{Kind, Outcome, RESIDENT, mib};
 use crate::target::Target;
 use crate::workload::Mode;
 
-/// First few pairs, then many: the difference is theirs, and the process's own size cancels out.
+/// First few pairs, then many. The difference is the memory of the pairs, as the process's own size cancels
+/// out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Idle {
     pub few: usize,
     pub many: usize,
 }
 
-/// Until what a handshake needed is given back.
+/// Time for the memory of handshakes to be given back.
 const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 
 impl Idle {

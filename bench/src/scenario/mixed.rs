@@ -1,4 +1,4 @@
-//! Many pairs that say little, alone and beside few that say all they can: what neighbours cost them.
+//! Many pairs that send little, first alone and then beside a few busy pairs: what busy neighbours cost.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +9,7 @@ use crate::outcome::{Kind, Outcome};
 use crate::target::Target;
 use crate::workload::{Pace, Timing, Workload};
 
-/// Both crowds. The quiet one is paced, so its latency counts from when a frame was due.
+/// Both crowds. The quiet one is paced, so its latency counts from the time at which a frame was due.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mixed {
     pub quiet: Workload,
@@ -28,7 +28,7 @@ impl Mixed {
         };
         let run = |groups| load::run(groups, timing, target, interrupted);
         let alone = run(vec![join(&self.quiet, 0)?])?;
-        // The first quiet ones have gone when the others come, so the floor may use their numbers again.
+        // The first quiet pairs have left by now, so their numbers can be used again at the floor.
         let quiet = join(&self.quiet, 0)?;
         let beside = run(vec![quiet, join(&self.busy, self.quiet.pairs)?])?;
 

@@ -1,4 +1,4 @@
-//! What is done to a target: each case is one kind of load, and knows how to run once.
+//! The scenarios. Each case is one kind of load, and knows how to run once.
 
 mod connect;
 mod growth;
@@ -75,12 +75,12 @@ impl Case {
         }
     }
 
-    /// It tells of memory or of a beginning, so that every run needs a server of its own.
+    /// True if it measures memory or a start, so that every run needs its own server.
     pub fn needs_fresh(&self) -> bool {
         !matches!(self.what, What::Load(_))
     }
 
-    /// It needs sessions, which the floor does not have.
+    /// True if it needs sessions, which the floor does not have.
     pub fn needs_relay(&self) -> bool {
         matches!(self.what, What::Idle(_) | What::Connect(_) | What::Sealed(_))
     }

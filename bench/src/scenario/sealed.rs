@@ -1,4 +1,4 @@
-//! One pair of this project's own clients: what the tunnel costs them beside raw mode without it.
+//! One pair of this project's own clients: the cost of the tunnel, compared with raw mode without it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use crate::outcome::{CPU, Kind, Outcome, RATE, mib};
 use crate::target::{Place, Target};
 use crate::workload::Timing;
 
-/// Messages from the workstation to the phone, as many as there is room for.
+/// Messages from the workstation to the phone, as fast as possible.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sealed {
     /// Bytes of a message.
@@ -26,12 +26,12 @@ pub(crate) struct Sealed {
 
 /// How long a step of the set-up may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The receiver looks at the signal and the clock this often.
+/// The receiver checks for a signal, and the clock, this often.
 const GLANCE: Duration = Duration::from_millis(100);
 /// Events that are taken at once.
 const EVENTS_MAX: usize = 256;
 
-/// What came through in the measured time.
+/// What arrived in the measured time.
 struct Flow {
     messages: u64,
     secs: f64,
@@ -98,7 +98,7 @@ impl Trial<'_> {
         let send = |message: Vec<u8>| workstation.send_binary(message).is_ok();
         let receive = |judge: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>| match phone.next_event(GLANCE) {
             Some(PlainEvent::Binary(bytes)) => judge(&bytes),
-            Some(other) => bail!("{other:?} in the midst of it"),
+            Some(other) => bail!("unexpected {other:?}"),
             None => Ok(()),
         };
         self.flow(send, receive)
@@ -114,11 +114,11 @@ impl Trial<'_> {
         };
         let (workstation, phone) = (engine(workstation, Role::Workstation)?, engine(phone, Role::Phone)?);
         wait_for(&workstation, |event| matches!(event, Event::Ask { .. }))?;
-        // The first question, as its phone never lost its connection.
+        // This is the first question, as the phone never lost its connection.
         workstation.allow(1)?;
         wait_for(&workstation, |event| matches!(event, Event::Opened { .. }))?;
         wait_for(&phone, |event| matches!(event, Event::Opened { .. }))?;
-        // Its own news must be read, too.
+        // Its own events must be read, too.
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -132,7 +132,7 @@ impl Trial<'_> {
                     match event {
                         Event::Message(message) => judge(&message.bytes)?,
                         Event::Connected | Event::Opened { .. } | Event::Left => {}
-                        other => bail!("{other:?} in the midst of it"),
+                        other => bail!("unexpected {other:?}"),
                     }
                 }
                 Ok(())
@@ -172,7 +172,7 @@ impl Trial<'_> {
         })
     }
 
-    /// `take` takes what is there, and says how many messages came so far.
+    /// `take` takes what is there, and returns how many messages arrived so far.
     fn measured(&self, take: &mut impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<Flow> {
         let mut until = |deadline: Instant| -> anyhow::Result<u64> {
             let mut came = take()?;

@@ -1,5 +1,5 @@
-//! Pairs at an even rate, alone and beside one whose phone reads nothing until the end: what it costs the
-//! others, what memory it takes, and that nothing of it is lost.
+//! Pairs at an even rate, first alone and then beside a pair whose phone reads nothing until the end: what
+//! that costs the others and the memory, and that none of its frames are lost.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +10,7 @@ use crate::outcome::{Kind, Outcome, mib};
 use crate::target::Target;
 use crate::workload::{Timing, Workload};
 
-/// Both crowds. The stuck one sends as much as is taken from it.
+/// Both crowds. The stuck pair sends as much as the server takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlowReader {
     pub others: Workload,

@@ -37,7 +37,7 @@ pub(crate) enum Subject {
 }
 
 impl Contender {
-    /// The relay that everything is about.
+    /// The relay that the report is about.
     ///
     /// # Errors
     /// There is no such file.
@@ -106,7 +106,7 @@ impl Contender {
             }
             Contender::Peer(peer) => {
                 if !self.has(setup) {
-                    bail!("it can't be set up as {setup}");
+                    bail!("it cannot be set up as {setup}");
                 }
                 let node = |name, redis: Option<&Redis>| peer.start(name, redis, cores);
                 let needs_redis = peer.needs_redis() || setup == Setup::Redis;
@@ -116,7 +116,7 @@ impl Contender {
     }
 }
 
-/// One relay, or two of which each has one role.
+/// One relay, or two with one role each.
 fn start_relay(
     [alone, first, second]: [&'static str; 3],
     needs_redis: bool,

@@ -1,4 +1,4 @@
-//! What is measured: one or more processes that are started here and ended with their owner, or a server that
+//! The servers that are measured: processes that are started here and end with their owner, or a server that
 //! runs already.
 //!
 //! `process` is one child, `redis` the Redis of a run, `peer` a relay to compare with, `contender` any server

@@ -1,7 +1,7 @@
-//! A server as a child of this program: started on the servers' core, and ended with its owner.
+//! A server as a child process: started on the servers' core, and ended with its owner.
 //!
-//! It says where it listens either in a line of relayd's log, on standard error, or as `listening ADDR` on
-//! standard output.
+//! It reports its address in a line of relayd's log on standard error, or as `listening ADDR` on standard
+//! output.
 
 use std::env;
 use std::ffi::OsStr;
@@ -25,7 +25,7 @@ pub(super) struct Process {
     child: Child,
 }
 
-/// From the start to the line that says listening.
+/// From the start to the line with the address.
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
 
 /// From that line to its store.
@@ -51,7 +51,7 @@ impl Process {
         Ok(Process { name, child: child.with_context(|| format!("{name} could not be started"))? })
     }
 
-    /// Starts `command`, and reads where it listens from what it says.
+    /// Starts `command`, and reads its address from its output.
     ///
     /// # Errors
     /// The system can't start it, or it does not listen in time.
@@ -67,7 +67,7 @@ impl Process {
         follow(process.child.stderr.take(), name, found);
         match listening.recv_timeout(LISTENS_WITHIN) {
             Ok(addr) => Ok((process, addr)),
-            Err(_) => bail!("{name} did not say within {LISTENS_WITHIN:?} where it listens"),
+            Err(_) => bail!("{name} did not print its address within {LISTENS_WITHIN:?}"),
         }
     }
 
@@ -104,13 +104,13 @@ impl Drop for Process {
     }
 }
 
-/// Reads what it says to the end, so that the child never waits for a reader; passes on what is worth a look.
+/// Reads all of its output, so that the child never waits for a reader. Prints warnings and errors.
 fn follow(output: Option<impl Read + Send + 'static>, name: &'static str, found: Sender<SocketAddr>) {
     let Some(output) = output else { return };
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             if let Some(addr) = listening_addr(&line) {
-                // Nobody waits any more: then nobody needs it.
+                // The waiter may have given up.
                 let _ = found.send(addr);
             } else if !line.contains("\"level\":\"INFO\"") {
                 eprintln!("{name}: {line}");
@@ -119,10 +119,9 @@ fn follow(output: Option<impl Read + Send + 'static>, name: &'static str, found:
     });
 }
 
-/// Waits until a relay says that it has its store: one that only listens refuses registrations.
+/// Waits until the relay has its store. Before that it refuses registrations.
 ///
-/// # Errors
-/// It does not say so in time.
+/// # Errors It is not ready in time.
 fn wait_ready(addr: SocketAddr) -> anyhow::Result<()> {
     let started = Instant::now();
     while !ask_ready(addr).unwrap_or(false) {

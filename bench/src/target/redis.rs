@@ -1,5 +1,4 @@
-//! A Redis of this run's own: started on a free port, keeping nothing, and asked how often something was
-//! published.
+//! A private Redis: started on a free port, without a file, and asked how often something was published.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -18,7 +17,7 @@ pub(super) struct Redis {
     pub addr: SocketAddr,
 }
 
-/// A connection that asks now and reads the answers later, so that asking never holds up the load.
+/// A connection that asks now and reads the answers later, so that asking never delays the load.
 #[derive(Debug)]
 pub(crate) struct PublishCount {
     stream: TcpStream,
@@ -37,7 +36,7 @@ impl Redis {
         let file = in_path("redis-server").context(
             "redis-server is not in the PATH: install Redis 6.0 or later, or leave out what needs it",
         )?;
-        // Somebody may take the free port before our server does: then another.
+        // Another program may take the free port first: then try another port.
         for _ in 0..5 {
             let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
             let mut command = process::command(&file);
@@ -53,7 +52,7 @@ impl Redis {
                 thread::sleep(Duration::from_millis(10));
             }
         }
-        bail!("{} does not answer on the loopback; does it start by hand?", file.display())
+        bail!("{} does not answer on the loopback; try to start it by hand", file.display())
     }
 
     /// The address as relays want it.
@@ -71,7 +70,7 @@ impl PublishCount {
         Ok(PublishCount { stream, asked: 0 })
     }
 
-    /// Asks for the count of this moment. The line fits an idle socket, so this does not block.
+    /// Asks for the current count. The line fits into an idle socket, so this does not block.
     ///
     /// # Errors
     /// The connection broke.

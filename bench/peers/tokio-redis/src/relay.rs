@@ -79,7 +79,7 @@ async fn hello(socket: &mut Socket, sessions: &Sessions) -> Result<Seat, End> {
 }
 
 async fn relay(socket: &mut Socket, is_raw: bool, sessions: &Sessions, seat: &Seat) -> Result<(), End> {
-    // Subscribed first: whoever sees this seat taken may publish at once.
+    // Subscribe first: the peer may publish as soon as it sees this seat taken.
     let published = sessions.subscribe(seat).await?.into_on_message();
     socket.send(Message::text(wire::hello_ack(&seat.session))).await?;
     if sessions.take(seat).await? {

@@ -90,7 +90,7 @@ impl Sessions {
         Ok(peer.is_some())
     }
 
-    /// Gives the seat up, unless somebody else has it already.
+    /// Gives up the seat, unless another connection has it already.
     pub async fn leave(&self, seat: &Seat) -> RedisResult<()> {
         const DELETE_IF_MINE: &str = "if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then \
              return redis.call('HDEL', KEYS[1], ARGV[1]) end return 0";

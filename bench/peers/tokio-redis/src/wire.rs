@@ -74,7 +74,7 @@ pub fn notice(kind: &str, role: Role) -> String {
     format!(r#"{{"type":"{kind}","role":"{}"}}"#, role.name())
 }
 
-/// Short text that could be one is parsed; all else is not looked into.
+/// Only short text that could be a heartbeat is parsed.
 pub fn is_heartbeat(text: &str) -> bool {
     #[derive(Deserialize)]
     struct Typed<'a> {
