@@ -1,6 +1,5 @@
-//! A path that dies without a word: the packets of one end's connection vanish, and it is measured how long
-//! that end takes to notice, and to be back. Played in a network of its own; other connections are not
-//! touched.
+//! A path that dies silently: the packets of one end's connection vanish. Measures how long that end takes to
+//! notice, and to recover. Runs in its own network; other connections are not affected.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,15 +18,15 @@ use crate::harness::{Namespace, Options, Relayd};
 /// The end whose connection dies, and what it is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scene {
-    /// A desk shows its code, and no phone has come yet.
+    /// A workstation shows its code, and no phone has scanned it yet.
     DeskBeforeTheScan,
-    /// A desk has a phone, and neither says anything.
+    /// A workstation has a phone, and neither sends.
     IdleDesk,
-    /// A desk has a phone and sends to it.
+    /// A workstation has a phone and sends to it.
     SendingDesk,
-    /// A phone has a desk and sends to it.
+    /// A phone has a workstation and sends to it.
     SendingPhone,
-    /// A phone has a desk, and neither says anything.
+    /// A phone has a workstation, and neither sends.
     IdlePhone,
 }
 
@@ -41,7 +40,7 @@ impl Scene {
         Scene::IdlePhone,
     ];
 
-    /// What is promised for it.
+    /// The time promised for it.
     pub const fn promised(self) -> Duration {
         match self {
             Scene::IdlePhone => Duration::from_secs(50),
@@ -74,18 +73,18 @@ impl Scene {
 pub struct Took {
     /// Until the end gave its connection up.
     pub noticed: Duration,
-    /// Until it was back: with its peer, or at the relay where there is none yet.
+    /// Until it was back: with its peer, or at the relay if there is no peer yet.
     pub back: Duration,
 }
 
-/// A relay with its usual heartbeats that has every loopback address.
+/// A relay with the default heartbeats, on every loopback address.
 pub fn start_relay() -> Relayd {
     let options = Options::new().listen("0.0.0.0").arg("--registers-per-minute", "100000");
     Relayd::start_ready(&options.arg("--connections-per-address", "100000"))
 }
 
-/// Plays a scene once: `number` tells it from others that are played at the same time, and the cut comes
-/// `after` the end has been quiet, or sending, for so long.
+/// Plays a scene once. `number` distinguishes it from others at the same time. The cut comes after the end
+/// was quiet, or sending, for the time `after`.
 ///
 /// # Panics
 /// The end stops, or is not back in a minute after it noticed.
@@ -98,7 +97,7 @@ pub fn play(
     after: Duration,
 ) -> Took {
     let port = relay.addr().port();
-    // By its own address the connection of each end can be found.
+    // Each end has its own address, by which its connection can be found.
     let [high, low] = number.to_be_bytes();
     let address = |role: Role| SocketAddrV4::new(Ipv4Addr::new(127, 1 + role as u8, high, low), port);
     let code = fresh_code(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -134,7 +133,7 @@ pub fn play(
 
 /// How often a sender sends.
 const PACE: Duration = Duration::from_millis(200);
-/// How long before a case is given up: twice what is promised, and for a loaded machine.
+/// How long to wait before a case fails: twice the promised time, and more for a loaded machine.
 const NOTICED_MAX: Duration = Duration::from_secs(100);
 
 fn cut_and_wait(
@@ -172,7 +171,7 @@ fn cut_and_wait(
     panic!("{scene:?}, {way:?}: not back after {NOTICED_MAX:?}; noticed: {noticed:?}");
 }
 
-/// Does what the end does in this scene for a moment; what it heard meanwhile.
+/// Lets the end act as in this scene for a moment. Returns what it heard meanwhile.
 fn go_on(engine: &Engine, scene: Scene) -> Vec<Event> {
     if scene.sends() {
         // A window that is full says nothing about the path.

@@ -1,5 +1,5 @@
-//! One session sends as fast as it can, and another says a word now and then: how long its words take. The
-//! cases look that they pass at all, the soak reports their times.
+//! One session sends as fast as it can, and another sends a word now and then. Cases check that the words
+//! pass; the soak reports how long they take.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,7 +10,7 @@ use crate::harness::{Event, Pair, Relay, SetUp};
 
 const FRAME_BYTES: usize = 32 << 10;
 
-/// The time of each word and its answer beside a flood of so many frames of 32 KiB.
+/// The time of each word and its answer beside a flood of this many frames of 32 KiB.
 ///
 /// # Panics
 /// A frame or a word is lost or changed.

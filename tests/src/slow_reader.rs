@@ -1,6 +1,6 @@
-//! A phone on another node stops reading for a while: its workstation waits, both nodes' memory stays
-//! bounded, others go on, and when it reads again everything comes. The cases play it in seconds, the soak
-//! for as long as it is told.
+//! A phone on another node stops reading for a while. Its workstation waits, the memory of both nodes stays
+//! bounded, and other pairs are not affected. When it reads again, everything arrives. Cases play this in
+//! seconds; the soak decides how long.
 
 use std::io::Write;
 use std::thread;
@@ -13,11 +13,11 @@ use crate::harness::wire::Wire;
 use crate::harness::ws::{FrameSpec, Upgrade};
 use crate::harness::{Event, Fleet, Pair, Peer, Role, Session, Talking};
 
-/// What a node may hold more for one reader that stopped, in KiB.
+/// How much more a node may hold for one reader that stopped, in KiB.
 pub const GROWN_KIB_MAX: u64 = 12 << 10;
 const FRAMES: usize = 1000;
 const FRAME_BYTES: usize = 32 << 10;
-/// A write that moves nothing for so long is blocked.
+/// A write that moves nothing for this long is blocked.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often the nodes' size is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How it is played.
 #[derive(Clone, Copy, Debug)]
 pub struct SlowReader {
-    /// Pairs beside, which talk all the time over the same two nodes.
+    /// Other pairs, which keep talking over the same two nodes.
     pub bystanders: usize,
     /// For how long the phone does not read once its workstation is blocked.
     pub hold: Duration,
@@ -45,11 +45,11 @@ pub struct Seen {
 /// What one node held, in KiB.
 #[derive(Clone, Copy, Debug)]
 pub struct Resident {
-    /// Before the phone stopped to read.
+    /// Before the phone stopped reading.
     pub before: u64,
     /// When its workstation was blocked.
     pub blocked: u64,
-    /// The most from then on until it read again.
+    /// The most since then, until it read again.
     pub most: u64,
 }
 
@@ -66,9 +66,8 @@ impl Seen {
 impl SlowReader {
     /// Plays it.
     ///
-    /// # Panics
-    /// A frame is lost, doubled or out of order, a pair beside is disturbed or held up, or the sender is not
-    /// blocked.
+    /// # Panics A frame is lost, repeated or out of order, another pair is disturbed or delayed, or the
+    /// sender is not blocked.
     pub fn play(self) -> Seen {
         let fleet = Fleet::start(2, Keep::Nothing);
         let talking = Talking::start(fleet.talks(self.bystanders));
@@ -77,7 +76,7 @@ impl SlowReader {
         let mut numbered = Numbered::new(&pair.session, Role::Workstation);
         let frames = (0..FRAMES).flat_map(|_| FrameSpec::text(&numbered.text(FRAME_BYTES)).encode());
         let bytes: Vec<u8> = frames.collect();
-        // What the pairs beside take at first is no cost of the slow one.
+        // The first memory use of the other pairs must not count for the slow one.
         let_pass(self.hold / 2);
         let resident = || [0, 1].map(|at| fleet.node(at).process().resident_kib());
         let before = resident();
@@ -103,7 +102,7 @@ impl SlowReader {
     }
 }
 
-/// The phone reads again, and the workstation sends the rest: all of it comes.
+/// The phone reads again, and the workstation sends the rest. All of it arrives.
 fn finish(pair: &mut Pair, rest: &[u8]) {
     let mut checker = Checker::new(&pair.session, Role::Workstation);
     let mut sender = pair.workstation.ws().wire().sender();

@@ -1,5 +1,5 @@
-//! A node with thousands of clients is stopped well, and all of them come back at once, to the other one. The
-//! cases play it with two thousand clients, the soak with five.
+//! A node with thousands of clients is stopped cleanly, and all of them reconnect at once, to the other node.
+//! Cases play this with 2,000 clients, the soak with 5,000.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,13 +14,12 @@ const THREADS: usize = 10;
 /// `--drain-secs`, with room for a loaded machine.
 const END: Duration = Duration::from_secs(60);
 
-/// Plays it with so many pairs; how long it took all of them to be linked again.
+/// Plays it with this many pairs. Returns how long it took until all were linked again.
 ///
-/// # Panics
-/// A frame is foreign, doubled or out of order, somebody is not told or not linked again, or the node does
-/// not end well.
+/// # Panics A frame is foreign, repeated or out of order, a client is not told or not linked again, or the
+/// node does not end cleanly.
 pub fn play(pairs: usize) -> Duration {
-    // Both ends of both connections that a client has for a moment.
+    // For a moment, a client has two connections, with two ends each.
     allow_descriptors((pairs * 4 + 1024) as u64);
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let mut groups: Vec<Vec<Talk>> = thread::scope(|scope| {
@@ -40,19 +39,19 @@ pub fn play(pairs: usize) -> Duration {
     took
 }
 
-/// Each group on a thread of its own; returns when all are through.
+/// Each group on its own thread. Returns when all are done.
 fn in_parallel(groups: &mut [Vec<Talk>], act: impl Fn(&mut [Talk]) + Sync) {
     let act = &act;
     thread::scope(|scope| groups.iter_mut().for_each(|talks| drop(scope.spawn(|| act(talks)))));
 }
 
-/// What is under way comes before it.
+/// What was in flight arrives before it.
 fn hear_goodbye(talk: &mut Talk) {
     talk.hear_until("the node's goodbye", |talk| Role::BOTH.iter().all(|&role| talk.is_cut(role)));
     assert!(Role::BOTH.iter().all(|&role| talk.closed_by(role) == Some(1001)), "{}", talk.state());
 }
 
-/// All dial and say hello before any of them looks for an answer.
+/// All dial and say hello before any of them reads an answer.
 fn come_back(fleet: &Fleet, talks: &mut [Talk]) {
     let coming = |talk: &Talk| Role::BOTH.map(|role| come(fleet, talk.session().hello(role)));
     let all: Vec<_> = talks.iter().map(coming).collect();

@@ -1,5 +1,5 @@
-//! Phones that read nothing, each with as much under way as the server takes: what many of them cost is
-//! bounded. The cases play some hundreds, the soak a thousand.
+//! Phones that do not read, each with as much in flight as the server takes. Their total cost is bounded.
+//! Cases play some hundreds of them, the soak a thousand.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::harness::wire::Wire;
 use crate::harness::ws::{FrameSpec, Opcode, Upgrade};
 use crate::harness::{Pair, Peer, Relay, Role, Session};
 
-/// So many pairs whose phones read nothing.
+/// This many pairs whose phones do not read.
 pub fn stuck(relay: &Relay, pairs: usize) -> Vec<Pair> {
     let flood = FrameSpec::new(Opcode::Binary, vec![7; 10_000]).encode().repeat(400);
     let link = |_| {
@@ -18,7 +18,7 @@ pub fn stuck(relay: &Relay, pairs: usize) -> Vec<Pair> {
         Pair::linked(session, workstation, phone)
     };
     let mut all: Vec<Pair> = (0..pairs).map(link).collect();
-    // Little by little, round and round, so that all fill up together and none waits long.
+    // In small rounds, so that all fill up together and none waits long.
     let mut sent = vec![0; pairs];
     for _ in 0..4 {
         for (pair, sent) in all.iter_mut().zip(&mut sent) {

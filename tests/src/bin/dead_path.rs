@@ -1,8 +1,8 @@
-//! How long it takes to be back from a path that died without a word: every scene, each way of losing
-//! packets, so many times.
+//! Measures how long it takes to recover from a path that died silently: every scene, with each way of losing
+//! packets.
 //!
-//! `dead_path RUNS [SEED]`. Linux only; runs in a network of its own. It prints the median and the worst of
-//! each scene, and exits with 1 if any was over what is promised.
+//! `dead_path RUNS [SEED]`. Linux only; runs in its own network. It prints the median and the worst time of
+//! each scene, and exits with 1 if one is longer than promised.
 
 use std::process::ExitCode;
 use std::thread;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 const WAYS: [Way; 3] = [Way::Both, Way::ToServer, Way::ToClient];
 
-/// All of it at the same time, each pair for itself.
+/// All pairs at the same time.
 fn measure(network: &Namespace, kinds: &[(Scene, Way, Vec<usize>)]) -> Vec<Vec<Duration>> {
     let relay = &start_relay();
     thread::scope(|scope| {
@@ -52,7 +52,7 @@ fn measure(network: &Namespace, kinds: &[(Scene, Way, Vec<usize>)]) -> Vec<Vec<D
     })
 }
 
-/// Prints a line; true if the promise was kept.
+/// Prints a line. True if the promise was kept.
 fn tell(scene: Scene, way: Way, mut took: Vec<Duration>) -> bool {
     took.sort_unstable();
     let Some(&worst) = took.last() else { return true };

@@ -1,9 +1,9 @@
-//! A flood of noise: random bytes and damaged streams thrown at the port of one server, half of the
-//! connections after a valid hello, beside a pair that talks on.
+//! A flood of noise at the port of one server: random bytes and damaged streams, half of the connections
+//! after a valid hello. A pair keeps talking meanwhile.
 //!
-//! `noise MEGABYTES [SEED]`, which `./run-test.sh --noise MEGABYTES` runs. It prints the seed, how large the
-//! server is on the way, and the counts; the exit code is 1 if the server's memory grew. A server that
-//! panicked or ended, and a pair that was disturbed, end it with a panic.
+//! `noise MEGABYTES [SEED]`, run by `./run-test.sh --noise MEGABYTES`. It prints the seed, the server's
+//! memory on the way, and the counts. The exit code is 1 if the memory grew. If the server panics or ends, or
+//! the pair is disturbed, this program panics.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -18,17 +18,17 @@ use relay_tests::harness::random::{Random, amount_and_seed};
 use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Relay, Role, Session, SetUp};
 
-/// Connections at once: two of each session, so that what passes for frames is relayed.
+/// Connections at once: two for each session, so that what looks like frames is relayed.
 const MAKERS: u64 = 4;
-/// What one connection tries to say.
+/// Bytes that one connection tries to send.
 const STREAM_BYTES: usize = 1 << 20;
-/// A session is left for a fresh one after so many connections.
+/// After this many connections, a new session is used.
 const SESSION_TURNS: u64 = 200;
-/// How much larger than after the first tenth the server may be at the end: what its pool of buffers keeps,
-/// and a little more.
+/// How much the server may have grown at the end since the first tenth: its pool of buffers, and a little
+/// more.
 const GROWTH_KIB_MAX: u64 = 40 * 1024;
 
-/// What was said so far.
+/// What was sent so far.
 #[derive(Default)]
 struct Said {
     bytes: AtomicU64,
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     if grown <= GROWTH_KIB_MAX { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Until so many bytes were said.
+/// Until this many bytes were sent.
 fn flood(relay: &Relay, seed: u64, bytes: u64, said: &Said) {
     let addr = relay.addr();
     thread::scope(|scope| {
@@ -90,14 +90,14 @@ fn flood(relay: &Relay, seed: u64, bytes: u64, said: &Said) {
     });
 }
 
-/// Says as much of it as the server takes, reading what comes, to the end of the connection.
+/// Sends as much as the server takes, and reads what arrives, until the connection ends.
 fn throw(addr: SocketAddr, bytes: &[u8]) -> u64 {
     let stream = TcpStream::connect(addr).unwrap_or_else(|error| panic!("the server is gone: {error}"));
     stream.set_read_timeout(Some(GUARD)).expect("a socket");
     stream.set_write_timeout(Some(GUARD)).expect("a socket");
     thread::scope(|scope| {
         scope.spawn(|| {
-            // However it ends: the server may rightly hang up.
+            // Any end is allowed: the server may close.
             let _ = io::copy(&mut &stream, &mut io::sink());
         });
         let taken = bytes.chunks(16 * 1024).take_while(|piece| (&stream).write_all(piece).is_ok());
@@ -130,7 +130,7 @@ fn after_hello(session: &Session, role: Role, random: &mut Random) -> Vec<u8> {
     stream
 }
 
-/// Without a hello: bytes of no kind, a damaged request before them, or frames nobody may send yet.
+/// Without a hello: random bytes, a damaged request before them, or frames before the hello.
 fn any(random: &mut Random) -> Vec<u8> {
     let mut stream = match random.below(4) {
         0 => Vec::new(),
@@ -146,7 +146,7 @@ fn any(random: &mut Random) -> Vec<u8> {
     stream
 }
 
-/// Where behind `start` the damage is, and how much of it there is, is the seed's.
+/// The seed decides where the damage is, behind `start`, and how much.
 fn damage(stream: &mut Vec<u8>, start: usize, random: &mut Random) {
     for _ in 0..1 + random.below(4) {
         let at = start + random.below(stream.len() - start);

@@ -1,8 +1,8 @@
-//! Tunnels under faults: pairs of engines through two nodes, each end on a bad network of its own, until the
-//! time is over.
+//! Tunnels under faults: pairs of engines through two nodes, each end on its own bad network, until the time
+//! is over.
 //!
-//! `tunnel_run SECONDS [SEED]`, which `./run-test.sh --tunnel SECONDS` runs. It prints the seed and at last
-//! the counts; the exit code is 1 if any message was lost, doubled, out of order or damaged, if an end held
+//! `tunnel_run SECONDS [SEED]`, run by `./run-test.sh --tunnel SECONDS`. It prints the seed, and at the end
+//! the counts. The exit code is 1 if a message was lost, repeated, out of order or damaged, if an end held
 //! more than the windows, or if it was told something that no fault explains.
 
 use std::process::ExitCode;

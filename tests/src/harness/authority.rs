@@ -1,4 +1,4 @@
-//! A certificate authority of our own, and what it signs, as the files that servers and clients read.
+//! A private certificate authority and its certificates, as files for servers and clients.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 
-/// An authority whose files are gone with it.
+/// An authority. Its files are deleted with it.
 #[derive(Debug)]
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -25,7 +25,7 @@ pub struct Identity {
 }
 
 impl Authority {
-    /// A new one, which nobody trusts yet.
+    /// A new one, not trusted by any program yet.
     pub fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("relay-test-ca-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -40,7 +40,7 @@ impl Authority {
         Self { issuer, dir }
     }
 
-    /// Its own certificate, for whoever shall trust it.
+    /// Its own certificate, for programs that should trust it.
     pub fn file(&self) -> String {
         self.path("ca.pem")
     }

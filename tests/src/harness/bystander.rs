@@ -1,4 +1,4 @@
-//! A pair in a session of its own that keeps talking while a case abuses the server: nobody else may suffer.
+//! A pair in its own session that keeps talking while a case abuses the server, and must not notice.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -41,7 +41,7 @@ impl Bystander {
         Self { stop, talk: Some(talk) }
     }
 
-    /// Ends the talk: every frame has passed, whole and in order, and one more does now.
+    /// Ends the talk. Every frame has passed, complete and in order, and one more does now.
     pub fn done(mut self) {
         let _ = self.stop.send(());
         let talk = self.talk.take().expect("started");

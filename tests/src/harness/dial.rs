@@ -1,4 +1,4 @@
-//! A connect that may fail, as to a node that was killed, is stopped or has no store.
+//! A connect that may fail: the node may be killed, be stopped or have no store.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -13,19 +13,19 @@ use super::ws::{FrameSpec, Message, Upgrade, Ws};
 /// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nobody answered in time, or the connection ended without a Close.
+    /// No answer came in time, or the connection ended without a Close.
     NoAnswer,
     /// The hello was answered with a Close of this code.
     Code(u16),
 }
 
-/// Joins, if each answer comes within `patience`.
+/// Joins, if each answer arrives within `patience`.
 pub fn dial(addr: SocketAddr, hello: &Hello, patience: Duration) -> Result<Peer, Refusal> {
     let mut ws = upgrade(addr, patience).ok_or(Refusal::NoAnswer)?;
     ws.wire().try_send(&FrameSpec::text(&hello.json()).encode()).map_err(|_| Refusal::NoAnswer)?;
     loop {
         return match ws.message_within(patience) {
-            // A client of version 3 is pinged while its claim waits, and told in words why it is refused.
+            // A client of version 3 is pinged while its claim waits, and is told why it is refused.
             Ok(Some(Message::Ping(_))) => continue,
             Ok(Some(Message::Text(text))) if Object::parse(&text).text("type") == "error" => continue,
             Ok(Some(Message::Text(text))) => Ok(Peer::acked(ws, hello, &text)),

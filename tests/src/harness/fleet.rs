@@ -1,4 +1,4 @@
-//! Nodes on one private Redis, each of which may be killed, stopped and started anew.
+//! Nodes on one private Redis. Each can be killed, stopped and started again.
 
 use std::net::SocketAddr;
 
@@ -9,18 +9,18 @@ use super::role::Role;
 use super::session::Session;
 use super::talk::Talk;
 
-/// The nodes on one Redis, which is mostly their own.
+/// Nodes on one Redis, usually a private one.
 #[derive(Debug)]
 pub struct Fleet {
     nodes: Vec<Relayd>,
     options: Options,
     redis: Option<Redis>,
-    /// Before Redis, one for each node; none if they reach it directly.
+    /// One before Redis for each node; none if they reach Redis directly.
     lines: Vec<FaultProxy>,
 }
 
 impl Fleet {
-    /// Starts `count` nodes on a Redis that keeps this much over a restart.
+    /// Starts `count` nodes. `keep` says what their Redis keeps over a restart.
     pub fn start(count: usize, keep: Keep) -> Self {
         Self::start_with(count, keep, &Options::new())
     }
@@ -32,7 +32,7 @@ impl Fleet {
         Self { redis: Some(redis), ..Self::on(count, &options) }
     }
 
-    /// The same, each node behind a line of its own to Redis, which may be broken for it alone.
+    /// The same, but each node has its own line to Redis, which can be broken for it alone.
     pub fn start_apart(count: usize, keep: Keep, options: &Options) -> Self {
         let redis = Redis::start(keep);
         let lines = (0..count).map(|_| FaultProxy::start(([127, 0, 0, 1], redis.port()).into())).collect();
@@ -43,7 +43,7 @@ impl Fleet {
         fleet
     }
 
-    /// Starts nodes on a Redis that the options name and somebody else owns.
+    /// Starts nodes on the Redis that the options name, which belongs to the caller.
     pub fn on(count: usize, options: &Options) -> Self {
         Self {
             nodes: Relayd::start_many(count, options),
@@ -100,7 +100,7 @@ impl Fleet {
         Talk::link(session, |role| self.addr(if role == Role::Workstation { workstation } else { phone }))
     }
 
-    /// So many pairs with their workstations on the first node and their phones on the second.
+    /// This many pairs, with their workstations on the first node and their phones on the second.
     pub fn talks(&self, count: usize) -> Vec<Talk> {
         (0..count).map(|_| self.talk(0, 1)).collect()
     }

@@ -1,12 +1,12 @@
-//! Hang guards: how long a case waits for what must come before it calls it missing.
+//! Guards against hanging: how long a case waits for something before it calls it missing.
 //!
-//! No case depends on how fast something is. A guard is long enough for a loaded machine and ends in a panic
-//! that says what was waited for.
+//! No case depends on speed. A guard is long enough for a loaded machine, and ends in a panic that names what
+//! was expected.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a case gives up on it.
+/// How long anything may take before a case fails.
 pub const GUARD: Duration = Duration::from_secs(60);
 
 /// Calls `look` until it answers.
@@ -25,13 +25,13 @@ pub fn read_until_within<T>(guard: Duration, what: &str, mut look: impl FnMut() 
             return found;
         }
         assert!(started.elapsed() < guard, "waited {guard:?} for {what}, which never came");
-        // Only the pace of the looking; the answer itself is what ends the wait.
+        // Only the pace of looking; the answer itself ends the wait.
         thread::park_timeout(Duration::from_millis(10));
     }
 }
 
-/// Lets time pass, for cases in which time itself is what is judged: a pace, a silence, a stop. Never to wait
-/// for something to happen; that is what [`read_until`] is for.
+/// Lets time pass, for cases about time itself: a pace, a silence, a stop. To wait for an event, use
+/// [`read_until`].
 pub fn let_pass(time: Duration) {
     let started = Instant::now();
     while let Some(left) = time.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {

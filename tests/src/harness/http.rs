@@ -1,4 +1,4 @@
-//! A raw HTTP client: exact bytes out, one parsed response in. It mends nothing and follows nothing.
+//! A raw HTTP client: exact bytes out, one parsed response in. It corrects nothing and follows no redirects.
 
 use std::net::SocketAddr;
 
@@ -49,7 +49,7 @@ impl Http {
         self.read(false).unwrap_or_else(|end| panic!("{end:?} instead of a response"))
     }
 
-    /// Reads the response to a HEAD: its length is announced, its body is not there.
+    /// Reads the response to a HEAD request, which has a length and no body.
     pub fn response_to_head(&mut self) -> Response {
         self.read(true).unwrap_or_else(|end| panic!("{end:?} instead of a response"))
     }
@@ -59,7 +59,7 @@ impl Http {
         self.read(false)
     }
 
-    /// The connection is closed now, with nothing more said.
+    /// Expects the connection to close without another byte.
     pub fn expect_closed(&mut self) {
         let end = self.wire.read_to_end("the connection's end");
         assert!(self.wire.pending().is_empty(), "more: {:?}", String::from_utf8_lossy(self.wire.pending()));
@@ -113,7 +113,7 @@ fn parse_head(head: &str) -> Response {
 }
 
 impl Response {
-    /// The value of the one header of that name, case ignored.
+    /// The value of the only header with that name, ignoring case.
     ///
     /// # Panics
     /// When it is there twice.
@@ -158,14 +158,14 @@ impl Response {
     }
 }
 
-/// One request on a connection of its own.
+/// One request on its own connection.
 pub fn exchange(addr: SocketAddr, request: impl AsRef<[u8]>) -> Response {
     let mut http = Http::connect(addr);
     http.send(request);
     http.response()
 }
 
-/// A whole request: `headers` are lines without their ends; a body brings its `Content-Length`.
+/// A whole request. `headers` are lines without line ends. A body adds its `Content-Length`.
 pub fn request(method: &str, target: &str, headers: &[&str], body: &str) -> String {
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
     for line in headers {
@@ -180,7 +180,7 @@ pub fn request(method: &str, target: &str, headers: &[&str], body: &str) -> Stri
     text
 }
 
-/// A POST to `target` whose body comes in these chunks; `headers` are lines without their ends.
+/// A POST to `target` with its body in these chunks. `headers` are lines without line ends.
 pub fn chunked(target: &str, headers: &[&str], chunks: &[&str]) -> String {
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let chunks: String = chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect();
@@ -189,18 +189,18 @@ pub fn chunked(target: &str, headers: &[&str], chunks: &[&str]) -> String {
     )
 }
 
-/// Asks again while the answer is 503, as a client does: the node may not have noticed yet that its store was
+/// Asks again while the answer is 503, as clients do. The node may not have noticed yet that its store was
 /// away.
 pub fn ask_until_served(mut ask: impl FnMut() -> Response) -> Response {
     read_until("an answer other than 503", || Some(ask()).filter(|response| response.status != 503))
 }
 
-/// GET on a connection of its own.
+/// GET on its own connection.
 pub fn fetch(addr: SocketAddr, path: &str) -> Response {
     exchange(addr, request("GET", path, &[], ""))
 }
 
-/// POST of a JSON body on a connection of its own.
+/// POST of a JSON body on its own connection.
 pub fn post(addr: SocketAddr, path: &str, body: &str) -> Response {
     exchange(addr, request("POST", path, &[], body))
 }

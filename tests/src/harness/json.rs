@@ -1,4 +1,4 @@
-//! Reading the relay's JSON strictly: a member that is missing, of the wrong kind or too many is a failure.
+//! Reads the relay's JSON strictly. A missing member, or one of the wrong kind, is a failure.
 
 use sonic_rs::{JsonContainerTrait, JsonValueTrait, Value};
 
@@ -58,7 +58,10 @@ impl Object {
     }
 
     fn fail(&self, name: &str, kind: &str) -> ! {
-        panic!("{name:?} is no {kind} in {}", cut(&sonic_rs::to_string(&self.value).unwrap_or_default()))
+        panic!(
+            "{name:?} is not of type {kind} in {}",
+            cut(&sonic_rs::to_string(&self.value).unwrap_or_default())
+        )
     }
 }
 
@@ -89,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "\"a\" is no string")]
+    #[should_panic(expected = "\"a\" is not of type string")]
     fn the_wrong_kind_fails() {
         Object::parse(r#"{"a":7}"#).text("a");
     }

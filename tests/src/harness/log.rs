@@ -1,4 +1,4 @@
-//! A child's log, collected line by line by a thread, to wait on and to search.
+//! A child's log. A thread collects its lines, to wait for and to search.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -24,7 +24,7 @@ struct Shared {
 struct Lines {
     all: Vec<String>,
     ended: bool,
-    /// What [`Log::read_on`] goes on with.
+    /// The unread rest, for [`Log::read_on`].
     unread: Option<Box<dyn BufRead + Send>>,
 }
 
@@ -58,7 +58,7 @@ impl Log {
         });
     }
 
-    /// Collects `source` up to the line that `is_last`; then keeps it open unread, or closes it.
+    /// Collects `source` up to the line that `is_last`. Then keeps it open and unread, or closes it.
     pub fn collect_until(
         source: impl Read + Send + 'static,
         is_last: impl Fn(&str) -> bool,
@@ -79,7 +79,7 @@ impl Log {
         Self { shared: Arc::new(Shared { lines: Mutex::new(lines), ..Shared::default() }) }
     }
 
-    /// The first line for which `pick` has an answer; `None` when the log ended without one.
+    /// The first line for which `pick` has an answer. `None` if the log ended without one.
     pub fn wait_for<T>(&self, what: &str, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
         let started = Instant::now();
         let mut lines = self.shared.lock();
@@ -98,7 +98,7 @@ impl Log {
         }
     }
 
-    /// The line of this number, from 0, as soon as it is there; `None` when the log ended before.
+    /// The line with this number, from 0, once it is there. `None` if the log ended before.
     pub fn line(&self, number: usize) -> Option<String> {
         let started = Instant::now();
         let mut lines = self.shared.lock();

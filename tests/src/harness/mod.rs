@@ -1,11 +1,11 @@
-//! What every case is built from, lowest floor first.
+//! What cases are built from, lowest layer first.
 //!
 //! [`guard`], [`random`], [`process`], [`program`], [`namespace`], [`wall_clock`], [`scarce`] and
-//! [`authority`] know nothing of the relay; [`wire`], [`http`] and [`ws`] speak bytes; [`redis`], [`tls`],
-//! [`sentinel`], [`relayd`] and [`relay`] run the service; [`session`], [`peer`], [`dial`] and [`pair`] play
-//! its clients; [`sequence`], [`bystander`] and [`talk`] judge what is delivered; [`tunnel`] and [`node`] are
-//! ends of a tunnel, of two implementations. [`fleet`] is a service whose nodes come and go, and
-//! [`fault_proxy`] a bad network before anything that listens.
+//! [`authority`] do not know the relay. [`wire`], [`http`] and [`ws`] speak bytes. [`redis`], [`tls`],
+//! [`sentinel`], [`relayd`] and [`relay`] run the service. [`session`], [`peer`], [`dial`] and [`pair`] are
+//! its clients. [`sequence`], [`bystander`] and [`talk`] check what is delivered. [`tunnel`] and [`node`] are
+//! ends of a tunnel, in two implementations. [`fleet`] is a service whose nodes come and go. [`fault_proxy`]
+//! is a bad network in front of any server.
 
 pub mod authority;
 pub mod bystander;
@@ -61,7 +61,7 @@ macro_rules! on_each_setup {
     };
 }
 
-/// The same for what is told or timed otherwise where the two ends are on two nodes: `name::memory` and
+/// The same, for cases that differ in events or timing if the two ends are on two nodes: `name::memory` and
 /// `name::redis`.
 #[macro_export]
 macro_rules! on_one_node {
@@ -70,7 +70,7 @@ macro_rules! on_one_node {
     };
 }
 
-/// What both are made of: the tests of one `fn(SetUp)`, each with the name of its set-up.
+/// The tests of one `fn(SetUp)`, each named after its set-up. Used by the two macros above.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! on_setups {

@@ -1,7 +1,7 @@
-//! A network of a case's own, in which it may lose packets and have any address. Linux only.
+//! A private network for a case, in which packets can be lost and any address can be used. Linux only.
 //!
-//! The case runs once more, alone in a process in a namespace: all that it starts there is in no other
-//! network.
+//! The case runs once more, alone, in a process in a namespace. All that it starts there is in this network
+//! only.
 
 use std::env;
 use std::fs;
@@ -30,10 +30,9 @@ pub enum Way {
 pub struct Namespace(());
 
 impl Namespace {
-    /// Plays the case of this name, which is the one that calls, in a network of its own.
+    /// Runs the calling case, whose name this is, in its own network.
     ///
-    /// # Panics
-    /// It fails there, or this kernel gives no namespace: `run-test.sh` leaves these cases out then.
+    /// # Panics It fails there, or this kernel has no namespaces. `run-test.sh` skips these cases then.
     pub fn play(case: &str, body: impl FnOnce(&Self)) {
         if env::var_os(INSIDE).is_none() {
             return play_inside(case);
@@ -43,7 +42,7 @@ impl Namespace {
         body(&namespace);
     }
 
-    /// Runs the program that calls, which is this process, in a network of its own; its exit code.
+    /// Runs the calling program in its own network. Returns its exit code.
     pub fn run_program(body: impl FnOnce(&Self)) -> ExitCode {
         if env::var_os(INSIDE).is_some() {
             let namespace = Self(());
@@ -58,8 +57,8 @@ impl Namespace {
         ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
     }
 
-    /// Lets every packet of the TCP connection from this port to this server vanish, or those of one way
-    /// only. Other connections are not touched, nor are later ones from another port.
+    /// Drops every packet of the TCP connection from this port to this server, or those of one direction.
+    /// Other connections are not affected.
     pub fn cut(&self, client_port: u16, server: SocketAddrV4, way: Way) {
         let ip = server.ip();
         let to_server = (way != Way::ToClient).then(|| format!("ip daddr {ip} tcp sport {client_port} drop"));
@@ -77,7 +76,7 @@ impl Namespace {
         ));
     }
 
-    /// The ports at the clients' ends of the connections that stand to this IPv4 address.
+    /// The client ports of the open connections to this IPv4 address.
     pub fn client_ports(&self, server: SocketAddrV4) -> Vec<u16> {
         let list = fs::read_to_string("/proc/self/net/tcp").unwrap();
         let ip = u32::from_ne_bytes(server.ip().octets());
@@ -89,7 +88,7 @@ impl Namespace {
 
     /// Adds an address, which only this network has.
     pub fn add_address(&self, address: &str) {
-        // An IPv6 address is not to be tried first: there is nobody else.
+        // No duplicate address detection for IPv6: there is no other machine.
         let try_not: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
         self.ip(&[&["address", "add", address, "dev", "lo"], try_not].concat());
         // The kernel makes the route to an IPv6 address a little later, on a thread of its own.
@@ -100,7 +99,7 @@ impl Namespace {
         });
     }
 
-    /// Loses so many in a hundred packets from and to this port.
+    /// Drops this percentage of the packets from and to this port.
     pub fn lose(&self, percent: u8, port: u16) {
         let rule = |way| format!("tcp {way} {port} numgen random mod 100 < {percent} counter name lost drop");
         self.nft(&format!(
@@ -145,7 +144,7 @@ fn play_inside(case: &str) {
     let status = process.wait_end(GUARDED, case);
     let out = out.whole();
     eprintln!("{out}\n{}", err.whole());
-    // A name that is not there runs nothing, and that well.
+    // For an unknown name, the test binary runs nothing and succeeds.
     assert!(status.success() && out.contains("1 passed"), "{case} in a network of its own: {status}");
 }
 
@@ -155,16 +154,16 @@ fn unshare() -> Command {
     command
 }
 
-/// As root it takes no namespace of users, which some machines do not give.
+/// As root, without a user namespace, which some machines do not allow.
 fn is_root() -> bool {
     run(Command::new("id").arg("-u"), "").trim() == "0"
 }
 
-/// Runs a command with this input; what it said.
+/// Runs a command with this input. Returns its output.
 fn run(command: &mut Command, input: &str) -> String {
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}: is it installed?"));
-    // Who has ended does not read it, and says why by its status.
+    // A command that has ended does not read it; its status says why.
     let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", output.status);
@@ -174,5 +173,5 @@ fn run(command: &mut Command, input: &str) -> String {
 /// Set in the process that is in the namespace.
 const INSIDE: &str = "RELAY_TEST_INSIDE";
 
-/// The guards of the case itself come first.
+/// Longer than the case's own guards.
 const GUARDED: Duration = Duration::from_secs(4 * GUARD.as_secs());

@@ -1,7 +1,7 @@
-//! Ends of a tunnel by other hands: the programs of `tests/node`, told and read by lines.
+//! Ends of a tunnel in another implementation: the programs of `tests/node`, driven by lines.
 //!
-//! Their commands and events stand at the head of `script.mjs`, `phone.mjs` and `workstation.mjs`. Where node
-//! is missing whoever starts one fails; the test command leaves such cases out there, and says so.
+//! Their commands and events are listed at the top of `script.mjs`, `phone.mjs` and `workstation.mjs`.
+//! Without node a case fails; `run-test.sh` skips such cases then, and says so.
 
 use std::io::Write;
 use std::process::{ChildStdin, Command};
@@ -13,8 +13,8 @@ use super::guard::GUARD;
 use super::log::Log;
 use super::process::Process;
 
-/// A running end. Dropping it kills the process, and fails the case if it ever broke a connection off for a
-/// fault.
+/// A running end. Dropping it kills the process, and fails the case if it ever ended a connection because of
+/// a fault.
 #[derive(Debug)]
 pub struct NodeEnd {
     process: Process,
@@ -25,12 +25,12 @@ pub struct NodeEnd {
 }
 
 impl NodeEnd {
-    /// `phone.mjs` with a code, or with what an earlier one said with `saved`.
+    /// `phone.mjs` with a code, or with what an earlier one printed as `saved`.
     pub fn phone(code: &str, options: &[&str]) -> Self {
         Self::start("phone.mjs", code, options)
     }
 
-    /// `workstation.mjs` at the relay `http://…`, or with what an earlier one said with `saved`.
+    /// `workstation.mjs` at the relay `http://…`, or with what an earlier one printed as `saved`.
     pub fn workstation(relay: &str, options: &[&str]) -> Self {
         Self::start("workstation.mjs", relay, options)
     }
@@ -50,7 +50,7 @@ impl NodeEnd {
         writeln!(self.input, "{command}").unwrap();
     }
 
-    /// What stands behind `word` in the next line that begins with it. Lines before it are skipped for good.
+    /// The text after `word` in the next line that begins with it. Lines before it are skipped for good.
     pub fn event(&mut self, word: &str) -> String {
         loop {
             let Some(line) = self.log.line(self.looked) else {
@@ -70,24 +70,24 @@ impl NodeEnd {
         told.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// Waits until the other app has so many messages of this process.
+    /// Waits until the other app has this many messages of this process.
     pub fn until_acknowledged(&mut self, count: u32) {
         let line = format!("acknowledged {count}");
         let found = self.log.wait_for(&line, |said| (said == line).then_some(()));
         found.unwrap_or_else(|| panic!("it ended without {line:?}; it said:\n{}", self.log.tail(15)));
     }
 
-    /// How often it said this word, looked at or not.
+    /// How often it printed this word, read or not.
     pub fn count(&self, word: &str) -> usize {
         self.log.text().lines().filter(|line| after(line, word).is_some()).count()
     }
 
-    /// What stands behind `word` where it was said last, looked at or not.
+    /// The text after the last `word` that it printed, read or not.
     pub fn last(&self, word: &str) -> Option<String> {
         self.log.text().lines().rev().find_map(|line| after(line, word).map(str::to_owned))
     }
 
-    /// Waits for its end, and says the exit code.
+    /// Waits for its end, and returns the exit code.
     pub fn exit_code(&mut self) -> Option<i32> {
         self.process.wait_end(GUARD, "the end of a Node process").code()
     }

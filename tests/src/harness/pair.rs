@@ -8,7 +8,7 @@ use super::session::{Hello, Session};
 /// Both ends of one session, each told of the other.
 #[derive(Debug)]
 pub struct Pair {
-    /// What they joined.
+    /// Their session.
     pub session: Session,
     /// One end.
     pub workstation: Peer,
@@ -38,7 +38,7 @@ impl Pair {
         Self::linked(session, workstation, phone)
     }
 
-    /// Two joined ends that are about to be told of each other.
+    /// Two joined ends. Each is about to be told of the other.
     pub fn linked(session: Session, mut workstation: Peer, mut phone: Peer) -> Self {
         workstation.expect(&Event::Joined(0));
         phone.expect(&Event::Joined(0));
@@ -53,7 +53,7 @@ impl Pair {
         }
     }
 
-    /// The phone comes back before its older connection has ended, which is told so.
+    /// The phone reconnects before its older connection has ended. The older one is told.
     pub fn replace_phone(&mut self, relay: &Relay) {
         let newer = Peer::join(relay, &self.session, Role::Phone);
         std::mem::replace(&mut self.phone, newer).expect_closed(4409);
@@ -62,7 +62,7 @@ impl Pair {
         self.workstation.expect(&Event::Joined(0));
     }
 
-    /// One text each way: the link stands.
+    /// One text each way: the link works.
     pub fn expect_alive(&mut self) {
         for role in Role::BOTH {
             let (sender, receiver) = self.from(role);

@@ -1,5 +1,4 @@
-//! One end of a session after its hello: what the server says, read as the contract spells it and nothing
-//! looser.
+//! One end of a session after its hello. Reads what the server says, exactly as the contract defines it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -53,7 +52,7 @@ pub struct Peer {
     role: Role,
     session: Session,
     ack: Object,
-    /// By how much the clock of its node is ahead.
+    /// How far its node's clock is ahead.
     node_ahead_ms: i64,
 }
 
@@ -78,7 +77,7 @@ impl Peer {
         Self::try_join_over(ws, hello).unwrap_or_else(|code| panic!("Close {code} instead of a hello-ack"))
     }
 
-    /// Says hello as version 1 where it may be refused: then the code of the Close.
+    /// Says hello as version 1. If it is refused, the code of the Close.
     pub fn try_join(relay: &Relay, session: &Session, role: Role) -> Result<Self, u16> {
         Self::try_join_over(Ws::connect(relay.next_addr(session, role)), &session.hello(role))
     }
@@ -117,7 +116,7 @@ impl Peer {
         &self.ack
     }
 
-    /// From now on `at` shows that the clock of its node is so much ahead of ours, or behind.
+    /// From now on `at` must show that its node's clock is this far ahead of ours, or behind.
     pub fn set_node_ahead(&mut self, secs: i64) {
         self.node_ahead_ms = secs * 1000;
     }
@@ -146,7 +145,7 @@ impl Peer {
     pub fn event(&mut self) -> Event {
         let started = Instant::now();
         loop {
-            // The server's pings come at their own pace and must not keep a wait for something else alive.
+            // The server's pings must not extend a wait for something else.
             assert!(started.elapsed() < GUARD, "{}: nothing but pings for {GUARD:?}", self.role);
             match self.ws.message() {
                 Ok(message) => {
@@ -173,20 +172,20 @@ impl Peer {
             Message::Pong(bytes) => Event::Pong(bytes),
             Message::Close(code, _) => Event::Closed(code),
             Message::Ping(bytes) => {
-                // It may be closing; then nobody waits for the pong.
+                // It may be closing, and then the pong is not needed.
                 let _ = self.ws.wire().try_send(&FrameSpec::new(Opcode::Pong, bytes).encode());
                 return None;
             }
         })
     }
 
-    /// The next thing the server says is this.
+    /// Expects this as the next thing the server says.
     pub fn expect(&mut self, expected: &Event) {
         let event = self.event();
         assert!(event == *expected, "{}: {event:?} instead of {expected:?}", self.role);
     }
 
-    /// The next thing is this text of the peer.
+    /// Expects this text of the peer next.
     pub fn expect_text(&mut self, text: &str) {
         self.expect(&Event::Text(text.to_owned()));
     }
@@ -206,16 +205,16 @@ impl Peer {
         }
     }
 
-    /// The next thing is a Close with this code; then comes EOF.
+    /// Expects a Close with this code next, and then EOF.
     pub fn expect_closed(&mut self, code: u16) {
         let events = self.until_closed(code);
         assert!(events.is_empty(), "{}: {events:?} before the Close", self.role);
     }
 
-    /// Everything sent so far was taken in, and nothing was said meanwhile but the answer to this heartbeat.
+    /// Expects that everything sent so far was processed, and that the only thing said is the answer to this
+    /// heartbeat.
     ///
-    /// What one connection sends is processed in order, so whatever was to come because of it has come
-    /// before.
+    /// A connection's input is processed in order, so all effects of it have arrived before.
     pub fn fence(&mut self) {
         self.text(r#"{"type":"hb"}"#);
         self.expect(&Event::HbAck);
@@ -225,7 +224,7 @@ impl Peer {
     pub fn leave(mut self) {
         self.ws.send(&FrameSpec::close(1000, ""));
         let mut answer = self.event();
-        // What was under way comes first.
+        // What was in flight arrives first.
         while !matches!(answer, Event::Closed(_)) {
             answer = self.event();
         }
@@ -254,7 +253,7 @@ impl Peer {
                 assert!(!object.text("message").is_empty(), "{text}");
                 Event::Error(object.text("code").to_owned())
             }
-            _ => panic!("a type that the contract does not know: {}", cut(text)),
+            _ => panic!("a type that is not in the contract: {}", cut(text)),
         }
     }
 

@@ -16,8 +16,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`. Its id is noted for the test command, which ends what a crashed test binary leaves
-    /// behind.
+    /// Starts `command`. Its id is noted, so that `run-test.sh` can end it if the test binary crashes.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         Self::noted(command.stdin(Stdio::null()))
     }
@@ -89,13 +88,13 @@ impl Process {
         self.status_kib("VmHWM:")
     }
 
-    /// From here on [`Process::peak_kib`] counts anew. Linux only.
+    /// Resets [`Process::peak_kib`]. Linux only.
     pub fn forget_peak(&self) {
         // proc(5): 5 resets the peak resident set size.
         fs::write(format!("/proc/{}/clear_refs", self.id()), "5").unwrap();
     }
 
-    /// Memory that was asked for, whether or not it was ever touched, in KiB. Linux only.
+    /// Memory that was reserved, touched or not, in KiB. Linux only.
     pub fn reserved_kib(&self) -> u64 {
         self.status_kib("VmData:")
     }
@@ -131,7 +130,7 @@ impl Process {
         fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)
     }
 
-    /// Allows it so many descriptors from now on; more that it holds it keeps. Linux only.
+    /// Limits its descriptors from now on. Those it has already stay open. Linux only.
     pub fn limit_descriptors(&self, count: usize) {
         assert!(
             try_limit_descriptors(self.id(), count as u64),
@@ -153,12 +152,12 @@ impl Drop for Process {
     }
 }
 
-/// Resident memory in KiB of a process that runs.
+/// Resident memory of a running process, in KiB.
 pub fn resident_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status"));
     let found = match &status {
         Ok(text) => text.lines().find_map(|line| line.strip_prefix("VmRSS:")).map(str::to_owned),
-        // No /proc here: ps says the same.
+        // Without /proc, ps tells the same.
         Err(_) => Command::new("ps")
             .args(["-o", "rss=", "-p", &pid.to_string()])
             .output()
@@ -169,14 +168,13 @@ pub fn resident_kib(pid: u32) -> u64 {
     digits.parse().unwrap_or_else(|_| panic!("no resident size of process {pid}: has it ended?"))
 }
 
-/// Makes sure that this process, and the children it starts from now on, may hold `count` descriptors.
+/// Makes sure that this process, and children it starts from now on, may have `count` descriptors.
 ///
-/// # Panics
-/// When the limit is lower and can't be raised.
+/// # Panics If the limit is lower and cannot be raised.
 pub fn allow_descriptors(count: u64) {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
-    // No /proc, or no limit at all: then the shell that started us has seen to it.
+    // Without /proc, or without a limit, the shell that started this has set it.
     let Some(soft) = soft.and_then(|number| number.parse::<u64>().ok()) else { return };
     if soft < count {
         let raised = try_limit_descriptors(std::process::id(), count);
@@ -184,7 +182,7 @@ pub fn allow_descriptors(count: u64) {
     }
 }
 
-/// Sets the soft limit of a process that runs, and leaves the hard one.
+/// Sets the soft limit of a running process, and leaves the hard limit.
 fn try_limit_descriptors(pid: u32, count: u64) -> bool {
     let range = format!("--nofile={count}:");
     let set = Command::new("prlimit").args(["--pid", &pid.to_string(), &range]).status();

@@ -1,6 +1,6 @@
-//! A program that is talked to by lines, as a user at a terminal would: its input and its outputs are pipes.
+//! A program that is driven by lines, as by a user at a terminal. Its input and its outputs are pipes.
 //!
-//! What it says on stdout and on stderr is read together, as a terminal shows it.
+//! Its stdout and stderr are read together, as a terminal shows them.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -36,8 +36,8 @@ impl Program {
         Self::new(process, keyboard, name)
     }
 
-    /// Starts `command` with a terminal as its input, so that it can ask questions. Its outputs are pipes all
-    /// the same.
+    /// Starts `command` with a terminal as its input, so that it can ask questions. Its outputs are still
+    /// pipes.
     pub fn at_terminal(command: &mut Command) -> Self {
         let name = format!("{command:?}");
         let opened = open_terminal().and_then(|(window, terminal)| {
@@ -60,7 +60,7 @@ impl Program {
         self.lines.recv_timeout(GUARD).unwrap_or_else(|error| panic!("{}: no line: {error}", self.name))
     }
 
-    /// Reads lines until one starts with `start`, and gives that.
+    /// Reads lines until one starts with `start`, and returns that one.
     pub fn until(&self, start: &str) -> String {
         let mut seen = Vec::new();
         loop {
@@ -77,7 +77,7 @@ impl Program {
         self.type_text(&format!("{line}\n"));
     }
 
-    /// Types what need not be a whole line.
+    /// Types text, without a line end.
     pub fn type_text(&mut self, text: &str) {
         let keyboard = self.keyboard.as_mut().expect("the input has not ended");
         keyboard.write(text.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", self.name));
@@ -92,14 +92,14 @@ impl Program {
         }
     }
 
-    /// Ends the input and waits for the end: the exit status, and what it printed that nobody read.
+    /// Ends the input and waits for the end. Returns the exit status and the unread output.
     pub fn finish(mut self) -> (ExitStatus, String) {
         self.end_input();
         let rest: Vec<String> = std::iter::from_fn(|| self.lines.recv_timeout(GUARD).ok()).collect();
         (self.process.wait_end(GUARD, &format!("the end of {}", self.name)), rest.join("\n"))
     }
 
-    /// Waits for the end, and gives the exit code.
+    /// Waits for the end, and returns the exit code.
     pub fn exit_code(&mut self) -> Option<i32> {
         self.process.wait_end(GUARD, &format!("the end of {}", self.name)).code()
     }
@@ -110,7 +110,7 @@ impl Program {
     }
 }
 
-/// What a program is typed at.
+/// The input of a program.
 #[derive(Debug)]
 enum Keyboard {
     Pipe(ChildStdin),
@@ -127,7 +127,7 @@ impl Keyboard {
     }
 }
 
-/// A terminal that echoes nothing: our side of it, and the program's.
+/// A terminal without echo: our side of it, and the program's.
 fn open_terminal() -> io::Result<(File, File)> {
     let window = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     grantpt(&window)?;

@@ -1,4 +1,4 @@
-//! Seeded randomness: what fails once fails again with the same seed.
+//! Seeded randomness: a failure repeats with the same seed.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -27,8 +27,8 @@ impl Random {
     }
 }
 
-/// What a long run was asked for, as `PROGRAM AMOUNT [SEED]`: how much, and the seed, or one that the clock
-/// gives. `None`: not that; the usage was said.
+/// The arguments of a long run, `PROGRAM AMOUNT [SEED]`: the amount, and the seed, by default from the clock.
+/// `None` if they are wrong; then the usage was printed.
 pub fn amount_and_seed(usage: &str) -> Option<(u64, u64)> {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>().ok());
     let Some(Some(amount)) = args.next() else {

@@ -1,5 +1,5 @@
-//! Private Redis servers on free ports: one shared by the cases that only use it, own ones for cases that
-//! break it.
+//! Private Redis servers on free ports: one shared by cases that only use it, and separate ones for cases
+//! that break it.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub struct Redis {
     process: Option<Process>,
 }
 
-/// Where the shared server is, and what keeps it running.
+/// The shared server's address, and what keeps it running.
 #[derive(Clone, Debug)]
 pub struct Shared {
     url: String,
@@ -43,8 +43,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The server that the whole test process shares: the one named by `RELAY_TEST_REDIS_URL`, or a private
-    /// one that lives as long as anybody holds it.
+    /// The server that the whole test process shares: the one that `RELAY_TEST_REDIS_URL` names, or a private
+    /// one that runs while it is in use.
     pub fn open() -> Self {
         static SERVER: Mutex<Weak<Redis>> = Mutex::new(Weak::new());
         if let Ok(url) = env::var("RELAY_TEST_REDIS_URL") {
@@ -77,8 +77,7 @@ impl Redis {
         })
     }
 
-    /// [`Redis::start`] with more arguments, which are asked for anew at each try: another port may have to
-    /// be found.
+    /// [`Redis::start`] with more arguments. They are made again for each try, as another port may be needed.
     pub fn start_with(keep: Keep, mut more: impl FnMut() -> Vec<String>) -> Self {
         in_ten_tries("redis-server", || {
             let mut redis = Self::absent(keep);
@@ -111,12 +110,12 @@ impl Redis {
         assert!(self.try_start(), "no Redis came up at {} again", self.url());
     }
 
-    /// Ends it at once; with [`Keep::Nothing`] all it knew is lost.
+    /// Ends it at once. With [`Keep::Nothing`] its data is lost.
     pub fn kill(&mut self) {
         self.process.take().expect("it does not run").kill();
     }
 
-    /// Loses what it kept, so that it comes back empty this once. Call while it does not run.
+    /// Deletes what it kept, so that it comes back empty this once. Call it while the server does not run.
     pub fn forget(&self) {
         assert!(self.process.is_none(), "it runs");
         fs::remove_dir_all(&self.dir).and_then(|()| fs::create_dir_all(&self.dir)).unwrap();
@@ -168,19 +167,19 @@ impl Drop for Redis {
     }
 }
 
-/// A port that nobody listens on. Between our letting go of it and a server's taking it, somebody else may.
+/// A free port. Another program may take it before the server does.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
 }
 
-/// Tries again, where a start failed as somebody else took its port.
+/// Tries again if a start failed because another program took its port.
 pub(super) fn in_ten_tries<T>(what: &str, mut start: impl FnMut() -> Option<T>) -> T {
     let found = (0..10).find_map(|_| start());
     found.unwrap_or_else(|| panic!("no {what} in ten tries: is it installed?"))
 }
 
-/// Starts a server and waits until it answers at `url`; `None` if it ended, or another one answered. Gives
-/// its log too.
+/// Starts a server and waits until it answers at `url`. Returns its log, too. `None` if it ended, or another
+/// server answered.
 pub(super) fn try_spawn(command: &mut Command, url: &str) -> Option<(Process, Log)> {
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = Process::spawn(command).expect("redis-server must be installed");
@@ -198,7 +197,7 @@ pub(super) fn try_spawn(command: &mut Command, url: &str) -> Option<(Process, Lo
     is_up.then_some((process, log))
 }
 
-/// A connection to a server that must be there.
+/// A connection to a running server.
 pub fn connect(url: &str) -> redis::Connection {
     try_connect(url).unwrap_or_else(|error| panic!("{url}: {error}"))
 }
@@ -209,7 +208,7 @@ fn try_connect(url: &str) -> redis::RedisResult<redis::Connection> {
     Ok(connection)
 }
 
-/// Which process answers, once it has loaded what it kept.
+/// The id of the process that answers, once it has loaded its data.
 fn process_id(url: &str) -> Option<String> {
     let mut connection = try_connect(url).ok()?;
     redis::cmd("PING").exec(&mut connection).ok()?;
@@ -217,7 +216,7 @@ fn process_id(url: &str) -> Option<String> {
     info.lines().find_map(|line| line.strip_prefix("process_id:")).map(|id| id.trim().to_owned())
 }
 
-/// Everything under a prefix: each key with its time to live in ms and a dump of all that it holds.
+/// Everything under a prefix: each key with its time to live in ms and a dump of its content.
 pub fn dump(url: &str, prefix: &str) -> Vec<(String, i64, Vec<u8>)> {
     let mut connection = connect(url);
     let keys: Vec<String> = redis::cmd("KEYS").arg(format!("{prefix}*")).query(&mut connection).unwrap();

@@ -1,4 +1,4 @@
-//! The service as a case sees it: one set-up, one or more nodes, and which of them each role talks to.
+//! The service as a case sees it: a set-up with one or more nodes, and the node that each role uses.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -19,8 +19,8 @@ pub enum SetUp {
     Redis,
     /// Two nodes with one Redis: the workstation talks to the first, the phone to the second.
     TwoNodes,
-    /// Three nodes with one Redis: the workstation talks to the first, and each connection that a session's
-    /// phone opens goes to another node than its last one: the second, the third, the first, and round again.
+    /// Three nodes with one Redis. The workstation talks to the first. Each new connection of a session's
+    /// phone goes to the next node: the second, the third, the first, and so on.
     ThreeNodes,
 }
 
@@ -65,15 +65,15 @@ impl Relay {
         Self { nodes: Relayd::start_many(set_up.nodes(), &options), store, hops }
     }
 
-    /// A service of nodes that the case started itself. The workstation talks to the first, the phone to the
+    /// A service of nodes that the case has started. The workstation talks to the first, the phone to the
     /// last.
     pub fn of(nodes: Vec<Relayd>) -> Self {
         assert!(!nodes.is_empty());
         Self { nodes, store: None, hops: None }
     }
 
-    /// Where the next connection of this role goes. Ask once for each: where the phone hops, the answers
-    /// differ.
+    /// The address for the next connection of this role. Ask once for each connection: with three nodes the
+    /// answers differ.
     pub fn next_addr(&self, session: &Session, role: Role) -> SocketAddr {
         if let (Some(hops), Role::Phone) = (&self.hops, role) {
             hops.count(session);
@@ -91,12 +91,12 @@ impl Relay {
         &self.nodes[at]
     }
 
-    /// The first node, or the only one: workstations talk to it, and so does whoever has no role.
+    /// The first node, or the only one. Workstations use it, and clients without a role.
     pub fn node(&self) -> &Relayd {
         &self.nodes[0]
     }
 
-    /// Where requests that belong to no role go.
+    /// The address for requests without a role.
     pub fn addr(&self) -> SocketAddr {
         self.node().addr()
     }

@@ -29,14 +29,14 @@ pub struct Options {
     listen: Option<String>,
 }
 
-/// What becomes of the log's reader once the server listens, where it does not simply read on.
+/// What happens to the log's reader once the server listens, if it does not simply read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogEnd {
-    /// It reads no more, so that the pipe fills up; [`Log::read_on`] ends that.
+    /// It stops reading, so that the pipe fills up. [`Log::read_on`] ends that.
     Blocked,
     /// It is gone, so that every write fails.
     Closed,
-    /// It never was: the log is on a disk without room, from the start.
+    /// There is none: from the start, the log is on a full disk.
     Full,
 }
 
@@ -57,19 +57,19 @@ impl Options {
         self.flag(name).flag(value)
     }
 
-    /// Allows the server so many descriptors and no more.
+    /// Limits the server's descriptors.
     pub fn descriptors(mut self, count: u32) -> Self {
         self.limits.push(format!("-n {count}"));
         self
     }
 
-    /// Gives the server's main thread a stack of so many KiB and no more.
+    /// Limits the stack of the server's main thread, in KiB.
     pub fn stack_kib(mut self, count: u32) -> Self {
         self.limits.push(format!("-s {count}"));
         self
     }
 
-    /// Allows the server so many KiB of memory of its own and no more: over that its allocator fails.
+    /// Limits the server's own memory, in KiB. Beyond that, its allocator fails.
     pub fn memory_kib(mut self, count: u64) -> Self {
         self.limits.push(format!("-d {count}"));
         self
@@ -99,7 +99,7 @@ impl Options {
         self.env("RELAY_TEST_NO_IPV6", "1")
     }
 
-    /// Allows the server so many threads besides its first one.
+    /// Limits the server's threads, besides the first one.
     pub fn threads(mut self, scarce: &Scarce, count: usize) -> Self {
         self.envs.push(scarce.env());
         self.env("RELAY_TEST_THREADS", &count.to_string())
@@ -112,7 +112,8 @@ impl Options {
     }
 }
 
-/// What the contract reads from the environment: taken out of ours, so that only a case's own options count.
+/// The variables that the contract reads. They are removed from the environment, so that only a case's own
+/// options count.
 const CONTRACT_VARIABLES: [&str; 11] = [
     "PORT",
     "REDIS_URL",
@@ -127,8 +128,8 @@ const CONTRACT_VARIABLES: [&str; 11] = [
     "RELAY_LOG",
 ];
 
-/// A running server. Dropping it kills the process and fails the case if it had ended by itself, or its log
-/// tells of a panic.
+/// A running server. Dropping it kills the process. The case fails if it had ended by itself, or its log
+/// shows a panic.
 #[derive(Debug)]
 pub struct Relayd {
     process: Process,
@@ -160,7 +161,7 @@ impl Relayd {
         Self { process, log, addr, is_ended: false }
     }
 
-    /// Nothing that it logs gets anywhere, so its port is chosen for it; `None` if somebody else took that.
+    /// Its log is lost, so its port is chosen beforehand. `None` if another program took that port.
     fn try_start_unheard(options: &Options) -> Option<Self> {
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut command = command(options, addr.port());
@@ -180,7 +181,7 @@ impl Relayd {
         relayd
     }
 
-    /// So many, each with these options, started together.
+    /// This many servers with these options, started together.
     pub fn start_many(count: usize, options: &Options) -> Vec<Self> {
         thread::scope(|scope| {
             let starts: Vec<_> = (0..count).map(|_| scope.spawn(|| Self::start_ready(options))).collect();
@@ -197,7 +198,8 @@ impl Relayd {
         guard::read_until(&what, || (http::fetch(self.addr, "/ready").status == status).then_some(()));
     }
 
-    /// Runs it to its end with exactly these options: for starts that must fail. Status, stdout and stderr.
+    /// Runs it to its end with exactly these options, for starts that must fail. Returns status, stdout and
+    /// stderr.
     pub fn run_to_end(options: &Options) -> (ExitStatus, String, String) {
         let mut command = bare_command(options);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -208,8 +210,7 @@ impl Relayd {
         (status, out.whole(), err.whole())
     }
 
-    /// Starts it on a free port, and waits for nothing: for what it does before it listens. Its process and
-    /// its log.
+    /// Starts it on a free port without waiting, for cases about its start. Returns its process and its log.
     pub fn starting(options: &Options) -> (Process, Log) {
         let mut command = command(options, 0);
         command.stderr(Stdio::piped());
@@ -218,7 +219,7 @@ impl Relayd {
         (process, log)
     }
 
-    /// One sample of `/metrics`, its labels as they stand there.
+    /// One sample of `/metrics`, with its labels as printed.
     ///
     /// # Panics
     /// When there is no such sample.
@@ -251,7 +252,7 @@ impl Relayd {
         &self.process
     }
 
-    /// `kill -9`: ends it without a word to anybody.
+    /// `kill -9`: ends it without a notice to its clients.
     pub fn kill(&mut self) {
         self.is_ended = true;
         self.process.kill();
@@ -280,7 +281,7 @@ impl Drop for Relayd {
     }
 }
 
-/// Listens there, and says so in its log.
+/// The command for a server that listens there and logs its address.
 fn command(options: &Options, port: u16) -> Command {
     let address = options.listen.as_deref().unwrap_or("127.0.0.1");
     let mut command = bare_command(options);
@@ -306,7 +307,7 @@ fn bare_command(options: &Options) -> Command {
     command
 }
 
-/// Where a binary of this workspace is: where `variable` says, or beside the test binary's directory.
+/// The path of a binary of this workspace: from `variable`, or next to the test binary's folder.
 ///
 /// # Panics
 /// When nothing is there.
@@ -334,7 +335,7 @@ fn listening_addr(line: &str) -> Option<SocketAddr> {
     let fields = if line.has("fields") { line.object("fields") } else { line };
     (fields.has("message") && fields.text("message") == "listening").then(|| {
         let addr = fields.text("addr");
-        addr.parse().unwrap_or_else(|_| panic!("{addr:?} is no address"))
+        addr.parse().unwrap_or_else(|_| panic!("{addr:?} is not an address"))
     })
 }
 

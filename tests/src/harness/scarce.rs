@@ -1,8 +1,8 @@
 //! A machine that lacks something, for the processes that are started on it: no IPv6, or no more threads.
 //! Linux only.
 //!
-//! It is a library of our own that is loaded before theirs: the limit of threads does not bind a superuser,
-//! and no machine gives up IPv6 for one process.
+//! A small library that is preloaded. A thread limit does not apply to root, and IPv6 cannot be switched off
+//! for one process.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::{env, fs, process};
 
 use super::wall_clock::compile;
 
-/// The library, in a folder that is gone with it.
+/// The library, in a folder that is deleted with it.
 #[derive(Debug)]
 pub struct Scarce {
     dir: PathBuf,
@@ -31,7 +31,7 @@ impl Scarce {
         Self { dir }
     }
 
-    /// What loads it into a process.
+    /// The environment variable that loads it into a process.
     pub fn env(&self) -> (String, String) {
         let path = self.dir.join(LIBRARY);
         ("LD_PRELOAD".to_owned(), path.to_str().expect("a temporary folder with a plain name").to_owned())
@@ -40,7 +40,7 @@ impl Scarce {
 
 impl Drop for Scarce {
     fn drop(&mut self) {
-        // What is left lies among temporary files.
+        // What is left is a temporary file.
         let _ = fs::remove_dir_all(&self.dir);
     }
 }

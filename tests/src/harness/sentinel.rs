@@ -16,7 +16,7 @@ use super::tls::tls_settings;
 /// What the sentinels call the master.
 pub const MASTER: &str = "the-master";
 
-/// One sentinel, whose word alone is a quorum. Ended with its owner.
+/// One sentinel, which alone is a quorum. Ended with its owner.
 #[derive(Debug)]
 pub struct Sentinel {
     port: u16,
@@ -40,7 +40,7 @@ impl Sentinel {
         Self::start(master_port, |_| Vec::new())
     }
 
-    /// The same by TLS, under a certificate for 127.0.0.1, by which name it knows the master too.
+    /// The same over TLS, with a certificate for 127.0.0.1, which is also its address for the master.
     pub fn watch_by_tls(authority: &Authority, master_port: u16) -> Self {
         let identity = authority.issue("127.0.0.1");
         Self::start(master_port, |port| {
@@ -63,19 +63,19 @@ impl Sentinel {
             fs::write(&config, [&lines[..], &more(tls_port)].concat().join("\n") + "\n").unwrap();
             let mut command = Command::new("redis-server");
             let (process, log) = try_spawn(command.arg(&config).arg("--sentinel"), &url_at(port))?;
-            // Looks every tenth of a second, not every ten; an older one does not know how, and takes longer.
+            // Checks every 100 ms, not every 10 s. Older versions cannot, and take longer.
             let hasten = ["DEBUG", "INFO-PERIOD", "100", "PUBLISH-PERIOD", "100"];
             let _ = redis::cmd("SENTINEL").arg(&hasten).exec(&mut connect(&url_at(port)));
             Some(Self { port, tls_port, dir, log, _process: process })
         })
     }
 
-    /// Where it speaks plainly.
+    /// Its address without TLS.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Where it speaks TLS.
+    /// Its address with TLS.
     pub fn tls_address(&self) -> String {
         format!("127.0.0.1:{}", self.tls_port)
     }
@@ -85,7 +85,7 @@ impl Sentinel {
         redis::cmd("SENTINEL").arg(question).arg(MASTER).query(&mut connect(&url_at(self.port))).ok()
     }
 
-    /// Whether it sees the master there.
+    /// True if it sees the master at this port.
     fn sees_master_at(&self, port: u16) -> bool {
         let seen: Option<(String, u16)> = self.ask("GET-MASTER-ADDR-BY-NAME");
         seen.is_some_and(|(_, seen)| seen == port)
@@ -130,12 +130,12 @@ impl Watched {
         Self { master, replica, sentinel }
     }
 
-    /// Names two sentinels: one that is not there, and then the one that is.
+    /// A URL with two sentinels: one that is not there, then the real one.
     pub fn url(&self) -> String {
         format!("redis+sentinel://127.0.0.1:{},{}/{MASTER}", free_port(), self.sentinel.address())
     }
 
-    /// The server that was the master first.
+    /// The first master.
     pub fn master(&mut self) -> &mut Redis {
         &mut self.master
     }
@@ -158,8 +158,8 @@ impl Watched {
             if self.sentinel.sees_master_at(self.replica.port()) {
                 return Some(());
             }
-            // Refused while it is under way, and given up where the sentinel finds the replica unfit for the
-            // moment.
+            // It is refused while a takeover is under way, and given up if the sentinel thinks that the
+            // replica is not ready.
             let _: Option<()> = self.sentinel.ask("FAILOVER");
             None
         });

@@ -1,8 +1,8 @@
-//! Numbered frames with their session's name on them: whoever receives them can tell a foreign, a doubled, a
-//! late, a lost and a damaged one.
+//! Numbered frames that carry the name of their session. The receiver can detect foreign, repeated, late,
+//! lost and damaged frames.
 //!
-//! A frame is `session:role:number:length:` and a filler that follows from these, in which no part is like
-//! another: the receiver makes the same frame once more and compares the whole.
+//! A frame is `session:role:number:length:` and a filler derived from these, without repeated parts. The
+//! receiver makes the same frame again and compares all of it.
 
 use super::json::cut;
 use super::random::Random;
@@ -61,15 +61,14 @@ impl Checker {
         Self { tag: tag(session, from), next: 0, gap_allowed: false, gap_to: 0 }
     }
 
-    /// A link ended here: before the next frame, and only there, some may be missing.
+    /// A link ended here. Frames may be missing before the next frame, and only there.
     pub fn allow_gap(&mut self) {
         self.gap_allowed = true;
     }
 
     /// Takes one received text.
     ///
-    /// # Panics
-    /// When it is not the next frame.
+    /// # Panics If it is not the next frame.
     pub fn take(&mut self, text: &str) {
         if let Err(wrong) = self.try_take(text) {
             panic!("{wrong}");
@@ -107,7 +106,7 @@ impl Checker {
         if number > expected && !self.gap_allowed {
             return Err(format!("frames {expected} to {} are missing", number - 1));
         }
-        // The length is in the head: another one than that of what was sent makes another frame.
+        // The length is in the head, so a different length makes a different frame.
         let sent = frame(&self.tag, number, bytes.len(), kind);
         if bytes != sent {
             let right = bytes.iter().zip(&sent).take_while(|(came, sent)| came == sent).count();
@@ -132,7 +131,7 @@ impl Checker {
     }
 }
 
-/// How a frame travels. Its filler differs with it, so that none passes for the other.
+/// The kind of message. The filler depends on it, so that a text is never taken for a binary message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -163,7 +162,7 @@ fn tag(session: &Session, from: Role) -> String {
 
 /// Even the shortest frame has a filler, which tells a text from a binary message.
 const FILLER_MIN: usize = 8;
-/// None of them is written otherwise in JSON, so a frame is as long in its envelope.
+/// JSON escapes none of these characters, so a frame keeps its length in the envelope.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
 /// The FNV-1a hash of 64 bits, <http://www.isthe.com/chongo/tech/comp/fnv/>.
 const FNV_BASIS: u64 = 0xCBF2_9CE4_8422_2325;

@@ -28,7 +28,7 @@ impl Session {
         Self { id: answer.text("sessionId").to_owned(), token: answer.text("token").to_owned() }
     }
 
-    /// Registers these very credentials again.
+    /// Registers the same credentials again.
     pub fn register_again(&self, addr: SocketAddr) -> http::Response {
         let body = format!(r#"{{"sessionId":"{}","token":"{}"}}"#, self.id, self.token);
         http::post(addr, "/api/register", &body)
@@ -64,12 +64,12 @@ impl Hello {
         self.member("v", "2")
     }
 
-    /// Asks to be told of a dead path soon: version 3.
+    /// Asks for version 3, in which a dead path is noticed sooner.
     pub fn v3(self) -> Self {
         self.member("v", "3")
     }
 
-    /// Says which client instance this is and its how many-th connect.
+    /// Adds the client instance and the number of this connect.
     pub fn instance(self, instance: &str, attempt: u64) -> Self {
         self.member("i", &quoted(instance)).member("n", &attempt.to_string())
     }

@@ -1,9 +1,9 @@
-//! A pair that talks all the time while nodes and Redis come and go: every frame and every notice is judged.
+//! A pair that keeps talking while nodes and Redis come and go. Every frame and every notice is checked.
 //!
-//! An end sends while it is told of a peer. A frame must be the next one, but for the first after a
-//! `peer-joined`: what was under way when a link ended may be missing. Notices must alternate, and no frame
-//! comes outside a link. Whoever says that a pair is whole says also that nothing is missing of what was sent
-//! knowing of the present link, and that no end of a link was kept from the end that stayed.
+//! An end sends while it knows of a peer. Each frame must be the next one, except the first after a
+//! `peer-joined`: what was in flight when a link ended may be missing. Notices must alternate, and no frame
+//! arrives outside a link. A pair is settled if nothing is missing that was sent over the current link, and
+//! every end of a link was reported to the end that stayed.
 
 mod end;
 mod older;
@@ -31,7 +31,7 @@ pub use self::older::OlderEnd;
 pub struct Talk {
     session: Session,
     ends: [End; 2],
-    /// Connections that were taken over and are still listened to, or not yet compared; the oldest first.
+    /// Connections that were taken over and are still read, or not yet compared; the oldest first.
     older: Vec<Older>,
 }
 
@@ -46,13 +46,13 @@ impl Talk {
         talk
     }
 
-    /// A session in which neither end is yet: [`Talk::put`] brings them.
+    /// A session that neither end has joined yet; see [`Talk::put`].
     pub fn apart(session: Session) -> Self {
         let ends = Role::BOTH.map(|role| End::new(&session, role));
         Self { session, ends, older: Vec::new() }
     }
 
-    /// The session is about to be deleted: from now on both ends may be told so.
+    /// Allows both ends to be told that the session was deleted.
     pub fn expect_end(&mut self) {
         let older = self.older.iter_mut().map(|older| &mut older.end);
         self.ends.iter_mut().chain(older).for_each(|end| end.may_be_killed = true);
@@ -72,21 +72,21 @@ impl Talk {
         &self.session
     }
 
-    /// Joins an end anew; its older connection, if there is one, is given up for the newer.
+    /// Joins an end again. An older connection is dropped.
     pub fn join(&mut self, role: Role, addr: SocketAddr) -> Option<Peer> {
         let peer = Peer::join_as(addr, &self.session.hello(role));
         self.put(role, peer)
     }
 
-    /// Goes on with a connection that has joined. Gives the older one.
+    /// Continues with a connection that has joined. Returns the older one.
     pub fn put(&mut self, role: Role, peer: Peer) -> Option<Peer> {
         let stays = self.end_mut(role.other());
-        // It knows of a link that is no more, whether its end is told already or still on its way.
+        // It knows of a link that has ended, whether it was told so or not yet.
         stays.is_left_due |= stays.is_linked;
         self.end_mut(role).put(peer)
     }
 
-    /// Every end that knows of its peer sends up to `count` frames.
+    /// Each end that knows of a peer sends up to `count` frames.
     pub fn send(&mut self, count: u64, length: usize) {
         self.send_shaped(count, length, Shape::TEXT);
     }
@@ -99,7 +99,7 @@ impl Talk {
         }
     }
 
-    /// Takes what has come.
+    /// Reads what has arrived.
     pub fn try_hear(&mut self) -> Result<(), Wrong> {
         let id = &self.session.id;
         self.ends
@@ -107,7 +107,7 @@ impl Talk {
             .try_for_each(|end| end.hear().map_err(|wrong| format!("the {} of {id}: {wrong}", end.role)))
     }
 
-    /// [`Talk::try_hear`], where a breach fails the case.
+    /// [`Talk::try_hear`]; a violation fails the case.
     pub fn hear(&mut self) {
         self.try_hear().unwrap_or_else(|wrong| panic!("{wrong}"));
     }
@@ -134,7 +134,7 @@ impl Talk {
         }
     }
 
-    /// Frames that an older connection of this end got.
+    /// Frames that an older connection of this end received.
     pub fn heard_elsewhere(&mut self, role: Role, events: &[Event]) {
         for event in events {
             let Event::Text(text) = event else { panic!("{event:?} at the older connection") };
@@ -142,7 +142,7 @@ impl Talk {
         }
     }
 
-    /// Waits until both are linked and everything sent since has come, and one more frame each way.
+    /// Waits until both are linked, everything sent since has arrived, and one more frame each way.
     pub fn settle(&mut self) {
         let started = Instant::now();
         let mut links = None;
@@ -176,7 +176,7 @@ impl Talk {
         self.end(role).peer.is_none()
     }
 
-    /// The code of the Close that ended it; none if there was no Close.
+    /// The code of the Close that ended it, if there was a Close.
     pub fn closed_by(&self, role: Role) -> Option<u16> {
         self.end(role).closed_by
     }
@@ -186,17 +186,17 @@ impl Talk {
         self.end(role).sent.count()
     }
 
-    /// The number after that of the last frame that came to this end.
+    /// One more than the number of the last frame that this end received.
     pub fn heard_to(&self, role: Role) -> u64 {
         self.end(role).came.count()
     }
 
-    /// How many frames came to this end.
+    /// How many frames this end received.
     pub fn heard(&self, role: Role) -> u64 {
         self.end(role).came_count
     }
 
-    /// No link ended, no connection was cut, and every frame has come.
+    /// Asserts that no link ended, no connection was closed, and every frame has arrived.
     pub fn assert_undisturbed(&self) {
         for end in &self.ends {
             assert!(end.peer.is_some() && end.told_left == 0, "disturbed: {}", self.state());
@@ -204,7 +204,7 @@ impl Talk {
         assert!(self.is_settled(), "a frame is missing: {}", self.state());
     }
 
-    /// Everything that matters, for a failure's message.
+    /// The pair's state, for failure messages.
     pub fn state(&self) -> String {
         let say = |end: &End| {
             format!(
@@ -225,15 +225,15 @@ impl Talk {
         format!("{}: {}", self.session.id, self.ends.iter().map(say).collect::<String>())
     }
 
-    /// Both are linked, and everything has come that was sent.
+    /// True if both are linked, and everything sent has arrived.
     pub fn is_settled(&self) -> bool {
         let [one, other] = &self.ends;
         let has_all = |to: &End, from: &End| to.came.count() == from.sent.count();
         self.is_sound() && has_all(one, other) && has_all(other, one)
     }
 
-    /// Both are linked, nothing is missing at the head of what each sent since it was told so, and both were
-    /// told of every link's end. False also while what is to be told is on its way.
+    /// True if both are linked, nothing is missing of what each sent since it was told so, and both were told
+    /// of every link's end. False also while a notice is on its way.
     pub fn is_sound(&self) -> bool {
         let [one, other] = &self.ends;
         self.is_linked() && one.misses_nothing_of(other) && other.misses_nothing_of(one)
@@ -253,7 +253,7 @@ impl Talk {
     }
 }
 
-/// Pairs that talk, each on a thread of its own, until told to end.
+/// Pairs that talk, each on its own thread, until told to end.
 #[derive(Debug)]
 #[must_use = "only done() gives the pairs back"]
 pub struct Talking {
@@ -267,7 +267,7 @@ impl Talking {
         Self::start_with(talks, |_| {})
     }
 
-    /// The same; `each_turn` may look at a pair and act on what it sees.
+    /// The same. `each_turn` may look at a pair and act.
     pub fn start_with(talks: Vec<Talk>, each_turn: impl Fn(&mut Talk) + Clone + Send + 'static) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let start = |mut talk: Talk| {
@@ -286,7 +286,7 @@ impl Talking {
         Self { is_over, threads }
     }
 
-    /// Ends the talk and gives the pairs back.
+    /// Ends the talk and returns the pairs.
     pub fn done(self) -> Vec<Talk> {
         self.is_over.store(true, Ordering::Relaxed);
         self.threads.into_iter().map(|thread| thread.join().expect("no pair met a breach")).collect()

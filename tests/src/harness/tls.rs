@@ -1,4 +1,4 @@
-//! A Redis that speaks TLS on a port of its own; the plain one beside it is the harness's way in.
+//! A Redis with a TLS port. The harness itself uses the plain port.
 
 use super::authority::{Authority, Identity};
 use super::redis::{Keep, Redis, free_port};
@@ -29,7 +29,7 @@ impl TlsRedis {
         Self { redis, port }
     }
 
-    /// Where it speaks TLS, by a name that its certificate may have or not have.
+    /// Its TLS URL, with a name that its certificate may or may not have.
     pub fn url(&self, user_info: &str, host: &str) -> String {
         format!("rediss://{user_info}{host}:{}", self.port)
     }
@@ -45,7 +45,7 @@ impl TlsRedis {
     }
 }
 
-/// What makes a server or a sentinel speak TLS at `port`, asking its clients for no certificate.
+/// The arguments with which a server or a sentinel speaks TLS at `port`, without client certificates.
 pub(super) fn tls_settings(
     authority: &Authority,
     identity: &Identity,

@@ -14,25 +14,25 @@ use relay_client::{Endpoint, Lost, Stop, http};
 use super::guard::GUARD;
 use super::session::Session;
 
-/// One end, and what of its events was read and not asked for yet.
+/// One end, and its events that were read and not used yet.
 pub struct End {
     /// The engine itself.
     pub engine: Engine,
     name: &'static str,
-    /// Messages in the order they came.
+    /// Messages in the order in which they arrived.
     messages: Vec<Vec<u8>>,
     /// The last question of [`Event::Ask`].
     question: u64,
-    /// Why connections were broken off by this end, as far as events told it.
+    /// Why this end ended connections, as far as events told it.
     pub faults: Vec<String>,
 }
 
-/// A code of a session that the relay at `addr` has just made.
+/// The code of a new session at the relay at `addr`.
 pub fn fresh_code(addr: SocketAddr) -> Code {
     fresh_code_with(addr, None)
 }
 
-/// The same where the relay asks for a key before it makes a session.
+/// The same for a relay that requires a key.
 pub fn fresh_code_with(addr: SocketAddr, register_key: Option<&str>) -> Code {
     let server = Endpoint::parse_http(&format!("http://{addr}")).unwrap();
     let registration = http::register(&server, register_key).unwrap();
@@ -47,7 +47,7 @@ pub fn session_of(code: &Code) -> Session {
     Session { id: session.to_string(), token: token.reveal().to_string() }
 }
 
-/// The same code once more, as the other end reads it.
+/// A copy of the code, as the other end reads it.
 pub fn copy_of(code: &Code) -> Code {
     relay_client::tunnel::parse_pairing(&code.to_json()).unwrap()
 }
@@ -79,7 +79,7 @@ impl End {
         End { engine, name, messages: Vec::new(), question: 0, faults: Vec::new() }
     }
 
-    /// The next event that is no message; messages before it are kept for [`End::message`].
+    /// The next event that is not a message. Messages before it are kept for [`End::message`].
     pub fn event(&mut self) -> Event {
         loop {
             match self.next_event() {
@@ -89,10 +89,10 @@ impl End {
         }
     }
 
-    /// The next event, a message too.
+    /// The next event, also a message.
     pub fn next_event(&mut self) -> Event {
         let event = self.engine.next_events(1, GUARD).pop();
-        // A case that has an event has taken it.
+        // The caller takes the event.
         self.engine.next_events(0, NOW);
         let event = event.unwrap_or_else(|| panic!("{}: no event for {GUARD:?}", self.name));
         if let Event::Reconnecting { why: Lost::Spoilt(why), .. } = &event {
@@ -117,7 +117,7 @@ impl End {
         }
     }
 
-    /// Reads events until the end, and says what ended it.
+    /// Reads events until the end, and returns the reason.
     pub fn until_stopped(&mut self) -> Stop {
         self.until("end", |event| match event {
             Event::Stopped { why, .. } => Some(why.clone()),
@@ -125,7 +125,7 @@ impl End {
         })
     }
 
-    /// Reads events until the tunnel stands.
+    /// Reads events until the tunnel is open.
     pub fn until_open(&mut self) {
         self.until("opening", |event| matches!(event, Event::Opened { .. }).then_some(()));
     }
@@ -142,7 +142,7 @@ impl End {
         }
     }
 
-    /// Reads events until the user is asked about a phone; gives the question's number.
+    /// Reads events until the user is asked about a phone. Returns the question's number.
     pub fn until_asked(&mut self) -> u64 {
         self.until("question", |event| match event {
             Event::Ask { question, .. } => Some(*question),
@@ -165,12 +165,12 @@ impl End {
         self.engine.deny(self.question).unwrap();
     }
 
-    /// Sends a message, whatever the window has room for.
+    /// Sends a message. Waits for room in the window.
     pub fn send(&self, message: &[u8]) -> u64 {
         self.engine.send(message, GUARD).unwrap()
     }
 
-    /// Waits until the other app has everything. Somebody must read there.
+    /// Waits until the other app has everything. Something must read there.
     pub fn flush(&self) {
         self.engine.flush(GUARD).unwrap();
     }

@@ -1,7 +1,7 @@
-//! A wall clock that a case may move, for the processes that are started under it. Linux only.
+//! A wall clock that a case can set, for processes that are started under it. Linux only.
 //!
-//! Their monotonic clocks stay what they are, as where somebody sets a machine's date. It is a library of our
-//! own that is loaded before theirs: libfaketime does not start a Redis whose allocator is jemalloc.
+//! Their monotonic clocks do not change, as when a machine's date is set. It uses a small preloaded library,
+//! because libfaketime cannot start a Redis with jemalloc.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, process};
 
-/// A clock, and the folder of its files, which is gone with it.
+/// A clock, and the folder of its files, which is deleted with it.
 #[derive(Debug)]
 pub struct WallClock {
     dir: PathBuf,
@@ -19,7 +19,7 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// One that is right, for now.
+    /// One that is right at first.
     pub fn right() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("relay-test-clock-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -32,13 +32,13 @@ impl WallClock {
         clock
     }
 
-    /// Makes it so many seconds ahead of the real time, or behind. Who runs under it sees this at its next
-    /// look.
+    /// Sets it this many seconds ahead of the real time, or behind. Processes see this the next time they
+    /// read the clock.
     pub fn set_ahead(&self, secs: i64) {
         self.file.write_all_at(&secs.to_ne_bytes(), 0).unwrap();
     }
 
-    /// What puts a process under it.
+    /// The environment variables that put a process under it.
     pub fn envs(&self) -> [(String, String); 2] {
         let path =
             |name| self.dir.join(name).to_str().expect("a temporary folder with a plain name").to_owned();
@@ -48,12 +48,12 @@ impl WallClock {
 
 impl Drop for WallClock {
     fn drop(&mut self) {
-        // What is left lies among temporary files.
+        // What is left is a temporary file.
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
-/// Makes a library that is loaded before a program's own, of a source in this folder.
+/// Compiles a source in this folder to a library that can be preloaded.
 pub(super) fn compile(source: &str, out: &Path) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/harness").join(source);
     let mut command = Command::new("cc");

@@ -1,4 +1,4 @@
-//! One TCP connection seen as bytes: what is sent exactly so, what arrived, and how it ended.
+//! One TCP connection as bytes: sends exactly what it is given, keeps what arrived, and knows how it ended.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -32,8 +32,8 @@ impl Wire {
         Self::over(stream)
     }
 
-    /// Connects with a small receive buffer, so that little fits between the server and a reader who does not
-    /// read.
+    /// Connects with a small receive buffer, so that little fits between the server and a client that does
+    /// not read.
     pub fn connect_narrow(addr: SocketAddr, receive_bytes: usize) -> Self {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(receive_bytes).unwrap();
@@ -41,7 +41,7 @@ impl Wire {
         Self::over(socket.into())
     }
 
-    /// Connects with a small send buffer, so that a sender who is not read is blocked soon.
+    /// Connects with a small send buffer, so that a sender that is not read is blocked soon.
     pub fn connect_narrow_to_send(addr: SocketAddr, send_bytes: usize) -> Self {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
         socket.set_send_buffer_size(send_bytes).unwrap();
@@ -67,18 +67,17 @@ impl Wire {
 
     /// Sends all of it.
     ///
-    /// # Panics
-    /// When the connection does not take it.
+    /// # Panics If the connection does not take it.
     pub fn send(&mut self, bytes: &[u8]) {
         self.try_send(bytes).unwrap_or_else(|error| panic!("sending {} bytes: {error}", bytes.len()));
     }
 
-    /// Sends all of it, or says why not. For cases in which the server may rightly be gone.
+    /// Sends all of it, or returns why not. For cases in which the server may have closed.
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
-    /// Sends until the connection takes nothing for `patience`; how much it took.
+    /// Sends until the connection takes nothing for `patience`. Returns how much it took.
     pub fn send_until_blocked(&mut self, bytes: &[u8], patience: Duration) -> usize {
         self.stream.set_write_timeout(Some(patience)).unwrap();
         let mut sent = 0;
@@ -93,7 +92,7 @@ impl Wire {
         sent
     }
 
-    /// What arrived and was not taken yet.
+    /// Bytes that arrived and were not taken yet.
     pub fn pending(&self) -> &[u8] {
         &self.buffer[self.taken..]
     }
@@ -116,7 +115,7 @@ impl Wire {
         self.fill_within(GUARD, || panic!("waited {GUARD:?} for {what}; nothing came"))
     }
 
-    /// Waits for more bytes for `patience`; false if none came.
+    /// Waits for more bytes for `patience`. False if none came.
     pub fn fill_for(&mut self, patience: Duration) -> Result<bool, End> {
         let mut came = true;
         self.fill_within(patience, || came = false)?;
@@ -145,7 +144,7 @@ impl Wire {
         }
     }
 
-    /// Reads at most `count` more bytes off the socket, which may be a part of a frame.
+    /// Reads at most `count` more bytes from the socket, perhaps a part of a frame.
     pub fn sip(&mut self, count: usize) -> Result<(), End> {
         let mut bytes = vec![0; count];
         match retry(|| self.stream.read(&mut bytes)) {
@@ -159,7 +158,7 @@ impl Wire {
         }
     }
 
-    /// Reads at this pace and no faster while `goes_on`, or until the connection's end. What came is in
+    /// Reads at most at this pace while `goes_on`, or until the connection's end. The bytes are in
     /// [`Wire::pending`].
     pub fn sip_at(&mut self, bytes_per_sec: usize, mut goes_on: impl FnMut() -> bool) -> Result<(), End> {
         let (started, before) = (Instant::now(), self.buffer.len());
@@ -171,7 +170,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Reads to the end and says how it ended; everything before it is in [`Wire::pending`].
+    /// Reads to the end and returns how it ended. The bytes are in [`Wire::pending`].
     pub fn read_to_end(&mut self, what: &str) -> End {
         loop {
             if let Err(end) = self.fill(what) {
@@ -196,7 +195,7 @@ impl Wire {
     }
 }
 
-/// What one read may take.
+/// The most bytes of one read.
 const READ_BYTES: usize = 64 * 1024;
 
 pub(super) fn retry(mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! What is done to the networks of a pair, and to the nodes and Redis below.
+//! Faults of a pair's networks, and of the nodes and Redis below.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use crate::harness::guard::let_pass;
 use crate::harness::random::Random;
 use crate::harness::{Behaviour, Fleet};
 
-/// Breaks and mends the networks of one pair, one end after the other or both, until `is_over`; then all is
-/// mended.
+/// Breaks and repairs the networks of one pair, one end or both, until `is_over`. Then everything is
+/// repaired.
 pub(super) fn play(pair: &Pair, mut random: Random, tally: &Tally, is_over: &AtomicBool) {
     let goes_on = || !is_over.load(Ordering::SeqCst) && !tally.is_broken();
     while goes_on() {
@@ -31,15 +31,15 @@ pub(super) fn play(pair: &Pair, mut random: Random, tally: &Tally, is_over: &Ato
 /// One fault of one network; times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// A FIN both ways, after so many bytes more; and so for each connection that is made within the time.
+    /// A FIN both ways after this many more bytes, also for each new connection within the time.
     Cut { after: u64, ms: u64 },
     /// A reset.
     Reset,
-    /// As it is told to new connections and live ones.
+    /// This behaviour, for new and live connections.
     Behave { kind: &'static str, behaviour: Behaviour, ms: u64 },
     /// The network leads to another node.
     Hop,
-    /// The app goes out of sight.
+    /// The app goes to the background.
     Hide { ms: u64 },
 }
 
@@ -55,8 +55,8 @@ impl Fault {
             2 | 3 => Self::Cut { after: up_to(200_000), ms },
             4 => Self::Reset,
             5 => behave("short stall", Behaviour::Stall, ms),
-            // Longer than a relay with a heartbeat of one second bears, and mostly longer than a connect may
-            // take.
+            // Longer than a relay with a heartbeat of one second allows, and usually longer than a connect
+            // may take.
             6 => behave("long stall", Behaviour::Stall, 17_000 + up_to(5000)),
             7 => behave("trickle", Behaviour::Trickle, ms),
             8 => behave("refusal", Behaviour::Refuse, ms),
@@ -106,7 +106,7 @@ impl Fault {
         tally.fault(kind);
     }
 
-    /// Mends it; `is_told`: the app hears from its system that the network is another.
+    /// Repairs it. `is_told`: the app learns from its system that the network has changed.
     fn end(self, line: &Line, is_told: bool) {
         line.proxy.cut_no_more();
         line.proxy.behave(Behaviour::Clear);
@@ -121,11 +121,11 @@ impl Fault {
 /// One fault below all pairs; times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Below {
-    /// `kill -9` of a node, which is started anew elsewhere.
+    /// `kill -9` of a node, which is started again at another address.
     KillNode { node: usize, away_ms: u64 },
-    /// A node is stopped and goes on.
+    /// A node is stopped (SIGSTOP) and resumed.
     StopNode { node: usize, away_ms: u64 },
-    /// `kill -9` of Redis, which comes back with all it knew.
+    /// `kill -9` of Redis, which comes back with its data.
     KillRedis { away_ms: u64 },
 }
 
@@ -140,7 +140,7 @@ impl Below {
         }
     }
 
-    /// Breaks and mends; gives control back when all nodes have their store.
+    /// Breaks and repairs. Returns when all nodes have their store.
     pub(super) fn play(self, fleet: &mut Fleet, pairs: &[Pair], tally: &Tally) {
         let stay_away = |ms| let_pass(Duration::from_millis(ms));
         match self {

@@ -1,4 +1,4 @@
-//! One end with the bad network before it, and what it says and hears.
+//! One end and its bad network: what it sends and receives.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,7 +40,7 @@ struct Nodes {
 }
 
 impl Pair {
-    /// Pairs on a network that is still good, the two ends at two nodes. `number` names the pair.
+    /// Pairs on a network without faults, the two ends at two nodes. `number` names the pair.
     pub(super) fn start(fleet: &Fleet, number: usize, seed: u64) -> Self {
         let proxies = [0, 1].map(|node| FaultProxy::start(fleet.addr(node)));
         let code = fresh_code(fleet.addr(0));
@@ -73,7 +73,7 @@ impl Pair {
         [&self.workstation, &self.phone]
     }
 
-    /// After the last flush: what was sent has come.
+    /// After the last flush: what was sent has arrived.
     pub(super) fn judge(&self, tally: &Tally) {
         for (from, to) in [(&self.workstation, &self.phone), (&self.phone, &self.workstation)] {
             let (sent, came) = (from.sent.load(Ordering::SeqCst), to.came.load(Ordering::SeqCst));
@@ -85,7 +85,7 @@ impl Pair {
 }
 
 impl Line {
-    /// Says message after message, until `is_over`.
+    /// Sends message after message, until `is_over`.
     pub(super) fn send_all(&self, tally: &Tally, is_over: &AtomicBool) {
         while !is_over.load(Ordering::SeqCst) && !tally.is_broken() {
             let number = self.sent.load(Ordering::SeqCst) + 1;
@@ -104,7 +104,7 @@ impl Line {
         }
     }
 
-    /// Hears what comes, until `is_over`. Now and then it lags behind, as an app does.
+    /// Reads what arrives, until `is_over`. Now and then it lags, as apps do.
     pub(super) fn read_all(&self, tally: &Tally, is_over: &AtomicBool) {
         while !is_over.load(Ordering::SeqCst) {
             let events = self.engine.next_events(EVENTS, LOOK_UP);
@@ -162,7 +162,7 @@ impl Line {
         self.change_nodes(|nodes| nodes.addrs = addrs);
     }
 
-    /// The network leads to the other node now.
+    /// The network now leads to the other node.
     pub(super) fn hop(&self) {
         self.change_nodes(|nodes| nodes.at = (nodes.at + 1) % nodes.addrs.len());
         self.proxy.cut();
@@ -175,15 +175,14 @@ impl Line {
     }
 }
 
-/// How long a send waits for room before the thread looks up.
+/// How long a send waits for room before the thread checks whether it is over.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Between two messages: some hundred KB a second in each direction.
+/// Between two messages, which makes some hundred KB per second in each direction.
 const PACE: Duration = Duration::from_millis(30);
 const EVENTS: usize = 16;
 const LOOK_UP: Duration = Duration::from_millis(100);
-/// An app is busy for so long, once in so many messages.
+/// An app is busy for this long, once in this many messages.
 const LAG: Duration = Duration::from_millis(300);
 const LAG_EVERY: u64 = 40;
-/// A retry that came last before the end may be thirty seconds off, and one that the relay asked to wait ten
-/// more.
+/// The last retry before the end may be 30 s away, and 10 s more if the relay asked to wait.
 const FLUSH: Duration = Duration::from_secs(120);

@@ -1,4 +1,4 @@
-//! What is said: messages of many sizes, all of them known to whoever knows the seed.
+//! The messages: of many sizes, and all derived from the seed.
 
 use crate::harness::random::Random;
 
@@ -7,7 +7,7 @@ use crate::harness::random::Random;
 pub(super) struct Messages(u64);
 
 impl Messages {
-    /// The messages of one direction: equal seeds say the same.
+    /// The messages of one direction. Equal seeds give equal messages.
     pub(super) fn new(seed: u64) -> Self {
         Self(Random::new(seed).any())
     }
@@ -24,7 +24,7 @@ impl Messages {
         bytes
     }
 
-    /// What is wrong with `bytes`, which came where the message `due` was expected.
+    /// What is wrong with `bytes`, which arrived when the message `due` was expected.
     pub(super) fn judge(self, due: u64, bytes: &[u8]) -> Result<(), String> {
         if self.message(due) == bytes {
             return Ok(());
@@ -38,7 +38,7 @@ impl Messages {
     }
 }
 
-/// From nothing to 300,000 bytes; 20 KB on average, and the bounds of a piece often.
+/// From 0 to 300,000 bytes, 20 KB on average, and often around the size of a piece.
 fn len(random: &mut Random) -> usize {
     match random.below(16) {
         0 => 0,

@@ -1,10 +1,9 @@
-//! Pairs of engines on bad networks: each end behind a fault proxy of its own, over two nodes on one Redis,
-//! while connections are cut, stalled and slowed down and nodes and Redis come and go. Every message must
-//! arrive exactly once, in order and whole. A case plays it in seconds, `tunnel_run` for as long as it is
-//! told.
+//! Pairs of engines on bad networks: each end behind its own fault proxy, over two nodes on one Redis.
+//! Connections are cut, stalled and slowed down, and nodes and Redis come and go. Every message must arrive
+//! exactly once, in order and complete. A case plays this in seconds; `tunnel_run` decides how long.
 //!
-//! `line` is an end and its network, `faults` what is done to them, `messages` what is said, `tally` counts
-//! and judges.
+//! `line` is an end and its network, `faults` breaks them, `messages` makes what is sent, `tally` counts and
+//! judges.
 
 mod faults;
 mod line;
@@ -30,17 +29,17 @@ use tally::Tally;
 pub struct TunnelRun {
     /// Pairs of a workstation and a phone.
     pub pairs: usize,
-    /// How long faults come.
+    /// How long faults are played.
     pub time: Duration,
     /// Between two faults below all pairs: nodes and Redis.
     pub below_every: Duration,
-    /// Of all faults and messages. Threads share the machine's time as they like, so a seed repeats what is
-    /// done and not what comes of it.
+    /// The seed of all faults and messages. It repeats what is done. The outcome also depends on how threads
+    /// are scheduled.
     pub seed: u64,
 }
 
 impl TunnelRun {
-    /// Plays it, and says what was seen.
+    /// Plays it, and returns what was seen.
     ///
     /// # Panics
     /// A node or Redis does not come back.

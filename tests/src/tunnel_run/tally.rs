@@ -21,22 +21,22 @@ pub struct Seen {
     pub handshakes: u64,
     /// Messages that were accepted for sending.
     pub sent: u64,
-    /// Messages that came as they were due.
+    /// Messages that arrived as expected.
     pub came: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// What a workstation and a phone held at most.
+    /// The most that a workstation and a phone held.
     pub held: [Held; 2],
     /// What was wrong, in words.
     pub breaches: Vec<String>,
 }
 
-/// Bytes that one kind of end held at most, as the windows count them.
+/// The most bytes that one kind of end held, as the windows count them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// Accepted for sending and not acknowledged.
     pub unacknowledged: usize,
-    /// Came and not taken by the app.
+    /// Received and not taken by the app.
     pub untaken: usize,
 }
 

@@ -1,5 +1,5 @@
-//! The pairs: each talks on a thread of its own, and an end that loses its connection joins again at some
-//! node. In a rough time clients also die, move to another node and delete their sessions.
+//! The pairs. Each talks on its own thread, and an end that loses its connection joins again at some node. In
+//! a rough phase, clients also die, move to another node and delete their sessions.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +18,7 @@ use crate::life::Life;
 /// Between two turns of a pair.
 pub const PACE: Duration = Duration::from_millis(20);
 
-/// Pairs that are not whole so long after a fault are told with what they are at.
+/// Pairs that have not recovered this long after a fault are printed with what they are doing.
 const LATE_AFTER: Duration = Duration::from_secs(5);
 
 /// All pairs.
@@ -27,7 +27,7 @@ pub struct Crowd {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What the pairs share with whoever breaks things.
+/// What the pairs share with the code that breaks things.
 #[derive(Default)]
 pub struct Shared {
     addrs: Mutex<Vec<SocketAddr>>,
@@ -35,10 +35,10 @@ pub struct Shared {
     is_over: AtomicBool,
     is_rough: AtomicBool,
     has_faults: AtomicBool,
-    /// A pair has proved itself whole in this round if its own count has come up to it.
+    /// A pair has recovered in this round once its own count has reached it.
     round: AtomicU64,
     whole: Mutex<Vec<u64>>,
-    /// What each pair is at, for a report of those that are not whole.
+    /// What each pair is doing, for the report of pairs that have not recovered.
     doing: Mutex<Vec<&'static str>>,
     counts: Mutex<Counts>,
     /// How connections may end.
@@ -56,9 +56,9 @@ pub struct Counts {
     pub delivered: u64,
     /// Ends that were told that their peer left.
     pub told_left: u64,
-    /// Connections that ended, and not by their own clients.
+    /// Connections that ended, though their own clients did not end them.
     pub lost: u64,
-    /// Connects to a session in which that end was before, and to new ones.
+    /// Connects, to a session in which that end was before and to new ones.
     pub connects: u64,
     /// Connections that their own clients reset.
     pub broken_off: u64,
@@ -72,12 +72,12 @@ pub struct Counts {
     pub closed_4410: u64,
     /// Sessions that were made.
     pub sessions: u64,
-    /// Registers that were not granted in time, each of which may have left a session.
+    /// Registers that were not answered in time. Each may have left a session.
     pub unanswered: u64,
 }
 
 impl Crowd {
-    /// Links so many pairs and lets them talk.
+    /// Links this many pairs and lets them talk.
     pub fn start(fleet: &Fleet, pairs: usize, seed: u64) -> Self {
         let shared = Arc::new(Shared {
             whole: Mutex::new(vec![0; pairs]),
@@ -104,7 +104,7 @@ impl Crowd {
         *lock(&self.shared.addrs) = (0..fleet.count()).map(|at| fleet.addr(at)).collect();
     }
 
-    /// Clients die, move and delete their sessions from now on, or do so no more.
+    /// Starts or stops the rough phase, in which clients die, move and delete their sessions.
     pub fn be_rough(&self, is_rough: bool) {
         self.shared.is_rough.store(is_rough, Ordering::Relaxed);
     }
@@ -114,17 +114,17 @@ impl Crowd {
         self.shared.has_faults.store(true, Ordering::Relaxed);
     }
 
-    /// How connections may end: for whoever breaks something.
+    /// How connections may end, for the code that breaks something.
     pub fn expected(&self) -> &Expected {
         &self.shared.expected
     }
 
-    /// Some pair met a breach.
+    /// A pair has seen a broken promise.
     pub fn is_broken(&self) -> bool {
         self.shared.is_broken()
     }
 
-    /// Waits until a frame of each end has passed that was sent from now on; false if that takes too long.
+    /// Waits until each end has received a frame that was sent from now on. False if that takes too long.
     pub fn wait_whole(&self, within: Duration) -> bool {
         let round = self.shared.round.fetch_add(1, Ordering::Relaxed) + 1;
         let started = Instant::now();
@@ -143,7 +143,7 @@ impl Crowd {
         false
     }
 
-    /// Those that are not whole in this round, and what they are at.
+    /// The pairs that have not recovered in this round, and what they are doing.
     fn late(&self, round: u64) -> Vec<(usize, &'static str)> {
         let doing = lock(&self.shared.doing);
         let whole = lock(&self.shared.whole);
@@ -151,8 +151,8 @@ impl Crowd {
         late.map(|(at, _)| (at, doing[at])).collect()
     }
 
-    /// Ends the talk once everything has come that was sent, and prints what was counted. Gives that, and
-    /// what was wrong, in words.
+    /// Ends the talk once everything sent has arrived, and prints the counts. Returns them, and what was
+    /// wrong.
     pub fn done(self) -> (Counts, Vec<String>) {
         self.shared.is_over.store(true, Ordering::Relaxed);
         let mut breaches = Vec::new();
@@ -186,12 +186,12 @@ impl Shared {
         self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Clients are to die, move and delete their sessions.
+    /// Clients should die, move and delete their sessions.
     pub fn is_rough(&self) -> bool {
         self.is_rough.load(Ordering::Relaxed)
     }
 
-    /// Some pair met a breach.
+    /// A pair has seen a broken promise.
     pub fn is_broken(&self) -> bool {
         !lock(&self.breaches).is_empty()
     }
@@ -206,12 +206,12 @@ impl Shared {
         self.round.load(Ordering::Relaxed)
     }
 
-    /// This pair has proved itself whole in this round.
+    /// This pair has recovered in this round.
     pub fn note_whole(&self, at: usize, round: u64) {
         lock(&self.whole)[at] = round;
     }
 
-    /// This pair is at something.
+    /// Says what this pair is doing.
     pub fn note_doing(&self, at: usize, what: &'static str) {
         lock(&self.doing)[at] = what;
     }

@@ -1,11 +1,11 @@
-//! Which ends of connections and which lost sessions are to be expected, by what was done to nodes and to
-//! Redis: any other is a breach.
+//! Which ends of connections and which lost sessions are expected, after what was done to nodes and to Redis.
+//! Any other breaks a promise.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A node that has its Redis back writes the sessions it holds again within this, and a wide margin.
+/// Once Redis is back, a node writes its sessions again within this time, which has a wide margin.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// What was done.
@@ -35,13 +35,13 @@ impl Expected {
         self.change(|played| played.emptied_at = Some(Instant::now()));
     }
 
-    /// Whether a connection to the node that listened there may have ended so, though its client did not end
-    /// it.
+    /// Whether a connection to the node at that address may have ended this way, though its client did not
+    /// end it.
     pub fn judge_end(&self, addr: SocketAddr, code: Option<u16>, is_deleted: bool) -> Result<(), String> {
         let is_expected = self.change(|played| match code {
             None => played.killed.contains(&addr),
             Some(1001) => played.ended.contains(&addr),
-            // By the client's own newer connection, or one that it gave up waiting for.
+            // By the client's own newer connection, or by one whose answer it did not wait for.
             Some(4409) => true,
             Some(4410) => is_deleted,
             Some(_) => false,

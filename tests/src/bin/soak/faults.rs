@@ -1,4 +1,4 @@
-//! What is done to the nodes, to Redis and to the lines between them.
+//! Faults of the nodes, of Redis, and of the lines between them.
 
 use std::time::Duration;
 
@@ -12,35 +12,36 @@ use crate::crowd::Crowd;
 /// One fault; times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// `kill -9` of a node, which is started anew.
+    /// `kill -9` of a node, which is started again.
     KillNode { node: usize, away_ms: u64 },
-    /// A node is stopped and goes on.
+    /// A node is stopped (SIGSTOP) and resumed.
     StopNode { node: usize, away_ms: u64 },
-    /// SIGTERM to a node, which must end well, and is started anew.
+    /// SIGTERM to a node, which must end cleanly and is started again.
     EndNode { node: usize },
-    /// `kill -9` of Redis, which comes back with its data or empty.
+    /// `kill -9` of Redis, which comes back with its data, or empty.
     KillRedis { is_empty: bool, away_ms: u64 },
-    /// Redis is stopped with its sockets open, and goes on.
+    /// Redis is stopped with its sockets open, and resumed.
     HangRedis { away_ms: u64 },
     /// The line of one node to Redis behaves so for a while.
     BreakLine { node: usize, how: Behaviour, away_ms: u64 },
     /// One node alone reaches Redis.
     BreakOthers { node: usize, away_ms: u64 },
-    /// All connections of one node to Redis are cut, in the middle of whatever they carry.
+    /// All connections of one node to Redis are cut, in the middle of what they carry.
     CutLine { node: usize, after_bytes: u64 },
-    /// Redis cuts all subscribers.
+    /// Redis disconnects all subscribers.
     CutSubscribers,
-    /// Redis cuts whoever lets this much wait for him.
+    /// Redis disconnects clients with this much unread output.
     NarrowOutput { bytes: usize, away_ms: u64 },
 }
 
-/// What a small Redis on this machine adds to a look-up when it is far away.
+/// The delay of a Redis that is far away.
 const FAR: Behaviour = Behaviour::Delay(Duration::from_millis(20));
 /// Redis's own default, with which it goes on.
 const OUTPUT_DEFAULT: &str = "pubsub 33554432 8388608 60";
 
 impl Fault {
-    /// Any of them, for so many nodes. The first is never ended: it shows what a node holds that runs on.
+    /// A random fault, for this many nodes. The first node is never ended, so that its memory over a long
+    /// time can be seen.
     pub fn any(random: &mut Random, nodes: usize) -> Self {
         let (node, mortal) = (random.below(nodes), 1 + random.below(nodes - 1));
         let mut ms = |least: u64, most: usize| least + random.below(most) as u64;
@@ -66,7 +67,7 @@ impl Fault {
         }
     }
 
-    /// It stops or ends a node: then clients may have to come back.
+    /// True if it stops or ends a node, so that clients may have to reconnect.
     pub fn touches_nodes(self) -> bool {
         matches!(self, Self::KillNode { .. } | Self::StopNode { .. } | Self::EndNode { .. })
     }
@@ -77,7 +78,7 @@ impl Fault {
         text.split([' ', '{']).next().unwrap_or_default().to_owned()
     }
 
-    /// Breaks something and mends it; gives control back when all nodes have their store.
+    /// Breaks something and repairs it. Returns when all nodes have their store.
     pub fn play(self, fleet: &mut Fleet, crowd: &Crowd) {
         match self {
             Self::KillNode { node, away_ms } => {

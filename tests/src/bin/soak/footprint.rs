@@ -1,4 +1,4 @@
-//! What the service holds: sizes that must be at the end what they were at the start.
+//! What the service holds. At the end, these sizes must be what they were at the start.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use relay_tests::harness::Fleet;
 use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::redis::connect;
 
-/// What a node may have grown by, under the same crowd: what its allocator keeps, not what it needs.
+/// How much a node may have grown under the same crowd: memory that its allocator keeps and does not need.
 const GROWN_KIB: u64 = 64 << 10;
 
 /// One look.
@@ -15,7 +15,7 @@ const GROWN_KIB: u64 = 64 << 10;
 pub struct Footprint {
     /// Each node.
     pub nodes: Vec<Node>,
-    /// Redis's clients but for the one that asks.
+    /// Redis's clients, without the one that asks.
     pub clients: u64,
     /// Redis's keys.
     pub keys: u64,
@@ -66,7 +66,7 @@ impl Footprint {
         self.nodes.iter().map(|node| node.resident).max().unwrap_or_default()
     }
 
-    /// No node holds more than at that look, its memory left out, and Redis has as many clients.
+    /// True if no node holds more than at that look, except memory, and Redis has no more clients.
     pub fn is_as_idle_as(&self, other: &Self) -> bool {
         let no_more = |(node, other): (&Node, &Node)| {
             node.descriptors <= other.descriptors && node.timers <= other.timers
@@ -85,15 +85,14 @@ impl Node {
         Self { resident: process.resident_kib(), descriptors, timers, connections, sessions }
     }
 
-    /// The most timers that so many connections and sessions may need: one each, and those of the node
-    /// itself.
+    /// The most timers that these connections and sessions may need: one each, and those of the node itself.
     pub fn timers_max(&self) -> u64 {
         self.connections + self.sessions + 2
     }
 }
 
-/// What is held at the end and was not at the start, in words: `idle` before anybody connected, `before` and
-/// `after` with all pairs linked, `end` when they had left.
+/// What is held at the end and was not at the start, in words. `idle`: before any client connected. `before`
+/// and `after`: with all pairs linked. `end`: after all had left.
 pub fn grown(idle: &Footprint, before: &Footprint, after: &Footprint, end: &Footprint) -> Vec<String> {
     let mut breaches = Vec::new();
     let mut expect = |what: &str, now: u64, most: u64| {
@@ -115,8 +114,7 @@ pub fn grown(idle: &Footprint, before: &Footprint, after: &Footprint, end: &Foot
     breaches
 }
 
-/// What is wrong with Redis's keys, in words, where so many sessions live while all are linked and so many
-/// were made.
+/// What is wrong with Redis's keys, in words, given the number of live sessions and of all sessions made.
 pub fn kept(live: u64, made: u64, after: &Footprint, end: &Footprint) -> Vec<String> {
     let lost = (after.keys < live).then(|| format!("{} keys, where {live} sessions live", after.keys));
     let left = (end.keys > made).then(|| format!("{} keys, where {made} sessions were made", end.keys));

@@ -1,4 +1,4 @@
-//! Crowds that want much and give nothing: what they cost a node, against its stated bounds.
+//! Greedy crowds: what they cost a node, compared with its stated bounds.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,9 @@ const SLOW: usize = 2000;
 const SLOW_KIB: u64 = 20 << 10;
 const MEMORY_MAX_MIB: u64 = 64;
 
-/// Phones that read nothing, a thousand at once.
+/// A thousand phones that do not read.
 ///
-/// # Panics
-/// They cost more than is stated, or a pair beside is disturbed.
+/// # Panics They cost more than stated, or a pair beside them is disturbed.
 pub fn stuck_readers() {
     allow_descriptors(8192);
     let options = Options::new().arg("--memory-max", &format!("{MEMORY_MAX_MIB}MiB"));
@@ -28,7 +27,7 @@ pub fn stuck_readers() {
     let before = process.resident_kib();
     let pairs = stuck(&relay, STUCK);
     let (grown, held) = (process.resident_kib() - before, relay.node().metric("relay_buffer_bytes") >> 10);
-    // What a turn takes of every sender before it looks at the bound, and the connections themselves.
+    // What one turn reads from every sender before it checks the bound, and the connections themselves.
     let bound = (MEMORY_MAX_MIB << 10) + 64 * STUCK as u64 + 2 * 8 * STUCK as u64;
     println!("{STUCK} stuck readers: RSS + {grown} KiB, {held} KiB of them buffers; bound {bound} KiB");
     assert!(grown < bound, "over the bound");
@@ -36,10 +35,9 @@ pub fn stuck_readers() {
     drop(pairs);
 }
 
-/// Clients that send a header line each half second and never end their request, two thousand at once.
+/// Two thousand clients that send a header line every half second and never end their request.
 ///
-/// # Panics
-/// They cost more than is stated, are not closed, or a pair beside is disturbed.
+/// # Panics They cost more than stated, are not closed, or a pair beside them is disturbed.
 pub fn slow_requests() {
     allow_descriptors(8192);
     let relay = Relay::start(SetUp::Memory);

@@ -1,21 +1,22 @@
-//! How long frames take, as clients see it that look about every twenty milliseconds: reported, never judged.
+//! How long frames take for clients that look about every 20 ms. Reported, never judged.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use relay_tests::harness::{Role, Talk};
 
-/// What was seen, before faults begin and with them.
+/// The times seen before the faults begin, and during them.
 #[derive(Default)]
 pub struct Latencies {
     calm: Mutex<Vec<Duration>>,
     faulty: Mutex<Vec<Duration>>,
 }
 
-/// One frame of each end of a pair that is being waited for.
+/// The frame of each end of a pair that is being timed.
 #[derive(Default)]
 pub struct Watch {
-    /// The number that the other end must have heard to, since when, and how many links had ended by then.
+    /// The number up to which the other end must have heard, since when, and how many links had ended by
+    /// then.
     due: [Option<(u64, Instant, u64)>; 2],
 }
 
@@ -37,7 +38,7 @@ pub fn print(name: &str, mut seen: Vec<Duration>) {
 }
 
 impl Watch {
-    /// Aims at the next frame of each end that has nothing under way. Call before the ends send.
+    /// Times the next frame of each end that has nothing in flight. Call it before the ends send.
     pub fn aim(&mut self, talk: &Talk) {
         let ended = ended(talk);
         for (role, due) in Role::BOTH.into_iter().zip(&mut self.due) {
@@ -48,10 +49,10 @@ impl Watch {
         }
     }
 
-    /// Looks whether what was aimed at has come. Call after the ends have heard.
+    /// Checks whether the timed frames have arrived. Call it after the ends have heard.
     pub fn look(&mut self, talk: &Talk, has_faults: bool, latencies: &Latencies) {
         for (role, due) in Role::BOTH.into_iter().zip(&mut self.due) {
-            // What was under way when a link ended may never come.
+            // A frame that was in flight when a link ended may never arrive.
             *due = due.filter(|&(.., ended_before)| talk.is_linked() && ended_before == ended(talk));
             if let Some((number, since, _)) = *due
                 && talk.heard_to(role.other()) >= number

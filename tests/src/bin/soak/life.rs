@@ -1,4 +1,4 @@
-//! What one pair does with its time.
+//! The life of one pair.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,23 +12,23 @@ use relay_tests::harness::{Hello, Role, Session, Talk};
 use crate::crowd::{PACE, Shared};
 use crate::latency::Watch;
 
-/// How long a client waits for each answer to its connect, then tries again.
+/// How long a client waits for each answer while it connects, before it tries again.
 const PATIENCE: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(500);
-/// A claim whose answer got lost is found out within this: by the next comparison of its role's hold once
-/// Redis can be asked.
+/// A claim whose answer was lost is noticed within this time: when roles are compared again, once Redis can
+/// be asked.
 const CLAIM_KNOWN_WITHIN: Duration = Duration::from_secs(90);
-/// A connection that was taken over is closed within this, whatever is done to its node and to Redis
+/// A connection that was taken over is closed within this time, whatever happens to its node and to Redis
 /// meanwhile.
 const OLDER_WITHIN: Duration = Duration::from_secs(180);
-/// How many of them are listened to, and about once in how many turns.
+/// How many of these connections are read, and in about one of how many turns.
 const OLDER_MAX: usize = 8;
 const OLDER_EVERY: usize = 16;
-/// Both ends of a deleted session are closed within this, and at the end everything has come.
+/// Both ends of a deleted session are closed within this time, and at the end everything has arrived.
 const END_WITHIN: Duration = Duration::from_secs(90);
-/// In a rough time, a pair does something rash about once in so many turns.
+/// In a rough phase, a pair does something rash in about one of this many turns.
 const RASH_EVERY: usize = 300;
-/// About once in so many turns a message is large: many pieces between nodes, in text or binary, fragmented
+/// In about one of this many turns, a message is large: many pieces between nodes, text or binary, fragmented
 /// or not.
 const LARGE_EVERY: usize = 1000;
 const LARGE: usize = 300_000;
@@ -42,13 +42,13 @@ pub struct Life<'a> {
     watch: Watch,
     /// The round, and what each end had sent when it began.
     proof: Option<(u64, [u64; 2])>,
-    /// Where the node of each end's connection listens, or did.
+    /// The address of each end's node, also after its connection ended.
     addrs: [SocketAddr; 2],
     /// Of which ends it is noted that they have no connection.
     is_lost: [bool; 2],
-    /// When a hello of each end last got no answer: its claim may have been granted all the same.
+    /// When a hello of each end last got no answer. Its claim may have been granted.
     unanswered_at: [Option<Instant>; 2],
-    /// The end's connection went to such a claim, so neither its loss nor the next connect counts.
+    /// The end lost its connection to such a claim, so neither that loss nor the next connect counts.
     is_excused: [bool; 2],
     /// When both were last seen linked, or the session was made.
     linked_at: Instant,
@@ -97,7 +97,7 @@ impl<'a> Life<'a> {
             let_pass(PACE);
         }
         if self.shared.is_broken() {
-            // Another pair's breach ended the run: this one may have been in the middle of anything.
+            // The failure of another pair ended the run, so this pair may be in any state.
             self.add_up();
             return Ok(());
         }
@@ -156,8 +156,7 @@ impl<'a> Life<'a> {
         judged.map_err(|wrong| format!("{wrong}: {}", self.talk.state()))
     }
 
-    /// What still comes to connections that were taken over is judged as ever, and nothing of it may come
-    /// twice.
+    /// What still arrives at connections that were taken over is judged too, and none of it may arrive twice.
     fn hear_older(&mut self) -> Result<(), String> {
         let ended = self.talk.try_hear_older().map_err(|wrong| format!("{wrong}; {}", self.talk.state()))?;
         for older in ended {
@@ -172,7 +171,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Hears until it is so; false if that takes too long.
+    /// Hears until it is so. False if that takes too long.
     fn hear_until(&mut self, is_so: impl Fn(&Talk) -> bool) -> Result<bool, String> {
         let started = Instant::now();
         while !is_so(&self.talk) && started.elapsed() < END_WITHIN {
@@ -181,7 +180,8 @@ impl<'a> Life<'a> {
         Ok(is_so(&self.talk))
     }
 
-    /// A pair is whole once each end has heard what the other had sent, and more, since the round began.
+    /// A pair has recovered once each end has heard everything that the other had sent when the round began,
+    /// and more.
     fn prove(&mut self) {
         let (round, talk) = (self.shared.round(), &self.talk);
         let sent = Role::BOTH.map(|role| talk.sent(role));
@@ -225,8 +225,8 @@ impl<'a> Life<'a> {
     /// Whether a hello may be refused so.
     fn judge_refusal(&self, refusal: Refusal, addr: SocketAddr) -> Result<(), String> {
         match refusal {
-            // Try again: the node is away, or has no store, or does not know yet what it can ask its store
-            // for; or too many have asked for this role, or failed, in the last time.
+            // Try again. The node is away, has no store, or does not know its store's state yet; or there
+            // were too many claims of this role, or failed hellos, in the last minute.
             Refusal::NoAnswer | Refusal::Code(1013 | 4429) => Ok(()),
             // A Redis that came back empty knows only what a node had in its memory.
             Refusal::Code(4401) => match register_again(self.talk.session(), addr, PATIENCE) {
@@ -234,7 +234,7 @@ impl<'a> Life<'a> {
                 Some(200) if !self.shared.expected.may_be_lost(self.linked_at) => {
                     Err(format!("unknown, though Redis has lost nothing: {}", self.talk.state()))
                 }
-                // Where it fails, the next connect is refused and tries again.
+                // If it fails, the next connect is refused and tries again.
                 _ => Ok(()),
             },
             Refusal::Code(code) => self.judge_end(addr, Some(code)),
@@ -272,7 +272,7 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
-    /// Deletes the session, sees both ends closed, and goes on in another.
+    /// Deletes the session, sees both ends closed, and continues in another.
     fn begin_anew(&mut self) -> Result<(), String> {
         self.talk.expect_end();
         self.is_ending = true;
@@ -284,8 +284,8 @@ impl<'a> Life<'a> {
             let addr = self.shared.addr(&mut self.random);
             match delete(self.talk.session(), addr, PATIENCE) {
                 Some(204) => self.shared.note_doing(self.at, "waits to be closed, its delete being granted"),
-                // Not granted in time it may have been done all the same. A Redis that came back empty does
-                // not know of the session until a node has written it again.
+                // Without an answer in time, it may have been done all the same. A Redis that came back empty
+                // does not know the session until a node has written it again.
                 Some(404) => self.shared.note_doing(self.at, "waits to be closed, or to be deleted again"),
                 _ => self.shared.note_doing(self.at, "waits for an answer to its delete"),
             }
@@ -321,7 +321,7 @@ impl<'a> Life<'a> {
         both && self.talk.older_open_since().is_none()
     }
 
-    /// Asks one node after the other until there is an answer, and hears meanwhile.
+    /// Asks one node after another until one answers, and hears meanwhile.
     fn ask_until<T>(&mut self, ask: impl Fn(&Self, SocketAddr) -> Option<T>) -> Result<T, String> {
         loop {
             let addr = self.shared.addr(&mut self.random);
@@ -343,7 +343,7 @@ impl<'a> Life<'a> {
     }
 }
 
-/// A workstation that comes back is of version 3, every phone of the first.
+/// A workstation that reconnects uses version 3. Phones use version 1.
 fn hello(session: &Session, role: Role) -> Hello {
     let hello = session.hello(role);
     if role == Role::Workstation { hello.v3() } else { hello }

@@ -1,12 +1,12 @@
-//! The soak: a crowd of pairs over three nodes, each behind a line of its own to Redis, and faults in random
-//! order until the time is over; then phones that do not read and requests that do not end.
+//! The soak: a crowd of pairs over three nodes, each with its own line to Redis, and random faults until the
+//! time is over. Then phones that do not read, and requests that do not end.
 //!
-//! `soak SECONDS [SEED]`, which `./run-test.sh --soak SECONDS` runs. It prints the seed, each fault and how
-//! long the crowd took to be whole again, at last the counts and sizes; the exit code is 1 if any frame was
-//! foreign, damaged, doubled or out of order, was missing without a told end of its link, if a pair did not
-//! come back, a connection ended for no reason, somebody sat in a deleted session or in a role that another
-//! had taken, or the service holds more at the end than at the start. A node that panics, or a crowd that
-//! costs more than stated, ends it with a panic.
+//! `soak SECONDS [SEED]`, run by `./run-test.sh --soak SECONDS`. It prints the seed, each fault, how long the
+//! crowd took to recover, and at the end counts and sizes. The exit code is 1 if a frame was foreign,
+//! damaged, repeated or out of order, or missing without a `peer-left`; if a pair did not recover; if a
+//! connection ended without a reason; if a client stayed in a deleted session or in a role that another had
+//! taken; or if the service holds more at the end than at the start. If a node panics, or a crowd costs more
+//! than stated, this program panics.
 //!
 //! Fault 46: All of it, for a long time.
 //! Played: Soak: rows 31 and 33 to 42 at random, over three nodes.
@@ -43,15 +43,15 @@ use sampler::Sampler;
 
 const NODES: usize = 3;
 const PAIRS: usize = 100;
-/// The latency without faults is taken for so long.
+/// The latency without faults is measured for this long.
 const CALM: Duration = Duration::from_secs(20);
-/// All pairs are linked again this long after a fault is over, or it is a breach.
+/// All pairs must be linked again this long after a fault is over.
 const WHOLE_WITHIN: Duration = Duration::from_secs(60);
-/// The nodes let go of what a crowd that left had within this.
+/// The nodes release what a crowd had within this time after it left.
 const IDLE_WITHIN: Duration = Duration::from_secs(60);
-/// A session that came with an empty Redis is there again within this.
+/// After Redis came back empty, sessions are written again within this time.
 const KEYS_WITHIN: Duration = Duration::from_secs(30);
-/// The flood beside which words are timed: 200 MB.
+/// The flood beside which single words are timed: 200 MB.
 const FLOOD_FRAMES: usize = 6400;
 /// How long the slow reader does not read.
 const SLOW_FOR: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     let sampler = Sampler::start(fleet.node(0).process().id());
     let mut breaches = crowd_under_faults(&mut fleet, &idle, secs, seed);
     println!("node 0, which was never ended, each 10 s: RSS {:?} KiB", sampler.done());
-    // At once, as what follows takes minutes and may end in a panic.
+    // Printed at once, as what follows takes minutes and may end in a panic.
     breaches.iter().for_each(|breach| println!("breach: {breach}"));
     drop(fleet);
     greedy::stuck_readers();
@@ -111,7 +111,7 @@ fn crowd_under_faults(fleet: &mut Fleet, idle: &Footprint, secs: u64, seed: u64)
     breaches
 }
 
-/// What must not happen to connections while no node is touched and no client does anything rash.
+/// What must not happen to connections while no node is touched and no client is rash.
 fn disturbances(when: &str, before: Counts, after: Counts) -> Vec<String> {
     let lost = after.lost - before.lost;
     let connects = after.connects - before.connects;
@@ -119,7 +119,8 @@ fn disturbances(when: &str, before: Counts, after: Counts) -> Vec<String> {
     if lost + connects > 0 { vec![breach] } else { Vec::new() }
 }
 
-/// Breaks and mends until the time is over, or a pair is not whole again. The largest node.
+/// Breaks and repairs until the time is over, or a pair does not recover. Returns the size of the largest
+/// node.
 fn play_faults(fleet: &mut Fleet, crowd: &Crowd, secs: u64, seed: u64, breaches: &mut Vec<String>) -> u64 {
     let mut random = Random::new(seed);
     let (mut played, mut largest) = (BTreeMap::<String, u64>::new(), 0);
@@ -129,7 +130,7 @@ fn play_faults(fleet: &mut Fleet, crowd: &Crowd, secs: u64, seed: u64, breaches:
         let fault = Fault::any(&mut random, NODES);
         let is_rough = random.below(2) == 0;
         println!("{:>5} s  {fault:?}, clients that are rash: {is_rough}", started.elapsed().as_secs());
-        // Whatever a client did rashly before is over when all are whole.
+        // Once all pairs have recovered, earlier rash actions are over.
         crowd.be_rough(is_rough);
         is_whole = is_rough || crowd.wait_whole(WHOLE_WITHIN);
         let before = crowd.counts();

@@ -1,4 +1,4 @@
-//! How large a node is from time to time: whether it grows on and on or comes to rest.
+//! Samples the size of a node, to see whether it keeps growing.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -17,7 +17,7 @@ pub struct Sampler {
 const EVERY: Duration = Duration::from_secs(10);
 
 impl Sampler {
-    /// Looks at the process of this id, which must run as long as this does.
+    /// Samples the process with this id, which must outlive the sampler.
     pub fn start(process: u32) -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {

@@ -23,7 +23,7 @@ impl Connection {
     /// Joins the upstream and the client. Nothing passes before [`Connection::run`].
     pub(super) fn new(ends: [TcpStream; 2], behaviour: Behaviour) -> Self {
         for end in &ends {
-            // Both fail only on a socket that is gone, which the first read finds out.
+            // Both fail only on a closed socket. The first read notices that.
             let _ = end.set_nodelay(true);
             let _ = end.set_write_timeout(Some(LOOK_UP));
         }
@@ -48,7 +48,7 @@ impl Connection {
         self.change(|flow| flow.behave(behaviour));
     }
 
-    /// Says whether it is cut at once.
+    /// True if it is cut at once.
     pub(super) fn cut_after(&self, count: Option<u64>) -> bool {
         self.change(|flow| flow.cut_after(count))
     }
@@ -57,12 +57,12 @@ impl Connection {
         self.change(|flow| self.end_with_reset(flow));
     }
 
-    /// Waits until what must not pass any more does not: for a write that was under way when this changed.
+    /// Waits for a write that was under way when the state changed, so that nothing passes afterwards.
     pub(super) fn settle(&self) {
         drop(self.changed.wait_while(self.flow(), |flow| !flow.is_settled()).unwrap());
     }
 
-    /// Changes the state and wakes whoever waits for it.
+    /// Changes the state and wakes the threads that wait for it.
     fn change<T>(&self, change: impl FnOnce(&mut Flow) -> T) -> T {
         let changed = change(&mut self.flow());
         self.changed.notify_all();
@@ -78,18 +78,18 @@ impl Connection {
         let mut source = &self.ends[1 - way as usize];
         let mut bytes = vec![0; HELD_MAX];
         loop {
-            // Only looks, so that nothing has left the socket when a stall comes.
+            // Only peeks, so that nothing has left the socket when a stall begins.
             let seen = retry(|| source.peek(&mut [0]));
             let is_closed = |flow: &mut Flow| flow.over().is_none() && flow.room(way) == 0;
             let mut flow = self.changed.wait_while(self.flow(), is_closed).unwrap();
             let room = match flow.over() {
                 None => flow.room(way),
-                // A socket that is closed with something unread in it sends a reset, which a cut is not.
+                // Read the rest: a socket that is closed with unread bytes sends a reset, and a cut must not.
                 Some(Over::Cut) => HELD_MAX,
                 Some(Over::Reset) => return,
             };
             let read = match seen {
-                // There is something, and nobody else reads: this does not block.
+                // There are bytes, and no other thread reads, so this does not block.
                 Ok(1..) => retry(|| source.read(&mut bytes[..room])),
                 ended => ended,
             };
@@ -118,7 +118,7 @@ impl Connection {
                     }
                 }
                 Step::Finish => {
-                    // It may be gone by itself.
+                    // It may have ended already.
                     let _ = self.ends[way as usize].shutdown(Shutdown::Write);
                     return;
                 }
@@ -140,7 +140,7 @@ impl Connection {
         }
     }
 
-    /// Writes a chunk or a part of it; false if that can't be done any more.
+    /// Writes a chunk or a part of it. False if that is no longer possible.
     fn pass(&self, way: Way, chunk: Chunk, tally: &Tally) -> bool {
         let written = retry(|| (&self.ends[way as usize]).write(chunk.bytes()));
         let mut flow = self.flow();
@@ -160,11 +160,11 @@ impl Connection {
         !has_failed
     }
 
-    /// Makes both sockets reset when they are closed, and wakes who reads, so that they are.
+    /// Makes both sockets send a reset when they are closed, and wakes the readers, so that they are closed.
     fn end_with_reset(&self, flow: &mut Flow) {
         if flow.try_end(Over::Reset) {
             for end in &self.ends {
-                // Either fails only where the other side was quicker.
+                // Either fails only if the other side was faster.
                 let _ = reset_on_close(end);
                 let _ = end.shutdown(Shutdown::Read);
             }
@@ -172,5 +172,6 @@ impl Connection {
     }
 }
 
-/// A write to an end that takes nothing is tried anew so often, so that it sees that the proxy has changed.
+/// A write to an end that takes nothing is retried at this interval, so that it notices a change of the
+/// proxy.
 const LOOK_UP: Duration = Duration::from_millis(20);

@@ -1,5 +1,5 @@
-//! What of one connection may be read and passed, and when: no socket, no clock, no thread. `connection` asks
-//! it.
+//! Decides what of one connection may be read and passed, and when. It has no socket, clock or thread.
+//! `connection` asks it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub(super) enum Over {
     Reset,
 }
 
-/// What a direction's writer is to do.
+/// The next step of a direction's writer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// To wait for a change.
@@ -62,9 +62,9 @@ struct Lane {
     chunks: VecDeque<Chunk>,
     /// Bytes read and not passed, those under way included: `held <= HELD_MAX`.
     held: usize,
-    /// When its source ended, and whether well.
+    /// When its source ended, and whether by a FIN.
     ended: Option<(Instant, bool)>,
-    /// When what was taken off a narrow line has passed it.
+    /// When the last chunk on a narrow line will have passed.
     is_free_at: Option<Instant>,
     /// Its writer has taken its last step, or failed.
     is_finished: bool,
@@ -74,7 +74,7 @@ struct Lane {
 
 impl Chunk {
     pub(super) fn bytes(&self) -> &[u8] {
-        // Made of a slice and only ever shortened in front: it has no second part.
+        // Made from a slice and only shortened at the front, so it has no second part.
         self.bytes.as_slices().0
     }
 }
@@ -100,14 +100,14 @@ impl Flow {
         self.behaviour = behaviour;
     }
 
-    /// Says whether this cut it at once.
+    /// True if this cut it at once.
     pub(super) fn cut_after(&mut self, count: Option<u64>) -> bool {
         self.cut_at = count.map(|count| self.passed + self.under_way + count);
-        // With nothing more to come, what is under way is the last; it can't be called back.
+        // If no more may pass, the write under way is the last; it cannot be undone.
         count == Some(0) && self.try_end(Over::Cut)
     }
 
-    /// Says whether it was not over before. A reset ends what was cut, too.
+    /// True if it was not over before. A reset also ends a connection that was cut.
     pub(super) fn try_end(&mut self, over: Over) -> bool {
         let is_news = self.over.is_none() || (over == Over::Reset && self.over == Some(Over::Cut));
         if is_news {
@@ -148,7 +148,7 @@ impl Flow {
         step
     }
 
-    /// So much of a chunk was written. Says whether this cut the connection.
+    /// This many bytes of a chunk were written. True if this cut the connection.
     pub(super) fn on_written(&mut self, way: Way, mut chunk: Chunk, count: usize) -> bool {
         let lane = &mut self.lanes[way as usize];
         self.under_way -= chunk.bytes.len() as u64;
@@ -161,8 +161,8 @@ impl Flow {
         self.cut_at == Some(self.passed) && self.try_end(Over::Cut)
     }
 
-    /// The destination of a direction takes no more. Says whether the connection is to be reset now: what
-    /// comes the other way passes first, as it would if the two were joined without us.
+    /// The destination of a direction takes no more. True if the connection must be reset now. Bytes of the
+    /// other direction pass first, as they would without the proxy.
     pub(super) fn on_failed(&mut self, way: Way) -> bool {
         let lane = &mut self.lanes[way as usize];
         (lane.has_failed, lane.is_finished) = (true, true);
@@ -227,7 +227,7 @@ impl Flow {
         if let Behaviour::Rate(bytes_per_sec) = self.behaviour {
             let span = Duration::from_secs_f64(chunk.bytes.len() as f64 / f64::from(bytes_per_sec));
             let lane = &mut self.lanes[way as usize];
-            // A writer that comes late does not lower the rate.
+            // A late writer does not lower the rate.
             let from = lane.is_free_at.filter(|&at| at + LATE_MAX > now).unwrap_or(now);
             lane.is_free_at = Some(from + span);
         }
@@ -239,14 +239,14 @@ impl Flow {
     }
 }
 
-/// What one direction holds at most: enough for a quick line, little enough that backpressure works through
+/// The most that one direction holds: enough for a fast line, little enough for backpressure to work through
 /// it.
 pub(super) const HELD_MAX: usize = 64 << 10;
 
-/// A narrow line passes what takes it so long at once.
+/// A narrow line passes as much at once as takes it this long.
 const SLICES_PER_SEC: usize = 500;
 
-/// So much of the time in which a narrow line passed nothing is made up for.
+/// A narrow line makes up for this much of the time in which it passed nothing.
 const LATE_MAX: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
@@ -352,7 +352,7 @@ mod tests {
         let Step::Pass(two) = flow.poll_step(Way::ToClient, now) else { panic!("nothing to pass") };
         assert_eq!((five.bytes(), two.bytes()), (&b"12345"[..], &b"12"[..]));
         assert!(!flow.on_written(Way::ToClient, two, 2));
-        // What the other direction does not get rid of is there for this one.
+        // What the other direction could not pass is available to this one.
         assert_eq!(flow.poll_step(Way::ToClient, now), Step::Wait);
         assert!(!flow.on_written(Way::ToUpstream, five, 2));
         let Step::Pass(three) = flow.poll_step(Way::ToClient, now) else { panic!("nothing to pass") };

@@ -1,8 +1,7 @@
 //! A TCP proxy on loopback that plays a bad network between a client and an upstream: a `relayd`, or Redis.
 //!
-//! It knows bytes and nothing of what they mean. A thread accepts, and every connection has four threads of
-//! its own: `connection` reads and writes, `flow` decides what passes when. All of them are gone when the
-//! proxy is dropped.
+//! It knows only bytes. One thread accepts, and every connection has four threads: `connection` reads and
+//! writes, `flow` decides what passes when. All of them end when the proxy is dropped.
 
 mod connection;
 mod flow;
@@ -24,24 +23,23 @@ use self::connection::Connection;
 pub enum Behaviour {
     /// Everything passes.
     Clear,
-    /// A black hole: connections are accepted and dialled on, but nothing is read and nothing passes either
-    /// way, no end either. What waits passes under whatever comes after it.
+    /// A black hole: connections are accepted and dialled on, but nothing is read, and nothing passes either
+    /// way, not even an end. What waits passes under the next behaviour.
     Stall,
-    /// A hole in one direction: what clients send passes, and nothing comes back to them, no end either.
+    /// A hole in one direction: what clients send passes, and nothing comes back to them, not even an end.
     Deaf,
-    /// Every byte, and every end, passes so much later than it was read. A direction holds 64 KiB at most, so
-    /// that a long delay is a slow line too.
+    /// Every byte, and every end, passes this much later than it was read. A direction holds at most 64 KiB,
+    /// so a long delay is also a slow line.
     Delay(Duration),
-    /// A narrow line: each direction of each connection passes so many bytes in a second.
+    /// A narrow line: each direction of each connection passes this many bytes per second.
     Rate(u32),
-    /// Every byte passes in a write of its own.
+    /// Every byte passes in its own write.
     Trickle,
     /// New connections are reset at once; live ones go on as in `Clear`.
     Refuse,
 }
 
-/// What came and went since the start. A write is counted when it is over, which may be after its bytes have
-/// arrived.
+/// Counts since the start. A write is counted when it returns, which may be after its bytes have arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections that were dialled on to the upstream.
@@ -49,7 +47,7 @@ pub struct Counts {
     /// Connections that were reset at once: under [`Behaviour::Refuse`], or because the upstream could not be
     /// dialled.
     pub refused: u64,
-    /// Connections that are there now; those that were cut or reset are not.
+    /// Open connections, without those that were cut or reset.
     pub live: u64,
     /// Connections ended by [`FaultProxy::cut`] and [`FaultProxy::cut_after`].
     pub cut: u64,
@@ -61,8 +59,8 @@ pub struct Counts {
     pub writes: u64,
 }
 
-/// A running proxy. Its methods act at once and block no longer than a write that is under way, some
-/// hundredths of a second. Dropping it resets what is live and waits for its threads.
+/// A running proxy. Its methods take effect at once. They block no longer than a write under way, some
+/// hundredths of a second. Dropping it resets live connections and waits for its threads.
 #[derive(Debug)]
 pub struct FaultProxy {
     addr: SocketAddr,
@@ -100,27 +98,26 @@ impl FaultProxy {
         self.shared.settings().upstream = upstream;
     }
 
-    /// Behaves so from now on. Nothing passes any more once it has returned from [`Behaviour::Stall`].
+    /// Behaves like this from now on. Once this has returned for [`Behaviour::Stall`], nothing passes.
     pub fn behave(&self, behaviour: Behaviour) {
         let mut settings = self.shared.settings();
         settings.behaviour = behaviour;
         settings.each(|connection| connection.behave(behaviour));
     }
 
-    /// Ends every live connection with a FIN to both sides. What did not pass yet is lost, and so is what
+    /// Ends every live connection with a FIN to both sides. What has not passed yet is lost, and so is what
     /// they still send.
     pub fn cut(&self) {
         self.shared.settings().each(|connection| self.shared.cut_after(connection, Some(0)));
     }
 
-    /// Cuts every live connection when `count` more bytes have passed, both directions taken together, and
-    /// every new one after its first `count`; no byte more passes. What is being written in this moment
-    /// counts as passed before.
+    /// Cuts every live connection when `count` more bytes have passed, in both directions together, and every
+    /// new one after its first `count`. Not one byte more passes. A write under way counts as passed before.
     pub fn cut_after(&self, count: u64) {
         self.cut_all_after(Some(count));
     }
 
-    /// Takes [`FaultProxy::cut_after`] back.
+    /// Undoes [`FaultProxy::cut_after`].
     pub fn cut_no_more(&self) {
         self.cut_all_after(None);
     }
@@ -130,7 +127,7 @@ impl FaultProxy {
         self.shared.settings().each(Connection::reset);
     }
 
-    /// What came and went so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
         let settings = self.shared.settings();
         let Tally { connections, refused, cut, passed, writes } = &self.shared.tally;
@@ -157,7 +154,7 @@ impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.shared.settings().is_over = true;
         self.reset();
-        // Wakes the thread that accepts; if this finds no room, others are there and wake it as well.
+        // Wakes the accepting thread. If this finds no room, other connections are waiting and wake it.
         let _ = TcpStream::connect_timeout(&self.addr, DIAL);
         let ended = self.acceptor.take().map_or(Ok(()), JoinHandle::join);
         if let Err(panic) = ended
@@ -181,7 +178,7 @@ struct Settings {
     behaviour: Behaviour,
     cut_after: Option<u64>,
     is_over: bool,
-    /// Those whose threads have not ended.
+    /// Connections whose threads have not ended.
     connections: Vec<Arc<Connection>>,
 }
 
@@ -212,7 +209,7 @@ impl Shared {
     fn accept_all(&self, listener: &TcpListener) {
         thread::scope(|scope| {
             for client in listener.incoming() {
-                // One that ended before it was accepted.
+                // The connection ended before it was accepted.
                 let Ok(client) = client else { continue };
                 match self.join(client) {
                     Joined::On(connection) => drop(scope.spawn(move || self.run(&connection))),
@@ -241,7 +238,7 @@ impl Shared {
             let _ = reset_on_close(&client);
             return Joined::Refused;
         };
-        // The settings may be others by now: those count under which it becomes one of the live ones.
+        // The settings may have changed. The ones at the moment it becomes live apply.
         let mut settings = self.settings();
         let connection = Arc::new(Connection::new([upstream, client], settings.behaviour));
         settings.connections.push(Arc::clone(&connection));
@@ -302,7 +299,7 @@ mod tests {
         let connections: Vec<_> = proxy.shared.settings().connections.iter().map(Arc::downgrade).collect();
         assert_eq!((shared.strong_count(), connections.len()), (2, 3));
         drop(proxy);
-        // Each thread holds one or the other.
+        // Each thread holds only one of the two.
         assert_eq!(shared.strong_count(), 0);
         assert!(connections.iter().all(|connection| connection.strong_count() == 0));
         clients.iter_mut().for_each(|client| assert_eq!(client.read_to_end("the reset"), End::Reset));

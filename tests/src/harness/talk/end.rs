@@ -1,4 +1,4 @@
-//! One end of a pair that talks: what it was told, what it sent and what came.
+//! One end of a pair that talks: what it was told, what it sent and what it received.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::harness::sequence::{Checker, Numbered, Wrong};
 use crate::harness::session::Session;
 use crate::harness::ws::{Opcode, in_pieces};
 
-/// What one end may have under way, in frames.
+/// Frames that one end may have in flight.
 const UNDER_WAY_MAX: u64 = 64;
 /// How long one look at an end that says nothing takes.
 const LOOK: Duration = Duration::from_millis(2);
@@ -29,11 +29,11 @@ pub(super) struct End {
     pub peer: Option<Peer>,
     pub is_linked: bool,
     pub told_left: u64,
-    /// Its peer has connected anew since it was told of a link: the end of that link is to be told.
+    /// Its peer has reconnected since it was told of a link, so it must be told that the link ended.
     pub is_left_due: bool,
     pub closed_by: Option<u16>,
     pub sent: Numbered,
-    /// What was sent before the present link.
+    /// How many frames were sent before the current link.
     pub sent_before: u64,
     /// Judges what comes.
     pub came: Checker,
@@ -90,7 +90,7 @@ impl End {
         let room = UNDER_WAY_MAX.saturating_sub(self.sent.count() - came.max(self.sent_before));
         for _ in 0..count.min(room) {
             let frame = shape.encode(&mut self.sent, length);
-            // Whether the connection has ended, reading it says.
+            // A read will show whether the connection has ended.
             let _ = peer.ws().wire().try_send(&frame);
         }
     }
@@ -128,7 +128,7 @@ impl End {
             Event::Closed(code) => self.cut(Some(code)),
             Event::HbAck => self.hb_acks += 1,
             Event::Killed(_) if self.may_be_killed => self.is_linked = false,
-            // What an end of a later version is told besides says nothing of its frames.
+            // Notices of later versions do not concern frames.
             Event::Absent | Event::Replaced(_) | Event::GoingAway | Event::Error(_) => {}
             other => return Err(format!("{other:?} while linked is {}", self.is_linked)),
         }
@@ -145,8 +145,8 @@ impl End {
         self.closed_by = code;
     }
 
-    /// Whatever may have been lost before the first frame of the present link was sent before the other was
-    /// told of it, and no end of a link is still to be told.
+    /// True if all lost frames were sent before the other end was told of the current link, and no end of a
+    /// link is still to be reported.
     pub fn misses_nothing_of(&self, other: &Self) -> bool {
         self.came.gap_to() <= other.sent_before && !self.is_left_due
     }

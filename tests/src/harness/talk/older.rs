@@ -1,5 +1,5 @@
-//! Connections whose role was taken over while they lived: each still gets what was accepted for it, then its
-//! end, and nothing of what the newer one gets.
+//! Connections whose role was taken over while they were open. Each still gets what was accepted for it, then
+//! its end, and nothing that the newer one gets.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -23,13 +23,13 @@ pub(super) struct Older {
 pub struct OlderEnd {
     /// As it was given to [`Talk::take_over`].
     pub addr: SocketAddr,
-    /// The code of the Close; none if there was no Close.
+    /// The code of the Close, if there was a Close.
     pub code: Option<u16>,
 }
 
 impl Talk {
-    /// Goes on with a connection that has joined while the older one, to a node at this address, lives.
-    /// Listens to that one as well from now on: [`Talk::try_hear_older`].
+    /// Continues with a connection that has joined while the older one, to a node at this address, is still
+    /// open. From now on the older one is read, too: [`Talk::try_hear_older`].
     pub fn take_over(&mut self, role: Role, newer: Peer, addr: SocketAddr) {
         let came = self.end(role).came.clone();
         let (is_linked, may_be_killed) = (self.end(role).is_linked, self.end(role).may_be_killed);
@@ -38,7 +38,7 @@ impl Talk {
         self.older.push(Older { end, addr, taken_over_at: Instant::now() });
     }
 
-    /// Takes what has come to older connections, and says how those ended that did.
+    /// Reads what has arrived at older connections, and returns how they ended.
     pub fn try_hear_older(&mut self) -> Result<Vec<OlderEnd>, Wrong> {
         let mut ended = Vec::new();
         for older in &mut self.older {
@@ -52,17 +52,17 @@ impl Talk {
         Ok(ended)
     }
 
-    /// Since when the oldest of them is open though it was taken over.
+    /// Since when the oldest of them has been open after its takeover.
     pub fn older_open_since(&self) -> Option<Instant> {
         self.older.iter().find(|older| older.end.peer.is_some()).map(|older| older.taken_over_at)
     }
 
-    /// How many are listened to, or not yet compared.
+    /// How many are still read, or not yet compared.
     pub fn older_count(&self) -> usize {
         self.older.len()
     }
 
-    /// Everything that an older one got comes before everything that a newer one got.
+    /// Everything that an older one received comes before everything that a newer one received.
     fn compare_older(&mut self) -> Result<(), Wrong> {
         let mut compared = Vec::new();
         for (at, older) in self.older.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Frames: written however a case wants them, read only as RFC 6455 allows a server to write them.
+//! Frames. Cases can write them in any way. They are read only if RFC 6455 allows a server to write them.
 
 /// Opcodes by their RFC names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Opcode {
     Pong = 10,
 }
 
-/// One frame to send, every bit of it free. Starts as a correct one.
+/// One frame to send, which can be changed in every bit. It starts as a correct one.
 #[derive(Clone, Debug)]
 pub struct FrameSpec {
     first: u8,
@@ -48,7 +48,7 @@ impl FrameSpec {
         self
     }
 
-    /// Sets bits of the first byte: RSV bits or an opcode of no name.
+    /// Sets bits of the first byte: RSV bits or a reserved opcode.
     pub fn first_byte(mut self, first: u8) -> Self {
         self.first = first;
         self
@@ -118,7 +118,7 @@ pub struct Received {
     pub payload: Vec<u8>,
 }
 
-/// How a server's frame breaks RFC 6455 §5.
+/// How a server's frame violates RFC 6455 §5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Breach {

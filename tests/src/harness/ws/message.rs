@@ -1,4 +1,4 @@
-//! Messages: frames put together, every rule of RFC 6455 about a server's output checked on the way.
+//! Messages, put together from frames. Every rule of RFC 6455 about a server's output is checked.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub enum Message {
     Ping(Vec<u8>),
     /// A pong.
     Pong(Vec<u8>),
-    /// A Close frame: code and reason; 1005 stands for no body.
+    /// A Close frame: code and reason; 1005 means no body.
     Close(u16, String),
 }
 
@@ -36,7 +36,7 @@ impl Ws {
         Upgrade::default().open(addr)
     }
 
-    /// Goes on from an accepted upgrade.
+    /// Continues after an accepted upgrade.
     pub fn over(wire: Wire) -> Self {
         Self { wire, begun: None }
     }
@@ -105,7 +105,7 @@ impl Ws {
         }
     }
 
-    /// [`Ws::message`], if something comes within `patience`.
+    /// [`Ws::message`], if something arrives within `patience`.
     pub fn message_within(&mut self, patience: Duration) -> Result<Option<Message>, End> {
         while decode(self.wire.pending()) == Ok(None) {
             if !self.wire.fill_for(patience)? {
@@ -115,10 +115,10 @@ impl Ws {
         self.message().map(Some)
     }
 
-    /// RFC 6455 §5.4: a message is a first frame, then continuations, nothing else between.
+    /// RFC 6455 §5.4: a message is a first frame, then continuations, with no other message between.
     fn gather(&mut self, frame: Received) -> Option<Message> {
         let (opcode, payload) = match (self.begun.take(), frame.opcode) {
-            (None, Opcode::Continuation) => panic!("a continuation of nothing"),
+            (None, Opcode::Continuation) => panic!("a continuation without a message"),
             (None, opcode) => (opcode, frame.payload),
             (Some((opcode, mut payload)), Opcode::Continuation) => {
                 payload.extend_from_slice(&frame.payload);
@@ -136,7 +136,7 @@ impl Ws {
         })
     }
 
-    /// The next message is a Close with this code; then comes EOF. Its reason.
+    /// Expects a Close with this code next, then EOF. Returns its reason.
     pub fn expect_close(&mut self, code: u16) -> String {
         let message = self.message().unwrap_or_else(|end| panic!("{end:?} without a Close {code}"));
         let Message::Close(got, reason) = message else { panic!("{message:?} instead of a Close {code}") };
@@ -145,9 +145,9 @@ impl Ws {
         reason
     }
 
-    /// Answers the Close, if that still goes, and sees an orderly end.
+    /// Answers the Close, if possible, and expects an orderly end.
     pub fn expect_eof(&mut self) {
-        // The server may have closed its side for good; then there is nobody to answer.
+        // The server may have closed the connection already.
         let _ = self.wire.try_send(&FrameSpec::close(1000, "").encode());
         let end = self.wire.read_to_end("the end after a Close");
         assert!(self.wire.pending().is_empty(), "{} bytes after the Close", self.wire.pending().len());
@@ -185,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    /// An echo server by another hand judges what we send and answers what we read.
+    /// An independent echo server checks what we send, and answers.
     fn echo() -> (SocketAddr, thread::JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();

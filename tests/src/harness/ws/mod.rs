@@ -1,4 +1,4 @@
-//! A raw WebSocket client of our own: any bytes out, strictly judged frames in.
+//! A raw WebSocket client: any bytes out, strictly checked frames in.
 
 mod frame;
 mod message;

@@ -49,13 +49,13 @@ impl Upgrade {
         self
     }
 
-    /// Leaves a header out.
+    /// Removes a header.
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self
     }
 
-    /// Puts another value in a header's place.
+    /// Replaces a header's value.
     pub fn replace(self, name: &str, value: &str) -> Self {
         self.without(name).header(name, value)
     }
@@ -94,7 +94,7 @@ impl Upgrade {
         (Ws::over(wire), response)
     }
 
-    /// Sends the request where it must be refused; the answer, or how the connection ended.
+    /// Sends a request that must be refused. Returns the answer, or how the connection ended.
     pub fn refused(&self, addr: SocketAddr) -> Result<Response, End> {
         let mut http = http::Http::connect(addr);
         http.send(self.encode());
