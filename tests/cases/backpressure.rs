@@ -1,4 +1,4 @@
-//! A peer that does not read slows its own sender down, and nobody else; nothing is lost, and memory stays
+//! A peer that does not read slows down its own sender and no other. Nothing is lost, and memory stays
 //! bounded.
 
 use std::thread;
@@ -20,7 +20,7 @@ on_each_setup!(
 /// What the sender tries to send, in frames of [`FRAME_BYTES`].
 const TOTAL_BYTES: usize = 64 << 20;
 const FRAME_BYTES: usize = 32 << 10;
-/// A write that moves nothing for so long is blocked.
+/// A write that moves nothing for this long is blocked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Links a pair whose ends keep little in their own kernel buffers.
@@ -34,7 +34,7 @@ fn link_narrow(relay: &Relay) -> Pair {
     Pair::linked(session, workstation, phone)
 }
 
-/// All frames that `from` will send, as bytes, and how many they are.
+/// All frames that `from` will send, as bytes, and their number.
 fn flood(session: &Session, from: Role, bytes: usize) -> (Vec<u8>, u64) {
     let mut numbered = Numbered::new(session, from);
     let mut out = Vec::with_capacity(bytes + bytes / 100);
@@ -145,7 +145,7 @@ fn what_a_paused_sender_sent_comes_before_its_end(set_up: SetUp) {
     let Pair { workstation, phone, .. } = &mut pair;
     thread::scope(|scope| {
         scope.spawn(|| {
-            // The rest, the Close and the FIN, all behind what is not read yet.
+            // The rest, the Close and the FIN, all behind unread bytes.
             workstation.ws().wire().send(&[&bytes[sent..], &FrameSpec::close(1000, "").encode()].concat());
             workstation.ws().wire().shutdown_write();
         });

@@ -1,4 +1,4 @@
-//! Lengths that are claimed and never come cost nothing.
+//! A large length in a header costs nothing if its payload never comes.
 
 use relay_tests::harness::ws::{FrameSpec, Opcode};
 use relay_tests::harness::{Bystander, Event, Pair, Relay, SetUp};
@@ -23,14 +23,14 @@ fn a_claimed_length_takes_no_memory(set_up: SetUp) {
     let claim = FrameSpec::new(Opcode::Binary, "x").length64(LARGEST).encode();
     let too_much = FrameSpec::new(Opcode::Binary, "x").length64(LARGEST + 1).encode();
     for pair in &mut pairs {
-        // What comes in one segment is read at once: the claim has been seen when the heartbeat is answered.
+        // One segment is read at once, so the header has been read when the heartbeat is answered.
         pair.workstation.ws().wire().send(&[&heartbeat[..], &claim].concat());
         pair.workstation.expect(&Event::HbAck);
         pair.phone.ws().wire().send(&too_much);
         pair.phone.expect_closed(1009);
     }
     let grown = process.resident_kib().saturating_sub(before);
-    // Memory that is asked for and not touched is not resident.
+    // Memory that is reserved and not touched is not resident, so look at the reserved size.
     let reserved = process.reserved_kib().saturating_sub(reserved_before);
     let buffered = relay.node().metric("relay_buffer_bytes");
     eprintln!(

@@ -1,4 +1,4 @@
-//! The closing handshake, and the ends that do without one.
+//! The closing handshake, and ends without one.
 
 use relay_tests::harness::wire::End;
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Ws};
@@ -70,7 +70,7 @@ fn a_half_closed_connection_ends_after_what_it_sent(set_up: SetUp) {
         phone.expect_text(&format!("{number}"));
     }
     phone.expect(&Event::Left);
-    // Without a Close of its own there may be one or none to read; the connection ends either way.
+    // A client that sent no Close may get one or not. The connection ends either way.
     let end = workstation.ws().wire().read_to_end("the end of a half-closed connection");
     assert_eq!(end, End::Eof);
     bystander.done();

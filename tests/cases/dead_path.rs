@@ -1,5 +1,4 @@
-//! A path that dies without a word, both ways or one: the end notices, connects again, and is back with its
-//! peer.
+//! A path dies silently, in both directions or in one: the end notices, connects again, and meets its peer.
 
 use std::thread;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `DELETE /api/session/:id`: ends a session for all, at once and for good.
+//! `DELETE /api/session/:id` ends a session for all clients, at once and for good.
 
 use relay_tests::harness::http::{Http, exchange, request};
 use relay_tests::harness::ws::{Message, Ws};
@@ -18,7 +18,7 @@ on_each_setup!(
 fn both_are_told_and_closed(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
-    // Wherever it is asked: at the node of either end, or at one that has neither.
+    // At any node: that of either end, or one that has neither.
     for node in relay.nodes() {
         let mut pair = Pair::link(&relay);
         pair.workstation.text("before");
@@ -109,13 +109,13 @@ fn a_delete_that_races_a_hello_leaves_nobody_inside(set_up: SetUp) {
     let bystander = Bystander::start(&relay);
     for _ in 0..50 {
         let session = Session::register(&relay);
-        // Where there are several, the two are asked at different nodes.
+        // With several nodes, the two requests go to different ones.
         let mut ws = Ws::connect(relay.next_addr(&session, Role::Phone));
         let mut http = Http::connect(relay.addr());
         ws.text(&session.hello(Role::Phone).json());
         http.send(request("DELETE", &format!("/api/session/{}", session.id), &[], ""));
         http.response().expect(204);
-        // Refused, or let in and then out again; nobody is left sitting in a session that is gone.
+        // It is refused, or let in and then closed. No connection stays in a deleted session.
         let code = loop {
             match ws.message() {
                 Ok(Message::Close(code, _)) => break code,

@@ -1,5 +1,4 @@
-//! What a frame looks like on the other side: the envelope's members are checked by [`Peer`], its payload
-//! here.
+//! Frames as the other side gets them. [`Peer`] checks the envelope's members, and these cases its payload.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -75,7 +74,7 @@ fn any_bytes_come_back_as_they_were(set_up: SetUp) {
     let all: Vec<u8> = (0..=255).collect();
     for role in Role::BOTH {
         let (sender, receiver) = pair.from(role);
-        // Every remainder by three, so that every padding is seen.
+        // Every length modulo three, so that every padding occurs.
         for length in [0, 1, 2, 3, 4, 5, 255, 256] {
             sender.binary(&all[..length]);
             receiver.expect(&Event::Binary(all[..length].to_vec()));

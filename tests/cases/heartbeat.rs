@@ -59,7 +59,7 @@ fn whatever_is_not_quite_one_is_a_frame(set_up: SetUp) {
             sender.text(frame);
             receiver.expect_text(frame);
         }
-        // As deep as 512 bytes allow: a heartbeat or a frame, but never a crash.
+        // As deep as 512 bytes allow. It may be a heartbeat or a frame, but must not crash the server.
         sender.text(&nested);
         sender.text("behind it");
         match receiver.event() {

@@ -73,7 +73,7 @@ fn with_a_list_only_those_on_it(set_up: SetUp) {
     bystander.done();
 }
 
-/// `null` is what a browser says of a sandboxed page, which anybody may make.
+/// Browsers send `null` for a sandboxed page, which any site can create.
 ///
 /// Fault 7.
 fn a_page_without_a_name_may_only_if_it_is_listed(set_up: SetUp) {

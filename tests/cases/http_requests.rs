@@ -118,7 +118,7 @@ fn a_register_body_is_read_up_to_1_kib(set_up: SetUp) {
     exchange(relay.addr(), huge).expect(413);
 }
 
-/// Node, streamed `fetch`, and clients of HTTP/2 behind a proxy know no length when they begin.
+/// Node, a streamed `fetch` and HTTP/2 clients behind a proxy do not know the length when they begin.
 ///
 /// Fault 5.
 fn a_register_body_may_come_in_chunks(set_up: SetUp) {
@@ -130,13 +130,13 @@ fn a_register_body_may_come_in_chunks(set_up: SetUp) {
     let padded = |length: usize| "y".repeat(length - start.len() - end.len());
     post(&[start, &padded(1024), end]).expect(200);
     post(&[start, &padded(1025), end]).expect(413);
-    // The ids are the session's own wherever the body was cut.
+    // The ids are read correctly, wherever the body was cut.
     let session = Session::register(&relay);
     let ids = format!(r#"{{"sessionId":"{}","token":"{}"}}"#, session.id, session.token);
     let single: Vec<&str> = (0..ids.len()).map(|at| &ids[at..=at]).collect();
     let again = post(&single).expect(200).json();
     assert_eq!((again.text("sessionId"), again.text("token")), (&*session.id, &*session.token));
-    // A client that waits to be told to go on is told.
+    // A client that waits for "100 Continue" gets it.
     let whole = chunked("/api/register", &["Expect: 100-continue"], &["{", "}"]);
     let (head, body) = whole.split_at(whole.find("\r\n\r\n").unwrap() + 4);
     let mut http = Http::connect(relay.addr());
@@ -160,7 +160,7 @@ fn every_answer_says_when_and_what_a_page_may_read(set_up: SetUp) {
         ("PUT", "/health", 405),
         ("GET", "/ws", 426),
     ] {
-        // Both looks at the clock must see the same second, so that the answer can only be of that one.
+        // Both readings of the clock must be in the same second, so that the answer must be, too.
         let response = read_until("an answer within one second of the clock", || {
             let before = now();
             let response = exchange(relay.addr(), request(method, target, &[], "")).expect(status);
@@ -176,7 +176,7 @@ fn every_answer_says_when_and_what_a_page_may_read(set_up: SetUp) {
     assert!(broken.header("date").is_some(), "{broken:?}");
 }
 
-/// What `date` says, as RFC 9110 writes it.
+/// The output of `date`, in the format of RFC 9110.
 fn now() -> String {
     let mut date = Command::new("date");
     let out = date.env("LC_ALL", "C").args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"]).output().unwrap();
@@ -188,12 +188,12 @@ fn metrics_count_what_happens(set_up: SetUp) {
     let before = fetch(relay.addr(), "/metrics").expect(200).text().to_owned();
     let mut pair = Pair::link(&relay);
     pair.expect_alive();
-    // Counters may be published once a second; that something moved is read until.
+    // Counters may be published once a second, so read until they change.
     read_until("a metric to move", || {
         let now = fetch(relay.addr(), "/metrics").expect(200);
         (now.text() != before).then_some(())
     });
-    // Nothing of a session is in them.
+    // They show nothing about a session.
     let now = fetch(relay.addr(), "/metrics").expect(200);
     assert!(!now.text().contains(&pair.session.id) && !now.text().contains(&pair.session.token));
 }

@@ -1,4 +1,4 @@
-//! One session sends as fast as it can; another says a word now and then, and is heard.
+//! One session sends as fast as it can; another sends a word now and then, and it arrives.
 
 use relay_tests::harness::SetUp;
 use relay_tests::loud::words_beside_a_flood;
@@ -16,6 +16,6 @@ fn a_word_beside_a_flood_is_heard(set_up: SetUp) {
     let times = words_beside_a_flood(set_up, FRAMES);
     let most = times.iter().max().copied().unwrap_or_default();
     eprintln!("{} words and their answers beside the flood, {most:?} at most", times.len());
-    // A server that served one of them to its end first would let one word through, or none.
+    // A server that finished one session first would let through one word at most.
     assert!(times.len() >= 30, "{} words in all that time", times.len());
 }

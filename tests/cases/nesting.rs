@@ -1,4 +1,4 @@
-//! JSON nested a hundred thousand deep: a parser's stack must never see it.
+//! JSON nested a hundred thousand deep must never use up a parser's stack.
 
 use relay_tests::harness::ws::{FrameSpec, Ws};
 use relay_tests::harness::{Bystander, Pair, Relay, Role, SetUp};
@@ -22,7 +22,7 @@ fn as_a_hello_it_is_refused(set_up: SetUp) {
         let mut ws = Ws::connect(relay.addr());
         let _ = ws.wire().try_send(&FrameSpec::text(&text).encode());
         ws.expect_close(1009);
-        // What fits into a hello's size is refused for what it is.
+        // One that fits into a hello's size is refused as malformed.
         let mut ws = Ws::connect(relay.addr());
         ws.text(&text[..4096]);
         ws.expect_close(4400);

@@ -1,5 +1,5 @@
-//! A phone on another node stops reading: its workstation waits, both nodes' memory stays bounded, others go
-//! on.
+//! A phone on another node stops reading: its workstation waits, the memory of both nodes stays bounded, and
+//! other pairs go on.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use relay_tests::harness::ws::{FrameSpec, Upgrade};
 use relay_tests::harness::{Fleet, Pair, Peer, Role, Session};
 use relay_tests::slow_reader::{GROWN_KIB_MAX, SlowReader};
 
-/// Far more bytes than the kernel holds for a connection.
+/// Far more bytes than the kernel buffers for a connection.
 const FLOOD_BYTES: usize = 32 << 20;
-/// Frames that a link's credit lets through, and what waits unread at their target, with much room.
+/// Frames within a link's credit, and what waits unread at the target, with a wide margin.
 const TAKEN_MAX: u64 = 20_000;
-/// A write that moves nothing for so long is blocked.
+/// A write that moves nothing for this long is blocked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Fault 19.
@@ -23,7 +23,7 @@ fn a_reader_that_stops_blocks_its_sender_alone() {
     assert_eq!(seen.breaches(), [""; 0]);
 }
 
-/// Frames of few bytes, or none, take room by their number.
+/// Small and empty frames use room by their number.
 #[test]
 fn a_flood_of_tiny_frames_is_blocked_alike() {
     for payload in ["", "x"] {

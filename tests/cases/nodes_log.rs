@@ -1,4 +1,4 @@
-//! What becomes of streams and links between nodes is in the log at `debug`, and no session's id with it.
+//! At `debug`, the log shows what happens to streams and links between nodes, without session ids.
 
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::json::Object;
@@ -12,7 +12,7 @@ fn start(nodes: usize) -> Fleet {
     Fleet::start_with(nodes, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"))
 }
 
-/// The first line in which all of these words are.
+/// The first line that has all of these words.
 fn line(log: &Log, words: &[&str]) -> Object {
     let found = log.wait_for(&format!("line with {words:?}"), |line| {
         words.iter().all(|word| line.contains(word)).then(|| Object::parse(line))

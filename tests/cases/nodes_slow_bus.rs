@@ -1,5 +1,5 @@
-//! A bus on which everything takes longer than the second after which it is said again: it works, and is not
-//! taken for dead.
+//! On this bus everything takes longer than the second after which it is repeated. It works, and is not taken
+//! for dead.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use relay_tests::harness::guard::let_pass;
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Behaviour, Fleet, Options};
 
-/// To Redis and back from it, each; so between two nodes everything takes twice as long.
+/// The delay to Redis, and from it. Between two nodes everything takes twice as long.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// After which a node that does not hear itself is not ready, with room.
+/// A node that does not hear itself for this long is not ready, with a margin.
 const DEAF: Duration = Duration::from_secs(14);
 
 /// Fault 40: Redis is far away, or the line to it is bad.

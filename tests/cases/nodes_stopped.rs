@@ -1,4 +1,4 @@
-//! A node that is stopped is gone for the others; when it goes on, its links begin anew, and nothing is told
+//! A stopped node is given up by the others. When it resumes, its links begin again, and nothing is told
 //! twice.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Bytes that mean nothing, and connections that come and go: nobody else may notice.
+//! Random bytes, and connections that come and go: no other connection may notice.
 
 #[cfg(target_os = "linux")]
 use std::net::Ipv4Addr;
@@ -27,7 +27,7 @@ fn random_bytes_harm_nobody(set_up: SetUp) {
         if upgraded {
             wire.send(&Upgrade::default().encode());
         }
-        // Whatever the answer, it ends once we have nothing more to say.
+        // Whatever the answer, it ends once everything was sent.
         let _ = wire.try_send(&bytes);
         wire.shutdown_write();
         let _ = wire.read_to_end("the end of noise");
@@ -53,7 +53,7 @@ fn mutated_frames_harm_nobody(set_up: SetUp) {
             stream.extend(FrameSpec::new(Opcode::Binary, payload).unfinished().encode());
             stream.extend(FrameSpec::new(Opcode::Continuation, payload).encode());
         }
-        // Where in the stream the damage is, and how much of it there is, is the seed's.
+        // The seed decides where the damage is, and how much.
         for _ in 0..1 + random.below(4) {
             let at = random.below(stream.len());
             match random.below(3) {
@@ -67,13 +67,13 @@ fn mutated_frames_harm_nobody(set_up: SetUp) {
         let _ = wire.try_send(&stream);
         wire.shutdown_write();
         let _ = wire.read_to_end("the end of a damaged stream");
-        // The session itself is none the worse.
+        // The session itself is not affected.
         Peer::join(&relay, &session, Role::Phone).leave();
     }
     bystander.done();
 }
 
-/// Ten thousand, from so many addresses that no limit of one address applies.
+/// Ten thousand, from as many addresses, so that no limit per address applies.
 ///
 /// Fault 24.
 #[cfg(target_os = "linux")]
@@ -89,7 +89,7 @@ fn connections_from_everywhere_reset_at_once_harm_nobody() {
     bystander.done();
 }
 
-/// They wait for a server that stands still, almost as many as may, and are gone when it goes on.
+/// They wait for a stopped server, almost as many as can wait, and are gone when it resumes.
 ///
 /// Fault 24.
 #[test]

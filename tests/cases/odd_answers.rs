@@ -1,5 +1,5 @@
-//! Something else answers at the relay's address for a while: a proxy that is reloaded, a portal. A pair that
-//! stood waits it out.
+//! Something else answers at the relay's address for a while: a proxy that is reloaded, a portal. An existing
+//! pair waits until it is over.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -18,7 +18,7 @@ fn answering(text: &'static str) -> SocketAddr {
     let answer = move || {
         for mut stream in listener.incoming().flatten() {
             thread::spawn(move || {
-                // A client that has gone is none of this server's business.
+                // The client may be gone already.
                 let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(text.as_bytes()));
                 let _ = stream.shutdown(Shutdown::Write);
                 let _ = stream.read_to_end(&mut Vec::new());

@@ -1,5 +1,5 @@
-//! The phones in a terminal, with a workstation's engine through a real relay: the example in C, linked to
-//! the library as an app would be, and the one in Rust.
+//! The two phones for a terminal, with a workstation's engine through a real relay: the C example, linked to
+//! the library like an app, and the Rust program.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,7 @@ use relay_tests::harness::relayd::binary;
 use relay_tests::harness::tunnel::{End, at, copy_of, fresh_code};
 use relay_tests::harness::{Relay, SetUp};
 
-/// A folder of its own, gone with its owner.
+/// A private folder, deleted with its owner.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -32,7 +32,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left lies among temporary files.
+        // What is left is a temporary file.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -41,8 +41,8 @@ impl Drop for Folder {
 fn compile(out: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let test = env::current_exe().unwrap();
-    // target/<profile>/deps/<this test> → target/<profile>/deps/librelay_mobile.a; one folder up may lie an
-    // older one.
+    // target/<profile>/deps/<this test> → target/<profile>/deps/librelay_mobile.a; the one in the folder
+    // above may be older.
     let library = test.with_file_name("librelay_mobile.a");
     assert!(library.is_file(), "{} is not there: run `cargo test -p relay-tests`", library.display());
     let mut command = Command::new("cc");

@@ -1,4 +1,4 @@
-//! Pings are answered with their own payload, whatever else is going on.
+//! Pings are answered with their own payload, whatever else happens.
 
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode};
 use relay_tests::harness::{Event, Pair, Relay, Role, SetUp};
@@ -45,8 +45,7 @@ fn many_pings_are_answered_in_order(set_up: SetUp) {
         flood.extend(FrameSpec::new(Opcode::Ping, number.to_be_bytes()).encode());
     }
     ws.wire().send(&flood);
-    // RFC 6455 §5.5.3: only the latest need be answered; what is answered keeps its order, and the last one
-    // is.
+    // RFC 6455 §5.5.3: only the latest must be answered. Answers keep their order, and the last one is there.
     let mut next = 0;
     while next < 100 {
         match ws.message() {

@@ -1,4 +1,4 @@
-//! RFC 6455 broken in every way a client can: each is answered with its close code, and harms nobody else.
+//! Every violation of RFC 6455 by a client is answered with its close code, and affects no other client.
 
 use relay_tests::harness::ws::{FrameSpec, Opcode, Ws};
 use relay_tests::harness::{Bystander, Event, Pair, Relay, SetUp};

@@ -1,4 +1,4 @@
-//! A Redis that is named and not there: the node starts, says so, and comes up when Redis does.
+//! A configured Redis that is not there: the node starts, says so, and is ready once Redis is.
 
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::http::{fetch, post};

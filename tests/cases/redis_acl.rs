@@ -1,5 +1,4 @@
-//! The user that docs/operations.md prescribes has every right that is needed and no other; one that is
-//! missing is named.
+//! The Redis user in docs/operations.md has exactly the rights that are needed. A missing right is named.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +9,7 @@ use relay_tests::harness::{Event, Fleet, Options, Pair, Peer, Relay, Relayd, Rol
 
 use crate::redis_table::was_never_away;
 
-/// The rule in the documents, in words: after the name of the user and its password.
+/// The words of the documented rule, after the user's name and password.
 pub fn documented_rule() -> Vec<String> {
     let page = include_str!("../../docs/operations.md");
     let rule = page.split_once("    ACL SETUSER relay on >password ").expect("no ACL rule").1;
@@ -38,7 +37,7 @@ fn registers(node: &Relayd) {
     post(node.addr(), "/api/register", "").expect(200);
 }
 
-/// All commands that this Redis has carried out, those of scripts included, but those of the case itself.
+/// All commands that this Redis has executed, also in scripts, without those of the case itself.
 fn carried_out(redis: &Redis) -> BTreeSet<String> {
     let info: String = ::redis::cmd("INFO").arg("commandstats").query(&mut connect(&redis.url())).unwrap();
     let names = info.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split(':').next());
@@ -64,7 +63,7 @@ fn a_whole_life_needs_just_what_is_documented() {
     let older = talk.join(Role::Phone, fleet.addr(0));
     older.expect("an older phone").until_closed(4409);
     talk.settle();
-    // One leaves and comes back, though the scripts are forgotten meanwhile.
+    // A client leaves and comes back after Redis has forgotten the scripts.
     ::redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connect(&redis.url())).unwrap();
     let idle = Session::register_at(fleet.addr(0));
     for _ in 0..2 {
@@ -85,7 +84,7 @@ fn a_whole_life_needs_just_what_is_documented() {
     assert_eq!(carried_out(&redis), documented, "left: what Redis carried out; right: docs/operations.md");
 }
 
-/// `/ready` of a node whose user has all but this.
+/// `/ready` of a node whose user has all rights but this.
 fn reason_without(redis: &Redis, rule: &[String]) -> String {
     set_user(redis, &["reset".to_owned(), "on".to_owned(), ">password".to_owned()]);
     set_user(redis, rule);
@@ -106,7 +105,7 @@ fn a_right_that_is_missing_is_named_at_start() {
     let redis = Redis::start(Keep::Nothing);
     let rule = documented_rule();
     for command in documented_commands() {
-        // Without it everything works, in more bytes.
+        // Without it everything works, with more bytes.
         if command == "script|load" {
             continue;
         }
@@ -149,7 +148,7 @@ fn a_right_that_is_taken_away_is_an_outage_for_nobody_who_is_linked() {
     for command in ["hset", "hgetall", "evalsha", "time", "publish"] {
         set_user(&redis, &[format!("-{command}")]);
         if command != "publish" {
-            // Nobody asks for anything: the node finds out by itself.
+            // Without a request: the node notices by itself.
             relay.node().wait_ready(503);
             let text = fetch(relay.addr(), "/ready").expect(503).text().to_owned();
             assert!(text.contains("NOPERM"), "{command}: {text}");
@@ -166,7 +165,7 @@ fn a_right_that_is_taken_away_is_an_outage_for_nobody_who_is_linked() {
     registers(relay.node());
 }
 
-/// The first client that left a node with the documented user used to take it down for good.
+/// A regression: with the documented user, the first client that left put the node out of service.
 ///
 /// Fault 53.
 #[test]
@@ -190,7 +189,7 @@ fn clients_may_leave() {
     assert!(status.success(), "{log}");
 }
 
-/// Its key alone is out of bounds: nobody else notices, and what can't be given back is dropped.
+/// Only its key is out of bounds. No other session notices, and a role that cannot be given back is dropped.
 ///
 /// Fault 52.
 #[test]

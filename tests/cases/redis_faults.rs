@@ -1,4 +1,4 @@
-//! Redis hangs with its sockets open: nothing blocks for good, and local pairs do not notice.
+//! Redis hangs with its sockets open: nothing blocks for good, and pairs on one node do not notice.
 
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::http::{Http, ask_until_served, post, request};
@@ -62,12 +62,12 @@ fn cut_connections_are_dialled_again() {
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);
     for kind in ["normal", "pubsub", "normal"] {
-        // Ours is among the normal ones; it spares itself.
+        // This connection is a normal one, too, and is skipped.
         let cut: i64 = ::redis::cmd("CLIENT")
             .arg(&["KILL", "TYPE", kind, "SKIPME", "yes"])
             .query(&mut connect(&redis.url()))
             .unwrap();
-        // A node that talks to no other needs no subscription.
+        // A node without other nodes needs no subscription.
         assert!(cut > 0 || kind == "pubsub", "the node has no {kind} connection");
         let session = read_until("a register to succeed", || {
             let response = post(relay.addr(), "/api/register", "");

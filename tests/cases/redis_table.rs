@@ -1,5 +1,5 @@
-//! What can happen to the data and the connections of a Redis that runs, and what each client then sees: the
-//! rows of Redis in docs/faults.md, played against the real server.
+//! What can happen to the data and the connections of a running Redis, and what clients see: the Redis rows
+//! of docs/faults.md, played against the real server.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn node(redis: &Redis) -> Relay {
     Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &redis.url()))])
 }
 
-/// Carries out one command line; `K` stands for the session's key.
+/// Executes one command line. `K` is replaced by the session's key.
 fn tell(redis: &Redis, session: &Session, line: &str) {
     let key = format!("relay:sess:{}", session.id);
     let words: Vec<_> = line.split(' ').map(|word| if word == "K" { &key } else { word }).collect();
@@ -32,7 +32,7 @@ pub fn was_never_away(node: &Relayd) {
     assert!(!since.contains("the store is away"), "{log}");
 }
 
-/// All that is ever done here to one session's key.
+/// Every kind of damage to one session's key.
 const DAMAGES: [&[&str]; 16] = [
     &["HDEL K active"],
     &["HDEL K created"],
@@ -52,7 +52,7 @@ const DAMAGES: [&[&str]; 16] = [
     &["FLUSHALL"],
 ];
 
-/// A register must succeed at once, and `/ready` say so: nobody else notices.
+/// A register succeeds at once, and `/ready` is 200: no other session notices.
 fn others_are_well(relay: &Relay, what: &str) -> Session {
     let ready = fetch(relay.addr(), "/ready");
     assert_eq!(ready.status, 200, "{what}: {}", ready.text());
@@ -78,11 +78,11 @@ fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
         damage.iter().for_each(|line| tell(&redis, &pair.session, line));
         let other = others_are_well(&relay, &what);
         pair.expect_alive();
-        // A client that comes back gets in, at the latest when the holds were compared.
+        // A client that comes back gets in, at the latest when roles were compared.
         let newer = read_until(&what, || match Peer::try_join(&relay, &pair.session, Role::Phone) {
             Ok(newer) => Some(newer),
             Err(code) => {
-                // 4429: a list of takeovers that can be believed is believed, for ten seconds at most.
+                // 4429: a plausible list of takeovers is believed, for ten seconds at most.
                 assert!(matches!(code, 4401 | 1013 | 4429), "{what}: {code}");
                 others_are_well(&relay, &what);
                 None
@@ -93,7 +93,7 @@ fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
         pair.workstation.expect(&Event::Left);
         pair.workstation.expect(&Event::Joined(0));
         pair.expect_alive();
-        // Both leave under the same damage: what can't be given back is dropped.
+        // Both leave under the same damage: a role that cannot be given back is dropped.
         damage.iter().for_each(|line| tell(&redis, &pair.session, line));
         pair.phone.leave();
         pair.workstation.expect(&Event::Left);
@@ -120,7 +120,7 @@ fn a_damaged_key_of_a_session_that_nobody_is_in_is_unknown_and_can_be_registered
         let session = Session::register(&relay);
         damage.iter().for_each(|line| tell(&redis, &session, line));
         match Peer::try_join(&relay, &session, Role::Phone) {
-            // What was lost does not matter, or was guessed.
+            // What was lost does not matter, or can be guessed.
             Ok(peer) => peer.leave(),
             Err(code) => {
                 assert_eq!(code, 4401, "{what}");
@@ -157,7 +157,7 @@ fn another_database_in_its_place_is_written_from_what_is_held() {
     }
 }
 
-/// Its text would quote the session's id and the token's digest.
+/// Redis's error text would quote the session's id and the token's digest.
 ///
 /// Fault 55: Renamed commands.
 /// Played: `EVALSHA`, `HGETALL`, `PUBLISH`.
@@ -183,7 +183,7 @@ fn a_renamed_command_is_named_and_nothing_that_was_asked_is_quoted() {
     }
 }
 
-/// The number behind `name` in what Redis tells of itself.
+/// The number after `name` in Redis's INFO.
 fn told(redis: &Redis, name: &str) -> u64 {
     let text: String =
         ::redis::cmd("INFO").arg("everything").query(&mut connect(&redis.url())).expect("INFO");
@@ -191,8 +191,7 @@ fn told(redis: &Redis, name: &str) -> u64 {
     number.flatten().and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{name}: {text}"))
 }
 
-/// A node probes each second. If that changed anything, an idle relay had Redis save its data every few
-/// minutes.
+/// A node probes every second. If that changed data, an idle relay would make Redis save every few minutes.
 #[test]
 fn a_probe_leaves_redis_nothing_to_save() {
     let redis = Redis::start(Keep::Nothing);
@@ -291,7 +290,7 @@ fn a_redis_with_too_many_clients_says_so_and_is_dialed_until_it_has_room() {
     pair.expect_alive();
 }
 
-/// All three connections of each node leave a server that becomes a replica, and find it when it is a master
+/// All three connections of each node leave a server that becomes a replica, and return when it is a master
 /// again.
 ///
 /// Fault 58: `REPLICAOF` by hand.
@@ -323,7 +322,7 @@ fn a_redis_that_becomes_a_replica_by_hand_is_left_and_found_again() {
     }
 }
 
-/// A process that is stopped and goes on finds its reads ended without a reason.
+/// After a stop and a resume, a process finds its reads interrupted.
 ///
 /// Fault 60: The node is stopped and resumed while a request is under way.
 /// Played: SIGSTOP and SIGCONT while Redis hangs, five times.
@@ -336,7 +335,7 @@ fn a_request_under_way_while_the_node_stands_still_is_answered() {
         redis.process().signal("STOP");
         let mut asking = Http::connect(relay.addr());
         asking.send(request("POST", "/api/register", &[], "{}"));
-        // Answered behind it, so it has been handed on.
+        // These are answered behind it, so it has been passed on.
         for _ in 0..3 {
             fetch(relay.addr(), "/health").expect(200);
         }

@@ -93,7 +93,7 @@ fn malformed_bodies_are_refused(set_up: SetUp) {
     ] {
         post(relay.addr(), "/api/register", &body).expect(400);
     }
-    // An object that names nothing asks for a new session.
+    // An empty object asks for a new session.
     post(relay.addr(), "/api/register", "{}").expect(200);
 }
 
@@ -105,7 +105,7 @@ fn the_register_key_is_asked_for(set_up: SetUp) {
         with(&[&format!("Authorization: {wrong}")]).expect(401);
     }
     let answer: Object = with(&["Authorization: Bearer let-me-in"]).expect(200).json();
-    // Joining and ending a session need its token only.
+    // Joining and ending a session need only its token.
     let session = Session { id: answer.text("sessionId").into(), token: answer.text("token").into() };
     Peer::join(&relay, &session, Role::Phone).leave();
     session.delete(relay.addr()).expect(204);

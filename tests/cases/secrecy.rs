@@ -1,4 +1,4 @@
-//! What must never be written down: tokens and payloads anywhere, session ids in a log.
+//! What must never be written: tokens and payloads anywhere, and session ids in a log.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -62,7 +62,7 @@ fn fail_in_every_way(relay: &Relay, session: &Session) {
         }
     }
     let mut ws = Ws::connect(relay.addr());
-    // In a session of its own, so that it takes nobody's role.
+    // In another session, so that it takes over no role.
     ws.text(&Session::register(relay).hello(Role::Phone).instance("0123456789abcdef", 1).json());
     ws.text(TEXT);
     ws.send(&FrameSpec::text(TEXT).unmasked());

@@ -1,4 +1,4 @@
-//! SIGTERM: what was taken in is delivered, everybody is told, and the process ends well.
+//! SIGTERM: what was accepted is delivered, all clients are told, and the process ends cleanly.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ on_each_setup!(
     told_again_it_waits_no_longer,
 );
 
-// Only the stopping node's own clients are told 1001.
+// Only the stopping node's own clients get 1001.
 on_one_node!(everybody_is_told_and_the_process_ends_well, what_was_taken_in_is_delivered);
 
-/// What is documented for the defaults: `docker stop` kills after ten seconds.
+/// The documented time for the defaults: `docker stop` kills after ten seconds.
 const DEFAULT_END: Duration = Duration::from_secs(8);
 
 /// `--drain-secs`, with room for a loaded machine.
@@ -41,7 +41,7 @@ fn everybody_is_told_and_the_process_ends_well(set_up: SetUp) {
     let mut unjoined = Ws::connect(relay.addr());
     relay.node().process().signal("TERM");
     for role in Role::BOTH {
-        // Version 2 is told that this is a drain; what is said of the peer may come before it.
+        // Version 2 is told that this is a drain. A notice about the peer may come before it.
         let (peer, _) = new.from(role);
         let mut events = peer.until_closed(1001);
         events.retain(|event| *event != Event::Left);
@@ -65,7 +65,7 @@ fn what_was_taken_in_is_delivered(set_up: SetUp) {
     for number in 0..150 {
         workstation.text(&format!("{number:01000}"));
     }
-    // The server has read all of them, and the phone none; fewer bytes than would pause the workstation.
+    // The server has read all of them, and the phone none. It is too little to pause the workstation.
     workstation.fence();
     relay.node().process().signal("TERM");
     for number in 0..150 {
@@ -95,7 +95,7 @@ fn an_idle_node_ends_at_once(set_up: SetUp) {
     }
 }
 
-/// Clients that do what they can to hold up a stop.
+/// Clients that do what they can to delay a stop.
 fn hold_up(relay: &Relay) -> (Pair, Ws, Http) {
     let mut pair = Pair::link(relay);
     let plenty = FrameSpec::text(&"p".repeat(100_000)).encode().repeat(300);
@@ -106,7 +106,7 @@ fn hold_up(relay: &Relay) -> (Pair, Ws, Http) {
     (pair, never_closes, half)
 }
 
-/// Stops the first node and tells how long that took.
+/// Stops the first node and returns how long that took.
 fn stop(relay: &mut Relay) -> Duration {
     relay.node().process().signal("TERM");
     let started = Instant::now();
@@ -164,7 +164,7 @@ fn new_connections_are_served_until_the_delay_is_over(set_up: SetUp) {
     let mut new = Pair::link(&relay);
     new.expect_alive();
     before.expect_alive();
-    // Told again, it delays the drain no longer.
+    // A second signal ends the drain.
     tell_again(&relay);
     for pair in [&mut before, &mut new] {
         pair.workstation.until_closed(1001);
@@ -179,7 +179,7 @@ fn told_again_it_waits_no_longer(set_up: SetUp) {
     let mut relay = Relay::start_with(set_up, &Options::new().arg("--drain-secs", "3600"));
     let held_up = hold_up(&relay);
     let process = relay.node().process();
-    // Those that come together are one.
+    // Signals that arrive together count as one.
     for signal in ["TERM", "INT", "TERM"] {
         process.signal(signal);
     }
@@ -191,7 +191,7 @@ fn told_again_it_waits_no_longer(set_up: SetUp) {
     assert!(log.contains("the rest is cut off"), "{log}");
 }
 
-/// Sends the signal once more, when it counts as another one.
+/// Sends the signal again, late enough to count as a second one.
 fn tell_again(relay: &Relay) {
     read_until("the signal to count as another one", || {
         relay.node().process().signal("TERM");

@@ -1,4 +1,4 @@
-//! No signal ends a server undrained, but the one that none can refuse and those of a fault.
+//! No signal ends a server without a drain, except SIGKILL and those of a crash.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use relay_tests::harness::process::Process;
 use relay_tests::harness::ws::{FrameSpec, Ws};
 use relay_tests::harness::{Options, Pair, Relay, Relayd};
 
-/// Each is told of in a line.
+/// Each is logged in a line.
 const LOGGED: &[&str] = &["HUP", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "16", "34", "50", "64"];
-/// These end no process by themselves, or only make a write fail.
+/// These do not end a process by default, or only make a write fail.
 const SILENT: &[&str] = &["PIPE", "XFSZ", "CHLD", "CONT", "URG", "WINCH"];
-/// With what they are called in the log.
+/// With their name in the log.
 const STOPPING: &[(&str, &str)] =
     &[("TERM", "SIGTERM"), ("INT", "SIGINT"), ("QUIT", "SIGQUIT"), ("XCPU", "SIGXCPU"), ("PWR", "signal 30")];
 /// A guard against a hang.
@@ -87,7 +87,7 @@ fn a_storm_of_signals_delays_no_stop() {
     drop((storm, pair, never_closes));
 }
 
-/// It looks for a Redis for up to two seconds before it serves, unless there is one.
+/// Without a Redis, the server looks for one for up to two seconds before it serves.
 ///
 /// Fault 42c.
 #[test]

@@ -1,4 +1,4 @@
-//! Which store a node uses where nobody said so.
+//! Which store a node uses without a setting.
 
 use std::net::TcpStream;
 
@@ -10,7 +10,7 @@ use relay_tests::harness::{Options, Relayd};
 fn without_a_url_the_default_address_decides_once() {
     let relayd = Relayd::start(&Options::new());
     if TcpStream::connect("127.0.0.1:6379").is_ok() {
-        // Somebody is there, so it is required, whatever it turns out to be.
+        // Something listens there, so it is required, whatever it turns out to be.
         let ready = fetch(relayd.addr(), "/ready");
         assert!(ready.status == 503 || ready.json().text("store") == "redis", "{ready:?}");
         return;

@@ -1,5 +1,4 @@
-//! The workstation's question through a real relay: answers that take a while, and phones that come and go
-//! meanwhile.
+//! The workstation's question, through a real relay: slow answers, and phones that come and go meanwhile.
 
 use std::io;
 use std::sync::Arc;
@@ -18,8 +17,8 @@ use relay_tests::harness::tunnel::{End, Shelf, at, copy_of, fresh_code};
 use relay_tests::harness::{Behaviour, FaultProxy, Options, Relayd};
 use zeroize::Zeroizing;
 
-/// A phone that is being asked about, with a network before the phone and one before the workstation's
-/// requests.
+/// A phone about which the user is being asked, with a network before the phone and one before the
+/// workstation's requests.
 struct Scene {
     desk: End,
     phone: End,
@@ -53,7 +52,7 @@ impl Scene {
         (scene, question)
     }
 
-    /// A yes whose request to the relay gets no answer until `meanwhile` was done.
+    /// A yes whose request to the relay gets no answer until `meanwhile` has run.
     fn allow_slowly(
         &mut self,
         question: u64,
@@ -131,7 +130,7 @@ fn an_answer_to_an_older_question_does_nothing_and_says_so() {
     scene.phone.until_open();
 }
 
-/// A storage that says when it is asked, and waits.
+/// A storage that reports when it is called, and waits.
 struct Slow {
     shelf: Shelf,
     asked: Sender<()>,
@@ -176,8 +175,8 @@ impl Clock for Ahead {
     }
 }
 
-/// What the workstation says of the end of a question that nobody answers, and of its code; the phone may
-/// have left before.
+/// What the workstation reports when a question is not answered, and about its code. The phone may have left
+/// before.
 fn unanswered(phone_leaves: bool) -> (Scene, bool, Spent) {
     let clock = Arc::new(Ahead::default());
     let (mut scene, question) =

@@ -1,4 +1,5 @@
-//! A tunnel whose session is taken, ended, expired or lost: who stops, who comes back, and what they say.
+//! The session of a tunnel is taken over, deleted, expired or lost: which end stops, which one comes back,
+//! and what it reports.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(another_device_ends_the_first_and_says_so, a_deleted_session_ends_both_and_says_so);
 
-/// A pair that stays in the code's session, whose credentials are given too.
+/// A pair that stays in the code's session. Returns the credentials, too.
 fn pair_here(relay: &Relay) -> (Ends, Session) {
     let nodes = relay.nodes();
     let (first, last) = (nodes[0].addr(), nodes[nodes.len() - 1].addr());
@@ -55,7 +56,7 @@ fn an_engine_that_has_stopped_says_so_however_often_it_is_to_forget() {
     for _ in 0..2 {
         assert!(matches!(ends.phone.engine.forget(), Err(ForgetError::Stopped)));
     }
-    // The session was ended all the same. One that did forget knows it, and says so again.
+    // The session was deleted anyway. An end that forgot the pair knows that, and reports it again.
     let why = ends.workstation.until_stopped();
     assert_eq!(why, Stop::Removed { at: Role::Phone, is_proven: false });
     let ends = Ends::through(relay.addr());
@@ -106,7 +107,7 @@ impl Scene {
         Self { ends, proxies, relayd }
     }
 
-    /// The network is a black hole for longer than the session lives unused.
+    /// The network is a black hole for longer than an unused session lives.
     fn expire(&mut self) {
         self.proxies.iter().for_each(|proxy| proxy.behave(Behaviour::Stall));
         self.ends.workstation.send(b"sent into the dark");

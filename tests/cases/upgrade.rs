@@ -1,4 +1,4 @@
-//! The opening handshake: what is accepted, and what never becomes a WebSocket.
+//! The opening handshake: what is accepted, and what is refused.
 
 use relay_tests::harness::http::{exchange, read_head};
 use relay_tests::harness::wire::Wire;
@@ -128,7 +128,7 @@ fn compression_is_offered_in_vain(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
-    // That no extension is named in the answer is checked for every upgrade.
+    // Every upgrade in these tests checks that the answer names no extension.
     for offer in [
         "permessage-deflate",
         "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame",

@@ -1,4 +1,4 @@
-//! How connections are refused and end, by themselves or by the proxy.
+//! How connections are refused, and how they end: by themselves, or by the proxy.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -29,7 +29,7 @@ fn last_words_pass_though_their_sender_takes_no_more() {
     near.send(b"to nobody");
     drop(far);
     line.proxy.behave(Behaviour::Clear);
-    // The proxy finds out that nobody takes it, and says so, but not before it has passed the rest.
+    // The proxy notices that no client takes it, and resets, but only after it has passed the rest.
     read_until("the end", || near.try_send(b"more").err());
     near.read_to_end("the end, which the sender may have been told of");
     assert_eq!(near.pending(), b"last words");
@@ -56,14 +56,14 @@ fn a_cut_is_orderly_both_ways_whatever_was_under_way() {
     let (mut other_near, mut other_far) = line.join();
     exchange(&mut near, &mut far, 10, || {});
     line.proxy.behave(Behaviour::Stall);
-    // What the proxy has not read must not make a reset out of it.
+    // Bytes that the proxy has not read must not turn it into a reset.
     near.send(b"lost");
     far.send(b"lost");
     line.proxy.cut();
     for wire in [&mut near, &mut far, &mut other_near, &mut other_far] {
         expect_end(wire, b"", End::Eof);
     }
-    // A socket that is closed, or not read any more, would not take it.
+    // A closed or unread socket would not take it.
     near.send(&vec![7; PLENTY]);
     far.send(&vec![7; PLENTY]);
     assert_eq!((line.proxy.counts().live, line.proxy.counts().cut), (0, 2));
@@ -99,11 +99,11 @@ fn a_cut_comes_at_the_very_byte_on_live_and_new_connections() {
         line.proxy.cut_after(count as u64);
         let (mut new, mut new_far) = line.join();
         let bytes = pattern(5, 200_000);
-        // Nobody reads what comes after the cut, but the proxy takes it: this may not fail.
+        // The proxy takes what comes after the cut, so this must not fail.
         live.send(&bytes);
         expect_end(&mut live_far, &bytes[..count], End::Eof);
         expect_end(&mut live, b"", End::Eof);
-        // The other way, on a connection that was not there yet.
+        // The other way, on a new connection.
         new_far.send(&bytes);
         expect_end(&mut new, &bytes[..count], End::Eof);
         expect_end(&mut new_far, b"", End::Eof);
@@ -143,7 +143,7 @@ fn an_upstream_that_moved_gets_the_new_connections() {
     assert_eq!((line.proxy.counts().refused, line.proxy.counts().connections), (1, 2));
 }
 
-/// Where nobody listens.
+/// An address at which no program listens.
 fn nowhere() -> SocketAddr {
     listener().local_addr().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What passes, when, and that all of it does.
+//! What passes, when, and that all of it arrives.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -133,7 +133,7 @@ fn a_trickle_is_a_write_for_every_byte() {
     let clear = line.proxy.counts().writes;
     assert!(clear < 10, "{clear} writes");
     line.proxy.behave(Behaviour::Trickle);
-    // A reader who is kept from the processor for long enough sees all of it at once; then once more.
+    // If the reader was not scheduled for long, it sees all of it at once; then try again.
     let mut rounds = 0;
     read_until("a reader to see pieces", || {
         near.send(&bytes);

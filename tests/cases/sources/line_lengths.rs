@@ -1,11 +1,11 @@
-//! Comments and pages keep to a width that fits beside a second window.
+//! The width of comments and pages.
 
 use super::source::{Source, sources};
 
-/// The most columns of a line of prose. rustfmt.toml says the same of code.
+/// The most columns of a line of prose. rustfmt.toml has the same limit for code.
 const COLUMNS_MAX: usize = 110;
 
-/// The lines of prose that are longer. A table, a block of code and a line with an address can't be broken.
+/// The lines of prose that are longer. Tables, code blocks and lines with a URL are exempt.
 fn too_long(source: &Source) -> Vec<String> {
     let mut is_fenced = false;
     let is_prose = |line: &str| {
@@ -29,7 +29,7 @@ fn is_comment(name: &str, line: &str) -> bool {
     line.starts_with(mark)
 }
 
-/// Where this is not so yet.
+/// Folders and files that do not follow this yet.
 const NOT_YET: [&str; 12] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",

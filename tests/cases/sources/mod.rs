@@ -1,4 +1,4 @@
-//! The floors of the house, guarded by reading the sources: who may name what.
+//! Checks of the sources: which layer may use which other, and rules of the house style.
 
 mod line_lengths;
 mod predicates;
@@ -6,7 +6,7 @@ pub mod source;
 
 use self::source::{Source, sources};
 
-/// Nobody in `rust` for whom `applies` names any of `segments`.
+/// Expects that no file of `rust` for which `applies` is true names any of `segments`.
 fn expect_unnamed(rust: &[Source], segments: &[&str], applies: impl Fn(&Source) -> bool) {
     let checked: Vec<&Source> = rust.iter().filter(|source| applies(source)).collect();
     let wrong = |segment: &&str| checked.iter().flat_map(|source| source.naming(segment)).collect::<Vec<_>>();
@@ -102,7 +102,7 @@ fn every_unsafe_says_why_it_is_sound() {
 
 #[test]
 fn no_test_sleeps_or_is_ignored() {
-    // Put together here, so that this file does not find itself.
+    // Put together here, so that the check does not find this file.
     let banned =
         [["thread::", "sleep("].concat(), ["#[", "ignore"].concat(), ["std::thread::", "sleep"].concat()];
     for source in
@@ -127,7 +127,7 @@ fn no_file_names_a_ticket_or_a_home() {
     }
 }
 
-/// A `#` with digits behind it, as trackers number what they track: after a space or a bracket.
+/// A `#` with digits behind it, after a space or a bracket: the number of an issue in a tracker.
 fn names_a_ticket(line: &str) -> bool {
     line.match_indices('#').any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -136,7 +136,7 @@ fn names_a_ticket(line: &str) -> bool {
     })
 }
 
-/// Two branches that bring the same lines, wrapped differently, merge without a word.
+/// If two branches add the same lines with different wrapping, they merge without a conflict.
 #[test]
 fn the_changelog_says_nothing_twice() {
     let files = sources(&["CHANGELOG.md"]);
