@@ -12,9 +12,9 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     a_reader_that_stops_blocks_its_sender_and_loses_nothing,
-    a_paused_sender_is_not_taken_for_silent,
-    both_may_stop_reading,
-    what_a_paused_sender_sent_comes_before_its_end,
+    a_paused_sender_does_not_count_as_silent,
+    both_ends_may_stop_reading,
+    bytes_of_a_paused_sender_arrive_before_its_end,
 );
 
 /// What the sender tries to send, in frames of [`FRAME_BYTES`].
@@ -84,7 +84,7 @@ fn a_reader_that_stops_blocks_its_sender_and_loses_nothing(set_up: SetUp) {
 }
 
 /// Fault 19.
-fn a_paused_sender_is_not_taken_for_silent(set_up: SetUp) {
+fn a_paused_sender_does_not_count_as_silent(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", "2"));
     let mut pair = link_narrow(&relay);
     let (bytes, count) = flood(&pair.session, Role::Workstation, TOTAL_BYTES / 2);
@@ -107,7 +107,7 @@ fn a_paused_sender_is_not_taken_for_silent(set_up: SetUp) {
 }
 
 /// Fault 20.
-fn both_may_stop_reading(set_up: SetUp) {
+fn both_ends_may_stop_reading(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let mut pair = link_narrow(&relay);
@@ -134,7 +134,7 @@ fn both_may_stop_reading(set_up: SetUp) {
 }
 
 /// Fault 20b.
-fn what_a_paused_sender_sent_comes_before_its_end(set_up: SetUp) {
+fn bytes_of_a_paused_sender_arrive_before_its_end(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = link_narrow(&relay);
     let (bytes, count) = flood(&pair.session, Role::Workstation, TOTAL_BYTES / 4);

@@ -14,7 +14,7 @@ on_each_setup!(
     pings_whose_pongs_are_never_read_are_bounded,
     pings_whose_pongs_are_read_are_answered_one_by_one,
     many_stuck_readers_stay_within_the_memory_bound,
-    room_that_was_taken_is_given_back,
+    memory_is_given_back,
 );
 
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -100,7 +100,7 @@ fn many_stuck_readers_stay_within_the_memory_bound(set_up: SetUp) {
 }
 
 /// Fault 21.
-fn room_that_was_taken_is_given_back(set_up: SetUp) {
+fn memory_is_given_back(set_up: SetUp) {
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "4000000");
     let relay = Relay::start_with(set_up, &options);
     for _ in 0..3 {

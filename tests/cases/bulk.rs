@@ -10,7 +10,7 @@ use relay_tests::harness::ws::{FrameSpec, Opcode, Received, Upgrade, Ws};
 use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(control_frames_pass_a_large_message, notices_wait_for_the_messages_end);
+on_each_setup!(control_frames_overtake_a_large_message, notices_wait_for_the_end_of_the_message);
 
 const BYTES: usize = 16 << 20;
 
@@ -49,7 +49,7 @@ fn expect_whole(envelope: Vec<u8>, text: &str) {
 }
 
 /// Fault 23.
-fn control_frames_pass_a_large_message(set_up: SetUp) {
+fn control_frames_overtake_a_large_message(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, mut phone } = link(&relay);
     let text = Numbered::new(&session, Role::Workstation).text(BYTES);
@@ -87,7 +87,7 @@ fn control_frames_pass_a_large_message(set_up: SetUp) {
     phone.expect_text("behind it");
 }
 
-fn notices_wait_for_the_messages_end(set_up: SetUp) {
+fn notices_wait_for_the_end_of_the_message(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, mut phone } = link(&relay);
     let text = Numbered::new(&session, Role::Workstation).text(BYTES / 2);

@@ -4,7 +4,7 @@ use relay_tests::harness::ws::{FrameSpec, Opcode};
 use relay_tests::harness::{Bystander, Event, Pair, Relay, SetUp};
 use relay_tests::on_one_node;
 
-on_one_node!(a_claimed_length_takes_no_memory);
+on_one_node!(a_length_without_its_payload_takes_no_memory);
 
 const PAIRS: usize = 50;
 const LARGEST: u64 = 16 << 20;
@@ -13,7 +13,7 @@ const LARGEST: u64 = 16 << 20;
 /// Played: Headers whose payload never comes, from 50 pairs.
 /// Holds: 1002 or 1009 as soon as the header is read. For all 50, RSS grows by less than 4 MiB (measured: 192
 /// KiB), and no more is reserved or counted as buffered.
-fn a_claimed_length_takes_no_memory(set_up: SetUp) {
+fn a_length_without_its_payload_takes_no_memory(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let mut pairs: Vec<Pair> = (0..PAIRS).map(|_| Pair::link(&relay)).collect();

@@ -85,7 +85,7 @@ fn a_flag_wins_over_its_variable() {
 }
 
 #[test]
-fn a_taken_port_is_told_plainly() {
+fn a_port_in_use_is_reported_clearly() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let options = Options::new().arg("--port", &port).arg("--listen", "127.0.0.1").arg("--store", "memory");
@@ -108,7 +108,7 @@ fn cant_start(options: &Options) -> String {
 /// Played: An address of another machine. No IPv6. No thread available. A `PUBLIC_WS_URL` without a path.
 /// Holds: One clear line, and exit code 1, or 2 for a setting. No panic.
 #[test]
-fn an_address_that_is_not_of_this_machine_is_told_plainly() {
+fn an_address_of_another_machine_is_reported_clearly() {
     let options = Options::new().arg("--store", "memory").arg("--port", "0");
     // RFC 5737: an address for documentation, which no machine has.
     let log = cant_start(&options.arg("--listen", "192.0.2.1"));
@@ -118,7 +118,7 @@ fn an_address_that_is_not_of_this_machine_is_told_plainly() {
 /// Fault 42d.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_machine_without_ipv6_is_told_plainly_or_served_by_ipv4() {
+fn a_machine_without_ipv6_is_served_by_ipv4_or_told_clearly() {
     let scarce = Scarce::new();
     let options = Options::new().arg("--store", "memory").without_ipv6(&scarce);
     let log = cant_start(&options.clone().arg("--port", "0").arg("--listen", "::1"));
@@ -134,7 +134,7 @@ fn a_machine_without_ipv6_is_told_plainly_or_served_by_ipv4() {
 /// Fault 42d.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_limit_of_threads_is_told_plainly() {
+fn a_thread_limit_is_reported_clearly() {
     let scarce = Scarce::new();
     let start = |threads| {
         let options = Options::new().arg("--port", "0").arg("--listen", "127.0.0.1");

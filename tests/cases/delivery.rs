@@ -4,14 +4,14 @@ use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    nothing_comes_back_to_its_sender,
-    nothing_goes_to_another_session,
-    what_nobody_was_there_for_is_not_delivered_later,
+    a_frame_does_not_return_to_its_sender,
+    a_frame_does_not_reach_another_session,
+    a_frame_without_a_receiver_is_not_delivered_later,
     the_first_frame_of_an_absence_is_answered_to_version_2,
-    what_was_sent_after_the_peer_left_is_counted,
+    frames_sent_after_the_peer_left_are_counted,
 );
 
-fn nothing_comes_back_to_its_sender(set_up: SetUp) {
+fn a_frame_does_not_return_to_its_sender(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     for role in Role::BOTH {
@@ -25,7 +25,7 @@ fn nothing_comes_back_to_its_sender(set_up: SetUp) {
     }
 }
 
-fn nothing_goes_to_another_session(set_up: SetUp) {
+fn a_frame_does_not_reach_another_session(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let (mut one, mut two) = (Pair::link(&relay), Pair::link(&relay));
     one.workstation.text("for one");
@@ -38,7 +38,7 @@ fn nothing_goes_to_another_session(set_up: SetUp) {
     }
 }
 
-fn what_nobody_was_there_for_is_not_delivered_later(set_up: SetUp) {
+fn a_frame_without_a_receiver_is_not_delivered_later(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for early in Role::BOTH {
         let session = Session::register(&relay);
@@ -78,7 +78,7 @@ fn the_first_frame_of_an_absence_is_answered_to_version_2(set_up: SetUp) {
     }
 }
 
-fn what_was_sent_after_the_peer_left_is_counted(set_up: SetUp) {
+fn frames_sent_after_the_peer_left_are_counted(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, phone } = Pair::link(&relay);
     phone.leave();

@@ -145,10 +145,10 @@ fn failed_hellos_count_for_one_address_or_network() {
 
 /// Fault 29.
 #[test]
-fn no_proxy_elsewhere_makes_a_client_one_of_this_machine() {
+fn no_remote_proxy_can_make_a_client_local() {
     let options =
         Options::new().arg("--registers-per-minute", "2").arg("--trusted-proxy", &format!("{ONE},{ONE_V6}"));
-    play("direct_peers::no_proxy_elsewhere_makes_a_client_one_of_this_machine", &options, |relay| {
+    play("direct_peers::no_remote_proxy_can_make_a_client_local", &options, |relay| {
         for (proxy, local) in [(ONE, proxy_header(LOCAL)), (ONE_V6, proxy_header("::1"))] {
             let connect = || {
                 let mut http = Http::over(from(relay, proxy));
@@ -179,8 +179,8 @@ fn no_proxy_elsewhere_makes_a_client_one_of_this_machine() {
 
 /// Fault 29.
 #[test]
-fn metrics_are_for_this_machine_unless_they_are_public() {
-    play("direct_peers::metrics_are_for_this_machine_unless_they_are_public", &Options::new(), |relay| {
+fn metrics_are_only_for_this_machine_unless_made_public() {
+    play("direct_peers::metrics_are_only_for_this_machine_unless_made_public", &Options::new(), |relay| {
         for (address, status) in [(ONE, 404), (ONE_V6, 404), (LOCAL, 200), ("::1", 200)] {
             get(relay, address, "/metrics").expect(status);
         }

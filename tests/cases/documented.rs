@@ -1,4 +1,5 @@
-//! docs/configuration.md lists the flags that each program has, with their variables and defaults, and no others.
+//! docs/configuration.md lists the flags that each program has, with their variables and defaults, and no
+//! others.
 
 use std::collections::BTreeMap;
 use std::process::Command;

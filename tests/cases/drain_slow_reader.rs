@@ -12,7 +12,7 @@ const BYTES_PER_SEC: usize = 1_000_000;
 const DRAIN_SECS: u64 = 60;
 
 #[test]
-fn a_slow_reader_gets_the_whole_of_a_large_message_and_then_the_close() {
+fn a_slow_reader_gets_all_of_a_large_message_and_then_the_close() {
     let options = Options::new().arg("--drain-secs", &DRAIN_SECS.to_string());
     let mut relay = Relay::start_with(SetUp::Memory, &options);
     let session = Session::register(&relay);

@@ -8,14 +8,14 @@ use relay_tests::harness::{Event, Pair, Peer, Relay, Role, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    every_member_is_the_contracts,
-    any_text_comes_back_as_it_was,
-    any_bytes_come_back_as_they_were,
-    what_looks_like_the_relays_own_words_is_a_frame,
+    every_member_is_as_in_the_contract,
+    any_text_arrives_unchanged,
+    any_bytes_arrive_unchanged,
+    what_looks_like_a_relays_notice_is_a_frame,
     frames_keep_their_order,
 );
 
-fn every_member_is_the_contracts(set_up: SetUp) {
+fn every_member_is_as_in_the_contract(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     for role in Role::BOTH {
@@ -41,7 +41,7 @@ fn read_envelope(receiver: &mut Peer) -> Object {
     }
 }
 
-fn any_text_comes_back_as_it_was(set_up: SetUp) {
+fn any_text_arrives_unchanged(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let all_control: String = (0..0x20u8).map(char::from).collect();
@@ -68,7 +68,7 @@ fn any_text_comes_back_as_it_was(set_up: SetUp) {
     }
 }
 
-fn any_bytes_come_back_as_they_were(set_up: SetUp) {
+fn any_bytes_arrive_unchanged(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let all: Vec<u8> = (0..=255).collect();
@@ -86,7 +86,7 @@ fn any_bytes_come_back_as_they_were(set_up: SetUp) {
 }
 
 /// Fault 8.
-fn what_looks_like_the_relays_own_words_is_a_frame(set_up: SetUp) {
+fn what_looks_like_a_relays_notice_is_a_frame(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let hello = pair.session.hello(Role::Phone).json();

@@ -13,7 +13,7 @@ on_each_setup!(
     an_expired_session_can_be_registered_again,
     heartbeats_keep_it_alive,
     frames_keep_it_alive,
-    pings_do_not,
+    pings_do_not_keep_it_alive,
 );
 
 const IDLE_SECS: u64 = 3;
@@ -98,7 +98,7 @@ fn frames_keep_it_alive(set_up: SetUp) {
     pair.expect_alive();
 }
 
-fn pings_do_not(set_up: SetUp) {
+fn pings_do_not_keep_it_alive(set_up: SetUp) {
     let relay = start(set_up);
     let session = Session::register(&relay);
     let mut ws = Peer::join(&relay, &session, Role::Phone).into_ws();

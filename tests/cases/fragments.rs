@@ -6,7 +6,7 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     a_message_may_be_cut_anywhere,
-    control_frames_may_stand_between,
+    control_frames_may_come_between_fragments,
     a_message_in_very_many_pieces_passes,
     an_endless_message_of_tiny_pieces_costs_little,
     an_unfinished_message_is_never_delivered,
@@ -34,7 +34,7 @@ fn a_message_may_be_cut_anywhere(set_up: SetUp) {
     }
 }
 
-fn control_frames_may_stand_between(set_up: SetUp) {
+fn control_frames_may_come_between_fragments(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let ws = pair.workstation.ws();

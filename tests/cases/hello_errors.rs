@@ -11,7 +11,7 @@ on_each_setup!(
     a_malformed_hello_is_4400,
     a_binary_hello_is_4400,
     a_hello_past_4_kib_is_1009,
-    frames_behind_a_refused_hello_go_nowhere,
+    frames_behind_a_refused_hello_are_dropped,
     no_hello_in_time_is_4408,
 );
 
@@ -102,7 +102,7 @@ fn a_hello_past_4_kib_is_1009(set_up: SetUp) {
     bystander.done();
 }
 
-fn frames_behind_a_refused_hello_go_nowhere(set_up: SetUp) {
+fn frames_behind_a_refused_hello_are_dropped(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, mut phone } = Pair::link(&relay);
     let wrong = Session { token: "0".repeat(32), ..session };

@@ -11,10 +11,10 @@ use relay_tests::harness::{Bystander, Options, Pair, Relay, Relayd, Role, Sessio
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    one_answer_for_all_of_them,
+    all_wrong_credentials_get_one_answer,
     thousands_of_guesses_get_one_answer,
-    ids_that_cant_be_valid_leave_no_trace,
-    a_phones_token_is_checked_even_where_the_workstation_is_there,
+    impossible_ids_leave_no_trace,
+    a_phones_token_is_checked_even_if_the_workstation_is_connected,
 );
 
 /// What a version 2 client is told: the error's text before the close, the code and the reason.
@@ -36,7 +36,7 @@ fn refusal(relay: &Relay, session: &Session) -> (String, String, u16, String) {
 /// Played: Wrong, unknown, malformed. 2,000 from an address without a limit. More than the limit per minute.
 /// Holds: All get one answer. Past the limit, 4429 for that address alone (for IPv6, that network). Right
 /// hellos from it still pass.
-fn one_answer_for_all_of_them(set_up: SetUp) {
+fn all_wrong_credentials_get_one_answer(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
@@ -98,7 +98,7 @@ fn bad_ids(session: &Session) -> Vec<(String, String)> {
 /// Fault 32: Impossible ids.
 /// Played: CR LF, NUL, `*`, 4,000 bytes, in JSON and in a URL.
 /// Holds: They are refused before they reach Redis (seen with `MONITOR`) or a log.
-fn ids_that_cant_be_valid_leave_no_trace(set_up: SetUp) {
+fn impossible_ids_leave_no_trace(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
@@ -126,7 +126,7 @@ fn ids_that_cant_be_valid_leave_no_trace(set_up: SetUp) {
 ///
 /// Fault 32.
 #[test]
-fn ids_that_cant_be_valid_reach_neither_redis_nor_a_log() {
+fn impossible_ids_reach_neither_redis_nor_a_log() {
     let redis = Redis::start(Keep::Nothing);
     let options = Options::new().env("REDIS_URL", &redis.url()).env("RELAY_LOG", "trace");
     let mut relay = Relay::of(vec![Relayd::start_ready(&options)]);
@@ -191,7 +191,7 @@ fn key_names(relay: &Relay) -> Vec<String> {
     names
 }
 
-fn a_phones_token_is_checked_even_where_the_workstation_is_there(set_up: SetUp) {
+fn a_phones_token_is_checked_even_if_the_workstation_is_connected(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let other = Session::register(&relay);

@@ -10,7 +10,7 @@ on_each_setup!(
     a_head_over_8_kib_is_refused,
     a_huge_head_costs_nothing,
     a_head_within_the_limit_is_read,
-    what_is_no_http_is_refused,
+    malformed_http_is_refused,
     other_protocols_are_refused,
 );
 
@@ -88,7 +88,7 @@ fn a_head_within_the_limit_is_read(set_up: SetUp) {
     http.response().expect(200);
 }
 
-fn what_is_no_http_is_refused(set_up: SetUp) {
+fn malformed_http_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for head in [
         "GET\r\n\r\n",

@@ -10,7 +10,7 @@ on_each_setup!(
     a_connection_serves_many_requests,
     pipelined_requests_are_answered_in_order,
     an_upgrade_may_follow_requests,
-    close_is_heeded,
+    connection_close_is_respected,
     http_1_0_is_answered_and_closed,
     a_client_that_closes_its_side_gets_its_answer,
     a_client_that_closes_its_side_gets_every_answer,
@@ -72,7 +72,7 @@ fn an_upgrade_may_follow_requests(set_up: SetUp) {
     Peer::join_over(ws, &session.hello(Role::Phone)).leave();
 }
 
-fn close_is_heeded(set_up: SetUp) {
+fn connection_close_is_respected(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for value in ["close", "Close", "keep-alive, close"] {
         let mut http = Http::connect(relay.addr());

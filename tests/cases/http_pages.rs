@@ -7,7 +7,11 @@ use relay_tests::harness::ws::Upgrade;
 use relay_tests::harness::{Options, Relay, Session, SetUp};
 use relay_tests::on_one_node;
 
-on_one_node!(a_page_sees_no_metrics, a_page_is_limited_like_anybody, a_page_counts_its_connections);
+on_one_node!(
+    a_local_page_sees_no_metrics,
+    a_local_page_is_limited_like_any_client,
+    connections_of_a_local_page_are_counted
+);
 
 /// How to recognise a page: by the browser's headers, or by a name that the page's own DNS server resolves to
 /// this machine.
@@ -33,7 +37,7 @@ fn ask(addr: SocketAddr, method: &str, target: &str, sign: &str) -> Response {
 /// 127.0.0.1 with an `Origin`, a `Sec-Fetch-Site`, or another name in `Host`.
 /// Holds: 403 for HTTP and upgrades. Clients without an Origin pass. A page on this machine is limited like
 /// any client, and sees no metrics.
-fn a_page_sees_no_metrics(set_up: SetUp) {
+fn a_local_page_sees_no_metrics(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for sign in SIGNS {
         ask(relay.addr(), "GET", "/metrics", sign).expect(404);
@@ -49,7 +53,7 @@ fn a_page_sees_no_metrics(set_up: SetUp) {
 }
 
 /// Fault 7.
-fn a_page_is_limited_like_anybody(set_up: SetUp) {
+fn a_local_page_is_limited_like_any_client(set_up: SetUp) {
     let options = Options::new().arg("--registers-per-minute", "2").arg("--failed-hellos-per-minute", "2");
     let relay = Relay::start_with(set_up, &options);
     let register = |sign| ask(relay.addr(), "POST", "/api/register", sign);
@@ -76,7 +80,7 @@ fn a_page_is_limited_like_anybody(set_up: SetUp) {
 }
 
 /// Fault 7.
-fn a_page_counts_its_connections(set_up: SetUp) {
+fn connections_of_a_local_page_are_counted(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().arg("--connections-per-address", "2"));
     let page = || Upgrade::default().header("Origin", "https://evil.example");
     let open = [page().open(relay.addr()), page().open(relay.addr())];

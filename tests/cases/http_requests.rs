@@ -11,13 +11,13 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     health_ready_and_metrics_answer,
-    what_is_not_there_is_404,
-    a_wrong_method_is_told_the_right_ones,
-    head_is_get_without_the_body,
-    options_say_what_browsers_ask,
+    an_unknown_path_is_404,
+    a_wrong_method_gets_the_list_of_right_ones,
+    head_is_answered_like_get_without_the_body,
+    options_answer_a_browsers_preflight,
     a_register_body_is_read_up_to_1_kib,
     a_register_body_may_come_in_chunks,
-    every_answer_says_when_and_what_a_page_may_read,
+    every_answer_has_a_date_and_says_what_a_page_may_read,
     metrics_count_what_happens,
 );
 
@@ -35,7 +35,7 @@ fn health_ready_and_metrics_answer(set_up: SetUp) {
     fetch(relay.addr(), "/health?x=1").expect(200);
 }
 
-fn what_is_not_there_is_404(set_up: SetUp) {
+fn an_unknown_path_is_404(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for target in
         ["/", "/healthz", "/health/", "/api", "/api/register/x", "/api/session", "//health", "/%2e/health"]
@@ -47,7 +47,7 @@ fn what_is_not_there_is_404(set_up: SetUp) {
     exchange(relay.addr(), request("GET", "/favicon.ico", &[], "")).expect(404);
 }
 
-fn a_wrong_method_is_told_the_right_ones(set_up: SetUp) {
+fn a_wrong_method_gets_the_list_of_right_ones(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = format!("/api/session/{}", "0".repeat(32));
     for (target, right) in [
@@ -70,7 +70,7 @@ fn a_wrong_method_is_told_the_right_ones(set_up: SetUp) {
     }
 }
 
-fn head_is_get_without_the_body(set_up: SetUp) {
+fn head_is_answered_like_get_without_the_body(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut http = Http::connect(relay.addr());
     for target in ["/health", "/ready"] {
@@ -90,7 +90,7 @@ fn head_is_get_without_the_body(set_up: SetUp) {
     http.response().expect(200);
 }
 
-fn options_say_what_browsers_ask(set_up: SetUp) {
+fn options_answer_a_browsers_preflight(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let asks = ["Origin: https://a.example", "Access-Control-Request-Method: DELETE"];
     for target in ["/api/register", &format!("/api/session/{}", "0".repeat(32)), "/health"] {
@@ -148,7 +148,7 @@ fn a_register_body_may_come_in_chunks(set_up: SetUp) {
     http.response().expect(200);
 }
 
-fn every_answer_says_when_and_what_a_page_may_read(set_up: SetUp) {
+fn every_answer_has_a_date_and_says_what_a_page_may_read(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for (method, target, status) in [
         ("POST", "/api/register", 200),

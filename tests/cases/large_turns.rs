@@ -18,7 +18,7 @@ const LARGE: usize = 400_000;
 
 /// Fault 21b.
 #[test]
-fn a_trickled_large_message_keeps_no_other_out() {
+fn a_trickled_large_message_does_not_block_another() {
     allow_descriptors(2048);
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "500000");
     // A long heartbeat, so that only the message itself ends the wait.
@@ -85,7 +85,7 @@ fn trickle(wire: &mut Wire, mut bytes: &[u8], quickly: &Receiver<()>) {
 ///
 /// Fault 21b.
 #[test]
-fn a_sender_that_waits_for_room_is_not_taken_for_silent() {
+fn a_sender_that_waits_for_room_does_not_count_as_silent() {
     allow_descriptors(2048);
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "500000");
     let relay = Relay::start_with(SetUp::Memory, &options.env("HEARTBEAT_INTERVAL_SECS", "1"));
@@ -124,7 +124,7 @@ fn link_as(relay: &Relay, with: impl Fn(Hello) -> Hello) -> Pair {
 ///
 /// Fault 21b.
 #[test]
-fn half_sent_messages_keep_no_large_one_out_for_ever() {
+fn half_sent_messages_do_not_block_a_large_one_forever() {
     allow_descriptors(2048);
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "500000");
     let relay = Relay::start_with(SetUp::Memory, &options.arg("--stall-secs", "3"));

@@ -10,8 +10,8 @@ use relay_tests::harness::{Event, Pair, Peer, Relay, Relayd, Role, Session, SetU
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    every_kind_of_end_gives_everything_back,
-    a_closed_client_that_keeps_its_connection_keeps_nothing_else
+    every_kind_of_end_releases_everything,
+    a_closed_client_that_keeps_its_connection_holds_nothing_else
 );
 
 /// Every way to end.
@@ -41,7 +41,7 @@ const NOTHING_LEFT: [&str; 8] = [
 ];
 
 /// Fault 16.
-fn every_kind_of_end_gives_everything_back(set_up: SetUp) {
+fn every_kind_of_end_releases_everything(set_up: SetUp) {
     let relay = Relay::start(set_up);
     // Once, for what is opened once and kept.
     WAYS.iter().for_each(|end| end(&relay));
@@ -56,7 +56,7 @@ fn every_kind_of_end_gives_everything_back(set_up: SetUp) {
 /// The closing handshake is over, and the client keeps its side open. The server ends it at its deadline.
 ///
 /// Fault 16.
-fn a_closed_client_that_keeps_its_connection_keeps_nothing_else(set_up: SetUp) {
+fn a_closed_client_that_keeps_its_connection_holds_nothing_else(set_up: SetUp) {
     let relay = Relay::start(set_up);
     leave(&relay);
     let before: Vec<usize> = relay.nodes().iter().map(descriptors_when_empty).collect();

@@ -11,10 +11,10 @@ use relay_tests::on_one_node;
 
 on_one_node!(
     registers_over_the_limit_are_told_when_to_come_back,
-    past_the_limit_failed_hellos_are_told_so,
+    past_the_limit_failed_hellos_get_4429,
     past_the_limit_right_hellos_pass,
-    a_full_line_of_wrong_hellos_lets_a_right_one_pass,
-    clients_that_leave_give_up_their_turns,
+    a_right_hello_passes_a_full_queue_of_wrong_ones,
+    clients_that_leave_lose_their_place_in_the_queue,
     failed_deletes_count_as_failed_hellos
 );
 
@@ -71,7 +71,7 @@ fn registers_over_the_limit_are_told_when_to_come_back(set_up: SetUp) {
 }
 
 /// Fault 27.
-fn past_the_limit_failed_hellos_are_told_so(set_up: SetUp) {
+fn past_the_limit_failed_hellos_get_4429(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "2");
     let addr = relay.addr();
     let session = Session::register(&relay);
@@ -144,7 +144,7 @@ fn past_the_limit_right_hellos_pass(set_up: SetUp) {
 /// the rest are told to come again, and each gets an answer.
 ///
 /// Fault 27.
-fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
+fn a_right_hello_passes_a_full_queue_of_wrong_ones(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "1");
     let addr = relay.addr();
     let session = Session::register(&relay);
@@ -172,7 +172,7 @@ fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
 /// A queue full of clients that left because they had waited too long.
 ///
 /// Fault 27.
-fn clients_that_leave_give_up_their_turns(set_up: SetUp) {
+fn clients_that_leave_lose_their_place_in_the_queue(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "1");
     let addr = relay.addr();
     let session = Session::register(&relay);
@@ -233,7 +233,7 @@ fn connections_of_one_address_are_counted_until_they_end() {
 }
 
 #[test]
-fn a_forged_address_changes_nothing_and_an_untrusted_proxy_is_told_of_once() {
+fn a_forged_address_has_no_effect_and_an_untrusted_proxy_is_logged_once() {
     let options = Options::new().arg("--registers-per-minute", "2");
     let mut relay = Relay::start_with(SetUp::Memory, &options);
     for client in 0..5 {
@@ -251,7 +251,7 @@ fn a_forged_address_changes_nothing_and_an_untrusted_proxy_is_told_of_once() {
 }
 
 #[test]
-fn at_the_limit_of_all_connections_the_rest_wait() {
+fn at_the_limit_of_connections_the_rest_wait() {
     let options = Options::new().arg("--store", "memory").arg("--connections-max", "6");
     let relay = Relay::of(vec![Relayd::start_ready(&options)]);
     let mut pair = Pair::link(&relay);
@@ -293,7 +293,7 @@ fn a_full_embedded_store_says_when_to_come_back() {
 const REFUSED: &str = "limits turned clients away";
 
 #[test]
-fn what_limits_refuse_is_told_in_a_line_with_the_addresses_that_weigh_most() {
+fn refusals_are_logged_with_the_addresses_that_had_most() {
     let mut relay = proxied(SetUp::Memory, "--registers-per-minute", "1");
     let addr = relay.addr();
     // The first request of each address passes.

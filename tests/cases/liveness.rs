@@ -9,7 +9,7 @@ use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade};
 use relay_tests::harness::{Event, Hello, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(a_reader_that_is_gone_without_a_word_is_noticed_by_its_silence);
+on_each_setup!(a_reader_that_died_silently_is_noticed);
 
 /// How much longer than an interval a client may be silent.
 const GRACE: Duration = Duration::from_secs(15);
@@ -45,7 +45,7 @@ fn a_silent_client_is_closed_after_an_interval_and_15_s() {
 /// Its queue is full, and it ends before the stall time of two minutes.
 ///
 /// Fault 43.
-fn a_reader_that_is_gone_without_a_word_is_noticed_by_its_silence(set_up: SetUp) {
+fn a_reader_that_died_silently_is_noticed(set_up: SetUp) {
     let relay = start(set_up, Duration::from_secs(1));
     let session = Session::register(&relay);
     let join = |role| {

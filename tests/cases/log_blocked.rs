@@ -13,7 +13,7 @@ const HELLOS: usize = 8000;
 /// `docs/operations.md` asks for, under readers that do not read and half messages.
 /// Holds: The relay goes on, and never needs more memory (measured: 38 MiB resident, with a limit of 84).
 #[test]
-fn a_log_that_is_not_read_blocks_nobody() {
+fn an_unread_log_blocks_no_client() {
     let mut relay = goes_on(LogEnd::Blocked);
     let lines_so_far = relay.node().log().text().lines().count();
     relay.node().log().read_on();
@@ -25,7 +25,7 @@ fn a_log_that_is_not_read_blocks_nobody() {
 
 /// Fault 45.
 #[test]
-fn a_log_that_is_closed_ends_nobody() {
+fn a_closed_log_does_not_end_the_server() {
     ends_well(&mut goes_on(LogEnd::Closed));
 }
 
@@ -33,7 +33,7 @@ fn a_log_that_is_closed_ends_nobody() {
 ///
 /// Fault 45.
 #[test]
-fn a_log_without_room_ends_nobody() {
+fn a_log_on_a_full_disk_does_not_end_the_server() {
     ends_well(&mut goes_on(LogEnd::Full));
 }
 

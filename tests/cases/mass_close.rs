@@ -46,18 +46,18 @@ fn expect_stop(drain_secs: u64) {
 
 /// Fault 42.
 #[test]
-fn they_do_not_hold_up_a_stop() {
+fn they_do_not_delay_a_stop() {
     expect_stop(1);
 }
 
 #[test]
-fn they_do_not_hold_up_a_stop_that_outlasts_their_close() {
+fn they_do_not_delay_a_stop_that_lasts_longer_than_their_close() {
     expect_stop(CLOSE_WITHIN.as_secs() + 2);
 }
 
 /// Fault 16.
 #[test]
-fn they_are_let_go_when_all_are_overdue_at_once() {
+fn they_are_released_when_all_are_overdue_at_once() {
     let relay = start(1);
     let mut many = upgrade_many(&relay);
     for ws in &mut many {

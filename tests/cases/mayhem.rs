@@ -8,7 +8,7 @@ use relay_tests::harness::sequence::{Checker, Numbered};
 use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(nothing_is_foreign_doubled_or_out_of_order);
+on_each_setup!(nothing_is_foreign_repeated_or_out_of_order);
 
 const THREADS: u64 = 8;
 const SESSIONS_EACH: u64 = 4;
@@ -19,7 +19,7 @@ const STEPS: usize = 25;
 /// whole and in fragments.
 /// Holds: No frame is foreign, damaged, repeated, late or silently lost, also not the first of a link. No
 /// link ends or begins again unannounced.
-fn nothing_is_foreign_doubled_or_out_of_order(set_up: SetUp) {
+fn nothing_is_foreign_repeated_or_out_of_order(set_up: SetUp) {
     let relay = Relay::start(set_up);
     thread::scope(|scope| {
         for worker in 0..THREADS {

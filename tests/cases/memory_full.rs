@@ -12,9 +12,9 @@ use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, S
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    only_as_many_stuck_readers_go_as_must,
-    half_requests_go_before_a_websocket,
-    half_requests_cost_no_phone,
+    only_as_many_stuck_readers_are_closed_as_necessary,
+    half_requests_are_closed_before_a_websocket,
+    half_requests_do_not_close_a_phone,
 );
 
 const MEMORY_MAX: u64 = 2 << 20;
@@ -63,7 +63,7 @@ fn stuck(relay: &Relay) -> Pair {
 }
 
 /// Fault 21.
-fn only_as_many_stuck_readers_go_as_must(set_up: SetUp) {
+fn only_as_many_stuck_readers_are_closed_as_necessary(set_up: SetUp) {
     let relay = start(set_up);
     let bystander = Bystander::start(&relay);
     let holders: Vec<Holder> = (0..5).map(|_| Holder::begin(&relay)).collect();
@@ -83,7 +83,7 @@ fn only_as_many_stuck_readers_go_as_must(set_up: SetUp) {
 }
 
 /// Fault 21c.
-fn half_requests_go_before_a_websocket(set_up: SetUp) {
+fn half_requests_are_closed_before_a_websocket(set_up: SetUp) {
     let relay = start(set_up);
     let holder = Holder::begin(&relay);
     let head = format!("GET /health HTTP/1.1\r\nHost: h\r\nX: {}", "x".repeat(7000));
@@ -109,7 +109,7 @@ fn half_requests_go_before_a_websocket(set_up: SetUp) {
 /// Fault 21c: Half requests fill the memory.
 /// Played: 1,100 heads of 8 KB that never end. 300 with a small memory limit.
 /// Holds: They get a quarter of `--memory-max`. No connection that has a role is closed for them.
-fn half_requests_cost_no_phone(set_up: SetUp) {
+fn half_requests_do_not_close_a_phone(set_up: SetUp) {
     allow_descriptors(4096);
     let relay = Relay::start_with(
         set_up,

@@ -9,7 +9,7 @@ use relay_tests::harness::{Bystander, Event, Options, Pair, Relay, SetUp};
 use relay_tests::on_each_setup;
 use relay_tests::stuck_readers::stuck;
 
-on_each_setup!(a_server_never_needs_more_than_is_said);
+on_each_setup!(a_server_never_needs_more_than_documented);
 
 const MIB: u64 = 1 << 20;
 const MEMORY_MAX: u64 = 16 * MIB;
@@ -25,7 +25,7 @@ const LIMIT: u64 = MEMORY_MAX + MESSAGE_MAX + CONNECTIONS * (64 << 10) + 12 * MI
 /// may use no more than the sum.
 /// Holds: The sum is never exceeded.
 /// Fault 45.
-fn a_server_never_needs_more_than_is_said(set_up: SetUp) {
+fn a_server_never_needs_more_than_documented(set_up: SetUp) {
     allow_descriptors(8192);
     let options = Options::new().arg("--memory-max", &MEMORY_MAX.to_string()).memory_kib(LIMIT / 1024);
     let relay = Relay::start_with(set_up, &options.env("MAX_MESSAGE_BYTES", &MESSAGE_MAX.to_string()));

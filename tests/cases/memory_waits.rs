@@ -9,10 +9,10 @@ use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::{on_each_setup, on_one_node};
 
-on_each_setup!(senders_wait_for_room_and_no_reader_is_cut);
+on_each_setup!(senders_wait_for_room_and_no_reader_is_closed);
 // Not between nodes: each link has its credit before its sender can be paused. See docs/faults.md, Known
 // limits.
-on_one_node!(small_frames_wait_too, senders_that_come_one_after_the_other_wait_too);
+on_one_node!(small_frames_wait_too, senders_one_after_another_wait_too);
 
 const PAIRS: usize = 60;
 const LARGE: usize = 1 << 20;
@@ -107,12 +107,12 @@ fn expect_none_cut(relay: &Relay, pairs: Vec<Pair>) {
 /// Played: 60 messages of 1 MiB, of each kind, with a limit of 32 MiB. Half-sent messages that use all of it.
 /// Holds: Senders wait, and no connection is closed. All messages arrive whole when they are read. A sender
 /// that waited for the stall time gets room.
-fn senders_wait_for_room_and_no_reader_is_cut(set_up: SetUp) {
+fn senders_wait_for_room_and_no_reader_is_closed(set_up: SetUp) {
     large_messages_wait(set_up, PATIENCE);
 }
 
 /// Fault 21b.
-fn senders_that_come_one_after_the_other_wait_too(set_up: SetUp) {
+fn senders_one_after_another_wait_too(set_up: SetUp) {
     large_messages_wait(set_up, PATIENCE / 5);
 }
 

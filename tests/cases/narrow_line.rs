@@ -22,7 +22,7 @@ const WORDS: usize = 9;
 
 /// Fault 40.
 #[test]
-fn it_slows_its_sender_and_nobody_else() {
+fn it_slows_only_its_own_senders() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new());
     let mut far = link_narrow(&fleet);
     let mut quiet = link(&fleet);

@@ -42,7 +42,7 @@ fn without_redis_the_client_brings_its_session_back() {
 }
 
 #[test]
-fn a_node_that_was_stopped_well_gives_its_roles_back() {
+fn a_cleanly_stopped_node_gives_its_roles_back() {
     let (redis, prefix) = (Shared::open(), fresh_prefix());
     let options = Options::new().env("REDIS_URL", redis.url()).arg("--redis-prefix", &prefix);
     let mut first = Relay::of(vec![Relayd::start_ready(&options)]);

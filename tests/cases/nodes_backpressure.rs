@@ -18,14 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Fault 19.
 #[test]
-fn a_reader_that_stops_blocks_its_sender_alone() {
+fn a_reader_that_stops_blocks_only_its_sender() {
     let seen = SlowReader { bystanders: 20, hold: Duration::ZERO }.play();
     assert_eq!(seen.breaches(), [""; 0]);
 }
 
 /// Small and empty frames use room by their number.
 #[test]
-fn a_flood_of_tiny_frames_is_blocked_alike() {
+fn a_flood_of_tiny_frames_is_blocked_too() {
     for payload in ["", "x"] {
         let fleet = Fleet::start(2, Keep::Nothing);
         let session = Session::register_at(fleet.addr(0));

@@ -14,7 +14,7 @@ const END: Duration = Duration::from_secs(60);
 
 /// Fault 42.
 #[test]
-fn what_it_took_in_arrives_and_its_clients_go_elsewhere() {
+fn accepted_frames_arrive_and_clients_go_elsewhere() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let mut talks = Talking::start(fleet.talks(PAIRS)).done();
     for talk in &mut talks {

@@ -13,7 +13,7 @@ const PAIRS: usize = 20;
 /// never goes to the older connection: the newer one gets it, or it is counted as missed. The older one ends
 /// with 4409, or with its node.
 #[test]
-fn the_other_ends_are_told_and_meet_their_peers_elsewhere() {
+fn the_other_ends_are_told_and_meet_their_peers_at_another_node() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let talking = Talking::start(fleet.talks(PAIRS));
     fleet.node_mut(1).kill();

@@ -75,7 +75,7 @@ fn one_node_alone_does_not_reach_redis() {
 ///
 /// Fault 36.
 #[test]
-fn a_node_that_was_given_up_is_met_again_at_once() {
+fn pairs_of_a_node_that_was_given_up_are_linked_again_at_once() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"));
     let mut talks: Vec<Talk> = (0..5).map(|_| phone_first(&fleet)).collect();
     fleet.line(1).behave(Behaviour::Refuse);
@@ -105,7 +105,7 @@ fn phone_first(fleet: &Fleet) -> Talk {
 /// Holds: The node declares no other node dead, and is not ready. No client is closed, and the pair on the
 /// two other nodes is told nothing. The links come back without a new connection.
 #[test]
-fn one_node_can_speak_and_hears_nothing() {
+fn one_node_can_send_and_hears_nothing() {
     overcome_one(|fleet| {
         fleet.line(LINE).behave(Behaviour::Deaf);
         fleet.node(LINE).wait_ready(503);
@@ -118,7 +118,7 @@ fn one_node_can_speak_and_hears_nothing() {
 ///
 /// Fault 35.
 #[test]
-fn a_node_that_hears_nothing_for_a_while_judges_nobody() {
+fn a_node_that_hears_nothing_declares_no_node_dead() {
     let talks = overcome_one(|fleet| {
         fleet.line(LINE).behave(Behaviour::Deaf);
         let_pass(Duration::from_secs(6));
@@ -134,7 +134,7 @@ fn a_node_that_hears_nothing_for_a_while_judges_nobody() {
 /// answer to everything, on connections that stay open. Garbage.
 /// Holds: The store is away and comes back, and is not dialed in a tight loop.
 #[test]
-fn a_line_is_cut_at_any_byte() {
+fn a_line_may_be_cut_at_any_byte() {
     overcome(|fleet| {
         for count in [1, 2, 15, 100, 1000, 5000] {
             let before = fleet.line(0).counts().cut;
@@ -166,7 +166,7 @@ fn a_node_that_only_sends_notices_the_end_of_its_line() {
 
 /// Fault 40.
 #[test]
-fn a_redis_that_is_far_away_changes_nothing_but_the_time() {
+fn a_redis_that_is_far_away_only_takes_longer() {
     let far = Behaviour::Delay(Duration::from_millis(20));
     let talks = overcome(|fleet| {
         (0..NODES).for_each(|at| fleet.line(at).behave(far));
@@ -185,7 +185,7 @@ fn a_redis_that_is_far_away_changes_nothing_but_the_time() {
 /// Played: The limit is smaller than one batch.
 /// Holds: The node subscribes again, no link ends, and what was missed is sent again.
 #[test]
-fn a_subscriber_that_redis_cuts_for_its_output_gets_what_it_missed() {
+fn a_subscriber_that_redis_disconnects_gets_what_it_missed() {
     let talks = overcome(|fleet| {
         let limit = |fleet: &mut Fleet, limit: &str| {
             let words = ["SET", "client-output-buffer-limit", limit];
@@ -216,7 +216,7 @@ fn a_subscriber_that_redis_cuts_for_its_output_gets_what_it_missed() {
 
 /// Redis ends the session, and its answer is lost. A second DELETE makes the node tell the others.
 #[test]
-fn a_delete_whose_answer_is_lost_is_told_to_the_ends_by_the_next() {
+fn after_a_delete_whose_answer_was_lost_a_second_one_tells_the_ends() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new());
     let mut talk = fleet.talk(1, 1);
     fleet.line(0).behave(Behaviour::Deaf);

@@ -23,7 +23,7 @@ fn line(log: &Log, words: &[&str]) -> Object {
 }
 
 #[test]
-fn streams_and_links_are_told_without_a_sessions_id() {
+fn streams_and_links_are_logged_without_session_ids() {
     let mut fleet = start(2);
     let session = Session::register_at(fleet.addr(0));
     let join = |role, at| Peer::join_as(fleet.addr(at), &session.hello(role));
@@ -62,7 +62,7 @@ fn streams_and_links_are_told_without_a_sessions_id() {
 }
 
 #[test]
-fn a_late_probe_is_told_and_its_return() {
+fn a_late_probe_and_its_return_are_logged() {
     let mut fleet = start(1);
     let log = fleet.node(0).log().clone();
     fleet.redis().process().signal("STOP");

@@ -22,7 +22,7 @@ fn until(node: &Relayd, gauge: &str, value: u64) {
 }
 
 #[test]
-fn what_goes_to_another_node_is_counted_on_its_way() {
+fn frames_to_another_node_are_counted_on_their_way() {
     let fleet = Fleet::start(2, Keep::Nothing);
     let session = Session::register_at(fleet.addr(0));
     let (workstation, phone) =
@@ -91,7 +91,7 @@ fn a_link_is_opening_until_the_other_node_accepts_it() {
 }
 
 #[test]
-fn the_probe_grows_old_while_nothing_is_heard() {
+fn the_age_of_the_probe_grows_while_nothing_is_heard() {
     let mut fleet = Fleet::start(1, Keep::Nothing);
     fleet.redis().process().signal("STOP");
     let age = || fleet.node(0).metric("relay_probe_age_seconds");

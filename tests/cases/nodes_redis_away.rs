@@ -44,7 +44,7 @@ fn when_it_comes_back_empty_frames_go_on() {
 }
 
 #[test]
-fn for_longer_than_links_hold_both_ends_are_told() {
+fn if_it_is_away_for_longer_than_links_last_both_ends_are_told() {
     let mut fleet = Fleet::start_with(2, Keep::Nothing, &Options::new().arg("--bus-hold-secs", "5"));
     let mut talk = fleet.talk(0, 1);
     fleet.redis().process().signal("STOP");

@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// Fault 41.
 #[test]
-fn what_was_sent_after_the_move_is_not_given_to_the_older_connection() {
+fn the_older_connection_gets_nothing_that_was_sent_after_the_move() {
     let fleet = Fleet::start_with(2, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"));
     let join = |session: &Session, role, at| Peer::join_as(fleet.addr(at), &session.hello(role));
     let mut pairs: Vec<Pair> = (0..PAIRS)

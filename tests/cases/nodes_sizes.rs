@@ -29,7 +29,7 @@ fn told_max(peer: &mut Peer) -> Option<u64> {
 }
 
 #[test]
-fn over_a_link_of_two_nodes_the_smaller_limit_counts_and_the_sender_is_told() {
+fn the_smaller_limit_applies_and_the_sender_is_told() {
     let (_redis, relay) = start();
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
@@ -62,7 +62,7 @@ fn over_a_link_of_two_nodes_the_smaller_limit_counts_and_the_sender_is_told() {
 }
 
 #[test]
-fn a_message_that_was_begun_before_the_link_is_judged_when_it_is_whole() {
+fn a_message_begun_before_the_link_is_judged_once_it_is_whole() {
     let (_redis, relay) = start();
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);

@@ -22,7 +22,7 @@ const DEAF: Duration = Duration::from_secs(14);
 /// passes at two thirds of the line's rate or more (measured: 85,000 to 103,000 bytes a second). A word takes
 /// 4 ms alone, and 2 s beside a flood over the same line, as 256 KiB are let under way.
 #[test]
-fn links_open_over_it_and_nobody_is_taken_for_deaf() {
+fn links_open_over_it_and_no_node_is_taken_for_deaf() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new());
     let mut before = fleet.talk(0, 1);
     (0..2).for_each(|at| fleet.line(at).behave(Behaviour::Delay(DELAY)));

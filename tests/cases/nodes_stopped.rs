@@ -13,7 +13,7 @@ const STOPPED: Duration = Duration::from_secs(6);
 
 /// Fault 41.
 #[test]
-fn its_links_end_and_begin_anew_without_a_reconnect() {
+fn its_links_end_and_begin_again_without_a_reconnect() {
     let fleet = Fleet::start(2, Keep::Nothing);
     let talking = Talking::start(fleet.talks(PAIRS));
     fleet.node(1).process().signal("STOP");

@@ -11,7 +11,7 @@ const HOPS: u64 = 5;
 const PROMPT: Duration = Duration::from_secs(20);
 
 #[test]
-fn each_hop_ends_the_older_link_and_begins_the_newer() {
+fn each_move_ends_the_older_link_and_begins_a_newer_one() {
     let fleet = Fleet::start(2, Keep::Nothing);
     let mut talk = fleet.talk(0, 1);
     for hop in 1..=HOPS {

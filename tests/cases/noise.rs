@@ -10,12 +10,16 @@ use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(random_bytes_harm_nobody, mutated_frames_harm_nobody, connections_reset_at_once_harm_nobody);
+on_each_setup!(
+    random_bytes_affect_no_client,
+    mutated_frames_affect_no_client,
+    connections_reset_at_once_affect_no_client
+);
 
 /// Fault 18: Random and mutated bytes.
 /// Played: Over sockets here, and in the fuzz targets (`./run-test.sh --fuzz`).
 /// Holds: No other connection notices.
-fn random_bytes_harm_nobody(set_up: SetUp) {
+fn random_bytes_affect_no_client(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     for seed in 0..200 {
@@ -37,7 +41,7 @@ fn random_bytes_harm_nobody(set_up: SetUp) {
 }
 
 /// Fault 18.
-fn mutated_frames_harm_nobody(set_up: SetUp) {
+fn mutated_frames_affect_no_client(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     for seed in 0..200 {
@@ -78,7 +82,7 @@ fn mutated_frames_harm_nobody(set_up: SetUp) {
 /// Fault 24.
 #[cfg(target_os = "linux")]
 #[test]
-fn connections_from_everywhere_reset_at_once_harm_nobody() {
+fn connections_from_many_addresses_reset_at_once_affect_no_client() {
     let relay = Relay::start(SetUp::Memory);
     let bystander = Bystander::start(&relay);
     for number in 0..10_000u32 {
@@ -93,7 +97,7 @@ fn connections_from_everywhere_reset_at_once_harm_nobody() {
 ///
 /// Fault 24.
 #[test]
-fn connections_reset_while_it_stands_still_harm_nobody() {
+fn connections_reset_while_it_is_stopped_affect_no_client() {
     let relay = Relay::start(SetUp::Memory);
     let bystander = Bystander::start(&relay);
     relay.node().process().signal("STOP");
@@ -111,7 +115,7 @@ fn connections_reset_while_it_stands_still_harm_nobody() {
 /// Fault 24: Connections that are reset at once.
 /// Played: 3,000. 10,000 from as many addresses. 4,000 while the server is stopped.
 /// Holds: No other connection notices.
-fn connections_reset_at_once_harm_nobody(set_up: SetUp) {
+fn connections_reset_at_once_affect_no_client(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     for _ in 0..3000 {

@@ -43,7 +43,7 @@ fn until_odd(end: &mut End) -> String {
 /// without end, and says what answered. A pair ends only when it is deleted, when the other end is another
 /// program, or by a code that names a fault of the client.
 #[test]
-fn a_pair_that_stood_waits_until_its_relay_answers_again() {
+fn an_existing_pair_waits_until_its_relay_answers_again() {
     let relayd = Relayd::start_ready(&Options::new());
     let proxies = [(); 2].map(|()| FaultProxy::start(relayd.addr()));
     let [desk, phone] = proxies.each_ref().map(FaultProxy::addr);

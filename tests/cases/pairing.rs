@@ -8,7 +8,7 @@ on_each_setup!(
     the_ack_says_how_to_behave,
     a_client_of_version_3_is_told_how_often_a_paused_one_is_pinged,
     the_heartbeat_interval_is_at_most_a_third_of_the_idle_time,
-    both_are_told_whoever_comes_first,
+    both_are_told_in_either_order,
     an_orderly_close_is_told,
     an_abrupt_end_is_told,
     a_role_that_left_can_be_taken_again_and_again,
@@ -60,7 +60,7 @@ fn the_heartbeat_interval_is_at_most_a_third_of_the_idle_time(set_up: SetUp) {
     }
 }
 
-fn both_are_told_whoever_comes_first(set_up: SetUp) {
+fn both_are_told_in_either_order(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for first in Role::BOTH {
         let session = Session::register(&relay);

@@ -124,7 +124,7 @@ fn in_rust(arguments: &[&str]) -> Program {
 }
 
 #[test]
-fn a_line_that_the_phone_in_rust_could_not_send_is_told_by_its_exit_code() {
+fn a_line_that_the_phone_in_rust_could_not_send_changes_its_exit_code() {
     let relay = Relay::start(SetUp::Memory);
     let code = fresh_code(relay.addr());
     let text = copy_of(&code).to_json();
@@ -141,7 +141,7 @@ fn a_line_that_the_phone_in_rust_could_not_send_is_told_by_its_exit_code() {
 }
 
 #[test]
-fn the_phone_in_rust_uses_the_tunnel_where_the_code_has_a_key() {
+fn the_phone_in_rust_uses_the_tunnel_if_the_code_has_a_key() {
     let relay = Relay::start(SetUp::Memory);
     let code = fresh_code(relay.addr());
     let text = copy_of(&code).to_json();
@@ -161,7 +161,7 @@ fn the_phone_in_rust_uses_the_tunnel_where_the_code_has_a_key() {
 }
 
 #[test]
-fn the_phone_in_rust_talks_without_encryption_only_if_told_so() {
+fn the_phone_in_rust_talks_without_encryption_only_on_request() {
     let relay = Relay::start(SetUp::Memory);
     let code = Code { key: None, ..fresh_code(relay.addr()) };
     let (status, said) = in_rust(&[&code.to_json()]).finish();

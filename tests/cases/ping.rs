@@ -6,7 +6,7 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     a_pong_carries_the_pings_payload,
-    an_unasked_pong_is_ignored,
+    a_pong_without_a_ping_is_ignored,
     many_pings_are_answered_in_order
 );
 
@@ -25,7 +25,7 @@ fn a_pong_carries_the_pings_payload(set_up: SetUp) {
     pair.expect_alive();
 }
 
-fn an_unasked_pong_is_ignored(set_up: SetUp) {
+fn a_pong_without_a_ping_is_ignored(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     for payload in [&b""[..], b"unasked", &[0xFF; 125]] {

@@ -42,7 +42,7 @@ fn register_with(http: &mut Http, fields: &[&str], status: u16) {
 }
 
 #[test]
-fn the_client_it_names_is_the_one_that_is_limited() {
+fn limits_apply_to_the_client_that_it_names() {
     let relay = relay("--registers-per-minute", "2");
     let addr = relay.addr();
     let mut one = connect(addr, &client(1));
@@ -81,7 +81,7 @@ fn it_may_come_byte_by_byte_and_a_request_right_behind_it() {
 }
 
 #[test]
-fn its_connections_are_counted_and_told() {
+fn connections_per_named_client_are_counted() {
     let relay = relay("--connections-per-address", "2");
     let mut two = [1, 1].map(|host| connect(relay.addr(), &client(host)));
     for http in &mut two {
@@ -104,7 +104,7 @@ fn its_connections_are_counted_and_told() {
 }
 
 #[test]
-fn garbage_and_untrusted_peers_are_turned_away() {
+fn garbage_and_untrusted_peers_are_refused() {
     let trusting = relay("--registers-per-minute", "0");
     for garbage in [
         [SIGNATURE, &[0x11]].concat(),

@@ -6,10 +6,10 @@ use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    binary_is_bare_both_ways_and_text_is_not,
+    binary_has_no_envelope_both_ways_and_text_has,
     a_raw_and_an_enveloped_peer_understand_each_other,
     raw_sizes_pass,
-    the_subprotocol_is_taken_only_where_it_is_offered,
+    the_subprotocol_is_used_only_if_offered,
 );
 
 fn link(relay: &Relay, raw: &[Role]) -> Pair {
@@ -22,7 +22,7 @@ fn link(relay: &Relay, raw: &[Role]) -> Pair {
     Pair::linked(session, workstation, phone)
 }
 
-fn binary_is_bare_both_ways_and_text_is_not(set_up: SetUp) {
+fn binary_has_no_envelope_both_ways_and_text_has(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = link(&relay, &Role::BOTH);
     for role in Role::BOTH {
@@ -69,7 +69,7 @@ fn raw_sizes_pass(set_up: SetUp) {
     }
 }
 
-fn the_subprotocol_is_taken_only_where_it_is_offered(set_up: SetUp) {
+fn the_subprotocol_is_used_only_if_offered(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for (offered, taken) in [
         (None, None),

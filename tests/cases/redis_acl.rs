@@ -50,7 +50,7 @@ fn carried_out(redis: &Redis) -> BTreeSet<String> {
 /// with the rule.
 /// Holds: Nothing is refused.
 #[test]
-fn a_whole_life_needs_just_what_is_documented() {
+fn a_whole_life_needs_exactly_the_documented_rights() {
     let redis = Redis::start(Keep::Nothing);
     set_user(&redis, &documented_rule());
     ::redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut connect(&redis.url())).unwrap();
@@ -101,7 +101,7 @@ fn reason_without(redis: &Redis, rule: &[String]) -> String {
 /// Played: The documented ACL rule without each of its commands, without its keys, without its channels.
 /// Holds: `/ready` (503) and the log name the right. A register gets 503, a hello 1013.
 #[test]
-fn a_right_that_is_missing_is_named_at_start() {
+fn a_missing_right_is_named_at_start() {
     let redis = Redis::start(Keep::Nothing);
     let rule = documented_rule();
     for command in documented_commands() {
@@ -124,7 +124,7 @@ fn a_right_that_is_missing_is_named_at_start() {
 
 /// Fault 51.
 #[test]
-fn a_server_that_keeps_no_scripts_gets_them_with_each_request() {
+fn without_the_right_to_load_scripts_they_are_sent_with_each_request() {
     let redis = Redis::start(Keep::Nothing);
     let rule: Vec<_> = documented_rule().into_iter().filter(|word| word != "+script|load").collect();
     set_user(&redis, &rule);
@@ -140,7 +140,7 @@ fn a_server_that_keeps_no_scripts_gets_them_with_each_request() {
 /// Holds: As in row 51, within a second, without a request. Linked clients are told nothing. It recovers
 /// without a restart. If one session's key is out of bounds, only that session gets 1013 and 503.
 #[test]
-fn a_right_that_is_taken_away_is_an_outage_for_nobody_who_is_linked() {
+fn a_right_that_is_taken_away_does_not_affect_linked_pairs() {
     let redis = Redis::start(Keep::Nothing);
     set_user(&redis, &documented_rule());
     let relay = Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &url(&redis)))]);
@@ -193,7 +193,7 @@ fn clients_may_leave() {
 ///
 /// Fault 52.
 #[test]
-fn a_session_whose_key_the_user_may_not_use_is_refused_alone() {
+fn only_a_session_with_a_forbidden_key_is_refused() {
     let redis = Redis::start(Keep::Nothing);
     set_user(&redis, &documented_rule());
     let relay = Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &url(&redis)))]);

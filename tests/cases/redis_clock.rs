@@ -63,7 +63,7 @@ fn sessions_within_their_time_go_on() {
 ///
 /// Fault 44.
 #[test]
-fn sessions_past_their_time_are_written_again_by_who_holds_them() {
+fn sessions_past_their_time_are_written_again_by_their_nodes() {
     let service = Service::start(&idle_secs(1800));
     let mut pairs: Vec<Pair> = (0..3).map(|_| Pair::link(&service.relay)).collect();
     let waiting = Session::register(&service.relay);
@@ -92,7 +92,7 @@ fn sessions_past_their_time_are_written_again_by_who_holds_them() {
 ///
 /// Fault 44.
 #[test]
-fn an_end_that_only_listens_stays() {
+fn an_end_that_only_receives_stays() {
     const IDLE_SECS: u64 = 6;
     let service = Service::start(&idle_secs(IDLE_SECS));
     let mut pair = Pair::link(&service.relay);

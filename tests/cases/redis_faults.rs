@@ -14,7 +14,7 @@ fn node(redis: &Redis) -> Relay {
 /// Played: SIGSTOP, with its sockets open.
 /// Holds: The relay notices, and nothing blocks. Frames between nodes wait.
 #[test]
-fn a_redis_that_hangs_is_found_out_and_stops_no_local_pair() {
+fn a_redis_that_hangs_is_noticed_and_does_not_affect_local_pairs() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);
@@ -57,7 +57,7 @@ fn a_request_caught_by_the_hang_is_answered_in_the_end() {
 /// Played: Normal and pubsub connections.
 /// Holds: A hello gets 1013 and a register 503 until the node has dialed again. Links between nodes stay.
 #[test]
-fn cut_connections_are_dialled_again() {
+fn killed_connections_are_dialed_again() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);

@@ -22,7 +22,7 @@ fn find(redis: &mut Redis, relay: &Relay) {
 }
 
 #[test]
-fn while_it_is_away_frames_flow_and_the_rest_is_told_to_wait() {
+fn while_it_is_away_frames_flow_and_requests_get_503() {
     let mut redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let mut pair = Pair::link(&relay);
@@ -48,7 +48,7 @@ fn while_it_is_away_frames_flow_and_the_rest_is_told_to_wait() {
 
 /// Fault 33.
 #[test]
-fn a_redis_that_comes_back_empty_harms_nobody() {
+fn a_redis_that_comes_back_empty_does_not_affect_linked_pairs() {
     let mut redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);
@@ -132,7 +132,7 @@ fn expect_unknown(relay: &Relay, session: &Session) {
 ///
 /// Fault 33.
 #[test]
-fn a_redis_that_comes_back_empty_has_forgotten_who_may_not_come_back() {
+fn a_redis_that_comes_back_empty_has_forgotten_deleted_sessions() {
     let mut redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let deleted = Session::register(&relay);
@@ -165,7 +165,7 @@ fn a_redis_that_comes_back_with_its_data_goes_on() {
 }
 
 #[test]
-fn a_session_that_only_redis_knew_comes_back_by_registering_again() {
+fn a_session_that_only_redis_knew_can_be_registered_again() {
     let mut redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let session = Session::register(&relay);

@@ -43,6 +43,6 @@ fn a_master_that_is_killed_is_replaced() {
 }
 
 #[test]
-fn a_master_that_steps_down_is_left() {
+fn a_master_that_steps_down_is_replaced() {
     nobody_is_lost(|watched, _| watched.fail_over());
 }

@@ -36,7 +36,7 @@ fn a_pair_on_two_nodes_talks_over_it() {
 }
 
 #[test]
-fn a_socket_that_is_missing_is_named_and_dialed_until_it_is_there() {
+fn a_missing_socket_is_named_and_dialed_until_it_exists() {
     let mut redis = Redis::absent_at_socket();
     // A database number makes the node send SELECT.
     let url = format!("{}?db=1", redis.url());

@@ -68,7 +68,7 @@ fn others_are_well(relay: &Relay, what: &str) -> Session {
 /// Holds: A hello gets in, or gets 4401 or 1013 until all roles are compared again, and then gets in. A role
 /// that cannot be given back is dropped.
 #[test]
-fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
+fn a_damaged_key_of_a_session_in_use_is_repaired() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);
@@ -112,7 +112,7 @@ fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
 /// Holds: If the token is left, a hello gets in. If not, a hello gets 4401, DELETE 404, and a register with
 /// the same ids 200.
 #[test]
-fn a_damaged_key_of_a_session_that_nobody_is_in_is_unknown_and_can_be_registered_again() {
+fn an_unused_session_with_a_damaged_key_can_be_registered_again() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     for damage in DAMAGES {
@@ -138,7 +138,7 @@ fn a_damaged_key_of_a_session_that_nobody_is_in_is_unknown_and_can_be_registered
 /// Played: There and back.
 /// Holds: As if the keys of all sessions had been evicted at once.
 #[test]
-fn another_database_in_its_place_is_written_from_what_is_held() {
+fn after_swapdb_sessions_in_use_are_written_again() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let mut pair = Pair::link(&relay);
@@ -164,7 +164,7 @@ fn another_database_in_its_place_is_written_from_what_is_held() {
 /// Holds: `/ready` (503) names the command, and neither it nor the log shows an id or a digest. A hello gets
 /// 1013, a register 503.
 #[test]
-fn a_renamed_command_is_named_and_nothing_that_was_asked_is_quoted() {
+fn a_renamed_command_is_named_without_ids_or_digests() {
     for name in ["EVALSHA", "HGETALL", "PUBLISH"] {
         let rename = || ["--rename-command", name, "another-name"].map(str::to_owned).to_vec();
         let redis = Redis::start_with(Keep::Nothing, rename);
@@ -193,7 +193,7 @@ fn told(redis: &Redis, name: &str) -> u64 {
 
 /// A node probes every second. If that changed data, an idle relay would make Redis save every few minutes.
 #[test]
-fn a_probe_leaves_redis_nothing_to_save() {
+fn a_probe_changes_nothing_in_redis() {
     let redis = Redis::start(Keep::Nothing);
     let _relay = node(&redis);
     let probes = || told(&redis, "cmdstat_evalsha:calls=");
@@ -207,7 +207,7 @@ fn a_probe_leaves_redis_nothing_to_save() {
 /// Played: Set to 1 under a pair.
 /// Holds: `/ready` and registers get 503. A client that comes back gets in.
 #[test]
-fn a_full_redis_is_not_ready_though_nobody_asks() {
+fn a_full_redis_is_not_ready_even_without_requests() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let mut pair = Pair::link(&relay);
@@ -229,7 +229,7 @@ fn a_full_redis_is_not_ready_though_nobody_asks() {
 /// Played: A folder in which no file can be created, and `BGSAVE`.
 /// Holds: `/ready` (503) says so. A hello gets 1013 and a register 503 until Redis accepts writes.
 #[test]
-fn a_redis_that_cannot_save_says_so_and_is_found_again() {
+fn a_redis_that_cannot_save_is_named_and_used_again() {
     // No file can be made there.
     let no_room = || ["--dir", "/proc", "--save", "3600 1"].map(str::to_owned).to_vec();
     let redis = Redis::start_with(Keep::Nothing, no_room);
@@ -251,7 +251,7 @@ fn a_redis_that_cannot_save_says_so_and_is_found_again() {
 /// Played: 2 s, under a pair on two nodes, for 4 s.
 /// Holds: No client notices.
 #[test]
-fn a_server_that_ends_idle_connections_is_not_noticed() {
+fn a_server_that_ends_idle_connections_affects_no_client() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let mut talk = fleet.talk(0, 1);
     let session = talk.session().clone();
@@ -268,7 +268,7 @@ fn a_server_that_ends_idle_connections_is_not_noticed() {
 /// Played: Set to 1, and the node's connections killed.
 /// Holds: `/ready` (503) says so. A hello gets 1013 and a register 503 until there is room.
 #[test]
-fn a_redis_with_too_many_clients_says_so_and_is_dialed_until_it_has_room() {
+fn a_redis_with_too_many_clients_is_named_and_dialed_until_it_has_room() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let mut pair = Pair::link(&relay);
@@ -297,7 +297,7 @@ fn a_redis_with_too_many_clients_says_so_and_is_dialed_until_it_has_room() {
 /// Played: On the only server, and back. On the server of the bus alone.
 /// Holds: As if Redis were away: all three connections leave it. Frames between nodes wait.
 #[test]
-fn a_redis_that_becomes_a_replica_by_hand_is_left_and_found_again() {
+fn a_redis_that_becomes_a_replica_by_hand_is_left_until_it_is_master_again() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let talking = Talking::start(fleet.talks(2));
     let mut admin = connect(&fleet.redis().url());
@@ -328,7 +328,7 @@ fn a_redis_that_becomes_a_replica_by_hand_is_left_and_found_again() {
 /// Played: SIGSTOP and SIGCONT while Redis hangs, five times.
 /// Holds: The request is answered.
 #[test]
-fn a_request_under_way_while_the_node_stands_still_is_answered() {
+fn a_request_under_way_while_the_node_is_stopped_is_answered() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     for _ in 0..5 {

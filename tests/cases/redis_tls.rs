@@ -81,7 +81,7 @@ fn refused(options: &Options, why: &str) {
 }
 
 #[test]
-fn a_stranger_s_signature_is_refused() {
+fn an_unknown_authority_is_refused() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let redis = TlsRedis::start_with(&authority, "localhost", &user(&[]));
     let url = redis.url(WRITTEN, "localhost");
@@ -91,7 +91,7 @@ fn a_stranger_s_signature_is_refused() {
 }
 
 #[test]
-fn a_certificate_of_another_name_is_refused() {
+fn a_certificate_for_another_name_is_refused() {
     let authority = Authority::new();
     let redis = TlsRedis::start_with(&authority, "relay.example", &user(&[]));
     refused(&options(&redis.url(WRITTEN, "127.0.0.1"), &authority), "not for the host that was dialed");
@@ -106,7 +106,7 @@ fn a_wrong_password_is_refused() {
 }
 
 #[test]
-fn sentinels_and_the_master_may_both_speak_it() {
+fn sentinels_and_the_master_can_both_use_tls() {
     let authority = Authority::new();
     let redis = TlsRedis::start_with(&authority, "127.0.0.1", &user(&["+role"]));
     let sentinel = Sentinel::watch_by_tls(&authority, redis.port());
@@ -118,7 +118,7 @@ fn sentinels_and_the_master_may_both_speak_it() {
 }
 
 #[test]
-fn a_bundle_that_is_no_good_ends_the_start_in_one_line() {
+fn a_bad_bundle_ends_the_start_with_one_line() {
     let authority = Authority::new();
     let (empty, absent) = (authority.file() + ".empty", authority.file() + ".absent");
     fs::write(&empty, "").unwrap();

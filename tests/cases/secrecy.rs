@@ -9,13 +9,13 @@ use relay_tests::harness::ws::{FrameSpec, Ws};
 use relay_tests::harness::{Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(the_log_tells_no_secret);
+on_each_setup!(the_log_shows_no_secret);
 
 const TEXT: &str = "a payload that nobody else may read";
 const KEY: &str = "the-key-to-register";
 
 /// Fault 28.
-fn the_log_tells_no_secret(set_up: SetUp) {
+fn the_log_shows_no_secret(set_up: SetUp) {
     let mut relay = Relay::start_with(set_up, &Options::new().env("RELAY_LOG", "trace"));
     let mut pair = Pair::link_v2(&relay);
     talk(&mut pair);

@@ -12,15 +12,15 @@ use relay_tests::harness::{Event, Options, Pair, Peer, Relay, Relayd, Role, Sess
 use relay_tests::{on_each_setup, on_one_node};
 
 on_each_setup!(
-    a_client_that_does_not_read_delays_it_no_longer_than_allowed,
+    a_client_that_does_not_read_delays_it_only_as_long_as_allowed,
     an_idle_node_ends_at_once,
     with_the_defaults_it_ends_in_time_whatever_clients_do,
     new_connections_are_served_until_the_delay_is_over,
-    told_again_it_waits_no_longer,
+    a_second_signal_ends_the_wait,
 );
 
 // Only the stopping node's own clients get 1001.
-on_one_node!(everybody_is_told_and_the_process_ends_well, what_was_taken_in_is_delivered);
+on_one_node!(all_clients_are_told_and_the_process_ends_cleanly, accepted_frames_are_delivered);
 
 /// The documented time for the defaults: `docker stop` kills after ten seconds.
 const DEFAULT_END: Duration = Duration::from_secs(8);
@@ -33,7 +33,7 @@ fn expect_end(mut relay: Relay) {
     assert_eq!(status.code(), Some(0), "{log}");
 }
 
-fn everybody_is_told_and_the_process_ends_well(set_up: SetUp) {
+fn all_clients_are_told_and_the_process_ends_cleanly(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let (mut new, mut old) = (Pair::link_v2(&relay), Pair::link(&relay));
     let lonely_session = Session::register(&relay);
@@ -59,7 +59,7 @@ fn everybody_is_told_and_the_process_ends_well(set_up: SetUp) {
 }
 
 /// Fault 42.
-fn what_was_taken_in_is_delivered(set_up: SetUp) {
+fn accepted_frames_are_delivered(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
     for number in 0..150 {
@@ -76,7 +76,7 @@ fn what_was_taken_in_is_delivered(set_up: SetUp) {
     expect_end(relay);
 }
 
-fn a_client_that_does_not_read_delays_it_no_longer_than_allowed(set_up: SetUp) {
+fn a_client_that_does_not_read_delays_it_only_as_long_as_allowed(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().arg("--drain-secs", "2"));
     let Pair { mut workstation, phone, .. } = Pair::link(&relay);
     let plenty = FrameSpec::text(&"p".repeat(100_000)).encode().repeat(300);
@@ -133,7 +133,7 @@ fn with_the_defaults_it_ends_in_time_whatever_clients_do(set_up: SetUp) {
 
 /// Fault 42b.
 #[test]
-fn a_redis_that_hangs_and_a_log_that_nobody_reads_hold_it_up_no_longer() {
+fn a_redis_that_hangs_and_an_unread_log_do_not_delay_it() {
     let redis = Redis::start(Keep::Nothing);
     let options = Options::new().env("REDIS_URL", &redis.url()).env("RELAY_LOG", "trace");
     let mut relay = Relay::of(vec![Relayd::start_ready(&options.log_ends(LogEnd::Blocked))]);
@@ -175,7 +175,7 @@ fn new_connections_are_served_until_the_delay_is_over(set_up: SetUp) {
 }
 
 /// Fault 42b.
-fn told_again_it_waits_no_longer(set_up: SetUp) {
+fn a_second_signal_ends_the_wait(set_up: SetUp) {
     let mut relay = Relay::start_with(set_up, &Options::new().arg("--drain-secs", "3600"));
     let held_up = hold_up(&relay);
     let process = relay.node().process();

@@ -32,7 +32,7 @@ fn expect_end(mut relay: Relay) -> String {
 /// Holds: None ends the process without a drain.
 #[cfg(target_os = "linux")]
 #[test]
-fn those_that_stop_nothing_are_told_of_and_survived() {
+fn signals_that_do_not_stop_are_logged_and_survived() {
     let relay = start();
     let mut pair = Pair::link(&relay);
     for name in SILENT.iter().chain(LOGGED) {
@@ -55,7 +55,7 @@ fn those_that_stop_nothing_are_told_of_and_survived() {
 /// Fault 42c.
 #[cfg(target_os = "linux")]
 #[test]
-fn those_that_stop_drain() {
+fn signals_that_stop_start_a_drain() {
     for (name, shown) in STOPPING {
         let relay = start();
         let mut pair = Pair::link(&relay);
@@ -91,7 +91,7 @@ fn a_storm_of_signals_delays_no_stop() {
 ///
 /// Fault 42c.
 #[test]
-fn one_during_the_start_ends_it_like_any_other() {
+fn a_signal_during_the_start_ends_it_too() {
     let (mut process, log) = Relayd::starting(&Options::new());
     let is_it = |line: &str| line.contains("looking for a Redis at 127.0.0.1:6379").then_some(());
     log.wait_for("line of what is waited for", is_it).expect("a process that starts");

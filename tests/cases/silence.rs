@@ -11,7 +11,7 @@ on_each_setup!(a_silent_client_is_pinged_then_closed);
 on_one_node!(
     a_client_may_be_silent_for_16_s_however_short_the_interval,
     a_client_that_answers_stays,
-    any_byte_counts,
+    any_byte_counts_as_a_sign_of_life,
 );
 
 /// The first byte of a ping.
@@ -95,7 +95,7 @@ fn a_client_that_answers_stays(set_up: SetUp) {
     pair.expect_alive();
 }
 
-fn any_byte_counts(set_up: SetUp) {
+fn any_byte_counts_as_a_sign_of_life(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
     let text = FrameSpec::text("a text that takes its time").encode();

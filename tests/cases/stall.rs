@@ -13,10 +13,10 @@ use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, S
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    a_stalled_reader_is_cut_and_its_peer_told,
-    a_trickling_reader_is_cut_too,
-    a_slow_reader_is_not_cut,
-    both_stop_for_ever_and_both_are_cut,
+    a_stalled_reader_is_closed_and_its_peer_told,
+    a_trickling_reader_is_closed_too,
+    a_slow_reader_stays,
+    if_both_stop_for_good_both_are_closed,
 );
 
 const STALL: Duration = Duration::from_secs(2);
@@ -55,7 +55,7 @@ fn join_narrow(relay: &Relay, session: &Session, role: Role) -> Peer {
 /// Holds: 4408 after the stall time, and the peer is told. If both stop for good, both are closed. A slow
 /// reader stays.
 /// Fault 43.
-fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
+fn a_stalled_reader_is_closed_and_its_peer_told(set_up: SetUp) {
     let relay = start(set_up);
     let bystander = Bystander::start(&relay);
     let Pair { session, mut workstation, mut phone } = link(&relay);
@@ -81,7 +81,7 @@ fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
 }
 
 /// Fault 20.
-fn a_trickling_reader_is_cut_too(set_up: SetUp) {
+fn a_trickling_reader_is_closed_too(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = link(&relay);
     let frame = FrameSpec::new(Opcode::Binary, vec![7; 100_000]).encode();
@@ -105,7 +105,7 @@ fn a_trickling_reader_is_cut_too(set_up: SetUp) {
 }
 
 /// Fault 20.
-fn a_slow_reader_is_not_cut(set_up: SetUp) {
+fn a_slow_reader_stays(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = link(&relay);
     let text = "s".repeat(100_000);
@@ -125,7 +125,7 @@ fn a_slow_reader_is_not_cut(set_up: SetUp) {
 }
 
 /// Fault 20.
-fn both_stop_for_ever_and_both_are_cut(set_up: SetUp) {
+fn if_both_stop_for_good_both_are_closed(set_up: SetUp) {
     let relay = start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);

@@ -12,7 +12,7 @@ use relay_tests::harness::{Event, Hello, Options, Pair, Relay, Role, SetUp};
 use relay_tests::on_one_node;
 
 // Other nodes give up a node that is stopped for longer than four seconds.
-on_one_node!(whoever_speaks_meanwhile_stays, whoever_is_silent_meanwhile_is_asked_first);
+on_one_node!(a_client_that_sends_meanwhile_stays, a_client_that_is_silent_meanwhile_is_pinged_first);
 
 /// Signs of life during a stop, one every half second.
 const FRAMES: usize = 35;
@@ -23,7 +23,7 @@ fn start(set_up: SetUp, interval_secs: u64) -> Relay {
 }
 
 /// Fault 44.
-fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
+fn a_client_that_sends_meanwhile_stays(set_up: SetUp) {
     let relay = start(set_up, 1);
     let mut pairs: Vec<Pair> = (0..4).map(|_| Pair::link(&relay)).collect();
     let mut numbered: Vec<_> =
@@ -53,7 +53,7 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
 /// A node that was stopped has pinged no client, so it closes none for not answering.
 ///
 /// Fault 44.
-fn whoever_is_silent_meanwhile_is_asked_first(set_up: SetUp) {
+fn a_client_that_is_silent_meanwhile_is_pinged_first(set_up: SetUp) {
     let relay = start(set_up, 1);
     let mut older = Pair::link(&relay);
     let mut newer = Pair::link_as(&relay, Hello::v3);
@@ -73,7 +73,7 @@ fn whoever_is_silent_meanwhile_is_asked_first(set_up: SetUp) {
 
 /// More connections than one poll returns.
 #[test]
-fn a_crowd_that_speaks_meanwhile_stays() {
+fn a_crowd_that_sends_meanwhile_stays() {
     allow_descriptors(8192);
     let relay = start(SetUp::Memory, 4);
     let mut groups: Vec<Vec<Pair>> = thread::scope(|scope| {
@@ -94,7 +94,7 @@ fn a_crowd_that_speaks_meanwhile_stays() {
 
 /// Servers that are so busy that most of them are stopped between a poll and the next reading of the clock.
 #[test]
-fn whoever_speaks_stays_at_whatever_moment_the_stop_comes() {
+fn a_client_that_sends_stays_whenever_the_stop_comes() {
     let relays: Vec<Relay> = (0..12).map(|_| start(SetUp::Memory, 1)).collect();
     let mut pairs: Vec<Pair> = relays.iter().map(Pair::link).collect();
     let are_stopped = AtomicBool::new(false);

@@ -8,7 +8,7 @@ on_each_setup!(
     the_newer_connection_takes_the_role,
     version_2_is_told_by_whom,
     a_late_straggler_of_the_same_instance_is_refused,
-    taking_over_alone_is_told_to_nobody,
+    a_takeover_without_a_peer_is_told_to_no_client,
 );
 
 // Across nodes, frames accepted for the older link end with it, and are not counted as missed.
@@ -110,7 +110,7 @@ fn the_older_connection_never_gets_a_later_frame(set_up: SetUp) {
     phone.fence();
 }
 
-fn taking_over_alone_is_told_to_nobody(set_up: SetUp) {
+fn a_takeover_without_a_peer_is_told_to_no_client(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let mut older = Peer::join(&relay, &session, Role::Workstation);

@@ -6,9 +6,9 @@ use relay_tests::harness::ws::{FrameSpec, Message, Ws};
 use relay_tests::harness::{Bystander, Event, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(the_sixth_newcomer_is_turned_away, two_that_fight_for_a_role_come_to_rest);
+on_each_setup!(the_sixth_newcomer_is_refused, many_claims_of_a_role_settle);
 
-fn the_sixth_newcomer_is_turned_away(set_up: SetUp) {
+fn the_sixth_newcomer_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
@@ -44,7 +44,7 @@ fn the_sixth_newcomer_is_turned_away(set_up: SetUp) {
 /// overtakes the claim's answer. Seeded, at random, in the simulation.
 /// Holds: One connection stays, five are closed 4409, the rest 4429. No connection stays in a deleted
 /// session. The overtaken claim is closed 4409.
-fn two_that_fight_for_a_role_come_to_rest(set_up: SetUp) {
+fn many_claims_of_a_role_settle(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);

@@ -83,7 +83,7 @@ fn until_asked(phone: &mut End) {
 }
 
 #[test]
-fn a_no_wins_over_a_yes_that_waits_for_the_relay() {
+fn a_no_overrides_a_yes_that_waits_for_the_relay() {
     let (mut scene, question) = Scene::asked();
     let yes = scene.allow_slowly(question, |desk, _| desk.engine.deny(question).unwrap());
     assert!(matches!(yes, Err(AllowError::NotAsked(NotAsked))), "{yes:?}");
@@ -154,7 +154,7 @@ impl Keeper for Slow {
 }
 
 #[test]
-fn a_no_takes_back_a_yes_that_is_being_stored() {
+fn a_no_overrides_a_yes_that_is_being_stored() {
     let ((asked, is_asked), (go, may_go)) = (channel(), channel());
     let (mut scene, question) = Scene::asked_keeping(|shelf| Box::new(Slow { shelf, asked, go: may_go }));
     scene.desk.engine.allow(question).unwrap();
@@ -200,7 +200,7 @@ fn unanswered(phone_leaves: bool) -> (Scene, bool, Spent) {
 }
 
 #[test]
-fn a_question_that_nobody_answers_ends_and_its_phone_is_told() {
+fn an_unanswered_question_ends_and_its_phone_is_told() {
     let (mut scene, allowed, why) = unanswered(false);
     assert_eq!((allowed, why), (false, Spent::Unanswered));
     scene.expect_denied();

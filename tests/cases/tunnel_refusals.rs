@@ -36,7 +36,7 @@ fn expect_refused(workstation: &mut End, phone: &mut End, why: Refusal, words: &
 }
 
 #[test]
-fn a_second_phone_with_a_used_code_is_refused_loudly() {
+fn a_second_phone_with_a_used_code_is_refused_and_reported() {
     let (relayd, mut workstation, code) = desk();
     let mut first = phone(&relayd, &code);
     workstation.until_asked();
@@ -128,7 +128,7 @@ fn a_forged_refusal_does_not_stop_a_paired_phone() {
 }
 
 #[test]
-fn a_replayed_h1_harms_nobody() {
+fn a_replayed_h1_has_no_effect() {
     let mut scene = Scene::start();
     for _ in 0..20 {
         scene.meddle(Meddling::ReplayH1);
@@ -140,7 +140,7 @@ fn a_replayed_h1_harms_nobody() {
 }
 
 #[test]
-fn a_replayed_record_costs_a_connection_and_nothing_else() {
+fn a_replayed_record_costs_only_a_connection() {
     let mut scene = Scene::start();
     scene.meddle(Meddling::ReplayRecord);
     scene.send();
@@ -149,7 +149,7 @@ fn a_replayed_record_costs_a_connection_and_nothing_else() {
 }
 
 #[test]
-fn a_flipped_bit_costs_a_connection_and_nothing_else() {
+fn a_flipped_bit_costs_only_a_connection() {
     for at in [5, 13, 40] {
         let mut scene = Scene::start();
         scene.meddle(Meddling::Flip { at });

@@ -173,7 +173,7 @@ fn found_in_memory(search: &Search, processes: Vec<u32>) -> Vec<usize> {
 }
 
 #[test]
-fn a_thousand_messages_are_nowhere_to_be_found() {
+fn a_thousand_messages_are_never_in_clear() {
     let mut scene = Scene::start();
     let proxies = [0, 1].map(|node| FaultProxy::start(scene.relay.nodes()[node].addr()));
     let [first, second] = [&proxies[0], &proxies[1]].map(FaultProxy::addr);
@@ -208,7 +208,7 @@ fn a_thousand_messages_are_nowhere_to_be_found() {
 }
 
 #[test]
-fn the_same_search_finds_what_passes_without_a_tunnel() {
+fn the_same_search_finds_messages_without_a_tunnel() {
     let scene = Scene::start();
     let session = Session::register_at(scene.relay.addr());
     let mut workstation = Peer::join_raw(scene.relay.addr(), &session.hello(Plays::Workstation));

@@ -48,7 +48,7 @@ fn a_deleted_session_ends_both_and_says_so(set_up: SetUp) {
 }
 
 #[test]
-fn an_engine_that_has_stopped_says_so_however_often_it_is_to_forget() {
+fn a_stopped_engine_says_so_whenever_it_is_told_to_forget() {
     let relay = Relay::start(SetUp::Memory);
     let mut ends = Ends::through(relay.addr());
     ends.phone.engine.close();
@@ -131,7 +131,7 @@ impl Scene {
 }
 
 #[test]
-fn both_ends_of_an_expired_session_come_back_by_registering_it_again() {
+fn both_ends_of_an_expired_session_register_it_again() {
     let mut scene = Scene::start(None);
     for _ in 0..2 {
         scene.expire();
@@ -158,7 +158,7 @@ fn with_a_key_the_workstation_brings_the_session_back_and_the_phone_waits() {
 }
 
 #[test]
-fn a_store_that_came_back_empty_is_filled_again_by_the_ends() {
+fn the_ends_fill_a_store_that_came_back_empty() {
     let mut fleet = Fleet::start(2, Keep::Everything);
     let proxies = [0, 1].map(|node| FaultProxy::start(fleet.addr(node)));
     let code = fresh_code(fleet.addr(0));
@@ -180,7 +180,7 @@ fn a_store_that_came_back_empty_is_filled_again_by_the_ends() {
 }
 
 #[test]
-fn a_phone_that_was_away_when_its_pair_was_ended_learns_it_from_the_relay() {
+fn a_phone_that_was_away_learns_from_the_relay_that_its_pair_ended() {
     let relay = Relayd::start_ready(&Options::new());
     let air = FaultProxy::start(relay.addr());
     let code = fresh_code(relay.addr());

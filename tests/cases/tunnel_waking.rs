@@ -134,7 +134,7 @@ fn after_a_night_in_the_middle_of_a_connect_a_phone_is_back_at_once() {
 }
 
 #[test]
-fn out_of_sight_nothing_is_tried() {
+fn in_the_background_nothing_is_tried() {
     let mut scene = Scene::start(&Options::new());
     scene.ends.phone.engine.set_foreground(false);
     // It is still open: a working connection is kept.

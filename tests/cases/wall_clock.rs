@@ -6,7 +6,7 @@ use relay_tests::harness::ws::{FrameSpec, Message, Opcode};
 use relay_tests::harness::{Event, Options, Pair, Peer, Relay, SetUp, WallClock};
 use relay_tests::on_each_setup;
 
-on_each_setup!(a_node_whose_date_is_set_goes_on, sessions_end_in_their_time_whatever_the_date);
+on_each_setup!(a_node_goes_on_when_its_date_is_set, sessions_end_in_their_time_whatever_the_date);
 
 const HOUR: i64 = 3600;
 const IDLE_SECS: u64 = 3;
@@ -26,7 +26,7 @@ fn set(clock: &WallClock, pairs: &mut [Pair], ahead_secs: i64) {
 /// Redis, is set an hour ahead and back.
 /// Holds: No timer is lost, and no client is blamed for the gap. Nodes: only `at` changes. Redis: connected
 /// clients are told nothing; see "Known" below.
-fn a_node_whose_date_is_set_goes_on(set_up: SetUp) {
+fn a_node_goes_on_when_its_date_is_set(set_up: SetUp) {
     let clock = WallClock::right();
     let relay = start(set_up, &clock, "HEARTBEAT_INTERVAL_SECS", 1);
     let mut pairs: Vec<Pair> = (0..3).map(|_| Pair::link(&relay)).collect();

@@ -64,7 +64,7 @@ fn health_is_answered_at_the_limit_and_the_waiting_are_served_when_room_returns(
 
 /// Fault 25.
 #[test]
-fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they_may() {
+fn a_restarted_redis_is_dialed_though_connections_use_all_descriptors() {
     let mut redis = Redis::start(Keep::Everything);
     let options = Options::new().env("REDIS_URL", &redis.url()).descriptors(64);
     let relay = Relay::of(vec![Relayd::start_ready(&options)]);
@@ -103,7 +103,7 @@ fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they
 ///
 /// Fault 25.
 #[test]
-fn a_descriptor_that_is_refused_is_asked_for_again() {
+fn a_refused_descriptor_is_asked_for_again() {
     let relay = Relay::of(vec![Relayd::start_ready(&Options::new().arg("--store", "memory"))]);
     let bystander = Bystander::start(&relay);
     let mut inside: Vec<Http> = (0..10).map(|_| asked(&relay)).collect();

@@ -9,7 +9,7 @@ use relay_tests::harness::wire::{End, Wire};
 use super::{Line, PLENTY, SILENCE, accepted, exchange, expect_bytes, expect_end, listener, pattern};
 
 #[test]
-fn an_end_s_own_reset_passes() {
+fn a_reset_by_one_end_passes() {
     let line = Line::start();
     for reset_at in 0..2 {
         let (near, far) = line.join();
@@ -21,7 +21,7 @@ fn an_end_s_own_reset_passes() {
 }
 
 #[test]
-fn last_words_pass_though_their_sender_takes_no_more() {
+fn last_bytes_pass_though_their_sender_has_stopped_reading() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     line.proxy.behave(Behaviour::Stall);
@@ -36,7 +36,7 @@ fn last_words_pass_though_their_sender_takes_no_more() {
 }
 
 #[test]
-fn a_refusal_meets_new_connections_only() {
+fn only_new_connections_are_refused() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     line.proxy.behave(Behaviour::Refuse);
@@ -50,7 +50,7 @@ fn a_refusal_meets_new_connections_only() {
 }
 
 #[test]
-fn a_cut_is_orderly_both_ways_whatever_was_under_way() {
+fn a_cut_is_orderly_both_ways_also_under_load() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     let (mut other_near, mut other_far) = line.join();
@@ -73,7 +73,7 @@ fn a_cut_is_orderly_both_ways_whatever_was_under_way() {
 }
 
 #[test]
-fn a_reset_meets_both_ends_of_all() {
+fn a_reset_reaches_both_ends_of_all_connections() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     let (mut stuck, mut never_reads) = line.join();
@@ -90,7 +90,7 @@ fn a_reset_meets_both_ends_of_all() {
 }
 
 #[test]
-fn a_cut_comes_at_the_very_byte_on_live_and_new_connections() {
+fn a_cut_comes_at_the_exact_byte_on_live_and_new_connections() {
     let line = Line::start();
     for (round, count) in [0, 1, 7, 64 << 10, 100_001].into_iter().enumerate() {
         line.proxy.cut_no_more();
@@ -129,7 +129,7 @@ fn a_cut_counts_both_directions_together() {
 }
 
 #[test]
-fn an_upstream_that_moved_gets_the_new_connections() {
+fn new_connections_go_to_an_upstream_that_moved() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     let moved = listener();

@@ -180,7 +180,7 @@ fn a_reset_is_told_as_a_leave() {
 }
 
 #[test]
-fn a_refusing_network_lets_the_linked_go_on() {
+fn a_network_that_refuses_connections_does_not_affect_linked_pairs() {
     let line = Line::start();
     let mut pair = line.link();
     line.proxy.behave(Behaviour::Refuse);
@@ -192,7 +192,7 @@ fn a_refusing_network_lets_the_linked_go_on() {
 }
 
 #[test]
-fn a_node_that_came_back_elsewhere_is_found() {
+fn a_node_that_moved_is_found() {
     let mut line = Line::start();
     // The phone stays until here, as its leave would be told before the node dies.
     let Pair { mut workstation, phone, .. } = line.link();

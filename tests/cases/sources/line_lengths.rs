@@ -54,7 +54,7 @@ fn comments_and_pages_keep_to_110_columns() {
 }
 
 #[test]
-fn a_long_line_is_seen_and_what_cannot_be_broken_is_let_be() {
+fn long_lines_are_found_and_exempt_ones_are_not() {
     let count = |name: &str, text: String| too_long(&Source { name: name.to_owned(), text }).len();
     let long = "word ".repeat(30);
     for (name, start) in [("a.rs", "    /// "), ("a.rs", "//! "), ("a.py", "# "), ("a.md", "- ")] {

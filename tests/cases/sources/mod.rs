@@ -67,7 +67,7 @@ fn the_core_sees_no_clock_socket_or_thread() {
 }
 
 #[test]
-fn lower_floors_name_no_higher_ones() {
+fn lower_layers_name_no_higher_ones() {
     let rust = sources(&[".rs"]);
     expect_unnamed(&rust, &["relayd", "relayd_core", "relay_client"], |source| is_in(source, "protocol/"));
     expect_unnamed(&rust, &["relayd", "relay_client"], |source| is_in(source, "relayd/core/"));

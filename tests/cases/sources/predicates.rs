@@ -142,7 +142,7 @@ fn a_function_named_as_a_question_changes_nothing() {
 }
 
 #[test]
-fn an_effect_is_seen_and_a_look_is_not_taken_for_one() {
+fn effects_are_found_and_reads_are_not() {
     let count = |text: &str| found_in(&Source { name: "x.rs".to_owned(), text: text.to_owned() }).len();
     for acting in [
         "fn is_due(&mut self) -> bool;",

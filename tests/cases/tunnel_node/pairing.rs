@@ -96,7 +96,7 @@ fn a_phone_that_stored_its_key_comes_back_with_it() {
 }
 
 #[test]
-fn a_lost_settled_is_said_again() {
+fn a_lost_settled_is_sent_again() {
     let mut ends = Ends::open(Role::Workstation, &["--lose-settled", "--turn-ms=1000"]);
     ends.talk("found");
 }

@@ -134,7 +134,7 @@ fn a_denied_phone_is_told_and_stays_denied(role: Role) {
 }
 
 #[test]
-fn a_question_that_nobody_answers_is_a_no() {
+fn an_unanswered_question_is_a_no() {
     let net = Net::start();
     let (mut node, code) = net.workstation(&["--ask-ms=300"]);
     let mut engine = End::pair(Role::Phone, code, &net.settings(Role::Phone));
