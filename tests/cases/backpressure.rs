@@ -71,7 +71,7 @@ fn a_reader_that_stops_blocks_its_sender_and_loses_nothing(set_up: SetUp) {
         let before = resident();
         let (sender, reader) = pair.from(from);
         let sent = sender.ws().wire().send_until_blocked(&bytes, PATIENCE);
-        assert!(sent < TOTAL_BYTES / 2, "{sent} bytes were taken though nobody reads");
+        assert!(sent < TOTAL_BYTES / 2, "{sent} bytes were taken though the phone does not read");
         let grown = resident().saturating_sub(before);
         assert!(grown < 8 * 1024, "{grown} KiB more for one reader that stopped");
         thread::scope(|scope| {

@@ -43,7 +43,7 @@ fn pings_whose_pongs_are_never_read_are_bounded(set_up: SetUp) {
     let sent = peer.ws().wire().send_until_blocked(&flood, PATIENCE);
     assert!(sent < flood.len(), "all was taken though no pong is read");
     let grown = relay.node().process().resident_kib().saturating_sub(before);
-    assert!(grown < 4 * 1024, "{grown} KiB for pongs that nobody reads");
+    assert!(grown < 4 * 1024, "{grown} KiB for unread pongs");
     let mut sender = peer.ws().wire().sender();
     std::thread::scope(|scope| {
         scope.spawn(|| std::io::Write::write_all(&mut sender, &flood[sent..]).unwrap());

@@ -10,7 +10,7 @@ fn refused(options: Options) -> String {
     let (status, out, err) =
         Relayd::run_to_end(&options.arg("--store", "memory").arg("--listen", "127.0.0.1"));
     assert_eq!(status.code(), Some(2), "{shown}: {status}, {err}");
-    assert!(out.is_empty(), "{shown}: stdout is for nobody: {out}");
+    assert!(out.is_empty(), "{shown}: nothing may be on stdout: {out}");
     err
 }
 

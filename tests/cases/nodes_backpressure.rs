@@ -39,13 +39,13 @@ fn a_flood_of_tiny_frames_is_blocked_too() {
         let frame = FrameSpec::text(payload).encode();
         let flood = frame.repeat(FLOOD_BYTES / frame.len());
         let sent = pair.workstation.ws().wire().send_until_blocked(&flood, PATIENCE);
-        assert!(sent < flood.len() / 2, "{sent} bytes were taken though nobody reads");
+        assert!(sent < flood.len() / 2, "{sent} bytes were taken though the phone does not read");
         for (node, (before, now)) in before.into_iter().zip(resident(&fleet)).enumerate() {
             let grown = now.saturating_sub(before);
             assert!(grown < GROWN_KIB_MAX, "node {node}: {grown} KiB more for {} frames", sent / frame.len());
         }
         let taken = fleet.node(0).metric("relay_frames_to_nodes_total{from=\"workstation\"}");
-        assert!(taken < TAKEN_MAX, "{taken} frames were taken though nobody reads");
+        assert!(taken < TAKEN_MAX, "{taken} frames were taken though the phone does not read");
         fleet.talk(0, 1).settle();
     }
 }

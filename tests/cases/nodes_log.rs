@@ -31,7 +31,7 @@ fn streams_and_links_are_logged_without_session_ids() {
     let mut pair = Pair::linked(session.clone(), workstation, phone);
     let [near, far] = [0, 1].map(|at| fleet.node(at).log().clone());
     let tag = line(&near, &["joined", "workstation"]).text("session").to_owned();
-    assert_eq!(tag.len(), 8, "{tag:?} is no tag");
+    assert_eq!(tag.len(), 8, "{tag:?} is not a tag");
     for log in [&near, &far] {
         line(log, &["the stream to a node began"]);
     }

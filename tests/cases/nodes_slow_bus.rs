@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use relay_tests::harness::guard::let_pass;
+use relay_tests::harness::log_texts::SUBSCRIBES_AGAIN;
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Behaviour, Fleet, Options};
 
@@ -36,6 +37,6 @@ fn links_open_over_it_and_no_node_is_taken_for_deaf() {
         talk.assert_undisturbed();
     }
     (0..2).for_each(|at| fleet.node(at).wait_ready(200));
-    let deaf = (0..2).filter(|&at| fleet.node(at).log().text().contains("subscribes anew"));
+    let deaf = (0..2).filter(|&at| fleet.node(at).log().text().contains(SUBSCRIBES_AGAIN));
     assert_eq!(deaf.count(), 0, "a slow bus is heard");
 }

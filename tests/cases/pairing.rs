@@ -20,7 +20,7 @@ fn the_ack_says_how_to_behave(set_up: SetUp) {
     let workstation = Peer::join(&relay, &session, Role::Workstation);
     let ack = workstation.ack();
     assert_eq!(ack.names(), ["hb", "maxMessage", "peer", "sessionId", "ttl", "type"]);
-    assert!(!ack.flag("peer"), "nobody else is there yet");
+    assert!(!ack.flag("peer"), "the peer is not there yet");
     assert_eq!((ack.number("ttl"), ack.number("hb")), (7200, 30));
     assert_eq!(ack.number("maxMessage"), 16_777_216);
     let phone = Peer::join(&relay, &session, Role::Phone);

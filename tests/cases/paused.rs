@@ -32,7 +32,7 @@ fn paused(mut pair: Pair) -> (Pair, Vec<u8>) {
     let frame = FrameSpec::new(Opcode::Binary, vec![7; FRAME_BYTES]).encode();
     let flood = frame.repeat(FLOOD_BYTES / frame.len());
     let sent = pair.workstation.ws().wire().send_until_blocked(&flood, PATIENCE);
-    assert!(sent < flood.len(), "{sent} bytes were taken though nobody reads");
+    assert!(sent < flood.len(), "{sent} bytes were taken though the phone does not read");
     (pair, flood[sent..].to_vec())
 }
 

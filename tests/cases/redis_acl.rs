@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use relay_tests::harness::guard::{GUARD, read_until};
 use relay_tests::harness::http::{fetch, post};
+use relay_tests::harness::log_texts::REDIS_REFUSED;
 use relay_tests::harness::redis::{Keep, Redis, connect};
 use relay_tests::harness::{Event, Fleet, Options, Pair, Peer, Relay, Relayd, Role, Session};
 
@@ -77,7 +78,7 @@ fn a_whole_life_needs_exactly_the_documented_rights() {
     for node in [0, 1] {
         registers(fleet.node(node));
         let log = fleet.node(node).log().text();
-        assert!(!log.contains("Redis refused"), "{log}");
+        assert!(!log.contains(REDIS_REFUSED), "{log}");
         was_never_away(fleet.node(node));
     }
     let documented: BTreeSet<_> = documented_commands().into_iter().collect();

@@ -157,7 +157,7 @@ fn a_redis_that_comes_back_with_its_data_goes_on() {
     find(&mut redis, &relay);
     expect_unknown(&relay, &deleted);
     deleted.register_again(relay.addr()).expect(409);
-    let _joined = read_until("a session nobody was in", || Peer::try_join(&relay, &idle, Role::Phone).ok());
+    let _joined = read_until("the unused session", || Peer::try_join(&relay, &idle, Role::Phone).ok());
     pair.expect_alive();
     pair.session.delete(relay.addr()).expect(204);
     pair.phone.until_closed(4410);

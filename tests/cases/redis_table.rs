@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::http::{Http, fetch, post, request};
+use relay_tests::harness::log_texts::STORE_AWAY;
 use relay_tests::harness::redis::{Keep, Redis, connect};
 use relay_tests::harness::{
     Bystander, Event, Fleet, Options, Pair, Peer, Relay, Relayd, Role, Session, Talking,
@@ -29,7 +30,7 @@ fn tell(redis: &Redis, session: &Session, line: &str) {
 pub fn was_never_away(node: &Relayd) {
     let log = node.log().text();
     let since = log.split_once("the store answers").expect("it was there").1;
-    assert!(!since.contains("the store is away"), "{log}");
+    assert!(!since.contains(STORE_AWAY), "{log}");
 }
 
 /// Every kind of damage to one session's key.
@@ -309,7 +310,7 @@ fn a_redis_that_becomes_a_replica_by_hand_is_left_until_it_is_master_again() {
     let text = fetch(fleet.addr(0), "/ready").expect(503).text().to_owned();
     assert!(text.contains("READONLY") || text.contains("MASTERDOWN"), "{text}");
     let url = fleet.redis().url();
-    read_until("nobody to listen there any more", || {
+    read_until("all subscribers to leave", || {
         let mut pubsub = ::redis::cmd("PUBSUB");
         let channels: Vec<String> = pubsub.arg("CHANNELS").query(&mut connect(&url)).unwrap();
         channels.is_empty().then_some(())

@@ -28,7 +28,7 @@ fn the_log_shows_no_secret(set_up: SetUp) {
     for node in relay.nodes_mut() {
         node.process().signal("TERM");
         let (_, log) = node.wait_end(GUARD);
-        assert!(log.contains("listening"), "this is no log: {log}");
+        assert!(log.contains("listening"), "this is not a log: {log}");
         for secret in [&*id, &token, TEXT, &STANDARD.encode(TEXT), &TEXT[..12], &id[..12], &token[..12]] {
             assert!(!log.contains(secret), "{secret:?} is in the log");
         }

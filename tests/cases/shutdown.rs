@@ -126,7 +126,7 @@ fn with_the_defaults_it_ends_in_time_whatever_clients_do(set_up: SetUp) {
     let mut relay = Relay::start(set_up);
     let held_up = hold_up(&relay);
     let took = stop(&mut relay);
-    assert!(took > Duration::from_secs(4), "nobody held it up: {took:?}");
+    assert!(took > Duration::from_secs(4), "nothing delayed it: {took:?}");
     assert!(took < DEFAULT_END, "{took:?}");
     drop(held_up);
 }

@@ -207,7 +207,7 @@ impl Scene {
         assert_eq!(self.ends.phone.message(), b"to the phone");
         self.ends.phone.send(b"and thanks");
         assert_eq!(self.ends.workstation.message(), b"and thanks");
-        assert!(lock(&self.middle.shared.next).is_none(), "nobody was meddled with");
+        assert!(lock(&self.middle.shared.next).is_none(), "no record was changed");
     }
 
     fn expect_spoilt(&mut self) {

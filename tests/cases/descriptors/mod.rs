@@ -76,7 +76,7 @@ fn a_restarted_redis_is_dialed_though_connections_use_all_descriptors() {
     // Once it is in, each stays as long as it wants.
     let come = |at: usize| Http::over(come(&relay, &hellos[at]));
     let crowd = Crowd::come(&mut inside, hellos.len(), come);
-    assert!(!crowd.inside.is_empty(), "nobody joined");
+    assert!(!crowd.inside.is_empty(), "no client joined");
     assert_eq!(crowd.refused.first().expect("more than have room").status, 503);
     let mut until_ready = |status: u16| {
         read_until("what /ready says", || {

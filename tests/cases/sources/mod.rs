@@ -4,6 +4,8 @@ mod line_lengths;
 mod predicates;
 pub mod source;
 
+use relay_tests::harness::log_texts;
+
 use self::source::{Source, sources};
 
 /// Expects that no file of `rust` for which `applies` is true names any of `segments`.
@@ -134,6 +136,16 @@ fn names_a_ticket(line: &str) -> bool {
         let after = line[at + 1..].chars().next();
         before.is_some_and(|c| c == ' ' || c == '(') && after.is_some_and(|c| c.is_ascii_digit())
     })
+}
+
+/// A case that expects not to find a text in the log can fail only if the server has that text.
+#[test]
+fn the_server_has_the_log_texts_that_cases_exclude() {
+    let rust = sources(&[".rs"]);
+    for text in log_texts::ALL {
+        let is_there = rust.iter().any(|source| source.is_in(&["relayd/"]) && source.text.contains(text));
+        assert!(is_there, "relayd no longer logs {text:?}: change tests/src/harness/log_texts.rs");
+    }
 }
 
 /// If two branches add the same lines with different wrapping, they merge without a conflict.

@@ -31,7 +31,7 @@ fn the_user_is_asked_and_then_lines_go_both_ways() {
     program.type_line("what?");
     assert_eq!(program.line(), "allow it? [y/n]");
     program.type_line("y");
-    assert_eq!(program.line(), "connected", "going over to another session is no leaving");
+    assert_eq!(program.line(), "connected", "a move to another session is not a leave");
     assert_eq!(program.line(), "phone is here, encrypted");
     phone.until_open();
     assert_eq!(phone.message(), b"too early");
