@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one test command: checks, builds and runs everything there is to test, and sums it up.
+# The test command: runs every check and every test of the project, and sums up the results.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -9,42 +9,39 @@ usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
                      [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri]
                      [--mutants [K/N]] [--help]
 
-Runs every check of the project on this machine and ends with `N passed, N failed`; the exit code is 0 if nothing
-failed. A failing stage does not keep the others from running.
+Runs every check of the project on this machine, and ends with `N passed, N failed`. The exit code is 0 if nothing
+failed. If one stage fails, the others still run. Each option below, except --sim, runs only that part.
 
-  --quick   formatting, lints and unit tests alone
-  --sim N   run N seeds of the core's simulation instead of its default
+  --quick   formatting, lints and unit tests
+  --sim N   everything, with N seeds of the core's simulation instead of the default
             (RELAY_SIM_SEED=X ./run-test.sh --quick replays seed X)
   --soak [SECONDS]
-            the soak alone, for so long (600): pairs over three nodes while nodes, Redis and the lines between them break, then
-            phones that do not read and requests that do not end (RELAY_SOAK_SEED=X plays the faults of seed X)
+            the soak (default: 600 s). Pairs over three nodes, while nodes, Redis and the lines between them break. Then
+            phones that do not read, and requests that do not end. RELAY_SOAK_SEED=X replays the faults of seed X
   --tunnel [SECONDS]
-            tunnels under faults alone, for so long (300): pairs of engines through two nodes, each end on a bad network
-            of its own, while nodes and Redis are killed (RELAY_TUNNEL_RUN_SEED=X plays the faults of seed X)
+            tunnels under faults (default: 300 s). Pairs of engines through two nodes, each end on its own bad network,
+            while nodes and Redis are killed. RELAY_TUNNEL_RUN_SEED=X replays the faults of seed X
   --conformance
-            the Autobahn test suite's cases alone, all of them: also large messages, and every byte written alone
+            all cases of the Autobahn test suite, also large messages, and every byte in its own write
   --noise [MEGABYTES]
-            a flood of noise alone, so much of it (1000): random bytes and damaged streams at one server's port, half of the
-            connections after a valid hello (RELAY_NOISE_SEED=X throws the noise of seed X)
+            a flood of noise at one server's port (default: 1000 MB): random bytes and damaged streams, half of the
+            connections after a valid hello. RELAY_NOISE_SEED=X replays the noise of seed X
   --fuzz [SECONDS]
-            every fuzz target alone, for so long each (60), led by what of the code an input reaches: needs
-            `rustup toolchain install nightly` and `cargo install cargo-fuzz`. What breaks one is left in fuzz/artifacts
-  --miri    the tests of the wire, of the core's parsers and of the tunnel's, alone, under Miri: needs
-            `rustup toolchain install nightly --component miri,rust-src`; takes some ten minutes
-  --mutants [K/N]
-            mutants of the core and of the Redis backend's pure parts alone, all of them or the K-th of N parts (0/8 is
-            the first of eight): each changes one place of the code, and the package's own tests must notice. Needs
-            `cargo install cargo-mutants --locked`; a core takes some hours for all. What may stay unnoticed, and why, is
-            in .cargo/mutants.toml
-  --help    this
+            every fuzz target (default: 60 s each), guided by code coverage. Needs `rustup toolchain install nightly`
+            and `cargo install cargo-fuzz`. Inputs that crash a target are left in fuzz/artifacts
+  --miri    the tests of the wire, the core's parsers and the tunnel's parsers, under Miri, in about ten minutes. Needs
+            `rustup toolchain install nightly --component miri,rust-src`
+  --help    this text
 
-Needs Rust and python3, and node (20 or newer) for the second implementation of the tunnel, which is skipped without.
-Installs redis-server, gcc, python3-venv and, on Linux, nftables and iproute2 if it may (apt-get as root or with sudo, or brew);
-also nginx, haproxy, caddy, curl and openssl for the snippets in docs/configuration.md, which are skipped without.
-Cases that set a date (wall_clock, redis_clock) need Linux, those in a network of their own (lossy_line, direct_peers) also a kernel
-that gives them a namespace with nftables; they are skipped elsewhere.
-Where cargo-mutants is installed a few mutants of the lines that this branch changed are tried too.
-Looks at the dependencies where cargo-deny is installed (deny.toml), at their advisories where the database can be had.
+Needs Rust and python3. Needs node, 20 or newer, for the second implementation of the tunnel, which is skipped without.
+
+Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
+Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md.
+A snippet is skipped if its program is missing.
+
+Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
+need a kernel with namespaces and nftables. They are skipped elsewhere.
+Dependencies are checked if cargo-deny is installed (deny.toml), and their advisories if the database can be fetched.
 RELAY_TEST_REDIS_URL names a Redis to use instead of a private one.
 EOF
 }
@@ -114,14 +111,14 @@ work="$(mktemp -d "${TMPDIR:-/tmp}/relay-test.XXXXXX")"
 export TMPDIR="$work" RELAY_TEST_PIDS="$work/pids"
 mkdir "$RELAY_TEST_PIDS"
 redis_pid=""
-# What keeps Debian from starting the services that are installed, while it is there.
+# While this file exists, Debian does not start the services that are installed.
 service_policy=""
 passed=0
 failed=0
 failures=()
 skipped=()
 
-# Ends what this run started, whatever happened to it: our Redis, and what a crashed test left behind.
+# Ends what this run started, however it ends: its Redis, and what a crashed test left behind.
 clean_up() {
     if [ -n "$redis_pid" ]; then kill "$redis_pid" 2>/dev/null || true; fi
     for note in "$RELAY_TEST_PIDS"/*; do
@@ -170,14 +167,14 @@ tests() {
     say "$name"
     "$@" 2>&1 | tee "$log" || ok=false
     read -r p f < <(count "$log")
-    # A runner that broke, or ran nothing, has failed even where it counted no failure.
+    # A runner that broke, or ran nothing, has failed, even if it counted no failure.
     if { ! $ok && [ "$f" -eq 0 ]; } || [ $((p + f)) -eq 0 ]; then f=$((f + 1)); fi
     passed=$((passed + p))
     failed=$((failed + f))
     if [ "$f" -gt 0 ]; then failures+=("$name: $f"); fi
 }
 
-# skip NAME WHY: a check that cannot run here, which counts neither as passed nor as failed.
+# skip NAME WHY: a check that cannot run here. It counts neither as passed nor as failed.
 skip() {
     say "$1"
     echo "SKIPPED: $2"
@@ -199,7 +196,7 @@ has_node() { node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1
 
 is_linux() { [ "$(uname -s)" = Linux ]; }
 
-# A network of a case's own, as tests/src/harness/namespace.rs makes it, in which packets may be lost.
+# True if cases can have their own network, as in tests/src/harness/namespace.rs, and lose packets in it.
 has_own_network() {
     local own=(unshare --net)
     [ "$(id -u)" -eq 0 ] || own=(unshare --map-root-user --net)
@@ -214,7 +211,7 @@ table inet probe {
 EOF
 }
 
-# Installs what is missing, or says what is.
+# Installs what is missing, or prints what is missing.
 prepare() {
     local missing=() as_root=()
     command -v redis-server >/dev/null || missing+=(redis-server)
@@ -240,8 +237,8 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, one by one: not every system has all of
-# them. What can't be installed is skipped later, and that is said.
+# Installs the proxies that docs/configuration.md has snippets for, one by one, as not every system has all of
+# them. What cannot be installed is skipped later, with a note.
 prepare_proxies() {
     local missing=() package policy=/usr/sbin/policy-rc.d
     for package in nginx haproxy caddy curl openssl; do
@@ -267,7 +264,7 @@ prepare_proxies() {
     fi
 }
 
-# Servers may be where only root looks for programs.
+# Servers may be in folders that only root has in its PATH.
 is_there() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 
 # The snippets in docs/configuration.md, run by the proxies that are installed.
@@ -297,7 +294,7 @@ answers() {
 start_redis() {
     local port try
     [ -z "${RELAY_TEST_REDIS_URL:-}" ] || return 0
-    # Somebody may take the free port before our server does: then another.
+    # Another program may take the free port first. Then try another port.
     for try in 1 2 3 4 5; do
         port="$(free_port)"
         redis-server --port "$port" --bind 127.0.0.1 --save "" --appendonly no --dir "$work" >"$work/redis.log" 2>&1 &
@@ -317,9 +314,9 @@ start_redis() {
     return 1
 }
 
-# The pure parsers under an interpreter that sees undefined behaviour. It does not look for the processor's
-# features, so they are switched on for the escape's table, which the stored frames go through. Few rounds
-# each: it is some hundred times slower.
+# The pure parsers under Miri, an interpreter that detects undefined behaviour. It does not detect the
+# processor's features, so they are switched on for the table of the JSON escape. Few rounds each, as it is a
+# hundred times slower.
 under_miri() {
     local few=(env PROPTEST_CASES=4 RELAY_FUZZ_ROUNDS=2 MIRIFLAGS=-Zmiri-disable-isolation)
     if ! cargo +nightly miri --version >/dev/null 2>&1; then
@@ -334,8 +331,7 @@ under_miri() {
         fuzz::tests::bytes tunnel::wire tunnel::record
 }
 
-# fuzz_each SECONDS: every target, one after the other, from the stored corpus and what earlier runs found on
-# the way.
+# fuzz_each SECONDS: every target, one after another, from the stored corpus and what earlier runs found.
 fuzz_each() {
     local target
     if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
@@ -350,57 +346,7 @@ fuzz_each() {
     done
 }
 
-# break_code ARGUMENT...: mutants, one after the other, in a copy of the sources that stays where it is, so that little is built
-# again. A mutant that runs into the time limit is noticed as well.
-break_code() {
-    local copy="$target/mutants" code=0
-    rm -rf "$copy" && mkdir -p "$copy/tree"
-    git ls-files -co --exclude-standard -z | while IFS= read -r -d '' file; do
-        if [ -e "$file" ]; then printf '%s\0' "$file"; fi
-    done | tar --null -T - -cf - | tar -xf - -C "$copy/tree"
-    env CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=false RELAY_FUZZ_ROUNDS=300 PROPTEST_CASES=64 \
-        cargo mutants --dir "$copy/tree" --in-place --output "$copy" --timeout 120 --colors never "$@" || code=$?
-    python3 - "$copy/mutants.out/outcomes.json" <<'EOF'
-import collections, json, sys
-by_file, words = collections.defaultdict(collections.Counter), ["caught", "missed", "timeout", "unviable"]
-for outcome in json.load(open(sys.argv[1]))["outcomes"]:
-    if outcome["scenario"] != "Baseline":
-        word = outcome["summary"].removesuffix("Mutant").lower()
-        by_file[outcome["scenario"]["Mutant"]["file"]][word] += 1
-by_file["all"] = sum(by_file.values(), collections.Counter())
-print(f"{'':50}" + "".join(f"{word:>10}" for word in words))
-for file, counts in by_file.items():
-    print(f"{file:50}" + "".join(f"{counts[word]:10}" for word in words))
-EOF
-    # 3: nothing worse than a mutant that ran into the time limit.
-    [ "$code" -eq 0 ] || [ "$code" -eq 3 ]
-}
-
-has_mutants() { cargo mutants --version >/dev/null 2>&1; }
-
-# A few mutants of the lines that this branch changed, or the last commit where it is the main one.
-break_changes() {
-    local base changes="$work/changes.diff" count few=8
-    if ! has_mutants; then
-        skip "mutants of what changed" "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
-        return 0
-    fi
-    base="$(git merge-base HEAD main 2>/dev/null)" || base="$(git merge-base HEAD origin/main 2>/dev/null)" || base=HEAD
-    if [ "$base" = HEAD ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=HEAD~; fi
-    if ! git diff --relative "$base" >"$changes" 2>/dev/null; then
-        skip "mutants of what changed" "there is no earlier commit to compare with"
-        return 0
-    fi
-    count="$(cargo mutants --list --in-diff "$changes" 2>/dev/null | wc -l)" || count=0
-    if [ "$count" -eq 0 ]; then
-        skip "mutants of what changed" "nothing changed that is broken to test the tests"
-        return 0
-    fi
-    stage "$((count < few ? count : few)) of $count mutants of what changed" break_code --baseline skip \
-        --in-diff "$changes" --shard "0/$(((count + few - 1) / few))" --sharding round-robin
-}
-
-# The dependencies against deny.toml: the tree itself without a network, the advisories with their database.
+# Checks the dependencies against deny.toml: the tree without a network, the advisories with their database.
 check_dependencies() {
     if ! cargo deny --version >/dev/null 2>&1; then
         skip "dependencies" "cargo-deny is not installed (cargo install cargo-deny --locked)"
@@ -423,7 +369,7 @@ make_venv() {
     fi
 }
 
-# Apart from the rest, because it is built for fewer machines.
+# Apart from the rest, because it is available for fewer machines.
 install_conformance() {
     local wanted="tests/python/requirements-conformance.txt" venv="tests/.venv"
     cmp -s "$wanted" "$venv/installed-conformance.txt" ||
@@ -440,7 +386,7 @@ run_conformance() {
     fi
 }
 
-# Crowds of some thousand connections, in several set-ups at once, are all held by the one test process.
+# The one test process holds crowds of some thousand connections, in several set-ups at once.
 ulimit -n 32768 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
 if [ -n "$soak" ]; then

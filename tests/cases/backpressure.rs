@@ -1,4 +1,4 @@
-//! A peer that does not read slows its own sender down, and nobody else; nothing is lost, and memory stays
+//! A peer that does not read slows down its own sender and no other. Nothing is lost, and memory stays
 //! bounded.
 
 use std::thread;
@@ -12,15 +12,15 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     a_reader_that_stops_blocks_its_sender_and_loses_nothing,
-    a_paused_sender_is_not_taken_for_silent,
-    both_may_stop_reading,
-    what_a_paused_sender_sent_comes_before_its_end,
+    a_paused_sender_does_not_count_as_silent,
+    both_ends_may_stop_reading,
+    bytes_of_a_paused_sender_arrive_before_its_end,
 );
 
 /// What the sender tries to send, in frames of [`FRAME_BYTES`].
 const TOTAL_BYTES: usize = 64 << 20;
 const FRAME_BYTES: usize = 32 << 10;
-/// A write that moves nothing for so long is blocked.
+/// A write that moves nothing for this long is blocked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Links a pair whose ends keep little in their own kernel buffers.
@@ -34,7 +34,7 @@ fn link_narrow(relay: &Relay) -> Pair {
     Pair::linked(session, workstation, phone)
 }
 
-/// All frames that `from` will send, as bytes, and how many they are.
+/// All frames that `from` will send, as bytes, and their number.
 fn flood(session: &Session, from: Role, bytes: usize) -> (Vec<u8>, u64) {
     let mut numbered = Numbered::new(session, from);
     let mut out = Vec::with_capacity(bytes + bytes / 100);
@@ -71,7 +71,7 @@ fn a_reader_that_stops_blocks_its_sender_and_loses_nothing(set_up: SetUp) {
         let before = resident();
         let (sender, reader) = pair.from(from);
         let sent = sender.ws().wire().send_until_blocked(&bytes, PATIENCE);
-        assert!(sent < TOTAL_BYTES / 2, "{sent} bytes were taken though nobody reads");
+        assert!(sent < TOTAL_BYTES / 2, "{sent} bytes were taken though the phone does not read");
         let grown = resident().saturating_sub(before);
         assert!(grown < 8 * 1024, "{grown} KiB more for one reader that stopped");
         thread::scope(|scope| {
@@ -84,7 +84,7 @@ fn a_reader_that_stops_blocks_its_sender_and_loses_nothing(set_up: SetUp) {
 }
 
 /// Fault 19.
-fn a_paused_sender_is_not_taken_for_silent(set_up: SetUp) {
+fn a_paused_sender_does_not_count_as_silent(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().env("HEARTBEAT_INTERVAL_SECS", "2"));
     let mut pair = link_narrow(&relay);
     let (bytes, count) = flood(&pair.session, Role::Workstation, TOTAL_BYTES / 2);
@@ -107,7 +107,7 @@ fn a_paused_sender_is_not_taken_for_silent(set_up: SetUp) {
 }
 
 /// Fault 20.
-fn both_may_stop_reading(set_up: SetUp) {
+fn both_ends_may_stop_reading(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let mut pair = link_narrow(&relay);
@@ -134,7 +134,7 @@ fn both_may_stop_reading(set_up: SetUp) {
 }
 
 /// Fault 20b.
-fn what_a_paused_sender_sent_comes_before_its_end(set_up: SetUp) {
+fn bytes_of_a_paused_sender_arrive_before_its_end(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = link_narrow(&relay);
     let (bytes, count) = flood(&pair.session, Role::Workstation, TOTAL_BYTES / 4);
@@ -145,7 +145,7 @@ fn what_a_paused_sender_sent_comes_before_its_end(set_up: SetUp) {
     let Pair { workstation, phone, .. } = &mut pair;
     thread::scope(|scope| {
         scope.spawn(|| {
-            // The rest, the Close and the FIN, all behind what is not read yet.
+            // The rest, the Close and the FIN, all behind unread bytes.
             workstation.ws().wire().send(&[&bytes[sent..], &FrameSpec::close(1000, "").encode()].concat());
             workstation.ws().wire().shutdown_write();
         });

@@ -1,4 +1,4 @@
-//! What a crowd of greedy or stuck clients may cost: no more than the stated bounds.
+//! A crowd of greedy or stuck clients costs no more than the stated bounds.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ on_each_setup!(
     pings_whose_pongs_are_never_read_are_bounded,
     pings_whose_pongs_are_read_are_answered_one_by_one,
     many_stuck_readers_stay_within_the_memory_bound,
-    room_that_was_taken_is_given_back,
+    memory_is_given_back,
 );
 
 const PATIENCE: Duration = Duration::from_millis(500);
 const STUCK: usize = 250;
-/// What a turn takes of every sender at most before it looks at the bound.
+/// The most that one turn reads from every sender before it checks the bound.
 const TURN_KIB: u64 = 64 * STUCK as u64;
-/// What the bus holds besides, both ways, at a node that takes many frames off it.
+/// The memory of the bus, both ways, at a node that receives many frames from it.
 const BUS_KIB: u64 = 16 * 1024;
 
 /// Fault 14: Pings whose pongs are not read.
@@ -43,11 +43,11 @@ fn pings_whose_pongs_are_never_read_are_bounded(set_up: SetUp) {
     let sent = peer.ws().wire().send_until_blocked(&flood, PATIENCE);
     assert!(sent < flood.len(), "all was taken though no pong is read");
     let grown = relay.node().process().resident_kib().saturating_sub(before);
-    assert!(grown < 4 * 1024, "{grown} KiB for pongs that nobody reads");
+    assert!(grown < 4 * 1024, "{grown} KiB for unread pongs");
     let mut sender = peer.ws().wire().sender();
     std::thread::scope(|scope| {
         scope.spawn(|| std::io::Write::write_all(&mut sender, &flood[sent..]).unwrap());
-        // Some may be answered together with a later one; the order holds, and the last is answered.
+        // Some may be answered together with a later one. The order is kept, and the last one is answered.
         let mut next = 0;
         while next < count {
             let Event::Pong(payload) = peer.event() else { panic!("no pong") };
@@ -59,7 +59,7 @@ fn pings_whose_pongs_are_never_read_are_bounded(set_up: SetUp) {
     bystander.done();
 }
 
-/// Pongs are put together only where there is no room for each.
+/// Pongs are merged only if there is no room for each.
 ///
 /// Fault 14.
 fn pings_whose_pongs_are_read_are_answered_one_by_one(set_up: SetUp) {
@@ -85,7 +85,7 @@ fn many_stuck_readers_stay_within_the_memory_bound(set_up: SetUp) {
     let bystander = Bystander::start(&relay);
     let resident = || relay.nodes().iter().map(|node| node.process().resident_kib());
     let before: Vec<u64> = resident().collect();
-    // 256 KiB may wait for each: four times as much as there is room for.
+    // 256 KiB may wait for each, which is four times the room.
     let stuck = stuck(&relay, STUCK);
     for (at, (node, (now, before))) in relay.nodes().iter().zip(resident().zip(before)).enumerate() {
         let grown = now.saturating_sub(before);
@@ -100,12 +100,12 @@ fn many_stuck_readers_stay_within_the_memory_bound(set_up: SetUp) {
 }
 
 /// Fault 21.
-fn room_that_was_taken_is_given_back(set_up: SetUp) {
+fn memory_is_given_back(set_up: SetUp) {
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "4000000");
     let relay = Relay::start_with(set_up, &options);
     for _ in 0..3 {
         drop(stuck(&relay, 100));
-        // However full it was: a large message passes as soon as they are gone.
+        // A large message passes as soon as they are gone.
         let mut pair = Pair::link(&relay);
         let large = "l".repeat(4_000_000);
         std::thread::scope(|scope| {

@@ -10,7 +10,7 @@ use relay_tests::harness::ws::{FrameSpec, Opcode, Received, Upgrade, Ws};
 use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(control_frames_pass_a_large_message, notices_wait_for_the_messages_end);
+on_each_setup!(control_frames_overtake_a_large_message, notices_wait_for_the_end_of_the_message);
 
 const BYTES: usize = 16 << 20;
 
@@ -22,7 +22,8 @@ fn link(relay: &Relay) -> Pair {
     Pair::linked(session, workstation, phone)
 }
 
-/// Reads one message frame by frame; `on_control` sees what stands between its pieces. Its payload.
+/// Reads one message frame by frame, and returns its payload. `on_control` gets the control frames in
+/// between.
 fn gather(ws: &mut Ws, mut on_control: impl FnMut(Received)) -> Vec<u8> {
     let mut payload = Vec::new();
     loop {
@@ -30,7 +31,7 @@ fn gather(ws: &mut Ws, mut on_control: impl FnMut(Received)) -> Vec<u8> {
         match frame.opcode {
             Opcode::Ping | Opcode::Pong | Opcode::Close => on_control(frame),
             opcode => {
-                // The first frame names the kind, the others continue; the very first FIN ends it.
+                // The first frame has the kind, and the others continue it, up to the first FIN.
                 assert_eq!(opcode, if payload.is_empty() { Opcode::Text } else { Opcode::Continuation });
                 payload.extend_from_slice(&frame.payload);
                 if frame.fin {
@@ -41,20 +42,20 @@ fn gather(ws: &mut Ws, mut on_control: impl FnMut(Received)) -> Vec<u8> {
     }
 }
 
-/// The envelope carries exactly this text, in which no part is like another.
+/// The envelope holds exactly this text, which has no repeated parts.
 fn expect_whole(envelope: Vec<u8>, text: &str) {
     let envelope = Object::parse(&String::from_utf8(envelope).expect("UTF-8"));
     assert!(envelope.text("frame") == text, "{} bytes are not the text", envelope.text("frame").len());
 }
 
 /// Fault 23.
-fn control_frames_pass_a_large_message(set_up: SetUp) {
+fn control_frames_overtake_a_large_message(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, mut phone } = link(&relay);
     let text = Numbered::new(&session, Role::Workstation).text(BYTES);
     thread::scope(|scope| {
         scope.spawn(|| workstation.text(&text));
-        // Its first piece is here, and most of it is still to come: far more than any socket holds.
+        // Its first piece has arrived, and most of it has not: far more than any socket holds.
         let ws = phone.ws();
         let first = ws.frame().expect("a first piece");
         assert_eq!((first.opcode, first.fin), (Opcode::Text, false), "one frame leaves no room for a pong");
@@ -86,7 +87,7 @@ fn control_frames_pass_a_large_message(set_up: SetUp) {
     phone.expect_text("behind it");
 }
 
-fn notices_wait_for_the_messages_end(set_up: SetUp) {
+fn notices_wait_for_the_end_of_the_message(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, mut phone } = link(&relay);
     let text = Numbered::new(&session, Role::Workstation).text(BYTES / 2);

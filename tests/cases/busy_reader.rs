@@ -1,4 +1,4 @@
-//! A client that talks, and whose peer comes and goes, while a large message is on its way to it.
+//! While a large message is on its way to a client, the client talks and its peer comes and goes.
 
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Upgrade};
@@ -9,7 +9,7 @@ on_each_setup!(heartbeats_and_reconnects_behind_a_large_message_are_all_answered
 
 const BYTES: usize = 12 << 20;
 const HEARTBEATS: usize = 200;
-/// Takeovers in ten seconds that are no storm yet.
+/// Takeovers in ten seconds that are within the limit.
 const RECONNECTS: usize = 4;
 
 fn link(relay: &Relay) -> Pair {
@@ -25,7 +25,7 @@ fn heartbeats_and_reconnects_behind_a_large_message_are_all_answered(set_up: Set
     let Pair { session, mut workstation, mut phone } = link(&relay);
     let text = "l".repeat(BYTES);
     workstation.text(&text);
-    // Its first bytes say that all of it is with the server.
+    // Once its first bytes arrive, the server has all of it.
     phone.ws().wire().fill("a first piece").unwrap();
     phone.ws().wire().send(&FrameSpec::text(r#"{"type":"hb"}"#).encode().repeat(HEARTBEATS));
     for _ in 0..RECONNECTS {

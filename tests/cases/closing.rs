@@ -1,4 +1,4 @@
-//! The closing handshake, and the ends that do without one.
+//! The closing handshake, and ends without one.
 
 use relay_tests::harness::wire::End;
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Ws};
@@ -7,7 +7,7 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     a_close_is_echoed,
-    nothing_is_taken_after_a_close,
+    frames_after_a_close_are_ignored,
     a_close_before_the_hello_is_echoed,
     a_half_closed_connection_ends_after_what_it_sent,
     the_peer_is_told_though_the_closer_keeps_its_connection,
@@ -36,7 +36,7 @@ fn a_close_is_echoed(set_up: SetUp) {
     phone.expect(&Event::Left);
 }
 
-fn nothing_is_taken_after_a_close(set_up: SetUp) {
+fn frames_after_a_close_are_ignored(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
     let behind = [FrameSpec::text("late").encode(), FrameSpec::new(Opcode::Ping, "late").encode()].concat();
@@ -70,7 +70,7 @@ fn a_half_closed_connection_ends_after_what_it_sent(set_up: SetUp) {
         phone.expect_text(&format!("{number}"));
     }
     phone.expect(&Event::Left);
-    // Without a Close of its own there may be one or none to read; the connection ends either way.
+    // A client that sent no Close may get one or not. The connection ends either way.
     let end = workstation.ws().wire().read_to_end("the end of a half-closed connection");
     assert_eq!(end, End::Eof);
     bystander.done();

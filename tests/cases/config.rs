@@ -1,16 +1,16 @@
-//! Configuration that can't be: one clear line, exit code 2, and nothing started.
+//! Invalid configuration: one clear line, exit code 2, and nothing is started.
 
 use relay_tests::harness::http::post;
 use relay_tests::harness::scarce::Scarce;
 use relay_tests::harness::{Options, Relay, Relayd};
 
-/// Every case gets a store that needs nothing, so that only the bad value can be at fault.
+/// Every case uses the embedded store, so that only the bad value can cause the failure.
 fn refused(options: Options) -> String {
     let shown = format!("{options:?}");
     let (status, out, err) =
         Relayd::run_to_end(&options.arg("--store", "memory").arg("--listen", "127.0.0.1"));
     assert_eq!(status.code(), Some(2), "{shown}: {status}, {err}");
-    assert!(out.is_empty(), "{shown}: stdout is for nobody: {out}");
+    assert!(out.is_empty(), "{shown}: nothing may be on stdout: {out}");
     err
 }
 
@@ -85,7 +85,7 @@ fn a_flag_wins_over_its_variable() {
 }
 
 #[test]
-fn a_taken_port_is_told_plainly() {
+fn a_port_in_use_is_reported_clearly() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let options = Options::new().arg("--port", &port).arg("--listen", "127.0.0.1").arg("--store", "memory");
@@ -94,7 +94,7 @@ fn a_taken_port_is_told_plainly() {
     assert!(err.contains(&port), "the port is not named: {err}");
 }
 
-/// Runs a start that must fail, and gives its log.
+/// Runs a start that must fail, and returns its log.
 fn cant_start(options: &Options) -> String {
     let (status, _, log) = Relayd::run_to_end(&options.clone().env("RUST_BACKTRACE", "0"));
     assert_eq!(status.code(), Some(1), "{options:?}: {status}: {log}");
@@ -108,9 +108,9 @@ fn cant_start(options: &Options) -> String {
 /// Played: An address of another machine. No IPv6. No thread available. A `PUBLIC_WS_URL` without a path.
 /// Holds: One clear line, and exit code 1, or 2 for a setting. No panic.
 #[test]
-fn an_address_that_is_not_of_this_machine_is_told_plainly() {
+fn an_address_of_another_machine_is_reported_clearly() {
     let options = Options::new().arg("--store", "memory").arg("--port", "0");
-    // RFC 5737: an address of documentation, which no machine has.
+    // RFC 5737: an address for documentation, which no machine has.
     let log = cant_start(&options.arg("--listen", "192.0.2.1"));
     assert!(log.contains("192.0.2.1:0") && log.contains("this machine has no such address"), "{log}");
 }
@@ -118,7 +118,7 @@ fn an_address_that_is_not_of_this_machine_is_told_plainly() {
 /// Fault 42d.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_machine_without_ipv6_is_told_plainly_or_served_by_ipv4() {
+fn a_machine_without_ipv6_is_served_by_ipv4_or_told_clearly() {
     let scarce = Scarce::new();
     let options = Options::new().arg("--store", "memory").without_ipv6(&scarce);
     let log = cant_start(&options.clone().arg("--port", "0").arg("--listen", "::1"));
@@ -134,11 +134,11 @@ fn a_machine_without_ipv6_is_told_plainly_or_served_by_ipv4() {
 /// Fault 42d.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_limit_of_threads_is_told_plainly() {
+fn a_thread_limit_is_reported_clearly() {
     let scarce = Scarce::new();
     let start = |threads| {
         let options = Options::new().arg("--port", "0").arg("--listen", "127.0.0.1");
-        // Nothing need answer there: the threads are started first.
+        // No Redis is needed there: the threads are started first.
         cant_start(&options.env("REDIS_URL", "redis://127.0.0.1:1").threads(&scarce, threads))
     };
     for (threads, whose) in [(0, "the log"), (1, "signals"), (2, "Redis"), (3, "Redis"), (4, "Redis")] {

@@ -1,4 +1,4 @@
-//! A thousand pairs at once, all talking: none lost, none doubled, none foreign, all in order.
+//! A thousand pairs talk at once: no frame is lost, repeated, foreign or out of order.
 
 use std::thread;
 
@@ -13,7 +13,7 @@ const THREADS: usize = 8;
 const PAIRS_EACH: usize = 125;
 const ROUNDS: usize = 10;
 
-/// One pair with what it has said and heard so far, each way.
+/// One pair, and what it has sent and received so far, each way.
 struct Talk {
     pair: Pair,
     ways: [(Role, Numbered, Checker); 2],
@@ -62,7 +62,7 @@ fn a_thousand_pairs_talk_at_once(set_up: SetUp) {
 
 fn talk(talks: &mut [Talk]) {
     for round in 0..ROUNDS {
-        // Everybody speaks before anybody listens, so that all are under way at once.
+        // All clients send before any of them reads, so that all frames are in flight at once.
         talks.iter_mut().for_each(|talk| talk.say(100 + 300 * round));
         talks.iter_mut().for_each(Talk::hear);
     }

@@ -1,5 +1,4 @@
-//! A path that dies without a word, both ways or one: the end notices, connects again, and is back with its
-//! peer.
+//! A path dies silently, in both directions or in one: the end notices, connects again, and meets its peer.
 
 use std::thread;
 use std::time::Duration;
@@ -14,8 +13,8 @@ use relay_tests::harness::namespace::Way;
 /// Holds: It connects again and meets its peer: a sender and a workstation within 20 s, an idle phone within
 /// 50 s (`dead_path RUNS` measures it). A slow upload is not taken for a dead path.
 #[test]
-fn whoever_has_it_notices_and_is_back() {
-    Namespace::play("dead_path::whoever_has_it_notices_and_is_back", |network| {
+fn each_end_notices_it_and_recovers() {
+    Namespace::play("dead_path::each_end_notices_it_and_recovers", |network| {
         let relay = start_relay();
         let scenes = Scene::ALL
             .into_iter()

@@ -1,4 +1,4 @@
-//! `DELETE /api/session/:id`: ends a session for all, at once and for good.
+//! `DELETE /api/session/:id` ends a session for all clients, at once and for good.
 
 use relay_tests::harness::http::{Http, exchange, request};
 use relay_tests::harness::ws::{Message, Ws};
@@ -8,17 +8,17 @@ use relay_tests::on_each_setup;
 on_each_setup!(
     both_are_told_and_closed,
     a_session_without_connections_is_deleted_too,
-    what_is_no_live_session_is_not_found,
-    a_token_that_is_given_must_match,
-    the_token_can_be_made_compulsory,
-    a_delete_that_races_a_hello_leaves_nobody_inside,
+    an_unknown_or_ended_session_is_not_found,
+    a_given_token_must_match,
+    the_token_can_be_required,
+    a_delete_that_races_a_hello_leaves_no_connection,
 );
 
 /// Fault 30.
 fn both_are_told_and_closed(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
-    // Wherever it is asked: at the node of either end, or at one that has neither.
+    // At any node: that of either end, or one that has neither.
     for node in relay.nodes() {
         let mut pair = Pair::link(&relay);
         pair.workstation.text("before");
@@ -54,7 +54,7 @@ fn a_session_without_connections_is_deleted_too(set_up: SetUp) {
 }
 
 /// Fault 32.
-fn what_is_no_live_session_is_not_found(set_up: SetUp) {
+fn an_unknown_or_ended_session_is_not_found(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let upper = session.id.to_uppercase();
@@ -78,7 +78,7 @@ fn what_is_no_live_session_is_not_found(set_up: SetUp) {
     session.delete(relay.addr()).expect(204);
 }
 
-fn a_token_that_is_given_must_match(set_up: SetUp) {
+fn a_given_token_must_match(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let other = Session::register(&relay);
@@ -92,7 +92,7 @@ fn a_token_that_is_given_must_match(set_up: SetUp) {
     pair.phone.until_closed(4410);
 }
 
-fn the_token_can_be_made_compulsory(set_up: SetUp) {
+fn the_token_can_be_required(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().flag("--delete-needs-token"));
     let mut pair = Pair::link(&relay);
     let refused = pair.session.delete(relay.addr());
@@ -104,18 +104,18 @@ fn the_token_can_be_made_compulsory(set_up: SetUp) {
 }
 
 /// Fault 26.
-fn a_delete_that_races_a_hello_leaves_nobody_inside(set_up: SetUp) {
+fn a_delete_that_races_a_hello_leaves_no_connection(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     for _ in 0..50 {
         let session = Session::register(&relay);
-        // Where there are several, the two are asked at different nodes.
+        // With several nodes, the two requests go to different ones.
         let mut ws = Ws::connect(relay.next_addr(&session, Role::Phone));
         let mut http = Http::connect(relay.addr());
         ws.text(&session.hello(Role::Phone).json());
         http.send(request("DELETE", &format!("/api/session/{}", session.id), &[], ""));
         http.response().expect(204);
-        // Refused, or let in and then out again; nobody is left sitting in a session that is gone.
+        // It is refused, or let in and then closed. No connection stays in a deleted session.
         let code = loop {
             match ws.message() {
                 Ok(Message::Close(code, _)) => break code,

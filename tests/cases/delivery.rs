@@ -1,17 +1,17 @@
-//! To whom a frame goes: the peer that is there, and nobody else, ever.
+//! A frame goes to the connected peer, and to no other client.
 
 use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    nothing_comes_back_to_its_sender,
-    nothing_goes_to_another_session,
-    what_nobody_was_there_for_is_not_delivered_later,
+    a_frame_does_not_return_to_its_sender,
+    a_frame_does_not_reach_another_session,
+    a_frame_without_a_receiver_is_not_delivered_later,
     the_first_frame_of_an_absence_is_answered_to_version_2,
-    what_was_sent_after_the_peer_left_is_counted,
+    frames_sent_after_the_peer_left_are_counted,
 );
 
-fn nothing_comes_back_to_its_sender(set_up: SetUp) {
+fn a_frame_does_not_return_to_its_sender(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     for role in Role::BOTH {
@@ -25,7 +25,7 @@ fn nothing_comes_back_to_its_sender(set_up: SetUp) {
     }
 }
 
-fn nothing_goes_to_another_session(set_up: SetUp) {
+fn a_frame_does_not_reach_another_session(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let (mut one, mut two) = (Pair::link(&relay), Pair::link(&relay));
     one.workstation.text("for one");
@@ -38,14 +38,14 @@ fn nothing_goes_to_another_session(set_up: SetUp) {
     }
 }
 
-fn what_nobody_was_there_for_is_not_delivered_later(set_up: SetUp) {
+fn a_frame_without_a_receiver_is_not_delivered_later(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for early in Role::BOTH {
         let session = Session::register(&relay);
         let mut sender = Peer::join(&relay, &session, early);
         sender.text("into the void");
         sender.binary(b"too");
-        // Version 1 is told nothing of it.
+        // Version 1 is not told.
         sender.fence();
         let mut late = Peer::join(&relay, &session, early.other());
         late.expect(&Event::Joined(0));
@@ -66,7 +66,7 @@ fn the_first_frame_of_an_absence_is_answered_to_version_2(set_up: SetUp) {
         for _ in 0..absence {
             workstation.text("once is enough");
         }
-        // A heartbeat is no frame: it is answered, and neither dropped nor counted.
+        // A heartbeat is not a frame: it is answered, and neither dropped nor counted.
         workstation.fence();
         let mut phone = Peer::join(&relay, &session, Role::Phone);
         workstation.expect(&Event::Joined(1 + absence));
@@ -78,7 +78,7 @@ fn the_first_frame_of_an_absence_is_answered_to_version_2(set_up: SetUp) {
     }
 }
 
-fn what_was_sent_after_the_peer_left_is_counted(set_up: SetUp) {
+fn frames_sent_after_the_peer_left_are_counted(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, phone } = Pair::link(&relay);
     phone.leave();
@@ -89,7 +89,7 @@ fn what_was_sent_after_the_peer_left_is_counted(set_up: SetUp) {
     workstation.fence();
     let phone = Peer::join(&relay, &session, Role::Phone);
     workstation.expect(&Event::Joined(7));
-    // The count is of one absence: the next starts from nothing.
+    // The count is for one absence. The next one starts at 0.
     phone.leave();
     workstation.expect(&Event::Left);
     let mut phone = Peer::join(&relay, &session, Role::Phone);

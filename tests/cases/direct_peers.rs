@@ -1,5 +1,5 @@
-//! Limits on clients that connect themselves from other machines' addresses, and what a proxy at such an
-//! address may say of its clients. All of them are in a network of the case's own.
+//! Limits for clients with other machines' addresses, and what a proxy at such an address may say about its
+//! clients. All of this is in the case's own network.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,7 +9,7 @@ use relay_tests::harness::wire::{End, Wire};
 use relay_tests::harness::ws::{Upgrade, Ws};
 use relay_tests::harness::{Namespace, Options, Pair, Peer, Relay, Relayd, Role, Session};
 
-/// One address of IPv4 and another, two in one network of IPv6, and one in another.
+/// Two IPv4 addresses, two IPv6 addresses in one network, and one in another.
 const ONE: &str = "192.0.2.1";
 const OTHER: &str = "192.0.2.2";
 const ONE_V6: &str = "2001:db8:0:1::1";
@@ -74,7 +74,7 @@ fn more_connections_than_one_address_may_have_are_closed_at_accept() {
                     assert!(refused.pending().is_empty(), "{:?}", refused.pending());
                 }
                 get(relay, other, "/health").expect(200);
-                // Whoever is in stays in.
+                // Connected clients stay.
                 let mut ws = Upgrade::default().open_over(open.pop().unwrap()).0;
                 ws.text("no hello");
                 ws.expect_close(4400);
@@ -108,7 +108,7 @@ fn registers_of_one_address_or_network_are_limited() {
                 let refused = register(relay, address, &[]).expect(429);
                 assert_eq!(refused.json().text("error"), "too_many_requests");
             }
-            // Nobody trusts what it says of itself.
+            // What a client says about itself is not trusted.
             register(relay, address, &["X-Forwarded-For: 198.51.100.1"]).expect(429);
             register(relay, other, &[]).expect(200);
         }
@@ -145,10 +145,10 @@ fn failed_hellos_count_for_one_address_or_network() {
 
 /// Fault 29.
 #[test]
-fn no_proxy_elsewhere_makes_a_client_one_of_this_machine() {
+fn no_remote_proxy_can_make_a_client_local() {
     let options =
         Options::new().arg("--registers-per-minute", "2").arg("--trusted-proxy", &format!("{ONE},{ONE_V6}"));
-    play("direct_peers::no_proxy_elsewhere_makes_a_client_one_of_this_machine", &options, |relay| {
+    play("direct_peers::no_remote_proxy_can_make_a_client_local", &options, |relay| {
         for (proxy, local) in [(ONE, proxy_header(LOCAL)), (ONE_V6, proxy_header("::1"))] {
             let connect = || {
                 let mut http = Http::over(from(relay, proxy));
@@ -164,7 +164,7 @@ fn no_proxy_elsewhere_makes_a_client_one_of_this_machine() {
             http.send(request("GET", "/metrics", &[], ""));
             http.response().expect(404);
         }
-        // Nor does what it writes into a request.
+        // What it writes into a request does not, either.
         for status in [200, 200, 429] {
             register(relay, ONE, &["X-Forwarded-For: 127.0.0.1"]).expect(status);
         }
@@ -179,8 +179,8 @@ fn no_proxy_elsewhere_makes_a_client_one_of_this_machine() {
 
 /// Fault 29.
 #[test]
-fn metrics_are_for_this_machine_unless_they_are_public() {
-    play("direct_peers::metrics_are_for_this_machine_unless_they_are_public", &Options::new(), |relay| {
+fn metrics_are_only_for_this_machine_unless_made_public() {
+    play("direct_peers::metrics_are_only_for_this_machine_unless_made_public", &Options::new(), |relay| {
         for (address, status) in [(ONE, 404), (ONE_V6, 404), (LOCAL, 200), ("::1", 200)] {
             get(relay, address, "/metrics").expect(status);
         }

@@ -1,4 +1,4 @@
-//! A stop waits for a slow reader as long as it may: what was taken in arrives whole.
+//! A stop waits for a slow reader as long as allowed: what was accepted arrives whole.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use relay_tests::harness::ws::Upgrade;
 use relay_tests::harness::{Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
 
 const BYTES: usize = 16 << 20;
-/// So the message takes longer than a Close frame alone may, and not as long as the stop may.
+/// At this rate the message takes longer than a Close alone may, and less than the stop may.
 const BYTES_PER_SEC: usize = 1_000_000;
 const DRAIN_SECS: u64 = 60;
 
 #[test]
-fn a_slow_reader_gets_the_whole_of_a_large_message_and_then_the_close() {
+fn a_slow_reader_gets_all_of_a_large_message_and_then_the_close() {
     let options = Options::new().arg("--drain-secs", &DRAIN_SECS.to_string());
     let mut relay = Relay::start_with(SetUp::Memory, &options);
     let session = Session::register(&relay);
@@ -22,7 +22,7 @@ fn a_slow_reader_gets_the_whole_of_a_large_message_and_then_the_close() {
     let Pair { mut workstation, mut phone, .. } = Pair::linked(session, workstation, phone);
     let text = "d".repeat(BYTES);
     workstation.text(&text);
-    // Its first byte says that all of it is with the server.
+    // Once its first byte arrives, the server has all of it.
     phone.ws().wire().sip(1).unwrap();
     relay.first().process().signal("TERM");
     let started = Instant::now();

@@ -1,5 +1,4 @@
-//! What a frame looks like on the other side: the envelope's members are checked by [`Peer`], its payload
-//! here.
+//! Frames as the other side gets them. [`Peer`] checks the envelope's members, and these cases its payload.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,14 +8,14 @@ use relay_tests::harness::{Event, Pair, Peer, Relay, Role, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    every_member_is_the_contracts,
-    any_text_comes_back_as_it_was,
-    any_bytes_come_back_as_they_were,
-    what_looks_like_the_relays_own_words_is_a_frame,
+    every_member_is_as_in_the_contract,
+    any_text_arrives_unchanged,
+    any_bytes_arrive_unchanged,
+    what_looks_like_a_relays_notice_is_a_frame,
     frames_keep_their_order,
 );
 
-fn every_member_is_the_contracts(set_up: SetUp) {
+fn every_member_is_as_in_the_contract(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     for role in Role::BOTH {
@@ -42,7 +41,7 @@ fn read_envelope(receiver: &mut Peer) -> Object {
     }
 }
 
-fn any_text_comes_back_as_it_was(set_up: SetUp) {
+fn any_text_arrives_unchanged(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let all_control: String = (0..0x20u8).map(char::from).collect();
@@ -69,13 +68,13 @@ fn any_text_comes_back_as_it_was(set_up: SetUp) {
     }
 }
 
-fn any_bytes_come_back_as_they_were(set_up: SetUp) {
+fn any_bytes_arrive_unchanged(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let all: Vec<u8> = (0..=255).collect();
     for role in Role::BOTH {
         let (sender, receiver) = pair.from(role);
-        // Every remainder by three, so that every padding is seen.
+        // Every length modulo three, so that every padding occurs.
         for length in [0, 1, 2, 3, 4, 5, 255, 256] {
             sender.binary(&all[..length]);
             receiver.expect(&Event::Binary(all[..length].to_vec()));
@@ -87,7 +86,7 @@ fn any_bytes_come_back_as_they_were(set_up: SetUp) {
 }
 
 /// Fault 8.
-fn what_looks_like_the_relays_own_words_is_a_frame(set_up: SetUp) {
+fn what_looks_like_a_relays_notice_is_a_frame(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let hello = pair.session.hello(Role::Phone).json();

@@ -1,4 +1,4 @@
-//! A session that nobody uses ends; one that is used does not.
+//! An unused session ends; a session in use does not.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ on_each_setup!(
     an_expired_session_can_be_registered_again,
     heartbeats_keep_it_alive,
     frames_keep_it_alive,
-    pings_do_not,
+    pings_do_not_keep_it_alive,
 );
 
 const IDLE_SECS: u64 = 3;
@@ -50,7 +50,7 @@ fn a_session_nobody_joined_ends(set_up: SetUp) {
     // Asking with a wrong token changes nothing, and does not count as activity.
     let header = format!("Authorization: Bearer {}", "0".repeat(32));
     session.delete_with(relay.addr(), &[&header]).expect(404);
-    // Registering with another token is refused while it lives, and only then.
+    // Registering with another token is refused only while the session exists.
     let other = Session { token: "0".repeat(32), ..session };
     read_until("the session's expiry", || (other.register_again(relay.addr()).status == 200).then_some(()));
 }
@@ -67,7 +67,7 @@ fn an_expired_session_can_be_registered_again(set_up: SetUp) {
     Pair::linked(pair.session, workstation, phone).expect_alive();
 }
 
-/// Keeps doing something for well over the idle time, five times in it.
+/// Does something five times per idle time, for much longer than the idle time.
 fn keep_busy(mut act: impl FnMut()) {
     let started = Instant::now();
     let (_never, pace) = std::sync::mpsc::channel::<()>();
@@ -80,10 +80,10 @@ fn keep_busy(mut act: impl FnMut()) {
 fn heartbeats_keep_it_alive(set_up: SetUp) {
     let relay = start(set_up);
     let mut pair = Pair::link(&relay);
-    // One side's are enough for both.
+    // Heartbeats of one side are enough for both.
     keep_busy(|| pair.phone.fence());
     pair.expect_alive();
-    // And when they end, so does the session.
+    // When they stop, the session ends.
     expect_expired(&mut pair.workstation);
     expect_expired(&mut pair.phone);
 }
@@ -98,7 +98,7 @@ fn frames_keep_it_alive(set_up: SetUp) {
     pair.expect_alive();
 }
 
-fn pings_do_not(set_up: SetUp) {
+fn pings_do_not_keep_it_alive(set_up: SetUp) {
     let relay = start(set_up);
     let session = Session::register(&relay);
     let mut ws = Peer::join(&relay, &session, Role::Phone).into_ws();

@@ -1,8 +1,8 @@
 //! `docs/faults.md` is made from the cases: the comment of a case says which fault it plays.
 //!
-//! The main case of a fault says it all, in three parts: `Fault 7: ...`, `Played: ...`, `Holds: ...`. The
-//! other cases of the same fault say `Fault 7.` in a line of its own. `RELAY_WRITE_FAULTS=1` writes the page
-//! anew.
+//! The main case of a fault has its text, in three parts: `Fault 7: ...`, `Played: ...`, `Holds: ...`. The
+//! other cases of the fault have only the line `Fault 7.` With `RELAY_WRITE_FAULTS=1`, the test writes the
+//! page.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::sources::source::{Source, sources};
 
-/// Where the faults of a section stand in the page. The text between, and around, is written by hand.
+/// The marks around the faults of a section. The other text of the page is written by hand.
 const BEGIN: &str = "<!-- faults ";
 const END: &str = "<!-- end of faults -->";
 
@@ -39,7 +39,7 @@ fn comment(line: &str) -> Option<&str> {
     Some(text.trim())
 }
 
-/// `tests/cases/silence.rs` and `any_byte` are `silence::any_byte`; cases elsewhere keep their whole path.
+/// `tests/cases/silence.rs` and `any_byte` give `silence::any_byte`. Cases elsewhere keep their whole path.
 fn case_name(file: &str, function: Option<&str>) -> String {
     let Some(function) = function else { return file.to_owned() };
     let path = file.strip_suffix(".rs").unwrap_or(file);
@@ -47,7 +47,7 @@ fn case_name(file: &str, function: Option<&str>) -> String {
     format!("{}::{function}", path.strip_suffix("/mod").unwrap_or(path))
 }
 
-/// What the comments of one file say: each fault, its three parts where they are, and the case.
+/// The faults in the comments of one file: the id, the three parts if they are there, and the case.
 fn mentions(source: &Source) -> Vec<(Id, Option<[String; 3]>, String)> {
     let lines: Vec<&str> = source.text.lines().collect();
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Fragmented messages: put together, whole, whatever the cut.
+//! Fragmented messages arrive whole, wherever they are cut.
 
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode};
 use relay_tests::harness::{Bystander, Event, Pair, Relay, Role, SetUp};
@@ -6,7 +6,7 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     a_message_may_be_cut_anywhere,
-    control_frames_may_stand_between,
+    control_frames_may_come_between_fragments,
     a_message_in_very_many_pieces_passes,
     an_endless_message_of_tiny_pieces_costs_little,
     an_unfinished_message_is_never_delivered,
@@ -18,7 +18,7 @@ fn a_message_may_be_cut_anywhere(set_up: SetUp) {
     let text = "aü€😀z";
     for role in Role::BOTH {
         let (sender, receiver) = pair.from(role);
-        // Inside a character too: it may be cut, if the next fragment completes it.
+        // Also inside a character: only the whole message must be valid UTF-8.
         for cut in 0..=text.len() {
             let (head, tail) = text.as_bytes().split_at(cut);
             sender.ws().fragments(Opcode::Text, &[head, tail]);
@@ -34,7 +34,7 @@ fn a_message_may_be_cut_anywhere(set_up: SetUp) {
     }
 }
 
-fn control_frames_may_stand_between(set_up: SetUp) {
+fn control_frames_may_come_between_fragments(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let ws = pair.workstation.ws();
@@ -70,7 +70,7 @@ fn an_endless_message_of_tiny_pieces_costs_little(set_up: SetUp) {
     let ws = pair.workstation.ws();
     ws.send(&FrameSpec::new(Opcode::Binary, "p").unfinished());
     ws.wire().send(&[piece, nothing].concat().repeat(150_000));
-    // All of it is taken in once the ping behind it is answered; or a cap on fragments closed it.
+    // All of it was read once the ping behind it is answered, or a limit on fragments closed the connection.
     let _ = ws.wire().try_send(&FrameSpec::new(Opcode::Ping, "all in").encode());
     match ws.message() {
         Ok(Message::Pong(_)) => {

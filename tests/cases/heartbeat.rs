@@ -3,7 +3,11 @@
 use relay_tests::harness::{Event, Pair, Relay, Role, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(every_form_is_answered, whatever_is_not_quite_one_is_a_frame, it_is_binary_never);
+on_each_setup!(
+    every_form_is_answered,
+    anything_that_is_not_exactly_a_heartbeat_is_a_frame,
+    a_binary_message_is_never_a_heartbeat
+);
 
 fn every_form_is_answered(set_up: SetUp) {
     let relay = Relay::start(set_up);
@@ -31,7 +35,7 @@ fn every_form_is_answered(set_up: SetUp) {
     }
 }
 
-fn whatever_is_not_quite_one_is_a_frame(set_up: SetUp) {
+fn anything_that_is_not_exactly_a_heartbeat_is_a_frame(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let padded = format!(r#"{{"type":"hb","p":"{}"}}"#, "x".repeat(513 - 20));
@@ -59,7 +63,7 @@ fn whatever_is_not_quite_one_is_a_frame(set_up: SetUp) {
             sender.text(frame);
             receiver.expect_text(frame);
         }
-        // As deep as 512 bytes allow: a heartbeat or a frame, but never a crash.
+        // As deep as 512 bytes allow. It may be a heartbeat or a frame, but must not crash the server.
         sender.text(&nested);
         sender.text("behind it");
         match receiver.event() {
@@ -72,7 +76,7 @@ fn whatever_is_not_quite_one_is_a_frame(set_up: SetUp) {
     }
 }
 
-fn it_is_binary_never(set_up: SetUp) {
+fn a_binary_message_is_never_a_heartbeat(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let heartbeat = br#"{"type":"hb"}"#;

@@ -1,4 +1,4 @@
-//! The hello and whatever comes with it: in any member order, in any segments, with frames right behind it.
+//! Hellos with members in any order, in any segments, and with frames right behind them.
 
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade, Ws};
@@ -13,7 +13,7 @@ on_each_setup!(
     odd_versions_and_instances_are_ignored,
 );
 
-// Across nodes the link is opened after the answer, so what comes right behind a hello finds nobody and is
+// Across nodes the link opens after the answer, so frames right behind a hello have no receiver and are
 // counted.
 on_one_node!(
     it_may_come_in_the_same_segment_as_the_upgrade,
@@ -160,7 +160,7 @@ fn odd_versions_and_instances_are_ignored(set_up: SetUp) {
         let hello = session.hello(Role::Workstation).member(name, value);
         let mut peer = Peer::join_as(relay.addr(), &hello);
         peer.text("to nobody");
-        // Of version 1, so it is told nothing of the absence.
+        // It has version 1, so it is not told about the absence.
         peer.fence();
         peer.leave();
     }

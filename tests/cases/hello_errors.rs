@@ -1,4 +1,4 @@
-//! First messages that are no hello, and hellos that open nothing.
+//! First messages that are not a hello, and malformed hellos.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ on_each_setup!(
     a_malformed_hello_is_4400,
     a_binary_hello_is_4400,
     a_hello_past_4_kib_is_1009,
-    frames_behind_a_refused_hello_go_nowhere,
+    frames_behind_a_refused_hello_are_dropped,
     no_hello_in_time_is_4408,
 );
 
-/// Sends one first message; the code of the Close that answers it, whatever is said before.
+/// Sends one first message. Returns the code of the Close that answers it.
 fn close_code(relay: &Relay, text: &str) -> u16 {
     let mut ws = Ws::connect(relay.addr());
     ws.text(text);
@@ -94,7 +94,7 @@ fn a_hello_past_4_kib_is_1009(set_up: SetUp) {
     for length in [4097usize, 100_000, 1 << 20, 2 << 20] {
         for text in ["[".repeat(length), "x".repeat(length)] {
             let mut ws = Ws::connect(relay.addr());
-            // The server may have had enough before all of it is sent; the Close must arrive all the same.
+            // The server may close before all of it is sent. The Close must arrive.
             let _ = ws.wire().try_send(&FrameSpec::text(&text).encode());
             ws.expect_close(1009);
         }
@@ -102,7 +102,7 @@ fn a_hello_past_4_kib_is_1009(set_up: SetUp) {
     bystander.done();
 }
 
-fn frames_behind_a_refused_hello_go_nowhere(set_up: SetUp) {
+fn frames_behind_a_refused_hello_are_dropped(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { session, mut workstation, mut phone } = Pair::link(&relay);
     let wrong = Session { token: "0".repeat(32), ..session };
@@ -121,13 +121,13 @@ fn frames_behind_a_refused_hello_go_nowhere(set_up: SetUp) {
 /// Fault 8.
 fn no_hello_in_time_is_4408(set_up: SetUp) {
     let relay = Relay::start(set_up);
-    // The clock runs from the upgrade, whatever else is sent; the contract's ten seconds are waited for once
-    // here.
+    // The time runs from the upgrade, whatever else is sent. This is the one case that waits for the ten
+    // seconds.
     let mut ws = Ws::connect(relay.addr());
     let started = Instant::now();
     ws.send(&FrameSpec::text("{\"type\":").unfinished());
     let code = loop {
-        assert!(started.elapsed() < GUARD, "the deadline moves with each ping");
+        assert!(started.elapsed() < GUARD, "pings move the deadline");
         ws.send(&FrameSpec::new(Opcode::Ping, "not yet"));
         match ws.message() {
             Ok(Message::Pong(_)) => let_pass(Duration::from_millis(500)),

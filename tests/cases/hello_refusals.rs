@@ -1,4 +1,4 @@
-//! Unknown session, wrong token, ids that can't be: told apart to nobody.
+//! An unknown session, a wrong token and an impossible id get the same answer.
 
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::http::{exchange, request};
@@ -11,13 +11,13 @@ use relay_tests::harness::{Bystander, Options, Pair, Relay, Relayd, Role, Sessio
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    one_answer_for_all_of_them,
+    all_wrong_credentials_get_one_answer,
     thousands_of_guesses_get_one_answer,
-    ids_that_cant_be_valid_leave_no_trace,
-    a_phones_token_is_checked_even_where_the_workstation_is_there,
+    impossible_ids_leave_no_trace,
+    a_phones_token_is_checked_even_if_the_workstation_is_connected,
 );
 
-/// What a version 2 client is told before and with the close: the error's words, the code and the reason.
+/// What a version 2 client is told: the error's text before the close, the code and the reason.
 fn refusal(relay: &Relay, session: &Session) -> (String, String, u16, String) {
     let mut ws = Ws::connect(relay.addr());
     ws.text(&session.hello(Role::Phone).v2().json());
@@ -36,7 +36,7 @@ fn refusal(relay: &Relay, session: &Session) -> (String, String, u16, String) {
 /// Played: Wrong, unknown, malformed. 2,000 from an address without a limit. More than the limit per minute.
 /// Holds: All get one answer. Past the limit, 4429 for that address alone (for IPv6, that network). Right
 /// hellos from it still pass.
-fn one_answer_for_all_of_them(set_up: SetUp) {
+fn all_wrong_credentials_get_one_answer(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
@@ -55,7 +55,7 @@ fn one_answer_for_all_of_them(set_up: SetUp) {
     bystander.done();
 }
 
-/// From this machine itself, which no limit counts.
+/// From this machine, which has no limit.
 ///
 /// Fault 27.
 fn thousands_of_guesses_get_one_answer(set_up: SetUp) {
@@ -67,7 +67,7 @@ fn thousands_of_guesses_get_one_answer(set_up: SetUp) {
     let expected = refusal(&relay, &Session { id: hex(), token: hex() });
     assert_eq!(expected.2, 4401);
     for guess in 0..2000 {
-        // Every other one has an id that is right.
+        // Every second one has a right id.
         let id = if guess % 2 == 0 { pair.session.id.clone() } else { hex() };
         assert_eq!(refusal(&relay, &Session { id, token: hex() }), expected);
     }
@@ -90,7 +90,7 @@ fn bad_ids(session: &Session) -> Vec<(String, String)> {
         "a".repeat(3000),
     ];
     let with_token = wrong_ids.into_iter().map(|wrong| (wrong, token.clone()));
-    // An all-digit token equals its upper case; then that one is no wrong token.
+    // A token of digits only equals its upper case, so that is not a wrong token.
     let wrong_tokens = wrong_tokens.into_iter().filter(|wrong| wrong != token);
     wrong_tokens.map(|wrong| (id.clone(), wrong)).chain(with_token).collect()
 }
@@ -98,7 +98,7 @@ fn bad_ids(session: &Session) -> Vec<(String, String)> {
 /// Fault 32: Impossible ids.
 /// Played: CR LF, NUL, `*`, 4,000 bytes, in JSON and in a URL.
 /// Holds: They are refused before they reach Redis (seen with `MONITOR`) or a log.
-fn ids_that_cant_be_valid_leave_no_trace(set_up: SetUp) {
+fn impossible_ids_leave_no_trace(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
@@ -107,7 +107,7 @@ fn ids_that_cant_be_valid_leave_no_trace(set_up: SetUp) {
         refusal(&relay, &Session { id, token });
     }
     assert_eq!(key_names(&relay), before);
-    // A whole megabyte of id is refused by its length, raw control characters by the JSON's rules.
+    // An id of a megabyte is refused for its length, raw control characters by JSON's rules.
     let mut ws = Ws::connect(relay.addr());
     let huge = Session { id: "a".repeat(1 << 20), token: session.token.clone() };
     let _ = ws.wire().try_send(&FrameSpec::text(&huge.hello(Role::Phone).json()).encode());
@@ -122,11 +122,11 @@ fn ids_that_cant_be_valid_leave_no_trace(set_up: SetUp) {
     bystander.done();
 }
 
-/// Nothing of what is refused as it can't be an id is said to Redis, or logged.
+/// Impossible ids reach neither Redis nor the log.
 ///
 /// Fault 32.
 #[test]
-fn ids_that_cant_be_valid_reach_neither_redis_nor_a_log() {
+fn impossible_ids_reach_neither_redis_nor_a_log() {
     let redis = Redis::start(Keep::Nothing);
     let options = Options::new().env("REDIS_URL", &redis.url()).env("RELAY_LOG", "trace");
     let mut relay = Relay::of(vec![Relayd::start_ready(&options)]);
@@ -146,8 +146,7 @@ fn ids_that_cant_be_valid_reach_neither_redis_nor_a_log() {
     relay.node().process().signal("TERM");
     let (_, log) = relay.first().wait_end(GUARD);
     assert!(log.contains("closing"), "refusals are logged: {log}");
-    // What is the same in however an id is written; all but the first and last digits of the one that is
-    // known.
+    // The part that all spellings of the known id share: all but its first and last digits.
     for trace in [&session.id[1..31], "passwd", "aaaaaaaa", "\\xc3\\xa9", "%c3%a9", "é"] {
         assert!(!said.contains(trace), "{trace:?} was said to Redis: {said}");
         assert!(!log.contains(trace), "{trace:?} is in the log: {log}");
@@ -158,7 +157,7 @@ fn in_url(byte: u8) -> String {
     if byte.is_ascii_graphic() { char::from(byte).to_string() } else { format!("%{byte:02x}") }
 }
 
-/// Sees every command that a Redis is given.
+/// Sees every command that a Redis gets.
 struct Monitor {
     redis: String,
     wire: Wire,
@@ -172,7 +171,7 @@ impl Monitor {
         Self { redis: redis.url(), wire }
     }
 
-    /// All that was said until now, of which this word is the last.
+    /// Everything so far, up to this word.
     fn until(&mut self, word: &str) -> String {
         ::redis::cmd("ECHO").arg(word).exec(&mut connect(&self.redis)).unwrap();
         loop {
@@ -192,13 +191,13 @@ fn key_names(relay: &Relay) -> Vec<String> {
     names
 }
 
-fn a_phones_token_is_checked_even_where_the_workstation_is_there(set_up: SetUp) {
+fn a_phones_token_is_checked_even_if_the_workstation_is_connected(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let other = Session::register(&relay);
     let crossed = Session { id: pair.session.id.clone(), token: other.token };
     assert_eq!(refusal(&relay, &crossed).2, 4401);
-    // Nobody was disturbed by the attempt.
+    // No client was disturbed by the attempt.
     pair.workstation.fence();
     pair.phone.fence();
     pair.expect_alive();

@@ -10,7 +10,7 @@ on_each_setup!(
     a_head_over_8_kib_is_refused,
     a_huge_head_costs_nothing,
     a_head_within_the_limit_is_read,
-    what_is_no_http_is_refused,
+    malformed_http_is_refused,
     other_protocols_are_refused,
 );
 
@@ -26,7 +26,7 @@ fn a_head_over_8_kib_is_refused(set_up: SetUp) {
     exchange(relay.addr(), long_field).expect(431);
     let many_fields = format!("GET /health HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: y\r\n".repeat(10_000));
     assert!(matches!(exchange(relay.addr(), many_fields).status, 400 | 431));
-    // An upgrade like any other but for the spaces in its list.
+    // A normal upgrade, except for the spaces in its list.
     let list = |spaces: usize| format!("a,{}relay.raw.v1", " ".repeat(spaces));
     let named = || Upgrade::default().header("User-Agent", &"u".repeat(100));
     let upgrade = |spaces| named().header("Sec-WebSocket-Protocol", &list(spaces));
@@ -52,7 +52,7 @@ fn a_huge_head_costs_nothing(set_up: SetUp) {
             let mut http = Http::connect(relay.addr());
             let start = b"GET /health HTTP/1.1\r\nHost: h\r\nX: ";
             let all = [&start[..], filler.repeat(size / filler.len()).as_bytes()].concat();
-            // It may well be refused before all of it is sent.
+            // It may be refused before all of it is sent.
             let _ = http.wire().try_send(&all);
             match http.response_or_end() {
                 Ok(response) => assert!((400..500).contains(&response.status), "{response:?}"),
@@ -62,12 +62,12 @@ fn a_huge_head_costs_nothing(set_up: SetUp) {
     }
     let many_fields = format!("GET /health HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: y\r\n".repeat(10_000));
     assert!(matches!(exchange(relay.addr(), many_fields).status, 400 | 431));
-    // At its largest, not only once all of them are gone.
+    // The peak, not the size after all of them have ended.
     let grown = process.peak_kib().saturating_sub(before);
     assert!(grown < 2 * 1024, "{grown} KiB for heads of which 8 KiB are allowed");
     let ticks = process.cpu_ticks() - ticks_before;
     eprintln!("seven heads that are too long: {grown} KiB, {ticks} ticks of a hundredth of a second");
-    // Ten times what they may cost. One that looked at all from its start on each read would take minutes.
+    // Ten times the expected cost. A parser that starts from the beginning at each read would take minutes.
     assert!(ticks < 350, "{ticks} ticks of a hundredth of a second");
     bystander.done();
 }
@@ -88,7 +88,7 @@ fn a_head_within_the_limit_is_read(set_up: SetUp) {
     http.response().expect(200);
 }
 
-fn what_is_no_http_is_refused(set_up: SetUp) {
+fn malformed_http_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for head in [
         "GET\r\n\r\n",

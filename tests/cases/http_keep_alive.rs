@@ -10,7 +10,7 @@ on_each_setup!(
     a_connection_serves_many_requests,
     pipelined_requests_are_answered_in_order,
     an_upgrade_may_follow_requests,
-    close_is_heeded,
+    connection_close_is_respected,
     http_1_0_is_answered_and_closed,
     a_client_that_closes_its_side_gets_its_answer,
     a_client_that_closes_its_side_gets_every_answer,
@@ -34,7 +34,7 @@ fn pipelined_requests_are_answered_in_order(set_up: SetUp) {
     let session = Session::register(&relay);
     let target = format!("/api/session/{}", session.id);
     let mut http = Http::connect(relay.addr());
-    // The slow ones, which ask the store, must not be overtaken by the quick ones.
+    // Requests that ask the store must not be overtaken by faster ones.
     let all = [
         request("POST", "/api/register", &[], "{}"),
         request("GET", "/health", &[], ""),
@@ -72,7 +72,7 @@ fn an_upgrade_may_follow_requests(set_up: SetUp) {
     Peer::join_over(ws, &session.hello(Role::Phone)).leave();
 }
 
-fn close_is_heeded(set_up: SetUp) {
+fn connection_close_is_respected(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for value in ["close", "Close", "keep-alive, close"] {
         let mut http = Http::connect(relay.addr());
@@ -109,8 +109,7 @@ fn a_client_that_closes_its_side_gets_every_answer(set_up: SetUp) {
     used.send(request("GET", "/health", &[], ""));
     used.response().expect(200);
     let process = relay.node().process();
-    // While it is stopped, all of it comes together: what the server sees first is requests and their end in
-    // one.
+    // The server is stopped meanwhile, so that it gets the requests and the end together.
     process.signal("STOP");
     let mut all = [fresh, used];
     for http in &mut all {

@@ -6,10 +6,10 @@ use relay_tests::harness::{Bystander, Options, Peer, Relay, Role, Session, SetUp
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    by_default_every_page_may,
-    with_a_list_only_those_on_it,
-    a_page_without_a_name_may_only_if_it_is_listed,
-    what_is_not_from_a_page_always_may,
+    by_default_every_page_is_allowed,
+    with_a_list_only_listed_pages_are_allowed,
+    the_origin_null_is_allowed_only_if_listed,
+    requests_without_an_origin_are_always_allowed,
     every_answer_tells_an_allowed_page_so,
 );
 
@@ -20,7 +20,7 @@ fn listed(set_up: SetUp) -> Relay {
 }
 
 /// Fault 7.
-fn by_default_every_page_may(set_up: SetUp) {
+fn by_default_every_page_is_allowed(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     for origin in ["https://anything.example", "null", "http://localhost:1"] {
@@ -34,7 +34,7 @@ fn by_default_every_page_may(set_up: SetUp) {
 }
 
 /// Fault 7.
-fn with_a_list_only_those_on_it(set_up: SetUp) {
+fn with_a_list_only_listed_pages_are_allowed(set_up: SetUp) {
     let relay = listed(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
@@ -73,10 +73,10 @@ fn with_a_list_only_those_on_it(set_up: SetUp) {
     bystander.done();
 }
 
-/// `null` is what a browser says of a sandboxed page, which anybody may make.
+/// Browsers send `null` for a sandboxed page, which any site can create.
 ///
 /// Fault 7.
-fn a_page_without_a_name_may_only_if_it_is_listed(set_up: SetUp) {
+fn the_origin_null_is_allowed_only_if_listed(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().env("ALLOWED_ORIGINS", "https://app.example"));
     let header = "Origin: null";
     let response = exchange(relay.addr(), request("POST", "/api/register", &[header], "")).expect(403);
@@ -85,7 +85,7 @@ fn a_page_without_a_name_may_only_if_it_is_listed(set_up: SetUp) {
 }
 
 /// Fault 7.
-fn what_is_not_from_a_page_always_may(set_up: SetUp) {
+fn requests_without_an_origin_are_always_allowed(set_up: SetUp) {
     let relay = listed(set_up);
     let session = Session::register(&relay);
     Peer::join(&relay, &session, Role::Phone).leave();

@@ -1,5 +1,4 @@
-//! A web page that is open on the relay's own machine. It connects from loopback, but anybody may have
-//! written it.
+//! A web page that is open on the relay's own machine. It connects from loopback, but may be from any site.
 
 use std::net::SocketAddr;
 
@@ -8,10 +7,14 @@ use relay_tests::harness::ws::Upgrade;
 use relay_tests::harness::{Options, Relay, Session, SetUp};
 use relay_tests::on_one_node;
 
-on_one_node!(a_page_sees_no_metrics, a_page_is_limited_like_anybody, a_page_counts_its_connections);
+on_one_node!(
+    a_local_page_sees_no_metrics,
+    a_local_page_is_limited_like_any_client,
+    connections_of_a_local_page_are_counted
+);
 
-/// The signs of a page: what a browser says of it, and a name that leads to this machine by the page's own
-/// DNS server.
+/// How to recognise a page: by the browser's headers, or by a name that the page's own DNS server resolves to
+/// this machine.
 const SIGNS: [&str; 5] = [
     "Origin: https://evil.example",
     "Origin: null",
@@ -34,13 +37,13 @@ fn ask(addr: SocketAddr, method: &str, target: &str, sign: &str) -> Response {
 /// 127.0.0.1 with an `Origin`, a `Sec-Fetch-Site`, or another name in `Host`.
 /// Holds: 403 for HTTP and upgrades. Clients without an Origin pass. A page on this machine is limited like
 /// any client, and sees no metrics.
-fn a_page_sees_no_metrics(set_up: SetUp) {
+fn a_local_page_sees_no_metrics(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for sign in SIGNS {
         ask(relay.addr(), "GET", "/metrics", sign).expect(404);
         ask(relay.addr(), "GET", "/health", sign).expect(200);
     }
-    // The user's own look, with a browser or without one.
+    // The user's own requests, with a browser or without.
     ask(relay.addr(), "GET", "/metrics", "Sec-Fetch-Site: none").expect(200);
     fetch(relay.addr(), "/metrics").expect(200);
     exchange(relay.addr(), format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", relay.addr())).expect(200);
@@ -50,7 +53,7 @@ fn a_page_sees_no_metrics(set_up: SetUp) {
 }
 
 /// Fault 7.
-fn a_page_is_limited_like_anybody(set_up: SetUp) {
+fn a_local_page_is_limited_like_any_client(set_up: SetUp) {
     let options = Options::new().arg("--registers-per-minute", "2").arg("--failed-hellos-per-minute", "2");
     let relay = Relay::start_with(set_up, &options);
     let register = |sign| ask(relay.addr(), "POST", "/api/register", sign);
@@ -62,13 +65,13 @@ fn a_page_is_limited_like_anybody(set_up: SetUp) {
         assert_eq!(refused.header("access-control-expose-headers"), Some("Retry-After"));
         assert!(refused.header("retry-after").is_some());
     }
-    // Guesses of a page, by delete or by hello, are counted too.
+    // A page's guesses, by delete or by hello, are counted, too.
     let unknown = format!("/api/session/{}", "0".repeat(32));
     for _ in 0..2 {
         ask(relay.addr(), "DELETE", &unknown, SIGNS[0]).expect(404);
     }
     ask(relay.addr(), "DELETE", &unknown, SIGNS[0]).expect(429);
-    // Programs of this machine go on.
+    // Programs on this machine are not affected.
     for _ in 0..5 {
         let session = Session::register(&relay);
         ask(relay.addr(), "DELETE", &unknown, "X: y").expect(404);
@@ -77,7 +80,7 @@ fn a_page_is_limited_like_anybody(set_up: SetUp) {
 }
 
 /// Fault 7.
-fn a_page_counts_its_connections(set_up: SetUp) {
+fn connections_of_a_local_page_are_counted(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().arg("--connections-per-address", "2"));
     let page = || Upgrade::default().header("Origin", "https://evil.example");
     let open = [page().open(relay.addr()), page().open(relay.addr())];

@@ -11,13 +11,13 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     health_ready_and_metrics_answer,
-    what_is_not_there_is_404,
-    a_wrong_method_is_told_the_right_ones,
-    head_is_get_without_the_body,
-    options_say_what_browsers_ask,
+    an_unknown_path_is_404,
+    a_wrong_method_gets_the_list_of_right_ones,
+    head_is_answered_like_get_without_the_body,
+    options_answer_a_browsers_preflight,
     a_register_body_is_read_up_to_1_kib,
     a_register_body_may_come_in_chunks,
-    every_answer_says_when_and_what_a_page_may_read,
+    every_answer_has_a_date_and_says_what_a_page_may_read,
     metrics_count_what_happens,
 );
 
@@ -35,7 +35,7 @@ fn health_ready_and_metrics_answer(set_up: SetUp) {
     fetch(relay.addr(), "/health?x=1").expect(200);
 }
 
-fn what_is_not_there_is_404(set_up: SetUp) {
+fn an_unknown_path_is_404(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for target in
         ["/", "/healthz", "/health/", "/api", "/api/register/x", "/api/session", "//health", "/%2e/health"]
@@ -47,7 +47,7 @@ fn what_is_not_there_is_404(set_up: SetUp) {
     exchange(relay.addr(), request("GET", "/favicon.ico", &[], "")).expect(404);
 }
 
-fn a_wrong_method_is_told_the_right_ones(set_up: SetUp) {
+fn a_wrong_method_gets_the_list_of_right_ones(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = format!("/api/session/{}", "0".repeat(32));
     for (target, right) in [
@@ -70,7 +70,7 @@ fn a_wrong_method_is_told_the_right_ones(set_up: SetUp) {
     }
 }
 
-fn head_is_get_without_the_body(set_up: SetUp) {
+fn head_is_answered_like_get_without_the_body(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut http = Http::connect(relay.addr());
     for target in ["/health", "/ready"] {
@@ -90,7 +90,7 @@ fn head_is_get_without_the_body(set_up: SetUp) {
     http.response().expect(200);
 }
 
-fn options_say_what_browsers_ask(set_up: SetUp) {
+fn options_answer_a_browsers_preflight(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let asks = ["Origin: https://a.example", "Access-Control-Request-Method: DELETE"];
     for target in ["/api/register", &format!("/api/session/{}", "0".repeat(32)), "/health"] {
@@ -118,7 +118,7 @@ fn a_register_body_is_read_up_to_1_kib(set_up: SetUp) {
     exchange(relay.addr(), huge).expect(413);
 }
 
-/// Node, streamed `fetch`, and clients of HTTP/2 behind a proxy know no length when they begin.
+/// Node, a streamed `fetch` and HTTP/2 clients behind a proxy do not know the length when they begin.
 ///
 /// Fault 5.
 fn a_register_body_may_come_in_chunks(set_up: SetUp) {
@@ -130,13 +130,13 @@ fn a_register_body_may_come_in_chunks(set_up: SetUp) {
     let padded = |length: usize| "y".repeat(length - start.len() - end.len());
     post(&[start, &padded(1024), end]).expect(200);
     post(&[start, &padded(1025), end]).expect(413);
-    // The ids are the session's own wherever the body was cut.
+    // The ids are read correctly, wherever the body was cut.
     let session = Session::register(&relay);
     let ids = format!(r#"{{"sessionId":"{}","token":"{}"}}"#, session.id, session.token);
     let single: Vec<&str> = (0..ids.len()).map(|at| &ids[at..=at]).collect();
     let again = post(&single).expect(200).json();
     assert_eq!((again.text("sessionId"), again.text("token")), (&*session.id, &*session.token));
-    // A client that waits to be told to go on is told.
+    // A client that waits for "100 Continue" gets it.
     let whole = chunked("/api/register", &["Expect: 100-continue"], &["{", "}"]);
     let (head, body) = whole.split_at(whole.find("\r\n\r\n").unwrap() + 4);
     let mut http = Http::connect(relay.addr());
@@ -148,7 +148,7 @@ fn a_register_body_may_come_in_chunks(set_up: SetUp) {
     http.response().expect(200);
 }
 
-fn every_answer_says_when_and_what_a_page_may_read(set_up: SetUp) {
+fn every_answer_has_a_date_and_says_what_a_page_may_read(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for (method, target, status) in [
         ("POST", "/api/register", 200),
@@ -160,7 +160,7 @@ fn every_answer_says_when_and_what_a_page_may_read(set_up: SetUp) {
         ("PUT", "/health", 405),
         ("GET", "/ws", 426),
     ] {
-        // Both looks at the clock must see the same second, so that the answer can only be of that one.
+        // Both readings of the clock must be in the same second, so that the answer must be, too.
         let response = read_until("an answer within one second of the clock", || {
             let before = now();
             let response = exchange(relay.addr(), request(method, target, &[], "")).expect(status);
@@ -176,7 +176,7 @@ fn every_answer_says_when_and_what_a_page_may_read(set_up: SetUp) {
     assert!(broken.header("date").is_some(), "{broken:?}");
 }
 
-/// What `date` says, as RFC 9110 writes it.
+/// The output of `date`, in the format of RFC 9110.
 fn now() -> String {
     let mut date = Command::new("date");
     let out = date.env("LC_ALL", "C").args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"]).output().unwrap();
@@ -188,12 +188,12 @@ fn metrics_count_what_happens(set_up: SetUp) {
     let before = fetch(relay.addr(), "/metrics").expect(200).text().to_owned();
     let mut pair = Pair::link(&relay);
     pair.expect_alive();
-    // Counters may be published once a second; that something moved is read until.
+    // Counters may be published once a second, so read until they change.
     read_until("a metric to move", || {
         let now = fetch(relay.addr(), "/metrics").expect(200);
         (now.text() != before).then_some(())
     });
-    // Nothing of a session is in them.
+    // They show nothing about a session.
     let now = fetch(relay.addr(), "/metrics").expect(200);
     assert!(!now.text().contains(&pair.session.id) && !now.text().contains(&pair.session.token));
 }

@@ -1,4 +1,4 @@
-//! Clients that never finish what they began: closed at a deadline that no trickle moves.
+//! Clients that never finish their request are closed at a deadline, which a trickle does not move.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(a_trickling_head_ends_at_the_deadline, two_thousand_half_requests_cost_little);
 
-/// From accept to a whole first head, and from a later one's first byte: CONTRACT section 1.
+/// From accept to a whole first head, and for later heads from the first byte: section 1 of the contract.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Fault 6: Requests that never end.
@@ -60,7 +60,7 @@ fn two_thousand_half_requests_cost_little(set_up: SetUp) {
         wire.send(b"GET /health HTTP/1.1\r\nHost: h\r\nX: ");
         half.push(wire);
     }
-    // A new client gets in, and by then they all have been seen.
+    // A new client is served, and by then the server has seen all of them.
     fetch(relay.addr(), "/health").expect(200);
     let grown = relay.node().process().resident_kib().saturating_sub(before);
     assert!(grown < 20 * 1024, "{grown} KiB for 2,000 half requests");

@@ -1,4 +1,4 @@
-//! Requests that two readers could understand differently: refused, so that no second request hides in one.
+//! Requests that two parsers could read differently are refused, so that no second request hides in one.
 
 use relay_tests::harness::http::{Http, chunked, exchange, request};
 use relay_tests::harness::ws::Upgrade;
@@ -47,7 +47,7 @@ fn an_ambiguous_head_is_refused_and_closed(set_up: SetUp) {
     bystander.done();
 }
 
-/// Each has another end for a reader that is lenient, or reads it otherwise.
+/// A lenient parser, or one that reads it differently, sees a different end.
 ///
 /// Fault 5.
 fn an_ambiguous_chunk_is_refused_and_closed(set_up: SetUp) {
@@ -91,8 +91,7 @@ fn an_ambiguous_chunk_is_refused_and_closed(set_up: SetUp) {
 fn a_chunked_body_is_read_exactly(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
-    // Its content looks like an end and a request, its trailer field like a length; what follows it is a
-    // request.
+    // Its content looks like an end and a request, and its trailer field like a length. A request follows it.
     let text = r#"{"x":"0\r\n\r\nDELETE / HTTP/1.1\r\n\r\n"}"#;
     let first = chunked("/api/register", &[], &[&text[..9], &text[9..]]);
     let first = first.replacen("\r\n0\r\n\r\n", "\r\n0;e=\"1\"\r\nContent-Length: 50\r\n\r\n", 1);
@@ -121,19 +120,19 @@ fn a_body_is_read_exactly(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let mut http = Http::connect(relay.addr());
-    // The body looks like a request; what follows it is one.
+    // The body looks like a request. A request follows it.
     let body = r#"{"x":"\r\n\r\nDELETE / HTTP/1.1\r\n\r\n"}"#;
     let unread = "GET /nowhere HTTP/1.1\r\n\r\n";
     http.send(request("POST", "/api/register", &[], body) + &request("GET", "/health", &[], ""));
     http.response().expect(200);
     assert_eq!(http.response().expect(200).text(), r#"{"ok":true}"#);
-    // A body where none is looked at is read past all the same.
+    // A body of a request that needs none is skipped.
     let with_body =
         format!("GET /health HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{unread}", unread.len());
     http.send(with_body + &request("GET", "/ready", &[], ""));
     match http.response().status {
         200 => assert!(http.response().expect(200).text().contains("store")),
-        // Or it is not wanted at all, and the connection ends before the body could pass for a request.
+        // Or the connection ends, before the body could be taken for a request.
         400 | 413 => http.expect_closed(),
         other => panic!("{other}"),
     }

@@ -1,5 +1,4 @@
-//! Memory is short: large messages go one after the other, and whoever takes his time keeps nobody out for
-//! good.
+//! Memory is short: large messages go one after another, and a slow sender does not keep others out for good.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -11,7 +10,7 @@ use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade};
 use relay_tests::harness::{Hello, Options, Pair, Peer, Relay, Role, Session, SetUp};
 
-/// Over three quarters of it memory is short.
+/// Memory is short above three quarters of this.
 const MEMORY_MAX: u64 = 16 << 20;
 /// What the server holds for each half-sent message that is not large.
 const SMALL: u64 = 64 << 10;
@@ -19,10 +18,10 @@ const LARGE: usize = 400_000;
 
 /// Fault 21b.
 #[test]
-fn a_trickled_large_message_keeps_no_other_out() {
+fn a_trickled_large_message_does_not_block_another() {
     allow_descriptors(2048);
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "500000");
-    // Nobody is asked for a sign of life, so that only the message itself ends the wait for it.
+    // A long heartbeat, so that only the message itself ends the wait.
     let options = options.env("HEARTBEAT_INTERVAL_SECS", "600");
     let relay = Relay::start_with(SetUp::Memory, &options);
     let _half_sent = fill_memory(&relay);
@@ -39,7 +38,7 @@ fn a_trickled_large_message_keeps_no_other_out() {
         scope.spawn(move || trickle(wire, rest, &stopped));
         let mut others: Vec<Pair> = (0..2).map(|_| Pair::link(&relay)).collect();
         others.iter_mut().for_each(|pair| pair.workstation.text(&quick));
-        // Together: either may come first, and what waits for a phone that does not read keeps the other out.
+        // Read together: either may come first, and one that waits for an unread phone keeps the other out.
         thread::scope(|readers| {
             for pair in &mut others {
                 readers.spawn(|| pair.phone.expect_text(&quick));
@@ -72,7 +71,7 @@ fn buffered(relay: &Relay) -> u64 {
     relay.node().metric("relay_buffer_bytes")
 }
 
-/// One byte now and then, until told to be quick.
+/// One byte now and then, until told to go fast.
 fn trickle(wire: &mut Wire, mut bytes: &[u8], quickly: &Receiver<()>) {
     while quickly.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
         let (byte, rest) = bytes.split_at(1);
@@ -82,11 +81,11 @@ fn trickle(wire: &mut Wire, mut bytes: &[u8], quickly: &Receiver<()>) {
     wire.send(bytes);
 }
 
-/// Its message waits for longer than a silent client is given, and it can say nothing behind it.
+/// Its message waits for longer than a client may be silent, and it can send nothing behind it.
 ///
 /// Fault 21b.
 #[test]
-fn a_sender_that_waits_for_room_is_not_taken_for_silent() {
+fn a_sender_that_waits_for_room_does_not_count_as_silent() {
     allow_descriptors(2048);
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "500000");
     let relay = Relay::start_with(SetUp::Memory, &options.env("HEARTBEAT_INTERVAL_SECS", "1"));
@@ -121,11 +120,11 @@ fn link_as(relay: &Relay, with: impl Fn(Hello) -> Hello) -> Pair {
     Pair::linked(session, workstation, phone)
 }
 
-/// Half-sent messages that never end hold nearly all of the memory, and a large one finds no room.
+/// Half-sent messages that never end hold nearly all of the memory, so a large one has no room.
 ///
 /// Fault 21b.
 #[test]
-fn half_sent_messages_keep_no_large_one_out_for_ever() {
+fn half_sent_messages_do_not_block_a_large_one_forever() {
     allow_descriptors(2048);
     let options = Options::new().arg("--memory-max", "16MiB").env("MAX_MESSAGE_BYTES", "500000");
     let relay = Relay::start_with(SetUp::Memory, &options.arg("--stall-secs", "3"));
@@ -134,7 +133,7 @@ fn half_sent_messages_keep_no_large_one_out_for_ever() {
     let large = "l".repeat(LARGE);
     workstation.text(&large);
     phone.expect_text(&large);
-    // They made room, and no more of them than must.
+    // Only as many of them were closed as necessary.
     let cut = relay.node().metric(r#"relay_closes_total{code="1013"}"#);
     assert!((1..=20).contains(&cut), "{cut} were closed");
 }

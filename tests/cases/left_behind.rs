@@ -1,4 +1,4 @@
-//! However a connection ends, nothing of it is left behind: no byte, no descriptor, no session.
+//! However a connection ends, it leaves nothing behind: no byte, no descriptor, no session.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use relay_tests::harness::{Event, Pair, Peer, Relay, Relayd, Role, Session, SetU
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    every_kind_of_end_gives_everything_back,
-    a_closed_client_that_keeps_its_connection_keeps_nothing_else
+    every_kind_of_end_releases_everything,
+    a_closed_client_that_keeps_its_connection_holds_nothing_else
 );
 
-/// Every way there is.
+/// Every way to end.
 const WAYS: [fn(&Relay); 10] = [
     leave,
     reset,
@@ -28,7 +28,7 @@ const WAYS: [fn(&Relay); 10] = [
     end_within_a_request,
 ];
 
-/// What `/metrics` says when nobody is there but who asks.
+/// What `/metrics` shows if the asker is the only client.
 const NOTHING_LEFT: [&str; 8] = [
     r#"relay_connections{protocol="http"} 1"#,
     r#"relay_connections{protocol="websocket"} 0"#,
@@ -41,9 +41,9 @@ const NOTHING_LEFT: [&str; 8] = [
 ];
 
 /// Fault 16.
-fn every_kind_of_end_gives_everything_back(set_up: SetUp) {
+fn every_kind_of_end_releases_everything(set_up: SetUp) {
     let relay = Relay::start(set_up);
-    // Once for whatever is opened once and kept.
+    // Once, for what is opened once and kept.
     WAYS.iter().for_each(|end| end(&relay));
     let before: Vec<usize> = relay.nodes().iter().map(descriptors_when_empty).collect();
     for end in WAYS.iter().cycle().take(5 * WAYS.len()) {
@@ -53,10 +53,10 @@ fn every_kind_of_end_gives_everything_back(set_up: SetUp) {
     assert_eq!(after, before, "by node");
 }
 
-/// The closing handshake is over, and the client does not end its side: the server does at its deadline.
+/// The closing handshake is over, and the client keeps its side open. The server ends it at its deadline.
 ///
 /// Fault 16.
-fn a_closed_client_that_keeps_its_connection_keeps_nothing_else(set_up: SetUp) {
+fn a_closed_client_that_keeps_its_connection_holds_nothing_else(set_up: SetUp) {
     let relay = Relay::start(set_up);
     leave(&relay);
     let before: Vec<usize> = relay.nodes().iter().map(descriptors_when_empty).collect();
@@ -75,7 +75,7 @@ fn a_closed_client_that_keeps_its_connection_keeps_nothing_else(set_up: SetUp) {
     drop(kept);
 }
 
-/// Waits until nothing is left on a node. Its descriptors then, that of this one look included.
+/// Waits until nothing is left on a node. Returns its descriptors, including the one of this request.
 fn descriptors_when_empty(node: &Relayd) -> usize {
     let mut watch = Http::connect(node.addr());
     for gauge in NOTHING_LEFT {

@@ -1,4 +1,4 @@
-//! Limits on who may come in: whoever is over one is turned away with words, and nobody else notices.
+//! Limits for clients: a client over a limit is told so, and no other client notices.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use relay_tests::on_one_node;
 
 on_one_node!(
     registers_over_the_limit_are_told_when_to_come_back,
-    past_the_limit_failed_hellos_are_told_so,
+    past_the_limit_failed_hellos_get_4429,
     past_the_limit_right_hellos_pass,
-    a_full_line_of_wrong_hellos_lets_a_right_one_pass,
-    clients_that_leave_give_up_their_turns,
+    a_right_hello_passes_a_full_queue_of_wrong_ones,
+    clients_that_leave_lose_their_place_in_the_queue,
     failed_deletes_count_as_failed_hellos
 );
 
@@ -50,7 +50,7 @@ fn registers_over_the_limit_are_told_when_to_come_back(set_up: SetUp) {
     assert_eq!(refused.json().text("error"), "too_many_requests");
     let secs: u64 = refused.header("retry-after").expect("Retry-After").parse().unwrap();
     assert!((1..=30).contains(&secs), "{secs}");
-    // What a client writes itself stands before what the proxy adds.
+    // What the client itself writes comes before what the proxy adds.
     register(addr, &[&from("198.51.100.1, 192.0.2.1")]).expect(429);
     register(addr, &[&from("198.51.100.2"), &from("192.0.2.1")]).expect(429);
     // A network of IPv6 is one client.
@@ -71,7 +71,7 @@ fn registers_over_the_limit_are_told_when_to_come_back(set_up: SetUp) {
 }
 
 /// Fault 27.
-fn past_the_limit_failed_hellos_are_told_so(set_up: SetUp) {
+fn past_the_limit_failed_hellos_get_4429(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "2");
     let addr = relay.addr();
     let session = Session::register(&relay);
@@ -84,7 +84,7 @@ fn past_the_limit_failed_hellos_are_told_so(set_up: SetUp) {
         ws.text(&wrong.hello(Role::Phone).json());
         ws.expect_close(4401);
     }
-    // Past the limit a wrong one is told so, which is not counted again.
+    // Past the limit a wrong one gets 4429, which is not counted again.
     for _ in 0..5 {
         let mut ws = open_from(addr, "192.0.2.1");
         ws.text(&wrong.hello(Role::Phone).json());
@@ -96,14 +96,14 @@ fn past_the_limit_failed_hellos_are_told_so(set_up: SetUp) {
     assert!(format!("{told:?}").contains("too_many"), "{told:?}");
     ws.expect_close(4429);
     pair.expect_alive();
-    // From elsewhere it is what it is.
+    // From another address it gets the usual answer.
     let mut ws = open_from(addr, "192.0.2.2");
     ws.text(&wrong.hello(Role::Phone).json());
     ws.expect_close(4401);
     assert_eq!(relay.node().metric("relay_refused_total{why=\"failed_hellos_per_minute\"}"), 6);
 }
 
-/// Behind one address there may be one that guesses and many that are right.
+/// One address may have one client that guesses and many that are right.
 ///
 /// Fault 27.
 fn past_the_limit_right_hellos_pass(set_up: SetUp) {
@@ -116,7 +116,7 @@ fn past_the_limit_right_hellos_pass(set_up: SetUp) {
         guesses.text(&wrong.hello(Role::Phone).json());
         assert!(matches!(guesses.message(), Ok(Message::Close(..))));
     }
-    // They come all at once, and each of the right ones behind a wrong one.
+    // All come at once, and each right one comes behind a wrong one.
     let said: Vec<(Ws, Ws)> = sessions
         .iter()
         .map(|session| {
@@ -131,7 +131,7 @@ fn past_the_limit_right_hellos_pass(set_up: SetUp) {
         guesses.expect_close(4429);
         phones.push(Peer::joined(is_right, &session.hello(Role::Phone)));
     }
-    // Their peers come from there as well.
+    // Their peers come from the same address.
     for (session, mut phone) in sessions.iter().zip(phones) {
         let hello = session.hello(Role::Workstation);
         let mut workstation = Peer::join_over(open_from(addr, "192.0.2.1"), &hello);
@@ -140,11 +140,11 @@ fn past_the_limit_right_hellos_pass(set_up: SetUp) {
     }
 }
 
-/// However many come again with the same wrong token, a right one passes before them. More than may wait are
-/// told to come again, and none is forgotten.
+/// However many retry with the same wrong token, a right one passes before them. If more come than may wait,
+/// the rest are told to come again, and each gets an answer.
 ///
 /// Fault 27.
-fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
+fn a_right_hello_passes_a_full_queue_of_wrong_ones(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "1");
     let addr = relay.addr();
     let session = Session::register(&relay);
@@ -157,7 +157,7 @@ fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
     fail().expect_close(4401);
     let started = Instant::now();
     let mut all: Vec<Ws> = (0..800).map(|_| fail()).collect();
-    // The line is full when the last one is answered before the first ones.
+    // The queue is full once the last one is answered before the first ones.
     all.pop().expect("many").expect_close(4429);
     let begun = Instant::now();
     Peer::join_over(open_from(addr, "192.0.2.1"), &session.hello(Role::Phone));
@@ -165,14 +165,14 @@ fn a_full_line_of_wrong_hellos_lets_a_right_one_pass(set_up: SetUp) {
     for mut ws in all {
         ws.expect_close(4429);
     }
-    // 500 of them had to wait for their turn, fifty a second.
+    // 500 of them had to wait for their turn, at 50 per second.
     assert!(started.elapsed() >= Duration::from_secs(9), "{:?}", started.elapsed());
 }
 
-/// A line full of clients that waited too long for them, and left.
+/// A queue full of clients that left because they had waited too long.
 ///
 /// Fault 27.
-fn clients_that_leave_give_up_their_turns(set_up: SetUp) {
+fn clients_that_leave_lose_their_place_in_the_queue(set_up: SetUp) {
     let relay = proxied(set_up, "--failed-hellos-per-minute", "1");
     let addr = relay.addr();
     let session = Session::register(&relay);
@@ -201,7 +201,7 @@ fn failed_deletes_count_as_failed_hellos(set_up: SetUp) {
     for _ in 0..2 {
         delete(&unknown, "192.0.2.1").expect(404);
     }
-    // Past the limit a wrong one is told so, here and in a hello.
+    // Past the limit a wrong one is told so, in a delete and in a hello.
     for _ in 0..3 {
         let refused = delete(&unknown, "192.0.2.1").expect(429);
         assert!(refused.header("retry-after").is_some(), "{refused:?}");
@@ -210,7 +210,7 @@ fn failed_deletes_count_as_failed_hellos(set_up: SetUp) {
     ws.text(&unknown.hello(Role::Phone).json());
     ws.expect_close(4429);
     delete(&unknown, "192.0.2.2").expect(404);
-    // The right ones pass.
+    // Right ones pass.
     delete(&session, "192.0.2.1").expect(204);
     assert_eq!(relay.node().metric("relay_refused_total{why=\"failed_hellos_per_minute\"}"), 4);
 }
@@ -233,7 +233,7 @@ fn connections_of_one_address_are_counted_until_they_end() {
 }
 
 #[test]
-fn a_forged_address_changes_nothing_and_an_untrusted_proxy_is_told_of_once() {
+fn a_forged_address_has_no_effect_and_an_untrusted_proxy_is_logged_once() {
     let options = Options::new().arg("--registers-per-minute", "2");
     let mut relay = Relay::start_with(SetUp::Memory, &options);
     for client in 0..5 {
@@ -243,7 +243,7 @@ fn a_forged_address_changes_nothing_and_an_untrusted_proxy_is_told_of_once() {
     register(relay.addr(), &["Forwarded: for=192.0.2.9"]).expect(429);
     drop(open_from(relay.addr(), "192.0.2.7"));
     register(relay.addr(), &[]).expect(200);
-    // Only once it has ended is every line there for certain.
+    // Only after its end is the log complete.
     relay.node().process().signal("TERM");
     let (_, log) = relay.first().wait_end(GUARD);
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains("--trusted-proxy")).collect();
@@ -251,7 +251,7 @@ fn a_forged_address_changes_nothing_and_an_untrusted_proxy_is_told_of_once() {
 }
 
 #[test]
-fn at_the_limit_of_all_connections_the_rest_wait() {
+fn at_the_limit_of_connections_the_rest_wait() {
     let options = Options::new().arg("--store", "memory").arg("--connections-max", "6");
     let relay = Relay::of(vec![Relayd::start_ready(&options)]);
     let mut pair = Pair::link(&relay);
@@ -264,7 +264,7 @@ fn at_the_limit_of_all_connections_the_rest_wait() {
     assert!(!all[9].wire().fill_for(window).unwrap(), "two and four are in, so the last one can't be");
     fetch(relay.addr(), "/health").expect(200);
     pair.expect_alive();
-    // Each that goes lets one in.
+    // For each that leaves, one gets in.
     drop(all.remove(0));
     for mut http in all {
         assert_eq!(http.response().status, 101);
@@ -289,14 +289,14 @@ fn a_full_embedded_store_says_when_to_come_back() {
     bystander.done();
 }
 
-/// A line of what limits refused.
+/// The log line about what limits refused.
 const REFUSED: &str = "limits turned clients away";
 
 #[test]
-fn what_limits_refuse_is_told_in_a_line_with_the_addresses_that_weigh_most() {
+fn refusals_are_logged_with_the_addresses_that_had_most() {
     let mut relay = proxied(SetUp::Memory, "--registers-per-minute", "1");
     let addr = relay.addr();
-    // One of each is let in.
+    // The first request of each address passes.
     for (client, count) in [("192.0.2.1", 4), ("192.0.2.2", 9), ("2001:db8::1", 2), ("192.0.2.3", 1)] {
         (0..count).for_each(|_| drop(register(addr, &[&from(client)])));
     }
@@ -306,7 +306,7 @@ fn what_limits_refuse_is_told_in_a_line_with_the_addresses_that_weigh_most() {
         assert!(line.contains(part), "{part} is not in {line}");
     }
     assert!(!line.contains("192.0.2.3") && !line.contains("failed_hellos"), "{line}");
-    // The next one would come after a minute. What is left is told at the end.
+    // The next line would come after a minute. The rest is logged at the end.
     (0..3).for_each(|_| drop(register(addr, &[&from("192.0.2.3")]).expect(429)));
     relay.node().process().signal("TERM");
     let (_, log) = relay.first().wait_end(GUARD);
@@ -323,6 +323,6 @@ fn the_version_is_in_the_first_line_and_in_the_metrics() {
     let (_, log) = relay.first().wait_end(GUARD);
     let first = log.lines().next().unwrap_or_default();
     assert!(first.contains(concat!("\"version\":\"", env!("CARGO_PKG_VERSION"), "\"")), "{log}");
-    // Where nothing was refused, nothing is told.
+    // If nothing was refused, there is no such line.
     assert!(!log.contains(REFUSED), "{log}");
 }

@@ -1,4 +1,4 @@
-//! Version 3: a dead path is noticed in seconds, whatever is on its way to it.
+//! Version 3: a dead path is noticed within seconds, whatever is queued for it.
 
 use std::io::Write;
 use std::thread;
@@ -9,7 +9,7 @@ use relay_tests::harness::ws::{FrameSpec, Message, Opcode, Upgrade};
 use relay_tests::harness::{Event, Hello, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(a_reader_that_is_gone_without_a_word_is_noticed_by_its_silence);
+on_each_setup!(a_reader_that_died_silently_is_noticed);
 
 /// How much longer than an interval a client may be silent.
 const GRACE: Duration = Duration::from_secs(15);
@@ -42,10 +42,10 @@ fn a_silent_client_is_closed_after_an_interval_and_15_s() {
     assert!(limits.contains(&silent), "closed after {silent:?}");
 }
 
-/// Its queue is full, and still it is not the stall time, two minutes, that ends it.
+/// Its queue is full, and it ends before the stall time of two minutes.
 ///
 /// Fault 43.
-fn a_reader_that_is_gone_without_a_word_is_noticed_by_its_silence(set_up: SetUp) {
+fn a_reader_that_died_silently_is_noticed(set_up: SetUp) {
     let relay = start(set_up, Duration::from_secs(1));
     let session = Session::register(&relay);
     let join = |role| {
@@ -57,9 +57,9 @@ fn a_reader_that_is_gone_without_a_word_is_noticed_by_its_silence(set_up: SetUp)
     let frame = FrameSpec::new(Opcode::Binary, vec![7; 100_000]).encode();
     let mut sender = workstation.ws().wire().sender();
     thread::scope(|scope| {
-        // More than fits anywhere; once the phone is gone, the rest is dropped as in any absence.
+        // More than all buffers hold. Once the phone is gone, the rest is dropped as in any absence.
         scope.spawn(move || (0..300).for_each(|_| sender.write_all(&frame).unwrap()));
-        // Pings are not answered: what is being sent must not be broken up.
+        // Pings are not answered, as a pong would be put inside the message that is being sent.
         while !matches!(workstation.ws().message(), Ok(Message::Text(text)) if text.contains("peer-left")) {}
     });
     workstation.expect(&Event::Absent);

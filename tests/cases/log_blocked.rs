@@ -1,11 +1,11 @@
-//! Whoever reads the log may stop reading or go away, and its disk may be full: the relay goes on.
+//! The log's reader stops or goes away, or its disk is full: the relay goes on.
 
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::relayd::LogEnd;
 use relay_tests::harness::ws::Ws;
 use relay_tests::harness::{Options, Pair, Relay, Relayd, Role, Session};
 
-/// Each is a line: more of them than a pipe and the queue before it hold, which is some thousand and 4,096.
+/// One log line each. More than the pipe (some thousand) and the queue before it (4,096) hold.
 const HELLOS: usize = 8000;
 
 /// Fault 45: The log is not read, or there is no memory.
@@ -13,7 +13,7 @@ const HELLOS: usize = 8000;
 /// `docs/operations.md` asks for, under readers that do not read and half messages.
 /// Holds: The relay goes on, and never needs more memory (measured: 38 MiB resident, with a limit of 84).
 #[test]
-fn a_log_that_is_not_read_blocks_nobody() {
+fn an_unread_log_blocks_no_client() {
     let mut relay = goes_on(LogEnd::Blocked);
     let lines_so_far = relay.node().log().text().lines().count();
     relay.node().log().read_on();
@@ -25,15 +25,15 @@ fn a_log_that_is_not_read_blocks_nobody() {
 
 /// Fault 45.
 #[test]
-fn a_log_that_is_closed_ends_nobody() {
+fn a_closed_log_does_not_end_the_server() {
     ends_well(&mut goes_on(LogEnd::Closed));
 }
 
-/// As on a full disk: every write fails, for want of room.
+/// As on a full disk: every write fails.
 ///
 /// Fault 45.
 #[test]
-fn a_log_without_room_ends_nobody() {
+fn a_log_on_a_full_disk_does_not_end_the_server() {
     ends_well(&mut goes_on(LogEnd::Full));
 }
 
@@ -49,12 +49,12 @@ fn goes_on(how: LogEnd) -> Relay {
         ws.expect_close(4401);
     }
     pair.expect_alive();
-    // A thread that panics says so in the log, which nobody sees here.
+    // A panic would be in the log, which cannot be read here.
     assert_eq!(relay.node().process().threads(), threads, "a thread has ended");
     relay
 }
 
-/// It ends as it is told to, and not before. Its whole log, as far as that was read.
+/// It ends when it is told to, and not before. Returns its log, as far as it was read.
 fn ends_well(relay: &mut Relay) -> String {
     relay.node().process().signal("TERM");
     let (status, log) = relay.first().wait_end(GUARD);

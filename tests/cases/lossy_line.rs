@@ -1,12 +1,11 @@
-//! Of the packets between nodes and Redis one in five is lost: TCP sends them again, and nobody notices but
-//! by the time.
+//! One in five packets between nodes and Redis is lost. TCP sends them again, and only the time shows it.
 
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Fleet, Namespace, Role, Talk, Talking};
 
 const LOSS_PERCENT: u8 = 20;
 const REMOTE: usize = 6;
-/// So many frames each pair between the nodes exchanges meanwhile.
+/// How many frames each pair between the nodes exchanges meanwhile.
 const FRAMES: u64 = 300;
 
 /// Fault 40.
@@ -32,7 +31,7 @@ fn packets_are_lost_and_frames_are_not() {
     });
 }
 
-/// Each sends its frames, a few at a time, and hears those of its peer.
+/// Each end sends its frames, a few at a time, and receives those of its peer.
 fn exchange(talks: &mut [Talk]) {
     while talks.iter().any(|talk| Role::BOTH.iter().any(|&role| talk.heard(role) < FRAMES)) {
         for talk in talks.iter_mut() {

@@ -1,4 +1,5 @@
-//! The cases, one behaviour a file. Run them with `./run-test.sh`, which builds what they start.
+//! The cases, one file for each behaviour. Run them with `./run-test.sh`, which builds the programs that they
+//! start.
 
 mod backpressure;
 mod bounds;

@@ -1,4 +1,4 @@
-//! Thousands of connections that never close: let go all together, with no more stack than for one.
+//! Thousands of connections that never close are released together, without more stack than for one.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use relay_tests::harness::ws::{FrameSpec, Message, Ws};
 use relay_tests::harness::{Options, Pair, Relay, Relayd};
 
 const COUNT: usize = 3000;
-/// From a Close frame to the end of whoever does not close.
+/// From a Close frame to the end of a client that does not close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 /// `--drain-secs`, with room for a loaded machine.
 const END: Duration = Duration::from_secs(60);
 
-/// A server whose stack has no room for a call per connection.
+/// A server whose stack is too small for one call per connection.
 fn start(drain_secs: u64) -> Relay {
     allow_descriptors(8192);
     let options = Options::new().arg("--store", "memory").arg("--drain-secs", &drain_secs.to_string());
@@ -25,7 +25,7 @@ fn upgrade_many(relay: &Relay) -> Vec<Ws> {
     (0..COUNT).map(|_| Ws::connect(relay.addr())).collect()
 }
 
-/// Every one of them is told so, and answers nothing.
+/// All of them get a Close, and do not answer.
 fn expect_close_frames(many: &mut [Ws], expected: u16) {
     for ws in many {
         match ws.message() {
@@ -46,25 +46,25 @@ fn expect_stop(drain_secs: u64) {
 
 /// Fault 42.
 #[test]
-fn they_do_not_hold_up_a_stop() {
+fn they_do_not_delay_a_stop() {
     expect_stop(1);
 }
 
 #[test]
-fn they_do_not_hold_up_a_stop_that_outlasts_their_close() {
+fn they_do_not_delay_a_stop_that_lasts_longer_than_their_close() {
     expect_stop(CLOSE_WITHIN.as_secs() + 2);
 }
 
 /// Fault 16.
 #[test]
-fn they_are_let_go_when_all_are_overdue_at_once() {
+fn they_are_released_when_all_are_overdue_at_once() {
     let relay = start(1);
     let mut many = upgrade_many(&relay);
     for ws in &mut many {
         ws.send(&FrameSpec::text("no mask").unmasked());
     }
     expect_close_frames(&mut many, 1002);
-    // Stopped past every deadline, the server finds all of them due in one turn.
+    // The server is stopped past every deadline, so it finds all of them due in one turn.
     let process = relay.nodes()[0].process();
     process.signal("STOP");
     let_pass(CLOSE_WITHIN + Duration::from_secs(1));

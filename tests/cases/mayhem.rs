@@ -1,5 +1,5 @@
-//! Many sessions at once, with leaving, breaking off, taking over and deleting at random: whatever is
-//! delivered is a prefix of what was sent, in order, once, and never of another session or of an older link.
+//! Many sessions at once, with leaves, resets, takeovers and deletes at random. What is delivered is a prefix
+//! of what was sent, in order and once, and never from another session or an older link.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use relay_tests::harness::sequence::{Checker, Numbered};
 use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(nothing_is_foreign_doubled_or_out_of_order);
+on_each_setup!(nothing_is_foreign_repeated_or_out_of_order);
 
 const THREADS: u64 = 8;
 const SESSIONS_EACH: u64 = 4;
@@ -19,7 +19,7 @@ const STEPS: usize = 25;
 /// whole and in fragments.
 /// Holds: No frame is foreign, damaged, repeated, late or silently lost, also not the first of a link. No
 /// link ends or begins again unannounced.
-fn nothing_is_foreign_doubled_or_out_of_order(set_up: SetUp) {
+fn nothing_is_foreign_repeated_or_out_of_order(set_up: SetUp) {
     let relay = Relay::start(set_up);
     thread::scope(|scope| {
         for worker in 0..THREADS {
@@ -46,7 +46,7 @@ fn live(relay: &Relay, seed: u64) {
             2 => break_off(relay, pair, role, count),
             _ => take_over(relay, pair, role, count),
         };
-        // Takeovers are counted over ten seconds; a new session starts the count anew.
+        // Takeovers are counted over ten seconds. A new session starts at 0.
         if step % 4 == 3 {
             pair = delete(relay, pair);
         }
@@ -73,7 +73,7 @@ fn take_text(receiver: &mut Peer, checker: &mut Checker) {
     }
 }
 
-/// Sends, leaves well and comes back: the whole arrives, then the leave.
+/// Sends, leaves with a Close and comes back: everything arrives, then the leave.
 fn leave(relay: &Relay, pair: Pair, role: Role, count: usize) -> Pair {
     let (session, mut leaving, mut staying) = apart(pair, role);
     let mut numbered = Numbered::new(&session, role);
@@ -85,7 +85,7 @@ fn leave(relay: &Relay, pair: Pair, role: Role, count: usize) -> Pair {
     rejoin(relay, session, role, staying)
 }
 
-/// Sends and breaks off with a reset: a prefix arrives, then the leave.
+/// Sends and resets the connection: a prefix arrives, then the leave.
 fn break_off(relay: &Relay, pair: Pair, role: Role, count: usize) -> Pair {
     let (session, mut leaving, mut staying) = apart(pair, role);
     let mut numbered = Numbered::new(&session, role);
@@ -103,8 +103,8 @@ fn break_off(relay: &Relay, pair: Pair, role: Role, count: usize) -> Pair {
     rejoin(relay, session, role, staying)
 }
 
-/// Takes a role over while its peer is sending: the older end gets a prefix, the newer may get what came
-/// after, and no frame goes to both.
+/// Takes over a role while its peer is sending: the older end gets a prefix, the newer may get later frames,
+/// and no frame goes to both.
 fn take_over(relay: &Relay, pair: Pair, role: Role, count: usize) -> Pair {
     let (session, mut older, mut sending) = apart(pair, role);
     let mut numbered = Numbered::new(&session, role.other());
@@ -129,7 +129,7 @@ fn take_over(relay: &Relay, pair: Pair, role: Role, count: usize) -> Pair {
     together(session, role, newer, sending)
 }
 
-/// Ends the session; both are told. A new one goes on.
+/// Deletes the session. Both are told. A new session follows.
 fn delete(relay: &Relay, mut pair: Pair) -> Pair {
     pair.session.delete(relay.addr()).expect(204);
     for peer in [&mut pair.workstation, &mut pair.phone] {

@@ -1,4 +1,4 @@
-//! Memory has no room for all large messages at once: their senders wait, no reader is cut, and all arrive
+//! Memory has no room for all large messages at once. Their senders wait, no reader is closed, and all arrive
 //! whole.
 
 use std::thread;
@@ -9,13 +9,14 @@ use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::{on_each_setup, on_one_node};
 
-on_each_setup!(senders_wait_for_room_and_no_reader_is_cut);
-// Between nodes each link has its credit before its source can be told to wait: see docs/faults.md, Known.
-on_one_node!(small_frames_wait_too, senders_that_come_one_after_the_other_wait_too);
+on_each_setup!(senders_wait_for_room_and_no_reader_is_closed);
+// Not between nodes: each link has its credit before its sender can be paused. See docs/faults.md, Known
+// limits.
+on_one_node!(small_frames_wait_too, senders_one_after_another_wait_too);
 
 const PAIRS: usize = 60;
 const LARGE: usize = 1 << 20;
-/// A sender whose socket takes nothing for so long waits.
+/// A sender whose socket takes nothing for this long waits.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A pair whose phone takes little before it reads.
@@ -52,8 +53,8 @@ fn in_fragments(byte: u8) -> Vec<u8> {
     (0..PARTS).flat_map(part).collect()
 }
 
-/// Each workstation sends `bytes` until all of them wait, or all is taken. Then all phones read: the message
-/// of one may wait for room that another one's takes.
+/// Each workstation sends `bytes` until all of them wait, or all is taken. Then all phones read, as the
+/// message of one may wait for room that another one uses.
 fn play(
     pairs: &mut [Pair],
     patience: Duration,
@@ -69,8 +70,8 @@ fn play(
             let sender = wire.sender();
             scope.spawn(move || Wire::over(sender).send_until_blocked(&bytes(number), patience))
         };
-        // With little patience one after the other, so that the last find those of the first in their
-        // readers' queues.
+        // With little patience, one after another, so that the last ones find the first ones' messages in the
+        // queues.
         if patience < PATIENCE {
             return pairs
                 .iter_mut()
@@ -106,12 +107,12 @@ fn expect_none_cut(relay: &Relay, pairs: Vec<Pair>) {
 /// Played: 60 messages of 1 MiB, of each kind, with a limit of 32 MiB. Half-sent messages that use all of it.
 /// Holds: Senders wait, and no connection is closed. All messages arrive whole when they are read. A sender
 /// that waited for the stall time gets room.
-fn senders_wait_for_room_and_no_reader_is_cut(set_up: SetUp) {
+fn senders_wait_for_room_and_no_reader_is_closed(set_up: SetUp) {
     large_messages_wait(set_up, PATIENCE);
 }
 
 /// Fault 21b.
-fn senders_that_come_one_after_the_other_wait_too(set_up: SetUp) {
+fn senders_one_after_another_wait_too(set_up: SetUp) {
     large_messages_wait(set_up, PATIENCE / 5);
 }
 
@@ -136,7 +137,7 @@ fn large_messages_wait(set_up: SetUp, patience: Duration) {
     bystander.done();
 }
 
-/// 256 KiB may be queued for each, and 64 KiB behind it, where there is room; here there is less.
+/// With enough room, 256 KiB may be queued for each, and 64 KiB behind it. Here there is less.
 ///
 /// Fault 21b.
 fn small_frames_wait_too(set_up: SetUp) {

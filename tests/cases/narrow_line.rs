@@ -1,5 +1,5 @@
-//! A line of 1 Mbit/s between two nodes and Redis: what wants to pass it waits, and so does who sends it, and
-//! nobody else.
+//! A line of 1 Mbit/s between two nodes and Redis: frames over it wait, and so do their senders, but no other
+//! client.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +14,15 @@ use relay_tests::harness::{Behaviour, Event, Fleet, Options, Pair, Peer, Role, S
 
 const BYTES_PER_SEC: u32 = 125_000;
 const FRAME_BYTES: usize = 4 << 10;
-/// What the line passes in twenty seconds, and four times what a link may have under way.
+/// What the line passes in twenty seconds, and four times what a link may have in flight.
 const FRAMES: usize = 600;
-/// For what a link may have under way, and the bus's queues. Seen: under 2 MiB.
+/// For what a link may have in flight, and the bus's queues. Measured: under 2 MiB.
 const GROWN_KIB_MAX: u64 = 8 << 10;
 const WORDS: usize = 9;
 
 /// Fault 40.
 #[test]
-fn it_slows_its_sender_and_nobody_else() {
+fn it_slows_only_its_own_senders() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new());
     let mut far = link_narrow(&fleet);
     let mut quiet = link(&fleet);
@@ -86,7 +86,7 @@ fn link_narrow(fleet: &Fleet) -> Pair {
     Pair::linked(session, workstation, phone)
 }
 
-/// What a word takes on its way, in the middle of some.
+/// The median time of a word.
 fn one_way_ms(pair: &mut Pair) -> f64 {
     let mut spans: Vec<Duration> = (0..WORDS).map(|_| one_way(pair)).collect();
     spans.sort();

@@ -1,10 +1,10 @@
-//! JSON nested a hundred thousand deep: a parser's stack must never see it.
+//! JSON nested a hundred thousand deep must never use up a parser's stack.
 
 use relay_tests::harness::ws::{FrameSpec, Ws};
 use relay_tests::harness::{Bystander, Pair, Relay, Role, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(as_a_hello_it_is_refused, as_a_payload_it_is_a_text_like_any_other);
+on_each_setup!(it_is_refused_as_a_hello, it_is_an_ordinary_text_as_a_payload);
 
 fn deep() -> [String; 3] {
     [
@@ -15,14 +15,14 @@ fn deep() -> [String; 3] {
 }
 
 /// Fault 8.
-fn as_a_hello_it_is_refused(set_up: SetUp) {
+fn it_is_refused_as_a_hello(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     for text in deep() {
         let mut ws = Ws::connect(relay.addr());
         let _ = ws.wire().try_send(&FrameSpec::text(&text).encode());
         ws.expect_close(1009);
-        // What fits into a hello's size is refused for what it is.
+        // One that fits into a hello's size is refused as malformed.
         let mut ws = Ws::connect(relay.addr());
         ws.text(&text[..4096]);
         ws.expect_close(4400);
@@ -31,7 +31,7 @@ fn as_a_hello_it_is_refused(set_up: SetUp) {
 }
 
 /// Fault 8.
-fn as_a_payload_it_is_a_text_like_any_other(set_up: SetUp) {
+fn it_is_an_ordinary_text_as_a_payload(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let mut pair = Pair::link(&relay);

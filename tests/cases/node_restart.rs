@@ -1,4 +1,4 @@
-//! A node that was killed comes back: roles are free, and nobody is told of a holder who died with it.
+//! A node that was killed comes back: roles are free, and no client is told of a holder that died with it.
 
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::redis::Shared;
@@ -17,7 +17,7 @@ fn with_redis_sessions_outlive_their_node() {
     let second = Relay::of(vec![Relayd::start_ready(&options)]);
     let mut workstation = Peer::join(&second, &session, Role::Workstation);
     assert!(!workstation.ack().flag("peer"), "the phone died with its node");
-    // Nothing is said of the dead phone.
+    // The dead phone is not mentioned.
     workstation.fence();
     let mut phone = Peer::join(&second, &session, Role::Phone);
     workstation.expect(&Event::Joined(0));
@@ -42,7 +42,7 @@ fn without_redis_the_client_brings_its_session_back() {
 }
 
 #[test]
-fn a_node_that_was_stopped_well_gives_its_roles_back() {
+fn a_cleanly_stopped_node_gives_its_roles_back() {
     let (redis, prefix) = (Shared::open(), fresh_prefix());
     let options = Options::new().env("REDIS_URL", redis.url()).arg("--redis-prefix", &prefix);
     let mut first = Relay::of(vec![Relayd::start_ready(&options)]);
@@ -52,7 +52,7 @@ fn a_node_that_was_stopped_well_gives_its_roles_back() {
     phone.until_closed(1001);
     first.first().wait_end(GUARD);
     let second = Relay::of(vec![Relayd::start_ready(&options)]);
-    // More often than takeovers are allowed: the roles are empty.
+    // More often than takeovers are allowed, as the roles are empty.
     for _ in 0..7 {
         Peer::join(&second, &session, Role::Phone).leave();
     }

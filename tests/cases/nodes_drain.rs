@@ -1,4 +1,4 @@
-//! A node ends well under frames from node to node: what it took in arrives, then the end of the link is
+//! A node ends cleanly under frames between nodes: what it accepted arrives, then the end of the link is
 //! told.
 
 use std::time::Duration;
@@ -7,20 +7,20 @@ use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Fleet, Role, Talking};
 
 const PAIRS: usize = 20;
-/// What each workstation has sent at last, in frames.
+/// How many frames each workstation has sent at the end.
 const LAST: u64 = 40;
 /// `--drain-secs`, with room for a loaded machine.
 const END: Duration = Duration::from_secs(60);
 
 /// Fault 42.
 #[test]
-fn what_it_took_in_arrives_and_its_clients_go_elsewhere() {
+fn accepted_frames_arrive_and_clients_go_elsewhere() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let mut talks = Talking::start(fleet.talks(PAIRS)).done();
     for talk in &mut talks {
         talk.settle();
         talk.send(LAST, 1000);
-        // Its answer says that the node has read all of them; the phone has read none.
+        // Once it is answered, the node has read all of them. The phone has read none.
         talk.fence(Role::Workstation);
     }
     fleet.node(0).process().signal("TERM");

@@ -1,5 +1,5 @@
-//! A node dies with its clients: their peers on another node are told, and meet them again wherever they come
-//! back.
+//! A node dies with its clients: their peers on another node are told, and meet them again wherever they
+//! reconnect.
 
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Fleet, Role, Talk, Talking};
@@ -13,13 +13,13 @@ const PAIRS: usize = 20;
 /// never goes to the older connection: the newer one gets it, or it is counted as missed. The older one ends
 /// with 4409, or with its node.
 #[test]
-fn the_other_ends_are_told_and_meet_their_peers_elsewhere() {
+fn the_other_ends_are_told_and_meet_their_peers_at_another_node() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let talking = Talking::start(fleet.talks(PAIRS));
     fleet.node_mut(1).kill();
     let mut talks = talking.done();
     for talk in &mut talks {
-        // To a node that nobody knows to be dead yet.
+        // To a node that is not known to be dead yet.
         talk.send(20, 300);
         talk.hear_until("the end of the link", |talk| {
             talk.told_left(Role::Workstation) == 1 && talk.is_cut(Role::Phone)
@@ -38,7 +38,7 @@ fn the_other_ends_are_told_and_meet_their_peers_elsewhere() {
     }
 }
 
-/// The workstation was told once, and its connection was never cut.
+/// The workstation was told once, and its connection was never closed.
 fn expect_one_end(talk: &Talk) {
     assert!(talk.told_left(Role::Workstation) == 1 && !talk.is_cut(Role::Workstation), "{}", talk.state());
 }

@@ -1,4 +1,5 @@
-//! Nodes are stopped well, one after the other, under traffic: each ends in time, and nobody is lost.
+//! Nodes are stopped cleanly, one after another, under traffic: each ends in time, and every client comes
+//! back.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ fn each_ends_in_time_and_its_clients_come_back() {
     let mut talks = fleet.talks(PAIRS);
     for turn in 0..TURNS {
         let (node, role) = (turn % 2, Role::BOTH[turn % 2]);
-        // They talk on while it drains, and after its goodbye until it has ended.
+        // They keep talking while it drains, and until it has ended.
         let talking = Talking::start(talks);
         fleet.node(node).process().signal("TERM");
         let (status, log) = fleet.node_mut(node).wait_end(END);

@@ -1,4 +1,4 @@
-//! What becomes of streams and links between nodes is in the log at `debug`, and no session's id with it.
+//! At `debug`, the log shows what happens to streams and links between nodes, without session ids.
 
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::json::Object;
@@ -12,7 +12,7 @@ fn start(nodes: usize) -> Fleet {
     Fleet::start_with(nodes, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"))
 }
 
-/// The first line in which all of these words are.
+/// The first line that has all of these words.
 fn line(log: &Log, words: &[&str]) -> Object {
     let found = log.wait_for(&format!("line with {words:?}"), |line| {
         words.iter().all(|word| line.contains(word)).then(|| Object::parse(line))
@@ -23,7 +23,7 @@ fn line(log: &Log, words: &[&str]) -> Object {
 }
 
 #[test]
-fn streams_and_links_are_told_without_a_sessions_id() {
+fn streams_and_links_are_logged_without_session_ids() {
     let mut fleet = start(2);
     let session = Session::register_at(fleet.addr(0));
     let join = |role, at| Peer::join_as(fleet.addr(at), &session.hello(role));
@@ -31,7 +31,7 @@ fn streams_and_links_are_told_without_a_sessions_id() {
     let mut pair = Pair::linked(session.clone(), workstation, phone);
     let [near, far] = [0, 1].map(|at| fleet.node(at).log().clone());
     let tag = line(&near, &["joined", "workstation"]).text("session").to_owned();
-    assert_eq!(tag.len(), 8, "{tag:?} is no tag");
+    assert_eq!(tag.len(), 8, "{tag:?} is not a tag");
     for log in [&near, &far] {
         line(log, &["the stream to a node began"]);
     }
@@ -62,7 +62,7 @@ fn streams_and_links_are_told_without_a_sessions_id() {
 }
 
 #[test]
-fn a_late_probe_is_told_and_its_return() {
+fn a_late_probe_and_its_return_are_logged() {
     let mut fleet = start(1);
     let log = fleet.node(0).log().clone();
     fleet.redis().process().signal("STOP");

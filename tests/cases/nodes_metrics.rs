@@ -1,4 +1,4 @@
-//! What `/metrics` says of other nodes and the bus, and that `docs/operations.md` explains every name.
+//! What `/metrics` shows about other nodes and the bus. `docs/operations.md` explains every name.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn until(node: &Relayd, gauge: &str, value: u64) {
 }
 
 #[test]
-fn what_goes_to_another_node_is_counted_on_its_way() {
+fn frames_to_another_node_are_counted_on_their_way() {
     let fleet = Fleet::start(2, Keep::Nothing);
     let session = Session::register_at(fleet.addr(0));
     let (workstation, phone) =
@@ -46,7 +46,7 @@ fn what_goes_to_another_node_is_counted_on_its_way() {
         assert_eq!(there.metric(&format!("relay_frames_total{{from=\"{from}\"}}")), frames);
         let (sent, received) =
             (here.metric("relay_batches_sent_total"), there.metric("relay_batches_received_total"));
-        // Credit goes the other way, in batches too.
+        // Credit goes the other way, also in batches.
         assert!(sent > 0 && sent == received, "{sent} batches sent, {received} received");
         assert!(here.metric("relay_bus_published_total") >= sent);
         assert!(here.metric("relay_bus_writes_total") > 0);
@@ -65,7 +65,7 @@ fn what_goes_to_another_node_is_counted_on_its_way() {
     assert_ne!(id_of(nodes[0]), id_of(nodes[1]));
 }
 
-/// What `relay_node_info` says.
+/// The node id in `relay_node_info`.
 fn id_of(node: &Relayd) -> String {
     let page = fetch(node.addr(), "/metrics").expect(200);
     let id = page.text().lines().find_map(|line| {
@@ -91,7 +91,7 @@ fn a_link_is_opening_until_the_other_node_accepts_it() {
 }
 
 #[test]
-fn the_probe_grows_old_while_nothing_is_heard() {
+fn the_age_of_the_probe_grows_while_nothing_is_heard() {
     let mut fleet = Fleet::start(1, Keep::Nothing);
     fleet.redis().process().signal("STOP");
     let age = || fleet.node(0).metric("relay_probe_age_seconds");

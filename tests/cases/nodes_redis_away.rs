@@ -1,5 +1,5 @@
-//! Redis hangs, or ends and comes back empty, under frames from node to node: the streams hold, and nothing
-//! is lost. Where it is away for longer than they hold, both ends are told, and told again when it is back.
+//! Redis hangs, or comes back empty, under frames between nodes: the streams stay, and nothing is lost. If it
+//! is away for longer than streams last, both ends are told, and told again when it is back.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use relay_tests::harness::{Fleet, Options, Role, Talking};
 
 const PAIRS: usize = 20;
 
-/// Breaks Redis under load; afterwards every frame has come, and nobody was told anything or cut off.
+/// Breaks Redis under load. Afterwards every frame has arrived, and no client was told anything or closed.
 fn nobody_notices(break_redis: impl FnOnce(&mut Fleet)) {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let talking = Talking::start(fleet.talks(PAIRS));
@@ -44,7 +44,7 @@ fn when_it_comes_back_empty_frames_go_on() {
 }
 
 #[test]
-fn for_longer_than_links_hold_both_ends_are_told() {
+fn if_it_is_away_for_longer_than_links_last_both_ends_are_told() {
     let mut fleet = Fleet::start_with(2, Keep::Nothing, &Options::new().arg("--bus-hold-secs", "5"));
     let mut talk = fleet.talk(0, 1);
     fleet.redis().process().signal("STOP");

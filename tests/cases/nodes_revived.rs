@@ -1,5 +1,5 @@
-//! A phone moves on while its node is stopped: when the node goes on, the older connection never gets a later
-//! frame.
+//! A phone moves to another node while its node is stopped. When that node resumes, the older connection
+//! never gets a later frame.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Event, Fleet, Options, Pair, Peer, Role, Session};
 
 const PAIRS: usize = 20;
-/// How long one look at an end that says nothing takes.
+/// How long one look at a silent end takes.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Fault 41.
 #[test]
-fn what_was_sent_after_the_move_is_not_given_to_the_older_connection() {
+fn the_older_connection_gets_nothing_that_was_sent_after_the_move() {
     let fleet = Fleet::start_with(2, Keep::Nothing, &Options::new().env("RELAY_LOG", "debug"));
     let join = |session: &Session, role, at| Peer::join_as(fleet.addr(at), &session.hello(role));
     let mut pairs: Vec<Pair> = (0..PAIRS)
@@ -34,8 +34,8 @@ fn what_was_sent_after_the_move_is_not_given_to_the_older_connection() {
         pair.workstation.expect(&Event::Left);
         let told = meet(&mut pair.workstation, newer);
         eprintln!("{told:?}");
-        // It came between the move and the link: nobody was there, or the newer one was. A link that ends
-        // again at once, as the other node begins its stream anew, may take it along; then both were told.
+        // The frame came between the move and the link, so there was no receiver, or it was the newer one. If
+        // the other node begins a new stream, the link may end at once with the frame, and both are told.
         assert!(told.missed + told.heard_late == 1 || told.left > 0, "{told:?}");
     }
 }
@@ -48,7 +48,7 @@ struct Told {
     left: u64,
 }
 
-/// Until the newer connection hears what was sent to it.
+/// Until the newer connection gets what was sent to it.
 fn meet(workstation: &mut Peer, newer: &mut Peer) -> Told {
     let mut told = Told::default();
     read_until("the newer connection to hear something", || {

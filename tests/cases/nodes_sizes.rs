@@ -1,4 +1,4 @@
-//! Nodes that take messages of different lengths: over a link the smaller limit counts, and who sends more is
+//! Nodes with different message limits: the smaller one applies to a link, and a sender that exceeds it is
 //! told.
 
 use relay_tests::harness::json::Object;
@@ -9,7 +9,7 @@ use relay_tests::harness::{Event, Options, Peer, Relay, Relayd, Role, Session};
 const LARGER: usize = 300_000;
 const SMALLER: usize = 100_000;
 
-/// The workstation talks to a node that takes more than the phone's.
+/// The workstation's node has a higher limit than the phone's.
 fn start() -> (Redis, Relay) {
     let redis = Redis::start(Keep::Nothing);
     let node = |bytes_max: usize| {
@@ -20,7 +20,7 @@ fn start() -> (Redis, Relay) {
     (redis, relay)
 }
 
-/// How many bytes `peer-joined` says that a message to the peer may have.
+/// The limit for messages to the peer, from `peer-joined`.
 fn told_max(peer: &mut Peer) -> Option<u64> {
     let Ok(Message::Text(text)) = peer.ws().message() else { panic!("no peer-joined") };
     let joined = Object::parse(&text);
@@ -29,7 +29,7 @@ fn told_max(peer: &mut Peer) -> Option<u64> {
 }
 
 #[test]
-fn over_a_link_of_two_nodes_the_smaller_limit_counts_and_the_sender_is_told() {
+fn the_smaller_limit_applies_and_the_sender_is_told() {
     let (_redis, relay) = start();
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
@@ -37,13 +37,13 @@ fn over_a_link_of_two_nodes_the_smaller_limit_counts_and_the_sender_is_told() {
     let mut phone = Peer::join(&relay, &session, Role::Phone);
     assert_eq!(phone.ack().number("maxMessage"), SMALLER as u64);
     assert_eq!((told_max(&mut workstation), told_max(&mut phone)), (Some(SMALLER as u64), None));
-    // All that both nodes take arrives, both ways.
+    // What both nodes allow arrives, both ways.
     let most = "x".repeat(SMALLER);
     workstation.text(&most);
     phone.expect_text(&most);
     phone.text(&most);
     workstation.expect_text(&most);
-    // One byte more is the sender's fault. Its peer stays, and talks to the next one.
+    // One byte more closes the sender. Its peer stays, and talks to the next one.
     workstation.ws().send(&FrameSpec::new(Opcode::Text, "").length64(SMALLER as u64 + 1));
     workstation.expect_closed(1009);
     phone.expect(&Event::Left);
@@ -52,7 +52,7 @@ fn over_a_link_of_two_nodes_the_smaller_limit_counts_and_the_sender_is_told() {
     assert_eq!((told_max(&mut workstation), told_max(&mut phone)), (Some(SMALLER as u64), None));
     workstation.text("again");
     phone.expect_text("again");
-    // Linked on one node, each may send what that node takes.
+    // Linked on one node, each may send up to that node's limit.
     let mut phone = Peer::join_as(relay.addr(), &session.hello(Role::Phone));
     workstation.expect(&Event::Left);
     assert_eq!((told_max(&mut workstation), told_max(&mut phone)), (None, None));
@@ -62,13 +62,13 @@ fn over_a_link_of_two_nodes_the_smaller_limit_counts_and_the_sender_is_told() {
 }
 
 #[test]
-fn a_message_that_was_begun_before_the_link_is_judged_when_it_is_whole() {
+fn a_message_begun_before_the_link_is_judged_once_it_is_whole() {
     let (_redis, relay) = start();
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
     let half = vec![b'z'; LARGER / 2];
     workstation.ws().send(&FrameSpec::new(Opcode::Text, half).unfinished());
-    // Between fragments there may be pings: its answer says that the first half was taken in.
+    // A ping between the fragments: once it is answered, the first half was read.
     workstation.ws().send(&FrameSpec::new(Opcode::Ping, "here"));
     workstation.expect(&Event::Pong(b"here".to_vec()));
     let mut phone = Peer::join(&relay, &session, Role::Phone);

@@ -1,16 +1,17 @@
-//! A bus on which everything takes longer than the second after which it is said again: it works, and is not
-//! taken for dead.
+//! On this bus everything takes longer than the second after which it is repeated. It works, and is not taken
+//! for dead.
 
 use std::time::Duration;
 
 use relay_tests::harness::guard::let_pass;
+use relay_tests::harness::log_texts::SUBSCRIBES_AGAIN;
 use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Behaviour, Fleet, Options};
 
-/// To Redis and back from it, each; so between two nodes everything takes twice as long.
+/// The delay to Redis, and from it. Between two nodes everything takes twice as long.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// After which a node that does not hear itself is not ready, with room.
+/// A node that does not hear itself for this long is not ready, with a margin.
 const DEAF: Duration = Duration::from_secs(14);
 
 /// Fault 40: Redis is far away, or the line to it is bad.
@@ -22,7 +23,7 @@ const DEAF: Duration = Duration::from_secs(14);
 /// passes at two thirds of the line's rate or more (measured: 85,000 to 103,000 bytes a second). A word takes
 /// 4 ms alone, and 2 s beside a flood over the same line, as 256 KiB are let under way.
 #[test]
-fn links_open_over_it_and_nobody_is_taken_for_deaf() {
+fn links_open_over_it_and_no_node_is_taken_for_deaf() {
     let fleet = Fleet::start_apart(2, Keep::Nothing, &Options::new());
     let mut before = fleet.talk(0, 1);
     (0..2).for_each(|at| fleet.line(at).behave(Behaviour::Delay(DELAY)));
@@ -36,7 +37,6 @@ fn links_open_over_it_and_nobody_is_taken_for_deaf() {
         talk.assert_undisturbed();
     }
     (0..2).for_each(|at| fleet.node(at).wait_ready(200));
-    let deaf =
-        (0..2).filter(|&at| fleet.node(at).log().text().contains("it subscribes again and is not ready"));
+    let deaf = (0..2).filter(|&at| fleet.node(at).log().text().contains(SUBSCRIBES_AGAIN));
     assert_eq!(deaf.count(), 0, "a slow bus is heard");
 }

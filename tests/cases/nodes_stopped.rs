@@ -1,4 +1,4 @@
-//! A node that is stopped is gone for the others; when it goes on, its links begin anew, and nothing is told
+//! A stopped node is given up by the others. When it resumes, its links begin again, and nothing is told
 //! twice.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ const STOPPED: Duration = Duration::from_secs(6);
 
 /// Fault 41.
 #[test]
-fn its_links_end_and_begin_anew_without_a_reconnect() {
+fn its_links_end_and_begin_again_without_a_reconnect() {
     let fleet = Fleet::start(2, Keep::Nothing);
     let talking = Talking::start(fleet.talks(PAIRS));
     fleet.node(1).process().signal("STOP");

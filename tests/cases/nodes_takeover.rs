@@ -1,5 +1,5 @@
-//! A phone hops from node to node: each time its older connection goes at once, and the workstation meets the
-//! newer.
+//! A phone moves from node to node. Each time its older connection ends at once, and the workstation meets
+//! the newer.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use relay_tests::harness::redis::Keep;
 use relay_tests::harness::{Fleet, Role};
 
 const HOPS: u64 = 5;
-/// A hang guard of ten times what the close of an older connection may take.
+/// A guard of ten times the allowed time until an older connection is closed.
 const PROMPT: Duration = Duration::from_secs(20);
 
 #[test]
-fn each_hop_ends_the_older_link_and_begins_the_newer() {
+fn each_move_ends_the_older_link_and_begins_a_newer_one() {
     let fleet = Fleet::start(2, Keep::Nothing);
     let mut talk = fleet.talk(0, 1);
     for hop in 1..=HOPS {
@@ -19,8 +19,7 @@ fn each_hop_ends_the_older_link_and_begins_the_newer() {
         let to = usize::from(hop % 2 == 0);
         let mut older = talk.join(Role::Phone, fleet.addr(to)).expect("it was linked");
         let joined_at = Instant::now();
-        // What was sent before may still have come; nothing is said of the link's end to the one that is
-        // replaced.
+        // Earlier frames may still arrive. The replaced connection is not told of the link's end.
         let before = older.until_closed(4409);
         assert!(joined_at.elapsed() < PROMPT, "hop {hop}: closed after {:?}", joined_at.elapsed());
         talk.heard_elsewhere(Role::Phone, &before);

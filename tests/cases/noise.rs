@@ -1,4 +1,4 @@
-//! Bytes that mean nothing, and connections that come and go: nobody else may notice.
+//! Random bytes, and connections that come and go: no other connection may notice.
 
 #[cfg(target_os = "linux")]
 use std::net::Ipv4Addr;
@@ -10,12 +10,16 @@ use relay_tests::harness::ws::{FrameSpec, Opcode, Upgrade};
 use relay_tests::harness::{Bystander, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(random_bytes_harm_nobody, mutated_frames_harm_nobody, connections_reset_at_once_harm_nobody);
+on_each_setup!(
+    random_bytes_affect_no_client,
+    mutated_frames_affect_no_client,
+    connections_reset_at_once_affect_no_client
+);
 
 /// Fault 18: Random and mutated bytes.
 /// Played: Over sockets here, and in the fuzz targets (`./run-test.sh --fuzz`).
 /// Holds: No other connection notices.
-fn random_bytes_harm_nobody(set_up: SetUp) {
+fn random_bytes_affect_no_client(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     for seed in 0..200 {
@@ -27,7 +31,7 @@ fn random_bytes_harm_nobody(set_up: SetUp) {
         if upgraded {
             wire.send(&Upgrade::default().encode());
         }
-        // Whatever the answer, it ends once we have nothing more to say.
+        // Whatever the answer, it ends once everything was sent.
         let _ = wire.try_send(&bytes);
         wire.shutdown_write();
         let _ = wire.read_to_end("the end of noise");
@@ -37,7 +41,7 @@ fn random_bytes_harm_nobody(set_up: SetUp) {
 }
 
 /// Fault 18.
-fn mutated_frames_harm_nobody(set_up: SetUp) {
+fn mutated_frames_affect_no_client(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     for seed in 0..200 {
@@ -53,7 +57,7 @@ fn mutated_frames_harm_nobody(set_up: SetUp) {
             stream.extend(FrameSpec::new(Opcode::Binary, payload).unfinished().encode());
             stream.extend(FrameSpec::new(Opcode::Continuation, payload).encode());
         }
-        // Where in the stream the damage is, and how much of it there is, is the seed's.
+        // The seed decides where the damage is, and how much.
         for _ in 0..1 + random.below(4) {
             let at = random.below(stream.len());
             match random.below(3) {
@@ -67,18 +71,18 @@ fn mutated_frames_harm_nobody(set_up: SetUp) {
         let _ = wire.try_send(&stream);
         wire.shutdown_write();
         let _ = wire.read_to_end("the end of a damaged stream");
-        // The session itself is none the worse.
+        // The session itself is not affected.
         Peer::join(&relay, &session, Role::Phone).leave();
     }
     bystander.done();
 }
 
-/// Ten thousand, from so many addresses that no limit of one address applies.
+/// Ten thousand, from as many addresses, so that no limit per address applies.
 ///
 /// Fault 24.
 #[cfg(target_os = "linux")]
 #[test]
-fn connections_from_everywhere_reset_at_once_harm_nobody() {
+fn connections_from_many_addresses_reset_at_once_affect_no_client() {
     let relay = Relay::start(SetUp::Memory);
     let bystander = Bystander::start(&relay);
     for number in 0..10_000u32 {
@@ -89,11 +93,11 @@ fn connections_from_everywhere_reset_at_once_harm_nobody() {
     bystander.done();
 }
 
-/// They wait for a server that stands still, almost as many as may, and are gone when it goes on.
+/// They wait for a stopped server, almost as many as can wait, and are gone when it resumes.
 ///
 /// Fault 24.
 #[test]
-fn connections_reset_while_it_stands_still_harm_nobody() {
+fn connections_reset_while_it_is_stopped_affect_no_client() {
     let relay = Relay::start(SetUp::Memory);
     let bystander = Bystander::start(&relay);
     relay.node().process().signal("STOP");
@@ -111,7 +115,7 @@ fn connections_reset_while_it_stands_still_harm_nobody() {
 /// Fault 24: Connections that are reset at once.
 /// Played: 3,000. 10,000 from as many addresses. 4,000 while the server is stopped.
 /// Holds: No other connection notices.
-fn connections_reset_at_once_harm_nobody(set_up: SetUp) {
+fn connections_reset_at_once_affect_no_client(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     for _ in 0..3000 {

@@ -1,5 +1,5 @@
-//! Something else answers at the relay's address for a while: a proxy that is reloaded, a portal. A pair that
-//! stood waits it out.
+//! Something else answers at the relay's address for a while: a proxy that is reloaded, a portal. An existing
+//! pair waits until it is over.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -18,7 +18,7 @@ fn answering(text: &'static str) -> SocketAddr {
     let answer = move || {
         for mut stream in listener.incoming().flatten() {
             thread::spawn(move || {
-                // A client that has gone is none of this server's business.
+                // The client may be gone already.
                 let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(text.as_bytes()));
                 let _ = stream.shutdown(Shutdown::Write);
                 let _ = stream.read_to_end(&mut Vec::new());
@@ -43,7 +43,7 @@ fn until_odd(end: &mut End) -> String {
 /// without end, and says what answered. A pair ends only when it is deleted, when the other end is another
 /// program, or by a code that names a fault of the client.
 #[test]
-fn a_pair_that_stood_waits_until_its_relay_answers_again() {
+fn an_existing_pair_waits_until_its_relay_answers_again() {
     let relayd = Relayd::start_ready(&Options::new());
     let proxies = [(); 2].map(|()| FaultProxy::start(relayd.addr()));
     let [desk, phone] = proxies.each_ref().map(FaultProxy::addr);

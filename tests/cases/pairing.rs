@@ -1,4 +1,4 @@
-//! Joining, being told of each other, and being told of the end.
+//! Joining, the notice about the peer, and the notice about its end.
 
 use relay_tests::harness::ws::FrameSpec;
 use relay_tests::harness::{Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
@@ -8,7 +8,7 @@ on_each_setup!(
     the_ack_says_how_to_behave,
     a_client_of_version_3_is_told_how_often_a_paused_one_is_pinged,
     the_heartbeat_interval_is_at_most_a_third_of_the_idle_time,
-    both_are_told_whoever_comes_first,
+    both_are_told_in_either_order,
     an_orderly_close_is_told,
     an_abrupt_end_is_told,
     a_role_that_left_can_be_taken_again_and_again,
@@ -20,11 +20,11 @@ fn the_ack_says_how_to_behave(set_up: SetUp) {
     let workstation = Peer::join(&relay, &session, Role::Workstation);
     let ack = workstation.ack();
     assert_eq!(ack.names(), ["hb", "maxMessage", "peer", "sessionId", "ttl", "type"]);
-    assert!(!ack.flag("peer"), "nobody else is there yet");
+    assert!(!ack.flag("peer"), "the peer is not there yet");
     assert_eq!((ack.number("ttl"), ack.number("hb")), (7200, 30));
     assert_eq!(ack.number("maxMessage"), 16_777_216);
     let phone = Peer::join(&relay, &session, Role::Phone);
-    // "peer" may be true only if the link stands; either way both are told by a peer-joined.
+    // "peer" may be true only if the link is open. Either way both get a peer-joined.
     let _either = phone.ack().flag("peer");
     Pair::linked(session, workstation, phone).expect_alive();
 }
@@ -42,7 +42,7 @@ fn a_client_of_version_3_is_told_how_often_a_paused_one_is_pinged(set_up: SetUp)
     for version in ["3", "4", "18446744073709551615"] {
         assert_eq!(paused_ping(version), Some(5), "version {version}");
     }
-    // Anything but a whole number counts as absent.
+    // Anything except a whole number counts as absent.
     for version in ["1", "2", r#""3""#, "3.5", "-3", "[3]", "null"] {
         assert_eq!(paused_ping(version), None, "version {version}");
     }
@@ -60,12 +60,12 @@ fn the_heartbeat_interval_is_at_most_a_third_of_the_idle_time(set_up: SetUp) {
     }
 }
 
-fn both_are_told_whoever_comes_first(set_up: SetUp) {
+fn both_are_told_in_either_order(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for first in Role::BOTH {
         let session = Session::register(&relay);
         let mut early = Peer::join(&relay, &session, first);
-        // Alone, it is told nothing but the answer to its heartbeat.
+        // Alone, it gets only the answer to its heartbeat.
         early.fence();
         let mut late = Peer::join(&relay, &session, first.other());
         early.expect(&Event::Joined(0));
@@ -120,8 +120,8 @@ fn a_role_that_left_can_be_taken_again_and_again(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
-    // More often than takeovers are allowed: an empty role is no takeover. But where the phone hops, its
-    // leaving and its next claim come to the store from two nodes, and may overtake one another.
+    // More often than takeovers are allowed, as joining an empty role is not a takeover. If the phone changes
+    // nodes, its leave and its next claim reach the store from two nodes, in any order.
     let rounds = if set_up == SetUp::ThreeNodes { 5 } else { 8 };
     for round in 0..rounds {
         let mut phone = Peer::join(&relay, &session, Role::Phone);

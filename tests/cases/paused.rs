@@ -1,4 +1,4 @@
-//! A sender that is paused for its reader: whatever becomes of that reader, the sender is read again and
+//! A sender is paused because of its reader. Whatever happens to that reader, the sender is read again and
 //! told.
 
 use std::io::Write;
@@ -24,15 +24,15 @@ on_each_setup!(
 
 const FLOOD_BYTES: usize = 16 << 20;
 const FRAME_BYTES: usize = 32 << 10;
-/// A write that moves nothing for so long is blocked.
+/// A write that moves nothing for this long is blocked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A workstation that can send no more, as its phone reads nothing; and the rest of its bytes.
+/// A workstation that cannot send more, as its phone does not read, and the rest of its bytes.
 fn paused(mut pair: Pair) -> (Pair, Vec<u8>) {
     let frame = FrameSpec::new(Opcode::Binary, vec![7; FRAME_BYTES]).encode();
     let flood = frame.repeat(FLOOD_BYTES / frame.len());
     let sent = pair.workstation.ws().wire().send_until_blocked(&flood, PATIENCE);
-    assert!(sent < flood.len(), "{sent} bytes were taken though nobody reads");
+    assert!(sent < flood.len(), "{sent} bytes were taken though the phone does not read");
     (pair, flood[sent..].to_vec())
 }
 
@@ -52,13 +52,13 @@ fn join_narrow(addr: std::net::SocketAddr, hello: &Hello) -> Peer {
     Peer::join_over(Upgrade::default().open_over(wire).0, hello)
 }
 
-/// The workstation's next words are these, and meanwhile it gets rid of all that it had to send.
+/// Expects these events at the workstation, while it sends all the rest.
 fn expect_read_again(workstation: &mut Peer, rest: &[u8], words: &[Event]) {
     let mut sender = workstation.ws().wire().sender();
     thread::scope(|scope| {
         scope.spawn(move || sender.write_all(rest).unwrap());
         words.iter().for_each(|expected| match (expected, workstation.event()) {
-            // How many frames were missed depends on when the newer link stood.
+            // How many frames were missed depends on when the newer link opened.
             (Event::Joined(_), Event::Joined(_)) => {}
             (expected, event) => assert_eq!(event, *expected),
         });
@@ -86,8 +86,7 @@ fn its_reader_is_replaced(set_up: SetUp) {
     bystander.done();
 }
 
-/// A reader that is stuck before its workstation is paused: what is known to have been accepted for it is for
-/// no other.
+/// The reader is stuck before its workstation is paused. What was certainly accepted for it goes to no other.
 fn nothing_for_the_older_goes_to_the_newer(relay: &Relay) {
     let mut pair = narrow(relay);
     let mut numbered = Numbered::new(&pair.session, Role::Workstation);
@@ -111,7 +110,7 @@ fn nothing_for_the_older_goes_to_the_newer(relay: &Relay) {
     assert!(checker.count() < numbered.count(), "the older one heard what was sent to the newer");
 }
 
-/// Who read nothing reads on: whole messages, and behind them the Close.
+/// The client that did not read now reads: whole messages, and then the Close.
 fn ends_behind_what_waits(reader: &mut Peer, code: u16) {
     let is_a_message = |event: &Event| matches!(event, Event::Binary(bytes) if bytes.len() == FRAME_BYTES);
     let mut said = reader.until_closed(code);
@@ -156,7 +155,7 @@ fn its_session_is_deleted(set_up: SetUp) {
     bystander.done();
 }
 
-/// A client of version 3 is pinged every five seconds while it is paused, and is not judged for its silence.
+/// A client of version 3 is pinged every five seconds while it is paused, and is not closed for its silence.
 ///
 /// Fault 43.
 fn it_hears_that_the_relay_lives(set_up: SetUp) {
@@ -169,10 +168,10 @@ fn it_hears_that_the_relay_lives(set_up: SetUp) {
             Ok(Message::Ping(_)) => pings += 1,
             other => panic!("{other:?} instead of a ping"),
         }
-        // Its reader does not read, but is not silent either.
+        // Its reader does not read, but is not silent.
         pair.phone.ws().send(&FrameSpec::new(Opcode::Pong, "here"));
     }
-    // One may be of a silence before the flood, another of the time in which it was found to be blocked.
+    // One ping may be from before the flood, another from the time until it was seen to be blocked.
     let pings_max = paused_at.elapsed().as_secs() / 5 + 3;
     assert!(pings <= pings_max, "{pings} pings in {:?}", paused_at.elapsed());
     let Pair { workstation, phone, .. } = &mut pair;
@@ -199,7 +198,7 @@ fn apart(fleet: &Fleet) -> Pair {
     Pair::linked(session, workstation, phone)
 }
 
-/// Both nodes live, and so do both ends; only the line between them is away for longer than links outlast.
+/// Both nodes and both ends live. Only the line between them is away for longer than links last.
 ///
 /// Fault 20b.
 #[test]
@@ -210,7 +209,7 @@ fn its_link_is_lost() {
     expect_read_again(&mut pair.workstation, &rest, &[Event::Left]);
     pair.workstation.fence();
     fleet.line(1).behave(Behaviour::Clear);
-    // Who did not read hears what waits, then of the end, and then of the link anew.
+    // The client that did not read gets what waits, then the end of the link, and then the new link.
     let mut said = Vec::new();
     while !matches!(said.last(), Some(Event::Joined(_))) {
         said.push(pair.phone.event());

@@ -1,5 +1,5 @@
-//! The phones in a terminal, with a workstation's engine through a real relay: the example in C, linked to
-//! the library as an app would be, and the one in Rust.
+//! The two phones for a terminal, with a workstation's engine through a real relay: the C example, linked to
+//! the library like an app, and the Rust program.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,7 @@ use relay_tests::harness::relayd::binary;
 use relay_tests::harness::tunnel::{End, at, copy_of, fresh_code};
 use relay_tests::harness::{Relay, SetUp};
 
-/// A folder of its own, gone with its owner.
+/// A private folder, deleted with its owner.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -32,7 +32,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left lies among temporary files.
+        // What is left is a temporary file.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -41,8 +41,8 @@ impl Drop for Folder {
 fn compile(out: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let test = env::current_exe().unwrap();
-    // target/<profile>/deps/<this test> → target/<profile>/deps/librelay_mobile.a; one folder up may lie an
-    // older one.
+    // target/<profile>/deps/<this test> → target/<profile>/deps/librelay_mobile.a; the one in the folder
+    // above may be older.
     let library = test.with_file_name("librelay_mobile.a");
     assert!(library.is_file(), "{} is not there: run `cargo test -p relay-tests`", library.display());
     let mut command = Command::new("cc");
@@ -124,7 +124,7 @@ fn in_rust(arguments: &[&str]) -> Program {
 }
 
 #[test]
-fn a_line_that_the_phone_in_rust_could_not_send_is_told_by_its_exit_code() {
+fn a_line_that_the_phone_in_rust_could_not_send_changes_its_exit_code() {
     let relay = Relay::start(SetUp::Memory);
     let code = fresh_code(relay.addr());
     let text = copy_of(&code).to_json();
@@ -141,7 +141,7 @@ fn a_line_that_the_phone_in_rust_could_not_send_is_told_by_its_exit_code() {
 }
 
 #[test]
-fn the_phone_in_rust_uses_the_tunnel_where_the_code_has_a_key() {
+fn the_phone_in_rust_uses_the_tunnel_if_the_code_has_a_key() {
     let relay = Relay::start(SetUp::Memory);
     let code = fresh_code(relay.addr());
     let text = copy_of(&code).to_json();
@@ -161,7 +161,7 @@ fn the_phone_in_rust_uses_the_tunnel_where_the_code_has_a_key() {
 }
 
 #[test]
-fn the_phone_in_rust_talks_without_encryption_only_if_told_so() {
+fn the_phone_in_rust_talks_without_encryption_only_on_request() {
     let relay = Relay::start(SetUp::Memory);
     let code = Code { key: None, ..fresh_code(relay.addr()) };
     let (status, said) = in_rust(&[&code.to_json()]).finish();

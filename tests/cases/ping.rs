@@ -1,4 +1,4 @@
-//! Pings are answered with their own payload, whatever else is going on.
+//! Pings are answered with their own payload, whatever else happens.
 
 use relay_tests::harness::ws::{FrameSpec, Message, Opcode};
 use relay_tests::harness::{Event, Pair, Relay, Role, SetUp};
@@ -6,7 +6,7 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     a_pong_carries_the_pings_payload,
-    an_unasked_pong_is_ignored,
+    a_pong_without_a_ping_is_ignored,
     many_pings_are_answered_in_order
 );
 
@@ -25,7 +25,7 @@ fn a_pong_carries_the_pings_payload(set_up: SetUp) {
     pair.expect_alive();
 }
 
-fn an_unasked_pong_is_ignored(set_up: SetUp) {
+fn a_pong_without_a_ping_is_ignored(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     for payload in [&b""[..], b"unasked", &[0xFF; 125]] {
@@ -45,8 +45,7 @@ fn many_pings_are_answered_in_order(set_up: SetUp) {
         flood.extend(FrameSpec::new(Opcode::Ping, number.to_be_bytes()).encode());
     }
     ws.wire().send(&flood);
-    // RFC 6455 §5.5.3: only the latest need be answered; what is answered keeps its order, and the last one
-    // is.
+    // RFC 6455 §5.5.3: only the latest must be answered. Answers keep their order, and the last one is there.
     let mut next = 0;
     while next < 100 {
         match ws.message() {

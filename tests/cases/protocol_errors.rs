@@ -1,4 +1,4 @@
-//! RFC 6455 broken in every way a client can: each is answered with its close code, and harms nobody else.
+//! Every violation of RFC 6455 by a client is answered with its close code, and affects no other client.
 
 use relay_tests::harness::ws::{FrameSpec, Opcode, Ws};
 use relay_tests::harness::{Bystander, Event, Pair, Relay, SetUp};
@@ -6,8 +6,8 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     every_violation_closes_its_connection,
-    a_violation_before_the_hello_is_answered_alike,
-    what_came_before_a_violation_is_delivered,
+    a_violation_before_the_hello_gets_the_same_code,
+    frames_before_a_violation_are_delivered,
     the_close_arrives_though_much_more_was_sent,
 );
 
@@ -81,7 +81,7 @@ fn every_violation_closes_its_connection(set_up: SetUp) {
     bystander.done();
 }
 
-fn a_violation_before_the_hello_is_answered_alike(set_up: SetUp) {
+fn a_violation_before_the_hello_gets_the_same_code(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for (what, bytes, code) in violations() {
         eprintln!("case: {what}: {:x?}", &bytes[..bytes.len().min(14)]);
@@ -91,7 +91,7 @@ fn a_violation_before_the_hello_is_answered_alike(set_up: SetUp) {
     }
 }
 
-fn what_came_before_a_violation_is_delivered(set_up: SetUp) {
+fn frames_before_a_violation_are_delivered(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
     let bad = FrameSpec::text("never").unmasked().encode();

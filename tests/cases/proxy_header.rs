@@ -1,4 +1,4 @@
-//! The PROXY protocol, version 2: from trusted peers, in any pieces; from others, or malformed, 400.
+//! The PROXY protocol, version 2: accepted from trusted peers, in any pieces; from others, or malformed, 400.
 
 use std::net::SocketAddr;
 
@@ -10,13 +10,13 @@ use relay_tests::harness::{Options, Relay, SetUp};
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Of this version and command and this family.
+/// A header with this version, command and family.
 fn header(command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
     let len = u16::try_from(addresses.len()).unwrap().to_be_bytes();
     [SIGNATURE, &[command, family], &len, addresses].concat()
 }
 
-/// Of a client at 192.0.2.`host`.
+/// A header for a client at 192.0.2.`host`.
 fn client(host: u8) -> Vec<u8> {
     header(0x21, 0x11, &[192, 0, 2, host, 10, 0, 0, 1, 0x12, 0x34, 0, 80])
 }
@@ -42,12 +42,12 @@ fn register_with(http: &mut Http, fields: &[&str], status: u16) {
 }
 
 #[test]
-fn the_client_it_names_is_the_one_that_is_limited() {
+fn limits_apply_to_the_client_that_it_names() {
     let relay = relay("--registers-per-minute", "2");
     let addr = relay.addr();
     let mut one = connect(addr, &client(1));
     for status in [200, 200, 429, 429] {
-        // The client is no trusted proxy, so what it says of others is not believed.
+        // The client is not a trusted proxy, so what it says about others is ignored.
         register_with(&mut one, &["X-Forwarded-For: 198.51.100.1"], status);
     }
     register_with(&mut connect(addr, &client(1)), &[], 429);
@@ -58,7 +58,7 @@ fn the_client_it_names_is_the_one_that_is_limited() {
             register_with(&mut here, &[], 200);
         }
     }
-    // What this machine may see is not for others.
+    // What only this machine may see is hidden from others.
     for (header, status) in [(client(3), 404), (local(), 200)] {
         let mut http = connect(addr, &header);
         http.send(request("GET", "/metrics", &[], ""));
@@ -81,7 +81,7 @@ fn it_may_come_byte_by_byte_and_a_request_right_behind_it() {
 }
 
 #[test]
-fn its_connections_are_counted_and_told() {
+fn connections_per_named_client_are_counted() {
     let relay = relay("--connections-per-address", "2");
     let mut two = [1, 1].map(|host| connect(relay.addr(), &client(host)));
     for http in &mut two {
@@ -104,7 +104,7 @@ fn its_connections_are_counted_and_told() {
 }
 
 #[test]
-fn garbage_and_untrusted_peers_are_turned_away() {
+fn garbage_and_untrusted_peers_are_refused() {
     let trusting = relay("--registers-per-minute", "0");
     for garbage in [
         [SIGNATURE, &[0x11]].concat(),
@@ -122,7 +122,7 @@ fn garbage_and_untrusted_peers_are_turned_away() {
         assert_eq!(http.response().expect(400).json().text("error"), "untrusted_proxy_header");
         http.expect_closed();
     }
-    // Only at the very start is it one.
+    // It is a PROXY header only at the very start.
     let mut http = connect(trusting.addr(), &local());
     http.send(local());
     http.response().expect(400);

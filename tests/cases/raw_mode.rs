@@ -1,4 +1,4 @@
-//! Raw mode: binary bare, text as ever, and peers of both kinds together.
+//! Raw mode: binary without an envelope, text as usual, and peers of both kinds together.
 
 use relay_tests::harness::wire::Wire;
 use relay_tests::harness::ws::{Opcode, Upgrade};
@@ -6,10 +6,10 @@ use relay_tests::harness::{Event, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    binary_is_bare_both_ways_and_text_is_not,
+    binary_has_no_envelope_both_ways_and_text_has,
     a_raw_and_an_enveloped_peer_understand_each_other,
     raw_sizes_pass,
-    the_subprotocol_is_taken_only_where_it_is_offered,
+    the_subprotocol_is_used_only_if_offered,
 );
 
 fn link(relay: &Relay, raw: &[Role]) -> Pair {
@@ -22,7 +22,7 @@ fn link(relay: &Relay, raw: &[Role]) -> Pair {
     Pair::linked(session, workstation, phone)
 }
 
-fn binary_is_bare_both_ways_and_text_is_not(set_up: SetUp) {
+fn binary_has_no_envelope_both_ways_and_text_has(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = link(&relay, &Role::BOTH);
     for role in Role::BOTH {
@@ -31,7 +31,7 @@ fn binary_is_bare_both_ways_and_text_is_not(set_up: SetUp) {
         receiver.expect(&Event::Bare(vec![0, 1, 255]));
         sender.binary(&[]);
         receiver.expect(&Event::Bare(vec![]));
-        // Text comes in its envelope, so nobody can forge a word of the relay.
+        // Text arrives in its envelope, so no client can forge a notice of the relay.
         sender.text(r#"{"type":"peer-left","role":"phone"}"#);
         receiver.expect_text(r#"{"type":"peer-left","role":"phone"}"#);
         sender.ws().fragments(Opcode::Binary, &[b"in ", b"two"]);
@@ -69,7 +69,7 @@ fn raw_sizes_pass(set_up: SetUp) {
     }
 }
 
-fn the_subprotocol_is_taken_only_where_it_is_offered(set_up: SetUp) {
+fn the_subprotocol_is_used_only_if_offered(set_up: SetUp) {
     let relay = Relay::start(set_up);
     for (offered, taken) in [
         (None, None),
@@ -88,7 +88,7 @@ fn the_subprotocol_is_taken_only_where_it_is_offered(set_up: SetUp) {
         let (_, response) = upgrade.open_over(Wire::connect(relay.addr()));
         assert_eq!(response.header("sec-websocket-protocol"), taken, "{offered:?} offered");
     }
-    // The header may stand twice; the list is then one. RFC 6455 §11.3.4.
+    // The header may occur twice and is then one list. RFC 6455 §11.3.4.
     let twice = Upgrade::default()
         .header("Sec-WebSocket-Protocol", "chat")
         .header("Sec-WebSocket-Protocol", "relay.raw.v1");

@@ -1,4 +1,4 @@
-//! A Redis that is named and not there: the node starts, says so, and comes up when Redis does.
+//! A configured Redis that is not there: the node starts, says so, and is ready once Redis is.
 
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::http::{fetch, post};
@@ -7,7 +7,7 @@ use relay_tests::harness::ws::Ws;
 use relay_tests::harness::{Options, Pair, Relay, Relayd, Role, Session};
 
 #[test]
-fn the_node_waits_for_it() {
+fn the_node_waits_for_redis() {
     let mut redis = Redis::absent(Keep::Nothing);
     let relay = Relay::of(vec![Relayd::start(&Options::new().env("REDIS_URL", &redis.url()))]);
     fetch(relay.addr(), "/health").expect(200);
@@ -25,7 +25,7 @@ fn the_node_waits_for_it() {
 }
 
 #[test]
-fn a_url_with_a_password_shows_it_to_nobody() {
+fn the_password_in_a_url_is_never_shown() {
     let redis = Redis::absent(Keep::Nothing);
     let url = redis.url().replace("redis://", "redis://default:open-sesame@");
     let mut relayd = Relayd::start(&Options::new().env("REDIS_URL", &url).env("RELAY_LOG", "debug"));

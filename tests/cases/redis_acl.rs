@@ -1,16 +1,16 @@
-//! The user that docs/operations.md prescribes has every right that is needed and no other; one that is
-//! missing is named.
+//! The Redis user in docs/operations.md has exactly the rights that are needed. A missing right is named.
 
 use std::collections::BTreeSet;
 
 use relay_tests::harness::guard::{GUARD, read_until};
 use relay_tests::harness::http::{fetch, post};
+use relay_tests::harness::log_texts::REDIS_REFUSED;
 use relay_tests::harness::redis::{Keep, Redis, connect};
 use relay_tests::harness::{Event, Fleet, Options, Pair, Peer, Relay, Relayd, Role, Session};
 
 use crate::redis_table::was_never_away;
 
-/// The rule in the documents, in words: after the name of the user and its password.
+/// The words of the documented rule, after the user's name and password.
 pub fn documented_rule() -> Vec<String> {
     let page = include_str!("../../docs/operations.md");
     let rule = page.split_once("    ACL SETUSER relay on >password ").expect("no ACL rule").1;
@@ -38,7 +38,7 @@ fn registers(node: &Relayd) {
     post(node.addr(), "/api/register", "").expect(200);
 }
 
-/// All commands that this Redis has carried out, those of scripts included, but those of the case itself.
+/// All commands that this Redis has executed, also in scripts, without those of the case itself.
 fn carried_out(redis: &Redis) -> BTreeSet<String> {
     let info: String = ::redis::cmd("INFO").arg("commandstats").query(&mut connect(&redis.url())).unwrap();
     let names = info.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split(':').next());
@@ -51,7 +51,7 @@ fn carried_out(redis: &Redis) -> BTreeSet<String> {
 /// with the rule.
 /// Holds: Nothing is refused.
 #[test]
-fn a_whole_life_needs_just_what_is_documented() {
+fn a_whole_life_needs_exactly_the_documented_rights() {
     let redis = Redis::start(Keep::Nothing);
     set_user(&redis, &documented_rule());
     ::redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut connect(&redis.url())).unwrap();
@@ -64,7 +64,7 @@ fn a_whole_life_needs_just_what_is_documented() {
     let older = talk.join(Role::Phone, fleet.addr(0));
     older.expect("an older phone").until_closed(4409);
     talk.settle();
-    // One leaves and comes back, though the scripts are forgotten meanwhile.
+    // A client leaves and comes back after Redis has forgotten the scripts.
     ::redis::cmd("SCRIPT").arg("FLUSH").exec(&mut connect(&redis.url())).unwrap();
     let idle = Session::register_at(fleet.addr(0));
     for _ in 0..2 {
@@ -78,14 +78,14 @@ fn a_whole_life_needs_just_what_is_documented() {
     for node in [0, 1] {
         registers(fleet.node(node));
         let log = fleet.node(node).log().text();
-        assert!(!log.contains("Redis refused"), "{log}");
+        assert!(!log.contains(REDIS_REFUSED), "{log}");
         was_never_away(fleet.node(node));
     }
     let documented: BTreeSet<_> = documented_commands().into_iter().collect();
     assert_eq!(carried_out(&redis), documented, "left: what Redis carried out; right: docs/operations.md");
 }
 
-/// `/ready` of a node whose user has all but this.
+/// `/ready` of a node whose user has all rights but this.
 fn reason_without(redis: &Redis, rule: &[String]) -> String {
     set_user(redis, &["reset".to_owned(), "on".to_owned(), ">password".to_owned()]);
     set_user(redis, rule);
@@ -102,11 +102,11 @@ fn reason_without(redis: &Redis, rule: &[String]) -> String {
 /// Played: The documented ACL rule without each of its commands, without its keys, without its channels.
 /// Holds: `/ready` (503) and the log name the right. A register gets 503, a hello 1013.
 #[test]
-fn a_right_that_is_missing_is_named_at_start() {
+fn a_missing_right_is_named_at_start() {
     let redis = Redis::start(Keep::Nothing);
     let rule = documented_rule();
     for command in documented_commands() {
-        // Without it everything works, in more bytes.
+        // Without it everything works, with more bytes.
         if command == "script|load" {
             continue;
         }
@@ -125,7 +125,7 @@ fn a_right_that_is_missing_is_named_at_start() {
 
 /// Fault 51.
 #[test]
-fn a_server_that_keeps_no_scripts_gets_them_with_each_request() {
+fn without_the_right_to_load_scripts_they_are_sent_with_each_request() {
     let redis = Redis::start(Keep::Nothing);
     let rule: Vec<_> = documented_rule().into_iter().filter(|word| word != "+script|load").collect();
     set_user(&redis, &rule);
@@ -141,7 +141,7 @@ fn a_server_that_keeps_no_scripts_gets_them_with_each_request() {
 /// Holds: As in row 51, within a second, without a request. Linked clients are told nothing. It recovers
 /// without a restart. If one session's key is out of bounds, only that session gets 1013 and 503.
 #[test]
-fn a_right_that_is_taken_away_is_an_outage_for_nobody_who_is_linked() {
+fn a_right_that_is_taken_away_does_not_affect_linked_pairs() {
     let redis = Redis::start(Keep::Nothing);
     set_user(&redis, &documented_rule());
     let relay = Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &url(&redis)))]);
@@ -149,7 +149,7 @@ fn a_right_that_is_taken_away_is_an_outage_for_nobody_who_is_linked() {
     for command in ["hset", "hgetall", "evalsha", "time", "publish"] {
         set_user(&redis, &[format!("-{command}")]);
         if command != "publish" {
-            // Nobody asks for anything: the node finds out by itself.
+            // Without a request: the node notices by itself.
             relay.node().wait_ready(503);
             let text = fetch(relay.addr(), "/ready").expect(503).text().to_owned();
             assert!(text.contains("NOPERM"), "{command}: {text}");
@@ -166,7 +166,7 @@ fn a_right_that_is_taken_away_is_an_outage_for_nobody_who_is_linked() {
     registers(relay.node());
 }
 
-/// The first client that left a node with the documented user used to take it down for good.
+/// A regression: with the documented user, the first client that left put the node out of service.
 ///
 /// Fault 53.
 #[test]
@@ -190,11 +190,11 @@ fn clients_may_leave() {
     assert!(status.success(), "{log}");
 }
 
-/// Its key alone is out of bounds: nobody else notices, and what can't be given back is dropped.
+/// Only its key is out of bounds. No other session notices, and a role that cannot be given back is dropped.
 ///
 /// Fault 52.
 #[test]
-fn a_session_whose_key_the_user_may_not_use_is_refused_alone() {
+fn only_a_session_with_a_forbidden_key_is_refused() {
     let redis = Redis::start(Keep::Nothing);
     set_user(&redis, &documented_rule());
     let relay = Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &url(&redis)))]);

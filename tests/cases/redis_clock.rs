@@ -1,5 +1,4 @@
-//! Somebody sets the date of the machine that Redis runs on, by which sessions age in it: nobody who is
-//! connected is told anything.
+//! The date of Redis's machine is set, by which sessions age. No connected client is told anything.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use relay_tests::harness::{Options, Pair, Relay, Relayd, Role, Session, WallCloc
 
 const HOUR: i64 = 3600;
 
-/// Two nodes on a Redis whose date a case may set.
+/// Two nodes on a Redis whose date can be set.
 struct Service {
     clock: WallClock,
     relay: Relay,
@@ -42,7 +41,7 @@ fn idle_secs(secs: u64) -> Options {
 fn sessions_within_their_time_go_on() {
     let service = Service::start(&Options::new());
     let mut pairs: Vec<Pair> = (0..3).map(|_| Pair::link(&service.relay)).collect();
-    // In an hour five takeovers are none too many; afterwards they lie in the future.
+    // Five takeovers in an hour are not too many. Afterwards they are in the future.
     for (ahead_secs, takeovers) in [(HOUR, 5), (-HOUR, 1), (0, 1)] {
         service.clock.set_ahead(ahead_secs);
         for pair in &mut pairs {
@@ -59,12 +58,12 @@ fn sessions_within_their_time_go_on() {
     pairs.iter_mut().for_each(Pair::expect_alive);
 }
 
-/// Redis forgets all sessions at once; their nodes write them again with the next comparison, of which there
-/// is one each half minute. Until then no new hello finds them.
+/// Redis forgets all sessions at once. Their nodes write them again with the next comparison, every 30 s.
+/// Until then no new hello finds them.
 ///
 /// Fault 44.
 #[test]
-fn sessions_past_their_time_are_written_again_by_who_holds_them() {
+fn sessions_past_their_time_are_written_again_by_their_nodes() {
     let service = Service::start(&idle_secs(1800));
     let mut pairs: Vec<Pair> = (0..3).map(|_| Pair::link(&service.relay)).collect();
     let waiting = Session::register(&service.relay);
@@ -78,7 +77,7 @@ fn sessions_past_their_time_are_written_again_by_who_holds_them() {
         pair.replace_phone(&service.relay);
         pair.expect_alive();
     }
-    // Of that one nobody was there to tell.
+    // That session had no client.
     let mut ws = Ws::connect(service.relay.addr());
     ws.text(&waiting.hello(Role::Workstation).json());
     ws.expect_close(4401);
@@ -88,12 +87,12 @@ fn sessions_past_their_time_are_written_again_by_who_holds_them() {
     pairs.iter_mut().for_each(Pair::expect_alive);
 }
 
-/// Its node asks Redis whether the session is over, each time that this end was silent for the whole idle
-/// time: then Redis must not have forgotten what the other end's node said.
+/// Its node asks Redis whether the session is over, each time this end was silent for the whole idle time.
+/// Redis must then still know what the other end's node said.
 ///
 /// Fault 44.
 #[test]
-fn an_end_that_only_listens_stays() {
+fn an_end_that_only_receives_stays() {
     const IDLE_SECS: u64 = 6;
     let service = Service::start(&idle_secs(IDLE_SECS));
     let mut pair = Pair::link(&service.relay);
@@ -112,7 +111,7 @@ fn an_end_that_only_listens_stays() {
     pair.expect_alive();
 }
 
-/// The same where nobody speaks any more: it ends, if a little later.
+/// The same if neither end sends: it ends, a little later.
 ///
 /// Fault 44.
 #[test]

@@ -1,4 +1,4 @@
-//! Redis hangs with its sockets open: nothing blocks for good, and local pairs do not notice.
+//! Redis hangs with its sockets open: nothing blocks for good, and pairs on one node do not notice.
 
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::http::{Http, ask_until_served, post, request};
@@ -14,7 +14,7 @@ fn node(redis: &Redis) -> Relay {
 /// Played: SIGSTOP, with its sockets open.
 /// Holds: The relay notices, and nothing blocks. Frames between nodes wait.
 #[test]
-fn a_redis_that_hangs_is_found_out_and_stops_no_local_pair() {
+fn a_redis_that_hangs_is_noticed_and_does_not_affect_local_pairs() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);
@@ -57,17 +57,17 @@ fn a_request_caught_by_the_hang_is_answered_in_the_end() {
 /// Played: Normal and pubsub connections.
 /// Holds: A hello gets 1013 and a register 503 until the node has dialed again. Links between nodes stay.
 #[test]
-fn cut_connections_are_dialled_again() {
+fn killed_connections_are_dialed_again() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);
     for kind in ["normal", "pubsub", "normal"] {
-        // Ours is among the normal ones; it spares itself.
+        // This connection is a normal one, too, and is skipped.
         let cut: i64 = ::redis::cmd("CLIENT")
             .arg(&["KILL", "TYPE", kind, "SKIPME", "yes"])
             .query(&mut connect(&redis.url()))
             .unwrap();
-        // A node that talks to no other needs no subscription.
+        // A node without other nodes needs no subscription.
         assert!(cut > 0 || kind == "pubsub", "the node has no {kind} connection");
         let session = read_until("a register to succeed", || {
             let response = post(relay.addr(), "/api/register", "");

@@ -1,4 +1,4 @@
-//! Redis ends under linked clients and comes back, with its data or empty: local pairs never notice.
+//! Redis ends under linked clients and comes back, with its data or empty: pairs on one node never notice.
 
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::http::{fetch, post};
@@ -22,7 +22,7 @@ fn find(redis: &mut Redis, relay: &Relay) {
 }
 
 #[test]
-fn while_it_is_away_frames_flow_and_the_rest_is_told_to_wait() {
+fn while_it_is_away_frames_flow_and_requests_get_503() {
     let mut redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let mut pair = Pair::link(&relay);
@@ -39,7 +39,7 @@ fn while_it_is_away_frames_flow_and_the_rest_is_told_to_wait() {
     assert!(seconds.is_some_and(|seconds| seconds > 0), "{response:?}");
     pair.session.delete(relay.addr()).expect(503);
     assert_eq!(Peer::try_join(&relay, &pair.session, Role::Phone).unwrap_err(), 1013);
-    // The hello that was refused took nothing from the one who holds the role.
+    // The refused hello did not affect the connection that has the role.
     pair.expect_alive();
     find(&mut redis, &relay);
     post(relay.addr(), "/api/register", "").expect(200);
@@ -48,7 +48,7 @@ fn while_it_is_away_frames_flow_and_the_rest_is_told_to_wait() {
 
 /// Fault 33.
 #[test]
-fn a_redis_that_comes_back_empty_harms_nobody() {
+fn a_redis_that_comes_back_empty_does_not_affect_linked_pairs() {
     let mut redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);
@@ -81,7 +81,7 @@ fn a_redis_that_comes_back_empty_harms_nobody() {
     bystander.done();
 }
 
-/// With its data and without, again and again; who is linked talks on all the time.
+/// With its data and without, in turn, while the linked pairs keep talking.
 ///
 /// Fault 33: Redis is killed and started.
 /// Played: Twenty times, with its data and empty in turn. Soak: again and again.
@@ -105,7 +105,8 @@ fn it_may_be_killed_twenty_times() {
         find(&mut redis, &relay);
         pair.expect_alive();
     }
-    // No node holds it, so none wrote it again: it is dead also for a Redis that has forgotten that it was.
+    // No node has it, so none wrote it again: it stays dead, although Redis has forgotten that it was
+    // deleted.
     expect_unknown(&relay, &deleted);
     let newer =
         read_until("the session to be known", || Peer::try_join(&relay, &pair.session, Role::Phone).ok());
@@ -114,7 +115,7 @@ fn it_may_be_killed_twenty_times() {
     bystander.done();
 }
 
-/// A hello is refused as that of no session, at the latest when the store has been back for a while.
+/// A hello is refused as unknown, at the latest some seconds after the store is back.
 fn expect_unknown(relay: &Relay, session: &Session) {
     read_until("the last word on an unknown session", || match Peer::try_join(relay, session, Role::Phone) {
         Err(1013) => None,
@@ -126,12 +127,12 @@ fn expect_unknown(relay: &Relay, session: &Session) {
     });
 }
 
-/// What is left of a deleted session is in Redis alone. Who has its token may make it anew where Redis has
-/// lost that.
+/// Only Redis remembers that a session was deleted. If it forgets, a client with the token can register it
+/// again.
 ///
 /// Fault 33.
 #[test]
-fn a_redis_that_comes_back_empty_has_forgotten_who_may_not_come_back() {
+fn a_redis_that_comes_back_empty_has_forgotten_deleted_sessions() {
     let mut redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let deleted = Session::register(&relay);
@@ -156,7 +157,7 @@ fn a_redis_that_comes_back_with_its_data_goes_on() {
     find(&mut redis, &relay);
     expect_unknown(&relay, &deleted);
     deleted.register_again(relay.addr()).expect(409);
-    let _joined = read_until("a session nobody was in", || Peer::try_join(&relay, &idle, Role::Phone).ok());
+    let _joined = read_until("the unused session", || Peer::try_join(&relay, &idle, Role::Phone).ok());
     pair.expect_alive();
     pair.session.delete(relay.addr()).expect(204);
     pair.phone.until_closed(4410);
@@ -164,7 +165,7 @@ fn a_redis_that_comes_back_with_its_data_goes_on() {
 }
 
 #[test]
-fn a_session_that_only_redis_knew_comes_back_by_registering_again() {
+fn a_session_that_only_redis_knew_can_be_registered_again() {
     let mut redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let session = Session::register(&relay);

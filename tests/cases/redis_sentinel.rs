@@ -1,5 +1,5 @@
-//! The master fails, or steps down, under frames from node to node: the sentinels' new one is found, and
-//! nothing is lost without a word.
+//! The master fails, or steps down, under frames between nodes: the new master is found, and nothing is lost
+//! silently.
 
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::http::post;
@@ -9,7 +9,7 @@ use relay_tests::harness::{Fleet, Options, Role, Talking};
 
 const PAIRS: usize = 8;
 
-/// Every frame is judged as it comes; afterwards all pairs are linked, whatever they were told meanwhile.
+/// Every frame is checked on arrival. Afterwards all pairs are linked, whatever they were told meanwhile.
 fn nobody_is_lost(fail_over: impl FnOnce(&mut Watched, &Fleet)) {
     let mut watched = Watched::start();
     let fleet = Fleet::on(2, &Options::new().env("REDIS_URL", &watched.url()));
@@ -43,6 +43,6 @@ fn a_master_that_is_killed_is_replaced() {
 }
 
 #[test]
-fn a_master_that_steps_down_is_left() {
+fn a_master_that_steps_down_is_replaced() {
     nobody_is_lost(|watched, _| watched.fail_over());
 }

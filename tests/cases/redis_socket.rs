@@ -36,16 +36,16 @@ fn a_pair_on_two_nodes_talks_over_it() {
 }
 
 #[test]
-fn a_socket_that_is_missing_is_named_and_dialed_until_it_is_there() {
+fn a_missing_socket_is_named_and_dialed_until_it_exists() {
     let mut redis = Redis::absent_at_socket();
-    // A database of its own makes the node send SELECT.
+    // A database number makes the node send SELECT.
     let url = format!("{}?db=1", redis.url());
     let relay = Relay::of(vec![Relayd::start(&Options::new().env("REDIS_URL", &url))]);
     refused(relay.node(), &redis, "No such file or directory");
     redis.restart();
     relay.node().wait_ready(200);
     Pair::link(&relay).expect_alive();
-    // The file stays, and nobody listens there.
+    // The file stays, and no server listens there.
     redis.kill();
     refused(relay.node(), &redis, "Connection refused");
     redis.restart();

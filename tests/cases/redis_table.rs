@@ -1,10 +1,11 @@
-//! What can happen to the data and the connections of a Redis that runs, and what each client then sees: the
-//! rows of Redis in docs/faults.md, played against the real server.
+//! What can happen to the data and the connections of a running Redis, and what clients see: the Redis rows
+//! of docs/faults.md, played against the real server.
 
 use std::time::Duration;
 
 use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::http::{Http, fetch, post, request};
+use relay_tests::harness::log_texts::STORE_AWAY;
 use relay_tests::harness::redis::{Keep, Redis, connect};
 use relay_tests::harness::{
     Bystander, Event, Fleet, Options, Pair, Peer, Relay, Relayd, Role, Session, Talking,
@@ -14,7 +15,7 @@ fn node(redis: &Redis) -> Relay {
     Relay::of(vec![Relayd::start_ready(&Options::new().env("REDIS_URL", &redis.url()))])
 }
 
-/// Carries out one command line; `K` stands for the session's key.
+/// Executes one command line. `K` is replaced by the session's key.
 fn tell(redis: &Redis, session: &Session, line: &str) {
     let key = format!("relay:sess:{}", session.id);
     let words: Vec<_> = line.split(' ').map(|word| if word == "K" { &key } else { word }).collect();
@@ -29,10 +30,10 @@ fn tell(redis: &Redis, session: &Session, line: &str) {
 pub fn was_never_away(node: &Relayd) {
     let log = node.log().text();
     let since = log.split_once("the store answers").expect("it was there").1;
-    assert!(!since.contains("the store is away"), "{log}");
+    assert!(!since.contains(STORE_AWAY), "{log}");
 }
 
-/// All that is ever done here to one session's key.
+/// Every kind of damage to one session's key.
 const DAMAGES: [&[&str]; 16] = [
     &["HDEL K active"],
     &["HDEL K created"],
@@ -52,7 +53,7 @@ const DAMAGES: [&[&str]; 16] = [
     &["FLUSHALL"],
 ];
 
-/// A register must succeed at once, and `/ready` say so: nobody else notices.
+/// A register succeeds at once, and `/ready` is 200: no other session notices.
 fn others_are_well(relay: &Relay, what: &str) -> Session {
     let ready = fetch(relay.addr(), "/ready");
     assert_eq!(ready.status, 200, "{what}: {}", ready.text());
@@ -68,7 +69,7 @@ fn others_are_well(relay: &Relay, what: &str) -> Session {
 /// Holds: A hello gets in, or gets 4401 or 1013 until all roles are compared again, and then gets in. A role
 /// that cannot be given back is dropped.
 #[test]
-fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
+fn a_damaged_key_of_a_session_in_use_is_repaired() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let bystander = Bystander::start(&relay);
@@ -78,11 +79,11 @@ fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
         damage.iter().for_each(|line| tell(&redis, &pair.session, line));
         let other = others_are_well(&relay, &what);
         pair.expect_alive();
-        // A client that comes back gets in, at the latest when the holds were compared.
+        // A client that comes back gets in, at the latest when roles were compared.
         let newer = read_until(&what, || match Peer::try_join(&relay, &pair.session, Role::Phone) {
             Ok(newer) => Some(newer),
             Err(code) => {
-                // 4429: a list of takeovers that can be believed is believed, for ten seconds at most.
+                // 4429: a plausible list of takeovers is believed, for ten seconds at most.
                 assert!(matches!(code, 4401 | 1013 | 4429), "{what}: {code}");
                 others_are_well(&relay, &what);
                 None
@@ -93,7 +94,7 @@ fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
         pair.workstation.expect(&Event::Left);
         pair.workstation.expect(&Event::Joined(0));
         pair.expect_alive();
-        // Both leave under the same damage: what can't be given back is dropped.
+        // Both leave under the same damage: a role that cannot be given back is dropped.
         damage.iter().for_each(|line| tell(&redis, &pair.session, line));
         pair.phone.leave();
         pair.workstation.expect(&Event::Left);
@@ -112,7 +113,7 @@ fn a_damaged_key_of_a_session_in_use_is_mended_and_nobody_else_notices() {
 /// Holds: If the token is left, a hello gets in. If not, a hello gets 4401, DELETE 404, and a register with
 /// the same ids 200.
 #[test]
-fn a_damaged_key_of_a_session_that_nobody_is_in_is_unknown_and_can_be_registered_again() {
+fn an_unused_session_with_a_damaged_key_can_be_registered_again() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     for damage in DAMAGES {
@@ -120,7 +121,7 @@ fn a_damaged_key_of_a_session_that_nobody_is_in_is_unknown_and_can_be_registered
         let session = Session::register(&relay);
         damage.iter().for_each(|line| tell(&redis, &session, line));
         match Peer::try_join(&relay, &session, Role::Phone) {
-            // What was lost does not matter, or was guessed.
+            // What was lost does not matter, or can be guessed.
             Ok(peer) => peer.leave(),
             Err(code) => {
                 assert_eq!(code, 4401, "{what}");
@@ -138,7 +139,7 @@ fn a_damaged_key_of_a_session_that_nobody_is_in_is_unknown_and_can_be_registered
 /// Played: There and back.
 /// Holds: As if the keys of all sessions had been evicted at once.
 #[test]
-fn another_database_in_its_place_is_written_from_what_is_held() {
+fn after_swapdb_sessions_in_use_are_written_again() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let mut pair = Pair::link(&relay);
@@ -157,14 +158,14 @@ fn another_database_in_its_place_is_written_from_what_is_held() {
     }
 }
 
-/// Its text would quote the session's id and the token's digest.
+/// Redis's error text would quote the session's id and the token's digest.
 ///
 /// Fault 55: Renamed commands.
 /// Played: `EVALSHA`, `HGETALL`, `PUBLISH`.
 /// Holds: `/ready` (503) names the command, and neither it nor the log shows an id or a digest. A hello gets
 /// 1013, a register 503.
 #[test]
-fn a_renamed_command_is_named_and_nothing_that_was_asked_is_quoted() {
+fn a_renamed_command_is_named_without_ids_or_digests() {
     for name in ["EVALSHA", "HGETALL", "PUBLISH"] {
         let rename = || ["--rename-command", name, "another-name"].map(str::to_owned).to_vec();
         let redis = Redis::start_with(Keep::Nothing, rename);
@@ -183,7 +184,7 @@ fn a_renamed_command_is_named_and_nothing_that_was_asked_is_quoted() {
     }
 }
 
-/// The number behind `name` in what Redis tells of itself.
+/// The number after `name` in Redis's INFO.
 fn told(redis: &Redis, name: &str) -> u64 {
     let text: String =
         ::redis::cmd("INFO").arg("everything").query(&mut connect(&redis.url())).expect("INFO");
@@ -191,10 +192,9 @@ fn told(redis: &Redis, name: &str) -> u64 {
     number.flatten().and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{name}: {text}"))
 }
 
-/// A node probes each second. If that changed anything, an idle relay had Redis save its data every few
-/// minutes.
+/// A node probes every second. If that changed data, an idle relay would make Redis save every few minutes.
 #[test]
-fn a_probe_leaves_redis_nothing_to_save() {
+fn a_probe_changes_nothing_in_redis() {
     let redis = Redis::start(Keep::Nothing);
     let _relay = node(&redis);
     let probes = || told(&redis, "cmdstat_evalsha:calls=");
@@ -208,7 +208,7 @@ fn a_probe_leaves_redis_nothing_to_save() {
 /// Played: Set to 1 under a pair.
 /// Holds: `/ready` and registers get 503. A client that comes back gets in.
 #[test]
-fn a_full_redis_is_not_ready_though_nobody_asks() {
+fn a_full_redis_is_not_ready_even_without_requests() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let mut pair = Pair::link(&relay);
@@ -230,7 +230,7 @@ fn a_full_redis_is_not_ready_though_nobody_asks() {
 /// Played: A folder in which no file can be created, and `BGSAVE`.
 /// Holds: `/ready` (503) says so. A hello gets 1013 and a register 503 until Redis accepts writes.
 #[test]
-fn a_redis_that_cannot_save_says_so_and_is_found_again() {
+fn a_redis_that_cannot_save_is_named_and_used_again() {
     // No file can be made there.
     let no_room = || ["--dir", "/proc", "--save", "3600 1"].map(str::to_owned).to_vec();
     let redis = Redis::start_with(Keep::Nothing, no_room);
@@ -252,7 +252,7 @@ fn a_redis_that_cannot_save_says_so_and_is_found_again() {
 /// Played: 2 s, under a pair on two nodes, for 4 s.
 /// Holds: No client notices.
 #[test]
-fn a_server_that_ends_idle_connections_is_not_noticed() {
+fn a_server_that_ends_idle_connections_affects_no_client() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let mut talk = fleet.talk(0, 1);
     let session = talk.session().clone();
@@ -269,7 +269,7 @@ fn a_server_that_ends_idle_connections_is_not_noticed() {
 /// Played: Set to 1, and the node's connections killed.
 /// Holds: `/ready` (503) says so. A hello gets 1013 and a register 503 until there is room.
 #[test]
-fn a_redis_with_too_many_clients_says_so_and_is_dialed_until_it_has_room() {
+fn a_redis_with_too_many_clients_is_named_and_dialed_until_it_has_room() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     let mut pair = Pair::link(&relay);
@@ -291,14 +291,14 @@ fn a_redis_with_too_many_clients_says_so_and_is_dialed_until_it_has_room() {
     pair.expect_alive();
 }
 
-/// All three connections of each node leave a server that becomes a replica, and find it when it is a master
+/// All three connections of each node leave a server that becomes a replica, and return when it is a master
 /// again.
 ///
 /// Fault 58: `REPLICAOF` by hand.
 /// Played: On the only server, and back. On the server of the bus alone.
 /// Holds: As if Redis were away: all three connections leave it. Frames between nodes wait.
 #[test]
-fn a_redis_that_becomes_a_replica_by_hand_is_left_and_found_again() {
+fn a_redis_that_becomes_a_replica_by_hand_is_left_until_it_is_master_again() {
     let mut fleet = Fleet::start(2, Keep::Nothing);
     let talking = Talking::start(fleet.talks(2));
     let mut admin = connect(&fleet.redis().url());
@@ -310,7 +310,7 @@ fn a_redis_that_becomes_a_replica_by_hand_is_left_and_found_again() {
     let text = fetch(fleet.addr(0), "/ready").expect(503).text().to_owned();
     assert!(text.contains("READONLY") || text.contains("MASTERDOWN"), "{text}");
     let url = fleet.redis().url();
-    read_until("nobody to listen there any more", || {
+    read_until("all subscribers to leave", || {
         let mut pubsub = ::redis::cmd("PUBSUB");
         let channels: Vec<String> = pubsub.arg("CHANNELS").query(&mut connect(&url)).unwrap();
         channels.is_empty().then_some(())
@@ -323,20 +323,20 @@ fn a_redis_that_becomes_a_replica_by_hand_is_left_and_found_again() {
     }
 }
 
-/// A process that is stopped and goes on finds its reads ended without a reason.
+/// After a stop and a resume, a process finds its reads interrupted.
 ///
 /// Fault 60: The node is stopped and resumed while a request is under way.
 /// Played: SIGSTOP and SIGCONT while Redis hangs, five times.
 /// Holds: The request is answered.
 #[test]
-fn a_request_under_way_while_the_node_stands_still_is_answered() {
+fn a_request_under_way_while_the_node_is_stopped_is_answered() {
     let redis = Redis::start(Keep::Nothing);
     let relay = node(&redis);
     for _ in 0..5 {
         redis.process().signal("STOP");
         let mut asking = Http::connect(relay.addr());
         asking.send(request("POST", "/api/register", &[], "{}"));
-        // Answered behind it, so it has been handed on.
+        // These are answered behind it, so it has been passed on.
         for _ in 0..3 {
             fetch(relay.addr(), "/health").expect(200);
         }

@@ -1,4 +1,4 @@
-//! Redis over TLS: what is believed, what is refused, and what a person is told of it.
+//! Redis over TLS: which certificates are accepted, which are refused, and what the operator is told.
 
 use std::fs;
 
@@ -30,14 +30,14 @@ fn a_pair_on_two_nodes_talks_over_it() {
     let redis = TlsRedis::start_with(&authority, "localhost", &user(&[]));
     let fleet = Fleet::on(2, &options(&redis.url(WRITTEN, "localhost"), &authority));
     let mut talk = fleet.talk(0, 1);
-    // More than one record of TLS holds, and than one write.
+    // More than one TLS record holds, and more than one write.
     for length in [0, 300, 20_000, 200_000] {
         talk.send(8, length);
         talk.settle();
     }
     talk.assert_undisturbed();
     assert!(talk.heard(Role::Phone) >= 32);
-    // Who leaves gives the role back, with the same rights.
+    // A client that leaves gives the role back, with the same rights.
     talk.break_off(Role::Phone);
     talk.join(Role::Phone, fleet.addr(1));
     talk.settle();
@@ -64,7 +64,7 @@ fn a_hang_ends_in_timeouts_and_not_in_losses() {
     }
 }
 
-/// A node that its Redis does not let in says why, and keeps the password to itself.
+/// A node that Redis does not let in says why, without showing the password.
 fn refused(options: &Options, why: &str) {
     let mut relayd = Relayd::start(&options.clone().env("RELAY_LOG", "trace"));
     let said = read_until(&format!("/ready to say {why:?}"), || {
@@ -81,17 +81,17 @@ fn refused(options: &Options, why: &str) {
 }
 
 #[test]
-fn a_stranger_s_signature_is_refused() {
+fn an_unknown_authority_is_refused() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let redis = TlsRedis::start_with(&authority, "localhost", &user(&[]));
     let url = redis.url(WRITTEN, "localhost");
     refused(&options(&url, &stranger), "--redis-ca");
-    // Nor does this machine know it.
+    // This machine does not know that authority, either.
     refused(&Options::new().env("REDIS_URL", &url), "--redis-ca");
 }
 
 #[test]
-fn a_certificate_of_another_name_is_refused() {
+fn a_certificate_for_another_name_is_refused() {
     let authority = Authority::new();
     let redis = TlsRedis::start_with(&authority, "relay.example", &user(&[]));
     refused(&options(&redis.url(WRITTEN, "127.0.0.1"), &authority), "not for the host that was dialed");
@@ -106,7 +106,7 @@ fn a_wrong_password_is_refused() {
 }
 
 #[test]
-fn sentinels_and_the_master_may_both_speak_it() {
+fn sentinels_and_the_master_can_both_use_tls() {
     let authority = Authority::new();
     let redis = TlsRedis::start_with(&authority, "127.0.0.1", &user(&["+role"]));
     let sentinel = Sentinel::watch_by_tls(&authority, redis.port());
@@ -118,7 +118,7 @@ fn sentinels_and_the_master_may_both_speak_it() {
 }
 
 #[test]
-fn a_bundle_that_is_no_good_ends_the_start_in_one_line() {
+fn a_bad_bundle_ends_the_start_with_one_line() {
     let authority = Authority::new();
     let (empty, absent) = (authority.file() + ".empty", authority.file() + ".absent");
     fs::write(&empty, "").unwrap();

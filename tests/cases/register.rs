@@ -8,11 +8,11 @@ use relay_tests::on_each_setup;
 on_each_setup!(
     the_answer_has_every_field,
     the_service_is_named_as_configured,
-    a_live_session_is_registered_again_with_its_own_token_only,
-    a_deleted_session_stays_dead,
-    a_session_that_never_was_is_made_from_well_formed_ids,
+    a_live_session_can_be_registered_again_only_with_its_token,
+    a_deleted_session_cannot_be_registered_again,
+    an_unknown_session_is_made_from_well_formed_ids,
     malformed_bodies_are_refused,
-    the_register_key_is_asked_for,
+    the_register_key_is_required,
 );
 
 fn is_id(text: &str) -> bool {
@@ -47,7 +47,7 @@ fn the_service_is_named_as_configured(set_up: SetUp) {
     assert_eq!(answer.number("ttl"), 77);
 }
 
-fn a_live_session_is_registered_again_with_its_own_token_only(set_up: SetUp) {
+fn a_live_session_can_be_registered_again_only_with_its_token(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let mut pair = Pair::link(&relay);
     let answer = pair.session.register_again(relay.addr()).expect(200).json();
@@ -58,7 +58,7 @@ fn a_live_session_is_registered_again_with_its_own_token_only(set_up: SetUp) {
     pair.expect_alive();
 }
 
-fn a_deleted_session_stays_dead(set_up: SetUp) {
+fn a_deleted_session_cannot_be_registered_again(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     session.delete(relay.addr()).expect(204);
@@ -66,7 +66,7 @@ fn a_deleted_session_stays_dead(set_up: SetUp) {
     session.register_again(relay.addr()).expect(409);
 }
 
-fn a_session_that_never_was_is_made_from_well_formed_ids(set_up: SetUp) {
+fn an_unknown_session_is_made_from_well_formed_ids(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session { id: "0123456789abcdef".repeat(2), token: "fedcba9876543210".repeat(2) };
     let answer = session.register_again(relay.addr()).expect(200).json();
@@ -93,11 +93,11 @@ fn malformed_bodies_are_refused(set_up: SetUp) {
     ] {
         post(relay.addr(), "/api/register", &body).expect(400);
     }
-    // An object that names nothing asks for a new session.
+    // An empty object asks for a new session.
     post(relay.addr(), "/api/register", "{}").expect(200);
 }
 
-fn the_register_key_is_asked_for(set_up: SetUp) {
+fn the_register_key_is_required(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().env("REGISTER_KEY", "let-me-in"));
     let with = |headers: &[&str]| exchange(relay.addr(), request("POST", "/api/register", headers, ""));
     with(&[]).expect(401);
@@ -105,7 +105,7 @@ fn the_register_key_is_asked_for(set_up: SetUp) {
         with(&[&format!("Authorization: {wrong}")]).expect(401);
     }
     let answer: Object = with(&["Authorization: Bearer let-me-in"]).expect(200).json();
-    // Joining and ending a session need its token only.
+    // Joining and ending a session need only its token.
     let session = Session { id: answer.text("sessionId").into(), token: answer.text("token").into() };
     Peer::join(&relay, &session, Role::Phone).leave();
     session.delete(relay.addr()).expect(204);

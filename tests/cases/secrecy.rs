@@ -1,4 +1,4 @@
-//! What must never be written down: tokens and payloads anywhere, session ids in a log.
+//! What must never be written: tokens and payloads anywhere, and session ids in a log.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,13 +9,13 @@ use relay_tests::harness::ws::{FrameSpec, Ws};
 use relay_tests::harness::{Event, Options, Pair, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(the_log_tells_no_secret);
+on_each_setup!(the_log_shows_no_secret);
 
 const TEXT: &str = "a payload that nobody else may read";
 const KEY: &str = "the-key-to-register";
 
 /// Fault 28.
-fn the_log_tells_no_secret(set_up: SetUp) {
+fn the_log_shows_no_secret(set_up: SetUp) {
     let mut relay = Relay::start_with(set_up, &Options::new().env("RELAY_LOG", "trace"));
     let mut pair = Pair::link_v2(&relay);
     talk(&mut pair);
@@ -28,7 +28,7 @@ fn the_log_tells_no_secret(set_up: SetUp) {
     for node in relay.nodes_mut() {
         node.process().signal("TERM");
         let (_, log) = node.wait_end(GUARD);
-        assert!(log.contains("listening"), "this is no log: {log}");
+        assert!(log.contains("listening"), "this is not a log: {log}");
         for secret in [&*id, &token, TEXT, &STANDARD.encode(TEXT), &TEXT[..12], &id[..12], &token[..12]] {
             assert!(!log.contains(secret), "{secret:?} is in the log");
         }
@@ -62,7 +62,7 @@ fn fail_in_every_way(relay: &Relay, session: &Session) {
         }
     }
     let mut ws = Ws::connect(relay.addr());
-    // In a session of its own, so that it takes nobody's role.
+    // In another session, so that it takes over no role.
     ws.text(&Session::register(relay).hello(Role::Phone).instance("0123456789abcdef", 1).json());
     ws.text(TEXT);
     ws.send(&FrameSpec::text(TEXT).unmasked());

@@ -1,4 +1,4 @@
-//! SIGTERM: what was taken in is delivered, everybody is told, and the process ends well.
+//! SIGTERM: what was accepted is delivered, all clients are told, and the process ends cleanly.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -12,17 +12,17 @@ use relay_tests::harness::{Event, Options, Pair, Peer, Relay, Relayd, Role, Sess
 use relay_tests::{on_each_setup, on_one_node};
 
 on_each_setup!(
-    a_client_that_does_not_read_delays_it_no_longer_than_allowed,
+    a_client_that_does_not_read_delays_it_only_as_long_as_allowed,
     an_idle_node_ends_at_once,
     with_the_defaults_it_ends_in_time_whatever_clients_do,
     new_connections_are_served_until_the_delay_is_over,
-    told_again_it_waits_no_longer,
+    a_second_signal_ends_the_wait,
 );
 
-// Only the stopping node's own clients are told 1001.
-on_one_node!(everybody_is_told_and_the_process_ends_well, what_was_taken_in_is_delivered);
+// Only the stopping node's own clients get 1001.
+on_one_node!(all_clients_are_told_and_the_process_ends_cleanly, accepted_frames_are_delivered);
 
-/// What is documented for the defaults: `docker stop` kills after ten seconds.
+/// The documented time for the defaults: `docker stop` kills after ten seconds.
 const DEFAULT_END: Duration = Duration::from_secs(8);
 
 /// `--drain-secs`, with room for a loaded machine.
@@ -33,7 +33,7 @@ fn expect_end(mut relay: Relay) {
     assert_eq!(status.code(), Some(0), "{log}");
 }
 
-fn everybody_is_told_and_the_process_ends_well(set_up: SetUp) {
+fn all_clients_are_told_and_the_process_ends_cleanly(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let (mut new, mut old) = (Pair::link_v2(&relay), Pair::link(&relay));
     let lonely_session = Session::register(&relay);
@@ -41,7 +41,7 @@ fn everybody_is_told_and_the_process_ends_well(set_up: SetUp) {
     let mut unjoined = Ws::connect(relay.addr());
     relay.node().process().signal("TERM");
     for role in Role::BOTH {
-        // Version 2 is told that this is a drain; what is said of the peer may come before it.
+        // Version 2 is told that this is a drain. A notice about the peer may come before it.
         let (peer, _) = new.from(role);
         let mut events = peer.until_closed(1001);
         events.retain(|event| *event != Event::Left);
@@ -59,13 +59,13 @@ fn everybody_is_told_and_the_process_ends_well(set_up: SetUp) {
 }
 
 /// Fault 42.
-fn what_was_taken_in_is_delivered(set_up: SetUp) {
+fn accepted_frames_are_delivered(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
     for number in 0..150 {
         workstation.text(&format!("{number:01000}"));
     }
-    // The server has read all of them, and the phone none; fewer bytes than would pause the workstation.
+    // The server has read all of them, and the phone none. It is too little to pause the workstation.
     workstation.fence();
     relay.node().process().signal("TERM");
     for number in 0..150 {
@@ -76,7 +76,7 @@ fn what_was_taken_in_is_delivered(set_up: SetUp) {
     expect_end(relay);
 }
 
-fn a_client_that_does_not_read_delays_it_no_longer_than_allowed(set_up: SetUp) {
+fn a_client_that_does_not_read_delays_it_only_as_long_as_allowed(set_up: SetUp) {
     let relay = Relay::start_with(set_up, &Options::new().arg("--drain-secs", "2"));
     let Pair { mut workstation, phone, .. } = Pair::link(&relay);
     let plenty = FrameSpec::text(&"p".repeat(100_000)).encode().repeat(300);
@@ -95,7 +95,7 @@ fn an_idle_node_ends_at_once(set_up: SetUp) {
     }
 }
 
-/// Clients that do what they can to hold up a stop.
+/// Clients that do what they can to delay a stop.
 fn hold_up(relay: &Relay) -> (Pair, Ws, Http) {
     let mut pair = Pair::link(relay);
     let plenty = FrameSpec::text(&"p".repeat(100_000)).encode().repeat(300);
@@ -106,7 +106,7 @@ fn hold_up(relay: &Relay) -> (Pair, Ws, Http) {
     (pair, never_closes, half)
 }
 
-/// Stops the first node and tells how long that took.
+/// Stops the first node and returns how long that took.
 fn stop(relay: &mut Relay) -> Duration {
     relay.node().process().signal("TERM");
     let started = Instant::now();
@@ -126,14 +126,14 @@ fn with_the_defaults_it_ends_in_time_whatever_clients_do(set_up: SetUp) {
     let mut relay = Relay::start(set_up);
     let held_up = hold_up(&relay);
     let took = stop(&mut relay);
-    assert!(took > Duration::from_secs(4), "nobody held it up: {took:?}");
+    assert!(took > Duration::from_secs(4), "nothing delayed it: {took:?}");
     assert!(took < DEFAULT_END, "{took:?}");
     drop(held_up);
 }
 
 /// Fault 42b.
 #[test]
-fn a_redis_that_hangs_and_a_log_that_nobody_reads_hold_it_up_no_longer() {
+fn a_redis_that_hangs_and_an_unread_log_do_not_delay_it() {
     let redis = Redis::start(Keep::Nothing);
     let options = Options::new().env("REDIS_URL", &redis.url()).env("RELAY_LOG", "trace");
     let mut relay = Relay::of(vec![Relayd::start_ready(&options.log_ends(LogEnd::Blocked))]);
@@ -164,7 +164,7 @@ fn new_connections_are_served_until_the_delay_is_over(set_up: SetUp) {
     let mut new = Pair::link(&relay);
     new.expect_alive();
     before.expect_alive();
-    // Told again, it delays the drain no longer.
+    // A second signal ends the drain.
     tell_again(&relay);
     for pair in [&mut before, &mut new] {
         pair.workstation.until_closed(1001);
@@ -175,11 +175,11 @@ fn new_connections_are_served_until_the_delay_is_over(set_up: SetUp) {
 }
 
 /// Fault 42b.
-fn told_again_it_waits_no_longer(set_up: SetUp) {
+fn a_second_signal_ends_the_wait(set_up: SetUp) {
     let mut relay = Relay::start_with(set_up, &Options::new().arg("--drain-secs", "3600"));
     let held_up = hold_up(&relay);
     let process = relay.node().process();
-    // Those that come together are one.
+    // Signals that arrive together count as one.
     for signal in ["TERM", "INT", "TERM"] {
         process.signal(signal);
     }
@@ -191,7 +191,7 @@ fn told_again_it_waits_no_longer(set_up: SetUp) {
     assert!(log.contains("the rest is cut off"), "{log}");
 }
 
-/// Sends the signal once more, when it counts as another one.
+/// Sends the signal again, late enough to count as a second one.
 fn tell_again(relay: &Relay) {
     read_until("the signal to count as another one", || {
         relay.node().process().signal("TERM");

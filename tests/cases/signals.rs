@@ -1,4 +1,4 @@
-//! No signal ends a server undrained, but the one that none can refuse and those of a fault.
+//! No signal ends a server without a drain, except SIGKILL and those of a crash.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use relay_tests::harness::process::Process;
 use relay_tests::harness::ws::{FrameSpec, Ws};
 use relay_tests::harness::{Options, Pair, Relay, Relayd};
 
-/// Each is told of in a line.
+/// Each is logged in a line.
 const LOGGED: &[&str] = &["HUP", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "16", "34", "50", "64"];
-/// These end no process by themselves, or only make a write fail.
+/// These do not end a process by default, or only make a write fail.
 const SILENT: &[&str] = &["PIPE", "XFSZ", "CHLD", "CONT", "URG", "WINCH"];
-/// With what they are called in the log.
+/// With their name in the log.
 const STOPPING: &[(&str, &str)] =
     &[("TERM", "SIGTERM"), ("INT", "SIGINT"), ("QUIT", "SIGQUIT"), ("XCPU", "SIGXCPU"), ("PWR", "signal 30")];
 /// A guard against a hang.
@@ -32,7 +32,7 @@ fn expect_end(mut relay: Relay) -> String {
 /// Holds: None ends the process without a drain.
 #[cfg(target_os = "linux")]
 #[test]
-fn those_that_stop_nothing_are_told_of_and_survived() {
+fn signals_that_do_not_stop_are_logged_and_survived() {
     let relay = start();
     let mut pair = Pair::link(&relay);
     for name in SILENT.iter().chain(LOGGED) {
@@ -55,7 +55,7 @@ fn those_that_stop_nothing_are_told_of_and_survived() {
 /// Fault 42c.
 #[cfg(target_os = "linux")]
 #[test]
-fn those_that_stop_drain() {
+fn signals_that_stop_start_a_drain() {
     for (name, shown) in STOPPING {
         let relay = start();
         let mut pair = Pair::link(&relay);
@@ -87,11 +87,11 @@ fn a_storm_of_signals_delays_no_stop() {
     drop((storm, pair, never_closes));
 }
 
-/// It looks for a Redis for up to two seconds before it serves, unless there is one.
+/// Without a Redis, the server looks for one for up to two seconds before it serves.
 ///
 /// Fault 42c.
 #[test]
-fn one_during_the_start_ends_it_like_any_other() {
+fn a_signal_during_the_start_ends_it_too() {
     let (mut process, log) = Relayd::starting(&Options::new());
     let is_it = |line: &str| line.contains("looking for a Redis at 127.0.0.1:6379").then_some(());
     log.wait_for("line of what is waited for", is_it).expect("a process that starts");

@@ -1,4 +1,4 @@
-//! A client that says nothing is asked, and one that does not answer is let go.
+//! A silent client is pinged, and closed if it does not answer.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ on_each_setup!(a_silent_client_is_pinged_then_closed);
 on_one_node!(
     a_client_may_be_silent_for_16_s_however_short_the_interval,
     a_client_that_answers_stays,
-    any_byte_counts,
+    any_byte_counts_as_a_sign_of_life,
 );
 
 /// The first byte of a ping.
@@ -22,7 +22,7 @@ const CLOSE: u8 = 0x88;
 
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Nobody is closed for a shorter silence.
+/// No client is closed for a shorter silence.
 const SILENCE_MIN: Duration = Duration::from_secs(16);
 
 fn start(set_up: SetUp) -> Relay {
@@ -58,7 +58,7 @@ fn a_silent_client_is_pinged_then_closed(set_up: SetUp) {
     assert!(started.elapsed() >= SILENCE_MIN - INTERVAL, "closed after {:?}", started.elapsed());
 }
 
-/// Sends a heartbeat; true if the peer's end was told before its answer.
+/// Sends a heartbeat. True if the peer's end was told before the answer.
 fn hears_of_the_end(peer: &mut Peer) -> bool {
     peer.text(r#"{"type":"hb"}"#);
     match peer.event() {
@@ -68,7 +68,7 @@ fn hears_of_the_end(peer: &mut Peer) -> bool {
     }
 }
 
-/// It says hello, and then neither reads nor sends for a while.
+/// The client says hello, and then neither reads nor sends for a while.
 ///
 /// Fault 43.
 fn a_client_may_be_silent_for_16_s_however_short_the_interval(set_up: SetUp) {
@@ -83,7 +83,7 @@ fn a_client_may_be_silent_for_16_s_however_short_the_interval(set_up: SetUp) {
 fn a_client_that_answers_stays(set_up: SetUp) {
     let relay = start(set_up);
     let mut pair = Pair::link(&relay);
-    // Longer than a silent client is given, on answered pings alone.
+    // Longer than a client may be silent, with answered pings only.
     for _ in 0..9 {
         for peer in [&mut pair.workstation, &mut pair.phone] {
             match peer.ws().message() {
@@ -95,12 +95,13 @@ fn a_client_that_answers_stays(set_up: SetUp) {
     pair.expect_alive();
 }
 
-fn any_byte_counts(set_up: SetUp) {
+fn any_byte_counts_as_a_sign_of_life(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
     let text = FrameSpec::text("a text that takes its time").encode();
     let started = Instant::now();
-    // One byte now and then: longer than a silent client is given for one frame, and never silent.
+    // One byte now and then: the frame takes longer than a client may be silent, but the client is never
+    // silent.
     for byte in &text {
         phone.fence();
         workstation.ws().wire().send(&[*byte]);

@@ -58,7 +58,7 @@ fn one_byte_more_is_refused_from_the_header_alone(set_up: SetUp) {
     for opcode in [Opcode::Text, Opcode::Binary] {
         for length in [LIMIT as u64 + 1, 1 << 32, 1 << 62] {
             let Pair { mut workstation, mut phone, .. } = Pair::link(&relay);
-            // Not one byte of the payload is sent: were the header not enough, nothing would come.
+            // No payload is sent: the header alone must be enough for the answer.
             workstation.ws().send(&FrameSpec::new(opcode, "").length64(length));
             workstation.expect_closed(1009);
             phone.expect(&Event::Left);
@@ -88,7 +88,7 @@ fn the_limit_is_configured(set_up: SetUp) {
     pair.workstation.expect(&Event::Left);
 }
 
-/// Bytes that repeat with no power of two, so that a piece out of place shows.
+/// Bytes whose period is not a power of two, so that a misplaced piece is noticed.
 fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
 }

@@ -1,4 +1,4 @@
-//! A reader that never reads again is cut, and its peer is told.
+//! A reader that never reads again is closed, and its peer is told.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +13,10 @@ use relay_tests::harness::{Bystander, Event, Options, Pair, Peer, Relay, Role, S
 use relay_tests::on_each_setup;
 
 on_each_setup!(
-    a_stalled_reader_is_cut_and_its_peer_told,
-    a_trickling_reader_is_cut_too,
-    a_slow_reader_is_not_cut,
-    both_stop_for_ever_and_both_are_cut,
+    a_stalled_reader_is_closed_and_its_peer_told,
+    a_trickling_reader_is_closed_too,
+    a_slow_reader_stays,
+    if_both_stop_for_good_both_are_closed,
 );
 
 const STALL: Duration = Duration::from_secs(2);
@@ -25,7 +25,7 @@ fn start(set_up: SetUp) -> Relay {
     Relay::start_with(set_up, &Options::new().arg("--stall-secs", &STALL.as_secs().to_string()))
 }
 
-/// Waits to be told that the reader was cut; a hang guard of ten times the stall time, not of a minute.
+/// Waits for the notice that the reader was closed, for ten times the stall time instead of a minute.
 fn expect_cut(relay: &Relay, workstation: &mut Peer) {
     let started = Instant::now();
     workstation.expect(&Event::Left);
@@ -55,19 +55,19 @@ fn join_narrow(relay: &Relay, session: &Session, role: Role) -> Peer {
 /// Holds: 4408 after the stall time, and the peer is told. If both stop for good, both are closed. A slow
 /// reader stays.
 /// Fault 43.
-fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
+fn a_stalled_reader_is_closed_and_its_peer_told(set_up: SetUp) {
     let relay = start(set_up);
     let bystander = Bystander::start(&relay);
     let Pair { session, mut workstation, mut phone } = link(&relay);
     let frame = FrameSpec::new(Opcode::Binary, vec![7; 100_000]).encode();
     let mut sender = workstation.ws().wire().sender();
     thread::scope(|scope| {
-        // More than fits anywhere; once the phone is cut, the rest is dropped as in any absence.
+        // More than all buffers hold. Once the phone is closed, the rest is dropped as in any absence.
         scope.spawn(move || (0..300).for_each(|_| sender.write_all(&frame).unwrap()));
         expect_cut(&relay, &mut workstation);
     });
     workstation.fence();
-    // A Close can't be put into the middle of a frame that is not read; then the connection just ends.
+    // A Close cannot be put into the middle of an unread frame. Then the connection just ends.
     if let Err(end) = until_end(&mut phone) {
         eprintln!("{end:?} without a Close");
     }
@@ -81,7 +81,7 @@ fn a_stalled_reader_is_cut_and_its_peer_told(set_up: SetUp) {
 }
 
 /// Fault 20.
-fn a_trickling_reader_is_cut_too(set_up: SetUp) {
+fn a_trickling_reader_is_closed_too(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = link(&relay);
     let frame = FrameSpec::new(Opcode::Binary, vec![7; 100_000]).encode();
@@ -89,7 +89,7 @@ fn a_trickling_reader_is_cut_too(set_up: SetUp) {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(move || (0..300).for_each(|_| sender.write_all(&frame).unwrap()));
-        // One byte now and then is no reading: the socket takes far less than it has to.
+        // One byte now and then is not enough: the socket takes far less than the minimum.
         scope.spawn(|| {
             let (_never, pace) = mpsc::channel::<()>();
             let started = Instant::now();
@@ -105,7 +105,7 @@ fn a_trickling_reader_is_cut_too(set_up: SetUp) {
 }
 
 /// Fault 20.
-fn a_slow_reader_is_not_cut(set_up: SetUp) {
+fn a_slow_reader_stays(set_up: SetUp) {
     let relay = start(set_up);
     let Pair { mut workstation, mut phone, .. } = link(&relay);
     let text = "s".repeat(100_000);
@@ -115,7 +115,7 @@ fn a_slow_reader_is_not_cut(set_up: SetUp) {
         scope.spawn(move || (0..100).for_each(|_| sender.write_all(&frame).unwrap()));
         let (_never, pace) = mpsc::channel::<()>();
         for _ in 0..100 {
-            // Ten megabytes in eight seconds: well over the least that a reader has to take.
+            // Ten megabytes in eight seconds, well over the minimum.
             let _ = pace.recv_timeout(Duration::from_millis(80));
             phone.expect_text(&text);
         }
@@ -125,7 +125,7 @@ fn a_slow_reader_is_not_cut(set_up: SetUp) {
 }
 
 /// Fault 20.
-fn both_stop_for_ever_and_both_are_cut(set_up: SetUp) {
+fn if_both_stop_for_good_both_are_closed(set_up: SetUp) {
     let relay = start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
@@ -136,7 +136,7 @@ fn both_stop_for_ever_and_both_are_cut(set_up: SetUp) {
     let senders = [pair.workstation.ws().wire().sender(), pair.phone.ws().wire().sender()];
     thread::scope(|scope| {
         for mut sender in senders {
-            // Each is cut in the middle of it; then nobody takes the rest.
+            // Each is closed in the middle of it, and then the rest has no receiver.
             let frame = &frame;
             scope.spawn(move || (0..300).try_for_each(|_| sender.write_all(frame)));
         }
@@ -153,7 +153,7 @@ fn both_stop_for_ever_and_both_are_cut(set_up: SetUp) {
     bystander.done();
 }
 
-/// Reads what is left: whole frames, then a Close 4408, or the end alone where there was no room for one.
+/// Reads what is left: whole frames, then a Close 4408, or only the end if there was no room for a Close.
 fn until_end(peer: &mut Peer) -> Result<(), End> {
     loop {
         match peer.ws().message()? {

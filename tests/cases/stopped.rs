@@ -1,4 +1,4 @@
-//! A server that was stopped and goes on hears what came meanwhile before it calls anybody silent.
+//! A server that was stopped and resumed reads what arrived meanwhile before it calls a client silent.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,10 +11,10 @@ use relay_tests::harness::ws::{FrameSpec, Message, Opcode};
 use relay_tests::harness::{Event, Hello, Options, Pair, Relay, Role, SetUp};
 use relay_tests::on_one_node;
 
-// A node that is stopped for longer than four seconds is gone for the others.
-on_one_node!(whoever_speaks_meanwhile_stays, whoever_is_silent_meanwhile_is_asked_first);
+// Other nodes give up a node that is stopped for longer than four seconds.
+on_one_node!(a_client_that_sends_meanwhile_stays, a_client_that_is_silent_meanwhile_is_pinged_first);
 
-/// Signs of life during a stop, one each half second.
+/// Signs of life during a stop, one every half second.
 const FRAMES: usize = 35;
 
 fn start(set_up: SetUp, interval_secs: u64) -> Relay {
@@ -23,13 +23,13 @@ fn start(set_up: SetUp, interval_secs: u64) -> Relay {
 }
 
 /// Fault 44.
-fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
+fn a_client_that_sends_meanwhile_stays(set_up: SetUp) {
     let relay = start(set_up, 1);
     let mut pairs: Vec<Pair> = (0..4).map(|_| Pair::link(&relay)).collect();
     let mut numbered: Vec<_> =
         pairs.iter().map(|pair| Numbered::new(&pair.session, Role::Workstation)).collect();
     relay.node().process().signal("STOP");
-    // Longer than a silent client is given, and nobody is silent for an interval.
+    // Longer than a client may be silent, and no client is silent for an interval.
     for _ in 0..FRAMES {
         for (pair, numbered) in pairs.iter_mut().zip(&mut numbered) {
             pair.workstation.text(&numbered.text(100));
@@ -50,10 +50,10 @@ fn whoever_speaks_meanwhile_stays(set_up: SetUp) {
     }
 }
 
-/// A node that stood still has asked nobody for a sign of life, so it closes nobody for having sent none.
+/// A node that was stopped has pinged no client, so it closes none for not answering.
 ///
 /// Fault 44.
-fn whoever_is_silent_meanwhile_is_asked_first(set_up: SetUp) {
+fn a_client_that_is_silent_meanwhile_is_pinged_first(set_up: SetUp) {
     let relay = start(set_up, 1);
     let mut older = Pair::link(&relay);
     let mut newer = Pair::link_as(&relay, Hello::v3);
@@ -71,9 +71,9 @@ fn whoever_is_silent_meanwhile_is_asked_first(set_up: SetUp) {
     }
 }
 
-/// More connections than one look at the sockets tells of.
+/// More connections than one poll returns.
 #[test]
-fn a_crowd_that_speaks_meanwhile_stays() {
+fn a_crowd_that_sends_meanwhile_stays() {
     allow_descriptors(8192);
     let relay = start(SetUp::Memory, 4);
     let mut groups: Vec<Vec<Pair>> = thread::scope(|scope| {
@@ -92,10 +92,9 @@ fn a_crowd_that_speaks_meanwhile_stays() {
     assert_eq!(relay.node().metric(r#"relay_closes_total{code="4408"}"#), 0);
 }
 
-/// Servers that are kept so busy that most of them are stopped between hearing of something and looking at
-/// the clock.
+/// Servers that are so busy that most of them are stopped between a poll and the next reading of the clock.
 #[test]
-fn whoever_speaks_stays_at_whatever_moment_the_stop_comes() {
+fn a_client_that_sends_stays_whenever_the_stop_comes() {
     let relays: Vec<Relay> = (0..12).map(|_| start(SetUp::Memory, 1)).collect();
     let mut pairs: Vec<Pair> = relays.iter().map(Pair::link).collect();
     let are_stopped = AtomicBool::new(false);
@@ -107,7 +106,7 @@ fn whoever_speaks_stays_at_whatever_moment_the_stop_comes() {
         relays.iter().for_each(|relay| relay.node().process().signal("STOP"));
         are_stopped.store(true, Ordering::Relaxed);
     });
-    // Longer than a silent client is given, and nobody is silent for an interval.
+    // Longer than a client may be silent, and no client is silent for an interval.
     for _ in 0..FRAMES {
         speak(&mut pairs);
         let_pass(Duration::from_millis(500));
@@ -131,7 +130,7 @@ fn link_many(relay: &Relay, count: usize) -> Vec<Pair> {
     pairs
 }
 
-/// A sign of life of everybody.
+/// A sign of life from every client.
 fn speak(pairs: &mut [Pair]) {
     for pair in pairs {
         for role in Role::BOTH {

@@ -1,4 +1,4 @@
-//! Which store a node uses where nobody said so.
+//! Which store a node uses without a setting.
 
 use std::net::TcpStream;
 
@@ -7,10 +7,10 @@ use relay_tests::harness::redis::Shared;
 use relay_tests::harness::{Options, Relayd};
 
 #[test]
-fn without_a_url_the_default_address_decides_once() {
+fn without_a_url_the_default_address_is_tried_once() {
     let relayd = Relayd::start(&Options::new());
     if TcpStream::connect("127.0.0.1:6379").is_ok() {
-        // Somebody is there, so it is required, whatever it turns out to be.
+        // Something listens there, so it is required, whatever it turns out to be.
         let ready = fetch(relayd.addr(), "/ready");
         assert!(ready.status == 503 || ready.json().text("store") == "redis", "{ready:?}");
         return;
@@ -28,7 +28,7 @@ fn without_a_url_the_default_address_decides_once() {
 }
 
 #[test]
-fn the_flag_settles_it() {
+fn the_flag_decides() {
     let redis = Shared::open();
     let relayd = Relayd::start(&Options::new().env("REDIS_URL", redis.url()).arg("--store", "memory"));
     assert_eq!(fetch(relayd.addr(), "/ready").expect(200).json().text("store"), "memory");

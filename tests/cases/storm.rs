@@ -1,4 +1,4 @@
-//! A node with thousands of clients is stopped well: all of them come back at once, to the other one.
+//! A node with thousands of clients is stopped cleanly, and all of them reconnect at once, to the other node.
 
 use relay_tests::storm;
 

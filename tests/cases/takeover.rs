@@ -8,10 +8,10 @@ on_each_setup!(
     the_newer_connection_takes_the_role,
     version_2_is_told_by_whom,
     a_late_straggler_of_the_same_instance_is_refused,
-    taking_over_alone_is_told_to_nobody,
+    a_takeover_without_a_peer_is_told_to_no_client,
 );
 
-// Across nodes, frames accepted for the older link end with it, and are no longer missed by anybody's count.
+// Across nodes, frames accepted for the older link end with it, and are not counted as missed.
 on_one_node!(the_older_connection_never_gets_a_later_frame);
 
 const ONE: &str = "0123456789abcdef";
@@ -39,14 +39,14 @@ fn version_2_is_told_by_whom(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let takeovers = [
         (Some((ONE, 1)), Some((ONE, 2)), true),
-        // Equal is not lower: the newer wins.
+        // An equal number is not lower, so the newer connection wins.
         (Some((ONE, 5)), Some((ONE, 5)), true),
         (Some((ONE, 9)), Some((TWO, 1)), false),
         (None, None, false),
         (Some((ONE, 1)), None, false),
     ];
     for (older, newer, same) in takeovers {
-        // In a session of its own: a leave that another node has not told the store yet would count as a
+        // In another session, as a leave that another node has not reported to the store yet would count as a
         // takeover.
         let session = Session::register(&relay);
         let join = |instance: Option<(&str, u64)>| {
@@ -88,7 +88,7 @@ fn the_older_connection_never_gets_a_later_frame(set_up: SetUp) {
     let Pair { session, mut workstation, mut phone } = Pair::link(&relay);
     for takeover in 0..4 {
         let mut newer = Peer::join(&relay, &session, Role::Phone);
-        // Sent without a look at what is told meanwhile; the claim was answered first.
+        // Sent without reading what arrives meanwhile. The claim was answered first.
         for number in 0..50 {
             workstation.text(&format!("{takeover}:{number}"));
         }
@@ -99,8 +99,7 @@ fn the_older_connection_never_gets_a_later_frame(set_up: SetUp) {
         };
         phone.expect_closed(4409);
         newer.expect(&Event::Joined(0));
-        // Whatever was sent before the newer link stood is missing and counted; the rest is there without a
-        // gap.
+        // Frames before the newer link are missing and counted. The rest arrives without a gap.
         for number in missed..50 {
             newer.expect_text(&format!("{takeover}:{number}"));
         }
@@ -111,7 +110,7 @@ fn the_older_connection_never_gets_a_later_frame(set_up: SetUp) {
     phone.fence();
 }
 
-fn taking_over_alone_is_told_to_nobody(set_up: SetUp) {
+fn a_takeover_without_a_peer_is_told_to_no_client(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let mut older = Peer::join(&relay, &session, Role::Workstation);

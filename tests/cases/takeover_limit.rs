@@ -1,4 +1,4 @@
-//! More than five takeovers of a role in ten seconds: the newcomer is turned away, the holder stays.
+//! More than five takeovers of a role in ten seconds: the new connection is refused, the holder stays.
 
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::json::Object;
@@ -6,9 +6,9 @@ use relay_tests::harness::ws::{FrameSpec, Message, Ws};
 use relay_tests::harness::{Bystander, Event, Peer, Relay, Role, Session, SetUp};
 use relay_tests::on_each_setup;
 
-on_each_setup!(the_sixth_newcomer_is_turned_away, two_that_fight_for_a_role_come_to_rest);
+on_each_setup!(the_sixth_newcomer_is_refused, many_claims_of_a_role_settle);
 
-fn the_sixth_newcomer_is_turned_away(set_up: SetUp) {
+fn the_sixth_newcomer_is_refused(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);
@@ -31,7 +31,7 @@ fn the_sixth_newcomer_is_turned_away(set_up: SetUp) {
     ws.expect_close(4429);
     holder.text("still mine");
     workstation.expect_text("still mine");
-    // The other role is counted by itself.
+    // The other role is counted separately.
     let mut newer = Peer::join(&relay, &session, Role::Workstation);
     workstation.expect_closed(4409);
     holder.expect(&Event::Left);
@@ -44,17 +44,17 @@ fn the_sixth_newcomer_is_turned_away(set_up: SetUp) {
 /// overtakes the claim's answer. Seeded, at random, in the simulation.
 /// Holds: One connection stays, five are closed 4409, the rest 4429. No connection stays in a deleted
 /// session. The overtaken claim is closed 4409.
-fn two_that_fight_for_a_role_come_to_rest(set_up: SetUp) {
+fn many_claims_of_a_role_settle(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
     let hello = session.hello(Role::Phone).json();
-    // Fifty hellos under way at once: one stays, the others are told why not.
+    // Fifty hellos at once: one connection stays, and the others are told why not.
     let mut all: Vec<Ws> = (0..50).map(|_| Ws::connect(relay.next_addr(&session, Role::Phone))).collect();
     for ws in &mut all {
         ws.text(&hello);
     }
-    // Whoever is still open answers a heartbeat that was sent after all claims were decided.
+    // Open connections answer a heartbeat that is sent after all claims were decided.
     let mut codes = Vec::new();
     let mut acked: Vec<Ws> = all.into_iter().filter_map(|ws| decided(ws, &mut codes)).collect();
     let mut looks = 0;
@@ -63,7 +63,7 @@ fn two_that_fight_for_a_role_come_to_rest(set_up: SetUp) {
         acked.retain_mut(|ws| answers_heartbeat(ws, &mut codes));
         (acked.len() == 1).then_some(())
     });
-    // Only from another node does it take a while to hear that a newer one has come.
+    // Only a notice from another node takes a while.
     assert!(looks == 1 || set_up == SetUp::ThreeNodes, "more than one holder on one node");
     assert_eq!(codes.len(), 49);
     assert_eq!(codes.iter().filter(|code| **code == 4409).count(), 5, "{codes:?}");
@@ -71,7 +71,7 @@ fn two_that_fight_for_a_role_come_to_rest(set_up: SetUp) {
     bystander.done();
 }
 
-/// Reads the answer to a hello: an ack leaves the connection, a close its code.
+/// Reads the answer to a hello: after an ack, returns the connection; after a Close, notes its code.
 fn decided(mut ws: Ws, codes: &mut Vec<u16>) -> Option<Ws> {
     match ws.message() {
         Ok(Message::Text(text)) => {

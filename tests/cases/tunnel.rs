@@ -1,4 +1,4 @@
-//! The tunnel through a real relay: pairing, messages both ways, coming back.
+//! The tunnel through a real relay: pairing, messages both ways, reconnecting.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn a_flush_ends_with_its_engine() {
     let Ends { workstation, phone } = Ends::through(relay.addr());
     workstation.send(b"which the phone's app never takes");
     workstation.engine.close();
-    // The first waits for the end, the second comes after it.
+    // The first one waits for the end, and the second one comes after it.
     for _ in 0..2 {
         assert_eq!(workstation.engine.flush(Duration::MAX), Err(FlushError { unacknowledged: 1 }));
     }

@@ -1,7 +1,7 @@
 //! The client library's tunnel against a second implementation of it, through a real relay.
 //!
-//! One end is an engine behind a network that can be cut, the other a program of `tests/node`. Each case is
-//! played both ways round: with the engine as the workstation, and as the phone.
+//! One end is an engine behind a network that can be cut, the other is a program of `tests/node`. Each case
+//! runs twice: with the engine as the workstation, and as the phone.
 
 mod lives;
 mod messages;
@@ -65,7 +65,7 @@ struct Ends {
     net: Net,
     engine: End,
     node: NodeEnd,
-    /// Where the engine is kept.
+    /// The engine's secret store.
     shelf: Shelf,
 }
 

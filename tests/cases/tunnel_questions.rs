@@ -1,5 +1,4 @@
-//! The workstation's question through a real relay: answers that take a while, and phones that come and go
-//! meanwhile.
+//! The workstation's question, through a real relay: slow answers, and phones that come and go meanwhile.
 
 use std::io;
 use std::sync::Arc;
@@ -18,8 +17,8 @@ use relay_tests::harness::tunnel::{End, Shelf, at, copy_of, fresh_code};
 use relay_tests::harness::{Behaviour, FaultProxy, Options, Relayd};
 use zeroize::Zeroizing;
 
-/// A phone that is being asked about, with a network before the phone and one before the workstation's
-/// requests.
+/// A phone about which the user is being asked, with a network before the phone and one before the
+/// workstation's requests.
 struct Scene {
     desk: End,
     phone: End,
@@ -53,7 +52,7 @@ impl Scene {
         (scene, question)
     }
 
-    /// A yes whose request to the relay gets no answer until `meanwhile` was done.
+    /// A yes whose request to the relay gets no answer until `meanwhile` has run.
     fn allow_slowly(
         &mut self,
         question: u64,
@@ -84,7 +83,7 @@ fn until_asked(phone: &mut End) {
 }
 
 #[test]
-fn a_no_wins_over_a_yes_that_waits_for_the_relay() {
+fn a_no_overrides_a_yes_that_waits_for_the_relay() {
     let (mut scene, question) = Scene::asked();
     let yes = scene.allow_slowly(question, |desk, _| desk.engine.deny(question).unwrap());
     assert!(matches!(yes, Err(AllowError::NotAsked(NotAsked))), "{yes:?}");
@@ -131,7 +130,7 @@ fn an_answer_to_an_older_question_does_nothing_and_says_so() {
     scene.phone.until_open();
 }
 
-/// A storage that says when it is asked, and waits.
+/// A storage that reports when it is called, and waits.
 struct Slow {
     shelf: Shelf,
     asked: Sender<()>,
@@ -155,7 +154,7 @@ impl Keeper for Slow {
 }
 
 #[test]
-fn a_no_takes_back_a_yes_that_is_being_stored() {
+fn a_no_overrides_a_yes_that_is_being_stored() {
     let ((asked, is_asked), (go, may_go)) = (channel(), channel());
     let (mut scene, question) = Scene::asked_keeping(|shelf| Box::new(Slow { shelf, asked, go: may_go }));
     scene.desk.engine.allow(question).unwrap();
@@ -176,8 +175,8 @@ impl Clock for Ahead {
     }
 }
 
-/// What the workstation says of the end of a question that nobody answers, and of its code; the phone may
-/// have left before.
+/// What the workstation reports when a question is not answered, and about its code. The phone may have left
+/// before.
 fn unanswered(phone_leaves: bool) -> (Scene, bool, Spent) {
     let clock = Arc::new(Ahead::default());
     let (mut scene, question) =
@@ -201,7 +200,7 @@ fn unanswered(phone_leaves: bool) -> (Scene, bool, Spent) {
 }
 
 #[test]
-fn a_question_that_nobody_answers_ends_and_its_phone_is_told() {
+fn an_unanswered_question_ends_and_its_phone_is_told() {
     let (mut scene, allowed, why) = unanswered(false);
     assert_eq!((allowed, why), (false, Spent::Unanswered));
     scene.expect_denied();

@@ -1,4 +1,4 @@
-//! Whom the tunnel refuses, and what it makes of a relay that replays and damages, through real relays.
+//! Phones that the tunnel refuses, and relays that replay or damage records, through real relays.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,13 +36,13 @@ fn expect_refused(workstation: &mut End, phone: &mut End, why: Refusal, words: &
 }
 
 #[test]
-fn a_second_phone_with_a_used_code_is_refused_loudly() {
+fn a_second_phone_with_a_used_code_is_refused_and_reported() {
     let (relayd, mut workstation, code) = desk();
     let mut first = phone(&relayd, &code);
     workstation.until_asked();
     let mut second = phone(&relayd, &code);
     expect_refused(&mut workstation, &mut second, Refusal::CodeUsed, "used already");
-    // The second one took its place at the relay. It has left, and the first one comes back by itself.
+    // The second phone took its place at the relay and has left. The first one comes back by itself.
     first.until("displacement", |event| {
         matches!(event, Event::Reconnecting { why: Lost::Displaced, .. }).then_some(())
     });
@@ -66,7 +66,7 @@ fn a_phone_that_is_displaced_again_and_again_stops_after_three_returns() {
         workstation.until("leave", |event| matches!(event, Event::Left).then_some(()));
     }
     assert_eq!(first.until_stopped(), Stop::Replaced);
-    // The question stands all the same.
+    // The question is still open.
     workstation.allow();
 }
 
@@ -76,7 +76,7 @@ fn a_code_with_another_key_is_refused() {
     let key = PairingKey::random(&mut SystemEntropy).unwrap();
     let mut stranger = phone(&relayd, &Code { key: Some(key), ..copy_of(&code) });
     expect_refused(&mut workstation, &mut stranger, Refusal::UnknownKey, "does not know this phone's key");
-    // The code is as good as before.
+    // The code is still valid.
     let friend = phone(&relayd, &code);
     let mut ends = Ends::introduce(workstation, friend);
     ends.phone.send(b"it is me");
@@ -99,7 +99,7 @@ fn after_pairing_the_codes_session_is_gone() {
     let (relayd, workstation, code) = desk();
     let first = phone(&relayd, &code);
     let mut ends = Ends::introduce(workstation, first);
-    // Said by the phone when it has moved, and only then is the old session deleted.
+    // The phone reports this once it has moved, and only then is the old session deleted.
     ends.phone.send(b"moved");
     assert_eq!(ends.workstation.message(), b"moved");
     let mut later = phone(&relayd, &code);
@@ -128,7 +128,7 @@ fn a_forged_refusal_does_not_stop_a_paired_phone() {
 }
 
 #[test]
-fn a_replayed_h1_harms_nobody() {
+fn a_replayed_h1_has_no_effect() {
     let mut scene = Scene::start();
     for _ in 0..20 {
         scene.meddle(Meddling::ReplayH1);
@@ -140,7 +140,7 @@ fn a_replayed_h1_harms_nobody() {
 }
 
 #[test]
-fn a_replayed_record_costs_a_connection_and_nothing_else() {
+fn a_replayed_record_costs_only_a_connection() {
     let mut scene = Scene::start();
     scene.meddle(Meddling::ReplayRecord);
     scene.send();
@@ -149,7 +149,7 @@ fn a_replayed_record_costs_a_connection_and_nothing_else() {
 }
 
 #[test]
-fn a_flipped_bit_costs_a_connection_and_nothing_else() {
+fn a_flipped_bit_costs_only_a_connection() {
     for at in [5, 13, 40] {
         let mut scene = Scene::start();
         scene.meddle(Meddling::Flip { at });
@@ -161,7 +161,7 @@ fn a_flipped_bit_costs_a_connection_and_nothing_else() {
 
 const OPEN: State = State::Open;
 
-/// What the one in the middle does to the next record of the phone.
+/// What the man in the middle does to the phone's next record.
 #[derive(Clone, Copy, Debug)]
 enum Meddling {
     /// Sends the last H1 before it, under another name.
@@ -172,8 +172,8 @@ enum Meddling {
     Flip { at: usize },
 }
 
-/// A pair with somebody in the middle: the two ends are at two relays that know the same session, and what
-/// one says is carried to the other.
+/// A pair with a man in the middle. The two ends are at two relays that know the same session, and the
+/// records of each are passed to the other.
 struct Scene {
     ends: Ends,
     middle: Middle,
@@ -200,14 +200,14 @@ impl Scene {
         self.ends.phone.send(b"to the workstation");
     }
 
-    /// What was sent comes, once, and an answer too.
+    /// What was sent arrives once, and so does an answer.
     fn expect_talk(&mut self) {
         assert_eq!(self.ends.workstation.message(), b"to the workstation");
         self.ends.workstation.send(b"to the phone");
         assert_eq!(self.ends.phone.message(), b"to the phone");
         self.ends.phone.send(b"and thanks");
         assert_eq!(self.ends.workstation.message(), b"and thanks");
-        assert!(lock(&self.middle.shared.next).is_none(), "nobody was meddled with");
+        assert!(lock(&self.middle.shared.next).is_none(), "no record was changed");
     }
 
     fn expect_spoilt(&mut self) {
@@ -220,8 +220,7 @@ impl Scene {
     }
 }
 
-/// Carries what is said between two relays. It plays the phone at the first and the workstation at the
-/// second.
+/// Passes records between two relays. It is the phone at the first and the workstation at the second.
 struct Middle {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -230,7 +229,7 @@ struct Middle {
 #[derive(Default)]
 struct Shared {
     next: Mutex<Option<Meddling>>,
-    /// How often an end was lost.
+    /// How often an end lost the other.
     ends: AtomicU64,
     is_over: AtomicBool,
     /// Breaks the link, and refuses the phone's next H1 in the workstation's name.
@@ -280,7 +279,7 @@ impl Shared {
                         let messages = if from == 1 { self.meddled(message, &mut h1) } else { vec![message] };
                         messages.iter().for_each(|message| peers[to].binary(message));
                     }
-                    // To the other end it must look as if nobody were in between.
+                    // To the other end it must look as if there were no man in the middle.
                     Ok(Some(Said::Left)) => {
                         self.ends.fetch_add(1, Ordering::SeqCst);
                         peers[to] = join(to);
@@ -320,5 +319,5 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 const LOOK_UP: Duration = Duration::from_millis(5);
 const H1: u8 = 1;
 const REFUSAL: u8 = 4;
-/// Records with something in them are longer than this; acknowledgements are not.
+/// Records with a message are longer than this; acknowledgements are not.
 const HELLO_MIN: usize = 41;

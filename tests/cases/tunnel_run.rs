@@ -1,4 +1,4 @@
-//! Tunnels under faults, in short: `./run-test.sh --tunnel` plays it longer, and with other seeds.
+//! Tunnels under faults, for a short time. `./run-test.sh --tunnel` plays it longer, and with other seeds.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What passes through the tunnel is nowhere to be found in clear: not in a relay's memory, not in Redis, not
-//! in a log.
+//! What passes through the tunnel is never in clear: not in a relay's memory, in Redis or in a log.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,12 +18,12 @@ use relay_tests::harness::{
 };
 
 const MESSAGES: usize = 1000;
-/// So many are under way at once.
+/// This many are in flight at once.
 const BATCH: usize = 100;
-/// What of a message is looked for: at its start, at its middle and at its end.
+/// The parts of a message that are searched for: at its start, its middle and its end.
 const PART: usize = 16;
 
-/// Messages that look like noise, so that nothing else looks like them.
+/// Random messages, so that nothing else looks like them.
 fn secrets(seed: u64, count: usize) -> Vec<Vec<u8>> {
     let mut random = Random::new(seed);
     let secret = |_| {
@@ -38,7 +37,7 @@ fn secrets(seed: u64, count: usize) -> Vec<Vec<u8>> {
 struct Search {
     /// By their first eight bytes.
     parts: HashMap<[u8; 8], ([u8; PART], usize)>,
-    /// Which first two bytes some part has: most bytes are passed over by it.
+    /// The first two bytes of all parts, to skip most bytes quickly.
     beginnings: Vec<bool>,
 }
 
@@ -63,7 +62,7 @@ impl Search {
         self.parts.insert(*part.first_chunk().unwrap(), (part, number));
     }
 
-    /// Which messages are there.
+    /// The messages that are found.
     fn found_in(&self, bytes: &[u8]) -> Vec<usize> {
         let candidates = bytes.windows(PART).filter(|window| self.beginnings[beginning(window)]);
         let found = candidates.filter_map(|window| {
@@ -73,7 +72,7 @@ impl Search {
         found.collect()
     }
 
-    /// Which messages are in a process's memory; and how many bytes of it were read.
+    /// The messages in a process's memory, and how many bytes of it were read.
     fn found_in_process(&self, id: u32) -> (Vec<usize>, usize) {
         let maps = fs::read_to_string(format!("/proc/{id}/maps")).unwrap();
         let memory = fs::File::open(format!("/proc/{id}/mem")).unwrap();
@@ -82,7 +81,7 @@ impl Search {
         for (start, end) in maps.lines().filter_map(readable_range) {
             for at in (start..end).step_by(CHUNK) {
                 let most = usize::try_from(end - at).unwrap().min(bytes.len());
-                // Pages of devices and of the kernel can't be read, and what is gone is not there.
+                // Pages of devices and of the kernel cannot be read, and some are gone by now.
                 let count = memory.read_at(&mut bytes[..most], at).unwrap_or(0);
                 read += count;
                 found.extend(self.found_in(&bytes[..count]));
@@ -105,7 +104,7 @@ fn readable_range(line: &str) -> Option<(u64, u64)> {
 
 const CHUNK: usize = 1 << 20;
 
-/// Two nodes that say everything, on a Redis of their own.
+/// Two nodes at the most detailed log level, on a private Redis.
 struct Scene {
     redis: Redis,
     relay: Relay,
@@ -119,7 +118,7 @@ impl Scene {
         Self { redis, relay }
     }
 
-    /// Which messages are in the memory of the nodes and of Redis.
+    /// The messages in the memory of the nodes and of Redis.
     fn found(&self, search: &Search) -> Vec<usize> {
         [found_in_memory(search, self.nodes()), found_in_memory(search, vec![self.redis.process().id()])]
             .concat()
@@ -129,7 +128,7 @@ impl Scene {
         self.relay.nodes().iter().map(|node| node.process().id()).collect()
     }
 
-    /// Which are in what Redis writes down.
+    /// The messages in what Redis saves.
     fn found_on_disk(&self, search: &Search) -> Vec<usize> {
         let mut connection = connect(&self.redis.url());
         redis::cmd("SAVE").exec(&mut connection).unwrap();
@@ -151,7 +150,7 @@ impl Scene {
         all
     }
 
-    /// Which are in what the nodes logged until their end.
+    /// The messages in what the nodes logged until their end.
     fn found_in_logs(&mut self, search: &Search) -> Vec<usize> {
         let mut all = Vec::new();
         for node in self.relay.nodes_mut() {
@@ -174,7 +173,7 @@ fn found_in_memory(search: &Search, processes: Vec<u32>) -> Vec<usize> {
 }
 
 #[test]
-fn a_thousand_messages_are_nowhere_to_be_found() {
+fn a_thousand_messages_are_never_in_clear() {
     let mut scene = Scene::start();
     let proxies = [0, 1].map(|node| FaultProxy::start(scene.relay.nodes()[node].addr()));
     let [first, second] = [&proxies[0], &proxies[1]].map(FaultProxy::addr);
@@ -209,7 +208,7 @@ fn a_thousand_messages_are_nowhere_to_be_found() {
 }
 
 #[test]
-fn the_same_search_finds_what_passes_without_a_tunnel() {
+fn the_same_search_finds_messages_without_a_tunnel() {
     let scene = Scene::start();
     let session = Session::register_at(scene.relay.addr());
     let mut workstation = Peer::join_raw(scene.relay.addr(), &session.hello(Plays::Workstation));

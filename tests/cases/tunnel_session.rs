@@ -1,4 +1,5 @@
-//! A tunnel whose session is taken, ended, expired or lost: who stops, who comes back, and what they say.
+//! The session of a tunnel is taken over, deleted, expired or lost: which end stops, which one comes back,
+//! and what it reports.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(another_device_ends_the_first_and_says_so, a_deleted_session_ends_both_and_says_so);
 
-/// A pair that stays in the code's session, whose credentials are given too.
+/// A pair that stays in the code's session. Returns the credentials, too.
 fn pair_here(relay: &Relay) -> (Ends, Session) {
     let nodes = relay.nodes();
     let (first, last) = (nodes[0].addr(), nodes[nodes.len() - 1].addr());
@@ -47,7 +48,7 @@ fn a_deleted_session_ends_both_and_says_so(set_up: SetUp) {
 }
 
 #[test]
-fn an_engine_that_has_stopped_says_so_however_often_it_is_to_forget() {
+fn a_stopped_engine_says_so_whenever_it_is_told_to_forget() {
     let relay = Relay::start(SetUp::Memory);
     let mut ends = Ends::through(relay.addr());
     ends.phone.engine.close();
@@ -55,7 +56,7 @@ fn an_engine_that_has_stopped_says_so_however_often_it_is_to_forget() {
     for _ in 0..2 {
         assert!(matches!(ends.phone.engine.forget(), Err(ForgetError::Stopped)));
     }
-    // The session was ended all the same. One that did forget knows it, and says so again.
+    // The session was deleted anyway. An end that forgot the pair knows that, and reports it again.
     let why = ends.workstation.until_stopped();
     assert_eq!(why, Stop::Removed { at: Role::Phone, is_proven: false });
     let ends = Ends::through(relay.addr());
@@ -106,7 +107,7 @@ impl Scene {
         Self { ends, proxies, relayd }
     }
 
-    /// The network is a black hole for longer than the session lives unused.
+    /// The network is a black hole for longer than an unused session lives.
     fn expire(&mut self) {
         self.proxies.iter().for_each(|proxy| proxy.behave(Behaviour::Stall));
         self.ends.workstation.send(b"sent into the dark");
@@ -130,7 +131,7 @@ impl Scene {
 }
 
 #[test]
-fn both_ends_of_an_expired_session_come_back_by_registering_it_again() {
+fn both_ends_of_an_expired_session_register_it_again() {
     let mut scene = Scene::start(None);
     for _ in 0..2 {
         scene.expire();
@@ -157,7 +158,7 @@ fn with_a_key_the_workstation_brings_the_session_back_and_the_phone_waits() {
 }
 
 #[test]
-fn a_store_that_came_back_empty_is_filled_again_by_the_ends() {
+fn the_ends_fill_a_store_that_came_back_empty() {
     let mut fleet = Fleet::start(2, Keep::Everything);
     let proxies = [0, 1].map(|node| FaultProxy::start(fleet.addr(node)));
     let code = fresh_code(fleet.addr(0));
@@ -179,7 +180,7 @@ fn a_store_that_came_back_empty_is_filled_again_by_the_ends() {
 }
 
 #[test]
-fn a_phone_that_was_away_when_its_pair_was_ended_learns_it_from_the_relay() {
+fn a_phone_that_was_away_learns_from_the_relay_that_its_pair_ended() {
     let relay = Relayd::start_ready(&Options::new());
     let air = FaultProxy::start(relay.addr());
     let code = fresh_code(relay.addr());

@@ -1,4 +1,4 @@
-//! What a phone meets: sleep, another network, out of sight. Nothing is lost, and it is back at once.
+//! A phone sleeps, changes the network, goes to the background. Nothing is lost, and it is back at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::tunnel::{Ends, at, fresh_code};
 use relay_tests::harness::{Behaviour, FaultProxy, Options, Relayd};
 
-/// A clock that sleeps are played on.
+/// A clock on which a sleep can be simulated.
 #[derive(Default)]
 struct Jumping(AtomicU64);
 
@@ -27,7 +27,7 @@ impl Clock for Jumping {
     }
 }
 
-/// A phone on a bad network and with a clock of its own, paired with a workstation on a good one.
+/// A phone on a bad network, with its own clock, paired with a workstation on a good network.
 struct Scene {
     ends: Ends,
     proxy: FaultProxy,
@@ -50,7 +50,7 @@ impl Scene {
         self.ends.workstation.until("leave", |event| matches!(event, Event::Left).then_some(()));
     }
 
-    /// Nothing of the pairing is under way any more.
+    /// Waits until the pairing is complete.
     fn settle(&mut self) {
         self.ends.phone.send(b"settled?");
         assert_eq!(self.ends.workstation.message(), b"settled?");
@@ -58,14 +58,14 @@ impl Scene {
         assert_eq!(self.ends.phone.message(), b"settled");
     }
 
-    /// Ten messages that nobody can take now.
+    /// Ten messages that cannot be delivered now.
     fn send_meanwhile(&self) {
         for number in 0..10 {
             self.ends.workstation.send(&[number; 20_000]);
         }
     }
 
-    /// They come now, and the phone can answer.
+    /// They arrive now, and the phone can answer.
     fn expect_all(&mut self) {
         for number in 0..10 {
             assert_eq!(self.ends.phone.message(), [number; 20_000]);
@@ -82,21 +82,20 @@ impl Scene {
     }
 }
 
-/// The goal is two seconds; a loaded machine has many times that.
+/// The goal is two seconds. A loaded machine gets much more.
 const SOON: Duration = Duration::from_secs(20);
 
 fn heartbeat_of_a_second() -> Options {
     Options::new().env("HEARTBEAT_INTERVAL_SECS", "1")
 }
 
-/// Waits until the phone has found out about its sleep, then gives it a network, and says how long it took in
-/// all.
+/// Waits until the phone has noticed its sleep, then gives it a network. Returns how long it took in all.
 fn wake(scene: &mut Scene) -> Duration {
     let woken = Instant::now();
     scene.clock.sleep(NIGHT);
     let lost = scene.until_lost();
     assert!(matches!(lost, Lost::Slept(slept) if slept > NIGHT / 2), "{lost:?}");
-    // What was begun before the sleep stays in the black hole: the phone has given it up.
+    // What began before the sleep stays in the black hole: the phone has given it up.
     scene.proxy.behave(Behaviour::Clear);
     scene.ends.phone.until_open();
     woken.elapsed()
@@ -135,10 +134,10 @@ fn after_a_night_in_the_middle_of_a_connect_a_phone_is_back_at_once() {
 }
 
 #[test]
-fn out_of_sight_nothing_is_tried() {
+fn in_the_background_nothing_is_tried() {
     let mut scene = Scene::start(&Options::new());
     scene.ends.phone.engine.set_foreground(false);
-    // It is still there: what stands is not given up.
+    // It is still open: a working connection is kept.
     scene.ends.workstation.send(b"hidden");
     assert_eq!(scene.ends.phone.message(), b"hidden");
     let before = scene.proxy.counts().connections;

@@ -1,4 +1,4 @@
-//! The opening handshake: what is accepted, and what never becomes a WebSocket.
+//! The opening handshake: what is accepted, and what is refused.
 
 use relay_tests::harness::http::{exchange, read_head};
 use relay_tests::harness::wire::Wire;
@@ -8,13 +8,13 @@ use relay_tests::on_each_setup;
 
 on_each_setup!(
     every_correct_form_is_accepted,
-    what_is_no_upgrade_is_told_to_upgrade,
-    another_version_is_told_the_right_one,
+    other_requests_get_426,
+    another_version_is_answered_with_the_right_one,
     a_broken_handshake_is_refused,
-    a_proxy_that_lacks_a_directive_is_told_which,
+    a_missing_proxy_directive_is_named,
     a_client_that_waits_for_100_gets_it,
-    compression_is_offered_in_vain,
-    another_implementation_gets_along,
+    compression_is_not_accepted,
+    another_implementation_can_connect,
 );
 
 fn every_correct_form_is_accepted(set_up: SetUp) {
@@ -39,7 +39,7 @@ fn every_correct_form_is_accepted(set_up: SetUp) {
 }
 
 /// Fault 1.
-fn what_is_no_upgrade_is_told_to_upgrade(set_up: SetUp) {
+fn other_requests_get_426(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     exchange(relay.addr(), "GET /ws HTTP/1.1\r\nHost: h\r\n\r\n").expect(426);
@@ -48,7 +48,7 @@ fn what_is_no_upgrade_is_told_to_upgrade(set_up: SetUp) {
 }
 
 /// Fault 1.
-fn another_version_is_told_the_right_one(set_up: SetUp) {
+fn another_version_is_answered_with_the_right_one(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     for version in ["8", "12", "14", "0", "13, 8"] {
@@ -94,7 +94,7 @@ fn a_broken_handshake_is_refused(set_up: SetUp) {
 }
 
 /// Fault 1.
-fn a_proxy_that_lacks_a_directive_is_told_which(set_up: SetUp) {
+fn a_missing_proxy_directive_is_named(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let base = Upgrade::default;
     let text = |upgrade: Upgrade| String::from_utf8(upgrade.encode()).unwrap();
@@ -124,11 +124,11 @@ fn a_client_that_waits_for_100_gets_it(set_up: SetUp) {
 /// Fault 17: Compression is offered.
 /// Played: Several forms of the offer.
 /// Holds: It is not accepted, and the connection works without it.
-fn compression_is_offered_in_vain(set_up: SetUp) {
+fn compression_is_not_accepted(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let bystander = Bystander::start(&relay);
     let session = Session::register(&relay);
-    // That no extension is named in the answer is checked for every upgrade.
+    // Every upgrade in these tests checks that the answer names no extension.
     for offer in [
         "permessage-deflate",
         "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame",
@@ -148,7 +148,7 @@ fn compression_is_offered_in_vain(set_up: SetUp) {
     bystander.done();
 }
 
-fn another_implementation_gets_along(set_up: SetUp) {
+fn another_implementation_can_connect(set_up: SetUp) {
     let relay = Relay::start(set_up);
     let session = Session::register(&relay);
     let mut workstation = Peer::join(&relay, &session, Role::Workstation);

@@ -1,5 +1,4 @@
-//! Somebody sets the date of the machine that a node runs on: `at` moves, and nothing else does. Every span
-//! is measured by a clock that nobody sets.
+//! The date of a node's machine is set: only `at` changes. All times are measured with the monotonic clock.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +6,7 @@ use relay_tests::harness::ws::{FrameSpec, Message, Opcode};
 use relay_tests::harness::{Event, Options, Pair, Peer, Relay, SetUp, WallClock};
 use relay_tests::on_each_setup;
 
-on_each_setup!(a_node_whose_date_is_set_goes_on, sessions_end_in_their_time_whatever_the_date);
+on_each_setup!(a_node_goes_on_when_its_date_is_set, sessions_end_in_their_time_whatever_the_date);
 
 const HOUR: i64 = 3600;
 const IDLE_SECS: u64 = 3;
@@ -27,7 +26,7 @@ fn set(clock: &WallClock, pairs: &mut [Pair], ahead_secs: i64) {
 /// Redis, is set an hour ahead and back.
 /// Holds: No timer is lost, and no client is blamed for the gap. Nodes: only `at` changes. Redis: connected
 /// clients are told nothing; see "Known" below.
-fn a_node_whose_date_is_set_goes_on(set_up: SetUp) {
+fn a_node_goes_on_when_its_date_is_set(set_up: SetUp) {
     let clock = WallClock::right();
     let relay = start(set_up, &clock, "HEARTBEAT_INTERVAL_SECS", 1);
     let mut pairs: Vec<Pair> = (0..3).map(|_| Pair::link(&relay)).collect();
@@ -35,7 +34,7 @@ fn a_node_whose_date_is_set_goes_on(set_up: SetUp) {
         set(&clock, &mut pairs, ahead_secs);
         pairs.iter_mut().for_each(Pair::expect_alive);
         pairs.iter_mut().for_each(|pair| pair.phone.fence());
-        // They go on coming, one each interval.
+        // They keep coming, one per interval.
         for _ in 0..4 {
             ends(&mut pairs).for_each(answer_ping);
         }
@@ -49,7 +48,7 @@ fn ends(pairs: &mut [Pair]) -> impl Iterator<Item = &mut Peer> {
     pairs.iter_mut().flat_map(|pair| [&mut pair.workstation, &mut pair.phone])
 }
 
-/// The next that comes is a ping.
+/// Expects a ping next.
 fn answer_ping(peer: &mut Peer) {
     match peer.ws().message() {
         Ok(Message::Ping(bytes)) => peer.ws().send(&FrameSpec::new(Opcode::Pong, bytes)),
@@ -66,7 +65,7 @@ fn sessions_end_in_their_time_whatever_the_date(set_up: SetUp) {
         let started = Instant::now();
         let mut idle = Pair::link(&relay);
         set(&clock, &mut busy, ahead_secs);
-        // For as long as it takes the other one to end.
+        // Until the other one ends.
         while !hear_of_end(&mut idle.workstation) {
             busy[0].expect_alive();
         }
@@ -76,7 +75,7 @@ fn sessions_end_in_their_time_whatever_the_date(set_up: SetUp) {
     }
 }
 
-/// Looks for a moment whether the session is told to be over.
+/// Looks for a moment whether the client is told that the session is over.
 fn hear_of_end(peer: &mut Peer) -> bool {
     match peer.event_within(Duration::from_millis(100)).expect("a Close, not an end without one") {
         None | Some(Event::Left) => false,

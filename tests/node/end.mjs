@@ -1,6 +1,5 @@
-// What both ends of a tunnel have in common: the place at the relay and coming back to it, one input after
-// another, records out and messages in. What the roles say to each other in a handshake is in phone.mjs and
-// workstation.mjs.
+// The common part of both ends of a tunnel: the connection to the relay and reconnecting, inputs one by one,
+// records out and messages in. The handshakes are in phone.mjs and workstation.mjs.
 
 import { createHash, randomBytes } from "node:crypto";
 import { RelayConnection, waitAfter } from "./relay.mjs";
@@ -15,7 +14,7 @@ const SHOWN_BYTES_MAX = 64;
 
 /**
  * One end. A role overrides `onLink`, `onUnlink`, `onMessage(bytes)`, `isOpen`, and where it needs to `onShut`.
- * `say(line)` is where it tells what happened; `flips` spoils the first DATA record.
+ * `say(line)` reports what happened; `flips` damages the first DATA record.
  */
 export class End {
     // The records' keys of the newest confirmed handshake.
@@ -25,14 +24,14 @@ export class End {
     #instance = randomBytes(8).toString("hex");
     #visits = 0;
     #connection = null;
-    // Whether the connection ended by our own wish, so that nothing is gained by waiting.
+    // Whether this end closed the connection itself, so that waiting is useless.
     #hasty = false;
     #stopped = false;
-    // Ends the wait before the next try, where there is nothing to wait for any more.
+    // Ends the wait before the next try, if there is no reason to wait.
     #wake = () => {};
     #inputs = Promise.resolve();
     #outbox = [];
-    // Whether the tunnel has stood in this session: from then on messages are taken without a connection,
+    // Whether the tunnel was open in this session. From then on messages are accepted without a connection,
     // too.
     #hasOpened = false;
     #closing = false;
@@ -76,9 +75,9 @@ export class End {
         }
     }
 
-    /** Takes one input, whole, before the next: what comes meanwhile waits. After each, all output is drained. */
+    /** Handles one input completely before the next. After each, all output is drained. */
     input(step) {
-        // Anything but a refusal is a mistake of this program, and ends it.
+        // Any other error is a bug of this program, and ends it.
         this.#inputs = this.#inputs.then(() => this.#take(step));
         return this.#inputs;
     }
@@ -98,14 +97,14 @@ export class End {
         this.#holding = holding;
     }
 
-    /** Breaks the connection off and comes back. */
+    /** Drops the connection and reconnects. */
     cut() {
         this.#hasty = this.#connection !== null;
         this.#connection?.cut();
         this.#drop();
     }
 
-    /** Goes on in another session, as a new life: with a new epoch. */
+    /** Continues in another session, with a new epoch. */
     moveTo(place) {
         this.place = place;
         this.stream = new Stream(this.#window);
@@ -138,12 +137,12 @@ export class End {
         this.send(sealed);
     }
 
-    /** Resumes with what the other end says of itself. */
+    /** Resumes with the other end's state. */
     meet(state) {
         const dropped = this.stream.meet(state);
         if (dropped === null) return;
         this.#closedTold = false;
-        // Before it stood nothing was accepted that could be lost.
+        // Before it was open, nothing was accepted that could be lost.
         if (!this.#hasOpened) return;
         this.say(`restarted ${dropped}`);
     }
@@ -173,7 +172,7 @@ export class End {
         }
     }
 
-    /** What the app does with a message beyond telling of it. */
+    /** What the app does with a message, besides reporting it. */
     onApp(_message) {}
 
     /** The relay closed for good. True if there is another place to go to. */
@@ -194,7 +193,7 @@ export class End {
             return { code: null, reason: error.message };
         }
         this.#connection = connection;
-        // It went elsewhere while this was on its way.
+        // It moved to another session while this was on its way.
         if (this.#stopped || place !== this.place) connection.cut();
         const ended = await connection.ended;
         await mine(() => this.#drop());
@@ -208,7 +207,7 @@ export class End {
             await this.#drain();
         } catch (error) {
             if (!(error instanceof Refused)) throw error;
-            // DROPPED, which is stale or foreign, changes nothing.
+            // DROPPED (stale or foreign) changes nothing.
             if (error.why === FAULT) this.#fault(error.message);
         }
     }

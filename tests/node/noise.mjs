@@ -1,5 +1,5 @@
-// Noise_NNpsk0_25519_AESGCM_SHA256 on WebCrypto alone, after revision 34 of the Noise specification (its §
-// are named below). Knows nothing of the tunnel; tunnel.mjs calls it.
+// Noise_NNpsk0_25519_AESGCM_SHA256 with WebCrypto only, after revision 34 of the Noise specification (§ below
+// are its sections). It does not know the tunnel; tunnel.mjs calls it.
 
 const subtle = globalThis.crypto.subtle;
 
@@ -40,7 +40,7 @@ async function hkdf(chainingKey, input, outputs) {
     return Array.from({ length: outputs }, (_, i) => bits.slice(32 * i, 32 * i + 32));
 }
 
-// RFC 8410: what stands before the 32 bytes of a private X25519 key in PKCS 8.
+// RFC 8410: the bytes before the 32 bytes of a private X25519 key in PKCS 8.
 const PKCS8_HEAD = Uint8Array.from(atob("MC4CAQAwBQYDK2VuBCIEIA=="), (digit) => digit.charCodeAt(0));
 // RFC 7748 §4.1: the base point's u.
 const BASE_POINT = Uint8Array.of(9, ...new Uint8Array(31));
@@ -54,7 +54,7 @@ export async function dh(privateKey, publicKey) {
     } catch {
         throw new NoiseError("a point of small order");
     }
-    // Not every WebCrypto refuses it by itself.
+    // Not every WebCrypto refuses it.
     if (secret.every((byte) => byte === 0)) throw new NoiseError("a shared secret of zeros");
     return secret;
 }
@@ -81,7 +81,7 @@ export class CipherState {
         return sealed;
     }
 
-    // §5.1: what does not open leaves the nonce as it was.
+    // §5.1: a message that does not open leaves the nonce unchanged.
     async open(data, ciphertext) {
         if (!this.#key) return ciphertext;
         let plaintext;
@@ -102,13 +102,13 @@ export class CipherState {
     }
 }
 
-/** §5.2: the chaining key, the hash of all that was said, and the cipher of the moment. */
+/** §5.2: the chaining key, the hash of the whole handshake so far, and the current cipher. */
 class SymmetricState {
     #chainingKey;
     #cipher = new CipherState();
 
     constructor() {
-        // §5.2: a name of exactly 32 bytes stands for itself.
+        // §5.2: a name of exactly 32 bytes is used as it is.
         this.hash = new TextEncoder().encode(PROTOCOL);
         this.#chainingKey = this.hash;
     }
@@ -196,7 +196,7 @@ export class HandshakeState {
         return this.#symmetric.openAndHash(message.slice(DH_LEN));
     }
 
-    /** After the last message: what seals and what opens from now on, §5.2's first cipher being the initiator's. */
+    /** After the last message: the ciphers from now on. §5.2's first cipher is the initiator's. */
     async split() {
         if (this.#turn !== MESSAGES.length) throw new Error("the handshake is not over");
         const [first, second] = await this.#symmetric.split();
@@ -209,7 +209,7 @@ export class HandshakeState {
         return MESSAGES[this.#turn++];
     }
 
-    // §9.2: where there is a psk, an ephemeral is mixed into the key as well.
+    // §9.2: with a psk, the ephemeral key is also mixed into the key.
     async #mixEphemeral(key) {
         await this.#symmetric.mixHash(key);
         await this.#symmetric.mixKey(key);

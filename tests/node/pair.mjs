@@ -8,9 +8,9 @@ import { bytesOf } from "./script.mjs";
 
 const SIZE_MAX = 100_000;
 const MESSAGES = 200;
-// In every other case no end may have said `fault`.
+// In all other cases, no end may report `fault`.
 const FAULTY = "a_flipped_bit_is_a_fault_and_nothing_is_lost";
-// Which options of a case are the workstation's; the others are the phone's.
+// The options for the workstation; the others are for the phone.
 const WORKSTATIONS = ["--yes", "--stay", "--echo", "--code-ms"];
 
 const cases = {
@@ -26,7 +26,7 @@ const cases = {
         same(await workstation.event("retired"), code.s);
         await Promise.all([phone.event("open"), workstation.event("open")]);
         await both(phone, workstation, "the first word");
-        // A photo of the code is worthless now, for the relay's door too.
+        // A photo of the code is useless now, also at the relay.
         const late = begin.phone(code);
         same((await late.event("stopped")).split(" ")[0], "4401");
         same(await late.exit, 1);
@@ -54,7 +54,7 @@ const cases = {
             receive(phone, { 10: [phone], 60: [workstation], 110: [phone, workstation] }),
             receive(workstation, { 35: [workstation], 85: [phone], 150: [workstation] }),
         ]);
-        // Nothing came twice: what follows the last message is this one.
+        // Nothing was repeated: this one follows the last message.
         await both(phone, workstation, "after all");
         await Promise.all([acknowledged(phone, MESSAGES + 1), acknowledged(workstation, MESSAGES + 1)]);
     },
@@ -72,14 +72,13 @@ const cases = {
         const { phone, workstation } = await begin.open();
         phone.type("hold");
         for (let i = 0; i < 4; i++) workstation.type(`send-bytes 400000 ${i}`);
-        // The phone's window, 1 MiB, is full; what goes the other way is not held up by that.
+        // The phone's window, 1 MiB, is full. That does not delay the other direction.
         phone.type("send the other way");
         await expectText(workstation, "the other way");
         phone.type("cut");
         await Promise.all([phone.event("open"), workstation.event("open")]);
         await roundTrip(workstation);
-        // By now the phone has all that its window lets in. What it sends carries an acknowledgement of none
-        // of it.
+        // The phone now has all that its window allows. What it sends acknowledges none of it.
         phone.type("send once more");
         await expectText(workstation, "once more");
         await roundTrip(workstation);
@@ -132,7 +131,7 @@ const cases = {
     },
 
     async an_end_that_waits_for_its_relay_can_be_stopped(begin) {
-        // Nobody listens on the discard port.
+        // No program listens on the discard port.
         const code = { u: "ws://127.0.0.1:9/ws", s: "0".repeat(32), t: "0".repeat(32), k: "A".repeat(43) };
         const phone = begin.phone(code);
         phone.type("quit");
@@ -184,7 +183,7 @@ const cases = {
 
     async a_replayed_h1_harms_nobody(begin) {
         const { phone, workstation } = await begin.open("--replay-h1");
-        // In the code's session it is of a used code, in another one too: the key is looked up first.
+        // In the code's session, the code is used. In another session too, as the key is looked up first.
         same(await workstation.event("answered"), "2");
         await both(phone, workstation, "undisturbed");
     },
@@ -216,7 +215,7 @@ const cases = {
     },
 };
 
-/** What a case starts its programs with; all of them are ended after it. */
+/** Starts the programs of a case. All of them are ended after it. */
 function beginner(url, programs) {
     const started = (program) => {
         programs.push(program);
@@ -249,7 +248,7 @@ function sizeOf(i) {
 
 async function expectMessage(end, size, seed) {
     const message = bytesOf(size, seed);
-    // Events may stand between, other messages may not.
+    // Events may come in between, other messages may not.
     const line = await end.find((line) => line.startsWith("message ") && line);
     same(line, shown(message));
 }

@@ -27,7 +27,8 @@ import { FAULT, Refused } from "./tunnel.mjs";
 const ANSWER_MS = 5_000;
 const TRIES = 3;
 const LEAVE_MS = 10_000;
-// A phone whose answer is awaited comes back so often after another one took its place, and so much later.
+// How often, and after how long, a phone that waits for its answer comes back after another one took its
+// place.
 const RETURNS = 3;
 const RETURN_MS = 2_000;
 const KEY_LEN = 32;
@@ -39,18 +40,19 @@ class Phone extends End {
     #turnMs;
     #codeKey;
     #pairKey;
-    // Where the workstation may be, the current one first: two while it is not known whether it moved.
+    // The sessions in which the workstation may be, the current one first. Two, while it is not known whether
+    // it moved.
     #places;
     #fresh = null;
-    // The code's session, from the WELCOME with a fresh one until the workstation was met there, or said that
-    // it stays.
+    // The code's session: from the WELCOME with a fresh session, until the workstation was met there or said
+    // that it stays.
     #former = null;
     // A handshake without its H2: { noise, underCode }.
     #handshake = null;
     #tries = 0;
-    // Whether this life was welcomed once, and whether the last HELLO was.
+    // Whether this process was welcomed once, and whether the last HELLO was.
     #welcomed = false;
-    // Whether it was welcomed in this life or a former one: then nothing unproven stops it.
+    // Whether this process or an earlier one was welcomed. Then no unproven refusal stops it.
     #everWelcomed;
     #awaitsWelcome = false;
     #isAsked = false;
@@ -77,7 +79,7 @@ class Phone extends End {
 
     async onLink() {
         this.#tries = 0;
-        // Somebody is here: connecting may have taken most of this session's turn.
+        // The peer is here. Connecting may have taken most of this session's turn.
         this.#seek();
         await this.#sendH1();
     }
@@ -103,8 +105,8 @@ class Phone extends End {
         }
     }
 
-    // A session that is gone is not where the workstation is. A phone that was displaced while its answer is
-    // awaited returns.
+    // The workstation is not in a deleted session. A phone that was displaced while it waits for its answer
+    // returns.
     async onShut({ code }) {
         if (code === REPLACED && this.#isAsked && !this.#everWelcomed && this.#returns > 0) {
             this.#returns -= 1;
@@ -118,7 +120,7 @@ class Phone extends End {
         return true;
     }
 
-    /** A handshake beside the live connection, with keys that are not worn. */
+    /** A new handshake beside the live connection, for fresh keys. */
     async renew() {
         this.#tries = 0;
         if (this.isOpen) await this.#sendH1();
@@ -172,7 +174,7 @@ class Phone extends End {
         if (!this.#welcomed) this.say(`words ${tunnel.words(connection.hash)}`);
         this.#awaitsWelcome = true;
         await this.sendRecord({ what: "HELLO", state: this.stream.state(), name: this.#name });
-        // Who was never welcomed may have to wait for a user.
+        // A phone that was never welcomed may have to wait for a user.
         this.#isAsked = true;
         if (!this.#welcomed) return this.say("asked");
         this.#expectAnswer(() => {
@@ -204,13 +206,13 @@ class Phone extends End {
         this.#misuse["replay-h1"] = false;
     }
 
-    // The workstation is here, so there is nowhere else to look for it.
+    // The workstation is here, so do not look for it elsewhere.
     #stay() {
         this.#former = null;
         this.#places = [this.place];
     }
 
-    // The workstation should leave first; if it does not, we do.
+    // The workstation should leave first. If it does not, this end does.
     async #settle(fresh) {
         this.#fresh = fresh;
         this.#former = this.place;
@@ -228,7 +230,7 @@ class Phone extends End {
         this.#seek();
     }
 
-    // If SETTLED was lost the workstation is still in the code's session: look for it in both, in turn.
+    // If SETTLED was lost, the workstation is still in the code's session. Look for it in both, in turn.
     #seek() {
         clearTimeout(this.#seekTimer);
         if (this.#places.length < 2) return;

@@ -1,18 +1,18 @@
-// Starts programs and reads what they print, line by line. Nothing here judges; pair.mjs calls it.
+// Starts programs and reads what they print, line by line. pair.mjs calls it.
 
 import { spawn } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 
-// Longer than anything takes on a loaded machine: only what hangs runs into it.
+// Longer than anything takes on a loaded machine: only a hang reaches it.
 const GUARD_MS = 60_000;
 const KEPT_LINES = 8;
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const BINARIES = process.env.RELAY_TEST_BINARIES ?? `${ROOT}target/debug`;
 
-/** A child whose output lines are looked at in order, each once. */
+/** A child whose output lines are read in order, each once. */
 export class Program {
     #child;
     #stream;
@@ -55,7 +55,7 @@ export class Program {
         this.#child.stdin.write(`${line}\n`);
     }
 
-    /** The first line from here on for which `wanted` has a true answer; that answer. */
+    /** Finds the next line for which `wanted` returns something true, and returns that. */
     async find(wanted) {
         const guard = setTimeout(() => this.#wake(() => (this.#ended = true)), GUARD_MS);
         try {
@@ -74,18 +74,18 @@ export class Program {
         }
     }
 
-    /** The rest of the first line from here on that begins with this word; "" if it is the word alone. */
+    /** The rest of the next line that begins with this word; "" if the line is only the word. */
     async event(word) {
         const [rest] = await this.find((line) => (line === word ? [""] : afterWord(line, word)));
         return rest;
     }
 
-    /** What stood behind this word when it was said last, looked at or not. */
+    /** The text after this word where it was printed last, read or not. */
     last(word) {
         return this.#last.get(word);
     }
 
-    /** Whether it ever said this word. */
+    /** Whether it ever printed this word. */
     hasSaid(word) {
         return this.#last.has(word);
     }
@@ -95,7 +95,7 @@ export class Program {
         return this.exit;
     }
 
-    /** Kills a program of ours that should have run until now: says what was wrong with it, or null. */
+    /** Kills a program that should have run until now. Returns what was wrong with it, or null. */
     async killAlive() {
         const ended = this.#ended ? "it ended by itself" : null;
         await this.kill();
@@ -115,7 +115,7 @@ export class Program {
     }
 }
 
-// The test command ends what a crashed runner leaves behind: whoever is noted there.
+// run-test.sh ends the programs that are noted there, if this runner crashes.
 function noteUntil(exit, pid) {
     const folder = process.env.RELAY_TEST_PIDS;
     if (!folder) return;
@@ -134,7 +134,7 @@ function listeningAddress(line) {
     return fields.message === "listening" ? fields.addr : null;
 }
 
-// relayd takes its settings from these, too; here only its flags count.
+// relayd also takes settings from these variables. Here only its flags count.
 const UNSET = Object.fromEntries(
     ["PORT", "REDIS_URL", "PUBLIC_WS_URL", "SESSION_IDLE_SECS", "HEARTBEAT_INTERVAL_SECS", "MAX_MESSAGE_BYTES"]
         .concat(["ALLOWED_ORIGINS", "REGISTER_KEY", "RELAY_LOG"])

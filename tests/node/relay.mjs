@@ -1,6 +1,5 @@
-// The relay as an end of a tunnel meets it, after docs/contract.md: sessions over HTTP, and one connection in
-// raw mode with its hello, its heartbeats and its words of who is there. Knows nothing of the tunnel; end.mjs
-// calls it.
+// A client of the relay, after docs/contract.md: sessions over HTTP, and one connection in raw mode with its
+// hello, heartbeats and notices. It does not know the tunnel; end.mjs calls it.
 
 import { WebSocket } from "./websocket.mjs";
 
@@ -11,7 +10,8 @@ export async function register(base) {
     const answer = await fetch(new URL("/api/register", base), { method: "POST" });
     if (!answer.ok) throw new Error(`register: ${answer.status} ${await answer.text()}`);
     const { sessionId, token } = await answer.json();
-    // Our own way to the relay, which is known to work; the relay's own name for itself may be for others.
+    // The address that this program uses, which is known to work. The relay's own name may be for other
+    // clients.
     return { url: `${base.replace(/^http/, "ws").replace(/\/$/, "")}/ws`, session: sessionId, token };
 }
 
@@ -56,12 +56,12 @@ export class RelayConnection {
         this.#socket.sendBinary(bytes);
     }
 
-    /** Leaves with a word. */
+    /** Leaves with a Close. */
     close() {
         this.#socket.close();
     }
 
-    /** Breaks off without one. */
+    /** Ends without a Close. */
     cut() {
         this.#socket.cut();
     }
@@ -78,8 +78,7 @@ export class RelayConnection {
             case "replaced":
                 this.#same = said.same;
                 return;
-            // Everything else is told by the close code, or is a frame of text, which the tunnel does not
-            // use.
+            // Everything else shows in the close code, or is a text frame, which the tunnel does not use.
         }
     }
 }

@@ -1,5 +1,5 @@
 // An end as a program: options, one command a line on standard input, one event a line on standard output.
-// phone.mjs and workstation.mjs say what is special to them.
+// phone.mjs and workstation.mjs list their own options, commands and events.
 //
 // Options of both:
 //   --window=BYTES        how much of messages it takes in before the app has them
@@ -36,7 +36,7 @@
 
 import readline from "node:readline";
 
-/** A message: `length` high bytes of the generator x ← 1664525·x + 1013904223 modulo 2³², starting at `seed`. */
+/** A message: `length` high bytes of x ← 1664525·x + 1013904223 modulo 2³², starting at `seed`. */
 export function bytesOf(length, seed) {
     let x = seed >>> 0;
     return Uint8Array.from({ length }, () => {

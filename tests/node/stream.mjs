@@ -1,5 +1,5 @@
-// Messages as numbered pieces, after "Messages" of docs/tunnel.md: what is kept until it is acknowledged,
-// what is taken in, when an acknowledgement is owed. No socket, no clock, no key; end.mjs calls it.
+// Messages as numbered pieces, after "Messages" in docs/tunnel.md: what is kept until it is acknowledged,
+// what is accepted, when an acknowledgement is due. No socket, clock or key; end.mjs calls it.
 
 import { randomBytes } from "node:crypto";
 import { concat } from "./noise.mjs";
@@ -12,15 +12,15 @@ const WINDOW_MIN = 128 << 10;
 const WINDOW_MAX = 16 << 20;
 const NOBODY = new Uint8Array(16);
 
-/** One end's messages in one session, both directions. Whoever comes anew to a session takes a new one. */
+/** One end's messages in one session, both directions. A new process in a session uses a new one. */
 export class Stream {
-    // Pieces of ours that nobody acknowledged, in order and without gaps: acked < number.
+    // Own pieces without an acknowledgement, in order and without gaps: acked < number.
     #pieces = [];
     #numbered = 0n;
     // The highest that was ever sent, and the next to send on this connection.
     #sent = 0n;
     #next = 1n;
-    // The highest that the other side has said to have, or its app to have taken: covered <= sent.
+    // The highest that the other side has reported as received, or as taken by its app: covered <= sent.
     #covered = 0n;
     // 0 <= inFlight <= theirWindow: what pieces up to #sent count against the other side's window.
     #inFlight = 0;
@@ -39,7 +39,7 @@ export class Stream {
     #owed = { cost: 0, pieces: 0, again: false };
     #last = null;
 
-    /** Messages of ours that the other app has taken. */
+    /** Own messages that the other app has taken. */
     acknowledged = 0;
 
     constructor(window) {
@@ -53,7 +53,7 @@ export class Stream {
     }
 
     /**
-     * Resumes on a new connection with the other side's state. Says how many of our messages died with its old process:
+     * Resumes on a new connection with the other side's state. Returns how many own messages died with its old process:
      * null if it is the process that we knew.
      */
     meet({ epoch, known, received, window }) {
@@ -61,20 +61,19 @@ export class Stream {
         faultUnless(window >= WINDOW_MIN && window <= WINDOW_MAX, `a window of ${window}`);
         let dropped = null;
         if (!same(epoch, this.#known)) {
-            // Two processes' messages beside each other could be twice the window: the new one is kept
-            // waiting.
+            // Messages of two processes together could be twice the window, so the new one must wait.
             faultUnless(this.#whole.length === 0, "messages of the former process are not taken");
             if (!same(this.#known, NOBODY)) dropped = this.#restart();
             this.#known = epoch;
             this.#theirWindow = window;
         }
         faultUnless(window === this.#theirWindow, "another window in the same epoch");
-        // What it received of an epoch that is not ours says nothing of our pieces.
+        // What it received in another epoch says nothing about these pieces.
         const covered = same(known, this.epoch) ? received : 0n;
         faultUnless(covered >= this.#covered && covered <= this.#sent, `received ${covered} of ${this.#sent}`);
         this.#covered = covered;
         for (const piece of this.#pieces) {
-            // The bytes are forgotten; what they count is not, as the other app has not taken them.
+            // The bytes are dropped. They still count, as the other app has not taken them.
             if (piece.number <= covered) piece.bytes = null;
         }
         this.#next = covered + 1n;
@@ -83,7 +82,7 @@ export class Stream {
         return dropped;
     }
 
-    /** The most bytes that a message may have: 0 until the other side was met. */
+    /** The most bytes of a message: 0 until the other side was met. */
     get limit() {
         return Math.floor(this.#theirWindow / 2);
     }
@@ -107,7 +106,7 @@ export class Stream {
         return this.#pollData() ?? this.#pollAck() ?? this.#pollClose();
     }
 
-    /** An acknowledgement that waits for a DATA to ride on, 200 ms at the longest. */
+    /** An acknowledgement that waits for a DATA record to carry it, for 200 ms at most. */
     get owesAck() {
         return this.#owed.pieces > 0;
     }
@@ -171,7 +170,7 @@ export class Stream {
 
     #pollData() {
         const first = this.#pieces[0];
-        // What a new connection's state left uncovered may have been acknowledged meanwhile on the old one.
+        // Pieces not covered by a new connection's state may have been acknowledged on the old one meanwhile.
         if (first && this.#next < first.number) this.#next = first.number;
         const piece = first && this.#pieces[Number(this.#next - first.number)];
         if (!piece) return null;
@@ -199,7 +198,7 @@ export class Stream {
         return { what: "CLOSE", last: this.#numbered };
     }
 
-    // A new process: nothing is sent again blindly, and numbering starts again both ways.
+    // A new process: nothing is sent again, and numbers start again both ways.
     #restart() {
         const dropped = this.#pieces.filter(({ fin }) => fin).length;
         this.#pieces = [];

@@ -1,5 +1,5 @@
-// The tunnel's messages and records, after docs/tunnel.md: bytes in, bytes out. No socket, no clock, no state
-// of a pairing: phone.mjs and workstation.mjs call it, and tunnel_vectors.mjs with what the vectors fix.
+// The tunnel's messages and records, after docs/tunnel.md: bytes in, bytes out. No socket, clock or pairing
+// state. phone.mjs and workstation.mjs call it, and tunnel_vectors.mjs with the inputs of the vectors.
 
 import { concat, DH_LEN, HandshakeState, NoiseError, sha256, TAG_LEN } from "./noise.mjs";
 
@@ -23,7 +23,7 @@ export const DAMAGED = 6;
 export const DROPPED = "dropped";
 export const FAULT = "fault";
 
-/** Why a message was not taken: a refusal's reason, DROPPED (stale or foreign, nothing comes of it), or FAULT. */
+/** Why a message was not accepted: a refusal's reason, DROPPED (stale or foreign, ignored), or FAULT. */
 export class Refused extends Error {
     constructor(why, detail = why) {
         super(`refused: ${detail}`);
@@ -77,7 +77,7 @@ export class Phone {
     }
 }
 
-/** What an H1 says in clear, and its Noise part. */
+/** The clear part of an H1, and its Noise part. */
 export function readH1(message) {
     if (message[0] !== H1 || message.length < HEAD_LEN + 1 || message.length > RECORD_MAX) throw new Refused(DROPPED);
     const fields = new Reader(message.slice(1));
@@ -122,7 +122,7 @@ export class Workstation {
     }
 }
 
-/** What either side has after H2: records under the keys of `Split`. */
+/** The state of either side after H2: records with the keys of `Split`. */
 export class Connection {
     static async over(noise, c) {
         return Object.assign(new Connection(), await noise.split(), { c, hash: noise.hash });

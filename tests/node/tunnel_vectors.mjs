@@ -37,7 +37,7 @@ function vectors(name) {
     return JSON.parse(readFileSync(new URL(`../../client/vectors/${name}`, import.meta.url), "utf8"));
 }
 
-/** What a call was refused with: "none" if it was not. Any other error is a mistake of this program. */
+/** The reason of a refusal, or "none". Any other error is a bug of this program. */
 async function refusal(call) {
     try {
         await call();
@@ -126,7 +126,7 @@ async function noiseTransport(left, right, messages) {
     }
 }
 
-/** One handshake and its records; gives the records' fields. */
+/** One handshake and its records. Returns the records' fields. */
 async function tunnelVector(prefix, vector) {
     const bytes = (name) => unhex(vector[name]);
     const [session, key, c] = ["session", "key", "c"].map(bytes);

@@ -36,7 +36,7 @@ export class WebSocket {
     #end = { code: null, reason: "" };
     #closing = false;
 
-    /** Fails where there is no server, or none that grants `protocol`. */
+    /** Fails if there is no server, or if it does not accept `protocol`. */
     static async connect(url, protocol, on) {
         const { socket, rest } = await upgrade(new URL(url), protocol);
         return new WebSocket(socket, rest, on);
@@ -73,7 +73,7 @@ export class WebSocket {
         setTimeout(() => this.#socket.destroy(), CLOSE_MS).unref();
     }
 
-    /** Ends the TCP connection as a cable that is pulled does: without a word. */
+    /** Ends the TCP connection silently, like a pulled cable. */
     cut() {
         this.#socket.destroy();
     }

@@ -1,7 +1,7 @@
-"""relayd judged by the Autobahn test suite's own cases, which `kosoku` plays against it through the shim.
+"""Runs the cases of the Autobahn test suite against relayd. `kosoku` plays them through the shim.
 
-`conformance.py short` or `conformance.py whole`, on the embedded store and with default limits. It prints a table per run and each case
-that failed, and ends with `N passed, N failed`. What was found is in `tests/conformance.md`.
+`conformance.py short` or `conformance.py whole`, with the embedded store and default limits. It prints a table for each
+run and each case that failed, and ends with `N passed, N failed`. The results are in `tests/conformance.md`.
 """
 
 # Fault 9: Everything that another project's test suite for RFC 6455 tries.
@@ -18,14 +18,14 @@ from kosoku import FailureError, run_fuzzingclient
 from service import Relay
 from shim import Shim
 
-# `count` is how many cases must have been played: patterns that match none must not pass for a run without
+# `count` is how many cases must have run: patterns that match no case must not look like a run without
 # failures.
 Run = collections.namedtuple("Run", "role cases count raw bytewise", defaults=(False, False))
 
 ROLES = ["phone", "workstation"]
 # Framing, pings, reserved bits, opcodes, fragments, UTF-8, closing, and one message in many frames.
 RULES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
-# Messages of up to 16 MiB, in few frames or many, and 1000 of them one after the other.
+# Messages of up to 16 MiB, in few frames or many, and 1000 of them one after another.
 LARGE = ["9.*"]
 
 RULES_COUNT, LARGE_COUNT = 247, 54
@@ -40,7 +40,7 @@ STRICT = {6}
 
 
 def verdict(result):
-    """What the case says of the messages; FAILED also where it says that the closing was wrong."""
+    """The case's verdict on the messages. FAILED also if the closing was wrong."""
     behavior, closing = result.behavior.value, result.behavior_close.value
     if behavior == "NON-STRICT" and int(result.case_id.split(".")[0]) in STRICT:
         return "FAILED"
@@ -48,7 +48,7 @@ def verdict(result):
 
 
 def play(shim, run):
-    # Most of the short cases wait, which many can do at once; the others work.
+    # Most of the short cases wait, so many can run at once. The others use the CPU.
     at_once = 2 if run.bytewise or run.cases == LARGE else 8
     try:
         return asyncio.run(run_fuzzingclient(shim.url, run.cases, concurrency=at_once))
@@ -74,7 +74,7 @@ def report(run, results, secs):
 
 
 def judge(relay, run):
-    """Plays one run; how many cases passed and failed."""
+    """Plays one run. Returns how many cases passed and failed."""
     begun = time.monotonic()
     with Shim(relay, run.role, run.raw, run.bytewise) as shim:
         results = play(shim, run)

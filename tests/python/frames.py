@@ -1,4 +1,4 @@
-"""RFC 6455's frames as a client of the relay sees them: strict about what comes, free of any package. Nothing here knows the relay."""
+"""RFC 6455's frames for a client of the relay: strict about input, without packages. It does not know the relay."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 def frame(opcode, payload, masked=False):
-    """One whole frame. A client's is masked; zeros are a key like any other."""
+    """One whole frame. A client's is masked, with a key of zeros."""
     length, mask_bit = len(payload), 0x80 if masked else 0
     if length < 126:
         head = bytes([0x80 | opcode, mask_bit | length])
@@ -19,9 +19,9 @@ def frame(opcode, payload, masked=False):
 
 
 def messages(stream):
-    """Yields what a server sends as (opcode, payload): messages whole, and control frames where they come.
+    """Yields what a server sends as (opcode, payload): whole messages, and control frames in between.
 
-    The end may come within a message: behind a Close, which may stand between fragments, or where the client has just left.
+    The end may come inside a message: after a Close between fragments, or if the client has just left.
     """
     begun, pieces, closed = None, [], False
     while first := stream.read(1):

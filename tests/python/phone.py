@@ -11,12 +11,12 @@ OTHER = {"phone": "workstation", "workstation": "phone"}
 
 
 class Peer:
-    """A joined connection; `with` closes it and sees the Close answered."""
+    """A joined connection. The `with` block closes it and expects an answer to the Close."""
 
     def __init__(self, url, session, token, role="phone", **options):
         """`options` are for `connect`: where it connects from, and which certificates it trusts."""
         self.role, self.session = role, session
-        # Compression is offered, as this package does by default; the relay must not take it.
+        # This package offers compression by default. The relay must not accept it.
         self.socket = connect(url, max_size=None, open_timeout=GUARD_SECS, **options)
         assert not self.socket.protocol.extensions, self.socket.protocol.extensions
         self.socket.send(json.dumps({"type": "hello", "s": session, "t": token, "r": role}))
@@ -36,7 +36,7 @@ class Peer:
         self.expect("peer-joined", role=OTHER[self.role])
 
     def send(self, payload):
-        """A str goes out as text, bytes as binary."""
+        """Sends a str as text, bytes as binary."""
         self.socket.send(payload)
 
     def receive(self):
@@ -48,7 +48,7 @@ class Peer:
         return base64.b64decode(event["frame"], validate=True) if event["b64"] else event["frame"]
 
     def close_code(self):
-        """Reads to the end; the code of the Close."""
+        """Reads to the end. Returns the code of the Close."""
         while self.socket.close_code is None:
             try:
                 self.socket.recv(timeout=GUARD_SECS)

@@ -2,8 +2,8 @@
 
     proxies.py nginx haproxy caddy
 
-Each snippet is taken from docs/configuration.md as written; only ports, addresses and the files of its certificate are filled
-in. Ends with `N passed, N failed`.
+Each snippet is taken from docs/configuration.md as written. Only ports, addresses and certificate files are filled in.
+Ends with `N passed, N failed`.
 """
 
 import http.client
@@ -23,13 +23,13 @@ from websockets.exceptions import InvalidStatus
 from phone import Peer
 from service import GUARD_SECS, ROOT, Relay
 
-# Enough for what a case does from one address, and few enough to be used up.
+# Enough for what a case does from one address, and small enough to be used up.
 REGISTERS = 6
 CONNECTIONS = 2
 
 
 def snippet(name):
-    """The block of that name in docs/configuration.md."""
+    """The block with this name in docs/configuration.md."""
     page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
     found = re.findall(rf"^```{name}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(found) == 1, f"docs/configuration.md has {len(found)} blocks of {name}"
@@ -37,7 +37,7 @@ def snippet(name):
 
 
 def filled(text, *pairs):
-    """`text` with each first word of a pair replaced, which must stand there."""
+    """`text` with the first word of each pair replaced by the second. The first must be there."""
     for old, new in pairs:
         assert old in text, f"{old!r} does not stand in the snippet:\n{text}"
         text = text.replace(old, new)
@@ -51,7 +51,7 @@ def free_port():
 
 
 class Certificate:
-    """Of localhost, signed by itself."""
+    """A self-signed certificate for localhost."""
 
     def __init__(self, folder):
         self.file, self.key, self.both = folder / "cert.pem", folder / "key.pem", folder / "both.pem"
@@ -93,7 +93,7 @@ def haproxy(folder, port, relay, certificate, edit):
 
 
 def caddy(folder, port, relay, certificate, edit):
-    # Its own ways to a certificate are not for a test.
+    # A test cannot get a certificate in Caddy's own ways.
     site = f"https://localhost:{port} {{\n    bind 127.0.0.1\n    tls {certificate.file} {certificate.key}\n"
     body = filled(edit(snippet("caddy")), ("relay.example.org {\n", site), ("127.0.0.1:3001", relay))
     config = folder / "Caddyfile"
@@ -105,7 +105,7 @@ PROXIES = {"nginx": nginx, "haproxy": haproxy, "caddy": caddy}
 
 
 class Front:
-    """A proxy before a relay that trusts it; both end with the `with` block."""
+    """A proxy in front of a relay that trusts it. Both end with the `with` block."""
 
     def __init__(self, name, edit=lambda text: text):
         self.name, self.edit = name, edit
@@ -119,7 +119,7 @@ class Front:
         self.trust = ssl.create_default_context(cafile=str(self.certificate.file))
         self.log = folder / "log"
         try:
-            # Somebody may take the free port before the proxy does: then another.
+            # Another program may take the free port first. Then try another port.
             assert any(self.starts(folder) for _ in range(3)), f"{self.name} does not start:\n{self.log.read_text()}"
         except BaseException:
             self.__exit__(*sys.exc_info())
@@ -137,7 +137,7 @@ class Front:
         while self.child.poll() is None:
             assert time.monotonic() < deadline, f"{self.name} is not there:\n{self.log.read_text()}"
             try:
-                # HAProxy knows only after its first look that the relay is ready.
+                # HAProxy knows only after its first health check that the relay is ready.
                 if self.ask("GET", "/ready")[0] == 200:
                     return True
             except (OSError, http.client.HTTPException):
@@ -160,7 +160,7 @@ class Front:
         self.relay.__exit__(*failure)
 
     def ask(self, method, path, source="127.0.0.1", **request):
-        """Status and body of a request of its own connection, which comes from `source`."""
+        """Status and body of a request on its own connection, from the address `source`."""
         connection = http.client.HTTPSConnection(
             "localhost", self.port, timeout=GUARD_SECS, context=self.trust, source_address=(source, 0)
         )
@@ -210,7 +210,7 @@ def case_a_client_of_http_2_registers_without_a_length(name):
         said = ["-s", "-o", "-", "-w", "\n%{http_version} %{http_code}"]
         trust = ["--cacert", str(front.certificate.file)]
         url = f"https://localhost:{front.port}/api/register"
-        # From standard input, so it knows no length when it begins.
+        # From standard input, so curl does not know the length when it begins.
         curl = ["curl", "--http2", "-X", "POST", "-T", "-", "--max-time", str(GUARD_SECS), *trust, *said, url]
         out = subprocess.run(curl, input=b'{"a":"b"}', capture_output=True, check=True).stdout.decode("utf-8")
         body, end = out.rsplit("\n", 1)
@@ -237,7 +237,7 @@ def case_each_client_is_counted_by_its_own_address(name):
             assert status == 200, body
         status, body = front.register("127.0.0.2")
         assert (status, json.loads(body)["error"]) == (429, "too_many_requests"), body
-        # What it writes itself is not believed.
+        # What the client itself writes is not trusted.
         assert front.register("127.0.0.2", headers={"X-Forwarded-For": "198.51.100.7"})[0] == 429
         status, body = front.register("127.0.0.3")
         assert status == 200, body
@@ -271,7 +271,7 @@ def case_nginx_that_lacks_a_directive_is_told_which(name):
         ([passes_upgrade, passes_connection], 426),
         ([version, passes_upgrade, passes_connection], 426),
     ]:
-        # An nginx without the first speaks HTTP/1.0 until 1.29, and 1.1 from then on.
+        # Without the first directive, nginx uses HTTP/1.0 before version 1.29, and 1.1 since.
         absent = {version: "proxy_http_version 1.0;", passes_upgrade: "", passes_connection: ""}
         with Front("nginx", lambda text: filled(text, *((one, absent[one]) for one in left_out))) as front:
             found, body = front.ask("GET", "/ws", headers=upgrade)
@@ -282,7 +282,7 @@ def case_nginx_that_lacks_a_directive_is_told_which(name):
 
 
 def lack(case):
-    """What a case needs and this machine has not."""
+    """A case needs something that this machine lacks."""
     if case is case_each_client_is_counted_by_its_own_address and sys.platform != "linux":
         return "all of 127.0.0.0/8 must be this machine, as on Linux"
     if case is case_a_client_of_http_2_registers_without_a_length:
@@ -295,7 +295,7 @@ def lack(case):
 
 
 def run(name, case):
-    """`ok`, `FAILED`, or None where there is nothing to run."""
+    """`ok`, `FAILED`, or None if the case cannot run."""
     if name != "nginx" and case is case_nginx_that_lacks_a_directive_is_told_which:
         return None
     lacked = lack(case)

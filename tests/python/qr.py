@@ -1,4 +1,4 @@
-"""Reads QR codes as a camera would: from the PNG of a data URL, and from what a terminal shows."""
+"""Reads QR codes like a camera: from the PNG of a data URL, and from a terminal's output."""
 
 import base64
 import io
@@ -9,15 +9,14 @@ from PIL import Image
 
 DATA_URL = "data:image/png;base64,"
 MODULE_PIXELS = 6
-# What lies around the text in a terminal window, whose colours are nobody's business: dark here, the harder
-# case.
+# The colour around the text in a terminal window, which the program does not know. Dark is the harder case.
 BACKGROUND, FOREGROUND = (0, 0, 0), (229, 229, 229)
 MARGIN_CELLS = 3
 BASIC = [(0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229)]
 
 
 def decode(image):
-    """The text of the one QR code in the picture, dark on light: not every camera reads it the other way round."""
+    """The text of the only QR code in the picture. It must be dark on light, as some cameras need."""
     codes = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode, try_invert=False)
     assert len(codes) == 1, f"{len(codes)} codes instead of one"
     return codes[0].text
@@ -40,7 +39,7 @@ def decode_terminal(lines):
 
 
 def render(lines):
-    """What a terminal of default colours shows of these lines, two square pixels a character."""
+    """The picture of these lines in a terminal with default colours, two square pixels per character."""
     rows = [list(cells(line)) for line in lines]
     width = max(len(row) for row in rows) + 2 * MARGIN_CELLS
     height = 2 * (len(rows) + 2 * MARGIN_CELLS)
@@ -55,7 +54,7 @@ def render(lines):
 
 
 def cells(line):
-    """The colours of the upper and lower half of each character, SGR sequences honoured."""
+    """The colours of the upper and lower half of each character, after SGR sequences."""
     ink, paper, at = FOREGROUND, BACKGROUND, 0
     for match in re.finditer(r"\x1b\[([0-9;]*)m|([ ▀▄█])", line):
         assert match.start() == at, f"what is this? {line[at : match.start()]!r}"

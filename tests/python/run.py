@@ -1,6 +1,6 @@
-"""The relay seen by other hands: an independent WebSocket client and QR reader, and the clients' programs.
+"""Independent checks of the relay: another WebSocket client, a QR reader, and the clients' programs.
 
-Each case runs on the embedded store and on the Redis of RELAY_TEST_REDIS_URL. Ends with `N passed, N failed`.
+Each case runs with the embedded store and with the Redis of RELAY_TEST_REDIS_URL. Ends with `N passed, N failed`.
 """
 
 import json
@@ -62,7 +62,7 @@ def case_the_code_in_the_terminal_is_the_pairing(relay):
             assert qr.decode_terminal(drawing) == payload
             pairing = json.loads(payload)
             assert pairing.keys() == members, pairing
-        # The phone can't reach this machine as "localhost"; all but the host is the relay's own word.
+        # A phone cannot reach this machine as "localhost". All except the host comes from the relay.
         own = relay.register()["ws"]
         port_and_path = lambda url: url.split("?")[0].rsplit(":", 1)[1]
         assert port_and_path(pairing["u"]) == port_and_path(own), (pairing["u"], own)

@@ -1,4 +1,4 @@
-"""Starts the programs of this workspace and reads what they print. Nothing here judges."""
+"""Starts the programs of this workspace and reads what they print."""
 
 import errno
 import fcntl
@@ -15,16 +15,16 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARIES = pathlib.Path(os.environ.get("RELAY_TEST_BINARIES", ROOT / "target" / "debug"))
-# Longer than anything takes on a loaded machine: only what hangs runs into it.
+# Longer than anything takes on a loaded machine: only a hang reaches it.
 GUARD_SECS = 60
 
 
 class Program:
-    """A child whose output is read line by line; ended with its `with` block."""
+    """A child whose output is read line by line. It ends with its `with` block."""
 
     def __init__(self, name, *args, env=None, stream="stdout", at_terminal=False, controls=False):
-        """`stream`: what is read; with stdout stderr is, too, as a terminal shows both.
-        `at_terminal`: its input and outputs are a terminal, as where somebody sits who can be asked.
+        """`stream`: which output is read. With stdout, stderr is read too, as a terminal shows both.
+        `at_terminal`: its input and outputs are a terminal, so the user can be asked.
         `controls`: it has a terminal besides its piped input and outputs, as in `tail -f log | program`."""
         path = BINARIES / name
         if not path.is_file():
@@ -35,7 +35,7 @@ class Program:
             pipes["stderr"] = subprocess.STDOUT
         if at_terminal or controls:
             window, terminal = open_window()
-            # The terminal becomes the program's own: questions are read from it.
+            # The terminal becomes the program's controlling terminal, from which answers are read.
             pipes |= {"start_new_session": True, "pass_fds": [terminal]}
             pipes["preexec_fn"] = lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
         if at_terminal:
@@ -60,13 +60,13 @@ class Program:
             for line in pipe:
                 self._lines.put(line.decode("utf-8").rstrip("\r\n"))
         except OSError as error:
-            # How Linux tells that nobody has the other side of a terminal open any more.
+            # How Linux reports that the other side of a terminal is closed.
             if error.errno != errno.EIO:
                 raise
         self._lines.put(None)
 
     def line(self, wanted):
-        """The first line from here on for which `wanted` has a true answer; that answer."""
+        """Finds the next line for which `wanted` returns something true, and returns that."""
         deadline = time.monotonic() + GUARD_SECS
         while True:
             try:
@@ -107,7 +107,7 @@ class Program:
 
 
 def open_window(rows=60, columns=100):
-    """A terminal of this size that echoes nothing: our side of it, and the program's."""
+    """A terminal of this size without echo: our side of it, and the program's."""
     window, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     attributes = termios.tcgetattr(terminal)
@@ -117,7 +117,7 @@ def open_window(rows=60, columns=100):
 
 
 class Relay(Program):
-    """relayd on a free port, ready. The end of its `with` block fails if it had ended by itself, or its log tells of a panic."""
+    """relayd on a free port, ready. Its `with` block fails at the end if it ended by itself, or its log shows a panic."""
 
     def __init__(self, redis_url=None, *more):
         store = {"REDIS_URL": redis_url} if redis_url else {}
@@ -164,7 +164,7 @@ def listening_address(line):
     return event.get("addr") if event.get("message") == "listening" else None
 
 
-# Taken out of the environment, so that only what a case says counts.
+# Removed from the environment, so that only a case's own settings count.
 CONTRACT_VARIABLES = {
     "PORT",
     "REDIS_URL",

@@ -1,9 +1,9 @@
-"""An echo server with a relay in it, for judges that know echo servers alone.
+"""An echo server with a relay inside, for test suites that need an echo server.
 
-What a client sends here goes to relayd byte by byte as it came, as one role of a session of its own. Another connection
-holds the other role and sends every frame back. On the way back relayd's control frames pass as they came, its own
-messages are dropped, and frames are taken out of their envelopes. So every verdict is one on relayd, which alone reads what
-the client sends; what relayd sends is checked here, and what is wrong with it is a fault.
+What a client sends goes to relayd byte by byte, as one role of its own session. Another connection has the other role
+and sends every frame back. On the way back, relayd's control frames pass unchanged, its own messages are dropped, and
+frames are taken out of their envelopes. So every verdict is about relayd, as only relayd reads what the client sends.
+What relayd sends is checked here, and a violation is a fault.
 """
 
 import base64
@@ -21,9 +21,9 @@ RAW = "relay.raw.v1"
 
 
 class Shim:
-    """Listens on a free port until its `with` block ends; then `faults` is complete.
+    """Listens on a free port until its `with` block ends. Then `faults` is complete.
 
-    `role` is the one that clients get; `bytewise` has each of their bytes written alone.
+    `role` is the role that clients get. With `bytewise`, each of their bytes is written separately.
     """
 
     def __init__(self, relay, role, raw=False, bytewise=False):
@@ -76,7 +76,7 @@ class Shim:
 
 
 class End:
-    """A connection that has joined its session; `with` closes it."""
+    """A connection that has joined its session. The `with` block closes it."""
 
     def __init__(self, relay, session, role, raw):
         self.session, self.role, self.raw = session["sessionId"], role, raw
@@ -108,7 +108,7 @@ class End:
         self.socket.sendall(frame(opcode, payload, masked=True))
 
     def unwrap(self, opcode, payload):
-        """The other end's frame as (opcode, payload); None for a message of the relay's own."""
+        """The other end's frame as (opcode, payload); None for a message of the relay itself."""
         if opcode == BINARY:
             assert self.raw, "bare binary without raw mode"
             return opcode, payload
@@ -129,7 +129,7 @@ class End:
 
 
 def until_fin(messages):
-    """relayd says goodbye with a FIN: a reset can eat what it said before, so it is a fault and no end like another."""
+    """relayd ends with a FIN. A reset can destroy what it sent before, so that is a fault."""
     try:
         yield from messages
     except ConnectionResetError as reset:
@@ -150,7 +150,7 @@ def echo_all(echo):
 
 
 def give_back(end, client):
-    """What comes from relayd to the client, until relayd ends the connection; then the client hears its end."""
+    """Passes relayd's output to the client, until relayd ends the connection. Then the client's connection ends."""
     try:
         for opcode, payload in end.messages:
             if opcode >= CLOSE:
@@ -162,7 +162,7 @@ def give_back(end, client):
 
 
 def pass_on(client, to, bytewise):
-    """The client's bytes as they come. Those that relayd takes no more are read on, lest the client's kernel forget relayd's Close."""
+    """Passes the client's bytes. They are still read after relayd stops, so that the client's kernel keeps relayd's Close."""
     try:
         while read := client.recv(1 << 16):
             step = 1 if bytewise else len(read)
@@ -183,7 +183,7 @@ def end_writing(to):
 
 
 def answer_upgrade(client):
-    # Read unbuffered: what follows the head is no line.
+    # Read unbuffered: what follows the head is not a line.
     request, fields = head(client.makefile("rb", 0))
     assert request.startswith("GET ") and fields["upgrade"].lower() == "websocket", request
     lines = ["HTTP/1.1 101 Switching Protocols", "Server: relayd", "Upgrade: websocket", "Connection: Upgrade"]

@@ -182,7 +182,7 @@ fn go_on(engine: &Engine, scene: Scene) -> Vec<Event> {
 
 fn introduce(desk: &mut End, phone: &mut End) {
     let question = desk.until_asked();
-    desk.engine.allow_here(question).expect("the question stands");
+    desk.engine.allow_here(question).expect("the question is open");
     desk.until_open();
     phone.until_open();
 }

@@ -81,7 +81,7 @@ impl SlowReader {
         let resident = || [0, 1].map(|at| fleet.node(at).process().resident_kib());
         let before = resident();
         let sent = pair.workstation.ws().wire().send_until_blocked(&bytes, PATIENCE);
-        assert!(sent < bytes.len() / 2, "{sent} bytes were taken though nobody reads");
+        assert!(sent < bytes.len() / 2, "{sent} bytes were taken though the phone does not read");
         let (blocked_at, blocked) = (Instant::now(), resident());
         let mut most = blocked;
         while blocked_at.elapsed() < self.hold {

@@ -18,7 +18,7 @@ use self::crowd::{Counts, Crowd, MANY};
 const NONE_LEFT: &str = "no new connection can be taken";
 /// More than any case here needs.
 const PLENTY: usize = 1024;
-/// For how long is looked at what a wait costs.
+/// How long the CPU time of a wait is measured.
 const WATCHED: Duration = Duration::from_secs(3);
 
 /// Fault 25: No file descriptor is left.
@@ -43,7 +43,7 @@ fn health_is_answered_at_the_limit_and_the_waiting_are_served_when_room_returns(
     }
     fetch(relay.addr(), "/ready").expect(200);
     assert!(relay.node().metric("relay_refused_total{why=\"connections_max\"}") > 0);
-    // Those who say nothing keep it from nobody.
+    // Silent connections do not prevent that.
     let silent: Vec<Http> = (0..MANY).map(|_| Http::connect(relay.addr())).collect();
     fetch(relay.addr(), "/health").expect(200);
     drop(silent);
@@ -64,7 +64,7 @@ fn health_is_answered_at_the_limit_and_the_waiting_are_served_when_room_returns(
 
 /// Fault 25.
 #[test]
-fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they_may() {
+fn a_restarted_redis_is_dialed_though_connections_use_all_descriptors() {
     let mut redis = Redis::start(Keep::Everything);
     let options = Options::new().env("REDIS_URL", &redis.url()).descriptors(64);
     let relay = Relay::of(vec![Relayd::start_ready(&options)]);
@@ -73,10 +73,10 @@ fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they
     let mut inside = Http::connect(relay.addr());
     inside.send(request("GET", "/health", &[], ""));
     inside.response().expect(200);
-    // Each stays for as long as it likes, once it is in.
+    // Once it is in, each stays as long as it wants.
     let come = |at: usize| Http::over(come(&relay, &hellos[at]));
     let crowd = Crowd::come(&mut inside, hellos.len(), come);
-    assert!(!crowd.inside.is_empty(), "nobody joined");
+    assert!(!crowd.inside.is_empty(), "no client joined");
     assert_eq!(crowd.refused.first().expect("more than have room").status, 503);
     let mut until_ready = |status: u16| {
         read_until("what /ready says", || {
@@ -99,11 +99,11 @@ fn a_redis_that_restarts_is_dialed_though_connections_take_every_descriptor_they
     pair.expect_alive();
 }
 
-/// The server counts on a limit that is lowered under it, so that it meets what it otherwise leaves room for.
+/// The limit is lowered while the server runs, so that it hits a limit for which it otherwise leaves room.
 ///
 /// Fault 25.
 #[test]
-fn a_descriptor_that_is_refused_is_asked_for_again() {
+fn a_refused_descriptor_is_asked_for_again() {
     let relay = Relay::of(vec![Relayd::start_ready(&Options::new().arg("--store", "memory"))]);
     let bystander = Bystander::start(&relay);
     let mut inside: Vec<Http> = (0..10).map(|_| asked(&relay)).collect();
@@ -119,14 +119,14 @@ fn a_descriptor_that_is_refused_is_asked_for_again() {
     // That took a place for a moment, which the newest one that waits may have lost.
     crowd.sort(&mut inside[0]);
     let (mut waiting, before) = (crowd.waiting, Counts::ask(&mut inside[0]));
-    // As many as leave come in.
+    // As many get in as leave.
     drop(inside.split_off(8));
     for mut http in waiting.drain(..2) {
         assert_eq!(http.response().status, 101);
     }
     let served = Counts::ask(&mut inside[0]).upgraded - before.upgraded;
     assert!(served < 2 + waiting.len(), "all {served} are in, and only two have left");
-    // None of those inside leaves any more: only another try finds that there is room.
+    // No more clients leave, so the server finds room only by trying again.
     process.limit_descriptors(PLENTY);
     waiting.iter_mut().for_each(|http| assert_eq!(http.response().status, 101));
     bystander.done();
@@ -146,7 +146,7 @@ fn a_redis_is_dialed_again_as_soon_as_there_is_a_descriptor() {
     let Crowd { mut waiting, .. } = Crowd::come(&mut inside, MANY, |_| upgrading(&relay));
     let connections = connections(&redis);
     redis.kill();
-    // Those who wait take what the connections to Redis leave, and stay.
+    // The waiting clients take the descriptors of the connections to Redis, and stay.
     let mut served: Vec<Http> = waiting.drain(..connections).collect();
     served.iter_mut().for_each(|http| assert_eq!(http.response().status, 101));
     redis.restart();
@@ -179,7 +179,7 @@ fn open_requests(asker: &mut Http) -> u64 {
     asker.response().expect(200).sample(r#"relay_connections{protocol="http"}"#)
 }
 
-/// How many a Redis has, but for the one that asks.
+/// How many connections a Redis has, without the one that asks.
 fn connections(redis: &Redis) -> usize {
     let list: String =
         ::redis::cmd("CLIENT").arg("LIST").query(&mut connect(&redis.url())).expect("a Redis that answers");
@@ -193,7 +193,7 @@ fn asked(relay: &Relay) -> Http {
     http
 }
 
-/// The wait costs a tenth of a core at most.
+/// The wait costs at most a tenth of a core.
 fn expect_idle(relay: &Relay) {
     let process = relay.node().process();
     let (spent, started) = (process.cpu_ticks(), Instant::now());
@@ -203,11 +203,11 @@ fn expect_idle(relay: &Relay) {
     assert!(ticks <= 10 * elapsed.as_secs() + 5, "{ticks} ticks of a hundredth in {elapsed:?} of waiting");
 }
 
-/// By the log's own clock.
+/// At most one line a second, by the log's own clock.
 fn expect_a_line_a_second(relay: &Relay) {
     let log = relay.node().log().text();
     let times: Vec<f64> = log.lines().filter(|line| line.contains(NONE_LEFT)).map(second).collect();
-    assert!(!times.is_empty(), "no line in {WATCHED:?} and more: {log}");
+    assert!(!times.is_empty(), "no line in more than {WATCHED:?}: {log}");
     // The clock is read a moment before the line is stamped.
     let is_apart = |pair: &[f64]| (pair[1] - pair[0]).rem_euclid(86_400.0) > 0.9;
     assert!(times.windows(2).all(is_apart), "{times:?}");

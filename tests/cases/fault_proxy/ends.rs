@@ -1,4 +1,4 @@
-//! How connections are refused and end, by themselves or by the proxy.
+//! How connections are refused, and how they end: by themselves, or by the proxy.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -9,7 +9,7 @@ use relay_tests::harness::wire::{End, Wire};
 use super::{Line, PLENTY, SILENCE, accepted, exchange, expect_bytes, expect_end, listener, pattern};
 
 #[test]
-fn an_end_s_own_reset_passes() {
+fn a_reset_by_one_end_passes() {
     let line = Line::start();
     for reset_at in 0..2 {
         let (near, far) = line.join();
@@ -21,7 +21,7 @@ fn an_end_s_own_reset_passes() {
 }
 
 #[test]
-fn last_words_pass_though_their_sender_takes_no_more() {
+fn last_bytes_pass_though_their_sender_has_stopped_reading() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     line.proxy.behave(Behaviour::Stall);
@@ -29,14 +29,14 @@ fn last_words_pass_though_their_sender_takes_no_more() {
     near.send(b"to nobody");
     drop(far);
     line.proxy.behave(Behaviour::Clear);
-    // The proxy finds out that nobody takes it, and says so, but not before it has passed the rest.
+    // The proxy notices that no client takes it, and resets, but only after it has passed the rest.
     read_until("the end", || near.try_send(b"more").err());
     near.read_to_end("the end, which the sender may have been told of");
     assert_eq!(near.pending(), b"last words");
 }
 
 #[test]
-fn a_refusal_meets_new_connections_only() {
+fn only_new_connections_are_refused() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     line.proxy.behave(Behaviour::Refuse);
@@ -50,20 +50,20 @@ fn a_refusal_meets_new_connections_only() {
 }
 
 #[test]
-fn a_cut_is_orderly_both_ways_whatever_was_under_way() {
+fn a_cut_is_orderly_both_ways_also_under_load() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     let (mut other_near, mut other_far) = line.join();
     exchange(&mut near, &mut far, 10, || {});
     line.proxy.behave(Behaviour::Stall);
-    // What the proxy has not read must not make a reset out of it.
+    // Bytes that the proxy has not read must not turn it into a reset.
     near.send(b"lost");
     far.send(b"lost");
     line.proxy.cut();
     for wire in [&mut near, &mut far, &mut other_near, &mut other_far] {
         expect_end(wire, b"", End::Eof);
     }
-    // A socket that is closed, or not read any more, would not take it.
+    // A closed or unread socket would not take it.
     near.send(&vec![7; PLENTY]);
     far.send(&vec![7; PLENTY]);
     assert_eq!((line.proxy.counts().live, line.proxy.counts().cut), (0, 2));
@@ -73,7 +73,7 @@ fn a_cut_is_orderly_both_ways_whatever_was_under_way() {
 }
 
 #[test]
-fn a_reset_meets_both_ends_of_all() {
+fn a_reset_reaches_both_ends_of_all_connections() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     let (mut stuck, mut never_reads) = line.join();
@@ -90,7 +90,7 @@ fn a_reset_meets_both_ends_of_all() {
 }
 
 #[test]
-fn a_cut_comes_at_the_very_byte_on_live_and_new_connections() {
+fn a_cut_comes_at_the_exact_byte_on_live_and_new_connections() {
     let line = Line::start();
     for (round, count) in [0, 1, 7, 64 << 10, 100_001].into_iter().enumerate() {
         line.proxy.cut_no_more();
@@ -99,11 +99,11 @@ fn a_cut_comes_at_the_very_byte_on_live_and_new_connections() {
         line.proxy.cut_after(count as u64);
         let (mut new, mut new_far) = line.join();
         let bytes = pattern(5, 200_000);
-        // Nobody reads what comes after the cut, but the proxy takes it: this may not fail.
+        // The proxy takes what comes after the cut, so this must not fail.
         live.send(&bytes);
         expect_end(&mut live_far, &bytes[..count], End::Eof);
         expect_end(&mut live, b"", End::Eof);
-        // The other way, on a connection that was not there yet.
+        // The other way, on a new connection.
         new_far.send(&bytes);
         expect_end(&mut new, &bytes[..count], End::Eof);
         expect_end(&mut new_far, b"", End::Eof);
@@ -129,7 +129,7 @@ fn a_cut_counts_both_directions_together() {
 }
 
 #[test]
-fn an_upstream_that_moved_gets_the_new_connections() {
+fn new_connections_go_to_an_upstream_that_moved() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     let moved = listener();
@@ -143,7 +143,7 @@ fn an_upstream_that_moved_gets_the_new_connections() {
     assert_eq!((line.proxy.counts().refused, line.proxy.counts().connections), (1, 2));
 }
 
-/// Where nobody listens.
+/// An address at which no program listens.
 fn nowhere() -> SocketAddr {
     listener().local_addr().unwrap()
 }

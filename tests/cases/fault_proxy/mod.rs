@@ -1,4 +1,4 @@
-//! The proxy that plays a bad network does what it says, byte by byte, between two plain sockets; and a relay
+//! The proxy that plays a bad network does what it promises, byte by byte, between two plain sockets. A relay
 //! behind it keeps its promises.
 
 mod ends;
@@ -14,7 +14,7 @@ use relay_tests::harness::guard::read_until;
 use relay_tests::harness::random::Random;
 use relay_tests::harness::wire::{End, Wire};
 
-/// What should come over loopback would have come by then.
+/// Long enough for anything to arrive over loopback.
 const SILENCE: Duration = Duration::from_millis(100);
 /// More than two sockets and a proxy hold.
 const PLENTY: usize = 32 << 20;
@@ -36,12 +36,12 @@ impl Line {
     fn join(&self) -> (Wire, Wire) {
         let before = self.proxy.counts().connections;
         let ends = (Wire::connect(self.proxy.addr()), accepted(&self.listener));
-        // It is dialled on before it is one of the live ones.
+        // It is dialled on before it counts as live.
         read_until("it to be live", || (self.proxy.counts().connections > before).then_some(()));
         ends
     }
 
-    /// Waits until exactly so many bytes have passed to the upstream.
+    /// Waits until exactly this many bytes have passed to the upstream.
     fn wait_for_passed(&self, count: u64) {
         read_until("the count of bytes", || (self.proxy.counts().to_upstream == count).then_some(()));
     }
@@ -63,7 +63,7 @@ fn accepted(listener: &TcpListener) -> Wire {
     Wire::over(stream)
 }
 
-/// Bytes in which a lost, doubled or misplaced one shows.
+/// Bytes in which a lost, repeated or misplaced byte is noticed.
 fn pattern(seed: u64, length: usize) -> Vec<u8> {
     let mut random = Random::new(seed);
     (0..length.div_ceil(8)).flat_map(|_| random.any().to_le_bytes()).take(length).collect()
@@ -81,13 +81,13 @@ fn expect_silence(wire: &mut Wire) {
     assert_eq!((wire.fill_for(SILENCE), wire.pending()), (Ok(false), &b""[..]));
 }
 
-/// The other side has sent this and no more, and then ended it so.
+/// Expects exactly these bytes, and then this end.
 fn expect_end(wire: &mut Wire, bytes: &[u8], end: End) {
     assert_eq!(wire.read_to_end("the end"), end);
     assert!(wire.pending() == bytes, "{} bytes instead of {}", wire.pending().len(), bytes.len());
 }
 
-/// Sends both ways at once while `meanwhile` goes on, and sees all of it arrive.
+/// Sends both ways at once while `meanwhile` runs, and expects all of it to arrive.
 fn exchange(near: &mut Wire, far: &mut Wire, length: usize, meanwhile: impl FnOnce()) {
     let (up, down) = (pattern(1, length), pattern(2, length));
     let senders = [(near.sender(), &up), (far.sender(), &down)];

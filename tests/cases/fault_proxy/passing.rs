@@ -1,4 +1,4 @@
-//! What passes, when, and that all of it does.
+//! What passes, when, and that all of it arrives.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ fn everything_passes_and_each_direction_ends_by_itself() {
 }
 
 #[test]
-fn a_reader_who_does_not_read_holds_up_the_sender() {
+fn a_reader_that_does_not_read_blocks_the_sender() {
     let line = Line::start();
     let bytes = pattern(3, PLENTY);
     for behaviour in [Behaviour::Clear, Behaviour::Delay(Duration::from_secs(1000))] {
@@ -66,7 +66,7 @@ fn a_stall_takes_and_passes_nothing_and_loses_nothing() {
 }
 
 #[test]
-fn a_stall_in_full_flow_stops_at_once() {
+fn a_stall_under_load_takes_effect_at_once() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     let passed = || line.proxy.counts().to_upstream + line.proxy.counts().to_client;
@@ -88,7 +88,7 @@ fn a_stall_in_full_flow_stops_at_once() {
 }
 
 #[test]
-fn every_byte_of_a_delay_is_that_much_later_and_none_waits_for_another() {
+fn a_delay_applies_to_every_byte_separately() {
     const DELAY: Duration = Duration::from_millis(200);
     const PIECES: usize = 40;
     let line = Line::start();
@@ -123,7 +123,7 @@ fn every_byte_of_a_delay_is_that_much_later_and_none_waits_for_another() {
 }
 
 #[test]
-fn a_trickle_is_a_write_for_every_byte() {
+fn a_trickle_writes_every_byte_separately() {
     let line = Line::start();
     let (mut near, mut far) = line.join();
     let bytes = pattern(4, 2000);
@@ -133,7 +133,7 @@ fn a_trickle_is_a_write_for_every_byte() {
     let clear = line.proxy.counts().writes;
     assert!(clear < 10, "{clear} writes");
     line.proxy.behave(Behaviour::Trickle);
-    // A reader who is kept from the processor for long enough sees all of it at once; then once more.
+    // If the reader was not scheduled for long, it sees all of it at once; then try again.
     let mut rounds = 0;
     read_until("a reader to see pieces", || {
         near.send(&bytes);
@@ -151,7 +151,7 @@ fn a_trickle_is_a_write_for_every_byte() {
 }
 
 #[test]
-fn nothing_is_lost_when_the_behaviour_changes_all_the_time() {
+fn nothing_is_lost_while_the_behaviour_keeps_changing() {
     let line = Line::start();
     for seed in 0..3 {
         let mut random = Random::new(seed);

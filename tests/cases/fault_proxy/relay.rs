@@ -1,5 +1,5 @@
-//! A workstation and a phone on a bad network: what passes is whole and in order, and an end of one is told
-//! to the other.
+//! A workstation and a phone on a bad network: frames arrive whole and in order, and each is told when the
+//! other ends.
 
 use std::time::Duration;
 
@@ -35,11 +35,11 @@ impl Line {
         Pair::linked(session, workstation, phone)
     }
 
-    /// The workstation comes back as the network does, and they talk.
+    /// The workstation reconnects as soon as the network works, and they talk.
     fn expect_return(&self, pair: Pair) {
         let Pair { session, mut phone, .. } = pair;
         let mut workstation = Peer::join_as(self.proxy.addr(), &session.hello(Role::Workstation));
-        // What came while nobody was there is told to whom sent it, and that is not what this is about.
+        // The sender is told about frames without a receiver. That is not checked here.
         let told = phone.event();
         assert!(matches!(told, Event::Joined(_)), "{told:?}");
         workstation.expect(&Event::Joined(0));
@@ -47,7 +47,7 @@ impl Line {
     }
 }
 
-/// Both ways, so many frames of these sizes; `meanwhile` when they are sent and not read yet.
+/// This many frames of these sizes, both ways. `meanwhile` runs when they are sent and not read yet.
 fn talk(pair: &mut Pair, sizes: &[usize], meanwhile: impl FnOnce(&mut Pair)) {
     let mut checkers = Role::BOTH.map(|from| Checker::new(&pair.session, from));
     for from in Role::BOTH {
@@ -74,7 +74,7 @@ fn a_trickle_of_single_bytes_changes_nothing() {
     let line = Line::start();
     line.proxy.behave(Behaviour::Trickle);
     let mut pair = line.link();
-    // Lengths of one, two and eight bytes in the frame's head.
+    // Lengths of one, two and eight bytes in the frame's header.
     talk(&mut pair, &[0, 125, 126, 1000, 70_000], |_| {});
     pair.workstation.leave();
     pair.phone.expect(&Event::Left);
@@ -180,7 +180,7 @@ fn a_reset_is_told_as_a_leave() {
 }
 
 #[test]
-fn a_refusing_network_lets_the_linked_go_on() {
+fn a_network_that_refuses_connections_does_not_affect_linked_pairs() {
     let line = Line::start();
     let mut pair = line.link();
     line.proxy.behave(Behaviour::Refuse);
@@ -192,9 +192,9 @@ fn a_refusing_network_lets_the_linked_go_on() {
 }
 
 #[test]
-fn a_node_that_came_back_elsewhere_is_found() {
+fn a_node_that_moved_is_found() {
     let mut line = Line::start();
-    // The phone stays until then: its leave would be told before the node dies.
+    // The phone stays until here, as its leave would be told before the node dies.
     let Pair { mut workstation, phone, .. } = line.link();
     line.relayd.kill();
     drop(phone);

@@ -1,12 +1,14 @@
-//! The floors of the house, guarded by reading the sources: who may name what.
+//! Checks of the sources: which layer may use which other, and rules of the house style.
 
 mod line_lengths;
 mod predicates;
 pub mod source;
 
+use relay_tests::harness::log_texts;
+
 use self::source::{Source, sources};
 
-/// Nobody in `rust` for whom `applies` names any of `segments`.
+/// Expects that no file of `rust` for which `applies` is true names any of `segments`.
 fn expect_unnamed(rust: &[Source], segments: &[&str], applies: impl Fn(&Source) -> bool) {
     let checked: Vec<&Source> = rust.iter().filter(|source| applies(source)).collect();
     let wrong = |segment: &&str| checked.iter().flat_map(|source| source.naming(segment)).collect::<Vec<_>>();
@@ -67,7 +69,7 @@ fn the_core_sees_no_clock_socket_or_thread() {
 }
 
 #[test]
-fn lower_floors_name_no_higher_ones() {
+fn lower_layers_name_no_higher_ones() {
     let rust = sources(&[".rs"]);
     expect_unnamed(&rust, &["relayd", "relayd_core", "relay_client"], |source| is_in(source, "protocol/"));
     expect_unnamed(&rust, &["relayd", "relay_client"], |source| is_in(source, "relayd/core/"));
@@ -102,7 +104,7 @@ fn every_unsafe_says_why_it_is_sound() {
 
 #[test]
 fn no_test_sleeps_or_is_ignored() {
-    // Put together here, so that this file does not find itself.
+    // Put together here, so that the check does not find this file.
     let banned =
         [["thread::", "sleep("].concat(), ["#[", "ignore"].concat(), ["std::thread::", "sleep"].concat()];
     for source in
@@ -127,7 +129,7 @@ fn no_file_names_a_ticket_or_a_home() {
     }
 }
 
-/// A `#` with digits behind it, as trackers number what they track: after a space or a bracket.
+/// A `#` with digits behind it, after a space or a bracket: the number of an issue in a tracker.
 fn names_a_ticket(line: &str) -> bool {
     line.match_indices('#').any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -136,7 +138,17 @@ fn names_a_ticket(line: &str) -> bool {
     })
 }
 
-/// Two branches that bring the same lines, wrapped differently, merge without a word.
+/// A case that expects not to find a text in the log can fail only if the server has that text.
+#[test]
+fn the_server_has_the_log_texts_that_cases_exclude() {
+    let rust = sources(&[".rs"]);
+    for text in log_texts::ALL {
+        let is_there = rust.iter().any(|source| source.is_in(&["relayd/"]) && source.text.contains(text));
+        assert!(is_there, "relayd no longer logs {text:?}: change tests/src/harness/log_texts.rs");
+    }
+}
+
+/// If two branches add the same lines with different wrapping, they merge without a conflict.
 #[test]
 fn the_changelog_says_nothing_twice() {
     let files = sources(&["CHANGELOG.md"]);

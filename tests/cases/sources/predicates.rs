@@ -1,4 +1,4 @@
-//! A function that answers yes or no by its name, `is_`, `has_`, `may_` or `can_`, changes nothing.
+//! A function whose name is a question (`is_`, `has_`, `may_`, `can_`) changes nothing.
 
 use super::source::{Source, bare_code, sources};
 
@@ -20,10 +20,10 @@ const EFFECTS: [&str; 12] = [
     "eprintln!",
 ];
 
-/// Calls that change a cell when they have one argument; with two they are those of texts and slices.
+/// Calls that change a cell if they have one argument. With two, they are calls on strings and slices.
 const EFFECTS_WITH_ONE_ARGUMENT: [&str; 2] = [".replace(", ".swap("];
 
-/// Calls that change what a lock guards. A lock that is taken to read is no effect.
+/// Calls that change what a lock guards. Taking a lock to read is not an effect.
 const CHANGES: [&str; 14] = [
     ".push",
     ".pop",
@@ -119,7 +119,7 @@ impl Predicate<'_> {
     }
 }
 
-/// What changes something in a file, though its name is a question.
+/// The functions of a file that change something, though their name is a question.
 fn found_in(source: &Source) -> Vec<String> {
     let code = bare_code(&source.text);
     let found = predicates(&code).into_iter().filter_map(|predicate| {
@@ -130,7 +130,7 @@ fn found_in(source: &Source) -> Vec<String> {
     found.collect()
 }
 
-/// Where this is not so yet.
+/// Folders that do not follow this yet.
 const NOT_YET: [&str; 2] = ["client/", "relayd/"];
 
 #[test]
@@ -142,7 +142,7 @@ fn a_function_named_as_a_question_changes_nothing() {
 }
 
 #[test]
-fn an_effect_is_seen_and_a_look_is_not_taken_for_one() {
+fn effects_are_found_and_reads_are_not() {
     let count = |text: &str| found_in(&Source { name: "x.rs".to_owned(), text: text.to_owned() }).len();
     for acting in [
         "fn is_due(&mut self) -> bool;",

@@ -1,4 +1,4 @@
-//! The files of the project, and their code without comments and texts.
+//! The files of the project, and their code without comments and strings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ impl Source {
         places.iter().any(|place| self.name.starts_with(place))
     }
 
-    /// The lines whose code has `path` as a whole path segment: the crate `mio` in `mio::Poll`, not in
+    /// The lines whose code has `segment` as a whole path segment: the crate `mio` in `mio::Poll`, not in
     /// `signal_hook_mio`.
     pub fn naming(&self, segment: &str) -> Vec<String> {
         let names = |line: &str| {
@@ -42,7 +42,8 @@ impl Source {
     }
 }
 
-/// Every file below the project's root whose name ends so; build output and installed packages left out.
+/// Every file below the project's root with one of these endings, without build output and installed
+/// packages.
 pub fn sources(endings: &[&str]) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
@@ -50,7 +51,7 @@ pub fn sources(endings: &[&str]) -> Vec<Source> {
         for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path: PathBuf = entry.unwrap().path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // Cargo marks the folder of its output so; a module may be named target, too.
+            // Cargo marks its output folder with this file. A module may also be called target.
             let is_output = path.join("CACHEDIR.TAG").exists();
             if path.is_dir() && !name.starts_with('.') && name != "node_modules" && !is_output {
                 folders.push(path);
@@ -66,7 +67,7 @@ pub fn sources(endings: &[&str]) -> Vec<Source> {
     found
 }
 
-/// The Rust code with a space for each byte of a comment, a text or a character. Lines stay where they are.
+/// The Rust code with spaces in place of comments, strings and characters. Lines keep their numbers.
 pub fn bare_code(text: &str) -> String {
     let mut bare = String::with_capacity(text.len());
     let mut rest = text;
@@ -83,7 +84,7 @@ pub fn bare_code(text: &str) -> String {
     bare
 }
 
-/// How many bytes of a comment, a text or a character `rest` begins with.
+/// How many bytes of a comment, a string or a character `rest` begins with.
 fn covered(rest: &str, before: Option<char>) -> usize {
     let is_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let end_of =
@@ -103,7 +104,7 @@ fn covered(rest: &str, before: Option<char>) -> usize {
     }
     match rest.as_bytes()[0] {
         b'"' => quoted(rest, b'"'),
-        // A lifetime has no second quote so near.
+        // A lifetime does not have a second quote right behind.
         b'\'' if rest[1..].starts_with('\\') => quoted(rest, b'\''),
         b'\'' => match rest[1..].chars().next() {
             Some(c) if rest[1 + c.len_utf8()..].starts_with('\'') => c.len_utf8() + 2,

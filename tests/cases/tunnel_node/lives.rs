@@ -1,4 +1,4 @@
-//! New processes: each goes on with what the former one kept, and says what may be lost.
+//! New processes: each continues with what the previous one kept, and says what may be lost.
 
 use protocol::ids::Role;
 use relay_client::engine::Event;
@@ -26,7 +26,7 @@ fn a_new_node_process_goes_on(role: Role) {
     let saved = ends.node.last("saved").unwrap();
     ends.talk("before");
     ends.engine.flush();
-    // Twice: what the second process knows it has from the first one alone.
+    // Twice: what the second process knows, it has only from the first one.
     for _ in 0..2 {
         ends.node.tell("hold");
         ends.node.tell("send on hold");
@@ -57,7 +57,7 @@ fn a_new_engine_goes_on(role: Role) {
         ends.engine.engine.close();
         ends.engine.until_stopped();
         ends.node.event("unlinked");
-        // Nobody is there: these are kept, and dropped when another process answers.
+        // The other end is away: these are kept, and dropped when another process answers.
         ends.node.tell("send never taken");
         ends.node.tell("send neither");
         ends.node.tell("take");

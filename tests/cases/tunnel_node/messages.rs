@@ -1,4 +1,4 @@
-//! Messages: each once and in order, whatever happens to the connections.
+//! Messages arrive once and in order, whatever happens to the connections.
 
 use protocol::ids::Role;
 use relay_client::engine::{Event, SendError};
@@ -33,7 +33,7 @@ fn node_has(ends: &mut Ends, count: u32) {
     }
 }
 
-/// True if the engine took it; false if its peer's window is full.
+/// True if the engine accepted it. False if its peer's window is full.
 fn accepts(ends: &Ends, number: u32) -> bool {
     match ends.engine.engine.try_send(&message(number)) {
         Ok(_) => true,
@@ -52,13 +52,13 @@ fn cut(ends: &mut Ends, number: u32) {
     }
 }
 
-/// Either end would connect anew for ever.
+/// Otherwise either end would reconnect forever.
 fn expect_no_fault(ends: &Ends) {
     assert_eq!((&ends.engine.faults[..], ends.node.last("fault")), (&[][..], None));
 }
 
 fn messages_arrive_once_and_in_order_through_cuts(role: Role) {
-    // With a small window much is still to come at each cut.
+    // With a small window, much is still unsent at each cut.
     let mut ends = Ends::open_with(role, &[], |settings| settings.options.window = 256 << 10);
     node_sends(&mut ends, MESSAGES);
     let (mut accepted, mut taken, mut since_open, mut cuts) = (0, 0, 0, 0);
@@ -70,7 +70,7 @@ fn messages_arrive_once_and_in_order_through_cuts(role: Role) {
             Event::Message(came) => {
                 assert!(came.bytes == message(taken), "message {taken}");
                 (taken, since_open) = (taken + 1, since_open + 1);
-                // Each cut meets a connection that stands and is in use.
+                // Each cut hits an open connection in use.
                 if since_open == 10 && cuts < CUTS {
                     cut(&mut ends, cuts);
                     cuts += 1;
@@ -85,7 +85,7 @@ fn messages_arrive_once_and_in_order_through_cuts(role: Role) {
     ends.node.until_acknowledged(MESSAGES);
     assert_eq!(cuts, CUTS);
     expect_no_fault(&ends);
-    // Nothing came twice: what follows the last message is this one.
+    // Nothing was repeated: this one follows the last message.
     ends.talk("after all");
 }
 
@@ -108,7 +108,7 @@ fn closing_leaves_the_other_direction_open(role: Role) {
     ends.engine.until("close", |event| (*event == Event::PeerClosed).then_some(()));
     ends.engine.send(b"still here");
     assert_eq!(ends.node.message(), shown(b"still here"));
-    // It is said again on each new connection, and tells nothing new.
+    // It is repeated on each new connection, without news.
     ends.node.tell("cut");
     ends.engine.until_open();
     ends.engine.send(b"and here");

@@ -1,4 +1,4 @@
-//! The first meeting, and what may get lost in it.
+//! The first pairing, and what may get lost in it.
 
 use protocol::ids::Role;
 use relay_client::engine::{Event, Refusal};
@@ -59,7 +59,8 @@ fn the_words_are_equal_and_both_move_to_a_fresh_session(role: Role) {
     assert_ne!(moved, former);
     assert_eq!(Object::parse(&shelf.text().unwrap()).text("s"), moved, "where the engine is at home");
     talk(&mut engine, &mut node, "the first word");
-    // A photo of the code is worth nothing now: its session is gone or goes while the late one waits in it.
+    // A photo of the code is useless now: its session is deleted already, or while the late phone waits in
+    // it.
     let mut late = NodeEnd::phone(&code.to_json(), &[]);
     let stopped = late.event("stopped");
     assert!(["4401", "4410"].contains(&&stopped[..4]), "{stopped}");
@@ -95,7 +96,7 @@ fn a_phone_that_stored_its_key_comes_back_with_it() {
 }
 
 #[test]
-fn a_lost_settled_is_said_again() {
+fn a_lost_settled_is_sent_again() {
     let mut ends = Ends::open(Role::Workstation, &["--lose-settled", "--turn-ms=1000"]);
     ends.talk("found");
 }

@@ -1,4 +1,4 @@
-//! What is refused, as both ends tell it.
+//! Refusals, as both ends report them.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ both_ways_round!(
     the_end_of_a_pair_is_told_sealed,
 );
 
-/// A workstation tells its user so.
+/// The workstation's event.
 fn expect_refused(workstation: &mut End, why: Refusal) {
     let told = workstation.until("refusal", |event| match event {
         Event::Refused(why) => Some(*why),
@@ -28,12 +28,12 @@ fn expect_refused(workstation: &mut End, why: Refusal) {
     assert_eq!(told, why);
 }
 
-/// A phone stops so.
+/// The phone's reason to stop.
 fn expect_unpaired(phone: &mut End, why: Refusal) {
     assert_eq!(phone.until_stopped(), Stop::Unpaired(why));
 }
 
-/// A phone of another implementation says the reason, and ends.
+/// The phone of the other implementation prints the reason, and ends.
 fn expect_end(phone: &mut NodeEnd, reason: &str) {
     assert_eq!(phone.event("refused"), reason);
     assert_eq!(phone.exit_code(), Some(1));
@@ -67,7 +67,7 @@ fn a_used_code_is_refused(role: Role) {
         assert_eq!(node.event("answered"), "2");
         let mut back = End::resume(role, &settings, &shelf);
         back.until_open();
-        // What the workstation had accepted before would have been for the former process.
+        // Messages that the workstation accepted before were for the previous process.
         node.event("open");
         talk(&mut back, &mut node, "the first one is still welcome");
     }
@@ -134,7 +134,7 @@ fn a_denied_phone_is_told_and_stays_denied(role: Role) {
 }
 
 #[test]
-fn a_question_that_nobody_answers_is_a_no() {
+fn an_unanswered_question_is_a_no() {
     let net = Net::start();
     let (mut node, code) = net.workstation(&["--ask-ms=300"]);
     let mut engine = End::pair(Role::Phone, code, &net.settings(Role::Phone));

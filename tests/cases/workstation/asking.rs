@@ -31,7 +31,7 @@ fn the_user_is_asked_and_then_lines_go_both_ways() {
     program.type_line("what?");
     assert_eq!(program.line(), "allow it? [y/n]");
     program.type_line("y");
-    assert_eq!(program.line(), "connected", "going over to another session is no leaving");
+    assert_eq!(program.line(), "connected", "a move to another session is not a leave");
     assert_eq!(program.line(), "phone is here, encrypted");
     phone.until_open();
     assert_eq!(phone.message(), b"too early");
@@ -42,7 +42,7 @@ fn the_user_is_asked_and_then_lines_go_both_ways() {
     assert_eq!(phone.message(), b"hello phone");
     phone.flush();
 
-    // The code was used: whoever else has it is told by both ends, as far as the relay lets them in at all.
+    // The code was used: another phone that has it is refused, by the relay or by the workstation.
     let mut second = phone_of(again, relay.addr());
     let stop = second.until_stopped().to_string();
     assert!(stop.starts_with("the relay refused (4401)"), "{stop}");
@@ -132,7 +132,8 @@ fn answers_can_be_typed_after_the_end_of_the_input() {
     program.type_line("all of it");
     program.until("no phone is here");
     program.end_input();
-    // A question drops what was typed and not read, also the end. So wait until the program has read it.
+    // A question drops typed input that was not read, also the end. So wait until the program has read the
+    // end.
     program.type_line("behind the end");
     program.until("not sent: the input has ended");
     let mut phone = phone_of(code, relay.addr());
@@ -148,8 +149,7 @@ fn answers_can_be_typed_after_the_end_of_the_input() {
 #[test]
 fn without_a_terminal_the_program_ends_at_once() {
     let relay = Relay::start(SetUp::Memory);
-    // In a session of its own there is no terminal at all. The shell's own pipe may break, as the program
-    // ends at once.
+    // In a new session there is no terminal at all. The shell's pipe may break, as the program ends at once.
     let mut command = Command::new("sh");
     command.args(["-c", "echo y | setsid --wait \"$@\"", "sh"]);
     command.arg(binary("WORKSTATION_BIN", "relay-workstation"));

@@ -55,8 +55,8 @@ fn a_second_program_on_a_kept_pair_says_so_and_ends() {
     let _ = (std::fs::remove_file(&file), std::fs::remove_file(file.with_extension("lock")));
 }
 
-/// The token alone does not make a phone. What the user types is for the phone that is paired, whatever holds
-/// its place.
+/// The token alone is not enough to be the phone. What the user types is only for the paired phone, whatever
+/// client has its role.
 #[test]
 fn a_client_in_the_phones_place_causes_no_question_and_gets_nothing_in_clear() {
     let file = std::env::temp_dir().join(format!("relay-place-{}", std::process::id()));

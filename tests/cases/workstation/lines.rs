@@ -29,7 +29,7 @@ fn unconfirmed_lines_change_the_exit_code() {
     drop(phone);
     program.until("phone left");
     program.type_line("for nobody");
-    // What is too long for any message is told of behind it.
+    // The notice about this one, which is too long for a message, shows that the first line was read.
     program.type_line(&"x".repeat(5 << 20));
     program.until("not sent: ");
     program.process().signal("INT");

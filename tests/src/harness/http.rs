@@ -120,7 +120,7 @@ impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
-        assert!(values.next().is_none(), "{name} stands twice: {self:?}");
+        assert!(values.next().is_none(), "{name} is there twice: {self:?}");
         value
     }
 
@@ -151,7 +151,7 @@ impl Response {
             let error = self.json();
             let code = error.text("error");
             let is_snake = code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-            assert!(is_snake && !code.is_empty(), "{code:?} is no snake_case code");
+            assert!(is_snake && !code.is_empty(), "{code:?} is not a snake_case code");
             assert!(!error.text("message").is_empty());
         }
         self

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "\"a\" is no string")]
+    #[should_panic(expected = "\"a\" is not of type string")]
     fn the_wrong_kind_fails() {
         Object::parse(r#"{"a":7}"#).text("a");
     }

@@ -16,6 +16,7 @@ pub mod guard;
 pub mod http;
 pub mod json;
 pub mod log;
+pub mod log_texts;
 pub mod namespace;
 pub mod node;
 pub mod pair;

@@ -230,7 +230,7 @@ impl<'a> Life<'a> {
             Refusal::NoAnswer | Refusal::Code(1013 | 4429) => Ok(()),
             // A Redis that came back empty knows only what a node had in its memory.
             Refusal::Code(4401) => match register_again(self.talk.session(), addr, PATIENCE) {
-                Some(409) => Err(format!("dead, though nobody deleted it: {}", self.talk.state())),
+                Some(409) => Err(format!("deleted, though no client deleted it: {}", self.talk.state())),
                 Some(200) if !self.shared.expected.may_be_lost(self.linked_at) => {
                     Err(format!("unknown, though Redis has lost nothing: {}", self.talk.state()))
                 }
@@ -279,7 +279,7 @@ impl<'a> Life<'a> {
         let started = Instant::now();
         while !self.is_over_for_all() {
             if started.elapsed() > END_WITHIN {
-                return Err(format!("somebody sits in a deleted session: {}", self.talk.state()));
+                return Err(format!("a client is in a deleted session: {}", self.talk.state()));
             }
             let addr = self.shared.addr(&mut self.random);
             match delete(self.talk.session(), addr, PATIENCE) {

@@ -115,7 +115,7 @@ fn crowd_under_faults(fleet: &mut Fleet, idle: &Footprint, secs: u64, seed: u64)
 fn disturbances(when: &str, before: Counts, after: Counts) -> Vec<String> {
     let lost = after.lost - before.lost;
     let connects = after.connects - before.connects;
-    let breach = format!("{when}: {lost} connections were lost, {connects} connected anew");
+    let breach = format!("{when}: {lost} connections were lost, {connects} reconnected");
     if lost + connects > 0 { vec![breach] } else { Vec::new() }
 }
 
