@@ -53,6 +53,10 @@ fn violations() -> Vec<(&'static str, Vec<u8>, u16)> {
     }
     let halves = [of(Opcode::Text, b"\xE2").unfinished().encode(), of(Opcode::Continuation, b"x").encode()];
     all.push(("bad UTF-8 over two fragments", halves.concat(), 1007));
+    let only_begun = of(Opcode::Text, b"\xED\xA0").length16(1000).encode();
+    all.push(("bad UTF-8 in a frame that is still arriving", only_begun, 1007));
+    let unfinished = of(Opcode::Text, b"\xC3x").unfinished().encode();
+    all.push(("bad UTF-8 in a message that is still arriving", unfinished, 1007));
     all
 }
 

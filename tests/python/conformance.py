@@ -31,11 +31,15 @@ BYTEWISE = [Run(role, RULES, RULES_COUNT, bytewise=True) for role in ROLES]
 WHOLE = SHORT + BYTEWISE + [Run(role, LARGE, LARGE_COUNT, raw) for raw in (False, True) for role in ROLES]
 PARTS = {"short": SHORT, "whole": WHOLE}
 VERDICTS = ["OK", "NON-STRICT", "INFORMATIONAL", "FAILED"]
+# Families in which NON-STRICT is a failure: bad UTF-8 must fail as soon as it arrives.
+STRICT = {6}
 
 
 def verdict(result):
     """What the case says of the messages; FAILED also where it says that the closing was wrong."""
     behavior, closing = result.behavior.value, result.behavior_close.value
+    if behavior == "NON-STRICT" and int(result.case_id.split(".")[0]) in STRICT:
+        return "FAILED"
     return behavior if behavior in VERDICTS and closing in ("OK", "INFORMATIONAL") else "FAILED"
 
 

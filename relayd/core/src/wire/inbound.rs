@@ -10,6 +10,7 @@ use protocol::ws::header::{self, Header, OpCode};
 use protocol::ws::mask;
 
 use super::pool::Pool;
+use super::utf8::Utf8Check;
 use crate::limits::LARGE_MESSAGE;
 
 /// Text or binary. RFC 6455 §5.6.
@@ -28,7 +29,7 @@ pub enum Step<'a> {
     Text(&'a [u8]),
     /// A whole binary message, in the bytes that were read.
     Binary(&'a [u8]),
-    /// A whole message that was gathered: take it with [`Inbound::take_message`]. Text is valid UTF-8.
+    /// A whole message that was gathered: take it with [`Inbound::take_message`]. Text is UTF-8.
     Gathered(Kind),
     /// A ping and what the pong must carry.
     Ping(&'a [u8]),
@@ -94,6 +95,8 @@ pub struct Inbound {
     message: Vec<u8>,
     /// The kind of the message under way.
     kind: Option<Kind>,
+    /// How far the message under way is checked, if it is text.
+    utf8: Utf8Check,
     /// The data frame under way.
     frame: Option<PartFrame>,
 }
@@ -185,15 +188,21 @@ impl Inbound {
 
     fn begin_frame(&mut self, header: &Header) {
         match header.opcode {
-            OpCode::Text => self.kind = Some(Kind::Text),
-            OpCode::Binary => self.kind = Some(Kind::Binary),
+            OpCode::Text => self.begin_message(Kind::Text),
+            OpCode::Binary => self.begin_message(Kind::Binary),
             _ => {}
         }
         let len = header.payload_len as usize;
         self.frame = Some(PartFrame { fin: header.fin, mask: header.mask, came: 0, len });
     }
 
-    /// Moves what has come of the frame under way into the message.
+    fn begin_message(&mut self, kind: Kind) {
+        self.kind = Some(kind);
+        self.utf8 = Utf8Check::default();
+    }
+
+    /// Moves what has come of the frame under way into the message. Not inlined, as most messages come whole.
+    #[inline(never)]
     fn gather<'a>(&mut self, cursor: &mut Cursor<'_>, allowed: Allowance, pool: &mut Pool) -> Gather<'a> {
         let (Some(mut frame), Some(kind)) = (self.frame, self.kind) else { return Gather::FrameDone };
         let take = cursor.left().min(frame.len - frame.came);
@@ -202,21 +211,25 @@ impl Inbound {
         }
         if take > 0 {
             let bytes = cursor.take(take);
-            mask::apply(bytes, frame.mask, frame.came);
+            let is_ascii = mask::apply(bytes, frame.mask, frame.came);
             pool.grow(&mut self.message, take);
             self.message.extend_from_slice(bytes);
             frame.came += take;
+            if kind == Kind::Text && self.utf8.advance(&self.message, take, is_ascii).is_err() {
+                return Gather::Stop(Step::Breach(CloseCode::InvalidUtf8));
+            }
         }
         if frame.came < frame.len {
             self.frame = Some(frame);
             return Gather::Stop(Step::NeedMore);
         }
         self.frame = None;
-        if !frame.fin {
-            return Gather::FrameDone;
-        }
+        if frame.fin { self.end_message(kind) } else { Gather::FrameDone }
+    }
+
+    fn end_message<'a>(&mut self, kind: Kind) -> Gather<'a> {
         self.kind = None;
-        if kind == Kind::Text && simdutf8::basic::from_utf8(&self.message).is_err() {
+        if kind == Kind::Text && self.utf8.finish(&self.message).is_err() {
             return Gather::Stop(Step::Breach(CloseCode::InvalidUtf8));
         }
         Gather::MessageDone(kind)

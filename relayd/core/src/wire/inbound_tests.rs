@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::READ_BYTES;
 
 const ALLOWED: Allowance = Allowance { message_bytes_max: 100_000, room: usize::MAX };
 
@@ -113,6 +114,69 @@ fn breaches_have_their_codes() {
     ] {
         assert_eq!(read(&[&stream], ALLOWED).last(), Some(&Seen::Breach(code)), "{stream:x?}");
     }
+}
+
+/// The bytes of `stream` that are taken, 64 KiB in each read, before it is a breach with this code.
+fn taken_before(code: CloseCode, stream: &[u8]) -> usize {
+    let (mut inbound, mut pool, mut taken) = (Inbound::default(), Pool::new(), 0);
+    let allowed = Allowance { message_bytes_max: stream.len(), room: usize::MAX };
+    for read in stream.chunks(READ_BYTES) {
+        let mut bytes = read.to_vec();
+        let mut cursor = Cursor::new(&mut bytes);
+        let is_breach = match inbound.step(&mut cursor, allowed, &mut pool) {
+            Step::NeedMore => false,
+            step => step == Step::Breach(code),
+        };
+        taken += cursor.taken();
+        if is_breach {
+            return taken;
+        }
+    }
+    panic!("no breach in {} bytes", stream.len());
+}
+
+#[test]
+fn a_text_fails_with_the_read_that_brings_a_bad_byte() {
+    let whole = frame(true, OpCode::Text, &vec![0xFF; 16 << 20]);
+    assert_eq!(taken_before(CloseCode::InvalidUtf8, &whole), READ_BYTES);
+    let mut late = vec![b'x'; 16 << 20];
+    late[READ_BYTES * 3] = 0xFF;
+    assert_eq!(taken_before(CloseCode::InvalidUtf8, &frame(true, OpCode::Text, &late)), READ_BYTES * 4);
+}
+
+#[test]
+fn a_text_fails_with_the_fragment_that_makes_it_impossible() {
+    let begin = |bytes: &[u8]| frame(false, OpCode::Text, bytes);
+    let go_on = |bytes: &[u8]| frame(false, OpCode::Continuation, bytes);
+    for (before, bad) in [
+        (vec![], begin(b"\xFF")),
+        (vec![], begin(b"abc\xF4\x90")),
+        (vec![begin("é".as_bytes())], go_on(b"\xC0")),
+        (vec![begin(b"\xE2"), go_on(b""), go_on(b"\x82")], go_on(b"a")),
+        (vec![begin(b"\xF0\x9F")], go_on(b"\x98\x80\x80")),
+    ] {
+        let before = before.concat();
+        assert_eq!(read(&[&before], ALLOWED), [], "{before:x?} may still become a text");
+        assert_eq!(read(&[&before, &bad], ALLOWED), [Seen::Breach(CloseCode::InvalidUtf8)], "{bad:x?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_pass_as_binary_in_fragments() {
+    let stream = [frame(false, OpCode::Binary, &[0xFF, 0xE2]), frame(true, OpCode::Continuation, &[0xC0])];
+    assert_eq!(read(&[&stream.concat()], ALLOWED), [Seen::Binary(vec![0xFF, 0xE2, 0xC0])]);
+}
+
+#[test]
+fn a_text_after_another_is_checked_from_its_own_start() {
+    let halves = |head: &[u8], tail: &[u8]| {
+        [frame(false, OpCode::Text, head), frame(true, OpCode::Continuation, tail)].concat()
+    };
+    let good = [halves(b"abc", b"def"), halves(b"\xC3", b"\xA9"), halves(b"", b"")].concat();
+    let texts = ["abcdef", "é", ""].map(|text| Seen::Text(text.into()));
+    assert_eq!(read(&[&good], ALLOWED), texts);
+    let bad = [halves(b"abc", b"def"), halves(b"\xFF", b"def")].concat();
+    assert_eq!(read(&[&bad], ALLOWED)[1], Seen::Breach(CloseCode::InvalidUtf8));
 }
 
 #[test]
