@@ -46,9 +46,16 @@ impl Head {
     }
 }
 
-/// Appends a piece of a text payload, which must be UTF-8. Pieces must be cut between characters.
+/// Appends a piece of a text payload, which must be UTF-8. Pieces must be cut between characters. Allocates nothing if
+/// `out` has the room of [`text_bytes_max`] to spare.
 pub fn text(out: &mut Vec<u8>, piece: &[u8]) {
     json::escape_into(out, piece);
+}
+
+/// Appends a text payload until the next character might go over `room` bytes. Gives how many bytes of `payload` are done:
+/// all, or up to the start of a character. Allocates nothing if `out` has `room` and [`OVERHEAD_MAX`] bytes to spare.
+pub fn text_within(out: &mut Vec<u8>, payload: &[u8], room: usize) -> usize {
+    json::escape_within(out, payload, room)
 }
 
 /// Appends a piece of a binary payload in standard base64. Every piece but the last must be a multiple of 3 bytes.
@@ -62,15 +69,24 @@ pub fn binary(out: &mut Vec<u8>, piece: &[u8]) {
 
 /// Appends everything behind the payload.
 pub fn close(out: &mut Vec<u8>, b64: bool) {
-    out.extend_from_slice(if b64 { b"\",\"b64\":true}" } else { b"\",\"b64\":false}" });
+    out.extend_from_slice(tail(b64));
+}
+
+const fn tail(b64: bool) -> &'static [u8] {
+    if b64 { b"\",\"b64\":true}" } else { b"\",\"b64\":false}" }
+}
+
+/// The bytes of an envelope around `len` bytes of binary.
+pub const fn binary_bytes(head: &Head, len: usize) -> usize {
+    head.len as usize + len.div_ceil(3) * 4 + tail(true).len()
 }
 
 /// The most bytes that an envelope around `len` bytes of text can take: every byte as `\u00XX`.
 pub const fn text_bytes_max(len: usize) -> usize {
-    len * 6 + OVERHEAD_MAX
+    len * json::GROWTH_MAX + OVERHEAD_MAX
 }
 
-/// The bytes that an envelope around `len` bytes of binary can take.
+/// The most bytes that an envelope around `len` bytes of binary can take.
 pub const fn binary_bytes_max(len: usize) -> usize {
     len.div_ceil(3) * 4 + OVERHEAD_MAX
 }
@@ -83,12 +99,16 @@ mod tests {
     fn envelope(from: Role, payload: Result<&str, &[u8]>) -> String {
         let mut out = Vec::new();
         let id = SessionId::from_bytes([0xab; 16]);
-        Head::new(&id.hex(), from, b"1700000000000").write_to(&mut out);
+        let head = Head::new(&id.hex(), from, b"1700000000000");
+        head.write_to(&mut out);
         match payload {
             Ok(words) => text(&mut out, words.as_bytes()),
             Err(bytes) => binary(&mut out, bytes),
         }
         close(&mut out, payload.is_err());
+        if let Err(bytes) = payload {
+            assert_eq!(out.len(), binary_bytes(&head, bytes.len()));
+        }
         String::from_utf8(out).unwrap()
     }
 

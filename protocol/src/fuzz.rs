@@ -112,6 +112,7 @@ pub fn envelopes(bytes: &[u8]) {
     envelope::binary(&mut out, tail);
     envelope::close(&mut out, true);
     assert!(out.len() <= envelope::binary_bytes_max(payload.len()));
+    assert_eq!(out.len(), envelope::binary_bytes(&head, payload.len()));
     assert_eq!(frame_of(&out), Frame::Binary(payload.to_vec()));
 
     let Ok(text) = std::str::from_utf8(payload) else { return };
@@ -128,6 +129,11 @@ pub fn envelopes(bytes: &[u8]) {
     let (mut quoted, mut escaped) = (Vec::new(), Vec::new());
     json::write_quoted(&mut quoted, text);
     json::escape_into(&mut escaped, payload);
+    let mut within = Vec::new();
+    let taken = json::escape_within(&mut within, payload, escaped.len() / 2);
+    assert!(within.len() <= escaped.len() / 2);
+    json::escape_into(&mut within, &payload[taken..]);
+    assert_eq!(within, escaped);
     assert_eq!(quoted[1..quoted.len() - 1], escaped, "the escape and the library's");
 }
 

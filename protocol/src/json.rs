@@ -4,7 +4,7 @@ mod escape;
 
 use sonic_rs::writer::WriteExt;
 
-pub use self::escape::escape_into;
+pub use self::escape::{GROWTH_MAX, char_boundary_before, escape_into, escape_within};
 
 /// True if brackets outside strings never nest deeper than `depth_max`. Linear, allocates nothing.
 ///

@@ -15,6 +15,35 @@ pub fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
     escape_by_library(out, text);
 }
 
+/// Bytes of text in one step of [`escape_within`].
+const STEP: usize = 1024;
+
+/// The most bytes that the escape makes of one byte: a control character as `\u00XX`.
+pub const GROWTH_MAX: usize = 6;
+
+/// Escapes `text` until the next character might go over `room` bytes. Gives how many bytes of `text` are done: all, or up
+/// to the start of a character. Allocates nothing if `out` has `room + 64` bytes to spare.
+pub fn escape_within(out: &mut Vec<u8>, text: &[u8], room: usize) -> usize {
+    let (end, mut at) = (out.len() + room, 0);
+    loop {
+        let step = STEP.min((end - out.len()) / GROWTH_MAX).min(text.len() - at);
+        let next = char_boundary_before(text, at + step);
+        if next == at {
+            return at;
+        }
+        escape_into(out, &text[at..next]);
+        at = next;
+    }
+}
+
+/// The last place at or before `at` where `text`, which must be UTF-8, may be cut: never inside a character.
+pub fn char_boundary_before(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).is_some_and(|byte| byte & 0xC0 == 0x80) {
+        at -= 1;
+    }
+    at
+}
+
 /// The writer adds quotes. The opening one is put over the last byte before it, which is restored afterwards.
 fn escape_by_library(out: &mut Vec<u8>, text: &[u8]) {
     let Some(saved) = out.pop() else {
@@ -244,6 +273,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn within_its_room_it_allocates_nothing_and_stops_only_where_the_room_may_be_short() {
+        for unit in ["\u{1}", "é\"", "a😀", "x", "\n"] {
+            let text = unit.repeat(4000);
+            let whole = escaped(escape_by_library, "", &text);
+            for room in [0, 1, 6, 100, 6 * STEP, 9999, whole.len() - 1, whole.len(), whole.len() + 24] {
+                let mut out = Vec::with_capacity(room + 64);
+                let place = out.as_ptr();
+                let taken = escape_within(&mut out, text.as_bytes(), room);
+                assert_eq!(out.as_ptr(), place);
+                assert!(out.len() <= room && whole.as_bytes().starts_with(&out), "{unit:?} in {room}");
+                assert_eq!(escaped(escape_by_library, "", &text[..taken]).as_bytes(), out);
+                assert!(taken == text.len() || out.len() + 24 > room, "{unit:?} in {room}: {taken}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_never_cut_inside_a_character() {
+        let text = "aé😀".as_bytes();
+        let cuts: Vec<usize> = (0..=text.len()).map(|at| char_boundary_before(text, at)).collect();
+        assert_eq!(cuts, [0, 1, 1, 3, 3, 3, 3, 7]);
     }
 
     #[test]

@@ -168,47 +168,65 @@ pub fn write(out: &mut Vec<u8>, fin: bool, opcode: OpCode, payload_len: usize, m
 
 /// An unmasked frame whose payload is written in place and whose length is known only afterwards.
 ///
-/// Room for the usual header of 4 bytes is left at the start; where the length asks for another, the payload moves.
+/// Room for the header of the likely length is left at the start; where the length asks for another, the payload moves.
 #[derive(Debug)]
 #[must_use = "a frame that is begun must be finished"]
 pub struct OpenFrame {
     start: usize,
+    /// Where the payload starts.
+    body: usize,
 }
-
-/// The header length that [`OpenFrame::begin`] bets on: payloads of 126 to 65,535 bytes.
-const BET: usize = 4;
 
 /// The most bytes that [`OpenFrame::finish`] may add behind the payload.
 pub const FINISH_BYTES_MAX: usize = 10;
 
 impl OpenFrame {
-    /// Leaves room for the header at the end of `out`; append the payload after it.
+    /// Leaves room for the header of a payload of 126 to 65,535 bytes at the end of `out`; append the payload after it.
+    #[inline]
     pub fn begin(out: &mut Vec<u8>) -> Self {
         let start = out.len();
-        out.extend_from_slice(&[0; BET]);
-        OpenFrame { start }
+        out.extend_from_slice(&[0; 4]);
+        OpenFrame { start, body: start + 4 }
+    }
+
+    /// The same for a payload of at least `len_min` bytes.
+    pub fn begin_at_least(out: &mut Vec<u8>, len_min: usize) -> Self {
+        if len_min <= 0xFFFF {
+            return OpenFrame::begin(out);
+        }
+        let start = out.len();
+        out.extend_from_slice(&[0; 10]);
+        OpenFrame { start, body: start + 10 }
     }
 
     /// Writes the header in front of all that was appended since [`OpenFrame::begin`].
     pub fn finish(self, out: &mut Vec<u8>, fin: bool, opcode: OpCode) {
-        let (body, first) = (self.start + BET, u8::from(fin) << 7 | opcode as u8);
-        match out.len() - body {
-            len @ 0..=125 => {
-                out.copy_within(body.., self.start + 2);
-                out.truncate(self.start + 2 + len);
-                out[self.start..self.start + 2].copy_from_slice(&[first, len as u8]);
-            }
-            len @ 126..=0xFFFF => {
+        let len = out.len() - self.body;
+        let first = u8::from(fin) << 7 | opcode as u8;
+        match len {
+            0..=125 => self.place(out, [first, len as u8]),
+            126..=0xFFFF => {
                 let wide = (len as u16).to_be_bytes();
-                out[self.start..body].copy_from_slice(&[first, 126, wide[0], wide[1]]);
+                self.place(out, [first, 126, wide[0], wide[1]]);
             }
-            len => {
-                out.extend_from_slice(&[0; 6]);
-                out.copy_within(body..body + len, self.start + 10);
-                out[self.start..self.start + 2].copy_from_slice(&[first, 127]);
-                out[self.start + 2..self.start + 10].copy_from_slice(&(len as u64).to_be_bytes());
+            _ => {
+                let [a, b, c, d, e, f, g, h] = (len as u64).to_be_bytes();
+                self.place(out, [first, 127, a, b, c, d, e, f, g, h]);
             }
         }
+    }
+
+    /// Puts the header before the payload, which moves if the room for it has another length.
+    #[inline]
+    fn place<const N: usize>(&self, out: &mut Vec<u8>, header: [u8; N]) {
+        let body = self.start + N;
+        if body != self.body {
+            let len = out.len() - self.body;
+            out.resize(out.len().max(body + len), 0);
+            out.copy_within(self.body..self.body + len, body);
+            out.truncate(body + len);
+        }
+        out[self.start..body].copy_from_slice(&header);
     }
 }
 
@@ -266,6 +284,13 @@ mod tests {
             out.extend_from_slice(&payload);
             frame.finish(&mut out, false, OpCode::Text);
             assert!(out == expected, "{len}");
+            for len_min in [0, len / 2, len] {
+                let mut out = b"before".to_vec();
+                let frame = OpenFrame::begin_at_least(&mut out, len_min);
+                out.extend_from_slice(&payload);
+                frame.finish(&mut out, false, OpCode::Text);
+                assert!(out == expected, "{len}, at least {len_min}");
+            }
         }
     }
 }

@@ -12,8 +12,8 @@ pub const HIGH_MARK: usize = 256 * 1024;
 /// A target that was over [`HIGH_MARK`] lets its source be read again below this. In bytes.
 pub const LOW_MARK: usize = 64 * 1024;
 
-/// How far the last message before the pause may go over [`HIGH_MARK`], in bytes. A message that might need more is
-/// written piece by piece.
+/// How far the last message before the pause may go over [`HIGH_MARK`], in bytes. A message that needs more is written
+/// piece by piece.
 pub const OVERSHOOT: usize = 16 * 1024;
 
 /// Room above that for pongs, heartbeat acks, notices and the Close frame, in bytes. A connection whose answers fill

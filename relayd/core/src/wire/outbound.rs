@@ -2,7 +2,7 @@
 //!
 //! Frames are written once, header and envelope included, into one chunk that is lent while anything waits. The queue
 //! is bounded: past [`HIGH_MARK`] the source is not read, and the [`CONTROL_ROOM`] above is for answers, notices and
-//! the Close frame. A message that might not fit becomes a bulk: it is written piece by piece as room appears.
+//! the Close frame. A message that does not fit becomes a bulk: it is written piece by piece as room appears.
 
 mod bulk;
 
@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use protocol::close::CloseCode;
-use protocol::envelope::{self, Head};
+use protocol::envelope::{self, Head, OVERHEAD_MAX};
 use protocol::message::{NOTICE_BYTES_MAX, Notice};
 use protocol::ws::control;
 use protocol::ws::header::{self, HEADER_BYTES_MAX, OpCode, OpenFrame};
@@ -106,40 +106,24 @@ impl Outbound {
         self.chunk.capacity() + self.bulks.iter().map(Bulk::held).sum::<usize>()
     }
 
-    /// Queues a text frame, which must be UTF-8, in its envelope. The source must have been allowed: not over the high mark.
+    /// Queues a text frame, which must be UTF-8, in its envelope. The source must have been allowed: not over the
+    /// high mark.
+    #[inline]
     pub fn text(&mut self, head: &Head, text: &[u8], room: Room, pool: &mut Pool) {
-        let bytes_max = HEADER_BYTES_MAX + envelope::text_bytes_max(text.len());
-        if !self.fits(bytes_max, room) {
-            return self.begin_bulk(Kind::Text, Some(*head), pool.lend_copy(text), pool);
+        if let Written::Upto(first_piece) = self.write_text(head, text, room, pool) {
+            let message = pool.lend_copy(text);
+            self.begin_bulk(Bulk::new(Kind::Text, Some(*head), message, first_piece), pool);
         }
-        // The JSON writer asks for room it may not use.
-        self.reserve(bytes_max, pool);
-        let frame = OpenFrame::begin(&mut self.chunk);
-        head.write_to(&mut self.chunk);
-        envelope::text(&mut self.chunk, text);
-        envelope::close(&mut self.chunk, false);
-        frame.finish(&mut self.chunk, true, OpCode::Text);
     }
 
     /// Queues a binary frame: bare for a connection in raw mode, else in its envelope.
     #[inline]
     pub fn binary(&mut self, head: &Head, bytes: &[u8], bare: bool, room: Room, pool: &mut Pool) {
-        let payload_max = if bare { bytes.len() } else { envelope::binary_bytes_max(bytes.len()) };
-        if !self.fits(HEADER_BYTES_MAX + payload_max, room) {
-            let head = (!bare).then_some(*head);
-            return self.begin_bulk(Kind::Binary, head, pool.lend_copy(bytes), pool);
+        let head = (!bare).then_some(head);
+        if let Written::Upto(first_piece) = self.write_binary(head, bytes, room, pool) {
+            let message = pool.lend_copy(bytes);
+            self.begin_bulk(Bulk::new(Kind::Binary, head.copied(), message, first_piece), pool);
         }
-        self.reserve(HEADER_BYTES_MAX + payload_max, pool);
-        if bare {
-            header::write(&mut self.chunk, true, OpCode::Binary, bytes.len(), None);
-            self.chunk.extend_from_slice(bytes);
-            return;
-        }
-        let frame = OpenFrame::begin(&mut self.chunk);
-        head.write_to(&mut self.chunk);
-        envelope::binary(&mut self.chunk, bytes);
-        envelope::close(&mut self.chunk, true);
-        frame.finish(&mut self.chunk, true, OpCode::Text);
     }
 
     /// Queues a message that was gathered in a chunk of the pool. Text must be UTF-8. A large one keeps its chunk.
@@ -152,19 +136,80 @@ impl Outbound {
         room: Room,
         pool: &mut Pool,
     ) {
-        let bare = bare && kind == Kind::Binary;
-        let payload_max = match kind {
-            Kind::Text => envelope::text_bytes_max(message.len()),
-            Kind::Binary => envelope::binary_bytes_max(message.len()),
+        let head = (kind == Kind::Text || !bare).then_some(head);
+        let written = match (kind, head) {
+            (Kind::Text, Some(head)) => self.write_text(head, &message, room, pool),
+            (_, head) => self.write_binary(head, &message, room, pool),
         };
+        match written {
+            Written::Whole => pool.give_back(message),
+            Written::Upto(first_piece) => {
+                self.begin_bulk(Bulk::new(kind, head.copied(), message, first_piece), pool);
+            }
+        }
+    }
+
+    /// Writes a text in one piece, if there is room for that.
+    #[inline]
+    fn write_text(&mut self, head: &Head, text: &[u8], room: Room, pool: &mut Pool) -> Written {
+        let bytes_max = HEADER_BYTES_MAX + envelope::text_bytes_max(text.len());
+        if !self.fits(bytes_max, room) {
+            return self.write_text_while_room(head, text, pool);
+        }
+        // The JSON writer asks for room it may not use.
+        self.reserve(bytes_max, pool);
+        let frame = OpenFrame::begin(&mut self.chunk);
+        head.write_to(&mut self.chunk);
+        envelope::text(&mut self.chunk, text);
+        envelope::close(&mut self.chunk, false);
+        frame.finish(&mut self.chunk, true, OpCode::Text);
+        Written::Whole
+    }
+
+    /// Writes a text that would not fit if every byte became six. Few texts grow so much, so it is escaped until the
+    /// room ends. If some of it is left by then, what is written is the first piece.
+    #[inline(never)]
+    fn write_text_while_room(&mut self, head: &Head, text: &[u8], pool: &mut Pool) -> Written {
+        const AROUND: usize = HEADER_BYTES_MAX + OVERHEAD_MAX;
+        let bytes_min = AROUND + text.len();
+        if !self.fits(bytes_min, Room::ToMark) {
+            return Written::Upto(None);
+        }
+        let room = room_end(bytes_min, Room::ToMark) - self.queued();
+        self.reserve(room + AROUND, pool);
+        let frame = OpenFrame::begin_at_least(&mut self.chunk, text.len());
+        head.write_to(&mut self.chunk);
+        let at = envelope::text_within(&mut self.chunk, text, room - AROUND);
+        let is_whole = at == text.len();
+        if is_whole {
+            envelope::close(&mut self.chunk, false);
+        }
+        frame.finish(&mut self.chunk, is_whole, OpCode::Text);
+        if is_whole { Written::Whole } else { Written::Upto(Some(at)) }
+    }
+
+    /// Writes a binary message in one piece, if there is room for that; bare without a head.
+    #[inline]
+    fn write_binary(&mut self, head: Option<&Head>, bytes: &[u8], room: Room, pool: &mut Pool) -> Written {
+        let payload_max = if head.is_some() { envelope::binary_bytes_max(bytes.len()) } else { bytes.len() };
         if !self.fits(HEADER_BYTES_MAX + payload_max, room) {
-            return self.begin_bulk(kind, (!bare).then_some(*head), message, pool);
+            return Written::Upto(None);
         }
-        match kind {
-            Kind::Binary => self.binary(head, &message, bare, room, pool),
-            Kind::Text => self.text(head, &message, room, pool),
+        self.reserve(HEADER_BYTES_MAX + payload_max, pool);
+        match head {
+            None => {
+                header::write(&mut self.chunk, true, OpCode::Binary, bytes.len(), None);
+                self.chunk.extend_from_slice(bytes);
+            }
+            Some(head) => {
+                let payload = envelope::binary_bytes(head, bytes.len());
+                header::write(&mut self.chunk, true, OpCode::Text, payload, None);
+                head.write_to(&mut self.chunk);
+                envelope::binary(&mut self.chunk, bytes);
+                envelope::close(&mut self.chunk, true);
+            }
         }
-        pool.give_back(message);
+        Written::Whole
     }
 
     /// Queues a notice. Behind a large message under way it waits for that message's end.
@@ -264,19 +309,14 @@ impl Outbound {
         self.bulks.drain(..).for_each(|bulk| bulk.release(pool));
     }
 
-    /// A message of at most this many bytes may be written now, in one piece.
+    /// True if a message of at most this many bytes may be written now, in one piece.
     #[inline]
     fn fits(&self, bytes_max: usize, room: Room) -> bool {
-        let room_end = match room {
-            Room::ToMark if bytes_max <= OVERSHOOT => HIGH_MARK + OVERSHOOT,
-            Room::ToMark => HIGH_MARK,
-            Room::Granted => HIGH_MARK + OVERSHOOT + GRANTED_BYTES_MAX,
-        };
-        self.bulks.is_empty() && self.queued() + bytes_max <= room_end
+        self.bulks.is_empty() && self.queued() + bytes_max <= room_end(bytes_max, room)
     }
 
-    fn begin_bulk(&mut self, kind: Kind, head: Option<Head>, message: Vec<u8>, pool: &mut Pool) {
-        self.bulks.push_back(Bulk::new(kind, head, message));
+    fn begin_bulk(&mut self, bulk: Bulk, pool: &mut Pool) {
+        self.bulks.push_back(bulk);
         self.continue_bulks(pool);
     }
 
@@ -334,6 +374,24 @@ impl Outbound {
             self.head = 0;
         }
         pool.grow(&mut self.chunk, len);
+    }
+}
+
+/// How much of a message was written into the queue.
+enum Written {
+    /// All of it, in one frame.
+    Whole,
+    /// This many bytes of it, in an unfinished first frame; or nothing.
+    Upto(Option<usize>),
+}
+
+/// Bytes that the queue may have once a message of `bytes` is in it.
+#[inline]
+const fn room_end(bytes: usize, room: Room) -> usize {
+    match room {
+        Room::ToMark if bytes <= OVERSHOOT => HIGH_MARK + OVERSHOOT,
+        Room::ToMark => HIGH_MARK,
+        Room::Granted => HIGH_MARK + OVERSHOOT + GRANTED_BYTES_MAX,
     }
 }
 

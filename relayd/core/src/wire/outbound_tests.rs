@@ -129,6 +129,85 @@ fn writes_may_be_cut_within_a_header_a_frame_or_a_close() {
     }
 }
 
+/// How many frames the bytes are.
+fn frames_in(mut bytes: &[u8]) -> usize {
+    let mut frames = 0;
+    while let [_, len, rest @ ..] = bytes {
+        let (header, len) = match len {
+            126 => (2, usize::from(u16::from_be_bytes([rest[0], rest[1]]))),
+            127 => (8, u64::from_be_bytes(*rest.first_chunk().unwrap()) as usize),
+            len => (0, usize::from(*len)),
+        };
+        bytes = &rest[header + len..];
+        frames += 1;
+    }
+    frames
+}
+
+#[test]
+fn a_text_is_fragmented_by_what_its_escape_really_takes() {
+    // What fits for sure: the header, the envelope, and room for one character of six bytes for each of its four.
+    let room = HIGH_MARK - HEADER_BYTES_MAX - OVERHEAD_MAX - 24;
+    for (text, frames) in [
+        ("x".repeat(44_000), 1),
+        ("x".repeat(room), 1),
+        ("é".repeat(room / 2), 1),
+        ("\n".repeat(room / 2), 1),
+        ("\u{1}".repeat(room / 6), 1),
+        // Pieces of 8 KiB, as it is longer than the room before it is escaped.
+        ("x".repeat(HIGH_MARK), HIGH_MARK / 8192),
+        // As much as there is room for, and then the rest.
+        ("\u{1}".repeat(HIGH_MARK / 6), 2),
+        ("\n".repeat(HIGH_MARK / 2 + 8192), 3),
+        ("😀\n".repeat(45_000), 2),
+    ] {
+        for gathered in [false, true] {
+            let (mut out, mut pool) = (Outbound::default(), Pool::new());
+            if gathered {
+                let message = pool.lend_copy(text.as_bytes());
+                out.gathered(&head(), Kind::Text, message, false, Room::ToMark, &mut pool);
+            } else {
+                out.text(&head(), text.as_bytes(), Room::ToMark, &mut pool);
+            }
+            let bytes = drain(&mut out, &mut pool, usize::MAX);
+            assert_eq!(frames_in(&bytes), frames, "{} bytes of {:?}", text.len(), text.chars().next());
+            let messages = read_back(bytes);
+            let envelope = protocol::message::ServerMessage::parse(messages[0].to_text().unwrap()).unwrap();
+            let expected =
+                protocol::message::ServerMessage::Frame(protocol::message::Frame::Text(text.clone()));
+            assert!(envelope == expected);
+            assert_eq!(pool.lent(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_text_is_whole_however_little_room_it_finds() {
+    // The last bytes of room are wanted by texts that may need more than there is, up to six times as much.
+    let (text, room_end) = ("x\u{1}é".repeat(100), HIGH_MARK + OVERSHOOT);
+    for left in 0..2000 {
+        let (mut out, mut pool) = (Outbound::default(), Pool::new());
+        out.bytes(&vec![0; room_end - left], &mut pool);
+        out.text(&head(), text.as_bytes(), Room::ToMark, &mut pool);
+        assert!(out.queued() <= room_end, "{left} bytes left");
+        let bytes = drain(&mut out, &mut pool, usize::MAX).split_off(room_end - left);
+        let messages = read_back(bytes);
+        assert!(messages[0].to_text().unwrap() == envelope_of(&"x\\u0001é".repeat(100), false), "{left}");
+        assert_eq!(pool.lent(), 0);
+    }
+}
+
+#[test]
+fn a_text_of_another_node_is_written_whole_whatever_waits() {
+    let (mut out, mut pool) = (Outbound::default(), Pool::new());
+    let text = "\u{1}".repeat(64 << 10);
+    for _ in 0..4 {
+        out.text(&head(), text.as_bytes(), Room::Granted, &mut pool);
+    }
+    assert_eq!(frames_in(&drain(&mut out, &mut pool, usize::MAX)), 4);
+    assert_eq!(pool.lent(), 0);
+}
+
 #[test]
 fn a_large_message_is_fragmented_and_only_controls_come_between() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());

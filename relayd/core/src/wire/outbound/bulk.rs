@@ -3,6 +3,7 @@
 //! It belongs to the target from the moment it is accepted, so it arrives whole whatever becomes of its source.
 
 use protocol::envelope::{self, Head};
+use protocol::json;
 use protocol::ws::header::{HEADER_BYTES_MAX, OpCode, OpenFrame};
 
 use crate::limits::CONTROL_ROOM;
@@ -31,8 +32,10 @@ const TEXT_PIECE: usize = 8 * 1024;
 const BINARY_PIECE: usize = 24 * 1024;
 
 impl Bulk {
-    pub(super) fn new(kind: Kind, head: Option<Head>, message: Vec<u8>) -> Self {
-        Bulk { kind, head, message, at: 0, begun: false, waiting: Vec::new() }
+    /// `first_piece`: this many bytes of the message are in the queue already, as an unfinished frame.
+    pub(super) fn new(kind: Kind, head: Option<Head>, message: Vec<u8>, first_piece: Option<usize>) -> Self {
+        let (at, begun) = (first_piece.unwrap_or(0), first_piece.is_some());
+        Bulk { kind, head, message, at, begun, waiting: Vec::new() }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -114,13 +117,7 @@ impl Bulk {
 
     fn piece_end(&self) -> usize {
         let piece = if self.kind == Kind::Text { TEXT_PIECE } else { BINARY_PIECE };
-        let mut end = (self.at + piece).min(self.message.len());
-        if self.kind == Kind::Text {
-            // Never between the bytes of one character.
-            while end < self.message.len() && self.message[end] & 0xC0 == 0x80 {
-                end -= 1;
-            }
-        }
-        end
+        let end = (self.at + piece).min(self.message.len());
+        if self.kind == Kind::Text { json::char_boundary_before(&self.message, end) } else { end }
     }
 }
