@@ -8,10 +8,10 @@ use thiserror::Error;
 use tungstenite::Message;
 
 use crate::driver::Start;
-use crate::event::Event;
+use crate::event::ClientEvent;
 use crate::mailbox::Mailbox;
-use crate::outbox::SendError;
-use crate::settings::Settings;
+use crate::outbox::ClientSendError;
+use crate::settings::ConnectionSettings;
 
 /// A running client. One thread of its own holds the connection; all methods may be called from any thread, and
 /// several at once.
@@ -33,7 +33,7 @@ impl Client {
     ///
     /// # Errors
     /// The system gave no thread, no poll or no random bits.
-    pub fn connect(settings: Settings) -> Result<Self, ConnectError> {
+    pub fn connect(settings: ConnectionSettings) -> Result<Self, ConnectError> {
         let start = Start::new()?;
         let mailbox = Arc::new(Mailbox::new(start.wake(), settings.role));
         start.run(settings, Arc::clone(&mailbox))?;
@@ -46,37 +46,37 @@ impl Client {
     /// as unsent; what was written before the link ended may or may not have arrived.
     ///
     /// # Errors
-    /// Every [`SendError`] but `Full`.
-    pub fn send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
+    /// Every [`ClientSendError`] but `Full`.
+    pub fn send_text(&self, text: impl Into<String>) -> Result<(), ClientSendError> {
         self.mailbox.send(text_message(text.into())?)
     }
 
     /// Sends a binary message. As [`Client::send_text`].
     ///
     /// # Errors
-    /// Every [`SendError`] but `Full` and `LooksLikeHeartbeat`.
-    pub fn send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), SendError> {
+    /// Every [`ClientSendError`] but `Full` and `LooksLikeHeartbeat`.
+    pub fn send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), ClientSendError> {
         self.mailbox.send(Message::binary(bytes.into()))
     }
 
     /// Sends a text message without ever blocking.
     ///
     /// # Errors
-    /// Every [`SendError`]; `Full` if the queue has no room now.
-    pub fn try_send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
+    /// Every [`ClientSendError`]; `Full` if the queue has no room now.
+    pub fn try_send_text(&self, text: impl Into<String>) -> Result<(), ClientSendError> {
         self.mailbox.try_send(text_message(text.into())?)
     }
 
     /// Sends a binary message without ever blocking.
     ///
     /// # Errors
-    /// Every [`SendError`] but `LooksLikeHeartbeat`; `Full` if the queue has no room now.
-    pub fn try_send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), SendError> {
+    /// Every [`ClientSendError`] but `LooksLikeHeartbeat`; `Full` if the queue has no room now.
+    pub fn try_send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), ClientSendError> {
         self.mailbox.try_send(Message::binary(bytes.into()))
     }
 
     /// The next event; blocks for at most `timeout`. `None` if none came, and at once after `Stopped` was read.
-    pub fn next_event(&self, timeout: Duration) -> Option<Event> {
+    pub fn next_event(&self, timeout: Duration) -> Option<ClientEvent> {
         self.mailbox.next_event(timeout)
     }
 
@@ -93,7 +93,11 @@ impl Drop for Client {
     }
 }
 
-fn text_message(text: String) -> Result<Message, SendError> {
+fn text_message(text: String) -> Result<Message, ClientSendError> {
     // The relay answers a heartbeat instead of passing it on; better to say so than to lose it.
-    if is_heartbeat(text.as_bytes()) { Err(SendError::LooksLikeHeartbeat) } else { Ok(Message::text(text)) }
+    if is_heartbeat(text.as_bytes()) {
+        Err(ClientSendError::LooksLikeHeartbeat)
+    } else {
+        Ok(Message::text(text))
+    }
 }

@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token, Waker};
 use tungstenite::Message;
 
-use crate::event::{Event, Lost, Stop};
+use crate::event::{ClientEvent, Lost, Stop};
 use crate::session::{Action, Identity, Input, Session};
-use crate::settings::Settings;
+use crate::settings::ConnectionSettings;
 use app::App;
 use connection::{Connection, Flow, Received};
 use dial::Dial;
@@ -56,7 +56,7 @@ impl Start {
     }
 
     /// Starts the thread; it ends by itself when the client has stopped or was abandoned.
-    pub(crate) fn run<A: App + Send + 'static>(self, settings: Settings, app: A) -> io::Result<()> {
+    pub(crate) fn run<A: App + Send + 'static>(self, settings: ConnectionSettings, app: A) -> io::Result<()> {
         let identity = Identity {
             session: settings.session,
             token: settings.token,
@@ -77,7 +77,7 @@ struct Driver<A: App> {
     waker: Arc<Waker>,
     session: Session,
     app: A,
-    settings: Settings,
+    settings: ConnectionSettings,
     /// A connect under way. Never with a connection at the same time.
     dial: Option<Dial>,
     connection: Option<Connection>,
@@ -148,7 +148,7 @@ impl<A: App> Driver<A> {
             }
             Action::Unlink => self.app.on_unlink(),
             Action::Tell(event) => {
-                if event == Event::Connected {
+                if event == ClientEvent::Connected {
                     self.failed = None;
                     self.connection.iter_mut().for_each(Connection::on_accepted);
                 }

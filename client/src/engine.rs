@@ -24,18 +24,18 @@ use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
 use crate::driver::Start;
 use crate::net::endpoint::Endpoint;
-use crate::settings::Settings as Connecting;
-use crate::tunnel::{Answer, Code, Place, SystemEntropy, Tunnel};
+use crate::settings::ConnectionSettings;
+use crate::tunnel::{Answer, Code, Credentials, SystemEntropy, Tunnel};
 use chores::{Chore, Registrar};
 use shared::{Inner, Shared};
-use side::Side;
+use side::DriverSide;
 
 pub use crate::tunnel::{Message, Options, Refusal, SendError, Spent, Words, limits, parse_pairing};
 pub use clock::{Clock, SystemClock};
-pub use event::{AllowError, Event, FlushError, NotAsked, StartError, State};
+pub use event::{AllowError, EngineEvent, EngineState, FlushError, NotAsked, StartError};
 pub use forget::ForgetError;
 pub use keeper::{FileKeeper, KeepNothing, Keeper};
-pub use settings::Settings;
+pub use settings::EngineSettings;
 
 /// A running end of a tunnel. One thread of its own holds the connection; all methods may be called from any thread, and
 /// several at once.
@@ -58,13 +58,13 @@ impl Engine {
     pub fn pair(
         role: Role,
         code: Code,
-        settings: &Settings,
+        settings: &EngineSettings,
         keeper: Box<dyn Keeper>,
     ) -> Result<Self, StartError> {
         let key = code.key.ok_or(StartError::NoKey)?;
         let mut keeper = keeper;
         keeper.claim().map_err(StartError::not_claimed)?;
-        let home = Place { session: code.pairing.session, token: code.pairing.token };
+        let home = Credentials { session: code.pairing.session, token: code.pairing.token };
         let endpoint = match &settings.endpoint {
             Some(endpoint) => endpoint.clone(),
             None => Endpoint::parse_ws(&code.pairing.ws)?,
@@ -79,7 +79,7 @@ impl Engine {
     ///
     /// # Errors
     /// Nothing is kept, or it is damaged, or as [`Engine::pair`].
-    pub fn resume(settings: &Settings, mut keeper: Box<dyn Keeper>) -> Result<Self, StartError> {
+    pub fn resume(settings: &EngineSettings, mut keeper: Box<dyn Keeper>) -> Result<Self, StartError> {
         keeper.claim().map_err(StartError::not_claimed)?;
         let text = keeper.load().map_err(StartError::Unreadable)?.ok_or(StartError::NothingKept)?;
         let (kept, saved) = keeper::from_text(&text)?;
@@ -93,16 +93,16 @@ impl Engine {
     fn start(
         tunnel: Tunnel,
         endpoint: Endpoint,
-        settings: &Settings,
+        settings: &EngineSettings,
         keeper: Box<dyn Keeper>,
     ) -> Result<Self, StartError> {
-        let Place { session, token } = tunnel.place();
+        let Credentials { session, token } = tunnel.credentials();
         let endpoint = believing(settings, endpoint);
         endpoint.trust()?;
         let server =
             settings.server.clone().map_or_else(|| endpoint.server(), |server| believing(settings, server));
         let registrar = Registrar { server, key: settings.register_key.clone() };
-        let connecting = Connecting {
+        let connecting = ConnectionSettings {
             endpoint: endpoint.clone(),
             session,
             token,
@@ -112,13 +112,13 @@ impl Engine {
         };
         let start = Start::new()?;
         let shared = Arc::new(Shared::new(tunnel, start.wake(), Arc::clone(&settings.clock)));
-        let side = Side::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint);
+        let side = DriverSide::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint);
         start.run(connecting, side)?;
         Ok(Engine { shared, registrar })
     }
 
     /// What the engine is doing now.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> EngineState {
         self.shared.lock().state
     }
 
@@ -160,13 +160,13 @@ impl Engine {
 impl Engine {
     /// Sends a message of any bytes. Waits at most `timeout` for the tunnel to open for the first time, and for room: the
     /// other end's window bounds what is accepted and not acknowledged. Once the tunnel has stood, a message is accepted
-    /// without a connection, too. Gives its number, which [`Event::Acknowledged`] names.
+    /// without a connection, too. Gives its number, which [`EngineEvent::Acknowledged`] names.
     ///
     /// # Errors
     /// Nothing was accepted: `NotOpen` or `Full` after `timeout`, `TooLarge` and `Closed` at once.
     pub fn send(&self, message: &[u8], timeout: Duration) -> Result<u64, SendError> {
         self.retry(timeout, |inner| match inner.state {
-            State::Stopped => Err(Refused::ForGood(SendError::Closed)),
+            EngineState::Stopped => Err(Refused::ForGood(SendError::Closed)),
             _ => inner.tunnel.try_send(message).map_err(|error| match error {
                 SendError::Full | SendError::NotOpen => Refused::ForNow(error),
                 _ => Refused::ForGood(error),
@@ -216,7 +216,7 @@ impl Engine {
         self.retry(timeout, |inner| match inner.tunnel.unacknowledged() {
             0 => Ok(()),
             // After the end nothing is acknowledged any more, and nobody would end the wait.
-            unacknowledged if inner.state == State::Stopped => {
+            unacknowledged if inner.state == EngineState::Stopped => {
                 Err(Refused::ForGood(FlushError { unacknowledged }))
             }
             unacknowledged => Err(Refused::ForNow(FlushError { unacknowledged })),
@@ -236,10 +236,10 @@ impl Engine {
 
     /// The next events, at most `max` of them; waits at most `timeout` for the first. Empty if none came, and at once after
     /// `Stopped` was read. Messages of the call before count as taken now, so call it again only when they are safe.
-    pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<Event> {
+    pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<EngineEvent> {
         let deadline = Instant::now().checked_add(timeout);
         let mut inner = self.take_given();
-        while inner.inbox.is_empty() && inner.state != State::Stopped {
+        while inner.inbox.is_empty() && inner.state != EngineState::Stopped {
             let waited;
             (inner, waited) = self.shared.wait_for_news(inner, deadline);
             if !waited {
@@ -250,7 +250,7 @@ impl Engine {
         while events.len() < max
             && let Some(event) = inner.inbox.pop()
         {
-            if let Event::Message(message) = &event {
+            if let EngineEvent::Message(message) = &event {
                 inner.given = Some(message.number);
             }
             events.push(event);
@@ -271,7 +271,7 @@ impl Engine {
 
 /// Workstation: its user's word.
 impl Engine {
-    /// Lets in the phone of this [`Event::Ask`], in a fresh session: after it the code's is deleted, and a
+    /// Lets in the phone of this [`EngineEvent::Ask`], in a fresh session: after it the code's is deleted, and a
     /// photo of the code is worth nothing. Blocks for at most ten seconds. A [`Engine::deny`] on another
     /// thread wins over it meanwhile.
     ///
@@ -282,21 +282,21 @@ impl Engine {
         if !self.shared.lock().tunnel.begin_answer(question) {
             return Err(NotAsked.into());
         }
-        let place = match self.registrar.register() {
-            Ok(place) => place,
+        let credentials = match self.registrar.register() {
+            Ok(credentials) => credentials,
             Err(error) => {
                 self.shared.lock().tunnel.drop_answer(question);
                 return Err(error.into());
             }
         };
-        let answered = self.answer(question, Answer::Allow { session: Some(place) });
+        let answered = self.answer(question, Answer::Allow { session: Some(credentials) });
         if answered.is_err() {
-            self.registrar.begin(Chore::Delete(place), &self.shared);
+            self.registrar.begin(Chore::Delete(credentials), &self.shared);
         }
         Ok(answered?)
     }
 
-    /// Lets in the phone of this [`Event::Ask`] in the code's session, whose token the code has shown: who
+    /// Lets in the phone of this [`EngineEvent::Ask`] in the code's session, whose token the code has shown: who
     /// has seen it can take this end's or the phone's place at the relay and be a nuisance, but not read or
     /// send.
     ///
@@ -306,7 +306,7 @@ impl Engine {
         self.answer(question, Answer::Allow { session: None })
     }
 
-    /// Sends the phone of this [`Event::Ask`] away. It wins over an [`Engine::allow`] that is under way: the
+    /// Sends the phone of this [`EngineEvent::Ask`] away. It wins over an [`Engine::allow`] that is under way: the
     /// phone is told, the fresh session is deleted, and nothing is kept.
     ///
     /// # Errors
@@ -325,7 +325,7 @@ impl Engine {
 }
 
 /// An address with whom to believe there.
-fn believing(settings: &Settings, endpoint: Endpoint) -> Endpoint {
+fn believing(settings: &EngineSettings, endpoint: Endpoint) -> Endpoint {
     match &settings.ca {
         Some(ca) => endpoint.with_ca(Some(ca.clone())),
         None => endpoint,

@@ -14,7 +14,7 @@ use crate::tunnel::Refusal;
 /// `Joined` opens a link; `Left` or `Stopped` ends it. `Text` and `Binary` come only in between. Nothing follows
 /// `Stopped`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum ClientEvent {
     /// The relay accepted this client. The other role may still be absent.
     Connected,
     /// The other role is here: from now on frames are accepted for sending.

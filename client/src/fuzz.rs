@@ -8,7 +8,7 @@ use protocol::ids::Role;
 use protocol::message::{Frame, ServerMessage};
 
 use self::support::Input;
-use crate::event::Event;
+use crate::event::ClientEvent;
 use crate::lines::{LineError, event_line, harmless, read_line};
 use crate::net::endpoint::Endpoint;
 use crate::text::reorders_or_hides;
@@ -33,8 +33,8 @@ pub fn client_text(bytes: &[u8]) {
     assert!(!shown.chars().any(|char| char.is_control() || reorders_or_hides(char)), "{shown:?}");
     if let Ok(ServerMessage::Frame(frame)) = ServerMessage::parse(text) {
         let event = match frame {
-            Frame::Text(text) => Event::Text(text),
-            Frame::Binary(bytes) => Event::Binary(bytes),
+            Frame::Text(text) => ClientEvent::Text(text),
+            Frame::Binary(bytes) => ClientEvent::Binary(bytes),
         };
         let line = event_line(&event, Role::Phone);
         assert!(!line.chars().any(char::is_control), "{line:?}");

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::net::endpoint::Endpoint;
 use crate::net::stream::{Stream, addresses, share_of, unreachable_words};
 use crate::text::excerpt;
-use answer::Answer;
+use answer::Response;
 
 /// From the name's look-up to the last byte of the answer.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
@@ -106,7 +106,7 @@ pub fn register_again(
     registered(server, &request(server, "POST", "/api/register", key, &body)?)
 }
 
-fn registered(server: &Endpoint, answer: &Answer) -> Result<Registration, HttpError> {
+fn registered(server: &Endpoint, answer: &Response) -> Result<Registration, HttpError> {
     match answer.status {
         200 => registration(&answer.body).ok_or_else(|| HttpError::NotARelay {
             server: server.to_string(),
@@ -136,7 +136,7 @@ fn request(
     path: &str,
     bearer: Option<&str>,
     body: &str,
-) -> Result<Answer, HttpError> {
+) -> Result<Response, HttpError> {
     let target = server.below(path);
     let mut head = format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", target.path(), target.authority());
     if let Some(key) = bearer {
@@ -151,7 +151,7 @@ fn request(
     exchange(server, request.as_bytes())
 }
 
-fn exchange(server: &Endpoint, request: &[u8]) -> Result<Answer, HttpError> {
+fn exchange(server: &Endpoint, request: &[u8]) -> Result<Response, HttpError> {
     let deadline = Instant::now() + REQUEST_MAX;
     let addresses = addresses(server, None).map_err(HttpError::Unreachable)?;
     let mut last = HttpError::Unreachable(format!("{server} has no address; is the name right?"));
@@ -171,7 +171,7 @@ fn exchange_with(
     address: SocketAddr,
     request: &[u8],
     deadline: Instant,
-) -> Result<Answer, HttpError> {
+) -> Result<Response, HttpError> {
     let unreachable = |error: &std::io::Error| HttpError::Unreachable(unreachable_words(server, error));
     let mut stream = Stream::connect(server, &[address], deadline).map_err(HttpError::Unreachable)?;
     let sent = stream.write_all(request).and_then(|()| stream.flush());
@@ -184,7 +184,7 @@ fn exchange_with(
 
 fn registration(body: &[u8]) -> Option<Registration> {
     #[derive(Deserialize)]
-    struct Raw<'a> {
+    struct RegisterFields<'a> {
         #[serde(borrow, rename = "sessionId")]
         session: Cow<'a, str>,
         #[serde(borrow)]
@@ -193,7 +193,7 @@ fn registration(body: &[u8]) -> Option<Registration> {
         ws: Cow<'a, str>,
         ttl: u64,
     }
-    let raw: Raw<'_> = parse(body)?;
+    let raw: RegisterFields<'_> = parse(body)?;
     let pairing = Pairing {
         ws: raw.ws.into_owned(),
         session: SessionId::parse(&raw.session).ok()?,
@@ -202,7 +202,7 @@ fn registration(body: &[u8]) -> Option<Registration> {
     Some(Registration { pairing, idle_max: Duration::from_secs(raw.ttl) })
 }
 
-fn refusal(server: &Endpoint, answer: &Answer) -> HttpError {
+fn refusal(server: &Endpoint, answer: &Response) -> HttpError {
     let message = message_of(&answer.body);
     let message = message.unwrap_or_else(|| "it gave no reason; is this the address of a relay?".to_owned());
     let code = parse::<Reason<'_>>(&answer.body).map(|reason| excerpt(&reason.error)).unwrap_or_default();
@@ -251,9 +251,9 @@ mod tests {
     fn a_refusal_carries_what_the_relay_said() {
         let server = Endpoint::parse_http("http://h").unwrap();
         let body = br#"{"error":"unauthorized","message":"send the key"}"#.to_vec();
-        let error = refusal(&server, &Answer { status: 401, body });
+        let error = refusal(&server, &Response { status: 401, body });
         assert_eq!(error.to_string(), "http://h refused: send the key (401)");
-        let error = refusal(&server, &Answer { status: 502, body: b"<html>".to_vec() });
+        let error = refusal(&server, &Response { status: 502, body: b"<html>".to_vec() });
         assert!(error.to_string().ends_with("(502)"), "{error}");
     }
 

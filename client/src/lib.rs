@@ -25,8 +25,8 @@ mod text;
 pub mod tunnel;
 
 pub use client::{Client, ConnectError};
-pub use event::{Event, Lost, Stop};
+pub use event::{ClientEvent, Lost, Stop};
 pub use net::ca::{Ca, CaError};
 pub use net::endpoint::{Endpoint, EndpointError};
-pub use outbox::SendError;
-pub use settings::Settings;
+pub use outbox::ClientSendError;
+pub use settings::ConnectionSettings;

@@ -7,9 +7,9 @@ use protocol::ids::Role;
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 use thiserror::Error;
 
-use crate::engine::Event as EngineEvent;
-use crate::event::{Event, Stop};
-use crate::outbox::SendError;
+use crate::engine::EngineEvent;
+use crate::event::{ClientEvent, Stop};
+use crate::outbox::ClientSendError;
 pub use crate::text::harmless;
 
 /// Of a binary message, so many bytes are shown.
@@ -31,19 +31,19 @@ pub enum LineError {
 
 /// The line that tells people about `event`, without its newline. `other` names the role at the other end. What the
 /// other end sent is made harmless for terminals.
-pub fn event_line(event: &Event, other: Role) -> String {
+pub fn event_line(event: &ClientEvent, other: Role) -> String {
     match event {
-        Event::Connected => "connected".to_owned(),
-        Event::Joined { missed: 0 } => format!("{other} joined"),
-        Event::Joined { missed } => format!("{other} joined; {missed} sent in its absence were lost"),
-        Event::Left { unsent } => format!("{other} left{}", unsent_words(*unsent)),
-        Event::Text(text) => format!("{other}: {}", harmless(text)),
-        Event::Binary(bytes) => format!("{other}: {}", hex_prefix(bytes)),
-        Event::Reconnecting { after, why } => {
+        ClientEvent::Connected => "connected".to_owned(),
+        ClientEvent::Joined { missed: 0 } => format!("{other} joined"),
+        ClientEvent::Joined { missed } => format!("{other} joined; {missed} sent in its absence were lost"),
+        ClientEvent::Left { unsent } => format!("{other} left{}", unsent_words(*unsent)),
+        ClientEvent::Text(text) => format!("{other}: {}", harmless(text)),
+        ClientEvent::Binary(bytes) => format!("{other}: {}", hex_prefix(bytes)),
+        ClientEvent::Reconnecting { after, why } => {
             format!("reconnecting in {:.1} s: {}", after.as_secs_f64(), harmless(&why.to_string()))
         }
-        Event::Stopped { why: Stop::Closed, unsent } => format!("closed{}", unsent_words(*unsent)),
-        Event::Stopped { why, unsent } => {
+        ClientEvent::Stopped { why: Stop::Closed, unsent } => format!("closed{}", unsent_words(*unsent)),
+        ClientEvent::Stopped { why, unsent } => {
             format!("stopped: {}{}", harmless(&why.to_string()), unsent_words(*unsent))
         }
     }
@@ -94,9 +94,9 @@ pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
 }
 
 /// The line that tells people that their line was not sent.
-pub fn refusal_line(error: &SendError, other: Role) -> String {
+pub fn refusal_line(error: &ClientSendError, other: Role) -> String {
     match error {
-        SendError::NotLinked => format!("not sent: no {other}"),
+        ClientSendError::NotLinked => format!("not sent: no {other}"),
         other => other.to_string(),
     }
 }
@@ -154,29 +154,32 @@ mod tests {
     #[test]
     fn every_event_has_its_line() {
         for (event, line) in [
-            (Event::Connected, "connected"),
-            (Event::Joined { missed: 0 }, "phone joined"),
-            (Event::Joined { missed: 2 }, "phone joined; 2 sent in its absence were lost"),
-            (Event::Left { unsent: 0 }, "phone left"),
-            (Event::Left { unsent: 3 }, "phone left; 3 not sent"),
-            (Event::Text("hä\n\u{1b}[2J".into()), r"phone: hä\n\u{1b}[2J"),
-            (Event::Binary(vec![0, 255]), "phone: <2 bytes> 00ff"),
-            (Event::Binary(vec![]), "phone: <0 bytes>"),
-            (Event::Binary(vec![1; 17]), "phone: <17 bytes> 01010101010101010101010101010101…"),
+            (ClientEvent::Connected, "connected"),
+            (ClientEvent::Joined { missed: 0 }, "phone joined"),
+            (ClientEvent::Joined { missed: 2 }, "phone joined; 2 sent in its absence were lost"),
+            (ClientEvent::Left { unsent: 0 }, "phone left"),
+            (ClientEvent::Left { unsent: 3 }, "phone left; 3 not sent"),
+            (ClientEvent::Text("hä\n\u{1b}[2J".into()), r"phone: hä\n\u{1b}[2J"),
+            (ClientEvent::Binary(vec![0, 255]), "phone: <2 bytes> 00ff"),
+            (ClientEvent::Binary(vec![]), "phone: <0 bytes>"),
+            (ClientEvent::Binary(vec![1; 17]), "phone: <17 bytes> 01010101010101010101010101010101…"),
             (
-                Event::Reconnecting { after: Duration::from_millis(210), why: Lost::Broken("x".into()) },
+                ClientEvent::Reconnecting {
+                    after: Duration::from_millis(210),
+                    why: Lost::Broken("x".into()),
+                },
                 "reconnecting in 0.2 s: the connection broke: x",
             ),
-            (Event::Stopped { why: Stop::Closed, unsent: 0 }, "closed"),
+            (ClientEvent::Stopped { why: Stop::Closed, unsent: 0 }, "closed"),
             (
-                Event::Stopped { why: Stop::Replaced, unsent: 1 },
+                ClientEvent::Stopped { why: Stop::Replaced, unsent: 1 },
                 "stopped: another program uses this pair and took over its role, which one alone can hold: end one \
                  of the two; 1 not sent",
             ),
         ] {
             assert_eq!(event_line(&event, Role::Phone), line);
         }
-        assert_eq!(refusal_line(&SendError::NotLinked, Role::Phone), "not sent: no phone");
+        assert_eq!(refusal_line(&ClientSendError::NotLinked, Role::Phone), "not sent: no phone");
     }
 
     #[test]

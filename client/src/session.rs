@@ -19,7 +19,7 @@ use protocol::ids::{SessionId, Token};
 use protocol::message::{Frame, Hello, InstanceClaim, KillReason, ServerMessage, Version};
 use tungstenite::Bytes;
 
-use crate::event::{Event, Lost, Stop};
+use crate::event::{ClientEvent, Lost, Stop};
 use backoff::{Backoff, PATIENT_MIN};
 use liveness::{Live, Pace};
 use verdict::{Verdict, verdict};
@@ -44,7 +44,7 @@ pub(crate) struct Session {
     identity: Identity,
     /// How many connects were begun; `n` of the hello, so it only rises.
     attempts: u64,
-    state: State,
+    state: SessionState,
     pace: Pace,
     message_bytes_max: Option<u64>,
     /// What the relay's `error` said before the close that follows.
@@ -63,7 +63,7 @@ pub(crate) struct Session {
 }
 
 #[derive(Debug)]
-enum State {
+enum SessionState {
     Connecting {
         give_up_at: Instant,
     },
@@ -121,7 +121,7 @@ impl Session {
         let mut session = Session {
             identity,
             attempts: 0,
-            state: State::Stopped,
+            state: SessionState::Stopped,
             pace: Pace::default(),
             message_bytes_max: None,
             refusal: None,
@@ -174,38 +174,38 @@ impl Session {
     /// When `Tick` is due at the latest; `None` once stopped.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Connecting { give_up_at }
-            | State::ExpectHelloAck { give_up_at }
-            | State::Gone { give_up_at, .. }
-            | State::Closing { give_up_at, .. } => Some(*give_up_at),
-            State::Waiting(live) | State::Linked(live) => Some(live.due_at(self.pace)),
-            State::Backoff { until, .. } => Some(*until).filter(|_| !self.hidden),
-            State::Stopped => None,
+            SessionState::Connecting { give_up_at }
+            | SessionState::ExpectHelloAck { give_up_at }
+            | SessionState::Gone { give_up_at, .. }
+            | SessionState::Closing { give_up_at, .. } => Some(*give_up_at),
+            SessionState::Waiting(live) | SessionState::Linked(live) => Some(live.due_at(self.pace)),
+            SessionState::Backoff { until, .. } => Some(*until).filter(|_| !self.hidden),
+            SessionState::Stopped => None,
         }
     }
 
     /// Begins a connect, or as soon as somebody looks at the app.
     fn connect(&mut self, now: Instant) {
         if self.hidden {
-            self.state = State::Backoff { until: now, not_before: now };
+            self.state = SessionState::Backoff { until: now, not_before: now };
             return;
         }
         self.attempts += 1;
-        self.state = State::Connecting { give_up_at: now + CONNECT_MAX };
+        self.state = SessionState::Connecting { give_up_at: now + CONNECT_MAX };
         self.refusal = None;
         self.replaced_by_own = false;
         self.actions.push_back(Action::Connect);
     }
 
     fn on_connected(&mut self, now: Instant) {
-        if !matches!(self.state, State::Connecting { .. }) {
+        if !matches!(self.state, SessionState::Connecting { .. }) {
             return;
         }
         let Identity { session, token, role, instance } = &self.identity;
         let claim = InstanceClaim { instance: *instance, attempt: self.attempts };
         let hello = Hello::to_json_as(Version::V3, *session, token, *role, Some(claim));
         self.actions.push_back(Action::Send(hello));
-        self.state = State::ExpectHelloAck { give_up_at: now + HELLO_MAX };
+        self.state = SessionState::ExpectHelloAck { give_up_at: now + HELLO_MAX };
     }
 
     fn on_message(&mut self, message: ServerMessage, now: Instant) {
@@ -222,8 +222,8 @@ impl Session {
                 self.on_joined(missed, message_bytes_max);
             }
             ServerMessage::PeerLeft { role } if role == self.identity.role.other() => self.on_left(),
-            ServerMessage::Frame(Frame::Text(text)) => self.on_frame(Event::Text(text)),
-            ServerMessage::Frame(Frame::Binary(bytes)) => self.on_frame(Event::Binary(bytes)),
+            ServerMessage::Frame(Frame::Text(text)) => self.on_frame(ClientEvent::Text(text)),
+            ServerMessage::Frame(Frame::Binary(bytes)) => self.on_frame(ClientEvent::Binary(bytes)),
             ServerMessage::SessionKilled { reason } => self.on_killed(reason, now),
             ServerMessage::Error { message, .. } => self.refusal = Some(message),
             ServerMessage::Replaced { same } => self.replaced_by_own = same,
@@ -235,7 +235,7 @@ impl Session {
     }
 
     fn on_hello_ack(&mut self, peer: bool, pace: Pace, now: Instant) {
-        if !matches!(self.state, State::ExpectHelloAck { .. }) {
+        if !matches!(self.state, SessionState::ExpectHelloAck { .. }) {
             return;
         }
         self.pace = pace;
@@ -243,8 +243,8 @@ impl Session {
         if self.registered == Registered::Unused {
             self.registered = Registered::Used;
         }
-        self.state = State::Waiting(Live::new(pace, now));
-        self.actions.push_back(Action::Tell(Event::Connected));
+        self.state = SessionState::Waiting(Live::new(pace, now));
+        self.actions.push_back(Action::Tell(ClientEvent::Connected));
         if peer {
             self.on_joined(0, None);
         }
@@ -252,22 +252,22 @@ impl Session {
 
     /// A second `peer-joined` for a link that stands says nothing new and is ignored.
     fn on_joined(&mut self, missed: u64, message_bytes_max: Option<u64>) {
-        let State::Waiting(live) = self.state else { return };
-        self.state = State::Linked(live);
+        let SessionState::Waiting(live) = self.state else { return };
+        self.state = SessionState::Linked(live);
         let message_bytes_max = message_bytes_max.or(self.message_bytes_max);
         self.actions.push_back(Action::Link { missed, message_bytes_max });
     }
 
     fn on_left(&mut self) {
         match &mut self.state {
-            State::Linked(live) => self.state = State::Waiting(*live),
-            State::Closing { linked: linked @ true, .. } => *linked = false,
+            SessionState::Linked(live) => self.state = SessionState::Waiting(*live),
+            SessionState::Closing { linked: linked @ true, .. } => *linked = false,
             _ => return,
         }
         self.actions.push_back(Action::Unlink);
     }
 
-    fn on_frame(&mut self, event: Event) {
+    fn on_frame(&mut self, event: ClientEvent) {
         if self.is_linked() {
             self.actions.push_back(Action::Tell(event));
         }
@@ -281,7 +281,7 @@ impl Session {
     }
 
     fn is_linked(&self) -> bool {
-        matches!(self.state, State::Linked(_) | State::Closing { linked: true, .. })
+        matches!(self.state, SessionState::Linked(_) | SessionState::Closing { linked: true, .. })
     }
 
     fn on_killed(&mut self, reason: Option<KillReason>, now: Instant) {
@@ -307,17 +307,19 @@ impl Session {
 
     fn on_replaced(&mut self, now: Instant) {
         let linked = match self.state {
-            State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => false,
-            State::Linked(_) => true,
+            SessionState::Connecting { .. }
+            | SessionState::ExpectHelloAck { .. }
+            | SessionState::Waiting(_) => false,
+            SessionState::Linked(_) => true,
             _ => return self.stop(Stop::Replaced),
         };
         let Some(left) = self.returns_left.checked_sub(1) else { return self.stop(Stop::Replaced) };
         self.returns_left = left;
         self.unlink_if(linked);
         self.actions.push_back(Action::Disconnect);
-        self.state = State::Backoff { until: now + RETURN_AFTER, not_before: now };
+        self.state = SessionState::Backoff { until: now + RETURN_AFTER, not_before: now };
         self.actions
-            .push_back(Action::Tell(Event::Reconnecting { after: RETURN_AFTER, why: Lost::Displaced }));
+            .push_back(Action::Tell(ClientEvent::Reconnecting { after: RETURN_AFTER, why: Lost::Displaced }));
     }
 
     fn refused(&mut self, code: Option<u16>) -> Stop {
@@ -329,10 +331,12 @@ impl Session {
     /// There is no such session: whether there is another one, or this one again, is the app's to say.
     fn on_gone(&mut self, why: Stop, now: Instant) {
         let linked = match self.state {
-            State::Closing { .. } => return self.stop(why),
-            State::Backoff { .. } | State::Gone { .. } | State::Stopped => return,
-            State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => false,
-            State::Linked(_) => true,
+            SessionState::Closing { .. } => return self.stop(why),
+            SessionState::Backoff { .. } | SessionState::Gone { .. } | SessionState::Stopped => return,
+            SessionState::Connecting { .. }
+            | SessionState::ExpectHelloAck { .. }
+            | SessionState::Waiting(_) => false,
+            SessionState::Linked(_) => true,
         };
         self.note_stability(now);
         // Each register passes the back-off: one that was of no use is not made again at once.
@@ -341,13 +345,13 @@ impl Session {
             Registered::Unused => return self.on_lost(Lost::RegisteredAndUnknown, Patience::None, now),
             Registered::Used => return self.on_lost(Lost::SessionUnknown, Patience::None, now),
         }
-        self.state = State::Gone { linked, give_up_at: now + GONE_MAX };
+        self.state = SessionState::Gone { linked, give_up_at: now + GONE_MAX };
         self.actions.push_back(Action::Disconnect);
         self.actions.push_back(Action::SessionGone(why));
     }
 
     fn on_registered(&mut self, now: Instant) {
-        if let State::Gone { linked, .. } = self.state {
+        if let SessionState::Gone { linked, .. } = self.state {
             self.unlink_if(linked);
             self.registered = Registered::Unused;
             self.connect(now);
@@ -355,7 +359,7 @@ impl Session {
     }
 
     fn on_not_registered(&mut self, why: Lost, now: Instant) {
-        if let State::Gone { linked, .. } = self.state {
+        if let SessionState::Gone { linked, .. } = self.state {
             self.unlink_if(linked);
             self.retry(why, Patience::Own, now);
         }
@@ -366,10 +370,10 @@ impl Session {
         // What was registered was another one.
         self.registered = Registered::No;
         match self.state {
-            State::Closing { .. } => return self.stop(Stop::Closed),
-            State::Stopped => return,
-            State::Gone { linked, .. } => self.unlink_if(linked),
-            State::Linked(_) => self.unlink_if(true),
+            SessionState::Closing { .. } => return self.stop(Stop::Closed),
+            SessionState::Stopped => return,
+            SessionState::Gone { linked, .. } => self.unlink_if(linked),
+            SessionState::Linked(_) => self.unlink_if(true),
             _ => {}
         }
         self.actions.push_back(Action::Disconnect);
@@ -393,10 +397,12 @@ impl Session {
 
     fn on_lost(&mut self, why: Lost, patience: Patience, now: Instant) {
         match self.state {
-            State::Closing { .. } => return self.stop(Stop::Closed),
-            State::Backoff { .. } | State::Gone { .. } | State::Stopped => return,
-            State::Linked(_) => self.actions.push_back(Action::Unlink),
-            State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => {}
+            SessionState::Closing { .. } => return self.stop(Stop::Closed),
+            SessionState::Backoff { .. } | SessionState::Gone { .. } | SessionState::Stopped => return,
+            SessionState::Linked(_) => self.actions.push_back(Action::Unlink),
+            SessionState::Connecting { .. }
+            | SessionState::ExpectHelloAck { .. }
+            | SessionState::Waiting(_) => {}
         }
         self.note_stability(now);
         self.actions.push_back(Action::Disconnect);
@@ -405,7 +411,7 @@ impl Session {
 
     /// A connection that ends and was stable forgives what went wrong before it.
     fn note_stability(&mut self, now: Instant) {
-        if let State::Waiting(live) | State::Linked(live) = self.state
+        if let SessionState::Waiting(live) | SessionState::Linked(live) = self.state
             && now.duration_since(live.since) >= STABLE_AFTER
         {
             self.backoff.reset();
@@ -416,48 +422,48 @@ impl Session {
     fn retry(&mut self, why: Lost, patience: Patience, now: Instant) {
         let after = self.backoff.next_delay(patience != Patience::None);
         let not_before = if patience == Patience::Asked { now + PATIENT_MIN } else { now };
-        self.state = State::Backoff { until: now + after, not_before };
-        self.actions.push_back(Action::Tell(Event::Reconnecting { after, why }));
+        self.state = SessionState::Backoff { until: now + after, not_before };
+        self.actions.push_back(Action::Tell(ClientEvent::Reconnecting { after, why }));
     }
 
     fn on_close_wanted(&mut self, now: Instant) {
         let linked = match self.state {
-            State::Connecting { .. } | State::Backoff { .. } | State::Gone { .. } => {
+            SessionState::Connecting { .. } | SessionState::Backoff { .. } | SessionState::Gone { .. } => {
                 return self.stop(Stop::Closed);
             }
-            State::Closing { .. } | State::Stopped => return,
-            State::ExpectHelloAck { .. } | State::Waiting(_) => false,
-            State::Linked(_) => true,
+            SessionState::Closing { .. } | SessionState::Stopped => return,
+            SessionState::ExpectHelloAck { .. } | SessionState::Waiting(_) => false,
+            SessionState::Linked(_) => true,
         };
-        self.state = State::Closing { give_up_at: now + CLOSE_MAX, linked };
+        self.state = SessionState::Closing { give_up_at: now + CLOSE_MAX, linked };
         self.actions.push_back(Action::CloseWhenWritten);
     }
 
     fn on_tick(&mut self, now: Instant) {
         match self.state {
-            State::Connecting { give_up_at } if now >= give_up_at => {
+            SessionState::Connecting { give_up_at } if now >= give_up_at => {
                 self.on_lost(Lost::ConnectTimedOut(CONNECT_MAX), Patience::None, now);
             }
-            State::ExpectHelloAck { give_up_at } if now >= give_up_at => {
+            SessionState::ExpectHelloAck { give_up_at } if now >= give_up_at => {
                 self.on_lost(Lost::HelloTimedOut(HELLO_MAX), Patience::None, now);
             }
-            State::Gone { give_up_at, .. } if now >= give_up_at => {
+            SessionState::Gone { give_up_at, .. } if now >= give_up_at => {
                 self.on_not_registered(Lost::SessionUnknown, now);
             }
-            State::Closing { give_up_at, .. } if now >= give_up_at => self.stop(Stop::Closed),
-            State::Backoff { until, .. } if now >= until && !self.hidden => self.connect(now),
-            State::Waiting(live) | State::Linked(live) => self.keep_alive(live, now),
+            SessionState::Closing { give_up_at, .. } if now >= give_up_at => self.stop(Stop::Closed),
+            SessionState::Backoff { until, .. } if now >= until && !self.hidden => self.connect(now),
+            SessionState::Waiting(live) | SessionState::Linked(live) => self.keep_alive(live, now),
             _ => {}
         }
     }
 
     fn stop(&mut self, why: Stop) {
-        if matches!(self.state, State::Stopped) {
+        if matches!(self.state, SessionState::Stopped) {
             return;
         }
         // Whatever ends a connection that the app was closing anyway, the app's wish is what happened.
-        let why = if matches!(self.state, State::Closing { .. }) { Stop::Closed } else { why };
-        self.state = State::Stopped;
+        let why = if matches!(self.state, SessionState::Closing { .. }) { Stop::Closed } else { why };
+        self.state = SessionState::Stopped;
         self.actions.push_back(Action::Disconnect);
         self.actions.push_back(Action::Stop(why));
     }

@@ -8,7 +8,7 @@ use crate::net::endpoint::{Endpoint, EndpointError};
 
 /// Where a client connects to, as whom, and how. `Debug` redacts the token.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ConnectionSettings {
     /// The WebSocket address, and by [`Endpoint::with_ca`] whom to believe there.
     pub endpoint: Endpoint,
     /// The session to join.
@@ -25,13 +25,13 @@ pub struct Settings {
     pub message_bytes_max: usize,
 }
 
-impl Settings {
+impl ConnectionSettings {
     /// The default settings for a pairing.
     ///
     /// # Errors
     /// The pairing's address is no WebSocket address.
     pub fn new(pairing: &Pairing, role: Role) -> Result<Self, EndpointError> {
-        Ok(Settings {
+        Ok(ConnectionSettings {
             endpoint: Endpoint::parse_ws(&pairing.ws)?,
             session: pairing.session,
             token: pairing.token,

@@ -14,7 +14,7 @@ use fake::{Fake, ID, Peer};
 use protocol::ids::Role;
 use protocol::qr::Pairing;
 use relay_client::engine::{self, Engine, Keeper};
-use relay_client::{Client, Event, Settings};
+use relay_client::{Client, ClientEvent, ConnectionSettings};
 use tungstenite::Message;
 
 /// Only a broken client takes longer.
@@ -186,16 +186,16 @@ fn outlive(mut stream: TcpStream) {
 
 fn connect(fake: &Fake) -> Client {
     let pairing = Pairing::parse(&fake.pairing()).unwrap();
-    Client::connect(Settings::new(&pairing, Role::Phone).unwrap()).unwrap()
+    Client::connect(ConnectionSettings::new(&pairing, Role::Phone).unwrap()).unwrap()
 }
 
 /// The outcome of an answer: how it ends, its words, and after which wait it is tried again.
 fn outcome(client: &Client) -> (&'static str, String, Duration) {
     loop {
         match client.next_event(LIMIT).expect("an event") {
-            Event::Stopped { why, .. } => return ("stopped", why.to_string(), Duration::MAX),
-            Event::Reconnecting { why, after } => return ("again", why.to_string(), after),
-            Event::Connected | Event::Joined { .. } | Event::Left { .. } => {}
+            ClientEvent::Stopped { why, .. } => return ("stopped", why.to_string(), Duration::MAX),
+            ClientEvent::Reconnecting { why, after } => return ("again", why.to_string(), after),
+            ClientEvent::Connected | ClientEvent::Joined { .. } | ClientEvent::Left { .. } => {}
             other => panic!("{other:?}"),
         }
     }
@@ -217,7 +217,7 @@ fn play((answer, first, later): Row, was_met: bool) -> Option<String> {
     }
     if does == "again" && after < SHORT {
         let _peer = fake.accept_and_link("workstation");
-        assert_eq!(client.next_event(LIMIT), Some(Event::Connected), "{answer:?}");
+        assert_eq!(client.next_event(LIMIT), Some(ClientEvent::Connected), "{answer:?}");
     }
     None
 }
@@ -256,15 +256,15 @@ impl Keeper for Kept {
 /// An engine that goes on with a kept pair, and has found nobody yet.
 fn resumed(fake: &Fake, role: Role) -> Engine {
     let endpoint = relay_client::Endpoint::parse_ws(&fake.ws_url()).unwrap();
-    let settings = engine::Settings { endpoint: Some(endpoint), ..engine::Settings::new(role) };
+    let settings = engine::EngineSettings { endpoint: Some(endpoint), ..engine::EngineSettings::new(role) };
     Engine::resume(&settings, Box::new(Kept(role))).unwrap()
 }
 
 fn engine_outcome(engine: &Engine) -> (&'static str, String) {
     loop {
         match engine.next_events(1, LIMIT).pop().expect("an event") {
-            engine::Event::Stopped { why, .. } => return ("stopped", why.to_string()),
-            engine::Event::Reconnecting { why, .. } => return ("again", why.to_string()),
+            engine::EngineEvent::Stopped { why, .. } => return ("stopped", why.to_string()),
+            engine::EngineEvent::Reconnecting { why, .. } => return ("again", why.to_string()),
             _ => {}
         }
     }
@@ -317,7 +317,7 @@ fn a_register_of_a_kept_pair_is_made_again_until_the_session_is_there_or_was_del
             engine.retry_now();
             let _peer = fake.accept_and_link("workstation");
             let connected = engine.next_events(1, LIMIT).pop();
-            assert_eq!(connected, Some(engine::Event::Connected), "{role}, {answer:?}");
+            assert_eq!(connected, Some(engine::EngineEvent::Connected), "{role}, {answer:?}");
         }
     };
     thread::scope(|scope| {
@@ -342,7 +342,7 @@ fn a_register_that_succeeds_and_is_not_known_is_told_and_not_hammered() {
     let mut peer = fake.accept();
     peer.text();
     peer.say(ACK);
-    assert_eq!(engine.next_events(1, LIMIT).pop(), Some(engine::Event::Connected));
+    assert_eq!(engine.next_events(1, LIMIT).pop(), Some(engine::EngineEvent::Connected));
     assert!(matches!(peer.socket.send(Message::Ping(vec![1].into())), Ok(())));
 }
 
@@ -365,7 +365,7 @@ fn a_kept_pair_stops_for_no_odd_answer_even_at_its_first_contact() {
         engine.retry_now();
         let _peer = fake.accept_and_link("workstation");
         let connected = engine.next_events(1, LIMIT).pop();
-        assert_eq!(connected, Some(engine::Event::Connected), "{answer:?}");
+        assert_eq!(connected, Some(engine::EngineEvent::Connected), "{answer:?}");
     }
 }
 
@@ -377,5 +377,5 @@ fn a_hundred_and_one_without_the_subprotocol_is_an_odd_answer_too() {
     let (does, says) = engine_outcome(&engine);
     assert!(does == "again" && says.contains("does not offer relay.raw.v1"), "{does}: {says}");
     let _peer = fake.accept_and_link("workstation");
-    assert_eq!(engine.next_events(1, LIMIT).pop(), Some(engine::Event::Connected));
+    assert_eq!(engine.next_events(1, LIMIT).pop(), Some(engine::EngineEvent::Connected));
 }

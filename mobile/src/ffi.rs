@@ -19,9 +19,9 @@ use std::ptr;
 use std::time::Duration;
 
 use protocol::ids::Role;
-use relay_client::engine::{Engine, KeepNothing, Keeper, Settings, State, parse_pairing};
+use relay_client::engine::{Engine, EngineSettings, EngineState, KeepNothing, Keeper, parse_pairing};
 
-use codes::{EngineState, Status};
+use codes::{RawState, Status};
 use event::Batch;
 use failure::{Failure, guarded, last_error};
 use keeper::{CallbackKeeper, RawKeeper};
@@ -46,7 +46,7 @@ unsafe extern "C" fn relay_pair(
         let (code, name) = unsafe { (text(code, "code")?, text(name, "name")?) };
         let engine = present(engine, "engine")?;
         let code = parse_pairing(code).map_err(|error| Failure::new(Status::BadCode, error.to_string()))?;
-        let mut settings = Settings::new(Role::Phone);
+        let mut settings = EngineSettings::new(Role::Phone);
         settings.options.name = name.to_owned();
         let started = Engine::pair(Role::Phone, code, &settings, keeper)?;
         // SAFETY: not null; writable, as the header asks.
@@ -61,7 +61,7 @@ unsafe extern "C" fn relay_resume(keeper: *const RawKeeper, engine: *mut u64) ->
         // SAFETY: null, or a keeper, as the header asks.
         let keeper = unsafe { taken(keeper) }?.ok_or_else(|| Failure::argument("keeper is null"))?;
         let engine = present(engine, "engine")?;
-        let started = Engine::resume(&Settings::new(Role::Phone), keeper)?;
+        let started = Engine::resume(&EngineSettings::new(Role::Phone), keeper)?;
         // SAFETY: not null; writable, as the header asks.
         unsafe { engine.write(table::insert(started)) };
         Ok(())
@@ -100,7 +100,7 @@ extern "C" fn relay_flush(engine: u64, timeout_ms: u32) -> Status {
     guarded(|| {
         let held = table::find(engine)?;
         held.engine.flush(span(timeout_ms)).map_err(|error| {
-            let is_over = held.engine.state() == State::Stopped;
+            let is_over = held.engine.state() == EngineState::Stopped;
             Failure::new(if is_over { Status::Closed } else { Status::Timeout }, error.to_string())
         })
     })
@@ -149,7 +149,7 @@ unsafe extern "C" fn relay_events_release(events: *mut Batch) {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn relay_state(engine: u64, state: *mut EngineState) -> Status {
+unsafe extern "C" fn relay_state(engine: u64, state: *mut RawState) -> Status {
     guarded(|| {
         let state = present(state, "state")?;
         let now = table::find(engine)?.engine.state();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use relay_client::{Client, Event, Lost, Stop};
+use relay_client::{Client, ClientEvent, Lost, Stop};
 
 /// An app's ears. All methods are called on one thread of the library's own, one at a time and in order; `joined`
 /// and `left` alternate, and texts and binaries come only in between.
@@ -38,13 +38,13 @@ pub(crate) fn listen(client: &Client, listener: &mut dyn Listener) {
     loop {
         match client.next_event(Duration::MAX) {
             None => {}
-            Some(Event::Connected) => listener.connected(),
-            Some(Event::Joined { missed }) => listener.joined(missed),
-            Some(Event::Left { unsent }) => listener.left(unsent),
-            Some(Event::Text(text)) => listener.text(text),
-            Some(Event::Binary(bytes)) => listener.binary(bytes),
-            Some(Event::Reconnecting { after, why }) => listener.reconnecting(after, why),
-            Some(Event::Stopped { why, unsent }) => return listener.stopped(why, unsent),
+            Some(ClientEvent::Connected) => listener.connected(),
+            Some(ClientEvent::Joined { missed }) => listener.joined(missed),
+            Some(ClientEvent::Left { unsent }) => listener.left(unsent),
+            Some(ClientEvent::Text(text)) => listener.text(text),
+            Some(ClientEvent::Binary(bytes)) => listener.binary(bytes),
+            Some(ClientEvent::Reconnecting { after, why }) => listener.reconnecting(after, why),
+            Some(ClientEvent::Stopped { why, unsent }) => return listener.stopped(why, unsent),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::thread;
 
 use protocol::ids::Role;
 use protocol::qr::Pairing;
-use relay_client::{Ca, Client, EndpointError, SendError, Settings};
+use relay_client::{Ca, Client, ClientSendError, ConnectionSettings, EndpointError};
 use thiserror::Error;
 
 use crate::listener::{Listener, listen};
@@ -48,7 +48,7 @@ pub fn connect_believing(
     ca: Option<Ca>,
     listener: Box<dyn Listener + Send>,
 ) -> Result<Phone, ConnectError> {
-    let mut settings = Settings::new(pairing, Role::Phone)?;
+    let mut settings = ConnectionSettings::new(pairing, Role::Phone)?;
     settings.endpoint = settings.endpoint.with_ca(ca);
     let client = Arc::new(Client::connect(settings)?);
     let (heard, mut listener) = (Arc::clone(&client), listener);
@@ -63,7 +63,7 @@ impl Phone {
     ///
     /// # Errors
     /// The workstation is not here, the phone is closed, or the text can't be sent at all.
-    pub fn send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
+    pub fn send_text(&self, text: impl Into<String>) -> Result<(), ClientSendError> {
         self.client.send_text(text)
     }
 
@@ -71,7 +71,7 @@ impl Phone {
     ///
     /// # Errors
     /// The workstation is not here, the phone is closed, or the message is too large.
-    pub fn send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), SendError> {
+    pub fn send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), ClientSendError> {
         self.client.send_binary(bytes)
     }
 
@@ -79,7 +79,7 @@ impl Phone {
     ///
     /// # Errors
     /// As [`Phone::send_text`], and `Full` if the queue has no room now.
-    pub fn try_send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
+    pub fn try_send_text(&self, text: impl Into<String>) -> Result<(), ClientSendError> {
         self.client.try_send_text(text)
     }
 
@@ -87,7 +87,7 @@ impl Phone {
     ///
     /// # Errors
     /// As [`Phone::send_binary`], and `Full` if the queue has no room now.
-    pub fn try_send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), SendError> {
+    pub fn try_send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), ClientSendError> {
         self.client.try_send_binary(bytes)
     }
 

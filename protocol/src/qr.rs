@@ -39,7 +39,7 @@ impl Pairing {
     /// Parses a payload as read from a QR code. Members it does not know are ignored.
     pub fn parse(text: &str) -> Result<Self, PairingError> {
         #[derive(Deserialize)]
-        struct Raw<'a> {
+        struct CodeFields<'a> {
             #[serde(borrow)]
             u: Cow<'a, str>,
             #[serde(borrow)]
@@ -51,7 +51,7 @@ impl Pairing {
         if text.len() > HELLO_BYTES_MAX || !json::nesting_within(text.as_bytes(), JSON_DEPTH_MAX) {
             return Err(PairingError::NotPairing);
         }
-        let raw: Raw<'_> = sonic_rs::from_str(text).map_err(|_| PairingError::NotPairing)?;
+        let raw: CodeFields<'_> = sonic_rs::from_str(text).map_err(|_| PairingError::NotPairing)?;
         if !(raw.u.starts_with("ws://") || raw.u.starts_with("wss://")) {
             return Err(PairingError::BadUrl(raw.u.chars().take(80).collect()));
         }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{Event, KeepNothing};
+use relay_client::engine::{EngineEvent as Event, KeepNothing};
 use relay_client::tunnel::Code;
 use relay_tests::harness::program::Program;
 use relay_tests::harness::relayd::binary;

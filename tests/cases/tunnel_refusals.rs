@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use protocol::ids::Role;
-use relay_client::engine::{Event, Refusal, State};
+use relay_client::engine::{EngineEvent as Event, EngineState as State, Refusal};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
 use relay_client::{Lost, Stop};
 use relay_tests::harness::tunnel::{End, Ends, at, copy_of, fresh_code, session_of};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::ids::Role;
-use relay_client::engine::{Event, ForgetError, Settings};
+use relay_client::engine::{EngineEvent as Event, EngineSettings, ForgetError};
 use relay_client::{Lost, Stop};
 use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::redis::Keep;
@@ -100,8 +100,10 @@ impl Scene {
         let relayd = Relayd::start_ready(&options);
         let proxies = [(); 2].map(|()| FaultProxy::start(relayd.addr()));
         let code = fresh_code_with(relayd.addr(), key);
-        let workstation =
-            Settings { register_key: key.map(str::to_owned), ..at(Role::Workstation, proxies[0].addr()) };
+        let workstation = EngineSettings {
+            register_key: key.map(str::to_owned),
+            ..at(Role::Workstation, proxies[0].addr())
+        };
         let ends = Ends::pair(code, &workstation, &at(Role::Phone, proxies[1].addr()));
         Self { ends, proxies, relayd }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::Event;
+use relay_client::engine::EngineEvent as Event;
 use relay_client::tunnel::{Code, parse_pairing};
 use relay_tests::harness::json::Object;
 use relay_tests::harness::program::Program;

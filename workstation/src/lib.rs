@@ -20,16 +20,16 @@ use anyhow::Context;
 use clap::Parser;
 use protocol::ids::Role;
 use protocol::qr::Pairing;
-use relay_client::engine::{Engine, FileKeeper, KeepNothing, Keeper, Settings, StartError};
+use relay_client::engine::{Engine, EngineSettings, FileKeeper, KeepNothing, Keeper, StartError};
 use relay_client::http::{self, HttpError, Registration};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
-use relay_client::{Ca, Client, Settings as PlainSettings};
+use relay_client::{Ca, Client, ConnectionSettings};
 
 use address::Address;
 use args::Args;
 use exit::Outcome;
 use output::say;
-use talk::keyboard::Terminal;
+use talk::keyboard::Keyboard;
 use talk::sealed::{Desk, Options};
 
 /// The whole program; blocks until it ends. The exit code is 0 after Ctrl-C, or at the end of the input when the phone has
@@ -72,7 +72,7 @@ fn converse(args: &Args) -> anyhow::Result<Outcome> {
         say("the pair is forgotten");
         return Ok(Outcome::Delivered);
     }
-    let terminal = Terminal::find();
+    let terminal = Keyboard::find();
     if resumed.is_none() && terminal.is_none() && !args.yes {
         anyhow::bail!("nobody can be asked whether a phone may pair: run this in a terminal, or with --yes");
     }
@@ -105,8 +105,8 @@ fn keeper(args: &Args) -> Box<dyn Keeper> {
     }
 }
 
-fn settings(args: &Args) -> Settings {
-    let mut settings = Settings::new(Role::Workstation);
+fn settings(args: &Args) -> EngineSettings {
+    let mut settings = EngineSettings::new(Role::Workstation);
     settings.options.pair_for = Duration::from_secs(args.pair_secs.into());
     // We reach the relay at this address; the one it calls its own may only be reachable from elsewhere.
     settings.endpoint = Some(args.server.web_socket());
@@ -149,9 +149,9 @@ fn converse_plain(args: &Args) -> anyhow::Result<Outcome> {
     let registration = register(args)?;
     let (pairing, address) = pairing_for_phone(args, &registration)?;
     code::show(args, &pairing.to_json(), &address)?;
-    let settings = PlainSettings {
+    let settings = ConnectionSettings {
         endpoint: args.server.web_socket(),
-        ..PlainSettings::new(&pairing, Role::Workstation)?
+        ..ConnectionSettings::new(&pairing, Role::Workstation)?
     };
     let outcome = talk::plain::talk(Client::connect(settings)?)?;
     if args.kill && matches!(outcome, Outcome::Delivered | Outcome::NotTaken(_)) {

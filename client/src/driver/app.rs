@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tungstenite::{Bytes, Message};
 
-use crate::event::{Event, Stop};
+use crate::event::{ClientEvent, Stop};
 use crate::session::Input;
 
 /// The app's side. Called on the driver's thread only; nothing here waits for a network.
@@ -30,7 +30,7 @@ pub(crate) trait App {
     fn on_unlink(&mut self);
 
     /// Something else happened; never `Joined`, `Left` or `Stopped`.
-    fn tell(&mut self, event: Event);
+    fn tell(&mut self, event: ClientEvent);
 
     /// A bare binary message came.
     fn on_binary(&mut self, bytes: Bytes);

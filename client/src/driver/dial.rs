@@ -26,7 +26,7 @@ use crate::http::message_of;
 use crate::net::endpoint::Endpoint;
 use crate::net::stream::{Stream, addresses, time_left, unreachable_words};
 use crate::session::{CONNECT_MAX, Input};
-use crate::settings::Settings;
+use crate::settings::ConnectionSettings;
 use crate::text::excerpt;
 
 /// A connected socket, or what the machine is told instead.
@@ -42,7 +42,7 @@ pub(super) struct Dial {
 impl Dial {
     /// Begins, behind the address that `failed`; wakes the driver when done.
     pub(super) fn start(
-        settings: &Settings,
+        settings: &ConnectionSettings,
         session: SessionId,
         failed: Option<SocketAddr>,
         now: Instant,
@@ -82,7 +82,7 @@ impl Dial {
 }
 
 fn connect(
-    settings: &Settings,
+    settings: &ConnectionSettings,
     session: SessionId,
     failed: Option<SocketAddr>,
     deadline: Instant,
@@ -112,7 +112,7 @@ fn connect(
 
 /// The parameter `a` says nothing but "the same session" to a balancer, which may keep its two ends on one node by it.
 fn request(
-    settings: &Settings,
+    settings: &ConnectionSettings,
     session: SessionId,
 ) -> Result<tungstenite::handshake::client::Request, Error> {
     let address = format!("{}?a={}", settings.endpoint, session.log_tag());
@@ -126,7 +126,7 @@ fn request(
 
 /// The read buffer is zeroed before every read, so it is small. The write buffer needs no bound of its own: the
 /// connection hands over the next message only when the socket took the last.
-fn config(settings: &Settings) -> WebSocketConfig {
+fn config(settings: &ConnectionSettings) -> WebSocketConfig {
     let bytes_max = Some(envelope::text_bytes_max(settings.message_bytes_max));
     WebSocketConfig::default()
         .read_buffer_size(4 * 1024)

@@ -10,7 +10,7 @@ use protocol::limits::MESSAGE_BYTES_DEFAULT;
 use tungstenite::Message;
 
 use crate::net::endpoint::Endpoint;
-use crate::{Client, Event, Settings};
+use crate::{Client, ClientEvent, ConnectionSettings};
 
 /// Only a broken client takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -23,10 +23,10 @@ fn two() -> Option<[TcpListener; 2]> {
     Some([first, second])
 }
 
-fn settings(listeners: &[TcpListener; 2], scheme: &str) -> Settings {
+fn settings(listeners: &[TcpListener; 2], scheme: &str) -> ConnectionSettings {
     let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
     let endpoint = Endpoint::parse_ws(&format!("{scheme}://two.test:{}/ws", addresses[0].port())).unwrap();
-    Settings {
+    ConnectionSettings {
         endpoint: endpoint.found_at(&addresses),
         session: SessionId::from_bytes([1; 16]),
         token: Token::from_bytes([2; 16]),
@@ -53,8 +53,8 @@ fn relay(stream: TcpStream) {
 fn tries_until_connected(client: &Client) -> usize {
     for tries in 1..100 {
         match client.next_event(LIMIT).expect("an event") {
-            Event::Connected => return tries,
-            Event::Reconnecting { .. } => {}
+            ClientEvent::Connected => return tries,
+            ClientEvent::Reconnecting { .. } => {}
             other => panic!("{other:?}"),
         }
     }

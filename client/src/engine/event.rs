@@ -15,7 +15,7 @@ use crate::tunnel::{Message, RandomError, Refusal, SavedError, Spent, Words};
 /// Of what is left unread some is put together: tries, acknowledgements and restarts into the newest of each, and of the
 /// comings and goings of connections only the newest 64 are kept. Messages never are.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum EngineEvent {
     /// The relay accepted this end. The other one may still be absent.
     Connected,
     /// Workstation: a phone has proven the code's key. Show the user its name and the words, and call
@@ -93,7 +93,7 @@ pub enum Event {
 
 /// What an engine is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum EngineState {
     /// There is no connection to the relay; one is being made, or the next try comes by itself.
     Connecting,
     /// The relay is there, the other end is not.

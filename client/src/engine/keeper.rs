@@ -202,13 +202,13 @@ pub(super) fn to_text(endpoint: &Endpoint, saved: &Saved) -> Zeroizing<String> {
 /// Reads what [`to_text`] wrote.
 pub(super) fn from_text(text: &str) -> Result<(Endpoint, Saved), StartError> {
     #[derive(Deserialize)]
-    struct Raw<'a> {
+    struct StoredFields<'a> {
         #[serde(borrow)]
         u: Cow<'a, str>,
     }
     let saved = Saved::parse(text)?;
     // Parsed once already, so it is JSON and not nested too deep.
-    let raw: Raw<'_> = sonic_rs::from_str(text).map_err(|_| SavedError::at("u"))?;
+    let raw: StoredFields<'_> = sonic_rs::from_str(text).map_err(|_| SavedError::at("u"))?;
     Ok((Endpoint::parse_ws(&raw.u).map_err(|_| SavedError::at("u"))?, saved))
 }
 
@@ -217,11 +217,11 @@ const TEXT_BYTES_MAX: usize = 8 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tunnel::{PairKey, Place};
+    use crate::tunnel::{Credentials, PairKey};
     use protocol::ids::{Role, SessionId, Token};
 
     fn saved() -> Saved {
-        let home = Place { session: SessionId::from_bytes([1; 16]), token: Token::from_bytes([2; 16]) };
+        let home = Credentials { session: SessionId::from_bytes([1; 16]), token: Token::from_bytes([2; 16]) };
         let key = PairKey::from_bytes(&[3; 32]);
         let (role, name) = (Role::Phone, "x".into());
         Saved { role, home, other: None, key, welcomed: true, name, used: None }

@@ -9,10 +9,10 @@ use crate::net::ca::Ca;
 use crate::net::endpoint::Endpoint;
 use crate::tunnel::Options;
 
-/// How an engine connects. [`Settings::new`] is what a phone needs; a workstation sets `endpoint`, `server` and
+/// How an engine connects. [`EngineSettings::new`] is what a phone needs; a workstation sets `endpoint`, `server` and
 /// `register_key`.
 #[derive(Clone)]
-pub struct Settings {
+pub struct EngineSettings {
     /// The tunnel's window, this end's name, the code's time.
     pub options: Options,
     /// The WebSocket address, where it is not the code's (or the kept one).
@@ -27,10 +27,10 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
 }
 
-impl Settings {
+impl EngineSettings {
     /// What a role has where nobody set anything.
     pub fn new(role: Role) -> Self {
-        Settings {
+        EngineSettings {
             options: Options::new(role),
             endpoint: None,
             server: None,
@@ -42,10 +42,10 @@ impl Settings {
 }
 
 /// Shows no key.
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for EngineSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Settings { options, endpoint, server, .. } = self;
-        let mut out = f.debug_struct("Settings");
+        let EngineSettings { options, endpoint, server, .. } = self;
+        let mut out = f.debug_struct("EngineSettings");
         out.field("options", options).field("endpoint", endpoint).field("server", server);
         out.finish_non_exhaustive()
     }

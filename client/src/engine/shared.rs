@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::event::{Event, State};
+use super::event::{EngineEvent, EngineState};
 use super::inbox::Inbox;
 use crate::driver::Wake;
 use crate::http::HttpError;
@@ -32,7 +32,7 @@ pub(super) struct Inner {
     pub(super) inbox: Inbox,
     /// The number of the last message that the app was given and has not come back from.
     pub(super) given: Option<u64>,
-    pub(super) state: State,
+    pub(super) state: EngineState,
     pub(super) asked: Asked,
     /// What came of requests to the relay.
     pub(super) answers: VecDeque<Answered>,
@@ -73,7 +73,7 @@ impl Shared {
             tunnel,
             inbox: Inbox::default(),
             given: None,
-            state: State::Connecting,
+            state: EngineState::Connecting,
             asked: Asked::default(),
             answers: VecDeque::new(),
             awaits_news: true,
@@ -101,7 +101,7 @@ impl Shared {
     }
 
     /// Appends an event for the app.
-    pub(super) fn tell(&self, inner: &mut Inner, event: Event) {
+    pub(super) fn tell(&self, inner: &mut Inner, event: EngineEvent) {
         inner.inbox.push(event);
         self.news.notify_one();
     }

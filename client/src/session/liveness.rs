@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use protocol::ids::Role;
 use protocol::message::HEARTBEAT;
 
-use super::{Action, Patience, Session, State};
+use super::{Action, Patience, Session, SessionState};
 use crate::event::Lost;
 
 /// Of a relay that leaves a paused sender without a word: it bears with a peer that reads nothing for two minutes.
@@ -151,7 +151,7 @@ impl Unanswered {
 impl Session {
     fn live(&mut self) -> Option<&mut Live> {
         match &mut self.state {
-            State::Waiting(live) | State::Linked(live) => Some(live),
+            SessionState::Waiting(live) | SessionState::Linked(live) => Some(live),
             _ => None,
         }
     }
@@ -188,7 +188,8 @@ impl Session {
 
     pub(super) fn on_woke(&mut self, slept: Duration, now: Instant) {
         // The relay gives up a client that was silent for so long, and a connect that slept has no better chance.
-        let is_on_its_way = !matches!(self.state, State::Backoff { .. } | State::Closing { .. });
+        let is_on_its_way =
+            !matches!(self.state, SessionState::Backoff { .. } | SessionState::Closing { .. });
         if slept >= self.pace.sleep_max() && is_on_its_way {
             self.backoff.reset();
             self.on_lost(Lost::Slept(slept), Patience::None, now);
@@ -208,24 +209,24 @@ impl Session {
     /// Something changed under the connection: make sure of it, or have one soon.
     pub(super) fn check_connection(&mut self, now: Instant) {
         match &mut self.state {
-            State::Waiting(live) | State::Linked(live) => {
+            SessionState::Waiting(live) | SessionState::Linked(live) => {
                 live.note_asked(self.pace, now);
                 live.answer_by.get_or_insert(now + PROBE_MAX);
                 self.actions.push_back(Action::Send(HEARTBEAT.to_owned()));
             }
             // What was begun on a network that is gone must not hold up what comes after it.
-            State::Connecting { give_up_at } | State::ExpectHelloAck { give_up_at } => {
+            SessionState::Connecting { give_up_at } | SessionState::ExpectHelloAck { give_up_at } => {
                 self.backoff.reset();
                 *give_up_at = (*give_up_at).min(now + PROBE_MAX);
             }
-            State::Backoff { .. } => self.retry_now(now),
-            State::Gone { .. } | State::Closing { .. } | State::Stopped => {}
+            SessionState::Backoff { .. } => self.retry_now(now),
+            SessionState::Gone { .. } | SessionState::Closing { .. } | SessionState::Stopped => {}
         }
     }
 
     /// Ends a wait between two tries.
     pub(super) fn retry_now(&mut self, now: Instant) {
-        if let State::Backoff { until, not_before } = &mut self.state {
+        if let SessionState::Backoff { until, not_before } = &mut self.state {
             self.backoff.reset();
             *until = (*until).min((*not_before).max(now + self.backoff.next_delay(false)));
         }

@@ -6,7 +6,7 @@ use protocol::ids::{Role, SessionId, Token};
 use protocol::message::ServerMessage;
 use tungstenite::Bytes;
 
-use crate::event::{Event, Lost, Stop};
+use crate::event::{ClientEvent, Lost, Stop};
 
 /// Who this client is to the relay, the same in every hello.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ pub(crate) enum Action {
     /// The link ended: drop frames not yet written and tell the app how many.
     Unlink,
     /// Tell the app.
-    Tell(Event),
+    Tell(ClientEvent),
     /// Give this bare binary message to the app.
     Deliver(Bytes),
     /// Write what was accepted, then close with 1000.

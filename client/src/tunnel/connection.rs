@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::credentials::Credentials;
 use super::event::Fault;
 use super::limits::{KEYS_AGE_GRACE, KEYS_AGE_MAX, RECORDS_GRACE, RECORDS_MAX};
 use super::noise::{Keys, NoiseError};
-use super::place::Place;
 use super::record::Record;
 use super::wire::{self, Tag};
 use super::words::Words;
 
 /// The connection that a handshake opened.
-pub(super) struct Connection {
+pub(super) struct SealedConnection {
     c: Tag,
     keys: Keys,
     /// The phone's first record is queued or came: other records may follow it.
@@ -25,7 +25,7 @@ pub(super) struct Connection {
     pub(super) open: bool,
     /// DENIED follows what there is to be sent: the pair is over.
     pub(super) is_revoked: bool,
-    due: VecDeque<Due>,
+    due: VecDeque<QueuedRecord>,
     /// Where records are written before they are sealed; kept for its room.
     plaintext: Zeroizing<Vec<u8>>,
     sealed: u64,
@@ -35,19 +35,19 @@ pub(super) struct Connection {
 
 /// A record that is written when its turn comes, before any data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum QueuedRecord {
     Hello,
-    Welcome(Option<Place>),
+    Welcome(Option<Credentials>),
     Settled,
     Denied,
     Ping(u64),
     Pong(u64),
 }
 
-impl Connection {
+impl SealedConnection {
     /// Not open yet; nothing was sealed or opened.
     pub(super) fn new(c: Tag, keys: Keys, since: Duration) -> Self {
-        Connection {
+        SealedConnection {
             c,
             keys,
             greeted: false,
@@ -72,13 +72,13 @@ impl Connection {
     }
 
     /// Puts a small record in its queue. Of each kind only the newest waits, so the queue is bounded.
-    pub(super) fn queue(&mut self, due: Due) {
+    pub(super) fn queue(&mut self, due: QueuedRecord) {
         self.due.retain(|waiting| std::mem::discriminant(waiting) != std::mem::discriminant(&due));
         self.due.push_back(due);
     }
 
     /// The next small record.
-    pub(super) fn poll_due(&mut self) -> Option<Due> {
+    pub(super) fn poll_due(&mut self) -> Option<QueuedRecord> {
         self.due.pop_front()
     }
 
@@ -135,9 +135,9 @@ impl Connection {
     }
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for SealedConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Connection { c, open, due, sealed, opened, .. } = self;
-        write!(f, "Connection({c:?}, open {open}, due {due:?}, {sealed} sealed, {opened} opened)")
+        let SealedConnection { c, open, due, sealed, opened, .. } = self;
+        write!(f, "SealedConnection({c:?}, open {open}, due {due:?}, {sealed} sealed, {opened} opened)")
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::place::Place;
+use super::credentials::Credentials;
 use super::words::Words;
 
 /// One thing that happened, in the order it happened.
 #[derive(PartialEq, Eq)]
-pub enum Event {
+pub enum TunnelEvent {
     /// Workstation: this phone has proven the code's key. Ask the user, and give
     /// [`Tunnel::answer`](super::Tunnel::answer) what they say. Comes again, as another question with other
     /// words, if the phone connects anew; only the newest can be answered. While an answer is under way
@@ -39,9 +39,9 @@ pub enum Event {
     /// [`Tunnel::on_stored`](super::Tunnel::on_stored).
     Store,
     /// Leave the connection and connect to this session; [`Tunnel::on_link`](super::Tunnel::on_link) when the link stands there.
-    Move(Place),
+    Move(Credentials),
     /// Workstation: nobody needs this session any more; DELETE it.
-    Retire(Place),
+    Retire(Credentials),
     /// The tunnel stands: after each handshake, before anything that came through it.
     Opened {
         /// What both screens may show.
@@ -96,27 +96,27 @@ impl fmt::Debug for Message {
     }
 }
 
-impl fmt::Debug for Event {
+impl fmt::Debug for TunnelEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Ask { question, name, words } => write!(f, "Ask({question}, {name:?}, {words:?})"),
-            Event::AskOver { question, allowed } => write!(f, "AskOver({question}, allowed {allowed})"),
-            Event::Asked { words } => write!(f, "Asked({words:?})"),
-            Event::Store => f.write_str("Store"),
-            Event::Move(place) => write!(f, "Move({place:?})"),
-            Event::Retire(place) => write!(f, "Retire({place:?})"),
-            Event::Opened { words } => write!(f, "Opened({words:?})"),
-            Event::Restarted { unconfirmed } => write!(f, "Restarted({unconfirmed} unconfirmed)"),
-            Event::Message(message) => message.fmt(f),
-            Event::Acknowledged(number) => write!(f, "Acknowledged({number})"),
-            Event::Room => f.write_str("Room"),
-            Event::Pong { after } => write!(f, "Pong({after:?})"),
-            Event::PeerClosed => f.write_str("PeerClosed"),
-            Event::Refused(why) => write!(f, "Refused({why:?})"),
-            Event::Removed => f.write_str("Removed"),
-            Event::CodeSpent(why) => write!(f, "CodeSpent({why:?})"),
-            Event::Foreign => f.write_str("Foreign"),
-            Event::Fault(why) => write!(f, "Fault({why:?})"),
+            TunnelEvent::Ask { question, name, words } => write!(f, "Ask({question}, {name:?}, {words:?})"),
+            TunnelEvent::AskOver { question, allowed } => write!(f, "AskOver({question}, allowed {allowed})"),
+            TunnelEvent::Asked { words } => write!(f, "Asked({words:?})"),
+            TunnelEvent::Store => f.write_str("Store"),
+            TunnelEvent::Move(credentials) => write!(f, "Move({credentials:?})"),
+            TunnelEvent::Retire(credentials) => write!(f, "Retire({credentials:?})"),
+            TunnelEvent::Opened { words } => write!(f, "Opened({words:?})"),
+            TunnelEvent::Restarted { unconfirmed } => write!(f, "Restarted({unconfirmed} unconfirmed)"),
+            TunnelEvent::Message(message) => message.fmt(f),
+            TunnelEvent::Acknowledged(number) => write!(f, "Acknowledged({number})"),
+            TunnelEvent::Room => f.write_str("Room"),
+            TunnelEvent::Pong { after } => write!(f, "Pong({after:?})"),
+            TunnelEvent::PeerClosed => f.write_str("PeerClosed"),
+            TunnelEvent::Refused(why) => write!(f, "Refused({why:?})"),
+            TunnelEvent::Removed => f.write_str("Removed"),
+            TunnelEvent::CodeSpent(why) => write!(f, "CodeSpent({why:?})"),
+            TunnelEvent::Foreign => f.write_str("Foreign"),
+            TunnelEvent::Fault(why) => write!(f, "Fault({why:?})"),
         }
     }
 }

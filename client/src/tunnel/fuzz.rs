@@ -7,7 +7,7 @@ use protocol::ids::{Role, SessionId, Token};
 
 use super::record::{Record, answer, parse_answer};
 use super::wire::{self, Outer};
-use super::{Answer, Event, Options, PairingKey, Place, Tunnel, limits};
+use super::{Answer, Credentials, Options, PairingKey, Tunnel, TunnelEvent, limits};
 use crate::fuzz::Chosen;
 use crate::fuzz::support::Input;
 
@@ -37,7 +37,7 @@ pub fn tunnel_bytes(bytes: &[u8]) {
 /// panic, memory within the windows, messages numbered without a gap.
 pub fn tunnel_machine(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let mut world = World::new(&mut input);
+    let mut world = FuzzedPair::new(&mut input);
     for _ in 0..STEPS_MAX {
         if input.is_empty() {
             break;
@@ -51,7 +51,7 @@ const STEPS_MAX: usize = 300;
 /// Events that one input may tell at most: the pieces of nothing are bounded by what came.
 const EVENTS_MAX: usize = 16;
 
-struct End {
+struct FuzzedEnd {
     tunnel: Tunnel,
     /// Written, not yet at the other end.
     wire: VecDeque<Vec<u8>>,
@@ -62,19 +62,19 @@ struct End {
     stores: bool,
 }
 
-struct World {
+struct FuzzedPair {
     now: Duration,
     /// The phone, then the workstation.
-    ends: [End; 2],
+    ends: [FuzzedEnd; 2],
 }
 
-impl End {
+impl FuzzedEnd {
     fn new(role: Role, now: Duration, input: &mut Input<'_>) -> Self {
         let options =
             Options { window: limits::WINDOW_MIN, name: "n".into(), pair_for: Duration::from_secs(30) };
         let code = PairingKey::from_bytes(&[0xc0; 32]);
-        let tunnel = Tunnel::pair(role, place(1), code, &options, Box::new(Chosen::new(input)), now);
-        End {
+        let tunnel = Tunnel::pair(role, credentials(1), code, &options, Box::new(Chosen::new(input)), now);
+        FuzzedEnd {
             tunnel: tunnel.expect("there is entropy"),
             wire: VecDeque::new(),
             message: 0,
@@ -95,9 +95,9 @@ impl End {
             told += 1;
             assert!(told <= EVENTS_MAX, "{event:?} is one of many for one input");
             match event {
-                Event::Store if self.stores => self.tunnel.on_stored(now),
-                Event::Ask { question, .. } => self.question = question,
-                Event::Message(message) => {
+                TunnelEvent::Store if self.stores => self.tunnel.on_stored(now),
+                TunnelEvent::Ask { question, .. } => self.question = question,
+                TunnelEvent::Message(message) => {
                     // A new life of this end counts anew.
                     let is_next = message.number == self.message + 1 || message.number == 1;
                     assert!(is_next, "message {} after {}", message.number, self.message);
@@ -117,11 +117,11 @@ impl End {
     }
 }
 
-impl World {
+impl FuzzedPair {
     fn new(input: &mut Input<'_>) -> Self {
         let now = Duration::from_secs(1000);
-        let ends = [Role::Phone, Role::Workstation].map(|role| End::new(role, now, input));
-        World { now, ends }
+        let ends = [Role::Phone, Role::Workstation].map(|role| FuzzedEnd::new(role, now, input));
+        FuzzedPair { now, ends }
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
@@ -136,7 +136,7 @@ impl World {
             4 => drop(end.tunnel.try_send(input.piece())),
             5 => end.tunnel.taken(end.message, now),
             6 => end.answer(Answer::Allow { session: None }, now),
-            7 => end.answer(Answer::Allow { session: Some(place(choice)) }, now),
+            7 => end.answer(Answer::Allow { session: Some(credentials(choice)) }, now),
             8 if choice & 0x60 == 0 => end.answer(Answer::Deny, now),
             9 => self.pass(Duration::from_millis(8 * u64::from(input.byte()))),
             10 if choice & 0x60 == 0 => self.pass(Duration::from_secs(512 * u64::from(input.byte()))),
@@ -222,8 +222,8 @@ impl World {
 /// Messages that the link holds.
 const LINK_MAX: usize = 8;
 
-fn place(byte: u8) -> Place {
-    Place { session: SessionId::from_bytes([byte; 16]), token: Token::from_bytes([byte; 16]) }
+fn credentials(byte: u8) -> Credentials {
+    Credentials { session: SessionId::from_bytes([byte; 16]), token: Token::from_bytes([byte; 16]) }
 }
 
 #[cfg(test)]
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn the_stored_run_that_pairs_opens_both_ends() {
         let mut input = Input::new(include_bytes!("../../../fuzz/corpus/tunnel_machine/pair"));
-        let mut world = World::new(&mut input);
+        let mut world = FuzzedPair::new(&mut input);
         while !input.is_empty() {
             world.step(&mut input);
         }

@@ -46,7 +46,7 @@ impl std::fmt::Debug for Piece {
 
 /// A piece to be sent: its number, whether it ends its message, its bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Due<'a> {
+pub(super) struct NextPiece<'a> {
     pub(super) number: u64,
     pub(super) fin: bool,
     pub(super) bytes: &'a [u8],
@@ -93,12 +93,12 @@ impl Outgoing {
     }
 
     /// The next piece that the standing connection has not had; it counts as sent.
-    pub(super) fn poll_due(&mut self) -> Option<Due<'_>> {
+    pub(super) fn poll_due(&mut self) -> Option<NextPiece<'_>> {
         let number = self.sent_here + 1;
         let piece = self.pieces.get(usize::try_from(number - self.acknowledged - 1).ok()?)?;
         self.sent_here = number;
         self.sent = self.sent.max(number);
-        Some(Due { number, fin: piece.ends.is_some(), bytes: &piece.bytes })
+        Some(NextPiece { number, fin: piece.ends.is_some(), bytes: &piece.bytes })
     }
 
     /// True if every accepted piece was handed to the standing connection.

@@ -4,9 +4,9 @@
 use protocol::ids::{SessionId, Token};
 use zeroize::Zeroizing;
 
+use super::credentials::Credentials;
 use super::event::Fault;
 use super::limits::{NAME_BYTES_MAX, PIECE_BYTES_MAX, WINDOW_MAX, WINDOW_MIN};
-use super::place::Place;
 use super::secret::PairKey;
 
 /// Names one life of an end: random, anew for each process and session. All zeros stand for "none known".
@@ -43,7 +43,7 @@ pub(super) enum Record<'a> {
     /// The phone's first record.
     Hello { state: ResumeState, name: &'a str },
     /// The workstation's user said yes; the pair goes on in another session, if one is named.
-    Welcome { place: Option<Place> },
+    Welcome { credentials: Option<Credentials> },
     /// The phone has kept what the welcome said.
     Settled,
     /// The workstation's user said no.
@@ -110,11 +110,11 @@ impl<'a> Record<'a> {
                 state.write(out);
                 out.extend_from_slice(name.as_bytes());
             }
-            Record::Welcome { place } => {
+            Record::Welcome { credentials } => {
                 out.push(WELCOME);
-                if let Some(place) = place {
-                    out.extend_from_slice(place.session.as_bytes());
-                    out.extend_from_slice(place.token.reveal_bytes());
+                if let Some(credentials) = credentials {
+                    out.extend_from_slice(credentials.session.as_bytes());
+                    out.extend_from_slice(credentials.token.reveal_bytes());
                 }
             }
             Record::Settled => out.push(SETTLED),
@@ -169,11 +169,13 @@ impl<'a> Record<'a> {
 
     fn parse_welcome(rest: &'a [u8]) -> Option<Self> {
         if rest.is_empty() {
-            return Some(Record::Welcome { place: None });
+            return Some(Record::Welcome { credentials: None });
         }
         let (&session, rest) = rest.split_first_chunk()?;
         let token = Token::from_bytes(rest.try_into().ok()?);
-        Some(Record::Welcome { place: Some(Place { session: SessionId::from_bytes(session), token }) })
+        Some(Record::Welcome {
+            credentials: Some(Credentials { session: SessionId::from_bytes(session), token }),
+        })
     }
 }
 
@@ -224,7 +226,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let place = Place { session: SessionId::from_bytes([3; 16]), token: Token::from_bytes([0xa4; 16]) };
+        let credentials =
+            Credentials { session: SessionId::from_bytes([3; 16]), token: Token::from_bytes([0xa4; 16]) };
         let full = vec![5; PIECE_BYTES_MAX];
         for record in [
             Record::Data { number: 1, ack: 2, fin: true, bytes: b"" },
@@ -236,8 +239,8 @@ mod tests {
             Record::Close { last: 6 },
             Record::Hello { state: STATE, name: "Jürgen's phone" },
             Record::Hello { state: ResumeState { known: Some(Epoch([2; 16])), ..STATE }, name: "" },
-            Record::Welcome { place: None },
-            Record::Welcome { place: Some(place) },
+            Record::Welcome { credentials: None },
+            Record::Welcome { credentials: Some(credentials) },
             Record::Settled,
             Record::Denied,
         ] {

@@ -1,7 +1,7 @@
 //! The two numbered directions between one life of this end and one life of the peer, over however many connections.
 //!
 //! Owns epochs, what is sent and what came, and when an acknowledgement is due. Knows no keys, sockets or clock: time
-//! comes as a span since the machine's beginning. Called by the machine, which seals what [`Stream::poll_record`]
+//! comes as a span since the machine's beginning. Called by the machine, which seals what [`MessageStreams::poll_record`]
 //! gives and hands in what it opened.
 
 use std::time::Duration;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use super::event::{Fault, Message, SendError};
 use super::incoming::Incoming;
 use super::limits::{ACK_DELAY, ACK_PIECES};
-use super::outgoing::{Due, Outgoing};
+use super::outgoing::{NextPiece, Outgoing};
 use super::record::{Epoch, Record, ResumeState};
 
 /// Both directions. See the module.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct MessageStreams {
     own: Epoch,
     peer: Option<Peer>,
     outgoing: Outgoing,
@@ -47,10 +47,10 @@ struct Acks {
     due_at: Option<Duration>,
 }
 
-impl Stream {
+impl MessageStreams {
     /// A new life of this end that takes in `window` bytes and knows no peer.
     pub(super) fn new(own: Epoch, window: u32) -> Self {
-        Stream {
+        MessageStreams {
             own,
             peer: None,
             outgoing: Outgoing::default(),
@@ -64,7 +64,7 @@ impl Stream {
 
     /// A new life of this end, with the same window; what the app said of closing holds on.
     pub(super) fn reborn(&self, own: Epoch) -> Self {
-        Stream { closing: self.closing, ..Stream::new(own, self.incoming.window()) }
+        MessageStreams { closing: self.closing, ..MessageStreams::new(own, self.incoming.window()) }
     }
 
     /// What this end says of itself in a handshake.
@@ -180,7 +180,12 @@ impl Stream {
             return self.poll_ack(ack, now).or_else(|| self.poll_close());
         }
         self.acks = Acks { told: ack, ..Acks::default() };
-        self.outgoing.poll_due().map(|Due { number, fin, bytes }| Record::Data { number, ack, fin, bytes })
+        self.outgoing.poll_due().map(|NextPiece { number, fin, bytes }| Record::Data {
+            number,
+            ack,
+            fin,
+            bytes,
+        })
     }
 
     fn poll_ack(&mut self, ack: u64, now: Duration) -> Option<Record<'static>> {
@@ -241,20 +246,24 @@ mod tests {
     }
 
     /// Two streams that have met.
-    fn pair() -> (Stream, Stream) {
-        let (mut a, mut b) = (Stream::new(epoch(1), WINDOW), Stream::new(epoch(2), WINDOW));
+    fn pair() -> (MessageStreams, MessageStreams) {
+        let (mut a, mut b) = (MessageStreams::new(epoch(1), WINDOW), MessageStreams::new(epoch(2), WINDOW));
         meet(&mut a, &mut b).unwrap();
         (a, b)
     }
 
     /// As a handshake does it: `b` speaks first.
-    fn meet(a: &mut Stream, b: &mut Stream) -> Result<(Option<u64>, Option<u64>), Fault> {
+    fn meet(a: &mut MessageStreams, b: &mut MessageStreams) -> Result<(Option<u64>, Option<u64>), Fault> {
         let told = a.resume(&b.state(), NOW)?;
         Ok((told, b.resume(&a.state(), NOW)?))
     }
 
     /// Hands over what `from` has to say at `now`; gives what was said and the numbers of the messages that came.
-    fn carry(from: &mut Stream, to: &mut Stream, now: Duration) -> (Vec<&'static str>, Vec<u64>) {
+    fn carry(
+        from: &mut MessageStreams,
+        to: &mut MessageStreams,
+        now: Duration,
+    ) -> (Vec<&'static str>, Vec<u64>) {
         let (mut said, mut came) = (Vec::new(), Vec::new());
         while let Some(record) = from.poll_record(now) {
             match record {
@@ -339,7 +348,7 @@ mod tests {
         b.push(b"y").unwrap();
         carry(&mut a, &mut b, NOW);
         carry(&mut b, &mut a, NOW);
-        let mut new_b = Stream::new(epoch(3), WINDOW);
+        let mut new_b = MessageStreams::new(epoch(3), WINDOW);
         assert_eq!(meet(&mut a, &mut new_b), Err(Fault::Behind), "the old life's message is not taken");
         a.taken(1, NOW);
         assert_eq!(meet(&mut a, &mut new_b), Ok((Some(1), None)));
@@ -349,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_never_heard_of_this_life_gets_all_of_it() {
-        let (mut a, b) = (Stream::new(epoch(1), WINDOW), Stream::new(epoch(2), WINDOW));
+        let (mut a, b) = (MessageStreams::new(epoch(1), WINDOW), MessageStreams::new(epoch(2), WINDOW));
         // The phone has the answer; the workstation never got the phone's first record.
         assert_eq!(a.resume(&b.state(), NOW), Ok(None));
         a.push(b"x").unwrap();

@@ -9,26 +9,26 @@ use std::time::Duration;
 use protocol::ids::Role;
 use zeroize::Zeroizing;
 
-use super::connection::{Connection, Due};
+use super::connection::{QueuedRecord, SealedConnection};
 use super::core::Core;
-use super::event::{Event, Fault, Refusal, Spent};
+use super::credentials::Credentials;
+use super::event::{Fault, Refusal, Spent, TunnelEvent};
 use super::limits::{ANSWER_GRACE, CANDIDATES_MAX, PENDING_MAX};
 use super::name;
 use super::noise::Responder;
-use super::place::Place;
 use super::record::{self, Record, ResumeState};
 use super::saved::Saved;
 use super::secret::{KeyId, PairKey, PairingKey, Secret};
 use super::wire::{self, Tag};
 use super::words::Words;
 
-/// What the user says to [`Event::Ask`].
+/// What the user says to [`TunnelEvent::Ask`].
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
     /// The phone may talk to this machine.
     Allow {
         /// The fresh session that both move to; `None` stays in the code's, whose token the code has shown.
-        session: Option<Place>,
+        session: Option<Credentials>,
     },
     /// It may not.
     Deny,
@@ -36,7 +36,7 @@ pub enum Answer {
 
 /// What the workstation knows besides the core. `Debug` is never needed: there are keys in it.
 pub(super) struct Workstation {
-    code: Code,
+    code: ShownCode,
     /// Handed out under the code, none confirmed.
     candidates: VecDeque<PairKey>,
     /// Confirmed by a phone; the user is being asked.
@@ -45,17 +45,17 @@ pub(super) struct Workstation {
     key: Option<PairKey>,
     phone_name: String,
     denied: Option<KeyId>,
-    home: Place,
+    home: Credentials,
     /// The session that the phone is being handed.
-    next: Option<Place>,
-    pending: VecDeque<Pending>,
+    next: Option<Credentials>,
+    pending: VecDeque<UnconfirmedHandshake>,
     /// The question whose yes the driver has not yet stored.
     storing: Option<u64>,
     /// Questions asked so far.
     questions: u64,
 }
 
-enum Code {
+enum ShownCode {
     /// There never was one, or nobody remembers.
     None,
     Shown {
@@ -78,8 +78,8 @@ struct Asking {
 }
 
 /// A handshake that was answered and not confirmed.
-struct Pending {
-    connection: Connection,
+struct UnconfirmedHandshake {
+    connection: SealedConnection,
     /// The pair key that its first record confirms, or the pair's.
     confirms: KeyId,
     is_under_code: bool,
@@ -87,14 +87,14 @@ struct Pending {
 
 impl Workstation {
     /// A workstation that shows `code` in the session `home` until `expires_at`.
-    pub(super) fn new(home: Place, code: PairingKey, expires_at: Duration) -> Self {
-        Workstation { code: Code::Shown { key: code, expires_at }, ..Self::at(home) }
+    pub(super) fn new(home: Credentials, code: PairingKey, expires_at: Duration) -> Self {
+        Workstation { code: ShownCode::Shown { key: code, expires_at }, ..Self::at(home) }
     }
 
     /// A workstation as it was kept.
     pub(super) fn restore(saved: &Saved) -> Self {
         Workstation {
-            code: saved.used.map_or(Code::None, Code::Used),
+            code: saved.used.map_or(ShownCode::None, ShownCode::Used),
             key: Some(saved.key.copy()),
             phone_name: saved.name.clone(),
             next: saved.other,
@@ -102,9 +102,9 @@ impl Workstation {
         }
     }
 
-    fn at(home: Place) -> Self {
+    fn at(home: Credentials) -> Self {
         Workstation {
-            code: Code::None,
+            code: ShownCode::None,
             candidates: VecDeque::new(),
             asking: None,
             key: None,
@@ -122,7 +122,7 @@ impl Workstation {
     pub(super) fn saved(&self) -> Option<Saved> {
         let key = self.key.as_ref()?.copy();
         let used = match self.code {
-            Code::Used(id) => Some(id),
+            ShownCode::Used(id) => Some(id),
             _ => None,
         };
         let name = self.phone_name.clone();
@@ -131,7 +131,7 @@ impl Workstation {
     }
 
     /// Where the driver should be connected.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn credentials(&self) -> Credentials {
         self.home
     }
 
@@ -171,9 +171,9 @@ impl Workstation {
         let pair = self.key.iter().chain(asking).chain(&self.candidates).find(|key| key.id() == id);
         match (&self.code, pair) {
             (_, Some(key)) => Ok(key.secret()),
-            (Code::Shown { key, .. }, None) if key.id() == id => Ok(key.secret()),
-            (Code::Used(used), None) if *used == id => Err(Refusal::CodeUsed),
-            (Code::Expired(expired), None) if *expired == id => Err(Refusal::CodeExpired),
+            (ShownCode::Shown { key, .. }, None) if key.id() == id => Ok(key.secret()),
+            (ShownCode::Used(used), None) if *used == id => Err(Refusal::CodeUsed),
+            (ShownCode::Expired(expired), None) if *expired == id => Err(Refusal::CodeExpired),
             _ if self.denied == Some(id) => Err(Refusal::Denied),
             _ => Err(Refusal::UnknownKey),
         }
@@ -186,7 +186,7 @@ impl Workstation {
         key_id: KeyId,
         responder: Responder,
     ) -> Result<(), Fault> {
-        let is_under_code = matches!(&self.code, Code::Shown { key, .. } if key.id() == key_id);
+        let is_under_code = matches!(&self.code, ShownCode::Shown { key, .. } if key.id() == key_id);
         let fresh = if is_under_code {
             Some(PairKey::random(&mut *core.entropy).map_err(|_| Fault::NoEntropy)?)
         } else {
@@ -199,8 +199,8 @@ impl Workstation {
             self.pending.pop_front();
         }
         let confirms = fresh.as_ref().map_or(key_id, PairKey::id);
-        let connection = Connection::new(c, keys, core.now());
-        self.pending.push_back(Pending { connection, confirms, is_under_code });
+        let connection = SealedConnection::new(c, keys, core.now());
+        self.pending.push_back(UnconfirmedHandshake { connection, confirms, is_under_code });
         if let Some(fresh) = fresh {
             if self.candidates.len() == CANDIDATES_MAX {
                 self.candidates.pop_front();
@@ -213,7 +213,7 @@ impl Workstation {
     /// Says no on both sides.
     pub(super) fn refuse(core: &mut Core, c: Tag, why: Refusal) {
         core.send_clear(wire::refused(c, why));
-        core.tell(Event::Refused(why));
+        core.tell(TunnelEvent::Refused(why));
     }
 
     /// A sealed record that is not of the live connection: the first of a pending one, or stale.
@@ -241,11 +241,11 @@ impl Workstation {
     fn confirm(
         &mut self,
         core: &mut Core,
-        pending: Pending,
+        pending: UnconfirmedHandshake,
         theirs: &ResumeState,
         name: String,
     ) -> Result<(), Fault> {
-        let Pending { connection, confirms, is_under_code } = pending;
+        let UnconfirmedHandshake { connection, confirms, is_under_code } = pending;
         if self.key.as_ref().is_some_and(|key| key.id() == confirms) {
             core.confirm(connection, theirs)?;
             if self.storing.is_none() {
@@ -261,8 +261,8 @@ impl Workstation {
         }
         let Some(at) = self.candidates.iter().position(|key| key.id() == confirms) else {
             let why = match self.code {
-                Code::Used(_) if is_under_code => Refusal::CodeUsed,
-                Code::Expired(_) if is_under_code => Refusal::CodeExpired,
+                ShownCode::Used(_) if is_under_code => Refusal::CodeUsed,
+                ShownCode::Expired(_) if is_under_code => Refusal::CodeExpired,
                 _ => self.key_for(confirms).err().unwrap_or(Refusal::UnknownKey),
             };
             Self::refuse(core, connection.c(), why);
@@ -284,26 +284,26 @@ impl Workstation {
         self.questions += 1;
         asking.question = self.questions;
         asking.name.clone_from(&name);
-        core.tell(Event::Ask { question: asking.question, name, words });
+        core.tell(TunnelEvent::Ask { question: asking.question, name, words });
     }
 
     /// The code works once: nobody else gets in by it, and what was handed out to others under it is void.
     /// Gives the time at which it would have expired.
     fn use_code(&mut self) -> Option<Duration> {
         self.candidates.clear();
-        let Code::Shown { key, expires_at } = &self.code else { return None };
+        let ShownCode::Shown { key, expires_at } = &self.code else { return None };
         let expires_at = *expires_at;
-        self.code = Code::Used(key.id());
+        self.code = ShownCode::Used(key.id());
         Some(expires_at)
     }
 
     fn expire(&mut self, core: &mut Core) {
-        if let Code::Shown { key, expires_at } = &self.code
+        if let ShownCode::Shown { key, expires_at } = &self.code
             && *expires_at <= core.now()
         {
-            self.code = Code::Expired(key.id());
+            self.code = ShownCode::Expired(key.id());
             self.candidates.clear();
-            core.tell(Event::CodeSpent(Spent::Expired));
+            core.tell(TunnelEvent::CodeSpent(Spent::Expired));
         }
     }
 
@@ -328,13 +328,13 @@ impl Workstation {
         }
     }
 
-    fn allow(&mut self, core: &mut Core, question: u64, session: Option<Place>) -> bool {
+    fn allow(&mut self, core: &mut Core, question: u64, session: Option<Credentials>) -> bool {
         let Some(asking) = self.asking.take_if(|asking| asking.question == question) else { return false };
         self.key = Some(asking.key);
         self.phone_name = asking.name;
         self.next = session;
         self.storing = Some(question);
-        core.tell(Event::Store);
+        core.tell(TunnelEvent::Store);
         true
     }
 
@@ -350,9 +350,9 @@ impl Workstation {
     /// Tells the phone of this key, now or when it comes back, that it is not let in.
     fn send_away(&mut self, core: &mut Core, question: u64, key: &PairKey, why: Spent) {
         self.denied = Some(key.id());
-        core.queue(Due::Denied);
-        core.tell(Event::AskOver { question, allowed: false });
-        core.tell(Event::CodeSpent(why));
+        core.queue(QueuedRecord::Denied);
+        core.tell(TunnelEvent::AskOver { question, allowed: false });
+        core.tell(TunnelEvent::CodeSpent(why));
     }
 
     /// No answer is a no: a question must not stand for ever.
@@ -371,23 +371,23 @@ impl Workstation {
         self.storing.take_if(|storing| *storing == question)?;
         let key = self.key.take();
         self.phone_name.clear();
-        core.tell(Event::Store);
-        if let Some(place) = self.next.take() {
-            core.tell(Event::Retire(place));
+        core.tell(TunnelEvent::Store);
+        if let Some(credentials) = self.next.take() {
+            core.tell(TunnelEvent::Retire(credentials));
         }
         key
     }
 
     pub(super) fn on_stored(&mut self, core: &mut Core) {
         if let Some(question) = self.storing.take() {
-            core.tell(Event::AskOver { question, allowed: true });
+            core.tell(TunnelEvent::AskOver { question, allowed: true });
             self.welcome(core);
         }
     }
 
     /// Every first record of a phone that is allowed is answered so.
     fn welcome(&self, core: &mut Core) {
-        core.queue(Due::Welcome(self.next));
+        core.queue(QueuedRecord::Welcome(self.next));
         if self.next.is_none() {
             core.open();
         }
@@ -404,14 +404,14 @@ impl Workstation {
     }
 
     /// The phone knows the new session: both are at home there from now on.
-    fn go_home(&mut self, core: &mut Core, next: Place) -> Result<(), Fault> {
+    fn go_home(&mut self, core: &mut Core, next: Credentials) -> Result<(), Fault> {
         let former = std::mem::replace(&mut self.home, next);
         self.next = None;
         self.pending.clear();
         core.unlink();
-        core.tell(Event::Store);
-        core.tell(Event::Move(next));
-        core.tell(Event::Retire(former));
+        core.tell(TunnelEvent::Store);
+        core.tell(TunnelEvent::Move(next));
+        core.tell(TunnelEvent::Retire(former));
         core.begin_life()
     }
 
@@ -422,8 +422,8 @@ impl Workstation {
         self.next = None;
         self.pending.clear();
         core.unlink();
-        core.tell(Event::Store);
-        core.tell(Event::Move(next));
+        core.tell(TunnelEvent::Store);
+        core.tell(TunnelEvent::Move(next));
         core.begin_life()?;
         Ok(true)
     }
@@ -439,11 +439,11 @@ impl Workstation {
     /// The deadlines of this role.
     pub(super) fn due_at(&self, core: &Core) -> Option<Duration> {
         let expires_at = match &self.code {
-            Code::Shown { expires_at, .. } => Some(*expires_at),
+            ShownCode::Shown { expires_at, .. } => Some(*expires_at),
             _ => None,
         };
         let ends_at = self.asking.as_ref().filter(|asking| asking.answers == 0).map(|asking| asking.ends_at);
-        let dead_at = core.live.as_ref().map(Connection::dead_at);
+        let dead_at = core.live.as_ref().map(SealedConnection::dead_at);
         [expires_at, ends_at, dead_at].into_iter().flatten().min()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use relay_client::Event;
+use relay_client::ClientEvent;
 use relay_mobile::lines::{event_line, refusal_line};
 use relay_mobile::{Ca, Listener, Lost, Pairing, Role, Stop, connect_believing};
 
@@ -29,39 +29,39 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(&self, event: &Event) {
+    fn print(&self, event: &ClientEvent) {
         print_line(&event_line(event, Role::Workstation));
     }
 }
 
 impl Listener for Printer {
     fn connected(&mut self) {
-        self.print(&Event::Connected);
+        self.print(&ClientEvent::Connected);
     }
 
     fn joined(&mut self, missed: u64) {
-        self.print(&Event::Joined { missed });
+        self.print(&ClientEvent::Joined { missed });
     }
 
     fn left(&mut self, unsent: usize) {
-        self.print(&Event::Left { unsent });
+        self.print(&ClientEvent::Left { unsent });
     }
 
     fn text(&mut self, text: String) {
-        self.print(&Event::Text(text));
+        self.print(&ClientEvent::Text(text));
     }
 
     fn binary(&mut self, bytes: Vec<u8>) {
-        self.print(&Event::Binary(bytes));
+        self.print(&ClientEvent::Binary(bytes));
     }
 
     fn reconnecting(&mut self, after: Duration, why: Lost) {
-        self.print(&Event::Reconnecting { after, why });
+        self.print(&ClientEvent::Reconnecting { after, why });
     }
 
     fn stopped(&mut self, why: Stop, unsent: usize) {
         let well = why == Stop::Closed;
-        self.print(&Event::Stopped { why, unsent });
+        self.print(&ClientEvent::Stopped { why, unsent });
         // Nobody waits any more if the program is ending by itself.
         let _ = self.ended.send(well);
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use relay_mobile::engine::{self, Engine, Event, KeepNothing, Settings};
+use relay_mobile::engine::{self, Engine, EngineEvent, EngineSettings, KeepNothing};
 use relay_mobile::lines::engine_line;
 use relay_mobile::{Ca, Code, Role, Stop};
 
@@ -16,7 +16,7 @@ const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// Talks until the end; true if the phone was asked for it.
 pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
-    let mut settings = Settings::new(Role::Phone);
+    let mut settings = EngineSettings::new(Role::Phone);
     settings.ca = ca;
     settings.options.name = "a phone in a terminal".into();
     let engine = Arc::new(Engine::pair(Role::Phone, code, &settings, Box::new(KeepNothing))?);
@@ -51,7 +51,7 @@ pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
             if let Some(line) = engine_line(&event, Role::Workstation) {
                 print_line(&line);
             }
-            if let Event::Stopped { why, unacknowledged } = event {
+            if let EngineEvent::Stopped { why, unacknowledged } = event {
                 let has_all = unacknowledged == 0 && not_sent.load(Ordering::Acquire) == 0;
                 return Ok(why == Stop::Closed && has_all);
             }
@@ -70,11 +70,15 @@ struct Alone {
 }
 
 impl Alone {
-    fn note(&mut self, event: &Event) {
+    fn note(&mut self, event: &EngineEvent) {
         match event {
-            Event::Connected | Event::Left if self.since.is_none() => self.since = Some(Instant::now()),
-            Event::Asked { .. } | Event::Opened { .. } => *self = Alone { has_met: true, ..Alone::default() },
-            Event::Reconnecting { .. } => self.since = None,
+            EngineEvent::Connected | EngineEvent::Left if self.since.is_none() => {
+                self.since = Some(Instant::now())
+            }
+            EngineEvent::Asked { .. } | EngineEvent::Opened { .. } => {
+                *self = Alone { has_met: true, ..Alone::default() }
+            }
+            EngineEvent::Reconnecting { .. } => self.since = None,
             _ => {}
         }
     }

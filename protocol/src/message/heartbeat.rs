@@ -48,8 +48,8 @@ struct SaysHeartbeat(bool);
 
 impl<'de> Deserialize<'de> for SaysHeartbeat {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
+        struct HeartbeatVisitor;
+        impl<'de> Visitor<'de> for HeartbeatVisitor {
             type Value = SaysHeartbeat;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for SaysHeartbeat {
                 Ok(SaysHeartbeat(says))
             }
         }
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(HeartbeatVisitor)
     }
 }
 

@@ -228,7 +228,7 @@ pub enum ServerMessageError {
 }
 
 #[derive(Deserialize)]
-struct Raw<'a> {
+struct MessageFields<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -259,7 +259,7 @@ impl ServerMessage {
         if !json::nesting_within(text.as_bytes(), JSON_DEPTH_MAX) {
             return Err(ServerMessageError::Malformed);
         }
-        let raw: Raw<'_> = sonic_rs::from_str(text).map_err(|_| ServerMessageError::Malformed)?;
+        let raw: MessageFields<'_> = sonic_rs::from_str(text).map_err(|_| ServerMessageError::Malformed)?;
         let role = || raw.role.as_deref().and_then(Role::parse).ok_or(ServerMessageError::Malformed);
         Ok(match &*raw.kind {
             "frame" => ServerMessage::Frame(Frame::from_envelope(&raw)?),
@@ -297,7 +297,7 @@ impl ServerMessage {
 }
 
 impl Frame {
-    fn from_envelope(raw: &Raw<'_>) -> Result<Self, ServerMessageError> {
+    fn from_envelope(raw: &MessageFields<'_>) -> Result<Self, ServerMessageError> {
         let payload = raw.frame.as_deref().ok_or(ServerMessageError::Malformed)?;
         if raw.b64.unwrap_or(false) {
             STANDARD.decode(payload).map(Frame::Binary).map_err(|_| ServerMessageError::BadBase64)

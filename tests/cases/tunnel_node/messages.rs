@@ -1,7 +1,7 @@
 //! Messages: each once and in order, whatever happens to the connections.
 
 use protocol::ids::Role;
-use relay_client::engine::{Event, SendError};
+use relay_client::engine::{EngineEvent as Event, SendError};
 use relay_tests::harness::node::{bytes_of, shown};
 
 use super::{Ends, both_ways_round};

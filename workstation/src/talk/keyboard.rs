@@ -30,20 +30,20 @@ pub(crate) trait Listener: Send + Sync + 'static {
 
 /// The terminal that questions are asked at.
 #[derive(Debug)]
-pub(crate) enum Terminal {
+pub(crate) enum Keyboard {
     /// It is stdin itself.
     Stdin,
     /// The process has one besides its stdin.
     Tty(File),
 }
 
-impl Terminal {
+impl Keyboard {
     /// `None` if there is nobody to ask.
     pub(crate) fn find() -> Option<Self> {
         if io::stdin().is_terminal() {
-            return Some(Terminal::Stdin);
+            return Some(Keyboard::Stdin);
         }
-        File::open("/dev/tty").ok().filter(IsTerminal::is_terminal).map(Terminal::Tty)
+        File::open("/dev/tty").ok().filter(IsTerminal::is_terminal).map(Keyboard::Tty)
     }
 
     /// Drops what was typed and not read yet, so that a line begun before a question does not become its answer.
@@ -53,8 +53,8 @@ impl Terminal {
             use rustix::termios::{QueueSelector, tcflush};
             // A terminal that is gone has nothing typed.
             let _ = match self {
-                Terminal::Stdin => tcflush(io::stdin(), QueueSelector::IFlush),
-                Terminal::Tty(tty) => tcflush(tty, QueueSelector::IFlush),
+                Keyboard::Stdin => tcflush(io::stdin(), QueueSelector::IFlush),
+                Keyboard::Tty(tty) => tcflush(tty, QueueSelector::IFlush),
             };
         }
     }
@@ -65,7 +65,7 @@ impl Terminal {
     /// # Errors
     /// There is no thread for it.
     pub(crate) fn listen(&self, listener: &Arc<impl Listener>) -> anyhow::Result<()> {
-        let Terminal::Tty(tty) = self else { return Ok(()) };
+        let Keyboard::Tty(tty) = self else { return Ok(()) };
         let mut lines = BufReader::new(tty.try_clone().context("can't read the terminal")?);
         let listener = Arc::clone(listener);
         let read = move || {

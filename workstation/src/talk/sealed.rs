@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{AllowError, Engine, Event, SendError, Spent, State};
+use relay_client::engine::{AllowError, Engine, EngineEvent, EngineState, SendError, Spent};
 use relay_client::lines::{engine_line, harmless};
 
 use super::close_on_signal;
-use super::keyboard::{Listener, Terminal, listen_to_stdin};
+use super::keyboard::{Keyboard, Listener, listen_to_stdin};
 use super::prompt::{Meaning, Prompt, Question};
 use super::waiting::{Next, Waiting};
 use crate::exit::{Ending, Outcome};
@@ -35,7 +35,7 @@ pub(crate) struct Options {
 pub(crate) struct Desk {
     options: Options,
     /// Where questions are asked; `None` if there is nobody to ask.
-    terminal: Option<Terminal>,
+    terminal: Option<Keyboard>,
     /// The terminal is being read for answers.
     listens: Mutex<bool>,
     prompt: Mutex<Prompt>,
@@ -73,7 +73,7 @@ impl Desk {
     ///
     /// # Errors
     /// The system has no thread for it.
-    pub(crate) fn open(options: Options, terminal: Option<Terminal>) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn open(options: Options, terminal: Option<Keyboard>) -> anyhow::Result<Arc<Self>> {
         let desk = Arc::new(Desk {
             options,
             terminal,
@@ -181,8 +181,8 @@ impl Desk {
             }
             for event in events {
                 match &event {
-                    Event::Opened { .. } => ending.had_phone = true,
-                    Event::CodeSpent(why) => {
+                    EngineEvent::Opened { .. } => ending.had_phone = true,
+                    EngineEvent::CodeSpent(why) => {
                         ending.denied |= *why == Spent::Denied;
                         ending.waited_in_vain |= *why != Spent::Denied;
                         ending.code_spent = true;
@@ -191,7 +191,7 @@ impl Desk {
                 }
                 away_since = away_after(&event, away_since);
                 self.show(engine, &event)?;
-                if let Event::Stopped { why, unacknowledged } = event {
+                if let EngineEvent::Stopped { why, unacknowledged } = event {
                     // What stopped the engine may still have to tell the relay.
                     ending.kill_failed = *lock(&self.forgotten) == Forgotten::InPart;
                     ending.denied |= lock(&self.decision).denied;
@@ -204,26 +204,28 @@ impl Desk {
     }
 
     /// Shows an event and does what follows from it.
-    fn show(self: &Arc<Self>, engine: &Engine, event: &Event) -> anyhow::Result<()> {
+    fn show(self: &Arc<Self>, engine: &Engine, event: &EngineEvent) -> anyhow::Result<()> {
         // A no tells of itself.
-        let is_told = matches!(event, Event::CodeSpent(Spent::Denied));
+        let is_told = matches!(event, EngineEvent::CodeSpent(Spent::Denied));
         let line = engine_line(event, Role::Phone).filter(|_| !is_told);
         match (event, line) {
-            (Event::Message(message), Some(line)) => print(&line, &message.bytes)?,
+            (EngineEvent::Message(message), Some(line)) => print(&line, &message.bytes)?,
             (_, Some(line)) => say(&line),
             (_, None) => {}
         }
         match event {
-            Event::Ask { question, .. } if self.options.yes => self.allow(*question),
-            Event::Ask { question, .. } if self.terminal.is_some() => self.ask(Question::Phone(*question)),
-            Event::Ask { question, .. } => {
+            EngineEvent::Ask { question, .. } if self.options.yes => self.allow(*question),
+            EngineEvent::Ask { question, .. } if self.terminal.is_some() => {
+                self.ask(Question::Phone(*question));
+            }
+            EngineEvent::Ask { question, .. } => {
                 say(
                     "there is no terminal to ask at: the phone is sent away; start with --yes to let in the first phone",
                 );
                 self.deny(*question);
             }
-            Event::AskOver { question, .. } => lock(&self.prompt).end(Question::Phone(*question)),
-            Event::CodeSpent(_) => self.end(engine),
+            EngineEvent::AskOver { question, .. } => lock(&self.prompt).end(Question::Phone(*question)),
+            EngineEvent::CodeSpent(_) => self.end(engine),
             _ => {}
         }
         Ok(())
@@ -319,7 +321,7 @@ impl Desk {
 
 impl Listener for Desk {
     fn on_line(self: &Arc<Self>, line: String, typed_at: Instant) {
-        if !matches!(self.terminal, Some(Terminal::Stdin)) {
+        if !matches!(self.terminal, Some(Keyboard::Stdin)) {
             return self.waiting.put(line);
         }
         if self.try_answer(&line, typed_at) {
@@ -327,7 +329,7 @@ impl Listener for Desk {
         }
         let engine = lock(&self.engine).clone();
         let state = engine.as_ref().map(|engine| engine.state());
-        if let Some((engine, State::Connecting)) = engine.as_ref().zip(state)
+        if let Some((engine, EngineState::Connecting)) = engine.as_ref().zip(state)
             && line.is_empty()
         {
             return engine.retry_now();
@@ -335,14 +337,14 @@ impl Listener for Desk {
         if !self.waiting.try_put(line) {
             self.waiting.lose();
             say("not sent: too much waits for the phone");
-        } else if state != Some(State::Open) {
+        } else if state != Some(EngineState::Open) {
             say("no phone is here: it waits for one");
         }
     }
 
     fn on_answer(self: &Arc<Self>, line: &str, typed_at: Instant) {
         // Without a question nothing that is typed there is for anybody.
-        if !self.try_answer(line, typed_at) && matches!(self.terminal, Some(Terminal::Stdin)) {
+        if !self.try_answer(line, typed_at) && matches!(self.terminal, Some(Keyboard::Stdin)) {
             say("not sent: the input has ended");
         }
     }
@@ -357,12 +359,12 @@ impl Listener for Desk {
 }
 
 /// Since when the phone is away, after this event.
-fn away_after(event: &Event, before: Option<Instant>) -> Option<Instant> {
+fn away_after(event: &EngineEvent, before: Option<Instant>) -> Option<Instant> {
     match event {
         // A phone is not away while it waits for an answer.
-        Event::Opened { .. } | Event::Ask { .. } => None,
+        EngineEvent::Opened { .. } | EngineEvent::Ask { .. } => None,
         // One that was let in has still to come to its own session, and no other event tells if it never does.
-        Event::Left | Event::AskOver { .. } => Some(Instant::now()),
+        EngineEvent::Left | EngineEvent::AskOver { .. } => Some(Instant::now()),
         _ => before,
     }
 }
@@ -396,11 +398,11 @@ mod tests {
     #[test]
     fn a_phone_that_was_let_in_is_away_until_it_has_come() {
         for allowed in [true, false] {
-            assert!(away_after(&Event::AskOver { question: 1, allowed }, None).is_some());
+            assert!(away_after(&EngineEvent::AskOver { question: 1, allowed }, None).is_some());
         }
         let now = Some(Instant::now());
-        assert!(away_after(&Event::Left, None).is_some());
-        assert_eq!(away_after(&Event::Connected, now), now);
-        assert_eq!(away_after(&Event::Acknowledged(1), None), None);
+        assert!(away_after(&EngineEvent::Left, None).is_some());
+        assert_eq!(away_after(&EngineEvent::Connected, now), now);
+        assert_eq!(away_after(&EngineEvent::Acknowledged(1), None), None);
     }
 }

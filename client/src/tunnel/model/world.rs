@@ -7,17 +7,17 @@ use std::time::Duration;
 use protocol::ids::{Role, SessionId};
 
 use super::judge::{HEADING, Judge};
-use super::side::{self, Item, Side, Wish};
+use super::side::{self, Item, SimulatedEnd, Wish};
 use super::{Counts, Rng};
 use crate::tunnel::{Answer, SendError};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Two ends and what is between them. Side 0 is the phone.
+/// Two ends and what is between them. End 0 is the phone.
 pub(super) struct World {
     rng: Rng,
     now: Duration,
-    sides: [Side; 2],
+    sides: [SimulatedEnd; 2],
     /// What side 0 sends, what side 1 sends.
     judges: [Judge; 2],
     /// The relay has joined the two connections.
@@ -38,7 +38,7 @@ impl World {
     pub(super) fn new(seed: u64, tells: bool) -> Self {
         let mut rng = Rng::new(seed);
         let now = Duration::from_secs(1 << 30);
-        let sides = Role::ALL.map(Role::other).map(|role| Side::new(role, &mut rng, now));
+        let sides = Role::ALL.map(Role::other).map(|role| SimulatedEnd::new(role, &mut rng, now));
         World {
             rng,
             now,
@@ -95,7 +95,7 @@ impl World {
         if side.connected.is_some() {
             return;
         }
-        let session = side.tunnel.place().session;
+        let session = side.tunnel.credentials().session;
         if self.dead.contains(&session) {
             assert!(side.tunnel.on_session_gone(self.now), "no session is left to {at}");
             return;
@@ -236,7 +236,7 @@ impl World {
             return;
         }
         self.sessions += 1;
-        let session = (!self.rng.one_in(3)).then(|| side::place(self.sessions));
+        let session = (!self.rng.one_in(3)).then(|| side::credentials(self.sessions));
         self.say(|| format!("the user allows, {session:?}"));
         let desk = &mut self.sides[1];
         assert!(!desk.tunnel.answer(question - 1, Answer::Deny, self.now), "an older question");
@@ -301,7 +301,7 @@ impl World {
                 wishes.into_iter().for_each(|wish| self.grant(at, wish));
             }
         }
-        self.sides.iter().for_each(Side::check_memory);
+        self.sides.iter().for_each(SimulatedEnd::check_memory);
     }
 
     fn grant(&mut self, at: usize, wish: Wish) {

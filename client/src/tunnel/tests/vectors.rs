@@ -128,7 +128,7 @@ fn pairing() -> Vector {
     let data = |ack, bytes| Record::Data { number: 1, ack, fin: true, bytes };
     let records = vec![
         seal(&mut phone, Role::Phone, "HELLO", &Record::Hello { state: of_phone(0), name: NAME }),
-        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { place: None }),
+        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { credentials: None }),
         seal(&mut phone, Role::Phone, "DATA", &data(0, "grüß dich".as_bytes())),
         seal(&mut desk, Role::Workstation, "DATA", &data(1, b"hello")),
     ];
@@ -141,11 +141,12 @@ fn later() -> Vector {
     let state = of_desk(Some(Epoch(PHONE_EPOCH)), 258);
     let about = "One handshake under a pair key, single records, and the refusals";
     let (vector, mut phone, mut desk) = shaken(about, (pair.secret(), pair.id()), &state, None);
-    let place = Place { session: SessionId::from_bytes([0x52; 16]), token: Token::from_bytes([0x77; 16]) };
+    let credentials =
+        Credentials { session: SessionId::from_bytes([0x52; 16]), token: Token::from_bytes([0x77; 16]) };
     let token = 0x0102_0304_0506_0708;
     let records = vec![
         seal(&mut phone, Role::Phone, "HELLO", &Record::Hello { state: of_phone(772), name: "" }),
-        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { place: Some(place) }),
+        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { credentials: Some(credentials) }),
         seal(&mut phone, Role::Phone, "SETTLED", &Record::Settled),
         seal(&mut desk, Role::Workstation, "DENIED", &Record::Denied),
         seal(&mut desk, Role::Workstation, "PING", &Record::Ping { token }),
@@ -209,14 +210,14 @@ fn scripted(parts: &[&[u8]]) -> Box<dyn Entropy + Send> {
 
 #[test]
 fn the_vector_is_met_by_the_machines() {
-    let (home, now) = (Place { session: SessionId::from_bytes(SESSION), ..place(0) }, SEC);
+    let (home, now) = (Credentials { session: SessionId::from_bytes(SESSION), ..credentials(0) }, SEC);
     let key = || PairingKey::from_bytes(&CODE);
     let drawn = scripted(&[&PHONE_EPOCH, &PHONE_EPHEMERAL, &C]);
     let phone = Tunnel::pair(Role::Phone, home, key(), &named(Role::Phone), drawn, now).unwrap();
     let drawn = scripted(&[&DESK_EPOCH, &DESK_EPHEMERAL, &PAIR]);
     let desk = Options::new(Role::Workstation);
     let desk = Tunnel::pair(Role::Workstation, home, key(), &desk, drawn, now).unwrap();
-    let mut bench = Bench { now, phone: End::new(phone), desk: End::new(desk) };
+    let mut bench = TunnelBench { now, phone: End::new(phone), desk: End::new(desk) };
     let vector = pairing();
     bench.phone.tunnel.on_link(now);
     bench.desk.tunnel.on_link(now);
@@ -232,7 +233,7 @@ fn the_vector_is_met_by_the_machines() {
     let welcome = bench.desk_says();
     bench.phone_hears(&welcome);
     assert!(
-        matches!(&bench.phone.news()[..], [Event::Asked { words }, _] if words.to_string() == vector.words)
+        matches!(&bench.phone.news()[..], [TunnelEvent::Asked { words }, _] if words.to_string() == vector.words)
     );
     bench.phone.tunnel.try_send("grüß dich".as_bytes()).unwrap();
     let up = bench.phone_says();
