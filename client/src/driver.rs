@@ -1,9 +1,9 @@
 //! The driver: one thread that holds the connection, feeds the session machine and carries out what it says.
 //!
-//! It owns the poll, the socket and the only clock. It sleeps in the poll until the socket, the app, a finished
-//! connect or the machine's next deadline needs it, so a send goes out at once and nothing wakes without cause. It
-//! decides nothing: what to do is the machine's to say. Started by `Client`; connecting itself blocks and is done
-//! on a thread of its own ([`dial`]).
+//! It owns the poll, the socket and the only clock. It sleeps in the poll until the socket, the app, a
+//! finished connect or the machine's next deadline needs it, so a send goes out at once and nothing wakes
+//! without cause. It decides nothing: what to do is the machine's to say. Started by `Client`; connecting
+//! itself blocks and is done on a thread of its own ([`dial`]).
 
 pub(crate) mod app;
 mod connection;
@@ -51,7 +51,7 @@ impl Start {
     /// What wakes the driver.
     pub(crate) fn wake(&self) -> Wake {
         let waker = Arc::clone(&self.waker);
-        // Waking can only fail if the driver's poll is gone; then there is nobody to wake.
+        // Waking can only fail if the driver's poll is gone; then there is no thread to wake.
         Box::new(move || drop(waker.wake()))
     }
 
@@ -102,8 +102,8 @@ impl<A: App> Driver<A> {
         }
     }
 
-    /// One round through everything that may need work; true if some is left over. Trying a read and a flush that
-    /// have nothing to do costs one system call each, and no readiness needs to be remembered.
+    /// One round through everything that may need work; true if some is left over. Trying a read and a flush
+    /// that have nothing to do costs one system call each, and no readiness needs to be remembered.
     fn turn(&mut self, now: Instant) -> bool {
         self.app.begin_turn();
         self.grant_wishes(now);
@@ -111,7 +111,7 @@ impl<A: App> Driver<A> {
         let unread = self.read(now);
         self.feed(Input::Tick, now);
         let unwritten = self.write(now);
-        // What was written may have brought news from the app's side, too.
+        // Writing may have made room for more of the app's messages.
         self.grant_wishes(now);
         unread || unwritten
     }
@@ -180,7 +180,7 @@ impl<A: App> Driver<A> {
 
     fn begin_dial(&mut self, now: Instant) -> Dial {
         // An app that reads nothing would pile up events of one connection after the other.
-        if !self.app.has_room() {
+        if self.app.pause_if_full() {
             return Dial::failed(Input::Lost(Lost::EventsUnread), &self.waker);
         }
         Dial::start(&self.settings, self.session.id(), self.failed, now, &self.waker)
@@ -216,14 +216,14 @@ impl<A: App> Driver<A> {
         }
     }
 
-    /// Takes what the relay sent, as long as the app has room for it; true if there may be more right now.
+    /// Reads from the relay while the app has room; true if there may be more right now.
     fn read(&mut self, now: Instant) -> bool {
         for _ in 0..TURN_MESSAGES_MAX {
             if self.connection.is_none() {
                 return false;
             }
-            if !self.app.has_room() {
-                // While nobody listens, silence says nothing about the connection.
+            if self.app.pause_if_full() {
+                // While the socket is not read, silence says nothing about the connection.
                 self.feed(Input::Heard, now);
                 return false;
             }
@@ -282,7 +282,7 @@ impl<A: App> Driver<A> {
 
 impl<A: App> Drop for Driver<A> {
     fn drop(&mut self) {
-        // Whatever ends this thread, nobody may go on waiting for it.
+        // However this thread ends, its waiters must be woken.
         self.app.stop(Stop::Fault("its thread ended".into()));
     }
 }

@@ -1,10 +1,10 @@
-//! A running tunnel: what apps hold. Messages go in from any thread and arrive at the other app exactly once and in order,
-//! across any break of connection, node or network, while both processes live.
+//! A running tunnel: what apps hold. Messages go in from any thread and arrive at the other app exactly once
+//! and in order, across any break of connection, node or network, while both processes live.
 //!
-//! [`Engine`] is the handle. Inside, top to bottom: `shared` is what lies between the app's threads and the driver's (the
-//! tunnel's machine and the `inbox`); `side` is the engine on the driver's thread; `keeper` is where a pair outlives the
-//! process, `chores` are the requests to the relay, `clock` is time that goes on in a sleep. The connection is the same
-//! driver's as [`crate::Client`]'s.
+//! [`Engine`] is the handle. Inside, top to bottom: `shared` is what lies between the app's threads and the
+//! driver's (the tunnel's machine and the `inbox`); `side` is the engine on the driver's thread; `keeper` is
+//! where a pair outlives the process, `chores` are the requests to the relay, `clock` is time that goes on in
+//! a sleep. The connection is the same driver's as [`crate::Client`]'s.
 
 mod chores;
 mod clock;
@@ -37,11 +37,11 @@ pub use forget::ForgetError;
 pub use keeper::{FileKeeper, KeepNothing, Keeper};
 pub use settings::EngineSettings;
 
-/// A running end of a tunnel. One thread of its own holds the connection; all methods may be called from any thread, and
-/// several at once.
+/// A running end of a tunnel. One thread of its own holds the connection; all methods may be called from any
+/// thread, and several at once.
 ///
-/// The app must read its events: once a window (1 MiB on a phone) of messages lies unread, the other end's `send` waits.
-/// Dropping the engine ends it without waiting for anything.
+/// The app must read its events: once a window (1 MiB on a phone) of messages lies unread, the other end's
+/// `send` waits. Dropping the engine ends it without waiting for anything.
 pub struct Engine {
     shared: Arc<Shared>,
     registrar: Registrar,
@@ -49,8 +49,8 @@ pub struct Engine {
 
 /// Life.
 impl Engine {
-    /// Pairs by a code: the workstation shows it, the phone has scanned it. Connects in the background and reconnects until
-    /// it is closed or refused. Does not block.
+    /// Pairs by a code: the workstation shows it, the phone has scanned it. Connects in the background and
+    /// reconnects until it is closed or refused. Does not block.
     ///
     /// # Errors
     /// The code has no key or no usable address, another program uses what `keeper` keeps, or the system refused what an
@@ -117,13 +117,13 @@ impl Engine {
         Ok(Engine { shared, registrar })
     }
 
-    /// What the engine is doing now.
+    /// The engine's state.
     pub fn state(&self) -> EngineState {
         self.shared.lock().state
     }
 
-    /// The app went out of sight (`false`), where no connection is begun, or came back into it: then one is made at once,
-    /// or the one that stands is made sure of within two seconds.
+    /// The app went out of sight (`false`), where no connection is begun, or came back into it: then one is
+    /// made at once, or the present one is checked within two seconds.
     pub fn set_foreground(&self, shown: bool) {
         let mut inner = self.shared.lock();
         inner.asked.foreground = Some(shown);
@@ -137,16 +137,17 @@ impl Engine {
         self.shared.wake(inner);
     }
 
-    /// The user does not want to wait for the next try: it is made now. Does nothing where no try is waited for.
+    /// The user does not want to wait for the next try: it is made now. Does nothing where no try is waited
+    /// for.
     pub fn retry_now(&self) {
         let mut inner = self.shared.lock();
         inner.asked.retry = true;
         self.shared.wake(inner);
     }
 
-    /// Ends the engine: no message is accepted any more, what was accepted is written as far as the other end takes it, then
-    /// the connection is closed. Call [`Engine::flush`] before to be sure of every message. Does not block; `Stopped` is
-    /// the last event and comes within ten seconds.
+    /// Ends the engine: no more messages are accepted, accepted messages are written as far as the other end
+    /// takes it, then the connection is closed. Call [`Engine::flush`] before to be sure of every message.
+    /// Does not block; `Stopped` is the last event and comes within ten seconds.
     pub fn close(&self) {
         let mut inner = self.shared.lock();
         inner.tunnel.close();
@@ -158,9 +159,10 @@ impl Engine {
 
 /// Messages.
 impl Engine {
-    /// Sends a message of any bytes. Waits at most `timeout` for the tunnel to open for the first time, and for room: the
-    /// other end's window bounds what is accepted and not acknowledged. Once the tunnel has stood, a message is accepted
-    /// without a connection, too. Gives its number, which [`EngineEvent::Acknowledged`] names.
+    /// Sends a message of any bytes. Waits at most `timeout` for the tunnel to open for the first time, and
+    /// for room: the other end's window bounds what is accepted and not acknowledged. Once the tunnel was
+    /// open, a message is accepted without a connection, too. Gives its number, which
+    /// [`EngineEvent::Acknowledged`] names.
     ///
     /// # Errors
     /// Nothing was accepted: `NotOpen` or `Full` after `timeout`, `TooLarge` and `Closed` at once.
@@ -182,8 +184,8 @@ impl Engine {
         self.send(message, Duration::ZERO)
     }
 
-    /// Tries until it succeeds, is refused for good, or `timeout` is over; again whenever there is progress. Wakes the driver
-    /// after a success.
+    /// Tries until it succeeds, is refused for good, or `timeout` is over; again whenever there is progress.
+    /// Wakes the driver after a success.
     fn retry<T, E>(
         &self,
         timeout: Duration,
@@ -215,7 +217,7 @@ impl Engine {
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         self.retry(timeout, |inner| match inner.tunnel.unacknowledged() {
             0 => Ok(()),
-            // After the end nothing is acknowledged any more, and nobody would end the wait.
+            // After the end nothing is acknowledged, so the wait would not end.
             unacknowledged if inner.state == EngineState::Stopped => {
                 Err(Refused::ForGood(FlushError { unacknowledged }))
             }
@@ -228,13 +230,15 @@ impl Engine {
         self.shared.lock().tunnel.unacknowledged()
     }
 
-    /// Bytes that are kept: what was accepted and is not acknowledged, bounded by the other end's window; and what came and
-    /// is not taken, bounded by this end's own. Each with the 64 bytes that a piece of 32 KiB costs besides.
+    /// Bytes that are kept: accepted and unacknowledged messages, bounded by the other end's window; and
+    /// received messages that the app has not taken, bounded by this end's own. Each with the 64 bytes that a
+    /// piece of 32 KiB costs besides.
     pub fn buffered(&self) -> (usize, usize) {
         self.shared.lock().tunnel.buffered()
     }
 
-    /// The next events, at most `max` of them; waits at most `timeout` for the first. Empty if none came, and at once after
+    /// The next events, at most `max` of them; waits at most `timeout` for the first. Empty if none came, and
+    /// at once after
     /// `Stopped` was read. Messages of the call before count as taken now, so call it again only when they are safe.
     pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<EngineEvent> {
         let deadline = Instant::now().checked_add(timeout);
@@ -258,7 +262,7 @@ impl Engine {
         events
     }
 
-    /// Counts what was given as taken: acknowledgements may follow.
+    /// Counts the last batch as taken: it may now be acknowledged.
     fn take_given(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.shared.lock();
         let now = self.shared.clock.now();
@@ -271,9 +275,9 @@ impl Engine {
 
 /// Workstation: its user's word.
 impl Engine {
-    /// Lets in the phone of this [`EngineEvent::Ask`], in a fresh session: after it the code's is deleted, and a
-    /// photo of the code is worth nothing. Blocks for at most ten seconds. A [`Engine::deny`] on another
-    /// thread wins over it meanwhile.
+    /// Lets in the phone of this [`EngineEvent::Ask`], in a fresh session: after that the code's session is
+    /// deleted, and a photo of the code is useless. Blocks for at most ten seconds. A [`Engine::deny`] on
+    /// another thread wins over it meanwhile.
     ///
     /// # Errors
     /// The relay gave no session; the phone is still being asked about, and [`Engine::allow_here`] does
@@ -296,9 +300,8 @@ impl Engine {
         Ok(answered?)
     }
 
-    /// Lets in the phone of this [`EngineEvent::Ask`] in the code's session, whose token the code has shown: who
-    /// has seen it can take this end's or the phone's place at the relay and be a nuisance, but not read or
-    /// send.
+    /// Lets in the phone of this [`EngineEvent::Ask`] in the code's session, whose token the code has shown:
+    /// a person who saw it can take over a role at the relay and disturb the pair, but not read or send.
     ///
     /// # Errors
     /// The question is over.
@@ -306,8 +309,8 @@ impl Engine {
         self.answer(question, Answer::Allow { session: None })
     }
 
-    /// Sends the phone of this [`EngineEvent::Ask`] away. It wins over an [`Engine::allow`] that is under way: the
-    /// phone is told, the fresh session is deleted, and nothing is kept.
+    /// Sends the phone of this [`EngineEvent::Ask`] away. It wins over an [`Engine::allow`] that is under
+    /// way: the phone is told, the fresh session is deleted, and nothing is kept.
     ///
     /// # Errors
     /// The question is over; if the phone was let in, [`Engine::forget`] ends the pair.
@@ -324,7 +327,7 @@ impl Engine {
     }
 }
 
-/// An address with whom to believe there.
+/// The same address with the CAs to trust there.
 fn believing(settings: &EngineSettings, endpoint: Endpoint) -> Endpoint {
     match &settings.ca {
         Some(ca) => endpoint.with_ca(Some(ca.clone())),

@@ -1,4 +1,5 @@
-//! The HTTP requests around a session's life: make it, make it again, end it. Blocking, one request per connection.
+//! The HTTP requests around a session's life: make it, make it again, end it. Blocking, one request per
+//! connection.
 
 mod answer;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -28,9 +29,9 @@ const REQUEST_MAX: Duration = Duration::from_secs(10);
 /// A fresh session, as the relay described it.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// What the phone needs; `ws` is the address that the relay calls its own.
+    /// The pairing for the phone; `ws` is the address that the relay announces.
     pub pairing: Pairing,
-    /// The session ends when nobody used it for this long.
+    /// The session ends when it was unused for this long.
     pub idle_max: Duration,
 }
 
@@ -49,7 +50,7 @@ pub enum HttpError {
         status: u16,
         /// The relay's word for the reason, such as `session_deleted`; empty if it gave none.
         code: String,
-        /// What the relay said about it.
+        /// The relay's words.
         message: String,
     },
     /// The answer does not come from a relay.
@@ -57,10 +58,10 @@ pub enum HttpError {
     NotARelay {
         /// Whom we asked.
         server: String,
-        /// What was wrong.
+        /// The error.
         what: String,
     },
-    /// The key can't stand in a header.
+    /// The key can't be sent in a header.
     #[error("the register key must be printable ASCII without spaces; check REGISTER_KEY")]
     BadKey,
 }
@@ -86,7 +87,7 @@ impl HttpError {
 /// Makes a session (`POST /api/register`). Blocks for at most ten seconds and the system's time for a name.
 ///
 /// # Errors
-/// The relay can't be reached, refused, or is no relay; or `key` can't be sent.
+/// The relay can't be reached, refused, or is not a relay; or `key` can't be sent.
 pub fn register(server: &Endpoint, key: Option<&str>) -> Result<Registration, HttpError> {
     registered(server, &request(server, "POST", "/api/register", key, "")?)
 }
@@ -116,10 +117,11 @@ fn registered(server: &Endpoint, answer: &Response) -> Result<Registration, Http
     }
 }
 
-/// Ends a session for all (`DELETE /api/session/:id`); false if there was none any more. Blocks like [`register`].
+/// Ends a session (`DELETE /api/session/:id`); false if it had ended already. Blocks like
+/// [`register`].
 ///
 /// # Errors
-/// The relay can't be reached, refused, or is no relay.
+/// The relay can't be reached, refused, or is not a relay.
 pub fn delete(server: &Endpoint, session: SessionId, token: &Token) -> Result<bool, HttpError> {
     let path = format!("/api/session/{session}");
     let answer = request(server, "DELETE", &path, Some(&token.reveal()), "")?;
@@ -262,7 +264,8 @@ mod tests {
         use std::net::TcpListener;
         let good = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = good.local_addr().unwrap().port();
-        // On the same port of another address of this machine; where a system has one only, there is nothing to hide.
+        // On the same port of another address of this machine; where a system has one only, there is nothing
+        // to hide.
         let Ok(silent) = TcpListener::bind(("127.0.0.2", port)) else { return };
         let server = Endpoint::parse_http(&format!("http://two.test:{port}")).unwrap();
         let server = server.found_at(&[silent.local_addr().unwrap(), good.local_addr().unwrap()]);

@@ -12,7 +12,7 @@ use crate::event::{ClientEvent, Stop};
 use crate::outbox::ClientSendError;
 pub use crate::text::harmless;
 
-/// Of a binary message, so many bytes are shown.
+/// Bytes of a binary message that are shown.
 const BYTES_SHOWN: usize = 16;
 
 /// Why a line of input can't be sent.
@@ -29,13 +29,15 @@ pub enum LineError {
     Io(#[from] io::Error),
 }
 
-/// The line that tells people about `event`, without its newline. `other` names the role at the other end. What the
-/// other end sent is made harmless for terminals.
+/// The line that tells people about `event`, without its newline. `other` names the role at the other end.
+/// Text of the other end is made harmless for terminals.
 pub fn event_line(event: &ClientEvent, other: Role) -> String {
     match event {
         ClientEvent::Connected => "connected".to_owned(),
         ClientEvent::Joined { missed: 0 } => format!("{other} joined"),
-        ClientEvent::Joined { missed } => format!("{other} joined; {missed} sent in its absence were lost"),
+        ClientEvent::Joined { missed } => {
+            format!("{other} joined; {missed} messages sent in its absence were lost")
+        }
         ClientEvent::Left { unsent } => format!("{other} left{}", unsent_words(*unsent)),
         ClientEvent::Text(text) => format!("{other}: {}", harmless(text)),
         ClientEvent::Binary(bytes) => format!("{other}: {}", hex_prefix(bytes)),
@@ -49,8 +51,8 @@ pub fn event_line(event: &ClientEvent, other: Role) -> String {
     }
 }
 
-/// The line that tells people about an event of an engine, without its newline; `None` where there is nothing to tell.
-/// Otherwise as [`event_line`].
+/// The line that tells people about an event of an engine, without its newline; `None` where there is nothing
+/// to tell. Otherwise as [`event_line`].
 pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
     Some(match event {
         EngineEvent::Acknowledged(_)
@@ -63,14 +65,16 @@ pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
         EngineEvent::Ask { name, words, .. } => {
             format!("\"{}\" wants to pair; its screen shows: {words}", harmless(name))
         }
-        EngineEvent::Asked { words } => format!("the {other}'s user is asked; compare the words: {words}"),
+        EngineEvent::Asked { words } => {
+            format!("waiting for the {other}'s user to allow this phone; check that both show: {words}")
+        }
         EngineEvent::Opened { .. } => format!("{other} is here, encrypted"),
         EngineEvent::Message(message) => match std::str::from_utf8(&message.bytes) {
             Ok(text) => format!("{other}: {}", harmless(text)),
             Err(_) => format!("{other}: {}", hex_prefix(&message.bytes)),
         },
         EngineEvent::Restarted { unconfirmed } => {
-            format!("the {other}'s app began anew; {unconfirmed} sent before may not have arrived")
+            format!("the {other}'s app restarted; {unconfirmed} messages sent before may not have arrived")
         }
         EngineEvent::PeerClosed => format!("{other} sends nothing more"),
         EngineEvent::Left => format!("{other} left"),
@@ -83,7 +87,7 @@ pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
             "the code's session was not deleted and ends when it expires: {}",
             harmless(&error.to_string())
         ),
-        EngineEvent::Foreign => "the other end does not speak the tunnel: ignored".to_owned(),
+        EngineEvent::Foreign => "ignored: the other end does not encrypt".to_owned(),
         EngineEvent::Stopped { why: Stop::Closed, unacknowledged } => {
             format!("closed{}", untaken_words(*unacknowledged, other))
         }
@@ -101,8 +105,8 @@ pub fn refusal_line(error: &ClientSendError, other: Role) -> String {
     }
 }
 
-/// One line of at most 16 MiB without its line end, `None` at the end of the input. Blocks as `input` does. After
-/// an error other than `Io` the next call goes on with the next line.
+/// One line of at most 16 MiB without its line end, `None` at the end of the input. Blocks as `input` does.
+/// After an error other than `Io` the next call goes on with the next line.
 ///
 /// # Errors
 /// The line is too long or no text, or the input failed.
@@ -156,7 +160,7 @@ mod tests {
         for (event, line) in [
             (ClientEvent::Connected, "connected"),
             (ClientEvent::Joined { missed: 0 }, "phone joined"),
-            (ClientEvent::Joined { missed: 2 }, "phone joined; 2 sent in its absence were lost"),
+            (ClientEvent::Joined { missed: 2 }, "phone joined; 2 messages sent in its absence were lost"),
             (ClientEvent::Left { unsent: 0 }, "phone left"),
             (ClientEvent::Left { unsent: 3 }, "phone left; 3 not sent"),
             (ClientEvent::Text("hä\n\u{1b}[2J".into()), r"phone: hä\n\u{1b}[2J"),
@@ -173,8 +177,7 @@ mod tests {
             (ClientEvent::Stopped { why: Stop::Closed, unsent: 0 }, "closed"),
             (
                 ClientEvent::Stopped { why: Stop::Replaced, unsent: 1 },
-                "stopped: another program uses this pair and took over its role, which one alone can hold: end one \
-                 of the two; 1 not sent",
+                "stopped: another program uses this pair and took over its role: end one of the two; 1 not sent",
             ),
         ] {
             assert_eq!(event_line(&event, Role::Phone), line);
@@ -193,7 +196,7 @@ mod tests {
             (message(&[0xff]), Some("phone: <1 bytes> ff")),
             (
                 EngineEvent::Restarted { unconfirmed: 2 },
-                Some("the phone's app began anew; 2 sent before may not have arrived"),
+                Some("the phone's app restarted; 2 messages sent before may not have arrived"),
             ),
             (
                 EngineEvent::Refused(Refusal::CodeUsed),
@@ -202,7 +205,7 @@ mod tests {
                 ),
             ),
             (EngineEvent::Left, Some("phone left")),
-            (EngineEvent::Foreign, Some("the other end does not speak the tunnel: ignored")),
+            (EngineEvent::Foreign, Some("ignored: the other end does not encrypt")),
             (
                 EngineEvent::Stopped { why: Stop::Closed, unacknowledged: 2 },
                 Some("closed; 2 not confirmed by the phone"),

@@ -1,8 +1,8 @@
 //! What lies between the app's threads and the driver's: frames to send and events to read, both bounded.
 //!
-//! Full has one outcome each: a full outbox makes `send` wait (and `try_send` say so); a full inbox makes the driver
-//! leave the socket unread, so that the relay slows the other role down. Nothing is dropped without a count. The lock
-//! is held for queue operations only, never over I/O.
+//! Full has one outcome each: a full outbox makes `send` wait (and `try_send` say so); a full inbox makes the
+//! driver leave the socket unread, so that the relay slows the other role down. Nothing is dropped without a
+//! count. The lock is held for queue operations only, never over I/O.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -44,7 +44,7 @@ struct Queues {
     /// The driver left the socket unread for want of room here.
     reading_paused: bool,
     stopped: bool,
-    /// What the driver has not been told yet.
+    /// An input that the driver has not taken yet.
     input: Option<Input>,
     abandoned: bool,
     /// The relay has accepted this client once.
@@ -144,7 +144,7 @@ impl Mailbox {
         (self.wake)();
     }
 
-    /// As `wish_close`, and nobody will look any more.
+    /// As `wish_close`, and the handle is gone.
     pub(crate) fn abandon(&self) {
         self.lock().abandoned = true;
         self.wish_close();
@@ -168,7 +168,7 @@ impl App for Arc<Mailbox> {
         Input::Impossible(Stop::Refused { code: CloseCode::TooBig.code(), message })
     }
 
-    fn is_abandoned(&mut self) -> bool {
+    fn is_abandoned(&self) -> bool {
         self.lock().abandoned
     }
 
@@ -188,7 +188,7 @@ impl App for Arc<Mailbox> {
         self.tell(ClientEvent::Binary(bytes.into()));
     }
 
-    /// Plain frames have no other session to go to, and nobody registers theirs again but its owner, who may.
+    /// Plain frames have no other session to go to, and only its owner may register it again.
     fn on_session_gone(&mut self, why: Stop) {
         let mut state = self.lock();
         // The app's own wish comes first, and ends it anyway.
@@ -217,7 +217,7 @@ impl App for Arc<Mailbox> {
         self.news.notify_all();
     }
 
-    /// Queues an event. The bound is kept by not reading while `has_room` says no.
+    /// Queues an event. The bound is kept by not reading while `pause_if_full` says so.
     fn tell(&mut self, event: ClientEvent) {
         let mut state = self.lock();
         if event == ClientEvent::Connected {
@@ -230,10 +230,10 @@ impl App for Arc<Mailbox> {
     }
 
     /// If not, the driver is woken when half of the inbox has been read.
-    fn has_room(&mut self) -> bool {
+    fn pause_if_full(&mut self) -> bool {
         let mut state = self.lock();
         state.reading_paused = state.inbox_is_full();
-        !state.reading_paused
+        state.reading_paused
     }
 
     fn next_outgoing(&mut self) -> Option<Message> {
@@ -245,7 +245,7 @@ impl App for Arc<Mailbox> {
 
 impl Queues {
     fn push_event(&mut self, event: ClientEvent) {
-        // Retries that nobody reads about replace one another; only the newest is news.
+        // Unread retries replace one another; only the newest is news.
         let is_retry = |event: &ClientEvent| matches!(event, ClientEvent::Reconnecting { .. });
         if is_retry(&event) && self.inbox.back().is_some_and(is_retry) {
             self.inbox.pop_back();
@@ -292,7 +292,7 @@ mod tests {
         for len in [1, INBOX_BYTES_MAX / 8] {
             let (mut mailbox, wakes) = mailbox();
             let mut told = 0;
-            while mailbox.has_room() {
+            while !mailbox.pause_if_full() {
                 mailbox.tell(ClientEvent::Binary(vec![0; len]));
                 told += 1;
             }

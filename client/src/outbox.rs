@@ -15,7 +15,7 @@ pub enum ClientSendError {
     #[error("not sent: this client is closed")]
     Closed,
     /// The queue is full; only `try_send_*` says so.
-    #[error("not sent: too much is waiting to be sent; try again when some of it is gone")]
+    #[error("not sent: too much is waiting to be sent; try again later")]
     Full,
     /// Larger than the relay takes.
     #[error("not sent: the message has {len} bytes and this relay takes at most {max}; send it in pieces")]
@@ -85,7 +85,7 @@ impl Outbox {
         self.messages.is_empty()
     }
 
-    /// Opens the gate, unless it is closed for good.
+    /// Opens the gate, unless it is closed.
     pub(crate) fn open(&mut self, message_bytes_max: usize) {
         if self.gate != Gate::Closed {
             self.gate = Gate::Linked { message_bytes_max };

@@ -1,11 +1,13 @@
-//! The session machine: one client's life from the first connect to the last, without sockets, threads or a clock.
+//! The session machine: one client's life from the first connect to the last, without sockets, threads or a
+//! clock.
 //!
-//! It owns what is decided: when to connect, what to say, when to give a connection up, when to stop. It must never
-//! hold a socket, a payload queue or the time; the driver has those. After each [`Session::handle`], drain
-//! [`Session::poll_action`] before the next.
+//! It makes the decisions: when to connect, what to say, when to give a connection up, when to stop. It must
+//! never hold a socket, a payload queue or the time; the driver has those. After each [`Session::handle`],
+//! drain [`Session::poll_action`] before the next.
 
 mod backoff;
 mod liveness;
+mod state;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -22,6 +24,7 @@ use tungstenite::Bytes;
 use crate::event::{ClientEvent, Lost, Stop};
 use backoff::{Backoff, PATIENT_MIN};
 use liveness::{Live, Pace};
+use state::{Patience, Registered, SessionState};
 use verdict::{Verdict, verdict};
 pub(crate) use vocabulary::{Action, Identity, Input};
 
@@ -29,11 +32,11 @@ pub(crate) use vocabulary::{Action, Identity, Input};
 pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(6);
 /// The hello must be answered in this time; the relay itself waits that long for its store.
 const HELLO_MAX: Duration = Duration::from_secs(10);
-/// Writing what was accepted and the closing handshake must be done in this time.
+/// Writing accepted messages and the closing handshake must be done in this time.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 /// The app must have found out about a session that is gone in this time: a request and the name's look-up.
 const GONE_MAX: Duration = Duration::from_secs(30);
-/// A client that may take its role back gives the other one so much time to be refused and leave.
+/// A client that may take its role back gives the other one this much time to be refused and leave.
 const RETURN_AFTER: Duration = Duration::from_secs(2);
 /// A connection that lived this long was stable: the next retry comes at once.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
@@ -47,67 +50,20 @@ pub(crate) struct Session {
     state: SessionState,
     pace: Pace,
     message_bytes_max: Option<u64>,
-    /// What the relay's `error` said before the close that follows.
+    /// The relay's `error` before the close that follows.
     refusal: Option<String>,
     /// `replaced` said that the newer holder is this very client.
     replaced_by_own: bool,
     /// How often it still comes back after another client took its role.
     returns_left: u32,
-    /// The relay has accepted a hello, or the app goes on with a pair that stood: an odd answer is a passing fault.
+    /// The relay has accepted a hello, or the app resumes a pair that was open before: an odd answer is a
+    /// passing fault.
     has_stood: bool,
     registered: Registered,
-    /// Nobody looks at the app, so no connection is begun.
+    /// The app is in the background, so no connection is begun.
     hidden: bool,
     backoff: Backoff,
     actions: VecDeque<Action>,
-}
-
-#[derive(Debug)]
-enum SessionState {
-    Connecting {
-        give_up_at: Instant,
-    },
-    ExpectHelloAck {
-        give_up_at: Instant,
-    },
-    Waiting(Live),
-    Linked(Live),
-    Backoff {
-        until: Instant,
-        /// No news cuts the wait shorter than this: the relay asked for patience.
-        not_before: Instant,
-    },
-    /// The app finds out whether there is a session to go on in; if not, the end of the link is not worth a word.
-    Gone {
-        linked: bool,
-        give_up_at: Instant,
-    },
-    Closing {
-        give_up_at: Instant,
-        linked: bool,
-    },
-    Stopped,
-}
-
-/// Whether the app had the session registered again since a connection was stable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Registered {
-    No,
-    /// And no hello was accepted since.
-    Unused,
-    /// And a hello was.
-    Used,
-}
-
-/// How long the wait for the next try is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    /// As the back-off says.
-    None,
-    /// At least ten seconds, unless there is news or the user wants to go on.
-    Own,
-    /// At least ten seconds whatever comes: the relay asked for it.
-    Asked,
 }
 
 impl Session {
@@ -173,15 +129,7 @@ impl Session {
 
     /// When `Tick` is due at the latest; `None` once stopped.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        match &self.state {
-            SessionState::Connecting { give_up_at }
-            | SessionState::ExpectHelloAck { give_up_at }
-            | SessionState::Gone { give_up_at, .. }
-            | SessionState::Closing { give_up_at, .. } => Some(*give_up_at),
-            SessionState::Waiting(live) | SessionState::Linked(live) => Some(live.due_at(self.pace)),
-            SessionState::Backoff { until, .. } => Some(*until).filter(|_| !self.hidden),
-            SessionState::Stopped => None,
-        }
+        self.state.due_at(self.pace, self.hidden)
     }
 
     /// Begins a connect, or as soon as somebody looks at the app.
@@ -227,7 +175,8 @@ impl Session {
             ServerMessage::SessionKilled { reason } => self.on_killed(reason, now),
             ServerMessage::Error { message, .. } => self.refusal = Some(message),
             ServerMessage::Replaced { same } => self.replaced_by_own = same,
-            // The close that follows `going-away` says it all; `peer-joined` counts what was dropped in an absence.
+            // The close that follows `going-away` says it all; `peer-joined` counts what was dropped in an
+            // absence.
             ServerMessage::GoingAway | ServerMessage::PeerAbsent | ServerMessage::HbAck => {}
             ServerMessage::PeerJoined { .. } | ServerMessage::PeerLeft { .. } | ServerMessage::Unknown(_) => {
             }
@@ -250,7 +199,7 @@ impl Session {
         }
     }
 
-    /// A second `peer-joined` for a link that stands says nothing new and is ignored.
+    /// A second `peer-joined` for a link that is up says nothing new and is ignored.
     fn on_joined(&mut self, missed: u64, message_bytes_max: Option<u64>) {
         let SessionState::Waiting(live) = self.state else { return };
         self.state = SessionState::Linked(live);
@@ -268,20 +217,16 @@ impl Session {
     }
 
     fn on_frame(&mut self, event: ClientEvent) {
-        if self.is_linked() {
+        if self.state.is_linked() {
             self.actions.push_back(Action::Tell(event));
         }
     }
 
     fn on_binary(&mut self, bytes: Bytes) {
         self.note_answered();
-        if self.is_linked() {
+        if self.state.is_linked() {
             self.actions.push_back(Action::Deliver(bytes));
         }
-    }
-
-    fn is_linked(&self) -> bool {
-        matches!(self.state, SessionState::Linked(_) | SessionState::Closing { linked: true, .. })
     }
 
     fn on_killed(&mut self, reason: Option<KillReason>, now: Instant) {
@@ -367,7 +312,7 @@ impl Session {
 
     fn on_move(&mut self, session: SessionId, token: Token, now: Instant) {
         (self.identity.session, self.identity.token) = (session, token);
-        // What was registered was another one.
+        // The registered session was another one.
         self.registered = Registered::No;
         match self.state {
             SessionState::Closing { .. } => return self.stop(Stop::Closed),
@@ -386,7 +331,8 @@ impl Session {
         }
     }
 
-    /// At the first contact another try would be answered the same; later it is a proxy's restart, or a portal.
+    /// At the first contact another try would be answered the same; later it is a proxy's restart, or a
+    /// portal.
     fn on_odd(&mut self, words: String, now: Instant) {
         if self.has_stood {
             self.on_lost(Lost::Odd(words), Patience::None, now);

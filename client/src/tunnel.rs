@@ -1,13 +1,15 @@
 //! The tunnel: end to end between workstation and phone, through a relay that sees sizes and times only.
 //!
-//! [`Tunnel`] is one pure machine for both roles. It never sees a socket, a thread, a clock or a random source of its
-//! own: bytes, time and entropy are handed in, bytes and events come out. Its driver connects the two ends in raw mode
-//! (`relay.raw.v1`), hands every binary message in, and writes what [`Tunnel::poll_transmit`] gives. After each input,
-//! drain [`Tunnel::poll_event`] and then, as far as the socket takes it, [`Tunnel::poll_transmit`]; call
-//! [`Tunnel::on_timeout`] when [`Tunnel::poll_timeout`] says so.
+//! [`Tunnel`] is one pure machine for both roles. It never sees a socket, a thread, a clock or a random
+//! source of its own: bytes, time and entropy are handed in, bytes and events come out. Its driver connects
+//! the two ends in raw mode (`relay.raw.v1`), hands every binary message in, and writes what
+//! [`Tunnel::poll_transmit`] gives. After each input, drain [`Tunnel::poll_event`] and then, as far as the
+//! socket takes it, [`Tunnel::poll_transmit`]; call [`Tunnel::on_timeout`] when [`Tunnel::poll_timeout`] says
+//! so.
 //!
-//! Inside, top to bottom: `phone` and `workstation` decide who may talk to whom; `core` has what they share; `stream`
-//! numbers, keeps and acknowledges (`outgoing`, `incoming`); `connection` seals and opens with the keys of `noise`;
+//! Inside, top to bottom: `phone` and `workstation` decide which ends may talk; `core` has what they share;
+//! `stream` numbers, keeps and acknowledges (`outgoing`, `incoming`); `connection` seals and opens with the
+//! keys of `noise`;
 //! `wire` and `record` are the bytes. `pairing` is the code on the screen, `saved` what outlives the process. Every
 //! bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
 
@@ -60,8 +62,8 @@ pub use workstation::Answer;
 
 /// One end of a tunnel. See the module.
 ///
-/// Every `now` is the span since any fixed point, by a clock that goes on while the machine sleeps; a step back counts
-/// as no step. Nothing blocks.
+/// Every `now` is the span since any fixed point, by a clock that goes on while the machine sleeps; a step
+/// back counts as no step. Nothing blocks.
 pub struct Tunnel {
     core: Core,
     side: RoleMachine,
@@ -94,8 +96,8 @@ impl Tunnel {
         Self::new(side, &options.name, options.window, entropy, now)
     }
 
-    /// A new life of an end that was paired before; what was unacknowledged in the former one is unknown to it. A
-    /// phone keeps the name that was saved unless `options` has one.
+    /// A new life of an end that was paired before; messages that were unacknowledged before are unknown to
+    /// it. A phone keeps the name that was saved unless `options` has one.
     ///
     /// # Errors
     /// `entropy` failed.
@@ -141,7 +143,7 @@ impl Tunnel {
         }
     }
 
-    /// What is to be kept for [`Tunnel::resume`]; `None` before there is a pair.
+    /// The state to keep for [`Tunnel::resume`]; `None` before there is a pair.
     pub fn saved(&self) -> Option<Saved> {
         match &self.side {
             RoleMachine::Phone(phone) => phone.saved(&self.core.name),
@@ -152,7 +154,8 @@ impl Tunnel {
 
 /// Inputs from the connection and the clock.
 impl Tunnel {
-    /// The driver is connected at [`Tunnel::credentials`] and the peer is there (`peer-joined`). A second call begins anew.
+    /// The driver is connected at [`Tunnel::credentials`] and the peer is there (`peer-joined`). A second
+    /// call begins again.
     pub fn on_link(&mut self, now: Duration) {
         self.core.clock.advance(now);
         if self.core.linked {
@@ -201,7 +204,7 @@ impl Tunnel {
             }
             // Of a connection that is over.
             (Some(Outer::Record { .. }), RoleMachine::Phone(_)) => {}
-            // Nobody sends the other role's messages but a relay that echoes.
+            // Only a relay that echoes sends the other role's messages.
             (Some(_), _) => core.tell(TunnelEvent::Foreign),
         }
         Ok(())
@@ -237,7 +240,8 @@ impl Tunnel {
         self.settle(done);
     }
 
-    /// The relay says that the session of [`Tunnel::credentials`] is no more (4401, 4410). True if the pair has another, which
+    /// The relay says that the session of [`Tunnel::credentials`] has ended (4401, 4410). True if the pair
+    /// has another, which
     /// `Move` then names; false if there is nothing left but to pair again, or to register this one again.
     pub fn on_session_gone(&mut self, now: Duration) -> bool {
         self.core.clock.advance(now);
@@ -274,8 +278,9 @@ impl Tunnel {
 
 /// Inputs from the app and its user.
 impl Tunnel {
-    /// Accepts a message of any bytes: it arrives exactly once and in order, as long as both processes live. Gives its
-    /// number, which `Acknowledged` names when the peer's app has taken it. What waits is kept over connections.
+    /// Accepts a message of any bytes: it arrives exactly once and in order, as long as both processes live.
+    /// Gives its number, which `Acknowledged` names when the peer's app has taken it. What waits is kept over
+    /// connections.
     ///
     /// # Errors
     /// Nothing of the message was accepted; the error says why.
@@ -297,7 +302,8 @@ impl Tunnel {
         self.core.stream.taken(message, now);
     }
 
-    /// No message will follow those accepted. The peer is told once it has them all; `Acknowledged` still comes.
+    /// No message will follow those accepted. The peer is told once it has them all; `Acknowledged` still
+    /// comes.
     pub fn close(&mut self) {
         self.core.stream.close();
     }
@@ -315,7 +321,7 @@ impl Tunnel {
         self.core.stream.unacknowledged()
     }
 
-    /// Asks the peer for a sign of life; `Pong` follows. It judges the peer, never the connection. False if there
+    /// Asks the peer for an answer; `Pong` follows. It judges the peer, never the connection. False if there
     /// is no connection to ask on.
     pub fn ping(&mut self, now: Duration) -> bool {
         self.core.clock.advance(now);
@@ -332,14 +338,14 @@ impl Tunnel {
         }
     }
 
-    /// Workstation: the answer that was begun can't be carried out. The question stands as before.
+    /// Workstation: the answer that was begun can't be carried out. The question stays open.
     pub fn drop_answer(&mut self, question: u64) {
         if let RoleMachine::Workstation(workstation) = &mut self.side {
             workstation.drop_answer(question);
         }
     }
 
-    /// Workstation: what the user said to this question of `Ask`. False, and nothing is done, if it is over
+    /// Workstation: the user's answer to this question of `Ask`. False, and nothing is done, if it is over
     /// or a newer one has taken its place. `Deny` takes an `Allow` back that is not stored yet; then
     /// [`Tunnel::saved`] gives `None` at `Store`.
     pub fn answer(&mut self, question: u64, answer: Answer, now: Duration) -> bool {
@@ -371,8 +377,8 @@ impl Tunnel {
         self.core.poll_event()
     }
 
-    /// The next binary message for the peer, of at most [`limits::WIRE_BYTES_MAX`]; made when asked for, so a driver
-    /// whose socket is full simply does not ask.
+    /// The next binary message for the peer, of at most [`limits::WIRE_BYTES_MAX`]; made when asked for, so a
+    /// driver whose socket is full simply does not ask.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         if !self.core.linked {
             return None;
@@ -388,7 +394,8 @@ impl Tunnel {
         })
     }
 
-    /// How long after the last `now` [`Tunnel::on_timeout`] and [`Tunnel::poll_transmit`] are due; `None` if never.
+    /// How long after the last `now` [`Tunnel::on_timeout`] and [`Tunnel::poll_transmit`] are due; `None` if
+    /// never.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let of_side = match &self.side {
             RoleMachine::Phone(phone) => phone.due_at(&self.core),
@@ -398,8 +405,8 @@ impl Tunnel {
         Some(due_at.saturating_sub(self.core.now()))
     }
 
-    /// Bytes kept for the peer, and bytes that came and were not taken; each with what its pieces cost, as the two
-    /// windows count it.
+    /// Bytes kept for the peer, and bytes that came and were not taken; each with what its pieces cost, as
+    /// the two windows count it.
     pub fn buffered(&self) -> (usize, usize) {
         self.core.stream.costs()
     }

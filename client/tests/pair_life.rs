@@ -1,7 +1,9 @@
-//! The life of a pair against a relay that gives every wrong answer at every step: what the client does and says.
+//! The life of a pair against a relay that gives every wrong answer at every step: what the client does and
+//! says.
 //!
-//! A row is a step and an answer; its two columns are a client at its first contact, and one that has met its relay before.
-//! Whatever is tried again gets in as soon as the relay answers rightly: no state is without an exit.
+//! A row is a step and an answer; its two columns are a client at its first contact, and one that has met its
+//! relay before. Whatever is tried again gets in as soon as the relay answers rightly: no state is without an
+//! exit.
 
 mod fake;
 
@@ -46,7 +48,8 @@ enum Word {
     Replaced(bool),
 }
 
-/// The answer, what comes of it at the first contact, and what of a relay that was met. "again" or "stopped", and words.
+/// The answer, what comes of it at the first contact, and what of a relay that was met. "again" or "stopped",
+/// and words.
 type Row = (Answer, [&'static str; 2], [&'static str; 2]);
 
 const ODD: &str = "where a WebSocket was expected";
@@ -90,16 +93,16 @@ fn rows() -> Vec<Row> {
         same(Http("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"), ["again", "answered 408"]),
         same(Hello(Word::HangUp), ["again", "the connection broke"]),
         same(Hello(Word::Silence), ["again", "did not answer the hello in 10 s"]),
-        odd(Hello(Text("hello yourself")), "no message of the contract"),
-        odd(Hello(Text("[1]")), "no message of the contract"),
+        odd(Hello(Text("hello yourself")), "the server sent an unknown message"),
+        odd(Hello(Text("[1]")), "the server sent an unknown message"),
         odd(
             Hello(Raw(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")),
-            "what came can't be read",
+            "the answer could not be read",
         ),
-        odd(Hello(Raw(PAGE)), "what came can't be read"),
-        odd(Hello(Raw(b"\x81\x02\xff\xff")), "what came can't be read"),
+        odd(Hello(Raw(PAGE)), "the answer could not be read"),
+        odd(Hello(Raw(b"\x81\x02\xff\xff")), "the answer could not be read"),
         // A length that nobody sends.
-        odd(Hello(Raw(b"\x82\x7f\x0f\xff\xff\xff\xff\xff\xff\xff")), "what came can't be read"),
+        odd(Hello(Raw(b"\x82\x7f\x0f\xff\xff\xff\xff\xff\xff\xff")), "the answer could not be read"),
         same(Hello(Close(1000)), ["again", "1000 normal"]),
         same(Hello(Close(1001)), ["again", "1001 going_away"]),
         same(Hello(Close(1002)), ["stopped", "the relay refused (1002)"]),
@@ -108,24 +111,36 @@ fn rows() -> Vec<Row> {
         same(Hello(Close(1011)), ["again", "1011 internal"]),
         same(Hello(Close(1013)), ["again", "1013 try_later"]),
         same(Hello(Close(4400)), ["stopped", "the relay refused (4400)"]),
-        (Hello(Close(4401)), ["stopped", "the relay refused (4401)"], ["again", "desk away since "]),
+        (
+            Hello(Close(4401)),
+            ["stopped", "the relay refused (4401)"],
+            ["again", "the workstation has been away since "],
+        ),
         same(Hello(Close(4408)), ["again", "4408 timed_out"]),
         same(Hello(Close(4409)), ["stopped", "another program uses this pair"]),
         same(Hello(Replaced(true)), ["again", "4409 replaced"]),
-        (Hello(Close(4410)), ["stopped", "the session was ended"], ["again", "desk away since "]),
+        (
+            Hello(Close(4410)),
+            ["stopped", "the session was ended"],
+            ["again", "the workstation has been away since "],
+        ),
         same(Hello(Killed("deleted")), ["stopped", "the session was deleted"]),
-        (Hello(Killed("expired")), ["stopped", "not used for too long"], ["again", "desk away since "]),
+        (
+            Hello(Killed("expired")),
+            ["stopped", "not used for too long"],
+            ["again", "the workstation has been away since "],
+        ),
         same(Hello(Close(4429)), ["again", "4429 too_many"]),
         same(Hello(Close(4999)), ["again", "4999"]),
         same(Linked(Word::HangUp), ["again", "the connection broke"]),
-        same(Linked(Text("hello yourself")), ["again", "no message of the contract"]),
-        same(Linked(Raw(PAGE)), ["again", "what came can't be read"]),
+        same(Linked(Text("hello yourself")), ["again", "the server sent an unknown message"]),
+        same(Linked(Raw(PAGE)), ["again", "the answer could not be read"]),
         same(Linked(Close(1001)), ["again", "1001 going_away"]),
         same(Linked(Close(4400)), ["stopped", "the relay refused (4400)"]),
-        same(Linked(Close(4401)), ["again", "desk away since "]),
+        same(Linked(Close(4401)), ["again", "the workstation has been away since "]),
         same(Linked(Replaced(false)), ["stopped", "another program uses this pair"]),
         same(Linked(Killed("deleted")), ["stopped", "the session was deleted"]),
-        same(Linked(Killed("expired")), ["again", "desk away since "]),
+        same(Linked(Killed("expired")), ["again", "the workstation has been away since "]),
     ]
 }
 
@@ -277,7 +292,7 @@ fn refusal(status: &str, code: &str, message: &str) -> String {
 
 /// What a register is answered, and what comes of it on a phone and on a desk.
 fn registers() -> Vec<(String, [&'static str; 2], [&'static str; 2])> {
-    let away = "desk away since ";
+    let away = "the workstation has been away since ";
     let same = |answer, desk| (answer, ["again", away], ["again", desk]);
     let empty = |status: &str| format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
     let deleted = refusal("409 Conflict", "session_deleted", "this session was deleted");
@@ -290,7 +305,7 @@ fn registers() -> Vec<(String, [&'static str; 2], [&'static str; 2])> {
         same(refusal("409 Conflict", "session_exists", "it has another token"), "it has another token (409)"),
         (
             deleted,
-            ["stopped", "removed at the desk, or so the relay says"],
+            ["stopped", "removed at the workstation, or so the relay says"],
             ["stopped", "removed at the phone, or so"],
         ),
         same(empty("404 Not Found"), "(404)"),

@@ -61,9 +61,9 @@ typedef enum relay_status {
     RELAY_INTERNAL = 16         /* a fault of this library */
 } relay_status;
 
-/* What an engine is doing. */
+/* The state of an engine. */
 typedef enum relay_engine_state {
-    RELAY_STATE_CONNECTING = 0,    /* no connection to the relay; one is being made, or the next try comes by itself */
+    RELAY_STATE_CONNECTING = 0,    /* no connection to the relay; one is being made, or the next try is automatic */
     RELAY_STATE_WAITING = 1,       /* the relay is there, the workstation is not */
     RELAY_STATE_SHAKING_HANDS = 2, /* both are there */
     RELAY_STATE_ASKING = 3,        /* the workstation's user is being asked */
@@ -123,7 +123,7 @@ typedef struct relay_events {
 
 /*
  * The app's secret store, with room for one pair: Keychain, Android Keystore, a private file. The text is a line of JSON with
- * the pair's key: whoever has it is this phone. Wipe copies of it.
+ * the pair's key: a reader of it is this phone. Wipe copies of it.
  *
  * load is called within relay_resume, on its thread; store and forget on the engine's own thread, which waits for
  * them. They are never called two at a time. They must not call a function of this header, nor throw or jump out.
@@ -204,7 +204,7 @@ relay_status relay_set_foreground(relay_engine engine, int32_t shown);
 relay_status relay_network_changed(relay_engine engine);
 
 /*
- * Ends the engine: what was accepted is written as far as the other end takes it. Does not block; RELAY_EVENT_STOPPED is the last
+ * Ends the engine: accepted messages are written as far as the other end takes it. Does not block; RELAY_EVENT_STOPPED is the last
  * event and comes within ten seconds. relay_flush before it makes sure of every message. RELAY_NO_ENGINE.
  */
 relay_status relay_close(relay_engine engine);

@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use crate::listener::{Listener, listen};
 
-/// A running phone. All methods may be called from any thread. Dropping it closes it without waiting; the listener
-/// is still told of the end.
+/// A running phone. All methods may be called from any thread. Dropping it closes it without waiting; the
+/// listener is still told of the end.
 pub struct Phone {
     client: Arc<Client>,
 }
@@ -22,7 +22,7 @@ pub enum ConnectError {
     /// The pairing's address can't be used.
     #[error(transparent)]
     Address(#[from] EndpointError),
-    /// The system gave no thread, no poll or no random bits.
+    /// The system gave no thread, poll or random bits.
     #[error(transparent)]
     System(#[from] relay_client::ConnectError),
     /// The system gave no thread for the listener.
@@ -30,7 +30,8 @@ pub enum ConnectError {
     Thread(#[from] std::io::Error),
 }
 
-/// Starts a phone that connects in the background and reconnects until it is closed or refused. Does not block;
+/// Starts a phone that connects in the background and reconnects until it is closed or refused. Does not
+/// block;
 /// `listener` is told everything, on a thread of its own.
 ///
 /// # Errors
@@ -39,7 +40,8 @@ pub fn connect(pairing: &Pairing, listener: Box<dyn Listener + Send>) -> Result<
     connect_believing(pairing, None, listener)
 }
 
-/// As [`connect`], where only certificates are believed that `ca` vouches for; `None` believes what this machine does.
+/// As [`connect`], where only certificates are believed that `ca` vouches for; `None` believes what this
+/// machine does.
 ///
 /// # Errors
 /// As [`connect`].
@@ -58,8 +60,8 @@ pub fn connect_believing(
 }
 
 impl Phone {
-    /// Sends a text. Blocks while the queue (256 messages, 1 MiB) is full; ends at once when the link does. Never
-    /// call it from the listener.
+    /// Sends a text. Blocks while the queue (256 messages, 1 MiB) is full; ends at once when the link does.
+    /// Never call it from the listener.
     ///
     /// # Errors
     /// The workstation is not here, the phone is closed, or the text can't be sent at all.

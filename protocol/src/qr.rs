@@ -19,18 +19,18 @@ pub struct Pairing {
     pub token: Token,
 }
 
-/// Why a text is no pairing payload.
+/// Why a text is not a pairing payload.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PairingError {
     /// Not the JSON of a pairing payload.
     #[error(
-        "this is no pairing code: expected JSON with \"u\", \"s\" and \"t\"; scan or paste the whole code"
+        "this is not a pairing code: expected JSON with \"u\", \"s\" and \"t\"; scan or paste the whole code"
     )]
     NotPairing,
-    /// The URL is no WebSocket URL.
-    #[error("the pairing code names {0:?}, which is no ws:// or wss:// address")]
+    /// The URL is not a WebSocket URL.
+    #[error("the pairing code names {0:?}, which is not a ws:// or wss:// address")]
     BadUrl(String),
-    /// The session or the token is no id.
+    /// The session or the token is not an id.
     #[error("the pairing code is damaged: \"{0}\" is not 32 lower-case hex digits; scan it again")]
     BadId(&'static str),
 }

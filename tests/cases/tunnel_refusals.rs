@@ -120,7 +120,7 @@ fn a_forged_refusal_does_not_stop_a_paired_phone() {
         }
         _ => None,
     });
-    assert!(why.starts_with("the desk, or the relay in its name, refused this phone: "), "{why}");
+    assert!(why.starts_with("the workstation, or the relay in its name, refused this phone: "), "{why}");
     assert!(why.ends_with("; trying again"), "{why}");
     scene.ends.phone.until_open();
     scene.send();

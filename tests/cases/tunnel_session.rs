@@ -78,7 +78,7 @@ fn a_pair_that_one_end_forgets_is_over_for_the_other() {
     assert_eq!(shelf.text(), None);
     let why = ends.phone.until_stopped();
     assert_eq!(why, Stop::Removed { at: Role::Workstation, is_proven: true });
-    assert_eq!(why.to_string(), "removed at the desk: pair again");
+    assert_eq!(why.to_string(), "removed at the workstation: pair again");
 }
 
 /// A pair on bad networks before a relay where sessions expire soon.
@@ -147,8 +147,8 @@ fn with_a_key_the_workstation_brings_the_session_back_and_the_phone_waits() {
     scene.expire();
     scene.clear(Role::Phone);
     let after = scene.ends.phone.until("wait", |event| match event {
-        Event::Reconnecting { why: why @ Lost::DeskAway { .. }, after } => {
-            assert!(why.to_string().starts_with("desk away since "), "{why}");
+        Event::Reconnecting { why: why @ Lost::WorkstationAway { .. }, after } => {
+            assert!(why.to_string().starts_with("the workstation has been away since "), "{why}");
             Some(*after)
         }
         _ => None,
@@ -193,5 +193,5 @@ fn a_phone_that_was_away_when_its_pair_was_ended_learns_it_from_the_relay() {
     air.behave(Behaviour::Clear);
     let why = ends.phone.until_stopped();
     assert_eq!(why, Stop::Removed { at: Role::Workstation, is_proven: false });
-    assert_eq!(why.to_string(), "removed at the desk, or so the relay says: pair again");
+    assert_eq!(why.to_string(), "removed at the workstation, or so the relay says: pair again");
 }

@@ -1,4 +1,5 @@
-//! A name with two addresses, of which the first leads to no relay: over real sockets, with a resolver of the test's own.
+//! A name with two addresses, of which the first does not lead to a relay: over real sockets, with a resolver
+//! of the test's own.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

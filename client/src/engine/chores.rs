@@ -1,4 +1,5 @@
-//! The requests to the relay that an engine makes by itself, each on a short-lived thread: they block for up to ten seconds.
+//! The requests to the relay that an engine makes by itself, each on a short-lived thread: they block for up
+//! to ten seconds.
 
 use std::sync::Arc;
 use std::thread;
@@ -33,7 +34,7 @@ impl Registrar {
         http::delete(&self.server, credentials.session, &credentials.token).map(drop)
     }
 
-    /// Does `chore` in the background; what comes of it goes to `shared`.
+    /// Does `chore` in the background; its result goes to `shared`.
     pub(super) fn begin(&self, chore: Chore, shared: &Arc<Shared>) {
         let (registrar, heard) = (self.clone(), Arc::clone(shared));
         let work = move || tell(&heard, chore.answered(registrar.perform(chore)));

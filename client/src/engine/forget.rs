@@ -1,4 +1,4 @@
-//! The end of a pair: what is kept is erased, the engine ends, the relay's sessions are deleted.
+//! The end of a pair: the kept text is erased, the engine ends, the relay's sessions are deleted.
 
 use std::io;
 use std::sync::Arc;
@@ -14,30 +14,30 @@ use crate::tunnel::{Credentials, Tunnel};
 /// Why a pair was not forgotten in full.
 #[derive(Debug, Error)]
 pub enum ForgetError {
-    /// What is kept could not be erased.
+    /// The kept text could not be erased.
     #[error("the kept pairing is still there: {0}")]
     NotErased(Arc<io::Error>),
-    /// The session stands until it expires.
+    /// The session lasts until it expires.
     #[error("the relay was not told, so the other side will find out only when it connects: {0}")]
     NotDeleted(HttpError),
     /// The engine had stopped before.
-    #[error("this engine has stopped: erase what its keeper keeps")]
+    #[error("this engine has stopped: erase the kept pairing")]
     Stopped,
 }
 
 impl Engine {
-    /// Ends the pair: erases what is kept, closes, and has the relay end the session, so that the other end
+    /// Ends the pair: erases the kept text, closes, and has the relay end the session, so that the other end
     /// is told. A phone that is connected is told by the workstation itself first
     /// ([`Stop::Removed`](crate::Stop::Removed)). Blocks for at most twenty seconds and the keeper's own
     /// time; ten more where the pair was on its way to another session.
     ///
     /// # Errors
-    /// What is kept is still there, or the relay could not be reached; the other of the two was done.
+    /// The kept text is still there, or the relay could not be reached; the other step was done.
     pub fn forget(&self) -> Result<(), ForgetError> {
         let mut sessions = sessions_of(&self.shared.lock().tunnel);
         let erased = self.erase();
-        // First, so that what was said still arrives, then the end of the pair, which only this end can
-        // prove. And the end of the session is not news to this end.
+        // First, so that messages already sent still arrive, then the end of the pair, which only this end
+        // can prove. And the end of the session is not news to this end.
         self.shared.lock().tunnel.revoke();
         self.close();
         self.wait_stopped();
@@ -53,8 +53,8 @@ impl Engine {
         erased.and(deleted.map_err(ForgetError::NotDeleted))
     }
 
-    /// Has the driver erase what its keeper keeps, and waits for it. One that has stopped does nothing any more; what it did
-    /// before stays known.
+    /// Has the driver erase what its keeper keeps, and waits for it. One that has stopped does nothing any
+    /// more; what it did before stays known.
     fn erase(&self) -> Result<(), ForgetError> {
         let mut inner = self.shared.lock();
         if inner.asked.forget.is_none() {

@@ -20,7 +20,7 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Appends an event, and takes out what it makes old news.
+    /// Appends an event, and removes those that it makes obsolete.
     pub(super) fn push(&mut self, event: EngineEvent) {
         let event = match event {
             EngineEvent::Acknowledged(number) if !self.restarted => {
@@ -68,7 +68,7 @@ impl Inbox {
     fn joined_with_older(&mut self, event: EngineEvent) -> EngineEvent {
         match event {
             EngineEvent::Restarted { unconfirmed } => {
-                // What was acknowledged in between belongs before the later restart as well.
+                // Acknowledgements in between belong before the later restart as well.
                 if let Some(EngineEvent::Acknowledged(number)) =
                     self.remove_last(|event| matches!(event, EngineEvent::Acknowledged(_)))
                 {

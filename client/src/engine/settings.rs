@@ -1,4 +1,4 @@
-//! What an engine needs to know besides the code.
+//! The settings of an engine, besides the code.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use crate::net::ca::Ca;
 use crate::net::endpoint::Endpoint;
 use crate::tunnel::Options;
 
-/// How an engine connects. [`EngineSettings::new`] is what a phone needs; a workstation sets `endpoint`, `server` and
+/// How an engine connects. [`EngineSettings::new`] is enough for a phone; a workstation sets `endpoint`,
+/// `server` and
 /// `register_key`.
 #[derive(Clone)]
 pub struct EngineSettings {
@@ -19,16 +20,16 @@ pub struct EngineSettings {
     pub endpoint: Option<Endpoint>,
     /// The relay's HTTP address, where it is not the one above the WebSocket's.
     pub server: Option<Endpoint>,
-    /// Believed at both addresses instead of what this machine believes.
+    /// The CAs trusted at both addresses instead of this machine's.
     pub ca: Option<Ca>,
-    /// What the relay asks for before it makes a session.
+    /// The key that the relay requires to register a session.
     pub register_key: Option<String>,
     /// A clock that goes on while the machine sleeps.
     pub clock: Arc<dyn Clock>,
 }
 
 impl EngineSettings {
-    /// What a role has where nobody set anything.
+    /// The defaults of a role.
     pub fn new(role: Role) -> Self {
         EngineSettings {
             options: Options::new(role),

@@ -1,4 +1,4 @@
-//! The engine on the driver's thread: hands the tunnel what comes, and carries out what it says.
+//! The engine on the driver's thread: passes input to the tunnel and carries out its events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,17 +23,17 @@ use crate::tunnel::{Credentials, Fault, Tunnel, TunnelEvent};
 /// No portable call wakes a process when its machine wakes up, so the clocks are compared this often.
 const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// A phone that another one displaces while its answer is awaited comes back this many times at most. Anybody
-/// who has seen the code can displace it.
+/// A phone that another one displaces while its answer is awaited comes back this many times at most. A
+/// person who has seen the code can take its role.
 const RETURNS_MAX: u32 = 3;
 
-/// What the app was told of this link's peer.
+/// The last thing that the app was told of this link's peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
     /// It is being asked about, or its user is.
     Asked,
-    /// The tunnel stands, or stood.
+    /// The tunnel is open, or was.
     Opened,
     /// It does not speak the tunnel.
     Foreign,
@@ -47,7 +47,7 @@ pub(super) struct DriverSide {
     /// The address that is kept with the pair.
     endpoint: Endpoint,
     role: Role,
-    /// What the machine under the driver must know next.
+    /// Inputs for the session machine.
     inputs: VecDeque<Input>,
     watch: SleepWatch,
     hidden: bool,
@@ -99,7 +99,7 @@ impl DriverSide {
         input(&mut inner.tunnel, now)
     }
 
-    /// Carries out what the tunnel says, until it has said everything.
+    /// Carries out the tunnel's events until there are no more.
     fn settle(&mut self) {
         loop {
             let mut inner = self.shared.lock();
@@ -207,7 +207,7 @@ impl DriverSide {
         }
     }
 
-    /// What the app asked for since last time, in the machine's words.
+    /// The app's requests since last time, as inputs for the machine.
     fn take_asked(&mut self) {
         let mut inner = self.shared.lock();
         let foreground = inner.asked.foreground.take();
@@ -253,8 +253,9 @@ impl DriverSide {
         }
     }
 
-    /// Without the relay's key only the workstation can bring the session back; a phone looks again later, for as long as
-    /// its desk is away: a night, or a holiday. Of a pair that stood only a deletion ends this.
+    /// Without the relay's key only the workstation can bring the session back; a phone looks again later,
+    /// for as long as its workstation is away: a night, or a holiday. For a pair that was open before, only a
+    /// deletion ends this.
     fn on_registered_again(&mut self, outcome: &Result<(), HttpError>) {
         let Some(why) = self.gone.take() else { return };
         let was_refused = |error: &HttpError| matches!(error.status(), Some(401 | 403 | 409));
@@ -293,7 +294,7 @@ impl App for DriverSide {
         self.inputs.pop_front()
     }
 
-    fn is_abandoned(&mut self) -> bool {
+    fn is_abandoned(&self) -> bool {
         self.shared.lock().asked.abandoned
     }
 
@@ -312,7 +313,7 @@ impl App for DriverSide {
         self.with_tunnel(Tunnel::on_unlink);
         let mut inner = self.shared.lock();
         inner.state = EngineState::Waiting;
-        // A phone that was let in goes over to a session of its own, which is no leaving.
+        // A phone that was let in moves to a session of its own, which does not count as leaving.
         let is_moving = || inner.tunnel.saved().is_some_and(|saved| saved.welcomed);
         let has_left = match std::mem::replace(&mut self.told, Told::Nothing) {
             Told::Nothing | Told::Foreign => false,
@@ -362,7 +363,8 @@ impl App for DriverSide {
             return;
         }
         let was_deleted = matches!(why, Stop::Killed { reason: Some(KillReason::Deleted) });
-        // A code that a desk shows stays good over a restart of the relay; a phone that has just read one may hold a wrong one.
+        // A code that a workstation shows stays valid over a restart of the relay; a phone that has just read
+        // one may hold a wrong one.
         if was_deleted || (self.role == Role::Phone && !self.is_paired()) {
             self.inputs.push_back(Input::Impossible(why));
             return;
@@ -384,7 +386,7 @@ impl App for DriverSide {
             }
             why => why,
         };
-        // Before anybody hears of the end, who may start another engine then. Only this thread stops it.
+        // Before the end is told, as the app may then start another engine. Only this thread stops it.
         drop(inner);
         self.keeper.release();
         inner = self.shared.lock();
@@ -399,9 +401,9 @@ impl App for DriverSide {
         self.shared.on_end();
     }
 
-    fn has_room(&mut self) -> bool {
-        // What the app leaves unread is bounded by the tunnel's window, and the inbox itself.
-        true
+    fn pause_if_full(&mut self) -> bool {
+        // Unread messages are bounded by the tunnel's window, and the other events by the inbox.
+        false
     }
 
     fn next_outgoing(&mut self) -> Option<Message> {

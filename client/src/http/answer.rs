@@ -18,14 +18,14 @@ pub(super) struct Response {
     pub(super) body: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// Why the request got no answer.
 #[derive(Debug, Error)]
 pub(super) enum ReadError {
     /// The connection failed or took too long.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// Not an HTTP/1.x answer, or framed in a way that can be read in two ways.
-    #[error("its answer is no proper HTTP ({0})")]
+    #[error("its answer is not valid HTTP ({0})")]
     Malformed(&'static str),
     /// Over the bound.
     #[error("its answer is longer than {ANSWER_BYTES_MAX} bytes")]

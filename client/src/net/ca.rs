@@ -1,4 +1,4 @@
-//! Whose signatures are believed: a file of one's own authorities, or what this machine believes.
+//! The CAs that are trusted: those of a file, or this machine's.
 
 use std::env;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ use super::tls;
 #[derive(Clone)]
 pub struct Ca(Arc<ClientConfig>);
 
-/// Why nobody can be believed.
+/// Why the CAs can't be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CaError {
     /// The file is not there, or not for this process.
@@ -30,7 +30,7 @@ pub enum CaError {
         /// Why.
         why: String,
     },
-    /// There is no certificate in the file.
+    /// The file has no certificate.
     #[error(
         "there is no certificate in {}: name a PEM file that holds the CA's, from BEGIN CERTIFICATE to END CERTIFICATE",
         .path.display()
@@ -106,8 +106,8 @@ impl fmt::Debug for Ca {
 const FILE: &str = "SSL_CERT_FILE";
 const DIR: &str = "SSL_CERT_DIR";
 
-/// What this machine believes: `SSL_CERT_FILE` and `SSL_CERT_DIR` where one is set, else the system's own store, else what
-/// browsers believe.
+/// This machine's CAs: `SSL_CERT_FILE` and `SSL_CERT_DIR` where one is set, else the system's own
+/// store, else what browsers trust.
 pub(super) fn of_this_machine() -> Result<RootCertStore, CaError> {
     let (file, dir) = (env::var_os(FILE), env::var_os(DIR));
     check_variables(file.as_deref(), dir.as_deref())?;
@@ -116,7 +116,7 @@ pub(super) fn of_this_machine() -> Result<RootCertStore, CaError> {
     if !roots.is_empty() {
         return Ok(roots);
     }
-    // A user who names a store wants that one alone.
+    // If the user names a store, only that store is used.
     match (file, dir) {
         (Some(path), _) => Err(variable(FILE, &path, "holds no certificate")),
         (None, Some(path)) => Err(variable(DIR, &path, "holds no certificate")),

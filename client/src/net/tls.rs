@@ -1,7 +1,8 @@
-//! TLS of the clients: which certificates are believed, and a connection's reading and writing over any socket.
+//! TLS of the clients: which certificates are believed, and a connection's reading and writing over any
+//! socket.
 //!
-//! Reading and writing are independent here: a write that blocks never holds up a read. (A relay pauses who sends
-//! too fast; if both ends of a pair waited to write before they read, neither would go on.)
+//! Reading and writing are independent here: a write that blocks never holds up a read. (A relay pauses the
+//! sender too fast; if both ends of a pair waited to write before they read, neither would go on.)
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, OnceLock};
@@ -23,7 +24,7 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("{host:?} is no name a certificate could have"),
+                format!("{host:?} is not a name that a certificate can have"),
             )
         })?;
         let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
@@ -33,7 +34,8 @@ impl Tls {
     /// Reads plain bytes; 0 is the end. Blocks, or says `WouldBlock`, as `socket` does.
     pub(crate) fn read(&mut self, socket: &mut (impl Read + Write), out: &mut [u8]) -> io::Result<usize> {
         loop {
-            // The handshake answers, and so do key updates; if the socket takes no more now, a later call sends them.
+            // The handshake answers, and so do key updates; if the socket takes no more now, a later call
+            // sends them.
             would_block_is_fine(self.write_out(socket))?;
             match self.connection.reader().read(out) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -48,12 +50,12 @@ impl Tls {
         }
     }
 
-    /// Takes plain bytes, as many as there is room for; `WouldBlock` if there is none.
+    /// Takes plain bytes, as many as there is room for; `WouldBlock` if there is no room.
     pub(crate) fn write(&mut self, socket: &mut (impl Read + Write), bytes: &[u8]) -> io::Result<usize> {
         loop {
             let taken = self.connection.writer().write(bytes)?;
             match self.write_out(socket) {
-                // What was taken is kept, so it counts as written; `flush` sends the rest.
+                // The bytes taken are kept, so they count as written; `flush` sends the rest.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => return Ok(taken),
                 Err(error) => return Err(error),
                 Ok(()) if taken > 0 || bytes.is_empty() => return Ok(taken),
@@ -78,8 +80,8 @@ impl Tls {
     }
 }
 
-/// Believes what this machine believes; where it has no certificates of its own (a bare container, a phone), what
-/// browsers believe. Loaded once for the process.
+/// Trusts this machine's CAs; where it has no certificates of its own (a bare container, a phone),
+/// what browsers trust. Loaded once for the process.
 ///
 /// # Errors
 /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to no certificate.

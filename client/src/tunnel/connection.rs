@@ -1,4 +1,4 @@
-//! One confirmed handshake's keys, what they were used for, and the small records that wait for their turn.
+//! The keys of one confirmed handshake, how much they were used, and the small records that wait.
 //!
 //! Sealing and opening only; what records mean is the roles' and the stream's. Called by the core.
 
@@ -23,7 +23,7 @@ pub(super) struct SealedConnection {
     pub(super) greeted: bool,
     /// Messages may go both ways.
     pub(super) open: bool,
-    /// DENIED follows what there is to be sent: the pair is over.
+    /// DENIED follows the messages that wait: the pair is over.
     pub(super) is_revoked: bool,
     due: VecDeque<QueuedRecord>,
     /// Where records are written before they are sealed; kept for its room.
@@ -101,7 +101,7 @@ impl SealedConnection {
         Ok(message)
     }
 
-    /// Opens what came sealed, into `plaintext`, whose former contents are gone.
+    /// Decrypts `sealed` into `plaintext`, whose former contents are gone.
     pub(super) fn open(&mut self, sealed: &[u8], plaintext: &mut Vec<u8>) -> Result<(), Fault> {
         self.keys.open(sealed, plaintext).map_err(|NoiseError| Fault::Unopenable)?;
         self.opened += 1;
@@ -113,12 +113,12 @@ impl SealedConnection {
         if is_too_much { Err(Fault::WornOut) } else { Ok(()) }
     }
 
-    /// True if the phone should shake hands anew.
+    /// True if the keys are due for renewal: the phone should make a new handshake.
     pub(super) fn is_worn(&self, now: Duration) -> bool {
         self.sealed.max(self.opened) >= RECORDS_MAX || now >= self.worn_at()
     }
 
-    /// When the phone should shake hands anew at the latest.
+    /// When the keys are due for renewal at the latest.
     pub(super) fn worn_at(&self) -> Duration {
         self.since + KEYS_AGE_MAX
     }
@@ -128,7 +128,7 @@ impl SealedConnection {
         self.worn_at() + KEYS_AGE_GRACE
     }
 
-    /// As if so many records had been sealed.
+    /// As if this many records had been sealed.
     #[cfg(test)]
     pub(super) fn wear(&mut self, sealed: u64) {
         self.sealed = sealed;

@@ -20,12 +20,12 @@ use super::wire::Tag;
 pub(super) struct Core {
     pub(super) clock: ElapsedTime,
     pub(super) entropy: Box<dyn Entropy + Send>,
-    /// The driver's connection stands and the peer is there.
+    /// The driver is connected and the peer is there.
     pub(super) linked: bool,
     /// The newest confirmed connection.
     pub(super) live: Option<SealedConnection>,
     pub(super) stream: MessageStreams,
-    /// The tunnel has stood once in the life of this end.
+    /// The tunnel was open before in this process.
     pub(super) has_opened: bool,
     /// What the phone calls itself.
     pub(super) name: String,
@@ -112,7 +112,7 @@ impl Core {
         }
     }
 
-    /// The pair is over: the peer is told when it has been sent all that was accepted.
+    /// The pair is over: the peer is told after all accepted messages were sent.
     pub(super) fn revoke(&mut self) {
         if let Some(live) = &mut self.live {
             live.is_revoked = true;
@@ -183,7 +183,7 @@ impl Core {
         }
     }
 
-    /// Asks the peer for a sign of life. False if there is no connection to ask on.
+    /// Asks the peer for an answer. False if there is no connection to ask on.
     pub(super) fn send_ping(&mut self) -> bool {
         if !self.live.as_ref().is_some_and(|live| live.greeted) {
             return false;

@@ -1,4 +1,4 @@
-//! Fuzz bodies for the tunnel: its bytes, and two machines whose link does what the input says.
+//! Fuzz bodies for the tunnel: its bytes, and two machines whose link is driven by the input.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{Answer, Credentials, Options, PairingKey, Tunnel, TunnelEvent, limit
 use crate::fuzz::Chosen;
 use crate::fuzz::support::Input;
 
-/// The messages outside and inside of the encryption: what is read is written so that it reads back.
+/// The messages outside and inside of the encryption: a value that is read is written so that it reads back.
 pub fn tunnel_bytes(bytes: &[u8]) {
     match Outer::parse(bytes) {
         Some(Outer::H1 { c, key_id, noise }) => assert_eq!(wire::h1(c, key_id, noise), bytes),
@@ -33,8 +33,8 @@ pub fn tunnel_bytes(bytes: &[u8]) {
     }
 }
 
-/// A phone and a workstation in any phase, whose link breaks, loses, doubles and damages, and ends that seal any plaintext: no
-/// panic, memory within the windows, messages numbered without a gap.
+/// A phone and a workstation in any phase, whose link breaks, loses, doubles and damages, and ends that seal
+/// any plaintext: no panic, memory within the windows, messages numbered without a gap.
 pub fn tunnel_machine(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut world = FuzzedPair::new(&mut input);
@@ -48,7 +48,7 @@ pub fn tunnel_machine(bytes: &[u8]) {
 
 const STEPS_MAX: usize = 300;
 
-/// Events that one input may tell at most: the pieces of nothing are bounded by what came.
+/// The most events for one input: empty pieces are bounded by the bytes that came.
 const EVENTS_MAX: usize = 16;
 
 struct FuzzedEnd {
@@ -88,7 +88,7 @@ impl FuzzedEnd {
         let _was_asked = self.tunnel.answer(self.question, answer, now);
     }
 
-    /// Reads what the machine says, as far as the link takes it.
+    /// Reads the machine's output, as far as the link takes it.
     fn drain(&mut self, now: Duration) {
         let mut told = 0;
         while let Some(event) = self.tunnel.poll_event() {
@@ -98,7 +98,7 @@ impl FuzzedEnd {
                 TunnelEvent::Store if self.stores => self.tunnel.on_stored(now),
                 TunnelEvent::Ask { question, .. } => self.question = question,
                 TunnelEvent::Message(message) => {
-                    // A new life of this end counts anew.
+                    // After a restart this end counts from the start.
                     let is_next = message.number == self.message + 1 || message.number == 1;
                     assert!(is_next, "message {} after {}", message.number, self.message);
                     self.message = message.number;
@@ -192,7 +192,8 @@ impl FuzzedPair {
         }
     }
 
-    /// An end that has the keys says something that no end says. What is on its way comes first, as in any order.
+    /// An end with the keys sends a record that no real end sends. Messages under way come first, as in any
+    /// order.
     fn seal(&mut self, from: usize, input: &mut Input<'_>) {
         while !self.ends[from].wire.is_empty() {
             self.carry(from);
@@ -209,7 +210,7 @@ impl FuzzedPair {
         }
     }
 
-    /// The process ends, and another one takes up what it stored.
+    /// The process ends, and another one starts from the stored state.
     fn resume(&mut self, at: usize, input: &mut Input<'_>) {
         let Some(saved) = self.ends[at].tunnel.saved() else { return };
         let options = Options { window: limits::WINDOW_MIN, ..Options::new(saved.role) };

@@ -1,4 +1,5 @@
-//! What this end has to send: cut into pieces, numbered, kept until acknowledged, never more than the peer's window.
+//! The messages to send: cut into pieces, numbered, kept until acknowledged, never more than the peer's
+//! window.
 //!
 //! Knows numbers and bytes; no keys, no time. Called by the stream only.
 
@@ -19,7 +20,7 @@ pub(super) struct Outgoing {
     received: u64,
     /// The highest number that was ever handed to a connection in this numbering.
     sent: u64,
-    /// The highest number that was handed to the connection that stands.
+    /// The highest number that was handed to the present connection.
     sent_here: u64,
     cost: usize,
     /// The peer's; 0 until known.
@@ -127,8 +128,8 @@ impl Outgoing {
         Ok(newest)
     }
 
-    /// A new connection to the same life of the peer, which has everything up to `received`: forgets those bytes, and
-    /// sends from there.
+    /// A new connection to the same life of the peer, which has everything up to `received`: forgets those
+    /// bytes, and sends from there.
     pub(super) fn resume(&mut self, received: u64) -> Result<(), Fault> {
         self.check(received, self.received.max(self.acknowledged))?;
         self.received = received;
@@ -140,8 +141,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// A new life of the peer: everything is dropped and numbering starts again. Gives the number of messages that
-    /// were not acknowledged.
+    /// A new life of the peer: everything is dropped and numbering starts again. Gives the number of messages
+    /// that were not acknowledged.
     pub(super) fn restart(&mut self) -> u64 {
         let unconfirmed = self.unacknowledged();
         let messages = self.messages;
@@ -154,7 +155,7 @@ impl Outgoing {
         self.messages - self.settled
     }
 
-    /// What is kept counts so much against the window.
+    /// The cost of the pieces kept, against the window.
     pub(super) fn cost(&self) -> usize {
         self.cost
     }
@@ -177,7 +178,7 @@ impl Outgoing {
     }
 }
 
-/// What a message of `len` bytes counts against the window.
+/// The cost of a message of `len` bytes against the window.
 fn cost_of_message(len: usize) -> usize {
     len + PIECE_COST * len.div_ceil(PIECE_BYTES_MAX).max(1)
 }

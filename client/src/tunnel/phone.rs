@@ -1,7 +1,7 @@
-//! The phone's role: it begins every handshake, proves the code's key, keeps the pair's, and follows the workstation
-//! into the new session.
+//! The phone's role: it begins every handshake, proves the code's key, keeps the pair's, and follows the
+//! workstation into the new session.
 //!
-//! Called by the machine with what came; the shared part is the core's.
+//! Called by the machine with each message; the shared part is in the core.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::saved::Saved;
 use super::secret::{PairKey, PairingKey, Secret};
 use super::wire::{self, Tag};
 
-/// What the phone knows besides the core. `Debug` is never needed: there are keys in it.
+/// The phone's own state, besides the core. It has keys, so it has no `Debug`.
 pub(super) struct Phone {
     /// Gone once the pair key is stored.
     code: Option<PairingKey>,
@@ -94,7 +94,7 @@ impl Phone {
         }
     }
 
-    /// What is to be kept; `None` before there is a pair key.
+    /// The state to keep; `None` before there is a pair key.
     pub(super) fn saved(&self, name: &str) -> Option<Saved> {
         let key = self.fresh.as_ref().or(self.key.as_ref())?.copy();
         let (role, home, other) = (Role::Phone, self.home, self.former);
@@ -220,7 +220,8 @@ impl Phone {
     /// welcomed once goes on trying: only a phone that is still pairing stops.
     pub(super) fn on_refused(&mut self, core: &mut Core, c: Tag, why: Refusal) -> Result<(), Fault> {
         let is_pending = self.pending.take_if(|pending| pending.c == c).is_some();
-        // Where a connection stands its keys can't be renewed, and damage may be gone: a new one will tell.
+        // The keys of a live connection can't be renewed here, and the damage may be over: a new connection
+        // will show.
         if is_pending && (why == Refusal::Damaged || core.live.is_some()) {
             return Err(Fault::BadAnswer);
         }
@@ -290,7 +291,8 @@ impl Phone {
         core.begin_life()
     }
 
-    /// The session that the driver is to be connected to is no more. True if there is another, which `Move` names.
+    /// The session that the driver is to be connected to has ended. True if there is another, which `Move`
+    /// names.
     pub(super) fn on_session_gone(&mut self, core: &mut Core) -> Result<bool, Fault> {
         if self.former.is_none() {
             return Ok(false);
@@ -322,7 +324,7 @@ impl Phone {
         self.renew(core)
     }
 
-    /// Shakes hands anew, beside the live connection, once its keys are worn.
+    /// Makes a new handshake, beside the live connection, once its keys are due for renewal.
     pub(super) fn renew(&mut self, core: &mut Core) -> Result<(), Fault> {
         let now = core.now();
         let is_worn = core.live.as_ref().is_some_and(|live| live.open && live.is_worn(now));

@@ -1,5 +1,5 @@
-//! What is inside the encryption: resume states and records. Pure bytes, numbers in network order; called by the
-//! machine and the stream.
+//! The plaintext: resume states and records. Pure bytes, numbers in network order; called by
+//! the machine and the stream.
 
 use protocol::ids::{SessionId, Token};
 use zeroize::Zeroizing;
@@ -9,12 +9,12 @@ use super::event::Fault;
 use super::limits::{NAME_BYTES_MAX, PIECE_BYTES_MAX, WINDOW_MAX, WINDOW_MIN};
 use super::secret::PairKey;
 
-/// Names one life of an end: random, anew for each process and session. All zeros stand for "none known".
+/// Names one life of an end: random, new for each process and session. All zeros stand for "none known".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Epoch(pub(super) [u8; 16]);
 
-/// What an end says of itself at every handshake, so that both resume: `epoch (16) | known (16) | received (8) |
-/// window (4)`.
+/// An end's state, sent in every handshake so that both resume: `epoch (16) | known (16) | received
+/// (8) | window (4)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ResumeState {
     /// The sender's own epoch.
@@ -23,7 +23,8 @@ pub(super) struct ResumeState {
     pub(super) known: Option<Epoch>,
     /// The highest number of the epoch `known` that was taken in, in order.
     pub(super) received: u64,
-    /// Bytes that the sender takes in unacknowledged; a piece counts [`PIECE_COST`](super::limits::PIECE_COST) more.
+    /// Bytes that the sender takes in unacknowledged; a piece counts
+    /// [`PIECE_COST`](super::limits::PIECE_COST) more.
     pub(super) window: u32,
 }
 
@@ -44,7 +45,7 @@ pub(super) enum Record<'a> {
     Hello { state: ResumeState, name: &'a str },
     /// The workstation's user said yes; the pair goes on in another session, if one is named.
     Welcome { credentials: Option<Credentials> },
-    /// The phone has kept what the welcome said.
+    /// The phone has stored the welcome.
     Settled,
     /// The workstation's user said no.
     Denied,

@@ -14,8 +14,8 @@ use super::limits::SAVED_BYTES_MAX;
 use super::name;
 use super::secret::{KeyId, PairKey};
 
-/// One pair, as one of its ends keeps it. Secret: whoever has it is that end. `Debug` shows no key and no token. The
-/// relay's address is not in it; the driver keeps it beside.
+/// One pair, as one of its ends keeps it. Secret: a reader of it is that end. `Debug` shows no key and no
+/// token. The relay's address is not in it; the driver keeps it beside.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Saved {
     /// Which end this is.
@@ -34,7 +34,7 @@ pub struct Saved {
     pub used: Option<KeyId>,
 }
 
-/// The text is no saved state.
+/// The text is not a saved state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the saved pairing is damaged at {0:?}: delete it and pair again")]
 pub struct SavedError(&'static str);

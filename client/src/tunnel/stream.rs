@@ -1,8 +1,9 @@
-//! The two numbered directions between one life of this end and one life of the peer, over however many connections.
+//! The two numbered directions between one life of this end and one life of the peer, over however many
+//! connections.
 //!
-//! Owns epochs, what is sent and what came, and when an acknowledgement is due. Knows no keys, sockets or clock: time
-//! comes as a span since the machine's beginning. Called by the machine, which seals what [`MessageStreams::poll_record`]
-//! gives and hands in what it opened.
+//! Owns the epochs, both directions, and when an acknowledgement is due. Knows no keys, sockets or
+//! clock: time comes as a span since the machine's beginning. Called by the machine, which seals what
+//! [`MessageStreams::poll_record`] gives and hands in each decrypted record.
 
 use std::time::Duration;
 
@@ -35,10 +36,10 @@ struct Peer {
     window: u32,
 }
 
-/// When to say what the app has taken.
+/// When to acknowledge what the app has taken.
 #[derive(Debug, Default)]
 struct Acks {
-    /// What the standing connection was told last.
+    /// The number last acknowledged on the present connection.
     told: u64,
     /// Taken since then.
     pieces: u64,
@@ -62,12 +63,12 @@ impl MessageStreams {
         }
     }
 
-    /// A new life of this end, with the same window; what the app said of closing holds on.
+    /// A new life of this end, with the same window; a close that the app asked for still holds.
     pub(super) fn reborn(&self, own: Epoch) -> Self {
         MessageStreams { closing: self.closing, ..MessageStreams::new(own, self.incoming.window()) }
     }
 
-    /// What this end says of itself in a handshake.
+    /// This end's state for a handshake.
     pub(super) fn state(&self) -> ResumeState {
         ResumeState {
             epoch: self.own,
@@ -77,8 +78,8 @@ impl MessageStreams {
         }
     }
 
-    /// A new connection: takes up what the peer says of itself. `Some` if the peer's life is new: the number of
-    /// messages that were not confirmed by the former one.
+    /// A new connection: takes in the peer's state. `Some` if the peer's life is new: the number
+    /// of messages that were not confirmed by the former one.
     pub(super) fn resume(&mut self, theirs: &ResumeState, now: Duration) -> Result<Option<u64>, Fault> {
         let restarted = self.meet(theirs)?;
         // A peer that does not know this life has nothing of it.
@@ -87,7 +88,7 @@ impl MessageStreams {
         self.close_sent = false;
         self.acks = Acks::default();
         if self.incoming.ack() > 0 {
-            // What was said on the former connection may have been lost with it.
+            // Records of the former connection may have been lost with it.
             self.acks.due_at = Some(now);
         }
         self.check_invariants();
@@ -125,7 +126,7 @@ impl MessageStreams {
         accepted
     }
 
-    /// Nothing more will be sent but what was accepted.
+    /// No message follows those accepted.
     pub(super) fn close(&mut self) {
         self.closing = true;
         // There may be no later.
@@ -219,7 +220,7 @@ impl MessageStreams {
         self.outgoing.unacknowledged()
     }
 
-    /// What is kept for sending and what came and was not taken, as counted against the two windows.
+    /// The cost of messages kept for sending, and of those received and not taken, against the two windows.
     pub(super) fn costs(&self) -> (usize, usize) {
         (self.outgoing.cost(), self.incoming.cost())
     }
@@ -258,7 +259,8 @@ mod tests {
         Ok((told, b.resume(&a.state(), NOW)?))
     }
 
-    /// Hands over what `from` has to say at `now`; gives what was said and the numbers of the messages that came.
+    /// Moves the records of `from` at `now`; gives them and the numbers of the messages that
+    /// came.
     fn carry(
         from: &mut MessageStreams,
         to: &mut MessageStreams,

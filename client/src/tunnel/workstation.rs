@@ -1,7 +1,9 @@
-//! The workstation's role: it answers handshakes, asks its user about a new phone, hands over key and session, and
-//! lets the newest confirmed connection win.
+//! The workstation's role: it answers handshakes, asks its user about a new phone, hands over key and
+//! session, and lets the newest confirmed connection win.
 //!
-//! Called by the machine with what came; the shared part is the core's.
+//! Called by the machine with each message; the shared part is in the core.
+
+mod code;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use super::connection::{QueuedRecord, SealedConnection};
 use super::core::Core;
 use super::credentials::Credentials;
 use super::event::{Fault, Refusal, Spent, TunnelEvent};
-use super::limits::{ANSWER_GRACE, CANDIDATES_MAX, PENDING_MAX};
+use super::limits::{ANSWER_GRACE, PENDING_MAX};
 use super::name;
 use super::noise::Responder;
 use super::record::{self, Record, ResumeState};
@@ -21,8 +23,9 @@ use super::saved::Saved;
 use super::secret::{KeyId, PairKey, PairingKey, Secret};
 use super::wire::{self, Tag};
 use super::words::Words;
+use code::ShownCode;
 
-/// What the user says to [`TunnelEvent::Ask`].
+/// The user's answer to [`TunnelEvent::Ask`].
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
     /// The phone may talk to this machine.
@@ -34,11 +37,9 @@ pub enum Answer {
     Deny,
 }
 
-/// What the workstation knows besides the core. `Debug` is never needed: there are keys in it.
+/// The workstation's own state, besides the core. It has keys, so it has no `Debug`.
 pub(super) struct Workstation {
     code: ShownCode,
-    /// Handed out under the code, none confirmed.
-    candidates: VecDeque<PairKey>,
     /// Confirmed by a phone; the user is being asked.
     asking: Option<Asking>,
     /// The pair's, allowed by the user.
@@ -53,17 +54,6 @@ pub(super) struct Workstation {
     storing: Option<u64>,
     /// Questions asked so far.
     questions: u64,
-}
-
-enum ShownCode {
-    /// There never was one, or nobody remembers.
-    None,
-    Shown {
-        key: PairingKey,
-        expires_at: Duration,
-    },
-    Used(KeyId),
-    Expired(KeyId),
 }
 
 struct Asking {
@@ -88,13 +78,13 @@ struct UnconfirmedHandshake {
 impl Workstation {
     /// A workstation that shows `code` in the session `home` until `expires_at`.
     pub(super) fn new(home: Credentials, code: PairingKey, expires_at: Duration) -> Self {
-        Workstation { code: ShownCode::Shown { key: code, expires_at }, ..Self::at(home) }
+        Workstation { code: ShownCode::new(code, expires_at), ..Self::at(home) }
     }
 
     /// A workstation as it was kept.
     pub(super) fn restore(saved: &Saved) -> Self {
         Workstation {
-            code: saved.used.map_or(ShownCode::None, ShownCode::Used),
+            code: ShownCode::restore(saved.used),
             key: Some(saved.key.copy()),
             phone_name: saved.name.clone(),
             next: saved.other,
@@ -104,8 +94,7 @@ impl Workstation {
 
     fn at(home: Credentials) -> Self {
         Workstation {
-            code: ShownCode::None,
-            candidates: VecDeque::new(),
+            code: ShownCode::restore(None),
             asking: None,
             key: None,
             phone_name: String::new(),
@@ -118,13 +107,10 @@ impl Workstation {
         }
     }
 
-    /// What is to be kept; `None` before the user allowed a phone.
+    /// The state to keep; `None` before the user allowed a phone.
     pub(super) fn saved(&self) -> Option<Saved> {
         let key = self.key.as_ref()?.copy();
-        let used = match self.code {
-            ShownCode::Used(id) => Some(id),
-            _ => None,
-        };
+        let used = self.code.used_id();
         let name = self.phone_name.clone();
         let (role, home, other) = (Role::Workstation, self.home, self.next);
         Some(Saved { role, home, other, key, welcomed: true, name, used })
@@ -139,7 +125,7 @@ impl Workstation {
         self.pending.clear();
     }
 
-    /// A phone begins a handshake. A repeated one is ignored; a replayed one ends with nobody confirming it.
+    /// A phone begins a handshake. A repeated one is ignored; a replayed one is never confirmed.
     pub(super) fn on_h1(
         &mut self,
         core: &mut Core,
@@ -168,15 +154,9 @@ impl Workstation {
 
     fn key_for(&self, id: KeyId) -> Result<&Secret, Refusal> {
         let asking = self.asking.as_ref().map(|asking| &asking.key);
-        let pair = self.key.iter().chain(asking).chain(&self.candidates).find(|key| key.id() == id);
-        match (&self.code, pair) {
-            (_, Some(key)) => Ok(key.secret()),
-            (ShownCode::Shown { key, .. }, None) if key.id() == id => Ok(key.secret()),
-            (ShownCode::Used(used), None) if *used == id => Err(Refusal::CodeUsed),
-            (ShownCode::Expired(expired), None) if *expired == id => Err(Refusal::CodeExpired),
-            _ if self.denied == Some(id) => Err(Refusal::Denied),
-            _ => Err(Refusal::UnknownKey),
-        }
+        let pair = self.key.iter().chain(asking).find(|key| key.id() == id).map(PairKey::secret);
+        let denied = || if self.denied == Some(id) { Refusal::Denied } else { Refusal::UnknownKey };
+        pair.or_else(|| self.code.secret(id)).ok_or_else(|| self.code.refusal(id).unwrap_or_else(denied))
     }
 
     fn answer_h1(
@@ -186,7 +166,7 @@ impl Workstation {
         key_id: KeyId,
         responder: Responder,
     ) -> Result<(), Fault> {
-        let is_under_code = matches!(&self.code, ShownCode::Shown { key, .. } if key.id() == key_id);
+        let is_under_code = self.code.is_valid_key(key_id);
         let fresh = if is_under_code {
             Some(PairKey::random(&mut *core.entropy).map_err(|_| Fault::NoEntropy)?)
         } else {
@@ -202,10 +182,7 @@ impl Workstation {
         let connection = SealedConnection::new(c, keys, core.now());
         self.pending.push_back(UnconfirmedHandshake { connection, confirms, is_under_code });
         if let Some(fresh) = fresh {
-            if self.candidates.len() == CANDIDATES_MAX {
-                self.candidates.pop_front();
-            }
-            self.candidates.push_back(fresh);
+            self.code.hand_out(fresh);
         }
         Ok(())
     }
@@ -225,7 +202,7 @@ impl Workstation {
         let mut plaintext = Vec::new();
         match pending.connection.open(sealed, &mut plaintext) {
             Ok(()) => {}
-            // A replayed H1 and a made-up record must not end a connection that stands.
+            // A replayed H1 and a made-up record must not end a live connection.
             Err(_) if core.live.is_some() => return Ok(()),
             Err(fault) => return Err(fault),
         }
@@ -259,20 +236,16 @@ impl Workstation {
             self.ask_again(core, name, words);
             return Ok(());
         }
-        let Some(at) = self.candidates.iter().position(|key| key.id() == confirms) else {
-            let why = match self.code {
-                ShownCode::Used(_) if is_under_code => Refusal::CodeUsed,
-                ShownCode::Expired(_) if is_under_code => Refusal::CodeExpired,
-                _ => self.key_for(confirms).err().unwrap_or(Refusal::UnknownKey),
-            };
+        if !self.code.has_candidate(confirms) {
+            let late = self.code.refusal_of_late().filter(|_| is_under_code);
+            let why = late.or_else(|| self.key_for(confirms).err()).unwrap_or(Refusal::UnknownKey);
             Self::refuse(core, connection.c(), why);
             return Ok(());
-        };
+        }
         core.confirm(connection, theirs)?;
-        let confirmed = self.candidates.remove(at);
-        let ends_at = self.use_code().unwrap_or_else(|| core.now()) + ANSWER_GRACE;
-        self.asking =
-            confirmed.map(|key| Asking { question: 0, key, name: String::new(), answers: 0, ends_at });
+        let Some((key, expires_at)) = self.code.confirm(confirms) else { return Ok(()) };
+        let ends_at = expires_at.unwrap_or_else(|| core.now()) + ANSWER_GRACE;
+        self.asking = Some(Asking { question: 0, key, name: String::new(), answers: 0, ends_at });
         self.ask_again(core, name, words);
         Ok(())
     }
@@ -287,22 +260,8 @@ impl Workstation {
         core.tell(TunnelEvent::Ask { question: asking.question, name, words });
     }
 
-    /// The code works once: nobody else gets in by it, and what was handed out to others under it is void.
-    /// Gives the time at which it would have expired.
-    fn use_code(&mut self) -> Option<Duration> {
-        self.candidates.clear();
-        let ShownCode::Shown { key, expires_at } = &self.code else { return None };
-        let expires_at = *expires_at;
-        self.code = ShownCode::Used(key.id());
-        Some(expires_at)
-    }
-
     fn expire(&mut self, core: &mut Core) {
-        if let ShownCode::Shown { key, expires_at } = &self.code
-            && *expires_at <= core.now()
-        {
-            self.code = ShownCode::Expired(key.id());
-            self.candidates.clear();
+        if self.code.expire(core.now()) {
             core.tell(TunnelEvent::CodeSpent(Spent::Expired));
         }
     }
@@ -313,14 +272,14 @@ impl Workstation {
         asking.map(|asking| asking.answers += 1).is_some()
     }
 
-    /// The answer could not be carried out; the question stands as before.
+    /// The answer could not be carried out; the question stays open.
     pub(super) fn drop_answer(&mut self, question: u64) {
         if let Some(asking) = self.asking.as_mut().filter(|asking| asking.question == question) {
             asking.answers = asking.answers.saturating_sub(1);
         }
     }
 
-    /// What the user said. False if there is no such question (any more): then nothing is done.
+    /// The user's answer. False if the question is over or never existed: then nothing is done.
     pub(super) fn on_answer(&mut self, core: &mut Core, question: u64, answer: Answer) -> bool {
         match answer {
             Answer::Allow { session } => self.allow(core, question, session),
@@ -355,7 +314,7 @@ impl Workstation {
         core.tell(TunnelEvent::CodeSpent(why));
     }
 
-    /// No answer is a no: a question must not stand for ever.
+    /// No answer counts as a no: a question must not stay open for ever.
     fn end_question(&mut self, core: &mut Core) {
         let now = core.now();
         let Some(asking) = self.asking.take_if(|asking| asking.answers == 0 && asking.ends_at <= now) else {
@@ -415,7 +374,8 @@ impl Workstation {
         core.begin_life()
     }
 
-    /// The session that the driver is to be connected to is no more. True if there is another, which `Move` names.
+    /// The session that the driver is to be connected to has ended. True if there is another, which `Move`
+    /// names.
     pub(super) fn on_session_gone(&mut self, core: &mut Core) -> Result<bool, Fault> {
         let Some(next) = self.next else { return Ok(false) };
         self.home = next;
@@ -438,10 +398,7 @@ impl Workstation {
 
     /// The deadlines of this role.
     pub(super) fn due_at(&self, core: &Core) -> Option<Duration> {
-        let expires_at = match &self.code {
-            ShownCode::Shown { expires_at, .. } => Some(*expires_at),
-            _ => None,
-        };
+        let expires_at = self.code.expires_at();
         let ends_at = self.asking.as_ref().filter(|asking| asking.answers == 0).map(|asking| asking.ends_at);
         let dead_at = core.live.as_ref().map(SealedConnection::dead_at);
         [expires_at, ends_at, dead_at].into_iter().flatten().min()

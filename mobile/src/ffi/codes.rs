@@ -1,10 +1,10 @@
-//! The numbers that the header names, and what of the engine's vocabulary each stands for.
+//! The numbers that the header names, and what each means in the engine's words.
 
 use protocol::message::KillReason;
 use relay_client::Stop;
 use relay_client::engine::{EngineEvent, EngineState, Refusal};
 
-/// An enum of the header; the test compares `ALL` with what stands there.
+/// An enum of the header; the test compares `ALL` with the header.
 macro_rules! codes {
     ($name:ident { $($variant:ident = $value:literal),+ $(,)? }) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]

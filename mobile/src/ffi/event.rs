@@ -69,7 +69,8 @@ fn number_of(event: &EngineEvent) -> u64 {
     }
 }
 
-/// What an event points to, and its length for C: a text has a 0 behind it. The bytes of a message are not copied.
+/// What an event points to, and its length for C: a text has a 0 behind it. The bytes of a message are not
+/// copied.
 fn payload_of(event: EngineEvent) -> (Vec<u8>, usize) {
     let text = match event {
         EngineEvent::Message(message) => {

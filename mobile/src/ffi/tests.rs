@@ -1,4 +1,5 @@
-//! The header and the code say the same; what C may get wrong is an error. The whole way is run by `tests/cases/phone_programs.rs`.
+//! The header and the code say the same; a wrong call from C is an error. The whole way is run by
+//! `tests/cases/phone_programs.rs`.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_void};

@@ -1,4 +1,4 @@
-//! The session is no more, or another one, or what came through it is spoilt.
+//! The session has ended, or was replaced, or the data that came through it is damaged.
 
 use super::*;
 
@@ -145,8 +145,11 @@ fn a_session_that_is_lost_again_and_again_is_registered_no_faster() {
 
 #[test]
 fn a_desk_that_is_away_is_waited_for_and_the_user_may_look_at_once() {
-    let away = || Lost::DeskAway { since: std::time::UNIX_EPOCH };
-    assert_eq!(away().to_string(), "desk away since 1970-01-01 00:00 UTC: it is waited for");
+    let away = || Lost::WorkstationAway { since: std::time::UNIX_EPOCH };
+    assert_eq!(
+        away().to_string(),
+        "the workstation has been away since 1970-01-01 00:00 UTC; waiting for it"
+    );
     let mut bench = SessionBench::waiting();
     for _ in 0..200 {
         bench.gone_after(Input::Closed(Some(4410)));

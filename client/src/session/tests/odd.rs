@@ -1,4 +1,5 @@
-//! What answers is no relay: the end at the first contact, and a passing fault of a relay that was met before.
+//! The server that answers is not a relay: the end at the first contact, and a passing fault of a relay that
+//! was met before.
 
 use super::*;
 

@@ -106,7 +106,7 @@ fn a_large_upload_on_a_slow_line_is_no_dead_path() {
             bench.on(Input::Delivered((bench.now - start).as_secs() / 10));
         }
     }
-    // From when it stands still it is silence like any other.
+    // Once it stops shrinking it is silence like any other.
     let (took, _) = until_lost(&mut bench, |bench, did| {
         if did.contains(&Action::Look) {
             bench.on(Input::Delivered(60));

@@ -1,4 +1,4 @@
-//! One end: a driver that does what the real ones will, a storage that may be slow, an app that may be slow.
+//! One end: a driver that acts like the real ones, a storage that may be slow, an app that may be slow.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::super::tests::seeded;
 use super::super::*;
 use super::{Counts, Rng};
 
-/// What the relay has for this end.
+/// Messages of the relay for this end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     Joined,
@@ -24,7 +24,7 @@ pub(super) struct SimulatedEnd {
     /// Counts the processes.
     pub(super) life: u64,
     pub(super) window: usize,
-    /// What the storage holds.
+    /// The content of the storage.
     pub(super) saved: Option<String>,
     store_waits: bool,
     pub(super) connected: Option<SessionId>,
@@ -34,14 +34,14 @@ pub(super) struct SimulatedEnd {
     unread_bytes: usize,
     /// Told `Full` and not yet `Room`.
     pub(super) is_full: bool,
-    /// What the user was asked last, until they answered.
+    /// The last question to the user, until it is answered.
     pub(super) question: Option<u64>,
     /// The user has answered, and carrying it out takes a while.
     pub(super) is_answering: bool,
     pub(super) ponged: bool,
 }
 
-/// What the world has to do for a side.
+/// An action that the world carries out for an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Disconnect,
@@ -91,7 +91,7 @@ impl SimulatedEnd {
         }
     }
 
-    /// The process dies; a new one begins with what the storage holds.
+    /// The process dies; a new one begins from the storage.
     pub(super) fn restart(&mut self, rng: &mut Rng, now: Duration) {
         let fresh = SimulatedEnd {
             saved: self.saved.clone(),
@@ -106,7 +106,7 @@ impl SimulatedEnd {
         }
     }
 
-    /// The driver hands in what the relay has for it.
+    /// The driver hands in the relay's messages.
     pub(super) fn read(&mut self, now: Duration) {
         match self.inbox.pop_front() {
             None => {}

@@ -1,5 +1,5 @@
-//! The relay between two drivers: connections that come and go, frames that are lost with a link, sessions that are
-//! deleted, and somebody who replays and flips bits.
+//! The relay between two drivers: connections that come and go, frames that are lost with a link, sessions
+//! that are deleted, and an attacker that replays messages and flips bits.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::tunnel::{Answer, SendError};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Two ends and what is between them. End 0 is the phone.
+/// Two ends and the network between them. End 0 is the phone.
 pub(super) struct World {
     rng: Rng,
     now: Duration,
@@ -24,7 +24,7 @@ pub(super) struct World {
     joined: bool,
     dead: BTreeSet<SessionId>,
     sessions: u64,
-    /// Frames of the past, with whom they were for.
+    /// Frames of the past, with the end they were for.
     recorded: Vec<(usize, Vec<u8>)>,
     tells: bool,
     /// No more faults.
@@ -108,7 +108,7 @@ impl World {
         self.say(|| format!("{at} connects to {session:?}, joined {}", self.joined));
     }
 
-    /// The connection of `at` ends. Its peer is told, and may lose what was on its way to it from the end.
+    /// The connection of `at` ends. Its peer is told, and may lose the last messages that were on their way.
     fn disconnect(&mut self, at: usize) {
         if self.sides[at].connected.is_none() {
             return;
@@ -220,7 +220,7 @@ impl World {
 
     /// The machines slept, or somebody set the clock.
     fn jump(&mut self) {
-        // Half the time by just so much that the keys are worn and not yet refused.
+        // Half the time by just enough that the keys are due for renewal and not yet refused.
         let hours = if self.rng.one_in(2) { 24 } else { 1 + self.rng.below(60) };
         let hours = Duration::from_secs(3600 * hours);
         self.now = if self.rng.one_in(2) { self.now + hours } else { self.now.saturating_sub(hours) };
@@ -257,7 +257,7 @@ impl World {
         self.judges[at].reborn(life);
     }
 
-    /// Somebody on the way says again what was said once.
+    /// An attacker replays an old message.
     fn replay(&mut self) {
         if self.recorded.is_empty() {
             return;
@@ -288,7 +288,7 @@ impl World {
         }
     }
 
-    /// Does what the sides wish until they wish nothing, and looks at the invariants.
+    /// Carries out the ends' wishes until there are none, and checks the invariants.
     fn work_off(&mut self) {
         loop {
             let is_slow = !self.is_calm && self.rng.one_in(5);
@@ -342,7 +342,7 @@ impl World {
         panic!("not settled after {ROUNDS} rounds: {:?}", self.sides.each_ref().map(|side| &side.tunnel));
     }
 
-    /// A few seconds of calm: true if at the end all is done. A side that gets no sign of life connects anew.
+    /// A few seconds of calm: true if at the end all is done. An end that hears nothing connects again.
     fn settle_round(&mut self) -> bool {
         for at in 0..2 {
             self.sides[at].store_late(self.now);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// As if the phone had sealed so many records.
+/// As if the phone had sealed this many records.
 fn wear(end: &mut End, records: u64) {
     end.tunnel.core.live.as_mut().expect("a connection").wear(records);
 }

@@ -1,5 +1,5 @@
-//! The project's own vectors, byte by byte, for every other implementation to check itself against: one pairing, and one
-//! later handshake with all that a pairing does not show.
+//! The project's own vectors, byte by byte, for every other implementation to check itself against: one
+//! pairing, and one later handshake with all that a pairing does not show.
 //!
 //! `client/vectors/tunnel-1.json` and `tunnel-1-pair.json` are what this computes from fixed inputs. They were written once, by
 //! `RELAY_TUNNEL_WRITE_VECTORS=1 cargo test -p relay-client vector`, and change only with the version of the protocol.
@@ -76,7 +76,8 @@ fn seal(keys: &mut Keys, from: Role, what: &str, record: &Record<'_>) -> Sealed 
     Sealed { from: from.to_string(), what: what.to_owned(), plaintext, message }
 }
 
-/// A handshake from the pieces, without the machine; `of_desk` is what H2 says. The keys are the phone's and the workstation's.
+/// A handshake from the pieces, without the machine; `of_desk` is what H2 says. The keys are the phone's and
+/// the workstation's.
 fn shaken(
     about: &str,
     (key, key_id): (&secret::Secret, KeyId),
@@ -135,7 +136,8 @@ fn pairing() -> Vector {
     Vector { records, ..vector }
 }
 
-/// A handshake under the pair key. The records are one of each kind that the pairing has not, and no conversation.
+/// A handshake under the pair key. The records are one of each kind that the pairing has not, and no
+/// conversation.
 fn later() -> Vector {
     let pair = PairKey::from_bytes(&PAIR);
     let state = of_desk(Some(Epoch(PHONE_EPOCH)), 258);
@@ -158,7 +160,7 @@ fn later() -> Vector {
     Vector { records, refusals: Refusal::ALL.iter().map(refused).collect(), ..vector }
 }
 
-/// What stands in the file; where it is asked for `computed` is put there before.
+/// The content of the file. If it is to be written, `computed` is put there first.
 fn written(name: &str, computed: &Vector) -> Vector {
     let file = format!("{}/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("RELAY_TUNNEL_WRITE_VECTORS").is_some() {

@@ -146,7 +146,8 @@ fn frames_in(mut bytes: &[u8]) -> usize {
 
 #[test]
 fn a_text_is_fragmented_by_what_its_escape_really_takes() {
-    // What fits for sure: the header, the envelope, and room for one character of six bytes for each of its four.
+    // What fits for sure: the header, the envelope, and room for one character of six bytes for each of its
+    // four.
     let room = HIGH_MARK - HEADER_BYTES_MAX - OVERHEAD_MAX - 24;
     for (text, frames) in [
         ("x".repeat(44_000), 1),
@@ -239,7 +240,8 @@ fn a_close_that_cant_wait_cuts_the_large_message_off() {
 
 #[test]
 fn a_close_without_room_behind_a_large_message_is_still_the_last() {
-    // The longest there is, so that however many short ones came before it, some leave no room for a Close frame.
+    // The longest there is, so that however many short ones came before it, some leave no room for a Close
+    // frame.
     let longest = Notice::HelloAck {
         session: SessionId::from_bytes([0xFF; 16]),
         peer: false,
