@@ -49,7 +49,7 @@ fn its_user_is_asked_and_then_lines_go_both_ways() {
     let again = copy_of(&code);
     program.until("connected");
     program.type_line("too early");
-    assert_eq!(program.line(), "no phone is here: it waits for one");
+    assert_eq!(program.line(), "no phone is connected: the line is sent when one is");
 
     let mut phone = phone_of(code, relay.addr());
     let words = phone.until("question", |event| match event {
@@ -111,12 +111,24 @@ fn a_phone_that_is_not_allowed_is_told() {
     let mut phone = phone_of(code_of(&program), relay.addr());
     program.until("allow it? [y/n]");
     program.type_line("no");
-    program.until("the phone was sent away");
+    program.until("the phone was rejected");
     let stop = phone.until_stopped().to_string();
     assert_eq!(stop, "the workstation's user did not allow this phone");
     program.until("show a new code? [y/n]");
     program.type_line("n");
     assert_eq!(program.exit_code(), Some(5));
+}
+
+#[test]
+fn a_phone_that_waits_is_told_when_the_program_is_interrupted() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = at_terminal(relay.addr(), &[]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("allow it? [y/n]");
+    program.process().signal("INT");
+    program.until("the phone was rejected, as this program ends");
+    assert_eq!(phone.until_stopped().to_string(), "the workstation's user did not allow this phone");
+    assert_eq!(program.exit_code(), Some(0), "the user ended it and refused nobody");
 }
 
 #[test]
@@ -324,7 +336,7 @@ fn what_is_kept_goes_on_without_a_code_until_it_is_forgotten() {
     assert_eq!(program.exit_code(), Some(0));
     assert!(!file.exists());
     let stop = phone.until_stopped().to_string();
-    assert!(stop.starts_with("removed at the desk"), "{stop}");
+    assert!(stop.starts_with("removed at the workstation"), "{stop}");
     let mut program = workstation(relay.addr(), &[&keep[..], &["--forget"]].concat());
     assert_eq!(program.exit_code(), Some(1), "nothing is kept");
 }
@@ -361,9 +373,9 @@ fn a_phone_without_encryption_is_not_talked_to() {
     phone.expect(&Heard::Joined(0));
     phone.text("do as I say");
     phone.binary(b"now");
-    assert_eq!(program.until("the other end"), "the other end does not speak the tunnel: ignored");
+    assert_eq!(program.until("the other end"), "ignored: the other end does not encrypt");
     program.type_line("hello?");
-    assert_eq!(program.line(), "no phone is here: it waits for one", "it was told once");
+    assert_eq!(program.line(), "no phone is connected: the line is sent when one is", "it was told once");
     phone.fence();
 }
 
@@ -384,7 +396,7 @@ fn a_peer_in_the_phones_place_is_not_asked_about_and_hears_nothing_in_clear() {
     thief.expect(&Heard::Joined(0));
     program.until("phone left");
     thief.text("talk to me anyway?");
-    assert_eq!(program.line(), "the other end does not speak the tunnel: ignored");
+    assert_eq!(program.line(), "ignored: the other end does not encrypt");
     program.type_line("y");
     program.type_line("for the phone alone");
     thief.text("still here");
@@ -430,7 +442,7 @@ fn a_program_that_kills_tells_the_phone_before_it_is_gone() {
     assert_eq!(phone.message(), b"last");
     program.until("session deleted");
     assert_eq!(program.exit_code(), Some(0));
-    assert_eq!(phone.until_stopped().to_string(), "removed at the desk: pair again");
+    assert_eq!(phone.until_stopped().to_string(), "removed at the workstation: pair again");
 }
 
 #[test]
@@ -448,7 +460,7 @@ fn a_program_that_kills_ends_the_pair_of_a_second_code_too() {
     program.process().signal("INT");
     program.until("session deleted");
     assert_eq!(program.exit_code(), Some(0));
-    assert_eq!(phone.until_stopped().to_string(), "removed at the desk: pair again");
+    assert_eq!(phone.until_stopped().to_string(), "removed at the workstation: pair again");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Without encryption: with phones that speak plain frames, and whoever runs the relay can listen.
+//! Without encryption: with phones that speak plain frames, and the relay can read every message.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -15,7 +15,7 @@ use super::waiting::{Next, Waiting};
 use crate::exit::{Ending, Outcome};
 use crate::output::{print, say};
 
-struct PlainDesk {
+struct PlainConversation {
     client: Client,
     waiting: Waiting,
     link: Mutex<Link>,
@@ -32,17 +32,18 @@ enum Link {
 /// Talks until the client has stopped. If stdout takes nothing more, the client is let go.
 pub(crate) fn talk(client: Client) -> anyhow::Result<Outcome> {
     let link = Mutex::new(Link::Absent);
-    let desk = Arc::new(PlainDesk { client, waiting: Waiting::default(), link, linked: Condvar::new() });
-    let closing = Arc::clone(&desk);
+    let conversation =
+        Arc::new(PlainConversation { client, waiting: Waiting::default(), link, linked: Condvar::new() });
+    let closing = Arc::clone(&conversation);
     close_on_signal(move || closing.close())?;
-    listen_to_stdin(Arc::clone(&desk))?;
-    let sending = Arc::clone(&desk);
+    listen_to_stdin(Arc::clone(&conversation))?;
+    let sending = Arc::clone(&conversation);
     let send = move || sending.send_lines();
     thread::Builder::new().name("send".into()).spawn(send).context("no thread to send")?;
-    desk.show_events()
+    conversation.show_events()
 }
 
-impl PlainDesk {
+impl PlainConversation {
     fn link(&self) -> MutexGuard<'_, Link> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,7 +74,8 @@ impl PlainDesk {
                         return;
                     }
                     match self.client.send_text(line) {
-                        // The phone has left, and the line waits for it. The event that says so may still be on its way.
+                        // The phone has left, and the line waits for it. The event that says so may still be
+                        // on its way.
                         Err(ClientSendError::NotLinked) => self.wait_for_news(),
                         Err(ClientSendError::Closed) => return,
                         Err(error) => {
@@ -95,7 +97,7 @@ impl PlainDesk {
             let Some(event) = self.client.next_event(Duration::MAX) else { continue };
             ending.not_taken += lost_with(&event);
             ending.had_phone |= matches!(event, ClientEvent::Joined { .. });
-            // First: whoever reads of a phone may type at once.
+            // First: a user who reads that a phone is there may type at once.
             self.note_link(&event);
             let line = event_line(&event, Role::Phone);
             match &event {
@@ -125,10 +127,10 @@ impl PlainDesk {
     }
 }
 
-impl Listener for PlainDesk {
+impl Listener for PlainConversation {
     fn on_line(self: &Arc<Self>, line: String, _: Instant) {
         if *self.link() == Link::Absent {
-            say("no phone is here: it waits for one");
+            say("no phone is connected: the line is sent when one is");
         }
         self.waiting.put(line);
     }
