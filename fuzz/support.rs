@@ -58,7 +58,8 @@ impl<'a> Input<'a> {
 /// Runs `body` over every file of `fuzz/corpus/<target>`, then over `rounds` mutations of them. A failure
 /// shows its input.
 ///
-/// `RELAY_FUZZ_ROUNDS` runs this many instead, and `RELAY_FUZZ_SEED` takes other mutations than the usual ones.
+/// `RELAY_FUZZ_ROUNDS` runs this many instead, and `RELAY_FUZZ_SEED` takes other mutations than the usual
+/// ones.
 #[cfg(test)]
 pub(crate) fn drive(target: &str, rounds: u64, body: fn(&[u8])) {
     let number = |name: &str| std::env::var(name).ok().and_then(|digits| digits.parse().ok());

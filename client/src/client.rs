@@ -44,8 +44,8 @@ impl Client {
     /// Sends a text message. Blocks while the queue (256 messages, 1 MiB) is full; ends at once when the link
     /// does.
     ///
-    /// `Ok` means accepted while the link was up: if it ends before the message is written, the next `Left` counts it
-    /// as unsent; a message written before the link ended may or may not have arrived.
+    /// `Ok` means accepted while the link was up: if it ends before the message is written, the next `Left`
+    /// counts it as unsent; a message written before the link ended may or may not have arrived.
     ///
     /// # Errors
     /// Every [`ClientSendError`] but `Full`.
@@ -86,7 +86,7 @@ impl Client {
     /// Ends the client: no more messages are accepted, accepted ones are written, then the connection is
     /// closed with 1000. Does not block; `Stopped` is the last event and comes within ten seconds.
     pub fn close(&self) {
-        self.mailbox.wish_close();
+        self.mailbox.request_close();
     }
 }
 

@@ -106,13 +106,13 @@ impl<A: App> Driver<A> {
     /// that have nothing to do costs one system call each, and no readiness needs to be remembered.
     fn turn(&mut self, now: Instant) -> bool {
         self.app.begin_turn();
-        self.grant_wishes(now);
+        self.take_inputs(now);
         self.finish_dial(now);
         let unread = self.read(now);
         self.feed(Input::Tick, now);
         let unwritten = self.write(now);
         // Writing may have made room for more of the app's messages.
-        self.grant_wishes(now);
+        self.take_inputs(now);
         unread || unwritten
     }
 
@@ -186,7 +186,7 @@ impl<A: App> Driver<A> {
         Dial::start(&self.settings, self.session.id(), self.failed, now, &self.waker)
     }
 
-    fn grant_wishes(&mut self, now: Instant) {
+    fn take_inputs(&mut self, now: Instant) {
         while let Some(input) = self.app.poll_input() {
             self.feed(input, now);
         }
@@ -237,7 +237,7 @@ impl<A: App> Driver<A> {
                 Received::Ignored => {}
                 Received::Input(input) => {
                     self.feed(input, now);
-                    self.grant_wishes(now);
+                    self.take_inputs(now);
                 }
                 Received::TooLong(words) => {
                     let input = self.app.on_too_long(words);

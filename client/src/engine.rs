@@ -53,8 +53,8 @@ impl Engine {
     /// reconnects until it is closed or refused. Does not block.
     ///
     /// # Errors
-    /// The code has no key or no usable address, another program uses what `keeper` keeps, or the system refused what an
-    /// engine needs.
+    /// The code has no key or no usable address, another program uses the kept pair, or the system refused a
+    /// thread, a poll or random bytes.
     pub fn pair(
         role: Role,
         code: Code,
@@ -238,8 +238,8 @@ impl Engine {
     }
 
     /// The next events, at most `max` of them; waits at most `timeout` for the first. Empty if none came, and
-    /// at once after
-    /// `Stopped` was read. Messages of the call before count as taken now, so call it again only when they are safe.
+    /// at once after `Stopped` was read. Messages of the call before count as taken now, so call it again
+    /// only when they are safe.
     pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<EngineEvent> {
         let deadline = Instant::now().checked_add(timeout);
         let mut inner = self.take_given();

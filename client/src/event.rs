@@ -12,8 +12,8 @@ use crate::tunnel::Refusal;
 
 /// One thing that happened, in the order it happened.
 ///
-/// `Joined` opens a link; `Left` or `Stopped` ends it. `Text` and `Binary` come only in between. Nothing follows
-/// `Stopped`.
+/// `Joined` opens a link; `Left` or `Stopped` ends it. `Text` and `Binary` come only in between. Nothing
+/// follows `Stopped`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
     /// The relay accepted this client. The other role may still be absent.
@@ -71,7 +71,7 @@ pub enum Lost {
     Closed(Option<u16>),
     /// Its data was damaged, or out of the tunnel's order.
     #[error("{0}; what was accepted is sent again")]
-    Spoilt(String),
+    Damaged(String),
     /// This machine slept for longer than the relay bears a silent client.
     #[error("this machine slept for {} s", .0.as_secs())]
     Slept(Duration),

@@ -135,7 +135,7 @@ impl Mailbox {
     }
 
     /// Refuses further sends and asks the driver to end.
-    pub(crate) fn wish_close(&self) {
+    pub(crate) fn request_close(&self) {
         let mut state = self.lock();
         state.input = Some(Input::Close);
         state.outbox.shut(Gate::Closed);
@@ -144,10 +144,10 @@ impl Mailbox {
         (self.wake)();
     }
 
-    /// As `wish_close`, and the handle is gone.
+    /// As `request_close`, and the handle is gone.
     pub(crate) fn abandon(&self) {
         self.lock().abandoned = true;
-        self.wish_close();
+        self.request_close();
     }
 
     fn wake_if(&self, needed: bool) {

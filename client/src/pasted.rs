@@ -48,8 +48,7 @@ impl Pasted {
     }
 
     /// The first JSON object, from `{` to its matching `}`; to the end of the text where that is missing.
-    /// `None` without a
-    /// `{`.
+    /// `None` without a `{`.
     pub fn json(&self) -> Option<&str> {
         let object = &self.text[self.text.find('{')?..];
         Some(&object[..object_len(object).unwrap_or(object.len())])

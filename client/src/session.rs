@@ -58,7 +58,7 @@ pub(crate) struct Session {
     returns_left: u32,
     /// The relay has accepted a hello, or the app resumes a pair that was open before: an odd answer is a
     /// passing fault.
-    has_stood: bool,
+    was_accepted: bool,
     registered: Registered,
     /// The app is in the background, so no connection is begun.
     hidden: bool,
@@ -83,7 +83,7 @@ impl Session {
             refusal: None,
             replaced_by_own: false,
             returns_left: 0,
-            has_stood: false,
+            was_accepted: false,
             registered: Registered::No,
             hidden: false,
             backoff: Backoff::new(seed),
@@ -104,8 +104,8 @@ impl Session {
             Input::Lost(why) => self.on_lost(why, Patience::None, now),
             Input::Impossible(why) => self.stop(why),
             Input::Odd(words) => self.on_odd(words, now),
-            Input::Spoilt(what) => self.on_lost(Lost::Spoilt(what), Patience::None, now),
-            Input::Stood => self.has_stood = true,
+            Input::Damaged(what) => self.on_lost(Lost::Damaged(what), Patience::None, now),
+            Input::WasPaired => self.was_accepted = true,
             Input::Sent => self.on_sent(now),
             Input::Delivered(bytes) => self.on_delivered(bytes, now),
             Input::Refused(why) => self.on_lost(why, Patience::Own, now),
@@ -188,7 +188,7 @@ impl Session {
             return;
         }
         self.pace = pace;
-        self.has_stood = true;
+        self.was_accepted = true;
         if self.registered == Registered::Unused {
             self.registered = Registered::Used;
         }
@@ -334,7 +334,7 @@ impl Session {
     /// At the first contact another try would be answered the same; later it is a proxy's restart, or a
     /// portal.
     fn on_odd(&mut self, words: String, now: Instant) {
-        if self.has_stood {
+        if self.was_accepted {
             self.on_lost(Lost::Odd(words), Patience::None, now);
         } else {
             self.stop(Stop::NotARelay(words));

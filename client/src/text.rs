@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `text` with everything that could move a terminal's cursor, colour it, hide or reorder its text written as an
-/// escape: `\n`, `\u{1b}`.
+/// `text` with everything that could move a terminal's cursor, colour it, hide or reorder its text written as
+/// an escape: `\n`, `\u{1b}`.
 pub fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -9,9 +9,8 @@
 //!
 //! Inside, top to bottom: `phone` and `workstation` decide which ends may talk; `core` has what they share;
 //! `stream` numbers, keeps and acknowledges (`outgoing`, `incoming`); `connection` seals and opens with the
-//! keys of `noise`;
-//! `wire` and `record` are the bytes. `pairing` is the code on the screen, `saved` what outlives the process. Every
-//! bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
+//! keys of `noise`; `wire` and `record` are the bytes. `pairing` is the code on the screen, `saved` what
+//! outlives the process. Every bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
 
 mod clock;
 mod connection;
@@ -96,7 +95,7 @@ impl Tunnel {
         Self::new(side, &options.name, options.window, entropy, now)
     }
 
-    /// A new life of an end that was paired before; messages that were unacknowledged before are unknown to
+    /// A new epoch of an end that was paired before; messages that were unacknowledged before are unknown to
     /// it. A phone keeps the name that was saved unless `options` has one.
     ///
     /// # Errors
@@ -241,8 +240,8 @@ impl Tunnel {
     }
 
     /// The relay says that the session of [`Tunnel::credentials`] has ended (4401, 4410). True if the pair
-    /// has another, which
-    /// `Move` then names; false if there is nothing left but to pair again, or to register this one again.
+    /// has another, which `Move` then names; false if there is nothing left but to pair again, or to register
+    /// this one again.
     pub fn on_session_gone(&mut self, now: Duration) -> bool {
         self.core.clock.advance(now);
         let done = match &mut self.side {

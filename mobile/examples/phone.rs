@@ -16,8 +16,8 @@ use relay_mobile::{Ca, engine, parse_pairing};
 type Failure = Box<dyn std::error::Error>;
 
 const HELP: &str = "\
-A phone in a terminal. It pairs by the code that the workstation shows, prints what the workstation says, and sends each
-line of its input. The end of the input ends it.
+A phone in a terminal. It pairs by the code that the workstation shows, prints the workstation's messages, and
+sends each line of its input. The end of the input ends it.
 
 usage: phone [--plain] [--ca FILE] [CODE]
 
@@ -26,8 +26,8 @@ usage: phone [--plain] [--ca FILE] [CODE]
   --ca FILE  trust only certificates of the CAs in this PEM file
   --help     show this help
 
-exit code: 0 it ended as asked and the workstation received every line (with --plain: the relay did); 1 anything
-else; 2 a bad command line";
+exit code: 0 it ended as asked and the workstation received every line (with --plain: the relay did);
+1 anything else; 2 a bad command line";
 
 fn main() -> ExitCode {
     match run() {

@@ -2,9 +2,8 @@
 //! documentation of all that is public here. Thin: pointers in, the engine's own call, a status out.
 //!
 //! Engines are numbers of a `table`, so that a freed one is an error; a batch of events owns what it points
-//! to (`event`);
-//! `keeper` calls the app back; `failure` keeps panics in and words for people; `codes` are the header's numbers. The only
-//! place of this package with `unsafe`.
+//! to (`event`); `keeper` calls the app back; `failure` keeps panics in and words for people; `codes` are the
+//! header's numbers. The only place of this package with `unsafe`.
 #![allow(unsafe_code, reason = "C hands over pointers, and takes functions by their bare names")]
 
 mod codes;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use relay_client::{Client, ClientEvent, Lost, Stop};
 
 /// Receives what an app is told. All methods are called on one thread of the library's own, one at a time and
-/// in order;
-/// `joined` and `left` alternate, and texts and binaries come only in between.
+/// in order; `joined` and `left` alternate, and texts and binaries come only in between.
 ///
 /// A method may block: then nothing more is taken from the relay, and the workstation is slowed down once a
 /// MiB waits. It must not panic. It may call [`crate::Phone::close`] and the `try_send_*` methods; `send_*`

@@ -31,8 +31,7 @@ pub enum ConnectError {
 }
 
 /// Starts a phone that connects in the background and reconnects until it is closed or refused. Does not
-/// block;
-/// `listener` is told everything, on a thread of its own.
+/// block; `listener` is told everything, on a thread of its own.
 ///
 /// # Errors
 /// The pairing's address can't be used, or the system refused what a phone needs.

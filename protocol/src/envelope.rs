@@ -1,7 +1,7 @@
 //! The frame envelope, written around a payload straight into a buffer.
 //!
-//! `{"type":"frame","sid":"…","fromRole":"…","at":<ms>,"frame":"<text or base64>","b64":false|true}`. The reading
-//! side is [`crate::message::ServerMessage`].
+//! `{"type":"frame","sid":"…","fromRole":"…","at":<ms>,"frame":"<text or base64>","b64":false|true}`. The
+//! reading side is [`crate::message::ServerMessage`].
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -48,8 +48,7 @@ impl Head {
 }
 
 /// Appends a piece of a text payload, which must be UTF-8. Pieces must be cut between characters. Allocates
-/// nothing if
-/// `out` has the room of [`text_bytes_max`] to spare.
+/// nothing if `out` has the room of [`text_bytes_max`] to spare.
 pub fn text(out: &mut Vec<u8>, piece: &[u8]) {
     json::escape_into(out, piece);
 }

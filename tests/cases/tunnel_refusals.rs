@@ -212,10 +212,10 @@ impl Scene {
 
     fn expect_spoilt(&mut self) {
         let words = self.ends.workstation.until("fault", |event| match event {
-            Event::Reconnecting { why: why @ Lost::Spoilt(_), .. } => Some(why.to_string()),
+            Event::Reconnecting { why: why @ Lost::Damaged(_), .. } => Some(why.to_string()),
             _ => None,
         });
-        assert!(words.contains("damaged, repeated or left out"), "{words}");
+        assert!(words.contains("damaged, repeated or lost"), "{words}");
         self.ends.workstation.until_open();
     }
 }

@@ -171,9 +171,9 @@ fn the_end_of_what_is_typed_does_not_end_the_answers() {
     let mut program = at_terminal(relay.addr(), &[]);
     let code = code_of(&program);
     program.end_input();
-    program.until("nothing was typed for the phone, so this ends nothing");
+    program.until("no line was sent, so the program keeps running");
     program.type_line("all of it");
-    program.until("no phone is here");
+    program.until("no phone is connected");
     program.end_input();
     let mut phone = phone_of(code, relay.addr());
     program.until("allow it? [y/n]");
@@ -322,7 +322,7 @@ fn what_is_kept_goes_on_without_a_code_until_it_is_forgotten() {
     assert_eq!(program.exit_code(), Some(0));
 
     let mut program = workstation(relay.addr(), &keep);
-    program.until("going on with the phone that is paired");
+    program.until("resuming with the paired phone");
     program.until("phone is here, encrypted");
     program.type_line("back");
     assert_eq!(phone.message(), b"back");
@@ -495,7 +495,7 @@ fn a_second_program_on_a_kept_pair_says_so_and_ends() {
     // The lock goes with its process, however that ends.
     first.process().kill();
     let mut third = workstation(relay.addr(), &keep);
-    third.until("going on with the phone that is paired");
+    third.until("resuming with the paired phone");
     third.until("phone is here, encrypted");
     third.process().signal("INT");
     assert_eq!(third.exit_code(), Some(0));

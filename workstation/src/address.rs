@@ -1,7 +1,7 @@
 //! The address for the phone: one that leads to the relay from there, too.
 //!
-//! `plan` decides by the relay's answer and the user's options, and is pure; where the relay runs on this machine, `interfaces` knows its
-//! addresses, and a connect to each finds out where the relay listens.
+//! `plan` decides by the relay's answer and the user's options, and is pure; where the relay runs on this
+//! machine, `interfaces` knows its addresses, and a connect to each finds out where the relay listens.
 
 mod interfaces;
 

@@ -10,7 +10,8 @@ use relay_client::Endpoint;
 #[command(version)]
 pub(crate) struct Args {
     /// The relay's address.
-    #[arg(long, env = "RELAY_SERVER", value_name = "URL", default_value = "http://localhost:3001", value_parser = Endpoint::parse_http)]
+    #[arg(long, env = "RELAY_SERVER", value_name = "URL", default_value = "http://localhost:3001")]
+    #[arg(value_parser = Endpoint::parse_http)]
     pub(crate) server: Endpoint,
 
     /// Trust only certificates of the CAs in this PEM file. [default: this machine's CAs; SSL_CERT_FILE and
@@ -27,7 +28,8 @@ pub(crate) struct Args {
     pub(crate) public_url: Option<Endpoint>,
 
     /// The address of the relay's page for phones without an app: the code becomes a short link to it.
-    #[arg(long, value_name = "URL", value_parser = Endpoint::parse_http, conflicts_with_all = ["public_url", "plain"])]
+    #[arg(long, value_name = "URL", value_parser = Endpoint::parse_http)]
+    #[arg(conflicts_with_all = ["public_url", "plain"])]
     pub(crate) page_url: Option<Endpoint>,
 
     /// Also write the QR code to this PNG file.
@@ -35,7 +37,8 @@ pub(crate) struct Args {
     pub(crate) png: Option<PathBuf>,
 
     /// How long the code is valid.
-    #[arg(long, value_name = "SECS", default_value = "300", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "SECS", default_value = "300")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) pair_secs: u32,
 
     /// Accept the first phone that has the code, without asking.
@@ -51,7 +54,8 @@ pub(crate) struct Args {
     pub(crate) forget: bool,
 
     /// Exit when the phone has been away for this long. [default: never]
-    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "plain")]
+    #[arg(long, value_name = "SECS", conflicts_with = "plain")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) resume_secs: Option<u32>,
 
     /// Talk without encryption, for phones that do not support it. The relay can read every message.

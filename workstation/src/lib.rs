@@ -1,9 +1,8 @@
 //! The workstation program: registers a session, shows its QR code, passes lines to and from the phone.
 //!
 //! Both binaries call [`run`]. `args` is the command line, `address` decides what the phone is told to
-//! connect to,
-//! `code` shows the code: `picture` draws it, `terminal` knows what fits. `talk` holds the conversation, `output` prints, `exit` has the
-//! exit codes. The connection itself is `relay-client`'s.
+//! connect to, `code` shows the code: `picture` draws it, `terminal` knows what fits. `talk` holds the
+//! conversation, `output` prints, `exit` has the exit codes. The connection itself is `relay-client`'s.
 
 mod address;
 mod args;

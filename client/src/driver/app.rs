@@ -46,8 +46,8 @@ pub(crate) trait App {
     /// The end. Only the first call counts.
     fn stop(&mut self, why: Stop);
 
-    /// True if the app takes no more events now. Then the driver leaves the socket unread, and is woken when there
-    /// is room again.
+    /// True if the app takes no more events now. Then the driver leaves the socket unread, and is woken when
+    /// there is room again.
     fn pause_if_full(&mut self) -> bool;
 
     /// The next message for the other end.

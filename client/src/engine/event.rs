@@ -21,8 +21,8 @@ pub enum EngineEvent {
     /// Workstation: a phone has proven the code's key. Show the user its name and the words, and call
     /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny) with the question's
     /// number. Comes again, as another question with other words, if the phone connects again: only the
-    /// newest can be answered. While
-    /// `allow` is under way it does not come again; the answer goes for that phone.
+    /// newest can be answered. While `allow` is under way it does not come again; the answer goes for that
+    /// phone.
     Ask {
         /// Names the question, and with it the handshake that the words are of.
         question: u64,
@@ -62,8 +62,7 @@ pub enum EngineEvent {
     /// The other end sends nothing more; everything it sent came before this.
     PeerClosed,
     /// The other end, or the connection, is gone: after `Opened`, `Ask` or `Asked`. A question stays open all
-    /// the same until
-    /// `AskOver`, and its phone comes back by itself. Messages accepted for sending are kept.
+    /// the same until `AskOver`, and its phone comes back by itself. Messages accepted for sending are kept.
     Left,
     /// There is no connection; the next try is automatic.
     Reconnecting {

@@ -157,7 +157,7 @@ mod tests {
             inbox.push(EngineEvent::Restarted { unconfirmed: number });
             inbox.push(EngineEvent::Refused(Refusal::CodeUsed));
         }
-        // Of the new life: not to be heard before the restart.
+        // Of the new epoch: not to be heard before the restart.
         inbox.push(EngineEvent::Acknowledged(5));
         inbox.push(EngineEvent::Acknowledged(6));
         let expected = [

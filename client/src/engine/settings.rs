@@ -10,8 +10,7 @@ use crate::net::endpoint::Endpoint;
 use crate::tunnel::Options;
 
 /// How an engine connects. [`EngineSettings::new`] is enough for a phone; a workstation sets `endpoint`,
-/// `server` and
-/// `register_key`.
+/// `server` and `register_key`.
 #[derive(Clone)]
 pub struct EngineSettings {
     /// The tunnel's window, this end's name, the code's time.

@@ -80,7 +80,7 @@ impl DriverSide {
             registrar,
             endpoint,
             role,
-            inputs: is_kept.then_some(Input::Stood).into_iter().collect(),
+            inputs: is_kept.then_some(Input::WasPaired).into_iter().collect(),
             watch,
             hidden: false,
             gone: None,
@@ -165,7 +165,7 @@ impl DriverSide {
             TunnelEvent::Fault(Fault::Refused(why)) => {
                 self.inputs.push_back(Input::Refused(Lost::Refused(why)));
             }
-            TunnelEvent::Fault(fault) => self.inputs.push_back(Input::Spoilt(fault.to_string())),
+            TunnelEvent::Fault(fault) => self.inputs.push_back(Input::Damaged(fault.to_string())),
         }
     }
 
@@ -378,10 +378,10 @@ impl App for DriverSide {
         if inner.state == EngineState::Stopped {
             return;
         }
-        let has_stood = inner.tunnel.saved().is_some_and(|saved| saved.welcomed);
+        let was_welcomed = inner.tunnel.saved().is_some_and(|saved| saved.welcomed);
         let why = match why {
             // Of a pair it means more than of a code that was shown.
-            Stop::Killed { reason: Some(KillReason::Deleted) } if has_stood => {
+            Stop::Killed { reason: Some(KillReason::Deleted) } if was_welcomed => {
                 Stop::Removed { at: self.role.other(), is_proven: false }
             }
             why => why,

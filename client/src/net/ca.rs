@@ -6,14 +6,12 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
-
-use super::tls;
 
 /// The certificates of one's own authorities, at least one. Cheap to clone.
 #[derive(Clone)]
@@ -80,7 +78,7 @@ impl Ca {
     }
 
     pub(crate) fn of(roots: RootCertStore) -> Self {
-        Ca(tls::config_with(roots))
+        Ca(config_with(roots))
     }
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
@@ -106,9 +104,28 @@ impl fmt::Debug for Ca {
 const FILE: &str = "SSL_CERT_FILE";
 const DIR: &str = "SSL_CERT_DIR";
 
+/// Trusts this machine's CAs; where it has no certificates of its own (a bare container, a phone),
+/// what browsers trust. Loaded once for the process.
+///
+/// # Errors
+/// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to no certificate.
+pub(crate) fn default_config() -> Result<Arc<ClientConfig>, CaError> {
+    static CONFIG: OnceLock<Result<Arc<ClientConfig>, CaError>> = OnceLock::new();
+    CONFIG.get_or_init(|| of_this_machine().map(config_with)).clone()
+}
+
+/// Trusts `roots` only.
+fn config_with(roots: RootCertStore) -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports the default versions");
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
 /// This machine's CAs: `SSL_CERT_FILE` and `SSL_CERT_DIR` where one is set, else the system's own
 /// store, else what browsers trust.
-pub(super) fn of_this_machine() -> Result<RootCertStore, CaError> {
+fn of_this_machine() -> Result<RootCertStore, CaError> {
     let (file, dir) = (env::var_os(FILE), env::var_os(DIR));
     check_variables(file.as_deref(), dir.as_deref())?;
     let mut roots = RootCertStore::empty();

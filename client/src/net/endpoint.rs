@@ -10,8 +10,7 @@ use rustls::ClientConfig;
 use thiserror::Error;
 use tungstenite::http::Uri;
 
-use super::ca::{Ca, CaError};
-use super::tls;
+use super::ca::{self, Ca, CaError};
 
 /// A relay's address: scheme, host, port and path, without user or query; and the CAs to trust there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +162,7 @@ impl Endpoint {
         match &self.ca {
             _ if !self.is_tls() => Ok(None),
             Some(ca) => Ok(Some(ca.config())),
-            None => tls::default_config().map(Some),
+            None => ca::default_config().map(Some),
         }
     }
 

@@ -5,12 +5,10 @@
 //! sender too fast; if both ends of a pair waited to write before they read, neither would go on.)
 
 use std::io::{self, Read, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
-
-use super::ca::{self, CaError};
+use rustls::{ClientConfig, ClientConnection};
 
 /// One TLS connection without its socket. Boxed by its owner: it is large.
 #[derive(Debug)]
@@ -80,25 +78,6 @@ impl Tls {
     }
 }
 
-/// Trusts this machine's CAs; where it has no certificates of its own (a bare container, a phone),
-/// what browsers trust. Loaded once for the process.
-///
-/// # Errors
-/// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to no certificate.
-pub(crate) fn default_config() -> Result<Arc<ClientConfig>, CaError> {
-    static CONFIG: OnceLock<Result<Arc<ClientConfig>, CaError>> = OnceLock::new();
-    CONFIG.get_or_init(|| ca::of_this_machine().map(config_with)).clone()
-}
-
-/// Believes `roots` only.
-pub(crate) fn config_with(roots: RootCertStore) -> Arc<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider supports the default versions");
-    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
 fn would_block_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -113,9 +92,10 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use mio::{Events, Poll, Token};
-    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
     use super::*;
+    use crate::net::ca::Ca;
     use crate::net::endpoint::Endpoint;
     use crate::net::stream::Stream;
 
@@ -152,7 +132,7 @@ mod tests {
 
     fn connect(address: SocketAddr, host: &str, roots: RootCertStore) -> Stream {
         let endpoint = Endpoint::parse_ws(&format!("wss://{host}:{}/ws", address.port())).unwrap();
-        let endpoint = endpoint.with_ca(Some(ca::Ca::of(roots)));
+        let endpoint = endpoint.with_ca(Some(Ca::of(roots)));
         let deadline = Instant::now() + Duration::from_secs(10);
         Stream::connect(&endpoint, &[address], deadline).unwrap()
     }

@@ -54,8 +54,8 @@ pub(super) enum Patience {
 }
 
 impl SessionState {
-    /// When the machine must be called at the latest; `None` once stopped, or while the app is hidden and the next
-    /// connect waits for it.
+    /// When the machine must be called at the latest; `None` once stopped, or while the app is hidden and the
+    /// next connect waits for it.
     pub(super) fn due_at(&self, pace: Pace, is_hidden: bool) -> Option<Instant> {
         match self {
             SessionState::Connecting { give_up_at }

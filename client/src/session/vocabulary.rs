@@ -39,13 +39,13 @@ pub(crate) enum Input {
     /// fault.
     Odd(String),
     /// The app resumes a pair that was open before.
-    Stood,
+    WasPaired,
     /// Bytes were written that are not answered yet.
     Sent,
     /// Answers `Look`: this many bytes of this connection have left the kernel's send queue.
     Delivered(u64),
     /// The app found that the frames were damaged.
-    Spoilt(String),
+    Damaged(String),
     /// The other end refused this client, which nothing proves: another try may help, but
     /// not soon.
     Refused(Lost),

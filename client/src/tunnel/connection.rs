@@ -87,7 +87,7 @@ impl SealedConnection {
         self.plaintext.clear();
         record.write(&mut self.plaintext);
         let mut message = wire::record_head(self.c, self.plaintext.len());
-        self.keys.seal(&self.plaintext, &mut message).map_err(|NoiseError| Fault::WornOut)?;
+        self.keys.seal(&self.plaintext, &mut message).map_err(|NoiseError| Fault::KeysExhausted)?;
         self.sealed += 1;
         self.check_records()?;
         Ok(message)
@@ -110,27 +110,27 @@ impl SealedConnection {
 
     fn check_records(&self) -> Result<(), Fault> {
         let is_too_much = self.sealed.max(self.opened) > RECORDS_MAX + RECORDS_GRACE;
-        if is_too_much { Err(Fault::WornOut) } else { Ok(()) }
+        if is_too_much { Err(Fault::KeysExhausted) } else { Ok(()) }
     }
 
     /// True if the keys are due for renewal: the phone should make a new handshake.
-    pub(super) fn is_worn(&self, now: Duration) -> bool {
-        self.sealed.max(self.opened) >= RECORDS_MAX || now >= self.worn_at()
+    pub(super) fn is_due_for_renewal(&self, now: Duration) -> bool {
+        self.sealed.max(self.opened) >= RECORDS_MAX || now >= self.renew_at()
     }
 
     /// When the keys are due for renewal at the latest.
-    pub(super) fn worn_at(&self) -> Duration {
+    pub(super) fn renew_at(&self) -> Duration {
         self.since + KEYS_AGE_MAX
     }
 
     /// When the connection is dropped if the phone did not.
     pub(super) fn dead_at(&self) -> Duration {
-        self.worn_at() + KEYS_AGE_GRACE
+        self.renew_at() + KEYS_AGE_GRACE
     }
 
     /// As if this many records had been sealed.
     #[cfg(test)]
-    pub(super) fn wear(&mut self, sealed: u64) {
+    pub(super) fn set_sealed(&mut self, sealed: u64) {
         self.sealed = sealed;
     }
 }

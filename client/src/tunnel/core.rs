@@ -46,7 +46,7 @@ struct Ping {
 }
 
 impl Core {
-    /// Not linked. Draws this life's epoch.
+    /// Not linked. Draws the epoch.
     pub(super) fn new(
         window: u32,
         name: String,
@@ -105,7 +105,7 @@ impl Core {
         self.clear.push_back(message);
     }
 
-    /// Queues a small record where a connection lives.
+    /// Queues a small record if there is a live connection.
     pub(super) fn queue(&mut self, due: QueuedRecord) {
         if let Some(live) = &mut self.live {
             live.queue(due);
@@ -127,8 +127,8 @@ impl Core {
         self.clear.clear();
     }
 
-    /// A new life of this end, in another session.
-    pub(super) fn begin_life(&mut self) -> Result<(), Fault> {
+    /// A new epoch of this end, in another session.
+    pub(super) fn begin_epoch(&mut self) -> Result<(), Fault> {
         let epoch = Epoch(self.draw()?);
         self.stream = self.stream.reborn(epoch);
         Ok(())

@@ -85,7 +85,7 @@ pub enum TunnelEvent {
 /// One message of the app. `Debug` shows no payload.
 #[derive(PartialEq, Eq)]
 pub struct Message {
-    /// Counts from 1 in the life of this end, over restarts of the peer.
+    /// Counts from 1 in this process, over restarts of the peer.
     pub number: u64,
     /// The payload.
     pub bytes: Vec<u8>,
@@ -247,7 +247,7 @@ pub enum Fault {
     Behind,
     /// The keys of the connection were used for longer than they may be.
     #[error("the keys of this connection were used for too long and the phone did not renew them")]
-    WornOut,
+    KeysExhausted,
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     NoEntropy,

@@ -127,7 +127,7 @@ impl Incoming {
         self.waiting.is_empty()
     }
 
-    /// A new life of the peer: numbering starts again, and an unfinished message is dropped.
+    /// A new epoch of the peer: numbering starts again, and an unfinished message is dropped.
     pub(super) fn restart(&mut self) {
         debug_assert!(self.waiting.is_empty(), "messages of the former life are not taken");
         *self = Incoming { messages: self.messages, ..Incoming::new(self.window) };

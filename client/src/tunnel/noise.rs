@@ -1,4 +1,5 @@
-//! `Noise_NNpsk0_25519_AESGCM_SHA256`, as narrow as the tunnel needs it: two messages, then sealing and opening.
+//! `Noise_NNpsk0_25519_AESGCM_SHA256`, as narrow as the tunnel needs it: two messages, then sealing and
+//! opening.
 //!
 //! The only file that names `snow`. Hash and cipher are `ring`'s; Diffie-Hellman is `curve25519-dalek`'s,
 //! since `ring` gives out no ephemeral whose bytes come from elsewhere, and the machine's randomness is

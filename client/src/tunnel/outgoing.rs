@@ -10,7 +10,8 @@ use super::limits::{PIECE_BYTES_MAX, PIECE_COST};
 
 /// The queue of unacknowledged pieces.
 ///
-/// `acknowledged, received <= sent <= acknowledged + pieces.len()`, and the pieces' cost is at most the window.
+/// `acknowledged, received <= sent <= acknowledged + pieces.len()`, and the pieces' cost is at most the
+/// window.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     /// Numbers `acknowledged + 1 ..`, without gaps. Whole messages only.
@@ -128,7 +129,7 @@ impl Outgoing {
         Ok(newest)
     }
 
-    /// A new connection to the same life of the peer, which has everything up to `received`: forgets those
+    /// A new connection to the same epoch of the peer, which has everything up to `received`: forgets those
     /// bytes, and sends from there.
     pub(super) fn resume(&mut self, received: u64) -> Result<(), Fault> {
         self.check(received, self.received.max(self.acknowledged))?;
@@ -141,8 +142,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// A new life of the peer: everything is dropped and numbering starts again. Gives the number of messages
-    /// that were not acknowledged.
+    /// A new epoch of the peer: everything is dropped and numbering starts again. Gives the number of
+    /// messages that were not acknowledged.
     pub(super) fn restart(&mut self) -> u64 {
         let unconfirmed = self.unacknowledged();
         let messages = self.messages;

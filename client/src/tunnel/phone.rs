@@ -279,7 +279,7 @@ impl Phone {
         Ok(())
     }
 
-    /// Goes over to the other one of the two sessions, as a new life.
+    /// Goes over to the other one of the two sessions, as a new epoch.
     fn turn(&mut self, core: &mut Core) -> Result<(), Fault> {
         self.leaving = false;
         self.at_former = !self.at_former && self.former.is_some();
@@ -288,7 +288,7 @@ impl Phone {
         self.welcome_by = None;
         core.unlink();
         core.tell(TunnelEvent::Move(self.credentials()));
-        core.begin_life()
+        core.begin_epoch()
     }
 
     /// The session that the driver is to be connected to has ended. True if there is another, which `Move`
@@ -327,15 +327,16 @@ impl Phone {
     /// Makes a new handshake, beside the live connection, once its keys are due for renewal.
     pub(super) fn renew(&mut self, core: &mut Core) -> Result<(), Fault> {
         let now = core.now();
-        let is_worn = core.live.as_ref().is_some_and(|live| live.open && live.is_worn(now));
-        if is_worn && self.pending.is_none() { self.shake_hands(core, 1) } else { Ok(()) }
+        let is_due_for_renewal =
+            core.live.as_ref().is_some_and(|live| live.open && live.is_due_for_renewal(now));
+        if is_due_for_renewal && self.pending.is_none() { self.shake_hands(core, 1) } else { Ok(()) }
     }
 
     /// The deadlines of this role.
     pub(super) fn due_at(&self, core: &Core) -> Option<Duration> {
         let pending = self.pending.as_ref().map(|pending| pending.give_up_at);
-        let worn_at =
-            core.live.as_ref().filter(|live| live.open && pending.is_none()).map(SealedConnection::worn_at);
-        [self.turn_at, self.welcome_by, pending, worn_at].into_iter().flatten().min()
+        let renew_at =
+            core.live.as_ref().filter(|live| live.open && pending.is_none()).map(SealedConnection::renew_at);
+        [self.turn_at, self.welcome_by, pending, renew_at].into_iter().flatten().min()
     }
 }

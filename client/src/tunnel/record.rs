@@ -9,7 +9,7 @@ use super::event::Fault;
 use super::limits::{NAME_BYTES_MAX, PIECE_BYTES_MAX, WINDOW_MAX, WINDOW_MIN};
 use super::secret::PairKey;
 
-/// Names one life of an end: random, new for each process and session. All zeros stand for "none known".
+/// Names one epoch of an end: random, new for each process and session. All zeros stand for "none known".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Epoch(pub(super) [u8; 16]);
 

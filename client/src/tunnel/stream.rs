@@ -1,4 +1,4 @@
-//! The two numbered directions between one life of this end and one life of the peer, over however many
+//! The two numbered directions between one epoch of this end and one epoch of the peer, over however many
 //! connections.
 //!
 //! Owns the epochs, both directions, and when an acknowledgement is due. Knows no keys, sockets or
@@ -29,7 +29,7 @@ pub(super) struct MessageStreams {
     peer_closed: bool,
 }
 
-/// The peer's present life.
+/// The peer in its present epoch.
 #[derive(Clone, Copy, Debug)]
 struct Peer {
     epoch: Epoch,
@@ -49,7 +49,7 @@ struct Acks {
 }
 
 impl MessageStreams {
-    /// A new life of this end that takes in `window` bytes and knows no peer.
+    /// A new epoch of this end that takes in `window` bytes and knows no peer.
     pub(super) fn new(own: Epoch, window: u32) -> Self {
         MessageStreams {
             own,
@@ -63,7 +63,7 @@ impl MessageStreams {
         }
     }
 
-    /// A new life of this end, with the same window; a close that the app asked for still holds.
+    /// A new epoch of this end, with the same window; a close that the app asked for still holds.
     pub(super) fn reborn(&self, own: Epoch) -> Self {
         MessageStreams { closing: self.closing, ..MessageStreams::new(own, self.incoming.window()) }
     }
@@ -78,11 +78,11 @@ impl MessageStreams {
         }
     }
 
-    /// A new connection: takes in the peer's state. `Some` if the peer's life is new: the number
+    /// A new connection: takes in the peer's state. `Some` if the peer's epoch is new: the number
     /// of messages that were not confirmed by the former one.
     pub(super) fn resume(&mut self, theirs: &ResumeState, now: Duration) -> Result<Option<u64>, Fault> {
         let restarted = self.meet(theirs)?;
-        // A peer that does not know this life has nothing of it.
+        // A peer that does not know this epoch has nothing of it.
         let received = if theirs.known == Some(self.own) { theirs.received } else { 0 };
         self.outgoing.resume(received)?;
         self.close_sent = false;
@@ -102,7 +102,7 @@ impl MessageStreams {
                 return Err(Fault::WindowChanged { from: peer.window, to: met.window });
             }
             Some(peer) if peer.epoch == met.epoch => None,
-            // Two lives' messages beside each other could be twice the window.
+            // The messages of two epochs together could be twice the window.
             Some(_) if !self.incoming.is_all_taken() => return Err(Fault::Behind),
             Some(_) => {
                 self.incoming.restart();

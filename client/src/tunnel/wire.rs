@@ -22,7 +22,8 @@ pub(super) enum Outer<'a> {
     H2 { c: Tag, noise: &'a [u8] },
     /// `03 | c | sealed (≥ 17)`.
     Record { c: Tag, sealed: &'a [u8] },
-    /// `04 | c | reason`: the answer to an H1 that is refused. In clear and not proven, as there is no common key.
+    /// `04 | c | reason`: the answer to an H1 that is refused. In clear and not proven, as there is no common
+    /// key.
     Refused { c: Tag, why: Refusal },
     /// An H1 of another version of this protocol.
     OtherVersion { c: Tag, version: u8 },

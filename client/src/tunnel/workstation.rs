@@ -207,7 +207,7 @@ impl Workstation {
             Err(fault) => return Err(fault),
         }
         let Record::Hello { state, name } = Record::parse(&plaintext)? else {
-            return Err(Fault::OutOfPlace("first record that is no HELLO"));
+            return Err(Fault::OutOfPlace("first record other than HELLO"));
         };
         pending.connection.greeted = true;
         self.expire(core);
@@ -355,7 +355,7 @@ impl Workstation {
     pub(super) fn on_record(&mut self, core: &mut Core, record: &Record<'_>) -> Result<(), Fault> {
         match record {
             Record::Settled => match self.next.filter(|_| self.storing.is_none()) {
-                Some(next) => self.go_home(core, next),
+                Some(next) => self.move_to(core, next),
                 None => Err(Fault::OutOfPlace("SETTLED record")),
             },
             record => core.on_record(record),
@@ -363,7 +363,7 @@ impl Workstation {
     }
 
     /// The phone knows the new session: both are at home there from now on.
-    fn go_home(&mut self, core: &mut Core, next: Credentials) -> Result<(), Fault> {
+    fn move_to(&mut self, core: &mut Core, next: Credentials) -> Result<(), Fault> {
         let former = std::mem::replace(&mut self.home, next);
         self.next = None;
         self.pending.clear();
@@ -371,7 +371,7 @@ impl Workstation {
         core.tell(TunnelEvent::Store);
         core.tell(TunnelEvent::Move(next));
         core.tell(TunnelEvent::Retire(former));
-        core.begin_life()
+        core.begin_epoch()
     }
 
     /// The session that the driver is to be connected to has ended. True if there is another, which `Move`
@@ -384,7 +384,7 @@ impl Workstation {
         core.unlink();
         core.tell(TunnelEvent::Store);
         core.tell(TunnelEvent::Move(next));
-        core.begin_life()?;
+        core.begin_epoch()?;
         Ok(true)
     }
 
@@ -393,7 +393,7 @@ impl Workstation {
         self.end_question(core);
         let now = core.now();
         let is_dead = core.live.as_ref().is_some_and(|live| live.dead_at() <= now);
-        if is_dead { Err(Fault::WornOut) } else { Ok(()) }
+        if is_dead { Err(Fault::KeysExhausted) } else { Ok(()) }
     }
 
     /// The deadlines of this role.

@@ -99,7 +99,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
     }
 }
 
-/// `have` is how many bytes of `front` there are. With all of them there, as almost always, nothing is left of the looks at it.
+/// `have` is how many bytes of `front` there are. With all of them there, as almost always, nothing is left
+/// of the looks at it.
 #[inline(always)]
 fn parse_front(front: &[u8; HEADER_BYTES_MAX], have: usize) -> Result<Option<Header>, HeaderError> {
     if have == 0 {

@@ -96,7 +96,7 @@ fn a_flipped_bit_is_a_fault_and_nothing_is_lost(role: Role) {
         assert!(ends.engine.message() == message(number), "{number}");
     }
     let faults = &ends.engine.faults;
-    assert!(matches!(&faults[..], [fault] if fault.contains("does not open")), "{faults:?}");
+    assert!(matches!(&faults[..], [fault] if fault.contains("could not be decrypted")), "{faults:?}");
     ends.talk("afterwards");
 }
 

@@ -95,7 +95,7 @@ impl End {
         // A case that has an event has taken it.
         self.engine.next_events(0, NOW);
         let event = event.unwrap_or_else(|| panic!("{}: no event for {GUARD:?}", self.name));
-        if let Event::Reconnecting { why: Lost::Spoilt(why), .. } = &event {
+        if let Event::Reconnecting { why: Lost::Damaged(why), .. } = &event {
             self.faults.push(why.clone());
         }
         if let Event::Ask { question, .. } = event {

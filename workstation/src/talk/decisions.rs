@@ -1,4 +1,5 @@
-//! What the user has decided. The threads that read the keyboard and the signals write it, the caller's reads it.
+//! What the user has decided. The threads that read the keyboard and the signals write it, the caller's reads
+//! it.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -49,8 +50,8 @@ impl Decisions {
         self.changed.notify_all();
     }
 
-    /// Blocks until the user has decided on a new code, or ends the program. True if a new code is wanted: then a
-    /// former no to a phone no longer counts.
+    /// Blocks until the user has decided on a new code, or ends the program. True if a new code is wanted:
+    /// then a former no to a phone no longer counts.
     pub(super) fn wait_for_new_code(&self) -> bool {
         let mut made = self.made();
         while made.new_code.is_none() && !made.closing {

@@ -29,11 +29,11 @@ pub(crate) enum Meaning {
 /// At most one question is open.
 #[derive(Debug, Default)]
 pub(crate) struct Prompt {
-    standing: Option<Standing>,
+    open: Option<OpenQuestion>,
 }
 
 #[derive(Debug)]
-struct Standing {
+struct OpenQuestion {
     question: Question,
     asked_at: Instant,
     /// The yes is being carried out. A no still takes it back.
@@ -52,36 +52,36 @@ impl Question {
 impl Prompt {
     /// The question is open from now on, and replaces any other.
     pub(crate) fn ask(&mut self, question: Question, now: Instant) {
-        self.standing = Some(Standing { question, asked_at: now, said_yes: false });
+        self.open = Some(OpenQuestion { question, asked_at: now, said_yes: false });
     }
 
     /// The question is over, however it was answered. Another one stays open.
     pub(crate) fn end(&mut self, question: Question) {
-        self.standing.take_if(|standing| standing.question == question);
+        self.open.take_if(|open| open.question == question);
     }
 
     /// The question that is open, if there is one.
     pub(crate) fn question(&self) -> Option<Question> {
-        self.standing.as_ref().map(|standing| standing.question)
+        self.open.as_ref().map(|open| open.question)
     }
 
     /// A line that the user completed at `typed_at`.
     pub(crate) fn take(&mut self, line: &str, typed_at: Instant) -> Meaning {
-        let Some(standing) = self.standing.as_mut().filter(|standing| typed_at > standing.asked_at) else {
+        let Some(open) = self.open.as_mut().filter(|open| typed_at > open.asked_at) else {
             return Meaning::Message;
         };
-        let question = standing.question;
+        let question = open.question;
         match line.trim().to_ascii_lowercase().as_str() {
             "n" | "no" => {
-                self.standing = None;
+                self.open = None;
                 Meaning::No(question)
             }
-            "y" | "yes" if standing.said_yes => Meaning::Repeated,
+            "y" | "yes" if open.said_yes => Meaning::Repeated,
             "y" | "yes" => {
-                standing.said_yes = true;
+                open.said_yes = true;
                 Meaning::Yes(question)
             }
-            _ if standing.said_yes => Meaning::Message,
+            _ if open.said_yes => Meaning::Message,
             _ => Meaning::Unclear(question),
         }
     }

@@ -204,7 +204,8 @@ impl Conversation {
             }
             EngineEvent::Ask { question, .. } => {
                 say(
-                    "there is no terminal to ask at, so the phone was rejected; start with --yes to accept the first phone",
+                    "there is no terminal to ask at, so the phone was rejected; start with --yes to accept the \
+                     first phone",
                 );
                 self.deny(*question);
             }

@@ -36,7 +36,7 @@ fn a_move_ends_the_link_and_waits_for_nothing() {
 #[test]
 fn damage_ends_the_connection_and_not_the_client() {
     let mut bench = SessionBench::linked();
-    assert!(bench.delay_after(Input::Spoilt("a gap".into())) <= 300 * MS);
+    assert!(bench.delay_after(Input::Damaged("a gap".into())) <= 300 * MS);
 }
 
 #[test]

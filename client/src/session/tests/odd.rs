@@ -47,7 +47,7 @@ fn a_relay_that_was_met_is_tried_again_for_ever_and_never_more_than_a_minute_apa
 fn a_pair_that_is_gone_on_with_has_met_its_relay() {
     let mut bench = SessionBench::new();
     bench.drain();
-    assert_eq!(bench.on(Input::Stood), []);
+    assert_eq!(bench.on(Input::WasPaired), []);
     bench.delay_after(odd());
 }
 

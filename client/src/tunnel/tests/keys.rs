@@ -3,14 +3,14 @@
 use super::*;
 
 /// As if the phone had sealed this many records.
-fn wear(end: &mut End, records: u64) {
-    end.tunnel.core.live.as_mut().expect("a connection").wear(records);
+fn set_sealed(end: &mut End, records: u64) {
+    end.tunnel.core.live.as_mut().expect("a connection").set_sealed(records);
 }
 
 #[test]
 fn after_enough_records_the_keys_are_new_and_nothing_stops() {
     let mut bench = TunnelBench::open();
-    wear(&mut bench.phone, limits::RECORDS_MAX - 1);
+    set_sealed(&mut bench.phone, limits::RECORDS_MAX - 1);
     bench.phone.tunnel.try_send(b"a").unwrap();
     bench.phone.tunnel.try_send(b"b").unwrap();
     bench.desk.tunnel.try_send(b"c").unwrap();
@@ -35,7 +35,7 @@ fn after_a_day_the_keys_are_new() {
 #[test]
 fn what_the_old_keys_carry_meanwhile_arrives_once() {
     let mut bench = TunnelBench::open();
-    wear(&mut bench.phone, limits::RECORDS_MAX);
+    set_sealed(&mut bench.phone, limits::RECORDS_MAX);
     bench.now += MS;
     bench.phone.tunnel.on_timeout(bench.now);
     let h1 = bench.phone_says();
@@ -60,12 +60,12 @@ fn a_phone_that_renews_nothing_is_dropped() {
     bench.now += limits::KEYS_AGE_MAX + limits::KEYS_AGE_GRACE;
     bench.desk.tunnel.on_timeout(bench.now);
     bench.desk.drain(bench.now);
-    assert_eq!(bench.desk.news(), [TunnelEvent::Fault(Fault::WornOut)]);
+    assert_eq!(bench.desk.news(), [TunnelEvent::Fault(Fault::KeysExhausted)]);
     let mut bench = TunnelBench::open();
-    wear(&mut bench.desk, limits::RECORDS_MAX + limits::RECORDS_GRACE);
+    set_sealed(&mut bench.desk, limits::RECORDS_MAX + limits::RECORDS_GRACE);
     bench.desk.tunnel.try_send(b"x").unwrap();
     bench.desk.drain(bench.now);
-    assert_eq!(bench.desk.news(), [TunnelEvent::Fault(Fault::WornOut)]);
+    assert_eq!(bench.desk.news(), [TunnelEvent::Fault(Fault::KeysExhausted)]);
     assert_eq!(bench.desk.tunnel.unacknowledged(), 1, "it goes out on the next connection");
 }
 

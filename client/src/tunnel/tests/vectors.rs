@@ -1,8 +1,9 @@
 //! The project's own vectors, byte by byte, for every other implementation to check itself against: one
 //! pairing, and one later handshake with all that a pairing does not show.
 //!
-//! `client/vectors/tunnel-1.json` and `tunnel-1-pair.json` are what this computes from fixed inputs. They were written once, by
-//! `RELAY_TUNNEL_WRITE_VECTORS=1 cargo test -p relay-client vector`, and change only with the version of the protocol.
+//! `client/vectors/tunnel-1.json` and `tunnel-1-pair.json` are what this computes from fixed inputs. They
+//! were written once, by `RELAY_TUNNEL_WRITE_VECTORS=1 cargo test -p relay-client vector`, and change only
+//! with the version of the protocol.
 
 use std::collections::VecDeque;
 

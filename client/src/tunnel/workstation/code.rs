@@ -101,8 +101,9 @@ impl ShownCode {
         self.candidates.iter().any(|key| key.id() == id)
     }
 
-    /// A phone has proven that it has this key. The code works once: no other phone gets in by it, and the other
-    /// keys are void. Gives the key, and when the code would have expired. `None` if the key was not handed out.
+    /// A phone has proven that it has this key. The code works once: no other phone gets in by it, and the
+    /// other keys are void. Gives the key, and when the code would have expired. `None` if the key was not
+    /// handed out.
     pub(super) fn confirm(&mut self, id: KeyId) -> Option<(PairKey, Option<Duration>)> {
         let at = self.candidates.iter().position(|key| key.id() == id)?;
         let confirmed = self.candidates.remove(at)?;
