@@ -1,7 +1,8 @@
-//! What the fuzz bodies of all crates are built from: choices taken from the front of an input, and the driver that
-//! runs a body on stable.
+//! What the fuzz bodies of all crates are built from: choices taken from the front of an input, and the
+//! driver that runs a body on stable.
 //!
-//! Included by path in each crate's `fuzz` module, so that no crate depends on another for it and none ships it.
+//! Included by path in each crate's `fuzz` module, so that no crate depends on another for it and none ships
+//! it.
 #![allow(dead_code, reason = "each crate uses a part")]
 
 /// An input, read as choices from its front. An input that has ended chooses zeros.
@@ -54,9 +55,11 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Runs `body` over every file of `fuzz/corpus/<target>`, then over `rounds` mutations of them. A failure shows its input.
+/// Runs `body` over every file of `fuzz/corpus/<target>`, then over `rounds` mutations of them. A failure
+/// shows its input.
 ///
-/// `RELAY_FUZZ_ROUNDS` runs so many instead, and `RELAY_FUZZ_SEED` takes other mutations than the usual ones.
+/// `RELAY_FUZZ_ROUNDS` runs this many instead, and `RELAY_FUZZ_SEED` takes other mutations than the usual
+/// ones.
 #[cfg(test)]
 pub(crate) fn drive(target: &str, rounds: u64, body: fn(&[u8])) {
     let number = |name: &str| std::env::var(name).ok().and_then(|digits| digits.parse().ok());

@@ -1,9 +1,9 @@
 //! The driver: one thread that holds the connection, feeds the session machine and carries out what it says.
 //!
-//! It owns the poll, the socket and the only clock. It sleeps in the poll until the socket, the app, a finished
-//! connect or the machine's next deadline needs it, so a send goes out at once and nothing wakes without cause. It
-//! decides nothing: what to do is the machine's to say. Started by `Client`; connecting itself blocks and is done
-//! on a thread of its own ([`dial`]).
+//! It owns the poll, the socket and the only clock. It sleeps in the poll until the socket, the app, a
+//! finished connect or the machine's next deadline needs it, so a send goes out at once and nothing wakes
+//! without cause. It decides nothing: what to do is the machine's to say. Started by `Client`; connecting
+//! itself blocks and is done on a thread of its own ([`dial`]).
 
 pub(crate) mod app;
 mod connection;
@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token, Waker};
 use tungstenite::Message;
 
-use crate::event::{Event, Lost, Stop};
+use crate::event::{ClientEvent, Lost, Stop};
 use crate::session::{Action, Identity, Input, Session};
-use crate::settings::Settings;
+use crate::settings::ConnectionSettings;
 use app::App;
 use connection::{Connection, Flow, Received};
 use dial::Dial;
@@ -51,12 +51,12 @@ impl Start {
     /// What wakes the driver.
     pub(crate) fn wake(&self) -> Wake {
         let waker = Arc::clone(&self.waker);
-        // Waking can only fail if the driver's poll is gone; then there is nobody to wake.
+        // Waking can only fail if the driver's poll is gone; then there is no thread to wake.
         Box::new(move || drop(waker.wake()))
     }
 
     /// Starts the thread; it ends by itself when the client has stopped or was abandoned.
-    pub(crate) fn run<A: App + Send + 'static>(self, settings: Settings, app: A) -> io::Result<()> {
+    pub(crate) fn run<A: App + Send + 'static>(self, settings: ConnectionSettings, app: A) -> io::Result<()> {
         let identity = Identity {
             session: settings.session,
             token: settings.token,
@@ -77,7 +77,7 @@ struct Driver<A: App> {
     waker: Arc<Waker>,
     session: Session,
     app: A,
-    settings: Settings,
+    settings: ConnectionSettings,
     /// A connect under way. Never with a connection at the same time.
     dial: Option<Dial>,
     connection: Option<Connection>,
@@ -102,17 +102,17 @@ impl<A: App> Driver<A> {
         }
     }
 
-    /// One round through everything that may need work; true if some is left over. Trying a read and a flush that
-    /// have nothing to do costs one system call each, and no readiness needs to be remembered.
+    /// One round through everything that may need work; true if some is left over. Trying a read and a flush
+    /// that have nothing to do costs one system call each, and no readiness needs to be remembered.
     fn turn(&mut self, now: Instant) -> bool {
         self.app.begin_turn();
-        self.grant_wishes(now);
+        self.take_inputs(now);
         self.finish_dial(now);
         let unread = self.read(now);
         self.feed(Input::Tick, now);
         let unwritten = self.write(now);
-        // What was written may have brought news from the app's side, too.
-        self.grant_wishes(now);
+        // Writing may have made room for more of the app's messages.
+        self.take_inputs(now);
         unread || unwritten
     }
 
@@ -148,7 +148,7 @@ impl<A: App> Driver<A> {
             }
             Action::Unlink => self.app.on_unlink(),
             Action::Tell(event) => {
-                if event == Event::Connected {
+                if event == ClientEvent::Connected {
                     self.failed = None;
                     self.connection.iter_mut().for_each(Connection::on_accepted);
                 }
@@ -180,13 +180,13 @@ impl<A: App> Driver<A> {
 
     fn begin_dial(&mut self, now: Instant) -> Dial {
         // An app that reads nothing would pile up events of one connection after the other.
-        if !self.app.has_room() {
+        if self.app.pause_if_full() {
             return Dial::failed(Input::Lost(Lost::EventsUnread), &self.waker);
         }
         Dial::start(&self.settings, self.session.id(), self.failed, now, &self.waker)
     }
 
-    fn grant_wishes(&mut self, now: Instant) {
+    fn take_inputs(&mut self, now: Instant) {
         while let Some(input) = self.app.poll_input() {
             self.feed(input, now);
         }
@@ -216,14 +216,14 @@ impl<A: App> Driver<A> {
         }
     }
 
-    /// Takes what the relay sent, as long as the app has room for it; true if there may be more right now.
+    /// Reads from the relay while the app has room; true if there may be more right now.
     fn read(&mut self, now: Instant) -> bool {
         for _ in 0..TURN_MESSAGES_MAX {
             if self.connection.is_none() {
                 return false;
             }
-            if !self.app.has_room() {
-                // While nobody listens, silence says nothing about the connection.
+            if self.app.pause_if_full() {
+                // While the socket is not read, silence says nothing about the connection.
                 self.feed(Input::Heard, now);
                 return false;
             }
@@ -237,7 +237,7 @@ impl<A: App> Driver<A> {
                 Received::Ignored => {}
                 Received::Input(input) => {
                     self.feed(input, now);
-                    self.grant_wishes(now);
+                    self.take_inputs(now);
                 }
                 Received::TooLong(words) => {
                     let input = self.app.on_too_long(words);
@@ -282,7 +282,7 @@ impl<A: App> Driver<A> {
 
 impl<A: App> Drop for Driver<A> {
     fn drop(&mut self) {
-        // Whatever ends this thread, nobody may go on waiting for it.
+        // However this thread ends, its waiters must be woken.
         self.app.stop(Stop::Fault("its thread ended".into()));
     }
 }

@@ -1,10 +1,10 @@
-//! A running tunnel: what apps hold. Messages go in from any thread and arrive at the other app exactly once and in order,
-//! across any break of connection, node or network, while both processes live.
+//! A running tunnel: what apps hold. Messages go in from any thread and arrive at the other app exactly once
+//! and in order, across any break of connection, node or network, while both processes live.
 //!
-//! [`Engine`] is the handle. Inside, top to bottom: `shared` is what lies between the app's threads and the driver's (the
-//! tunnel's machine and the `inbox`); `side` is the engine on the driver's thread; `keeper` is where a pair outlives the
-//! process, `chores` are the requests to the relay, `clock` is time that goes on in a sleep. The connection is the same
-//! driver's as [`crate::Client`]'s.
+//! [`Engine`] is the handle. Inside, top to bottom: `shared` is what lies between the app's threads and the
+//! driver's (the tunnel's machine and the `inbox`); `side` is the engine on the driver's thread; `keeper` is
+//! where a pair outlives the process, `chores` are the requests to the relay, `clock` is time that goes on in
+//! a sleep. The connection is the same driver's as [`crate::Client`]'s.
 
 mod chores;
 mod clock;
@@ -24,24 +24,24 @@ use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
 use crate::driver::Start;
 use crate::net::endpoint::Endpoint;
-use crate::settings::Settings as Connecting;
-use crate::tunnel::{Answer, Code, Place, SystemEntropy, Tunnel};
+use crate::settings::ConnectionSettings;
+use crate::tunnel::{Answer, Code, Credentials, SystemEntropy, Tunnel};
 use chores::{Chore, Registrar};
 use shared::{Inner, Shared};
-use side::Side;
+use side::DriverSide;
 
 pub use crate::tunnel::{Message, Options, Refusal, SendError, Spent, Words, limits, parse_pairing};
 pub use clock::{Clock, SystemClock};
-pub use event::{AllowError, Event, FlushError, NotAsked, StartError, State};
+pub use event::{AllowError, EngineEvent, EngineState, FlushError, NotAsked, StartError};
 pub use forget::ForgetError;
 pub use keeper::{FileKeeper, KeepNothing, Keeper};
-pub use settings::Settings;
+pub use settings::EngineSettings;
 
-/// A running end of a tunnel. One thread of its own holds the connection; all methods may be called from any thread, and
-/// several at once.
+/// A running end of a tunnel. One thread of its own holds the connection; all methods may be called from any
+/// thread, and several at once.
 ///
-/// The app must read its events: once a window (1 MiB on a phone) of messages lies unread, the other end's `send` waits.
-/// Dropping the engine ends it without waiting for anything.
+/// The app must read its events: once a window (1 MiB on a phone) of messages lies unread, the other end's
+/// `send` waits. Dropping the engine ends it without waiting for anything.
 pub struct Engine {
     shared: Arc<Shared>,
     registrar: Registrar,
@@ -49,22 +49,22 @@ pub struct Engine {
 
 /// Life.
 impl Engine {
-    /// Pairs by a code: the workstation shows it, the phone has scanned it. Connects in the background and reconnects until
-    /// it is closed or refused. Does not block.
+    /// Pairs by a code: the workstation shows it, the phone has scanned it. Connects in the background and
+    /// reconnects until it is closed or refused. Does not block.
     ///
     /// # Errors
-    /// The code has no key or no usable address, another program uses what `keeper` keeps, or the system refused what an
-    /// engine needs.
+    /// The code has no key or no usable address, another program uses the kept pair, or the system refused a
+    /// thread, a poll or random bytes.
     pub fn pair(
         role: Role,
         code: Code,
-        settings: &Settings,
+        settings: &EngineSettings,
         keeper: Box<dyn Keeper>,
     ) -> Result<Self, StartError> {
         let key = code.key.ok_or(StartError::NoKey)?;
         let mut keeper = keeper;
         keeper.claim().map_err(StartError::not_claimed)?;
-        let home = Place { session: code.pairing.session, token: code.pairing.token };
+        let home = Credentials { session: code.pairing.session, token: code.pairing.token };
         let endpoint = match &settings.endpoint {
             Some(endpoint) => endpoint.clone(),
             None => Endpoint::parse_ws(&code.pairing.ws)?,
@@ -79,7 +79,7 @@ impl Engine {
     ///
     /// # Errors
     /// Nothing is kept, or it is damaged, or as [`Engine::pair`].
-    pub fn resume(settings: &Settings, mut keeper: Box<dyn Keeper>) -> Result<Self, StartError> {
+    pub fn resume(settings: &EngineSettings, mut keeper: Box<dyn Keeper>) -> Result<Self, StartError> {
         keeper.claim().map_err(StartError::not_claimed)?;
         let text = keeper.load().map_err(StartError::Unreadable)?.ok_or(StartError::NothingKept)?;
         let (kept, saved) = keeper::from_text(&text)?;
@@ -93,16 +93,16 @@ impl Engine {
     fn start(
         tunnel: Tunnel,
         endpoint: Endpoint,
-        settings: &Settings,
+        settings: &EngineSettings,
         keeper: Box<dyn Keeper>,
     ) -> Result<Self, StartError> {
-        let Place { session, token } = tunnel.place();
+        let Credentials { session, token } = tunnel.credentials();
         let endpoint = believing(settings, endpoint);
         endpoint.trust()?;
         let server =
             settings.server.clone().map_or_else(|| endpoint.server(), |server| believing(settings, server));
         let registrar = Registrar { server, key: settings.register_key.clone() };
-        let connecting = Connecting {
+        let connecting = ConnectionSettings {
             endpoint: endpoint.clone(),
             session,
             token,
@@ -112,18 +112,18 @@ impl Engine {
         };
         let start = Start::new()?;
         let shared = Arc::new(Shared::new(tunnel, start.wake(), Arc::clone(&settings.clock)));
-        let side = Side::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint);
+        let side = DriverSide::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint);
         start.run(connecting, side)?;
         Ok(Engine { shared, registrar })
     }
 
-    /// What the engine is doing now.
-    pub fn state(&self) -> State {
+    /// The engine's state.
+    pub fn state(&self) -> EngineState {
         self.shared.lock().state
     }
 
-    /// The app went out of sight (`false`), where no connection is begun, or came back into it: then one is made at once,
-    /// or the one that stands is made sure of within two seconds.
+    /// The app went out of sight (`false`), where no connection is begun, or came back into it: then one is
+    /// made at once, or the present one is checked within two seconds.
     pub fn set_foreground(&self, shown: bool) {
         let mut inner = self.shared.lock();
         inner.asked.foreground = Some(shown);
@@ -137,16 +137,17 @@ impl Engine {
         self.shared.wake(inner);
     }
 
-    /// The user does not want to wait for the next try: it is made now. Does nothing where no try is waited for.
+    /// The user does not want to wait for the next try: it is made now. Does nothing where no try is waited
+    /// for.
     pub fn retry_now(&self) {
         let mut inner = self.shared.lock();
         inner.asked.retry = true;
         self.shared.wake(inner);
     }
 
-    /// Ends the engine: no message is accepted any more, what was accepted is written as far as the other end takes it, then
-    /// the connection is closed. Call [`Engine::flush`] before to be sure of every message. Does not block; `Stopped` is
-    /// the last event and comes within ten seconds.
+    /// Ends the engine: no more messages are accepted, accepted messages are written as far as the other end
+    /// takes it, then the connection is closed. Call [`Engine::flush`] before to be sure of every message.
+    /// Does not block; `Stopped` is the last event and comes within ten seconds.
     pub fn close(&self) {
         let mut inner = self.shared.lock();
         inner.tunnel.close();
@@ -158,15 +159,16 @@ impl Engine {
 
 /// Messages.
 impl Engine {
-    /// Sends a message of any bytes. Waits at most `timeout` for the tunnel to open for the first time, and for room: the
-    /// other end's window bounds what is accepted and not acknowledged. Once the tunnel has stood, a message is accepted
-    /// without a connection, too. Gives its number, which [`Event::Acknowledged`] names.
+    /// Sends a message of any bytes. Waits at most `timeout` for the tunnel to open for the first time, and
+    /// for room: the other end's window bounds what is accepted and not acknowledged. Once the tunnel was
+    /// open, a message is accepted without a connection, too. Gives its number, which
+    /// [`EngineEvent::Acknowledged`] names.
     ///
     /// # Errors
     /// Nothing was accepted: `NotOpen` or `Full` after `timeout`, `TooLarge` and `Closed` at once.
     pub fn send(&self, message: &[u8], timeout: Duration) -> Result<u64, SendError> {
         self.retry(timeout, |inner| match inner.state {
-            State::Stopped => Err(Refused::ForGood(SendError::Closed)),
+            EngineState::Stopped => Err(Refused::ForGood(SendError::Closed)),
             _ => inner.tunnel.try_send(message).map_err(|error| match error {
                 SendError::Full | SendError::NotOpen => Refused::ForNow(error),
                 _ => Refused::ForGood(error),
@@ -182,8 +184,8 @@ impl Engine {
         self.send(message, Duration::ZERO)
     }
 
-    /// Tries until it succeeds, is refused for good, or `timeout` is over; again whenever there is progress. Wakes the driver
-    /// after a success.
+    /// Tries until it succeeds, is refused for good, or `timeout` is over; again whenever there is progress.
+    /// Wakes the driver after a success.
     fn retry<T, E>(
         &self,
         timeout: Duration,
@@ -215,8 +217,8 @@ impl Engine {
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         self.retry(timeout, |inner| match inner.tunnel.unacknowledged() {
             0 => Ok(()),
-            // After the end nothing is acknowledged any more, and nobody would end the wait.
-            unacknowledged if inner.state == State::Stopped => {
+            // After the end nothing is acknowledged, so the wait would not end.
+            unacknowledged if inner.state == EngineState::Stopped => {
                 Err(Refused::ForGood(FlushError { unacknowledged }))
             }
             unacknowledged => Err(Refused::ForNow(FlushError { unacknowledged })),
@@ -228,18 +230,20 @@ impl Engine {
         self.shared.lock().tunnel.unacknowledged()
     }
 
-    /// Bytes that are kept: what was accepted and is not acknowledged, bounded by the other end's window; and what came and
-    /// is not taken, bounded by this end's own. Each with the 64 bytes that a piece of 32 KiB costs besides.
+    /// Bytes that are kept: accepted and unacknowledged messages, bounded by the other end's window; and
+    /// received messages that the app has not taken, bounded by this end's own. Each with the 64 bytes that a
+    /// piece of 32 KiB costs besides.
     pub fn buffered(&self) -> (usize, usize) {
         self.shared.lock().tunnel.buffered()
     }
 
-    /// The next events, at most `max` of them; waits at most `timeout` for the first. Empty if none came, and at once after
-    /// `Stopped` was read. Messages of the call before count as taken now, so call it again only when they are safe.
-    pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<Event> {
+    /// The next events, at most `max` of them; waits at most `timeout` for the first. Empty if none came, and
+    /// at once after `Stopped` was read. Messages of the call before count as taken now, so call it again
+    /// only when they are safe.
+    pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<EngineEvent> {
         let deadline = Instant::now().checked_add(timeout);
         let mut inner = self.take_given();
-        while inner.inbox.is_empty() && inner.state != State::Stopped {
+        while inner.inbox.is_empty() && inner.state != EngineState::Stopped {
             let waited;
             (inner, waited) = self.shared.wait_for_news(inner, deadline);
             if !waited {
@@ -250,7 +254,7 @@ impl Engine {
         while events.len() < max
             && let Some(event) = inner.inbox.pop()
         {
-            if let Event::Message(message) = &event {
+            if let EngineEvent::Message(message) = &event {
                 inner.given = Some(message.number);
             }
             events.push(event);
@@ -258,7 +262,7 @@ impl Engine {
         events
     }
 
-    /// Counts what was given as taken: acknowledgements may follow.
+    /// Counts the last batch as taken: it may now be acknowledged.
     fn take_given(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.shared.lock();
         let now = self.shared.clock.now();
@@ -271,9 +275,9 @@ impl Engine {
 
 /// Workstation: its user's word.
 impl Engine {
-    /// Lets in the phone of this [`Event::Ask`], in a fresh session: after it the code's is deleted, and a
-    /// photo of the code is worth nothing. Blocks for at most ten seconds. A [`Engine::deny`] on another
-    /// thread wins over it meanwhile.
+    /// Lets in the phone of this [`EngineEvent::Ask`], in a fresh session: after that the code's session is
+    /// deleted, and a photo of the code is useless. Blocks for at most ten seconds. A [`Engine::deny`] on
+    /// another thread wins over it meanwhile.
     ///
     /// # Errors
     /// The relay gave no session; the phone is still being asked about, and [`Engine::allow_here`] does
@@ -282,23 +286,22 @@ impl Engine {
         if !self.shared.lock().tunnel.begin_answer(question) {
             return Err(NotAsked.into());
         }
-        let place = match self.registrar.register() {
-            Ok(place) => place,
+        let credentials = match self.registrar.register() {
+            Ok(credentials) => credentials,
             Err(error) => {
                 self.shared.lock().tunnel.drop_answer(question);
                 return Err(error.into());
             }
         };
-        let answered = self.answer(question, Answer::Allow { session: Some(place) });
+        let answered = self.answer(question, Answer::Allow { session: Some(credentials) });
         if answered.is_err() {
-            self.registrar.begin(Chore::Delete(place), &self.shared);
+            self.registrar.begin(Chore::Delete(credentials), &self.shared);
         }
         Ok(answered?)
     }
 
-    /// Lets in the phone of this [`Event::Ask`] in the code's session, whose token the code has shown: who
-    /// has seen it can take this end's or the phone's place at the relay and be a nuisance, but not read or
-    /// send.
+    /// Lets in the phone of this [`EngineEvent::Ask`] in the code's session, whose token the code has shown:
+    /// a person who saw it can take over a role at the relay and disturb the pair, but not read or send.
     ///
     /// # Errors
     /// The question is over.
@@ -306,8 +309,8 @@ impl Engine {
         self.answer(question, Answer::Allow { session: None })
     }
 
-    /// Sends the phone of this [`Event::Ask`] away. It wins over an [`Engine::allow`] that is under way: the
-    /// phone is told, the fresh session is deleted, and nothing is kept.
+    /// Sends the phone of this [`EngineEvent::Ask`] away. It wins over an [`Engine::allow`] that is under
+    /// way: the phone is told, the fresh session is deleted, and nothing is kept.
     ///
     /// # Errors
     /// The question is over; if the phone was let in, [`Engine::forget`] ends the pair.
@@ -324,8 +327,8 @@ impl Engine {
     }
 }
 
-/// An address with whom to believe there.
-fn believing(settings: &Settings, endpoint: Endpoint) -> Endpoint {
+/// The same address with the CAs to trust there.
+fn believing(settings: &EngineSettings, endpoint: Endpoint) -> Endpoint {
     match &settings.ca {
         Some(ca) => endpoint.with_ca(Some(ca.clone())),
         None => endpoint,

@@ -1,4 +1,5 @@
-//! What a client tells its app, and the reasons it names. Plain data; made by the session machine, read by the apps.
+//! The events of a client, and the reasons they name. Plain data; made by the session machine, read by
+//! the apps.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,15 +12,15 @@ use crate::tunnel::Refusal;
 
 /// One thing that happened, in the order it happened.
 ///
-/// `Joined` opens a link; `Left` or `Stopped` ends it. `Text` and `Binary` come only in between. Nothing follows
-/// `Stopped`.
+/// `Joined` opens a link; `Left` or `Stopped` ends it. `Text` and `Binary` come only in between. Nothing
+/// follows `Stopped`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum ClientEvent {
     /// The relay accepted this client. The other role may still be absent.
     Connected,
     /// The other role is here: from now on frames are accepted for sending.
     Joined {
-        /// Frames of ours that the relay dropped since the last `Left`, because nobody was there.
+        /// Frames of ours that the relay dropped since the last `Left`, because the other end was absent.
         missed: u64,
     },
     /// The link to the other role ended, or the connection under it.
@@ -31,7 +32,7 @@ pub enum Event {
     Text(String),
     /// The other role sent a binary message.
     Binary(Vec<u8>),
-    /// The connection is gone, or could not be made; the next try comes by itself.
+    /// The connection is gone, or could not be made; the next try is automatic.
     Reconnecting {
         /// How long until the next try.
         after: Duration,
@@ -68,14 +69,14 @@ pub enum Lost {
     /// The relay closed with this code; `None` if its close frame had none.
     #[error("the relay closed the connection ({})", code_words(*.0))]
     Closed(Option<u16>),
-    /// What came through it was damaged on its way, or out of the tunnel's order.
+    /// Its data was damaged, or out of the tunnel's order.
     #[error("{0}; what was accepted is sent again")]
-    Spoilt(String),
+    Damaged(String),
     /// This machine slept for longer than the relay bears a silent client.
     #[error("this machine slept for {} s", .0.as_secs())]
     Slept(Duration),
-    /// What answered does not speak the relay's contract: a proxy that is being reloaded, a captive portal. Of a relay that
-    /// has answered before this is taken for a passing fault.
+    /// What answered does not speak the relay's contract: a proxy that is being reloaded, a captive portal.
+    /// Of a relay that has answered before this is taken for a passing fault.
     #[error("{0}; a proxy or a portal in between?")]
     Odd(String),
     /// The relay has no such session at the moment.
@@ -87,9 +88,10 @@ pub enum Lost {
          this address?"
     )]
     RegisteredAndUnknown,
-    /// For a phone: the relay has no such session since then, so the desk is not there to bring it back.
-    #[error("desk away since {}: it is waited for", utc(*.since))]
-    DeskAway {
+    /// For a phone: the relay has not known the session since then, so the workstation is not connected
+    /// either.
+    #[error("the workstation has been away since {}; waiting for it", utc(*.since))]
+    WorkstationAway {
         /// When this was first found out.
         since: SystemTime,
     },
@@ -98,14 +100,16 @@ pub enum Lost {
     NotRegistered {
         /// When this was first found out.
         since: SystemTime,
-        /// What the relay, or the way to it, answered.
+        /// The answer of the relay, or of the way to it.
         why: String,
     },
     /// The workstation refused a phone that it knew, or the relay did so in its name: nothing proves which.
-    #[error("the desk, or the relay in its name, refused this phone: {0}; trying again")]
+    #[error("the workstation, or the relay in its name, refused this phone: {0}; trying again")]
     Refused(Refusal),
-    /// Another phone took this one's place while the workstation's user is asked about this one.
-    #[error("another phone took this one's place at the relay, and the desk's user is asked about this one")]
+    /// Another phone took this one's role while the workstation's user is asked about this one.
+    #[error(
+        "another phone took this one's role at the relay while the workstation's user is asked about this one"
+    )]
     Displaced,
     /// No connection was begun, as the app has left its events unread.
     #[error("the app has too many unread events; they must be read first")]
@@ -116,22 +120,20 @@ impl Lost {
     /// The relay has no such session since then, and `why` there is none again, in the words of each role.
     pub(crate) fn away(role: Role, since: SystemTime, why: String) -> Self {
         match role {
-            Role::Phone => Lost::DeskAway { since },
+            Role::Phone => Lost::WorkstationAway { since },
             Role::Workstation => Lost::NotRegistered { since, why },
         }
     }
 }
 
-/// Why a client stopped for good.
+/// Why a client stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Stop {
     /// The app asked for it.
     #[error("closed")]
     Closed,
     /// Another program took over the role.
-    #[error(
-        "another program uses this pair and took over its role, which one alone can hold: end one of the two"
-    )]
+    #[error("another program uses this pair and took over its role: end one of the two")]
     Replaced,
     /// The session ended for all.
     #[error("the session was {}: pair again", kill_word(*.reason))]
@@ -144,14 +146,14 @@ pub enum Stop {
     Refused {
         /// The close code.
         code: u16,
-        /// What the relay said, or what the code means.
+        /// The relay's words, or the meaning of the code.
         message: String,
     },
     /// The workstation refused this phone, which it has not let in yet.
     #[error("{0}")]
     Unpaired(Refusal),
     /// The other end's user has ended the pair.
-    #[error("removed at the {}{}: pair again", desk_or_phone(*.at), said_by(*.is_proven))]
+    #[error("removed at the {}{}: pair again", .at, said_by(*.is_proven))]
     Removed {
         /// The end whose user did it.
         at: Role,
@@ -174,13 +176,6 @@ fn code_words(code: Option<u16>) -> String {
         (Some(code), Some(known)) => format!("{code} {}", known.name()),
         (Some(code), None) => code.to_string(),
         (None, _) => "without a code".to_owned(),
-    }
-}
-
-fn desk_or_phone(role: Role) -> &'static str {
-    match role {
-        Role::Workstation => "desk",
-        Role::Phone => "phone",
     }
 }
 
@@ -211,15 +206,15 @@ mod tests {
         let killed = Stop::Killed { reason: Some(KillReason::Deleted) };
         assert_eq!(killed.to_string(), "the session was deleted: pair again");
         let removed = |at, is_proven| Stop::Removed { at, is_proven }.to_string();
-        assert_eq!(removed(Role::Workstation, true), "removed at the desk: pair again");
+        assert_eq!(removed(Role::Workstation, true), "removed at the workstation: pair again");
         assert_eq!(
             removed(Role::Workstation, false),
-            "removed at the desk, or so the relay says: pair again"
+            "removed at the workstation, or so the relay says: pair again"
         );
         assert_eq!(removed(Role::Phone, false), "removed at the phone, or so the relay says: pair again");
         let refused = Lost::Refused(Refusal::OtherVersion).to_string();
         assert!(
-            refused.starts_with("the desk, or the relay in its name, refused this phone: ")
+            refused.starts_with("the workstation, or the relay in its name, refused this phone: ")
                 && refused.ends_with("; trying again")
         );
     }

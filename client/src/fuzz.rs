@@ -1,5 +1,5 @@
-//! Fuzz bodies for both clients: what must hold of whatever a relay, a peer, a code or a file says. No part of the library
-//! but in tests and for `fuzz/`.
+//! Fuzz bodies for both clients: what must hold for any bytes of a relay, a peer, a code or a file. No part
+//! of the library but in tests and for `fuzz/`.
 
 #[path = "../../fuzz/support.rs"]
 pub(crate) mod support;
@@ -8,7 +8,7 @@ use protocol::ids::Role;
 use protocol::message::{Frame, ServerMessage};
 
 use self::support::Input;
-use crate::event::Event;
+use crate::event::ClientEvent;
 use crate::lines::{LineError, event_line, harmless, read_line};
 use crate::net::endpoint::Endpoint;
 use crate::text::reorders_or_hides;
@@ -17,8 +17,8 @@ use crate::tunnel::{Saved, parse_pairing};
 pub use crate::http::fuzz::http_answer;
 pub use crate::tunnel::fuzz::{tunnel_bytes, tunnel_machine};
 
-/// Texts from a relay, a screen, a file or a terminal: no panic, nothing that acts on a terminal is shown, and what was
-/// read is written so that it reads back.
+/// Texts from a relay, a screen, a file or a terminal: no panic, nothing that acts on a terminal is shown,
+/// and a value that was read is written so that it reads back.
 pub fn client_text(bytes: &[u8]) {
     let mut lines = bytes;
     loop {
@@ -33,8 +33,8 @@ pub fn client_text(bytes: &[u8]) {
     assert!(!shown.chars().any(|char| char.is_control() || reorders_or_hides(char)), "{shown:?}");
     if let Ok(ServerMessage::Frame(frame)) = ServerMessage::parse(text) {
         let event = match frame {
-            Frame::Text(text) => Event::Text(text),
-            Frame::Binary(bytes) => Event::Binary(bytes),
+            Frame::Text(text) => ClientEvent::Text(text),
+            Frame::Binary(bytes) => ClientEvent::Binary(bytes),
         };
         let line = event_line(&event, Role::Phone);
         assert!(!line.chars().any(char::is_control), "{line:?}");
@@ -57,7 +57,7 @@ pub fn client_text(bytes: &[u8]) {
     }
 }
 
-/// Choices from the input's front stand for randomness too, so that one input is one run.
+/// Choices from the input's front also replace randomness, so that one input is one run.
 pub(crate) struct Chosen(u64);
 
 impl Chosen {

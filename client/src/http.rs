@@ -1,4 +1,5 @@
-//! The HTTP requests around a session's life: make it, make it again, end it. Blocking, one request per connection.
+//! The HTTP requests around a session's life: make it, make it again, end it. Blocking, one request per
+//! connection.
 
 mod answer;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -20,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::net::endpoint::Endpoint;
 use crate::net::stream::{Stream, addresses, share_of, unreachable_words};
 use crate::text::excerpt;
-use answer::Answer;
+use answer::Response;
 
 /// From the name's look-up to the last byte of the answer.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
@@ -28,9 +29,9 @@ const REQUEST_MAX: Duration = Duration::from_secs(10);
 /// A fresh session, as the relay described it.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// What the phone needs; `ws` is the address that the relay calls its own.
+    /// The pairing for the phone; `ws` is the address that the relay announces.
     pub pairing: Pairing,
-    /// The session ends when nobody used it for this long.
+    /// The session ends when it was unused for this long.
     pub idle_max: Duration,
 }
 
@@ -49,7 +50,7 @@ pub enum HttpError {
         status: u16,
         /// The relay's word for the reason, such as `session_deleted`; empty if it gave none.
         code: String,
-        /// What the relay said about it.
+        /// The relay's words.
         message: String,
     },
     /// The answer does not come from a relay.
@@ -57,10 +58,10 @@ pub enum HttpError {
     NotARelay {
         /// Whom we asked.
         server: String,
-        /// What was wrong.
+        /// The error.
         what: String,
     },
-    /// The key can't stand in a header.
+    /// The key can't be sent in a header.
     #[error("the register key must be printable ASCII without spaces; check REGISTER_KEY")]
     BadKey,
 }
@@ -86,7 +87,7 @@ impl HttpError {
 /// Makes a session (`POST /api/register`). Blocks for at most ten seconds and the system's time for a name.
 ///
 /// # Errors
-/// The relay can't be reached, refused, or is no relay; or `key` can't be sent.
+/// The relay can't be reached, refused, or is not a relay; or `key` can't be sent.
 pub fn register(server: &Endpoint, key: Option<&str>) -> Result<Registration, HttpError> {
     registered(server, &request(server, "POST", "/api/register", key, "")?)
 }
@@ -106,7 +107,7 @@ pub fn register_again(
     registered(server, &request(server, "POST", "/api/register", key, &body)?)
 }
 
-fn registered(server: &Endpoint, answer: &Answer) -> Result<Registration, HttpError> {
+fn registered(server: &Endpoint, answer: &Response) -> Result<Registration, HttpError> {
     match answer.status {
         200 => registration(&answer.body).ok_or_else(|| HttpError::NotARelay {
             server: server.to_string(),
@@ -116,10 +117,11 @@ fn registered(server: &Endpoint, answer: &Answer) -> Result<Registration, HttpEr
     }
 }
 
-/// Ends a session for all (`DELETE /api/session/:id`); false if there was none any more. Blocks like [`register`].
+/// Ends a session (`DELETE /api/session/:id`); false if it had ended already. Blocks like
+/// [`register`].
 ///
 /// # Errors
-/// The relay can't be reached, refused, or is no relay.
+/// The relay can't be reached, refused, or is not a relay.
 pub fn delete(server: &Endpoint, session: SessionId, token: &Token) -> Result<bool, HttpError> {
     let path = format!("/api/session/{session}");
     let answer = request(server, "DELETE", &path, Some(&token.reveal()), "")?;
@@ -136,7 +138,7 @@ fn request(
     path: &str,
     bearer: Option<&str>,
     body: &str,
-) -> Result<Answer, HttpError> {
+) -> Result<Response, HttpError> {
     let target = server.below(path);
     let mut head = format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", target.path(), target.authority());
     if let Some(key) = bearer {
@@ -151,7 +153,7 @@ fn request(
     exchange(server, request.as_bytes())
 }
 
-fn exchange(server: &Endpoint, request: &[u8]) -> Result<Answer, HttpError> {
+fn exchange(server: &Endpoint, request: &[u8]) -> Result<Response, HttpError> {
     let deadline = Instant::now() + REQUEST_MAX;
     let addresses = addresses(server, None).map_err(HttpError::Unreachable)?;
     let mut last = HttpError::Unreachable(format!("{server} has no address; is the name right?"));
@@ -171,7 +173,7 @@ fn exchange_with(
     address: SocketAddr,
     request: &[u8],
     deadline: Instant,
-) -> Result<Answer, HttpError> {
+) -> Result<Response, HttpError> {
     let unreachable = |error: &std::io::Error| HttpError::Unreachable(unreachable_words(server, error));
     let mut stream = Stream::connect(server, &[address], deadline).map_err(HttpError::Unreachable)?;
     let sent = stream.write_all(request).and_then(|()| stream.flush());
@@ -184,7 +186,7 @@ fn exchange_with(
 
 fn registration(body: &[u8]) -> Option<Registration> {
     #[derive(Deserialize)]
-    struct Raw<'a> {
+    struct RegisterFields<'a> {
         #[serde(borrow, rename = "sessionId")]
         session: Cow<'a, str>,
         #[serde(borrow)]
@@ -193,7 +195,7 @@ fn registration(body: &[u8]) -> Option<Registration> {
         ws: Cow<'a, str>,
         ttl: u64,
     }
-    let raw: Raw<'_> = parse(body)?;
+    let raw: RegisterFields<'_> = parse(body)?;
     let pairing = Pairing {
         ws: raw.ws.into_owned(),
         session: SessionId::parse(&raw.session).ok()?,
@@ -202,7 +204,7 @@ fn registration(body: &[u8]) -> Option<Registration> {
     Some(Registration { pairing, idle_max: Duration::from_secs(raw.ttl) })
 }
 
-fn refusal(server: &Endpoint, answer: &Answer) -> HttpError {
+fn refusal(server: &Endpoint, answer: &Response) -> HttpError {
     let message = message_of(&answer.body);
     let message = message.unwrap_or_else(|| "it gave no reason; is this the address of a relay?".to_owned());
     let code = parse::<Reason<'_>>(&answer.body).map(|reason| excerpt(&reason.error)).unwrap_or_default();
@@ -251,9 +253,9 @@ mod tests {
     fn a_refusal_carries_what_the_relay_said() {
         let server = Endpoint::parse_http("http://h").unwrap();
         let body = br#"{"error":"unauthorized","message":"send the key"}"#.to_vec();
-        let error = refusal(&server, &Answer { status: 401, body });
+        let error = refusal(&server, &Response { status: 401, body });
         assert_eq!(error.to_string(), "http://h refused: send the key (401)");
-        let error = refusal(&server, &Answer { status: 502, body: b"<html>".to_vec() });
+        let error = refusal(&server, &Response { status: 502, body: b"<html>".to_vec() });
         assert!(error.to_string().ends_with("(502)"), "{error}");
     }
 
@@ -262,7 +264,8 @@ mod tests {
         use std::net::TcpListener;
         let good = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = good.local_addr().unwrap().port();
-        // On the same port of another address of this machine; where a system has one only, there is nothing to hide.
+        // On the same port of another address of this machine; where a system has one only, there is nothing
+        // to hide.
         let Ok(silent) = TcpListener::bind(("127.0.0.2", port)) else { return };
         let server = Endpoint::parse_http(&format!("http://two.test:{port}")).unwrap();
         let server = server.found_at(&[silent.local_addr().unwrap(), good.local_addr().unwrap()]);

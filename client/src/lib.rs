@@ -1,11 +1,12 @@
-//! What both clients share: a pure session machine and the thread that drives it, the tunnel above it, and the HTTP
-//! requests around a session's life.
+//! What both clients share: a pure session machine and the thread that drives it, the tunnel above it, and
+//! the HTTP requests around a session's life.
 //!
-//! [`engine::Engine`] is the way in: messages end to end through the tunnel. [`Client`] passes plain frames. Inside, top to
-//! bottom: `engine` and `client` with its `mailbox` face the app's threads; `driver` owns the one thread, poll and socket and
-//! serves either of them; `session` decides about the connection, [`tunnel`] about what goes through it, and neither knows
-//! sockets or a clock; `net` is addresses, TCP and TLS; [`http`] makes and ends sessions; [`lines`] puts events into words.
-//! Nothing here prints; what is kept on disk is the [`engine::Keeper`]'s.
+//! [`engine::Engine`] is the way in: messages end to end through the tunnel. [`Client`] passes plain frames.
+//! Inside, top to bottom: `engine` and `client` with its `mailbox` face the app's threads; `driver` owns the
+//! one thread, poll and socket and serves either of them; `session` decides about the connection, [`tunnel`]
+//! about what goes through it, and neither knows sockets or a clock; `net` is addresses, TCP and TLS;
+//! [`http`] makes and ends sessions; [`lines`] puts events into words. Nothing here prints; a kept pair is on
+//! disk is the [`engine::Keeper`]'s.
 
 mod client;
 mod driver;
@@ -25,8 +26,8 @@ mod text;
 pub mod tunnel;
 
 pub use client::{Client, ConnectError};
-pub use event::{Event, Lost, Stop};
+pub use event::{ClientEvent, Lost, Stop};
 pub use net::ca::{Ca, CaError};
 pub use net::endpoint::{Endpoint, EndpointError};
-pub use outbox::SendError;
-pub use settings::Settings;
+pub use outbox::ClientSendError;
+pub use settings::ConnectionSettings;

@@ -7,12 +7,12 @@ use protocol::ids::Role;
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 use thiserror::Error;
 
-use crate::engine::Event as EngineEvent;
-use crate::event::{Event, Stop};
-use crate::outbox::SendError;
+use crate::engine::EngineEvent;
+use crate::event::{ClientEvent, Stop};
+use crate::outbox::ClientSendError;
 pub use crate::text::harmless;
 
-/// Of a binary message, so many bytes are shown.
+/// Bytes of a binary message that are shown.
 const BYTES_SHOWN: usize = 16;
 
 /// Why a line of input can't be sent.
@@ -29,28 +29,30 @@ pub enum LineError {
     Io(#[from] io::Error),
 }
 
-/// The line that tells people about `event`, without its newline. `other` names the role at the other end. What the
-/// other end sent is made harmless for terminals.
-pub fn event_line(event: &Event, other: Role) -> String {
+/// The line that tells people about `event`, without its newline. `other` names the role at the other end.
+/// Text of the other end is made harmless for terminals.
+pub fn event_line(event: &ClientEvent, other: Role) -> String {
     match event {
-        Event::Connected => "connected".to_owned(),
-        Event::Joined { missed: 0 } => format!("{other} joined"),
-        Event::Joined { missed } => format!("{other} joined; {missed} sent in its absence were lost"),
-        Event::Left { unsent } => format!("{other} left{}", unsent_words(*unsent)),
-        Event::Text(text) => format!("{other}: {}", harmless(text)),
-        Event::Binary(bytes) => format!("{other}: {}", hex_prefix(bytes)),
-        Event::Reconnecting { after, why } => {
+        ClientEvent::Connected => "connected".to_owned(),
+        ClientEvent::Joined { missed: 0 } => format!("{other} joined"),
+        ClientEvent::Joined { missed } => {
+            format!("{other} joined; {missed} messages sent in its absence were lost")
+        }
+        ClientEvent::Left { unsent } => format!("{other} left{}", unsent_words(*unsent)),
+        ClientEvent::Text(text) => format!("{other}: {}", harmless(text)),
+        ClientEvent::Binary(bytes) => format!("{other}: {}", hex_prefix(bytes)),
+        ClientEvent::Reconnecting { after, why } => {
             format!("reconnecting in {:.1} s: {}", after.as_secs_f64(), harmless(&why.to_string()))
         }
-        Event::Stopped { why: Stop::Closed, unsent } => format!("closed{}", unsent_words(*unsent)),
-        Event::Stopped { why, unsent } => {
+        ClientEvent::Stopped { why: Stop::Closed, unsent } => format!("closed{}", unsent_words(*unsent)),
+        ClientEvent::Stopped { why, unsent } => {
             format!("stopped: {}{}", harmless(&why.to_string()), unsent_words(*unsent))
         }
     }
 }
 
-/// The line that tells people about an event of an engine, without its newline; `None` where there is nothing to tell.
-/// Otherwise as [`event_line`].
+/// The line that tells people about an event of an engine, without its newline; `None` where there is nothing
+/// to tell. Otherwise as [`event_line`].
 pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
     Some(match event {
         EngineEvent::Acknowledged(_)
@@ -63,14 +65,16 @@ pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
         EngineEvent::Ask { name, words, .. } => {
             format!("\"{}\" wants to pair; its screen shows: {words}", harmless(name))
         }
-        EngineEvent::Asked { words } => format!("the {other}'s user is asked; compare the words: {words}"),
+        EngineEvent::Asked { words } => {
+            format!("waiting for the {other}'s user to allow this phone; check that both show: {words}")
+        }
         EngineEvent::Opened { .. } => format!("{other} is here, encrypted"),
         EngineEvent::Message(message) => match std::str::from_utf8(&message.bytes) {
             Ok(text) => format!("{other}: {}", harmless(text)),
             Err(_) => format!("{other}: {}", hex_prefix(&message.bytes)),
         },
         EngineEvent::Restarted { unconfirmed } => {
-            format!("the {other}'s app began anew; {unconfirmed} sent before may not have arrived")
+            format!("the {other}'s app restarted; {unconfirmed} messages sent before may not have arrived")
         }
         EngineEvent::PeerClosed => format!("{other} sends nothing more"),
         EngineEvent::Left => format!("{other} left"),
@@ -83,7 +87,7 @@ pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
             "the code's session was not deleted and ends when it expires: {}",
             harmless(&error.to_string())
         ),
-        EngineEvent::Foreign => "the other end does not speak the tunnel: ignored".to_owned(),
+        EngineEvent::Foreign => "ignored: the other end does not encrypt".to_owned(),
         EngineEvent::Stopped { why: Stop::Closed, unacknowledged } => {
             format!("closed{}", untaken_words(*unacknowledged, other))
         }
@@ -94,15 +98,15 @@ pub fn engine_line(event: &EngineEvent, other: Role) -> Option<String> {
 }
 
 /// The line that tells people that their line was not sent.
-pub fn refusal_line(error: &SendError, other: Role) -> String {
+pub fn refusal_line(error: &ClientSendError, other: Role) -> String {
     match error {
-        SendError::NotLinked => format!("not sent: no {other}"),
+        ClientSendError::NotLinked => format!("not sent: no {other}"),
         other => other.to_string(),
     }
 }
 
-/// One line of at most 16 MiB without its line end, `None` at the end of the input. Blocks as `input` does. After
-/// an error other than `Io` the next call goes on with the next line.
+/// One line of at most 16 MiB without its line end, `None` at the end of the input. Blocks as `input` does.
+/// After an error other than `Io` the next call goes on with the next line.
 ///
 /// # Errors
 /// The line is too long or no text, or the input failed.
@@ -154,29 +158,31 @@ mod tests {
     #[test]
     fn every_event_has_its_line() {
         for (event, line) in [
-            (Event::Connected, "connected"),
-            (Event::Joined { missed: 0 }, "phone joined"),
-            (Event::Joined { missed: 2 }, "phone joined; 2 sent in its absence were lost"),
-            (Event::Left { unsent: 0 }, "phone left"),
-            (Event::Left { unsent: 3 }, "phone left; 3 not sent"),
-            (Event::Text("hä\n\u{1b}[2J".into()), r"phone: hä\n\u{1b}[2J"),
-            (Event::Binary(vec![0, 255]), "phone: <2 bytes> 00ff"),
-            (Event::Binary(vec![]), "phone: <0 bytes>"),
-            (Event::Binary(vec![1; 17]), "phone: <17 bytes> 01010101010101010101010101010101…"),
+            (ClientEvent::Connected, "connected"),
+            (ClientEvent::Joined { missed: 0 }, "phone joined"),
+            (ClientEvent::Joined { missed: 2 }, "phone joined; 2 messages sent in its absence were lost"),
+            (ClientEvent::Left { unsent: 0 }, "phone left"),
+            (ClientEvent::Left { unsent: 3 }, "phone left; 3 not sent"),
+            (ClientEvent::Text("hä\n\u{1b}[2J".into()), r"phone: hä\n\u{1b}[2J"),
+            (ClientEvent::Binary(vec![0, 255]), "phone: <2 bytes> 00ff"),
+            (ClientEvent::Binary(vec![]), "phone: <0 bytes>"),
+            (ClientEvent::Binary(vec![1; 17]), "phone: <17 bytes> 01010101010101010101010101010101…"),
             (
-                Event::Reconnecting { after: Duration::from_millis(210), why: Lost::Broken("x".into()) },
+                ClientEvent::Reconnecting {
+                    after: Duration::from_millis(210),
+                    why: Lost::Broken("x".into()),
+                },
                 "reconnecting in 0.2 s: the connection broke: x",
             ),
-            (Event::Stopped { why: Stop::Closed, unsent: 0 }, "closed"),
+            (ClientEvent::Stopped { why: Stop::Closed, unsent: 0 }, "closed"),
             (
-                Event::Stopped { why: Stop::Replaced, unsent: 1 },
-                "stopped: another program uses this pair and took over its role, which one alone can hold: end one \
-                 of the two; 1 not sent",
+                ClientEvent::Stopped { why: Stop::Replaced, unsent: 1 },
+                "stopped: another program uses this pair and took over its role: end one of the two; 1 not sent",
             ),
         ] {
             assert_eq!(event_line(&event, Role::Phone), line);
         }
-        assert_eq!(refusal_line(&SendError::NotLinked, Role::Phone), "not sent: no phone");
+        assert_eq!(refusal_line(&ClientSendError::NotLinked, Role::Phone), "not sent: no phone");
     }
 
     #[test]
@@ -190,7 +196,7 @@ mod tests {
             (message(&[0xff]), Some("phone: <1 bytes> ff")),
             (
                 EngineEvent::Restarted { unconfirmed: 2 },
-                Some("the phone's app began anew; 2 sent before may not have arrived"),
+                Some("the phone's app restarted; 2 messages sent before may not have arrived"),
             ),
             (
                 EngineEvent::Refused(Refusal::CodeUsed),
@@ -199,7 +205,7 @@ mod tests {
                 ),
             ),
             (EngineEvent::Left, Some("phone left")),
-            (EngineEvent::Foreign, Some("the other end does not speak the tunnel: ignored")),
+            (EngineEvent::Foreign, Some("ignored: the other end does not encrypt")),
             (
                 EngineEvent::Stopped { why: Stop::Closed, unacknowledged: 2 },
                 Some("closed; 2 not confirmed by the phone"),

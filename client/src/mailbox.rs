@@ -1,8 +1,8 @@
 //! What lies between the app's threads and the driver's: frames to send and events to read, both bounded.
 //!
-//! Full has one outcome each: a full outbox makes `send` wait (and `try_send` say so); a full inbox makes the driver
-//! leave the socket unread, so that the relay slows the other role down. Nothing is dropped without a count. The lock
-//! is held for queue operations only, never over I/O.
+//! Full has one outcome each: a full outbox makes `send` wait (and `try_send` say so); a full inbox makes the
+//! driver leave the socket unread, so that the relay slows the other role down. Nothing is dropped without a
+//! count. The lock is held for queue operations only, never over I/O.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,8 +15,8 @@ use tungstenite::{Bytes, Message};
 
 use crate::driver::Wake;
 use crate::driver::app::App;
-use crate::event::{Event, Lost, Stop};
-use crate::outbox::{Gate, Outbox, SendError};
+use crate::event::{ClientEvent, Lost, Stop};
+use crate::outbox::{ClientSendError, Gate, Outbox};
 use crate::session::Input;
 
 /// Unread events of at most this many bytes, and one more message.
@@ -26,7 +26,7 @@ const INBOX_EVENTS_MAX: usize = 256;
 
 /// The two queues and the condition variables of their waiters.
 pub(crate) struct Mailbox {
-    state: Mutex<State>,
+    state: Mutex<Queues>,
     /// Signalled when the outbox has room or its gate moved.
     room: Condvar,
     /// Signalled when there is an event.
@@ -37,14 +37,14 @@ pub(crate) struct Mailbox {
     role: Role,
 }
 
-struct State {
+struct Queues {
     outbox: Outbox,
-    inbox: VecDeque<Event>,
+    inbox: VecDeque<ClientEvent>,
     inbox_bytes: usize,
     /// The driver left the socket unread for want of room here.
     reading_paused: bool,
     stopped: bool,
-    /// What the driver has not been told yet.
+    /// An input that the driver has not taken yet.
     input: Option<Input>,
     abandoned: bool,
     /// The relay has accepted this client once.
@@ -56,7 +56,7 @@ struct State {
 impl Mailbox {
     /// Empty, gate shut. `wake` must make the driver's poll return and may be called from any thread.
     pub(crate) fn new(wake: Wake, role: Role) -> Self {
-        let state = State {
+        let state = Queues {
             outbox: Outbox::default(),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
@@ -70,7 +70,7 @@ impl Mailbox {
         Mailbox { state: Mutex::new(state), room: Condvar::new(), news: Condvar::new(), wake, role }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Queues> {
         // No code under the lock can leave the queues half changed, so a panic elsewhere does not spoil them.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,7 +79,7 @@ impl Mailbox {
 /// The app's side.
 impl Mailbox {
     /// Waits for room, then queues. Ends early when the link does.
-    pub(crate) fn send(&self, mut message: Message) -> Result<(), SendError> {
+    pub(crate) fn send(&self, mut message: Message) -> Result<(), ClientSendError> {
         let mut state = self.lock();
         loop {
             let was_empty = state.outbox.is_empty();
@@ -89,7 +89,7 @@ impl Mailbox {
                     self.wake_if(was_empty);
                     return Ok(());
                 }
-                Err((SendError::Full, back)) => message = back,
+                Err((ClientSendError::Full, back)) => message = back,
                 Err((error, _)) => return Err(error),
             }
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +97,7 @@ impl Mailbox {
     }
 
     /// Queues, or says why not.
-    pub(crate) fn try_send(&self, message: Message) -> Result<(), SendError> {
+    pub(crate) fn try_send(&self, message: Message) -> Result<(), ClientSendError> {
         let mut state = self.lock();
         let was_empty = state.outbox.is_empty();
         state.outbox.push(message).map_err(|(error, _)| error)?;
@@ -107,7 +107,7 @@ impl Mailbox {
     }
 
     /// The oldest unread event; waits for one until `timeout` is over.
-    pub(crate) fn next_event(&self, timeout: Duration) -> Option<Event> {
+    pub(crate) fn next_event(&self, timeout: Duration) -> Option<ClientEvent> {
         let deadline = Instant::now().checked_add(timeout);
         let mut state = self.lock();
         loop {
@@ -135,7 +135,7 @@ impl Mailbox {
     }
 
     /// Refuses further sends and asks the driver to end.
-    pub(crate) fn wish_close(&self) {
+    pub(crate) fn request_close(&self) {
         let mut state = self.lock();
         state.input = Some(Input::Close);
         state.outbox.shut(Gate::Closed);
@@ -144,10 +144,10 @@ impl Mailbox {
         (self.wake)();
     }
 
-    /// As `wish_close`, and nobody will look any more.
+    /// As `request_close`, and the handle is gone.
     pub(crate) fn abandon(&self) {
         self.lock().abandoned = true;
-        self.wish_close();
+        self.request_close();
     }
 
     fn wake_if(&self, needed: bool) {
@@ -168,27 +168,27 @@ impl App for Arc<Mailbox> {
         Input::Impossible(Stop::Refused { code: CloseCode::TooBig.code(), message })
     }
 
-    fn is_abandoned(&mut self) -> bool {
+    fn is_abandoned(&self) -> bool {
         self.lock().abandoned
     }
 
     fn on_link(&mut self, missed: u64, message_bytes_max: usize) {
         self.lock().outbox.open(message_bytes_max);
-        self.tell(Event::Joined { missed });
+        self.tell(ClientEvent::Joined { missed });
     }
 
     /// Drops what waits, and says how much.
     fn on_unlink(&mut self) {
         let unsent = self.lock().outbox.shut_and_drop(Gate::NotLinked);
         self.room.notify_all();
-        self.tell(Event::Left { unsent });
+        self.tell(ClientEvent::Left { unsent });
     }
 
     fn on_binary(&mut self, bytes: Bytes) {
-        self.tell(Event::Binary(bytes.into()));
+        self.tell(ClientEvent::Binary(bytes.into()));
     }
 
-    /// Plain frames have no other session to go to, and nobody registers theirs again but its owner, who may.
+    /// Plain frames have no other session to go to, and only its owner may register it again.
     fn on_session_gone(&mut self, why: Stop) {
         let mut state = self.lock();
         // The app's own wish comes first, and ends it anyway.
@@ -211,16 +211,16 @@ impl App for Arc<Mailbox> {
         }
         let unsent = state.outbox.shut_and_drop(Gate::Closed);
         state.stopped = true;
-        state.push_event(Event::Stopped { why, unsent });
+        state.push_event(ClientEvent::Stopped { why, unsent });
         drop(state);
         self.room.notify_all();
         self.news.notify_all();
     }
 
-    /// Queues an event. The bound is kept by not reading while `has_room` says no.
-    fn tell(&mut self, event: Event) {
+    /// Queues an event. The bound is kept by not reading while `pause_if_full` says so.
+    fn tell(&mut self, event: ClientEvent) {
         let mut state = self.lock();
-        if event == Event::Connected {
+        if event == ClientEvent::Connected {
             state.was_connected = true;
             state.away_since = None;
         }
@@ -230,10 +230,10 @@ impl App for Arc<Mailbox> {
     }
 
     /// If not, the driver is woken when half of the inbox has been read.
-    fn has_room(&mut self) -> bool {
+    fn pause_if_full(&mut self) -> bool {
         let mut state = self.lock();
         state.reading_paused = state.inbox_is_full();
-        !state.reading_paused
+        state.reading_paused
     }
 
     fn next_outgoing(&mut self) -> Option<Message> {
@@ -243,10 +243,10 @@ impl App for Arc<Mailbox> {
     }
 }
 
-impl State {
-    fn push_event(&mut self, event: Event) {
-        // Retries that nobody reads about replace one another; only the newest is news.
-        let is_retry = |event: &Event| matches!(event, Event::Reconnecting { .. });
+impl Queues {
+    fn push_event(&mut self, event: ClientEvent) {
+        // Unread retries replace one another; only the newest is news.
+        let is_retry = |event: &ClientEvent| matches!(event, ClientEvent::Reconnecting { .. });
         if is_retry(&event) && self.inbox.back().is_some_and(is_retry) {
             self.inbox.pop_back();
         }
@@ -263,10 +263,10 @@ impl State {
     }
 }
 
-fn bytes_of(event: &Event) -> usize {
+fn bytes_of(event: &ClientEvent) -> usize {
     match event {
-        Event::Text(text) => text.len(),
-        Event::Binary(bytes) => bytes.len(),
+        ClientEvent::Text(text) => text.len(),
+        ClientEvent::Binary(bytes) => bytes.len(),
         _ => 0,
     }
 }
@@ -292,8 +292,8 @@ mod tests {
         for len in [1, INBOX_BYTES_MAX / 8] {
             let (mut mailbox, wakes) = mailbox();
             let mut told = 0;
-            while mailbox.has_room() {
-                mailbox.tell(Event::Binary(vec![0; len]));
+            while !mailbox.pause_if_full() {
+                mailbox.tell(ClientEvent::Binary(vec![0; len]));
                 told += 1;
             }
             assert_eq!(told, INBOX_EVENTS_MAX.min(INBOX_BYTES_MAX / len));
@@ -321,7 +321,8 @@ mod tests {
     #[test]
     fn retries_that_nobody_reads_about_take_one_place() {
         let (mut mailbox, _) = mailbox();
-        let retry = |secs| Event::Reconnecting { after: Duration::from_secs(secs), why: Lost::EventsUnread };
+        let retry =
+            |secs| ClientEvent::Reconnecting { after: Duration::from_secs(secs), why: Lost::EventsUnread };
         (0..1000).for_each(|secs| mailbox.tell(retry(secs)));
         assert_eq!(mailbox.next_event(Duration::ZERO), Some(retry(999)));
         assert_eq!(mailbox.next_event(Duration::ZERO), None);
@@ -334,9 +335,9 @@ mod tests {
         mailbox.try_send(Message::text("x")).unwrap();
         mailbox.stop(Stop::Replaced);
         mailbox.stop(Stop::Closed);
-        assert_eq!(mailbox.send(Message::text("x")), Err(SendError::Closed));
-        assert_eq!(mailbox.next_event(Duration::MAX), Some(Event::Joined { missed: 0 }));
-        let end = Event::Stopped { why: Stop::Replaced, unsent: 1 };
+        assert_eq!(mailbox.send(Message::text("x")), Err(ClientSendError::Closed));
+        assert_eq!(mailbox.next_event(Duration::MAX), Some(ClientEvent::Joined { missed: 0 }));
+        let end = ClientEvent::Stopped { why: Stop::Replaced, unsent: 1 };
         assert_eq!(mailbox.next_event(Duration::MAX), Some(end));
         assert_eq!(mailbox.next_event(Duration::MAX), None);
     }

@@ -7,7 +7,7 @@ use tungstenite::Message;
 
 /// Why a message was not accepted for sending.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SendError {
+pub enum ClientSendError {
     /// The other role is not here; the relay would drop the message.
     #[error("not sent: the other side is not here")]
     NotLinked,
@@ -15,7 +15,7 @@ pub enum SendError {
     #[error("not sent: this client is closed")]
     Closed,
     /// The queue is full; only `try_send_*` says so.
-    #[error("not sent: too much is waiting to be sent; try again when some of it is gone")]
+    #[error("not sent: too much is waiting to be sent; try again later")]
     Full,
     /// Larger than the relay takes.
     #[error("not sent: the message has {len} bytes and this relay takes at most {max}; send it in pieces")]
@@ -59,13 +59,13 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// Accepts `message`, or gives it back with the reason.
-    pub(crate) fn push(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+    pub(crate) fn push(&mut self, message: Message) -> Result<(), (ClientSendError, Message)> {
         let len = message.len();
         let refusal = match self.gate {
-            Gate::NotLinked => SendError::NotLinked,
-            Gate::Closed => SendError::Closed,
-            Gate::Linked { message_bytes_max: max } if len > max => SendError::TooLarge { len, max },
-            Gate::Linked { .. } if !self.has_room_for(len) => SendError::Full,
+            Gate::NotLinked => ClientSendError::NotLinked,
+            Gate::Closed => ClientSendError::Closed,
+            Gate::Linked { message_bytes_max: max } if len > max => ClientSendError::TooLarge { len, max },
+            Gate::Linked { .. } if !self.has_room_for(len) => ClientSendError::Full,
             Gate::Linked { .. } => {
                 self.bytes += len;
                 self.messages.push_back(message);
@@ -85,7 +85,7 @@ impl Outbox {
         self.messages.is_empty()
     }
 
-    /// Opens the gate, unless it is closed for good.
+    /// Opens the gate, unless it is closed.
     pub(crate) fn open(&mut self, message_bytes_max: usize) {
         if self.gate != Gate::Closed {
             self.gate = Gate::Linked { message_bytes_max };
@@ -118,22 +118,22 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn push(outbox: &mut Outbox, len: usize) -> Result<(), SendError> {
+    fn push(outbox: &mut Outbox, len: usize) -> Result<(), ClientSendError> {
         outbox.push(Message::binary(vec![0; len])).map_err(|(error, _)| error)
     }
 
     #[test]
     fn only_an_open_gate_lets_through() {
         let mut outbox = Outbox::default();
-        assert_eq!(push(&mut outbox, 1), Err(SendError::NotLinked));
+        assert_eq!(push(&mut outbox, 1), Err(ClientSendError::NotLinked));
         outbox.open(10);
         assert_eq!(push(&mut outbox, 10), Ok(()));
-        assert_eq!(push(&mut outbox, 11), Err(SendError::TooLarge { len: 11, max: 10 }));
+        assert_eq!(push(&mut outbox, 11), Err(ClientSendError::TooLarge { len: 11, max: 10 }));
         assert_eq!(outbox.shut_and_drop(Gate::NotLinked), 1);
         assert!(outbox.is_empty() && outbox.pop().is_none());
         outbox.shut(Gate::Closed);
         outbox.open(10);
-        assert_eq!(push(&mut outbox, 1), Err(SendError::Closed));
+        assert_eq!(push(&mut outbox, 1), Err(ClientSendError::Closed));
     }
 
     #[test]
@@ -141,12 +141,12 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.open(usize::MAX);
         assert_eq!(push(&mut outbox, 3 * OUTBOX_BYTES_MAX), Ok(()), "one large message alone");
-        assert_eq!(push(&mut outbox, 0), Err(SendError::Full));
+        assert_eq!(push(&mut outbox, 0), Err(ClientSendError::Full));
         assert!(outbox.pop().is_some());
         for _ in 0..OUTBOX_MESSAGES_MAX {
             assert_eq!(push(&mut outbox, 1), Ok(()));
         }
-        assert_eq!(push(&mut outbox, 1), Err(SendError::Full));
+        assert_eq!(push(&mut outbox, 1), Err(ClientSendError::Full));
         assert!(outbox.pop().is_some());
         assert_eq!(push(&mut outbox, 1), Ok(()));
     }

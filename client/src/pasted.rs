@@ -1,7 +1,8 @@
-//! A pairing code as people paste it: wrapped by a terminal, quoted by a shell or a chat, with words around it.
+//! A pairing code as people paste it: wrapped by a terminal, quoted by a shell or a chat, with words around
+//! it.
 //!
-//! [`Pasted`] drops white space, invisible characters and paste marks, makes typographic quotes plain, and finds the code
-//! between the words. It does not judge the code; the parsers of the two forms do. Pure text.
+//! [`Pasted`] drops white space, invisible characters and paste marks, makes typographic quotes plain, and
+//! finds the code between the words. It does not judge the code; the parsers of the two forms do. Pure text.
 
 use zeroize::Zeroizing;
 
@@ -46,8 +47,8 @@ impl Pasted {
         &self.text
     }
 
-    /// The first JSON object, from `{` to its matching `}`; to the end of the text where that is missing. `None` without a
-    /// `{`.
+    /// The first JSON object, from `{` to its matching `}`; to the end of the text where that is missing.
+    /// `None` without a `{`.
     pub fn json(&self) -> Option<&str> {
         let object = &self.text[self.text.find('{')?..];
         Some(&object[..object_len(object).unwrap_or(object.len())])
@@ -63,7 +64,8 @@ impl Pasted {
         ["https://", "http://"].iter().filter_map(|scheme| lower.find(scheme)).min()
     }
 
-    /// The base64url digits behind `before` in the link. If words follow them after white space, only the first `wanted` count.
+    /// The base64url digits behind `before` in the link. If words follow them after white space, only the
+    /// first `wanted` count.
     pub fn digits_behind(&self, before: &str, wanted: usize) -> Option<&str> {
         let link = self.link_start()?;
         let start = link + self.text[link..].find(before)? + before.len();
@@ -110,7 +112,8 @@ fn is_invisible(character: char) -> bool {
     reorders_or_hides(character) || matches!(character, '\u{ad}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// What a terminal in bracketed-paste mode puts around a pasted text (xterm's control sequences, "Bracketed Paste Mode").
+/// The marks that a terminal in bracketed-paste mode puts around a pasted text (xterm's control sequences,
+/// "Bracketed Paste Mode").
 const PASTE_MARKS: [&str; 4] = ["\u{1b}[200~", "\u{1b}[201~", "^[[200~", "^[[201~"];
 
 #[cfg(test)]

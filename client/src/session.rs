@@ -1,11 +1,13 @@
-//! The session machine: one client's life from the first connect to the last, without sockets, threads or a clock.
+//! The session machine: one client's life from the first connect to the last, without sockets, threads or a
+//! clock.
 //!
-//! It owns what is decided: when to connect, what to say, when to give a connection up, when to stop. It must never
-//! hold a socket, a payload queue or the time; the driver has those. After each [`Session::handle`], drain
-//! [`Session::poll_action`] before the next.
+//! It makes the decisions: when to connect, what to say, when to give a connection up, when to stop. It must
+//! never hold a socket, a payload queue or the time; the driver has those. After each [`Session::handle`],
+//! drain [`Session::poll_action`] before the next.
 
 mod backoff;
 mod liveness;
+mod state;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -19,9 +21,10 @@ use protocol::ids::{SessionId, Token};
 use protocol::message::{Frame, Hello, InstanceClaim, KillReason, ServerMessage, Version};
 use tungstenite::Bytes;
 
-use crate::event::{Event, Lost, Stop};
+use crate::event::{ClientEvent, Lost, Stop};
 use backoff::{Backoff, PATIENT_MIN};
 use liveness::{Live, Pace};
+use state::{Patience, Registered, SessionState};
 use verdict::{Verdict, verdict};
 pub(crate) use vocabulary::{Action, Identity, Input};
 
@@ -29,11 +32,11 @@ pub(crate) use vocabulary::{Action, Identity, Input};
 pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(6);
 /// The hello must be answered in this time; the relay itself waits that long for its store.
 const HELLO_MAX: Duration = Duration::from_secs(10);
-/// Writing what was accepted and the closing handshake must be done in this time.
+/// Writing accepted messages and the closing handshake must be done in this time.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 /// The app must have found out about a session that is gone in this time: a request and the name's look-up.
 const GONE_MAX: Duration = Duration::from_secs(30);
-/// A client that may take its role back gives the other one so much time to be refused and leave.
+/// A client that may take its role back gives the other one this much time to be refused and leave.
 const RETURN_AFTER: Duration = Duration::from_secs(2);
 /// A connection that lived this long was stable: the next retry comes at once.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
@@ -44,70 +47,23 @@ pub(crate) struct Session {
     identity: Identity,
     /// How many connects were begun; `n` of the hello, so it only rises.
     attempts: u64,
-    state: State,
+    state: SessionState,
     pace: Pace,
     message_bytes_max: Option<u64>,
-    /// What the relay's `error` said before the close that follows.
+    /// The relay's `error` before the close that follows.
     refusal: Option<String>,
     /// `replaced` said that the newer holder is this very client.
     replaced_by_own: bool,
     /// How often it still comes back after another client took its role.
     returns_left: u32,
-    /// The relay has accepted a hello, or the app goes on with a pair that stood: an odd answer is a passing fault.
-    has_stood: bool,
+    /// The relay has accepted a hello, or the app resumes a pair that was open before: an odd answer is a
+    /// passing fault.
+    was_accepted: bool,
     registered: Registered,
-    /// Nobody looks at the app, so no connection is begun.
+    /// The app is in the background, so no connection is begun.
     hidden: bool,
     backoff: Backoff,
     actions: VecDeque<Action>,
-}
-
-#[derive(Debug)]
-enum State {
-    Connecting {
-        give_up_at: Instant,
-    },
-    ExpectHelloAck {
-        give_up_at: Instant,
-    },
-    Waiting(Live),
-    Linked(Live),
-    Backoff {
-        until: Instant,
-        /// No news cuts the wait shorter than this: the relay asked for patience.
-        not_before: Instant,
-    },
-    /// The app finds out whether there is a session to go on in; if not, the end of the link is not worth a word.
-    Gone {
-        linked: bool,
-        give_up_at: Instant,
-    },
-    Closing {
-        give_up_at: Instant,
-        linked: bool,
-    },
-    Stopped,
-}
-
-/// Whether the app had the session registered again since a connection was stable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Registered {
-    No,
-    /// And no hello was accepted since.
-    Unused,
-    /// And a hello was.
-    Used,
-}
-
-/// How long the wait for the next try is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    /// As the back-off says.
-    None,
-    /// At least ten seconds, unless there is news or the user wants to go on.
-    Own,
-    /// At least ten seconds whatever comes: the relay asked for it.
-    Asked,
 }
 
 impl Session {
@@ -121,13 +77,13 @@ impl Session {
         let mut session = Session {
             identity,
             attempts: 0,
-            state: State::Stopped,
+            state: SessionState::Stopped,
             pace: Pace::default(),
             message_bytes_max: None,
             refusal: None,
             replaced_by_own: false,
             returns_left: 0,
-            has_stood: false,
+            was_accepted: false,
             registered: Registered::No,
             hidden: false,
             backoff: Backoff::new(seed),
@@ -148,8 +104,8 @@ impl Session {
             Input::Lost(why) => self.on_lost(why, Patience::None, now),
             Input::Impossible(why) => self.stop(why),
             Input::Odd(words) => self.on_odd(words, now),
-            Input::Spoilt(what) => self.on_lost(Lost::Spoilt(what), Patience::None, now),
-            Input::Stood => self.has_stood = true,
+            Input::Damaged(what) => self.on_lost(Lost::Damaged(what), Patience::None, now),
+            Input::WasPaired => self.was_accepted = true,
             Input::Sent => self.on_sent(now),
             Input::Delivered(bytes) => self.on_delivered(bytes, now),
             Input::Refused(why) => self.on_lost(why, Patience::Own, now),
@@ -173,39 +129,31 @@ impl Session {
 
     /// When `Tick` is due at the latest; `None` once stopped.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        match &self.state {
-            State::Connecting { give_up_at }
-            | State::ExpectHelloAck { give_up_at }
-            | State::Gone { give_up_at, .. }
-            | State::Closing { give_up_at, .. } => Some(*give_up_at),
-            State::Waiting(live) | State::Linked(live) => Some(live.due_at(self.pace)),
-            State::Backoff { until, .. } => Some(*until).filter(|_| !self.hidden),
-            State::Stopped => None,
-        }
+        self.state.due_at(self.pace, self.hidden)
     }
 
     /// Begins a connect, or as soon as somebody looks at the app.
     fn connect(&mut self, now: Instant) {
         if self.hidden {
-            self.state = State::Backoff { until: now, not_before: now };
+            self.state = SessionState::Backoff { until: now, not_before: now };
             return;
         }
         self.attempts += 1;
-        self.state = State::Connecting { give_up_at: now + CONNECT_MAX };
+        self.state = SessionState::Connecting { give_up_at: now + CONNECT_MAX };
         self.refusal = None;
         self.replaced_by_own = false;
         self.actions.push_back(Action::Connect);
     }
 
     fn on_connected(&mut self, now: Instant) {
-        if !matches!(self.state, State::Connecting { .. }) {
+        if !matches!(self.state, SessionState::Connecting { .. }) {
             return;
         }
         let Identity { session, token, role, instance } = &self.identity;
         let claim = InstanceClaim { instance: *instance, attempt: self.attempts };
         let hello = Hello::to_json_as(Version::V3, *session, token, *role, Some(claim));
         self.actions.push_back(Action::Send(hello));
-        self.state = State::ExpectHelloAck { give_up_at: now + HELLO_MAX };
+        self.state = SessionState::ExpectHelloAck { give_up_at: now + HELLO_MAX };
     }
 
     fn on_message(&mut self, message: ServerMessage, now: Instant) {
@@ -222,12 +170,13 @@ impl Session {
                 self.on_joined(missed, message_bytes_max);
             }
             ServerMessage::PeerLeft { role } if role == self.identity.role.other() => self.on_left(),
-            ServerMessage::Frame(Frame::Text(text)) => self.on_frame(Event::Text(text)),
-            ServerMessage::Frame(Frame::Binary(bytes)) => self.on_frame(Event::Binary(bytes)),
+            ServerMessage::Frame(Frame::Text(text)) => self.on_frame(ClientEvent::Text(text)),
+            ServerMessage::Frame(Frame::Binary(bytes)) => self.on_frame(ClientEvent::Binary(bytes)),
             ServerMessage::SessionKilled { reason } => self.on_killed(reason, now),
             ServerMessage::Error { message, .. } => self.refusal = Some(message),
             ServerMessage::Replaced { same } => self.replaced_by_own = same,
-            // The close that follows `going-away` says it all; `peer-joined` counts what was dropped in an absence.
+            // The close that follows `going-away` says it all; `peer-joined` counts what was dropped in an
+            // absence.
             ServerMessage::GoingAway | ServerMessage::PeerAbsent | ServerMessage::HbAck => {}
             ServerMessage::PeerJoined { .. } | ServerMessage::PeerLeft { .. } | ServerMessage::Unknown(_) => {
             }
@@ -235,53 +184,49 @@ impl Session {
     }
 
     fn on_hello_ack(&mut self, peer: bool, pace: Pace, now: Instant) {
-        if !matches!(self.state, State::ExpectHelloAck { .. }) {
+        if !matches!(self.state, SessionState::ExpectHelloAck { .. }) {
             return;
         }
         self.pace = pace;
-        self.has_stood = true;
+        self.was_accepted = true;
         if self.registered == Registered::Unused {
             self.registered = Registered::Used;
         }
-        self.state = State::Waiting(Live::new(pace, now));
-        self.actions.push_back(Action::Tell(Event::Connected));
+        self.state = SessionState::Waiting(Live::new(pace, now));
+        self.actions.push_back(Action::Tell(ClientEvent::Connected));
         if peer {
             self.on_joined(0, None);
         }
     }
 
-    /// A second `peer-joined` for a link that stands says nothing new and is ignored.
+    /// A second `peer-joined` for a link that is up says nothing new and is ignored.
     fn on_joined(&mut self, missed: u64, message_bytes_max: Option<u64>) {
-        let State::Waiting(live) = self.state else { return };
-        self.state = State::Linked(live);
+        let SessionState::Waiting(live) = self.state else { return };
+        self.state = SessionState::Linked(live);
         let message_bytes_max = message_bytes_max.or(self.message_bytes_max);
         self.actions.push_back(Action::Link { missed, message_bytes_max });
     }
 
     fn on_left(&mut self) {
         match &mut self.state {
-            State::Linked(live) => self.state = State::Waiting(*live),
-            State::Closing { linked: linked @ true, .. } => *linked = false,
+            SessionState::Linked(live) => self.state = SessionState::Waiting(*live),
+            SessionState::Closing { linked: linked @ true, .. } => *linked = false,
             _ => return,
         }
         self.actions.push_back(Action::Unlink);
     }
 
-    fn on_frame(&mut self, event: Event) {
-        if self.is_linked() {
+    fn on_frame(&mut self, event: ClientEvent) {
+        if self.state.is_linked() {
             self.actions.push_back(Action::Tell(event));
         }
     }
 
     fn on_binary(&mut self, bytes: Bytes) {
         self.note_answered();
-        if self.is_linked() {
+        if self.state.is_linked() {
             self.actions.push_back(Action::Deliver(bytes));
         }
-    }
-
-    fn is_linked(&self) -> bool {
-        matches!(self.state, State::Linked(_) | State::Closing { linked: true, .. })
     }
 
     fn on_killed(&mut self, reason: Option<KillReason>, now: Instant) {
@@ -307,17 +252,19 @@ impl Session {
 
     fn on_replaced(&mut self, now: Instant) {
         let linked = match self.state {
-            State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => false,
-            State::Linked(_) => true,
+            SessionState::Connecting { .. }
+            | SessionState::ExpectHelloAck { .. }
+            | SessionState::Waiting(_) => false,
+            SessionState::Linked(_) => true,
             _ => return self.stop(Stop::Replaced),
         };
         let Some(left) = self.returns_left.checked_sub(1) else { return self.stop(Stop::Replaced) };
         self.returns_left = left;
         self.unlink_if(linked);
         self.actions.push_back(Action::Disconnect);
-        self.state = State::Backoff { until: now + RETURN_AFTER, not_before: now };
+        self.state = SessionState::Backoff { until: now + RETURN_AFTER, not_before: now };
         self.actions
-            .push_back(Action::Tell(Event::Reconnecting { after: RETURN_AFTER, why: Lost::Displaced }));
+            .push_back(Action::Tell(ClientEvent::Reconnecting { after: RETURN_AFTER, why: Lost::Displaced }));
     }
 
     fn refused(&mut self, code: Option<u16>) -> Stop {
@@ -329,10 +276,12 @@ impl Session {
     /// There is no such session: whether there is another one, or this one again, is the app's to say.
     fn on_gone(&mut self, why: Stop, now: Instant) {
         let linked = match self.state {
-            State::Closing { .. } => return self.stop(why),
-            State::Backoff { .. } | State::Gone { .. } | State::Stopped => return,
-            State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => false,
-            State::Linked(_) => true,
+            SessionState::Closing { .. } => return self.stop(why),
+            SessionState::Backoff { .. } | SessionState::Gone { .. } | SessionState::Stopped => return,
+            SessionState::Connecting { .. }
+            | SessionState::ExpectHelloAck { .. }
+            | SessionState::Waiting(_) => false,
+            SessionState::Linked(_) => true,
         };
         self.note_stability(now);
         // Each register passes the back-off: one that was of no use is not made again at once.
@@ -341,13 +290,13 @@ impl Session {
             Registered::Unused => return self.on_lost(Lost::RegisteredAndUnknown, Patience::None, now),
             Registered::Used => return self.on_lost(Lost::SessionUnknown, Patience::None, now),
         }
-        self.state = State::Gone { linked, give_up_at: now + GONE_MAX };
+        self.state = SessionState::Gone { linked, give_up_at: now + GONE_MAX };
         self.actions.push_back(Action::Disconnect);
         self.actions.push_back(Action::SessionGone(why));
     }
 
     fn on_registered(&mut self, now: Instant) {
-        if let State::Gone { linked, .. } = self.state {
+        if let SessionState::Gone { linked, .. } = self.state {
             self.unlink_if(linked);
             self.registered = Registered::Unused;
             self.connect(now);
@@ -355,7 +304,7 @@ impl Session {
     }
 
     fn on_not_registered(&mut self, why: Lost, now: Instant) {
-        if let State::Gone { linked, .. } = self.state {
+        if let SessionState::Gone { linked, .. } = self.state {
             self.unlink_if(linked);
             self.retry(why, Patience::Own, now);
         }
@@ -363,13 +312,13 @@ impl Session {
 
     fn on_move(&mut self, session: SessionId, token: Token, now: Instant) {
         (self.identity.session, self.identity.token) = (session, token);
-        // What was registered was another one.
+        // The registered session was another one.
         self.registered = Registered::No;
         match self.state {
-            State::Closing { .. } => return self.stop(Stop::Closed),
-            State::Stopped => return,
-            State::Gone { linked, .. } => self.unlink_if(linked),
-            State::Linked(_) => self.unlink_if(true),
+            SessionState::Closing { .. } => return self.stop(Stop::Closed),
+            SessionState::Stopped => return,
+            SessionState::Gone { linked, .. } => self.unlink_if(linked),
+            SessionState::Linked(_) => self.unlink_if(true),
             _ => {}
         }
         self.actions.push_back(Action::Disconnect);
@@ -382,9 +331,10 @@ impl Session {
         }
     }
 
-    /// At the first contact another try would be answered the same; later it is a proxy's restart, or a portal.
+    /// At the first contact another try would be answered the same; later it is a proxy's restart, or a
+    /// portal.
     fn on_odd(&mut self, words: String, now: Instant) {
-        if self.has_stood {
+        if self.was_accepted {
             self.on_lost(Lost::Odd(words), Patience::None, now);
         } else {
             self.stop(Stop::NotARelay(words));
@@ -393,10 +343,12 @@ impl Session {
 
     fn on_lost(&mut self, why: Lost, patience: Patience, now: Instant) {
         match self.state {
-            State::Closing { .. } => return self.stop(Stop::Closed),
-            State::Backoff { .. } | State::Gone { .. } | State::Stopped => return,
-            State::Linked(_) => self.actions.push_back(Action::Unlink),
-            State::Connecting { .. } | State::ExpectHelloAck { .. } | State::Waiting(_) => {}
+            SessionState::Closing { .. } => return self.stop(Stop::Closed),
+            SessionState::Backoff { .. } | SessionState::Gone { .. } | SessionState::Stopped => return,
+            SessionState::Linked(_) => self.actions.push_back(Action::Unlink),
+            SessionState::Connecting { .. }
+            | SessionState::ExpectHelloAck { .. }
+            | SessionState::Waiting(_) => {}
         }
         self.note_stability(now);
         self.actions.push_back(Action::Disconnect);
@@ -405,7 +357,7 @@ impl Session {
 
     /// A connection that ends and was stable forgives what went wrong before it.
     fn note_stability(&mut self, now: Instant) {
-        if let State::Waiting(live) | State::Linked(live) = self.state
+        if let SessionState::Waiting(live) | SessionState::Linked(live) = self.state
             && now.duration_since(live.since) >= STABLE_AFTER
         {
             self.backoff.reset();
@@ -416,48 +368,48 @@ impl Session {
     fn retry(&mut self, why: Lost, patience: Patience, now: Instant) {
         let after = self.backoff.next_delay(patience != Patience::None);
         let not_before = if patience == Patience::Asked { now + PATIENT_MIN } else { now };
-        self.state = State::Backoff { until: now + after, not_before };
-        self.actions.push_back(Action::Tell(Event::Reconnecting { after, why }));
+        self.state = SessionState::Backoff { until: now + after, not_before };
+        self.actions.push_back(Action::Tell(ClientEvent::Reconnecting { after, why }));
     }
 
     fn on_close_wanted(&mut self, now: Instant) {
         let linked = match self.state {
-            State::Connecting { .. } | State::Backoff { .. } | State::Gone { .. } => {
+            SessionState::Connecting { .. } | SessionState::Backoff { .. } | SessionState::Gone { .. } => {
                 return self.stop(Stop::Closed);
             }
-            State::Closing { .. } | State::Stopped => return,
-            State::ExpectHelloAck { .. } | State::Waiting(_) => false,
-            State::Linked(_) => true,
+            SessionState::Closing { .. } | SessionState::Stopped => return,
+            SessionState::ExpectHelloAck { .. } | SessionState::Waiting(_) => false,
+            SessionState::Linked(_) => true,
         };
-        self.state = State::Closing { give_up_at: now + CLOSE_MAX, linked };
+        self.state = SessionState::Closing { give_up_at: now + CLOSE_MAX, linked };
         self.actions.push_back(Action::CloseWhenWritten);
     }
 
     fn on_tick(&mut self, now: Instant) {
         match self.state {
-            State::Connecting { give_up_at } if now >= give_up_at => {
+            SessionState::Connecting { give_up_at } if now >= give_up_at => {
                 self.on_lost(Lost::ConnectTimedOut(CONNECT_MAX), Patience::None, now);
             }
-            State::ExpectHelloAck { give_up_at } if now >= give_up_at => {
+            SessionState::ExpectHelloAck { give_up_at } if now >= give_up_at => {
                 self.on_lost(Lost::HelloTimedOut(HELLO_MAX), Patience::None, now);
             }
-            State::Gone { give_up_at, .. } if now >= give_up_at => {
+            SessionState::Gone { give_up_at, .. } if now >= give_up_at => {
                 self.on_not_registered(Lost::SessionUnknown, now);
             }
-            State::Closing { give_up_at, .. } if now >= give_up_at => self.stop(Stop::Closed),
-            State::Backoff { until, .. } if now >= until && !self.hidden => self.connect(now),
-            State::Waiting(live) | State::Linked(live) => self.keep_alive(live, now),
+            SessionState::Closing { give_up_at, .. } if now >= give_up_at => self.stop(Stop::Closed),
+            SessionState::Backoff { until, .. } if now >= until && !self.hidden => self.connect(now),
+            SessionState::Waiting(live) | SessionState::Linked(live) => self.keep_alive(live, now),
             _ => {}
         }
     }
 
     fn stop(&mut self, why: Stop) {
-        if matches!(self.state, State::Stopped) {
+        if matches!(self.state, SessionState::Stopped) {
             return;
         }
         // Whatever ends a connection that the app was closing anyway, the app's wish is what happened.
-        let why = if matches!(self.state, State::Closing { .. }) { Stop::Closed } else { why };
-        self.state = State::Stopped;
+        let why = if matches!(self.state, SessionState::Closing { .. }) { Stop::Closed } else { why };
+        self.state = SessionState::Stopped;
         self.actions.push_back(Action::Disconnect);
         self.actions.push_back(Action::Stop(why));
     }

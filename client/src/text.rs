@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `text` with everything that could move a terminal's cursor, colour it, hide or reorder its text written as an
-/// escape: `\n`, `\u{1b}`.
+/// `text` with everything that could move a terminal's cursor, colour it, hide or reorder its text written as
+/// an escape: `\n`, `\u{1b}`.
 pub fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -31,8 +31,8 @@ pub(crate) fn utc(moment: SystemTime) -> String {
     format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
 }
 
-/// The date of a day that is counted from 1970-01-01. Years are counted from March, so that a leap day is the last of its
-/// year; 146,097 days are 400 such years.
+/// The date of a day that is counted from 1970-01-01. Years are counted from March, so that a leap day is the
+/// last of its year; 146,097 days are 400 such years.
 fn date_of(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

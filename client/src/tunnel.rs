@@ -1,19 +1,21 @@
 //! The tunnel: end to end between workstation and phone, through a relay that sees sizes and times only.
 //!
-//! [`Tunnel`] is one pure machine for both roles. It never sees a socket, a thread, a clock or a random source of its
-//! own: bytes, time and entropy are handed in, bytes and events come out. Its driver connects the two ends in raw mode
-//! (`relay.raw.v1`), hands every binary message in, and writes what [`Tunnel::poll_transmit`] gives. After each input,
-//! drain [`Tunnel::poll_event`] and then, as far as the socket takes it, [`Tunnel::poll_transmit`]; call
-//! [`Tunnel::on_timeout`] when [`Tunnel::poll_timeout`] says so.
+//! [`Tunnel`] is one pure machine for both roles. It never sees a socket, a thread, a clock or a random
+//! source of its own: bytes, time and entropy are handed in, bytes and events come out. Its driver connects
+//! the two ends in raw mode (`relay.raw.v1`), hands every binary message in, and writes what
+//! [`Tunnel::poll_transmit`] gives. After each input, drain [`Tunnel::poll_event`] and then, as far as the
+//! socket takes it, [`Tunnel::poll_transmit`]; call [`Tunnel::on_timeout`] when [`Tunnel::poll_timeout`] says
+//! so.
 //!
-//! Inside, top to bottom: `phone` and `workstation` decide who may talk to whom; `core` has what they share; `stream`
-//! numbers, keeps and acknowledges (`outgoing`, `incoming`); `connection` seals and opens with the keys of `noise`;
-//! `wire` and `record` are the bytes. `pairing` is the code on the screen, `saved` what outlives the process. Every
-//! bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
+//! Inside, top to bottom: `phone` and `workstation` decide which ends may talk; `core` has what they share;
+//! `stream` numbers, keeps and acknowledges (`outgoing`, `incoming`); `connection` seals and opens with the
+//! keys of `noise`; `wire` and `record` are the bytes. `pairing` is the code on the screen, `saved` what
+//! outlives the process. Every bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
 
 mod clock;
 mod connection;
 mod core;
+mod credentials;
 mod entropy;
 mod event;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -28,7 +30,6 @@ mod options;
 mod outgoing;
 mod pairing;
 mod phone;
-mod place;
 mod record;
 mod saved;
 mod secret;
@@ -48,11 +49,11 @@ use phone::Phone;
 use wire::Outer;
 use workstation::Workstation;
 
+pub use credentials::Credentials;
 pub use entropy::{Entropy, RandomError, SystemEntropy};
-pub use event::{Event, Fault, Message, Refusal, SendError, Spent};
+pub use event::{Fault, Message, Refusal, SendError, Spent, TunnelEvent};
 pub use options::Options;
 pub use pairing::{Code, CodeError, parse_pairing};
-pub use place::Place;
 pub use saved::{Saved, SavedError};
 pub use secret::{KeyId, PairKey, PairingKey};
 pub use words::Words;
@@ -60,14 +61,14 @@ pub use workstation::Answer;
 
 /// One end of a tunnel. See the module.
 ///
-/// Every `now` is the span since any fixed point, by a clock that goes on while the machine sleeps; a step back counts
-/// as no step. Nothing blocks.
+/// Every `now` is the span since any fixed point, by a clock that goes on while the machine sleeps; a step
+/// back counts as no step. Nothing blocks.
 pub struct Tunnel {
     core: Core,
-    side: Side,
+    side: RoleMachine,
 }
 
-enum Side {
+enum RoleMachine {
     Phone(Box<Phone>),
     Workstation(Box<Workstation>),
 }
@@ -79,21 +80,23 @@ impl Tunnel {
     /// `entropy` failed.
     pub fn pair(
         role: Role,
-        home: Place,
+        home: Credentials,
         code: PairingKey,
         options: &Options,
         entropy: Box<dyn Entropy + Send>,
         now: Duration,
     ) -> Result<Self, RandomError> {
         let side = match role {
-            Role::Phone => Side::Phone(Box::new(Phone::new(home, code))),
-            Role::Workstation => Side::Workstation(Box::new(Workstation::new(home, code, options.pair_for))),
+            Role::Phone => RoleMachine::Phone(Box::new(Phone::new(home, code))),
+            Role::Workstation => {
+                RoleMachine::Workstation(Box::new(Workstation::new(home, code, options.pair_for)))
+            }
         };
         Self::new(side, &options.name, options.window, entropy, now)
     }
 
-    /// A new life of an end that was paired before; what was unacknowledged in the former one is unknown to it. A
-    /// phone keeps the name that was saved unless `options` has one.
+    /// A new epoch of an end that was paired before; messages that were unacknowledged before are unknown to
+    /// it. A phone keeps the name that was saved unless `options` has one.
     ///
     /// # Errors
     /// `entropy` failed.
@@ -104,15 +107,15 @@ impl Tunnel {
         now: Duration,
     ) -> Result<Self, RandomError> {
         let side = match saved.role {
-            Role::Phone => Side::Phone(Box::new(Phone::restore(saved))),
-            Role::Workstation => Side::Workstation(Box::new(Workstation::restore(saved))),
+            Role::Phone => RoleMachine::Phone(Box::new(Phone::restore(saved))),
+            Role::Workstation => RoleMachine::Workstation(Box::new(Workstation::restore(saved))),
         };
         let name = if options.name.is_empty() { &saved.name } else { &options.name };
         Self::new(side, name, options.window, entropy, now)
     }
 
     fn new(
-        side: Side,
+        side: RoleMachine,
         name: &str,
         window: u32,
         entropy: Box<dyn Entropy + Send>,
@@ -126,31 +129,32 @@ impl Tunnel {
     /// Which end this is.
     pub fn role(&self) -> Role {
         match self.side {
-            Side::Phone(_) => Role::Phone,
-            Side::Workstation(_) => Role::Workstation,
+            RoleMachine::Phone(_) => Role::Phone,
+            RoleMachine::Workstation(_) => Role::Workstation,
         }
     }
 
     /// The session that the driver should be connected to.
-    pub fn place(&self) -> Place {
+    pub fn credentials(&self) -> Credentials {
         match &self.side {
-            Side::Phone(phone) => phone.place(),
-            Side::Workstation(workstation) => workstation.place(),
+            RoleMachine::Phone(phone) => phone.credentials(),
+            RoleMachine::Workstation(workstation) => workstation.credentials(),
         }
     }
 
-    /// What is to be kept for [`Tunnel::resume`]; `None` before there is a pair.
+    /// The state to keep for [`Tunnel::resume`]; `None` before there is a pair.
     pub fn saved(&self) -> Option<Saved> {
         match &self.side {
-            Side::Phone(phone) => phone.saved(&self.core.name),
-            Side::Workstation(workstation) => workstation.saved(),
+            RoleMachine::Phone(phone) => phone.saved(&self.core.name),
+            RoleMachine::Workstation(workstation) => workstation.saved(),
         }
     }
 }
 
 /// Inputs from the connection and the clock.
 impl Tunnel {
-    /// The driver is connected at [`Tunnel::place`] and the peer is there (`peer-joined`). A second call begins anew.
+    /// The driver is connected at [`Tunnel::credentials`] and the peer is there (`peer-joined`). A second
+    /// call begins again.
     pub fn on_link(&mut self, now: Duration) {
         self.core.clock.advance(now);
         if self.core.linked {
@@ -158,8 +162,8 @@ impl Tunnel {
         }
         self.core.linked = true;
         let done = match &mut self.side {
-            Side::Phone(phone) => phone.on_link(&mut self.core),
-            Side::Workstation(_) => Ok(()),
+            RoleMachine::Phone(phone) => phone.on_link(&mut self.core),
+            RoleMachine::Workstation(_) => Ok(()),
         };
         self.settle(done);
     }
@@ -184,23 +188,23 @@ impl Tunnel {
     fn take_message(&mut self, message: &[u8]) -> Result<(), Fault> {
         let Tunnel { core, side } = self;
         match (Outer::parse(message), side) {
-            (None, _) => core.tell(Event::Foreign),
-            (Some(Outer::H1 { c, key_id, noise }), Side::Workstation(side)) => {
+            (None, _) => core.tell(TunnelEvent::Foreign),
+            (Some(Outer::H1 { c, key_id, noise }), RoleMachine::Workstation(side)) => {
                 side.on_h1(core, c, key_id, noise)?;
             }
-            (Some(Outer::OtherVersion { c, .. }), Side::Workstation(_)) => {
+            (Some(Outer::OtherVersion { c, .. }), RoleMachine::Workstation(_)) => {
                 Workstation::refuse(core, c, Refusal::OtherVersion);
             }
-            (Some(Outer::H2 { c, noise }), Side::Phone(side)) => side.on_h2(core, c, noise)?,
-            (Some(Outer::Refused { c, why }), Side::Phone(side)) => side.on_refused(core, c, why)?,
+            (Some(Outer::H2 { c, noise }), RoleMachine::Phone(side)) => side.on_h2(core, c, noise)?,
+            (Some(Outer::Refused { c, why }), RoleMachine::Phone(side)) => side.on_refused(core, c, why)?,
             (Some(Outer::Record { c, sealed }), _) if core.is_live(c) => return self.take_record(sealed),
-            (Some(Outer::Record { c, sealed }), Side::Workstation(side)) => {
+            (Some(Outer::Record { c, sealed }), RoleMachine::Workstation(side)) => {
                 side.on_first_record(core, c, sealed)?;
             }
             // Of a connection that is over.
-            (Some(Outer::Record { .. }), Side::Phone(_)) => {}
-            // Nobody sends the other role's messages but a relay that echoes.
-            (Some(_), _) => core.tell(Event::Foreign),
+            (Some(Outer::Record { .. }), RoleMachine::Phone(_)) => {}
+            // Only a relay that echoes sends the other role's messages.
+            (Some(_), _) => core.tell(TunnelEvent::Foreign),
         }
         Ok(())
     }
@@ -217,11 +221,11 @@ impl Tunnel {
         let Tunnel { core, side } = self;
         let record = record::Record::parse(plaintext)?;
         match side {
-            Side::Phone(phone) => {
+            RoleMachine::Phone(phone) => {
                 phone.on_record(core, &record)?;
                 phone.renew(core)
             }
-            Side::Workstation(workstation) => workstation.on_record(core, &record),
+            RoleMachine::Workstation(workstation) => workstation.on_record(core, &record),
         }
     }
 
@@ -229,19 +233,20 @@ impl Tunnel {
     pub fn on_timeout(&mut self, now: Duration) {
         self.core.clock.advance(now);
         let done = match &mut self.side {
-            Side::Phone(phone) => phone.on_timeout(&mut self.core),
-            Side::Workstation(workstation) => workstation.on_timeout(&mut self.core),
+            RoleMachine::Phone(phone) => phone.on_timeout(&mut self.core),
+            RoleMachine::Workstation(workstation) => workstation.on_timeout(&mut self.core),
         };
         self.settle(done);
     }
 
-    /// The relay says that the session of [`Tunnel::place`] is no more (4401, 4410). True if the pair has another, which
-    /// `Move` then names; false if there is nothing left but to pair again, or to register this one again.
+    /// The relay says that the session of [`Tunnel::credentials`] has ended (4401, 4410). True if the pair
+    /// has another, which `Move` then names; false if there is nothing left but to pair again, or to register
+    /// this one again.
     pub fn on_session_gone(&mut self, now: Duration) -> bool {
         self.core.clock.advance(now);
         let done = match &mut self.side {
-            Side::Phone(phone) => phone.on_session_gone(&mut self.core),
-            Side::Workstation(workstation) => workstation.on_session_gone(&mut self.core),
+            RoleMachine::Phone(phone) => phone.on_session_gone(&mut self.core),
+            RoleMachine::Workstation(workstation) => workstation.on_session_gone(&mut self.core),
         };
         let has_other = *done.as_ref().unwrap_or(&true);
         self.settle(done.map(drop));
@@ -251,29 +256,30 @@ impl Tunnel {
     fn settle(&mut self, done: Result<(), Fault>) {
         if let Err(fault) = done {
             self.unlink();
-            self.core.tell(Event::Fault(fault));
+            self.core.tell(TunnelEvent::Fault(fault));
         }
     }
 
     fn unlink(&mut self) {
         self.core.unlink();
         let done = match &mut self.side {
-            Side::Phone(phone) => phone.on_unlink(&mut self.core),
-            Side::Workstation(workstation) => {
+            RoleMachine::Phone(phone) => phone.on_unlink(&mut self.core),
+            RoleMachine::Workstation(workstation) => {
                 workstation.on_unlink();
                 Ok(())
             }
         };
         if let Err(fault) = done {
-            self.core.tell(Event::Fault(fault));
+            self.core.tell(TunnelEvent::Fault(fault));
         }
     }
 }
 
 /// Inputs from the app and its user.
 impl Tunnel {
-    /// Accepts a message of any bytes: it arrives exactly once and in order, as long as both processes live. Gives its
-    /// number, which `Acknowledged` names when the peer's app has taken it. What waits is kept over connections.
+    /// Accepts a message of any bytes: it arrives exactly once and in order, as long as both processes live.
+    /// Gives its number, which `Acknowledged` names when the peer's app has taken it. What waits is kept over
+    /// connections.
     ///
     /// # Errors
     /// Nothing of the message was accepted; the error says why.
@@ -288,14 +294,15 @@ impl Tunnel {
         accepted
     }
 
-    /// The app has taken every message up to this number of [`Event::Message`].
+    /// The app has taken every message up to this number of [`TunnelEvent::Message`].
     pub fn taken(&mut self, message: u64, now: Duration) {
         self.core.clock.advance(now);
         let now = self.core.now();
         self.core.stream.taken(message, now);
     }
 
-    /// No message will follow those accepted. The peer is told once it has them all; `Acknowledged` still comes.
+    /// No message will follow those accepted. The peer is told once it has them all; `Acknowledged` still
+    /// comes.
     pub fn close(&mut self) {
         self.core.stream.close();
     }
@@ -303,7 +310,7 @@ impl Tunnel {
     /// Workstation: the user ends the pair. A phone that is here is told so, sealed, behind all that was
     /// accepted; one that is away finds no session when it comes back.
     pub fn revoke(&mut self) {
-        if let Side::Workstation(_) = self.side {
+        if let RoleMachine::Workstation(_) = self.side {
             self.core.revoke();
         }
     }
@@ -313,7 +320,7 @@ impl Tunnel {
         self.core.stream.unacknowledged()
     }
 
-    /// Asks the peer for a sign of life; `Pong` follows. It judges the peer, never the connection. False if there
+    /// Asks the peer for an answer; `Pong` follows. It judges the peer, never the connection. False if there
     /// is no connection to ask on.
     pub fn ping(&mut self, now: Duration) -> bool {
         self.core.clock.advance(now);
@@ -325,26 +332,26 @@ impl Tunnel {
     /// not the question.
     pub fn begin_answer(&mut self, question: u64) -> bool {
         match &mut self.side {
-            Side::Workstation(workstation) => workstation.begin_answer(question),
-            Side::Phone(_) => false,
+            RoleMachine::Workstation(workstation) => workstation.begin_answer(question),
+            RoleMachine::Phone(_) => false,
         }
     }
 
-    /// Workstation: the answer that was begun can't be carried out. The question stands as before.
+    /// Workstation: the answer that was begun can't be carried out. The question stays open.
     pub fn drop_answer(&mut self, question: u64) {
-        if let Side::Workstation(workstation) = &mut self.side {
+        if let RoleMachine::Workstation(workstation) = &mut self.side {
             workstation.drop_answer(question);
         }
     }
 
-    /// Workstation: what the user said to this question of `Ask`. False, and nothing is done, if it is over
+    /// Workstation: the user's answer to this question of `Ask`. False, and nothing is done, if it is over
     /// or a newer one has taken its place. `Deny` takes an `Allow` back that is not stored yet; then
     /// [`Tunnel::saved`] gives `None` at `Store`.
     pub fn answer(&mut self, question: u64, answer: Answer, now: Duration) -> bool {
         self.core.clock.advance(now);
         match &mut self.side {
-            Side::Workstation(workstation) => workstation.on_answer(&mut self.core, question, answer),
-            Side::Phone(_) => false,
+            RoleMachine::Workstation(workstation) => workstation.on_answer(&mut self.core, question, answer),
+            RoleMachine::Phone(_) => false,
         }
     }
 
@@ -352,8 +359,8 @@ impl Tunnel {
     pub fn on_stored(&mut self, now: Duration) {
         self.core.clock.advance(now);
         let done = match &mut self.side {
-            Side::Phone(phone) => phone.on_stored(&mut self.core),
-            Side::Workstation(workstation) => {
+            RoleMachine::Phone(phone) => phone.on_stored(&mut self.core),
+            RoleMachine::Workstation(workstation) => {
                 workstation.on_stored(&mut self.core);
                 Ok(())
             }
@@ -365,18 +372,18 @@ impl Tunnel {
 /// Outputs.
 impl Tunnel {
     /// The next event, in order.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub fn poll_event(&mut self) -> Option<TunnelEvent> {
         self.core.poll_event()
     }
 
-    /// The next binary message for the peer, of at most [`limits::WIRE_BYTES_MAX`]; made when asked for, so a driver
-    /// whose socket is full simply does not ask.
+    /// The next binary message for the peer, of at most [`limits::WIRE_BYTES_MAX`]; made when asked for, so a
+    /// driver whose socket is full simply does not ask.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         if !self.core.linked {
             return None;
         }
         let message = self.core.poll_transmit();
-        if let (Ok(Some(_)), Side::Phone(phone)) = (&message, &mut self.side) {
+        if let (Ok(Some(_)), RoleMachine::Phone(phone)) = (&message, &mut self.side) {
             let renewed = phone.renew(&mut self.core);
             self.settle(renewed);
         }
@@ -386,18 +393,19 @@ impl Tunnel {
         })
     }
 
-    /// How long after the last `now` [`Tunnel::on_timeout`] and [`Tunnel::poll_transmit`] are due; `None` if never.
+    /// How long after the last `now` [`Tunnel::on_timeout`] and [`Tunnel::poll_transmit`] are due; `None` if
+    /// never.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let of_side = match &self.side {
-            Side::Phone(phone) => phone.due_at(&self.core),
-            Side::Workstation(workstation) => workstation.due_at(&self.core),
+            RoleMachine::Phone(phone) => phone.due_at(&self.core),
+            RoleMachine::Workstation(workstation) => workstation.due_at(&self.core),
         };
         let due_at = [of_side, self.core.ack_due_at()].into_iter().flatten().min()?;
         Some(due_at.saturating_sub(self.core.now()))
     }
 
-    /// Bytes kept for the peer, and bytes that came and were not taken; each with what its pieces cost, as the two
-    /// windows count it.
+    /// Bytes kept for the peer, and bytes that came and were not taken; each with what its pieces cost, as
+    /// the two windows count it.
     pub fn buffered(&self) -> (usize, usize) {
         self.core.stream.costs()
     }
@@ -408,7 +416,7 @@ impl std::fmt::Debug for Tunnel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Core { linked, live, stream, .. } = &self.core;
         let mut out = f.debug_struct("Tunnel");
-        out.field("role", &self.role()).field("place", &self.place()).field("linked", linked);
+        out.field("role", &self.role()).field("credentials", &self.credentials()).field("linked", linked);
         out.field("live", live).field("stream", stream).finish()
     }
 }

@@ -10,18 +10,18 @@ use fake::{Fake, ID, LIMIT, Peer};
 use protocol::ids::Role;
 use protocol::message::KillReason;
 use protocol::qr::Pairing;
-use relay_client::{Client, Event, Lost, SendError, Settings, Stop};
+use relay_client::{Client, ClientEvent, ClientSendError, ConnectionSettings, Lost, Stop};
 use tungstenite::Message;
 
-fn settings(fake: &Fake) -> Settings {
-    Settings::new(&Pairing::parse(&fake.pairing()).unwrap(), Role::Phone).unwrap()
+fn settings(fake: &Fake) -> ConnectionSettings {
+    ConnectionSettings::new(&Pairing::parse(&fake.pairing()).unwrap(), Role::Phone).unwrap()
 }
 
 fn connect(fake: &Fake) -> Client {
     Client::connect(settings(fake)).unwrap()
 }
 
-fn next(client: &Client) -> Event {
+fn next(client: &Client) -> ClientEvent {
     client.next_event(LIMIT).expect("an event")
 }
 
@@ -29,14 +29,14 @@ fn next(client: &Client) -> Event {
 fn linked(fake: &Fake) -> (Client, Peer) {
     let client = connect(fake);
     let peer = fake.accept_and_link("workstation");
-    assert_eq!(next(&client), Event::Connected);
-    assert_eq!(next(&client), Event::Joined { missed: 0 });
+    assert_eq!(next(&client), ClientEvent::Connected);
+    assert_eq!(next(&client), ClientEvent::Joined { missed: 0 });
     (client, peer)
 }
 
 fn stopped(client: &Client) -> Stop {
     loop {
-        if let Event::Stopped { why, .. } = next(client) {
+        if let ClientEvent::Stopped { why, .. } = next(client) {
             return why;
         }
     }
@@ -53,35 +53,35 @@ fn says_hello_and_passes_frames_both_ways() {
         "{hello}"
     );
     assert!(hello.ends_with(r#""n":1}"#), "{hello}");
-    assert_eq!(client.send_text("early"), Err(SendError::NotLinked));
+    assert_eq!(client.send_text("early"), Err(ClientSendError::NotLinked));
     peer.say(r#"{"type":"hello-ack","sessionId":"x","peer":false,"hb":30,"maxMessage":10}"#);
-    assert_eq!(next(&client), Event::Connected);
-    assert_eq!(client.send_text("early"), Err(SendError::NotLinked));
+    assert_eq!(next(&client), ClientEvent::Connected);
+    assert_eq!(client.send_text("early"), Err(ClientSendError::NotLinked));
     peer.say(r#"{"type":"peer-joined","role":"workstation","missed":2}"#);
-    assert_eq!(next(&client), Event::Joined { missed: 2 });
+    assert_eq!(next(&client), ClientEvent::Joined { missed: 2 });
 
     client.send_text("hällo").unwrap();
     assert_eq!(peer.read(), Message::text("hällo"));
     client.try_send_binary([0, 255]).unwrap();
     assert_eq!(peer.read(), Message::binary([0, 255].as_slice()));
-    assert_eq!(client.send_binary([0; 11]), Err(SendError::TooLarge { len: 11, max: 10 }));
-    assert_eq!(client.send_text(r#"{ "type": "hb" }"#), Err(SendError::LooksLikeHeartbeat));
+    assert_eq!(client.send_binary([0; 11]), Err(ClientSendError::TooLarge { len: 11, max: 10 }));
+    assert_eq!(client.send_text(r#"{ "type": "hb" }"#), Err(ClientSendError::LooksLikeHeartbeat));
 
     peer.frame("a\\nb", false);
-    assert_eq!(next(&client), Event::Text("a\nb".into()));
+    assert_eq!(next(&client), ClientEvent::Text("a\nb".into()));
     peer.frame("AP8=", true);
-    assert_eq!(next(&client), Event::Binary(vec![0, 255]));
+    assert_eq!(next(&client), ClientEvent::Binary(vec![0, 255]));
 }
 
 #[test]
 fn raw_mode_passes_binary_bare() {
     let fake = Fake::start();
-    let client = Client::connect(Settings { raw: true, ..settings(&fake) }).unwrap();
+    let client = Client::connect(ConnectionSettings { raw: true, ..settings(&fake) }).unwrap();
     let mut peer = fake.accept_and_link("workstation");
     peer.socket.send(Message::binary([1, 2].as_slice())).unwrap();
-    assert_eq!(next(&client), Event::Connected);
-    assert_eq!(next(&client), Event::Joined { missed: 0 });
-    assert_eq!(next(&client), Event::Binary(vec![1, 2]));
+    assert_eq!(next(&client), ClientEvent::Connected);
+    assert_eq!(next(&client), ClientEvent::Joined { missed: 0 });
+    assert_eq!(next(&client), ClientEvent::Binary(vec![1, 2]));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_round_trip_waits_for_no_timer() {
     let start = Instant::now();
     for round in 0..200 {
         client.send_text(round.to_string()).unwrap();
-        assert_eq!(next(&client), Event::Text(round.to_string()));
+        assert_eq!(next(&client), ClientEvent::Text(round.to_string()));
     }
     // The shortest timer of the client is a heartbeat's 30 s; a poll with a tick of 100 ms would take 20 s.
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
@@ -110,18 +110,18 @@ fn a_broken_connection_is_told_and_made_again() {
     let fake = Fake::start();
     let (client, peer) = linked(&fake);
     drop(peer);
-    assert_eq!(next(&client), Event::Left { unsent: 0 });
-    assert!(matches!(next(&client), Event::Reconnecting { why: Lost::Broken(_), .. }));
-    assert_eq!(client.send_text("gap"), Err(SendError::NotLinked));
+    assert_eq!(next(&client), ClientEvent::Left { unsent: 0 });
+    assert!(matches!(next(&client), ClientEvent::Reconnecting { why: Lost::Broken(_), .. }));
+    assert_eq!(client.send_text("gap"), Err(ClientSendError::NotLinked));
     let mut peer = fake.accept();
     assert!(peer.text().ends_with(r#""n":2}"#));
     peer.say(r#"{"type":"hello-ack","sessionId":"x","peer":true}"#);
-    assert_eq!(next(&client), Event::Connected);
-    assert_eq!(next(&client), Event::Joined { missed: 0 });
+    assert_eq!(next(&client), ClientEvent::Connected);
+    assert_eq!(next(&client), ClientEvent::Joined { missed: 0 });
     peer.say(r#"{"type":"going-away"}"#);
     peer.close(1001);
-    assert_eq!(next(&client), Event::Left { unsent: 0 });
-    assert!(matches!(next(&client), Event::Reconnecting { why: Lost::Closed(Some(1001)), .. }));
+    assert_eq!(next(&client), ClientEvent::Left { unsent: 0 });
+    assert!(matches!(next(&client), ClientEvent::Reconnecting { why: Lost::Closed(Some(1001)), .. }));
     fake.accept();
 }
 
@@ -134,7 +134,7 @@ fn a_refusal_ends_the_client_with_the_relays_words() {
     peer.say(r#"{"type":"error","code":"unauthorized","message":"pair again"}"#);
     peer.close(4401);
     assert_eq!(stopped(&client), Stop::Refused { code: 4401, message: "pair again".into() });
-    assert_eq!(client.send_text("x"), Err(SendError::Closed));
+    assert_eq!(client.send_text("x"), Err(ClientSendError::Closed));
     assert_eq!(client.next_event(LIMIT), None, "at once: nothing follows the end");
 }
 
@@ -164,8 +164,8 @@ fn close_writes_what_was_accepted_and_says_1000() {
         client.send_text(number.to_string()).unwrap();
     }
     client.close();
-    assert_eq!(client.send_text("late"), Err(SendError::Closed));
-    assert_eq!(next(&client), Event::Stopped { why: Stop::Closed, unsent: 0 });
+    assert_eq!(client.send_text("late"), Err(ClientSendError::Closed));
+    assert_eq!(next(&client), ClientEvent::Stopped { why: Stop::Closed, unsent: 0 });
     let (texts, code) = reader.join().unwrap();
     assert!(texts.iter().map(String::as_str).eq((0..1000).map(|n| n.to_string()).collect::<Vec<_>>().iter()));
     assert_eq!(code, Some(1000));
@@ -192,19 +192,19 @@ fn a_slow_relay_fills_the_queue_and_nothing_is_lost_uncounted() {
     while waiting < 16 {
         match client.try_send_binary(vec![7; 64 * 1024]) {
             Ok(()) => waiting += 1,
-            Err(SendError::Full) => thread::yield_now(),
+            Err(ClientSendError::Full) => thread::yield_now(),
             Err(other) => panic!("{other}"),
         }
     }
-    assert_eq!(client.try_send_binary([7]), Err(SendError::Full));
+    assert_eq!(client.try_send_binary([7]), Err(ClientSendError::Full));
     // A sender that waits for room is let go when the link ends.
     let sender = thread::spawn({
         let client = Arc::clone(&client);
         move || client.send_binary([7])
     });
     peer.say(r#"{"type":"peer-left","role":"workstation"}"#);
-    assert_eq!(next(&client), Event::Left { unsent: 16 });
-    assert_eq!(sender.join().unwrap(), Err(SendError::NotLinked));
+    assert_eq!(next(&client), ClientEvent::Left { unsent: 16 });
+    assert_eq!(sender.join().unwrap(), Err(ClientSendError::NotLinked));
     client.close();
     assert!(peer.read() == large);
     assert_eq!(peer.read_close_code(), Some(1000));
@@ -228,7 +228,7 @@ fn an_app_that_does_not_read_slows_the_relay_down() {
         }
     });
     for number in 0..FRAMES {
-        let Event::Text(text) = next(&client) else { panic!("{number}") };
+        let ClientEvent::Text(text) = next(&client) else { panic!("{number}") };
         assert!(text == payload, "{number}");
     }
     drop(sender.join().unwrap());
@@ -241,7 +241,7 @@ fn heartbeats_go_out_and_pings_are_answered() {
     let mut peer = fake.accept();
     peer.text();
     peer.say(r#"{"type":"hello-ack","sessionId":"x","peer":false,"hb":1}"#);
-    assert_eq!(next(&client), Event::Connected);
+    assert_eq!(next(&client), ClientEvent::Connected);
     assert_eq!(peer.text(), r#"{"type":"hb"}"#);
     peer.say(r#"{"type":"hb-ack"}"#);
     peer.socket.send(Message::Ping(vec![5].into())).unwrap();
@@ -256,7 +256,7 @@ fn an_unreachable_relay_is_told_with_the_reason() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     settings.endpoint = relay_client::Endpoint::parse_ws(&format!("ws://{free}/ws")).unwrap();
     let client = Client::connect(settings).unwrap();
-    let Event::Reconnecting { why, .. } = next(&client) else { panic!() };
+    let ClientEvent::Reconnecting { why, .. } = next(&client) else { panic!() };
     assert!(
         why.to_string().starts_with(&format!("can't reach ws://{free}/ws: connection refused;")),
         "{why}"
@@ -290,16 +290,16 @@ fn a_relay_that_can_not_serve_now_is_tried_again() {
     let fake = Fake::start();
     let client = connect(&fake);
     fake.answer_http("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
-    let Event::Reconnecting { why: Lost::Unreachable(words), .. } = next(&client) else { panic!() };
+    let ClientEvent::Reconnecting { why: Lost::Unreachable(words), .. } = next(&client) else { panic!() };
     assert!(words.contains("503"), "{words}");
     drop(fake.next_stream());
-    assert!(matches!(next(&client), Event::Reconnecting { .. }));
+    assert!(matches!(next(&client), ClientEvent::Reconnecting { .. }));
 }
 
 #[test]
 fn a_message_over_the_limit_is_refused_with_1009() {
     let fake = Fake::start();
-    let client = Client::connect(Settings { message_bytes_max: 100, ..settings(&fake) }).unwrap();
+    let client = Client::connect(ConnectionSettings { message_bytes_max: 100, ..settings(&fake) }).unwrap();
     let mut peer = fake.accept_and_link("workstation");
     peer.frame(&"x".repeat(1000), false);
     assert!(matches!(stopped(&client), Stop::Refused { code: 1009, .. }));

@@ -1,7 +1,9 @@
-//! The life of a pair against a relay that gives every wrong answer at every step: what the client does and says.
+//! The life of a pair against a relay that gives every wrong answer at every step: what the client does and
+//! says.
 //!
-//! A row is a step and an answer; its two columns are a client at its first contact, and one that has met its relay before.
-//! Whatever is tried again gets in as soon as the relay answers rightly: no state is without an exit.
+//! A row is a step and an answer; its two columns are a client at its first contact, and one that has met its
+//! relay before. Whatever is tried again gets in as soon as the relay answers rightly: no state is without an
+//! exit.
 
 mod fake;
 
@@ -14,7 +16,7 @@ use fake::{Fake, ID, Peer};
 use protocol::ids::Role;
 use protocol::qr::Pairing;
 use relay_client::engine::{self, Engine, Keeper};
-use relay_client::{Client, Event, Settings};
+use relay_client::{Client, ClientEvent, ConnectionSettings};
 use tungstenite::Message;
 
 /// Only a broken client takes longer.
@@ -46,7 +48,8 @@ enum Word {
     Replaced(bool),
 }
 
-/// The answer, what comes of it at the first contact, and what of a relay that was met. "again" or "stopped", and words.
+/// The answer, what comes of it at the first contact, and what of a relay that was met. "again" or "stopped",
+/// and words.
 type Row = (Answer, [&'static str; 2], [&'static str; 2]);
 
 const ODD: &str = "where a WebSocket was expected";
@@ -90,16 +93,16 @@ fn rows() -> Vec<Row> {
         same(Http("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"), ["again", "answered 408"]),
         same(Hello(Word::HangUp), ["again", "the connection broke"]),
         same(Hello(Word::Silence), ["again", "did not answer the hello in 10 s"]),
-        odd(Hello(Text("hello yourself")), "no message of the contract"),
-        odd(Hello(Text("[1]")), "no message of the contract"),
+        odd(Hello(Text("hello yourself")), "the server sent an unknown message"),
+        odd(Hello(Text("[1]")), "the server sent an unknown message"),
         odd(
             Hello(Raw(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")),
-            "what came can't be read",
+            "the answer could not be read",
         ),
-        odd(Hello(Raw(PAGE)), "what came can't be read"),
-        odd(Hello(Raw(b"\x81\x02\xff\xff")), "what came can't be read"),
+        odd(Hello(Raw(PAGE)), "the answer could not be read"),
+        odd(Hello(Raw(b"\x81\x02\xff\xff")), "the answer could not be read"),
         // A length that nobody sends.
-        odd(Hello(Raw(b"\x82\x7f\x0f\xff\xff\xff\xff\xff\xff\xff")), "what came can't be read"),
+        odd(Hello(Raw(b"\x82\x7f\x0f\xff\xff\xff\xff\xff\xff\xff")), "the answer could not be read"),
         same(Hello(Close(1000)), ["again", "1000 normal"]),
         same(Hello(Close(1001)), ["again", "1001 going_away"]),
         same(Hello(Close(1002)), ["stopped", "the relay refused (1002)"]),
@@ -108,24 +111,36 @@ fn rows() -> Vec<Row> {
         same(Hello(Close(1011)), ["again", "1011 internal"]),
         same(Hello(Close(1013)), ["again", "1013 try_later"]),
         same(Hello(Close(4400)), ["stopped", "the relay refused (4400)"]),
-        (Hello(Close(4401)), ["stopped", "the relay refused (4401)"], ["again", "desk away since "]),
+        (
+            Hello(Close(4401)),
+            ["stopped", "the relay refused (4401)"],
+            ["again", "the workstation has been away since "],
+        ),
         same(Hello(Close(4408)), ["again", "4408 timed_out"]),
         same(Hello(Close(4409)), ["stopped", "another program uses this pair"]),
         same(Hello(Replaced(true)), ["again", "4409 replaced"]),
-        (Hello(Close(4410)), ["stopped", "the session was ended"], ["again", "desk away since "]),
+        (
+            Hello(Close(4410)),
+            ["stopped", "the session was ended"],
+            ["again", "the workstation has been away since "],
+        ),
         same(Hello(Killed("deleted")), ["stopped", "the session was deleted"]),
-        (Hello(Killed("expired")), ["stopped", "not used for too long"], ["again", "desk away since "]),
+        (
+            Hello(Killed("expired")),
+            ["stopped", "not used for too long"],
+            ["again", "the workstation has been away since "],
+        ),
         same(Hello(Close(4429)), ["again", "4429 too_many"]),
         same(Hello(Close(4999)), ["again", "4999"]),
         same(Linked(Word::HangUp), ["again", "the connection broke"]),
-        same(Linked(Text("hello yourself")), ["again", "no message of the contract"]),
-        same(Linked(Raw(PAGE)), ["again", "what came can't be read"]),
+        same(Linked(Text("hello yourself")), ["again", "the server sent an unknown message"]),
+        same(Linked(Raw(PAGE)), ["again", "the answer could not be read"]),
         same(Linked(Close(1001)), ["again", "1001 going_away"]),
         same(Linked(Close(4400)), ["stopped", "the relay refused (4400)"]),
-        same(Linked(Close(4401)), ["again", "desk away since "]),
+        same(Linked(Close(4401)), ["again", "the workstation has been away since "]),
         same(Linked(Replaced(false)), ["stopped", "another program uses this pair"]),
         same(Linked(Killed("deleted")), ["stopped", "the session was deleted"]),
-        same(Linked(Killed("expired")), ["again", "desk away since "]),
+        same(Linked(Killed("expired")), ["again", "the workstation has been away since "]),
     ]
 }
 
@@ -186,16 +201,16 @@ fn outlive(mut stream: TcpStream) {
 
 fn connect(fake: &Fake) -> Client {
     let pairing = Pairing::parse(&fake.pairing()).unwrap();
-    Client::connect(Settings::new(&pairing, Role::Phone).unwrap()).unwrap()
+    Client::connect(ConnectionSettings::new(&pairing, Role::Phone).unwrap()).unwrap()
 }
 
 /// The outcome of an answer: how it ends, its words, and after which wait it is tried again.
 fn outcome(client: &Client) -> (&'static str, String, Duration) {
     loop {
         match client.next_event(LIMIT).expect("an event") {
-            Event::Stopped { why, .. } => return ("stopped", why.to_string(), Duration::MAX),
-            Event::Reconnecting { why, after } => return ("again", why.to_string(), after),
-            Event::Connected | Event::Joined { .. } | Event::Left { .. } => {}
+            ClientEvent::Stopped { why, .. } => return ("stopped", why.to_string(), Duration::MAX),
+            ClientEvent::Reconnecting { why, after } => return ("again", why.to_string(), after),
+            ClientEvent::Connected | ClientEvent::Joined { .. } | ClientEvent::Left { .. } => {}
             other => panic!("{other:?}"),
         }
     }
@@ -217,7 +232,7 @@ fn play((answer, first, later): Row, was_met: bool) -> Option<String> {
     }
     if does == "again" && after < SHORT {
         let _peer = fake.accept_and_link("workstation");
-        assert_eq!(client.next_event(LIMIT), Some(Event::Connected), "{answer:?}");
+        assert_eq!(client.next_event(LIMIT), Some(ClientEvent::Connected), "{answer:?}");
     }
     None
 }
@@ -257,15 +272,15 @@ impl Keeper for Kept {
 /// An engine that goes on with a kept pair, and has found nobody yet.
 fn resumed(fake: &Fake, role: Role) -> Engine {
     let endpoint = relay_client::Endpoint::parse_ws(&fake.ws_url()).unwrap();
-    let settings = engine::Settings { endpoint: Some(endpoint), ..engine::Settings::new(role) };
+    let settings = engine::EngineSettings { endpoint: Some(endpoint), ..engine::EngineSettings::new(role) };
     Engine::resume(&settings, Box::new(Kept(role))).unwrap()
 }
 
 fn engine_outcome(engine: &Engine) -> (&'static str, String) {
     loop {
         match engine.next_events(1, LIMIT).pop().expect("an event") {
-            engine::Event::Stopped { why, .. } => return ("stopped", why.to_string()),
-            engine::Event::Reconnecting { why, .. } => return ("again", why.to_string()),
+            engine::EngineEvent::Stopped { why, .. } => return ("stopped", why.to_string()),
+            engine::EngineEvent::Reconnecting { why, .. } => return ("again", why.to_string()),
             _ => {}
         }
     }
@@ -278,7 +293,7 @@ fn refusal(status: &str, code: &str, message: &str) -> String {
 
 /// What a register is answered, and what comes of it on a phone and on a desk.
 fn registers() -> Vec<(String, [&'static str; 2], [&'static str; 2])> {
-    let away = "desk away since ";
+    let away = "the workstation has been away since ";
     let same = |answer, desk| (answer, ["again", away], ["again", desk]);
     let empty = |status: &str| format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
     let deleted = refusal("409 Conflict", "session_deleted", "this session was deleted");
@@ -291,7 +306,7 @@ fn registers() -> Vec<(String, [&'static str; 2], [&'static str; 2])> {
         same(refusal("409 Conflict", "session_exists", "it has another token"), "it has another token (409)"),
         (
             deleted,
-            ["stopped", "removed at the desk, or so the relay says"],
+            ["stopped", "removed at the workstation, or so the relay says"],
             ["stopped", "removed at the phone, or so"],
         ),
         same(empty("404 Not Found"), "(404)"),
@@ -319,7 +334,7 @@ fn a_register_of_a_kept_pair_is_made_again_until_the_session_is_there_or_was_del
             engine.retry_now();
             let _peer = fake.accept_and_link("workstation");
             let connected = engine.next_events(1, LIMIT).pop();
-            assert_eq!(connected, Some(engine::Event::Connected), "{role}, {answer:?}");
+            assert_eq!(connected, Some(engine::EngineEvent::Connected), "{role}, {answer:?}");
         }
     };
     thread::scope(|scope| {
@@ -344,7 +359,7 @@ fn a_register_that_succeeds_and_is_not_known_is_told_and_not_hammered() {
     let mut peer = fake.accept();
     peer.text();
     peer.say(ACK);
-    assert_eq!(engine.next_events(1, LIMIT).pop(), Some(engine::Event::Connected));
+    assert_eq!(engine.next_events(1, LIMIT).pop(), Some(engine::EngineEvent::Connected));
     assert!(matches!(peer.socket.send(Message::Ping(vec![1].into())), Ok(())));
 }
 
@@ -367,7 +382,7 @@ fn a_kept_pair_stops_for_no_odd_answer_even_at_its_first_contact() {
         engine.retry_now();
         let _peer = fake.accept_and_link("workstation");
         let connected = engine.next_events(1, LIMIT).pop();
-        assert_eq!(connected, Some(engine::Event::Connected), "{answer:?}");
+        assert_eq!(connected, Some(engine::EngineEvent::Connected), "{answer:?}");
     }
 }
 
@@ -379,5 +394,5 @@ fn a_hundred_and_one_without_the_subprotocol_is_an_odd_answer_too() {
     let (does, says) = engine_outcome(&engine);
     assert!(does == "again" && says.contains("does not offer relay.raw.v1"), "{does}: {says}");
     let _peer = fake.accept_and_link("workstation");
-    assert_eq!(engine.next_events(1, LIMIT).pop(), Some(engine::Event::Connected));
+    assert_eq!(engine.next_events(1, LIMIT).pop(), Some(engine::EngineEvent::Connected));
 }

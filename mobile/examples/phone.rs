@@ -16,18 +16,18 @@ use relay_mobile::{Ca, engine, parse_pairing};
 type Failure = Box<dyn std::error::Error>;
 
 const HELP: &str = "\
-A phone in a terminal. It pairs by the code that the workstation shows, prints what the workstation says, and sends each
-line of its input. The end of the input ends it.
+A phone in a terminal. It pairs by the code that the workstation shows, prints the workstation's messages, and
+sends each line of its input. The end of the input ends it.
 
 usage: phone [--plain] [--ca FILE] [CODE]
 
-  CODE       what the workstation said to paste; without it the input begins with the code
-  --plain    talk without encryption: whoever runs the relay can read along
-  --ca FILE  believe only certificates of the CAs in this PEM file
-  --help     this
+  CODE       the code that the workstation shows as text; without it, the input begins with the code
+  --plain    talk without encryption: the relay can read every message
+  --ca FILE  trust only certificates of the CAs in this PEM file
+  --help     show this help
 
-exit code: 0 ended as asked, and the workstation has taken every line (with --plain nobody can tell); 1 anything else;
-2 a bad command line";
+exit code: 0 it ended as asked and the workstation received every line (with --plain: the relay did);
+1 anything else; 2 a bad command line";
 
 fn main() -> ExitCode {
     match run() {
@@ -66,7 +66,8 @@ fn run() -> Result<bool, Failure> {
     let code = engine::parse_pairing(&text)?;
     if code.key.is_none() {
         return Err(
-            "this code has no key, so nothing would be encrypted: pass --plain to talk all the same".into()
+            "this code has no key, so nothing would be encrypted: pass --plain to talk without encryption"
+                .into(),
         );
     }
     tunnel::talk(code, ca)
@@ -86,7 +87,7 @@ fn code_from_input() -> Result<String, Failure> {
         text.push('\n');
         match engine::parse_pairing(&text) {
             Err(error) if error.is_incomplete() => {}
-            // What is wrong otherwise is told by whoever parses it.
+            // The caller, which parses it again, reports any other error.
             _ => return Ok(text),
         }
     }
@@ -101,7 +102,8 @@ fn taken_ca(arguments: &mut Vec<String>) -> Result<Option<Ca>, Failure> {
     Ok(Some(ca))
 }
 
-/// Hands each line of the input to `send`, which may say why it was not sent; at the input's end says how many were not.
+/// Hands each line of the input to `send`, which may say why it was not sent; at the input's end says how
+/// many were not.
 fn each_line(mut send: impl FnMut(String) -> Result<(), String>) -> usize {
     let mut input = io::stdin().lock();
     let mut not_sent = 0;
@@ -118,7 +120,7 @@ fn each_line(mut send: impl FnMut(String) -> Result<(), String>) -> usize {
     }
 }
 
-/// Whole lines at once, for whoever reads them through a pipe; if nobody does any more, the program is of no use.
+/// Prints a whole line at once, for a reader behind a pipe. If the reader is gone, the program ends.
 fn print_line(line: &str) {
     let mut out = io::stdout().lock();
     if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {

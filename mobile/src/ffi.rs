@@ -1,9 +1,9 @@
-//! The C interface for Swift and Kotlin: `include/relay.h` says what each function does, and is the documentation of all that is
-//! public here. Thin: pointers in, the engine's own call, a status out.
+//! The C interface for Swift and Kotlin: `include/relay.h` says what each function does, and is the
+//! documentation of all that is public here. Thin: pointers in, the engine's own call, a status out.
 //!
-//! Engines are numbers of a `table`, so that a freed one is an error; a batch of events owns what it points to (`event`);
-//! `keeper` calls the app back; `failure` keeps panics in and words for people; `codes` are the header's numbers. The only
-//! place of this package with `unsafe`.
+//! Engines are numbers of a `table`, so that a freed one is an error; a batch of events owns what it points
+//! to (`event`); `keeper` calls the app back; `failure` keeps panics in and words for people; `codes` are the
+//! header's numbers. The only place of this package with `unsafe`.
 #![allow(unsafe_code, reason = "C hands over pointers, and takes functions by their bare names")]
 
 mod codes;
@@ -19,9 +19,9 @@ use std::ptr;
 use std::time::Duration;
 
 use protocol::ids::Role;
-use relay_client::engine::{Engine, KeepNothing, Keeper, Settings, State, parse_pairing};
+use relay_client::engine::{Engine, EngineSettings, EngineState, KeepNothing, Keeper, parse_pairing};
 
-use codes::{EngineState, Status};
+use codes::{RawState, Status};
 use event::Batch;
 use failure::{Failure, guarded, last_error};
 use keeper::{CallbackKeeper, RawKeeper};
@@ -42,11 +42,12 @@ unsafe extern "C" fn relay_pair(
         // SAFETY: null, or a keeper, as the header asks. Taken first, so that it is released whatever comes.
         let keeper = unsafe { taken(keeper) }?;
         let keeper = keeper.unwrap_or_else(|| Box::new(KeepNothing));
-        // SAFETY: null, or texts with a 0 behind them that nobody changes during the call, as the header asks.
+        // SAFETY: null, or texts with a 0 behind them that nobody changes during the call, as the header
+        // asks.
         let (code, name) = unsafe { (text(code, "code")?, text(name, "name")?) };
         let engine = present(engine, "engine")?;
         let code = parse_pairing(code).map_err(|error| Failure::new(Status::BadCode, error.to_string()))?;
-        let mut settings = Settings::new(Role::Phone);
+        let mut settings = EngineSettings::new(Role::Phone);
         settings.options.name = name.to_owned();
         let started = Engine::pair(Role::Phone, code, &settings, keeper)?;
         // SAFETY: not null; writable, as the header asks.
@@ -61,7 +62,7 @@ unsafe extern "C" fn relay_resume(keeper: *const RawKeeper, engine: *mut u64) ->
         // SAFETY: null, or a keeper, as the header asks.
         let keeper = unsafe { taken(keeper) }?.ok_or_else(|| Failure::argument("keeper is null"))?;
         let engine = present(engine, "engine")?;
-        let started = Engine::resume(&Settings::new(Role::Phone), keeper)?;
+        let started = Engine::resume(&EngineSettings::new(Role::Phone), keeper)?;
         // SAFETY: not null; writable, as the header asks.
         unsafe { engine.write(table::insert(started)) };
         Ok(())
@@ -100,7 +101,7 @@ extern "C" fn relay_flush(engine: u64, timeout_ms: u32) -> Status {
     guarded(|| {
         let held = table::find(engine)?;
         held.engine.flush(span(timeout_ms)).map_err(|error| {
-            let is_over = held.engine.state() == State::Stopped;
+            let is_over = held.engine.state() == EngineState::Stopped;
             Failure::new(if is_over { Status::Closed } else { Status::Timeout }, error.to_string())
         })
     })
@@ -115,7 +116,8 @@ unsafe extern "C" fn relay_next_events(
 ) -> Status {
     guarded(|| {
         let events = present(events, "events")?;
-        // SAFETY: not null; writable, as the header asks. An app may release what stands there, whatever is returned.
+        // SAFETY: not null; writable, as the header asks. An app may release what is there, whatever is
+        // returned.
         unsafe { events.write(ptr::null_mut()) };
         let held = table::find(engine)?;
         let timeout = if max == 0 { Duration::ZERO } else { span(timeout_ms) };
@@ -149,7 +151,7 @@ unsafe extern "C" fn relay_events_release(events: *mut Batch) {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn relay_state(engine: u64, state: *mut EngineState) -> Status {
+unsafe extern "C" fn relay_state(engine: u64, state: *mut RawState) -> Status {
     guarded(|| {
         let state = present(state, "state")?;
         let now = table::find(engine)?.engine.state();
@@ -205,7 +207,8 @@ unsafe extern "C" fn relay_last_error(text: *mut c_char, size: usize) -> usize {
     if let Some(room) = size.checked_sub(1).filter(|_| !text.is_null()) {
         let end = (0..=room.min(words.len())).rev().find(|&at| words.is_char_boundary(at));
         let cut = &words[..end.unwrap_or(0)];
-        // SAFETY: writable for `size` bytes, as the header asks; what is written is at most `size - 1` bytes and a 0.
+        // SAFETY: writable for `size` bytes, as the header asks; what is written is at most `size - 1` bytes
+        // and a 0.
         unsafe {
             ptr::copy_nonoverlapping(cut.as_ptr(), text.cast(), cut.len());
             text.add(cut.len()).write(0);
@@ -223,7 +226,8 @@ unsafe fn taken(raw: *const RawKeeper) -> Result<Option<Box<dyn Keeper>>, Failur
     Ok(Some(Box::new(CallbackKeeper::new(*raw)?)))
 }
 
-/// A text of C, in place: nothing is copied that would have to be wiped. Reads no further than `TEXT_BYTES_MAX` and one.
+/// A text of C, in place: nothing is copied that would have to be wiped. Reads no further than
+/// `TEXT_BYTES_MAX` and one.
 ///
 /// SAFETY: `start` is null or points to bytes that end with a 0 and stay as they are for `'a`.
 unsafe fn text<'a>(start: *const c_char, what: &str) -> Result<&'a str, Failure> {

@@ -1,15 +1,15 @@
-//! What an app is told, one method each.
+//! The events of a phone, one method each.
 
 use std::time::Duration;
 
-use relay_client::{Client, Event, Lost, Stop};
+use relay_client::{Client, ClientEvent, Lost, Stop};
 
-/// An app's ears. All methods are called on one thread of the library's own, one at a time and in order; `joined`
-/// and `left` alternate, and texts and binaries come only in between.
+/// Receives what an app is told. All methods are called on one thread of the library's own, one at a time and
+/// in order; `joined` and `left` alternate, and texts and binaries come only in between.
 ///
-/// A method may block: then nothing more is taken from the relay, and the workstation is slowed down once a MiB
-/// waits. It must not panic. It may call [`crate::Phone::close`] and the `try_send_*` methods; `send_*` could wait
-/// for room that only this thread can make.
+/// A method may block: then nothing more is taken from the relay, and the workstation is slowed down once a
+/// MiB waits. It must not panic. It may call [`crate::Phone::close`] and the `try_send_*` methods; `send_*`
+/// could wait for room that only this thread can make.
 pub trait Listener {
     /// The relay accepted this phone; the workstation may still be absent.
     fn connected(&mut self) {}
@@ -26,7 +26,7 @@ pub trait Listener {
     /// The workstation sent bytes.
     fn binary(&mut self, bytes: Vec<u8>);
 
-    /// There is no connection; the next try comes by itself after this time.
+    /// There is no connection; the next try is automatic after this time.
     fn reconnecting(&mut self, after: Duration, why: Lost);
 
     /// The end: nothing is called after it. `unsent` messages had been accepted and are dropped.
@@ -38,13 +38,13 @@ pub(crate) fn listen(client: &Client, listener: &mut dyn Listener) {
     loop {
         match client.next_event(Duration::MAX) {
             None => {}
-            Some(Event::Connected) => listener.connected(),
-            Some(Event::Joined { missed }) => listener.joined(missed),
-            Some(Event::Left { unsent }) => listener.left(unsent),
-            Some(Event::Text(text)) => listener.text(text),
-            Some(Event::Binary(bytes)) => listener.binary(bytes),
-            Some(Event::Reconnecting { after, why }) => listener.reconnecting(after, why),
-            Some(Event::Stopped { why, unsent }) => return listener.stopped(why, unsent),
+            Some(ClientEvent::Connected) => listener.connected(),
+            Some(ClientEvent::Joined { missed }) => listener.joined(missed),
+            Some(ClientEvent::Left { unsent }) => listener.left(unsent),
+            Some(ClientEvent::Text(text)) => listener.text(text),
+            Some(ClientEvent::Binary(bytes)) => listener.binary(bytes),
+            Some(ClientEvent::Reconnecting { after, why }) => listener.reconnecting(after, why),
+            Some(ClientEvent::Stopped { why, unsent }) => return listener.stopped(why, unsent),
         }
     }
 }

@@ -5,13 +5,13 @@ use std::thread;
 
 use protocol::ids::Role;
 use protocol::qr::Pairing;
-use relay_client::{Ca, Client, EndpointError, SendError, Settings};
+use relay_client::{Ca, Client, ClientSendError, ConnectionSettings, EndpointError};
 use thiserror::Error;
 
 use crate::listener::{Listener, listen};
 
-/// A running phone. All methods may be called from any thread. Dropping it closes it without waiting; the listener
-/// is still told of the end.
+/// A running phone. All methods may be called from any thread. Dropping it closes it without waiting; the
+/// listener is still told of the end.
 pub struct Phone {
     client: Arc<Client>,
 }
@@ -22,7 +22,7 @@ pub enum ConnectError {
     /// The pairing's address can't be used.
     #[error(transparent)]
     Address(#[from] EndpointError),
-    /// The system gave no thread, no poll or no random bits.
+    /// The system gave no thread, poll or random bits.
     #[error(transparent)]
     System(#[from] relay_client::ConnectError),
     /// The system gave no thread for the listener.
@@ -30,8 +30,8 @@ pub enum ConnectError {
     Thread(#[from] std::io::Error),
 }
 
-/// Starts a phone that connects in the background and reconnects until it is closed or refused. Does not block;
-/// `listener` is told everything, on a thread of its own.
+/// Starts a phone that connects in the background and reconnects until it is closed or refused. Does not
+/// block; `listener` is told everything, on a thread of its own.
 ///
 /// # Errors
 /// The pairing's address can't be used, or the system refused what a phone needs.
@@ -39,7 +39,8 @@ pub fn connect(pairing: &Pairing, listener: Box<dyn Listener + Send>) -> Result<
     connect_believing(pairing, None, listener)
 }
 
-/// As [`connect`], where only certificates are believed that `ca` vouches for; `None` believes what this machine does.
+/// As [`connect`], where only certificates are believed that `ca` vouches for; `None` believes what this
+/// machine does.
 ///
 /// # Errors
 /// As [`connect`].
@@ -48,7 +49,7 @@ pub fn connect_believing(
     ca: Option<Ca>,
     listener: Box<dyn Listener + Send>,
 ) -> Result<Phone, ConnectError> {
-    let mut settings = Settings::new(pairing, Role::Phone)?;
+    let mut settings = ConnectionSettings::new(pairing, Role::Phone)?;
     settings.endpoint = settings.endpoint.with_ca(ca);
     let client = Arc::new(Client::connect(settings)?);
     let (heard, mut listener) = (Arc::clone(&client), listener);
@@ -58,12 +59,12 @@ pub fn connect_believing(
 }
 
 impl Phone {
-    /// Sends a text. Blocks while the queue (256 messages, 1 MiB) is full; ends at once when the link does. Never
-    /// call it from the listener.
+    /// Sends a text. Blocks while the queue (256 messages, 1 MiB) is full; ends at once when the link does.
+    /// Never call it from the listener.
     ///
     /// # Errors
     /// The workstation is not here, the phone is closed, or the text can't be sent at all.
-    pub fn send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
+    pub fn send_text(&self, text: impl Into<String>) -> Result<(), ClientSendError> {
         self.client.send_text(text)
     }
 
@@ -71,7 +72,7 @@ impl Phone {
     ///
     /// # Errors
     /// The workstation is not here, the phone is closed, or the message is too large.
-    pub fn send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), SendError> {
+    pub fn send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), ClientSendError> {
         self.client.send_binary(bytes)
     }
 
@@ -79,7 +80,7 @@ impl Phone {
     ///
     /// # Errors
     /// As [`Phone::send_text`], and `Full` if the queue has no room now.
-    pub fn try_send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
+    pub fn try_send_text(&self, text: impl Into<String>) -> Result<(), ClientSendError> {
         self.client.try_send_text(text)
     }
 
@@ -87,7 +88,7 @@ impl Phone {
     ///
     /// # Errors
     /// As [`Phone::send_binary`], and `Full` if the queue has no room now.
-    pub fn try_send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), SendError> {
+    pub fn try_send_binary(&self, bytes: impl Into<Vec<u8>>) -> Result<(), ClientSendError> {
         self.client.try_send_binary(bytes)
     }
 

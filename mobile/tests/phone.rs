@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use fake::{Fake, LIMIT};
-use relay_mobile::{Listener, Lost, PairingError, SendError, Stop, connect, parse_pairing};
+use relay_mobile::{ClientSendError, Listener, Lost, PairingError, Stop, connect, parse_pairing};
 use tungstenite::Message;
 
 struct Diary(Sender<String>);
@@ -71,7 +71,7 @@ fn a_listener_is_told_everything_in_order() {
     assert_eq!(next(&notes), "binary [1]");
     drop(peer);
     assert_eq!(next(&notes), "left 0");
-    assert_eq!(phone.try_send_text("gap"), Err(SendError::NotLinked));
+    assert_eq!(phone.try_send_text("gap"), Err(ClientSendError::NotLinked));
     assert_eq!(next(&notes), "reconnecting true");
     let mut peer = fake.accept_and_link("workstation");
     assert_eq!(next(&notes), "connected");

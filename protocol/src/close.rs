@@ -1,4 +1,4 @@
-//! The one table of close codes: number, the word that names it, and what it says to the one who is closed.
+//! The one table of close codes: number, the word that names it, and what it tells the client.
 
 /// Why the server closes a WebSocket. The discriminant is the code on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! The frame envelope, written around a payload straight into a buffer.
 //!
-//! `{"type":"frame","sid":"…","fromRole":"…","at":<ms>,"frame":"<text or base64>","b64":false|true}`. The reading
-//! side is [`crate::message::ServerMessage`].
+//! `{"type":"frame","sid":"…","fromRole":"…","at":<ms>,"frame":"<text or base64>","b64":false|true}`. The
+//! reading side is [`crate::message::ServerMessage`].
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,8 @@ use crate::json;
 /// Bytes of an envelope around an empty payload, at most (20 digits of time, the longer role).
 pub const OVERHEAD_MAX: usize = 144;
 
-/// Everything up to the payload: the same for all frames of one sender in one millisecond, so made once for many.
+/// Everything up to the payload: the same for all frames of one sender in one millisecond, so made once for
+/// many.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
     bytes: [u8; HEAD_BYTES],
@@ -46,19 +47,21 @@ impl Head {
     }
 }
 
-/// Appends a piece of a text payload, which must be UTF-8. Pieces must be cut between characters. Allocates nothing if
-/// `out` has the room of [`text_bytes_max`] to spare.
+/// Appends a piece of a text payload, which must be UTF-8. Pieces must be cut between characters. Allocates
+/// nothing if `out` has the room of [`text_bytes_max`] to spare.
 pub fn text(out: &mut Vec<u8>, piece: &[u8]) {
     json::escape_into(out, piece);
 }
 
-/// Appends a text payload until the next character might go over `room` bytes. Gives how many bytes of `payload` are done:
-/// all, or up to the start of a character. Allocates nothing if `out` has `room` and [`OVERHEAD_MAX`] bytes to spare.
+/// Appends a text payload until the next character might go over `room` bytes. Gives how many bytes of
+/// `payload` are done: all, or up to the start of a character. Allocates nothing if `out` has `room` and
+/// [`OVERHEAD_MAX`] bytes to spare.
 pub fn text_within(out: &mut Vec<u8>, payload: &[u8], room: usize) -> usize {
     json::escape_within(out, payload, room)
 }
 
-/// Appends a piece of a binary payload in standard base64. Every piece but the last must be a multiple of 3 bytes.
+/// Appends a piece of a binary payload in standard base64. Every piece but the last must be a multiple of 3
+/// bytes.
 pub fn binary(out: &mut Vec<u8>, piece: &[u8]) {
     let at = out.len();
     out.resize(at + piece.len().div_ceil(3) * 4, 0);

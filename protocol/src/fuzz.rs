@@ -1,4 +1,4 @@
-//! Fuzz bodies for the wire: what must hold of any bytes. No part of the library but in tests and for `fuzz/`.
+//! Fuzz bodies for the wire: what must hold of any bytes. Part of the library only in tests and for `fuzz/`.
 
 #[path = "../../fuzz/support.rs"]
 mod support;
@@ -20,8 +20,8 @@ use crate::ws::mask;
 
 /// A frame's header: a prefix never says other than the whole, and tungstenite reads what we read.
 ///
-/// Meant to differ: we refuse a length that is not in its shortest form and, at the byte that proves it, what is no
-/// client's frame; tungstenite takes the former and judges the latter later.
+/// Meant to differ: we refuse a length that is not in its shortest form and, at the byte that proves it, what
+/// is no client's frame; tungstenite takes the former and judges the latter later.
 pub fn ws_header(bytes: &[u8]) {
     let whole = header::parse(bytes);
     for len in 0..bytes.len().min(header::HEADER_BYTES_MAX) {
@@ -62,7 +62,8 @@ fn agree(ours: &Header, (theirs, len): (FrameHeader, u64)) {
     assert_eq!(ours.opcode.is_control(), matches!(ours.opcode, OpCode::Close | OpCode::Ping | OpCode::Pong));
 }
 
-/// Everything that is read from JSON or from a text: no panic, and what was read is written so that it reads back.
+/// Everything that is read from JSON or from a text: no panic, and what was read is written so that it reads
+/// back.
 pub fn messages(bytes: &[u8]) {
     let _ = Hello::parse(bytes, false);
     if let Ok(hello) = Hello::parse(bytes, true)
@@ -81,7 +82,7 @@ pub fn messages(bytes: &[u8]) {
     };
     if is_heartbeat(bytes) {
         let message = ServerMessage::parse(text);
-        // Where `type` stands twice, a heartbeat counts the last and a client refuses.
+        // If `type` is there twice, a heartbeat counts the last and a client refuses.
         let is_other = message.as_ref().is_ok_and(|message| !matches!(message, ServerMessage::Unknown(_)));
         assert!(!is_other, "a heartbeat that is a server's message: {message:?}");
     }

@@ -1,7 +1,8 @@
 //! Names on the wire: sessions, tokens, nodes and roles.
 //!
-//! An id is 128 bits, written as 32 lower-case hex digits, and only that form parses: what can't be an id never
-//! reaches a store, a channel name or a log line. [`Token`] and [`TokenDigest`] never show their value in `Debug`.
+//! An id is 128 bits, written as 32 lower-case hex digits, and only that form parses: what can't be an id
+//! never reaches a store, a channel name or a log line. [`Token`] and [`TokenDigest`] never show their value
+//! in `Debug`.
 
 use std::fmt;
 
@@ -12,7 +13,8 @@ use thiserror::Error;
 /// The operating system gave no random bits.
 pub use getrandom::Error as RandomError;
 
-/// The text is no id: not 32 lower-case hex digits. Carries the length only; the text itself may be a secret.
+/// The text is not an id: not 32 lower-case hex digits. Carries the length only; the text itself may be a
+/// secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("an id is 32 lower-case hex digits; got {len} bytes that are not that")]
 pub struct InvalidId {
@@ -24,7 +26,8 @@ pub struct InvalidId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId([u8; 16]);
 
-/// The secret that admits to a session. Redacted in `Debug`, without `Display`; the server keeps only its digest.
+/// The secret that admits to a session. Redacted in `Debug`, without `Display`; the server keeps only its
+/// digest.
 #[derive(Clone, Copy)]
 pub struct Token([u8; 16]);
 
@@ -32,7 +35,7 @@ pub struct Token([u8; 16]);
 #[derive(Clone, Copy)]
 pub struct TokenDigest([u8; 32]);
 
-/// Names one relayd process, anew at every start.
+/// Names one relayd process; new at every start.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId([u8; 16]);
 
@@ -74,7 +77,8 @@ impl SessionId {
         hex(&self.0)
     }
 
-    /// The first 8 hex digits of SHA-256 over the id's hex form: what logs say, and the balancer's affinity parameter.
+    /// The first 8 hex digits of SHA-256 over the id's hex form: what logs say, and the balancer's affinity
+    /// parameter.
     pub fn log_tag(&self) -> LogTag {
         let digest: [u8; 32] = Sha256::digest(self.hex()).into();
         LogTag([digest[0], digest[1], digest[2], digest[3]])
@@ -104,7 +108,8 @@ impl Token {
         Self(bytes)
     }
 
-    /// The 32 hex digits in clear; for the wire and the QR picture. Besides [`Token::reveal_bytes`] the only way to see a token.
+    /// The 32 hex digits in clear; for the wire and the QR picture. Besides [`Token::reveal_bytes`] the only
+    /// way to see a token.
     pub fn reveal(&self) -> String {
         String::from_utf8_lossy(&hex(&self.0)).into_owned()
     }

@@ -8,8 +8,8 @@ pub use self::escape::{GROWTH_MAX, char_boundary_before, escape_into, escape_wit
 
 /// True if brackets outside strings never nest deeper than `depth_max`. Linear, allocates nothing.
 ///
-/// The parser has no depth limit and aborts the process on deep nesting, so nothing from outside reaches it before
-/// this scan has passed.
+/// The parser has no depth limit and aborts the process on deep nesting, so nothing from outside reaches it
+/// before this scan has passed.
 pub fn nesting_within(text: &[u8], depth_max: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for &byte in text {

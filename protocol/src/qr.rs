@@ -19,18 +19,18 @@ pub struct Pairing {
     pub token: Token,
 }
 
-/// Why a text is no pairing payload.
+/// Why a text is not a pairing payload.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PairingError {
     /// Not the JSON of a pairing payload.
     #[error(
-        "this is no pairing code: expected JSON with \"u\", \"s\" and \"t\"; scan or paste the whole code"
+        "this is not a pairing code: expected JSON with \"u\", \"s\" and \"t\"; scan or paste the whole code"
     )]
     NotPairing,
-    /// The URL is no WebSocket URL.
-    #[error("the pairing code names {0:?}, which is no ws:// or wss:// address")]
+    /// The URL is not a WebSocket URL.
+    #[error("the pairing code names {0:?}, which is not a ws:// or wss:// address")]
     BadUrl(String),
-    /// The session or the token is no id.
+    /// The session or the token is not an id.
     #[error("the pairing code is damaged: \"{0}\" is not 32 lower-case hex digits; scan it again")]
     BadId(&'static str),
 }
@@ -39,7 +39,7 @@ impl Pairing {
     /// Parses a payload as read from a QR code. Members it does not know are ignored.
     pub fn parse(text: &str) -> Result<Self, PairingError> {
         #[derive(Deserialize)]
-        struct Raw<'a> {
+        struct CodeFields<'a> {
             #[serde(borrow)]
             u: Cow<'a, str>,
             #[serde(borrow)]
@@ -51,7 +51,7 @@ impl Pairing {
         if text.len() > HELLO_BYTES_MAX || !json::nesting_within(text.as_bytes(), JSON_DEPTH_MAX) {
             return Err(PairingError::NotPairing);
         }
-        let raw: Raw<'_> = sonic_rs::from_str(text).map_err(|_| PairingError::NotPairing)?;
+        let raw: CodeFields<'_> = sonic_rs::from_str(text).map_err(|_| PairingError::NotPairing)?;
         if !(raw.u.starts_with("ws://") || raw.u.starts_with("wss://")) {
             return Err(PairingError::BadUrl(raw.u.chars().take(80).collect()));
         }

@@ -18,7 +18,7 @@ fn a_message_may_be_cut_anywhere(set_up: SetUp) {
     let text = "aü€😀z";
     for role in Role::BOTH {
         let (sender, receiver) = pair.from(role);
-        // Also inside a character: only the whole message must be valid UTF-8.
+        // Inside a character too: it may be cut, if the next fragment completes it.
         for cut in 0..=text.len() {
             let (head, tail) = text.as_bytes().split_at(cut);
             sender.ws().fragments(Opcode::Text, &[head, tail]);

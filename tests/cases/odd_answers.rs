@@ -7,7 +7,7 @@ use std::thread;
 
 use protocol::ids::Role;
 use relay_client::Lost;
-use relay_client::engine::Event;
+use relay_client::engine::EngineEvent as Event;
 use relay_tests::harness::tunnel::{End, Ends, at, fresh_code};
 use relay_tests::harness::{FaultProxy, Options, Relayd};
 

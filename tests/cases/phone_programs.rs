@@ -8,7 +8,7 @@ use std::process::Command;
 
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{Event, KeepNothing};
+use relay_client::engine::{EngineEvent as Event, KeepNothing};
 use relay_client::tunnel::Code;
 use relay_tests::harness::program::Program;
 use relay_tests::harness::relayd::binary;
@@ -112,7 +112,7 @@ fn a_phone_in_c_pairs_talks_is_killed_resumes_and_forgets() {
 
     let (status, lines) = in_c(None).finish();
     assert_eq!(status.code(), Some(1), "{lines}");
-    assert!(lines.contains("not started: no pairing is kept here: pair first"), "{lines}");
+    assert!(lines.contains("not started: no pairing is kept: pair first"), "{lines}");
     let (_, lines) = in_c(Some("hello")).finish();
     assert!(lines.contains("not started: "), "{lines}");
 }
@@ -170,4 +170,16 @@ fn the_phone_in_rust_talks_without_encryption_only_on_request() {
     let phone = in_rust(&["--plain", &code.to_json()]);
     phone.until("connected");
     assert!(phone.finish().0.success());
+}
+
+#[test]
+fn a_line_that_the_phone_could_not_send_without_encryption_is_told_by_its_exit_code() {
+    let relay = Relay::start(SetUp::Memory);
+    let code = Code { key: None, ..fresh_code(relay.addr()) };
+    let mut phone = in_rust(&["--plain", &code.to_json()]);
+    phone.until("connected");
+    phone.type_line("nobody is there");
+    phone.until("not sent: no workstation");
+    let (status, lines) = phone.finish();
+    assert_eq!(status.code(), Some(1), "{lines}");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::ids::Role;
-use relay_client::engine::{Event, FlushError, State};
+use relay_client::engine::{EngineEvent as Event, EngineState as State, FlushError};
 use relay_tests::harness::tunnel::{End, Ends, Shelf, at, copy_of, fresh_code};
 use relay_tests::harness::{Relay, SetUp};
 use relay_tests::on_each_setup;

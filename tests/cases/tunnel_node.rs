@@ -9,7 +9,7 @@ mod pairing;
 mod refusals;
 
 use protocol::ids::Role;
-use relay_client::engine::{Event, Settings};
+use relay_client::engine::{EngineEvent as Event, EngineSettings};
 use relay_client::tunnel::{Code, parse_pairing};
 use relay_tests::harness::node::{NodeEnd, shown};
 use relay_tests::harness::tunnel::{End, Shelf, at, fresh_code};
@@ -46,7 +46,7 @@ impl Net {
     }
 
     /// An engine's settings.
-    fn settings(&self, role: Role) -> Settings {
+    fn settings(&self, role: Role) -> EngineSettings {
         let mut settings = at(role, self.proxy.addr());
         settings.options.name = "engine".into();
         settings
@@ -76,7 +76,7 @@ impl Ends {
     }
 
     /// The same with other settings of the engine.
-    fn open_with(role: Role, options: &[&str], change: impl FnOnce(&mut Settings)) -> Self {
+    fn open_with(role: Role, options: &[&str], change: impl FnOnce(&mut EngineSettings)) -> Self {
         let net = Net::start();
         let mut settings = net.settings(role);
         change(&mut settings);

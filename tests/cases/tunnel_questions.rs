@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use protocol::ids::Role;
 use relay_client::engine::{
-    AllowError, Clock, Event, Keeper, NotAsked, Refusal, Settings, Spent, State, SystemClock, limits,
+    AllowError, Clock, EngineEvent as Event, EngineSettings, EngineState as State, Keeper, NotAsked, Refusal,
+    Spent, SystemClock, limits,
 };
 use relay_client::{Endpoint, Stop};
 use relay_tests::harness::guard::read_until;
@@ -43,7 +44,7 @@ impl Scene {
         let shelf = Shelf::default();
         let code = fresh_code(relayd.addr());
         let server = Endpoint::parse_http(&format!("http://{}", requests.addr())).unwrap();
-        let settings = Settings { server: Some(server), clock, ..at(Role::Workstation, relayd.addr()) };
+        let settings = EngineSettings { server: Some(server), clock, ..at(Role::Workstation, relayd.addr()) };
         let desk = End::pair_keeping(Role::Workstation, copy_of(&code), &settings, keeper(shelf.clone()));
         let phone = End::pair(Role::Phone, code, &at(Role::Phone, air.addr()));
         let mut scene = Scene { desk, phone, shelf, requests, air, relayd };

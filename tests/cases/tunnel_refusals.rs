@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use protocol::ids::Role;
-use relay_client::engine::{Event, Refusal, State};
+use relay_client::engine::{EngineEvent as Event, EngineState as State, Refusal};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
 use relay_client::{Lost, Stop};
 use relay_tests::harness::tunnel::{End, Ends, at, copy_of, fresh_code, session_of};
@@ -120,7 +120,7 @@ fn a_forged_refusal_does_not_stop_a_paired_phone() {
         }
         _ => None,
     });
-    assert!(why.starts_with("the desk, or the relay in its name, refused this phone: "), "{why}");
+    assert!(why.starts_with("the workstation, or the relay in its name, refused this phone: "), "{why}");
     assert!(why.ends_with("; trying again"), "{why}");
     scene.ends.phone.until_open();
     scene.send();
@@ -212,10 +212,10 @@ impl Scene {
 
     fn expect_spoilt(&mut self) {
         let words = self.ends.workstation.until("fault", |event| match event {
-            Event::Reconnecting { why: why @ Lost::Spoilt(_), .. } => Some(why.to_string()),
+            Event::Reconnecting { why: why @ Lost::Damaged(_), .. } => Some(why.to_string()),
             _ => None,
         });
-        assert!(words.contains("damaged, repeated or left out"), "{words}");
+        assert!(words.contains("damaged, repeated or lost"), "{words}");
         self.ends.workstation.until_open();
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use protocol::ids::Role;
-use relay_client::engine::{Event, ForgetError, Settings};
+use relay_client::engine::{EngineEvent as Event, EngineSettings, ForgetError};
 use relay_client::{Lost, Stop};
 use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::redis::Keep;
@@ -79,7 +79,7 @@ fn a_pair_that_one_end_forgets_is_over_for_the_other() {
     assert_eq!(shelf.text(), None);
     let why = ends.phone.until_stopped();
     assert_eq!(why, Stop::Removed { at: Role::Workstation, is_proven: true });
-    assert_eq!(why.to_string(), "removed at the desk: pair again");
+    assert_eq!(why.to_string(), "removed at the workstation: pair again");
 }
 
 /// A pair on bad networks before a relay where sessions expire soon.
@@ -101,8 +101,10 @@ impl Scene {
         let relayd = Relayd::start_ready(&options);
         let proxies = [(); 2].map(|()| FaultProxy::start(relayd.addr()));
         let code = fresh_code_with(relayd.addr(), key);
-        let workstation =
-            Settings { register_key: key.map(str::to_owned), ..at(Role::Workstation, proxies[0].addr()) };
+        let workstation = EngineSettings {
+            register_key: key.map(str::to_owned),
+            ..at(Role::Workstation, proxies[0].addr())
+        };
         let ends = Ends::pair(code, &workstation, &at(Role::Phone, proxies[1].addr()));
         Self { ends, proxies, relayd }
     }
@@ -146,8 +148,8 @@ fn with_a_key_the_workstation_brings_the_session_back_and_the_phone_waits() {
     scene.expire();
     scene.clear(Role::Phone);
     let after = scene.ends.phone.until("wait", |event| match event {
-        Event::Reconnecting { why: why @ Lost::DeskAway { .. }, after } => {
-            assert!(why.to_string().starts_with("desk away since "), "{why}");
+        Event::Reconnecting { why: why @ Lost::WorkstationAway { .. }, after } => {
+            assert!(why.to_string().starts_with("the workstation has been away since "), "{why}");
             Some(*after)
         }
         _ => None,
@@ -192,5 +194,5 @@ fn a_phone_that_was_away_learns_from_the_relay_that_its_pair_ended() {
     air.behave(Behaviour::Clear);
     let why = ends.phone.until_stopped();
     assert_eq!(why, Stop::Removed { at: Role::Workstation, is_proven: false });
-    assert_eq!(why.to_string(), "removed at the desk, or so the relay says: pair again");
+    assert_eq!(why.to_string(), "removed at the workstation, or so the relay says: pair again");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use relay_client::Lost;
-use relay_client::engine::{Clock, Event, Settings, State, SystemClock};
+use relay_client::engine::{Clock, EngineEvent as Event, EngineSettings, EngineState as State, SystemClock};
 use relay_tests::harness::guard::{let_pass, read_until};
 use relay_tests::harness::tunnel::{Ends, at, fresh_code};
 use relay_tests::harness::{Behaviour, FaultProxy, Options, Relayd};
@@ -40,7 +40,8 @@ impl Scene {
         let relayd = Relayd::start_ready(options);
         let proxy = FaultProxy::start(relayd.addr());
         let clock = Arc::new(Jumping::default());
-        let phone = Settings { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..at(Role::Phone, proxy.addr()) };
+        let phone =
+            EngineSettings { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..at(Role::Phone, proxy.addr()) };
         let ends = Ends::pair(fresh_code(relayd.addr()), &at(Role::Workstation, relayd.addr()), &phone);
         Self { ends, proxy, clock, relayd }
     }

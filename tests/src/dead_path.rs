@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use relay_client::Lost;
-use relay_client::engine::{Engine, Event};
+use relay_client::engine::{Engine, EngineEvent as Event};
 
 use crate::harness::guard::read_until;
 use crate::harness::namespace::Way;

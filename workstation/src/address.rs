@@ -1,7 +1,7 @@
-//! What the phone is told to connect to: an address that means the relay there, too.
+//! The address for the phone: one that leads to the relay from there, too.
 //!
-//! `plan` decides by what the relay and the user say, and is pure; where the relay runs on this machine, `interfaces` knows its
-//! addresses, and a connect to each finds out where the relay listens.
+//! `plan` decides by the relay's answer and the user's options, and is pure; where the relay runs on this
+//! machine, `interfaces` knows its addresses, and a connect to each finds out where the relay listens.
 
 mod interfaces;
 
@@ -25,7 +25,7 @@ pub(crate) struct Address {
     pub(crate) warning: Option<String>,
 }
 
-/// What the words of user and relay lead to.
+/// The decision from the user's options and the relay's answer.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
     Use(Endpoint),
@@ -33,7 +33,8 @@ enum Plan {
     ThisMachine(Vec<Endpoint>),
 }
 
-/// The address for the phone. `announced` is what the relay calls its own. Blocks for at most a second.
+/// The address for the phone. `announced` is the address that the relay announces. Blocks for at most a
+/// second.
 pub(crate) fn for_phone(args: &Args, announced: &str) -> anyhow::Result<Address> {
     if let Some(endpoint) = &args.public_url {
         return Ok(Address::of(endpoint.clone()));
@@ -42,15 +43,15 @@ pub(crate) fn for_phone(args: &Args, announced: &str) -> anyhow::Result<Address>
         return Ok(Address::of(page.server().web_socket()));
     }
     let announced = Endpoint::parse_ws(announced)
-        .with_context(|| format!("{} announces an address that no phone can use", args.server))?;
+        .with_context(|| format!("{} announces an address that a phone cannot use", args.server))?;
     Ok(match plan(announced, &args.server) {
         Plan::Use(endpoint) => Address::of(endpoint),
         Plan::ThisMachine(endpoints) => on_this_machine(&endpoints, &interfaces::list(), answers),
     })
 }
 
-/// On a phone, "localhost" is the phone. Where the relay calls itself so, it does not know its own address; the one by which
-/// we reach it is right, unless that is of this machine alone, too.
+/// On a phone, "localhost" is the phone. Where the relay calls itself so, it does not know its own address;
+/// the one by which we reach it is right, unless that is of this machine alone, too.
 fn plan(announced: Endpoint, server: &Endpoint) -> Plan {
     let ours = server.web_socket();
     if server.is_loopback() && announced.is_loopback() {
@@ -73,14 +74,14 @@ fn on_this_machine(
     let mut tries = candidates.iter().flat_map(|candidate| endpoints.iter().map(move |to| (to, candidate)));
     let reached = tries.clone().find(|(endpoint, candidate)| answers(endpoint, candidate));
     let Some((endpoint, chosen)) = reached.or_else(|| tries.next()) else {
-        let warning = "this machine has no address but its own loopback, so no phone can reach the relay; connect it to a \
+        let warning = "this machine has only a loopback address, so no phone can reach the relay; connect it to a \
             network, or name the relay's address with --public-url";
         return Address { warning: Some(warning.to_owned()), ..Address::of(endpoints[0].clone()) };
     };
     let endpoint = endpoint.clone().with_host(chosen.ip.to_string());
     let warning = reached.is_none().then(|| {
         format!(
-            "nothing answers at {}: the relay seems to listen on this machine's loopback alone; start it without --listen, \
+            "nothing answers at {}: the relay seems to listen on loopback only; start it without --listen, \
              or name its address with --public-url",
             endpoint.authority()
         )
@@ -180,6 +181,6 @@ mod tests {
         assert!(address.warning.unwrap().starts_with("nothing answers at 192.168.1.7:8080: "));
         let address = chosen(&[], "");
         assert_eq!(address.endpoint.to_string(), "ws://localhost:8080/ws");
-        assert!(address.warning.unwrap().starts_with("this machine has no address but"));
+        assert!(address.warning.unwrap().starts_with("this machine has only a loopback address"));
     }
 }

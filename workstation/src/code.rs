@@ -1,4 +1,5 @@
-//! The code on the screen: the picture where it fits, the same as text on one line, and where the phone will connect to.
+//! The code on the screen: the picture where it fits, the same as text on one line, and where the phone will
+//! connect to.
 //!
 //! `layout` decides what is shown and is pure; `show` asks the terminal and prints.
 
@@ -54,7 +55,8 @@ fn lack(needed: Size, below: &[String], window: Size) -> Option<String> {
     (rows > window.rows).then(|| format!("the window has {} rows and the code needs {rows}", window.rows))
 }
 
-/// What is printed before a phone scans the code (`connected`), and the line of the cursor, must not push it out of the window.
+/// What is printed before a phone scans the code (`connected`), and the line of the cursor, must not push it
+/// out of the window.
 const LINES_AFTER: usize = 2;
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use relay_client::Stop;
 use relay_client::http::HttpError;
 
-/// What came of a conversation.
+/// The outcome of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The user ended it, and the phone has taken all that was typed.
     Delivered,
-    /// The phone has not confirmed so many lines: it may have those of the last fifth of a second.
+    /// The phone has not confirmed this many lines: it may have those of the last fifth of a second.
     NotTaken(u64),
     /// No phone came, or none came back.
     NobodyCame,
@@ -20,12 +20,12 @@ pub(crate) enum Outcome {
     Failed,
 }
 
-/// What is known at the end of a conversation.
+/// The facts at the end of a conversation.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ending {
     /// A phone was there at some time.
     pub(crate) had_phone: bool,
-    /// The code expired, or the phone stayed away for too long.
+    /// The code expired, or the phone was away for too long.
     pub(crate) waited_in_vain: bool,
     /// Nobody can use the code any more: it has expired, or its phone was sent away.
     pub(crate) code_spent: bool,
@@ -38,7 +38,7 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// What it amounts to, where the connection ended for this reason.
+    /// The outcome, if the connection ended for this reason.
     pub(crate) fn outcome(self, why: &Stop) -> Outcome {
         if self.denied {
             return Outcome::Refused;
@@ -74,7 +74,7 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// The outcome that an error at the start amounts to.
+/// The outcome of an error at the start.
 pub(crate) fn of_error(error: &anyhow::Error) -> Outcome {
     match error.downcast_ref() {
         Some(HttpError::Refused { .. }) => Outcome::Refused,

@@ -1,8 +1,8 @@
 //! The workstation program: registers a session, shows its QR code, passes lines to and from the phone.
 //!
-//! Both binaries call [`run`]. `args` is the command line, `address` decides what the phone is told to connect to,
-//! `code` shows the code: `picture` draws it, `terminal` knows what fits. `talk` holds the conversation, `output` prints, `exit` has the
-//! exit codes. The connection itself is `relay-client`'s.
+//! Both binaries call [`run`]. `args` is the command line, `address` decides what the phone is told to
+//! connect to, `code` shows the code: `picture` draws it, `terminal` knows what fits. `talk` holds the
+//! conversation, `output` prints, `exit` has the exit codes. The connection itself is `relay-client`'s.
 
 mod address;
 mod args;
@@ -20,21 +20,21 @@ use anyhow::Context;
 use clap::Parser;
 use protocol::ids::Role;
 use protocol::qr::Pairing;
-use relay_client::engine::{Engine, FileKeeper, KeepNothing, Keeper, Settings, StartError};
+use relay_client::engine::{Engine, EngineSettings, FileKeeper, KeepNothing, Keeper, StartError};
 use relay_client::http::{self, HttpError, Registration};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
-use relay_client::{Ca, Client, Settings as PlainSettings};
+use relay_client::{Ca, Client, ConnectionSettings};
 
 use address::Address;
 use args::Args;
 use exit::Outcome;
 use output::say;
-use talk::keyboard::Terminal;
-use talk::sealed::{Desk, Options};
+use talk::keyboard::Keyboard;
+use talk::sealed::{Conversation, Options};
 
-/// The whole program; blocks until it ends. The exit code is 0 after Ctrl-C, or at the end of the input when the phone has
-/// taken all of it; 1 for a failure; 2 for a bad command line; 3 if the phone has not taken all lines; 4 if no phone came;
-/// 5 if the user or the relay refused.
+/// The whole program; blocks until it ends. The exit code is 0 after Ctrl-C, or at the end of the input when
+/// the phone has taken all of it; 1 for a failure; 2 for a bad command line; 3 if the phone has not taken all
+/// lines; 4 if no phone came; 5 if the user or the relay refused.
 pub fn run() -> ExitCode {
     let outcome = believing(Args::parse()).and_then(|args| converse(&args)).unwrap_or_else(|error| {
         say(&format!("error: {error:#}"));
@@ -46,7 +46,7 @@ pub fn run() -> ExitCode {
     outcome.into()
 }
 
-/// The same arguments, with whom to believe at the relay's address.
+/// The same arguments, with the CAs to trust at the relay's address.
 fn believing(mut args: Args) -> anyhow::Result<Args> {
     let ca = args.ca.as_ref().map(Ca::read).transpose()?;
     args.server = args.server.with_ca(ca);
@@ -62,7 +62,7 @@ fn converse(args: &Args) -> anyhow::Result<Outcome> {
         Err(StartError::NothingKept) => None,
         resumed => Some(resumed.with_context(|| match &args.keep {
             Some(file) => format!("--keep {}", file.display()),
-            None => "can't go on".to_owned(),
+            None => "could not resume the pair".to_owned(),
         })?),
     };
     if args.forget
@@ -72,9 +72,11 @@ fn converse(args: &Args) -> anyhow::Result<Outcome> {
         say("the pair is forgotten");
         return Ok(Outcome::Delivered);
     }
-    let terminal = Terminal::find();
-    if resumed.is_none() && terminal.is_none() && !args.yes {
-        anyhow::bail!("nobody can be asked whether a phone may pair: run this in a terminal, or with --yes");
+    let keyboard = Keyboard::find();
+    if resumed.is_none() && keyboard.is_none() && !args.yes {
+        anyhow::bail!(
+            "there is no terminal to ask whether a phone may pair: run this in a terminal, or with --yes"
+        );
     }
     let options = Options {
         yes: args.yes,
@@ -83,15 +85,15 @@ fn converse(args: &Args) -> anyhow::Result<Outcome> {
     };
     let mut engine = match resumed {
         Some(engine) => {
-            say("going on with the phone that is paired; end the pair with --forget");
+            say("resuming with the paired phone; --forget ends the pair");
             engine
         }
         None => pair(args)?,
     };
-    let desk = Desk::open(options, terminal)?;
+    let conversation = Conversation::open(options, keyboard)?;
     loop {
-        let (outcome, ending) = desk.talk(engine)?;
-        if !ending.code_spent || !desk.wants_new_code() {
+        let (outcome, ending) = conversation.talk(engine)?;
+        if !ending.code_spent || !conversation.wants_new_code() {
             return Ok(outcome);
         }
         engine = pair(args)?;
@@ -105,8 +107,8 @@ fn keeper(args: &Args) -> Box<dyn Keeper> {
     }
 }
 
-fn settings(args: &Args) -> Settings {
-    let mut settings = Settings::new(Role::Workstation);
+fn settings(args: &Args) -> EngineSettings {
+    let mut settings = EngineSettings::new(Role::Workstation);
     settings.options.pair_for = Duration::from_secs(args.pair_secs.into());
     // We reach the relay at this address; the one it calls its own may only be reachable from elsewhere.
     settings.endpoint = Some(args.server.web_socket());
@@ -119,10 +121,12 @@ fn settings(args: &Args) -> Settings {
 fn pair(args: &Args) -> anyhow::Result<Engine> {
     let registration = register(args)?;
     let (pairing, address) = pairing_for_phone(args, &registration)?;
-    let key = PairingKey::random(&mut SystemEntropy).context("no key for the code")?;
+    let key = PairingKey::random(&mut SystemEntropy).context("could not make a key for the code")?;
     let code = Code { pairing, key: Some(key) };
     let text = match args.page_url {
-        Some(_) => code.to_link().context("no link leads to this relay's page; leave out --page-url")?,
+        Some(_) => {
+            code.to_link().context("could not make a link to this relay's page; leave out --page-url")?
+        }
         None => code.to_json(),
     };
     code::show(args, &text, &address)?;
@@ -135,10 +139,8 @@ fn register(args: &Args) -> anyhow::Result<Registration> {
     let status = registered.as_ref().err().and_then(HttpError::status);
     let hint = match (status, &args.register_key) {
         (Some(401), Some(_)) => "--register-key (REGISTER_KEY) is wrong",
-        (Some(401), None) => "the relay wants a key: give it with --register-key, or in REGISTER_KEY",
-        (Some(404), _) => {
-            "--server (RELAY_SERVER) lacks the path under which the relay is served, or is no relay"
-        }
+        (Some(401), None) => "the relay requires a key: give it with --register-key, or in REGISTER_KEY",
+        (Some(404), _) => "--server (RELAY_SERVER) does not lead to a relay; check its path",
         _ => return Ok(registered?),
     };
     registered.context(hint)
@@ -149,9 +151,9 @@ fn converse_plain(args: &Args) -> anyhow::Result<Outcome> {
     let registration = register(args)?;
     let (pairing, address) = pairing_for_phone(args, &registration)?;
     code::show(args, &pairing.to_json(), &address)?;
-    let settings = PlainSettings {
+    let settings = ConnectionSettings {
         endpoint: args.server.web_socket(),
-        ..PlainSettings::new(&pairing, Role::Workstation)?
+        ..ConnectionSettings::new(&pairing, Role::Workstation)?
     };
     let outcome = talk::plain::talk(Client::connect(settings)?)?;
     if args.kill && matches!(outcome, Outcome::Delivered | Outcome::NotTaken(_)) {
@@ -169,6 +171,6 @@ fn pairing_for_phone(args: &Args, registration: &Registration) -> anyhow::Result
 fn end_session(args: &Args, pairing: &Pairing) -> anyhow::Result<()> {
     let was_there = http::delete(&args.server, pairing.session, &pairing.token)
         .context("the session was not deleted and ends when it expires")?;
-    say(if was_there { "session deleted" } else { "session was gone already" });
+    say(if was_there { "session deleted" } else { "the session had already ended" });
     Ok(())
 }

@@ -1,17 +1,17 @@
-//! The two outputs: stdout has what the phone says, stderr everything that this program tells its user.
+//! The two outputs: stdout has the phone's messages, stderr everything else.
 
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
 
-/// Tells the user something, in whole lines. A terminal that is gone is no reason to stop.
+/// Tells the user something, in whole lines. A terminal that is gone does not end the program.
 pub(crate) fn say(lines: &str) {
     let mut out = io::stderr().lock();
-    // If nobody can be told any more, nobody can be told of that either.
+    // If stderr is gone, the failure can't be shown either.
     drop(writeln!(out, "{}", lines.trim_end_matches('\n')).and_then(|()| out.flush()));
 }
 
-/// What the phone said: `shown` at a terminal, the very bytes and a line end for a pipe or a file.
+/// Prints a message of the phone: `shown` at a terminal, the exact bytes and a line end for a pipe or a file.
 ///
 /// # Errors
 /// stdout takes nothing more.

@@ -1,7 +1,7 @@
 //! The QR code: for the terminal in half blocks, and as a PNG.
 //!
-//! Level L and a narrow quiet zone keep it small enough for a terminal window. The colours are set explicitly, as a
-//! camera needs dark on light whatever the terminal's theme is.
+//! Level L and a narrow quiet zone keep it small enough for a terminal window. The colours are set
+//! explicitly, as a camera needs dark on light whatever the terminal's theme is.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,8 +19,8 @@ const QUIET_PNG: usize = 4;
 /// Pixels of a module in the PNG.
 const PNG_SCALE: usize = 8;
 
-/// Black on white of the 256-colour palette, whose upper part no theme changes and which more terminals have than
-/// 24-bit colours.
+/// Black on white of the 256-colour palette, whose upper part no theme changes and which more terminals have
+/// than 24-bit colours.
 const PAINT: &str = "\x1b[38;5;16;48;5;231m";
 const RESET: &str = "\x1b[0m";
 /// A module in ASCII, as a ground of these two colours.
@@ -43,9 +43,9 @@ impl Picture {
         Ok(Picture { dark, width })
     }
 
-    /// The code for the terminal, dark on light. With Unicode two modules a character, one above the other; in ASCII two
-    /// characters a module. With colours each line is painted and reset by itself; without, what is light is filled, as
-    /// suits a window that is dark.
+    /// The code for the terminal, dark on light. With Unicode two modules a character, one above the other;
+    /// in ASCII two characters a module. With colours each line is painted and reset by itself; without, what
+    /// is light is filled, as suits a window that is dark.
     pub(crate) fn lines(&self, style: Style) -> String {
         let side = self.side();
         let mut out = String::new();

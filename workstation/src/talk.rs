@@ -1,9 +1,11 @@
 //! The conversation: what the phone says to stdout, stdin's lines to the phone, signals to a clean end.
 //!
-//! Besides the client's own there are a thread that shows what happens (the caller's), one that reads stdin, one that sends its
-//! lines, one that waits for signals, and where stdin is a pipe one that reads answers from the terminal. `sealed` talks
-//! through the tunnel, `plain` without it; `prompt` knows what is asked, `waiting` what is to be sent.
+//! Besides the client's own there are a thread that shows what happens (the caller's), one that reads stdin,
+//! one that sends its lines, one that waits for signals, and where stdin is a pipe one that reads answers
+//! from the terminal. `sealed` talks through the tunnel, `plain` without it; `prompt` knows what is asked,
+//! `waiting` what is to be sent.
 
+mod decisions;
 pub(crate) mod keyboard;
 pub(crate) mod plain;
 mod prompt;
@@ -23,8 +25,8 @@ use signal_hook::iterator::Signals;
 /// The exit code after a second Ctrl-C: 128 + SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
 
-/// Calls `close` at the first Ctrl-C (or SIGTERM, SIGHUP); a second one ends the process at once. A SIGHUP that whoever
-/// started the program ignores, as `nohup` does, stays ignored.
+/// Calls `close` at the first Ctrl-C (or SIGTERM, SIGHUP); a second one ends the process at once. A SIGHUP
+/// that the caller set to be ignored, as `nohup` does, stays ignored.
 fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let signals =
         [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));

@@ -1,15 +1,16 @@
-//! What the terminal can show: how much room its window has, whether it takes colours and characters beyond ASCII.
+//! The abilities of the terminal: how much room its window has, whether it takes colours and characters
+//! beyond ASCII.
 //!
-//! `of_stderr` asks the system; what the answers mean is pure.
+//! `of_stderr` asks the system; the rest is pure.
 
 use std::env;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-/// A window that people look at.
+/// A terminal that shows text to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terminal {
-    /// Its height and width in characters; `None` where nobody knows.
+    /// Its height and width in characters; `None` if unknown.
     pub(crate) size: Option<Size>,
     pub(crate) style: Style,
 }
@@ -21,7 +22,7 @@ pub(crate) struct Size {
     pub(crate) columns: usize,
 }
 
-/// What may be written to it.
+/// The style that it can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
     /// Escape sequences for colours.
@@ -48,8 +49,8 @@ fn size_of(_: &std::io::Stderr) -> Option<Size> {
     None
 }
 
-/// By the environment: `NO_COLOR` (no-color.org), `TERM`, and the locale as POSIX has it: the first of `LC_ALL`, `LC_CTYPE`
-/// and `LANG` that is not empty.
+/// By the environment: `NO_COLOR` (no-color.org), `TERM`, and the locale as POSIX has it: the first of
+/// `LC_ALL`, `LC_CTYPE` and `LANG` that is not empty.
 fn style(variable: impl Fn(&str) -> Option<OsString>) -> Style {
     let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
     let is_dumb = filled("TERM").is_none_or(|term| term == "dumb");

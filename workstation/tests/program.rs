@@ -90,7 +90,7 @@ fn a_conversation_from_the_code_to_the_end_of_the_input() {
     peer.say(r#"{"type":"hello-ack","sessionId":"x","peer":false}"#);
     assert_eq!(program.line(), "connected");
     program.type_line("too early");
-    assert_eq!(program.line(), "no phone is here: it waits for one");
+    assert_eq!(program.line(), "no phone is connected: the line is sent when one is");
     peer.say(r#"{"type":"peer-joined","role":"phone"}"#);
     assert_eq!(program.line(), "phone joined");
     assert_eq!(peer.text(), "too early");

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use protocol::ids::Role;
 use protocol::qr::Pairing;
-use relay_client::engine::{Engine, Event, KeepNothing, Settings};
+use relay_client::engine::{Engine, EngineEvent as Event, EngineSettings, KeepNothing};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
-use relay_client::{Client, Endpoint, Event as PlainEvent, Settings as PlainSettings, http};
+use relay_client::{Client, ClientEvent as PlainEvent, ConnectionSettings as PlainSettings, Endpoint, http};
 
 use crate::meter;
 use crate::outcome::{CPU, Kind, Outcome, RATE, mib};
@@ -110,7 +110,7 @@ impl Trial<'_> {
         let engine = |endpoint: &Endpoint, role| -> anyhow::Result<Engine> {
             let pairing = Pairing { ws: endpoint.to_string(), ..pairing.clone() };
             let code = Code { pairing, key: Some(PairingKey::parse(&key.reveal()).context("a key")?) };
-            Ok(Engine::pair(role, code, &Settings::new(role), Box::new(KeepNothing))?)
+            Ok(Engine::pair(role, code, &EngineSettings::new(role), Box::new(KeepNothing))?)
         };
         let (workstation, phone) = (engine(workstation, Role::Workstation)?, engine(phone, Role::Phone)?);
         wait_for(&workstation, |event| matches!(event, Event::Ask { .. }))?;

@@ -1,7 +1,7 @@
 //! One WebSocket after its upgrade: reading into inputs, writing until the socket takes no more.
 //!
-//! Owns tungstenite's rules: on `WouldBlock` a written message is kept and only `flush` may be called until it is
-//! gone. Called by the driver only, never blocks.
+//! Owns tungstenite's rules: on `WouldBlock` a written message is kept and only `flush` may be called until
+//! it is gone. Called by the driver only, never blocks.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,10 +19,11 @@ use crate::net::stream::Stream;
 use crate::session::Input;
 use crate::text::excerpt;
 
-/// Control texts that wait: a hello and a heartbeat fit, a second heartbeat behind an unsent one says nothing new.
+/// Control texts that wait: a hello and a heartbeat fit, a second heartbeat behind an unsent one says nothing
+/// new.
 const CONTROLS_MAX: usize = 2;
 
-/// What came of one attempt to read.
+/// The result of one attempt to read.
 pub(super) enum Received {
     /// Nothing more for now.
     Nothing,
@@ -39,7 +40,7 @@ pub(super) enum Received {
 pub(super) enum Flow {
     /// The socket took everything it was given.
     Free,
-    /// The socket takes no more for now; what was given is kept.
+    /// The socket takes no more for now; the rest is kept.
     Blocked,
 }
 
@@ -97,7 +98,7 @@ impl Connection {
         }
     }
 
-    /// From now on: when nothing waits any more, close with 1000.
+    /// From now on: close with 1000 when everything is written.
     pub(super) fn close_when_written(&mut self) {
         if self.closing == Closing::No {
             self.closing = Closing::WhenWritten;
@@ -133,7 +134,9 @@ impl Connection {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::Interrupted => Received::Ignored,
             Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size })) if self.accepted => {
                 self.say_goodbye(CloseCode::TooBig);
-                Received::TooLong(format!("a message of {size} bytes came, and this client takes {max_size}"))
+                Received::TooLong(format!(
+                    "a message of {size} bytes arrived; this client accepts {max_size}"
+                ))
             }
             Err(error) => Received::Input(self.judge(error)),
         }
@@ -152,7 +155,7 @@ impl Connection {
         }
     }
 
-    /// Nothing waits any more: if a close was asked for, this is its time.
+    /// Everything is written: now close, if that was asked for.
     pub(super) fn on_all_written(&mut self) {
         if self.closing == Closing::WhenWritten {
             self.closing = Closing::Sent;
@@ -185,7 +188,7 @@ impl Connection {
     /// Ends a connection through which came what no relay sends: damage, or somebody else's bytes.
     fn refuse(&mut self, code: CloseCode, words: &str) -> Input {
         self.say_goodbye(code);
-        Input::Odd(format!("what came can't be read ({})", excerpt(words)))
+        Input::Odd(format!("the answer could not be read ({})", excerpt(words)))
     }
 
     fn say_goodbye(&mut self, code: CloseCode) {

@@ -1,7 +1,7 @@
 //! One connect: TCP, TLS and the upgrade, blocking, on a short-lived thread of its own.
 //!
-//! A name's look-up can't be interrupted, so the driver never waits for it: a connect that was given up ends by
-//! itself, at most the resolver's own limit and six seconds later, and its result goes nowhere.
+//! A name's look-up can't be interrupted, so the driver never waits for it: a connect that was given up ends
+//! by itself, at most the resolver's own limit and six seconds later, and its result goes nowhere.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
@@ -26,10 +26,10 @@ use crate::http::message_of;
 use crate::net::endpoint::Endpoint;
 use crate::net::stream::{Stream, addresses, time_left, unreachable_words};
 use crate::session::{CONNECT_MAX, Input};
-use crate::settings::Settings;
+use crate::settings::ConnectionSettings;
 use crate::text::excerpt;
 
-/// A connected socket, or what the machine is told instead.
+/// A connected socket, or the input for the machine instead.
 pub(super) type Outcome = Result<WebSocket<Stream>, Input>;
 
 /// A connect under way. Dropping it gives the connect up.
@@ -42,7 +42,7 @@ pub(super) struct Dial {
 impl Dial {
     /// Begins, behind the address that `failed`; wakes the driver when done.
     pub(super) fn start(
-        settings: &Settings,
+        settings: &ConnectionSettings,
         session: SessionId,
         failed: Option<SocketAddr>,
         now: Instant,
@@ -52,7 +52,7 @@ impl Dial {
         let address = Arc::new(OnceLock::new());
         let (settings, wake, reached) = (settings.clone(), Arc::clone(waker), Arc::clone(&address));
         let work = move || {
-            // If the driver has given up, there is nobody to tell.
+            // If the driver has given up, the result is not needed.
             let _ = sender.send(connect(&settings, session, failed, now + CONNECT_MAX, &reached));
             let _ = wake.wake();
         };
@@ -82,7 +82,7 @@ impl Dial {
 }
 
 fn connect(
-    settings: &Settings,
+    settings: &ConnectionSettings,
     session: SessionId,
     failed: Option<SocketAddr>,
     deadline: Instant,
@@ -110,9 +110,10 @@ fn connect(
     }
 }
 
-/// The parameter `a` says nothing but "the same session" to a balancer, which may keep its two ends on one node by it.
+/// The parameter `a` says nothing but "the same session" to a balancer, which may keep its two ends on one
+/// node by it.
 fn request(
-    settings: &Settings,
+    settings: &ConnectionSettings,
     session: SessionId,
 ) -> Result<tungstenite::handshake::client::Request, Error> {
     let address = format!("{}?a={}", settings.endpoint, session.log_tag());
@@ -124,9 +125,9 @@ fn request(
     Ok(request)
 }
 
-/// The read buffer is zeroed before every read, so it is small. The write buffer needs no bound of its own: the
-/// connection hands over the next message only when the socket took the last.
-fn config(settings: &Settings) -> WebSocketConfig {
+/// The read buffer is zeroed before every read, so it is small. The write buffer needs no bound of its own:
+/// the connection hands over the next message only when the socket took the last.
+fn config(settings: &ConnectionSettings) -> WebSocketConfig {
     let bytes_max = Some(envelope::text_bytes_max(settings.message_bytes_max));
     WebSocketConfig::default()
         .read_buffer_size(4 * 1024)
@@ -135,7 +136,7 @@ fn config(settings: &Settings) -> WebSocketConfig {
         .max_frame_size(bytes_max)
 }
 
-/// Tells a relay that can't serve now from something that is no relay.
+/// Tells a relay that can't serve now from a server that is not a relay.
 fn judge(endpoint: &Endpoint, error: Error) -> Input {
     match error {
         Error::Http(answer) => {
@@ -151,10 +152,10 @@ fn judge(endpoint: &Endpoint, error: Error) -> Input {
         Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(SubProtocolError::NoSubProtocol)) => {
             Input::Odd(format!("{endpoint} does not offer {RAW_SUBPROTOCOL}"))
         }
-        // What it calls so is an answer in many small packets, which a bad network makes of any.
-        Error::AttackAttempt => {
-            Input::Lost(Lost::Unreachable(format!("the answer of {endpoint} came in too small pieces")))
-        }
+        // It says so of an answer in many small packets, which a bad network can make of any answer.
+        Error::AttackAttempt => Input::Lost(Lost::Unreachable(format!(
+            "the answer of {endpoint} arrived in too many small pieces"
+        ))),
         other => Input::Odd(format!(
             "{endpoint} did not answer as a WebSocket server: {}",
             excerpt(&other.to_string())
@@ -162,7 +163,8 @@ fn judge(endpoint: &Endpoint, error: Error) -> Input {
     }
 }
 
-/// What an answer instead of an upgrade says: its status, where it sends us, and the relay's own words if it has any.
+/// The words for an answer that is not an upgrade: its status, its redirect, and the relay's own words if it
+/// has any.
 fn answer_words(endpoint: &Endpoint, answer: &Response<Option<Vec<u8>>>) -> String {
     let mut words = format!("{endpoint} answered {} where a WebSocket was expected", answer.status());
     if let Some(target) = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection()) {

@@ -1,4 +1,5 @@
-//! A name with two addresses, of which the first leads to no relay: over real sockets, with a resolver of the test's own.
+//! A name with two addresses, of which the first does not lead to a relay: over real sockets, with a resolver
+//! of the test's own.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,7 +11,7 @@ use protocol::limits::MESSAGE_BYTES_DEFAULT;
 use tungstenite::Message;
 
 use crate::net::endpoint::Endpoint;
-use crate::{Client, Event, Settings};
+use crate::{Client, ClientEvent, ConnectionSettings};
 
 /// Only a broken client takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -23,10 +24,10 @@ fn two() -> Option<[TcpListener; 2]> {
     Some([first, second])
 }
 
-fn settings(listeners: &[TcpListener; 2], scheme: &str) -> Settings {
+fn settings(listeners: &[TcpListener; 2], scheme: &str) -> ConnectionSettings {
     let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
     let endpoint = Endpoint::parse_ws(&format!("{scheme}://two.test:{}/ws", addresses[0].port())).unwrap();
-    Settings {
+    ConnectionSettings {
         endpoint: endpoint.found_at(&addresses),
         session: SessionId::from_bytes([1; 16]),
         token: Token::from_bytes([2; 16]),
@@ -53,8 +54,8 @@ fn relay(stream: TcpStream) {
 fn tries_until_connected(client: &Client) -> usize {
     for tries in 1..100 {
         match client.next_event(LIMIT).expect("an event") {
-            Event::Connected => return tries,
-            Event::Reconnecting { .. } => {}
+            ClientEvent::Connected => return tries,
+            ClientEvent::Reconnecting { .. } => {}
             other => panic!("{other:?}"),
         }
     }

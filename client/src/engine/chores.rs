@@ -1,4 +1,5 @@
-//! The requests to the relay that an engine makes by itself, each on a short-lived thread: they block for up to ten seconds.
+//! The requests to the relay that an engine makes by itself, each on a short-lived thread: they block for up
+//! to ten seconds.
 
 use std::sync::Arc;
 use std::thread;
@@ -6,7 +7,7 @@ use std::thread;
 use super::shared::{Answered, Shared};
 use crate::http::{self, HttpError};
 use crate::net::endpoint::Endpoint;
-use crate::tunnel::Place;
+use crate::tunnel::Credentials;
 
 /// Where sessions are made and ended.
 #[derive(Clone)]
@@ -17,22 +18,23 @@ pub(super) struct Registrar {
 
 impl Registrar {
     /// Makes a session. Blocks for up to ten seconds.
-    pub(super) fn register(&self) -> Result<Place, HttpError> {
+    pub(super) fn register(&self) -> Result<Credentials, HttpError> {
         let pairing = http::register(&self.server, self.key.as_deref())?.pairing;
-        Ok(Place { session: pairing.session, token: pairing.token })
+        Ok(Credentials { session: pairing.session, token: pairing.token })
     }
 
     /// Makes this session again. Blocks for up to ten seconds.
-    fn register_again(&self, place: &Place) -> Result<(), HttpError> {
-        http::register_again(&self.server, self.key.as_deref(), place.session, &place.token).map(drop)
+    fn register_again(&self, credentials: &Credentials) -> Result<(), HttpError> {
+        http::register_again(&self.server, self.key.as_deref(), credentials.session, &credentials.token)
+            .map(drop)
     }
 
     /// Ends this session; there being none is as good. Blocks for up to ten seconds.
-    pub(super) fn delete(&self, place: &Place) -> Result<(), HttpError> {
-        http::delete(&self.server, place.session, &place.token).map(drop)
+    pub(super) fn delete(&self, credentials: &Credentials) -> Result<(), HttpError> {
+        http::delete(&self.server, credentials.session, &credentials.token).map(drop)
     }
 
-    /// Does `chore` in the background; what comes of it goes to `shared`.
+    /// Does `chore` in the background; its result goes to `shared`.
     pub(super) fn begin(&self, chore: Chore, shared: &Arc<Shared>) {
         let (registrar, heard) = (self.clone(), Arc::clone(shared));
         let work = move || tell(&heard, chore.answered(registrar.perform(chore)));
@@ -44,8 +46,8 @@ impl Registrar {
 
     fn perform(&self, chore: Chore) -> Result<(), HttpError> {
         match chore {
-            Chore::RegisterAgain(place) => self.register_again(&place),
-            Chore::Delete(place) => self.delete(&place),
+            Chore::RegisterAgain(credentials) => self.register_again(&credentials),
+            Chore::Delete(credentials) => self.delete(&credentials),
         }
     }
 }
@@ -54,9 +56,9 @@ impl Registrar {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Chore {
     /// Make this session again.
-    RegisterAgain(Place),
+    RegisterAgain(Credentials),
     /// End this session.
-    Delete(Place),
+    Delete(Credentials),
 }
 
 impl Chore {

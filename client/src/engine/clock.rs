@@ -8,8 +8,8 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Duration;
 }
 
-/// The system's own: `CLOCK_BOOTTIME` on Linux and Android; `CLOCK_MONOTONIC` elsewhere, which Apple's systems keep going
-/// through a sleep.
+/// The system's own: `CLOCK_BOOTTIME` on Linux and Android; `CLOCK_MONOTONIC` elsewhere, which Apple's
+/// systems keep going through a sleep.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -41,7 +41,8 @@ impl SleepWatch {
         SleepWatch { timers, clock }
     }
 
-    /// How long the machine slept since last asked, if it did. `timers` stands still in a sleep, `clock` does not.
+    /// How long the machine slept since last asked, if it did. `timers` stops while the machine sleeps,
+    /// `clock` does not.
     pub(super) fn slept(&mut self, timers: Instant, clock: Duration) -> Option<Duration> {
         let awake = timers.saturating_duration_since(self.timers);
         let slept = clock.saturating_sub(self.clock).saturating_sub(awake);

@@ -1,4 +1,4 @@
-//! What an engine tells its app, and the reasons it names. Plain data.
+//! The events of an engine, and the reasons they name. Plain data.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::tunnel::{Message, RandomError, Refusal, SavedError, Spent, Words};
 
 /// One thing that happened, in the order it happened. Nothing follows `Stopped`.
 ///
-/// Of what is left unread some is put together: tries, acknowledgements and restarts into the newest of each, and of the
-/// comings and goings of connections only the newest 64 are kept. Messages never are.
+/// Some unread events are merged: tries, acknowledgements and restarts into the newest of each,
+/// and of the comings and goings of connections only the newest 64 are kept. Messages never are.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum EngineEvent {
     /// The relay accepted this end. The other one may still be absent.
     Connected,
     /// Workstation: a phone has proven the code's key. Show the user its name and the words, and call
     /// [`Engine::allow`](super::Engine::allow) or [`Engine::deny`](super::Engine::deny) with the question's
-    /// number. Comes again, as another question with other words, if the phone connects again: only the newest
-    /// can be answered. While
-    /// `allow` is under way it does not come again; the answer goes for that phone.
+    /// number. Comes again, as another question with other words, if the phone connects again: only the
+    /// newest can be answered. While `allow` is under way it does not come again; the answer goes for that
+    /// phone.
     Ask {
         /// Names the question, and with it the handshake that the words are of.
         question: u64,
@@ -44,7 +44,7 @@ pub enum Event {
         /// What both screens may show.
         words: Words,
     },
-    /// The tunnel stands: after each handshake.
+    /// The tunnel is open: after each handshake.
     Opened {
         /// What both screens may show.
         words: Words,
@@ -59,13 +59,12 @@ pub enum Event {
         /// Messages that were accepted for sending and that the old process may or may not have taken.
         unconfirmed: u64,
     },
-    /// The other end sends nothing any more; all it sent came before this.
+    /// The other end sends nothing more; everything it sent came before this.
     PeerClosed,
-    /// The other end, or the connection, is gone: after `Opened`, `Ask` or `Asked`. A question stands all the
-    /// same until
-    /// `AskOver`, and its phone comes back by itself. What was accepted for sending is kept.
+    /// The other end, or the connection, is gone: after `Opened`, `Ask` or `Asked`. A question stays open all
+    /// the same until `AskOver`, and its phone comes back by itself. Messages accepted for sending are kept.
     Left,
-    /// There is no connection; the next try comes by itself.
+    /// There is no connection; the next try is automatic.
     Reconnecting {
         /// How long until the next try.
         after: Duration,
@@ -74,27 +73,29 @@ pub enum Event {
     },
     /// Workstation: a phone tried to pair or to connect, and was refused.
     Refused(Refusal),
-    /// Workstation: the code lets nobody in any more, and nobody was let in by it. This engine is of no more
+    /// Workstation: the code has ended without a phone being accepted. This engine is of no more
     /// use: close it, and pair with a new code and a new engine.
     CodeSpent(Spent),
-    /// Workstation: the session that the code shows could not be deleted. It expires by itself; its key is used up.
+    /// Workstation: the session that the code shows could not be deleted. It expires by itself; its key is
+    /// used up.
     NotDeleted(HttpError),
     /// The holder of the other role sent something that is not a tunnel message. It was ignored, and
-    /// nothing is said to that peer. Told once for each link, and only before the tunnel stands on it.
+    /// nothing is said to that peer. Told once for each link, and only before the tunnel is open on it.
     Foreign,
     /// The end.
     Stopped {
         /// What ended it.
         why: Stop,
-        /// Messages that were accepted for sending and not acknowledged: the other app may or may not have taken them.
+        /// Messages that were accepted for sending and not acknowledged: the other app may or may not have
+        /// taken them.
         unacknowledged: u64,
     },
 }
 
-/// What an engine is doing.
+/// The state of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// There is no connection to the relay; one is being made, or the next try comes by itself.
+pub enum EngineState {
+    /// There is no connection to the relay; one is being made, or the next try is automatic.
     Connecting,
     /// The relay is there, the other end is not.
     Waiting,
@@ -120,25 +121,25 @@ pub enum StartError {
     #[error(transparent)]
     Address(#[from] EndpointError),
     /// There is nothing to resume.
-    #[error("no pairing is kept here: pair first")]
+    #[error("no pairing is kept: pair first")]
     NothingKept,
-    /// What was kept is damaged.
+    /// The kept pair is damaged.
     #[error(transparent)]
     Damaged(#[from] SavedError),
-    /// What was kept can't be read.
+    /// The kept pair can't be read.
     #[error("the kept pairing can't be read: {0}")]
     Unreadable(std::io::Error),
-    /// Another engine uses what is kept.
+    /// Another engine uses the kept pair.
     #[error("another program uses this pair: end it first ({0})")]
     InUse(std::io::Error),
     /// Nothing could be kept.
     #[error("the pairing can't be kept: {0}")]
     NotKept(std::io::Error),
-    /// Nobody can be believed at a TLS address.
+    /// The CAs for a TLS address can't be loaded.
     #[error(transparent)]
     Ca(#[from] CaError),
     /// The system gave no random bytes.
-    #[error("no random bytes to be had from the system: {0}")]
+    #[error("the system gave no random bytes: {0}")]
     Random(RandomError),
     /// The system gave no thread or no poll.
     #[error("can't start an engine: {0}")]
@@ -147,16 +148,16 @@ pub enum StartError {
 
 /// The answer came too late, and nothing was done for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("this question is over: it was answered before, or a newer one has taken its place")]
+#[error("this question is over: it was answered, or a newer one replaced it")]
 pub struct NotAsked;
 
 /// Why a phone was not let in.
 #[derive(Debug, Error)]
 pub enum AllowError {
-    /// The relay gave no fresh session. The question stands.
+    /// The relay gave no fresh session. The question stays open.
     #[error(transparent)]
     NoSession(#[from] HttpError),
-    /// There is no such question (any more).
+    /// The question is over, or never existed.
     #[error(transparent)]
     NotAsked(#[from] NotAsked),
 }

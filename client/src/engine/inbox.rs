@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::event::Event;
+use super::event::EngineEvent;
 
 /// Unread comings and goings of connections; the oldest give way.
 const PASSING_MAX: usize = 64;
@@ -10,7 +10,7 @@ const PASSING_MAX: usize = 64;
 /// A queue of events.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    events: VecDeque<Event>,
+    events: VecDeque<EngineEvent>,
     /// Only the newest number is news. It is told first, unless a restart is to be told before.
     acknowledged: Option<u64>,
     /// A `Restarted` is in the queue: an acknowledgement that came after it must not be heard before.
@@ -20,17 +20,17 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Appends an event, and takes out what it makes old news.
-    pub(super) fn push(&mut self, event: Event) {
+    /// Appends an event, and removes those that it makes obsolete.
+    pub(super) fn push(&mut self, event: EngineEvent) {
         let event = match event {
-            Event::Acknowledged(number) if !self.restarted => {
+            EngineEvent::Acknowledged(number) if !self.restarted => {
                 self.acknowledged = Some(number);
                 return;
             }
             event => self.joined_with_older(event),
         };
         match &event {
-            Event::Restarted { .. } => self.restarted = true,
+            EngineEvent::Restarted { .. } => self.restarted = true,
             event if is_passing(event) => {
                 self.passing += 1;
                 if self.passing > PASSING_MAX
@@ -46,13 +46,13 @@ impl Inbox {
     }
 
     /// The oldest event.
-    pub(super) fn pop(&mut self) -> Option<Event> {
+    pub(super) fn pop(&mut self) -> Option<EngineEvent> {
         if let Some(number) = self.acknowledged.take() {
-            return Some(Event::Acknowledged(number));
+            return Some(EngineEvent::Acknowledged(number));
         }
         let event = self.events.pop_front()?;
         match &event {
-            Event::Restarted { .. } => self.restarted = false,
+            EngineEvent::Restarted { .. } => self.restarted = false,
             event if is_passing(event) => self.passing -= 1,
             _ => {}
         }
@@ -65,30 +65,30 @@ impl Inbox {
 
     /// Counts add up, and only the newest try or question is news. Before a restart everything of the former
     /// process was read, so two restarts in a row have nothing between them that matters.
-    fn joined_with_older(&mut self, event: Event) -> Event {
+    fn joined_with_older(&mut self, event: EngineEvent) -> EngineEvent {
         match event {
-            Event::Restarted { unconfirmed } => {
-                // What was acknowledged in between belongs before the later restart as well.
-                if let Some(Event::Acknowledged(number)) =
-                    self.remove_last(|event| matches!(event, Event::Acknowledged(_)))
+            EngineEvent::Restarted { unconfirmed } => {
+                // Acknowledgements in between belong before the later restart as well.
+                if let Some(EngineEvent::Acknowledged(number)) =
+                    self.remove_last(|event| matches!(event, EngineEvent::Acknowledged(_)))
                 {
                     self.acknowledged = Some(number);
                 }
-                match self.remove_last(|event| matches!(event, Event::Restarted { .. })) {
-                    Some(Event::Restarted { unconfirmed: older }) => {
-                        Event::Restarted { unconfirmed: older + unconfirmed }
+                match self.remove_last(|event| matches!(event, EngineEvent::Restarted { .. })) {
+                    Some(EngineEvent::Restarted { unconfirmed: older }) => {
+                        EngineEvent::Restarted { unconfirmed: older + unconfirmed }
                     }
-                    _ => Event::Restarted { unconfirmed },
+                    _ => EngineEvent::Restarted { unconfirmed },
                 }
             }
-            Event::Acknowledged(_)
-            | Event::Reconnecting { .. }
-            | Event::Ask { .. }
-            | Event::AskOver { .. }
-            | Event::Asked { .. }
-            | Event::Refused(_)
-            | Event::NotDeleted(_)
-            | Event::PeerClosed => {
+            EngineEvent::Acknowledged(_)
+            | EngineEvent::Reconnecting { .. }
+            | EngineEvent::Ask { .. }
+            | EngineEvent::AskOver { .. }
+            | EngineEvent::Asked { .. }
+            | EngineEvent::Refused(_)
+            | EngineEvent::NotDeleted(_)
+            | EngineEvent::PeerClosed => {
                 let kind = std::mem::discriminant(&event);
                 if let Some(older) = self.remove_last(|event| std::mem::discriminant(event) == kind) {
                     self.passing -= usize::from(is_passing(&older));
@@ -99,16 +99,20 @@ impl Inbox {
         }
     }
 
-    fn remove_last(&mut self, is_it: impl Fn(&Event) -> bool) -> Option<Event> {
+    fn remove_last(&mut self, is_it: impl Fn(&EngineEvent) -> bool) -> Option<EngineEvent> {
         let at = self.events.iter().rposition(&is_it)?;
         self.events.remove(at)
     }
 }
 
-fn is_passing(event: &Event) -> bool {
+fn is_passing(event: &EngineEvent) -> bool {
     matches!(
         event,
-        Event::Connected | Event::Opened { .. } | Event::Left | Event::Reconnecting { .. } | Event::Foreign
+        EngineEvent::Connected
+            | EngineEvent::Opened { .. }
+            | EngineEvent::Left
+            | EngineEvent::Reconnecting { .. }
+            | EngineEvent::Foreign
     )
 }
 
@@ -120,12 +124,12 @@ mod tests {
     use crate::event::Lost;
     use crate::tunnel::{Message, Refusal};
 
-    fn drained(inbox: &mut Inbox) -> Vec<Event> {
+    fn drained(inbox: &mut Inbox) -> Vec<EngineEvent> {
         std::iter::from_fn(|| inbox.pop()).collect()
     }
 
-    fn message(number: u64) -> Event {
-        Event::Message(Message { number, bytes: vec![] })
+    fn message(number: u64) -> EngineEvent {
+        EngineEvent::Message(Message { number, bytes: vec![] })
     }
 
     #[test]
@@ -133,15 +137,15 @@ mod tests {
         let mut inbox = Inbox::default();
         inbox.push(message(1));
         for _ in 0..1000 {
-            inbox.push(Event::Connected);
-            inbox.push(Event::Left);
-            inbox.push(Event::Reconnecting { after: Duration::ZERO, why: Lost::EventsUnread });
+            inbox.push(EngineEvent::Connected);
+            inbox.push(EngineEvent::Left);
+            inbox.push(EngineEvent::Reconnecting { after: Duration::ZERO, why: Lost::EventsUnread });
         }
         inbox.push(message(2));
         let events = drained(&mut inbox);
         assert_eq!(events.len(), 2 + PASSING_MAX);
         assert_eq!((events.first(), events.last()), (Some(&message(1)), Some(&message(2))));
-        let tries = events.iter().filter(|event| matches!(event, Event::Reconnecting { .. })).count();
+        let tries = events.iter().filter(|event| matches!(event, EngineEvent::Reconnecting { .. })).count();
         assert_eq!((tries, inbox.passing, inbox.is_empty()), (1, 0, true));
     }
 
@@ -149,21 +153,21 @@ mod tests {
     fn counts_add_up_and_the_newest_number_counts() {
         let mut inbox = Inbox::default();
         for number in 1..5 {
-            inbox.push(Event::Acknowledged(number));
-            inbox.push(Event::Restarted { unconfirmed: number });
-            inbox.push(Event::Refused(Refusal::CodeUsed));
+            inbox.push(EngineEvent::Acknowledged(number));
+            inbox.push(EngineEvent::Restarted { unconfirmed: number });
+            inbox.push(EngineEvent::Refused(Refusal::CodeUsed));
         }
-        // Of the new life: not to be heard before the restart.
-        inbox.push(Event::Acknowledged(5));
-        inbox.push(Event::Acknowledged(6));
+        // Of the new epoch: not to be heard before the restart.
+        inbox.push(EngineEvent::Acknowledged(5));
+        inbox.push(EngineEvent::Acknowledged(6));
         let expected = [
-            Event::Acknowledged(4),
-            Event::Restarted { unconfirmed: 10 },
-            Event::Refused(Refusal::CodeUsed),
-            Event::Acknowledged(6),
+            EngineEvent::Acknowledged(4),
+            EngineEvent::Restarted { unconfirmed: 10 },
+            EngineEvent::Refused(Refusal::CodeUsed),
+            EngineEvent::Acknowledged(6),
         ];
         assert_eq!(drained(&mut inbox), expected);
-        inbox.push(Event::Acknowledged(7));
-        assert_eq!(drained(&mut inbox), [Event::Acknowledged(7)]);
+        inbox.push(EngineEvent::Acknowledged(7));
+        assert_eq!(drained(&mut inbox), [EngineEvent::Acknowledged(7)]);
     }
 }

@@ -12,14 +12,15 @@ use super::event::StartError;
 use crate::net::endpoint::Endpoint;
 use crate::tunnel::{Saved, SavedError};
 
-/// An app's secret store, with room for one pair. `load` is called within [`Engine::resume`](super::Engine::resume), on its
-/// thread; the others on the engine's own, which waits for them and may hold its lock: they must not call the engine.
+/// An app's secret store, with room for one pair. `load` is called within
+/// [`Engine::resume`](super::Engine::resume), on its thread; the others on the engine's own, which waits for
+/// them and may hold its lock: they must not call the engine.
 ///
-/// The text is one line of JSON of at most 8 KiB with the pair's key, its session and the relay's address: whoever has it
-/// is this end. No counter is in it, so an old copy does no harm.
+/// The text is one line of JSON of at most 8 KiB with the pair's key, its session and the relay's address: a
+/// reader of it is this end. No counter is in it, so an old copy does no harm.
 pub trait Keeper: Send {
-    /// Called first, once: from now on this engine alone uses what is kept. A store that only one program can reach needs
-    /// nothing here.
+    /// Called first, once: from now on only this engine uses the kept pair. A store that only one program can
+    /// reach needs nothing here.
     ///
     /// # Errors
     /// Another engine uses it (`ErrorKind::ResourceBusy`), or nothing can be kept there.
@@ -27,22 +28,22 @@ pub trait Keeper: Send {
         Ok(())
     }
 
-    /// Called when the engine has stopped: another one may use what is kept. Only `forget` may follow.
+    /// Called when the engine has stopped: another one may use the kept pair. Only `forget` may follow.
     fn release(&mut self) {}
 
-    /// What was stored last; `None` if nothing was, or it was forgotten.
+    /// The text stored last; `None` if there is none or it was erased.
     ///
     /// # Errors
     /// The store can't be read.
     fn load(&mut self) -> io::Result<Option<Zeroizing<String>>>;
 
-    /// Keeps `text` in place of what was kept, whole or not at all. It must be safe when this returns.
+    /// Replaces the kept text by `text`, whole or not at all. It must be safe when this returns.
     ///
     /// # Errors
     /// It could not be kept. The engine then stops, as the pair would be lost with the process.
     fn store(&mut self, text: &str) -> io::Result<()>;
 
-    /// Erases what is kept.
+    /// Erases the kept pair.
     ///
     /// # Errors
     /// It is still there.
@@ -67,8 +68,9 @@ impl Keeper for KeepNothing {
     }
 }
 
-/// Keeps the pair in a file that only this user can read. A new text replaces the old one in one step. A lock on a second
-/// file beside it, `FILE.lock`, which stays there, keeps other programs of this machine away from the pair.
+/// Keeps the pair in a file that only this user can read. A new text replaces the old one in one step. A lock
+/// on a second file beside it, `FILE.lock`, which stays there, keeps other programs of this machine away from
+/// the pair.
 #[derive(Debug)]
 pub struct FileKeeper {
     path: PathBuf,
@@ -166,7 +168,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// What a rename did is safe only when the folder is.
+/// A rename is durable only when its folder is synced.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -202,13 +204,13 @@ pub(super) fn to_text(endpoint: &Endpoint, saved: &Saved) -> Zeroizing<String> {
 /// Reads what [`to_text`] wrote.
 pub(super) fn from_text(text: &str) -> Result<(Endpoint, Saved), StartError> {
     #[derive(Deserialize)]
-    struct Raw<'a> {
+    struct StoredFields<'a> {
         #[serde(borrow)]
         u: Cow<'a, str>,
     }
     let saved = Saved::parse(text)?;
     // Parsed once already, so it is JSON and not nested too deep.
-    let raw: Raw<'_> = sonic_rs::from_str(text).map_err(|_| SavedError::at("u"))?;
+    let raw: StoredFields<'_> = sonic_rs::from_str(text).map_err(|_| SavedError::at("u"))?;
     Ok((Endpoint::parse_ws(&raw.u).map_err(|_| SavedError::at("u"))?, saved))
 }
 
@@ -217,11 +219,11 @@ const TEXT_BYTES_MAX: usize = 8 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tunnel::{PairKey, Place};
+    use crate::tunnel::{Credentials, PairKey};
     use protocol::ids::{Role, SessionId, Token};
 
     fn saved() -> Saved {
-        let home = Place { session: SessionId::from_bytes([1; 16]), token: Token::from_bytes([2; 16]) };
+        let home = Credentials { session: SessionId::from_bytes([1; 16]), token: Token::from_bytes([2; 16]) };
         let key = PairKey::from_bytes(&[3; 32]);
         let (role, name) = (Role::Phone, "x".into());
         Saved { role, home, other: None, key, welcomed: true, name, used: None }
@@ -278,7 +280,7 @@ mod tests {
         let mut keeper = FileKeeper::new(&path);
         assert_eq!(keeper.load().unwrap(), None);
         keeper.store("old").unwrap();
-        // What a crash between the two steps leaves behind.
+        // The state that a crash between the two steps leaves.
         fs::write(keeper.beside(), "half").unwrap();
         keeper.store("new").unwrap();
         assert_eq!(keeper.load().unwrap().as_deref().map(String::as_str), Some("new"));

@@ -1,4 +1,4 @@
-//! What an engine needs to know besides the code.
+//! The settings of an engine, besides the code.
 
 use std::sync::Arc;
 
@@ -9,28 +9,28 @@ use crate::net::ca::Ca;
 use crate::net::endpoint::Endpoint;
 use crate::tunnel::Options;
 
-/// How an engine connects. [`Settings::new`] is what a phone needs; a workstation sets `endpoint`, `server` and
-/// `register_key`.
+/// How an engine connects. [`EngineSettings::new`] is enough for a phone; a workstation sets `endpoint`,
+/// `server` and `register_key`.
 #[derive(Clone)]
-pub struct Settings {
+pub struct EngineSettings {
     /// The tunnel's window, this end's name, the code's time.
     pub options: Options,
     /// The WebSocket address, where it is not the code's (or the kept one).
     pub endpoint: Option<Endpoint>,
     /// The relay's HTTP address, where it is not the one above the WebSocket's.
     pub server: Option<Endpoint>,
-    /// Believed at both addresses instead of what this machine believes.
+    /// The CAs trusted at both addresses instead of this machine's.
     pub ca: Option<Ca>,
-    /// What the relay asks for before it makes a session.
+    /// The key that the relay requires to register a session.
     pub register_key: Option<String>,
     /// A clock that goes on while the machine sleeps.
     pub clock: Arc<dyn Clock>,
 }
 
-impl Settings {
-    /// What a role has where nobody set anything.
+impl EngineSettings {
+    /// The defaults of a role.
     pub fn new(role: Role) -> Self {
-        Settings {
+        EngineSettings {
             options: Options::new(role),
             endpoint: None,
             server: None,
@@ -42,10 +42,10 @@ impl Settings {
 }
 
 /// Shows no key.
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for EngineSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Settings { options, endpoint, server, .. } = self;
-        let mut out = f.debug_struct("Settings");
+        let EngineSettings { options, endpoint, server, .. } = self;
+        let mut out = f.debug_struct("EngineSettings");
         out.field("options", options).field("endpoint", endpoint).field("server", server);
         out.finish_non_exhaustive()
     }

@@ -1,7 +1,8 @@
-//! What lies between the app's threads and the driver's: the tunnel itself, and the events that the app has not read.
+//! What lies between the app's threads and the driver's: the tunnel itself, and the events that the app has
+//! not read.
 //!
-//! The tunnel's two windows bound all that is kept, so there is no queue of messages besides them. The lock is held for
-//! what the machine computes (the longest is to seal or open one piece of 32 KiB), never over I/O.
+//! The tunnel's two windows bound all that is kept, so there is no other queue of messages. The lock is held
+//! for what the machine computes (the longest is to seal or open one piece of 32 KiB), never over I/O.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::event::{Event, State};
+use super::event::{EngineEvent, EngineState};
 use super::inbox::Inbox;
 use crate::driver::Wake;
 use crate::http::HttpError;
@@ -32,22 +33,22 @@ pub(super) struct Inner {
     pub(super) inbox: Inbox,
     /// The number of the last message that the app was given and has not come back from.
     pub(super) given: Option<u64>,
-    pub(super) state: State,
+    pub(super) state: EngineState,
     pub(super) asked: Asked,
-    /// What came of requests to the relay.
+    /// Results of requests to the relay.
     pub(super) answers: VecDeque<Answered>,
     /// The driver has had its turn and must be woken for news.
     awaits_news: bool,
 }
 
-/// What the app asked of the driver and the driver has not seen yet.
+/// Requests of the app that the driver has not seen yet.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     pub(super) foreground: Option<bool>,
     pub(super) network_changed: bool,
     pub(super) retry: bool,
     pub(super) close: bool,
-    /// Nobody will read events or wait for anything. Never taken back.
+    /// The app has dropped its handle: events are no longer read. Never reset.
     pub(super) abandoned: bool,
     pub(super) forget: Option<Forgetting>,
 }
@@ -56,11 +57,11 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) enum Forgetting {
     Asked,
-    /// Stays, for whoever asks.
+    /// Stays, so that a later caller sees it.
     Done(Result<(), Arc<io::Error>>),
 }
 
-/// What came of a request to the relay.
+/// The result of a request to the relay.
 #[derive(Debug)]
 pub(super) enum Answered {
     RegisteredAgain(Result<(), HttpError>),
@@ -73,7 +74,7 @@ impl Shared {
             tunnel,
             inbox: Inbox::default(),
             given: None,
-            state: State::Connecting,
+            state: EngineState::Connecting,
             asked: Asked::default(),
             answers: VecDeque::new(),
             awaits_news: true,
@@ -82,7 +83,7 @@ impl Shared {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        // The machine checks what it is given; a panic elsewhere does not leave it half changed.
+        // The machine checks its input; a panic elsewhere does not leave it half changed.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,23 +96,23 @@ impl Shared {
         }
     }
 
-    /// The driver's turn begins: what comes from here on must wake it.
+    /// The driver's turn begins: later requests must wake it.
     pub(super) fn begin_turn(&self) {
         self.lock().awaits_news = true;
     }
 
     /// Appends an event for the app.
-    pub(super) fn tell(&self, inner: &mut Inner, event: Event) {
+    pub(super) fn tell(&self, inner: &mut Inner, event: EngineEvent) {
         inner.inbox.push(event);
         self.news.notify_one();
     }
 
-    /// Lets those who wait for room, acknowledgements or the end look again.
+    /// Wakes the callers that wait for room, acknowledgements or the end.
     pub(super) fn on_progress(&self) {
         self.progress.notify_all();
     }
 
-    /// Lets everybody look who waits for anything.
+    /// Wakes every waiting caller.
     pub(super) fn on_end(&self) {
         self.news.notify_all();
         self.progress.notify_all();

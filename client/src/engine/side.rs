@@ -1,4 +1,4 @@
-//! The engine on the driver's thread: hands the tunnel what comes, and carries out what it says.
+//! The engine on the driver's thread: passes input to the tunnel and carries out its events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,44 +10,44 @@ use tungstenite::{Bytes, Message};
 
 use super::chores::{Chore, Registrar};
 use super::clock::SleepWatch;
-use super::event::{Event, State};
+use super::event::{EngineEvent, EngineState};
 use super::keeper::{self, Keeper};
 use super::shared::{Answered, Forgetting, Shared};
 use crate::driver::app::App;
-use crate::event::{Event as Happened, Lost, Stop};
+use crate::event::{ClientEvent, Lost, Stop};
 use crate::http::HttpError;
 use crate::net::endpoint::Endpoint;
 use crate::session::Input;
-use crate::tunnel::{Event as Said, Fault, Place, Tunnel};
+use crate::tunnel::{Credentials, Fault, Tunnel, TunnelEvent};
 
 /// No portable call wakes a process when its machine wakes up, so the clocks are compared this often.
 const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// A phone that another one displaces while its answer is awaited comes back this many times at most. Anybody
-/// who has seen the code can displace it.
+/// A phone that another one displaces while its answer is awaited comes back this many times at most. A
+/// person who has seen the code can take its role.
 const RETURNS_MAX: u32 = 3;
 
-/// What the app was told of this link's peer.
+/// The last thing that the app was told of this link's peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
     /// It is being asked about, or its user is.
     Asked,
-    /// The tunnel stands, or stood.
+    /// The tunnel is open, or was.
     Opened,
     /// It does not speak the tunnel.
     Foreign,
 }
 
 /// The driver's half of an engine.
-pub(super) struct Side {
+pub(super) struct DriverSide {
     shared: Arc<Shared>,
     keeper: Box<dyn Keeper>,
     registrar: Registrar,
     /// The address that is kept with the pair.
     endpoint: Endpoint,
     role: Role,
-    /// What the machine under the driver must know next.
+    /// Inputs for the session machine.
     inputs: VecDeque<Input>,
     watch: SleepWatch,
     hidden: bool,
@@ -63,7 +63,7 @@ pub(super) struct Side {
     forgotten: bool,
 }
 
-impl Side {
+impl DriverSide {
     pub(super) fn new(
         shared: Arc<Shared>,
         keeper: Box<dyn Keeper>,
@@ -74,13 +74,13 @@ impl Side {
         let inner = shared.lock();
         let (role, is_kept) = (inner.tunnel.role(), inner.tunnel.saved().is_some());
         drop(inner);
-        Side {
+        DriverSide {
             shared,
             keeper,
             registrar,
             endpoint,
             role,
-            inputs: is_kept.then_some(Input::Stood).into_iter().collect(),
+            inputs: is_kept.then_some(Input::WasPaired).into_iter().collect(),
             watch,
             hidden: false,
             gone: None,
@@ -99,65 +99,73 @@ impl Side {
         input(&mut inner.tunnel, now)
     }
 
-    /// Carries out what the tunnel says, until it has said everything.
+    /// Carries out the tunnel's events until there are no more.
     fn settle(&mut self) {
         loop {
             let mut inner = self.shared.lock();
             // Nothing follows the end.
-            let said = if inner.state == State::Stopped { None } else { inner.tunnel.poll_event() };
+            let said = if inner.state == EngineState::Stopped { None } else { inner.tunnel.poll_event() };
             drop(inner);
             let Some(said) = said else { return };
             self.carry_out(said);
         }
     }
 
-    fn carry_out(&mut self, said: Said) {
+    fn carry_out(&mut self, said: TunnelEvent) {
         match said {
-            Said::Ask { question, name, words } => {
+            TunnelEvent::Ask { question, name, words } => {
                 self.told = Told::Asked;
-                self.tell_in(State::Asking, Event::Ask { question, name, words });
+                self.tell_in(EngineState::Asking, EngineEvent::Ask { question, name, words });
             }
-            Said::AskOver { question, allowed } => self.push(Event::AskOver { question, allowed }),
-            Said::Asked { words } => {
+            TunnelEvent::AskOver { question, allowed } => {
+                self.push(EngineEvent::AskOver { question, allowed });
+            }
+            TunnelEvent::Asked { words } => {
                 if !std::mem::replace(&mut self.may_return, true) {
                     self.inputs.push_back(Input::MayReturn(RETURNS_MAX));
                 }
                 self.told = Told::Asked;
-                self.tell_in(State::Asking, Event::Asked { words });
+                self.tell_in(EngineState::Asking, EngineEvent::Asked { words });
             }
-            Said::Opened { words } => {
+            TunnelEvent::Opened { words } => {
                 self.told = Told::Opened;
                 self.inputs.push_back(Input::MayReturn(0));
-                self.tell_in(State::Open, Event::Opened { words });
+                self.tell_in(EngineState::Open, EngineEvent::Opened { words });
                 self.shared.on_progress();
             }
-            Said::Store => self.store(),
-            Said::Move(Place { session, token }) => self.inputs.push_back(Input::Move { session, token }),
-            Said::Retire(place) => self.registrar.begin(Chore::Delete(place), &self.shared),
-            Said::Restarted { unconfirmed } => {
-                self.push(Event::Restarted { unconfirmed });
+            TunnelEvent::Store => self.store(),
+            TunnelEvent::Move(Credentials { session, token }) => {
+                self.inputs.push_back(Input::Move { session, token });
+            }
+            TunnelEvent::Retire(credentials) => {
+                self.registrar.begin(Chore::Delete(credentials), &self.shared);
+            }
+            TunnelEvent::Restarted { unconfirmed } => {
+                self.push(EngineEvent::Restarted { unconfirmed });
                 self.shared.on_progress();
             }
-            Said::Message(message) => self.push(Event::Message(message)),
-            Said::Acknowledged(number) => {
-                self.push(Event::Acknowledged(number));
+            TunnelEvent::Message(message) => self.push(EngineEvent::Message(message)),
+            TunnelEvent::Acknowledged(number) => {
+                self.push(EngineEvent::Acknowledged(number));
                 self.shared.on_progress();
             }
-            Said::Room => self.shared.on_progress(),
-            Said::Pong { .. } => {}
-            Said::PeerClosed => self.push(Event::PeerClosed),
-            Said::Refused(why) if self.role == Role::Phone => {
+            TunnelEvent::Room => self.shared.on_progress(),
+            TunnelEvent::Pong { .. } => {}
+            TunnelEvent::PeerClosed => self.push(EngineEvent::PeerClosed),
+            TunnelEvent::Refused(why) if self.role == Role::Phone => {
                 self.inputs.push_back(Input::Impossible(Stop::Unpaired(why)));
             }
-            Said::Refused(why) => self.push(Event::Refused(why)),
-            Said::Removed => {
+            TunnelEvent::Refused(why) => self.push(EngineEvent::Refused(why)),
+            TunnelEvent::Removed => {
                 let removed = Stop::Removed { at: self.role.other(), is_proven: true };
                 self.inputs.push_back(Input::Impossible(removed));
             }
-            Said::CodeSpent(why) => self.push(Event::CodeSpent(why)),
-            Said::Foreign => self.on_foreign(),
-            Said::Fault(Fault::Refused(why)) => self.inputs.push_back(Input::Refused(Lost::Refused(why))),
-            Said::Fault(fault) => self.inputs.push_back(Input::Spoilt(fault.to_string())),
+            TunnelEvent::CodeSpent(why) => self.push(EngineEvent::CodeSpent(why)),
+            TunnelEvent::Foreign => self.on_foreign(),
+            TunnelEvent::Fault(Fault::Refused(why)) => {
+                self.inputs.push_back(Input::Refused(Lost::Refused(why)));
+            }
+            TunnelEvent::Fault(fault) => self.inputs.push_back(Input::Damaged(fault.to_string())),
         }
     }
 
@@ -178,12 +186,12 @@ impl Side {
         }
     }
 
-    fn push(&self, event: Event) {
+    fn push(&self, event: EngineEvent) {
         let mut inner = self.shared.lock();
         self.shared.tell(&mut inner, event);
     }
 
-    fn tell_in(&self, state: State, event: Event) {
+    fn tell_in(&self, state: EngineState, event: EngineEvent) {
         let mut inner = self.shared.lock();
         inner.state = state;
         self.shared.tell(&mut inner, event);
@@ -195,11 +203,11 @@ impl Side {
     fn on_foreign(&mut self) {
         if self.told == Told::Nothing {
             self.told = Told::Foreign;
-            self.push(Event::Foreign);
+            self.push(EngineEvent::Foreign);
         }
     }
 
-    /// What the app asked for since last time, in the machine's words.
+    /// The app's requests since last time, as inputs for the machine.
     fn take_asked(&mut self) {
         let mut inner = self.shared.lock();
         let foreground = inner.asked.foreground.take();
@@ -239,14 +247,15 @@ impl Side {
             match answer {
                 None => return,
                 Some(Answered::Deleted(Ok(()))) => {}
-                Some(Answered::Deleted(Err(error))) => self.push(Event::NotDeleted(error)),
+                Some(Answered::Deleted(Err(error))) => self.push(EngineEvent::NotDeleted(error)),
                 Some(Answered::RegisteredAgain(outcome)) => self.on_registered_again(&outcome),
             }
         }
     }
 
-    /// Without the relay's key only the workstation can bring the session back; a phone looks again later, for as long as
-    /// its desk is away: a night, or a holiday. Of a pair that stood only a deletion ends this.
+    /// Without the relay's key only the workstation can bring the session back; a phone looks again later,
+    /// for as long as its workstation is away: a night, or a holiday. For a pair that was open before, only a
+    /// deletion ends this.
     fn on_registered_again(&mut self, outcome: &Result<(), HttpError>) {
         let Some(why) = self.gone.take() else { return };
         let was_refused = |error: &HttpError| matches!(error.status(), Some(401 | 403 | 409));
@@ -269,7 +278,7 @@ impl Side {
     }
 }
 
-impl App for Side {
+impl App for DriverSide {
     fn begin_turn(&mut self) {
         self.shared.begin_turn();
         self.with_tunnel(Tunnel::on_timeout);
@@ -285,7 +294,7 @@ impl App for Side {
         self.inputs.pop_front()
     }
 
-    fn is_abandoned(&mut self) -> bool {
+    fn is_abandoned(&self) -> bool {
         self.shared.lock().asked.abandoned
     }
 
@@ -296,15 +305,15 @@ impl App for Side {
     }
 
     fn on_link(&mut self, _: u64, _: usize) {
-        self.shared.lock().state = State::ShakingHands;
+        self.shared.lock().state = EngineState::ShakingHands;
         self.with_tunnel(Tunnel::on_link);
     }
 
     fn on_unlink(&mut self) {
         self.with_tunnel(Tunnel::on_unlink);
         let mut inner = self.shared.lock();
-        inner.state = State::Waiting;
-        // A phone that was let in goes over to a session of its own, which is no leaving.
+        inner.state = EngineState::Waiting;
+        // A phone that was let in moves to a session of its own, which does not count as leaving.
         let is_moving = || inner.tunnel.saved().is_some_and(|saved| saved.welcomed);
         let has_left = match std::mem::replace(&mut self.told, Told::Nothing) {
             Told::Nothing | Told::Foreign => false,
@@ -312,25 +321,25 @@ impl App for Side {
             Told::Opened => true,
         };
         if has_left {
-            self.shared.tell(&mut inner, Event::Left);
+            self.shared.tell(&mut inner, EngineEvent::Left);
         }
         drop(inner);
         self.shared.on_progress();
     }
 
-    fn tell(&mut self, event: Happened) {
+    fn tell(&mut self, event: ClientEvent) {
         match event {
-            Happened::Connected => {
+            ClientEvent::Connected => {
                 self.away_since = None;
-                self.tell_in(State::Waiting, Event::Connected);
+                self.tell_in(EngineState::Waiting, EngineEvent::Connected);
             }
             // In an envelope, so from a peer without raw mode; or a text, which the tunnel never sends.
-            Happened::Binary(_) | Happened::Text(_) => self.on_foreign(),
-            Happened::Reconnecting { after, why } => {
-                self.tell_in(State::Connecting, Event::Reconnecting { after, why });
+            ClientEvent::Binary(_) | ClientEvent::Text(_) => self.on_foreign(),
+            ClientEvent::Reconnecting { after, why } => {
+                self.tell_in(EngineState::Connecting, EngineEvent::Reconnecting { after, why });
             }
             // The machine tells of these by calls of their own.
-            Happened::Joined { .. } | Happened::Left { .. } | Happened::Stopped { .. } => {}
+            ClientEvent::Joined { .. } | ClientEvent::Left { .. } | ClientEvent::Stopped { .. } => {}
         }
     }
 
@@ -346,44 +355,45 @@ impl App for Side {
     fn on_session_gone(&mut self, why: Stop) {
         let has_other = self.with_tunnel(Tunnel::on_session_gone);
         let mut inner = self.shared.lock();
-        inner.state = State::Connecting;
-        let place = inner.tunnel.place();
+        inner.state = EngineState::Connecting;
+        let credentials = inner.tunnel.credentials();
         drop(inner);
         if has_other {
             // The tunnel says where to.
             return;
         }
         let was_deleted = matches!(why, Stop::Killed { reason: Some(KillReason::Deleted) });
-        // A code that a desk shows stays good over a restart of the relay; a phone that has just read one may hold a wrong one.
+        // A code that a workstation shows stays valid over a restart of the relay; a phone that has just read
+        // one may hold a wrong one.
         if was_deleted || (self.role == Role::Phone && !self.is_paired()) {
             self.inputs.push_back(Input::Impossible(why));
             return;
         }
         self.gone = Some(why);
-        self.registrar.begin(Chore::RegisterAgain(place), &self.shared);
+        self.registrar.begin(Chore::RegisterAgain(credentials), &self.shared);
     }
 
     fn stop(&mut self, why: Stop) {
         let mut inner = self.shared.lock();
-        if inner.state == State::Stopped {
+        if inner.state == EngineState::Stopped {
             return;
         }
-        let has_stood = inner.tunnel.saved().is_some_and(|saved| saved.welcomed);
+        let was_welcomed = inner.tunnel.saved().is_some_and(|saved| saved.welcomed);
         let why = match why {
             // Of a pair it means more than of a code that was shown.
-            Stop::Killed { reason: Some(KillReason::Deleted) } if has_stood => {
+            Stop::Killed { reason: Some(KillReason::Deleted) } if was_welcomed => {
                 Stop::Removed { at: self.role.other(), is_proven: false }
             }
             why => why,
         };
-        // Before anybody hears of the end, who may start another engine then. Only this thread stops it.
+        // Before the end is told, as the app may then start another engine. Only this thread stops it.
         drop(inner);
         self.keeper.release();
         inner = self.shared.lock();
-        inner.state = State::Stopped;
+        inner.state = EngineState::Stopped;
         let unacknowledged = inner.tunnel.unacknowledged();
         let forgets = matches!(inner.asked.forget, Some(Forgetting::Asked));
-        self.shared.tell(&mut inner, Event::Stopped { why, unacknowledged });
+        self.shared.tell(&mut inner, EngineEvent::Stopped { why, unacknowledged });
         drop(inner);
         if forgets {
             self.forget();
@@ -391,9 +401,9 @@ impl App for Side {
         self.shared.on_end();
     }
 
-    fn has_room(&mut self) -> bool {
-        // What the app leaves unread is bounded by the tunnel's window, and the inbox itself.
-        true
+    fn pause_if_full(&mut self) -> bool {
+        // Unread messages are bounded by the tunnel's window, and the other events by the inbox.
+        false
     }
 
     fn next_outgoing(&mut self) -> Option<Message> {

@@ -13,19 +13,19 @@ const HEADERS_MAX: usize = 64;
 
 /// A whole answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// Why the request got no answer.
 #[derive(Debug, Error)]
 pub(super) enum ReadError {
     /// The connection failed or took too long.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// Not an HTTP/1.x answer, or framed in a way that can be read in two ways.
-    #[error("its answer is no proper HTTP ({0})")]
+    #[error("its answer is not valid HTTP ({0})")]
     Malformed(&'static str),
     /// Over the bound.
     #[error("its answer is longer than {ANSWER_BYTES_MAX} bytes")]
@@ -40,7 +40,7 @@ enum Framing {
 }
 
 /// Reads until the answer is whole.
-pub(super) fn read(stream: &mut Stream, deadline: Instant) -> Result<Answer, ReadError> {
+pub(super) fn read(stream: &mut Stream, deadline: Instant) -> Result<Response, ReadError> {
     let mut bytes = Vec::new();
     loop {
         let mut chunk = [0; 4096];
@@ -65,7 +65,7 @@ pub(super) fn read(stream: &mut Stream, deadline: Instant) -> Result<Answer, Rea
 }
 
 /// The answer, if `bytes` hold all of it; `at_end`: no more bytes will come.
-pub(super) fn parse(mut bytes: &[u8], at_end: bool) -> Result<Option<Answer>, ReadError> {
+pub(super) fn parse(mut bytes: &[u8], at_end: bool) -> Result<Option<Response>, ReadError> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut head = httparse::Response::new(&mut headers);
@@ -78,7 +78,7 @@ pub(super) fn parse(mut bytes: &[u8], at_end: bool) -> Result<Option<Answer>, Re
             100..200 => bytes = rest,
             _ => {
                 let body = body_of(&framing(status, head.headers)?, rest, at_end)?;
-                return Ok(body.map(|body| Answer { status, body }));
+                return Ok(body.map(|body| Response { status, body }));
             }
         }
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn no_body_where_there_can_be_none() {
         let gone = parse(b"HTTP/1.1 204 No Content\r\n\r\n", false).unwrap().unwrap();
-        assert_eq!(gone, Answer { status: 204, body: Vec::new() });
+        assert_eq!(gone, Response { status: 204, body: Vec::new() });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whose signatures are believed: a file of one's own authorities, or what this machine believes.
+//! The CAs that are trusted: those of a file, or this machine's.
 
 use std::env;
 use std::ffi::OsStr;
@@ -6,20 +6,18 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
-use super::tls;
-
 /// The certificates of one's own authorities, at least one. Cheap to clone.
 #[derive(Clone)]
 pub struct Ca(Arc<ClientConfig>);
 
-/// Why nobody can be believed.
+/// Why the CAs can't be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CaError {
     /// The file is not there, or not for this process.
@@ -30,7 +28,7 @@ pub enum CaError {
         /// Why.
         why: String,
     },
-    /// There is no certificate in the file.
+    /// The file has no certificate.
     #[error(
         "there is no certificate in {}: name a PEM file that holds the CA's, from BEGIN CERTIFICATE to END CERTIFICATE",
         .path.display()
@@ -80,7 +78,7 @@ impl Ca {
     }
 
     pub(crate) fn of(roots: RootCertStore) -> Self {
-        Ca(tls::config_with(roots))
+        Ca(config_with(roots))
     }
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
@@ -106,9 +104,28 @@ impl fmt::Debug for Ca {
 const FILE: &str = "SSL_CERT_FILE";
 const DIR: &str = "SSL_CERT_DIR";
 
-/// What this machine believes: `SSL_CERT_FILE` and `SSL_CERT_DIR` where one is set, else the system's own store, else what
-/// browsers believe.
-pub(super) fn of_this_machine() -> Result<RootCertStore, CaError> {
+/// Trusts this machine's CAs; where it has no certificates of its own (a bare container, a phone),
+/// what browsers trust. Loaded once for the process.
+///
+/// # Errors
+/// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to no certificate.
+pub(crate) fn default_config() -> Result<Arc<ClientConfig>, CaError> {
+    static CONFIG: OnceLock<Result<Arc<ClientConfig>, CaError>> = OnceLock::new();
+    CONFIG.get_or_init(|| of_this_machine().map(config_with)).clone()
+}
+
+/// Trusts `roots` only.
+fn config_with(roots: RootCertStore) -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports the default versions");
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// This machine's CAs: `SSL_CERT_FILE` and `SSL_CERT_DIR` where one is set, else the system's own
+/// store, else what browsers trust.
+fn of_this_machine() -> Result<RootCertStore, CaError> {
     let (file, dir) = (env::var_os(FILE), env::var_os(DIR));
     check_variables(file.as_deref(), dir.as_deref())?;
     let mut roots = RootCertStore::empty();
@@ -116,7 +133,7 @@ pub(super) fn of_this_machine() -> Result<RootCertStore, CaError> {
     if !roots.is_empty() {
         return Ok(roots);
     }
-    // A user who names a store wants that one alone.
+    // If the user names a store, only that store is used.
     match (file, dir) {
         (Some(path), _) => Err(variable(FILE, &path, "holds no certificate")),
         (None, Some(path)) => Err(variable(DIR, &path, "holds no certificate")),

@@ -1,4 +1,5 @@
-//! Addresses of a relay: `http(s)://` for registering, `ws(s)://` for the connection; and who is believed there.
+//! Addresses of a relay: `http(s)://` for registering, `ws(s)://` for the connection; and the CAs that are
+//! trusted there.
 
 use std::fmt;
 use std::io;
@@ -9,20 +10,19 @@ use rustls::ClientConfig;
 use thiserror::Error;
 use tungstenite::http::Uri;
 
-use super::ca::{Ca, CaError};
-use super::tls;
+use super::ca::{self, Ca, CaError};
 
-/// A relay's address: scheme, host, port and path, without user or query; and whom to believe there.
+/// A relay's address: scheme, host, port and path, without user or query; and the CAs to trust there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: Scheme,
     /// Without the brackets of an IPv6 address.
     host: String,
-    /// As written; `None` stands for the scheme's own.
+    /// As written; `None`: the scheme's default.
     port: Option<u16>,
     /// Starts with `/`.
     path: String,
-    /// Believed there instead of what this machine believes.
+    /// The CAs trusted there instead of this machine's.
     ca: Option<Ca>,
     /// In tests a name has the addresses that the test says.
     #[cfg(test)]
@@ -37,15 +37,17 @@ enum Scheme {
     Wss,
 }
 
-/// Why a text is no address of a relay.
+/// Why a text is not the address of a relay.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EndpointError {
     /// Not `http(s)://host[:port][/path]`.
-    #[error("{0:?} is no server address; write it like http://localhost:3001 or https://relay.example.org")]
+    #[error(
+        "{0:?} is not a server address; write it like http://localhost:3001 or https://relay.example.org"
+    )]
     NotHttp(String),
     /// Not `ws(s)://host[:port][/path]`.
     #[error(
-        "{0:?} is no WebSocket address; write it like ws://localhost:3001/ws or wss://relay.example.org/ws"
+        "{0:?} is not a WebSocket address; write it like ws://localhost:3001/ws or wss://relay.example.org/ws"
     )]
     NotWebSocket(String),
 }
@@ -83,7 +85,7 @@ impl Endpoint {
             "" => None,
             port => Some(port.strip_prefix(':')?.parse().ok()?),
         };
-        // RFC 3986 §3.2.2: brackets stand around an IPv6 address and nothing else.
+        // RFC 3986 §3.2.2: brackets enclose an IPv6 address and nothing else.
         let host = match host.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']').filter(|inner| inner.parse::<Ipv6Addr>().is_ok())?,
             None => host,
@@ -145,21 +147,22 @@ impl Endpoint {
         self
     }
 
-    /// The same, where only certificates are believed that `ca` vouches for. It holds for every address made from this one.
+    /// The same, where only certificates are believed that `ca` vouches for. It holds for every address made
+    /// from this one.
     #[must_use]
     pub fn with_ca(self, ca: Option<Ca>) -> Self {
         Endpoint { ca, ..self }
     }
 
-    /// Who is believed at a TLS address; `None` for a plain one.
+    /// The CAs that are trusted at a TLS address; `None` for a plain one.
     ///
     /// # Errors
-    /// What this machine is told to believe can't be read.
+    /// This machine's CAs can't be read.
     pub(crate) fn trust(&self) -> Result<Option<Arc<ClientConfig>>, CaError> {
         match &self.ca {
             _ if !self.is_tls() => Ok(None),
             Some(ca) => Ok(Some(ca.config())),
-            None => tls::default_config().map(Some),
+            None => ca::default_config().map(Some),
         }
     }
 
@@ -184,7 +187,7 @@ impl Endpoint {
         Endpoint { path, ..self.clone() }
     }
 
-    /// Where the WebSocket of a server stands: `/ws` below its `http(s)://` address.
+    /// The WebSocket address of a server: `/ws` below its `http(s)://` address.
     #[must_use]
     pub fn web_socket(&self) -> Self {
         let scheme = if self.is_tls() { Scheme::Wss } else { Scheme::Ws };

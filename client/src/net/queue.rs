@@ -1,14 +1,15 @@
-//! How much of what was written the kernel still holds, where it can be learned without a system call of our own.
+//! How many written bytes the kernel still holds, where that can be learned without a system call of our
+//! own.
 
 use std::io;
 
 use mio::net::TcpStream;
 
-/// Bytes of this socket that were written and not acknowledged by the other end's kernel; `None` where this system does
-/// not say.
+/// Bytes of this socket that were written and not acknowledged by the other end's kernel; `None` where this
+/// system does not say.
 ///
-/// Linux has a call for it (`SIOCOUTQ`), and the same number in its list of sockets, which needs no `unsafe`. The list is
-/// read only while an answer is awaited. Android shows it to no app.
+/// Linux has a call for it (`SIOCOUTQ`), and the same number in its list of sockets, which needs no `unsafe`.
+/// The list is read only while an answer is awaited. Android shows it to no app.
 #[cfg(target_os = "linux")]
 pub(super) fn bytes_queued(socket: &TcpStream) -> Option<u64> {
     let inode = rustix::fs::fstat(socket).ok()?.st_ino;
@@ -22,8 +23,9 @@ pub(super) fn bytes_queued(_: &TcpStream) -> Option<u64> {
     None
 }
 
-/// The length of the send queue in a line of the list, if it is this socket's. `Documentation/networking/proc_net_tcp.rst`
-/// has the columns: the fifth is `tx_queue:rx_queue`, the tenth the inode.
+/// The length of the send queue in a line of the list, if it is this socket's.
+/// `Documentation/networking/proc_net_tcp.rst` has the columns: the fifth is `tx_queue:rx_queue`, the tenth
+/// the inode.
 #[cfg(target_os = "linux")]
 fn queued_of(line: &str, inode: u64) -> Option<u64> {
     let mut columns = line.split_ascii_whitespace().skip(4);

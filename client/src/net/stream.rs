@@ -11,7 +11,8 @@ use super::queue;
 use super::tls::Tls;
 use super::tls_words::explain;
 
-/// A byte stream to a relay. Counts what comes in, so that every byte shows as life, and what goes out.
+/// A byte stream to a relay. Counts what comes in, so that every byte counts as a sign of life, and the bytes
+/// that go out.
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: Counted,
@@ -37,8 +38,8 @@ enum Socket {
 }
 
 impl Stream {
-    /// Connects to the first of `addresses` that accepts until `deadline`, which holds for all reads and writes up to
-    /// [`Stream::register`], too. Blocks.
+    /// Connects to the first of `addresses` that accepts until `deadline`, which holds for all reads and
+    /// writes up to [`Stream::register`], too. Blocks.
     ///
     /// # Errors
     /// A text for people: which address, what happened, what to try.
@@ -171,8 +172,8 @@ impl Write for Socket {
     }
 }
 
-/// The addresses of a host, those behind `failed` first: that one accepted and led to no relay. Blocks; a name's look-up
-/// has the system's own time limit.
+/// The addresses of a host, those behind `failed` first: that one accepted and led to no relay. Blocks; a
+/// name's look-up has the system's own time limit.
 ///
 /// # Errors
 /// A text for people: which name, what happened, what to try.
@@ -188,7 +189,8 @@ fn behind(failed: Option<SocketAddr>, mut addresses: Vec<SocketAddr>) -> Vec<Soc
     addresses
 }
 
-/// The share of the time left for the first of so many addresses, so that a dead one does not use it all up.
+/// The share of the time left for the first of this many addresses, so that a dead one does not use it all
+/// up.
 pub(crate) fn share_of(deadline: Instant, addresses: usize) -> io::Result<Duration> {
     let share = time_left(deadline)? / u32::try_from(addresses.max(1)).unwrap_or(u32::MAX);
     Ok(share.max(Duration::from_millis(1)))
@@ -206,7 +208,7 @@ fn connect_to_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<Tcp
     Err(last)
 }
 
-/// What is left until `deadline`; over is an error.
+/// The time left until `deadline`; an error when it has passed.
 pub(crate) fn time_left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }

@@ -1,15 +1,14 @@
-//! TLS of the clients: which certificates are believed, and a connection's reading and writing over any socket.
+//! TLS of the clients: which certificates are believed, and a connection's reading and writing over any
+//! socket.
 //!
-//! Reading and writing are independent here: a write that blocks never holds up a read. (A relay pauses who sends
-//! too fast; if both ends of a pair waited to write before they read, neither would go on.)
+//! Reading and writing are independent here: a write that blocks never holds up a read. (A relay pauses the
+//! sender too fast; if both ends of a pair waited to write before they read, neither would go on.)
 
 use std::io::{self, Read, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
-
-use super::ca::{self, CaError};
+use rustls::{ClientConfig, ClientConnection};
 
 /// One TLS connection without its socket. Boxed by its owner: it is large.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("{host:?} is no name a certificate could have"),
+                format!("{host:?} is not a name that a certificate can have"),
             )
         })?;
         let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
@@ -33,7 +32,8 @@ impl Tls {
     /// Reads plain bytes; 0 is the end. Blocks, or says `WouldBlock`, as `socket` does.
     pub(crate) fn read(&mut self, socket: &mut (impl Read + Write), out: &mut [u8]) -> io::Result<usize> {
         loop {
-            // The handshake answers, and so do key updates; if the socket takes no more now, a later call sends them.
+            // The handshake answers, and so do key updates; if the socket takes no more now, a later call
+            // sends them.
             would_block_is_fine(self.write_out(socket))?;
             match self.connection.reader().read(out) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -48,12 +48,12 @@ impl Tls {
         }
     }
 
-    /// Takes plain bytes, as many as there is room for; `WouldBlock` if there is none.
+    /// Takes plain bytes, as many as there is room for; `WouldBlock` if there is no room.
     pub(crate) fn write(&mut self, socket: &mut (impl Read + Write), bytes: &[u8]) -> io::Result<usize> {
         loop {
             let taken = self.connection.writer().write(bytes)?;
             match self.write_out(socket) {
-                // What was taken is kept, so it counts as written; `flush` sends the rest.
+                // The bytes taken are kept, so they count as written; `flush` sends the rest.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => return Ok(taken),
                 Err(error) => return Err(error),
                 Ok(()) if taken > 0 || bytes.is_empty() => return Ok(taken),
@@ -78,25 +78,6 @@ impl Tls {
     }
 }
 
-/// Believes what this machine believes; where it has no certificates of its own (a bare container, a phone), what
-/// browsers believe. Loaded once for the process.
-///
-/// # Errors
-/// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to no certificate.
-pub(crate) fn default_config() -> Result<Arc<ClientConfig>, CaError> {
-    static CONFIG: OnceLock<Result<Arc<ClientConfig>, CaError>> = OnceLock::new();
-    CONFIG.get_or_init(|| ca::of_this_machine().map(config_with)).clone()
-}
-
-/// Believes `roots` only.
-pub(crate) fn config_with(roots: RootCertStore) -> Arc<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider supports the default versions");
-    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
 fn would_block_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -111,9 +92,10 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use mio::{Events, Poll, Token};
-    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
     use super::*;
+    use crate::net::ca::Ca;
     use crate::net::endpoint::Endpoint;
     use crate::net::stream::Stream;
 
@@ -150,7 +132,7 @@ mod tests {
 
     fn connect(address: SocketAddr, host: &str, roots: RootCertStore) -> Stream {
         let endpoint = Endpoint::parse_ws(&format!("wss://{host}:{}/ws", address.port())).unwrap();
-        let endpoint = endpoint.with_ca(Some(ca::Ca::of(roots)));
+        let endpoint = endpoint.with_ca(Some(Ca::of(roots)));
         let deadline = Instant::now() + Duration::from_secs(10);
         Stream::connect(&endpoint, &[address], deadline).unwrap()
     }

@@ -17,7 +17,7 @@ pub(super) fn explain(endpoint: &Endpoint, error: &io::Error) -> String {
         }
         Some(rustls::Error::InvalidMessage(_)) => {
             let plain = endpoint.plain_scheme();
-            format!("it speaks no TLS at port {}: is it another port, or {plain}:// here?", endpoint.port())
+            format!("it does not speak TLS at port {}: use another port, or {plain}://", endpoint.port())
         }
         _ => format!("TLS failed: {error}"),
     }
@@ -63,7 +63,7 @@ mod tests {
     use super::super::stream::{Stream, unreachable_words};
     use super::*;
 
-    /// A CA's certificate as the only one believed, and what a client says of a server that shows `shown`.
+    /// A CA's certificate as the only one trusted, and the client's words of a server that shows `shown`.
     struct Scene {
         issuer: CertifiedIssuer<'static, KeyPair>,
         ca: Ca,
@@ -105,7 +105,7 @@ mod tests {
             })
         }
 
-        /// What a client says of a server that treats its connection so.
+        /// The client's words for a server that treats its connection like this.
         fn said(&self, serve: impl FnOnce(std::net::TcpStream) + Send + 'static) -> String {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
@@ -151,14 +151,14 @@ mod tests {
             let _ = socket.read(&mut [0; 4096]);
             let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });
-        assert!(plain.contains("it speaks no TLS at port ") && plain.contains("or ws:// here?"), "{plain}");
+        assert!(plain.contains("it does not speak TLS at port ") && plain.ends_with("or ws://"), "{plain}");
     }
 
     #[test]
     fn a_server_that_the_ca_has_signed_is_believed() {
         let scene = Scene::new();
         let good = scene.signed("localhost", |_| ());
-        // It hangs up behind the handshake, which is no fault of TLS.
+        // It hangs up after the handshake, which is not a TLS error.
         let said = scene.said_of(good);
         assert!(!said.contains("certificate") && !said.contains("TLS failed"), "{said}");
     }

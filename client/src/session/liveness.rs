@@ -1,35 +1,39 @@
-//! Whether a connection still stands: heartbeats, silence, and what a sleep or another network does to it.
+//! Whether a connection is still alive: heartbeats, silence, and the effects of a sleep or a change of
+//! network.
 //!
-//! Heard is any byte. A relay that pings a connection which it does not read (`pausedPing`) is never silent for long, so of
-//! such a relay silence is death: for an interval and 15 s, or for 15 s while something is unanswered. It is not while the
-//! kernel's send queue shrinks: a large message on a slow line is no dead path.
+//! Heard is any byte. A relay that pings a connection which it does not read (`pausedPing`) is never silent
+//! for long, so of such a relay silence is death: for an interval and 15 s, or for 15 s while something is
+//! unanswered. It is not while the kernel's send queue shrinks: a large message on a slow line is not a dead
+//! path.
 
 use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use protocol::message::HEARTBEAT;
 
-use super::{Action, Patience, Session, State};
+use super::{Action, Patience, Session, SessionState};
 use crate::event::Lost;
 
-/// Of a relay that leaves a paused sender without a word: it bears with a peer that reads nothing for two minutes.
+/// Of a relay that leaves a paused sender without a word: it bears with a peer that reads nothing for two
+/// minutes.
 const SILENCE_OLDER_MIN: Duration = Duration::from_secs(130);
 /// Silence of this length ends a connection on which something is unanswered.
 const UNANSWERED_MAX: Duration = Duration::from_secs(15);
 /// An answer has at least this time, however long the silence before the question was.
 const ANSWER_MIN: Duration = Duration::from_secs(8);
-/// No message came for so long since something was sent: a heartbeat asks, as frames are not answered by the relay.
+/// No message came for this long since something was sent: a heartbeat asks, as frames are not answered by
+/// the relay.
 const ASK_AFTER: Duration = Duration::from_secs(3);
-/// A desk asks this often: a phone may come any time, and finds only a desk whose path stands.
+/// A workstation asks this often: a phone may come any time, and finds it only if its path is alive.
 const DESK_ASKS_EVERY: Duration = Duration::from_secs(10);
 /// The send queue is looked at this often while something is unanswered.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A heartbeat that asks whether the connection still stands must be answered in this time.
+/// A heartbeat that asks whether the connection is alive must be answered in this time.
 const PROBE_MAX: Duration = Duration::from_secs(2);
 /// Where the relay does not say how often it wants a heartbeat.
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
 
-/// What the relay's `hello-ack` says about time.
+/// The times in the relay's `hello-ack`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     /// How often the relay wants a heartbeat.
@@ -84,7 +88,7 @@ pub(super) struct Live {
     unanswered: Option<Unanswered>,
 }
 
-/// What is known about bytes that were sent and not answered.
+/// The state of bytes that were sent and not answered.
 #[derive(Debug, Clone, Copy)]
 struct Unanswered {
     since: Instant,
@@ -151,7 +155,7 @@ impl Unanswered {
 impl Session {
     fn live(&mut self) -> Option<&mut Live> {
         match &mut self.state {
-            State::Waiting(live) | State::Linked(live) => Some(live),
+            SessionState::Waiting(live) | SessionState::Linked(live) => Some(live),
             _ => None,
         }
     }
@@ -163,8 +167,8 @@ impl Session {
         }
     }
 
-    /// A message came: the relay, or the peer behind it, goes on with what was sent. A ping alone says less: it may come from
-    /// a relay that hears nothing, and that is what it pings for.
+    /// A message came: the relay, or the peer behind it, makes progress. A ping alone says less:
+    /// it may come from a relay that hears nothing, and pings for that reason.
     pub(super) fn note_answered(&mut self) {
         if let Some(live) = self.live() {
             live.unanswered = None;
@@ -179,7 +183,7 @@ impl Session {
 
     pub(super) fn on_delivered(&mut self, bytes: u64, now: Instant) {
         let Some(unanswered) = self.live().and_then(|live| live.unanswered.as_mut()) else { return };
-        // The first look only says where it stands.
+        // The first look only gives the starting value.
         if unanswered.delivered.is_some_and(|before| bytes > before) {
             unanswered.moved_at = Some(now);
         }
@@ -187,8 +191,10 @@ impl Session {
     }
 
     pub(super) fn on_woke(&mut self, slept: Duration, now: Instant) {
-        // The relay gives up a client that was silent for so long, and a connect that slept has no better chance.
-        let is_on_its_way = !matches!(self.state, State::Backoff { .. } | State::Closing { .. });
+        // The relay gives up a client that was silent for this long, and a connect that slept has no better
+        // chance.
+        let is_on_its_way =
+            !matches!(self.state, SessionState::Backoff { .. } | SessionState::Closing { .. });
         if slept >= self.pace.sleep_max() && is_on_its_way {
             self.backoff.reset();
             self.on_lost(Lost::Slept(slept), Patience::None, now);
@@ -199,7 +205,7 @@ impl Session {
 
     pub(super) fn on_foreground(&mut self, shown: bool, now: Instant) {
         self.hidden = !shown;
-        // It may have gone and come back between two turns, so what was known before does not matter.
+        // It may have gone and come back between two turns, so the former state does not matter.
         if shown {
             self.check_connection(now);
         }
@@ -208,24 +214,24 @@ impl Session {
     /// Something changed under the connection: make sure of it, or have one soon.
     pub(super) fn check_connection(&mut self, now: Instant) {
         match &mut self.state {
-            State::Waiting(live) | State::Linked(live) => {
+            SessionState::Waiting(live) | SessionState::Linked(live) => {
                 live.note_asked(self.pace, now);
                 live.answer_by.get_or_insert(now + PROBE_MAX);
                 self.actions.push_back(Action::Send(HEARTBEAT.to_owned()));
             }
-            // What was begun on a network that is gone must not hold up what comes after it.
-            State::Connecting { give_up_at } | State::ExpectHelloAck { give_up_at } => {
+            // An attempt begun on a network that is gone must not delay the next one.
+            SessionState::Connecting { give_up_at } | SessionState::ExpectHelloAck { give_up_at } => {
                 self.backoff.reset();
                 *give_up_at = (*give_up_at).min(now + PROBE_MAX);
             }
-            State::Backoff { .. } => self.retry_now(now),
-            State::Gone { .. } | State::Closing { .. } | State::Stopped => {}
+            SessionState::Backoff { .. } => self.retry_now(now),
+            SessionState::Gone { .. } | SessionState::Closing { .. } | SessionState::Stopped => {}
         }
     }
 
     /// Ends a wait between two tries.
     pub(super) fn retry_now(&mut self, now: Instant) {
-        if let State::Backoff { until, not_before } = &mut self.state {
+        if let SessionState::Backoff { until, not_before } = &mut self.state {
             self.backoff.reset();
             *until = (*until).min((*not_before).max(now + self.backoff.next_delay(false)));
         }

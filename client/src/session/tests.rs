@@ -1,4 +1,4 @@
-//! State tables on a virtual clock: each test feeds inputs and reads all that comes out.
+//! Tables of states on a virtual clock: each test feeds inputs and reads all that comes out.
 
 mod gone;
 mod odd;
@@ -14,12 +14,12 @@ const MS: Duration = Duration::from_millis(1);
 const SEC: Duration = Duration::from_secs(1);
 
 /// A session, its clock, and everything it did since last asked.
-struct Bench {
+struct SessionBench {
     session: Session,
     now: Instant,
 }
 
-impl Bench {
+impl SessionBench {
     fn new() -> Self {
         Self::of(Role::Workstation)
     }
@@ -32,12 +32,12 @@ impl Bench {
             instance: 7,
         };
         let now = Instant::now();
-        Bench { session: Session::new(identity, 1, now), now }
+        SessionBench { session: Session::new(identity, 1, now), now }
     }
 
     /// A bench whose connect was begun, accepted and drained.
     fn waiting() -> Self {
-        let mut bench = Bench::new();
+        let mut bench = SessionBench::new();
         bench.drain();
         bench.on(Input::Connected);
         bench.on(ack(false, Some(30)));
@@ -45,7 +45,7 @@ impl Bench {
     }
 
     fn linked() -> Self {
-        let mut bench = Bench::waiting();
+        let mut bench = SessionBench::waiting();
         bench.on(joined(0));
         bench
     }
@@ -72,7 +72,7 @@ impl Bench {
     /// The delay that a loss was answered with.
     fn delay_after(&mut self, input: Input) -> Duration {
         match self.on(input).pop() {
-            Some(Action::Tell(Event::Reconnecting { after, .. })) => after,
+            Some(Action::Tell(ClientEvent::Reconnecting { after, .. })) => after,
             other => panic!("no retry but {other:?}"),
         }
     }
@@ -129,18 +129,18 @@ fn broken() -> Input {
 
 #[test]
 fn from_connect_to_link_and_back() {
-    let mut bench = Bench::new();
+    let mut bench = SessionBench::new();
     assert_eq!(bench.drain(), [Action::Connect]);
     let hello = bench.on(Input::Connected);
     let [Action::Send(hello)] = hello.as_slice() else { panic!("{hello:?}") };
     let hello = Hello::parse(hello.as_bytes(), true).unwrap();
     assert!(hello.version == Version::V3 && hello.role == Role::Workstation);
     assert_eq!(hello.instance, Some(InstanceClaim { instance: 7, attempt: 1 }));
-    assert_eq!(bench.on(ack(false, None)), [Action::Tell(Event::Connected)]);
+    assert_eq!(bench.on(ack(false, None)), [Action::Tell(ClientEvent::Connected)]);
     assert_eq!(bench.on(text("early")), [], "no frame before the link");
     assert_eq!(bench.on(joined(3)), [link(3)]);
     assert_eq!(bench.on(joined(3)), [], "the link stands already");
-    assert_eq!(bench.on(text("a")), [Action::Tell(Event::Text("a".into()))]);
+    assert_eq!(bench.on(text("a")), [Action::Tell(ClientEvent::Text("a".into()))]);
     assert_eq!(bench.on(Input::Binary(vec![1].into())), [Action::Deliver(vec![1].into())]);
     assert_eq!(bench.on(left()), [Action::Unlink]);
     assert_eq!(bench.on(left()), []);
@@ -149,15 +149,15 @@ fn from_connect_to_link_and_back() {
 
 #[test]
 fn a_hello_ack_may_bring_the_link() {
-    let mut bench = Bench::new();
+    let mut bench = SessionBench::new();
     bench.drain();
     bench.on(Input::Connected);
-    assert_eq!(bench.on(ack(true, None)), [Action::Tell(Event::Connected), link(0)]);
+    assert_eq!(bench.on(ack(true, None)), [Action::Tell(ClientEvent::Connected), link(0)]);
 }
 
 #[test]
 fn our_own_role_and_unknown_types_mean_nothing() {
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     let own = ServerMessage::PeerJoined { role: Role::Workstation, missed: 0, message_bytes_max: None };
     assert_eq!(bench.on(Input::Message(own)), []);
     assert_eq!(bench.on(Input::Message(ServerMessage::Unknown("later".into()))), []);
@@ -165,7 +165,7 @@ fn our_own_role_and_unknown_types_mean_nothing() {
 
 #[test]
 fn a_peer_that_takes_less_is_sent_less() {
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     let less = ServerMessage::PeerJoined { role: Role::Phone, missed: 0, message_bytes_max: Some(4) };
     assert_eq!(bench.on(Input::Message(less)), [Action::Link { missed: 0, message_bytes_max: Some(4) }]);
     bench.on(left());
@@ -174,7 +174,7 @@ fn a_peer_that_takes_less_is_sent_less() {
 
 #[test]
 fn each_attempt_has_a_higher_number() {
-    let mut bench = Bench::new();
+    let mut bench = SessionBench::new();
     for attempt in 1..4 {
         bench.drain();
         let [Action::Send(hello)] = &bench.on(Input::Connected)[..] else { panic!() };
@@ -187,7 +187,7 @@ fn each_attempt_has_a_higher_number() {
 
 #[test]
 fn a_heartbeat_goes_out_every_interval() {
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     for _ in 0..3 {
         assert_eq!(bench.due_in(), 30 * SEC);
         assert_eq!(bench.after(30 * SEC - MS, Input::Tick), []);
@@ -199,7 +199,7 @@ fn a_heartbeat_goes_out_every_interval() {
 #[test]
 fn the_relay_sets_the_interval_within_reason() {
     for (says, interval) in [(Some(5), 5), (None, 30), (Some(0), 1), (Some(u64::MAX), 86_400)] {
-        let mut bench = Bench::new();
+        let mut bench = SessionBench::new();
         bench.drain();
         bench.on(Input::Connected);
         bench.on(ack(false, says));
@@ -210,7 +210,7 @@ fn the_relay_sets_the_interval_within_reason() {
 #[test]
 fn silence_ends_a_connection_after_130_s_or_three_intervals() {
     for (interval, silence) in [(5, 130), (30, 130), (60, 180)] {
-        let mut bench = Bench::new();
+        let mut bench = SessionBench::new();
         bench.drain();
         bench.on(Input::Connected);
         bench.on(ack(true, Some(interval)));
@@ -219,7 +219,8 @@ fn silence_ends_a_connection_after_130_s_or_three_intervals() {
             assert!(did.iter().all(|did| matches!(did, Action::Send(_))), "{second}: {did:?}");
         }
         let did = bench.after(SEC, Input::Tick);
-        let [Action::Unlink, Action::Disconnect, Action::Tell(Event::Reconnecting { after, why })] = &did[..]
+        let [Action::Unlink, Action::Disconnect, Action::Tell(ClientEvent::Reconnecting { after, why })] =
+            &did[..]
         else {
             panic!("{did:?}")
         };
@@ -230,7 +231,7 @@ fn silence_ends_a_connection_after_130_s_or_three_intervals() {
 
 #[test]
 fn any_byte_counts_as_life() {
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     for _ in 0..10 {
         bench.after(129 * SEC, Input::Heard);
         assert_eq!(bench.on(Input::Tick).len(), 1, "a heartbeat, no loss");
@@ -239,26 +240,26 @@ fn any_byte_counts_as_life() {
 
 #[test]
 fn six_seconds_to_connect_and_ten_for_the_ack() {
-    let mut bench = Bench::new();
+    let mut bench = SessionBench::new();
     bench.drain();
     assert_eq!(bench.due_in(), 6 * SEC);
     let did = bench.after(6 * SEC, Input::Tick);
     assert_eq!(did[0], Action::Disconnect);
     assert!(matches!(
         &did[1],
-        Action::Tell(Event::Reconnecting { why: Lost::ConnectTimedOut(_), after }) if *after <= 300 * MS
+        Action::Tell(ClientEvent::Reconnecting { why: Lost::ConnectTimedOut(_), after }) if *after <= 300 * MS
     ));
-    let mut bench = Bench::new();
+    let mut bench = SessionBench::new();
     bench.drain();
     bench.on(Input::Connected);
     assert_eq!(bench.due_in(), 10 * SEC);
     let did = bench.after(10 * SEC, Input::Tick);
-    assert!(matches!(did[1], Action::Tell(Event::Reconnecting { why: Lost::HelloTimedOut(_), .. })));
+    assert!(matches!(did[1], Action::Tell(ClientEvent::Reconnecting { why: Lost::HelloTimedOut(_), .. })));
 }
 
 #[test]
 fn only_ten_stable_seconds_reset_the_backoff() {
-    let mut bench = Bench::new();
+    let mut bench = SessionBench::new();
     let mut longest = Duration::ZERO;
     for _ in 0..40 {
         bench.drain();
@@ -280,46 +281,49 @@ fn only_ten_stable_seconds_reset_the_backoff() {
 #[test]
 fn codes_decide_what_a_close_means() {
     for code in [1000, 1001, 1013, 4408, 1006] {
-        let delay = Bench::linked().delay_after(Input::Closed(Some(code)));
+        let delay = SessionBench::linked().delay_after(Input::Closed(Some(code)));
         assert!(code == 1006 || delay <= 300 * MS, "{code}");
     }
     for code in [4429, 1011] {
-        assert!(Bench::linked().delay_after(Input::Closed(Some(code))) >= 10 * SEC, "{code}");
+        assert!(SessionBench::linked().delay_after(Input::Closed(Some(code))) >= 10 * SEC, "{code}");
     }
     for code in [1002, 1007, 1009, 4400] {
         let message = CloseCode::parse(code).unwrap().reason().to_owned();
-        assert_eq!(Bench::linked().stop_after(Input::Closed(Some(code))), Stop::Refused { code, message });
+        assert_eq!(
+            SessionBench::linked().stop_after(Input::Closed(Some(code))),
+            Stop::Refused { code, message }
+        );
     }
-    assert_eq!(Bench::linked().stop_after(Input::Closed(Some(4409))), Stop::Replaced);
-    assert_eq!(Bench::linked().gone_after(Input::Closed(Some(4410))), Stop::Killed { reason: None });
+    assert_eq!(SessionBench::linked().stop_after(Input::Closed(Some(4409))), Stop::Replaced);
+    assert_eq!(SessionBench::linked().gone_after(Input::Closed(Some(4410))), Stop::Killed { reason: None });
     let message = CloseCode::Unauthorized.reason().to_owned();
     let unknown = Stop::Refused { code: 4401, message };
-    assert_eq!(Bench::linked().gone_after(Input::Closed(Some(4401))), unknown);
+    assert_eq!(SessionBench::linked().gone_after(Input::Closed(Some(4401))), unknown);
 }
 
 #[test]
 fn what_the_relay_says_before_a_close_is_kept() {
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     bench.on(Input::Message(ServerMessage::Error { code: "x".into(), message: "do this".into() }));
     let refused = Stop::Refused { code: 4401, message: "do this".into() };
     assert_eq!(bench.gone_after(Input::Closed(Some(4401))), refused);
 
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     bench.on(Input::Message(ServerMessage::Replaced { same: true }));
     bench.delay_after(Input::Closed(Some(4409)));
 
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     bench.on(Input::Message(ServerMessage::Replaced { same: false }));
     assert_eq!(bench.stop_after(Input::Closed(Some(4409))), Stop::Replaced);
 
     let reason = Some(KillReason::Expired);
     let killed = Input::Message(ServerMessage::SessionKilled { reason });
-    assert_eq!(Bench::linked().gone_after(killed), Stop::Killed { reason });
+    assert_eq!(SessionBench::linked().gone_after(killed), Stop::Killed { reason });
 }
 
 #[test]
 fn a_word_before_one_close_does_not_outlive_the_connection() {
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     bench.on(Input::Message(ServerMessage::Replaced { same: true }));
     let delay = bench.delay_after(broken());
     bench.after(delay, Input::Tick);
@@ -329,10 +333,10 @@ fn a_word_before_one_close_does_not_outlive_the_connection() {
 
 #[test]
 fn closing_writes_first_and_ends_with_the_answer() {
-    let mut bench = Bench::linked();
+    let mut bench = SessionBench::linked();
     assert_eq!(bench.on(Input::Close), [Action::CloseWhenWritten]);
     assert_eq!(bench.on(Input::Close), []);
-    assert_eq!(bench.on(text("late")), [Action::Tell(Event::Text("late".into()))]);
+    assert_eq!(bench.on(text("late")), [Action::Tell(ClientEvent::Text("late".into()))]);
     assert_eq!(bench.on(left()), [Action::Unlink]);
     assert_eq!(bench.on(text("later")), []);
     assert_eq!(bench.on(Input::Closed(Some(1000))), [Action::Disconnect, Action::Stop(Stop::Closed)]);
@@ -342,20 +346,20 @@ fn closing_writes_first_and_ends_with_the_answer() {
 #[test]
 fn closing_ends_in_any_state_and_whatever_comes() {
     let end = [Action::Disconnect, Action::Stop(Stop::Closed)];
-    let mut connecting = Bench::new();
+    let mut connecting = SessionBench::new();
     connecting.drain();
     assert_eq!(connecting.on(Input::Close), end);
 
-    let mut waiting = Bench::waiting();
+    let mut waiting = SessionBench::waiting();
     waiting.delay_after(broken());
     assert_eq!(waiting.on(Input::Close), end);
 
     for last in [broken(), Input::Closed(Some(4410)), Input::Impossible(Stop::Replaced)] {
-        let mut bench = Bench::linked();
+        let mut bench = SessionBench::linked();
         bench.on(Input::Close);
         assert_eq!(bench.on(last), end);
     }
-    let mut slow = Bench::linked();
+    let mut slow = SessionBench::linked();
     slow.on(Input::Close);
     assert_eq!(slow.due_in(), 10 * SEC);
     assert_eq!(slow.after(10 * SEC, Input::Tick), end);
@@ -363,7 +367,7 @@ fn closing_ends_in_any_state_and_whatever_comes() {
 
 #[test]
 fn nothing_follows_the_stop() {
-    let mut bench = Bench::linked();
+    let mut bench = SessionBench::linked();
     bench.on(Input::Closed(Some(4400)));
     let (session, token) = elsewhere();
     let inputs = [
@@ -372,7 +376,7 @@ fn nothing_follows_the_stop() {
         joined(0),
         text("x"),
         broken(),
-        Input::Spoilt("x".into()),
+        Input::Damaged("x".into()),
         Input::Woke(SEC),
         Input::NetworkChanged,
         Input::Foreground(false),
@@ -381,7 +385,7 @@ fn nothing_follows_the_stop() {
         Input::Registered,
         Input::NotRegistered(Lost::SessionUnknown),
         Input::Odd("x".into()),
-        Input::Stood,
+        Input::WasPaired,
         Input::Sent,
         Input::Delivered(1),
         Input::RetryNow,

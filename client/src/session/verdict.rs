@@ -1,8 +1,8 @@
-//! The one table from close code to what the client does next.
+//! The one table from close code to the client's next step.
 
 use protocol::close::CloseCode;
 
-/// What a close means for the client.
+/// The next step after a close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Connect again, at once if the connection had been stable.

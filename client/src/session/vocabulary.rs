@@ -6,9 +6,9 @@ use protocol::ids::{Role, SessionId, Token};
 use protocol::message::ServerMessage;
 use tungstenite::Bytes;
 
-use crate::event::{Event, Lost, Stop};
+use crate::event::{ClientEvent, Lost, Stop};
 
-/// Who this client is to the relay, the same in every hello.
+/// How this client identifies itself to the relay, the same in every hello.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) session: SessionId,
@@ -21,37 +21,38 @@ pub(crate) struct Identity {
 /// All that may enter the machine. An input that does not fit the state is ignored.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// The WebSocket stands.
+    /// The WebSocket is open.
     Connected,
     /// The relay sent this text.
     Message(ServerMessage),
     /// The relay sent a bare binary message (raw mode).
     Binary(Bytes),
-    /// Bytes came, or nobody listened for them.
+    /// Bytes came, or the socket was not read.
     Heard,
     /// The relay's close frame came.
     Closed(Option<u16>),
     /// The connection broke or never came about.
     Lost(Lost),
-    /// What is at the other end can't be talked to, now or later.
+    /// The server can't be used, now or later.
     Impossible(Stop),
-    /// What answered is no relay, or what it sent can't be read: of a relay that was met before a passing fault.
+    /// The server is not a relay, or its answer can't be read: of a relay that was met before a passing
+    /// fault.
     Odd(String),
-    /// The app goes on with a pair that has stood before.
-    Stood,
+    /// The app resumes a pair that was open before.
+    WasPaired,
     /// Bytes were written that are not answered yet.
     Sent,
-    /// Answers `Look`: so many bytes of this connection have left the kernel's send queue.
+    /// Answers `Look`: this many bytes of this connection have left the kernel's send queue.
     Delivered(u64),
-    /// What the app made of the frames shows that they were damaged on their way.
-    Spoilt(String),
-    /// The other end does not want this client, or nobody can prove that it does: another try may help, but
+    /// The app found that the frames were damaged.
+    Damaged(String),
+    /// The other end refused this client, which nothing proves: another try may help, but
     /// not soon.
     Refused(Lost),
-    /// From now on this client comes back so many times after another one took its role: it still waits for a
-    /// word that only the true one of the two will get.
+    /// From now on this client comes back this many times after another one took its role: it still waits for
+    /// a word that only the true one of the two will get.
     MayReturn(u32),
-    /// The machine slept for so long, and with it every timer.
+    /// The machine slept for this long, and with it every timer.
     Woke(Duration),
     /// The network under the connection is another one.
     NetworkChanged,
@@ -80,21 +81,21 @@ pub(crate) enum Action {
     Look,
     /// Send this control text.
     Send(String),
-    /// The link stands: accept frames for it, then tell the app.
+    /// The link is up: accept frames for it, then tell the app.
     Link { missed: u64, message_bytes_max: Option<u64> },
     /// The link ended: drop frames not yet written and tell the app how many.
     Unlink,
     /// Tell the app.
-    Tell(Event),
+    Tell(ClientEvent),
     /// Give this bare binary message to the app.
     Deliver(Bytes),
-    /// Write what was accepted, then close with 1000.
+    /// Write the accepted messages, then close with 1000.
     CloseWhenWritten,
     /// Drop the connection, or the connect, without a word.
     Disconnect,
-    /// The relay has no such session (any more). Answer with `Move`, `Registered`, `NotRegistered` or
+    /// The relay does not know the session. Answer with `Move`, `Registered`, `NotRegistered` or
     /// `Impossible(Stop)`.
     SessionGone(Stop),
-    /// The end: drop what was not written, tell the app, drive no more.
+    /// The end: drop unwritten messages, tell the app, and stop.
     Stop(Stop),
 }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 /// Adds up steps forward. A step back of the caller's clock counts as none, and time goes on from there.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct ElapsedTime {
     seen: Duration,
     elapsed: Duration,
 }
 
-impl Clock {
+impl ElapsedTime {
     /// Begins at the caller's `now`.
     pub(super) fn new(now: Duration) -> Self {
-        Clock { seen: now, elapsed: Duration::ZERO }
+        ElapsedTime { seen: now, elapsed: Duration::ZERO }
     }
 
     /// The caller's clock shows `now`.
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn a_step_back_does_not_stop_time() {
         let secs = Duration::from_secs;
-        let mut clock = Clock::new(secs(100));
+        let mut clock = ElapsedTime::new(secs(100));
         for (now, elapsed) in [(105, 5), (5, 5), (6, 6), (6, 6), (1000, 1000)] {
             clock.advance(secs(now));
             assert_eq!(clock.now(), secs(elapsed));

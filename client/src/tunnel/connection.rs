@@ -1,4 +1,4 @@
-//! One confirmed handshake's keys, what they were used for, and the small records that wait for their turn.
+//! The keys of one confirmed handshake, how much they were used, and the small records that wait.
 //!
 //! Sealing and opening only; what records mean is the roles' and the stream's. Called by the core.
 
@@ -7,25 +7,25 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::credentials::Credentials;
 use super::event::Fault;
 use super::limits::{KEYS_AGE_GRACE, KEYS_AGE_MAX, RECORDS_GRACE, RECORDS_MAX};
 use super::noise::{Keys, NoiseError};
-use super::place::Place;
 use super::record::Record;
 use super::wire::{self, Tag};
 use super::words::Words;
 
 /// The connection that a handshake opened.
-pub(super) struct Connection {
+pub(super) struct SealedConnection {
     c: Tag,
     keys: Keys,
     /// The phone's first record is queued or came: other records may follow it.
     pub(super) greeted: bool,
     /// Messages may go both ways.
     pub(super) open: bool,
-    /// DENIED follows what there is to be sent: the pair is over.
+    /// DENIED follows the messages that wait: the pair is over.
     pub(super) is_revoked: bool,
-    due: VecDeque<Due>,
+    due: VecDeque<QueuedRecord>,
     /// Where records are written before they are sealed; kept for its room.
     plaintext: Zeroizing<Vec<u8>>,
     sealed: u64,
@@ -35,19 +35,19 @@ pub(super) struct Connection {
 
 /// A record that is written when its turn comes, before any data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum QueuedRecord {
     Hello,
-    Welcome(Option<Place>),
+    Welcome(Option<Credentials>),
     Settled,
     Denied,
     Ping(u64),
     Pong(u64),
 }
 
-impl Connection {
+impl SealedConnection {
     /// Not open yet; nothing was sealed or opened.
     pub(super) fn new(c: Tag, keys: Keys, since: Duration) -> Self {
-        Connection {
+        SealedConnection {
             c,
             keys,
             greeted: false,
@@ -72,13 +72,13 @@ impl Connection {
     }
 
     /// Puts a small record in its queue. Of each kind only the newest waits, so the queue is bounded.
-    pub(super) fn queue(&mut self, due: Due) {
+    pub(super) fn queue(&mut self, due: QueuedRecord) {
         self.due.retain(|waiting| std::mem::discriminant(waiting) != std::mem::discriminant(&due));
         self.due.push_back(due);
     }
 
     /// The next small record.
-    pub(super) fn poll_due(&mut self) -> Option<Due> {
+    pub(super) fn poll_due(&mut self) -> Option<QueuedRecord> {
         self.due.pop_front()
     }
 
@@ -87,7 +87,7 @@ impl Connection {
         self.plaintext.clear();
         record.write(&mut self.plaintext);
         let mut message = wire::record_head(self.c, self.plaintext.len());
-        self.keys.seal(&self.plaintext, &mut message).map_err(|NoiseError| Fault::WornOut)?;
+        self.keys.seal(&self.plaintext, &mut message).map_err(|NoiseError| Fault::KeysExhausted)?;
         self.sealed += 1;
         self.check_records()?;
         Ok(message)
@@ -101,7 +101,7 @@ impl Connection {
         Ok(message)
     }
 
-    /// Opens what came sealed, into `plaintext`, whose former contents are gone.
+    /// Decrypts `sealed` into `plaintext`, whose former contents are gone.
     pub(super) fn open(&mut self, sealed: &[u8], plaintext: &mut Vec<u8>) -> Result<(), Fault> {
         self.keys.open(sealed, plaintext).map_err(|NoiseError| Fault::Unopenable)?;
         self.opened += 1;
@@ -110,34 +110,34 @@ impl Connection {
 
     fn check_records(&self) -> Result<(), Fault> {
         let is_too_much = self.sealed.max(self.opened) > RECORDS_MAX + RECORDS_GRACE;
-        if is_too_much { Err(Fault::WornOut) } else { Ok(()) }
+        if is_too_much { Err(Fault::KeysExhausted) } else { Ok(()) }
     }
 
-    /// True if the phone should shake hands anew.
-    pub(super) fn is_worn(&self, now: Duration) -> bool {
-        self.sealed.max(self.opened) >= RECORDS_MAX || now >= self.worn_at()
+    /// True if the keys are due for renewal: the phone should make a new handshake.
+    pub(super) fn is_due_for_renewal(&self, now: Duration) -> bool {
+        self.sealed.max(self.opened) >= RECORDS_MAX || now >= self.renew_at()
     }
 
-    /// When the phone should shake hands anew at the latest.
-    pub(super) fn worn_at(&self) -> Duration {
+    /// When the keys are due for renewal at the latest.
+    pub(super) fn renew_at(&self) -> Duration {
         self.since + KEYS_AGE_MAX
     }
 
     /// When the connection is dropped if the phone did not.
     pub(super) fn dead_at(&self) -> Duration {
-        self.worn_at() + KEYS_AGE_GRACE
+        self.renew_at() + KEYS_AGE_GRACE
     }
 
-    /// As if so many records had been sealed.
+    /// As if this many records had been sealed.
     #[cfg(test)]
-    pub(super) fn wear(&mut self, sealed: u64) {
+    pub(super) fn set_sealed(&mut self, sealed: u64) {
         self.sealed = sealed;
     }
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for SealedConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Connection { c, open, due, sealed, opened, .. } = self;
-        write!(f, "Connection({c:?}, open {open}, due {due:?}, {sealed} sealed, {opened} opened)")
+        let SealedConnection { c, open, due, sealed, opened, .. } = self;
+        write!(f, "SealedConnection({c:?}, open {open}, due {due:?}, {sealed} sealed, {opened} opened)")
     }
 }

@@ -7,32 +7,32 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::clock::Clock;
-use super::connection::{Connection, Due};
+use super::clock::ElapsedTime;
+use super::connection::{QueuedRecord, SealedConnection};
 use super::entropy::{Entropy, draw};
-use super::event::{Event, Fault};
+use super::event::{Fault, TunnelEvent};
 use super::limits::CLEAR_MAX;
 use super::record::{Epoch, Record, ResumeState};
-use super::stream::Stream;
+use super::stream::MessageStreams;
 use super::wire::Tag;
 
 /// The shared part of a machine.
 pub(super) struct Core {
-    pub(super) clock: Clock,
+    pub(super) clock: ElapsedTime,
     pub(super) entropy: Box<dyn Entropy + Send>,
-    /// The driver's connection stands and the peer is there.
+    /// The driver is connected and the peer is there.
     pub(super) linked: bool,
     /// The newest confirmed connection.
-    pub(super) live: Option<Connection>,
-    pub(super) stream: Stream,
-    /// The tunnel has stood once in the life of this end.
+    pub(super) live: Option<SealedConnection>,
+    pub(super) stream: MessageStreams,
+    /// The tunnel was open before in this process.
     pub(super) has_opened: bool,
     /// What the phone calls itself.
     pub(super) name: String,
     /// Where records are opened; kept for its room.
     pub(super) opened: Zeroizing<Vec<u8>>,
     clear: VecDeque<Vec<u8>>,
-    events: VecDeque<Event>,
+    events: VecDeque<TunnelEvent>,
     /// The app was told `Full` and not yet `Room`.
     wants_room: bool,
     ping: Option<Ping>,
@@ -46,7 +46,7 @@ struct Ping {
 }
 
 impl Core {
-    /// Not linked. Draws this life's epoch.
+    /// Not linked. Draws the epoch.
     pub(super) fn new(
         window: u32,
         name: String,
@@ -55,11 +55,11 @@ impl Core {
     ) -> Result<Self, super::RandomError> {
         let epoch = Epoch(draw(&mut *entropy)?);
         Ok(Core {
-            clock: Clock::new(now),
+            clock: ElapsedTime::new(now),
             entropy,
             linked: false,
             live: None,
-            stream: Stream::new(epoch, window),
+            stream: MessageStreams::new(epoch, window),
             has_opened: false,
             name,
             opened: Zeroizing::default(),
@@ -82,8 +82,8 @@ impl Core {
     }
 
     /// Puts an event in the driver's queue.
-    pub(super) fn tell(&mut self, event: Event) {
-        if let (Event::Acknowledged(newest), Some(Event::Acknowledged(last))) =
+    pub(super) fn tell(&mut self, event: TunnelEvent) {
+        if let (TunnelEvent::Acknowledged(newest), Some(TunnelEvent::Acknowledged(last))) =
             (&event, self.events.back_mut())
         {
             *last = *newest;
@@ -93,7 +93,7 @@ impl Core {
     }
 
     /// The next event.
-    pub(super) fn poll_event(&mut self) -> Option<Event> {
+    pub(super) fn poll_event(&mut self) -> Option<TunnelEvent> {
         self.events.pop_front()
     }
 
@@ -105,14 +105,14 @@ impl Core {
         self.clear.push_back(message);
     }
 
-    /// Queues a small record where a connection lives.
-    pub(super) fn queue(&mut self, due: Due) {
+    /// Queues a small record if there is a live connection.
+    pub(super) fn queue(&mut self, due: QueuedRecord) {
         if let Some(live) = &mut self.live {
             live.queue(due);
         }
     }
 
-    /// The pair is over: the peer is told when it has been sent all that was accepted.
+    /// The pair is over: the peer is told after all accepted messages were sent.
     pub(super) fn revoke(&mut self) {
         if let Some(live) = &mut self.live {
             live.is_revoked = true;
@@ -127,22 +127,26 @@ impl Core {
         self.clear.clear();
     }
 
-    /// A new life of this end, in another session.
-    pub(super) fn begin_life(&mut self) -> Result<(), Fault> {
+    /// A new epoch of this end, in another session.
+    pub(super) fn begin_epoch(&mut self) -> Result<(), Fault> {
         let epoch = Epoch(self.draw()?);
         self.stream = self.stream.reborn(epoch);
         Ok(())
     }
 
     /// Makes `connection` the live one: the peer proved itself and said `theirs`.
-    pub(super) fn confirm(&mut self, connection: Connection, theirs: &ResumeState) -> Result<(), Fault> {
+    pub(super) fn confirm(
+        &mut self,
+        connection: SealedConnection,
+        theirs: &ResumeState,
+    ) -> Result<(), Fault> {
         let restarted = self.stream.resume(theirs, self.clock.now())?;
         self.live = Some(connection);
         self.ping = None;
         if let Some(unconfirmed) = restarted
             && self.has_opened
         {
-            self.tell(Event::Restarted { unconfirmed });
+            self.tell(TunnelEvent::Restarted { unconfirmed });
         }
         Ok(())
     }
@@ -153,7 +157,7 @@ impl Core {
         live.open = true;
         self.has_opened = true;
         let words = live.words();
-        self.tell(Event::Opened { words });
+        self.tell(TunnelEvent::Opened { words });
         self.tell_room();
     }
 
@@ -175,37 +179,37 @@ impl Core {
     fn tell_room(&mut self) {
         if self.wants_room && self.stream.has_room() {
             self.wants_room = false;
-            self.tell(Event::Room);
+            self.tell(TunnelEvent::Room);
         }
     }
 
-    /// Asks the peer for a sign of life. False if there is no connection to ask on.
+    /// Asks the peer for an answer. False if there is no connection to ask on.
     pub(super) fn send_ping(&mut self) -> bool {
         if !self.live.as_ref().is_some_and(|live| live.greeted) {
             return false;
         }
         self.pings += 1;
         self.ping = Some(Ping { token: self.pings, at: self.clock.now() });
-        self.queue(Due::Ping(self.pings));
+        self.queue(QueuedRecord::Ping(self.pings));
         true
     }
 
     /// Takes a record that means the same to both roles.
     pub(super) fn on_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         match *record {
-            Record::Ping { token } => self.queue(Due::Pong(token)),
+            Record::Ping { token } => self.queue(QueuedRecord::Pong(token)),
             Record::Pong { token } => self.on_pong(token),
             _ if !self.is_open() => return Err(Fault::OutOfPlace("record of an open tunnel")),
             Record::Data { number, ack, fin, bytes } => {
                 self.on_ack(ack)?;
                 if let Some(message) = self.stream.on_data(number, fin, bytes)? {
-                    self.tell(Event::Message(message));
+                    self.tell(TunnelEvent::Message(message));
                 }
             }
             Record::Ack { ack } => self.on_ack(ack)?,
             Record::Close { last } => {
                 if self.stream.on_close(last)? {
-                    self.tell(Event::PeerClosed);
+                    self.tell(TunnelEvent::PeerClosed);
                 }
             }
             _ => return Err(Fault::OutOfPlace("record of the other role")),
@@ -215,7 +219,7 @@ impl Core {
 
     fn on_ack(&mut self, ack: u64) -> Result<(), Fault> {
         if let Some(message) = self.stream.on_ack(ack)? {
-            self.tell(Event::Acknowledged(message));
+            self.tell(TunnelEvent::Acknowledged(message));
         }
         self.tell_room();
         Ok(())
@@ -224,7 +228,7 @@ impl Core {
     fn on_pong(&mut self, token: u64) {
         if let Some(ping) = self.ping.take_if(|ping| ping.token == token) {
             let after = self.clock.now().saturating_sub(ping.at);
-            self.tell(Event::Pong { after });
+            self.tell(TunnelEvent::Pong { after });
         }
     }
 
@@ -236,12 +240,12 @@ impl Core {
         let now = self.clock.now();
         let Some(live) = &mut self.live else { return Ok(None) };
         let record = match live.poll_due() {
-            Some(Due::Hello) => Record::Hello { state: self.stream.state(), name: &self.name },
-            Some(Due::Welcome(place)) => Record::Welcome { place },
-            Some(Due::Settled) => Record::Settled,
-            Some(Due::Denied) => Record::Denied,
-            Some(Due::Ping(token)) => Record::Ping { token },
-            Some(Due::Pong(token)) => Record::Pong { token },
+            Some(QueuedRecord::Hello) => Record::Hello { state: self.stream.state(), name: &self.name },
+            Some(QueuedRecord::Welcome(credentials)) => Record::Welcome { credentials },
+            Some(QueuedRecord::Settled) => Record::Settled,
+            Some(QueuedRecord::Denied) => Record::Denied,
+            Some(QueuedRecord::Ping(token)) => Record::Ping { token },
+            Some(QueuedRecord::Pong(token)) => Record::Pong { token },
             None => match Some(&mut self.stream).filter(|_| live.open).and_then(|open| open.poll_record(now))
             {
                 Some(record) => record,

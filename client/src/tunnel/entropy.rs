@@ -5,10 +5,10 @@ pub use protocol::ids::RandomError;
 
 /// A source of random bytes.
 pub trait Entropy {
-    /// Fills `out` with bytes that nobody can guess.
+    /// Fills `out` with unpredictable bytes.
     ///
     /// # Errors
-    /// There are none to be had.
+    /// The system gave none.
     fn fill(&mut self, out: &mut [u8]) -> Result<(), RandomError>;
 }
 

@@ -1,19 +1,19 @@
-//! What the machine tells its driver, and the reasons it names. Plain data.
+//! The events of the machine for its driver, and the reasons they name. Plain data.
 
 use std::fmt;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::place::Place;
+use super::credentials::Credentials;
 use super::words::Words;
 
 /// One thing that happened, in the order it happened.
 #[derive(PartialEq, Eq)]
-pub enum Event {
+pub enum TunnelEvent {
     /// Workstation: this phone has proven the code's key. Ask the user, and give
     /// [`Tunnel::answer`](super::Tunnel::answer) what they say. Comes again, as another question with other
-    /// words, if the phone connects anew; only the newest can be answered. While an answer is under way
+    /// words, if the phone connects again; only the newest can be answered. While an answer is under way
     /// ([`Tunnel::begin_answer`](super::Tunnel::begin_answer)) it does not come again.
     Ask {
         /// Names this question, and with it the handshake that the words are of. Counts from 1.
@@ -23,7 +23,7 @@ pub enum Event {
         /// What both screens may show.
         words: Words,
     },
-    /// Workstation: this question can't be answered any more, and nothing about it will change.
+    /// Workstation: this question is closed, and nothing about it will change.
     AskOver {
         /// As `Ask` named it.
         question: u64,
@@ -35,14 +35,15 @@ pub enum Event {
         /// What both screens may show.
         words: Words,
     },
-    /// What is to be kept has changed: keep [`Tunnel::saved`](super::Tunnel::saved), then call
+    /// The state to keep has changed: keep [`Tunnel::saved`](super::Tunnel::saved), then call
     /// [`Tunnel::on_stored`](super::Tunnel::on_stored).
     Store,
-    /// Leave the connection and connect to this session; [`Tunnel::on_link`](super::Tunnel::on_link) when the link stands there.
-    Move(Place),
-    /// Workstation: nobody needs this session any more; DELETE it.
-    Retire(Place),
-    /// The tunnel stands: after each handshake, before anything that came through it.
+    /// Leave the connection and connect to this session; [`Tunnel::on_link`](super::Tunnel::on_link) when the
+    /// link is up there.
+    Move(Credentials),
+    /// Workstation: this session is no longer needed; DELETE it.
+    Retire(Credentials),
+    /// The tunnel is open: after each handshake, before anything that came through it.
     Opened {
         /// What both screens may show.
         words: Words,
@@ -52,8 +53,8 @@ pub enum Event {
         /// Messages that were accepted for sending and that the old process's app may or may not have taken.
         unconfirmed: u64,
     },
-    /// A whole message came. Call [`Tunnel::taken`](super::Tunnel::taken) with its number when the app has taken it:
-    /// until then its bytes count against the window, and the sender's `flush` waits.
+    /// A whole message came. Call [`Tunnel::taken`](super::Tunnel::taken) with its number when the app has
+    /// taken it: until then its bytes count against the window, and the sender's `flush` waits.
     Message(Message),
     /// The peer's app has taken every message up to this one, by the number that `try_send` gave.
     Acknowledged(u64),
@@ -64,27 +65,27 @@ pub enum Event {
         /// How long it took.
         after: Duration,
     },
-    /// The peer sends nothing any more; all it sent came before this.
+    /// The peer sends nothing more; everything it sent came before this.
     PeerClosed,
     /// A handshake was refused. The workstation tells its user and goes on; a phone stops until the next
     /// [`Tunnel::on_link`](super::Tunnel::on_link), which only its user should bring about. A phone that was
     /// welcomed once is told [`Fault::Refused`] instead, as nothing proves the refusal.
     Refused(Refusal),
-    /// Phone: the workstation's user has ended the pair. It came sealed, so nobody else can have said it.
+    /// Phone: the workstation's user has ended the pair. It came encrypted, so it is proven.
     Removed,
-    /// Workstation: the code lets nobody in any more, and nobody was let in by it. Told once; only a new code
+    /// Workstation: the code has ended without a phone being accepted. Told once; only a new code
     /// helps.
     CodeSpent(Spent),
-    /// Something came that is no message of this protocol: the peer speaks plain frames, or another protocol.
+    /// A message arrived that is not one of this protocol: the peer speaks plain frames, or another protocol.
     Foreign,
-    /// This connection is spoilt: drop it and connect anew. Nothing accepted is lost.
+    /// This connection is damaged: drop it and connect again. Nothing accepted is lost.
     Fault(Fault),
 }
 
 /// One message of the app. `Debug` shows no payload.
 #[derive(PartialEq, Eq)]
 pub struct Message {
-    /// Counts from 1 in the life of this end, over restarts of the peer.
+    /// Counts from 1 in this process, over restarts of the peer.
     pub number: u64,
     /// The payload.
     pub bytes: Vec<u8>,
@@ -96,42 +97,42 @@ impl fmt::Debug for Message {
     }
 }
 
-impl fmt::Debug for Event {
+impl fmt::Debug for TunnelEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Ask { question, name, words } => write!(f, "Ask({question}, {name:?}, {words:?})"),
-            Event::AskOver { question, allowed } => write!(f, "AskOver({question}, allowed {allowed})"),
-            Event::Asked { words } => write!(f, "Asked({words:?})"),
-            Event::Store => f.write_str("Store"),
-            Event::Move(place) => write!(f, "Move({place:?})"),
-            Event::Retire(place) => write!(f, "Retire({place:?})"),
-            Event::Opened { words } => write!(f, "Opened({words:?})"),
-            Event::Restarted { unconfirmed } => write!(f, "Restarted({unconfirmed} unconfirmed)"),
-            Event::Message(message) => message.fmt(f),
-            Event::Acknowledged(number) => write!(f, "Acknowledged({number})"),
-            Event::Room => f.write_str("Room"),
-            Event::Pong { after } => write!(f, "Pong({after:?})"),
-            Event::PeerClosed => f.write_str("PeerClosed"),
-            Event::Refused(why) => write!(f, "Refused({why:?})"),
-            Event::Removed => f.write_str("Removed"),
-            Event::CodeSpent(why) => write!(f, "CodeSpent({why:?})"),
-            Event::Foreign => f.write_str("Foreign"),
-            Event::Fault(why) => write!(f, "Fault({why:?})"),
+            TunnelEvent::Ask { question, name, words } => write!(f, "Ask({question}, {name:?}, {words:?})"),
+            TunnelEvent::AskOver { question, allowed } => write!(f, "AskOver({question}, allowed {allowed})"),
+            TunnelEvent::Asked { words } => write!(f, "Asked({words:?})"),
+            TunnelEvent::Store => f.write_str("Store"),
+            TunnelEvent::Move(credentials) => write!(f, "Move({credentials:?})"),
+            TunnelEvent::Retire(credentials) => write!(f, "Retire({credentials:?})"),
+            TunnelEvent::Opened { words } => write!(f, "Opened({words:?})"),
+            TunnelEvent::Restarted { unconfirmed } => write!(f, "Restarted({unconfirmed} unconfirmed)"),
+            TunnelEvent::Message(message) => message.fmt(f),
+            TunnelEvent::Acknowledged(number) => write!(f, "Acknowledged({number})"),
+            TunnelEvent::Room => f.write_str("Room"),
+            TunnelEvent::Pong { after } => write!(f, "Pong({after:?})"),
+            TunnelEvent::PeerClosed => f.write_str("PeerClosed"),
+            TunnelEvent::Refused(why) => write!(f, "Refused({why:?})"),
+            TunnelEvent::Removed => f.write_str("Removed"),
+            TunnelEvent::CodeSpent(why) => write!(f, "CodeSpent({why:?})"),
+            TunnelEvent::Foreign => f.write_str("Foreign"),
+            TunnelEvent::Fault(why) => write!(f, "Fault({why:?})"),
         }
     }
 }
 
-/// Why a code is of no use any more.
+/// Why a code has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Spent {
-    /// It was shown for as long as it may be, and nobody used it.
+    /// It expired unused.
     #[error("the code has expired, and nobody used it")]
     Expired,
     /// The user said no to the phone that used it.
-    #[error("the phone that used the code was sent away")]
+    #[error("the phone that used the code was rejected")]
     Denied,
     /// The user gave no answer about the phone that used it, which is here and was sent away.
-    #[error("the question about the phone was not answered in time, so the phone was sent away")]
+    #[error("the question about the phone was not answered in time, so the phone was rejected")]
     Unanswered,
     /// The phone that used it left before the user gave an answer, and did not come back.
     #[error("the phone that used the code left and did not come back")]
@@ -157,7 +158,7 @@ pub enum Refusal {
     #[error("phone and workstation speak different versions of the tunnel: update the older one")]
     OtherVersion,
     /// The first message names a known key and was not made with it, or was damaged.
-    #[error("the first message of the handshake was damaged on its way: connect again")]
+    #[error("the first message of the handshake was damaged: connect again")]
     Damaged,
 }
 
@@ -185,30 +186,30 @@ impl Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Fault {
     /// A record of this connection does not open: damaged, replayed, or one before it is missing.
-    #[error("a record does not open: it was damaged, repeated or left out on its way")]
+    #[error("a record could not be decrypted: it was damaged, repeated or lost")]
     Unopenable,
     /// The answer to the handshake does not open.
-    #[error("the workstation's answer to the handshake does not open: it was damaged on its way")]
+    #[error("the workstation's answer to the handshake could not be decrypted: it was damaged")]
     BadAnswer,
     /// Phone that was welcomed once: the handshake was refused. The relay could have said it as well, so a
     /// later connection tries again.
-    #[error("the desk, or the relay in its name, refused this phone: {0}")]
+    #[error("the workstation, or the relay in its name, refused this phone: {0}")]
     Refused(Refusal),
     /// The workstation did not answer the handshake.
-    #[error("the workstation did not answer the handshake ({} tries): is the desk's own connection dead?", .0)]
+    #[error("the workstation did not answer the handshake ({} tries): is its own connection dead?", .0)]
     Unanswered(u32),
     /// A piece is missing.
-    #[error("piece {got} came where {expected} was due")]
+    #[error("piece {got} arrived where piece {expected} was expected")]
     Gap {
-        /// What was due.
+        /// The number expected.
         expected: u64,
-        /// What came.
+        /// The number that came.
         got: u64,
     },
-    /// The peer acknowledges or claims to have what was never sent, or less than it had before.
+    /// The peer acknowledges or claims to have a piece that was never sent, or less than it had before.
     #[error("the peer names piece {got}, which is not within {from} to {to}")]
     BadNumber {
-        /// What it names.
+        /// The number it names.
         got: u64,
         /// The least that makes sense.
         from: u64,
@@ -228,7 +229,7 @@ pub enum Fault {
         limit: usize,
     },
     /// The peer's window is not the one it named before in the same life.
-    #[error("the peer's window changed from {from} to {to} bytes within one life")]
+    #[error("the peer's window changed from {from} to {to} bytes without a restart")]
     WindowChanged {
         /// Before.
         from: u32,
@@ -236,33 +237,33 @@ pub enum Fault {
         to: u32,
     },
     /// A record that this peer may not send now.
-    #[error("a {0} came where none may")]
+    #[error("a {0} arrived where it is not allowed")]
     OutOfPlace(&'static str),
-    /// A record that nobody may send.
-    #[error("a malformed {0} came")]
+    /// A record that is never allowed.
+    #[error("a malformed {0} arrived")]
     Malformed(&'static str),
-    /// The peer's new process is here, and the app has not taken what the old one sent.
-    #[error("the app has not yet taken all that the peer's former process sent")]
+    /// The peer's new process is here, and the app has not taken everything that the old one sent.
+    #[error("the app has not yet read everything that the peer's former process sent")]
     Behind,
     /// The keys of the connection were used for longer than they may be.
-    #[error("the keys of this connection are worn out and the phone did not renew them")]
-    WornOut,
+    #[error("the keys of this connection were used for too long and the phone did not renew them")]
+    KeysExhausted,
     /// The system gave no random bytes.
-    #[error("no random bytes to be had from the system")]
+    #[error("the system gave no random bytes")]
     NoEntropy,
 }
 
 /// Why a message was not accepted for sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SendError {
-    /// The tunnel has not stood yet in the life of this end.
+    /// The tunnel has not been open yet in this process.
     #[error("not sent: the tunnel is not open yet")]
     NotOpen,
     /// [`Tunnel::close`](super::Tunnel::close) was called.
     #[error("not sent: this end is closed")]
     Closed,
     /// As much is unacknowledged as the peer takes in. `Room` follows.
-    #[error("not sent: too much waits for the other side; try again when some of it was taken")]
+    #[error("not sent: too much is waiting for the other side; try again when it has read some of it")]
     Full,
     /// Longer than half the peer's window.
     #[error(

@@ -1,4 +1,4 @@
-//! Fuzz bodies for the tunnel: its bytes, and two machines whose link does what the input says.
+//! Fuzz bodies for the tunnel: its bytes, and two machines whose link is driven by the input.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use protocol::ids::{Role, SessionId, Token};
 
 use super::record::{Record, answer, parse_answer};
 use super::wire::{self, Outer};
-use super::{Answer, Event, Options, PairingKey, Place, Tunnel, limits};
+use super::{Answer, Credentials, Options, PairingKey, Tunnel, TunnelEvent, limits};
 use crate::fuzz::Chosen;
 use crate::fuzz::support::Input;
 
-/// The messages outside and inside of the encryption: what is read is written so that it reads back.
+/// The messages outside and inside of the encryption: a value that is read is written so that it reads back.
 pub fn tunnel_bytes(bytes: &[u8]) {
     match Outer::parse(bytes) {
         Some(Outer::H1 { c, key_id, noise }) => assert_eq!(wire::h1(c, key_id, noise), bytes),
@@ -33,11 +33,11 @@ pub fn tunnel_bytes(bytes: &[u8]) {
     }
 }
 
-/// A phone and a workstation in any phase, whose link breaks, loses, doubles and damages, and ends that seal any plaintext: no
-/// panic, memory within the windows, messages numbered without a gap.
+/// A phone and a workstation in any phase, whose link breaks, loses, doubles and damages, and ends that seal
+/// any plaintext: no panic, memory within the windows, messages numbered without a gap.
 pub fn tunnel_machine(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let mut world = World::new(&mut input);
+    let mut world = FuzzedPair::new(&mut input);
     for _ in 0..STEPS_MAX {
         if input.is_empty() {
             break;
@@ -48,10 +48,10 @@ pub fn tunnel_machine(bytes: &[u8]) {
 
 const STEPS_MAX: usize = 300;
 
-/// Events that one input may tell at most: the pieces of nothing are bounded by what came.
+/// The most events for one input: empty pieces are bounded by the bytes that came.
 const EVENTS_MAX: usize = 16;
 
-struct End {
+struct FuzzedEnd {
     tunnel: Tunnel,
     /// Written, not yet at the other end.
     wire: VecDeque<Vec<u8>>,
@@ -62,19 +62,19 @@ struct End {
     stores: bool,
 }
 
-struct World {
+struct FuzzedPair {
     now: Duration,
     /// The phone, then the workstation.
-    ends: [End; 2],
+    ends: [FuzzedEnd; 2],
 }
 
-impl End {
+impl FuzzedEnd {
     fn new(role: Role, now: Duration, input: &mut Input<'_>) -> Self {
         let options =
             Options { window: limits::WINDOW_MIN, name: "n".into(), pair_for: Duration::from_secs(30) };
         let code = PairingKey::from_bytes(&[0xc0; 32]);
-        let tunnel = Tunnel::pair(role, place(1), code, &options, Box::new(Chosen::new(input)), now);
-        End {
+        let tunnel = Tunnel::pair(role, credentials(1), code, &options, Box::new(Chosen::new(input)), now);
+        FuzzedEnd {
             tunnel: tunnel.expect("there is entropy"),
             wire: VecDeque::new(),
             message: 0,
@@ -88,17 +88,17 @@ impl End {
         let _was_asked = self.tunnel.answer(self.question, answer, now);
     }
 
-    /// Reads what the machine says, as far as the link takes it.
+    /// Reads the machine's output, as far as the link takes it.
     fn drain(&mut self, now: Duration) {
         let mut told = 0;
         while let Some(event) = self.tunnel.poll_event() {
             told += 1;
             assert!(told <= EVENTS_MAX, "{event:?} is one of many for one input");
             match event {
-                Event::Store if self.stores => self.tunnel.on_stored(now),
-                Event::Ask { question, .. } => self.question = question,
-                Event::Message(message) => {
-                    // A new life of this end counts anew.
+                TunnelEvent::Store if self.stores => self.tunnel.on_stored(now),
+                TunnelEvent::Ask { question, .. } => self.question = question,
+                TunnelEvent::Message(message) => {
+                    // After a restart this end counts from the start.
                     let is_next = message.number == self.message + 1 || message.number == 1;
                     assert!(is_next, "message {} after {}", message.number, self.message);
                     self.message = message.number;
@@ -117,11 +117,11 @@ impl End {
     }
 }
 
-impl World {
+impl FuzzedPair {
     fn new(input: &mut Input<'_>) -> Self {
         let now = Duration::from_secs(1000);
-        let ends = [Role::Phone, Role::Workstation].map(|role| End::new(role, now, input));
-        World { now, ends }
+        let ends = [Role::Phone, Role::Workstation].map(|role| FuzzedEnd::new(role, now, input));
+        FuzzedPair { now, ends }
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
@@ -136,7 +136,7 @@ impl World {
             4 => drop(end.tunnel.try_send(input.piece())),
             5 => end.tunnel.taken(end.message, now),
             6 => end.answer(Answer::Allow { session: None }, now),
-            7 => end.answer(Answer::Allow { session: Some(place(choice)) }, now),
+            7 => end.answer(Answer::Allow { session: Some(credentials(choice)) }, now),
             8 if choice & 0x60 == 0 => end.answer(Answer::Deny, now),
             9 => self.pass(Duration::from_millis(8 * u64::from(input.byte()))),
             10 if choice & 0x60 == 0 => self.pass(Duration::from_secs(512 * u64::from(input.byte()))),
@@ -192,7 +192,8 @@ impl World {
         }
     }
 
-    /// An end that has the keys says something that no end says. What is on its way comes first, as in any order.
+    /// An end with the keys sends a record that no real end sends. Messages under way come first, as in any
+    /// order.
     fn seal(&mut self, from: usize, input: &mut Input<'_>) {
         while !self.ends[from].wire.is_empty() {
             self.carry(from);
@@ -209,7 +210,7 @@ impl World {
         }
     }
 
-    /// The process ends, and another one takes up what it stored.
+    /// The process ends, and another one starts from the stored state.
     fn resume(&mut self, at: usize, input: &mut Input<'_>) {
         let Some(saved) = self.ends[at].tunnel.saved() else { return };
         let options = Options { window: limits::WINDOW_MIN, ..Options::new(saved.role) };
@@ -222,8 +223,8 @@ impl World {
 /// Messages that the link holds.
 const LINK_MAX: usize = 8;
 
-fn place(byte: u8) -> Place {
-    Place { session: SessionId::from_bytes([byte; 16]), token: Token::from_bytes([byte; 16]) }
+fn credentials(byte: u8) -> Credentials {
+    Credentials { session: SessionId::from_bytes([byte; 16]), token: Token::from_bytes([byte; 16]) }
 }
 
 #[cfg(test)]
@@ -233,7 +234,7 @@ mod tests {
     #[test]
     fn the_stored_run_that_pairs_opens_both_ends() {
         let mut input = Input::new(include_bytes!("../../../fuzz/corpus/tunnel_machine/pair"));
-        let mut world = World::new(&mut input);
+        let mut world = FuzzedPair::new(&mut input);
         while !input.is_empty() {
             world.step(&mut input);
         }

@@ -1,14 +1,16 @@
-//! What came in: pieces put together in order, each once, within the window, and what of it the app has taken.
+//! Received messages: pieces put together in order, each once, within the window, and which of them the app
+//! has taken.
 //!
-//! Nothing of a message is acknowledged before the app has taken the whole of it. So whatever this end holds is
-//! unacknowledged, and the window bounds it. Knows numbers and bytes; no keys, no time. Called by the stream only.
+//! Nothing of a message is acknowledged before the app has taken the whole of it. So whatever this end holds
+//! is unacknowledged, and the window bounds it. Knows numbers and bytes; no keys, no time. Called by the
+//! stream only.
 
 use std::collections::VecDeque;
 
 use super::event::{Fault, Message};
 use super::limits::PIECE_COST;
 
-/// `taken_up_to <= received`, and what is held costs at most the window.
+/// `taken_up_to <= received`, and held pieces cost at most the window.
 pub(super) struct Incoming {
     window: u32,
     /// The highest piece taken in, in order.
@@ -18,7 +20,7 @@ pub(super) struct Incoming {
     partial: Vec<u8>,
     /// Whole messages that the app has not taken.
     waiting: VecDeque<Waiting>,
-    /// What is held, in whole messages and the partial one, counts so much.
+    /// The cost of the pieces held, in whole messages and the partial one.
     cost: usize,
     partial_cost: usize,
     /// The number of the last message that came whole, over all numberings.
@@ -33,7 +35,7 @@ struct Waiting {
     cost: usize,
 }
 
-/// What the app has newly taken.
+/// The messages that the app has newly taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Taken {
     pub(super) pieces: u64,
@@ -105,7 +107,7 @@ impl Incoming {
         self.received
     }
 
-    /// What may be acknowledged.
+    /// The number up to which pieces may be acknowledged.
     pub(super) fn ack(&self) -> u64 {
         self.taken_up_to
     }
@@ -115,7 +117,7 @@ impl Incoming {
         self.window
     }
 
-    /// What is held counts so much against the window.
+    /// The cost of the pieces held, against the window.
     pub(super) fn cost(&self) -> usize {
         self.cost
     }
@@ -125,7 +127,7 @@ impl Incoming {
         self.waiting.is_empty()
     }
 
-    /// A new life of the peer: numbering starts again, and what came of an unfinished message is dropped.
+    /// A new epoch of the peer: numbering starts again, and an unfinished message is dropped.
     pub(super) fn restart(&mut self) {
         debug_assert!(self.waiting.is_empty(), "messages of the former life are not taken");
         *self = Incoming { messages: self.messages, ..Incoming::new(self.window) };

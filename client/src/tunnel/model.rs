@@ -1,8 +1,8 @@
 //! The model: two machines under seeded cuts, lost frames, restarts, slow apps, replays and clock jumps.
 //!
-//! [`world`] is the relay between two drivers, as lossy as its contract allows and a little worse; [`side`] is one end's
-//! driver, its storage and its app; [`judge`] knows what was sent and holds every arrival against it. A failing seed is
-//! named in the panic and replays with `RELAY_TUNNEL_SEED`.
+//! [`world`] is the relay between two drivers, as lossy as its contract allows and a little worse; [`side`]
+//! is one end's driver, its storage and its app; [`judge`] knows what was sent and holds every arrival
+//! against it. A failing seed is named in the panic and replays with `RELAY_TUNNEL_SEED`.
 
 mod judge;
 mod side;
@@ -77,7 +77,7 @@ impl Counts {
 
 fn run(seed: u64, tells: bool) -> Counts {
     let mut world = World::new(seed, tells);
-    // A quarter of the runs has faults from the first pairing on; the others are about what comes after it.
+    // A quarter of the runs has faults from the first pairing on; the others are about the time after it.
     if !seed.is_multiple_of(4) {
         world.settle();
     }
@@ -90,7 +90,7 @@ fn run(seed: u64, tells: bool) -> Counts {
 
 const STEPS: usize = 700;
 
-/// Steps in which nobody sends anything new, so that nothing new makes up for what is lost.
+/// Steps without new messages, so that a new message cannot hide a loss.
 const SILENT_STEPS: usize = 200;
 
 fn number_from(name: &str) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! The phone's name for itself: what goes on the wire, and what may be shown of it.
+//! The phone's name for itself: the form on the wire, and the form that may be shown.
 
 use super::limits::NAME_BYTES_MAX;
 use crate::text::reorders_or_hides;

@@ -1,8 +1,9 @@
-//! `Noise_NNpsk0_25519_AESGCM_SHA256`, as narrow as the tunnel needs it: two messages, then sealing and opening.
+//! `Noise_NNpsk0_25519_AESGCM_SHA256`, as narrow as the tunnel needs it: two messages, then sealing and
+//! opening.
 //!
-//! The only file that names `snow`. Hash and cipher are `ring`'s; Diffie-Hellman is `curve25519-dalek`'s, since `ring`
-//! gives out no ephemeral whose bytes come from elsewhere, and the machine's randomness is handed in. Called by the
-//! handshakes of the two roles.
+//! The only file that names `snow`. Hash and cipher are `ring`'s; Diffie-Hellman is `curve25519-dalek`'s,
+//! since `ring` gives out no ephemeral whose bytes come from elsewhere, and the machine's randomness is
+//! handed in. Called by the handshakes of the two roles.
 
 use curve25519_dalek::montgomery::MontgomeryPoint;
 use protocol::ids::SessionId;
@@ -19,12 +20,12 @@ use super::secret::{KeyId, Secret};
 /// The bytes of an ephemeral key and the tag over nothing: the Noise part of H1, and the least of H2.
 pub(super) const NOISE_MIN: usize = 32 + TAG;
 
-/// The tag that AES-GCM adds to what it seals, in bytes.
+/// The tag that AES-GCM adds, in bytes.
 pub(super) const TAG: usize = 16;
 
-/// What was to be opened is not what the other side sealed, or the handshake can't go on.
+/// The message was not encrypted by the other end, or the handshake could not resume the pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a message does not open with the keys of this connection")]
+#[error("a message could not be decrypted with the keys of this connection")]
 pub(super) struct NoiseError;
 
 /// The phone's side of a handshake whose H1 was made.
@@ -108,7 +109,7 @@ impl Keys {
         Ok(())
     }
 
-    /// Opens what the other side sealed next, into `plaintext`, whose former contents are gone.
+    /// Decrypts the other end's next message into `plaintext`, whose former contents are gone.
     pub(super) fn open(&mut self, sealed: &[u8], plaintext: &mut Vec<u8>) -> Result<(), NoiseError> {
         plaintext.resize(sealed.len(), 0);
         let len = self.transport.read_message(sealed, plaintext)?;

@@ -1,4 +1,4 @@
-//! What an end may be told about itself before it begins.
+//! The options of an end, set before it begins.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use protocol::ids::Role;
 
 use super::limits::{PAIR_FOR, WINDOW_PHONE, WINDOW_WORKSTATION};
 
-/// What an end may be told about itself.
+/// The options of an end.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Bytes that this end takes in before its app has taken them; from 128 KiB to 16 MiB, a value outside is moved to
-    /// the nearer bound. It is what this end's memory for messages is bounded by, and the peer's sender too.
+    /// Bytes that this end takes in before its app has taken them; from 128 KiB to 16 MiB, a value outside is
+    /// moved to the nearer bound. It is what this end's memory for messages is bounded by, and the peer's
+    /// sender too.
     pub window: u32,
     /// Phone: what it calls itself; cut to 64 bytes. A workstation's is not sent.
     pub name: String,
@@ -19,7 +20,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// What a role has where nobody set anything: 4 MiB and 1 MiB, no name, 300 s.
+    /// The defaults of a role: 4 MiB and 1 MiB, no name, 300 s.
     pub fn new(role: Role) -> Self {
         let window = match role {
             Role::Workstation => WINDOW_WORKSTATION,

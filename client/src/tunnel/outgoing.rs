@@ -1,4 +1,5 @@
-//! What this end has to send: cut into pieces, numbered, kept until acknowledged, never more than the peer's window.
+//! The messages to send: cut into pieces, numbered, kept until acknowledged, never more than the peer's
+//! window.
 //!
 //! Knows numbers and bytes; no keys, no time. Called by the stream only.
 
@@ -9,7 +10,8 @@ use super::limits::{PIECE_BYTES_MAX, PIECE_COST};
 
 /// The queue of unacknowledged pieces.
 ///
-/// `acknowledged, received <= sent <= acknowledged + pieces.len()`, and the pieces' cost is at most the window.
+/// `acknowledged, received <= sent <= acknowledged + pieces.len()`, and the pieces' cost is at most the
+/// window.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     /// Numbers `acknowledged + 1 ..`, without gaps. Whole messages only.
@@ -19,7 +21,7 @@ pub(super) struct Outgoing {
     received: u64,
     /// The highest number that was ever handed to a connection in this numbering.
     sent: u64,
-    /// The highest number that was handed to the connection that stands.
+    /// The highest number that was handed to the present connection.
     sent_here: u64,
     cost: usize,
     /// The peer's; 0 until known.
@@ -46,7 +48,7 @@ impl std::fmt::Debug for Piece {
 
 /// A piece to be sent: its number, whether it ends its message, its bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Due<'a> {
+pub(super) struct NextPiece<'a> {
     pub(super) number: u64,
     pub(super) fin: bool,
     pub(super) bytes: &'a [u8],
@@ -93,12 +95,12 @@ impl Outgoing {
     }
 
     /// The next piece that the standing connection has not had; it counts as sent.
-    pub(super) fn poll_due(&mut self) -> Option<Due<'_>> {
+    pub(super) fn poll_due(&mut self) -> Option<NextPiece<'_>> {
         let number = self.sent_here + 1;
         let piece = self.pieces.get(usize::try_from(number - self.acknowledged - 1).ok()?)?;
         self.sent_here = number;
         self.sent = self.sent.max(number);
-        Some(Due { number, fin: piece.ends.is_some(), bytes: &piece.bytes })
+        Some(NextPiece { number, fin: piece.ends.is_some(), bytes: &piece.bytes })
     }
 
     /// True if every accepted piece was handed to the standing connection.
@@ -127,8 +129,8 @@ impl Outgoing {
         Ok(newest)
     }
 
-    /// A new connection to the same life of the peer, which has everything up to `received`: forgets those bytes, and
-    /// sends from there.
+    /// A new connection to the same epoch of the peer, which has everything up to `received`: forgets those
+    /// bytes, and sends from there.
     pub(super) fn resume(&mut self, received: u64) -> Result<(), Fault> {
         self.check(received, self.received.max(self.acknowledged))?;
         self.received = received;
@@ -140,8 +142,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// A new life of the peer: everything is dropped and numbering starts again. Gives the number of messages that
-    /// were not acknowledged.
+    /// A new epoch of the peer: everything is dropped and numbering starts again. Gives the number of
+    /// messages that were not acknowledged.
     pub(super) fn restart(&mut self) -> u64 {
         let unconfirmed = self.unacknowledged();
         let messages = self.messages;
@@ -154,7 +156,7 @@ impl Outgoing {
         self.messages - self.settled
     }
 
-    /// What is kept counts so much against the window.
+    /// The cost of the pieces kept, against the window.
     pub(super) fn cost(&self) -> usize {
         self.cost
     }
@@ -177,7 +179,7 @@ impl Outgoing {
     }
 }
 
-/// What a message of `len` bytes counts against the window.
+/// The cost of a message of `len` bytes against the window.
 fn cost_of_message(len: usize) -> usize {
     len + PIECE_COST * len.div_ceil(PIECE_BYTES_MAX).max(1)
 }

@@ -1,8 +1,8 @@
 //! The code on the workstation's screen, as text: the contract's JSON with a key, and the shorter link.
 //!
-//! JSON: `{"u","s","t","k"}`, `k` in base64url; without `k` there is no tunnel. Link: `https://host/p#1` and base64url of
-//! session, token and key (16 + 16 + 32 bytes); it stands for `wss://host/ws`, with `http` for `ws://host/ws`. Pure text;
-//! called by the clients.
+//! JSON: `{"u","s","t","k"}`, `k` in base64url; without `k` there is no tunnel. Link: `https://host/p#1` and
+//! base64url of session, token and key (16 + 16 + 32 bytes); it means `wss://host/ws`, with `http` for
+//! `ws://host/ws`. Pure text; called by the clients.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -22,7 +22,7 @@ use super::secret::PairingKey;
 use crate::net::endpoint::Endpoint;
 use crate::pasted::Pasted;
 
-/// What a code says. `Debug` shows neither token nor key.
+/// The content of a code. `Debug` shows neither token nor key.
 #[derive(Debug)]
 pub struct Code {
     /// Where, which session, and its token.
@@ -31,18 +31,18 @@ pub struct Code {
     pub key: Option<PairingKey>,
 }
 
-/// Why a text is no code. No variant carries a secret.
+/// Why a text is not a code. No variant carries a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodeError {
     /// Longer than any code.
     #[error(
-        "this is no pairing code: it has {0} bytes and a code at most {PAIRING_BYTES_MAX}; scan or paste the code alone"
+        "this is not a pairing code: it has {0} bytes and a code has at most {PAIRING_BYTES_MAX}; scan or paste the code alone"
     )]
     TooLong(usize),
     /// JSON, and not that of a code.
     #[error(transparent)]
     Json(#[from] PairingError),
-    /// A key that is none.
+    /// The key is malformed.
     #[error("the pairing code is damaged: \"k\" is not 43 base64url digits; scan it again")]
     BadKey,
     /// No text at all.
@@ -78,7 +78,8 @@ pub enum CodeError {
 }
 
 impl CodeError {
-    /// True if more of the same text may make it a code, as where a terminal hands over a wrapped one line by line.
+    /// True if more of the same text may make it a code, as where a terminal hands over a wrapped one line by
+    /// line.
     pub fn is_incomplete(&self) -> bool {
         match self {
             CodeError::Empty | CodeError::EndMissing => true,
@@ -100,8 +101,8 @@ fn bad_link(digits: usize) -> String {
     }
 }
 
-/// Reads a code, in either form, as people paste it: wrapped, quoted, with words around it. Never panics, and looks at no
-/// more than 4 KiB.
+/// Reads a code, in either form, as people paste it: wrapped, quoted, with words around it. Never panics, and
+/// looks at no more than 4 KiB.
 ///
 /// # Errors
 /// What is wrong with it, and what to do.
@@ -118,7 +119,7 @@ pub fn parse_pairing(text: &str) -> Result<Code, CodeError> {
     }
 }
 
-/// What a text without either form looks like.
+/// The kind of a text that has neither form.
 fn not_a_code(text: &str) -> CodeError {
     if text.is_empty() {
         return CodeError::Empty;

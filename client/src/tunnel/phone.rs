@@ -1,25 +1,25 @@
-//! The phone's role: it begins every handshake, proves the code's key, keeps the pair's, and follows the workstation
-//! into the new session.
+//! The phone's role: it begins every handshake, proves the code's key, keeps the pair's, and follows the
+//! workstation into the new session.
 //!
-//! Called by the machine with what came; the shared part is the core's.
+//! Called by the machine with each message; the shared part is in the core.
 
 use std::time::Duration;
 
 use protocol::ids::Role;
 use zeroize::Zeroizing;
 
-use super::connection::{Connection, Due};
+use super::connection::{QueuedRecord, SealedConnection};
 use super::core::Core;
-use super::event::{Event, Fault, Refusal};
+use super::credentials::Credentials;
+use super::event::{Fault, Refusal, TunnelEvent};
 use super::limits::{ANSWER_MAX, SETTLE_WAIT, TRIES_MAX};
 use super::noise::{Initiator, NoiseError};
-use super::place::Place;
 use super::record::{self, Record};
 use super::saved::Saved;
 use super::secret::{PairKey, PairingKey, Secret};
 use super::wire::{self, Tag};
 
-/// What the phone knows besides the core. `Debug` is never needed: there are keys in it.
+/// The phone's own state, besides the core. It has keys, so it has no `Debug`.
 pub(super) struct Phone {
     /// Gone once the pair key is stored.
     code: Option<PairingKey>,
@@ -29,12 +29,12 @@ pub(super) struct Phone {
     fresh: Option<PairKey>,
     /// The workstation's user said yes, once.
     welcomed: bool,
-    home: Place,
+    home: Credentials,
     /// The session of the code, until the workstation was met at home.
-    former: Option<Place>,
+    former: Option<Credentials>,
     /// Connected, or to be connected, to `former`.
     at_former: bool,
-    pending: Option<Pending>,
+    pending: Option<PendingHandshake>,
     /// What goes on when the driver has stored.
     storing: Option<Storing>,
     /// The end of this link is the way home.
@@ -46,7 +46,7 @@ pub(super) struct Phone {
 }
 
 /// A handshake whose H2 is awaited.
-struct Pending {
+struct PendingHandshake {
     c: Tag,
     initiator: Initiator,
     is_under_code: bool,
@@ -57,12 +57,12 @@ struct Pending {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Storing {
     Key,
-    Place,
+    Credentials,
 }
 
 impl Phone {
     /// A phone that has scanned `code` in the session `home`.
-    pub(super) fn new(home: Place, code: PairingKey) -> Self {
+    pub(super) fn new(home: Credentials, code: PairingKey) -> Self {
         Phone { code: Some(code), ..Self::at(home) }
     }
 
@@ -77,7 +77,7 @@ impl Phone {
         }
     }
 
-    fn at(home: Place) -> Self {
+    fn at(home: Credentials) -> Self {
         Phone {
             code: None,
             key: None,
@@ -94,7 +94,7 @@ impl Phone {
         }
     }
 
-    /// What is to be kept; `None` before there is a pair key.
+    /// The state to keep; `None` before there is a pair key.
     pub(super) fn saved(&self, name: &str) -> Option<Saved> {
         let key = self.fresh.as_ref().or(self.key.as_ref())?.copy();
         let (role, home, other) = (Role::Phone, self.home, self.former);
@@ -103,7 +103,7 @@ impl Phone {
     }
 
     /// Where the driver should be connected.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn credentials(&self) -> Credentials {
         self.former.filter(|_| self.at_former).unwrap_or(self.home)
     }
 
@@ -119,7 +119,7 @@ impl Phone {
         if self.leaving {
             return self.turn(core);
         }
-        if self.former.is_some() && self.storing != Some(Storing::Place) {
+        if self.former.is_some() && self.storing != Some(Storing::Credentials) {
             self.turn_at = Some(core.now() + SETTLE_WAIT);
         }
         Ok(())
@@ -130,7 +130,7 @@ impl Phone {
         let is_under_code = self.key.is_none();
         let Some((key, key_id)) = self.secret() else { return Ok(()) };
         let ephemeral = Zeroizing::new(core.draw()?);
-        let session = self.place().session;
+        let session = self.credentials().session;
         let made = Initiator::new(key, session, key_id, *ephemeral);
         let (initiator, noise) = made.map_err(|NoiseError| Fault::NoEntropy)?;
         let mut c = Tag(core.draw()?);
@@ -139,7 +139,7 @@ impl Phone {
         }
         core.send_clear(wire::h1(c, key_id, &noise));
         let give_up_at = core.now() + ANSWER_MAX;
-        self.pending = Some(Pending { c, initiator, is_under_code, tries, give_up_at });
+        self.pending = Some(PendingHandshake { c, initiator, is_under_code, tries, give_up_at });
         Ok(())
     }
 
@@ -160,12 +160,12 @@ impl Phone {
         if fresh.is_some() != pending.is_under_code {
             return Err(Fault::Malformed("answer to the handshake"));
         }
-        core.confirm(Connection::new(c, keys, core.now()), &theirs)?;
+        core.confirm(SealedConnection::new(c, keys, core.now()), &theirs)?;
         self.turn_at = None;
         if fresh.is_some() {
             self.fresh = fresh;
             self.storing = Some(Storing::Key);
-            core.tell(Event::Store);
+            core.tell(TunnelEvent::Store);
         } else {
             self.say_hello(core);
         }
@@ -174,20 +174,20 @@ impl Phone {
 
     /// The first record confirms the key. A phone that the workstation let in before may send at once.
     fn say_hello(&mut self, core: &mut Core) {
-        core.queue(Due::Hello);
+        core.queue(QueuedRecord::Hello);
         if let Some(live) = &mut core.live {
             live.greeted = true;
         }
         if !self.welcomed {
-            if let Some(words) = core.live.as_ref().map(Connection::words) {
-                core.tell(Event::Asked { words });
+            if let Some(words) = core.live.as_ref().map(SealedConnection::words) {
+                core.tell(TunnelEvent::Asked { words });
             }
             return;
         }
         self.welcome_by = Some(core.now() + ANSWER_MAX);
         if !self.at_former {
             if self.former.take().is_some() {
-                core.tell(Event::Store);
+                core.tell(TunnelEvent::Store);
             }
             core.open();
         }
@@ -205,13 +205,13 @@ impl Phone {
                     self.shake_hands(core, 1)?;
                 }
             }
-            Some(Storing::Place) if core.live.is_some() => {
+            Some(Storing::Credentials) if core.live.is_some() => {
                 self.leaving = true;
                 // If the workstation never hears of it, it is not there and the search begins.
                 self.turn_at = Some(core.now() + SETTLE_WAIT);
-                core.queue(Due::Settled);
+                core.queue(QueuedRecord::Settled);
             }
-            Some(Storing::Place) => self.turn(core)?,
+            Some(Storing::Credentials) => self.turn(core)?,
         }
         Ok(())
     }
@@ -220,7 +220,8 @@ impl Phone {
     /// welcomed once goes on trying: only a phone that is still pairing stops.
     pub(super) fn on_refused(&mut self, core: &mut Core, c: Tag, why: Refusal) -> Result<(), Fault> {
         let is_pending = self.pending.take_if(|pending| pending.c == c).is_some();
-        // Where a connection stands its keys can't be renewed, and damage may be gone: a new one will tell.
+        // The keys of a live connection can't be renewed here, and the damage may be over: a new connection
+        // will show.
         if is_pending && (why == Refusal::Damaged || core.live.is_some()) {
             return Err(Fault::BadAnswer);
         }
@@ -230,49 +231,55 @@ impl Phone {
         // Another phone may have been let in between H2 and this one's first record.
         let is_asked = !self.welcomed && core.is_live(c);
         if is_pending || is_asked {
-            core.tell(Event::Refused(why));
+            core.tell(TunnelEvent::Refused(why));
         }
         Ok(())
     }
 
     pub(super) fn on_record(&mut self, core: &mut Core, record: &Record<'_>) -> Result<(), Fault> {
         match record {
-            Record::Welcome { place } => self.on_welcome(core, place.filter(|place| *place != self.place())),
+            Record::Welcome { credentials } => {
+                self.on_welcome(core, credentials.filter(|credentials| *credentials != self.credentials()))
+            }
             Record::Denied => {
                 let is_pairing = !self.welcomed;
-                core.tell(if is_pairing { Event::Refused(Refusal::Denied) } else { Event::Removed });
+                core.tell(if is_pairing {
+                    TunnelEvent::Refused(Refusal::Denied)
+                } else {
+                    TunnelEvent::Removed
+                });
                 Ok(())
             }
             record => core.on_record(record),
         }
     }
 
-    fn on_welcome(&mut self, core: &mut Core, place: Option<Place>) -> Result<(), Fault> {
+    fn on_welcome(&mut self, core: &mut Core, credentials: Option<Credentials>) -> Result<(), Fault> {
         self.welcome_by = None;
-        match place {
+        match credentials {
             // Where the two meet every day there is nothing to be handed over.
             Some(_) if core.is_open() => return Err(Fault::OutOfPlace("WELCOME record with a session")),
             Some(new) => {
-                self.former = Some(self.place());
+                self.former = Some(self.credentials());
                 self.home = new;
                 self.at_former = true;
-                self.storing = Some(Storing::Place);
+                self.storing = Some(Storing::Credentials);
             }
             None if core.is_open() => return Ok(()),
             None => {
                 // The workstation stays here, so this is home.
-                self.home = self.place();
+                self.home = self.credentials();
                 self.former = None;
                 self.at_former = false;
                 core.open();
             }
         }
         self.welcomed = true;
-        core.tell(Event::Store);
+        core.tell(TunnelEvent::Store);
         Ok(())
     }
 
-    /// Goes over to the other one of the two sessions, as a new life.
+    /// Goes over to the other one of the two sessions, as a new epoch.
     fn turn(&mut self, core: &mut Core) -> Result<(), Fault> {
         self.leaving = false;
         self.at_former = !self.at_former && self.former.is_some();
@@ -280,11 +287,12 @@ impl Phone {
         self.pending = None;
         self.welcome_by = None;
         core.unlink();
-        core.tell(Event::Move(self.place()));
-        core.begin_life()
+        core.tell(TunnelEvent::Move(self.credentials()));
+        core.begin_epoch()
     }
 
-    /// The session that the driver is to be connected to is no more. True if there is another, which `Move` names.
+    /// The session that the driver is to be connected to has ended. True if there is another, which `Move`
+    /// names.
     pub(super) fn on_session_gone(&mut self, core: &mut Core) -> Result<bool, Fault> {
         if self.former.is_none() {
             return Ok(false);
@@ -294,7 +302,7 @@ impl Phone {
         if was_at_former {
             self.former = None;
             self.turn_at = None;
-            core.tell(Event::Store);
+            core.tell(TunnelEvent::Store);
         }
         Ok(true)
     }
@@ -316,18 +324,19 @@ impl Phone {
         self.renew(core)
     }
 
-    /// Shakes hands anew, beside the live connection, once its keys are worn.
+    /// Makes a new handshake, beside the live connection, once its keys are due for renewal.
     pub(super) fn renew(&mut self, core: &mut Core) -> Result<(), Fault> {
         let now = core.now();
-        let is_worn = core.live.as_ref().is_some_and(|live| live.open && live.is_worn(now));
-        if is_worn && self.pending.is_none() { self.shake_hands(core, 1) } else { Ok(()) }
+        let is_due_for_renewal =
+            core.live.as_ref().is_some_and(|live| live.open && live.is_due_for_renewal(now));
+        if is_due_for_renewal && self.pending.is_none() { self.shake_hands(core, 1) } else { Ok(()) }
     }
 
     /// The deadlines of this role.
     pub(super) fn due_at(&self, core: &Core) -> Option<Duration> {
         let pending = self.pending.as_ref().map(|pending| pending.give_up_at);
-        let worn_at =
-            core.live.as_ref().filter(|live| live.open && pending.is_none()).map(Connection::worn_at);
-        [self.turn_at, self.welcome_by, pending, worn_at].into_iter().flatten().min()
+        let renew_at =
+            core.live.as_ref().filter(|live| live.open && pending.is_none()).map(SealedConnection::renew_at);
+        [self.turn_at, self.welcome_by, pending, renew_at].into_iter().flatten().min()
     }
 }

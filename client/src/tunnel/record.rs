@@ -1,20 +1,20 @@
-//! What is inside the encryption: resume states and records. Pure bytes, numbers in network order; called by the
-//! machine and the stream.
+//! The plaintext: resume states and records. Pure bytes, numbers in network order; called by
+//! the machine and the stream.
 
 use protocol::ids::{SessionId, Token};
 use zeroize::Zeroizing;
 
+use super::credentials::Credentials;
 use super::event::Fault;
 use super::limits::{NAME_BYTES_MAX, PIECE_BYTES_MAX, WINDOW_MAX, WINDOW_MIN};
-use super::place::Place;
 use super::secret::PairKey;
 
-/// Names one life of an end: random, anew for each process and session. All zeros stand for "none known".
+/// Names one epoch of an end: random, new for each process and session. All zeros stand for "none known".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Epoch(pub(super) [u8; 16]);
 
-/// What an end says of itself at every handshake, so that both resume: `epoch (16) | known (16) | received (8) |
-/// window (4)`.
+/// An end's state, sent in every handshake so that both resume: `epoch (16) | known (16) | received
+/// (8) | window (4)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ResumeState {
     /// The sender's own epoch.
@@ -23,7 +23,8 @@ pub(super) struct ResumeState {
     pub(super) known: Option<Epoch>,
     /// The highest number of the epoch `known` that was taken in, in order.
     pub(super) received: u64,
-    /// Bytes that the sender takes in unacknowledged; a piece counts [`PIECE_COST`](super::limits::PIECE_COST) more.
+    /// Bytes that the sender takes in unacknowledged; a piece counts
+    /// [`PIECE_COST`](super::limits::PIECE_COST) more.
     pub(super) window: u32,
 }
 
@@ -43,8 +44,8 @@ pub(super) enum Record<'a> {
     /// The phone's first record.
     Hello { state: ResumeState, name: &'a str },
     /// The workstation's user said yes; the pair goes on in another session, if one is named.
-    Welcome { place: Option<Place> },
-    /// The phone has kept what the welcome said.
+    Welcome { credentials: Option<Credentials> },
+    /// The phone has stored the welcome.
     Settled,
     /// The workstation's user said no.
     Denied,
@@ -110,11 +111,11 @@ impl<'a> Record<'a> {
                 state.write(out);
                 out.extend_from_slice(name.as_bytes());
             }
-            Record::Welcome { place } => {
+            Record::Welcome { credentials } => {
                 out.push(WELCOME);
-                if let Some(place) = place {
-                    out.extend_from_slice(place.session.as_bytes());
-                    out.extend_from_slice(place.token.reveal_bytes());
+                if let Some(credentials) = credentials {
+                    out.extend_from_slice(credentials.session.as_bytes());
+                    out.extend_from_slice(credentials.token.reveal_bytes());
                 }
             }
             Record::Settled => out.push(SETTLED),
@@ -169,11 +170,13 @@ impl<'a> Record<'a> {
 
     fn parse_welcome(rest: &'a [u8]) -> Option<Self> {
         if rest.is_empty() {
-            return Some(Record::Welcome { place: None });
+            return Some(Record::Welcome { credentials: None });
         }
         let (&session, rest) = rest.split_first_chunk()?;
         let token = Token::from_bytes(rest.try_into().ok()?);
-        Some(Record::Welcome { place: Some(Place { session: SessionId::from_bytes(session), token }) })
+        Some(Record::Welcome {
+            credentials: Some(Credentials { session: SessionId::from_bytes(session), token }),
+        })
     }
 }
 
@@ -224,7 +227,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let place = Place { session: SessionId::from_bytes([3; 16]), token: Token::from_bytes([0xa4; 16]) };
+        let credentials =
+            Credentials { session: SessionId::from_bytes([3; 16]), token: Token::from_bytes([0xa4; 16]) };
         let full = vec![5; PIECE_BYTES_MAX];
         for record in [
             Record::Data { number: 1, ack: 2, fin: true, bytes: b"" },
@@ -236,8 +240,8 @@ mod tests {
             Record::Close { last: 6 },
             Record::Hello { state: STATE, name: "Jürgen's phone" },
             Record::Hello { state: ResumeState { known: Some(Epoch([2; 16])), ..STATE }, name: "" },
-            Record::Welcome { place: None },
-            Record::Welcome { place: Some(place) },
+            Record::Welcome { credentials: None },
+            Record::Welcome { credentials: Some(credentials) },
             Record::Settled,
             Record::Denied,
         ] {

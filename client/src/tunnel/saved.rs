@@ -9,21 +9,21 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::credentials::Credentials;
 use super::limits::SAVED_BYTES_MAX;
 use super::name;
-use super::place::Place;
 use super::secret::{KeyId, PairKey};
 
-/// One pair, as one of its ends keeps it. Secret: whoever has it is that end. `Debug` shows no key and no token. The
-/// relay's address is not in it; the driver keeps it beside.
+/// One pair, as one of its ends keeps it. Secret: a reader of it is that end. `Debug` shows no key and no
+/// token. The relay's address is not in it; the driver keeps it beside.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Saved {
     /// Which end this is.
     pub role: Role,
     /// Where the two meet.
-    pub home: Place,
+    pub home: Credentials,
     /// While the pair moves: for the workstation the session it moves to, for the phone the one it came from.
-    pub other: Option<Place>,
+    pub other: Option<Credentials>,
     /// The pair's key.
     pub key: PairKey,
     /// Phone: the workstation's user has said yes.
@@ -34,7 +34,7 @@ pub struct Saved {
     pub used: Option<KeyId>,
 }
 
-/// The text is no saved state.
+/// The text is not a saved state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the saved pairing is damaged at {0:?}: delete it and pair again")]
 pub struct SavedError(&'static str);
@@ -83,16 +83,16 @@ impl Saved {
         if text.len() > SAVED_BYTES_MAX || !json::nesting_within(text.as_bytes(), JSON_DEPTH_MAX) {
             return Err(SavedError("JSON"));
         }
-        let raw: Raw<'_> = sonic_rs::from_str(text).map_err(|_| SavedError("JSON"))?;
+        let raw: SavedFields<'_> = sonic_rs::from_str(text).map_err(|_| SavedError("JSON"))?;
         let other = match (&raw.s2, &raw.t2) {
             (None, None) => None,
-            (Some(session), Some(token)) => Some(place(session, token).ok_or(SavedError("s2, t2"))?),
+            (Some(session), Some(token)) => Some(credentials(session, token).ok_or(SavedError("s2, t2"))?),
             _ => return Err(SavedError("s2, t2")),
         };
         let used = raw.used.as_deref().map(|used| key_id(used).ok_or(SavedError("used"))).transpose()?;
         Ok(Saved {
             role: Role::parse(&raw.role).ok_or(SavedError("role"))?,
-            home: place(&raw.s, &raw.t).ok_or(SavedError("s, t"))?,
+            home: credentials(&raw.s, &raw.t).ok_or(SavedError("s, t"))?,
             other,
             key: PairKey::parse(&raw.k).ok_or(SavedError("k"))?,
             welcomed: raw.welcomed == "yes",
@@ -103,7 +103,7 @@ impl Saved {
 }
 
 #[derive(Deserialize)]
-struct Raw<'a> {
+struct SavedFields<'a> {
     #[serde(borrow)]
     role: Cow<'a, str>,
     #[serde(borrow)]
@@ -124,8 +124,8 @@ struct Raw<'a> {
     used: Option<Cow<'a, str>>,
 }
 
-fn place(session: &str, token: &str) -> Option<Place> {
-    Some(Place { session: SessionId::parse(session).ok()?, token: Token::parse(token).ok()? })
+fn credentials(session: &str, token: &str) -> Option<Credentials> {
+    Some(Credentials { session: SessionId::parse(session).ok()?, token: Token::parse(token).ok()? })
 }
 
 fn key_id(digits: &str) -> Option<KeyId> {
@@ -139,14 +139,14 @@ mod tests {
     use super::*;
 
     fn saved() -> Saved {
-        let place = |byte| Place {
+        let credentials = |byte| Credentials {
             session: SessionId::from_bytes([byte; 16]),
             token: Token::from_bytes([byte + 1; 16]),
         };
         Saved {
             role: Role::Phone,
-            home: place(1),
-            other: Some(place(3)),
+            home: credentials(1),
+            other: Some(credentials(3)),
             key: PairKey::from_bytes(&[5; 32]),
             welcomed: true,
             name: "Jürgen's \"phone\"".into(),

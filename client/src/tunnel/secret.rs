@@ -1,8 +1,8 @@
-//! The two keys of a pairing, and what may be said of a key in clear.
+//! The two keys of a pairing, and the id of a key, which may be sent in clear.
 //!
-//! A [`PairingKey`] goes from screen to camera and dies at the first confirmed pairing; a [`PairKey`] goes from
-//! workstation to phone inside the first tunnel and stays. Both are wiped when dropped, redacted in `Debug`, compared
-//! in constant time, and never cloned by accident: there is no `Clone`.
+//! A [`PairingKey`] goes from screen to camera and dies at the first confirmed pairing; a [`PairKey`] goes
+//! from workstation to phone inside the first tunnel and stays. Both are wiped when dropped, redacted in
+//! `Debug`, compared in constant time, and never cloned by accident: there is no `Clone`.
 
 use std::fmt;
 
@@ -20,15 +20,15 @@ pub struct PairingKey(Secret);
 /// The long-term key of a pair: 256 random bits that the workstation hands over at pairing.
 pub struct PairKey(Secret);
 
-/// Which key a handshake is under: the first 8 bytes of SHA-256(`"relay-tunnel key id v1"` ‖ key). Sent in clear, so
-/// that a wrong key is an exact error; tells nothing else about the key.
+/// Which key a handshake is under: the first 8 bytes of SHA-256(`"relay-tunnel key id v1"` ‖ key). Sent in
+/// clear, so that a wrong key is an exact error; tells nothing else about the key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyId([u8; 8]);
 
 /// 32 secret bytes.
 pub(super) struct Secret(Zeroizing<[u8; 32]>);
 
-/// What the code's key and the pair's have in common; two types, as one must never stand for the other.
+/// The common part of the code's key and the pair's; two types, as one must never be taken for the other.
 macro_rules! key {
     ($name:ident, $shown:literal) => {
         impl $name {
@@ -115,7 +115,7 @@ impl Secret {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        // Room for what a longer text decodes to is not given: such a text is no key.
+        // Room for what a longer text decodes to is not given: such a text is not a key.
         let mut bytes = Zeroizing::new([0; 32]);
         let len =
             (text.len() == KEY_DIGITS).then(|| URL_SAFE_NO_PAD.decode_slice(text, &mut *bytes).ok())??;

@@ -1,20 +1,21 @@
-//! The two numbered directions between one life of this end and one life of the peer, over however many connections.
+//! The two numbered directions between one epoch of this end and one epoch of the peer, over however many
+//! connections.
 //!
-//! Owns epochs, what is sent and what came, and when an acknowledgement is due. Knows no keys, sockets or clock: time
-//! comes as a span since the machine's beginning. Called by the machine, which seals what [`Stream::poll_record`]
-//! gives and hands in what it opened.
+//! Owns the epochs, both directions, and when an acknowledgement is due. Knows no keys, sockets or
+//! clock: time comes as a span since the machine's beginning. Called by the machine, which seals what
+//! [`MessageStreams::poll_record`] gives and hands in each decrypted record.
 
 use std::time::Duration;
 
 use super::event::{Fault, Message, SendError};
 use super::incoming::Incoming;
 use super::limits::{ACK_DELAY, ACK_PIECES};
-use super::outgoing::{Due, Outgoing};
+use super::outgoing::{NextPiece, Outgoing};
 use super::record::{Epoch, Record, ResumeState};
 
 /// Both directions. See the module.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct MessageStreams {
     own: Epoch,
     peer: Option<Peer>,
     outgoing: Outgoing,
@@ -28,17 +29,17 @@ pub(super) struct Stream {
     peer_closed: bool,
 }
 
-/// The peer's present life.
+/// The peer in its present epoch.
 #[derive(Clone, Copy, Debug)]
 struct Peer {
     epoch: Epoch,
     window: u32,
 }
 
-/// When to say what the app has taken.
+/// When to acknowledge what the app has taken.
 #[derive(Debug, Default)]
 struct Acks {
-    /// What the standing connection was told last.
+    /// The number last acknowledged on the present connection.
     told: u64,
     /// Taken since then.
     pieces: u64,
@@ -47,10 +48,10 @@ struct Acks {
     due_at: Option<Duration>,
 }
 
-impl Stream {
-    /// A new life of this end that takes in `window` bytes and knows no peer.
+impl MessageStreams {
+    /// A new epoch of this end that takes in `window` bytes and knows no peer.
     pub(super) fn new(own: Epoch, window: u32) -> Self {
-        Stream {
+        MessageStreams {
             own,
             peer: None,
             outgoing: Outgoing::default(),
@@ -62,12 +63,12 @@ impl Stream {
         }
     }
 
-    /// A new life of this end, with the same window; what the app said of closing holds on.
+    /// A new epoch of this end, with the same window; a close that the app asked for still holds.
     pub(super) fn reborn(&self, own: Epoch) -> Self {
-        Stream { closing: self.closing, ..Stream::new(own, self.incoming.window()) }
+        MessageStreams { closing: self.closing, ..MessageStreams::new(own, self.incoming.window()) }
     }
 
-    /// What this end says of itself in a handshake.
+    /// This end's state for a handshake.
     pub(super) fn state(&self) -> ResumeState {
         ResumeState {
             epoch: self.own,
@@ -77,17 +78,17 @@ impl Stream {
         }
     }
 
-    /// A new connection: takes up what the peer says of itself. `Some` if the peer's life is new: the number of
-    /// messages that were not confirmed by the former one.
+    /// A new connection: takes in the peer's state. `Some` if the peer's epoch is new: the number
+    /// of messages that were not confirmed by the former one.
     pub(super) fn resume(&mut self, theirs: &ResumeState, now: Duration) -> Result<Option<u64>, Fault> {
         let restarted = self.meet(theirs)?;
-        // A peer that does not know this life has nothing of it.
+        // A peer that does not know this epoch has nothing of it.
         let received = if theirs.known == Some(self.own) { theirs.received } else { 0 };
         self.outgoing.resume(received)?;
         self.close_sent = false;
         self.acks = Acks::default();
         if self.incoming.ack() > 0 {
-            // What was said on the former connection may have been lost with it.
+            // Records of the former connection may have been lost with it.
             self.acks.due_at = Some(now);
         }
         self.check_invariants();
@@ -101,7 +102,7 @@ impl Stream {
                 return Err(Fault::WindowChanged { from: peer.window, to: met.window });
             }
             Some(peer) if peer.epoch == met.epoch => None,
-            // Two lives' messages beside each other could be twice the window.
+            // The messages of two epochs together could be twice the window.
             Some(_) if !self.incoming.is_all_taken() => return Err(Fault::Behind),
             Some(_) => {
                 self.incoming.restart();
@@ -125,7 +126,7 @@ impl Stream {
         accepted
     }
 
-    /// Nothing more will be sent but what was accepted.
+    /// No message follows those accepted.
     pub(super) fn close(&mut self) {
         self.closing = true;
         // There may be no later.
@@ -180,7 +181,12 @@ impl Stream {
             return self.poll_ack(ack, now).or_else(|| self.poll_close());
         }
         self.acks = Acks { told: ack, ..Acks::default() };
-        self.outgoing.poll_due().map(|Due { number, fin, bytes }| Record::Data { number, ack, fin, bytes })
+        self.outgoing.poll_due().map(|NextPiece { number, fin, bytes }| Record::Data {
+            number,
+            ack,
+            fin,
+            bytes,
+        })
     }
 
     fn poll_ack(&mut self, ack: u64, now: Duration) -> Option<Record<'static>> {
@@ -214,7 +220,7 @@ impl Stream {
         self.outgoing.unacknowledged()
     }
 
-    /// What is kept for sending and what came and was not taken, as counted against the two windows.
+    /// The cost of messages kept for sending, and of those received and not taken, against the two windows.
     pub(super) fn costs(&self) -> (usize, usize) {
         (self.outgoing.cost(), self.incoming.cost())
     }
@@ -241,20 +247,25 @@ mod tests {
     }
 
     /// Two streams that have met.
-    fn pair() -> (Stream, Stream) {
-        let (mut a, mut b) = (Stream::new(epoch(1), WINDOW), Stream::new(epoch(2), WINDOW));
+    fn pair() -> (MessageStreams, MessageStreams) {
+        let (mut a, mut b) = (MessageStreams::new(epoch(1), WINDOW), MessageStreams::new(epoch(2), WINDOW));
         meet(&mut a, &mut b).unwrap();
         (a, b)
     }
 
     /// As a handshake does it: `b` speaks first.
-    fn meet(a: &mut Stream, b: &mut Stream) -> Result<(Option<u64>, Option<u64>), Fault> {
+    fn meet(a: &mut MessageStreams, b: &mut MessageStreams) -> Result<(Option<u64>, Option<u64>), Fault> {
         let told = a.resume(&b.state(), NOW)?;
         Ok((told, b.resume(&a.state(), NOW)?))
     }
 
-    /// Hands over what `from` has to say at `now`; gives what was said and the numbers of the messages that came.
-    fn carry(from: &mut Stream, to: &mut Stream, now: Duration) -> (Vec<&'static str>, Vec<u64>) {
+    /// Moves the records of `from` at `now`; gives them and the numbers of the messages that
+    /// came.
+    fn carry(
+        from: &mut MessageStreams,
+        to: &mut MessageStreams,
+        now: Duration,
+    ) -> (Vec<&'static str>, Vec<u64>) {
         let (mut said, mut came) = (Vec::new(), Vec::new());
         while let Some(record) = from.poll_record(now) {
             match record {
@@ -339,7 +350,7 @@ mod tests {
         b.push(b"y").unwrap();
         carry(&mut a, &mut b, NOW);
         carry(&mut b, &mut a, NOW);
-        let mut new_b = Stream::new(epoch(3), WINDOW);
+        let mut new_b = MessageStreams::new(epoch(3), WINDOW);
         assert_eq!(meet(&mut a, &mut new_b), Err(Fault::Behind), "the old life's message is not taken");
         a.taken(1, NOW);
         assert_eq!(meet(&mut a, &mut new_b), Ok((Some(1), None)));
@@ -349,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_never_heard_of_this_life_gets_all_of_it() {
-        let (mut a, b) = (Stream::new(epoch(1), WINDOW), Stream::new(epoch(2), WINDOW));
+        let (mut a, b) = (MessageStreams::new(epoch(1), WINDOW), MessageStreams::new(epoch(2), WINDOW));
         // The phone has the answer; the workstation never got the phone's first record.
         assert_eq!(a.resume(&b.state(), NOW), Ok(None));
         a.push(b"x").unwrap();

@@ -1,5 +1,6 @@
 //! State tables on a virtual clock: two machines, a link between them, and all that they say.
 
+mod damage;
 mod keys;
 mod noise;
 mod pairing;
@@ -33,8 +34,8 @@ pub(super) fn seeded(seed: u64) -> Box<dyn Entropy + Send> {
     Box::new(Seeded(Rng::new(seed)))
 }
 
-fn place(byte: u8) -> Place {
-    Place { session: SessionId::from_bytes([byte; 16]), token: Token::from_bytes([byte; 16]) }
+fn credentials(byte: u8) -> Credentials {
+    Credentials { session: SessionId::from_bytes([byte; 16]), token: Token::from_bytes([byte; 16]) }
 }
 
 fn code() -> PairingKey {
@@ -48,7 +49,7 @@ fn named(role: Role) -> Options {
 /// One end, and what came out of it.
 struct End {
     tunnel: Tunnel,
-    told: Vec<Event>,
+    told: Vec<TunnelEvent>,
     /// Written, not yet at the other end.
     wire: VecDeque<Vec<u8>>,
     /// Calls `on_stored` at each `Store`.
@@ -64,10 +65,10 @@ impl End {
 
     fn drain(&mut self, now: Duration) {
         while let Some(event) = self.tunnel.poll_event() {
-            if event == Event::Store && self.stores {
+            if event == TunnelEvent::Store && self.stores {
                 self.tunnel.on_stored(now);
             }
-            if let Event::Ask { question, .. } = event {
+            if let TunnelEvent::Ask { question, .. } = event {
                 self.question = question;
             }
             self.told.push(event);
@@ -80,39 +81,42 @@ impl End {
 
     /// What was told since last asked, but for `Store` and the end of a question that was answered with yes,
     /// which follow from what the tests do anyway.
-    fn news(&mut self) -> Vec<Event> {
-        let is_news = |event: &Event| !matches!(event, Event::Store | Event::AskOver { allowed: true, .. });
+    fn news(&mut self) -> Vec<TunnelEvent> {
+        let is_news = |event: &TunnelEvent| {
+            !matches!(event, TunnelEvent::Store | TunnelEvent::AskOver { allowed: true, .. })
+        };
         self.told.drain(..).filter(is_news).collect()
     }
 
     /// The same as words, shortened to the events' names.
     fn words(&mut self) -> Vec<String> {
         let name =
-            |event: Event| format!("{event:?}").split(['(', '{']).next().unwrap_or_default().to_owned();
+            |event: TunnelEvent| format!("{event:?}").split(['(', '{']).next().unwrap_or_default().to_owned();
         self.news().into_iter().map(name).collect()
     }
 }
 
 /// A phone and a workstation on one link.
-struct Bench {
+struct TunnelBench {
     now: Duration,
     phone: End,
     desk: End,
 }
 
-impl Bench {
+impl TunnelBench {
     /// A workstation that shows a code and a phone that has scanned it, not linked.
     fn new() -> Self {
         let now = SEC * 1000;
-        let phone = Tunnel::pair(Role::Phone, place(1), code(), &named(Role::Phone), seeded(1), now).unwrap();
+        let phone =
+            Tunnel::pair(Role::Phone, credentials(1), code(), &named(Role::Phone), seeded(1), now).unwrap();
         let desk = Options::new(Role::Workstation);
-        let desk = Tunnel::pair(Role::Workstation, place(1), code(), &desk, seeded(2), now).unwrap();
-        Bench { now, phone: End::new(phone), desk: End::new(desk) }
+        let desk = Tunnel::pair(Role::Workstation, credentials(1), code(), &desk, seeded(2), now).unwrap();
+        TunnelBench { now, phone: End::new(phone), desk: End::new(desk) }
     }
 
     /// Paired without a move, linked, open, all news read.
     fn open() -> Self {
-        let mut bench = Bench::new();
+        let mut bench = TunnelBench::new();
         bench.link();
         bench.answer(Answer::Allow { session: None });
         assert_eq!(bench.phone.words(), ["Asked", "Opened"]);
@@ -198,7 +202,7 @@ impl Bench {
 fn take_all(end: &mut End, now: Duration) -> Vec<Vec<u8>> {
     let mut taken = Vec::new();
     for event in end.news() {
-        if let Event::Message(message) = event {
+        if let TunnelEvent::Message(message) = event {
             end.tunnel.taken(message.number, now);
             taken.push(message.bytes);
         }

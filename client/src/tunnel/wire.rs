@@ -1,5 +1,5 @@
-//! The messages between the two as the relay sees them: a type byte, four bytes `c` that name a handshake, and what
-//! the type says. Pure bytes; called by the machine.
+//! The messages between the two as the relay sees them: a type byte, four bytes `c` that name a handshake,
+//! and what the type says. Pure bytes; called by the machine.
 
 use super::event::Refusal;
 use super::limits::WIRE_BYTES_MAX;
@@ -13,7 +13,7 @@ pub(super) const VERSION: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag(pub(super) [u8; 4]);
 
-/// One message, borrowed from what came.
+/// One message, borrowed from the bytes that came.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outer<'a> {
     /// `01 | c | version | key id (8) | Noise (48)`.
@@ -22,14 +22,15 @@ pub(super) enum Outer<'a> {
     H2 { c: Tag, noise: &'a [u8] },
     /// `03 | c | sealed (≥ 17)`.
     Record { c: Tag, sealed: &'a [u8] },
-    /// `04 | c | reason`: the answer to an H1 that leads nowhere. In clear and not proven, as there is no common key.
+    /// `04 | c | reason`: the answer to an H1 that is refused. In clear and not proven, as there is no common
+    /// key.
     Refused { c: Tag, why: Refusal },
     /// An H1 of another version of this protocol.
     OtherVersion { c: Tag, version: u8 },
 }
 
 impl<'a> Outer<'a> {
-    /// Takes a message apart; `None` if nobody who speaks this protocol could have sent it.
+    /// Takes a message apart; `None` if it is not a message of this protocol.
     pub(super) fn parse(message: &'a [u8]) -> Option<Self> {
         if message.len() > WIRE_BYTES_MAX {
             return None;

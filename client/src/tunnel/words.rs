@@ -1,8 +1,8 @@
-//! The six words that both screens may show: equal words mean that nobody sits in the middle.
+//! The six words that both screens may show: equal words mean that there is nobody in the middle.
 //!
-//! A word is a proquint (D. Wilkerson, "A Proposal for Proquints", arXiv:0901.4016): 16 bits as consonant, vowel,
-//! consonant, vowel, consonant, high bits first. Six of them are the first 96 bits of the handshake hash: too many
-//! for anybody to find a second handshake with the same words while the first one waits.
+//! A word is a proquint (D. Wilkerson, "A Proposal for Proquints", arXiv:0901.4016): 16 bits as consonant,
+//! vowel, consonant, vowel, consonant, high bits first. Six of them are the first 96 bits of the handshake
+//! hash: too many for anybody to find a second handshake with the same words while the first one waits.
 
 use std::fmt;
 

@@ -1,7 +1,9 @@
-//! The workstation's role: it answers handshakes, asks its user about a new phone, hands over key and session, and
-//! lets the newest confirmed connection win.
+//! The workstation's role: it answers handshakes, asks its user about a new phone, hands over key and
+//! session, and lets the newest confirmed connection win.
 //!
-//! Called by the machine with what came; the shared part is the core's.
+//! Called by the machine with each message; the shared part is in the core.
+
+mod code;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,61 +11,49 @@ use std::time::Duration;
 use protocol::ids::Role;
 use zeroize::Zeroizing;
 
-use super::connection::{Connection, Due};
+use super::connection::{QueuedRecord, SealedConnection};
 use super::core::Core;
-use super::event::{Event, Fault, Refusal, Spent};
-use super::limits::{ANSWER_GRACE, CANDIDATES_MAX, PENDING_MAX};
+use super::credentials::Credentials;
+use super::event::{Fault, Refusal, Spent, TunnelEvent};
+use super::limits::{ANSWER_GRACE, PENDING_MAX};
 use super::name;
 use super::noise::Responder;
-use super::place::Place;
 use super::record::{self, Record, ResumeState};
 use super::saved::Saved;
 use super::secret::{KeyId, PairKey, PairingKey, Secret};
 use super::wire::{self, Tag};
 use super::words::Words;
+use code::ShownCode;
 
-/// What the user says to [`Event::Ask`].
+/// The user's answer to [`TunnelEvent::Ask`].
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
     /// The phone may talk to this machine.
     Allow {
         /// The fresh session that both move to; `None` stays in the code's, whose token the code has shown.
-        session: Option<Place>,
+        session: Option<Credentials>,
     },
     /// It may not.
     Deny,
 }
 
-/// What the workstation knows besides the core. `Debug` is never needed: there are keys in it.
+/// The workstation's own state, besides the core. It has keys, so it has no `Debug`.
 pub(super) struct Workstation {
-    code: Code,
-    /// Handed out under the code, none confirmed.
-    candidates: VecDeque<PairKey>,
+    code: ShownCode,
     /// Confirmed by a phone; the user is being asked.
     asking: Option<Asking>,
     /// The pair's, allowed by the user.
     key: Option<PairKey>,
     phone_name: String,
     denied: Option<KeyId>,
-    home: Place,
+    home: Credentials,
     /// The session that the phone is being handed.
-    next: Option<Place>,
-    pending: VecDeque<Pending>,
+    next: Option<Credentials>,
+    pending: VecDeque<UnconfirmedHandshake>,
     /// The question whose yes the driver has not yet stored.
     storing: Option<u64>,
     /// Questions asked so far.
     questions: u64,
-}
-
-enum Code {
-    /// There never was one, or nobody remembers.
-    None,
-    Shown {
-        key: PairingKey,
-        expires_at: Duration,
-    },
-    Used(KeyId),
-    Expired(KeyId),
 }
 
 struct Asking {
@@ -78,8 +68,8 @@ struct Asking {
 }
 
 /// A handshake that was answered and not confirmed.
-struct Pending {
-    connection: Connection,
+struct UnconfirmedHandshake {
+    connection: SealedConnection,
     /// The pair key that its first record confirms, or the pair's.
     confirms: KeyId,
     is_under_code: bool,
@@ -87,14 +77,14 @@ struct Pending {
 
 impl Workstation {
     /// A workstation that shows `code` in the session `home` until `expires_at`.
-    pub(super) fn new(home: Place, code: PairingKey, expires_at: Duration) -> Self {
-        Workstation { code: Code::Shown { key: code, expires_at }, ..Self::at(home) }
+    pub(super) fn new(home: Credentials, code: PairingKey, expires_at: Duration) -> Self {
+        Workstation { code: ShownCode::new(code, expires_at), ..Self::at(home) }
     }
 
     /// A workstation as it was kept.
     pub(super) fn restore(saved: &Saved) -> Self {
         Workstation {
-            code: saved.used.map_or(Code::None, Code::Used),
+            code: ShownCode::restore(saved.used),
             key: Some(saved.key.copy()),
             phone_name: saved.name.clone(),
             next: saved.other,
@@ -102,10 +92,9 @@ impl Workstation {
         }
     }
 
-    fn at(home: Place) -> Self {
+    fn at(home: Credentials) -> Self {
         Workstation {
-            code: Code::None,
-            candidates: VecDeque::new(),
+            code: ShownCode::restore(None),
             asking: None,
             key: None,
             phone_name: String::new(),
@@ -118,20 +107,17 @@ impl Workstation {
         }
     }
 
-    /// What is to be kept; `None` before the user allowed a phone.
+    /// The state to keep; `None` before the user allowed a phone.
     pub(super) fn saved(&self) -> Option<Saved> {
         let key = self.key.as_ref()?.copy();
-        let used = match self.code {
-            Code::Used(id) => Some(id),
-            _ => None,
-        };
+        let used = self.code.used_id();
         let name = self.phone_name.clone();
         let (role, home, other) = (Role::Workstation, self.home, self.next);
         Some(Saved { role, home, other, key, welcomed: true, name, used })
     }
 
     /// Where the driver should be connected.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn credentials(&self) -> Credentials {
         self.home
     }
 
@@ -139,7 +125,7 @@ impl Workstation {
         self.pending.clear();
     }
 
-    /// A phone begins a handshake. A repeated one is ignored; a replayed one ends with nobody confirming it.
+    /// A phone begins a handshake. A repeated one is ignored; a replayed one is never confirmed.
     pub(super) fn on_h1(
         &mut self,
         core: &mut Core,
@@ -168,15 +154,9 @@ impl Workstation {
 
     fn key_for(&self, id: KeyId) -> Result<&Secret, Refusal> {
         let asking = self.asking.as_ref().map(|asking| &asking.key);
-        let pair = self.key.iter().chain(asking).chain(&self.candidates).find(|key| key.id() == id);
-        match (&self.code, pair) {
-            (_, Some(key)) => Ok(key.secret()),
-            (Code::Shown { key, .. }, None) if key.id() == id => Ok(key.secret()),
-            (Code::Used(used), None) if *used == id => Err(Refusal::CodeUsed),
-            (Code::Expired(expired), None) if *expired == id => Err(Refusal::CodeExpired),
-            _ if self.denied == Some(id) => Err(Refusal::Denied),
-            _ => Err(Refusal::UnknownKey),
-        }
+        let pair = self.key.iter().chain(asking).find(|key| key.id() == id).map(PairKey::secret);
+        let denied = || if self.denied == Some(id) { Refusal::Denied } else { Refusal::UnknownKey };
+        pair.or_else(|| self.code.secret(id)).ok_or_else(|| self.code.refusal(id).unwrap_or_else(denied))
     }
 
     fn answer_h1(
@@ -186,7 +166,7 @@ impl Workstation {
         key_id: KeyId,
         responder: Responder,
     ) -> Result<(), Fault> {
-        let is_under_code = matches!(&self.code, Code::Shown { key, .. } if key.id() == key_id);
+        let is_under_code = self.code.is_valid_key(key_id);
         let fresh = if is_under_code {
             Some(PairKey::random(&mut *core.entropy).map_err(|_| Fault::NoEntropy)?)
         } else {
@@ -199,13 +179,10 @@ impl Workstation {
             self.pending.pop_front();
         }
         let confirms = fresh.as_ref().map_or(key_id, PairKey::id);
-        let connection = Connection::new(c, keys, core.now());
-        self.pending.push_back(Pending { connection, confirms, is_under_code });
+        let connection = SealedConnection::new(c, keys, core.now());
+        self.pending.push_back(UnconfirmedHandshake { connection, confirms, is_under_code });
         if let Some(fresh) = fresh {
-            if self.candidates.len() == CANDIDATES_MAX {
-                self.candidates.pop_front();
-            }
-            self.candidates.push_back(fresh);
+            self.code.hand_out(fresh);
         }
         Ok(())
     }
@@ -213,7 +190,7 @@ impl Workstation {
     /// Says no on both sides.
     pub(super) fn refuse(core: &mut Core, c: Tag, why: Refusal) {
         core.send_clear(wire::refused(c, why));
-        core.tell(Event::Refused(why));
+        core.tell(TunnelEvent::Refused(why));
     }
 
     /// A sealed record that is not of the live connection: the first of a pending one, or stale.
@@ -225,12 +202,12 @@ impl Workstation {
         let mut plaintext = Vec::new();
         match pending.connection.open(sealed, &mut plaintext) {
             Ok(()) => {}
-            // A replayed H1 and a made-up record must not end a connection that stands.
+            // A replayed H1 and a made-up record must not end a live connection.
             Err(_) if core.live.is_some() => return Ok(()),
             Err(fault) => return Err(fault),
         }
         let Record::Hello { state, name } = Record::parse(&plaintext)? else {
-            return Err(Fault::OutOfPlace("first record that is no HELLO"));
+            return Err(Fault::OutOfPlace("first record other than HELLO"));
         };
         pending.connection.greeted = true;
         self.expire(core);
@@ -241,11 +218,11 @@ impl Workstation {
     fn confirm(
         &mut self,
         core: &mut Core,
-        pending: Pending,
+        pending: UnconfirmedHandshake,
         theirs: &ResumeState,
         name: String,
     ) -> Result<(), Fault> {
-        let Pending { connection, confirms, is_under_code } = pending;
+        let UnconfirmedHandshake { connection, confirms, is_under_code } = pending;
         if self.key.as_ref().is_some_and(|key| key.id() == confirms) {
             core.confirm(connection, theirs)?;
             if self.storing.is_none() {
@@ -259,20 +236,16 @@ impl Workstation {
             self.ask_again(core, name, words);
             return Ok(());
         }
-        let Some(at) = self.candidates.iter().position(|key| key.id() == confirms) else {
-            let why = match self.code {
-                Code::Used(_) if is_under_code => Refusal::CodeUsed,
-                Code::Expired(_) if is_under_code => Refusal::CodeExpired,
-                _ => self.key_for(confirms).err().unwrap_or(Refusal::UnknownKey),
-            };
+        if !self.code.has_candidate(confirms) {
+            let late = self.code.refusal_of_late().filter(|_| is_under_code);
+            let why = late.or_else(|| self.key_for(confirms).err()).unwrap_or(Refusal::UnknownKey);
             Self::refuse(core, connection.c(), why);
             return Ok(());
-        };
+        }
         core.confirm(connection, theirs)?;
-        let confirmed = self.candidates.remove(at);
-        let ends_at = self.use_code().unwrap_or_else(|| core.now()) + ANSWER_GRACE;
-        self.asking =
-            confirmed.map(|key| Asking { question: 0, key, name: String::new(), answers: 0, ends_at });
+        let Some((key, expires_at)) = self.code.confirm(confirms) else { return Ok(()) };
+        let ends_at = expires_at.unwrap_or_else(|| core.now()) + ANSWER_GRACE;
+        self.asking = Some(Asking { question: 0, key, name: String::new(), answers: 0, ends_at });
         self.ask_again(core, name, words);
         Ok(())
     }
@@ -284,26 +257,12 @@ impl Workstation {
         self.questions += 1;
         asking.question = self.questions;
         asking.name.clone_from(&name);
-        core.tell(Event::Ask { question: asking.question, name, words });
-    }
-
-    /// The code works once: nobody else gets in by it, and what was handed out to others under it is void.
-    /// Gives the time at which it would have expired.
-    fn use_code(&mut self) -> Option<Duration> {
-        self.candidates.clear();
-        let Code::Shown { key, expires_at } = &self.code else { return None };
-        let expires_at = *expires_at;
-        self.code = Code::Used(key.id());
-        Some(expires_at)
+        core.tell(TunnelEvent::Ask { question: asking.question, name, words });
     }
 
     fn expire(&mut self, core: &mut Core) {
-        if let Code::Shown { key, expires_at } = &self.code
-            && *expires_at <= core.now()
-        {
-            self.code = Code::Expired(key.id());
-            self.candidates.clear();
-            core.tell(Event::CodeSpent(Spent::Expired));
+        if self.code.expire(core.now()) {
+            core.tell(TunnelEvent::CodeSpent(Spent::Expired));
         }
     }
 
@@ -313,14 +272,14 @@ impl Workstation {
         asking.map(|asking| asking.answers += 1).is_some()
     }
 
-    /// The answer could not be carried out; the question stands as before.
+    /// The answer could not be carried out; the question stays open.
     pub(super) fn drop_answer(&mut self, question: u64) {
         if let Some(asking) = self.asking.as_mut().filter(|asking| asking.question == question) {
             asking.answers = asking.answers.saturating_sub(1);
         }
     }
 
-    /// What the user said. False if there is no such question (any more): then nothing is done.
+    /// The user's answer. False if the question is over or never existed: then nothing is done.
     pub(super) fn on_answer(&mut self, core: &mut Core, question: u64, answer: Answer) -> bool {
         match answer {
             Answer::Allow { session } => self.allow(core, question, session),
@@ -328,13 +287,13 @@ impl Workstation {
         }
     }
 
-    fn allow(&mut self, core: &mut Core, question: u64, session: Option<Place>) -> bool {
+    fn allow(&mut self, core: &mut Core, question: u64, session: Option<Credentials>) -> bool {
         let Some(asking) = self.asking.take_if(|asking| asking.question == question) else { return false };
         self.key = Some(asking.key);
         self.phone_name = asking.name;
         self.next = session;
         self.storing = Some(question);
-        core.tell(Event::Store);
+        core.tell(TunnelEvent::Store);
         true
     }
 
@@ -350,12 +309,12 @@ impl Workstation {
     /// Tells the phone of this key, now or when it comes back, that it is not let in.
     fn send_away(&mut self, core: &mut Core, question: u64, key: &PairKey, why: Spent) {
         self.denied = Some(key.id());
-        core.queue(Due::Denied);
-        core.tell(Event::AskOver { question, allowed: false });
-        core.tell(Event::CodeSpent(why));
+        core.queue(QueuedRecord::Denied);
+        core.tell(TunnelEvent::AskOver { question, allowed: false });
+        core.tell(TunnelEvent::CodeSpent(why));
     }
 
-    /// No answer is a no: a question must not stand for ever.
+    /// No answer counts as a no: a question must not stay open for ever.
     fn end_question(&mut self, core: &mut Core) {
         let now = core.now();
         let Some(asking) = self.asking.take_if(|asking| asking.answers == 0 && asking.ends_at <= now) else {
@@ -371,23 +330,23 @@ impl Workstation {
         self.storing.take_if(|storing| *storing == question)?;
         let key = self.key.take();
         self.phone_name.clear();
-        core.tell(Event::Store);
-        if let Some(place) = self.next.take() {
-            core.tell(Event::Retire(place));
+        core.tell(TunnelEvent::Store);
+        if let Some(credentials) = self.next.take() {
+            core.tell(TunnelEvent::Retire(credentials));
         }
         key
     }
 
     pub(super) fn on_stored(&mut self, core: &mut Core) {
         if let Some(question) = self.storing.take() {
-            core.tell(Event::AskOver { question, allowed: true });
+            core.tell(TunnelEvent::AskOver { question, allowed: true });
             self.welcome(core);
         }
     }
 
     /// Every first record of a phone that is allowed is answered so.
     fn welcome(&self, core: &mut Core) {
-        core.queue(Due::Welcome(self.next));
+        core.queue(QueuedRecord::Welcome(self.next));
         if self.next.is_none() {
             core.open();
         }
@@ -396,7 +355,7 @@ impl Workstation {
     pub(super) fn on_record(&mut self, core: &mut Core, record: &Record<'_>) -> Result<(), Fault> {
         match record {
             Record::Settled => match self.next.filter(|_| self.storing.is_none()) {
-                Some(next) => self.go_home(core, next),
+                Some(next) => self.move_to(core, next),
                 None => Err(Fault::OutOfPlace("SETTLED record")),
             },
             record => core.on_record(record),
@@ -404,27 +363,28 @@ impl Workstation {
     }
 
     /// The phone knows the new session: both are at home there from now on.
-    fn go_home(&mut self, core: &mut Core, next: Place) -> Result<(), Fault> {
+    fn move_to(&mut self, core: &mut Core, next: Credentials) -> Result<(), Fault> {
         let former = std::mem::replace(&mut self.home, next);
         self.next = None;
         self.pending.clear();
         core.unlink();
-        core.tell(Event::Store);
-        core.tell(Event::Move(next));
-        core.tell(Event::Retire(former));
-        core.begin_life()
+        core.tell(TunnelEvent::Store);
+        core.tell(TunnelEvent::Move(next));
+        core.tell(TunnelEvent::Retire(former));
+        core.begin_epoch()
     }
 
-    /// The session that the driver is to be connected to is no more. True if there is another, which `Move` names.
+    /// The session that the driver is to be connected to has ended. True if there is another, which `Move`
+    /// names.
     pub(super) fn on_session_gone(&mut self, core: &mut Core) -> Result<bool, Fault> {
         let Some(next) = self.next else { return Ok(false) };
         self.home = next;
         self.next = None;
         self.pending.clear();
         core.unlink();
-        core.tell(Event::Store);
-        core.tell(Event::Move(next));
-        core.begin_life()?;
+        core.tell(TunnelEvent::Store);
+        core.tell(TunnelEvent::Move(next));
+        core.begin_epoch()?;
         Ok(true)
     }
 
@@ -433,17 +393,14 @@ impl Workstation {
         self.end_question(core);
         let now = core.now();
         let is_dead = core.live.as_ref().is_some_and(|live| live.dead_at() <= now);
-        if is_dead { Err(Fault::WornOut) } else { Ok(()) }
+        if is_dead { Err(Fault::KeysExhausted) } else { Ok(()) }
     }
 
     /// The deadlines of this role.
     pub(super) fn due_at(&self, core: &Core) -> Option<Duration> {
-        let expires_at = match &self.code {
-            Code::Shown { expires_at, .. } => Some(*expires_at),
-            _ => None,
-        };
+        let expires_at = self.code.expires_at();
         let ends_at = self.asking.as_ref().filter(|asking| asking.answers == 0).map(|asking| asking.ends_at);
-        let dead_at = core.live.as_ref().map(Connection::dead_at);
+        let dead_at = core.live.as_ref().map(SealedConnection::dead_at);
         [expires_at, ends_at, dead_at].into_iter().flatten().min()
     }
 }

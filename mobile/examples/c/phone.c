@@ -1,13 +1,14 @@
 /*
- * A phone in a terminal, in C: pairs by a code, or goes on with the pair that FILE keeps. Prints events as lines; sends the
- * lines of its input; at the input's end waits until the workstation has them all, and closes.
+ * A phone in a terminal, in C. It pairs by a code, or resumes the pair that FILE keeps. It prints events as lines and
+ * sends the lines of its input. At the end of the input it waits until the workstation has them all, and closes.
  *
  *     phone FILE 'CODE'     pairs, and keeps the pair in FILE
- *     phone FILE            goes on with that pair
- *     phone FILE --forget   ends it, here and there
+ *     phone FILE            resumes that pair
+ *     phone FILE --forget   ends it, here and at the workstation
  *
  *     cargo build -p relay-mobile
- *     cc -std=c11 -Imobile/include mobile/examples/c/phone.c target/debug/librelay_mobile.a -lpthread -ldl -lm -o phone
+ *     cc -std=c11 -Imobile/include mobile/examples/c/phone.c target/debug/librelay_mobile.a
+ *         -lpthread -ldl -lm -o phone
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -29,7 +30,7 @@ static void complain(const char *what) {
     printf("%s: %s\n", what, words);
 }
 
-/* The keeper: a file that only this user can read. A phone has Keychain or Keystore instead. "user" is its path. */
+/* The keeper: a file that only this user can read. An app uses Keychain or Keystore. "user" is its path. */
 
 static int64_t load(void *user, uint8_t *text, size_t size) {
     FILE *file = fopen(user, "rb");
@@ -77,10 +78,14 @@ static void print_event(const relay_event *event) {
         printf("workstation: %.*s\n", (int)event->len, text);
         break;
     case RELAY_EVENT_ACKNOWLEDGED: break;
-    case RELAY_EVENT_RESTARTED: printf("workstation restarted; %llu may be lost\n", (unsigned long long)event->number); break;
+    case RELAY_EVENT_RESTARTED:
+        printf("workstation restarted; %llu may be lost\n", (unsigned long long)event->number);
+        break;
     case RELAY_EVENT_PEER_CLOSED: printf("the workstation sends no more\n"); break;
     case RELAY_EVENT_LEFT: printf("workstation left\n"); break;
-    case RELAY_EVENT_RECONNECTING: printf("next try in %llu ms: %s\n", (unsigned long long)event->number, text); break;
+    case RELAY_EVENT_RECONNECTING:
+        printf("next try in %llu ms: %s\n", (unsigned long long)event->number, text);
+        break;
     case RELAY_EVENT_STOPPED: printf("stopped (%d): %s\n", (int)event->reason, text); break;
     case RELAY_EVENT_OTHER: printf("%s\n", text); break;
     }
@@ -96,7 +101,8 @@ static void *send_lines(void *user) {
     ssize_t len;
     while ((len = getline(&line, &room, stdin)) >= 0) {
         if (len > 0 && line[len - 1] == '\n') len--;
-        if (relay_send(engine, (const uint8_t *)line, (size_t)len, RELAY_FOREVER, NULL) != RELAY_OK) complain("line");
+        relay_status sent = relay_send(engine, (const uint8_t *)line, (size_t)len, RELAY_FOREVER, NULL);
+        if (sent != RELAY_OK) complain("line");
     }
     free(line);
     relay_status flushed = relay_flush(engine, 10000);

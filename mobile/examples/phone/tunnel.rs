@@ -1,11 +1,12 @@
-//! The phone through the tunnel: an engine, one thread that reads it, and one that types. The pair ends with the program.
+//! The phone through the tunnel: an engine, one thread that reads it, and one that types. The pair ends with
+//! the program.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use relay_mobile::engine::{self, Engine, Event, KeepNothing, Settings};
+use relay_mobile::engine::{self, Engine, EngineEvent, EngineSettings, KeepNothing};
 use relay_mobile::lines::engine_line;
 use relay_mobile::{Ca, Code, Role, Stop};
 
@@ -16,7 +17,7 @@ const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// Talks until the end; true if the phone was asked for it.
 pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
-    let mut settings = Settings::new(Role::Phone);
+    let mut settings = EngineSettings::new(Role::Phone);
     settings.ca = ca;
     settings.options.name = "a phone in a terminal".into();
     let engine = Arc::new(Engine::pair(Role::Phone, code, &settings, Box::new(KeepNothing))?);
@@ -39,7 +40,7 @@ pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
         let events = engine.next_events(64, alone.left().unwrap_or(Duration::MAX));
         if events.is_empty() && alone.is_for_good() {
             print_line(
-                "nobody is at the desk, and a code is good for five minutes: let the workstation show a new one",
+                "no workstation is connected, and a code expires after five minutes: show a new one there",
             );
             return Ok(false);
         }
@@ -51,7 +52,7 @@ pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
             if let Some(line) = engine_line(&event, Role::Workstation) {
                 print_line(&line);
             }
-            if let Event::Stopped { why, unacknowledged } = event {
+            if let EngineEvent::Stopped { why, unacknowledged } = event {
                 let has_all = unacknowledged == 0 && not_sent.load(Ordering::Acquire) == 0;
                 return Ok(why == Stop::Closed && has_all);
             }
@@ -70,11 +71,15 @@ struct Alone {
 }
 
 impl Alone {
-    fn note(&mut self, event: &Event) {
+    fn note(&mut self, event: &EngineEvent) {
         match event {
-            Event::Connected | Event::Left if self.since.is_none() => self.since = Some(Instant::now()),
-            Event::Asked { .. } | Event::Opened { .. } => *self = Alone { has_met: true, ..Alone::default() },
-            Event::Reconnecting { .. } => self.since = None,
+            EngineEvent::Connected | EngineEvent::Left if self.since.is_none() => {
+                self.since = Some(Instant::now());
+            }
+            EngineEvent::Asked { .. } | EngineEvent::Opened { .. } => {
+                *self = Alone { has_met: true, ..Alone::default() }
+            }
+            EngineEvent::Reconnecting { .. } => self.since = None,
             _ => {}
         }
     }
@@ -89,14 +94,14 @@ impl Alone {
         self.since.map(|since| limit.saturating_sub(since.elapsed()))
     }
 
-    /// True if whoever showed the code is not coming back to it.
+    /// True if the workstation that showed the code will not come back to it.
     fn is_for_good(&self) -> bool {
         self.is_told && !self.has_met && self.since.is_some_and(|since| since.elapsed() >= CODE_AGE_MAX)
     }
 
     fn tell(&mut self) {
         if self.since.is_some() && !std::mem::replace(&mut self.is_told, true) {
-            print_line("nobody is at the desk: it is waited for");
+            print_line("waiting for the workstation");
         }
     }
 }
@@ -104,5 +109,5 @@ impl Alone {
 /// A workstation that is there answers sooner.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
 
-/// For so long a workstation's code admits a phone where nobody set another time.
+/// How long a workstation's code is valid by default.
 const CODE_AGE_MAX: Duration = engine::limits::PAIR_FOR;

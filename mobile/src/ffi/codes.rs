@@ -1,10 +1,10 @@
-//! The numbers that the header names, and what of the engine's vocabulary each stands for.
+//! The numbers that the header names, and what each means in the engine's words.
 
 use protocol::message::KillReason;
 use relay_client::Stop;
-use relay_client::engine::{Event, Refusal, State};
+use relay_client::engine::{EngineEvent, EngineState, Refusal};
 
-/// An enum of the header; the test compares `ALL` with what stands there.
+/// An enum of the header; the test compares `ALL` with the header.
 macro_rules! codes {
     ($name:ident { $($variant:ident = $value:literal),+ $(,)? }) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ codes!(Status {
     Internal = 16,
 });
 
-codes!(EngineState { Connecting = 0, Waiting = 1, ShakingHands = 2, Asking = 3, Open = 4, Stopped = 5 });
+codes!(RawState { Connecting = 0, Waiting = 1, ShakingHands = 2, Asking = 3, Open = 4, Stopped = 5 });
 
 codes!(Kind {
     Other = 0,
@@ -74,39 +74,39 @@ codes!(Reason {
     Fault = 14,
 });
 
-impl From<State> for EngineState {
-    fn from(state: State) -> Self {
+impl From<EngineState> for RawState {
+    fn from(state: EngineState) -> Self {
         match state {
-            State::Connecting => EngineState::Connecting,
-            State::Waiting => EngineState::Waiting,
-            State::ShakingHands => EngineState::ShakingHands,
-            State::Asking => EngineState::Asking,
-            State::Open => EngineState::Open,
-            State::Stopped => EngineState::Stopped,
+            EngineState::Connecting => RawState::Connecting,
+            EngineState::Waiting => RawState::Waiting,
+            EngineState::ShakingHands => RawState::ShakingHands,
+            EngineState::Asking => RawState::Asking,
+            EngineState::Open => RawState::Open,
+            EngineState::Stopped => RawState::Stopped,
         }
     }
 }
 
-impl From<&Event> for Kind {
-    fn from(event: &Event) -> Self {
+impl From<&EngineEvent> for Kind {
+    fn from(event: &EngineEvent) -> Self {
         match event {
-            Event::Connected => Kind::Connected,
-            Event::Asked { .. } => Kind::Asked,
-            Event::Opened { .. } => Kind::Opened,
-            Event::Message(_) => Kind::Message,
-            Event::Acknowledged(_) => Kind::Acknowledged,
-            Event::Restarted { .. } => Kind::Restarted,
-            Event::PeerClosed => Kind::PeerClosed,
-            Event::Left => Kind::Left,
-            Event::Reconnecting { .. } => Kind::Reconnecting,
-            Event::Stopped { .. } => Kind::Stopped,
+            EngineEvent::Connected => Kind::Connected,
+            EngineEvent::Asked { .. } => Kind::Asked,
+            EngineEvent::Opened { .. } => Kind::Opened,
+            EngineEvent::Message(_) => Kind::Message,
+            EngineEvent::Acknowledged(_) => Kind::Acknowledged,
+            EngineEvent::Restarted { .. } => Kind::Restarted,
+            EngineEvent::PeerClosed => Kind::PeerClosed,
+            EngineEvent::Left => Kind::Left,
+            EngineEvent::Reconnecting { .. } => Kind::Reconnecting,
+            EngineEvent::Stopped { .. } => Kind::Stopped,
             // A workstation's, and what needs no answer of an app.
-            Event::Ask { .. }
-            | Event::AskOver { .. }
-            | Event::Refused(_)
-            | Event::CodeSpent(_)
-            | Event::NotDeleted(_)
-            | Event::Foreign => Kind::Other,
+            EngineEvent::Ask { .. }
+            | EngineEvent::AskOver { .. }
+            | EngineEvent::Refused(_)
+            | EngineEvent::CodeSpent(_)
+            | EngineEvent::NotDeleted(_)
+            | EngineEvent::Foreign => Kind::Other,
         }
     }
 }

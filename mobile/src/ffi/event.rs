@@ -3,7 +3,7 @@
 use std::ptr;
 
 use protocol::ids::Role;
-use relay_client::engine::Event;
+use relay_client::engine::EngineEvent;
 use relay_client::lines::engine_line;
 
 use super::codes::{Kind, Reason};
@@ -29,7 +29,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(events: Vec<Event>) -> Box<Self> {
+    pub(super) fn new(events: Vec<EngineEvent>) -> Box<Self> {
         let mut batch = Batch { items: ptr::null(), count: 0, owned: Vec::new(), payloads: Vec::new() };
         for event in events {
             let (kind, reason, number) = (Kind::from(&event), reason_of(&event), number_of(&event));
@@ -51,34 +51,35 @@ impl Batch {
     }
 }
 
-fn reason_of(event: &Event) -> Reason {
+fn reason_of(event: &EngineEvent) -> Reason {
     match event {
-        Event::Stopped { why, .. } => Reason::from(why),
+        EngineEvent::Stopped { why, .. } => Reason::from(why),
         _ => Reason::None,
     }
 }
 
-fn number_of(event: &Event) -> u64 {
+fn number_of(event: &EngineEvent) -> u64 {
     match event {
-        Event::Message(message) => message.number,
-        Event::Acknowledged(number) => *number,
-        Event::Restarted { unconfirmed } => *unconfirmed,
-        Event::Reconnecting { after, .. } => u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
-        Event::Stopped { unacknowledged, .. } => *unacknowledged,
+        EngineEvent::Message(message) => message.number,
+        EngineEvent::Acknowledged(number) => *number,
+        EngineEvent::Restarted { unconfirmed } => *unconfirmed,
+        EngineEvent::Reconnecting { after, .. } => u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+        EngineEvent::Stopped { unacknowledged, .. } => *unacknowledged,
         _ => 0,
     }
 }
 
-/// What an event points to, and its length for C: a text has a 0 behind it. The bytes of a message are not copied.
-fn payload_of(event: Event) -> (Vec<u8>, usize) {
+/// What an event points to, and its length for C: a text has a 0 behind it. The bytes of a message are not
+/// copied.
+fn payload_of(event: EngineEvent) -> (Vec<u8>, usize) {
     let text = match event {
-        Event::Message(message) => {
+        EngineEvent::Message(message) => {
             let len = message.bytes.len();
             return (message.bytes, len);
         }
-        Event::Asked { words } | Event::Opened { words } => words.to_string(),
-        Event::Reconnecting { why, .. } => why.to_string(),
-        Event::Stopped { why, .. } => why.to_string(),
+        EngineEvent::Asked { words } | EngineEvent::Opened { words } => words.to_string(),
+        EngineEvent::Reconnecting { why, .. } => why.to_string(),
+        EngineEvent::Stopped { why, .. } => why.to_string(),
         other if Kind::from(&other) == Kind::Other => {
             engine_line(&other, Role::Workstation).unwrap_or_else(|| format!("{other:?}"))
         }

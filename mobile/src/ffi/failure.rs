@@ -1,4 +1,4 @@
-//! How a call that failed says so: a status, and a sentence that its thread keeps for whoever asks.
+//! How a call that failed says so: a status, and a sentence that its thread keeps for the next question.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +27,8 @@ impl Failure {
 
 /// Runs a call's body: no panic gets out, and a failure's words are kept for [`last_error`].
 pub(super) fn guarded(body: impl FnOnce() -> Result<(), Failure>) -> Status {
-    // What a body touches outlives a panic in order: the engine's lock and the table's are recovered by their owners.
+    // What a body touches outlives a panic in order: the engine's lock and the table's are recovered by their
+    // owners.
     let outcome = catch_unwind(AssertUnwindSafe(body));
     let panicked = || Err(Failure::new(Status::Internal, "internal fault of the library"));
     match outcome.unwrap_or_else(|_| panicked()) {

@@ -31,8 +31,8 @@ pub(super) struct CallbackKeeper {
     release: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
-// SAFETY: `user` is never looked at here, and the header tells the app that its callbacks come from the engine's thread, one
-// at a time.
+// SAFETY: `user` is never looked at here, and the header tells the app that its callbacks come from the
+// engine's thread, one at a time.
 unsafe impl Send for CallbackKeeper {}
 
 impl CallbackKeeper {
@@ -55,7 +55,8 @@ impl CallbackKeeper {
 impl Keeper for CallbackKeeper {
     fn load(&mut self) -> io::Result<Option<Zeroizing<String>>> {
         let mut text = Zeroizing::new(vec![0; KEPT_BYTES_MAX]);
-        // SAFETY: the app's own function and pointer; the buffer is writable for all of the length that is given with it.
+        // SAFETY: the app's own function and pointer; the buffer is writable for all of the length that is
+        // given with it.
         let len = unsafe { (self.load)(self.user, text.as_mut_ptr(), text.len()) };
         match usize::try_from(len) {
             Ok(0) => Ok(None),
@@ -69,7 +70,8 @@ impl Keeper for CallbackKeeper {
     }
 
     fn store(&mut self, text: &str) -> io::Result<()> {
-        // SAFETY: the app's own function and pointer; `text` is readable for the length that is given with it.
+        // SAFETY: the app's own function and pointer; `text` is readable for the length that is given with
+        // it.
         let answer = unsafe { (self.store)(self.user, text.as_ptr(), text.len()) };
         done("store", answer)
     }

@@ -1,4 +1,5 @@
-//! The engines that apps hold by number: a freed or made-up number finds nothing, where an address would be followed.
+//! The engines that apps hold by number: a freed or made-up number finds nothing, where an address would be
+//! followed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! The header and the code say the same; what C may get wrong is an error. The whole way is run by `tests/cases/phone_programs.rs`.
+//! The header and the code say the same; a wrong call from C is an error. The whole way is run by
+//! `tests/cases/phone_programs.rs`.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_void};
@@ -34,7 +35,7 @@ fn values() -> BTreeSet<(String, u32)> {
     };
     [
         named("", Status::ALL),
-        named("STATE_", EngineState::ALL),
+        named("STATE_", RawState::ALL),
         named("EVENT_", Kind::ALL),
         named("REASON_", Reason::ALL),
     ]
@@ -88,7 +89,7 @@ fn a_compiler_reads_the_header_as_rust_does() {
     holds(format!("sizeof(relay_event) == {}", size_of::<RawEvent>()));
     holds(format!("sizeof(relay_keeper) == {}", size_of::<RawKeeper>()));
     holds(format!("sizeof(relay_status) == {}", size_of::<Status>()));
-    holds(format!("sizeof(relay_engine_state) == {}", size_of::<EngineState>()));
+    holds(format!("sizeof(relay_engine_state) == {}", size_of::<RawState>()));
     holds(format!("sizeof(relay_engine) == {}", size_of::<u64>()));
     compile(&program);
 }
@@ -172,7 +173,7 @@ fn what_c_may_get_wrong_is_an_error_and_the_keeper_is_released() {
 #[test]
 fn an_engine_that_is_not_there_is_an_error_everywhere() {
     for engine in [0, u64::MAX] {
-        let (mut batch, mut state) = (ptr::null_mut(), EngineState::Open);
+        let (mut batch, mut state) = (ptr::null_mut(), RawState::Open);
         // SAFETY: every pointer is null where that is allowed, or one of the values above.
         let with_pointers = unsafe {
             [

@@ -1,12 +1,13 @@
 //! Text as the inside of a JSON string: where most of the time of an enveloped frame goes.
 //!
-//! With SSSE3, eight bytes at a time are spread by a table of shuffles: one entry for each pattern of bytes that need a
-//! backslash before them. No branch depends on where they are. Elsewhere the library's writer does it.
+//! With SSSE3, eight bytes at a time are spread by a table of shuffles: one entry for each pattern of bytes
+//! that need a backslash before them. No branch depends on where they are. Elsewhere the library's writer
+//! does it.
 
 use crate::json;
 
-/// Appends `text`, which must be UTF-8, escaped as the inside of a JSON string, without quotes. Allocates nothing if `out`
-/// has `6 × text.len() + 64` bytes to spare.
+/// Appends `text`, which must be UTF-8, escaped as the inside of a JSON string, without quotes. Allocates
+/// nothing if `out` has `6 × text.len() + 64` bytes to spare.
 pub fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("ssse3") && std::arch::is_x86_feature_detected!("popcnt") {
@@ -21,8 +22,8 @@ const STEP: usize = 1024;
 /// The most bytes that the escape makes of one byte: a control character as `\u00XX`.
 pub const GROWTH_MAX: usize = 6;
 
-/// Escapes `text` until the next character might go over `room` bytes. Gives how many bytes of `text` are done: all, or up
-/// to the start of a character. Allocates nothing if `out` has `room + 64` bytes to spare.
+/// Escapes `text` until the next character might go over `room` bytes. Gives how many bytes of `text` are
+/// done: all, or up to the start of a character. Allocates nothing if `out` has `room + 64` bytes to spare.
 pub fn escape_within(out: &mut Vec<u8>, text: &[u8], room: usize) -> usize {
     let (end, mut at) = (out.len() + room, 0);
     loop {
@@ -97,7 +98,8 @@ mod spread {
             out.reserve(2 * text.len() + 2 * BLOCK);
             // SAFETY: the one caller has looked for the features that the function is compiled for.
             let (read, written) = unsafe { spread(text, out.spare_capacity_mut()) };
-            // SAFETY: so many bytes behind the old length were written, each by a slice of the spare capacity.
+            // SAFETY: this many bytes behind the old length were written, each by a slice of the spare
+            // capacity.
             unsafe { out.set_len(out.len() + written) };
             // It stops before a block that holds a rare control character.
             let (rare, rest) = text[read..].split_at(BLOCK.min(text.len() - read));
@@ -110,8 +112,8 @@ mod spread {
     /// Bytes that are looked at together.
     const BLOCK: usize = 16;
 
-    /// By which bytes of eight need a backslash: from which of the eight each of the bytes written comes. The top bit says none: a
-    /// backslash goes there, and behind the last byte whatever there is room for.
+    /// By which bytes of eight need a backslash: from which of the eight each of the bytes written comes. The
+    /// top bit says none: a backslash goes there, and behind the last byte whatever there is room for.
     const SHUFFLES: [[u8; BLOCK]; 256] = {
         let mut table = [[NONE; BLOCK]; 256];
         let mut pattern = 0;
@@ -131,7 +133,8 @@ mod spread {
 
     const SLASH: i8 = b'\\'.cast_signed();
 
-    /// What stands behind the backslash for the control characters below 16 that have a letter; 0 for the others.
+    /// The letter behind the backslash for the control characters below 16 that have a letter; 0 for the
+    /// others.
     const LETTERS: [u8; BLOCK] = [0, 0, 0, 0, 0, 0, 0, 0, b'b', b't', b'n', 0, b'f', b'r', 0, 0];
 
     /// [`BLOCK`] bytes of this from `BLOCK - n` on move the last `n` bytes of a block to its front.
@@ -145,9 +148,9 @@ mod spread {
         table
     };
 
-    /// Writes blocks to the front of `out`, which holds `2 × text.len() + 2 × BLOCK` bytes, until one holds a control
-    /// character that takes more than two bytes. Gives how much was read, and how much was written. `text` is at least a
-    /// block.
+    /// Writes blocks to the front of `out`, which holds `2 × text.len() + 2 × BLOCK` bytes, until one holds a
+    /// control character that takes more than two bytes. Gives how much was read, and how much was written.
+    /// `text` is at least a block.
     #[target_feature(enable = "ssse3,popcnt")]
     fn spread(text: &[u8], out: &mut [MaybeUninit<u8>]) -> (usize, usize) {
         let (blocks, tail) = text.as_chunks::<BLOCK>();

@@ -20,11 +20,11 @@ static SPELLED_OUT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#
 /// Letters may also be spelled `\u0068`; other escapes spell none.
 static SPELLED_IN_ESCAPES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br"\u00"));
 
-/// True if `text` is a JSON object of at most 512 bytes whose top-level `type` is `"hb"`. Where `type` stands twice
-/// the last one counts, as it does for most parsers.
+/// True if `text` is a JSON object of at most 512 bytes whose top-level `type` is `"hb"`. If `type` is there
+/// twice the last one counts, as it does for most parsers.
 ///
-/// Almost every frame is told apart without parsing: by its length, its first byte, or by holding neither `"hb"` nor
-/// an escaped letter.
+/// Almost every frame is told apart without parsing: by its length, its first byte, or by holding neither
+/// `"hb"` nor an escaped letter.
 pub fn is_heartbeat(text: &[u8]) -> bool {
     if text.len() > HEARTBEAT_BYTES_MAX || text.len() < 11 {
         return false;
@@ -48,8 +48,8 @@ struct SaysHeartbeat(bool);
 
 impl<'de> Deserialize<'de> for SaysHeartbeat {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
+        struct HeartbeatVisitor;
+        impl<'de> Visitor<'de> for HeartbeatVisitor {
             type Value = SaysHeartbeat;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for SaysHeartbeat {
                 Ok(SaysHeartbeat(says))
             }
         }
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(HeartbeatVisitor)
     }
 }
 

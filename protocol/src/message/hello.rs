@@ -16,7 +16,7 @@ use crate::limits::{HELLO_BYTES_MAX, JSON_DEPTH_MAX};
 /// A hello that is well formed. Whether its session exists and its token fits is the store's to say.
 #[derive(Debug, Clone, Copy)]
 pub struct Hello {
-    /// The session and its token; `None` if either is no id at all, which is answered like an unknown session.
+    /// The session and its token; `None` if either is malformed, which is answered like an unknown session.
     pub credentials: Option<(SessionId, Token)>,
     /// The role that is claimed.
     pub role: Role,
@@ -47,7 +47,7 @@ pub struct InstanceClaim {
     pub attempt: u64,
 }
 
-/// Why a first message is no hello.
+/// Why a first message is not a hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum HelloError {
     /// Longer than 4 KiB.
@@ -57,7 +57,7 @@ pub enum HelloError {
     #[error("the hello must be a text message")]
     Binary,
     /// No JSON object, a member twice, or nested too deep.
-    #[error("the hello must be one JSON object, no member twice")]
+    #[error("the hello must be one JSON object without repeated members")]
     NotAnObject,
     /// `type` is not `"hello"`.
     #[error("the first message must have \"type\":\"hello\"")]
@@ -119,7 +119,7 @@ impl Hello {
     }
 }
 
-/// The members of a hello that mean something, as they stood.
+/// The members of a hello that matter, as they were sent.
 #[derive(Default)]
 struct Members<'a> {
     kind: Option<Loose<'a>>,
@@ -144,7 +144,8 @@ impl Members<'_> {
         Ok(Hello { credentials, role, version: self.asked_version(), instance: self.instance_claim() })
     }
 
-    /// Anything but a whole number counts as absent: a client of the first contract may use the name for something else.
+    /// Anything but a whole number counts as absent: a client of the first contract may use the name for
+    /// something else.
     fn asked_version(&self) -> Version {
         match self.version {
             Some(Loose::Number(3..)) => Version::V3,

@@ -38,7 +38,7 @@ pub enum Notice {
     HelloAck {
         /// The session that was joined.
         session: SessionId,
-        /// The link to the other role already stands.
+        /// The link to the other role is already up.
         peer: bool,
         /// Seconds of idleness after which the session ends.
         ttl_secs: u64,
@@ -153,7 +153,7 @@ fn write_peer_joined(out: &mut Vec<u8>, role: Role, missed: u64, max: Option<u64
 pub enum ServerMessage {
     /// `hello-ack`.
     HelloAck {
-        /// The link to the other role already stands.
+        /// The link to the other role is already up.
         peer: bool,
         /// Seconds between heartbeats, where the server says.
         heartbeat_secs: Option<u64>,
@@ -220,15 +220,15 @@ pub enum Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ServerMessageError {
     /// Not a JSON object with a `type`, or a member of the wrong kind.
-    #[error("the server sent a text that is no message of the contract; is this a relay?")]
+    #[error("the server sent an unknown message; is this a relay?")]
     Malformed,
-    /// `b64` is true and the payload is no base64.
-    #[error("the server sent a binary frame that is no base64")]
+    /// `b64` is true and the payload is not base64.
+    #[error("the server sent a binary frame that is not base64")]
     BadBase64,
 }
 
 #[derive(Deserialize)]
-struct Raw<'a> {
+struct MessageFields<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -259,7 +259,7 @@ impl ServerMessage {
         if !json::nesting_within(text.as_bytes(), JSON_DEPTH_MAX) {
             return Err(ServerMessageError::Malformed);
         }
-        let raw: Raw<'_> = sonic_rs::from_str(text).map_err(|_| ServerMessageError::Malformed)?;
+        let raw: MessageFields<'_> = sonic_rs::from_str(text).map_err(|_| ServerMessageError::Malformed)?;
         let role = || raw.role.as_deref().and_then(Role::parse).ok_or(ServerMessageError::Malformed);
         Ok(match &*raw.kind {
             "frame" => ServerMessage::Frame(Frame::from_envelope(&raw)?),
@@ -297,7 +297,7 @@ impl ServerMessage {
 }
 
 impl Frame {
-    fn from_envelope(raw: &Raw<'_>) -> Result<Self, ServerMessageError> {
+    fn from_envelope(raw: &MessageFields<'_>) -> Result<Self, ServerMessageError> {
         let payload = raw.frame.as_deref().ok_or(ServerMessageError::Malformed)?;
         if raw.b64.unwrap_or(false) {
             STANDARD.decode(payload).map(Frame::Binary).map_err(|_| ServerMessageError::BadBase64)

@@ -35,12 +35,13 @@ impl PeerClose {
     }
 }
 
-/// RFC 6455 §7.4.1, §7.4.2 and the IANA registry: which codes may stand in a Close frame.
+/// RFC 6455 §7.4.1, §7.4.2 and the IANA registry: which codes a Close frame may have.
 pub const fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// Appends an unmasked Close frame. `code` `None` writes an empty body; `reason` is cut to 123 bytes by its author.
+/// Appends an unmasked Close frame. `code` `None` writes an empty body; `reason` is cut to 123 bytes by its
+/// author.
 pub fn write_close(out: &mut Vec<u8>, code: Option<u16>, reason: &str) {
     let Some(code) = code else {
         header::write(out, true, OpCode::Close, 0, None);

@@ -85,8 +85,8 @@ impl OpCode {
     }
 }
 
-/// Parses the header of a client's frame. `Ok(None)` asks for more bytes; an error is told as soon as the byte that
-/// proves it is there.
+/// Parses the header of a client's frame. `Ok(None)` asks for more bytes; an error is told as soon as the
+/// byte that proves it is there.
 #[inline]
 pub fn parse(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
     match bytes.first_chunk() {
@@ -99,7 +99,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
     }
 }
 
-/// `have` is how many bytes of `front` there are. With all of them there, as almost always, nothing is left of the looks at it.
+/// `have` is how many bytes of `front` there are. With all of them there, as almost always, nothing is left
+/// of the looks at it.
 #[inline(always)]
 fn parse_front(front: &[u8; HEADER_BYTES_MAX], have: usize) -> Result<Option<Header>, HeaderError> {
     if have == 0 {
@@ -168,7 +169,8 @@ pub fn write(out: &mut Vec<u8>, fin: bool, opcode: OpCode, payload_len: usize, m
 
 /// An unmasked frame whose payload is written in place and whose length is known only afterwards.
 ///
-/// Room for the header of the likely length is left at the start; where the length asks for another, the payload moves.
+/// Room for the header of the likely length is left at the start; where the length asks for another, the
+/// payload moves.
 #[derive(Debug)]
 #[must_use = "a frame that is begun must be finished"]
 pub struct OpenFrame {
@@ -181,7 +183,8 @@ pub struct OpenFrame {
 pub const FINISH_BYTES_MAX: usize = 10;
 
 impl OpenFrame {
-    /// Leaves room for the header of a payload of 126 to 65,535 bytes at the end of `out`; append the payload after it.
+    /// Leaves room for the header of a payload of 126 to 65,535 bytes at the end of `out`; append the payload
+    /// after it.
     #[inline]
     pub fn begin(out: &mut Vec<u8>) -> Self {
         let start = out.len();

@@ -1,7 +1,7 @@
 //! Masking. RFC 6455 §5.3.
 
-/// Masks or unmasks `bytes` in place. `phase` is how many bytes of the same frame came before them (modulo 4 counts). True
-/// if the result is ASCII throughout.
+/// Masks or unmasks `bytes` in place. `phase` is how many bytes of the same frame came before them (modulo 4
+/// counts). True if the result is ASCII throughout.
 pub fn apply(bytes: &mut [u8], key: [u8; 4], phase: usize) -> bool {
     let mut key = key;
     key.rotate_left(phase % 4);

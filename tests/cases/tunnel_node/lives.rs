@@ -1,7 +1,7 @@
 //! New processes: each continues with what the previous one kept, and says what may be lost.
 
 use protocol::ids::Role;
-use relay_client::engine::Event;
+use relay_client::engine::EngineEvent as Event;
 use relay_tests::harness::node::{NodeEnd, shown};
 use relay_tests::harness::tunnel::End;
 

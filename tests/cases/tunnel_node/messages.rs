@@ -1,7 +1,7 @@
 //! Messages arrive once and in order, whatever happens to the connections.
 
 use protocol::ids::Role;
-use relay_client::engine::{Event, SendError};
+use relay_client::engine::{EngineEvent as Event, SendError};
 use relay_tests::harness::node::{bytes_of, shown};
 
 use super::{Ends, both_ways_round};
@@ -96,7 +96,7 @@ fn a_flipped_bit_is_a_fault_and_nothing_is_lost(role: Role) {
         assert!(ends.engine.message() == message(number), "{number}");
     }
     let faults = &ends.engine.faults;
-    assert!(matches!(&faults[..], [fault] if fault.contains("does not open")), "{faults:?}");
+    assert!(matches!(&faults[..], [fault] if fault.contains("could not be decrypted")), "{faults:?}");
     ends.talk("afterwards");
 }
 

@@ -1,7 +1,7 @@
 //! The first pairing, and what may get lost in it.
 
 use protocol::ids::Role;
-use relay_client::engine::{Event, Refusal};
+use relay_client::engine::{EngineEvent as Event, Refusal};
 use relay_client::{Lost, Stop};
 use relay_tests::harness::json::Object;
 use relay_tests::harness::node::NodeEnd;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{Event, Refusal, Spent};
+use relay_client::engine::{EngineEvent as Event, Refusal, Spent};
 use relay_client::tunnel::{Code, PairingKey};
 use relay_tests::harness::node::NodeEnd;
 use relay_tests::harness::tunnel::{End, Shelf, copy_of, fresh_code};

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use relay_client::engine::Event;
+use relay_client::engine::EngineEvent as Event;
 use relay_tests::harness::program::Program;
 use relay_tests::harness::relayd::binary;
 use relay_tests::harness::tunnel::copy_of;
@@ -18,7 +18,7 @@ fn the_user_is_asked_and_then_lines_go_both_ways() {
     let again = copy_of(&code);
     program.until("connected");
     program.type_line("too early");
-    assert_eq!(program.line(), "no phone is here: it waits for one");
+    assert_eq!(program.line(), "no phone is connected: the line is sent when one is");
 
     let mut phone = phone_of(code, relay.addr());
     let words = phone.until("question", |event| match event {
@@ -80,12 +80,24 @@ fn a_phone_that_is_refused_is_told() {
     let mut phone = phone_of(code_of(&program), relay.addr());
     program.until("allow it? [y/n]");
     program.type_line("no");
-    program.until("the phone was sent away");
+    program.until("the phone was rejected");
     let stop = phone.until_stopped().to_string();
     assert_eq!(stop, "the workstation's user did not allow this phone");
     program.until("show a new code? [y/n]");
     program.type_line("n");
     assert_eq!(program.exit_code(), Some(5));
+}
+
+#[test]
+fn a_phone_that_waits_is_told_when_the_program_is_interrupted() {
+    let relay = Relay::start(SetUp::Memory);
+    let mut program = at_terminal(relay.addr(), &[]);
+    let mut phone = phone_of(code_of(&program), relay.addr());
+    program.until("allow it? [y/n]");
+    program.process().signal("INT");
+    program.until("the phone was rejected, as this program ends");
+    assert_eq!(phone.until_stopped().to_string(), "the workstation's user did not allow this phone");
+    assert_eq!(program.exit_code(), Some(0), "the user ended it and refused nobody");
 }
 
 #[test]
@@ -128,9 +140,9 @@ fn answers_can_be_typed_after_the_end_of_the_input() {
     let mut program = at_terminal(relay.addr(), &[]);
     let code = code_of(&program);
     program.end_input();
-    program.until("nothing was typed for the phone, so this ends nothing");
+    program.until("no line was sent, so the program keeps running");
     program.type_line("all of it");
-    program.until("no phone is here");
+    program.until("no phone is connected");
     program.end_input();
     // A question drops typed input that was not read, also the end. So wait until the program has read the
     // end.

@@ -15,7 +15,7 @@ fn a_kept_pair_needs_no_code_until_it_is_forgotten() {
     assert_eq!(program.exit_code(), Some(0));
 
     let mut program = workstation(relay.addr(), &keep);
-    program.until("going on with the phone that is paired");
+    program.until("resuming with the paired phone");
     program.until("phone is here, encrypted");
     program.type_line("back");
     assert_eq!(phone.message(), b"back");
@@ -29,7 +29,7 @@ fn a_kept_pair_needs_no_code_until_it_is_forgotten() {
     assert_eq!(program.exit_code(), Some(0));
     assert!(!file.exists());
     let stop = phone.until_stopped().to_string();
-    assert!(stop.starts_with("removed at the desk"), "{stop}");
+    assert!(stop.starts_with("removed at the workstation"), "{stop}");
     let mut program = workstation(relay.addr(), &[&keep[..], &["--forget"]].concat());
     assert_eq!(program.exit_code(), Some(1), "nothing is kept");
 }
@@ -48,7 +48,7 @@ fn a_second_program_on_a_kept_pair_says_so_and_ends() {
     // The lock goes with its process, however that ends.
     first.process().kill();
     let mut third = workstation(relay.addr(), &keep);
-    third.until("going on with the phone that is paired");
+    third.until("resuming with the paired phone");
     third.until("phone is here, encrypted");
     third.process().signal("INT");
     assert_eq!(third.exit_code(), Some(0));
@@ -68,7 +68,7 @@ fn a_client_in_the_phones_place_causes_no_question_and_gets_nothing_in_clear() {
     thief.expect(&Heard::Joined(0));
     program.until("phone left");
     thief.text("talk to me anyway?");
-    assert_eq!(program.line(), "the other end does not speak the tunnel: ignored");
+    assert_eq!(program.line(), "ignored: the other end does not encrypt");
     program.type_line("y");
     program.type_line("for the phone alone");
     thief.text("still here");

@@ -12,7 +12,7 @@ fn the_phone_is_told_before_the_session_is_deleted() {
     assert_eq!(phone.message(), b"last");
     program.until("session deleted");
     assert_eq!(program.exit_code(), Some(0));
-    assert_eq!(phone.until_stopped().to_string(), "removed at the desk: pair again");
+    assert_eq!(phone.until_stopped().to_string(), "removed at the workstation: pair again");
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn the_session_of_a_second_code_is_deleted_too() {
     program.process().signal("INT");
     program.until("session deleted");
     assert_eq!(program.exit_code(), Some(0));
-    assert_eq!(phone.until_stopped().to_string(), "removed at the desk: pair again");
+    assert_eq!(phone.until_stopped().to_string(), "removed at the workstation: pair again");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use protocol::ids::Role;
 use protocol::qr::Pairing;
-use relay_client::engine::{Engine, Event, KeepNothing, Keeper, Settings};
+use relay_client::engine::{Engine, EngineEvent as Event, EngineSettings, KeepNothing, Keeper};
 use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
 use relay_client::{Endpoint, Lost, Stop, http};
 
@@ -53,24 +53,24 @@ pub fn copy_of(code: &Code) -> Code {
 }
 
 /// The settings of an end that reaches the relay at this address.
-pub fn at(role: Role, addr: SocketAddr) -> Settings {
+pub fn at(role: Role, addr: SocketAddr) -> EngineSettings {
     let endpoint = Endpoint::parse_ws(&format!("ws://{addr}/ws")).unwrap();
-    Settings { endpoint: Some(endpoint), ..Settings::new(role) }
+    EngineSettings { endpoint: Some(endpoint), ..EngineSettings::new(role) }
 }
 
 impl End {
     /// An end that pairs by `code`.
-    pub fn pair(role: Role, code: Code, settings: &Settings) -> Self {
+    pub fn pair(role: Role, code: Code, settings: &EngineSettings) -> Self {
         Self::pair_keeping(role, code, settings, Box::new(KeepNothing))
     }
 
     /// The same with a keeper.
-    pub fn pair_keeping(role: Role, code: Code, settings: &Settings, keeper: Box<dyn Keeper>) -> Self {
+    pub fn pair_keeping(role: Role, code: Code, settings: &EngineSettings, keeper: Box<dyn Keeper>) -> Self {
         Self::of(role, Engine::pair(role, code, settings, keeper).unwrap())
     }
 
     /// An end that goes on with what was kept.
-    pub fn resume(role: Role, settings: &Settings, keeper: &Shelf) -> Self {
+    pub fn resume(role: Role, settings: &EngineSettings, keeper: &Shelf) -> Self {
         Self::of(role, Engine::resume(settings, Box::new(keeper.clone())).unwrap())
     }
 
@@ -95,7 +95,7 @@ impl End {
         // The caller takes the event.
         self.engine.next_events(0, NOW);
         let event = event.unwrap_or_else(|| panic!("{}: no event for {GUARD:?}", self.name));
-        if let Event::Reconnecting { why: Lost::Spoilt(why), .. } = &event {
+        if let Event::Reconnecting { why: Lost::Damaged(why), .. } = &event {
             self.faults.push(why.clone());
         }
         if let Event::Ask { question, .. } = event {
@@ -186,7 +186,7 @@ pub struct Ends {
 
 impl Ends {
     /// Pairs through the relay: the workstation by its settings, the phone by its own. Both are open.
-    pub fn pair(code: Code, workstation: &Settings, phone: &Settings) -> Self {
+    pub fn pair(code: Code, workstation: &EngineSettings, phone: &EngineSettings) -> Self {
         let scanned = copy_of(&code);
         let workstation = End::pair(Role::Workstation, code, workstation);
         let phone = End::pair(Role::Phone, scanned, phone);
@@ -194,7 +194,7 @@ impl Ends {
     }
 
     /// As [`Ends::pair`], but both stay in the code's session, which a case may then break.
-    pub fn pair_here(code: Code, workstation: &Settings, phone: &Settings) -> Self {
+    pub fn pair_here(code: Code, workstation: &EngineSettings, phone: &EngineSettings) -> Self {
         let scanned = copy_of(&code);
         let workstation = End::pair(Role::Workstation, code, workstation);
         let phone = End::pair(Role::Phone, scanned, phone);

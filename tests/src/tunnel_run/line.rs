@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::ids::Role;
-use relay_client::engine::{Engine, Event, SendError, limits};
+use relay_client::engine::{Engine, EngineEvent as Event, SendError, limits};
 
 use super::messages::Messages;
 use super::tally::{Held, Tally};

@@ -42,8 +42,8 @@ pub(crate) fn list() -> Vec<Candidate> {
     order(found.collect(), default_route())
 }
 
-/// The candidates with the most promising first: network cards before tunnels before containers, then by scope; the one
-/// that the system would use to reach the world comes first among equals.
+/// The candidates with the most promising first: network cards before tunnels before containers, then by
+/// scope; the one that the system would use to reach the world comes first among equals.
 fn order(found: Vec<(Option<bool>, Candidate)>, default_route: Option<IpAddr>) -> Vec<Candidate> {
     let mut ranked: Vec<_> = found
         .into_iter()
@@ -80,14 +80,15 @@ fn scope(ip: IpAddr) -> Option<Scope> {
     }
 }
 
-/// Whether Linux calls the interface an Ethernet (`ARPHRD_ETHER`), as tunnels are not. `None` where nobody knows.
+/// Whether Linux calls the interface an Ethernet (`ARPHRD_ETHER`), as tunnels are not. `None` where nobody
+/// knows.
 fn is_ethernet(interface: &str) -> Option<bool> {
     let kind = std::fs::read_to_string(format!("/sys/class/net/{interface}/type")).ok()?;
     Some(kind.trim() == "1")
 }
 
-/// The address by which this machine would reach the world. Connecting a datagram socket picks a route and sends
-/// nothing; the far address is one reserved for documentation (RFC 5737).
+/// The address by which this machine would reach the world. Connecting a datagram socket picks a route and
+/// sends nothing; the far address is one reserved for documentation (RFC 5737).
 fn default_route() -> Option<IpAddr> {
     let far = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;

@@ -1,4 +1,5 @@
-//! Where lines come from: stdin, which may be a pipe, and the terminal, which alone answers questions.
+//! The sources of lines: stdin, which may be a pipe, and the terminal, which is the only one that answers
+//! questions.
 //!
 //! Each source is read by a thread of its own, which lives until the process ends.
 
@@ -13,7 +14,7 @@ use relay_client::lines::{LineError, read_line};
 
 use crate::output::say;
 
-/// What the lines go to.
+/// The receiver of the lines.
 pub(crate) trait Listener: Send + Sync + 'static {
     /// A line of stdin. May block where stdin is a pipe.
     fn on_line(self: &Arc<Self>, line: String, typed_at: Instant);
@@ -30,49 +31,50 @@ pub(crate) trait Listener: Send + Sync + 'static {
 
 /// The terminal that questions are asked at.
 #[derive(Debug)]
-pub(crate) enum Terminal {
+pub(crate) enum Keyboard {
     /// It is stdin itself.
     Stdin,
     /// The process has one besides its stdin.
     Tty(File),
 }
 
-impl Terminal {
-    /// `None` if there is nobody to ask.
+impl Keyboard {
+    /// `None` if there is no terminal.
     pub(crate) fn find() -> Option<Self> {
         if io::stdin().is_terminal() {
-            return Some(Terminal::Stdin);
+            return Some(Keyboard::Stdin);
         }
-        File::open("/dev/tty").ok().filter(IsTerminal::is_terminal).map(Terminal::Tty)
+        File::open("/dev/tty").ok().filter(IsTerminal::is_terminal).map(Keyboard::Tty)
     }
 
-    /// Drops what was typed and not read yet, so that a line begun before a question does not become its answer.
+    /// Drops what was typed and not read yet, so that a line begun before a question does not become its
+    /// answer.
     pub(crate) fn forget_typed(&self) {
         #[cfg(unix)]
         {
             use rustix::termios::{QueueSelector, tcflush};
             // A terminal that is gone has nothing typed.
             let _ = match self {
-                Terminal::Stdin => tcflush(io::stdin(), QueueSelector::IFlush),
-                Terminal::Tty(tty) => tcflush(tty, QueueSelector::IFlush),
+                Keyboard::Stdin => tcflush(io::stdin(), QueueSelector::IFlush),
+                Keyboard::Tty(tty) => tcflush(tty, QueueSelector::IFlush),
             };
         }
     }
 
-    /// Begins to read answers, where stdin is not read for them anyway. Not before there is a question: a program in the
-    /// background that reads the terminal is stopped by the system.
+    /// Begins to read answers, where stdin is not read for them anyway. Not before there is a question: a
+    /// program in the background that reads the terminal is stopped by the system.
     ///
     /// # Errors
-    /// There is no thread for it.
+    /// The system has no thread for it.
     pub(crate) fn listen(&self, listener: &Arc<impl Listener>) -> anyhow::Result<()> {
-        let Terminal::Tty(tty) = self else { return Ok(()) };
+        let Keyboard::Tty(tty) = self else { return Ok(()) };
         let mut lines = BufReader::new(tty.try_clone().context("can't read the terminal")?);
         let listener = Arc::clone(listener);
         let read = move || {
             loop {
                 match read_line(&mut lines) {
                     Ok(Some(line)) => listener.on_answer(&line, Instant::now()),
-                    // Ctrl-D ends no terminal; one that is gone is none any more.
+                    // Ctrl-D does not end a terminal. One that is gone is no longer a terminal.
                     Ok(None) if lines.get_ref().is_terminal() => {}
                     Ok(None) | Err(LineError::Io(_)) => return,
                     Err(error) => say(&error.to_string()),
@@ -87,7 +89,7 @@ impl Terminal {
 /// Gives stdin's lines to `listener`.
 ///
 /// # Errors
-/// There is no thread for it.
+/// The system has no thread for it.
 pub(crate) fn listen_to_stdin(listener: Arc<impl Listener>) -> anyhow::Result<()> {
     let read = move || read_stdin(&listener);
     thread::Builder::new().name("stdin".into()).spawn(read).context("no thread for stdin")?;
@@ -108,12 +110,13 @@ fn read_stdin(listener: &Arc<impl Listener>) {
             Ok(Some(line)) => listener.on_line(line, Instant::now()),
             Ok(None) => {
                 has_ended = has_ended || listener.on_end();
-                // Ctrl-D ends no terminal: questions are answered there all the same. One that is gone is none any more.
+                // Ctrl-D does not end a terminal: questions are still answered there. One that is gone is no
+                // longer a terminal.
                 if !input.is_terminal() {
                     return;
                 }
                 if !has_ended {
-                    say("nothing was typed for the phone, so this ends nothing: press Ctrl-C to end");
+                    say("no line was sent, so the program keeps running: press Ctrl-C to end it");
                 }
             }
             Err(error) => {
@@ -135,5 +138,6 @@ fn cut_words() -> String {
     )
 }
 
-/// What Linux keeps of a line that is typed at a terminal (`N_TTY_BUF_SIZE`, without the line end). Others keep less.
+/// What Linux keeps of a line that is typed at a terminal (`N_TTY_BUF_SIZE`, without the line end). Others
+/// keep less.
 const TERMINAL_LINE_MAX: usize = 4095;

@@ -1,4 +1,4 @@
-//! Without encryption: with phones that speak plain frames, and whoever runs the relay can listen.
+//! Without encryption: with phones that speak plain frames, and the relay can read every message.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use protocol::ids::Role;
 use relay_client::lines::{event_line, refusal_line};
-use relay_client::{Client, Event, SendError};
+use relay_client::{Client, ClientEvent, ClientSendError};
 
 use super::close_on_signal;
 use super::keyboard::{Listener, listen_to_stdin};
@@ -15,7 +15,7 @@ use super::waiting::{Next, Waiting};
 use crate::exit::{Ending, Outcome};
 use crate::output::{print, say};
 
-struct Desk {
+struct PlainConversation {
     client: Client,
     waiting: Waiting,
     link: Mutex<Link>,
@@ -32,17 +32,18 @@ enum Link {
 /// Talks until the client has stopped. If stdout takes nothing more, the client is let go.
 pub(crate) fn talk(client: Client) -> anyhow::Result<Outcome> {
     let link = Mutex::new(Link::Absent);
-    let desk = Arc::new(Desk { client, waiting: Waiting::default(), link, linked: Condvar::new() });
-    let closing = Arc::clone(&desk);
+    let conversation =
+        Arc::new(PlainConversation { client, waiting: Waiting::default(), link, linked: Condvar::new() });
+    let closing = Arc::clone(&conversation);
     close_on_signal(move || closing.close())?;
-    listen_to_stdin(Arc::clone(&desk))?;
-    let sending = Arc::clone(&desk);
+    listen_to_stdin(Arc::clone(&conversation))?;
+    let sending = Arc::clone(&conversation);
     let send = move || sending.send_lines();
     thread::Builder::new().name("send".into()).spawn(send).context("no thread to send")?;
-    desk.show_events()
+    conversation.show_events()
 }
 
-impl Desk {
+impl PlainConversation {
     fn link(&self) -> MutexGuard<'_, Link> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,9 +74,10 @@ impl Desk {
                         return;
                     }
                     match self.client.send_text(line) {
-                        // The phone has left, and the line waits for it. The event that says so may still be on its way.
-                        Err(SendError::NotLinked) => self.wait_for_news(),
-                        Err(SendError::Closed) => return,
+                        // The phone has left, and the line waits for it. The event that says so may still be
+                        // on its way.
+                        Err(ClientSendError::NotLinked) => self.wait_for_news(),
+                        Err(ClientSendError::Closed) => return,
                         Err(error) => {
                             self.waiting.refused();
                             say(&refusal_line(&error, Role::Phone));
@@ -94,27 +96,27 @@ impl Desk {
         loop {
             let Some(event) = self.client.next_event(Duration::MAX) else { continue };
             ending.not_taken += lost_with(&event);
-            ending.had_phone |= matches!(event, Event::Joined { .. });
-            // First: whoever reads of a phone may type at once.
+            ending.had_phone |= matches!(event, ClientEvent::Joined { .. });
+            // First: a user who reads that a phone is there may type at once.
             self.note_link(&event);
             let line = event_line(&event, Role::Phone);
             match &event {
-                Event::Text(text) => print(&line, text.as_bytes())?,
-                Event::Binary(bytes) => print(&line, bytes)?,
+                ClientEvent::Text(text) => print(&line, text.as_bytes())?,
+                ClientEvent::Binary(bytes) => print(&line, bytes)?,
                 _ => say(&line),
             }
-            if let Event::Stopped { why, .. } = event {
+            if let ClientEvent::Stopped { why, .. } = event {
                 ending.not_taken += self.waiting.not_sent();
                 return Ok(ending.outcome(&why));
             }
         }
     }
 
-    fn note_link(&self, event: &Event) {
+    fn note_link(&self, event: &ClientEvent) {
         match event {
-            Event::Joined { .. } => self.set_link(Link::Present),
-            Event::Left { .. } => self.set_link(Link::Absent),
-            Event::Stopped { .. } => self.set_link(Link::Over),
+            ClientEvent::Joined { .. } => self.set_link(Link::Present),
+            ClientEvent::Left { .. } => self.set_link(Link::Absent),
+            ClientEvent::Stopped { .. } => self.set_link(Link::Over),
             _ => {}
         }
     }
@@ -125,10 +127,10 @@ impl Desk {
     }
 }
 
-impl Listener for Desk {
+impl Listener for PlainConversation {
     fn on_line(self: &Arc<Self>, line: String, _: Instant) {
         if *self.link() == Link::Absent {
-            say("no phone is here: it waits for one");
+            say("no phone is connected: the line is sent when one is");
         }
         self.waiting.put(line);
     }
@@ -148,10 +150,10 @@ impl Listener for Desk {
 }
 
 /// How many lines that were taken for sending the phone will not get, as this event tells.
-fn lost_with(event: &Event) -> u64 {
+fn lost_with(event: &ClientEvent) -> u64 {
     match event {
-        Event::Joined { missed } => *missed,
-        Event::Left { unsent } | Event::Stopped { unsent, .. } => *unsent as u64,
+        ClientEvent::Joined { missed } => *missed,
+        ClientEvent::Left { unsent } | ClientEvent::Stopped { unsent, .. } => *unsent as u64,
         _ => 0,
     }
 }
@@ -168,10 +170,10 @@ mod tests {
     #[test]
     fn what_was_dropped_at_the_end_of_any_link_counts() {
         for (event, lost) in [
-            (Event::Joined { missed: 2 }, 2),
-            (Event::Left { unsent: 3 }, 3),
-            (Event::Stopped { why: Stop::Closed, unsent: 1 }, 1),
-            (Event::Connected, 0),
+            (ClientEvent::Joined { missed: 2 }, 2),
+            (ClientEvent::Left { unsent: 3 }, 3),
+            (ClientEvent::Stopped { why: Stop::Closed, unsent: 1 }, 1),
+            (ClientEvent::Connected, 0),
         ] {
             assert_eq!(lost_with(&event), lost, "{event:?}");
         }

@@ -1,4 +1,4 @@
-//! The question that the user is asked, and what a line typed at the terminal means while it stands. Pure.
+//! The question that the user is asked, and what a line typed at the terminal means while it is open. Pure.
 //!
 //! A line that was complete before the question was asked never answers it.
 
@@ -9,31 +9,31 @@ use std::time::Instant;
 pub(crate) enum Question {
     /// May this phone pair? Named by the engine's number.
     Phone(u64),
-    /// Show a new code in place of the one that is of no use any more?
+    /// Show a new code after one that has ended?
     NewCode,
 }
 
-/// What a typed line means.
+/// The meaning of a typed line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// It is for the phone.
     Message,
     Yes(Question),
     No(Question),
-    /// No answer: ask again.
+    /// Not an answer: ask again.
     Unclear(Question),
     /// It repeats an answer that is being carried out.
     Repeated,
 }
 
-/// At most one question stands.
+/// At most one question is open.
 #[derive(Debug, Default)]
 pub(crate) struct Prompt {
-    standing: Option<Standing>,
+    open: Option<OpenQuestion>,
 }
 
 #[derive(Debug)]
-struct Standing {
+struct OpenQuestion {
     question: Question,
     asked_at: Instant,
     /// The yes is being carried out. A no still takes it back.
@@ -50,33 +50,38 @@ impl Question {
 }
 
 impl Prompt {
-    /// The question stands from now on, in place of any other.
+    /// The question is open from now on, and replaces any other.
     pub(crate) fn ask(&mut self, question: Question, now: Instant) {
-        self.standing = Some(Standing { question, asked_at: now, said_yes: false });
+        self.open = Some(OpenQuestion { question, asked_at: now, said_yes: false });
     }
 
-    /// The question is over, whoever answered it. Another one stays.
+    /// The question is over, however it was answered. Another one stays open.
     pub(crate) fn end(&mut self, question: Question) {
-        self.standing.take_if(|standing| standing.question == question);
+        self.open.take_if(|open| open.question == question);
+    }
+
+    /// The question that is open, if there is one.
+    pub(crate) fn question(&self) -> Option<Question> {
+        self.open.as_ref().map(|open| open.question)
     }
 
     /// A line that the user completed at `typed_at`.
     pub(crate) fn take(&mut self, line: &str, typed_at: Instant) -> Meaning {
-        let Some(standing) = self.standing.as_mut().filter(|standing| typed_at > standing.asked_at) else {
+        let Some(open) = self.open.as_mut().filter(|open| typed_at > open.asked_at) else {
             return Meaning::Message;
         };
-        let question = standing.question;
+        let question = open.question;
         match line.trim().to_ascii_lowercase().as_str() {
             "n" | "no" => {
-                self.standing = None;
+                self.open = None;
                 Meaning::No(question)
             }
-            "y" | "yes" if standing.said_yes => Meaning::Repeated,
+            "y" | "yes" if open.said_yes => Meaning::Repeated,
             "y" | "yes" => {
-                standing.said_yes = true;
+                open.said_yes = true;
                 Meaning::Yes(question)
             }
-            _ if standing.said_yes => Meaning::Message,
+            _ if open.said_yes => Meaning::Message,
             _ => Meaning::Unclear(question),
         }
     }

@@ -1,18 +1,19 @@
-//! Through the tunnel: asks the user about a new phone, sends stdin's lines, shows what comes. Nothing is ever said without
-//! encryption here.
+//! Through the tunnel: asks the user about a new phone, sends stdin's lines, shows what comes. Nothing is
+//! ever said without encryption here.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::ids::Role;
 use relay_client::Stop;
-use relay_client::engine::{AllowError, Engine, Event, SendError, Spent, State};
+use relay_client::engine::{AllowError, Engine, EngineEvent, EngineState, SendError, Spent};
 use relay_client::lines::{engine_line, harmless};
 
 use super::close_on_signal;
-use super::keyboard::{Listener, Terminal, listen_to_stdin};
+use super::decisions::Decisions;
+use super::keyboard::{Keyboard, Listener, listen_to_stdin};
 use super::prompt::{Meaning, Prompt, Question};
 use super::waiting::{Next, Waiting};
 use crate::exit::{Ending, Outcome};
@@ -21,30 +22,28 @@ use crate::output::{print, say};
 /// Events that are shown before the phone hears that the messages among them were taken.
 const EVENTS_MAX: usize = 64;
 
-/// How a conversation is held.
+/// The options of a conversation.
 pub(crate) struct Options {
     /// Let in the first phone without a question.
     pub(crate) yes: bool,
-    /// End when the phone stays away for so long.
+    /// End when the phone has been away for this long.
     pub(crate) resume_for: Option<Duration>,
     /// At the end, end the pair, too.
     pub(crate) forget: bool,
 }
 
 /// The user's side of the program, over all codes that are shown. Shared by all threads.
-pub(crate) struct Desk {
+pub(crate) struct Conversation {
     options: Options,
-    /// Where questions are asked; `None` if there is nobody to ask.
-    terminal: Option<Terminal>,
+    /// The terminal for questions; `None` without one.
+    keyboard: Option<Keyboard>,
     /// The terminal is being read for answers.
     listens: Mutex<bool>,
     prompt: Mutex<Prompt>,
     waiting: Waiting,
     /// The engine of the code, or of the pair, that is in use.
     engine: Mutex<Option<Arc<Engine>>>,
-    /// Changes with what the user decides; `decided` tells of it.
-    decision: Mutex<Decision>,
-    decided: Condvar,
+    decisions: Decisions,
     /// Whether this engine's pair was forgotten. Held while it is being done.
     forgotten: Mutex<Forgotten>,
 }
@@ -58,37 +57,26 @@ enum Forgotten {
     InPart,
 }
 
-#[derive(Debug, Default)]
-struct Decision {
-    /// The user ends the program.
-    closing: bool,
-    /// The user sent the phone away.
-    denied: bool,
-    /// Whether a new code shall be shown.
-    new_code: Option<bool>,
-}
-
-impl Desk {
+impl Conversation {
     /// Begins to listen to stdin and to signals.
     ///
     /// # Errors
     /// The system has no thread for it.
-    pub(crate) fn open(options: Options, terminal: Option<Terminal>) -> anyhow::Result<Arc<Self>> {
-        let desk = Arc::new(Desk {
+    pub(crate) fn open(options: Options, keyboard: Option<Keyboard>) -> anyhow::Result<Arc<Self>> {
+        let conversation = Arc::new(Conversation {
             options,
-            terminal,
+            keyboard,
             listens: Mutex::default(),
             prompt: Mutex::default(),
             waiting: Waiting::default(),
             engine: Mutex::default(),
-            decision: Mutex::default(),
-            decided: Condvar::new(),
+            decisions: Decisions::default(),
             forgotten: Mutex::default(),
         });
-        let closing = Arc::clone(&desk);
+        let closing = Arc::clone(&conversation);
         close_on_signal(move || closing.close())?;
-        listen_to_stdin(Arc::clone(&desk))?;
-        Ok(desk)
+        listen_to_stdin(Arc::clone(&conversation))?;
+        Ok(conversation)
     }
 
     /// Talks through `engine` until it has stopped. If stdout takes nothing more, the engine is let go.
@@ -100,18 +88,18 @@ impl Desk {
         *lock(&self.forgotten) = Forgotten::No;
         *lock(&self.engine) = Some(Arc::clone(&engine));
         // The user may have ended the program before there was this engine.
-        if lock(&self.decision).closing {
+        if self.decisions.is_closing() {
             self.end(&engine);
         }
         self.waiting.set_stopped(false);
         let sender = {
-            let (desk, engine) = (Arc::clone(self), Arc::clone(&engine));
-            let send = move || desk.send_lines(&engine);
+            let (conversation, engine) = (Arc::clone(self), Arc::clone(&engine));
+            let send = move || conversation.send_lines(&engine);
             thread::Builder::new().name("send".into()).spawn(send).context("no thread to send")?
         };
         let stopped = self.show_events(&engine);
         if stopped.is_err() {
-            // Nobody reads its events any more, and the sender must not wait for it for ever.
+            // Its events are no longer read, and the sender must not wait for ever.
             engine.close();
         }
         lock(&self.engine).take();
@@ -126,22 +114,18 @@ impl Desk {
         Ok((ending.outcome(&why), ending))
     }
 
-    /// Whether to show a new code in place of one that is of no use any more. Blocks until the user has answered.
+    /// True if the user wants a new code after one that has ended. Blocks until the user has
+    /// answered.
     pub(crate) fn wants_new_code(self: &Arc<Self>) -> bool {
-        if self.terminal.is_none() || self.options.yes || lock(&self.decision).closing {
+        if self.keyboard.is_none() || self.options.yes || self.decisions.is_closing() {
             return false;
         }
         self.ask(Question::NewCode);
-        let mut decision = lock(&self.decision);
-        while decision.new_code.is_none() && !decision.closing {
-            decision = self.decided.wait(decision).unwrap_or_else(PoisonError::into_inner);
-        }
-        decision.denied = false;
-        decision.new_code.take() == Some(true)
+        self.decisions.wait_for_new_code()
     }
 
-    /// Sends the lines of the input, each once a phone is there. At the end of the input ends the conversation when the phone
-    /// has taken them all.
+    /// Sends the lines of the input, each once a phone is there. At the end of the input ends the
+    /// conversation when the phone has taken them all.
     fn send_lines(&self, engine: &Engine) {
         loop {
             match self.waiting.next() {
@@ -165,7 +149,8 @@ impl Desk {
         }
     }
 
-    /// Shows what happens until the engine has stopped: why it has, and what is known then without the lines that wait here.
+    /// Shows what happens until the engine has stopped: why it has, and what is known then without the lines
+    /// that wait here.
     fn show_events(self: &Arc<Self>, engine: &Engine) -> anyhow::Result<(Stop, Ending)> {
         let mut ending = Ending::default();
         let mut limit = self.options.resume_for;
@@ -176,14 +161,13 @@ impl Desk {
             if events.is_empty() && left.is_some() {
                 limit = None;
                 ending.waited_in_vain = true;
-                say("the phone stayed away for too long");
+                say("the phone was away for too long");
                 self.end(engine);
             }
             for event in events {
                 match &event {
-                    Event::Opened { .. } => ending.had_phone = true,
-                    Event::CodeSpent(why) => {
-                        ending.denied |= *why == Spent::Denied;
+                    EngineEvent::Opened { .. } => ending.had_phone = true,
+                    EngineEvent::CodeSpent(why) => {
                         ending.waited_in_vain |= *why != Spent::Denied;
                         ending.code_spent = true;
                     }
@@ -191,10 +175,10 @@ impl Desk {
                 }
                 away_since = away_after(&event, away_since);
                 self.show(engine, &event)?;
-                if let Event::Stopped { why, unacknowledged } = event {
-                    // What stopped the engine may still have to tell the relay.
+                if let EngineEvent::Stopped { why, unacknowledged } = event {
+                    // `end` may still be telling the relay.
                     ending.kill_failed = *lock(&self.forgotten) == Forgotten::InPart;
-                    ending.denied |= lock(&self.decision).denied;
+                    ending.denied = self.decisions.has_denied();
                     ending.code_spent |= ending.denied;
                     ending.not_taken = unacknowledged;
                     return Ok((why, ending));
@@ -204,45 +188,49 @@ impl Desk {
     }
 
     /// Shows an event and does what follows from it.
-    fn show(self: &Arc<Self>, engine: &Engine, event: &Event) -> anyhow::Result<()> {
-        // A no tells of itself.
-        let is_told = matches!(event, Event::CodeSpent(Spent::Denied));
+    fn show(self: &Arc<Self>, engine: &Engine, event: &EngineEvent) -> anyhow::Result<()> {
+        // `deny` prints its own line.
+        let is_told = matches!(event, EngineEvent::CodeSpent(Spent::Denied));
         let line = engine_line(event, Role::Phone).filter(|_| !is_told);
         match (event, line) {
-            (Event::Message(message), Some(line)) => print(&line, &message.bytes)?,
+            (EngineEvent::Message(message), Some(line)) => print(&line, &message.bytes)?,
             (_, Some(line)) => say(&line),
             (_, None) => {}
         }
         match event {
-            Event::Ask { question, .. } if self.options.yes => self.allow(*question),
-            Event::Ask { question, .. } if self.terminal.is_some() => self.ask(Question::Phone(*question)),
-            Event::Ask { question, .. } => {
+            EngineEvent::Ask { question, .. } if self.options.yes => self.allow(*question),
+            EngineEvent::Ask { question, .. } if self.keyboard.is_some() => {
+                self.ask(Question::Phone(*question));
+            }
+            EngineEvent::Ask { question, .. } => {
                 say(
-                    "there is no terminal to ask at: the phone is sent away; start with --yes to let in the first phone",
+                    "there is no terminal to ask at, so the phone was rejected; start with --yes to accept the \
+                     first phone",
                 );
                 self.deny(*question);
             }
-            Event::AskOver { question, .. } => lock(&self.prompt).end(Question::Phone(*question)),
-            Event::CodeSpent(_) => self.end(engine),
+            EngineEvent::AskOver { question, .. } => lock(&self.prompt).end(Question::Phone(*question)),
+            EngineEvent::CodeSpent(_) => self.end(engine),
             _ => {}
         }
         Ok(())
     }
 
     fn ask(self: &Arc<Self>, question: Question) {
-        if let Some(terminal) = &self.terminal {
-            terminal.forget_typed();
+        if let Some(keyboard) = &self.keyboard {
+            keyboard.forget_typed();
             if !std::mem::replace(&mut *lock(&self.listens), true)
-                && let Err(error) = terminal.listen(self)
+                && let Err(error) = keyboard.listen(self)
             {
-                say(&format!("{error:#}: start with --yes to let in the first phone"));
+                say(&format!("{error:#}: start with --yes to accept the first phone"));
             }
         }
         lock(&self.prompt).ask(question, Instant::now());
         say(question.words());
     }
 
-    /// Takes what was typed at the terminal as an answer, if something is asked. False: the line is for the phone.
+    /// Takes what was typed at the terminal as an answer, if something is asked. False: the line is for the
+    /// phone.
     fn try_answer(self: &Arc<Self>, line: &str, typed_at: Instant) -> bool {
         let meaning = lock(&self.prompt).take(line, typed_at);
         match meaning {
@@ -259,8 +247,7 @@ impl Desk {
 
     fn decide_on_code(&self, wanted: bool) {
         lock(&self.prompt).end(Question::NewCode);
-        lock(&self.decision).new_code = Some(wanted);
-        self.decided.notify_all();
+        self.decisions.decide_on_code(wanted);
     }
 
     /// Asking the relay for a session takes up to ten seconds, in which a no must still be heard.
@@ -268,7 +255,7 @@ impl Desk {
         let Some(engine) = lock(&self.engine).clone() else { return };
         let work = move || let_in(&engine, number);
         if let Err(error) = thread::Builder::new().name("allow".into()).spawn(work) {
-            say(&format!("no thread for the answer ({error}): answer again"));
+            say(&format!("could not start a thread for the answer ({error}): answer again"));
         }
     }
 
@@ -276,8 +263,8 @@ impl Desk {
         let Some(engine) = lock(&self.engine).clone() else { return };
         match engine.deny(number) {
             Ok(()) => {
-                lock(&self.decision).denied = true;
-                say("the phone was sent away, and the code is used up");
+                self.decisions.deny();
+                say("the phone was rejected, and its code cannot be used again");
                 self.end(&engine);
             }
             Err(error) => say(&error.to_string()),
@@ -286,12 +273,22 @@ impl Desk {
 
     /// The user ends the program; what was accepted is written first.
     fn close(&self) {
-        lock(&self.decision).closing = true;
-        self.decided.notify_all();
+        self.decisions.close();
         self.waiting.close();
         let engine = lock(&self.engine).clone();
         if let Some(engine) = engine {
+            self.reject_waiting_phone(&engine);
             self.end(&engine);
+        }
+    }
+
+    /// Tells a phone that waits for an answer that it gets none: the program ends.
+    fn reject_waiting_phone(&self, engine: &Engine) {
+        let question = lock(&self.prompt).question();
+        if let Some(Question::Phone(number)) = question
+            && engine.deny(number).is_ok()
+        {
+            say("the phone was rejected, as this program ends");
         }
     }
 
@@ -317,9 +314,9 @@ impl Desk {
     }
 }
 
-impl Listener for Desk {
+impl Listener for Conversation {
     fn on_line(self: &Arc<Self>, line: String, typed_at: Instant) {
-        if !matches!(self.terminal, Some(Terminal::Stdin)) {
+        if !matches!(self.keyboard, Some(Keyboard::Stdin)) {
             return self.waiting.put(line);
         }
         if self.try_answer(&line, typed_at) {
@@ -327,22 +324,22 @@ impl Listener for Desk {
         }
         let engine = lock(&self.engine).clone();
         let state = engine.as_ref().map(|engine| engine.state());
-        if let Some((engine, State::Connecting)) = engine.as_ref().zip(state)
+        if let Some((engine, EngineState::Connecting)) = engine.as_ref().zip(state)
             && line.is_empty()
         {
             return engine.retry_now();
         }
         if !self.waiting.try_put(line) {
             self.waiting.lose();
-            say("not sent: too much waits for the phone");
-        } else if state != Some(State::Open) {
-            say("no phone is here: it waits for one");
+            say("not sent: too many lines are waiting for the phone");
+        } else if state != Some(EngineState::Open) {
+            say("no phone is connected: the line is sent when one is");
         }
     }
 
     fn on_answer(self: &Arc<Self>, line: &str, typed_at: Instant) {
-        // Without a question nothing that is typed there is for anybody.
-        if !self.try_answer(line, typed_at) && matches!(self.terminal, Some(Terminal::Stdin)) {
+        // Without a question, a typed line has no receiver.
+        if !self.try_answer(line, typed_at) && matches!(self.keyboard, Some(Keyboard::Stdin)) {
             say("not sent: the input has ended");
         }
     }
@@ -357,12 +354,13 @@ impl Listener for Desk {
 }
 
 /// Since when the phone is away, after this event.
-fn away_after(event: &Event, before: Option<Instant>) -> Option<Instant> {
+fn away_after(event: &EngineEvent, before: Option<Instant>) -> Option<Instant> {
     match event {
         // A phone is not away while it waits for an answer.
-        Event::Opened { .. } | Event::Ask { .. } => None,
-        // One that was let in has still to come to its own session, and no other event tells if it never does.
-        Event::Left | Event::AskOver { .. } => Some(Instant::now()),
+        EngineEvent::Opened { .. } | EngineEvent::Ask { .. } => None,
+        // One that was let in has still to come to its own session, and no other event tells if it never
+        // does.
+        EngineEvent::Left | EngineEvent::AskOver { .. } => Some(Instant::now()),
         _ => before,
     }
 }
@@ -370,7 +368,7 @@ fn away_after(event: &Event, before: Option<Instant>) -> Option<Instant> {
 /// Carries a yes out.
 fn let_in(engine: &Engine, number: u64) {
     let done = match engine.allow(number) {
-        // It is better to be paired where the code was shown than not at all, and the user is told.
+        // Pairing in the code's session is better than no pairing, and the user is told.
         Err(AllowError::NoSession(error)) => {
             say(&format!(
                 "Could not create a new session ({}). The one in the QR code stays in use, so keep that code secret.",
@@ -381,7 +379,7 @@ fn let_in(engine: &Engine, number: u64) {
         done => done,
     };
     if let Err(error) = done {
-        say(&format!("the phone was not let in: {error}"));
+        say(&format!("the phone was not accepted: {error}"));
     }
 }
 
@@ -396,11 +394,11 @@ mod tests {
     #[test]
     fn a_phone_that_was_let_in_is_away_until_it_has_come() {
         for allowed in [true, false] {
-            assert!(away_after(&Event::AskOver { question: 1, allowed }, None).is_some());
+            assert!(away_after(&EngineEvent::AskOver { question: 1, allowed }, None).is_some());
         }
         let now = Some(Instant::now());
-        assert!(away_after(&Event::Left, None).is_some());
-        assert_eq!(away_after(&Event::Connected, now), now);
-        assert_eq!(away_after(&Event::Acknowledged(1), None), None);
+        assert!(away_after(&EngineEvent::Left, None).is_some());
+        assert_eq!(away_after(&EngineEvent::Connected, now), now);
+        assert_eq!(away_after(&EngineEvent::Acknowledged(1), None), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Lines that wait to be sent: until a phone is there, and until the connection takes them. Bounded.
 //!
-//! The thread that reads the input puts them in, the one that sends takes them out. What one code's phone has not taken waits
-//! for the next one's.
+//! The thread that reads the input puts them in, the one that sends takes them out. What one code's phone has
+//! not taken waits for the next one's.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -29,11 +29,11 @@ struct State {
     ended: bool,
     /// The sender shall stop.
     stopped: bool,
-    /// The program ends: nothing is taken any more.
+    /// The program ends: no line is accepted.
     closed: bool,
 }
 
-/// What the sender has to do.
+/// The sender's next step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Send this line, then call [`Waiting::sent`].
@@ -72,7 +72,7 @@ impl Waiting {
         }
     }
 
-    /// The input is over. An input without one line is how a service is run, and ends nothing: false then.
+    /// The input is over. A service runs with an empty input, which does not end the program: false then.
     pub(crate) fn end(&self) -> bool {
         let mut state = self.state();
         state.ended = state.had_input;
@@ -97,7 +97,7 @@ impl Waiting {
         }
     }
 
-    /// The oldest line need not wait any more.
+    /// The oldest line was sent.
     pub(crate) fn sent(&self) {
         let mut state = self.state();
         if let Some(line) = state.lines.pop_front() {
@@ -119,13 +119,13 @@ impl Waiting {
         state.lost += 1;
     }
 
-    /// Has the sender stop, or go on.
+    /// Stops the sender, or lets it go on.
     pub(crate) fn set_stopped(&self, stopped: bool) {
         self.state().stopped = stopped;
         self.changed.notify_all();
     }
 
-    /// Nothing is taken any more.
+    /// No line is accepted from now on.
     pub(crate) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();

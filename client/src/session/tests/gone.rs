@@ -1,27 +1,27 @@
-//! The session is no more, or another one, or what came through it is spoilt.
+//! The session has ended, or was replaced, or the data that came through it is damaged.
 
 use super::*;
 
 #[test]
 fn a_session_that_is_gone_may_be_had_again_or_left_for_another() {
-    let mut bench = Bench::linked();
+    let mut bench = SessionBench::linked();
     let gone = bench.on(Input::Closed(Some(4401)));
     assert!(matches!(gone[..], [Action::Disconnect, Action::SessionGone(_)]), "{gone:?}");
     assert_eq!(bench.due_in(), 30 * SEC, "the app finds out");
     assert_eq!(bench.on(Input::Registered), [Action::Unlink, Action::Connect]);
 
-    let mut bench = Bench::linked();
+    let mut bench = SessionBench::linked();
     bench.gone_after(Input::Closed(Some(4410)));
     assert!(bench.delay_after(Input::NotRegistered(Lost::SessionUnknown)) >= 10 * SEC);
 
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     bench.gone_after(Input::Closed(Some(4410)));
     let (session, token) = elsewhere();
     assert_eq!(bench.on(Input::Move { session, token }), [Action::Disconnect, Action::Connect]);
     let [Action::Send(hello)] = &bench.on(Input::Connected)[..] else { panic!() };
     assert_eq!(Hello::parse(hello.as_bytes(), true).unwrap().credentials.map(|it| it.0), Some(session));
 
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     bench.gone_after(Input::Closed(Some(4401)));
     assert_eq!(bench.stop_after(Input::Close), Stop::Closed);
 }
@@ -29,33 +29,36 @@ fn a_session_that_is_gone_may_be_had_again_or_left_for_another() {
 #[test]
 fn a_move_ends_the_link_and_waits_for_nothing() {
     let (session, token) = elsewhere();
-    let moved = Bench::linked().on(Input::Move { session, token });
+    let moved = SessionBench::linked().on(Input::Move { session, token });
     assert_eq!(moved, [Action::Unlink, Action::Disconnect, Action::Connect]);
 }
 
 #[test]
 fn damage_ends_the_connection_and_not_the_client() {
-    let mut bench = Bench::linked();
-    assert!(bench.delay_after(Input::Spoilt("a gap".into())) <= 300 * MS);
+    let mut bench = SessionBench::linked();
+    assert!(bench.delay_after(Input::Damaged("a gap".into())) <= 300 * MS);
 }
 
 #[test]
 fn an_app_that_never_finds_out_about_its_session_tries_again() {
-    let mut bench = Bench::linked();
+    let mut bench = SessionBench::linked();
     bench.gone_after(Input::Closed(Some(4401)));
     let again = bench.after(30 * SEC, Input::Tick);
-    assert!(matches!(again[..], [Action::Unlink, Action::Tell(Event::Reconnecting { .. })]), "{again:?}");
+    assert!(
+        matches!(again[..], [Action::Unlink, Action::Tell(ClientEvent::Reconnecting { .. })]),
+        "{again:?}"
+    );
     assert_eq!(bench.on(Input::Registered), [], "too late");
 }
 
 #[test]
 fn a_client_that_may_return_takes_its_role_back_so_often_and_no_more() {
-    let mut bench = Bench::linked();
+    let mut bench = SessionBench::linked();
     bench.on(Input::MayReturn(2));
     for linked in [true, false] {
         let actions = bench.on(Input::Closed(Some(4409)));
         let (after, why) = (RETURN_AFTER, Lost::Displaced);
-        let again = [Action::Disconnect, Action::Tell(Event::Reconnecting { after, why })];
+        let again = [Action::Disconnect, Action::Tell(ClientEvent::Reconnecting { after, why })];
         assert_eq!(actions[usize::from(linked)..], again);
         assert_eq!(actions.first() == Some(&Action::Unlink), linked);
         assert_eq!(bench.due_in(), RETURN_AFTER, "the other one is to be refused meanwhile");
@@ -65,12 +68,12 @@ fn a_client_that_may_return_takes_its_role_back_so_often_and_no_more() {
     }
     assert_eq!(bench.stop_after(Input::Closed(Some(4409))), Stop::Replaced);
 
-    let mut bench = Bench::linked();
+    let mut bench = SessionBench::linked();
     bench.on(Input::MayReturn(2));
     bench.on(Input::MayReturn(0));
     assert_eq!(bench.stop_after(Input::Closed(Some(4409))), Stop::Replaced, "it has its answer");
 
-    let mut bench = Bench::linked();
+    let mut bench = SessionBench::linked();
     bench.on(Input::MayReturn(2));
     bench.on(Input::Close);
     assert_eq!(bench.stop_after(Input::Closed(Some(4409))), Stop::Closed);
@@ -78,7 +81,7 @@ fn a_client_that_may_return_takes_its_role_back_so_often_and_no_more() {
 
 #[test]
 fn a_refusal_that_nothing_proves_is_tried_again_with_patience() {
-    let mut bench = Bench::linked();
+    let mut bench = SessionBench::linked();
     let why = Lost::Refused(crate::tunnel::Refusal::UnknownKey);
     assert!(bench.delay_after(Input::Refused(why)) >= 10 * SEC);
     assert_eq!(bench.after(60 * SEC, Input::Tick), [Action::Connect]);
@@ -86,7 +89,7 @@ fn a_refusal_that_nothing_proves_is_tried_again_with_patience() {
 
 #[test]
 fn each_register_passes_the_back_off_and_one_that_was_of_no_use_is_told() {
-    let mut bench = Bench::new();
+    let mut bench = SessionBench::new();
     bench.drain();
     let (mut registers, mut waits) = (0, Vec::new());
     let start = bench.now;
@@ -97,7 +100,7 @@ fn each_register_passes_the_back_off_and_one_that_was_of_no_use_is_told() {
                 registers += 1;
                 assert_eq!(bench.on(Input::Registered), [Action::Connect]);
             }
-            [Action::Disconnect, Action::Tell(Event::Reconnecting { after, why })] => {
+            [Action::Disconnect, Action::Tell(ClientEvent::Reconnecting { after, why })] => {
                 assert_eq!(*why, Lost::RegisteredAndUnknown);
                 assert!(why.to_string().contains("several relays without a common Redis"), "{why}");
                 waits.push(*after);
@@ -112,7 +115,7 @@ fn each_register_passes_the_back_off_and_one_that_was_of_no_use_is_told() {
 
 #[test]
 fn a_session_that_is_lost_again_and_again_is_registered_no_faster() {
-    let mut bench = Bench::new();
+    let mut bench = SessionBench::new();
     bench.drain();
     let mut registers = 0;
     for _ in 0..20 {
@@ -124,7 +127,7 @@ fn a_session_that_is_lost_again_and_again_is_registered_no_faster() {
                 registers += 1;
                 assert_eq!(bench.on(Input::Registered), [Action::Connect]);
             }
-            [Action::Disconnect, Action::Tell(Event::Reconnecting { after, why })] => {
+            [Action::Disconnect, Action::Tell(ClientEvent::Reconnecting { after, why })] => {
                 assert_eq!(*why, Lost::SessionUnknown);
                 bench.now += *after;
                 assert_eq!(bench.on(Input::Tick), [Action::Connect]);
@@ -142,9 +145,12 @@ fn a_session_that_is_lost_again_and_again_is_registered_no_faster() {
 
 #[test]
 fn a_desk_that_is_away_is_waited_for_and_the_user_may_look_at_once() {
-    let away = || Lost::DeskAway { since: std::time::UNIX_EPOCH };
-    assert_eq!(away().to_string(), "desk away since 1970-01-01 00:00 UTC: it is waited for");
-    let mut bench = Bench::waiting();
+    let away = || Lost::WorkstationAway { since: std::time::UNIX_EPOCH };
+    assert_eq!(
+        away().to_string(),
+        "the workstation has been away since 1970-01-01 00:00 UTC; waiting for it"
+    );
+    let mut bench = SessionBench::waiting();
     for _ in 0..200 {
         bench.gone_after(Input::Closed(Some(4410)));
         let delay = bench.delay_after(Input::NotRegistered(away()));

@@ -1,4 +1,5 @@
-//! What answers is no relay: the end at the first contact, and a passing fault of a relay that was met before.
+//! The server that answers is not a relay: the end at the first contact, and a passing fault of a relay that
+//! was met before.
 
 use super::*;
 
@@ -10,7 +11,7 @@ fn odd() -> Input {
 #[test]
 fn at_the_first_contact_it_stops_with_the_question_whether_the_address_is_right() {
     for has_upgraded in [false, true] {
-        let mut bench = Bench::new();
+        let mut bench = SessionBench::new();
         bench.drain();
         if has_upgraded {
             bench.on(Input::Connected);
@@ -25,7 +26,7 @@ fn at_the_first_contact_it_stops_with_the_question_whether_the_address_is_right(
 
 #[test]
 fn a_relay_that_was_met_is_tried_again_for_ever_and_never_more_than_a_minute_apart() {
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     let mut longest = Duration::ZERO;
     for round in 0..200 {
         let delay = bench.delay_after(odd());
@@ -39,48 +40,52 @@ fn a_relay_that_was_met_is_tried_again_for_ever_and_never_more_than_a_minute_apa
     assert!(longest > 15 * SEC && longest <= 60 * SEC, "{longest:?}");
     // The exit of it all: the relay answers.
     bench.on(Input::Connected);
-    assert_eq!(bench.on(ack(true, None)), [Action::Tell(Event::Connected), link(0)]);
+    assert_eq!(bench.on(ack(true, None)), [Action::Tell(ClientEvent::Connected), link(0)]);
 }
 
 #[test]
 fn a_pair_that_is_gone_on_with_has_met_its_relay() {
-    let mut bench = Bench::new();
+    let mut bench = SessionBench::new();
     bench.drain();
-    assert_eq!(bench.on(Input::Stood), []);
+    assert_eq!(bench.on(Input::WasPaired), []);
     bench.delay_after(odd());
 }
 
 #[test]
 fn odd_bytes_within_a_connection_end_it_and_its_link() {
-    let did = Bench::linked().on(odd());
+    let did = SessionBench::linked().on(odd());
     assert!(
         matches!(
             &did[..],
-            [Action::Unlink, Action::Disconnect, Action::Tell(Event::Reconnecting { why: Lost::Odd(_), .. })]
+            [
+                Action::Unlink,
+                Action::Disconnect,
+                Action::Tell(ClientEvent::Reconnecting { why: Lost::Odd(_), .. })
+            ]
         ),
         "{did:?}"
     );
 }
 
 /// Every state in which a connection may end, with the inputs that lead there.
-fn states() -> [(&'static str, Bench); 6] {
+fn states() -> [(&'static str, SessionBench); 6] {
     let connecting = || {
-        let mut bench = Bench::waiting();
+        let mut bench = SessionBench::waiting();
         let delay = bench.delay_after(broken());
         assert_eq!(bench.after(delay, Input::Tick), [Action::Connect]);
         bench
     };
     let mut greeting = connecting();
     greeting.on(Input::Connected);
-    let mut backing_off = Bench::waiting();
+    let mut backing_off = SessionBench::waiting();
     backing_off.delay_after(broken());
-    let mut gone = Bench::linked();
+    let mut gone = SessionBench::linked();
     gone.gone_after(Input::Closed(Some(4401)));
     [
         ("connecting", connecting()),
         ("hello", greeting),
-        ("waiting", Bench::waiting()),
-        ("linked", Bench::linked()),
+        ("waiting", SessionBench::waiting()),
+        ("linked", SessionBench::linked()),
         ("back-off", backing_off),
         ("gone", gone),
     ]

@@ -3,26 +3,29 @@
 use super::*;
 
 /// A bench of this role, accepted by a relay that pings a connection which it does not read.
-fn accepted(role: Role) -> Bench {
-    let mut bench = Bench::of(role);
+fn accepted(role: Role) -> SessionBench {
+    let mut bench = SessionBench::of(role);
     bench.drain();
     bench.on(Input::Connected);
     bench.on(ack_with(false, Some(30), Some(5)));
     bench
 }
 
-fn answer(bench: &mut Bench) {
+fn answer(bench: &mut SessionBench) {
     bench.on(Input::Heard);
     bench.on(Input::Message(ServerMessage::HbAck));
 }
 
 /// Lets time go on until the connection is given up. How long that took, and how often it asked.
-fn until_lost(bench: &mut Bench, mut each_tick: impl FnMut(&mut Bench, &[Action])) -> (Duration, usize) {
+fn until_lost(
+    bench: &mut SessionBench,
+    mut each_tick: impl FnMut(&mut SessionBench, &[Action]),
+) -> (Duration, usize) {
     let (start, mut asked) = (bench.now, 0);
     loop {
         let did = bench.after(bench.due_in(), Input::Tick);
         asked += did.iter().filter(|did| matches!(did, Action::Send(_))).count();
-        if let Some(Action::Tell(Event::Reconnecting { why: Lost::Silent(_), .. })) = did.last() {
+        if let Some(Action::Tell(ClientEvent::Reconnecting { why: Lost::Silent(_), .. })) = did.last() {
             return (bench.now - start, asked);
         }
         assert!(bench.now - start < 600 * SEC);
@@ -105,7 +108,7 @@ fn a_large_upload_on_a_slow_line_is_no_dead_path() {
             bench.on(Input::Delivered((bench.now - start).as_secs() / 10));
         }
     }
-    // From when it stands still it is silence like any other.
+    // Once it stops shrinking it is silence like any other.
     let (took, _) = until_lost(&mut bench, |bench, did| {
         if did.contains(&Action::Look) {
             bench.on(Input::Delivered(60));
@@ -144,7 +147,7 @@ fn a_sender_that_is_paused_hears_pings_and_stays() {
 
 #[test]
 fn of_an_older_relay_silence_is_borne_for_130_s_whatever_was_sent() {
-    let mut bench = Bench::waiting();
+    let mut bench = SessionBench::waiting();
     bench.on(Input::Sent);
     let (took, asked) = until_lost(&mut bench, |bench, did| {
         assert!(!did.contains(&Action::Look));
@@ -156,7 +159,7 @@ fn of_an_older_relay_silence_is_borne_for_130_s_whatever_was_sent() {
 #[test]
 fn after_a_sleep_in_which_the_relay_gave_up_the_connection_is_made_again_at_once() {
     let slept = |pings_paused: Option<u64>, span| {
-        let mut bench = Bench::new();
+        let mut bench = SessionBench::new();
         bench.drain();
         bench.on(Input::Connected);
         bench.on(ack_with(true, Some(30), pings_paused));

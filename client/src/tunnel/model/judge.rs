@@ -1,7 +1,7 @@
-//! What was promised and what became of it: the books of one direction.
+//! The promises of one direction, and whether they were kept.
 //!
-//! A message carries the life of its sender, the era (the life of the peer as the sender knows it) and its place in
-//! the era. Within an era everything arrives once and in order, at one life of the receiver.
+//! A message carries the life of its sender, the era (the life of the peer as the sender knows it) and its
+//! place in the era. Within an era everything arrives once and in order, at one life of the receiver.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,7 +11,7 @@ type Era = (u64, u64);
 /// One direction's books.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
-    /// What the sender's app calls its present era.
+    /// The sender's present era.
     era: Era,
     /// Messages accepted in it.
     accepted: u64,
@@ -42,7 +42,8 @@ impl Judge {
         self.accepted += 1;
     }
 
-    /// A payload reached the receiver's app, in its life `life`. Gives its era and place for [`Judge::taken`].
+    /// A payload reached the receiver's app, in its life `life`. Gives its era and place for
+    /// [`Judge::taken`].
     pub(super) fn arrived(&mut self, payload: &[u8], life: u64) -> (Era, u64) {
         let number =
             |at: usize| u64::from_be_bytes(payload[at * 8..at * 8 + 8].try_into().expect("a heading"));

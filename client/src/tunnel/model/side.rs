@@ -1,4 +1,4 @@
-//! One end: a driver that does what the real ones will, a storage that may be slow, an app that may be slow.
+//! One end: a driver that acts like the real ones, a storage that may be slow, an app that may be slow.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::super::tests::seeded;
 use super::super::*;
 use super::{Counts, Rng};
 
-/// What the relay has for this end.
+/// Messages of the relay for this end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     Joined,
@@ -18,13 +18,13 @@ pub(super) enum Item {
 }
 
 /// One end. See the module.
-pub(super) struct Side {
+pub(super) struct SimulatedEnd {
     pub(super) role: Role,
     pub(super) tunnel: Tunnel,
     /// Counts the processes.
     pub(super) life: u64,
     pub(super) window: usize,
-    /// What the storage holds.
+    /// The content of the storage.
     pub(super) saved: Option<String>,
     store_waits: bool,
     pub(super) connected: Option<SessionId>,
@@ -34,14 +34,14 @@ pub(super) struct Side {
     unread_bytes: usize,
     /// Told `Full` and not yet `Room`.
     pub(super) is_full: bool,
-    /// What the user was asked last, until they answered.
+    /// The last question to the user, until it is answered.
     pub(super) question: Option<u64>,
     /// The user has answered, and carrying it out takes a while.
     pub(super) is_answering: bool,
     pub(super) ponged: bool,
 }
 
-/// What the world has to do for a side.
+/// An action that the world carries out for an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Disconnect,
@@ -52,14 +52,14 @@ pub(super) enum Wish {
 }
 
 /// The session in which everything begins.
-pub(super) fn first_place() -> Place {
-    place(0)
+pub(super) fn first_credentials() -> Credentials {
+    credentials(0)
 }
 
-pub(super) fn place(number: u64) -> Place {
+pub(super) fn credentials(number: u64) -> Credentials {
     let mut bytes = [7; 16];
     bytes[8..].copy_from_slice(&number.to_be_bytes());
-    Place { session: SessionId::from_bytes(bytes), token: Token::from_bytes(bytes) }
+    Credentials { session: SessionId::from_bytes(bytes), token: Token::from_bytes(bytes) }
 }
 
 fn options(rng: &mut Rng) -> Options {
@@ -68,12 +68,12 @@ fn options(rng: &mut Rng) -> Options {
     Options { window, name: "model".into(), pair_for: Duration::from_secs(u64::from(u32::MAX)) }
 }
 
-impl Side {
+impl SimulatedEnd {
     /// A first process, with a code.
     pub(super) fn new(role: Role, rng: &mut Rng, now: Duration) -> Self {
         let (options, code) = (options(rng), PairingKey::from_bytes(&[5; 32]));
-        let tunnel = Tunnel::pair(role, first_place(), code, &options, seeded(rng.next()), now);
-        Side {
+        let tunnel = Tunnel::pair(role, first_credentials(), code, &options, seeded(rng.next()), now);
+        SimulatedEnd {
             role,
             tunnel: tunnel.expect("entropy"),
             life: 0,
@@ -91,9 +91,13 @@ impl Side {
         }
     }
 
-    /// The process dies; a new one begins with what the storage holds.
+    /// The process dies; a new one begins from the storage.
     pub(super) fn restart(&mut self, rng: &mut Rng, now: Duration) {
-        let fresh = Side { saved: self.saved.clone(), life: self.life + 1, ..Side::new(self.role, rng, now) };
+        let fresh = SimulatedEnd {
+            saved: self.saved.clone(),
+            life: self.life + 1,
+            ..SimulatedEnd::new(self.role, rng, now)
+        };
         *self = fresh;
         if let Some(saved) = &self.saved {
             let (saved, options) = (Saved::parse(saved).expect("what was kept"), options(rng));
@@ -102,7 +106,7 @@ impl Side {
         }
     }
 
-    /// The driver hands in what the relay has for it.
+    /// The driver hands in the relay's messages.
     pub(super) fn read(&mut self, now: Duration) {
         match self.inbox.pop_front() {
             None => {}
@@ -124,46 +128,46 @@ impl Side {
         let mut wishes = Vec::new();
         while let Some(event) = self.tunnel.poll_event() {
             match event {
-                Event::Store if is_slow => self.store_waits = true,
-                Event::Store => self.store(now),
-                Event::Ask { question, .. } => {
+                TunnelEvent::Store if is_slow => self.store_waits = true,
+                TunnelEvent::Store => self.store(now),
+                TunnelEvent::Ask { question, .. } => {
                     assert!(!self.is_answering && self.question < Some(question), "asked again: {question}");
                     self.question = Some(question);
                 }
-                Event::AskOver { allowed, .. } => assert!(allowed && self.question.is_none()),
-                Event::Move(_) => {
+                TunnelEvent::AskOver { allowed, .. } => assert!(allowed && self.question.is_none()),
+                TunnelEvent::Move(_) => {
                     counts.moves += 1;
                     wishes.push(Wish::Disconnect);
                 }
-                Event::Retire(place) => wishes.push(Wish::Delete(place.session)),
-                Event::Opened { .. } => counts.opened += 1,
-                Event::Restarted { unconfirmed } => {
+                TunnelEvent::Retire(credentials) => wishes.push(Wish::Delete(credentials.session)),
+                TunnelEvent::Opened { .. } => counts.opened += 1,
+                TunnelEvent::Restarted { unconfirmed } => {
                     counts.restarted += 1;
                     wishes.push(Wish::Restarted(unconfirmed));
                 }
-                Event::Message(message) => {
+                TunnelEvent::Message(message) => {
                     wishes.push(Wish::Arrived(message.number));
                     self.unread_bytes += message.bytes.len();
                     self.unread.push_back(message);
                 }
-                Event::Acknowledged(number) => {
+                TunnelEvent::Acknowledged(number) => {
                     counts.acknowledged += 1;
                     wishes.push(Wish::Acknowledged(number));
                 }
-                Event::Room => self.is_full = false,
-                Event::Pong { .. } => self.ponged = true,
-                Event::Refused(_) => {
+                TunnelEvent::Room => self.is_full = false,
+                TunnelEvent::Pong { .. } => self.ponged = true,
+                TunnelEvent::Refused(_) => {
                     counts.refusals += 1;
                     if self.role == Role::Phone {
                         wishes.push(Wish::Disconnect);
                     }
                 }
-                Event::Fault(_) => {
+                TunnelEvent::Fault(_) => {
                     counts.faults += 1;
                     wishes.push(Wish::Disconnect);
                 }
-                Event::Asked { .. } | Event::Foreign => {}
-                Event::PeerClosed | Event::CodeSpent(_) | Event::Removed => {
+                TunnelEvent::Asked { .. } | TunnelEvent::Foreign => {}
+                TunnelEvent::PeerClosed | TunnelEvent::CodeSpent(_) | TunnelEvent::Removed => {
                     panic!("nobody does that here: {event:?}")
                 }
             }

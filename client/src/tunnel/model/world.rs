@@ -1,5 +1,5 @@
-//! The relay between two drivers: connections that come and go, frames that are lost with a link, sessions that are
-//! deleted, and somebody who replays and flips bits.
+//! The relay between two drivers: connections that come and go, frames that are lost with a link, sessions
+//! that are deleted, and an attacker that replays messages and flips bits.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use std::time::Duration;
 use protocol::ids::{Role, SessionId};
 
 use super::judge::{HEADING, Judge};
-use super::side::{self, Item, Side, Wish};
+use super::side::{self, Item, SimulatedEnd, Wish};
 use super::{Counts, Rng};
 use crate::tunnel::{Answer, SendError};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Two ends and what is between them. Side 0 is the phone.
+/// Two ends and the network between them. End 0 is the phone.
 pub(super) struct World {
     rng: Rng,
     now: Duration,
-    sides: [Side; 2],
+    sides: [SimulatedEnd; 2],
     /// What side 0 sends, what side 1 sends.
     judges: [Judge; 2],
     /// The relay has joined the two connections.
     joined: bool,
     dead: BTreeSet<SessionId>,
     sessions: u64,
-    /// Frames of the past, with whom they were for.
+    /// Frames of the past, with the end they were for.
     recorded: Vec<(usize, Vec<u8>)>,
     tells: bool,
     /// No more faults.
@@ -38,7 +38,7 @@ impl World {
     pub(super) fn new(seed: u64, tells: bool) -> Self {
         let mut rng = Rng::new(seed);
         let now = Duration::from_secs(1 << 30);
-        let sides = Role::ALL.map(Role::other).map(|role| Side::new(role, &mut rng, now));
+        let sides = Role::ALL.map(Role::other).map(|role| SimulatedEnd::new(role, &mut rng, now));
         World {
             rng,
             now,
@@ -95,7 +95,7 @@ impl World {
         if side.connected.is_some() {
             return;
         }
-        let session = side.tunnel.place().session;
+        let session = side.tunnel.credentials().session;
         if self.dead.contains(&session) {
             assert!(side.tunnel.on_session_gone(self.now), "no session is left to {at}");
             return;
@@ -108,7 +108,7 @@ impl World {
         self.say(|| format!("{at} connects to {session:?}, joined {}", self.joined));
     }
 
-    /// The connection of `at` ends. Its peer is told, and may lose what was on its way to it from the end.
+    /// The connection of `at` ends. Its peer is told, and may lose the last messages that were on their way.
     fn disconnect(&mut self, at: usize) {
         if self.sides[at].connected.is_none() {
             return;
@@ -220,7 +220,7 @@ impl World {
 
     /// The machines slept, or somebody set the clock.
     fn jump(&mut self) {
-        // Half the time by just so much that the keys are worn and not yet refused.
+        // Half the time by just enough that the keys are due for renewal and not yet refused.
         let hours = if self.rng.one_in(2) { 24 } else { 1 + self.rng.below(60) };
         let hours = Duration::from_secs(3600 * hours);
         self.now = if self.rng.one_in(2) { self.now + hours } else { self.now.saturating_sub(hours) };
@@ -236,7 +236,7 @@ impl World {
             return;
         }
         self.sessions += 1;
-        let session = (!self.rng.one_in(3)).then(|| side::place(self.sessions));
+        let session = (!self.rng.one_in(3)).then(|| side::credentials(self.sessions));
         self.say(|| format!("the user allows, {session:?}"));
         let desk = &mut self.sides[1];
         assert!(!desk.tunnel.answer(question - 1, Answer::Deny, self.now), "an older question");
@@ -257,7 +257,7 @@ impl World {
         self.judges[at].reborn(life);
     }
 
-    /// Somebody on the way says again what was said once.
+    /// An attacker replays an old message.
     fn replay(&mut self) {
         if self.recorded.is_empty() {
             return;
@@ -288,7 +288,7 @@ impl World {
         }
     }
 
-    /// Does what the sides wish until they wish nothing, and looks at the invariants.
+    /// Carries out the ends' wishes until there are none, and checks the invariants.
     fn work_off(&mut self) {
         loop {
             let is_slow = !self.is_calm && self.rng.one_in(5);
@@ -301,7 +301,7 @@ impl World {
                 wishes.into_iter().for_each(|wish| self.grant(at, wish));
             }
         }
-        self.sides.iter().for_each(Side::check_memory);
+        self.sides.iter().for_each(SimulatedEnd::check_memory);
     }
 
     fn grant(&mut self, at: usize, wish: Wish) {
@@ -342,7 +342,7 @@ impl World {
         panic!("not settled after {ROUNDS} rounds: {:?}", self.sides.each_ref().map(|side| &side.tunnel));
     }
 
-    /// A few seconds of calm: true if at the end all is done. A side that gets no sign of life connects anew.
+    /// A few seconds of calm: true if at the end all is done. An end that hears nothing connects again.
     fn settle_round(&mut self) -> bool {
         for at in 0..2 {
             self.sides[at].store_late(self.now);

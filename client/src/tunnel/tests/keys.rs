@@ -2,15 +2,15 @@
 
 use super::*;
 
-/// As if the phone had sealed so many records.
-fn wear(end: &mut End, records: u64) {
-    end.tunnel.core.live.as_mut().expect("a connection").wear(records);
+/// As if the phone had sealed this many records.
+fn set_sealed(end: &mut End, records: u64) {
+    end.tunnel.core.live.as_mut().expect("a connection").set_sealed(records);
 }
 
 #[test]
 fn after_enough_records_the_keys_are_new_and_nothing_stops() {
-    let mut bench = Bench::open();
-    wear(&mut bench.phone, limits::RECORDS_MAX - 1);
+    let mut bench = TunnelBench::open();
+    set_sealed(&mut bench.phone, limits::RECORDS_MAX - 1);
     bench.phone.tunnel.try_send(b"a").unwrap();
     bench.phone.tunnel.try_send(b"b").unwrap();
     bench.desk.tunnel.try_send(b"c").unwrap();
@@ -24,7 +24,7 @@ fn after_enough_records_the_keys_are_new_and_nothing_stops() {
 
 #[test]
 fn after_a_day_the_keys_are_new() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     assert_eq!(bench.phone.tunnel.poll_timeout(), Some(limits::KEYS_AGE_MAX));
     bench.after(limits::KEYS_AGE_MAX);
     assert_eq!((bench.phone.words(), bench.desk.words()), (vec!["Opened".into()], vec!["Opened".into()]));
@@ -34,8 +34,8 @@ fn after_a_day_the_keys_are_new() {
 
 #[test]
 fn what_the_old_keys_carry_meanwhile_arrives_once() {
-    let mut bench = Bench::open();
-    wear(&mut bench.phone, limits::RECORDS_MAX);
+    let mut bench = TunnelBench::open();
+    set_sealed(&mut bench.phone, limits::RECORDS_MAX);
     bench.now += MS;
     bench.phone.tunnel.on_timeout(bench.now);
     let h1 = bench.phone_says();
@@ -56,22 +56,22 @@ fn what_the_old_keys_carry_meanwhile_arrives_once() {
 
 #[test]
 fn a_phone_that_renews_nothing_is_dropped() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.now += limits::KEYS_AGE_MAX + limits::KEYS_AGE_GRACE;
     bench.desk.tunnel.on_timeout(bench.now);
     bench.desk.drain(bench.now);
-    assert_eq!(bench.desk.news(), [Event::Fault(Fault::WornOut)]);
-    let mut bench = Bench::open();
-    wear(&mut bench.desk, limits::RECORDS_MAX + limits::RECORDS_GRACE);
+    assert_eq!(bench.desk.news(), [TunnelEvent::Fault(Fault::KeysExhausted)]);
+    let mut bench = TunnelBench::open();
+    set_sealed(&mut bench.desk, limits::RECORDS_MAX + limits::RECORDS_GRACE);
     bench.desk.tunnel.try_send(b"x").unwrap();
     bench.desk.drain(bench.now);
-    assert_eq!(bench.desk.news(), [Event::Fault(Fault::WornOut)]);
+    assert_eq!(bench.desk.news(), [TunnelEvent::Fault(Fault::KeysExhausted)]);
     assert_eq!(bench.desk.tunnel.unacknowledged(), 1, "it goes out on the next connection");
 }
 
 #[test]
 fn a_clock_that_steps_back_or_far_ahead_breaks_nothing() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     for now in [SEC * 5, SEC, SEC * 90_000, SEC * 2] {
         bench.now = now;
         bench.after(Duration::ZERO);

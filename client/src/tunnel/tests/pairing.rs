@@ -4,11 +4,11 @@ use super::*;
 
 #[test]
 fn a_phone_is_let_in_when_the_user_says_so() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
-    let [Event::Asked { words: phones }] = bench.phone.news()[..] else { panic!() };
+    let [TunnelEvent::Asked { words: phones }] = bench.phone.news()[..] else { panic!() };
     let news = bench.desk.news();
-    let [Event::Ask { question: 1, name, words }] = &news[..] else { panic!("{news:?}") };
+    let [TunnelEvent::Ask { question: 1, name, words }] = &news[..] else { panic!("{news:?}") };
     assert_eq!((name.as_str(), words), ("Anna's phone", &phones));
     assert_eq!(words.to_string().split(' ').count(), 6);
     assert_eq!(bench.phone.tunnel.try_send(b"early"), Err(SendError::NotOpen));
@@ -22,19 +22,20 @@ fn a_phone_is_let_in_when_the_user_says_so() {
 
 #[test]
 fn a_name_is_shown_without_controls() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     let options = Options { name: "a\u{1b}[31m\u{202e}b".into(), ..Options::new(Role::Phone) };
-    bench.phone.tunnel = Tunnel::pair(Role::Phone, place(1), code(), &options, seeded(3), bench.now).unwrap();
+    bench.phone.tunnel =
+        Tunnel::pair(Role::Phone, credentials(1), code(), &options, seeded(3), bench.now).unwrap();
     bench.link();
-    assert!(matches!(&bench.desk.news()[..], [Event::Ask { name, .. }] if name == "a[31mb"));
+    assert!(matches!(&bench.desk.news()[..], [TunnelEvent::Ask { name, .. }] if name == "a[31mb"));
 }
 
 #[test]
 fn the_key_is_confirmed_only_when_it_is_stored() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.phone.stores = false;
     bench.link();
-    assert_eq!((bench.phone.told.as_slice(), bench.desk.words()), ([Event::Store].as_slice(), vec![]));
+    assert_eq!((bench.phone.told.as_slice(), bench.desk.words()), ([TunnelEvent::Store].as_slice(), vec![]));
     bench.phone.tunnel.on_stored(bench.now);
     bench.pump();
     assert_eq!(bench.desk.words(), ["Ask"]);
@@ -48,7 +49,7 @@ fn the_key_is_confirmed_only_when_it_is_stored() {
 
 #[test]
 fn a_link_that_breaks_before_the_phone_has_its_key_changes_nothing() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.phone.tunnel.on_link(bench.now);
     bench.desk.tunnel.on_link(bench.now);
     let h1 = bench.phone_says();
@@ -61,7 +62,7 @@ fn a_link_that_breaks_before_the_phone_has_its_key_changes_nothing() {
 
 #[test]
 fn a_link_that_breaks_before_the_key_is_confirmed_goes_on_with_the_new_key() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.phone.tunnel.on_link(bench.now);
     bench.desk.tunnel.on_link(bench.now);
     let h1 = bench.phone_says();
@@ -81,7 +82,7 @@ fn a_link_that_breaks_before_the_key_is_confirmed_goes_on_with_the_new_key() {
 
 #[test]
 fn a_question_outlives_the_link_and_is_asked_again_with_the_new_words() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
     let first = bench.desk.news();
     bench.cut();
@@ -89,7 +90,7 @@ fn a_question_outlives_the_link_and_is_asked_again_with_the_new_words() {
     bench.link();
     let second = bench.desk.news();
     assert!(
-        matches!((&first[..], &second[..]), ([Event::Ask { words: a, .. }], [Event::Ask { words: b, .. }]) if a != b)
+        matches!((&first[..], &second[..]), ([TunnelEvent::Ask { words: a, .. }], [TunnelEvent::Ask { words: b, .. }]) if a != b)
     );
     bench.cut();
     bench.answer(Answer::Allow { session: None });
@@ -100,66 +101,72 @@ fn a_question_outlives_the_link_and_is_asked_again_with_the_new_words() {
 
 #[test]
 fn both_move_to_the_fresh_session_and_the_old_one_is_retired() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
-    bench.answer(Answer::Allow { session: Some(place(9)) });
-    assert_eq!(bench.desk.news()[1..], [Event::Move(place(9)), Event::Retire(place(1))]);
+    bench.answer(Answer::Allow { session: Some(credentials(9)) });
+    assert_eq!(
+        bench.desk.news()[1..],
+        [TunnelEvent::Move(credentials(9)), TunnelEvent::Retire(credentials(1))]
+    );
     assert_eq!(bench.phone.words(), ["Asked"], "it leaves when the workstation has left");
-    assert_eq!(bench.phone.tunnel.place(), place(1));
+    assert_eq!(bench.phone.tunnel.credentials(), credentials(1));
     bench.phone.tunnel.on_unlink(bench.now);
     bench.phone.drain(bench.now);
-    assert_eq!(bench.phone.news(), [Event::Move(place(9))]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Move(credentials(9))]);
     bench.link();
     assert_eq!((bench.phone.words(), bench.desk.words()), (vec!["Opened".into()], vec!["Opened".into()]));
     let (phone, desk) = (bench.phone.tunnel.saved().unwrap(), bench.desk.tunnel.saved().unwrap());
-    assert_eq!((phone.home, phone.other, desk.home, desk.other), (place(9), None, place(9), None));
+    assert_eq!(
+        (phone.home, phone.other, desk.home, desk.other),
+        (credentials(9), None, credentials(9), None)
+    );
 }
 
 #[test]
 fn a_phone_that_moved_alone_looks_in_both_sessions_in_turn() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
     bench.desk.news();
-    bench.answer_to(1, Answer::Allow { session: Some(place(9)) });
+    bench.answer_to(1, Answer::Allow { session: Some(credentials(9)) });
     let welcome = bench.desk_says();
     bench.phone_hears(&welcome);
     bench.cut();
     assert_eq!(
         bench.phone.news()[1..],
-        [Event::Move(place(9))],
+        [TunnelEvent::Move(credentials(9))],
         "SETTLED is lost, and the phone does not know"
     );
-    assert_eq!(bench.desk.tunnel.place(), place(1));
+    assert_eq!(bench.desk.tunnel.credentials(), credentials(1));
     bench.after(limits::SETTLE_WAIT - MS);
     assert_eq!(bench.phone.news(), []);
     bench.after(MS);
-    assert_eq!(bench.phone.news(), [Event::Move(place(1))]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Move(credentials(1))]);
     bench.link();
-    assert_eq!(bench.desk.news(), [Event::Move(place(9)), Event::Retire(place(1))]);
+    assert_eq!(bench.desk.news(), [TunnelEvent::Move(credentials(9)), TunnelEvent::Retire(credentials(1))]);
     bench.cut();
-    assert_eq!(bench.phone.news(), [Event::Move(place(9))]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Move(credentials(9))]);
     bench.link();
     assert_eq!((bench.phone.words(), bench.desk.words()), (vec!["Opened".into()], vec!["Opened".into()]));
 }
 
 #[test]
 fn a_phone_whose_word_is_lost_leaves_by_itself() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
-    bench.answer_to(1, Answer::Allow { session: Some(place(9)) });
+    bench.answer_to(1, Answer::Allow { session: Some(credentials(9)) });
     let welcome = bench.desk_says();
     bench.phone_hears(&welcome);
     let _lost = bench.phone_says();
     bench.phone.news();
     bench.after(limits::SETTLE_WAIT);
-    assert_eq!(bench.phone.news(), [Event::Move(place(9))]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Move(credentials(9))]);
 }
 
 #[test]
 fn a_slow_connect_does_not_shorten_the_search() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
-    bench.answer(Answer::Allow { session: Some(place(9)) });
+    bench.answer(Answer::Allow { session: Some(credentials(9)) });
     bench.cut();
     bench.phone.tunnel.close();
     bench.phone.news();
@@ -174,16 +181,16 @@ fn a_slow_connect_does_not_shorten_the_search() {
 
 #[test]
 fn a_deleted_session_sends_each_end_to_the_other_one() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
-    bench.answer(Answer::Allow { session: Some(place(9)) });
+    bench.answer(Answer::Allow { session: Some(credentials(9)) });
     bench.cut();
     bench.after(limits::SETTLE_WAIT);
     bench.phone.news();
-    assert_eq!(bench.phone.tunnel.place(), place(1), "the workstation was slow to come");
+    assert_eq!(bench.phone.tunnel.credentials(), credentials(1), "the workstation was slow to come");
     assert!(bench.phone.tunnel.on_session_gone(bench.now));
     bench.phone.drain(bench.now);
-    assert_eq!(bench.phone.news(), [Event::Move(place(9))]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Move(credentials(9))]);
     bench.link();
     assert_eq!(bench.phone.words(), ["Opened"]);
     assert!(!bench.phone.tunnel.on_session_gone(bench.now), "there is no other");
@@ -192,7 +199,7 @@ fn a_deleted_session_sends_each_end_to_the_other_one() {
 
 #[test]
 fn a_welcomed_phone_passes_over_a_refusal_of_its_hello() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.cut();
     bench.phone.tunnel.on_link(bench.now);
     bench.desk.tunnel.on_link(bench.now);
@@ -207,7 +214,7 @@ fn a_welcomed_phone_passes_over_a_refusal_of_its_hello() {
 
 #[test]
 fn a_fifth_handshake_makes_the_oldest_stale() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.phone.tunnel.on_link(bench.now);
     bench.desk.tunnel.on_link(bench.now);
     let mut h1 = bench.phone_says();
@@ -226,8 +233,8 @@ fn a_fifth_handshake_makes_the_oldest_stale() {
 
 #[test]
 fn a_hello_under_a_pair_key_that_became_void_is_of_an_unknown_key() {
-    let mut bench = Bench::new();
-    let shake_hands = |bench: &mut Bench| {
+    let mut bench = TunnelBench::new();
+    let shake_hands = |bench: &mut TunnelBench| {
         bench.phone.tunnel.on_link(bench.now);
         bench.desk.tunnel.on_link(bench.now);
         let h1 = bench.phone_says();
@@ -244,5 +251,8 @@ fn a_hello_under_a_pair_key_that_became_void_is_of_an_unknown_key() {
     bench.phone_hears(&h2);
     let hello = bench.phone_says();
     bench.desk_hears(&hello);
-    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::UnknownKey)]);
+    assert_eq!(
+        bench.desk.news(),
+        [TunnelEvent::CodeSpent(Spent::Expired), TunnelEvent::Refused(Refusal::UnknownKey)]
+    );
 }

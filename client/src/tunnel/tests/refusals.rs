@@ -1,17 +1,16 @@
-//! Each refusal and each damage of the specification, with its own word on both sides.
+//! Each refusal of the specification, and the event on both sides.
 
 use super::*;
-use crate::tunnel::noise;
 
 /// A phone that knows `key` as the code's, beside the one of the bench.
 fn other_phone(key: PairingKey, now: Duration) -> End {
     let tunnel =
-        Tunnel::pair(Role::Phone, place(1), key, &Options::new(Role::Phone), seeded(77), now).unwrap();
+        Tunnel::pair(Role::Phone, credentials(1), key, &Options::new(Role::Phone), seeded(77), now).unwrap();
     End::new(tunnel)
 }
 
 /// Puts another phone in the first one's place and lets it try; gives what both were told.
-fn try_other(bench: &mut Bench, phone: End) -> (Vec<Event>, Vec<Event>) {
+fn try_other(bench: &mut TunnelBench, phone: End) -> (Vec<TunnelEvent>, Vec<TunnelEvent>) {
     bench.cut();
     bench.desk.news();
     bench.phone = phone;
@@ -19,13 +18,13 @@ fn try_other(bench: &mut Bench, phone: End) -> (Vec<Event>, Vec<Event>) {
     (bench.phone.news(), bench.desk.news())
 }
 
-fn refused(why: Refusal) -> (Vec<Event>, Vec<Event>) {
-    (vec![Event::Refused(why)], vec![Event::Refused(why)])
+fn refused(why: Refusal) -> (Vec<TunnelEvent>, Vec<TunnelEvent>) {
+    (vec![TunnelEvent::Refused(why)], vec![TunnelEvent::Refused(why)])
 }
 
 #[test]
 fn a_used_code_is_refused_on_both_sides() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
     let other = other_phone(code(), bench.now);
     assert_eq!(try_other(&mut bench, other), refused(Refusal::CodeUsed), "while the user is being asked");
@@ -34,7 +33,7 @@ fn a_used_code_is_refused_on_both_sides() {
 
 #[test]
 fn of_two_phones_with_one_code_the_first_to_prove_it_is_asked_about() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.phone.tunnel.on_link(bench.now);
     bench.desk.tunnel.on_link(bench.now);
     let mut thief = other_phone(code(), bench.now);
@@ -54,7 +53,7 @@ fn of_two_phones_with_one_code_the_first_to_prove_it_is_asked_about() {
     thief.tunnel.on_message(&refusal, bench.now);
     thief.drain(bench.now);
     assert_eq!(thief.words(), ["Asked", "Refused"]);
-    assert_eq!(bench.desk.news(), [Event::Refused(Refusal::CodeUsed)]);
+    assert_eq!(bench.desk.news(), [TunnelEvent::Refused(Refusal::CodeUsed)]);
     bench.answer(Answer::Allow { session: None });
     assert_eq!(bench.phone.words(), ["Asked", "Opened"]);
     let options = Options::new(Role::Phone);
@@ -69,7 +68,7 @@ fn of_two_phones_with_one_code_the_first_to_prove_it_is_asked_about() {
 
 #[test]
 fn the_codes_key_is_refused_after_pairing_and_after_a_restart() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     let other = other_phone(code(), bench.now);
     assert_eq!(try_other(&mut bench, other), refused(Refusal::CodeUsed));
     let saved = bench.desk.tunnel.saved().unwrap();
@@ -81,7 +80,7 @@ fn the_codes_key_is_refused_after_pairing_and_after_a_restart() {
 
 #[test]
 fn a_wrong_key_is_refused_at_once() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     let other = other_phone(PairingKey::from_bytes(&[1; 32]), bench.now);
     assert_eq!(try_other(&mut bench, other), refused(Refusal::UnknownKey));
     assert!(Refusal::UnknownKey.to_string().contains("does not know this phone's key"));
@@ -89,58 +88,64 @@ fn a_wrong_key_is_refused_at_once() {
 
 #[test]
 fn an_expired_code_is_refused() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.after(limits::PAIR_FOR);
-    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired)]);
+    assert_eq!(bench.desk.news(), [TunnelEvent::CodeSpent(Spent::Expired)]);
     let other = other_phone(code(), bench.now);
     assert_eq!(try_other(&mut bench, other), refused(Refusal::CodeExpired));
     assert!(Refusal::CodeExpired.to_string().contains("expired"));
-    let mut asleep = Bench::new();
+    let mut asleep = TunnelBench::new();
     asleep.now += limits::PAIR_FOR;
     let other = other_phone(code(), asleep.now);
     let news = (
-        vec![Event::Refused(Refusal::CodeExpired)],
-        vec![Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::CodeExpired)],
+        vec![TunnelEvent::Refused(Refusal::CodeExpired)],
+        vec![TunnelEvent::CodeSpent(Spent::Expired), TunnelEvent::Refused(Refusal::CodeExpired)],
     );
     assert_eq!(try_other(&mut asleep, other), news, "before its timer could say so");
 }
 
 #[test]
 fn a_handshake_that_is_confirmed_too_late_is_refused() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.phone.stores = false;
     bench.link();
     bench.after(limits::PAIR_FOR);
     bench.phone.tunnel.on_stored(bench.now);
     bench.pump();
-    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::CodeExpired)]);
+    assert_eq!(
+        bench.desk.news(),
+        [TunnelEvent::CodeSpent(Spent::Expired), TunnelEvent::Refused(Refusal::CodeExpired)]
+    );
     assert_eq!(bench.phone.words(), ["Asked", "Refused"]);
 }
 
 #[test]
 fn a_code_expires_while_its_workstation_sleeps() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.phone.stores = false;
     bench.link();
     bench.now += limits::PAIR_FOR;
     bench.phone.tunnel.on_stored(bench.now);
     let hello = bench.phone_says();
     bench.desk_hears(&hello);
-    assert_eq!(bench.desk.news(), [Event::CodeSpent(Spent::Expired), Event::Refused(Refusal::CodeExpired)]);
+    assert_eq!(
+        bench.desk.news(),
+        [TunnelEvent::CodeSpent(Spent::Expired), TunnelEvent::Refused(Refusal::CodeExpired)]
+    );
 }
 
 #[test]
 fn a_denied_phone_is_told_and_stays_denied() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
     bench.desk.news();
     bench.phone.news();
     bench.answer(Answer::Deny);
-    assert_eq!(bench.phone.news(), [Event::Refused(Refusal::Denied)]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Refused(Refusal::Denied)]);
     assert!(bench.desk.tunnel.saved().is_none());
     assert_eq!(
         bench.desk.news(),
-        [Event::AskOver { question: 1, allowed: false }, Event::CodeSpent(Spent::Denied)]
+        [TunnelEvent::AskOver { question: 1, allowed: false }, TunnelEvent::CodeSpent(Spent::Denied)]
     );
     bench.cut();
     bench.link();
@@ -155,14 +160,14 @@ fn forged(h1: &[u8], why: u8) -> Vec<u8> {
 
 #[test]
 fn a_forged_refusal_ends_a_connection_of_a_welcomed_phone_and_nothing_else() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     for why in Refusal::ALL {
         bench.cut();
         bench.phone.tunnel.on_link(bench.now);
         let h1 = bench.phone_says();
         bench.phone_hears(&forged(&h1, why.code()));
         let fault = if why == Refusal::Damaged { Fault::BadAnswer } else { Fault::Refused(why) };
-        assert_eq!(bench.phone.news(), [Event::Fault(fault)]);
+        assert_eq!(bench.phone.news(), [TunnelEvent::Fault(fault)]);
         bench.link();
         assert_eq!(bench.phone.words(), ["Opened"], "after {why:?}");
     }
@@ -171,42 +176,46 @@ fn a_forged_refusal_ends_a_connection_of_a_welcomed_phone_and_nothing_else() {
     bench.phone.tunnel.on_link(bench.now);
     let h1 = bench.phone_says();
     bench.phone_hears(&forged(&h1, 1));
-    assert_eq!(bench.phone.news(), [Event::Fault(Fault::Refused(Refusal::UnknownKey))], "a new process, too");
+    assert_eq!(
+        bench.phone.news(),
+        [TunnelEvent::Fault(Fault::Refused(Refusal::UnknownKey))],
+        "a new process, too"
+    );
 }
 
 #[test]
 fn a_refusal_stops_a_phone_that_still_pairs() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.phone.tunnel.on_link(bench.now);
     let h1 = bench.phone_says();
     bench.phone_hears(&forged(&h1, 1));
-    assert_eq!(bench.phone.news(), [Event::Refused(Refusal::UnknownKey)]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Refused(Refusal::UnknownKey)]);
 }
 
 #[test]
 fn the_end_of_a_pair_comes_sealed_and_behind_all_that_was_said() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.desk.tunnel.try_send(b"farewell").unwrap();
     bench.desk.tunnel.revoke();
     bench.desk.tunnel.close();
     bench.pump();
     assert_eq!(bench.phone.words(), ["Message", "PeerClosed", "Removed"]);
-    let mut damaged = Bench::open();
+    let mut damaged = TunnelBench::open();
     damaged.desk.tunnel.revoke();
     let mut denied = damaged.desk_says();
     denied[5] ^= 1;
     damaged.phone_hears(&denied);
-    assert_eq!(damaged.phone.news(), [Event::Fault(Fault::Unopenable)], "nobody else can say it");
+    assert_eq!(damaged.phone.news(), [TunnelEvent::Fault(Fault::Unopenable)], "nobody else can say it");
 }
 
 #[test]
 fn a_phone_that_is_being_asked_about_is_denied_by_the_end_of_the_pair() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.link();
     bench.phone.news();
     bench.desk.tunnel.revoke();
     bench.pump();
-    assert_eq!(bench.phone.news(), [Event::Refused(Refusal::Denied)]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Refused(Refusal::Denied)]);
     bench.phone.tunnel.revoke();
     bench.pump();
     assert_eq!(bench.desk.words(), ["Ask"], "a phone has nothing to revoke");
@@ -214,7 +223,7 @@ fn a_phone_that_is_being_asked_about_is_denied_by_the_end_of_the_pair() {
 
 #[test]
 fn another_version_is_refused() {
-    let mut bench = Bench::new();
+    let mut bench = TunnelBench::new();
     bench.phone.tunnel.on_link(bench.now);
     bench.desk.tunnel.on_link(bench.now);
     let mut h1 = bench.phone_says();
@@ -223,211 +232,4 @@ fn another_version_is_refused() {
     let answer = bench.desk_says();
     bench.phone_hears(&answer);
     assert_eq!((bench.phone.news(), bench.desk.news()), refused(Refusal::OtherVersion));
-}
-
-#[test]
-fn a_replayed_h1_harms_nobody() {
-    let mut bench = Bench::open();
-    bench.cut();
-    bench.phone.tunnel.on_link(bench.now);
-    bench.desk.tunnel.on_link(bench.now);
-    let h1 = bench.phone_says();
-    bench.desk_hears(&h1);
-    bench.pump();
-    bench.phone.news();
-    bench.desk.news();
-    bench.desk_hears(&h1);
-    assert!(bench.desk.wire.is_empty(), "the live connection's own H1 says nothing new");
-    let mut renamed = h1.clone();
-    renamed[1..5].copy_from_slice(&[1, 2, 3, 4]);
-    for _ in 0..2 * limits::PENDING_MAX {
-        renamed[4] += 1;
-        bench.desk_hears(&renamed);
-        let mut made_up = vec![3; 40];
-        made_up[1..5].copy_from_slice(&renamed[1..5]);
-        bench.desk_hears(&made_up);
-    }
-    bench.pump();
-    bench.phone.tunnel.try_send(b"still here").unwrap();
-    bench.pump();
-    assert_eq!(take_all(&mut bench.desk, bench.now), [b"still here"]);
-    assert_eq!(bench.phone.news(), []);
-}
-
-#[test]
-fn a_replayed_h1_from_the_first_pairing_gives_nothing_away() {
-    let mut bench = Bench::new();
-    bench.phone.tunnel.on_link(bench.now);
-    bench.desk.tunnel.on_link(bench.now);
-    let h1 = bench.phone_says();
-    bench.desk_hears(&h1);
-    bench.pump();
-    bench.answer(Answer::Allow { session: None });
-    bench.desk.news();
-    let mut replayed = h1;
-    replayed[1] ^= 1;
-    bench.desk_hears(&replayed);
-    assert_eq!(bench.desk.news(), [Event::Refused(Refusal::CodeUsed)]);
-}
-
-#[test]
-fn a_replayed_record_is_a_fault_and_the_next_connection_resumes() {
-    let mut bench = Bench::open();
-    bench.phone.tunnel.try_send(b"once").unwrap();
-    let record = bench.phone_says();
-    bench.desk_hears(&record);
-    bench.desk_hears(&record);
-    let news = bench.desk.news();
-    assert!(
-        matches!(&news[..], [Event::Message(message), Event::Fault(Fault::Unopenable)] if message.bytes == b"once")
-    );
-    assert!(Fault::Unopenable.to_string().contains("repeated"));
-    bench.desk.tunnel.taken(1, bench.now);
-    bench.cut();
-    bench.link();
-    assert_eq!(bench.desk.words(), ["Opened"], "it came once");
-    bench.after(limits::ACK_DELAY);
-    assert_eq!(bench.phone.words(), ["Opened", "Acknowledged"]);
-}
-
-#[test]
-fn a_record_left_out_is_a_fault() {
-    let mut bench = Bench::open();
-    bench.phone.tunnel.try_send(b"a").unwrap();
-    bench.phone.tunnel.try_send(b"b").unwrap();
-    let _lost = bench.phone_says();
-    let record = bench.phone_says();
-    bench.desk_hears(&record);
-    assert_eq!(bench.desk.news(), [Event::Fault(Fault::Unopenable)]);
-}
-
-#[test]
-fn a_flipped_bit_is_noticed_wherever_it_is() {
-    for at in 5..30 {
-        let mut bench = Bench::open();
-        bench.phone.tunnel.try_send(b"payload").unwrap();
-        let mut record = bench.phone_says();
-        record[at] ^= 0x10;
-        bench.desk_hears(&record);
-        assert_eq!(bench.desk.news(), [Event::Fault(Fault::Unopenable)], "byte {at}");
-        bench.phone.drain(bench.now);
-        bench.cut();
-        bench.link();
-        assert_eq!(take_all(&mut bench.desk, bench.now), [b"payload"], "byte {at}");
-    }
-}
-
-#[test]
-fn a_flipped_bit_in_the_handshake_is_noticed() {
-    for at in [14, 45, 46, 61] {
-        let mut bench = Bench::new();
-        bench.phone.tunnel.on_link(bench.now);
-        bench.desk.tunnel.on_link(bench.now);
-        let mut h1 = bench.phone_says();
-        h1[at] ^= 1;
-        bench.desk_hears(&h1);
-        assert_eq!(bench.desk.news(), [Event::Refused(Refusal::Damaged)], "byte {at}");
-        let answer = bench.desk_says();
-        bench.phone_hears(&answer);
-        assert_eq!(bench.phone.news(), [Event::Fault(Fault::BadAnswer)], "byte {at}: it connects again");
-    }
-    for at in [5, 37, 128] {
-        let mut bench = Bench::new();
-        bench.phone.tunnel.on_link(bench.now);
-        bench.desk.tunnel.on_link(bench.now);
-        let h1 = bench.phone_says();
-        bench.desk_hears(&h1);
-        let mut h2 = bench.desk_says();
-        h2[at] ^= 1;
-        bench.phone_hears(&h2);
-        assert_eq!(bench.phone.news(), [Event::Fault(Fault::BadAnswer)], "byte {at}");
-    }
-}
-
-#[test]
-fn what_belongs_to_an_earlier_handshake_is_dropped_without_a_word() {
-    let mut bench = Bench::open();
-    bench.desk.tunnel.try_send(b"late").unwrap();
-    let record = bench.desk_says();
-    bench.cut();
-    bench.phone.tunnel.on_link(bench.now);
-    bench.desk.tunnel.on_link(bench.now);
-    let h1 = bench.phone_says();
-    bench.desk_hears(&h1);
-    let late = bench.desk_says();
-    bench.now += limits::ANSWER_MAX;
-    bench.phone.tunnel.on_timeout(bench.now);
-    bench.phone_hears(&late);
-    bench.phone_hears(&record);
-    bench.phone_hears(&[4, h1[1], h1[2], h1[3], h1[4], 1]);
-    assert_eq!(bench.phone.news(), []);
-    bench.pump();
-    assert_eq!(bench.phone.words(), ["Opened", "Message"]);
-}
-
-#[test]
-fn keys_change_under_a_code_and_only_there() {
-    let mut bench = Bench::open();
-    let saved = bench.phone.tunnel.saved().unwrap();
-    bench.cut();
-    bench.phone.tunnel.on_link(bench.now);
-    let h1 = bench.phone_says();
-    let (key, id) = (saved.key.secret(), saved.key.id());
-    let desk = noise::Responder::new(key, saved.home.session, id, [8; 32], &h1[14..]).unwrap();
-    let state = bench.desk.tunnel.core.stream.state();
-    let payload = record::answer(&state, Some(&PairKey::from_bytes(&[1; 32])));
-    let (_, answer) = desk.answer(&payload).unwrap();
-    let c = wire::Tag(h1[1..5].try_into().unwrap());
-    bench.phone_hears(&wire::h2(c, &answer));
-    assert_eq!(bench.phone.news(), [Event::Fault(Fault::Malformed("answer to the handshake"))]);
-    assert_eq!(bench.phone.tunnel.saved(), Some(saved));
-}
-
-#[test]
-fn a_first_record_that_does_not_open_ends_the_link_where_nothing_stands() {
-    let mut bench = Bench::open();
-    bench.cut();
-    bench.phone.tunnel.on_link(bench.now);
-    bench.desk.tunnel.on_link(bench.now);
-    let h1 = bench.phone_says();
-    bench.desk_hears(&h1);
-    let h2 = bench.desk_says();
-    bench.phone_hears(&h2);
-    let mut hello = bench.phone_says();
-    hello[9] ^= 1;
-    bench.desk_hears(&hello);
-    assert_eq!(bench.desk.news(), [Event::Fault(Fault::Unopenable)]);
-}
-
-#[test]
-fn what_is_no_tunnel_is_told_and_changes_nothing() {
-    let mut bench = Bench::open();
-    for message in [b"{\"type\":\"hello\"}".as_slice(), b"", &[9; 40], &[2; 60]] {
-        bench.desk_hears(message);
-        assert_eq!(bench.desk.news(), [Event::Foreign], "{message:?}");
-    }
-    bench.desk_hears(&[3; 60]);
-    assert_eq!(bench.desk.news(), [], "a record of another connection is stale, not foreign");
-}
-
-#[test]
-fn no_bytes_make_it_panic() {
-    let mut rng = Rng::new(11);
-    for round in 0..3_000 {
-        let mut bench = Bench::open();
-        let mut bytes: Vec<u8> = (0..rng.index(150)).map(|_| rng.next().to_be_bytes()[0]).collect();
-        // Half of them in the shape of a message, some of them of the live connection.
-        if let Some(kind) = bytes.first_mut().filter(|_| round % 2 == 0) {
-            *kind = 1 + *kind % 4;
-        }
-        let c = bench.desk.tunnel.core.live.as_ref().expect("a connection").c();
-        if bytes.len() > 5 && round % 4 == 0 {
-            bytes[1..5].copy_from_slice(&c.0);
-        }
-        bench.desk_hears(&bytes);
-        bench.phone_hears(&bytes);
-        let _ = record::Record::parse(&bytes);
-        let _ = record::parse_answer(&bytes);
-        let _ = Saved::parse(&String::from_utf8_lossy(&bytes));
-    }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn messages_go_both_ways_and_are_acknowledged_when_taken() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     let long = vec![7; 100_000];
     assert_eq!(bench.phone.tunnel.try_send(b"first"), Ok(1));
     assert_eq!(bench.phone.tunnel.try_send(&long), Ok(2));
@@ -16,14 +16,14 @@ fn messages_go_both_ways_and_are_acknowledged_when_taken() {
     bench.after(limits::ACK_DELAY);
     assert_eq!(
         (bench.phone.news(), bench.desk.news()),
-        (vec![Event::Acknowledged(2)], vec![Event::Acknowledged(1)])
+        (vec![TunnelEvent::Acknowledged(2)], vec![TunnelEvent::Acknowledged(1)])
     );
     assert_eq!((bench.phone.tunnel.buffered(), bench.desk.tunnel.buffered()), ((0, 0), (0, 0)));
 }
 
 #[test]
 fn what_was_on_its_way_comes_on_the_next_connection() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     for at in 0..10 {
         bench.phone.tunnel.try_send(&[at]).unwrap();
         bench.desk.tunnel.try_send(&[at]).unwrap();
@@ -42,7 +42,7 @@ fn what_was_on_its_way_comes_on_the_next_connection() {
 
 #[test]
 fn a_full_window_says_so_and_tells_when_there_is_room() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     let limit = limits::WINDOW_PHONE as usize / 2;
     let too_large = SendError::TooLarge { len: limit + 1, limit };
     assert_eq!(bench.desk.tunnel.try_send(&vec![0; limit + 1]), Err(too_large));
@@ -58,7 +58,7 @@ fn a_full_window_says_so_and_tells_when_there_is_room() {
 
 #[test]
 fn a_new_process_of_the_peer_is_told_and_nothing_is_sent_again() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.desk.tunnel.try_send(b"lost?").unwrap();
     bench.pump();
     bench.cut();
@@ -68,7 +68,7 @@ fn a_new_process_of_the_peer_is_told_and_nothing_is_sent_again() {
     bench.phone.tunnel = Tunnel::resume(&saved, &named(Role::Phone), seeded(9), bench.now).unwrap();
     bench.link();
     assert_eq!(bench.phone.words(), ["Opened"]);
-    assert_eq!(bench.desk.news()[0], Event::Restarted { unconfirmed: 2 });
+    assert_eq!(bench.desk.news()[0], TunnelEvent::Restarted { unconfirmed: 2 });
     bench.desk.tunnel.try_send(b"again").unwrap();
     bench.pump();
     assert_eq!(take_all(&mut bench.phone, bench.now), [b"again"]);
@@ -76,7 +76,7 @@ fn a_new_process_of_the_peer_is_told_and_nothing_is_sent_again() {
 
 #[test]
 fn a_new_workstation_process_is_told_to_the_phone() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.phone.tunnel.try_send(b"lost?").unwrap();
     bench.pump();
     bench.cut();
@@ -85,7 +85,7 @@ fn a_new_workstation_process_is_told_to_the_phone() {
     let desk = Options::new(Role::Workstation);
     bench.desk.tunnel = Tunnel::resume(&saved, &desk, seeded(9), bench.now).unwrap();
     bench.link();
-    assert_eq!(bench.phone.news()[0], Event::Restarted { unconfirmed: 1 });
+    assert_eq!(bench.phone.news()[0], TunnelEvent::Restarted { unconfirmed: 1 });
     assert_eq!(bench.desk.words(), ["Opened"]);
     bench.phone.tunnel.try_send(b"again").unwrap();
     bench.pump();
@@ -94,7 +94,7 @@ fn a_new_workstation_process_is_told_to_the_phone() {
 
 #[test]
 fn a_new_process_waits_until_the_app_has_taken_what_the_old_one_sent() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.phone.tunnel.try_send(b"old").unwrap();
     bench.pump();
     bench.cut();
@@ -102,7 +102,7 @@ fn a_new_process_waits_until_the_app_has_taken_what_the_old_one_sent() {
     bench.phone.tunnel = Tunnel::resume(&saved, &named(Role::Phone), seeded(9), bench.now).unwrap();
     bench.link();
     let news = bench.desk.news();
-    assert!(matches!(&news[..], [Event::Message(_), Event::Fault(Fault::Behind)]), "{news:?}");
+    assert!(matches!(&news[..], [TunnelEvent::Message(_), TunnelEvent::Fault(Fault::Behind)]), "{news:?}");
     bench.desk.tunnel.taken(1, bench.now);
     bench.cut();
     bench.link();
@@ -111,7 +111,7 @@ fn a_new_process_waits_until_the_app_has_taken_what_the_old_one_sent() {
 
 #[test]
 fn closing_lets_everything_arrive_first() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.phone.tunnel.try_send(b"last").unwrap();
     bench.phone.tunnel.close();
     assert_eq!(bench.phone.tunnel.try_send(b"x"), Err(SendError::Closed));
@@ -124,20 +124,20 @@ fn closing_lets_everything_arrive_first() {
 
 #[test]
 fn a_ping_is_answered() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     assert!(bench.phone.tunnel.ping(bench.now));
     let ping = bench.phone_says();
     bench.now += MS * 30;
     bench.desk_hears(&ping);
     bench.pump();
-    assert_eq!(bench.phone.news(), [Event::Pong { after: MS * 30 }]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Pong { after: MS * 30 }]);
     bench.cut();
     assert!(!bench.phone.tunnel.ping(bench.now));
 }
 
 #[test]
 fn an_unanswered_handshake_is_tried_again_and_then_given_up() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.cut();
     bench.phone.tunnel.on_link(bench.now);
     for _ in 0..limits::TRIES_MAX {
@@ -149,12 +149,12 @@ fn an_unanswered_handshake_is_tried_again_and_then_given_up() {
         bench.phone.tunnel.on_timeout(bench.now);
     }
     bench.phone.drain(bench.now);
-    assert_eq!(bench.phone.news(), [Event::Fault(Fault::Unanswered(limits::TRIES_MAX))]);
+    assert_eq!(bench.phone.news(), [TunnelEvent::Fault(Fault::Unanswered(limits::TRIES_MAX))]);
 }
 
 #[test]
 fn a_first_record_that_nobody_answers_is_a_fault() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.cut();
     bench.phone.tunnel.on_link(bench.now);
     bench.desk.tunnel.on_link(bench.now);
@@ -171,7 +171,7 @@ fn a_first_record_that_nobody_answers_is_a_fault() {
 
 #[test]
 fn nothing_is_due_while_nothing_waits() {
-    let mut bench = Bench::open();
+    let mut bench = TunnelBench::open();
     bench.after(SEC * 10);
     assert!(bench.phone.tunnel.poll_timeout() > Some(SEC * 3600), "only the keys' age");
     assert!(bench.desk.tunnel.poll_timeout() > Some(SEC * 3600), "only the keys' age");

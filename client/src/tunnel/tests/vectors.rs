@@ -1,8 +1,9 @@
-//! The project's own vectors, byte by byte, for every other implementation to check itself against: one pairing, and one
-//! later handshake with all that a pairing does not show.
+//! The project's own vectors, byte by byte, for every other implementation to check itself against: one
+//! pairing, and one later handshake with all that a pairing does not show.
 //!
-//! `client/vectors/tunnel-1.json` and `tunnel-1-pair.json` are what this computes from fixed inputs. They were written once, by
-//! `RELAY_TUNNEL_WRITE_VECTORS=1 cargo test -p relay-client vector`, and change only with the version of the protocol.
+//! `client/vectors/tunnel-1.json` and `tunnel-1-pair.json` are what this computes from fixed inputs. They
+//! were written once, by `RELAY_TUNNEL_WRITE_VECTORS=1 cargo test -p relay-client vector`, and change only
+//! with the version of the protocol.
 
 use std::collections::VecDeque;
 
@@ -76,7 +77,8 @@ fn seal(keys: &mut Keys, from: Role, what: &str, record: &Record<'_>) -> Sealed 
     Sealed { from: from.to_string(), what: what.to_owned(), plaintext, message }
 }
 
-/// A handshake from the pieces, without the machine; `of_desk` is what H2 says. The keys are the phone's and the workstation's.
+/// A handshake from the pieces, without the machine; `of_desk` is what H2 says. The keys are the phone's and
+/// the workstation's.
 fn shaken(
     about: &str,
     (key, key_id): (&secret::Secret, KeyId),
@@ -128,24 +130,26 @@ fn pairing() -> Vector {
     let data = |ack, bytes| Record::Data { number: 1, ack, fin: true, bytes };
     let records = vec![
         seal(&mut phone, Role::Phone, "HELLO", &Record::Hello { state: of_phone(0), name: NAME }),
-        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { place: None }),
+        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { credentials: None }),
         seal(&mut phone, Role::Phone, "DATA", &data(0, "grüß dich".as_bytes())),
         seal(&mut desk, Role::Workstation, "DATA", &data(1, b"hello")),
     ];
     Vector { records, ..vector }
 }
 
-/// A handshake under the pair key. The records are one of each kind that the pairing has not, and no conversation.
+/// A handshake under the pair key. The records are one of each kind that the pairing has not, and no
+/// conversation.
 fn later() -> Vector {
     let pair = PairKey::from_bytes(&PAIR);
     let state = of_desk(Some(Epoch(PHONE_EPOCH)), 258);
     let about = "One handshake under a pair key, single records, and the refusals";
     let (vector, mut phone, mut desk) = shaken(about, (pair.secret(), pair.id()), &state, None);
-    let place = Place { session: SessionId::from_bytes([0x52; 16]), token: Token::from_bytes([0x77; 16]) };
+    let credentials =
+        Credentials { session: SessionId::from_bytes([0x52; 16]), token: Token::from_bytes([0x77; 16]) };
     let token = 0x0102_0304_0506_0708;
     let records = vec![
         seal(&mut phone, Role::Phone, "HELLO", &Record::Hello { state: of_phone(772), name: "" }),
-        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { place: Some(place) }),
+        seal(&mut desk, Role::Workstation, "WELCOME", &Record::Welcome { credentials: Some(credentials) }),
         seal(&mut phone, Role::Phone, "SETTLED", &Record::Settled),
         seal(&mut desk, Role::Workstation, "DENIED", &Record::Denied),
         seal(&mut desk, Role::Workstation, "PING", &Record::Ping { token }),
@@ -157,7 +161,7 @@ fn later() -> Vector {
     Vector { records, refusals: Refusal::ALL.iter().map(refused).collect(), ..vector }
 }
 
-/// What stands in the file; where it is asked for `computed` is put there before.
+/// The content of the file. If it is to be written, `computed` is put there first.
 fn written(name: &str, computed: &Vector) -> Vector {
     let file = format!("{}/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("RELAY_TUNNEL_WRITE_VECTORS").is_some() {
@@ -209,14 +213,14 @@ fn scripted(parts: &[&[u8]]) -> Box<dyn Entropy + Send> {
 
 #[test]
 fn the_vector_is_met_by_the_machines() {
-    let (home, now) = (Place { session: SessionId::from_bytes(SESSION), ..place(0) }, SEC);
+    let (home, now) = (Credentials { session: SessionId::from_bytes(SESSION), ..credentials(0) }, SEC);
     let key = || PairingKey::from_bytes(&CODE);
     let drawn = scripted(&[&PHONE_EPOCH, &PHONE_EPHEMERAL, &C]);
     let phone = Tunnel::pair(Role::Phone, home, key(), &named(Role::Phone), drawn, now).unwrap();
     let drawn = scripted(&[&DESK_EPOCH, &DESK_EPHEMERAL, &PAIR]);
     let desk = Options::new(Role::Workstation);
     let desk = Tunnel::pair(Role::Workstation, home, key(), &desk, drawn, now).unwrap();
-    let mut bench = Bench { now, phone: End::new(phone), desk: End::new(desk) };
+    let mut bench = TunnelBench { now, phone: End::new(phone), desk: End::new(desk) };
     let vector = pairing();
     bench.phone.tunnel.on_link(now);
     bench.desk.tunnel.on_link(now);
@@ -232,7 +236,7 @@ fn the_vector_is_met_by_the_machines() {
     let welcome = bench.desk_says();
     bench.phone_hears(&welcome);
     assert!(
-        matches!(&bench.phone.news()[..], [Event::Asked { words }, _] if words.to_string() == vector.words)
+        matches!(&bench.phone.news()[..], [TunnelEvent::Asked { words }, _] if words.to_string() == vector.words)
     );
     bench.phone.tunnel.try_send("grüß dich".as_bytes()).unwrap();
     let up = bench.phone_says();

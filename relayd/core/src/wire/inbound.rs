@@ -1,7 +1,8 @@
 //! What a client sends, taken apart: frames to whole messages. RFC 6455 §5 and §6.2.
 //!
-//! A message that came whole in one frame is unmasked where it lies and never copied. Anything cut by the end of a read
-//! or by fragmentation is gathered in a chunk that grows with the bytes that came, never with a length that was claimed.
+//! A message that came whole in one frame is unmasked where it lies and never copied. Anything cut by the end
+//! of a read or by fragmentation is gathered in a chunk that grows with the bytes that came, never with a
+//! length that was claimed.
 
 use protocol::close::CloseCode;
 use protocol::limits::CONTROL_BYTES_MAX;
@@ -18,28 +19,28 @@ use crate::limits::LARGE_MESSAGE;
 pub enum Kind {
     /// UTF-8, checked.
     Text,
-    /// Anything.
+    /// Any bytes.
     Binary,
 }
 
-/// What one step found.
+/// The result of one step.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step<'a> {
     /// A whole text message, in the bytes that were read: UTF-8.
     Text(&'a [u8]),
     /// A whole binary message, in the bytes that were read.
     Binary(&'a [u8]),
-    /// A whole message that was gathered: take it with [`Inbound::take_message`]. Text is UTF-8.
+    /// A whole message that was gathered from parts: take it with [`Inbound::take_message`]. Text is UTF-8.
     Gathered(Kind),
     /// A ping and what the pong must carry.
     Ping(&'a [u8]),
-    /// A pong. Proof of life, nothing else.
+    /// A pong. It only shows that the client is alive.
     Pong,
-    /// The peer's Close frame. Nothing after it counts.
+    /// The peer's Close frame. Nothing after it is read.
     Close(PeerClose),
-    /// There is no room for the message under way to grow. The bytes at the cursor wait.
+    /// The message under way has no room to grow. The bytes at the cursor wait.
     Held,
-    /// Nothing whole is left; bytes before the end that were not taken must come again, in front of more.
+    /// Nothing whole is left; pass the bytes that were not taken again, followed by more.
     NeedMore,
     /// The client broke the protocol; it is answered with this code. RFC 6455 §7.1.7.
     Breach(CloseCode),
@@ -79,7 +80,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What the reader of one step may allow.
+/// The limits of one step.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
     /// The longest message, in bytes.
@@ -101,18 +102,19 @@ pub struct Inbound {
     frame: Option<PartFrame>,
 }
 
-/// A data frame of which only a part has come.
+/// A data frame that has arrived in part.
 #[derive(Debug, Clone, Copy)]
 struct PartFrame {
     fin: bool,
     mask: [u8; 4],
-    /// Bytes of it that came. `came <= len`
+    /// Bytes of it that have arrived. `came <= len`
     came: usize,
     len: usize,
 }
 
 impl Inbound {
-    /// Takes the next whole thing from the cursor. Call until it is [`Step::NeedMore`], [`Step::Held`] or an end.
+    /// Takes the next whole thing from the cursor. Call until it is [`Step::NeedMore`], [`Step::Held`] or an
+    /// end.
     pub fn step<'a>(&mut self, cursor: &'a mut Cursor<'_>, allowed: Allowance, pool: &mut Pool) -> Step<'a> {
         loop {
             if self.frame.is_some() {
@@ -157,8 +159,8 @@ impl Inbound {
         self.message.capacity()
     }
 
-    /// Bytes by which the memory of the message under way may still grow: the frame under way says how much comes, but only
-    /// the last of a message says all.
+    /// Bytes by which the memory of the message under way may still grow: the frame under way says how much
+    /// comes, but only the last of a message says all.
     pub fn growth_max(&self, message_bytes_max: usize) -> usize {
         let left = match self.frame {
             Some(frame) if frame.fin => frame.len - frame.came,
@@ -173,7 +175,8 @@ impl Inbound {
         *self = Inbound::default();
     }
 
-    /// RFC 6455 §5.4: continuations continue, other data frames begin; and the size limit, from the header alone.
+    /// RFC 6455 §5.4: continuations continue, other data frames begin; and the size limit, from the header
+    /// alone.
     fn check_data(&self, header: &Header, allowed: Allowance) -> Result<(), CloseCode> {
         let continues = header.opcode == OpCode::Continuation;
         if continues != self.kind.is_some() {

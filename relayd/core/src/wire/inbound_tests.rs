@@ -18,7 +18,8 @@ enum Seen {
     Breach(CloseCode),
 }
 
-/// Reads `pieces` one after the other, as a connection would: what a piece leaves comes again before the next.
+/// Reads `pieces` one after the other, as a connection would: what a piece leaves comes again before the
+/// next.
 fn read(pieces: &[&[u8]], allowed: Allowance) -> Vec<Seen> {
     let (mut inbound, mut pool, mut seen, mut parked) = (Inbound::default(), Pool::new(), vec![], vec![]);
     for piece in pieces {

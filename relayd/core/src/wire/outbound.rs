@@ -1,8 +1,9 @@
 //! What a client will get, queued as bytes until its socket takes them.
 //!
-//! Frames are written once, header and envelope included, into one chunk that is lent while anything waits. The queue
-//! is bounded: past [`HIGH_MARK`] the source is not read, and the [`CONTROL_ROOM`] above is for answers, notices and
-//! the Close frame. A message that does not fit becomes a bulk: it is written piece by piece as room appears.
+//! Frames are written once, header and envelope included, into one chunk that is lent while anything waits.
+//! The queue is bounded: past [`HIGH_MARK`] the source is not read, and the [`CONTROL_ROOM`] above is for
+//! answers, notices and the Close frame. A message that does not fit becomes a bulk: it is written piece by
+//! piece as room appears.
 
 mod bulk;
 
@@ -80,7 +81,7 @@ impl Outbound {
         self.queued() == 0 && self.bulks.is_empty()
     }
 
-    /// True if its source must not be read.
+    /// True if its source must be paused.
     pub fn is_over_high(&self) -> bool {
         self.is_over(HIGH_MARK)
     }
@@ -91,7 +92,7 @@ impl Outbound {
         self.queued() > mark || !self.bulks.is_empty()
     }
 
-    /// True if whoever was not read because of this connection may be read again.
+    /// True if a source that was paused because of this connection may be read again.
     pub fn is_under_low(&self) -> bool {
         self.queued() < LOW_MARK && self.bulks.is_empty()
     }
@@ -106,8 +107,8 @@ impl Outbound {
         self.chunk.capacity() + self.bulks.iter().map(Bulk::held).sum::<usize>()
     }
 
-    /// Queues a text frame, which must be UTF-8, in its envelope. The source must have been allowed: not over the
-    /// high mark.
+    /// Queues a text frame, which must be UTF-8, in its envelope. The source must have been allowed: not over
+    /// the high mark.
     #[inline]
     pub fn text(&mut self, head: &Head, text: &[u8], room: Room, pool: &mut Pool) {
         if let Written::Upto(first_piece) = self.write_text(head, text, room, pool) {
@@ -126,7 +127,8 @@ impl Outbound {
         }
     }
 
-    /// Queues a message that was gathered in a chunk of the pool. Text must be UTF-8. A large one keeps its chunk.
+    /// Queues a message that was gathered in a chunk of the pool. Text must be UTF-8. A large one keeps its
+    /// chunk.
     pub fn gathered(
         &mut self,
         head: &Head,
@@ -166,8 +168,8 @@ impl Outbound {
         Written::Whole
     }
 
-    /// Writes a text that would not fit if every byte became six. Few texts grow so much, so it is escaped until the
-    /// room ends. If some of it is left by then, what is written is the first piece.
+    /// Writes a text that would not fit if every byte became six. Few texts grow that much, so it is escaped
+    /// until the room ends. If some of it is left by then, what is written is the first piece.
     #[inline(never)]
     fn write_text_while_room(&mut self, head: &Head, text: &[u8], pool: &mut Pool) -> Written {
         const AROUND: usize = HEADER_BYTES_MAX + OVERHEAD_MAX;
@@ -215,7 +217,7 @@ impl Outbound {
     /// Queues a notice. Behind a large message under way it waits for that message's end.
     ///
     /// # Errors
-    /// There is no room left for notices; the connection is to be closed.
+    /// There is no room left for notices; close the connection.
     pub fn notice(&mut self, notice: &Notice, pool: &mut Pool) -> Result<(), Overflow> {
         const FRAME_BYTES_MAX: usize = NOTICE_BYTES_MAX + 4;
         if let Some(bulk) = self.bulks.back_mut() {
@@ -246,8 +248,9 @@ impl Outbound {
         }
     }
 
-    /// Queues the Close frame, after which nothing may be queued. What waits before it still goes out, but a large
-    /// message under way is cut off, and notices behind it with it, unless the close can wait (`at_once` false).
+    /// Queues the Close frame, after which nothing may be queued. What waits before it still goes out, but a
+    /// large message under way is cut off, and notices behind it with it, unless the close can wait
+    /// (`at_once` false).
     pub fn close(&mut self, code: Option<u16>, reason: &str, at_once: bool, pool: &mut Pool) {
         if !at_once
             && let Some(out) = self.bulks.back_mut().and_then(|bulk| bulk.after(CLOSE_FRAME_BYTES_MAX))
@@ -415,7 +418,8 @@ impl UnixMs {
     }
 }
 
-/// Bytes that one flush writes, so that a large message to a fast reader does not keep everybody else waiting.
+/// Bytes that one flush writes, so that a large message to a fast reader does not keep everybody else
+/// waiting.
 const FLUSH_BYTES_MAX: usize = 1024 * 1024;
 
 /// RFC 6455 §5.5: two bytes of header and at most 125 of body.

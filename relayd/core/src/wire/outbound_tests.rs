@@ -8,9 +8,6 @@ use tungstenite::{Message, WebSocket};
 
 use super::*;
 
-#[path = "outbound_room_tests.rs"]
-mod room;
-
 /// A socket that takes a few bytes at a time, then says it would block.
 #[derive(Default)]
 struct Trickle {
@@ -109,7 +106,6 @@ fn frames_notices_and_controls_go_out_in_order() {
     assert_eq!(u16::from(close.code), 4409);
 }
 
-/// Fault 23.
 #[test]
 fn writes_may_be_cut_within_a_header_a_frame_or_a_close() {
     let queued = |pool: &mut Pool| {
@@ -150,7 +146,8 @@ fn frames_in(mut bytes: &[u8]) -> usize {
 
 #[test]
 fn a_text_is_fragmented_by_what_its_escape_really_takes() {
-    // What fits for sure: the header, the envelope, and room for one character of six bytes for each of its four.
+    // What fits for sure: the header, the envelope, and room for one character of six bytes for each of its
+    // four.
     let room = HIGH_MARK - HEADER_BYTES_MAX - OVERHEAD_MAX - 24;
     for (text, frames) in [
         ("x".repeat(44_000), 1),
@@ -243,7 +240,8 @@ fn a_close_that_cant_wait_cuts_the_large_message_off() {
 
 #[test]
 fn a_close_without_room_behind_a_large_message_is_still_the_last() {
-    // The longest there is, so that however many short ones came before it, some leave no room for a Close frame.
+    // The longest there is, so that however many short ones came before it, some leave no room for a Close
+    // frame.
     let longest = Notice::HelloAck {
         session: SessionId::from_bytes([0xFF; 16]),
         peer: false,
@@ -293,7 +291,6 @@ fn unix_ms_are_plain_digits() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
-    /// Fault 23.
     #[test]
     fn any_message_in_any_mode_comes_out_whole(
         len in prop_oneof![0usize..300, 60_000usize..70_000, 200_000usize..600_000],

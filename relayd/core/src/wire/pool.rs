@@ -1,7 +1,8 @@
 //! Buffers, lent and returned.
 //!
-//! Every byte that is parked, under way or queued lives in a chunk from here, so one number says how much that is.
-//! Returned chunks are kept for the next borrower, up to a bound, so steady traffic allocates nothing.
+//! Every byte that is parked, under way or queued lives in a chunk from here, so one number says how much
+//! that is. Returned chunks are kept for the next borrower, up to a bound, so steady traffic allocates
+//! nothing.
 
 use crate::limits::{POOL_KEPT_MAX, QUEUE_BYTES_MAX};
 
@@ -82,8 +83,8 @@ impl Pool {
         }
     }
 
-    /// Makes room for `extra` bytes behind what `chunk` holds, moving it into a larger one where it must. A `Vec`
-    /// without capacity is lent its first chunk.
+    /// Makes room for `extra` bytes behind what `chunk` holds, moving it into a larger one where it must. A
+    /// `Vec` without capacity is lent its first chunk.
     pub fn grow(&mut self, chunk: &mut Vec<u8>, extra: usize) {
         let growth = Self::growth(chunk, extra);
         if growth == 0 {

@@ -1,4 +1,5 @@
-//! UTF-8 checked while the bytes of a text arrive, so that a bad one fails the connection at once. RFC 6455 §8.1.
+//! UTF-8 checked while the bytes of a text arrive, so that a bad one fails the connection at once. RFC 6455
+//! §8.1.
 
 /// How far a text that arrives in parts has been checked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,7 +13,8 @@ pub(super) struct Utf8Check {
 pub(super) struct InvalidUtf8;
 
 impl Utf8Check {
-    /// Checks the last `new` bytes of `text`, which is all that has arrived. A character may be cut at the end.
+    /// Checks the last `new` bytes of `text`, which is all that has arrived. A character may be cut at the
+    /// end.
     /// `new_is_ascii` may be false of ASCII; it only saves the work where it is true.
     pub(super) fn advance(&mut self, text: &[u8], new: usize, new_is_ascii: bool) -> Result<(), InvalidUtf8> {
         if new_is_ascii && self.valid + new == text.len() {

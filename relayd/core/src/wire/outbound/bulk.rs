@@ -1,6 +1,7 @@
 //! A message too large for the room at hand, written piece by piece as one fragmented message. RFC 6455 §5.4.
 //!
-//! It belongs to the target from the moment it is accepted, so it arrives whole whatever becomes of its source.
+//! It belongs to the target from the moment it is accepted, so it arrives whole whatever becomes of its
+//! source.
 
 use protocol::envelope::{self, Head};
 use protocol::json;
@@ -51,12 +52,12 @@ impl Bulk {
         self.message.capacity() + self.waiting.capacity()
     }
 
-    /// What goes out behind the message.
+    /// What follows the message.
     pub(super) fn waiting(&self) -> &[u8] {
         &self.waiting
     }
 
-    /// Where to write `len` bytes that go out behind the message; `None` if there is no room for them.
+    /// Where to write `len` bytes that follow the message; `None` if there is no room for them.
     pub(super) fn after(&mut self, len: usize) -> Option<&mut Vec<u8>> {
         (self.waiting.len() + len <= CONTROL_ROOM).then_some(&mut self.waiting)
     }
