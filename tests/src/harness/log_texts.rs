@@ -10,7 +10,7 @@ pub const STORE_AWAY: &str = "the store is away";
 pub const REDIS_REFUSED: &str = "Redis refused";
 
 /// A node that has not heard its own probe for ten seconds subscribes again.
-pub const SUBSCRIBES_AGAIN: &str = "subscribes anew";
+pub const SUBSCRIBES_AGAIN: &str = "subscribes again";
 
 /// All of them.
 pub const ALL: [&str; 3] = [STORE_AWAY, REDIS_REFUSED, SUBSCRIBES_AGAIN];
