@@ -9,7 +9,7 @@ pub enum Message<'a> {
     Probe(u64),
     /// A packet of the stream from another node.
     Packet {
-        /// Who sent it.
+        /// The node that sent it.
         from: NodeId,
         /// Header and items.
         bytes: &'a [u8],
@@ -32,7 +32,7 @@ pub fn write_probe(out: &mut Vec<u8>, number: u64) {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a message; `None` if these bytes are none of this version.
+    /// Reads a message; `None` for bytes that are not a message of this version.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (&tag, rest) = bytes.split_first()?;
         match tag {

@@ -1,8 +1,8 @@
 //! Timers: what is due next, and when.
 //!
-//! One entry per owner, found again by the time it was armed for, so nothing stale is ever left behind. Owners re-arm
-//! lazily: a frame only stores when it came, and the timer looks at that when it fires. So no timer work is done per
-//! frame, and a set ordered by time is as good as any wheel.
+//! One entry per owner, found again by the time it was armed for, so nothing stale is ever left behind.
+//! Owners re-arm lazily: a frame only stores when it came, and the timer looks at that when it fires. So no
+//! timer work is done per frame, and a set ordered by time is as good as any wheel.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! All that may enter the core and all that may leave it: two closed enums.
 //!
-//! The contract of a driver: one [`Input`] into `Relay::handle`, then `Relay::poll_action` until it is `None`, each
-//! [`Action`] carried out in order, before the next input; but for [`Input::Gone`], which may come as soon as a socket is
-//! closed. Frames do not come this way; see `Relay::route`.
+//! The contract of a driver: one [`Input`] into `Relay::handle`, then `Relay::poll_action` until it is
+//! `None`, each [`Action`] carried out in order, before the next input; but for [`Input::Gone`], which may
+//! come as soon as a socket is closed. Frames do not come this way; see `Relay::route`.
 
 use protocol::close::CloseCode;
 use protocol::ids::{Role, SessionId, TokenDigest};
@@ -28,32 +28,33 @@ pub enum Input {
         conn: Conn,
         /// The hello, or why the message is not one.
         hello: Result<Hello, HelloError>,
-        /// Too many hellos of this client's address have failed: if this one does, it gets 4429 instead of 4401.
+        /// Too many hellos of this client's address have failed: if this one does, it gets 4429 instead of
+        /// 4401.
         is_doubted: bool,
     },
     /// The client sent a Close frame, or ended its stream (`None`).
     Left {
-        /// Whose.
+        /// Which connection.
         conn: Conn,
         /// What its Close frame said.
         said: Option<PeerClose>,
     },
-    /// The connection is to be closed with this code: the client broke the protocol, its notices found no room, or
-    /// it holds too much memory.
+    /// The connection is to be closed with this code: the client broke the protocol, its notices found no
+    /// room, or it holds too much memory.
     Fault {
-        /// Whose.
+        /// Which connection.
         conn: Conn,
         /// The code.
         code: CloseCode,
     },
     /// The socket is closed. The slot may be used again.
     Gone {
-        /// Whose.
+        /// Which connection.
         conn: Conn,
     },
-    /// Somebody asks for a session.
+    /// A client asks for a session.
     Register {
-        /// Whom to answer.
+        /// The request to answer.
         ticket: Ticket,
         /// The id, fresh or the caller's.
         session: SessionId,
@@ -62,9 +63,9 @@ pub enum Input {
         /// The ids are the caller's.
         again: bool,
     },
-    /// Somebody ends a session.
+    /// A client ends a session.
     Delete {
-        /// Whom to answer.
+        /// The request to answer.
         ticket: Ticket,
         /// Which.
         session: SessionId,
@@ -75,7 +76,8 @@ pub enum Input {
     Answered(Answer),
     /// The store is back after an absence: all holds are compared with it.
     StoreBack,
-    /// The process stood still for longer than `relay::STOPPED_AFTER`: no client is read until what was missed is known.
+    /// The process stood still for longer than `relay::STOPPED_AFTER`: no client is read until what was
+    /// missed is known.
     Revived,
     /// The process stops: everybody is told and closed, behind what waits for them, by then.
     Drain {
@@ -89,8 +91,8 @@ pub enum Input {
 /// Something is to be done.
 #[derive(Clone, Copy, Debug)]
 pub enum Action {
-    /// What came of a connection's hello, said once. A hello that fails for a reason that is not listed there only
-    /// closes its connection.
+    /// What came of a connection's hello, said once. A hello that fails for a reason that is not listed there
+    /// only closes its connection.
     HelloDone {
         /// The connection that sent it.
         conn: Conn,
@@ -99,22 +101,23 @@ pub enum Action {
     },
     /// Queue a notice.
     Send {
-        /// To whom.
+        /// The connection that gets it.
         conn: Conn,
         /// What.
         notice: Notice,
     },
     /// Queue a ping.
     Ping {
-        /// To whom.
+        /// The connection that gets it.
         conn: Conn,
     },
     /// Queue a ping, if nothing waits for its socket: a paused client hears that the relay lives.
     PausedPing {
-        /// To whom.
+        /// The connection that gets it.
         conn: Conn,
     },
-    /// Queue a Close frame, write what waits, shut down, drain, close. The connection is not read for frames again.
+    /// Queue a Close frame, write what waits, shut down, drain, close. The connection is not read for frames
+    /// again.
     Close {
         /// Which.
         conn: Conn,
@@ -140,14 +143,14 @@ pub enum Action {
     },
     /// Answer a register.
     Registered {
-        /// Whom to answer.
+        /// The request to answer.
         ticket: Ticket,
         /// What came of it.
         outcome: Registered,
     },
     /// Answer a delete.
     Deleted {
-        /// Whom to answer.
+        /// The request to answer.
         ticket: Ticket,
         /// What came of it.
         outcome: Deleted,
@@ -168,8 +171,8 @@ pub enum HelloOutcome {
     },
     /// It named no live session, or not its token: one more failed hello of its address.
     Wrong,
-    /// Its address is past the limit of failed hellos, and it was wrong too or found no room to wait. It counts as
-    /// turned away and not as one more failed hello.
+    /// Its address is past the limit of failed hellos, and it was wrong too or found no room to wait. It
+    /// counts as turned away and not as one more failed hello.
     TurnedAway,
 }
 
@@ -198,13 +201,13 @@ pub enum Goodbye {
 /// A frame, or a piece of one, that came from another node.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
-    /// For whom.
+    /// The connection that gets it.
     pub conn: Conn,
     /// Over which link. Pieces of one message come over one link.
     pub link: u32,
     /// The session of both ends.
     pub session: SessionId,
-    /// Who sent it.
+    /// The role of the sender.
     pub from: Role,
     /// Text or binary.
     pub kind: Kind,

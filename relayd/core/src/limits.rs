@@ -12,32 +12,35 @@ pub const HIGH_MARK: usize = 256 * 1024;
 /// A target that was over [`HIGH_MARK`] lets its source be read again below this. In bytes.
 pub const LOW_MARK: usize = 64 * 1024;
 
-/// How far the last message before the pause may go over [`HIGH_MARK`], in bytes. A message that needs more is written
-/// piece by piece.
+/// How far the last message before the pause may go over [`HIGH_MARK`], in bytes. A message that needs more
+/// is written piece by piece.
 pub const OVERSHOOT: usize = 16 * 1024;
 
-/// Room above that for pongs, heartbeat acks, notices and the Close frame, in bytes. A connection whose answers fill
-/// half of it is not read until it reads them; one whose notices fill it is closed 4408: it has not read for long.
+/// Room above that for pongs, heartbeat acks, notices and the Close frame, in bytes. A connection whose
+/// answers fill half of it is not read until it reads them; one whose notices fill it is closed 4408: it has
+/// not read for long.
 pub const CONTROL_ROOM: usize = 4 * 1024;
 
-/// Bytes of one direction of a link between nodes that may be on their way to a socket: of payload, and [`FRAME_COST`] for
-/// each frame or piece.
+/// Bytes of one direction of a link between nodes that may be on their way to a socket: of payload, and
+/// [`FRAME_COST`] for each frame or piece.
 pub const CREDIT_BYTES: usize = 256 * 1024;
 
-/// What a frame takes in a queue besides its payload, at most. It is charged, as else frames without payload were free.
+/// What a frame takes in a queue besides its payload, at most. It is charged, as else frames without payload
+/// were free.
 pub const FRAME_COST: usize = OVERHEAD_MAX + HEADER_BYTES_MAX;
 
 /// What frames within that credit take in a queue at most: every byte escaped to six.
 pub const GRANTED_BYTES_MAX: usize = CREDIT_BYTES * 6 + 64 * 1024;
 
-/// All windows of streams to other nodes together stay under what Redis lets a subscriber lag behind, in bytes.
+/// All windows of streams to other nodes together stay under what Redis lets a subscriber lag behind, in
+/// bytes.
 pub const WINDOWS_MAX: usize = 4 * 1024 * 1024;
 
 /// The least that one window may hold, in bytes.
 pub const WINDOW_MIN: usize = 64 * 1024;
 
-/// What streams to other nodes hold at most, in bytes: the windows, and the piece that filled each, or half as much again of
-/// wishes for links.
+/// What streams to other nodes hold at most, in bytes: the windows, and the piece that filled each, or half
+/// as much again of requests for links.
 pub const UNACKNOWLEDGED_MAX: usize = 2 * WINDOWS_MAX;
 
 /// The most that is ever queued for one socket, in bytes, a large message being written piece by piece apart.
@@ -52,7 +55,8 @@ pub const READ_BYTES_SHORT: usize = 16 * 1024;
 /// A message under way that is longer than this waits where there is no room for it.
 pub const LARGE_MESSAGE: usize = 64 * 1024;
 
-/// What a large message takes besides its own bytes, in bytes: its target's queue, and what its source parks behind it.
+/// What a large message takes besides its own bytes, in bytes: its target's queue, and what its source parks
+/// behind it.
 pub const LARGE_BESIDES: usize = QUEUE_BYTES_MAX + 4096 + READ_BYTES + 8192;
 
 /// Bytes of returned chunks that the pool keeps.
@@ -70,7 +74,7 @@ pub const CLAIM_WITHIN: Duration = Duration::from_secs(15);
 /// From a Close frame queued to the socket gone.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
-/// How much longer than an interval a client of version 3 may be silent: it has so long to answer its ping.
+/// How much longer than an interval a client of version 3 may be silent: it has that long to answer its ping.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// Between two pings of a paused client of version 3.
@@ -85,8 +89,8 @@ pub const CHECK_EVERY: Duration = Duration::from_secs(30);
 /// In so many parts all holds are compared within that time, so that no turn has to do with all of them.
 pub const CHECK_PARTS: u32 = 30;
 
-/// How long after a store's return every node has written again what it may have lost: longer than the wait between two
-/// dials, and a round of checks.
+/// How long after a store's return every node has written again what it may have lost: longer than the wait
+/// between two dials, and a round of checks.
 pub const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long to wait before asking a store again that was away.
@@ -115,7 +119,7 @@ impl Limits {
         self.heartbeat_interval.as_secs().min(self.session_idle.as_secs() / 3).max(1)
     }
 
-    /// A connection of this version is closed when nothing came for so long.
+    /// A connection of this version is closed when nothing came for that long.
     pub fn silence_max(&self, version: Version) -> Duration {
         match version {
             Version::V1 | Version::V2 => (self.heartbeat_interval * 3).max(SILENCE_MIN),
@@ -128,23 +132,27 @@ impl Limits {
         (self.session_idle / 4).min(Duration::from_secs(30))
     }
 
-    /// Over this memory is short: a target's queue makes its source unread over [`LOW_MARK`], not [`HIGH_MARK`]. In bytes.
+    /// Over this memory is short: a target's queue makes its source unread over [`LOW_MARK`], not
+    /// [`HIGH_MARK`]. In bytes.
     pub const fn memory_short(&self) -> usize {
         self.memory_max / 2
     }
 
-    /// Large messages of clients that are let in stay under this, so that small ones find room above. In bytes.
+    /// Large messages of clients that are let in stay under this, so that small ones find room above. In
+    /// bytes.
     pub const fn memory_for_clients(&self) -> usize {
         self.memory_max / 16 * 13
     }
 
-    /// The same for those of other nodes. More, as what clients here send there may wait for room that these take there.
+    /// The same for those of other nodes. More, as what clients here send there may wait for room that these
+    /// take there.
     pub const fn memory_for_nodes(&self) -> usize {
         self.memory_max / 16 * 15
     }
 
-    /// Up to this large messages grow as their bytes come. Over it they wait to be let in, and there is room above for one
-    /// of the longest, so that the unfinished ones can be finished one after the other. In bytes.
+    /// Up to this large messages grow as their bytes come. Over it they wait to be let in, and there is room
+    /// above for one of the longest, so that the unfinished ones can be finished one after the other. In
+    /// bytes.
     pub fn memory_free(&self) -> usize {
         let longest = self.memory_for_clients().saturating_sub(self.message_bytes_max);
         longest.min(self.memory_max / 4 * 3)

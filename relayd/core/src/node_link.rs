@@ -1,9 +1,11 @@
-//! The numbered stream between two nodes: ordered, exactly once, over a bus that may lose, double and reorder.
+//! The numbered stream between two nodes: ordered, exactly once, over a bus that may lose, double and
+//! reorder.
 //!
-//! Items go into batches, batches are numbered from 1, kept until acknowledged and sent again on a gap. Acknowledged
-//! means "in that node's memory". Each end of the stream has an incarnation; when an end forgets (its node was given up
-//! for gone, or the process is new) it comes back with a higher one, and both ends start over. What was under way then is
-//! lost, and the caller is told so: the links that ran over the stream end.
+//! Items go into batches, batches are numbered from 1, kept until acknowledged and sent again on a gap.
+//! Acknowledged means "in that node's memory". Each end of the stream has an incarnation; when an end forgets
+//! (its node was given up for gone, or the process is new) it comes back with a higher one, and both ends
+//! start over. What was under way then is lost, and the caller is told so: the links that ran over the stream
+//! end.
 //!
 //! Knows nothing of what items mean. One per remote node; the relay owns them.
 
@@ -30,7 +32,8 @@ pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(1);
 /// How long a batch may wait for its acknowledgement.
 const ACK_WITHIN: Duration = Duration::from_millis(5);
 
-/// So many batches, or bytes, are acknowledged at once: well before they fill the window of the end that sends.
+/// So many batches, or bytes, are acknowledged at once: well before they fill the window of the end that
+/// sends.
 const ACK_BATCHES: usize = BATCHES_MAX / 8;
 const ACK_BYTES: usize = WINDOW_MIN / 4;
 
@@ -44,7 +47,8 @@ pub struct NodeLink {
     own: u64,
     /// The other end's, once it is known to know nothing older of us.
     theirs: Option<u64>,
-    /// The highest that the other end is known to have had: what comes late of an earlier one is not heard. `theirs >= floor`
+    /// The highest that the other end is known to have had: what comes late of an earlier one is not heard.
+    /// `theirs >= floor`
     floor: u64,
     /// Items for the next batch. At most [`BATCH_BYTES_MAX`].
     filling: Vec<u8>,
@@ -119,8 +123,8 @@ pub enum Taken<'a> {
 /// What a packet did to the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome<'a> {
-    /// The other end, or this one for its sake, started over: whatever ran over the stream has ended. To be dealt with
-    /// before [`Outcome::taken`].
+    /// The other end, or this one for its sake, started over: whatever ran over the stream has ended. To be
+    /// dealt with before [`Outcome::taken`].
     pub restarted: bool,
     /// Batches that the other end may not have taken and will not get any more, as this end started over.
     pub lost: Vec<Vec<u8>>,
@@ -139,7 +143,8 @@ impl BatchCounts {
 }
 
 impl NodeLink {
-    /// A stream of which nothing was sent. `incarnation` is higher than that of any earlier one to the same node.
+    /// A stream of which nothing was sent. `incarnation` is higher than that of any earlier one to the same
+    /// node.
     pub fn new(incarnation: u64, now: Time) -> Self {
         NodeLink {
             own: incarnation,
@@ -183,8 +188,8 @@ impl NodeLink {
         self.pending() == 0
     }
 
-    /// Where to append an item of at most `len` bytes. Control items must always find room, so the caller bounds what
-    /// it appends by [`NodeLink::pending`].
+    /// Where to append an item of at most `len` bytes. Control items must always find room, so the caller
+    /// bounds what it appends by [`NodeLink::pending`].
     pub fn item(&mut self, len: usize) -> &mut Vec<u8> {
         debug_assert!(len <= BATCH_BYTES_MAX, "an item fits a batch");
         if self.filling.len() + len > BATCH_BYTES_MAX {
@@ -203,8 +208,8 @@ impl NodeLink {
         position.own == self.own && position.batch > self.acked
     }
 
-    /// Appends the next packet that is to be put on the bus, header included. False if there is none. Call until then
-    /// at the end of a turn.
+    /// Appends the next packet that is to be put on the bus, header included. False if there is none. Call
+    /// until then at the end of a turn.
     pub fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         // With many batches on their way, what is said meanwhile goes together in the next one.
         if !self.filling.is_empty() && self.window.len() < BATCHES_MAX {
@@ -242,7 +247,8 @@ impl NodeLink {
         self.unanswered.since.map(|since| since + ACK_WITHIN)
     }
 
-    /// Whether it is to speak though there is nothing to say. An end that does not is silent, in time, for the other.
+    /// Whether it is to speak though there is nothing to say. An end that does not is silent, in time, for
+    /// the other.
     pub fn keep_alive(&mut self, keeps_alive: bool) {
         self.keeps_alive = keeps_alive;
     }
@@ -252,8 +258,8 @@ impl NodeLink {
         self.spoke_at + KEEPALIVE_EVERY
     }
 
-    /// A packet came. `items` is what followed its header; `fresh` is a higher incarnation, should this end have to
-    /// start over.
+    /// A packet came. `items` is what followed its header; `fresh` is a higher incarnation, should this end
+    /// have to start over.
     pub fn handle<'a>(&mut self, header: &Header, items: &'a [u8], fresh: u64, now: Time) -> Outcome<'a> {
         if header.to != 0 && header.to != self.own {
             let restarted = self.on_misdirected(header.from);
@@ -274,8 +280,8 @@ impl NodeLink {
         Outcome { restarted, lost, taken: self.take(header, items, now) }
     }
 
-    /// A packet for an earlier incarnation of this end: the answer must show the new one. If it is from one that is newer
-    /// than the one known, that one is over.
+    /// A packet for an earlier incarnation of this end: the answer must show the new one. If it is from one
+    /// that is newer than the one known, that one is over.
     fn on_misdirected(&mut self, from: u64) -> bool {
         let is_newer = self.theirs.is_some_and(|theirs| from > theirs);
         if is_newer {
@@ -285,8 +291,8 @@ impl NodeLink {
         is_newer
     }
 
-    /// The other end is new. Its memory of this stream is empty: if some of that is not here any more, this end starts
-    /// over as well, and gives up what was not acknowledged.
+    /// The other end is new. Its memory of this stream is empty: if some of that is not here any more, this
+    /// end starts over as well, and gives up what was not acknowledged.
     fn meet(&mut self, theirs: u64, fresh: u64, now: Time) -> Vec<Vec<u8>> {
         let mut lost = Vec::new();
         if self.acked > 0 {

@@ -1,4 +1,4 @@
-//! What happens between nodes that decides nothing and that somebody who reads a log wants to know.
+//! What happens between nodes, for the log. It decides nothing.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub enum Note {
         /// Why.
         why: StreamEnd,
     },
-    /// Something became of a link to another node, or of the wish for one.
+    /// Something became of a link to another node, or of the request for one.
     Link {
         /// What.
         step: LinkStep,
@@ -30,7 +30,7 @@ pub enum Note {
         /// The role that is held here.
         role: Role,
     },
-    /// This node has not heard its own probe for long: it judges nobody.
+    /// This node has not heard its own probe for long: it does not judge other nodes.
     ProbeLate {
         /// For how long.
         age: Duration,
@@ -44,7 +44,7 @@ pub enum Note {
 pub enum StreamEnd {
     /// The other node said nothing for too long.
     Silent,
-    /// The other node, or its end, began anew.
+    /// The other node restarted, or its end of the stream did.
     Restarted,
     /// The bus was away for longer than links outlast it.
     CutOff,

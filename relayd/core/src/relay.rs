@@ -1,11 +1,11 @@
-//! The relay itself: who may speak to whom.
+//! The relay itself: which connections may speak to each other.
 //!
 //! Two planes. *Control*: one [`Input`] into [`Relay::handle`], then [`Relay::poll_action`] until `None`.
 //! *Data*: for each message [`Relay::route`] says where it goes, a table look-up without allocation, and the
 //! `note_*` calls keep clocks and marks. Owns no byte of a frame.
 //!
 //! The relay wires types that each own one thing: connections, claims, sessions, other nodes. None of them
-//! knows the next one.
+//! knows another.
 
 mod bus;
 mod claims;

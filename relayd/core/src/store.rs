@@ -1,8 +1,8 @@
 //! What is asked of a store and what it answers. Both stores, and the simulator's, speak this.
 //!
-//! A store keeps, per session: the token's digest, when it was last active, and per role who holds it. Every request
-//! is about one session and is carried out as one step. Answers come later, in the order of the requests that have
-//! one; the core never waits.
+//! A store keeps, per session: the token's digest, when it was last active, and the holder of each role.
+//! Every request is about one session and is carried out as one step. Answers come later, in the order of the
+//! requests that have one; the core never waits.
 
 pub mod table;
 
@@ -21,7 +21,7 @@ pub struct Conn {
 /// Ties the answer of a register or delete to the HTTP exchange that asked.
 pub type Ticket = Conn;
 
-/// Who holds a role, as the store knows it.
+/// The holder of a role, as the store knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The process that has the connection.
@@ -56,7 +56,7 @@ pub struct Hold {
 pub enum Request {
     /// Make a session. `again`: with ids of the caller's, allowed only where none exists or it expired.
     Register {
-        /// Whom to answer.
+        /// The request to answer.
         ticket: Ticket,
         /// The session's id.
         session: SessionId,
@@ -67,7 +67,7 @@ pub enum Request {
     },
     /// End a session for all.
     Delete {
-        /// Whom to answer.
+        /// The request to answer.
         ticket: Ticket,
         /// The session.
         session: SessionId,
@@ -135,14 +135,14 @@ impl Request {
 pub enum Answer {
     /// To [`Request::Register`].
     Registered {
-        /// Who asked.
+        /// The request that asked.
         ticket: Ticket,
         /// What came of it.
         outcome: Registered,
     },
     /// To [`Request::Delete`].
     Deleted {
-        /// Who asked.
+        /// The request that asked.
         ticket: Ticket,
         /// Which session.
         session: SessionId,
@@ -200,12 +200,13 @@ pub enum Registered {
 pub enum Deleted {
     /// It is gone; these held its roles (indexed by [`Role::index`]).
     Gone {
-        /// Who held the roles.
+        /// The holders of the roles then.
         holders: [Option<Holder>; 2],
     },
-    /// It was deleted already, and these held its roles then. Also where a token is given: it is not kept that long.
+    /// It was deleted already, and these held its roles then. Also where a token is given: it is not kept
+    /// that long.
     Before {
-        /// Who held the roles.
+        /// The holders of the roles then.
         holders: [Option<Holder>; 2],
     },
     /// No live session of that id, or the token given does not match.
@@ -221,11 +222,11 @@ pub enum Claimed {
     Granted {
         /// The generation of this claim.
         generation: u64,
-        /// Who held the role until now.
+        /// The holder of the role until now.
         replaced: Option<Holder>,
         /// `replaced` was of the same client instance.
         same_instance: bool,
-        /// Who holds the other role.
+        /// The holder of the other role.
         peer: Option<Holder>,
     },
     /// No live session of that id, or the wrong token.
@@ -243,7 +244,7 @@ pub enum Claimed {
 pub enum Checked {
     /// The hold stands, written again if it had to be.
     Held {
-        /// Who holds the other role.
+        /// The holder of the other role.
         peer: Option<Holder>,
     },
     /// A later claim took the role.
@@ -269,7 +270,7 @@ pub enum Expired {
     Over {
         /// Why: expired, unless it was deleted before.
         reason: KillReason,
-        /// Who held the roles.
+        /// The holders of the roles then.
         holders: [Option<Holder>; 2],
     },
     /// The store can't be reached.
@@ -285,5 +286,5 @@ pub const TAKEOVER_WINDOW_MS: u64 = 10_000;
 /// How long an ended session is remembered, in ms, so that nothing brings it back.
 pub const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// How much longer than its idle time a store keeps a session that nobody ended, in ms. A backstop.
+/// How much longer than its idle time a store keeps a session that was not ended, in ms. A backstop.
 pub const EXPIRY_GRACE_MS: u64 = 60_000;

@@ -102,7 +102,7 @@ pub enum Item<'a> {
         /// At most what fits; more is said as `u32::MAX`.
         message_bytes_max: u32,
     },
-    /// A later claim took this role; whoever holds it under a lower generation goes.
+    /// A later claim took this role: a holder with a lower generation must leave.
     Evict {
         /// The session.
         session: SessionId,
@@ -119,8 +119,8 @@ pub enum Item<'a> {
         session: SessionId,
         /// Why.
         reason: KillReason,
-        /// By [`Role::index`]: who held the role then had this generation; 0 where nobody did. Who came later
-        /// is of a session that was registered again.
+        /// By [`Role::index`]: the generation of the role's holder then; 0 if it had none. A holder with a
+        /// higher one belongs to a session that was registered again.
         generations: [u64; 2],
     },
 }

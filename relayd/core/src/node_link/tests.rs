@@ -1,5 +1,5 @@
-//! Two ends over a bus that loses, doubles and reorders, and ends that forget: what is said arrives once and in order, or
-//! both sides are told.
+//! Two ends over a bus that loses, doubles and reorders, and ends that forget: what is said arrives once and
+//! in order, or both sides are told.
 
 use super::*;
 use crate::testkit::Rng;

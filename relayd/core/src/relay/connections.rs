@@ -104,8 +104,8 @@ impl Connections {
         let limits = self.limits;
         let Some(connection) = self.get_mut(conn) else { return };
         connection.note_unread(is_unread, now);
-        // The first ping of a pause comes in time. The end of a pause can wait until the timer fires, unless the
-        // next ping is due earlier.
+        // The first ping of a pause comes in time. The end of a pause can wait until the timer fires, unless
+        // the next ping is due earlier.
         if is_unread || connection.next_due(&limits) < connection.due {
             self.rearm(conn);
         }
@@ -142,7 +142,7 @@ impl Connections {
             // Its hello may have come: it is not read yet.
             *until = (*until).max(now + RETRY_AFTER);
         }
-        // While this node stood still it asked nobody for a sign of life.
+        // While this node stood still it asked no client for a sign of life.
         connection.note_late(now.since(connection.due), now);
         let finding = connection.on_due(is_paused, &limits, now);
         let next = connection.next_due(&limits);

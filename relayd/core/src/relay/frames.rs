@@ -180,7 +180,7 @@ impl Relay {
         self.nodes.end_hold(handle);
     }
 
-    /// A frame found nobody. The first one of an absence is told to a client of version 2.
+    /// A frame found no peer. A client of version 2 is told of the first one in each absence.
     fn on_dropped(&mut self, conn: Conn) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         connection.missed = connection.missed.saturating_add(1);

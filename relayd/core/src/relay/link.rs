@@ -18,14 +18,14 @@ use crate::note::{LinkStep, Note};
 use crate::store::{Conn, Holder, Request};
 use crate::time::Time;
 
-/// Why a link ends, which says who must be told.
+/// Why a link ends. It says which ends must be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// The end of this role leaves: the other end is told.
     Leaves(Role),
     /// Both ends stay: both are told.
     BothStay,
-    /// The session ends for both, who are told that instead.
+    /// The session ends for both. They are told that instead.
     BothKilled,
     /// The other node ended it, or its stream did: the end here is told.
     EndedThere,

@@ -137,15 +137,16 @@ impl Sessions {
         Some(end)
     }
 
-    /// Where a message of the end of `role` goes, and true if it breaks a silence, as [`Sessions::note_active`] does.
+    /// Where a message of the end of `role` goes, and true if it breaks a silence, as
+    /// [`Sessions::note_active`] does.
     pub fn route(&mut self, index: PairIndex, role: Role, now: Time) -> (Option<Target>, bool) {
         let touch_every_ms = self.touch_every_ms;
         let Some(pair) = self.pairs.at_mut(index) else { return (None, false) };
         (pair.target(role), pair.note_active(now) >= touch_every_ms)
     }
 
-    /// An end of this session sent something. Returns true for the first word after a silence. That may be all that
-    /// keeps the session from its end, so the store must hear of it at once.
+    /// An end of this session sent something. Returns true for the first word after a silence. That may be
+    /// all that keeps the session from its end, so the store must hear of it at once.
     pub fn note_active(&mut self, index: PairIndex, now: Time) -> bool {
         let touch_every_ms = self.touch_every_ms;
         self.pairs.at_mut(index).is_some_and(|pair| pair.note_active(now) >= touch_every_ms)

@@ -55,7 +55,7 @@ fn pass_in_silence(relay: &mut Relay, since: Time, span: Duration) -> Time {
 }
 
 #[test]
-fn a_silent_bus_keeps_each_wish_once_however_long_it_lasts() {
+fn a_silent_bus_keeps_each_request_once_however_long_it_lasts() {
     let sessions = 10_000;
     let mut relay = lonely(sessions);
     let mut now = NOW;
@@ -75,7 +75,7 @@ fn know_many(relay: &mut Relay) {
 }
 
 #[test]
-fn any_crowd_of_wishes_leaves_a_stream_within_its_bound() {
+fn any_crowd_of_requests_leaves_a_stream_within_its_bound() {
     let mut relay = lonely(5000);
     know_many(&mut relay);
     (5000..10_000).for_each(|slot| join(&mut relay, slot));
@@ -115,7 +115,7 @@ fn carry(relays: &mut [Relay; 2], now: Time) -> usize {
 }
 
 #[test]
-fn when_the_bus_is_back_every_wish_is_said() {
+fn when_the_bus_is_back_every_request_is_sent() {
     let mut relay = lonely(0);
     know_many(&mut relay);
     (0..5000).for_each(|slot| join(&mut relay, slot));

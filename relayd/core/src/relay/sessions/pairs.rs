@@ -89,7 +89,7 @@ impl Pair {
         now.as_ms().saturating_sub(before.as_ms())
     }
 
-    /// Where a message of the end of `role` goes; `None` if nobody is there.
+    /// Where a message of the end of `role` goes; `None` if it has no peer.
     pub fn target(&self, role: Role) -> Option<Target> {
         match self.link.joined() {
             Joined::Nothing => None,

@@ -23,7 +23,7 @@ impl Settling {
 
     /// The store can be asked: for the first time, or again.
     pub fn on_store_back(&mut self, now: Time) {
-        // What this process never asked before can't have been lost for it: a start keeps nobody waiting.
+        // What this process never asked before can't have been lost for it: a start makes no client wait.
         if std::mem::replace(&mut self.had_store, true) {
             self.settled_at = now + SETTLED_WITHIN;
         }
