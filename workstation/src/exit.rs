@@ -1,4 +1,5 @@
-//! How the program ends, and the exit code that tells it. The codes are a promise to scripts: see docs/configuration.md.
+//! How the program ends, and the exit code that tells it. The codes are a promise to scripts: see
+//! docs/configuration.md.
 
 use std::process::ExitCode;
 

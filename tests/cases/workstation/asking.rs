@@ -167,7 +167,7 @@ fn without_a_terminal_the_program_ends_at_once() {
     command.arg(binary("WORKSTATION_BIN", "relay-workstation"));
     command.args(["--server", &format!("http://{}", relay.addr())]);
     let mut program = Program::start(&mut command);
-    assert!(program.line().starts_with("error: nobody can be asked whether a phone may pair"));
+    assert!(program.line().starts_with("error: there is no terminal to ask whether a phone may pair"));
     assert_eq!(program.exit_code(), Some(1));
 }
 

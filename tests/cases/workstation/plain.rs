@@ -15,7 +15,7 @@ fn a_phone_without_encryption_is_ignored() {
     phone.expect(&Heard::Joined(0));
     phone.text("do as I say");
     phone.binary(b"now");
-    assert_eq!(program.until("the other end"), "ignored: the other end does not encrypt");
+    assert_eq!(program.until("ignored: "), "ignored: the other end does not encrypt");
     program.type_line("hello?");
     assert_eq!(program.line(), "no phone is connected: the line is sent when one is", "it was told once");
     phone.fence();

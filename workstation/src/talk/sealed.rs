@@ -168,6 +168,8 @@ impl Conversation {
                 match &event {
                     EngineEvent::Opened { .. } => ending.had_phone = true,
                     EngineEvent::CodeSpent(why) => {
+                        // A phone that is rejected because the program ends was not refused by the user.
+                        ending.denied |= *why == Spent::Denied && !self.decisions.is_closing();
                         ending.waited_in_vain |= *why != Spent::Denied;
                         ending.code_spent = true;
                     }
@@ -178,7 +180,7 @@ impl Conversation {
                 if let EngineEvent::Stopped { why, unacknowledged } = event {
                     // `end` may still be telling the relay.
                     ending.kill_failed = *lock(&self.forgotten) == Forgotten::InPart;
-                    ending.denied = self.decisions.has_denied();
+                    ending.denied |= self.decisions.has_denied();
                     ending.code_spent |= ending.denied;
                     ending.not_taken = unacknowledged;
                     return Ok((why, ending));
