@@ -121,7 +121,8 @@ fn rates_by_address() {
     expect_near(measured, ADDRESS_BYTES);
 }
 
-/// Each waits in the line of an address of its own, which takes most, and as many as can be had their turn lately.
+/// Each waits in the line of an address of its own, which takes most, and as many as can be had their turn
+/// lately.
 ///
 /// Fault 21d.
 #[test]

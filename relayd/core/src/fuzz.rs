@@ -1,5 +1,5 @@
-//! Fuzz bodies for the core: what must hold of any bytes from a client or from the bus. No part of the library but in
-//! tests and for `fuzz/`.
+//! Fuzz bodies for the core: what must hold of any bytes from a client or from the bus. No part of the
+//! library but in tests and for `fuzz/`.
 
 #[path = "../../../fuzz/support.rs"]
 mod support;

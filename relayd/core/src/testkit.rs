@@ -1,8 +1,9 @@
-//! The simulator: the relay under seeded random traffic, closes, takeovers, kills and store faults, on a virtual clock.
+//! The simulator: the relay under seeded random traffic, closes, takeovers, kills and store faults, on a
+//! virtual clock.
 //!
-//! [`world`] drives the core as the reactor does, edge-triggered sockets and bounded queues included; [`client`] is
-//! what connects to it and judges every notice and frame by the promises of the contract. A failing seed is named in
-//! the panic and replays with `RELAY_SIM_SEED`.
+//! [`world`] drives the core as the reactor does, edge-triggered sockets and bounded queues included;
+//! [`client`] is what connects to it and judges every notice and frame by the promises of the contract. A
+//! failing seed is named in the panic and replays with `RELAY_SIM_SEED`.
 
 mod bus_judge;
 mod client;

@@ -44,7 +44,8 @@ impl Reactor {
         }
     }
 
-    /// Hands the core's packets for other nodes to the backend. The core writes each into the buffer that is sent.
+    /// Hands the core's packets for other nodes to the backend. The core writes each into the buffer that is
+    /// sent.
     pub(super) fn publish(&mut self) {
         let now = self.clock.now();
         loop {

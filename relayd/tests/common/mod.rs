@@ -43,7 +43,7 @@ impl Server {
             let port = free_port();
             let mut server =
                 Server { child: spawn(port, &dir, &args), port, dir: dir.clone(), args: args.clone() };
-            if server.is_up_within(GUARD) {
+            if server.wait_until_up(GUARD) {
                 return server;
             }
         }
@@ -63,7 +63,7 @@ impl Server {
     /// Starts the server again on its port, after [`Server::kill`].
     pub fn restart(&mut self) {
         self.child = spawn(self.port, &self.dir, &self.args);
-        assert!(self.is_up_within(GUARD), "redis-server did not start again");
+        assert!(self.wait_until_up(GUARD), "redis-server did not start again");
     }
 
     /// Sends a signal, `STOP` or `CONT`.
@@ -79,7 +79,7 @@ impl Server {
         client.get_connection().expect("the server is up")
     }
 
-    fn is_up_within(&mut self, guard: Duration) -> bool {
+    fn wait_until_up(&mut self, guard: Duration) -> bool {
         let deadline = Instant::now() + guard;
         while Instant::now() < deadline {
             if self.child.try_wait().expect("the server is ours to ask").is_some() {

@@ -3,6 +3,7 @@
 mod line_lengths;
 mod predicates;
 pub mod source;
+mod walks;
 
 use relay_tests::harness::log_texts;
 

@@ -42,9 +42,9 @@ enum End {
 
 /// Pieces read as their whole does, memory stays in proportion, and tungstenite sees the same messages in it.
 ///
-/// Meant to differ: a length that is not in its shortest form, a text that is not UTF-8 and not complete (tungstenite refuses
-/// it earlier), a breach that a header proves (tungstenite waits for the whole frame), and which codes a Close frame may
-/// carry (we follow the registry of today).
+/// Meant to differ: a length that is not in its shortest form, a text that is not UTF-8 and not complete
+/// (tungstenite refuses it earlier), a breach that a header proves (tungstenite waits for the whole frame),
+/// and which codes a Close frame may carry (we follow the registry of today).
 pub fn ws_inbound(bytes: &[u8]) {
     let (whole, pieces) = Input::new(bytes).cut_rest();
     let (seen, end) = read(&[whole]);

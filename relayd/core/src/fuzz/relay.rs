@@ -20,8 +20,8 @@ use crate::wire::inbound::Kind;
 const OWN: NodeId = NodeId::from_bytes([1; 16]);
 const NEIGHBOUR: NodeId = NodeId::from_bytes([2; 16]);
 
-/// Items of a neighbour in any order, with any handle, and messages that are none: no panic, and a frame only for a
-/// connection that is here, over a link that stands.
+/// Items of a neighbour in any order, with any handle, and messages that are none: no panic, and a frame only
+/// for a connection that is here, over a link that stands.
 pub fn node_relay(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut world = World::new();

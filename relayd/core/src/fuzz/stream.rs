@@ -31,8 +31,8 @@ pub fn node_packets(bytes: &[u8]) {
     }
 }
 
-/// Two ends whose packets are lost, doubled and reordered and who forget, and a third that hears all of it damaged: items
-/// arrive once and in order, the third takes no batch out of turn.
+/// Two ends whose packets are lost, doubled and reordered and who forget, and a third that hears all of it
+/// damaged: items arrive once and in order, the third takes no batch out of turn.
 pub fn node_stream(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut world = World::new();
@@ -106,7 +106,8 @@ impl End {
     fn forget(&mut self, now: Time) {
         self.incarnation += 1;
         self.link = NodeLink::new(self.incarnation, now);
-        // Nothing is left of what was heard: what the other one keeps may come again, for links that ended with it.
+        // Nothing is left of what was heard: what the other one keeps may come again, for links that ended
+        // with it.
         self.heard = None;
     }
 }

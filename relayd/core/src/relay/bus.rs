@@ -176,7 +176,7 @@ impl Relay {
         let is_held = |&(session, role, generation): &(SessionId, Role, u64)| {
             self.sessions.end(session, role).is_some_and(|end| end.generation == generation)
         };
-        if !revival.is_over(is_held, |probe| self.nodes.has_heard(probe), now) {
+        if !revival.look_if_over(is_held, |probe| self.nodes.has_heard(probe), now) {
             return;
         }
         self.revival = None;

@@ -57,7 +57,7 @@ impl Revival {
 
     /// True if nothing is waited for any more, or it was waited for long enough. Holds that ended are not
     /// waited for.
-    pub fn is_over(
+    pub fn look_if_over(
         &mut self,
         is_held: impl Fn(&(SessionId, Role, u64)) -> bool,
         has_heard: impl Fn(u64) -> bool,

@@ -1,8 +1,8 @@
 //! The store as a state machine in memory: the embedded store, and the simulator's stand-in for a shared one.
 //!
-//! Owns every session, who holds its roles, and the tombstones of those that ended. Each request is one step at a
-//! time that is an argument, so many nodes can share one table in a simulation. What it answers is what the shared
-//! store's scripts answer; a test holds the two against each other.
+//! Owns every session, who holds its roles, and the tombstones of those that ended. Each request is one step
+//! at a time that is an argument, so many nodes can share one table in a simulation. What it answers is what
+//! the shared store's scripts answer; a test holds the two against each other.
 
 mod session;
 mod sessions;
@@ -82,8 +82,8 @@ impl Table {
         Some(answer)
     }
 
-    /// Forgets what is past its time, a bounded number of entries per call. [`Table::apply`] does it too; calling it
-    /// besides only frees memory sooner.
+    /// Forgets what is past its time, a bounded number of entries per call. [`Table::apply`] does it too;
+    /// calling it besides only frees memory sooner.
     pub fn sweep(&mut self, now: Time) {
         self.sessions.sweep(now);
         self.tombstones.sweep(now);

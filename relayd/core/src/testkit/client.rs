@@ -1,5 +1,5 @@
-//! One simulated connection: what its client sends, what is on its way in either direction, and the judge of what
-//! reaches it.
+//! One simulated connection: what its client sends, what is on its way in either direction, and the judge of
+//! what reaches it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -210,8 +210,8 @@ impl Client {
         }
     }
 
-    /// It will be told of a link. Gives the name by which it is judged: two ends on one node may be linked, parted and linked
-    /// again, and are told of that at the same times.
+    /// It will be told of a link. Gives the name by which it is judged: two ends on one node may be linked,
+    /// parted and linked again, and are told of that at the same times.
     pub fn note_link(&mut self, (workstation, phone, attempt): LinkName) -> LinkName {
         let name = (workstation, phone, attempt);
         let before = self.links.iter().filter(|&&link| link == name).count();
@@ -291,7 +291,8 @@ impl Client {
         }
     }
 
-    /// In order, once, without gaps, from one sender per link, and nothing lost that was sent in knowledge of it.
+    /// In order, once, without gaps, from one sender per link, and nothing lost that was sent in knowledge of
+    /// it.
     fn receive_frame(&mut self, mark: Mark, first_known: impl Fn(u64, LinkName) -> Option<u64>) {
         assert_eq!((mark.session, mark.from), (self.session, self.role.other()), "a foreign frame");
         let link = self.view.link.as_mut().unwrap_or_else(|| panic!("{mark:?} outside a link"));

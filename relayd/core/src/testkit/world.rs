@@ -1,5 +1,5 @@
-//! The world around some relays: drivers that do what the reactor does, a store that is slow and fails, a bus that loses,
-//! doubles and reorders, nodes that stop and start, clients that come, go, stall and vanish.
+//! The world around some relays: drivers that do what the reactor does, a store that is slow and fails, a bus
+//! that loses, doubles and reorders, nodes that stop and start, clients that come, go, stall and vanish.
 
 mod node;
 mod settle;
@@ -19,8 +19,8 @@ use crate::store::table::{Table, TableLimits};
 use crate::store::{Conn, Request};
 use crate::time::Time;
 
-/// How long two nodes may both believe to hold a role while nothing is wrong: until the check that finds out, one that is
-/// lost before it, and the time it takes to carry them out.
+/// How long two nodes may both believe to hold a role while nothing is wrong: until the check that finds out,
+/// one that is lost before it, and the time it takes to carry them out.
 const DOUBLED_MAX: Duration = Duration::from_secs(65);
 
 pub(super) struct World {
@@ -119,7 +119,8 @@ impl World {
         self.check();
     }
 
-    /// A thing after which nobody gets anything new to read: whoever is owed a look must get it from what happens.
+    /// A thing after which nobody gets anything new to read: whoever is owed a look must get it from what
+    /// happens.
     pub fn quiet_step(&mut self) {
         match self.rng.below(12) {
             0..=3 => self.serve_some(),

@@ -246,7 +246,8 @@ fn a_message_of_just_the_size_that_is_not_large_needs_no_leave() {
     }
 }
 
-/// What is known of a message of which this has come: whether one is under way, and how far its memory may grow.
+/// What is known of a message of which this has come: whether one is under way, and how far its memory may
+/// grow.
 fn growth(stream: &[u8], came: usize) -> (bool, usize) {
     let (mut inbound, mut pool) = (Inbound::default(), Pool::new());
     let mut bytes = stream[..came].to_vec();

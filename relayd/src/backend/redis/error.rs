@@ -1,6 +1,6 @@
-//! Errors of Redis. Pure. It tells errors of one request from errors that concern the whole server. Of Redis's
-//! own text only the code is shown, because Redis quotes arguments, which hold session ids and digests of
-//! tokens.
+//! Errors of Redis. Pure. It tells errors of one request from errors that concern the whole server. Of
+//! Redis's own text only the code is shown, because Redis quotes arguments, which hold session ids and
+//! digests of tokens.
 
 use std::io;
 

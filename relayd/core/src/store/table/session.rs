@@ -46,7 +46,8 @@ impl Session {
         self.seats[role.index()].as_ref()?.holder
     }
 
-    /// Gives the role to `asker` unless a rule forbids it. The caller has checked the token and the session's age.
+    /// Gives the role to `asker` unless a rule forbids it. The caller has checked the token and the session's
+    /// age.
     pub(super) fn claim(&mut self, role: Role, asker: Asker, now: Time) -> Claimed {
         let peer = self.holder(role.other());
         let seat = self.seats[role.index()].get_or_insert_default();

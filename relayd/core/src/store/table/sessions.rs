@@ -1,7 +1,7 @@
 //! All sessions of a table, and the order in which their time runs out.
 //!
-//! Each session has one entry in `due`. Activity does not move it: the sweep finds the entry early, sees a younger
-//! session and arms it anew, so a session costs one step per idle time however busy it is.
+//! Each session has one entry in `due`. Activity does not move it: the sweep finds the entry early, sees a
+//! younger session and arms it anew, so a session costs one step per idle time however busy it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -52,8 +52,8 @@ impl Sessions {
         self.by_id.get_mut(&id).filter(|session| session.active + idle > now)
     }
 
-    /// Puts a session in, in place of an older one of this id. `false` if there is no room even without those past
-    /// their time.
+    /// Puts a session in, in place of an older one of this id. `false` if there is no room even without those
+    /// past their time.
     pub(super) fn try_insert(&mut self, id: SessionId, mut session: Session, now: Time) -> bool {
         self.remove(id);
         if self.by_id.len() >= self.sessions_max {

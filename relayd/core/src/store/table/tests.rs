@@ -447,8 +447,8 @@ fn any_step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever is asked: the books balance, no generation is given twice while a session lives, nothing deleted
-    /// comes back, and only the living are granted.
+    /// Whatever is asked: the books balance, no generation is given twice while a session lives, nothing
+    /// deleted comes back, and only the living are granted.
     #[test]
     fn invariants_hold_under_any_sequence(steps in prop::collection::vec(any_step(), 1..120)) {
         let mut table = Table::new(IDLE, TableLimits { sessions_max: 3, tombstones_max: 3 });

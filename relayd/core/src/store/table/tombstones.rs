@@ -13,7 +13,8 @@ use crate::time::Time;
 pub(super) struct Tombstones {
     tombstones_max: usize,
     by_id: HashMap<SessionId, Tombstone>,
-    /// Oldest first. Holds every tombstone, and some that were removed since; `order.len() <= tombstones_max`.
+    /// Oldest first. Holds every tombstone, and some that were removed since;
+    /// `order.len() <= tombstones_max`.
     order: VecDeque<(Time, SessionId)>,
 }
 

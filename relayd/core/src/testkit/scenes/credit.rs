@@ -54,7 +54,7 @@ fn put(scene: &mut Scene, len: usize, is_last: bool, message_len: usize) {
 }
 
 /// What of the credit is left, found out by sending: one byte at a time costs so much.
-fn is_out_after(scene: &mut Scene, cost: usize) -> bool {
+fn exhausts_credit(scene: &mut Scene, cost: usize) -> bool {
     put(scene, cost - FRAME_COST - 1, true, 1);
     let before = scene.relay.is_paused(conn(0));
     put(scene, 0, true, 0);
@@ -139,7 +139,7 @@ fn nothing_is_sent_without_credit_and_as_much_as_it_covers_with_it() {
     assert!(scene.relay.is_paused(conn(0)));
     scene.relay.handle_item(OTHER, Item::Credit { handle: OURS, bytes: 5000 }, scene.now);
     assert_eq!(scene.resumed(), [0], "who waited is looked at");
-    assert!(is_out_after(&mut scene, 5000));
+    assert!(exhausts_credit(&mut scene, 5000));
     hear_credit(&mut scene, FRAME_COST - 1);
     assert!(scene.relay.is_paused(conn(0)), "the last frame cost more than was left");
     hear_credit(&mut scene, 1);
@@ -156,7 +156,7 @@ fn credit_never_comes_to_more_than_a_link_begins_with() {
         put(&mut scene, PIECE_BYTES_MAX, true, 1);
         scene.publish();
     }
-    assert!(is_out_after(&mut scene, CREDIT % piece));
+    assert!(exhausts_credit(&mut scene, CREDIT % piece));
 }
 
 #[test]

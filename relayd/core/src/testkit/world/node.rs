@@ -1,4 +1,5 @@
-//! One node of the world: its relay, its clients, and the driver that does for the relay what the reactor does.
+//! One node of the world: its relay, its clients, and the driver that does for the relay what the reactor
+//! does.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,8 +26,8 @@ const LOW: usize = 2;
 /// Answers that find room above the high mark.
 const ANSWERS: usize = 4;
 
-/// What frames of other nodes may hold of one queue, in bytes: what came over earlier links, which is under the high mark
-/// when a new one gets its credit, that credit, the last piece beyond it, and a large message.
+/// What frames of other nodes may hold of one queue, in bytes: what came over earlier links, which is under
+/// the high mark when a new one gets its credit, that credit, the last piece beyond it, and a large message.
 const GRANTED_MAX: usize = HIGH * FRAME_MAX + CREDIT_BYTES + PIECE_BYTES_MAX + 2 * LARGE_PIECE;
 
 /// The longest frame in one piece, and each of the two pieces of a longer one, in bytes.

@@ -1,4 +1,5 @@
-//! The end of a run: faults end, everybody reads, everything on its way arrives. Then whatever was owed must be there.
+//! The end of a run: faults end, everybody reads, everything on its way arrives. Then whatever was owed must
+//! be there.
 
 use super::World;
 use crate::event::Input;
@@ -106,7 +107,8 @@ impl World {
                     .filter(|client| client.holds() && client.session == index && client.role == role)
                     .collect();
                 assert!(held.len() <= 1, "two holders: {held:?}");
-                // A claim whose answer was lost, or whose node is no more, is in the store until the next one.
+                // A claim whose answer was lost, or whose node is no more, is in the store until the next
+                // one.
                 let stored = stored[role.index()].filter(|holder| self.is_alive(holder));
                 let held = held.first().map(|client| client.conn.name);
                 assert_eq!(stored.map(|holder| holder.conn), held, "the store and the nodes disagree");
