@@ -65,5 +65,13 @@ mod tests {
         }
         bytes[40] = 2;
         assert_eq!(Header::parse(&bytes), None);
+        for nonsense in
+            [Header { from: 0, ..header }, Header { number: 10, ..header }, Header { number: 0, ..header }]
+        {
+            let mut bytes = Vec::new();
+            nonsense.write_to(&mut bytes);
+            bytes.extend_from_slice(b"items");
+            assert_eq!(Header::parse(&bytes), None, "{nonsense:?}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::event::{Action, Goodbye, HelloOutcome, Input, Verdict};
 use crate::limits::Limits;
 use crate::node_link::item::{Item, LinkKey};
 use crate::node_link::{Header, NodeLink};
-use crate::note::{Note, StreamEnd};
+use crate::note::{LinkStep, Note, StreamEnd};
 use crate::relay::Relay;
 use crate::store::{Answer, Claimed, Conn, Holder, Request};
 use crate::time::Time;

@@ -117,6 +117,24 @@ fn answers_behind_a_large_message_fill_half_of_its_room() {
 }
 
 #[test]
+fn answers_behind_a_large_message_stop_at_just_half_of_its_room() {
+    let mut pool = Pool::new();
+    let mut out = Outbound::new();
+    out.binary(&head(), &vec![1; 400_000], true, Room::ToMark, &mut pool);
+    // Nineteen bytes each, and thirty-six.
+    for _ in 0..32 {
+        out.notice(&Notice::HbAck, &mut pool).unwrap();
+    }
+    let left = Notice::PeerLeft { role: Role::Phone };
+    for _ in 0..39 {
+        out.notice(&left, &mut pool).unwrap();
+    }
+    assert!(out.has_answer_room());
+    out.notice(&left, &mut pool).unwrap();
+    assert!(!out.has_answer_room(), "{} bytes wait", CONTROL_ROOM / 2);
+}
+
+#[test]
 fn notices_leave_room_for_a_close_frame() {
     let most = CONTROL_ROOM - CLOSE_FRAME_BYTES_MAX - NOTICE_BYTES_MAX - 4;
     for (control, fits) in [(most, true), (most + 1, false)] {

@@ -120,7 +120,7 @@ fn what_the_store_names_is_opened_once_and_a_later_holder_anew() {
     }
     scene.hear(Item::Accept { handle: 2, own: 40 });
     // What was said for the link has arrived.
-    scene.pass(Duration::from_millis(100));
+    scene.pass(Duration::from_millis(1100));
     checked(&mut scene, WORKSTATION, 7, Some(there(9)));
     assert_eq!(scene.said(), [""; 0], "it is linked to that one");
     checked(&mut scene, WORKSTATION, 7, Some(there(10)));
@@ -325,4 +325,37 @@ fn a_round_of_many_wishes_is_said_in_parts() {
     }
     said.retain(|&(_, count)| count > 0);
     assert_eq!(said, [(1000, 256), (1010, 44)]);
+}
+
+#[test]
+fn each_step_of_a_link_is_noted() {
+    let steps = |scene: &mut Scene| {
+        let notes = std::mem::take(&mut scene.notes).into_iter();
+        notes.filter_map(|note| if let Note::Link { step, .. } = note { Some(step) } else { None }).collect()
+    };
+    let mut scene = opening();
+    scene.hear(Item::Accept { handle: 1, own: 40 });
+    scene.hear(Item::Left { handle: 1 });
+    let all: Vec<LinkStep> = steps(&mut scene);
+    assert_eq!(all, [LinkStep::Opening, LinkStep::Accepted, LinkStep::EndedThere]);
+    let mut scene = accepted();
+    scene.handle(Input::Gone { conn: conn(0) });
+    let all: Vec<LinkStep> = steps(&mut scene);
+    assert_eq!(all, [LinkStep::Accepted, LinkStep::EndedHere]);
+    let mut scene = opening();
+    scene.hear(Item::Gone { session: SESSION, role: PHONE, generation: 8 });
+    let all: Vec<LinkStep> = steps(&mut scene);
+    assert_eq!(all, [LinkStep::Opening, LinkStep::Gone]);
+}
+
+#[test]
+fn a_paused_client_is_pinged_also_where_its_driver_has_not_looked() {
+    let mut scene = Scene::with(Limits::default(), true);
+    scene.join(0, PHONE, 8, None);
+    scene.join(1, WORKSTATION, 9, Some(here(0, 8)));
+    scene.relay.note_congested(conn(1));
+    let done = scene.pass(Duration::from_secs(41));
+    let pings: Vec<u64> =
+        done.iter().filter(|(_, words)| words == "0 paused ping").map(|&(at, _)| at / 1000).collect();
+    assert_eq!(pings, [30, 35, 40]);
 }
