@@ -31,6 +31,10 @@ failed. If one stage fails, the others still run. Each option below, except --si
             and `cargo install cargo-fuzz`. Inputs that crash a target are left in fuzz/artifacts
   --miri    the tests of the wire, the core's parsers and the tunnel's parsers, under Miri, in about ten minutes. Needs
             `rustup toolchain install nightly --component miri,rust-src`
+  --mutants [K/N]
+            mutants of the core and of the Redis backend's pure parts, all of them or part K of N (0/8 is the first of
+            eight). Each changes one place of the code, and a test of the same package must fail. Takes hours for all.
+            Needs `cargo install cargo-mutants --locked`. .cargo/mutants.toml lists exceptions, with reasons
   --help    this text
 
 Needs Rust and python3. Needs node, 20 or newer, for the second implementation of the tunnel, which is skipped without.
@@ -41,6 +45,7 @@ A snippet is skipped if its program is missing.
 
 Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
 need a kernel with namespaces and nftables. They are skipped elsewhere.
+A few mutants of the core's changed lines are tried if cargo-mutants is installed.
 Dependencies are checked if cargo-deny is installed (deny.toml), and their advisories if the database can be fetched.
 RELAY_TEST_REDIS_URL names a Redis to use instead of a private one.
 EOF
@@ -346,6 +351,58 @@ fuzz_each() {
     done
 }
 
+# break_code ARGUMENT...: tries mutants, one after the other, in a copy of the sources. The copy always has the same
+# path, so that little is built again. A mutant that runs into the time limit counts as noticed.
+break_code() {
+    local copy="$target/mutants" code=0
+    rm -rf "$copy" && mkdir -p "$copy/tree"
+    git ls-files -co --exclude-standard -z | while IFS= read -r -d '' file; do
+        if [ -e "$file" ]; then printf '%s\0' "$file"; fi
+    done | tar --null -T - -cf - | tar -xf - -C "$copy/tree"
+    env CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=false RELAY_FUZZ_ROUNDS=300 PROPTEST_CASES=64 \
+        cargo mutants --dir "$copy/tree" --in-place --output "$copy" --timeout 120 --colors never "$@" || code=$?
+    [ -e "$copy/mutants.out/outcomes.json" ] || return 1
+    python3 - "$copy/mutants.out/outcomes.json" <<'EOF'
+import collections, json, sys
+by_file, words = collections.defaultdict(collections.Counter), ["caught", "missed", "timeout", "unviable"]
+for outcome in json.load(open(sys.argv[1]))["outcomes"]:
+    if outcome["scenario"] != "Baseline":
+        word = outcome["summary"].removesuffix("Mutant").lower()
+        by_file[outcome["scenario"]["Mutant"]["file"]][word] += 1
+by_file["all"] = sum(by_file.values(), collections.Counter())
+print(f"{'':50}" + "".join(f"{word:>10}" for word in words))
+for file, counts in by_file.items():
+    print(f"{file:50}" + "".join(f"{counts[word]:10}" for word in words))
+EOF
+    # 3: some mutants ran into the time limit, and none was missed.
+    [ "$code" -eq 0 ] || [ "$code" -eq 3 ]
+}
+
+has_mutants() { cargo mutants --version >/dev/null 2>&1; }
+
+# Tries a few mutants of the core's lines that this branch changed; on the main branch, of the last commit. Few, and
+# of the core alone, so that they take less than two minutes.
+break_changes() {
+    local base changes="$work/changes.diff" count few=6
+    if ! has_mutants; then
+        skip "mutants of what changed" "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
+        return 0
+    fi
+    base="$(git merge-base HEAD main 2>/dev/null)" || base="$(git merge-base HEAD origin/main 2>/dev/null)" || base=HEAD
+    if [ "$base" = HEAD ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=HEAD~; fi
+    if ! git diff --relative "$base" >"$changes" 2>/dev/null; then
+        skip "mutants of what changed" "there is no earlier commit to compare with"
+        return 0
+    fi
+    count="$(cargo mutants --list -p relayd-core --in-diff "$changes" 2>/dev/null | wc -l)" || count=0
+    if [ "$count" -eq 0 ]; then
+        skip "mutants of what changed" "no line of the core changed that has mutants"
+        return 0
+    fi
+    stage "$((count < few ? count : few)) of $count mutants of what changed" break_code -p relayd-core --baseline skip \
+        --in-diff "$changes" --shard "0/$(((count + few - 1) / few))" --sharding round-robin
+}
+
 # Checks the dependencies against deny.toml: the tree without a network, the advisories with their database.
 check_dependencies() {
     if ! cargo deny --version >/dev/null 2>&1; then
@@ -425,7 +482,7 @@ if $miri; then
 fi
 if [ -n "$mutants" ]; then
     if has_mutants; then
-        stage "mutants $mutants" break_code --shard "$mutants" --sharding round-robin
+        stage "mutants $mutants" break_code --workspace --shard "$mutants" --sharding round-robin
     else
         skip "mutants" "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
     fi

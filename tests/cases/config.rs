@@ -112,7 +112,7 @@ fn an_address_of_another_machine_is_reported_clearly() {
     let options = Options::new().arg("--store", "memory").arg("--port", "0");
     // RFC 5737: an address for documentation, which no machine has.
     let log = cant_start(&options.arg("--listen", "192.0.2.1"));
-    assert!(log.contains("192.0.2.1:0") && log.contains("this machine has no such address"), "{log}");
+    assert!(log.contains("192.0.2.1:0") && log.contains("this machine does not have that address"), "{log}");
 }
 
 /// Fault 42d.

@@ -8,6 +8,9 @@ use tungstenite::{Message, WebSocket};
 
 use super::*;
 
+#[path = "outbound_room_tests.rs"]
+mod room;
+
 /// A socket that takes a few bytes at a time, then says it would block.
 #[derive(Default)]
 struct Trickle {

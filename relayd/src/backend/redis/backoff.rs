@@ -76,4 +76,13 @@ mod tests {
             assert!(backoff.next_wait(start + YOUNG) <= LONGEST);
         }
     }
+
+    #[test]
+    fn waits_are_spread_over_their_upper_half() {
+        let waits: Vec<_> = (0..200).map(|_| jittered(LONGEST)).collect();
+        assert!(waits.iter().all(|wait| (LONGEST / 2..=LONGEST).contains(wait)), "{waits:?}");
+        // Each of the two fails by chance once in more tries than there will ever be.
+        assert!(waits.iter().any(|&wait| wait > LONGEST * 3 / 4), "{waits:?}");
+        assert!(waits.iter().any(|&wait| wait < LONGEST * 3 / 4), "{waits:?}");
+    }
 }

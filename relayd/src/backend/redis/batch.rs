@@ -136,4 +136,20 @@ mod tests {
         }
         assert_eq!(capacities(&batch), before);
     }
+
+    #[test]
+    fn a_write_takes_commands_until_it_is_long_enough() {
+        let (mut batch, to) = (Batch::new(&Keys::new("it:")), NodeId::from_bytes([2; 16]));
+        batch.push(to, vec![7; 10_000]);
+        // Around a packet whose length has five digits.
+        let around = bytes(&batch).len() - 10_000;
+        batch.drain().for_each(drop);
+        for (missing, has_room) in [(1, true), (0, false)] {
+            for len in [65_000, 65_000, WRITE_BYTES - 130_000 - 3 * around - missing] {
+                batch.push(to, vec![7; len]);
+            }
+            assert_eq!((bytes(&batch).len(), batch.has_room()), (WRITE_BYTES - missing, has_room));
+            batch.drain().for_each(drop);
+        }
+    }
 }

@@ -169,6 +169,9 @@ mod tests {
         assert_eq!(taken(&[release(1, 5), release(1, 9), release(1, 7)], 0), ["release 1 9"]);
         assert_eq!(taken(&[touch(50), touch(20), touch(30)], 0), ["touch 1 20"]);
         assert_eq!(taken(&[check(1, 5), check(1, 9), check(1, 7)], 0), ["check 1 9 10"]);
+        let Request::Check { hold } = check(1, 9) else { unreachable!("it is a check") };
+        let younger = Request::Check { hold: Hold { idle_ms: 3, ..hold } };
+        assert_eq!(taken(&[check(1, 9), younger], 0), ["check 1 9 3"], "of one hold the last word counts");
     }
 
     #[test]
@@ -196,8 +199,10 @@ mod tests {
         for note in [release(1, 1), release(2, 2), check(1, 3)] {
             dirty.try_note(&note, NOW);
         }
+        assert!(!dirty.is_empty());
         let mut out = Vec::new();
         dirty.take_before(session(1), NOW, &mut out);
+        assert_eq!(out.len(), 1);
         dirty.take_before(session(3), NOW, &mut out);
         while dirty.take_next(NOW, &mut out) {}
         let words: Vec<_> = out.iter().map(in_words).collect();

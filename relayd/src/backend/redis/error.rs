@@ -204,6 +204,8 @@ mod tests {
             ("ERR", "user_script:1: attempt to perform arithmetic on a nil value", "own ERR"),
             ("ERR", "Error running script (call to f_00): @user_script:1: attempt to compare", "own ERR"),
             ("FROMLATER", "a code that nobody knows yet", "own FROMLATER"),
+            ("ALONGCODEOFSIXTEE", "", "own ERR"),
+            ("lower", "", "own ERR"),
             (ID, "no code at all", "own ERR"),
         ] {
             assert_eq!(shown(code, text), expected, "{code} {text}");
@@ -240,10 +242,14 @@ mod tests {
         ] {
             let said = shown(code, text);
             assert!(said.contains(expected), "{code} {text}: {said}");
+            assert!(!said.starts_with("own "), "{code} {text}: it concerns all requests");
             assert!(!all.contains(&said), "{said}");
             all.push(said);
         }
         assert_eq!(shown("ERR", script), shown("NOPERM", ""));
+        for text in ["AUTH <password> called without any password configured", "invalid password"] {
+            assert_eq!(shown("ERR", text), shown("WRONGPASS", ""), "{text}");
+        }
         assert_eq!(
             shown("ERR", "Unknown Redis command called from script"),
             shown("ERR", "unknown command 'x'")
@@ -269,5 +275,17 @@ mod tests {
     fn a_replica_is_told_from_other_faults() {
         assert!(Fault::from(&Trouble::ReadOnly).is_replica && Fault::from(&Trouble::MasterDown).is_replica);
         assert!(!Fault::from(&Trouble::Loading).is_replica && !Fault::silent().is_replica);
+    }
+
+    #[test]
+    fn a_socket_that_says_nothing_is_told_from_one_that_ended() {
+        let why = |kind: io::ErrorKind| Fault::from(io::Error::from(kind)).why().to_owned();
+        assert_eq!(why(io::ErrorKind::TimedOut), Fault::silent().why());
+        assert_eq!(why(io::ErrorKind::WouldBlock), Fault::silent().why());
+        assert_eq!(why(io::ErrorKind::UnexpectedEof), "it ended the connection");
+        assert_eq!(
+            why(io::ErrorKind::ConnectionReset),
+            io::Error::from(io::ErrorKind::ConnectionReset).to_string()
+        );
     }
 }

@@ -39,3 +39,18 @@ impl Keys {
         format!("{}:bus", self.probe(node))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_stands_under_the_prefix() {
+        let (keys, node) = (Keys::new("it:"), NodeId::from_bytes([0xCD; 16]));
+        let hex = "cd".repeat(16);
+        assert_eq!(keys.session(SessionId::from_bytes([0xCD; 16])), format!("it:sess:{hex}"));
+        assert_eq!((keys.inboxes(), keys.inbox(node)), ("it:node:".to_owned(), format!("it:node:{hex}")));
+        assert_eq!(keys.probe(node), format!("it:sess:probe:{hex}"));
+        assert_eq!(keys.bus_probe(node), format!("it:sess:probe:{hex}:bus"));
+    }
+}

@@ -210,3 +210,7 @@ mod tests {
         assert_eq!(full(&expire()), Some(Answer::Expired { session, outcome: Expired::Away }));
     }
 }
+
+#[cfg(test)]
+#[path = "reply_tests.rs"]
+mod tables;

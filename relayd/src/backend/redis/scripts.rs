@@ -227,3 +227,7 @@ mod tests {
         assert!(lacking.is_empty(), "{lacking:?} may not be called by the user in docs/operations.md");
     }
 }
+
+#[cfg(test)]
+#[path = "scripts_tests.rs"]
+mod calls;

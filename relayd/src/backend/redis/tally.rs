@@ -68,3 +68,31 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_count_is_told_under_its_name() {
+        let tally = Tally::default();
+        let Tally { published, writes, lost, received, overflowed, junk, subscribed, faults } = &tally;
+        let counts = [published, writes, lost, received, overflowed, junk, subscribed, faults];
+        for (at, count) in counts.into_iter().enumerate() {
+            count.add(at + 1);
+            count.add(10);
+        }
+        let expected = BusCounts {
+            published: 11,
+            writes: 12,
+            refused: 0,
+            lost: 13,
+            received: 14,
+            overflowed: 15,
+            junk: 16,
+            subscribed: 17,
+            faults: 18,
+        };
+        assert_eq!(tally.counts(), expected);
+    }
+}

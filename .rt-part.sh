@@ -1,0 +1,447 @@
+#!/usr/bin/env bash
+# The test command: runs every check and every test of the project, and sums up the results.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+    cat <<'EOF'
+usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
+                     [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri]
+                     [--mutants [K/N]] [--help]
+
+Runs every check of the project on this machine, and ends with `N passed, N failed`. The exit code is 0 if nothing
+failed. If one stage fails, the others still run. Each option below, except --sim, runs only that part.
+
+  --quick   formatting, lints and unit tests
+  --sim N   everything, with N seeds of the core's simulation instead of the default
+            (RELAY_SIM_SEED=X ./run-test.sh --quick replays seed X)
+  --soak [SECONDS]
+            the soak (default: 600 s). Pairs over three nodes, while nodes, Redis and the lines between them break. Then
+            phones that do not read, and requests that do not end. RELAY_SOAK_SEED=X replays the faults of seed X
+  --tunnel [SECONDS]
+            tunnels under faults (default: 300 s). Pairs of engines through two nodes, each end on its own bad network,
+            while nodes and Redis are killed. RELAY_TUNNEL_RUN_SEED=X replays the faults of seed X
+  --conformance
+            all cases of the Autobahn test suite, also large messages, and every byte in its own write
+  --noise [MEGABYTES]
+            a flood of noise at one server's port (default: 1000 MB): random bytes and damaged streams, half of the
+            connections after a valid hello. RELAY_NOISE_SEED=X replays the noise of seed X
+  --fuzz [SECONDS]
+            every fuzz target (default: 60 s each), guided by code coverage. Needs `rustup toolchain install nightly`
+            and `cargo install cargo-fuzz`. Inputs that crash a target are left in fuzz/artifacts
+  --miri    the tests of the wire, the core's parsers and the tunnel's parsers, under Miri, in about ten minutes. Needs
+            `rustup toolchain install nightly --component miri,rust-src`
+  --mutants [K/N]
+            mutants of the core and of the Redis backend's pure parts, all of them or part K of N (0/8 is the first of
+            eight). Each changes one place of the code, and a test of the same package must fail. Takes hours for all.
+            Needs `cargo install cargo-mutants --locked`. .cargo/mutants.toml lists exceptions, with reasons
+  --help    this text
+
+Needs Rust and python3. Needs node, 20 or newer, for the second implementation of the tunnel, which is skipped without.
+
+Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
+Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md.
+A snippet is skipped if its program is missing.
+
+Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
+need a kernel with namespaces and nftables. They are skipped elsewhere.
+A few mutants of the core's changed lines are tried if cargo-mutants is installed.
+Dependencies are checked if cargo-deny is installed (deny.toml), and their advisories if the database can be fetched.
+RELAY_TEST_REDIS_URL names a Redis to use instead of a private one.
+EOF
+}
+
+quick=false
+soak=""
+tunnel=""
+conformance=false
+noise=""
+fuzz=""
+miri=false
+mutants=""
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --quick) quick=true ;;
+        --sim)
+            [[ "${2:-}" =~ ^[1-9][0-9]*$ ]] || { echo "--sim needs a number of seeds; try --help" >&2; exit 2; }
+            export RELAY_SIM_SEEDS="$2"
+            shift
+            ;;
+        --soak)
+            soak=600
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                soak="$2"
+                shift
+            fi
+            ;;
+        --tunnel)
+            tunnel=300
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                tunnel="$2"
+                shift
+            fi
+            ;;
+        --conformance) conformance=true ;;
+        --noise)
+            noise=1000
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                noise="$2"
+                shift
+            fi
+            ;;
+        --fuzz)
+            fuzz=60
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                fuzz="$2"
+                shift
+            fi
+            ;;
+        --miri) miri=true ;;
+        --mutants)
+            mutants=0/1
+            if [[ "${2:-}" =~ ^[0-9]+/[1-9][0-9]*$ ]]; then
+                mutants="$2"
+                shift
+            fi
+            ;;
+        --help | -h) usage; exit 0 ;;
+        *) echo "unknown option $1; try --help" >&2; exit 2 ;;
+    esac
+    shift
+done
+
+exec </dev/null
+target="${CARGO_TARGET_DIR:-$PWD/target}"
+work="$(mktemp -d "${TMPDIR:-/tmp}/relay-test.XXXXXX")"
+export TMPDIR="$work" RELAY_TEST_PIDS="$work/pids"
+mkdir "$RELAY_TEST_PIDS"
+redis_pid=""
+# While this file exists, Debian does not start the services that are installed.
+service_policy=""
+passed=0
+failed=0
+failures=()
+skipped=()
+
+# Ends what this run started, however it ends: its Redis, and what a crashed test left behind.
+clean_up() {
+    if [ -n "$redis_pid" ]; then kill "$redis_pid" 2>/dev/null || true; fi
+    for note in "$RELAY_TEST_PIDS"/*; do
+        if [ -e "$note" ]; then kill -9 "$(basename "$note")" 2>/dev/null || true; fi
+    done
+    remove_service_policy
+    rm -rf "$work"
+}
+
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+remove_service_policy() {
+    [ -n "$service_policy" ] || return 0
+    as_root rm -f "$service_policy"
+    service_policy=""
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say() { printf '\n=== %s (%ss) %s\n' "$(date +%H:%M:%S)" "$SECONDS" "$*"; }
+
+# Sums the two numbers of every line like `... 3 passed; 1 failed ...` or `3 passed, 1 failed` in a log.
+count() {
+    sed -nE 's/.*[^0-9]([0-9]+) passed[;,] ([0-9]+) failed.*/\1 \2/p; s/^([0-9]+) passed[;,] ([0-9]+) failed.*/\1 \2/p' "$1" |
+        awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }'
+}
+
+# stage NAME COMMAND...: one check, which counts as one.
+stage() {
+    local name="$1"
+    shift
+    say "$name"
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        failures+=("$name")
+    fi
+}
+
+# tests NAME COMMAND...: a test runner, whose own counts are added.
+tests() {
+    local name="$1" log="$work/log" ok=true p f
+    shift
+    say "$name"
+    "$@" 2>&1 | tee "$log" || ok=false
+    read -r p f < <(count "$log")
+    # A runner that broke, or ran nothing, has failed, even if it counted no failure.
+    if { ! $ok && [ "$f" -eq 0 ]; } || [ $((p + f)) -eq 0 ]; then f=$((f + 1)); fi
+    passed=$((passed + p))
+    failed=$((failed + f))
+    if [ "$f" -gt 0 ]; then failures+=("$name: $f"); fi
+}
+
+# skip NAME WHY: a check that cannot run here. It counts neither as passed nor as failed.
+skip() {
+    say "$1"
+    echo "SKIPPED: $2"
+    skipped+=("$1: $2")
+}
+
+finish() {
+    say "sum"
+    for omission in "${skipped[@]+"${skipped[@]}"}"; do echo "skipped: $omission"; done
+    for failure in "${failures[@]+"${failures[@]}"}"; do echo "failed: $failure"; done
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] || exit 1
+    exit 0
+}
+
+has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+has_node() { node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null; }
+
+is_linux() { [ "$(uname -s)" = Linux ]; }
+
+# True if cases can have their own network, as in tests/src/harness/namespace.rs, and lose packets in it.
+has_own_network() {
+    local own=(unshare --net)
+    [ "$(id -u)" -eq 0 ] || own=(unshare --map-root-user --net)
+    "${own[@]}" sh -c 'ip link set lo up && ip address add 2001:db8::1/128 dev lo nodad && nft -f -' 2>/dev/null <<'EOF'
+table inet probe {
+    counter lost { }
+    chain arriving {
+        type filter hook input priority filter
+        tcp dport 1 numgen random mod 100 < 20 counter name lost drop
+    }
+}
+EOF
+}
+
+# Installs what is missing, or prints what is missing.
+prepare() {
+    local missing=() as_root=()
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    has_venv || missing+=(python3-venv)
+    if is_linux; then
+        command -v nft >/dev/null || missing+=(nftables)
+        command -v ip >/dev/null || missing+=(iproute2)
+    fi
+    [ ${#missing[@]} -gt 0 ] || return 0
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+    if command -v apt-get >/dev/null && "${as_root[@]+"${as_root[@]}"}" true 2>/dev/null; then
+        export DEBIAN_FRONTEND=noninteractive
+        "${as_root[@]+"${as_root[@]}"}" apt-get update -q
+        "${as_root[@]+"${as_root[@]}"}" apt-get install -qy --no-install-recommends "${missing[@]}"
+    elif command -v brew >/dev/null; then
+        # The compiler is Apple's own: `xcode-select --install`.
+        brew install redis python3
+    else
+        echo "please install: ${missing[*]}" >&2
+        # Without these two a few cases are left out, and that is said.
+        ! printf '%s\n' "${missing[@]}" | grep -qvx -e nftables -e iproute2
+    fi
+}
+
+# Installs the proxies that docs/configuration.md has snippets for, one by one, as not every system has all of
+# them. What cannot be installed is skipped later, with a note.
+prepare_proxies() {
+    local missing=() package policy=/usr/sbin/policy-rc.d
+    for package in nginx haproxy caddy curl openssl; do
+        is_there "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if command -v apt-get >/dev/null && as_root true 2>/dev/null; then
+        export DEBIAN_FRONTEND=noninteractive
+        # Debian starts a service with its package. These would take ports of this machine.
+        if [ ! -e "$policy" ]; then
+            service_policy="$policy"
+            printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"
+        fi
+        as_root apt-get update -q || true
+        for package in "${missing[@]}"; do
+            as_root apt-get install -qy --no-install-recommends "$package" || continue
+            # Nor at the next start of the machine.
+            if systemctl is-enabled --quiet "$package" 2>/dev/null; then as_root systemctl disable "$package" || true; fi
+        done
+        remove_service_policy
+    elif command -v brew >/dev/null; then
+        brew install "${missing[@]}" || true
+    fi
+}
+
+# Servers may be in folders that only root has in its PATH.
+is_there() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
+
+# The snippets in docs/configuration.md, run by the proxies that are installed.
+run_proxies() {
+    local proxies=() proxy
+    for proxy in nginx haproxy caddy; do
+        if ! is_there openssl; then
+            skip "the snippet for $proxy" "openssl is not there and can't be installed here"
+        elif is_there "$proxy"; then
+            proxies+=("$proxy")
+        else
+            skip "the snippet for $proxy" "$proxy is not there and can't be installed here"
+        fi
+    done
+    [ ${#proxies[@]} -gt 0 ] || return 0
+    tests "the snippets for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
+        tests/.venv/bin/python tests/python/proxies.py "${proxies[@]}"
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+answers() {
+    # The server sends one line; a connection refused fails at once.
+    (exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && read -r -t 5 line <&3 && [ "${line:0:5}" = "+PONG" ]) 2>/dev/null
+}
+
+start_redis() {
+    local port try
+    [ -z "${RELAY_TEST_REDIS_URL:-}" ] || return 0
+    # Another program may take the free port first. Then try another port.
+    for try in 1 2 3 4 5; do
+        port="$(free_port)"
+        redis-server --port "$port" --bind 127.0.0.1 --save "" --appendonly no --dir "$work" >"$work/redis.log" 2>&1 &
+        redis_pid=$!
+        for _ in $(seq 100); do
+            kill -0 "$redis_pid" 2>/dev/null || break
+            if answers "$port"; then
+                export RELAY_TEST_REDIS_URL="redis://127.0.0.1:$port"
+                return 0
+            fi
+            sleep 0.1
+        done
+        kill "$redis_pid" 2>/dev/null || true
+        redis_pid=""
+        echo "no Redis on port $port in try $try:" && tail -n 3 "$work/redis.log"
+    done
+    return 1
+}
+
+# The pure parsers under Miri, an interpreter that detects undefined behaviour. It does not detect the
+# processor's features, so they are switched on for the table of the JSON escape. Few rounds each, as it is a
+# hundred times slower.
+under_miri() {
+    local few=(env PROPTEST_CASES=4 RELAY_FUZZ_ROUNDS=2 MIRIFLAGS=-Zmiri-disable-isolation)
+    if ! cargo +nightly miri --version >/dev/null 2>&1; then
+        skip "miri" "it needs the nightly toolchain with miri and rust-src"
+        return 0
+    fi
+    tests "the wire under Miri" "${few[@]}" RUSTFLAGS="-C target-feature=+ssse3,+popcnt" \
+        cargo +nightly miri test --locked -p relay-protocol --lib -- --skip json::escape::tests
+    tests "the core's parsers under Miri" "${few[@]}" cargo +nightly miri test --locked -p relayd-core --lib -- \
+        fuzz:: node_link::item node_link::packet wire::inbound
+    tests "the tunnel's parsers under Miri" "${few[@]}" cargo +nightly miri test --locked -p relay-client --lib -- \
+        fuzz::tests::bytes tunnel::wire tunnel::record
+}
+
+# fuzz_each SECONDS: every target, one after another, from the stored corpus and what earlier runs found.
+fuzz_each() {
+    local target
+    if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
+        skip "fuzz targets" "they need the nightly toolchain and cargo-fuzz"
+        return 0
+    fi
+    stage "fuzz targets" cargo +nightly fuzz build
+    for target in $(cargo +nightly fuzz list); do
+        mkdir -p "fuzz/found/$target"
+        stage "fuzz $target" cargo +nightly fuzz run "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- \
+            -max_total_time="$1" -timeout=30 -print_final_stats=1
+    done
+}
+
+# break_code ARGUMENT...: tries mutants, one after the other, in a copy of the sources. The copy always has the same
+# path, so that little is built again. A mutant that runs into the time limit counts as noticed.
+break_code() {
+    local copy="$target/mutants" code=0
+    rm -rf "$copy" && mkdir -p "$copy/tree"
+    git ls-files -co --exclude-standard -z | while IFS= read -r -d '' file; do
+        if [ -e "$file" ]; then printf '%s\0' "$file"; fi
+    done | tar --null -T - -cf - | tar -xf - -C "$copy/tree"
+    env CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=false RELAY_FUZZ_ROUNDS=300 PROPTEST_CASES=64 \
+        cargo mutants --dir "$copy/tree" --in-place --output "$copy" --timeout 120 --colors never "$@" || code=$?
+    [ -e "$copy/mutants.out/outcomes.json" ] || return 1
+    python3 - "$copy/mutants.out/outcomes.json" <<'EOF'
+import collections, json, sys
+by_file, words = collections.defaultdict(collections.Counter), ["caught", "missed", "timeout", "unviable"]
+for outcome in json.load(open(sys.argv[1]))["outcomes"]:
+    if outcome["scenario"] != "Baseline":
+        word = outcome["summary"].removesuffix("Mutant").lower()
+        by_file[outcome["scenario"]["Mutant"]["file"]][word] += 1
+by_file["all"] = sum(by_file.values(), collections.Counter())
+print(f"{'':50}" + "".join(f"{word:>10}" for word in words))
+for file, counts in by_file.items():
+    print(f"{file:50}" + "".join(f"{counts[word]:10}" for word in words))
+EOF
+    # 3: some mutants ran into the time limit, and none was missed.
+    [ "$code" -eq 0 ] || [ "$code" -eq 3 ]
+}
+
+has_mutants() { cargo mutants --version >/dev/null 2>&1; }
+
+# Tries a few mutants of the core's lines that this branch changed; on the main branch, of the last commit. Few, and
+# of the core alone, so that they take less than two minutes.
+break_changes() {
+    local base changes="$work/changes.diff" count few=6
+    if ! has_mutants; then
+        skip "mutants of what changed" "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
+        return 0
+    fi
+    base="$(git merge-base HEAD main 2>/dev/null)" || base="$(git merge-base HEAD origin/main 2>/dev/null)" || base=HEAD
+    if [ "$base" = HEAD ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=HEAD~; fi
+    if ! git diff --relative "$base" >"$changes" 2>/dev/null; then
+        skip "mutants of what changed" "there is no earlier commit to compare with"
+        return 0
+    fi
+    count="$(cargo mutants --list -p relayd-core --in-diff "$changes" 2>/dev/null | wc -l)" || count=0
+    if [ "$count" -eq 0 ]; then
+        skip "mutants of what changed" "no line of the core changed that has mutants"
+        return 0
+    fi
+    stage "$((count < few ? count : few)) of $count mutants of what changed" break_code -p relayd-core --baseline skip \
+        --in-diff "$changes" --shard "0/$(((count + few - 1) / few))" --sharding round-robin
+}
+
+# Checks the dependencies against deny.toml: the tree without a network, the advisories with their database.
+check_dependencies() {
+    if ! cargo deny --version >/dev/null 2>&1; then
+        skip "dependencies" "cargo-deny is not installed (cargo install cargo-deny --locked)"
+        return 0
+    fi
+    stage "dependencies" cargo deny --locked check --hide-inclusion-graph bans licenses sources
+    if cargo deny --locked fetch db >/dev/null 2>&1; then
+        stage "advisories" cargo deny --locked check --hide-inclusion-graph advisories
+    else
+        skip "advisories" "their database can't be fetched here"
+    fi
+}
+
+make_venv() {
+    local wanted="tests/python/requirements.txt" venv="tests/.venv"
+    if ! cmp -s "$wanted" "$venv/installed.txt"; then
+        rm -rf "$venv"
+        python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" &&
+            cp "$wanted" "$venv/installed.txt"
+    fi
+}
+
+# Apart from the rest, because it is available for fewer machines.
+install_conformance() {
+    local wanted="tests/python/requirements-conformance.txt" venv="tests/.venv"
+    cmp -s "$wanted" "$venv/installed-conformance.txt" ||
+        { "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" &&
+            cp "$wanted" "$venv/installed-conformance.txt"; }
+}
+
+# run_conformance PART: the Autobahn test suite's cases, `short` or `whole`.
+run_conformance() {
+    if install_conformance; then
+        tests "conformance" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/conformance.py "$1"
+    else
+        skip "conformance" "tests/python/requirements-conformance.txt cannot be installed here"
+    fi
+}
+
+# The one test process holds crowds of some thousand connections, in several set-ups at once.
+break_code -p relayd-core --baseline skip --file 'relayd/core/src/relay/claims.rs' --shard 0/12 --sharding round-robin; finish
