@@ -52,6 +52,9 @@ pub(super) struct Stream {
     said_at: Time,
     has_begun: bool,
     has_restarted: bool,
+    /// It met a new incarnation of the other end after batches of its own were acknowledged. So it is a new one
+    /// itself, whose number shows when it next says something.
+    is_new: bool,
     sent: u64,
     repeated: u64,
     received: u64,
@@ -77,6 +80,7 @@ impl Stream {
             said_at: now,
             has_begun: false,
             has_restarted: false,
+            is_new: false,
             sent: 0,
             repeated: 0,
             received: 0,
@@ -109,7 +113,7 @@ impl Stream {
             self.asked_at = Some(now);
         }
         (self.owed, self.owed_since, self.spoke_at) = ((0, 0), None, now);
-        (self.may_answer, self.must_repeat) = (false, false);
+        (self.may_answer, self.must_repeat, self.is_new) = (false, false, false);
     }
 
     fn judge_empty(&self, header: &Header, now: Time) {
@@ -137,7 +141,7 @@ impl Stream {
 
     pub fn on_heard(&mut self, header: &Header, items: &[u8], is_taken: bool, now: Time) {
         self.heard_at = now;
-        if header.to != 0 && header.to != self.own {
+        if header.to != 0 && (header.to != self.own || self.is_new) {
             self.may_answer = true;
             if self.is_sure && header.from > self.theirs {
                 // What an earlier incarnation said before is not taken any more.
@@ -158,6 +162,7 @@ impl Stream {
     }
 
     fn meet(&mut self, from: u64) {
+        self.is_new |= self.acked > 0;
         self.has_restarted |= self.is_sure && from > self.theirs;
         (self.theirs, self.is_sure, self.may_answer, self.next) = (from, true, true, None);
         (self.taken, self.owed, self.owed_since) = (0, (0, 0), None);
