@@ -40,8 +40,8 @@ fn until_odd(end: &mut End) -> String {
 /// Played: 404, 403, redirects, a portal's page, an SSH banner, no raw mode, junk, every close code: at the
 /// upgrade, at the hello, within a link, and to a register.
 /// Holds: At the first contact the client stops and asks whether the address is right. Later it retries
-/// without end, and says what answered. A pair ends only when it is deleted, when the other end is another
-/// program, or by a code that names a fault of the client.
+/// without end, and says what answered. A pair ends only when it is deleted, when another program uses
+/// the same pair, or by a code that names a fault of the client.
 #[test]
 fn an_existing_pair_waits_until_its_relay_answers_again() {
     let relayd = Relayd::start_ready(&Options::new());

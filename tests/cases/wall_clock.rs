@@ -25,7 +25,7 @@ fn set(clock: &WallClock, pairs: &mut [Pair], ahead_secs: i64) {
 /// Played: The monotonic clock starts far from 0. The machine is suspended. The date of the nodes, or of
 /// Redis, is set an hour ahead and back.
 /// Holds: No timer is lost, and no client is blamed for the gap. Nodes: only `at` changes. Redis: connected
-/// clients are told nothing; see "Known" below.
+/// clients are told nothing; see "Known limits" below.
 fn a_node_goes_on_when_its_date_is_set(set_up: SetUp) {
     let clock = WallClock::right();
     let relay = start(set_up, &clock, "HEARTBEAT_INTERVAL_SECS", 1);

@@ -13,8 +13,8 @@ use relayd_core::wire::pool::Pool;
 /// Bytes of one connection without waiting data: its slot, its peer in the core, and its part of a session.
 pub const CONNECTION_BYTES: usize = 1024;
 
-/// Bytes of one session in the embedded store, with both roles held and taken over. A session without
-/// connections takes 170.
+/// Bytes of one session in the embedded store, with both roles held and taken over. A session that no
+/// client has joined yet takes 170.
 pub const SESSION_BYTES: usize = 640;
 
 /// Bytes of one ended session in the embedded store.
