@@ -140,7 +140,7 @@ fn a_bad_value_is_one_line_that_names_it_and_the_way_out() {
         (&["--heartbeat-interval-secs=0"], "relayd: --heartbeat-interval-secs=\"0\" is invalid: "),
         (
             &["--trusted-proxy=10.0.0.0/8,nginx"],
-            "relayd: --trusted-proxy=\"10.0.0.0/8,nginx\" is invalid: \"nginx\" is no address and no range; write such as",
+            "relayd: --trusted-proxy=\"10.0.0.0/8,nginx\" is invalid: \"nginx\" is not an address or a range; write for example",
         ),
         (
             &["--registers-per-minute=-1"],
@@ -162,7 +162,7 @@ fn a_bad_value_is_one_line_that_names_it_and_the_way_out() {
         ),
         (
             &["--allowed-origins=https://a/"],
-            "relayd: --allowed-origins=\"https://a/\" is invalid: \"https://a/\" is no origin",
+            "relayd: --allowed-origins=\"https://a/\" is invalid: \"https://a/\" is not an origin",
         ),
         (&["--log=loud"], "relayd: --log=\"loud\" is invalid: write off, error,"),
         (
