@@ -295,6 +295,7 @@ mod tests {
             Item::Credit { handle: 2, bytes: 100 },
             Item::Limit { message_bytes_max: 16 << 20 },
             Item::Evict { session, role: Role::Workstation, generation: 3, same: true },
+            Item::Evict { session, role: Role::Phone, generation: 3, same: false },
             Item::Kill { session, reason: KillReason::Expired, generations: [4, 0] },
         ];
         let mut all = Vec::new();

@@ -3,6 +3,7 @@
 //! They are for rules that a random run seldom meets. They use only what a driver uses.
 
 mod claims;
+mod clients;
 mod credit;
 mod drain;
 mod expiry;

@@ -110,6 +110,7 @@ fn a_slot_is_used_again_and_an_action_for_its_last_connection_is_not_taken() {
     let mut scene = Scene::new();
     scene.join(0, Role::Phone, 1, None);
     let timers = scene.relay.timers();
+    assert_eq!(timers, 4, "the connection's, the session's, the comparison's and the bus's");
     let earlier = conn(0);
     assert_eq!(scene.handle(Input::Gone { conn: earlier }), ["release phone 1"]);
     assert_eq!((scene.relay.connections(), scene.relay.timers()), (0, timers - 2));

@@ -359,3 +359,36 @@ fn a_paused_client_is_pinged_also_where_its_driver_has_not_looked() {
         done.iter().filter(|(_, words)| words == "0 paused ping").map(|&(at, _)| at / 1000).collect();
     assert_eq!(pings, [30, 35, 40]);
 }
+
+#[test]
+fn the_end_of_what_is_being_opened_leaves_the_link_that_stands() {
+    let mut scene = opening();
+    scene.hear(Item::Accept { handle: 1, own: 40 });
+    checked(&mut scene, WORKSTATION, 7, Some(there(10)));
+    assert_eq!((scene.relay.links_opening(), scene.relay.links_remote()), (1, 1));
+    assert_eq!(scene.hear(Item::Left { handle: 2 }), [""; 0]);
+    assert_eq!((scene.relay.links_opening(), scene.relay.links_remote()), (0, 1));
+    assert_eq!(scene.relay.route(conn(0), scene.now), Verdict::Remote(1));
+}
+
+#[test]
+fn an_accept_for_an_earlier_workstation_leaves_the_phones_link_to_a_later_one() {
+    let mut scene = opening();
+    scene.join(1, PHONE, 10, Some(there(9)));
+    let told = scene.hear(Item::Open { session: SESSION, key: key(9, 10, 1), handle: 30 });
+    assert_eq!(told, ["1 joined, missed 0"]);
+    scene.said();
+    assert_eq!(scene.hear(Item::Accept { handle: 1, own: 40 }), [""; 0]);
+    assert_eq!(but_credit(scene.said()), [left(40)]);
+    assert_eq!((scene.relay.links(), scene.relay.links_remote()), (0, 1));
+}
+
+#[test]
+fn the_end_of_an_earlier_link_leaves_the_wish_for_a_later_one() {
+    let mut scene = opening();
+    scene.hear(Item::Accept { handle: 1, own: 40 });
+    checked(&mut scene, WORKSTATION, 7, Some(there(10)));
+    assert_eq!(scene.hear(Item::Left { handle: 1 }), ["0 left"]);
+    let said = said_in(&mut scene, Duration::from_millis(2600));
+    assert!(said.contains(&(2, open(key(7, 10, 2), 2))), "{said:?}");
+}

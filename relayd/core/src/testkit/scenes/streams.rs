@@ -290,6 +290,8 @@ fn a_revived_node_that_hears_nothing_goes_on_after_a_while() {
     for (outcome, patience) in [(None, 3), (Some(Checked::Away), 3), (Some(Checked::Held { peer: None }), 15)]
     {
         let mut scene = linked();
+        scene.relay.handle_item(OTHER, Item::Credit { handle: 1, bytes: 1000 }, scene.now);
+        assert!(!scene.relay.is_paused(conn(0)));
         scene.hears_itself = false;
         scene.handle(Input::Revived);
         if let Some(outcome) = outcome {
@@ -301,7 +303,6 @@ fn a_revived_node_that_hears_nothing_goes_on_after_a_while() {
         assert!(scene.relay.is_paused(conn(0)), "{outcome:?}");
         scene.later(secs(1));
         scene.handle(Input::Due);
-        scene.relay.handle_item(OTHER, Item::Credit { handle: 1, bytes: 1000 }, scene.now);
         assert!(!scene.relay.is_paused(conn(0)), "{outcome:?}");
     }
     let mut alone = Scene::with(Limits::default(), true);
