@@ -36,11 +36,12 @@ impl Server {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let count = STARTED.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("relay-redis-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&dir).expect("a directory for the server's files");
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         // Another process may take the port before the server binds it. Then the next port is tried.
         for _ in 0..10 {
             let port = free_port();
+            // A server that did not start has taken its directory along.
+            std::fs::create_dir_all(&dir).expect("a directory for the server's files");
             let mut server =
                 Server { child: spawn(port, &dir, &args), port, dir: dir.clone(), args: args.clone() };
             if server.wait_until_up(GUARD) {

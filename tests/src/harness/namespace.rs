@@ -95,7 +95,8 @@ impl Namespace {
         let (ip, _) = address.split_once('/').unwrap_or((address, ""));
         read_until("the route to an address of its own", || {
             let known = Command::new("ip").args(["route", "get", ip]).output().unwrap();
-            known.status.success().then_some(())
+            // Until then the route of its network may answer, which leads nowhere.
+            known.stdout.starts_with(b"local ").then_some(())
         });
     }
 
