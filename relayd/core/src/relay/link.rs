@@ -153,13 +153,6 @@ impl Relay {
         }
     }
 
-    /// True if the link that is wanted is the one to `node` that this key names.
-    fn is_wanted(&self, index: PairIndex, node: NodeId, key: &LinkKey) -> bool {
-        self.sessions.wanted(index).is_some_and(|wanted| {
-            wanted.holder.node == node && wanted.holder.generation == key.generation_of(wanted.role.other())
-        })
-    }
-
     /// No link to another node is wanted any more. One that is being opened is given up.
     pub(super) fn want_nothing(&mut self, index: PairIndex) {
         if let Some(handle) = self.sessions.link_mut(index).and_then(Link::want_nothing) {
@@ -294,11 +287,15 @@ impl Relay {
         }
     }
 
-    /// The other node ended a link. It has no connection for another one.
+    /// The other node ended a link. Neither its holder nor an earlier one is wanted any more; a later one is.
     pub(super) fn on_left_there(&mut self, from: NodeId, handle: u32, now: Time) {
         let Some(remote) = self.nodes.link_from(from, handle) else { return };
         let (index, key, is_open) = (remote.index, remote.key, remote.theirs.is_some());
-        if is_open && self.is_wanted(index, from, &key) {
+        let is_over = self
+            .sessions
+            .wanted(index)
+            .is_some_and(|wanted| wanted.holder.generation <= key.generation_of(wanted.role.other()));
+        if is_open && is_over {
             self.want_nothing(index);
         }
         self.end_remote(handle, now);

@@ -231,6 +231,18 @@ fn a_link_that_ended_there_is_wished_for_again_only_if_it_never_stood() {
 }
 
 #[test]
+fn an_earlier_holder_is_not_asked_for_again_after_a_later_one_left() {
+    let mut scene = Scene::new();
+    scene.join(0, PHONE, 8, Some(there(5)));
+    assert_eq!(scene.said().len(), 1, "it asks for the link to the first holder");
+    scene.hear(Item::Open { session: SESSION, key: key(9, 8, 1), handle: 30 });
+    assert_eq!(scene.relay.links_remote(), 1);
+    scene.said();
+    assert_eq!(scene.hear(Item::Left { handle: 1 }), ["0 left"]);
+    assert_eq!(said_in(&mut scene, Duration::from_secs(3)), [], "the store names the next one");
+}
+
+#[test]
 fn a_peer_that_comes_to_this_node_ends_the_link_to_another() {
     let mut scene = accepted();
     let told = scene.join(1, WORKSTATION, 9, Some(here(0, 8)));
