@@ -360,7 +360,7 @@ break_code() {
         if [ -e "$file" ]; then printf '%s\0' "$file"; fi
     done | tar --null -T - -cf - | tar -xf - -C "$copy/tree"
     env CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=false RELAY_FUZZ_ROUNDS=300 PROPTEST_CASES=64 \
-        cargo mutants --dir "$copy/tree" --in-place --output "$copy" --timeout 120 --colors never "$@" || code=$?
+        cargo mutants --dir "$copy/tree" --in-place --output "$copy" --timeout 60 --colors never "$@" || code=$?
     [ -e "$copy/mutants.out/outcomes.json" ] || return 1
     python3 - "$copy/mutants.out/outcomes.json" <<'EOF'
 import collections, json, sys

@@ -76,6 +76,7 @@ mod tests {
         deadlines.arm('c', at(30));
         deadlines.disarm('c', at(30));
         deadlines.disarm('a', at(11));
+        assert!(!deadlines.is_empty());
         assert_eq!(deadlines.next(), Some(at(10)));
         assert_eq!(deadlines.poll(at(9)), None);
         assert_eq!(deadlines.poll(at(25)), Some('a'));

@@ -327,3 +327,17 @@ fn a_batch_that_is_put_on_the_bus_again_is_counted_as_repeated() {
     let counts = bus.ends[0].link.counts();
     assert_eq!((counts.sent, counts.repeated), (1, 1));
 }
+
+#[test]
+fn a_batch_that_comes_twice_is_counted_and_one_behind_a_gap_is_not() {
+    let mut bus = met();
+    for _ in 0..2 {
+        bus.ends[1].say();
+        bus.transmit(1);
+    }
+    let packets = std::mem::take(&mut bus.packets[0]);
+    for (packet, doubled) in [(&packets[1], 0), (&packets[0], 0), (&packets[0], 1)] {
+        bus.ends[0].receive(packet, bus.now);
+        assert_eq!(bus.ends[0].link.counts().doubled, doubled);
+    }
+}

@@ -515,3 +515,28 @@ fn a_tombstone_is_swept_after_its_day() {
     bench.table.sweep(bench.now);
     assert!(format!("{:?}", bench.table.tombstones).contains("by_id: {}"));
 }
+
+#[test]
+fn a_holder_is_known_until_the_grace_of_its_session_is_over() {
+    let mut bench = Bench::new();
+    let holder = bench.made(1).granted(1, P);
+    for (ms, expected) in [(IDLE + EXPIRY_GRACE_MS - 1, Some(holder)), (1, None)] {
+        bench.wait(ms);
+        assert_eq!(bench.table.holder(session(1), P, bench.now), expected);
+    }
+}
+
+#[test]
+fn a_tombstone_past_its_day_says_nothing_before_it_is_swept() {
+    let ended = || {
+        let mut bench = Bench::new();
+        // More than one call sweeps.
+        for id in 0..40 {
+            bench.made(id).delete(id, None);
+        }
+        bench.wait(TOMBSTONE_MS);
+        bench
+    };
+    assert_eq!(ended().delete(39, None), Deleted::Missing);
+    assert_eq!(ended().register(39, 39, false), Registered::Made);
+}

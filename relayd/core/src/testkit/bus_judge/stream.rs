@@ -45,6 +45,8 @@ pub(super) struct Stream {
     /// Something came that is answered at once.
     may_answer: bool,
     must_repeat: bool,
+    /// A gap was seen since it last asked. It asks though the gap was filled meanwhile.
+    may_repeat: bool,
     asked_at: Option<Time>,
     spoke_at: Time,
     heard_at: Time,
@@ -74,6 +76,7 @@ impl Stream {
             owed_since: None,
             may_answer: false,
             must_repeat: false,
+            may_repeat: false,
             asked_at: None,
             spoke_at: now,
             heard_at: now,
@@ -110,7 +113,7 @@ impl Stream {
             assert_eq!(header.received, self.taken, "it acknowledges what it took");
         }
         if header.repeat {
-            self.asked_at = Some(now);
+            assert!(std::mem::take(&mut self.may_repeat), "there was no gap: {self:?}");
         }
         (self.owed, self.owed_since, self.spoke_at) = ((0, 0), None, now);
         (self.may_answer, self.must_repeat, self.is_new) = (false, false, false);
@@ -193,7 +196,7 @@ impl Stream {
         self.may_answer |= header.number != 0;
         let is_gap = header.number > self.taken || header.last > self.taken;
         if is_gap && self.asked_at.is_none_or(|at| now.since(at) >= REPEAT_AFTER) {
-            (self.must_repeat, self.asked_at) = (true, Some(now));
+            (self.must_repeat, self.may_repeat, self.asked_at) = (true, true, Some(now));
         }
     }
 
