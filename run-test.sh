@@ -351,8 +351,8 @@ fuzz_each() {
     done
 }
 
-# break_code ARGUMENT...: tries mutants, one after the other, in a copy of the sources. The copy always has the same
-# path, so that little is built again. A mutant that runs into the time limit counts as noticed.
+# break_code ARGUMENT...: tries mutants, one after the other, in a copy of the sources. The copy always has
+# the same path, so that little is built again. A mutant that runs into the time limit counts as noticed.
 break_code() {
     local copy="$target/mutants" code=0
     rm -rf "$copy" && mkdir -p "$copy/tree"
@@ -380,8 +380,8 @@ EOF
 
 has_mutants() { cargo mutants --version >/dev/null 2>&1; }
 
-# Tries a few mutants of the core's lines that this branch changed; on the main branch, of the last commit. Few, and
-# of the core alone, so that they take less than two minutes.
+# Tries a few mutants of the core's lines that this branch changed; on the main branch, of the last commit.
+# Few, and of the core alone, so that they take less than two minutes.
 break_changes() {
     local base changes="$work/changes.diff" count few=6
     if ! has_mutants; then

@@ -54,8 +54,8 @@ pub(super) struct Stream {
     said_at: Time,
     has_begun: bool,
     has_restarted: bool,
-    /// It met a new incarnation of the other end after batches of its own were acknowledged. So it is a new one
-    /// itself, whose number shows when it next says something.
+    /// It met a new incarnation of the other end after batches of its own were acknowledged. So it is a new
+    /// one itself, whose number shows when it next says something.
     is_new: bool,
     sent: u64,
     repeated: u64,

@@ -30,7 +30,8 @@ fn a_claim_that_the_store_does_not_answer_ends_after_fifteen_seconds() {
     }
 }
 
-/// When a client is closed that sends a heartbeat every ten seconds while its socket takes this much of what waits.
+/// When a client is closed that sends a heartbeat every ten seconds while its socket takes this much of what
+/// waits.
 fn stalled(taken: usize) -> Option<u64> {
     let mut scene = Scene::with(Limits::default(), true);
     scene.hello(0, SESSION, PHONE, Version::V1);
