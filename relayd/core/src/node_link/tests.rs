@@ -341,3 +341,30 @@ fn a_batch_that_comes_twice_is_counted_and_one_behind_a_gap_is_not() {
         assert_eq!(bus.ends[0].link.counts().doubled, doubled);
     }
 }
+
+#[test]
+fn a_repeat_is_asked_for_where_there_is_a_gap_and_for_no_batch_that_came() {
+    for (order, is_asked) in [(&[1][..], true), (&[0, 1, 0], false)] {
+        let mut bus = met();
+        for _ in 0..2 {
+            bus.ends[1].say();
+            bus.transmit(1);
+        }
+        let packets = std::mem::take(&mut bus.packets[0]);
+        order.iter().for_each(|&at: &usize| bus.ends[0].receive(&packets[at], bus.now));
+        bus.transmit(0);
+        let (header, _) = Header::parse(&bus.packets[1][0]).expect("what was written parses");
+        assert_eq!(header.repeat, is_asked, "{order:?}");
+    }
+}
+
+#[test]
+fn what_is_said_while_the_window_is_full_waits_for_one_batch() {
+    let mut bus = met();
+    for _ in 0..BATCHES_MAX + 2 {
+        bus.ends[0].say();
+        bus.transmit(0);
+    }
+    let link = &bus.ends[0].link;
+    assert_eq!((link.window(), link.pending()), ((BATCHES_MAX, BATCHES_MAX * 8), (BATCHES_MAX + 2) * 8));
+}
