@@ -343,6 +343,16 @@ mod tests {
     }
 
     #[test]
+    fn a_client_of_version_3_is_asked_once_however_often_its_silence_is_judged() {
+        let (mut peer, limits) = linked_as(Version::V3, 5);
+        for (after, found) in
+            [(5, Finding::Ping), (10, Finding::Nothing), (19, Finding::Nothing), (20, Finding::TimedOut)]
+        {
+            assert_eq!(peer.on_due(false, &limits, secs(after)), found, "after {after} s");
+        }
+    }
+
+    #[test]
     fn a_client_of_version_3_is_pinged_every_5_s_while_it_is_not_read_and_not_judged() {
         let (mut peer, limits) = linked_as(Version::V3, 30);
         peer.note_unread(true, secs(20));

@@ -68,3 +68,14 @@ fn a_hello_that_may_wait_unread_is_not_missed_while_the_node_catches_up() {
     let closed = closes(&done);
     assert!(matches!(closed[..], [(12_000..=13_000, "0 close 4408")]), "{closed:?}");
 }
+
+#[test]
+fn a_close_has_its_ten_seconds_where_the_ping_of_a_pause_was_due_sooner() {
+    let mut scene = Scene::with(Limits::default(), true);
+    scene.join(0, PHONE, 1, None);
+    scene.relay.note_unread(conn(0), true, scene.now);
+    scene.handle(Input::Left { conn: conn(0), said: None });
+    let done = scene.pass(Duration::from_secs(15));
+    let aborts = done.iter().filter(|(_, words)| words == "0 abort").map(|&(at, _)| at);
+    assert_eq!(aborts.collect::<Vec<_>>(), [10_000]);
+}

@@ -396,6 +396,33 @@ fn an_accept_for_an_earlier_workstation_leaves_the_phones_link_to_a_later_one() 
 }
 
 #[test]
+fn what_an_earlier_workstation_opens_meanwhile_leaves_the_phones_link_to_a_later_one() {
+    let mut scene = Scene::new();
+    scene.join(0, WORKSTATION, 7, None);
+    scene.join(1, PHONE, 10, None);
+    scene.hear(Item::Open { session: SESSION, key: key(9, 10, 1), handle: 30 });
+    checked(&mut scene, WORKSTATION, 7, Some(there(8)));
+    assert_eq!((scene.relay.links_opening(), scene.relay.links_remote()), (1, 1));
+    scene.said();
+    assert_eq!(scene.hear(Item::Accept { handle: 2, own: 40 }), [""; 0]);
+    assert_eq!(but_credit(scene.said()), [left(40)]);
+    assert_eq!((scene.relay.links_opening(), scene.relay.links_remote()), (0, 1));
+    assert_eq!(scene.relay.route(conn(1), scene.now), Verdict::Remote(1));
+}
+
+#[test]
+fn credit_for_what_is_being_opened_resumes_nobody() {
+    let mut scene = opening();
+    scene.hear(Item::Accept { handle: 1, own: 40 });
+    checked(&mut scene, WORKSTATION, 7, Some(there(10)));
+    assert_eq!((scene.relay.links_opening(), scene.relay.links_remote()), (1, 1));
+    for (handle, resumed) in [(2, vec![]), (1, vec![0])] {
+        scene.relay.handle_item(OTHER, Item::Credit { handle, bytes: 1000 }, scene.now);
+        assert_eq!(scene.resumed(), resumed, "{handle}");
+    }
+}
+
+#[test]
 fn the_end_of_an_earlier_link_leaves_the_wish_for_a_later_one() {
     let mut scene = opening();
     scene.hear(Item::Accept { handle: 1, own: 40 });
