@@ -246,6 +246,20 @@ fn a_message_of_just_the_size_that_is_not_large_needs_no_leave() {
     }
 }
 
+#[test]
+fn a_large_message_needs_leave_for_as_much_as_it_grows() {
+    let mut chunk = Pool::new().lend(LARGE_MESSAGE);
+    chunk.resize(LARGE_MESSAGE, 9);
+    let needed = Pool::growth(&chunk, 10);
+    for (room, expected) in [(needed - 1, Step::Held), (needed, Step::Gathered(Kind::Binary))] {
+        let (mut inbound, mut pool) = (Inbound::default(), Pool::new());
+        let first = frame(false, OpCode::Binary, &chunk);
+        let mut stream = [first, frame(true, OpCode::Continuation, &[9; 10])].concat();
+        let allowed = Allowance { room, ..ALLOWED };
+        assert_eq!(inbound.step(&mut Cursor::new(&mut stream), allowed, &mut pool), expected, "{room}");
+    }
+}
+
 /// What is known of a message of which this has come: whether one is under way, and how far its memory may
 /// grow.
 fn growth(stream: &[u8], came: usize) -> (bool, usize) {
@@ -266,6 +280,8 @@ fn the_last_frame_says_how_far_a_message_grows_and_others_leave_it_open() {
     let last = frame(true, OpCode::Binary, &[7; 20_000]);
     assert_eq!(growth(&last, header), (false, Pool::growth(&Vec::new(), 20_000)));
     assert_eq!(growth(&last, header + 10), (false, grown(10, 19_990)));
+    let small = frame(true, OpCode::Binary, &[7; 4000]);
+    assert_eq!(growth(&small, header + 3000), (false, 0), "its chunk has room for the rest");
     let open = frame(false, OpCode::Binary, &[7; 20_000]);
     assert_eq!(growth(&open, header + 10), (false, grown(10, max - 10)));
     assert_eq!(growth(&open, header + 20_000), (false, grown(20_000, max - 20_000)));

@@ -159,6 +159,9 @@ fn a_chunk_is_as_large_as_what_comes_first_and_is_used_again_from_its_start() {
         let mut pool = Pool::new();
         assert_eq!(filled(len, &mut pool).held(), held, "{len}");
     }
+    let (mut out, mut pool) = (Outbound::new(), Pool::new());
+    out.binary(&head(), &[7; 300], true, Room::ToMark, &mut pool);
+    assert_eq!(out.held(), 4 << 10, "its header and its bytes");
     let mut pool = Pool::new();
     let mut out = filled(500, &mut pool);
     out.bytes(&[1; 3500], &mut pool);
@@ -223,11 +226,49 @@ fn one_flush_writes_a_bounded_part_of_a_large_message_and_wants_more() {
     assert_eq!(first.taken, socket.taken.len());
     assert!((FLUSH_BYTES_MAX..FLUSH_BYTES_MAX + QUEUE_BYTES_MAX).contains(&first.taken), "{first:?}");
     assert!(first.wants_more && first.left > 1_500_000, "{first:?}");
+    // And what the headers of the pieces took.
+    assert!((3_000_000..3_001_000).contains(&(first.taken + first.left)), "{first:?}");
     assert_eq!(out.queued(), 0);
     assert!(out.is_over_high() && !out.is_under_low() && !out.is_empty(), "more of it follows");
     let second = out.flush(&mut socket, &mut pool).unwrap();
     let third = out.flush(&mut socket, &mut pool).unwrap();
     assert_eq!((second.wants_more, third.wants_more, third.left, pool.lent()), (true, false, 0, 0));
+}
+
+#[test]
+fn a_flush_that_has_used_up_its_budget_to_the_byte_stops() {
+    let mut pool = Pool::new();
+    let mut out = filled(FLUSH_BYTES_MAX, &mut pool);
+    out.binary(&head(), &[1; 1000], true, Room::ToMark, &mut pool);
+    let mut socket = Trickle { appetite: usize::MAX, ..Trickle::default() };
+    let flushed = out.flush(&mut socket, &mut pool).unwrap();
+    assert_eq!(flushed, Flushed { taken: FLUSH_BYTES_MAX, left: 1000, wants_more: true });
+}
+
+#[test]
+fn a_piece_that_just_fits_under_the_mark_is_written_at_once() {
+    let piece_max = 24 * 1024 + HEADER_BYTES_MAX;
+    for (queued, is_written) in [(HIGH_MARK - piece_max, true), (HIGH_MARK - piece_max + 1, false)] {
+        let mut pool = Pool::new();
+        let mut out = filled(queued, &mut pool);
+        out.binary(&head(), &vec![1; 400_000], true, Room::ToMark, &mut pool);
+        assert_eq!(out.queued() > queued, is_written, "{queued}");
+    }
+}
+
+#[test]
+fn a_text_that_fills_its_room_takes_no_byte_that_was_not_lent() {
+    let (room_end, left) = (HIGH_MARK + OVERSHOOT, 10_000);
+    // What the socket has taken leaves about as much of the chunk as there is room.
+    let taken = QUEUE_BYTES_MAX + 4096 - room_end;
+    for taken in (taken - 200..taken + 200).step_by(20) {
+        let mut pool = Pool::new();
+        let mut out = filled(room_end - left + taken, &mut pool);
+        out.flush(&mut Trickle { appetite: taken, ..Trickle::default() }, &mut pool).unwrap();
+        out.text(&head(), "\u{1}".repeat(9000).as_bytes(), Room::ToMark, &mut pool);
+        assert!((room_end - 60..=room_end).contains(&out.queued()), "{} bytes wait", out.queued());
+        assert_eq!(out.held(), pool.lent(), "{taken}");
+    }
 }
 
 /// The payloads of the server's frames.

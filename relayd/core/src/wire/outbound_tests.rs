@@ -194,6 +194,8 @@ fn a_text_is_whole_however_little_room_it_finds() {
         out.bytes(&vec![0; room_end - left], &mut pool);
         out.text(&head(), text.as_bytes(), Room::ToMark, &mut pool);
         assert!(out.queued() <= room_end, "{left} bytes left");
+        let held_max = Pool::capacity_max(room_end) + Pool::capacity_max(text.len());
+        assert!(out.held() <= held_max, "{left} bytes left");
         let bytes = drain(&mut out, &mut pool, usize::MAX).split_off(room_end - left);
         let messages = read_back(bytes);
         assert!(messages[0].to_text().unwrap() == envelope_of(&"x\\u0001é".repeat(100), false), "{left}");

@@ -80,6 +80,16 @@ mod tests {
     }
 
     #[test]
+    fn ascii_behind_a_cut_character_fails_however_long_both_are() {
+        for valid in 0..5 {
+            for ascii in 1..5 {
+                let (head, tail) = ([&vec![b'a'; valid], &b"\xC3"[..]].concat(), vec![b'b'; ascii]);
+                assert_eq!(fails_after(&[&head, &tail]), Some(valid + 1 + ascii));
+            }
+        }
+    }
+
+    #[test]
     fn a_character_may_be_cut_anywhere_but_at_the_end_of_the_text() {
         for character in ["ü", "€", "😀"] {
             for cut in 1..character.len() {
