@@ -368,3 +368,29 @@ fn what_is_said_while_the_window_is_full_waits_for_one_batch() {
     let link = &bus.ends[0].link;
     assert_eq!((link.window(), link.pending()), ((BATCHES_MAX, BATCHES_MAX * 8), (BATCHES_MAX + 2) * 8));
 }
+
+#[test]
+fn a_batch_with_the_largest_piece_takes_nothing_more() {
+    let mut link = NodeLink::new(1, Time::from_ms(0));
+    let len = item::PIECE_BYTES_MAX + item::OVERHEAD_MAX;
+    link.item(len).resize(len, 0);
+    link.item(1).push(0);
+    assert_eq!(link.window(), (1, len));
+}
+
+#[test]
+fn an_end_that_starts_over_is_kept_alive_no_more_than_before() {
+    for keeps_alive in [false, true] {
+        let mut bus = Bus::new(1);
+        bus.ends[0].say();
+        bus.settle();
+        bus.ends[0].link.keep_alive(keeps_alive);
+        bus.ends[1].forget(bus.now);
+        bus.now = bus.now + KEEPALIVE_EVERY;
+        bus.transmit(1);
+        bus.deliver(0, false);
+        assert!(speaks(&mut bus), "it answers the end that is new");
+        bus.now = bus.now + KEEPALIVE_EVERY;
+        assert_eq!(speaks(&mut bus), keeps_alive);
+    }
+}
