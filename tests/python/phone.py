@@ -17,7 +17,7 @@ class Peer:
         """`options` are for `connect`: where it connects from, and which certificates it trusts."""
         self.role, self.session = role, session
         # This package offers compression by default. The relay must not accept it.
-        self.socket = connect(url, max_size=None, open_timeout=GUARD_SECS, **options)
+        self.socket = connect(url, max_size=None, **{"open_timeout": GUARD_SECS, **options})
         assert not self.socket.protocol.extensions, self.socket.protocol.extensions
         self.socket.send(json.dumps({"type": "hello", "s": session, "t": token, "r": role}))
         ack = self.next()
