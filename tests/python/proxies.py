@@ -181,8 +181,8 @@ class Front:
     def join(self, session, role, source="127.0.0.1"):
         url = f"wss://localhost:{self.port}/ws"
         options = {"ssl": self.trust, "source_address": (source, 0), "open_timeout": UPGRADE_SECS}
-        # HAProxy 2.6 now and then keeps an upgrade to itself: its socket has taken the request, and the relay never
-        # gets a byte of it. So a client asks again, as the clients of this project do.
+        # HAProxy 2.6 now and then keeps an upgrade to itself: its socket has taken the request, and the relay
+        # never gets a byte of it. So a client asks again, as the clients of this project do.
         for _ in range(TRIES - 1):
             try:
                 return Peer(url, session["sessionId"], session["token"], role, **options)
