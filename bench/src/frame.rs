@@ -46,7 +46,7 @@ pub(crate) enum Passage {
 const CLOCK: &[u8] = b"0000000000000";
 
 /// The mask may be any; a fixed one lets frames be made beforehand. RFC 6455 §5.3 wants it random against
-/// caches between browser and server, of which there are none here.
+/// caches between browser and server, and none is used here.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 type DigitMask = [u8; DIGITS];

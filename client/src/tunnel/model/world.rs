@@ -288,7 +288,7 @@ impl World {
         }
     }
 
-    /// Carries out the ends' wishes until there are none, and checks the invariants.
+    /// Does what the ends ask for until nothing is left, and checks the invariants.
     fn work_off(&mut self) {
         loop {
             let is_slow = !self.is_calm && self.rng.one_in(5);
