@@ -8,6 +8,7 @@ mod address;
 mod args;
 mod code;
 mod exit;
+mod ipc;
 mod output;
 mod picture;
 mod talk;
