@@ -16,6 +16,8 @@ mod picture;
 mod relay;
 mod talk;
 mod terminal;
+mod terminal_host;
+mod window;
 
 use std::process::ExitCode;
 

@@ -12,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use pty_process::blocking::{Command, Pty};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::termios::tcgetpgrp;
 
 use super::wire::{End, WindowSize};
 
@@ -20,10 +21,6 @@ const INPUT_MAX: usize = 64 << 10;
 
 /// Where no environment says which terminal this is.
 const TERM: &str = "xterm-256color";
-
-/// Variables of ours that the command must not see: the relay's key above all.
-const OURS: &str = "RELAY_";
-const KEY: &str = "REGISTER_KEY";
 
 /// Tells programs in the terminal that they are in one, and which.
 const NAME: &str = "WORKSTATION_TERMINAL";
@@ -61,12 +58,6 @@ impl Child {
         let (pty, terminal) =
             opened.map_err(|error| not_started(&format!("no pseudo-terminal: {error}"), 126))?;
         let mut command = Command::new(program).args(args).env(NAME, name);
-        for (variable, _) in std::env::vars_os() {
-            let text = variable.to_string_lossy();
-            if text.starts_with(OURS) || text == KEY {
-                command = command.env_remove(&variable);
-            }
-        }
         if std::env::var_os("TERM").is_none_or(|term| term.is_empty()) {
             command = command.env("TERM", TERM);
         }
@@ -82,6 +73,7 @@ impl Child {
 
     pub(super) fn note_readable(&mut self) {
         self.is_readable = true;
+        self.has_hung_up = false;
     }
 
     /// True if a read may bring something.
@@ -94,7 +86,10 @@ impl Child {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.pty.read(&mut buffer[filled..]) {
-                Ok(0) => break self.on_hang_up(),
+                Ok(0) => {
+                    self.on_hang_up();
+                    break;
+                }
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -102,7 +97,10 @@ impl Child {
                     break;
                 }
                 // EIO: no process has the terminal open.
-                Err(_) => break self.on_hang_up(),
+                Err(_) => {
+                    self.on_hang_up();
+                    break;
+                }
             }
         }
         match filled {
@@ -115,6 +113,11 @@ impl Child {
     fn on_hang_up(&mut self) {
         self.has_hung_up = true;
         self.is_readable = false;
+    }
+
+    /// True if no process has the terminal open, so that nothing more comes for now.
+    pub(super) fn has_hung_up(&self) -> bool {
+        self.has_hung_up && !self.is_readable
     }
 
     /// True if input is taken: the command reads what was typed.
@@ -149,22 +152,26 @@ impl Child {
 
     /// Ends the command as a terminal that is closed does.
     pub(super) fn hang_up(&self) {
-        // The command leads a session and a group of its own. It may have ended by itself.
-        if self.end.is_none() && let Some(group) = self.group() {
-            drop(kill_process_group(group, Signal::HUP));
-            drop(kill_process_group(group, Signal::CONT));
-        }
+        self.signal(Signal::HUP);
+        self.signal(Signal::CONT);
     }
 
     /// Ends the command at once.
     pub(super) fn kill(&self) {
-        if self.end.is_none() && let Some(group) = self.group() {
-            drop(kill_process_group(group, Signal::KILL));
-        }
+        self.signal(Signal::KILL);
     }
 
-    fn group(&self) -> Option<Pid> {
-        i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
+    /// Signals the command, which leads a group of its own, and what it runs in the foreground.
+    fn signal(&self, signal: Signal) {
+        if self.end.is_some() {
+            return;
+        }
+        let own = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
+        let foreground = tcgetpgrp(&self.pty).ok().filter(|group| Some(*group) != own);
+        for group in [foreground, own].into_iter().flatten() {
+            // It may have ended by itself.
+            drop(kill_process_group(group, signal));
+        }
     }
 
     /// How the command ended, if it has.
@@ -195,7 +202,6 @@ fn spawn_error(error: &pty_process::Error) -> End {
     let is_missing = match error {
         pty_process::Error::Io(error) => error.kind() == io::ErrorKind::NotFound,
         pty_process::Error::Rustix(error) => *error == Errno::NOENT,
-        _ => false,
     };
     not_started(&error.to_string(), if is_missing { 127 } else { 126 })
 }

@@ -49,6 +49,11 @@ impl Link {
         self.has_ended
     }
 
+    /// Gives up on it.
+    pub(super) fn close(&mut self) {
+        self.has_ended = true;
+    }
+
     /// How many bytes wait to be sent.
     pub(super) fn queued(&self) -> usize {
         self.queue.len()
