@@ -45,6 +45,7 @@ pub use settings::EngineSettings;
 pub struct Engine {
     shared: Arc<Shared>,
     registrar: Registrar,
+    app: bool,
 }
 
 /// Life.
@@ -72,7 +73,7 @@ impl Engine {
         let now = settings.clock.now();
         let tunnel = Tunnel::pair(role, home, key, &settings.options, Box::new(SystemEntropy), now)
             .map_err(StartError::Random)?;
-        Self::start(tunnel, endpoint, settings, keeper)
+        Self::start(tunnel, endpoint, code.app, settings, keeper)
     }
 
     /// Goes on with the pair that `keeper` has kept. Otherwise as [`Engine::pair`].
@@ -82,17 +83,18 @@ impl Engine {
     pub fn resume(settings: &EngineSettings, mut keeper: Box<dyn Keeper>) -> Result<Self, StartError> {
         keeper.claim().map_err(StartError::not_claimed)?;
         let text = keeper.load().map_err(StartError::Unreadable)?.ok_or(StartError::NothingKept)?;
-        let (kept, saved) = keeper::from_text(&text)?;
+        let (kept, app, saved) = keeper::from_text(&text)?;
         let endpoint = settings.endpoint.clone().unwrap_or(kept);
         let now = settings.clock.now();
         let tunnel = Tunnel::resume(&saved, &settings.options, Box::new(SystemEntropy), now)
             .map_err(StartError::Random)?;
-        Self::start(tunnel, endpoint, settings, keeper)
+        Self::start(tunnel, endpoint, app, settings, keeper)
     }
 
     fn start(
         tunnel: Tunnel,
         endpoint: Endpoint,
+        app: bool,
         settings: &EngineSettings,
         keeper: Box<dyn Keeper>,
     ) -> Result<Self, StartError> {
@@ -112,9 +114,15 @@ impl Engine {
         };
         let start = Start::new()?;
         let shared = Arc::new(Shared::new(tunnel, start.wake(), Arc::clone(&settings.clock)));
-        let side = DriverSide::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint);
+        let side = DriverSide::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint, app);
         start.run(connecting, side)?;
-        Ok(Engine { shared, registrar })
+        Ok(Engine { shared, registrar, app })
+    }
+
+    /// True if this pair's code said that the two ends speak the app protocol: then the engine belongs to an
+    /// `AppLink`. Otherwise each message is the app's own.
+    pub fn speaks_app(&self) -> bool {
+        self.app
     }
 
     /// The engine's state.
