@@ -10,6 +10,7 @@ mod args;
 mod code;
 mod commands;
 mod exit;
+mod ipc;
 mod output;
 mod picture;
 mod relay;
