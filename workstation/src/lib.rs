@@ -14,6 +14,7 @@ mod ipc;
 mod output;
 mod picture;
 mod relay;
+mod state;
 mod talk;
 mod terminal;
 mod terminal_host;

@@ -9,9 +9,9 @@ mod child;
 mod clients;
 mod desk_window;
 mod emulator;
-pub(crate) mod folder;
 mod host;
 mod link;
+pub(crate) mod names;
 mod signals;
 mod sizes;
 mod viewer;
@@ -52,7 +52,7 @@ impl Settings {
 /// The system refuses what a terminal needs.
 pub(crate) fn serve(settings: Settings) -> io::Result<()> {
     // Fails only for a process that leads a group already, which has left its terminal behind as well.
-    drop(rustix::process::setsid());
+    let _leads = rustix::process::setsid();
     let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
     let host = host::Host::new(listener, settings)?;
     host.serve()

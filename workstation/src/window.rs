@@ -20,7 +20,9 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::ipc::frame::Decoder;
-use crate::terminal_host::wire::{ATTACH, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, WindowSize, json, parsed};
+use crate::terminal_host::wire::{
+    ATTACH, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, WindowSize, json, parsed,
+};
 
 use raw_mode::RawMode;
 use speaker::Speaker;

@@ -142,7 +142,7 @@ impl Alone<'_> {
         let registration = self.relay.register()?;
         let (pairing, address) = self.pairing_for_phone(&registration)?;
         let key = PairingKey::random(&mut SystemEntropy).context("could not make a key for the code")?;
-        let code = Code { pairing, key: Some(key) };
+        let code = Code { pairing, key: Some(key), app: false };
         let text = match self.relay.page_url {
             Some(_) => {
                 code.to_link().context("could not make a link to this relay's page; leave out --page-url")?

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use super::run::show;
 use crate::args::Global;
-use crate::terminal_host::folder;
+use crate::ipc::folder::Folders;
+use crate::terminal_host::names;
 
 /// Come back to a shared terminal.
 ///
@@ -26,11 +27,8 @@ pub(crate) struct AttachArgs {
 /// # Errors
 /// There is no such terminal, or it can't be shown.
 pub(crate) fn run(args: &AttachArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let terminals = folder::of_profile(&global.profile)?;
-    let name = &args.name;
-    let Some(stream) =
-        folder::connect(&terminals, name).with_context(|| format!("can't reach the terminal {name}"))?
-    else {
+    let (folders, name) = (Folders::open(&global.profile)?, &args.name);
+    let Some(stream) = names::connect(&folders, name)? else {
         bail!("there is no terminal {name}: `workstation terminals` lists those that there are");
     };
     show(stream, name, args.hang_up)

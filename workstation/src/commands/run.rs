@@ -9,8 +9,9 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::Context;
 
 use crate::args::Global;
+use crate::ipc::folder::Folders;
 use crate::output::say;
-use crate::terminal_host::folder;
+use crate::terminal_host::names::{self, Place};
 use crate::terminal_host::wire::End;
 use crate::window::{self, Outcome, Parting};
 
@@ -34,7 +35,7 @@ pub(crate) struct RunArgs {
     pub(crate) hang_up: bool,
 
     /// The terminal's name. [default: the command's, with a number if that is taken]
-    #[arg(long, value_name = "NAME", value_parser = folder::checked_name)]
+    #[arg(long, value_name = "NAME", value_parser = names::checked_name)]
     pub(crate) name: Option<String>,
 
     /// The command and its arguments. [default: your shell]
@@ -71,7 +72,9 @@ pub(super) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Res
             0
         }
         Outcome::Closed => FAILED,
-        Outcome::Lost => anyhow::bail!("the process that kept the terminal {name} was killed, and so is its command"),
+        Outcome::Lost => {
+            anyhow::bail!("the process that kept the terminal {name} was killed, and so is its command")
+        }
     };
     if !notes.is_empty() {
         say(&format!("meanwhile: {}", notes.join(", ")));
@@ -82,18 +85,19 @@ pub(super) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Res
 /// Starts the terminal's host, and connects to it.
 fn start(args: &RunArgs, global: &Global) -> anyhow::Result<(UnixStream, String)> {
     let command = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
-    let terminals = folder::of_profile(&global.profile)?;
-    let name = args.name.clone().unwrap_or_else(|| folder::name_of_program(&command[0]));
-    let (name, listener) = folder::bind(&terminals, &name, args.name.is_some())?;
-    let path = folder::socket(&terminals, &name);
-    let stream = UnixStream::connect(&path).with_context(|| format!("can't use {}", path.display()))?;
-    let started = host_command(args, global, &name, &path).and_then(|mut host| {
-        let host = host.args(&command).stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(Stdio::null());
+    let folders = Folders::open(&global.profile)?;
+    let name = args.name.clone().unwrap_or_else(|| names::name_of_program(&command[0]));
+    let Place { name, socket, listener } = names::bind(&folders, &name, args.name.is_some())?;
+    let path = socket.as_path();
+    let stream = UnixStream::connect(path).with_context(|| format!("can't use {}", path.display()))?;
+    let started = host_command(args, global, &name, path).and_then(|mut host| {
+        let host =
+            host.args(&command).stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(Stdio::null());
         host.spawn().context("could not start a process for the terminal")
     });
     if started.is_err() {
         // The listener is closed, so nobody can use the socket.
-        drop(std::fs::remove_file(&path));
+        drop(std::fs::remove_file(path));
     }
     // The host outlives this process. If it ends earlier, its socket tells.
     started.map(|_| (stream, name))
@@ -106,7 +110,9 @@ fn host_command(args: &RunArgs, global: &Global, name: &str, path: &Path) -> any
     if args.view_only {
         host.arg("--view-only");
     }
-    args.to.iter().for_each(|phone| drop(host.args(["--to", phone])));
+    for phone in &args.to {
+        host.args(["--to", phone]);
+    }
     for (variable, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
         host.env_remove(variable);
     }

@@ -2,17 +2,17 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::args::Global;
+use crate::ipc::folder::{Folders, terminal_names};
 use crate::ipc::frame::Decoder;
 use crate::output::{print, say};
 use crate::terminal_host::wire::{LOOK, STATUS, Status, parsed};
-use crate::terminal_host::{folder, seconds_now};
+use crate::terminal_host::{names, seconds_now};
 
 /// List the shared terminals.
 ///
@@ -27,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// The folder of terminals can't be read.
 pub(crate) fn run(_: &TerminalsArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let terminals = folder::of_profile(&global.profile)?;
-    let names = folder::names(&terminals).context("can't list the terminals")?;
-    let found: Vec<Status> = names.iter().filter_map(|name| look(&terminals, name)).collect();
+    let folders = Folders::open(&global.profile)?;
+    let names = terminal_names(&folders.terminals()?).context("can't list the terminals")?;
+    let found: Vec<Status> = names.iter().filter_map(|name| look(&folders, name)).collect();
     if global.json {
         for status in &found {
             let line = sonic_rs::to_string(status).context("can't write a terminal as JSON")?;
@@ -46,10 +46,11 @@ pub(crate) fn run(_: &TerminalsArgs, global: &Global) -> anyhow::Result<ExitCode
 }
 
 /// Asks one terminal. `None` if it is gone. Tells of one that does not answer.
-fn look(terminals: &Path, name: &str) -> Option<Status> {
-    let asked = folder::connect(terminals, name).and_then(|stream| stream.map(ask).transpose());
+fn look(folders: &Folders, name: &str) -> Option<Status> {
+    let connected = names::connect(folders, name);
+    let asked = connected.and_then(|stream| Ok(stream.map(ask).transpose()?));
     asked.unwrap_or_else(|error| {
-        say(&format!("{name}: no answer: {error}"));
+        say(&format!("{name}: no answer: {error:#}"));
         None
     })
 }
@@ -115,9 +116,12 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_control_characters_harmless() {
         let viewers = vec![Viewing { device: "Pixel\u{1b}".into(), ..Viewing::default() }];
-        let sh = Status { name: "sh".into(), columns: 80, rows: 24, command: "sh -l".into(), ..Status::default() };
-        let vim = Status { name: "vim-long".into(), windows: 2, viewers, command: "vim\n".into(), ..sh.clone() };
-        let lines = table(&[Status { since: seconds_now(), ..sh }, Status { since: seconds_now() - 7200, ..vim }]);
+        let sh =
+            Status { name: "sh".into(), columns: 80, rows: 24, command: "sh -l".into(), ..Status::default() };
+        let vim =
+            Status { name: "vim-long".into(), windows: 2, viewers, command: "vim\n".into(), ..sh.clone() };
+        let lines =
+            table(&[Status { since: seconds_now(), ..sh }, Status { since: seconds_now() - 7200, ..vim }]);
         assert_eq!(lines[1], "sh        80×24  0 s ago  0        –       sh -l");
         assert_eq!(lines[2], "vim-long  80×24  2 h ago  2        Pixel   vim ");
     }

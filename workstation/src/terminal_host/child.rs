@@ -170,7 +170,7 @@ impl Child {
         let foreground = tcgetpgrp(&self.pty).ok().filter(|group| Some(*group) != own);
         for group in [foreground, own].into_iter().flatten() {
             // It may have ended by itself.
-            drop(kill_process_group(group, signal));
+            let _ended = kill_process_group(group, signal);
         }
     }
 

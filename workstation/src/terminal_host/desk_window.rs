@@ -30,8 +30,7 @@ pub(super) struct DeskWindow {
 impl DeskWindow {
     /// Attaches a window, and draws the screen in it.
     pub(super) fn new(link: Link, attach: Attach, now: Duration) -> Self {
-        let mut window =
-            Self { link, attach, progress_at: now, is_behind: false, is_leaving: false };
+        let mut window = Self { link, attach, progress_at: now, is_behind: false, is_leaving: false };
         window.link.send(ATTACHED, b"");
         window
     }
@@ -59,11 +58,6 @@ impl DeskWindow {
     /// When it will count as stuck, if it reads nothing until then.
     pub(super) fn stuck_at(&self) -> Duration {
         self.progress_at + PATIENCE
-    }
-
-    /// When it last took bytes.
-    pub(super) fn progress_at(&self) -> Duration {
-        self.progress_at
     }
 
     /// Gives up on sending it every byte.

@@ -12,6 +12,9 @@ use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token};
 use relay_client::app::terminal::{DeskMessage, Size, SizeOwner, ViewerMessage, paste_bytes, text_bytes};
 
+use crate::ipc::peer::check_own;
+
+use super::Settings;
 use super::child::{Child, Output};
 use super::clients::{Client, Looker};
 use super::desk_window::DeskWindow;
@@ -21,7 +24,6 @@ use super::signals::{Received, SignalPipe};
 use super::sizes::{ClientId, Owner, Sizes};
 use super::viewer::Viewer;
 use super::wire::{self, Attach, End, Status, View, WindowSize, json, parsed};
-use super::Settings;
 
 /// The lines that are kept of what scrolled off the top.
 const HISTORY_LINES: usize = 2000;
@@ -127,7 +129,10 @@ impl Host {
                 }
                 Token(id) => {
                     if event.is_readable() || event.is_read_closed() {
-                        self.clients.get_mut(&id).into_iter().for_each(|client| client.link().note_readable());
+                        self.clients
+                            .get_mut(&id)
+                            .into_iter()
+                            .for_each(|client| client.link().note_readable());
                     }
                 }
             }
@@ -158,16 +163,12 @@ impl Host {
                 // One connection that failed, or no descriptor for it.
                 Err(_) => return Ok(()),
             };
-            if self.clients.len() >= CLIENTS_MAX {
+            if self.clients.len() >= CLIENTS_MAX || check_own(&stream).is_err() {
                 continue;
             }
             let id = self.next_id;
             self.next_id += 1;
-            self.poll.registry().register(
-                &mut stream,
-                Token(id),
-                Interest::READABLE | Interest::WRITABLE,
-            )?;
+            self.poll.registry().register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)?;
             self.clients.insert(id, Client::New(Link::new(stream), self.now()));
         }
     }
@@ -306,8 +307,7 @@ impl Host {
         let Some(message) = viewer.on_message(message, now) else { return };
         match message {
             ViewerMessage::TakeSize(size) if viewer.may_type() => {
-                let size =
-                    WindowSize { columns: size.columns(), rows: size.rows(), ..WindowSize::default() };
+                let size = WindowSize { columns: size.columns(), rows: size.rows(), ..WindowSize::default() };
                 self.sizes.on_taken(id, size);
             }
             ViewerMessage::GiveBack => self.sizes.on_given_back(id),
@@ -401,7 +401,8 @@ impl Host {
         }
         let Some(end) = child.poll_end().cloned() else { return };
         let exited_at = *self.exited_at.get_or_insert(now);
-        let is_drained = child.has_hung_up() || (!child.is_readable() && now >= exited_at + LAST_BYTES_WITHIN);
+        let is_drained =
+            child.has_hung_up() || (!child.is_readable() && now >= exited_at + LAST_BYTES_WITHIN);
         if is_drained {
             self.child = None;
             self.ended = Some((end, now));
@@ -516,7 +517,15 @@ impl Host {
         let first = (self.child.is_none() && self.ended.is_none()).then_some(FIRST_WINDOW_WITHIN);
         let last_bytes = self.exited_at.filter(|_| self.child.is_some()).map(|at| at + LAST_BYTES_WITHIN);
         let kill = self.hung_up_at.filter(|_| self.child.is_some()).map(|at| at + HANG_UP_GRACE);
-        let others = [self.emulator.poll_timeout(), self.sizes.next_at(), self.status_at, ended, first, last_bytes, kill];
+        let others = [
+            self.emulator.poll_timeout(),
+            self.sizes.next_at(),
+            self.status_at,
+            ended,
+            first,
+            last_bytes,
+            kill,
+        ];
         let next = viewers.chain(others.into_iter().flatten()).min()?;
         // A millisecond more, as poll rounds down.
         Some(next.saturating_sub(now) + Duration::from_millis(u64::from(next > now)))

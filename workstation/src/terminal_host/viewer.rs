@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use relay_client::app::terminal::{
-    DeskMessage, Exit, Screen, ScreenSender, ScrollbackRows, SizeOwner, ViewerInput, ViewerMessage, Wait, encode_desk_message,
+    DeskMessage, Exit, Screen, ScreenSender, ScrollbackRows, SizeOwner, ViewerInput, ViewerMessage, Wait,
+    encode_desk_message,
 };
 
 use super::emulator::Emulator;

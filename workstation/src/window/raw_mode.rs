@@ -49,7 +49,7 @@ pub(crate) fn restore() {
     let found = FOUND.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(found) = found {
         // A terminal that is gone has no modes.
-        drop(tcsetattr(io::stdin(), OptionalActions::Now, &found));
+        let _gone = tcsetattr(io::stdin(), OptionalActions::Now, &found);
     }
 }
 

@@ -23,7 +23,11 @@ pub(super) fn pass(speaker: &Speaker, is_terminal: bool) {
     // Read without the buffer of `Stdin`. If there is no standard input, nothing is typed.
     let Ok(input) = io::stdin().as_fd().try_clone_to_owned() else { return };
     // An error means that the host is gone, which the reader of its output tells.
-    let _gone = if is_terminal { pass_keys(speaker, File::from(input)) } else { pass_file(speaker, File::from(input)) };
+    let _gone = if is_terminal {
+        pass_keys(speaker, File::from(input))
+    } else {
+        pass_file(speaker, File::from(input))
+    };
 }
 
 fn pass_keys(speaker: &Speaker, mut input: File) -> io::Result<()> {
