@@ -12,6 +12,7 @@ mod output;
 mod picture;
 mod talk;
 mod terminal;
+mod terminal_host;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -117,7 +117,7 @@ impl RowBuilder {
 
     /// The next cell: `text` is a character and those that combine with it, `is_wide` if it fills two columns.
     ///
-    /// A control character makes the cell a space. Text is cut at [`CELL_BYTES_MAX`].
+    /// Control characters become spaces. Text is cut at [`CELL_BYTES_MAX`].
     pub fn push(&mut self, text: &str, is_wide: bool, style: &Style) {
         let mut chars = text.chars();
         let first = chars.next().filter(|char| !char.is_control()).unwrap_or(' ');
@@ -132,7 +132,8 @@ impl RowBuilder {
             self.push_char(first, is_wide, style);
         } else {
             let width = if is_wide { RunWidth::WideCell } else { RunWidth::NarrowCell };
-            let text = cut(text, CELL_BYTES_MAX).chars().filter(|char| !char.is_control()).collect();
+            let shown = |char: char| if char.is_control() { ' ' } else { char };
+            let text = cut(text, CELL_BYTES_MAX).chars().map(shown).collect();
             self.begin_run(width, style, text);
         }
         self.blanks = 0;
