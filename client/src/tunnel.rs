@@ -23,7 +23,7 @@ pub(crate) mod fuzz;
 mod incoming;
 pub mod limits;
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 mod name;
 mod noise;
 mod options;
