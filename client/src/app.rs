@@ -21,6 +21,8 @@ mod greeting;
 mod hello;
 mod kind;
 pub mod limits;
+#[cfg(test)]
+mod model;
 mod reason;
 mod rights;
 #[cfg(test)]
