@@ -17,6 +17,8 @@ mod control;
 mod end;
 mod event;
 mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod greeting;
 mod hello;
 mod kind;
