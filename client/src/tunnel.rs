@@ -23,7 +23,7 @@ pub(crate) mod fuzz;
 mod incoming;
 pub mod limits;
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 mod name;
 mod noise;
 mod options;
@@ -402,6 +402,11 @@ impl Tunnel {
         };
         let due_at = [of_side, self.core.ack_due_at()].into_iter().flatten().min()?;
         Some(due_at.saturating_sub(self.core.now()))
+    }
+
+    /// True if at most half of the peer's window is kept for sending.
+    pub(crate) fn is_half_free(&self) -> bool {
+        self.core.stream.is_half_free()
     }
 
     /// Bytes kept for the peer, and bytes that came and were not taken; each with what its pieces cost, as

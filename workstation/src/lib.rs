@@ -123,7 +123,7 @@ fn pair(args: &Args) -> anyhow::Result<Engine> {
     let registration = register(args)?;
     let (pairing, address) = pairing_for_phone(args, &registration)?;
     let key = PairingKey::random(&mut SystemEntropy).context("could not make a key for the code")?;
-    let code = Code { pairing, key: Some(key) };
+    let code = Code { pairing, key: Some(key), app: false };
     let text = match args.page_url {
         Some(_) => {
             code.to_link().context("could not make a link to this relay's page; leave out --page-url")?

@@ -1,6 +1,7 @@
 //! The code on the workstation's screen, as text: the contract's JSON with a key, and the shorter link.
 //!
-//! JSON: `{"u","s","t","k"}`, `k` in base64url; without `k` there is no tunnel. Link: `https://host/p#1` and
+//! JSON: `{"u","s","t","k"}`, `k` in base64url; without `k` there is no tunnel. A member `"a":1` says that the
+//! two ends speak the app protocol inside the tunnel. Link: `https://host/p#1` and
 //! base64url of session, token and key (16 + 16 + 32 bytes); it means `wss://host/ws`, with `http` for
 //! `ws://host/ws`. Pure text; called by the clients.
 
@@ -29,6 +30,8 @@ pub struct Code {
     pub pairing: Pairing,
     /// The key of the tunnel; `None` where the workstation speaks plain frames only.
     pub key: Option<PairingKey>,
+    /// The ends speak the app protocol inside the tunnel; otherwise its messages are the apps' own.
+    pub app: bool,
 }
 
 /// Why a text is not a code. No variant carries a secret.
@@ -45,6 +48,11 @@ pub enum CodeError {
     /// The key is malformed.
     #[error("the pairing code is damaged: \"k\" is not 43 base64url digits; scan it again")]
     BadKey,
+    /// The app protocol is of a version that this program does not know.
+    #[error(
+        "this pairing code is of a version that this program does not know: update it, or scan a newer code"
+    )]
+    AppVersion,
     /// No text at all.
     #[error("nothing was pasted: copy the whole line behind \"or paste this:\"")]
     Empty,
@@ -145,7 +153,13 @@ fn parse_json(text: &str) -> Result<Code, CodeError> {
     let pairing = Pairing::parse(text)?;
     let raw: RawKey<'_> = sonic_rs::from_str(text).map_err(|_| CodeError::BadKey)?;
     let key = raw.k.map(|k| PairingKey::parse(&k).ok_or(CodeError::BadKey)).transpose()?;
-    Ok(Code { pairing, key })
+    let raw: RawApp = sonic_rs::from_str(text).map_err(|_| CodeError::AppVersion)?;
+    let app = match raw.a {
+        None | Some(0) => false,
+        Some(APP_VERSION) => key.is_some(),
+        Some(_) => return Err(CodeError::AppVersion),
+    };
+    Ok(Code { pairing, key, app })
 }
 
 /// The member that the contract's payload does not have.
@@ -153,6 +167,13 @@ fn parse_json(text: &str) -> Result<Code, CodeError> {
 struct RawKey<'a> {
     #[serde(borrow, default)]
     k: Option<Cow<'a, str>>,
+}
+
+/// The version of the app protocol, read by itself, so that its error has its own words.
+#[derive(Deserialize)]
+struct RawApp {
+    #[serde(default)]
+    a: Option<u32>,
 }
 
 fn parse_link(pasted: &Pasted, link: &str) -> Result<Code, CodeError> {
@@ -184,7 +205,7 @@ fn parse_link(pasted: &Pasted, link: &str) -> Result<Code, CodeError> {
         token: Token::from_bytes(token),
     };
     token.zeroize();
-    Ok(Code { pairing, key: Some(PairingKey::from_bytes(&key)) })
+    Ok(Code { pairing, key: Some(PairingKey::from_bytes(&key)), app: false })
 }
 
 fn not_link(text: &str) -> CodeError {
@@ -192,22 +213,24 @@ fn not_link(text: &str) -> CodeError {
 }
 
 impl Code {
-    /// The JSON form, members in the order `u`, `s`, `t`, `k`.
+    /// The JSON form, members in the order `u`, `s`, `t`, `k`, `a`.
     pub fn to_json(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(self.pairing.to_json());
         if let Some(key) = &self.key {
             text.pop();
-            let with_key = format!("{},\"k\":\"{}\"}}", &*text, &*key.reveal());
+            let app = if self.app { format!(",\"a\":{APP_VERSION}") } else { String::new() };
+            let with_key = format!("{},\"k\":\"{}\"{app}}}", &*text, &*key.reveal());
             text = Zeroizing::new(with_key);
         }
         text
     }
 
-    /// The link form; `None` where there is no key, or where the address is not `/ws` at the root of a host.
+    /// The link form of version 1; `None` where there is no key, where the ends speak the app protocol, or where
+    /// the address is not `/ws` at the root of a host.
     pub fn to_link(&self) -> Option<Zeroizing<String>> {
         let key = self.key.as_ref()?;
         let address = Endpoint::parse_ws(&self.pairing.ws).ok()?;
-        if address.path() != WS_PATH {
+        if self.app || address.path() != WS_PATH {
             return None;
         }
         let mut bytes = Zeroizing::new([0; LINK_BYTES]);
@@ -220,6 +243,9 @@ impl Code {
         Some(Zeroizing::new(link))
     }
 }
+
+/// The version of the app protocol.
+const APP_VERSION: u32 = 1;
 
 const PAGE_PATH: &str = "/p";
 
@@ -276,6 +302,20 @@ mod tests {
         assert_eq!(*code.to_json(), json(""));
         let elsewhere = whole().replace("/ws", "/relay/ws");
         assert!(parse_pairing(&elsewhere).unwrap().to_link().is_none());
+    }
+
+    #[test]
+    fn the_code_says_which_protocol_is_spoken_inside() {
+        let with = |app: &str| whole().replace('}', &format!(",{app}}}"));
+        let code = parse_pairing(&with("\"a\":1")).unwrap();
+        assert!(code.app && code.to_link().is_none(), "version 1 of the link means bare messages");
+        assert_eq!(*code.to_json(), with("\"a\":1"));
+        for bare in [whole(), with("\"a\":0"), json(",\"a\":1")] {
+            assert!(!parse_pairing(&bare).unwrap().app, "{bare}");
+        }
+        for unknown in ["\"a\":2", "\"a\":\"1\"", "\"a\":-1", "\"a\":[]"] {
+            assert_eq!(parse_pairing(&with(unknown)).unwrap_err(), CodeError::AppVersion, "{unknown}");
+        }
     }
 
     #[test]

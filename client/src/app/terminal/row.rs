@@ -2,6 +2,7 @@
 
 use super::limits::CELL_BYTES_MAX;
 use super::style::Style;
+use crate::app::cut;
 
 /// How the characters of a run fill columns. The desk decides; a viewer never measures text by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -168,13 +169,4 @@ impl RowBuilder {
         let column = u16::try_from(self.column).unwrap_or(u16::MAX);
         self.runs.push(Run { column, width, style: style.clone(), text });
     }
-}
-
-/// The longest start of `text` of at most `bytes_max` bytes.
-pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
