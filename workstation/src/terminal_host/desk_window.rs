@@ -31,7 +31,14 @@ pub(super) struct DeskWindow {
 impl DeskWindow {
     /// Attaches a window, and draws the screen in it.
     pub(super) fn new(link: Link, attach: Attach, now: Duration) -> Self {
-        let mut window = Self { link, attach, progress_at: now, is_behind: false, lacks_main_screen: false, is_leaving: false };
+        let mut window = Self {
+            link,
+            attach,
+            progress_at: now,
+            is_behind: false,
+            lacks_main_screen: false,
+            is_leaving: false,
+        };
         window.link.send(ATTACHED, b"");
         window
     }

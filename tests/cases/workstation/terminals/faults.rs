@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
+use relay_tests::harness::window::Window;
+
 use super::{Desk, signal};
 
 #[test]
@@ -17,9 +19,10 @@ fn ctrl_c_stops_a_flood() {
 #[test]
 fn job_control_is_the_commands_own() {
     let desk = Desk::new();
-    let mut window = desk.window(&["run", "--", "sh", "-i"]);
-    window.type_text("PS1='ready> '\n");
-    window.until("\nready> ");
+    let mut command = desk.command(&["run", "--", "sh", "-i"]);
+    command.env("PS1", "ready> ");
+    let mut window = Window::open(&command, 80, 24);
+    window.until("ready> ");
     window.type_text("cat\n");
     window.until("cat\r\n");
     window.type_text("echoed\n");
