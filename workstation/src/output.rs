@@ -1,14 +1,36 @@
 //! The two outputs: stdout has the phone's messages, stderr everything else.
+//!
+//! Where stderr is a terminal, `console` knows what was written at its bottom, so that a status line and a
+//! code can be replaced in place; `width` counts columns. stderr is one, so its state is one for the process.
+
+mod console;
+#[cfg(test)]
+pub(crate) mod screen;
+pub(crate) mod width;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
+use crate::terminal;
+pub(crate) use console::Console;
+
+static CONSOLE: Mutex<Console> = Mutex::new(Console::new());
+
 /// Tells the user something, in whole lines. A terminal that is gone does not end the program.
 pub(crate) fn say(lines: &str) {
-    let mut out = io::stderr().lock();
-    // If stderr is gone, the failure can't be shown either.
-    drop(writeln!(out, "{}", lines.trim_end_matches('\n')).and_then(|()| out.flush()));
+    on_stderr(|console| console.say(lines, terminal::of_stderr()));
+}
+
+/// Shows one line that the next status replaces, at a terminal that can do that; an empty one takes it away.
+pub(crate) fn show_status(line: &str) {
+    on_stderr(|console| console.set_status(line, terminal::of_stderr()));
+}
+
+/// Notes a line that the user has typed at the terminal, which has echoed it.
+pub(crate) fn note_typed(line: &str) {
+    console().note_typed(line, terminal::of_stderr());
 }
 
 /// Prints a message of the phone: `shown` at a terminal, the exact bytes and a line end for a pipe or a file.
@@ -17,7 +39,29 @@ pub(crate) fn say(lines: &str) {
 /// stdout takes nothing more.
 pub(crate) fn print(shown: &str, bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let line = if out.is_terminal() { shown.as_bytes() } else { bytes };
-    let written = out.write_all(line).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-    written.context("can't write to stdout")
+    let is_terminal = out.is_terminal();
+    if is_terminal && terminal::of_stderr().is_some() {
+        // Both are one window, most likely.
+        let written = console().say(shown, terminal::of_stderr());
+        return write(&mut out, written.as_bytes());
+    }
+    let line = if is_terminal { shown.as_bytes() } else { bytes };
+    write(&mut out, &[line, b"\n"].concat())
+}
+
+fn write(out: &mut impl Write, bytes: &[u8]) -> anyhow::Result<()> {
+    out.write_all(bytes).and_then(|()| out.flush()).context("can't write to stdout")
+}
+
+/// Writes what `change` gives to stderr. One change at a time.
+pub(crate) fn on_stderr(change: impl FnOnce(&mut Console) -> String) {
+    let mut console = console();
+    let text = change(&mut console);
+    let mut out = io::stderr().lock();
+    // If stderr is gone, the failure can't be shown either.
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+fn console() -> MutexGuard<'static, Console> {
+    CONSOLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
