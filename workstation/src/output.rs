@@ -9,7 +9,7 @@ pub(crate) mod screen;
 pub(crate) mod width;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
@@ -18,13 +18,37 @@ pub(crate) use console::Console;
 
 static CONSOLE: Mutex<Console> = Mutex::new(Console::new());
 
+/// Takes whole lines while a line editor owns the terminal, and puts them above what is being typed.
+pub(crate) type Printer = Arc<dyn Fn(String) + Send + Sync>;
+
+static PRINTER: Mutex<Option<Printer>> = Mutex::new(None);
+
+/// From now on lines for the terminal go to `printer`; with `None` to the terminal again. It is called without
+/// any lock of ours, as it may block until the editor runs.
+#[allow(dead_code, reason = "chat has a line editor")]
+pub(crate) fn route_to(printer: Option<Printer>) {
+    *PRINTER.lock().unwrap_or_else(PoisonError::into_inner) = printer;
+}
+
+fn printer() -> Option<Printer> {
+    PRINTER.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Tells the user something, in whole lines. A terminal that is gone does not end the program.
 pub(crate) fn say(lines: &str) {
+    if io::stderr().is_terminal()
+        && let Some(printer) = printer()
+    {
+        return printer(format!("{}\n", lines.trim_end_matches('\n')));
+    }
     on_stderr(|console| console.say(lines, terminal::of_stderr()));
 }
 
 /// Shows one line that the next status replaces, at a terminal that can do that; an empty one takes it away.
 pub(crate) fn show_status(line: &str) {
+    if printer().is_some() {
+        return;
+    }
     on_stderr(|console| console.set_status(line, terminal::of_stderr()));
 }
 
@@ -38,6 +62,12 @@ pub(crate) fn note_typed(line: &str) {
 /// # Errors
 /// stdout takes nothing more.
 pub(crate) fn print(shown: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    if io::stdout().is_terminal()
+        && let Some(printer) = printer()
+    {
+        printer(format!("{shown}\n"));
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
     let is_terminal = out.is_terminal();
     if is_terminal && terminal::of_stderr().is_some() {
