@@ -23,6 +23,7 @@ mod kind;
 pub mod limits;
 mod reason;
 mod rights;
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -17,6 +17,8 @@ mod relay;
 mod state;
 mod talk;
 mod terminal;
+mod terminal_host;
+mod window;
 
 use std::process::ExitCode;
 
