@@ -119,8 +119,20 @@ impl Engine {
         Ok(Engine { shared, registrar, app })
     }
 
+    /// The end of its owner: events are no longer read, and every waiting caller returns.
+    pub(crate) fn abandon(&self) {
+        self.shared.lock().asked.abandoned = true;
+        self.close();
+        self.shared.on_end();
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.shared.lock().tunnel.role()
+    }
+
     /// True if this pair's code said that the two ends speak the app protocol: then the engine belongs to an
-    /// `AppLink`. Otherwise each message is the app's own.
+    /// [`AppLink`](crate::AppLink). Otherwise each message is the app's own.
     pub fn speaks_app(&self) -> bool {
         self.app
     }
@@ -238,6 +250,12 @@ impl Engine {
         self.shared.lock().tunnel.unacknowledged()
     }
 
+    /// True if at most half of what the other end takes in is waiting for it: then bulk may be sent, and there
+    /// is still room for what is more urgent.
+    pub(crate) fn is_half_free(&self) -> bool {
+        self.shared.lock().tunnel.is_half_free()
+    }
+
     /// Bytes that are kept: accepted and unacknowledged messages, bounded by the other end's window; and
     /// received messages that the app has not taken, bounded by this end's own. Each with the 64 bytes that a
     /// piece of 32 KiB costs besides.
@@ -251,7 +269,7 @@ impl Engine {
     pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<EngineEvent> {
         let deadline = Instant::now().checked_add(timeout);
         let mut inner = self.take_given();
-        while inner.inbox.is_empty() && inner.state != EngineState::Stopped {
+        while inner.inbox.is_empty() && inner.state != EngineState::Stopped && !inner.asked.abandoned {
             let waited;
             (inner, waited) = self.shared.wait_for_news(inner, deadline);
             if !waited {
@@ -352,7 +370,6 @@ enum Refused<E> {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shared.lock().asked.abandoned = true;
-        self.close();
+        self.abandon();
     }
 }

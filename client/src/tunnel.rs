@@ -405,6 +405,11 @@ impl Tunnel {
         Some(due_at.saturating_sub(self.core.now()))
     }
 
+    /// True if at most half of the peer's window is kept for sending.
+    pub(crate) fn is_half_free(&self) -> bool {
+        self.core.stream.is_half_free()
+    }
+
     /// Bytes kept for the peer, and bytes that came and were not taken; each with what its pieces cost, as
     /// the two windows count it.
     pub fn buffered(&self) -> (usize, usize) {

@@ -13,10 +13,13 @@ mod exit;
 mod ipc;
 mod output;
 mod relay;
+mod state;
 #[allow(dead_code, reason = "pair and chat will tell by it what happens")]
 mod status;
 mod talk;
 mod terminal;
+mod terminal_host;
+mod window;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,7 @@
 //! Which relay a command uses, and how a phone reaches it.
 
+pub(crate) mod records;
+
 use anyhow::Context;
 use protocol::ids::Role;
 use relay_client::engine::EngineSettings;
