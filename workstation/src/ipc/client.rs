@@ -113,7 +113,11 @@ impl AgentClient {
     ///
     /// # Errors
     /// The agent says why it did not do it, or is gone.
-    pub(crate) fn ask(&mut self, message: &ToAgent, mut told: impl FnMut(FromAgent)) -> anyhow::Result<FromAgent> {
+    pub(crate) fn ask(
+        &mut self,
+        message: &ToAgent,
+        mut told: impl FnMut(FromAgent),
+    ) -> anyhow::Result<FromAgent> {
         self.stream.set_read_timeout(Some(ANSWER_WITHIN)).context("can't set a time limit")?;
         self.send(message).context(GONE)?;
         let answer = loop {

@@ -59,22 +59,45 @@ pub(crate) struct PairRequest {
 #[serde(tag = "t", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub(crate) enum FromAgent {
     /// The answer to the command's.
-    Hello { version: u32, pid: u32 },
+    Hello {
+        version: u32,
+        pid: u32,
+    },
     /// It is done.
     Done,
     /// It is not done.
-    Failed { why: String },
-    Devices { phones: Vec<Phone>, damaged: Vec<String> },
+    Failed {
+        why: String,
+    },
+    Devices {
+        phones: Vec<Phone>,
+        damaged: Vec<String>,
+    },
     /// A phone said something.
-    Heard { phone: String, text: String, at_ms: u64 },
+    Heard {
+        phone: String,
+        text: String,
+        at_ms: u64,
+    },
     /// Every phone has confirmed the line of this number.
-    Delivered { number: u64 },
+    Delivered {
+        number: u64,
+    },
     /// The line of this number will not be sent.
-    NotSaid { number: u64, why: String },
+    NotSaid {
+        number: u64,
+        why: String,
+    },
     /// A phone's connection changed.
-    Status { phone: String, state: State, line: String },
+    Status {
+        phone: String,
+        state: State,
+        line: String,
+    },
     /// Something that the user at the desk should know.
-    Note { line: String },
+    Note {
+        line: String,
+    },
     Pairing(Pairing),
 }
 
@@ -138,7 +161,10 @@ pub(crate) enum Over {
 /// Shows no code.
 impl std::fmt::Debug for PairRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PairRequest").field("relay", &self.relay).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("PairRequest")
+            .field("relay", &self.relay)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn options_win_and_another_relay_gets_nothing_of_the_profiles() {
-        let record = RelayRecord { server: "https://a.example".into(), ca: None, register_key: Some("k".into()) };
+        let record =
+            RelayRecord { server: "https://a.example".into(), ca: None, register_key: Some("k".into()) };
         let profile = Profile { relay: record, public_url: Some("wss://b.example/ws".into()) };
         let of = |server, key| completed(&args(server, key), Some(&profile)).unwrap();
         let whole = of(None, None);
