@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use relay_client::Endpoint;
 
+use crate::code::ShowOptions;
 use crate::commands;
 
 /// Shows a code, and talks to the phones that scan it.
@@ -91,6 +92,10 @@ pub(crate) struct CodeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) png: Option<PathBuf>,
 
+    /// Show no QR code in the terminal, only its text.
+    #[arg(long)]
+    pub(crate) no_qr: bool,
+
     /// How long the code is valid.
     #[arg(long, value_name = "SECS", default_value = "300")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -99,6 +104,12 @@ pub(crate) struct CodeArgs {
     /// Accept the first phone that has the code, without asking.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+impl CodeArgs {
+    pub(crate) fn show_options(&self) -> ShowOptions {
+        ShowOptions { png: self.png.clone(), no_qr: self.no_qr }
+    }
 }
 
 impl Args {
