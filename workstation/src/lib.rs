@@ -7,6 +7,7 @@
 //! `status` tells what happens, `output` prints, `exit` has the exit codes. The connection itself is `relay-client`'s.
 
 mod address;
+mod agent;
 mod args;
 mod code;
 mod commands;

@@ -62,7 +62,10 @@ mod tests {
         log.line("two\nlines");
         assert!(fs::read_to_string(&path).unwrap().ends_with(": two lines\n"));
         let size = |path: &Path| fs::metadata(path).unwrap().len();
-        assert!(size(&path) <= LOG_BYTES_MAX + 2000 && size(&path.with_extension("log.old")) <= LOG_BYTES_MAX + 2000);
+        assert!(
+            size(&path) <= LOG_BYTES_MAX + 2000
+                && size(&path.with_extension("log.old")) <= LOG_BYTES_MAX + 2000
+        );
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
         fs::remove_dir_all(&folder).unwrap();
     }

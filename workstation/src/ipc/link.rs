@@ -29,11 +29,6 @@ impl Link {
         }
     }
 
-    /// The socket, to register it.
-    pub(crate) fn stream(&mut self) -> &mut UnixStream {
-        &mut self.stream
-    }
-
     /// Poll says that there may be something to read.
     pub(crate) fn note_readable(&mut self) {
         self.is_readable = true;
