@@ -127,11 +127,7 @@ fn next_outcome(
             }
         };
         match frame.kind {
-            OUTPUT => {
-                if write_all(screen, frame.payload).is_err() {
-                    return Outcome::Closed;
-                }
-            }
+            OUTPUT if write_all(screen, frame.payload).is_err() => return Outcome::Closed,
             NOTE => keep_note(notes, parsed(frame.payload).unwrap_or_default()),
             ENDED => return parsed(frame.payload).map_or(Outcome::Lost, Outcome::Ended),
             DETACHED => return Outcome::Detached,
