@@ -14,6 +14,8 @@
 //! child reads when a viewer types. The format byte by byte is in `docs/app.md`, section *terminal*.
 
 mod difference;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod keys;
 pub mod limits;
 mod message;
@@ -26,6 +28,8 @@ mod row;
 mod screen;
 mod sender;
 mod style;
+#[cfg(test)]
+mod tests;
 mod update;
 mod viewer_message;
 mod wire;
