@@ -282,7 +282,7 @@ fn computed() -> Vectors {
     Vectors {
         about: "The kind terminal, version 1. Apply the messages of `updates` in order: after each step the \
                 screen is as it says. `desk` and `viewer` are single messages of each side, `keys` what a \
-                child reads. See docs/app.md."
+                child reads. See docs/app-terminal.md."
             .to_owned(),
         updates: updates(),
         desk: desk(),
