@@ -51,11 +51,15 @@ pub(crate) struct Parting {
 /// The most notes that are kept. Of more, the oldest are forgotten.
 const NOTES_MAX: usize = 8;
 
-/// Undoes what a program may have changed in the window: the alternate screen, the mouse's reports, bracketed
-/// paste, a hidden cursor, the keypad, colours, the scrolling region. The cursor is saved first, because
-/// leaving an alternate screen that is not shown goes to the saved place.
-const RESET: &[u8] = b"\x1b7\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\
-    \x1b[?2026l\x1b[?25h\x1b[?1l\x1b>\x1b[?7h\x1b7\x1b[r\x1b8\x1b[0m\x1b[0 q\r\n";
+/// Undoes what a program may have changed in the window: an unfinished sequence, the alternate screen, the
+/// mouse's reports, bracketed paste, a hidden cursor, the keypad, the scrolling region, character sets, a link,
+/// and colours. The cursor is saved first, because leaving an alternate screen that is not shown goes to the
+/// saved place.
+pub(crate) const RESET: &[u8] =
+    b"\x18\x1b[?2026l\x1b7\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\
+    \x1b[?1005l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[?1l\x1b>\x1b[?7h\x1b[4l\x1b[20l\x1b7\x1b[?6l\x1b[r\x1b8\
+    \x1b[?6l\x1b(B\x1b)B\x0f\x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\\x1b[0m\
+    \x1b[0 q\r\n";
 
 /// Shows the terminal behind `stream` until it ends or the user leaves it.
 ///
