@@ -1,8 +1,8 @@
 //! The code on the workstation's screen, as text: the contract's JSON with a key, and the shorter link.
 //!
-//! JSON: `{"u","s","t","k"}`, `k` in base64url; without `k` there is no tunnel. A member `"a":1` says that the
-//! two ends speak the app protocol inside the tunnel. Link: `https://host/p#1` and
-//! base64url of session, token and key (16 + 16 + 32 bytes); it means `wss://host/ws`, with `http` for
+//! JSON: `{"u","s","t","k"}`, `k` in base64url; without `k` there is no tunnel. A member `"a":1` says that
+//! the two ends speak the app protocol inside the tunnel. Link: `https://host/p#1` and base64url of session,
+//! token and key (16 + 16 + 32 bytes); it means `wss://host/ws`, with `http` for
 //! `ws://host/ws`. Pure text; called by the clients.
 
 use std::borrow::Cow;
@@ -225,8 +225,8 @@ impl Code {
         text
     }
 
-    /// The link form of version 1; `None` where there is no key, where the ends speak the app protocol, or where
-    /// the address is not `/ws` at the root of a host.
+    /// The link form of version 1; `None` where there is no key, where the ends speak the app protocol, or
+    /// where the address is not `/ws` at the root of a host.
     pub fn to_link(&self) -> Option<Zeroizing<String>> {
         let key = self.key.as_ref()?;
         let address = Endpoint::parse_ws(&self.pairing.ws).ok()?;

@@ -1,5 +1,5 @@
-//! The project's own vectors, for every other implementation to check itself against: one conversation message
-//! by message, what an end answers to faults, and texts of a chat.
+//! The project's own vectors, for every other implementation to check itself against: one conversation
+//! message by message, what an end answers to faults, and texts of a chat.
 //!
 //! `client/vectors/app-1.json` is what this computes from fixed inputs. It was written once, by
 //! `RELAY_APP_WRITE_VECTORS=1 cargo test -p relay-client vector`, and changes only with the version of the
