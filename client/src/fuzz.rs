@@ -14,6 +14,7 @@ use crate::net::endpoint::Endpoint;
 use crate::text::reorders_or_hides;
 use crate::tunnel::{Saved, parse_pairing};
 
+pub use crate::app::fuzz::{app_bytes, app_machine};
 pub use crate::http::fuzz::http_answer;
 pub use crate::tunnel::fuzz::{tunnel_bytes, tunnel_machine};
 
@@ -88,6 +89,16 @@ mod tests {
     #[test]
     fn answers() {
         support::drive("http_answer", 10_000, http_answer);
+    }
+
+    #[test]
+    fn bytes_of_the_app_protocol() {
+        support::drive("app_bytes", 20_000, app_bytes);
+    }
+
+    #[test]
+    fn ends_of_the_app_protocol_that_hear_anything() {
+        support::drive("app_machine", 2_000, app_machine);
     }
 
     #[test]
