@@ -31,6 +31,8 @@ use notices::{Notices, Said};
 use scanner::{Piece, Scanner};
 use sync_timer::SyncTimer;
 
+pub(crate) use redraw::RESTORE;
+
 /// What the child did besides changing the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EmulatorEvent {

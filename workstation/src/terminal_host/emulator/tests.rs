@@ -9,7 +9,6 @@ use alacritty_terminal::grid::Dimensions as _;
 use relay_client::app::terminal::{Attributes, Color, CursorShape, MouseReports, Screen, Size, Underline};
 
 use super::*;
-use crate::window::RESET;
 use output::Random;
 
 const NOW: Duration = Duration::from_secs(100);
@@ -322,12 +321,12 @@ fn the_screen_below_a_full_screen_program_is_painted_when_that_ends() {
 }
 
 #[test]
-fn what_a_window_writes_last_leaves_no_mode() {
+fn what_restores_a_window_leaves_no_mode() {
     let all = "text\x1b[?1049h\x1b[?2004h\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?1h\x1b=\x1b[20h\x1b[4h\x1b[?25l\
         \x1b[3 q\x1b[1;4;31m\x1b]4;1;#112233\x07\x1b[2;3r\x1b[?6h\x1b(0\x1b[?7l\x1b]8;;http://a\x07\x0e\x1bP";
     for cut in 0..all.len() {
         let mut emulator = fed(20, 5, &all[..cut]);
-        emulator.feed(RESET, NOW);
+        emulator.feed(RESTORE, NOW);
         let mut fresh = fed(20, 5, "");
         assert_eq!(emulator.screen().modes, fresh.screen().modes, "{cut}");
         assert_eq!(emulator.term.mode(), fresh.term.mode(), "{cut}");
