@@ -5,13 +5,14 @@
 //! [`sentinel`], [`relayd`] and [`relay`] run the service. [`session`], [`peer`], [`dial`] and [`pair`] are
 //! its clients. [`sequence`], [`bystander`] and [`talk`] check what is delivered. [`tunnel`] and [`node`] are
 //! ends of a tunnel, in two implementations. [`fleet`] is a service whose nodes come and go. [`fault_proxy`]
-//! is a bad network in front of any server.
+//! is a bad network in front of any server, and [`gateway`] the only way out of a network.
 
 pub mod authority;
 pub mod bystander;
 pub mod dial;
 pub mod fault_proxy;
 pub mod fleet;
+pub mod gateway;
 pub mod guard;
 pub mod http;
 pub mod json;
@@ -43,6 +44,7 @@ pub use authority::Authority;
 pub use bystander::Bystander;
 pub use fault_proxy::{Behaviour, FaultProxy};
 pub use fleet::Fleet;
+pub use gateway::{Gate, Gateway};
 pub use namespace::Namespace;
 pub use pair::Pair;
 pub use peer::{Event, Peer};
