@@ -4,7 +4,7 @@
 //! [`engine::Engine`] is the way in: messages end to end through the tunnel. [`Client`] passes plain frames.
 //! Inside, top to bottom: `engine` and `client` with its `mailbox` face the app's threads; `driver` owns the
 //! one thread, poll and socket and serves either of them; `session` decides about the connection, [`tunnel`]
-//! about what goes through it, and neither knows sockets or a clock; `net` is addresses, proxies, TCP and TLS;
+//! about what goes through it, and neither knows sockets or a clock; `net` is addresses, proxies, TCP, TLS;
 //! [`http`] makes and ends sessions; [`lines`] puts events into words. Nothing here prints; a kept pair is on
 //! disk is the [`engine::Keeper`]'s.
 

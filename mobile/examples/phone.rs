@@ -11,7 +11,13 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use relay_mobile::lines::{LineError, read_line};
-use relay_mobile::{Ca, engine, parse_pairing};
+use relay_mobile::{Ca, Proxy, engine, parse_pairing};
+
+/// How the relay is reached.
+struct Way {
+    ca: Option<Ca>,
+    proxy: Proxy,
+}
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -19,12 +25,13 @@ const HELP: &str = "\
 A phone in a terminal. It pairs by the code that the workstation shows, prints the workstation's messages, and
 sends each line of its input. The end of the input ends it.
 
-usage: phone [--plain] [--ca FILE] [CODE]
+usage: phone [--plain] [--ca FILE] [--proxy URL] [CODE]
 
-  CODE       the code that the workstation shows as text; without it, the input begins with the code
-  --plain    talk without encryption: the relay can read every message
-  --ca FILE  trust only certificates of the CAs in this PEM file
-  --help     show this help
+  CODE         the code that the workstation shows as text; without it, the input begins with the code
+  --plain      talk without encryption: the relay can read every message
+  --ca FILE    trust only certificates of the CAs in this PEM file
+  --proxy URL  connect through this proxy, or with `none` directly, whatever HTTPS_PROXY and others say
+  --help       show this help
 
 exit code: 0 it ended as asked and the workstation received every line (with --plain: the relay did);
 1 anything else; 2 a bad command line";
@@ -51,7 +58,9 @@ fn run() -> Result<bool, Failure> {
     }
     let wants_plain = arguments.iter().any(|argument| argument == "--plain");
     arguments.retain(|argument| argument != "--plain");
-    let ca = taken_ca(&mut arguments)?;
+    let ca = taken(&mut arguments, "--ca", "a PEM file")?.map(Ca::read).transpose()?;
+    let proxy = taken(&mut arguments, "--proxy", "an address or `none`")?;
+    let way = Way { ca, proxy: proxy.map(|proxy| proxy.parse()).transpose()?.unwrap_or_default() };
     if let Some(unknown) = arguments.iter().find(|argument| argument.starts_with('-')) {
         eprintln!("error: there is no option {unknown}; --help lists them");
         std::process::exit(2);
@@ -61,7 +70,7 @@ fn run() -> Result<bool, Failure> {
         None => code_from_input()?,
     };
     if wants_plain {
-        return plain::talk(&parse_pairing(&text)?, ca);
+        return plain::talk(&parse_pairing(&text)?, way);
     }
     let code = engine::parse_pairing(&text)?;
     if code.key.is_none() {
@@ -70,7 +79,7 @@ fn run() -> Result<bool, Failure> {
                 .into(),
         );
     }
-    tunnel::talk(code, ca)
+    tunnel::talk(code, way)
 }
 
 /// Reads the code, which may be wrapped over several lines.
@@ -93,13 +102,12 @@ fn code_from_input() -> Result<String, Failure> {
     }
 }
 
-/// Takes `--ca FILE` out of the arguments: a PEM file of CAs, whose certificates alone are believed.
-fn taken_ca(arguments: &mut Vec<String>) -> Result<Option<Ca>, Failure> {
-    let Some(at) = arguments.iter().position(|argument| argument == "--ca") else { return Ok(None) };
-    let file = arguments.get(at + 1).ok_or("--ca needs a PEM file behind it")?;
-    let ca = Ca::read(file)?;
+/// Takes `option` and the value behind it out of the arguments.
+fn taken(arguments: &mut Vec<String>, option: &str, what: &str) -> Result<Option<String>, Failure> {
+    let Some(at) = arguments.iter().position(|argument| argument == option) else { return Ok(None) };
+    let value = arguments.get(at + 1).ok_or(format!("{option} needs {what} behind it"))?.clone();
     arguments.drain(at..=at + 1);
-    Ok(Some(ca))
+    Ok(Some(value))
 }
 
 /// Hands each line of the input to `send`, which may say why it was not sent; at the input's end says how

@@ -13,7 +13,7 @@ mod listener;
 mod phone;
 
 pub use listener::Listener;
-pub use phone::{ConnectError, Phone, connect, connect_believing};
+pub use phone::{ConnectError, Phone, connect, connect_believing, connect_through};
 pub use protocol::ids::Role;
 pub use protocol::message::KillReason;
 pub use protocol::qr::{Pairing, PairingError};

@@ -3,6 +3,8 @@
 
 mod bypass;
 mod connect;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod handshake;
 mod refusal;
 mod socks;

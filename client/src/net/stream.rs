@@ -36,8 +36,8 @@ enum Socket {
 }
 
 impl Stream {
-    /// Connects by the first of `ways` that leads to the relay until `deadline`, which holds for all reads and
-    /// writes up to [`Stream::register`], too. Blocks.
+    /// Connects by the first of `ways` that is open until `deadline`, which holds for all reads and writes up
+    /// to [`Stream::register`], too. Blocks.
     ///
     /// # Errors
     /// A text for people: which address, what happened, what to try.

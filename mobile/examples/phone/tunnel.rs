@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 
 use relay_mobile::engine::{self, Engine, EngineEvent, EngineSettings, KeepNothing};
 use relay_mobile::lines::engine_line;
-use relay_mobile::{Ca, Code, Role, Stop};
+use relay_mobile::{Code, Role, Stop};
 
-use super::{Failure, each_line, print_line};
+use super::{Failure, Way, each_line, print_line};
 
 /// How long the workstation's app may take with the last messages.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// Talks until the end; true if the phone was asked for it.
-pub(super) fn talk(code: Code, ca: Option<Ca>) -> Result<bool, Failure> {
+pub(super) fn talk(code: Code, way: Way) -> Result<bool, Failure> {
     let mut settings = EngineSettings::new(Role::Phone);
-    settings.ca = ca;
+    settings.ca = way.ca;
+    settings.proxy = way.proxy;
     settings.options.name = "a phone in a terminal".into();
     let engine = Arc::new(Engine::pair(Role::Phone, code, &settings, Box::new(KeepNothing))?);
     let typing = Arc::clone(&engine);

@@ -69,6 +69,8 @@ fn not_http(read: &[u8]) -> Refusal {
 fn refused(status: u16, answer: &httparse::Response<'_, '_>, has_login: bool) -> Refusal {
     let words = words(status, answer);
     match status {
+        // tinyproxy answers a wrong password with 401.
+        401 if has_login => Refusal::WrongLogin(words),
         407 if !wants_basic(answer) => Refusal::OtherLogin(words),
         407 if has_login => Refusal::WrongLogin(words),
         407 => Refusal::NeedsLogin(words),
@@ -164,6 +166,7 @@ mod tests {
             (basic, None, Refusal::NeedsLogin("407 Auth".into())),
             (basic, Some(&me), Refusal::WrongLogin("407 Auth".into())),
             (other, Some(&me), Refusal::OtherLogin("407 Auth".into())),
+            ("HTTP/1.1 401 Unauthorized\r\n\r\n", Some(&me), Refusal::WrongLogin("401 Unauthorized".into())),
             ("HTTP/1.1 403 Filtered\r\n\r\n", None, Refusal::Forbidden("403 Filtered".into())),
             (
                 "HTTP/1.1 502 Bad Gateway\r\nProxy-Status: p; error=dns_timeout\r\n\r\n",

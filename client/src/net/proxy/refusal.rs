@@ -64,12 +64,10 @@ impl Refusal {
             Refusal::OtherLogin(_) => {
                 write!(words, ": only a user with a password can be sent; use another proxy")
             }
-            Refusal::Forbidden(_) if !is_https(target) => {
-                write!(
-                    words,
-                    ": many proxies allow port 443 only, so use a wss:// address, or have {target} allowed"
-                )
-            }
+            Refusal::Forbidden(_) if !is_https(target) => write!(
+                words,
+                ": many proxies allow port 443 only, so use a relay at that port, or have {target} allowed there"
+            ),
             Refusal::Forbidden(_) => write!(words, ": have {target} allowed there, or use another proxy"),
             Refusal::CantReach(_) => {
                 write!(words, ": is {target} right, and can the proxy reach it? If not, put it into NO_PROXY")
