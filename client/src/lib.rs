@@ -8,6 +8,7 @@
 //! [`http`] makes and ends sessions; [`lines`] puts events into words. Nothing here prints; a kept pair is on
 //! disk is the [`engine::Keeper`]'s.
 
+pub mod app;
 mod client;
 mod driver;
 pub mod engine;
