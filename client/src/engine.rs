@@ -46,6 +46,7 @@ pub use settings::EngineSettings;
 pub struct Engine {
     shared: Arc<Shared>,
     registrar: Registrar,
+    app: bool,
 }
 
 /// Life.
@@ -73,7 +74,7 @@ impl Engine {
         let now = settings.clock.now();
         let tunnel = Tunnel::pair(role, home, key, &settings.options, Box::new(SystemEntropy), now)
             .map_err(StartError::Random)?;
-        Self::start(tunnel, endpoint, settings, keeper)
+        Self::start(tunnel, endpoint, code.app, settings, keeper)
     }
 
     /// Goes on with the pair that `keeper` has kept. Otherwise as [`Engine::pair`].
@@ -83,17 +84,18 @@ impl Engine {
     pub fn resume(settings: &EngineSettings, mut keeper: Box<dyn Keeper>) -> Result<Self, StartError> {
         keeper.claim().map_err(StartError::not_claimed)?;
         let text = keeper.load().map_err(StartError::Unreadable)?.ok_or(StartError::NothingKept)?;
-        let (kept, saved) = keeper::from_text(&text)?;
+        let (kept, app, saved) = keeper::from_text(&text)?;
         let endpoint = settings.endpoint.clone().unwrap_or(kept);
         let now = settings.clock.now();
         let tunnel = Tunnel::resume(&saved, &settings.options, Box::new(SystemEntropy), now)
             .map_err(StartError::Random)?;
-        Self::start(tunnel, endpoint, settings, keeper)
+        Self::start(tunnel, endpoint, app, settings, keeper)
     }
 
     fn start(
         tunnel: Tunnel,
         endpoint: Endpoint,
+        app: bool,
         settings: &EngineSettings,
         keeper: Box<dyn Keeper>,
     ) -> Result<Self, StartError> {
@@ -114,9 +116,27 @@ impl Engine {
         };
         let start = Start::new()?;
         let shared = Arc::new(Shared::new(tunnel, start.wake(), Arc::clone(&settings.clock)));
-        let side = DriverSide::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint);
+        let side = DriverSide::new(Arc::clone(&shared), keeper, registrar.clone(), endpoint, app);
         start.run(connecting, side)?;
-        Ok(Engine { shared, registrar })
+        Ok(Engine { shared, registrar, app })
+    }
+
+    /// The end of its owner: events are no longer read, and every waiting caller returns.
+    pub(crate) fn abandon(&self) {
+        self.shared.lock().asked.abandoned = true;
+        self.close();
+        self.shared.on_end();
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.shared.lock().tunnel.role()
+    }
+
+    /// True if this pair's code said that the two ends speak the app protocol: then the engine belongs to an
+    /// [`AppLink`](crate::AppLink). Otherwise each message is the app's own.
+    pub fn speaks_app(&self) -> bool {
+        self.app
     }
 
     /// The engine's state.
@@ -232,6 +252,12 @@ impl Engine {
         self.shared.lock().tunnel.unacknowledged()
     }
 
+    /// True if at most half of what the other end takes in is waiting for it: then bulk may be sent, and there
+    /// is still room for what is more urgent.
+    pub(crate) fn is_half_free(&self) -> bool {
+        self.shared.lock().tunnel.is_half_free()
+    }
+
     /// Bytes that are kept: accepted and unacknowledged messages, bounded by the other end's window; and
     /// received messages that the app has not taken, bounded by this end's own. Each with the 64 bytes that a
     /// piece of 32 KiB costs besides.
@@ -245,7 +271,7 @@ impl Engine {
     pub fn next_events(&self, max: usize, timeout: Duration) -> Vec<EngineEvent> {
         let deadline = Instant::now().checked_add(timeout);
         let mut inner = self.take_given();
-        while inner.inbox.is_empty() && inner.state != EngineState::Stopped {
+        while inner.inbox.is_empty() && inner.state != EngineState::Stopped && !inner.asked.abandoned {
             let waited;
             (inner, waited) = self.shared.wait_for_news(inner, deadline);
             if !waited {
@@ -350,7 +376,6 @@ enum Refused<E> {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shared.lock().asked.abandoned = true;
-        self.close();
+        self.abandon();
     }
 }

@@ -2,6 +2,7 @@
 //! the HTTP requests around a session's life.
 //!
 //! [`engine::Engine`] is the way in: messages end to end through the tunnel. [`Client`] passes plain frames.
+//! [`AppLink`] speaks the app protocol ([`app`]) over an engine: chat, terminals, files.
 //! Inside, top to bottom: `engine` and `client` with its `mailbox` face the app's threads; `driver` owns the
 //! one thread, poll and socket and serves either of them; `session` decides about the connection, [`tunnel`]
 //! about what goes through it, and neither knows sockets or a clock; `net` is addresses, proxies, TCP, TLS;
@@ -9,6 +10,7 @@
 //! disk is the [`engine::Keeper`]'s.
 
 pub mod app;
+mod app_link;
 mod client;
 mod driver;
 pub mod engine;
@@ -26,6 +28,7 @@ mod settings;
 mod text;
 pub mod tunnel;
 
+pub use app_link::{AppLink, LinkError, LinkEvent, Listener};
 pub use client::{Client, ConnectError};
 pub use event::{ClientEvent, Lost, Stop};
 pub use net::ca::{Ca, CaError};

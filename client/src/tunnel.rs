@@ -9,8 +9,8 @@
 //!
 //! Inside, top to bottom: `phone` and `workstation` decide which ends may talk; `core` has what they share;
 //! `stream` numbers, keeps and acknowledges (`outgoing`, `incoming`); `connection` seals and opens with the
-//! keys of `noise`; `wire` and `record` are the bytes. `pairing` is the code on the screen, `saved` what
-//! outlives the process. Every bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
+//! keys of `noise`; `wire` and `record` are the bytes. `pairing` is the code on the screen (`hkdf` derives its parts),
+//! `saved` what outlives the process. Every bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
 
 mod clock;
 mod connection;
@@ -20,6 +20,7 @@ mod entropy;
 mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod hkdf;
 mod incoming;
 pub mod limits;
 #[cfg(test)]
@@ -53,7 +54,7 @@ pub use credentials::Credentials;
 pub use entropy::{Entropy, RandomError, SystemEntropy};
 pub use event::{Fault, Message, Refusal, SendError, Spent, TunnelEvent};
 pub use options::Options;
-pub use pairing::{Code, CodeError, parse_pairing};
+pub use pairing::{Code, CodeError, CodeSecret, LinkVersion, parse_pairing};
 pub use saved::{Saved, SavedError};
 pub use secret::{KeyId, PairKey, PairingKey};
 pub use words::Words;
@@ -402,6 +403,11 @@ impl Tunnel {
         };
         let due_at = [of_side, self.core.ack_due_at()].into_iter().flatten().min()?;
         Some(due_at.saturating_sub(self.core.now()))
+    }
+
+    /// True if at most half of the peer's window is kept for sending.
+    pub(crate) fn is_half_free(&self) -> bool {
+        self.core.stream.is_half_free()
     }
 
     /// Bytes kept for the peer, and bytes that came and were not taken; each with what its pieces cost, as

@@ -6,13 +6,13 @@
 use anyhow::Context;
 
 use crate::address::Address;
-use crate::args::Args;
+use crate::args::CodeArgs;
 use crate::output::say;
 use crate::picture::Picture;
 use crate::terminal::{self, Size, Terminal};
 
 /// Shows the code `text`, which leads the phone to `address`.
-pub(crate) fn show(args: &Args, text: &str, address: &Address) -> anyhow::Result<()> {
+pub(crate) fn show(args: &CodeArgs, text: &str, address: &Address) -> anyhow::Result<()> {
     let picture = Picture::of(text)?;
     let mut below = vec![
         format!("or paste this: {text}"),

@@ -109,7 +109,8 @@ impl Trial<'_> {
         let key = PairingKey::random(&mut SystemEntropy)?;
         let engine = |endpoint: &Endpoint, role| -> anyhow::Result<Engine> {
             let pairing = Pairing { ws: endpoint.to_string(), ..pairing.clone() };
-            let code = Code { pairing, key: Some(PairingKey::parse(&key.reveal()).context("a key")?) };
+            let key = PairingKey::parse(&key.reveal()).context("a key")?;
+            let code = Code { pairing, key: Some(key), app: false };
             Ok(Engine::pair(role, code, &EngineSettings::new(role), Box::new(KeepNothing))?)
         };
         let (workstation, phone) = (engine(workstation, Role::Workstation)?, engine(phone, Role::Phone)?);

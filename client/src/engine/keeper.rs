@@ -190,28 +190,36 @@ fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// The text that a keeper keeps: the tunnel's own, and the relay's address before it.
-pub(super) fn to_text(endpoint: &Endpoint, saved: &Saved) -> Zeroizing<String> {
+/// The text that a keeper keeps: the tunnel's own, and before it the relay's address and whether the ends speak
+/// the app protocol.
+pub(super) fn to_text(endpoint: &Endpoint, app: bool, saved: &Saved) -> Zeroizing<String> {
     let rest = saved.to_json();
     let mut text = Zeroizing::new(Vec::with_capacity(TEXT_BYTES_MAX));
     text.extend_from_slice(br#"{"u":"#);
     protocol::json::write_quoted(&mut *text, &endpoint.to_string());
-    text.push(b',');
+    text.extend_from_slice(if app { br#","a":1,"#.as_slice() } else { b"," });
     text.extend_from_slice(rest.as_bytes().strip_prefix(b"{").unwrap_or_default());
     Zeroizing::new(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Reads what [`to_text`] wrote.
-pub(super) fn from_text(text: &str) -> Result<(Endpoint, Saved), StartError> {
+/// Reads what [`to_text`] wrote. Text of an older version has no `a`, which means bare messages.
+pub(super) fn from_text(text: &str) -> Result<(Endpoint, bool, Saved), StartError> {
     #[derive(Deserialize)]
     struct StoredFields<'a> {
         #[serde(borrow)]
         u: Cow<'a, str>,
+        #[serde(default)]
+        a: u32,
     }
     let saved = Saved::parse(text)?;
     // Parsed once already, so it is JSON and not nested too deep.
-    let raw: StoredFields<'_> = sonic_rs::from_str(text).map_err(|_| SavedError::at("u"))?;
-    Ok((Endpoint::parse_ws(&raw.u).map_err(|_| SavedError::at("u"))?, saved))
+    let raw: StoredFields<'_> = sonic_rs::from_str(text).map_err(|_| SavedError::at("u, a"))?;
+    let endpoint = Endpoint::parse_ws(&raw.u).map_err(|_| SavedError::at("u"))?;
+    match raw.a {
+        0 => Ok((endpoint, false, saved)),
+        1 => Ok((endpoint, true, saved)),
+        _ => Err(SavedError::at("a").into()),
+    }
 }
 
 const TEXT_BYTES_MAX: usize = 8 * 1024;
@@ -232,9 +240,12 @@ mod tests {
     #[test]
     fn the_text_carries_the_address_and_the_pair() {
         let endpoint = Endpoint::parse_ws("wss://relay.example.org/ws").unwrap();
-        let text = to_text(&endpoint, &saved());
-        let (address, back) = from_text(&text).unwrap();
-        assert_eq!((address, back), (endpoint, saved()));
+        let text = to_text(&endpoint, false, &saved());
+        assert!(!text.contains("\"a\""), "as an older version wrote it");
+        assert_eq!(from_text(&text).unwrap(), (endpoint.clone(), false, saved()));
+        let app = to_text(&endpoint, true, &saved());
+        assert_eq!(from_text(&app).unwrap(), (endpoint, true, saved()));
+        assert!(from_text(&app.replace("\"a\":1", "\"a\":2")).is_err());
         for (from, to) in [("\"u\"", "\"v\""), ("wss:", "x:"), ("\"role\"", "\"rule\"")] {
             assert!(from_text(&text.replacen(from, to, 1)).is_err(), "{from}");
         }

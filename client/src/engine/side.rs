@@ -46,6 +46,8 @@ pub(super) struct DriverSide {
     registrar: Registrar,
     /// The address that is kept with the pair.
     endpoint: Endpoint,
+    /// Kept with the pair: the ends speak the app protocol.
+    app: bool,
     role: Role,
     /// Inputs for the session machine.
     inputs: VecDeque<Input>,
@@ -69,6 +71,7 @@ impl DriverSide {
         keeper: Box<dyn Keeper>,
         registrar: Registrar,
         endpoint: Endpoint,
+        app: bool,
     ) -> Self {
         let watch = SleepWatch::new(Instant::now(), shared.clock.now());
         let inner = shared.lock();
@@ -79,6 +82,7 @@ impl DriverSide {
             keeper,
             registrar,
             endpoint,
+            app,
             role,
             inputs: is_kept.then_some(Input::WasPaired).into_iter().collect(),
             watch,
@@ -176,7 +180,7 @@ impl DriverSide {
         }
         let saved = self.shared.lock().tunnel.saved();
         let kept = match saved {
-            Some(saved) => self.keeper.store(&keeper::to_text(&self.endpoint, &saved)),
+            Some(saved) => self.keeper.store(&keeper::to_text(&self.endpoint, self.app, &saved)),
             // A yes that was taken back may have been kept already.
             None => self.keeper.forget(),
         };

@@ -94,6 +94,11 @@ impl Outgoing {
         self.pieces.is_empty() || self.cost + cost_of_message(self.message_bytes_max()) <= self.window
     }
 
+    /// True if what is kept is at most half of the window.
+    pub(super) fn is_half_free(&self) -> bool {
+        self.cost <= self.window / 2
+    }
+
     /// The next piece that the standing connection has not had; it counts as sent.
     pub(super) fn poll_due(&mut self) -> Option<NextPiece<'_>> {
         let number = self.sent_here + 1;

@@ -215,6 +215,11 @@ impl MessageStreams {
         self.outgoing.has_room()
     }
 
+    /// True if at most half of the peer's window is kept for sending.
+    pub(super) fn is_half_free(&self) -> bool {
+        self.outgoing.is_half_free()
+    }
+
     /// Messages accepted and not acknowledged.
     pub(super) fn unacknowledged(&self) -> u64 {
         self.outgoing.unacknowledged()

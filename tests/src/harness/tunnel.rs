@@ -38,7 +38,7 @@ pub fn fresh_code_with(addr: SocketAddr, register_key: Option<&str>) -> Code {
     let registration = http::register(&server, register_key).unwrap();
     let ws = server.web_socket().to_string();
     let key = PairingKey::random(&mut SystemEntropy).unwrap();
-    Code { pairing: Pairing { ws, ..registration.pairing }, key: Some(key) }
+    Code { pairing: Pairing { ws, ..registration.pairing }, key: Some(key), app: false }
 }
 
 /// The credentials of a code's session.

@@ -1,0 +1,208 @@
+//! The two directions of a channel: what may be sent and is queued, and what came and is not consumed.
+//!
+//! Credit is the sum of what messages cost: their payload and [`MESSAGE_COST`]. Knows numbers and bytes only.
+
+use std::collections::VecDeque;
+
+use super::kind::Class;
+use super::limits::{BULK_RETURN, BULK_UNDER_WAY_MAX, CREDIT_MAX, MESSAGE_COST};
+
+pub(super) fn cost(len: usize) -> usize {
+    len + MESSAGE_COST
+}
+
+/// What this end sends: `cost of queue + credit` is what the other end has granted and not yet heard of.
+#[derive(Debug, Default)]
+pub(super) struct Outflow {
+    queue: VecDeque<Vec<u8>>,
+    /// Granted by the other end and not spent on the queue.
+    credit: usize,
+    /// The cost of messages that are sent and not returned.
+    under_way: usize,
+    /// The cost of the last message that there was no credit for.
+    wanted: Option<usize>,
+    end: End,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    Open,
+    /// It goes behind the queue.
+    Due,
+    Sent,
+}
+
+/// The next thing to send on a channel.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Data(Vec<u8>),
+    End,
+}
+
+/// The other end grants more than a channel may have.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooMuchCredit;
+
+impl Outflow {
+    /// The other end takes `more`. True if the message that was too much would be accepted now.
+    pub(super) fn grant(&mut self, more: usize) -> Result<bool, TooMuchCredit> {
+        let queued: usize = self.queue.iter().map(|payload| cost(payload.len())).sum();
+        if self.credit + queued + more > CREDIT_MAX {
+            return Err(TooMuchCredit);
+        }
+        self.credit += more;
+        self.under_way = self.under_way.saturating_sub(more);
+        Ok(self.wanted.take_if(|wanted| *wanted <= self.credit).is_some())
+    }
+
+    /// Accepts a message if there is credit for it.
+    pub(super) fn push(&mut self, payload: &[u8]) -> bool {
+        let cost = cost(payload.len());
+        if cost > self.credit {
+            self.wanted = Some(cost);
+            return false;
+        }
+        self.credit -= cost;
+        self.queue.push_back(payload.to_vec());
+        true
+    }
+
+    /// No message follows the queue. False if that was said before.
+    pub(super) fn end(&mut self) -> bool {
+        let is_open = self.end == End::Open;
+        if is_open {
+            self.end = End::Due;
+        }
+        is_open
+    }
+
+    /// What goes next, if it may go now.
+    pub(super) fn poll(&mut self, class: Class) -> Option<Next> {
+        let Some(first) = self.queue.front() else {
+            return (self.end == End::Due).then(|| {
+                self.end = End::Sent;
+                Next::End
+            });
+        };
+        let cost = cost(first.len());
+        if class == Class::Bulk && self.under_way > 0 && self.under_way + cost > BULK_UNDER_WAY_MAX {
+            return None;
+        }
+        self.under_way += cost;
+        self.queue.pop_front().map(Next::Data)
+    }
+
+    /// True if something waits, even if it may not go now.
+    pub(super) fn has_more(&self) -> bool {
+        !self.queue.is_empty() || self.end == End::Due
+    }
+
+    /// True if the app has ended this direction.
+    pub(super) fn is_ended(&self) -> bool {
+        self.end != End::Open
+    }
+
+    /// True if nothing will be sent any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.end == End::Sent
+    }
+
+    /// Bytes of payload that wait.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.iter().map(Vec::len).sum()
+    }
+}
+
+/// What this end receives: `granted + cost of held + unreturned` is the window.
+#[derive(Debug)]
+pub(super) struct Inflow {
+    window: usize,
+    /// What the other end may still send.
+    granted: usize,
+    /// The lengths of messages that came and are not consumed, the oldest first.
+    held: VecDeque<usize>,
+    /// Bytes of the oldest that are consumed.
+    consumed: usize,
+    /// Consumed, and the other end has not been told.
+    unreturned: usize,
+    is_ended: bool,
+}
+
+/// Why a message that came is a fault of its sender.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Excess {
+    OverCredit,
+    AfterEnd,
+}
+
+impl Inflow {
+    pub(super) fn new(window: usize) -> Self {
+        Inflow { window, granted: 0, held: VecDeque::new(), consumed: 0, unreturned: 0, is_ended: false }
+    }
+
+    /// The first credit, to be told with `open` or `accept`.
+    pub(super) fn grant_window(&mut self) -> u32 {
+        self.granted = self.window;
+        u32::try_from(self.window).unwrap_or(u32::MAX)
+    }
+
+    /// A message of this length came.
+    pub(super) fn take(&mut self, len: usize) -> Result<(), Excess> {
+        if self.is_ended {
+            return Err(Excess::AfterEnd);
+        }
+        self.granted = self.granted.checked_sub(cost(len)).ok_or(Excess::OverCredit)?;
+        self.held.push_back(len);
+        Ok(())
+    }
+
+    /// The app is done with this many bytes of the oldest messages. A message counts when all of it is
+    /// consumed; one that is empty, with the one before it.
+    pub(super) fn consume(&mut self, bytes: usize) {
+        self.consumed += bytes;
+        while let Some(&len) = self.held.front()
+            && len <= self.consumed
+        {
+            self.held.pop_front();
+            self.consumed -= len;
+            self.unreturned += cost(len);
+        }
+        if self.held.is_empty() {
+            self.consumed = 0;
+        }
+    }
+
+    /// True if enough is consumed to tell the other end.
+    pub(super) fn has_credit_due(&self, class: Class) -> bool {
+        let enough = match class {
+            Class::Bulk => BULK_RETURN,
+            Class::Interactive => self.window / 4,
+        };
+        !self.is_ended && self.unreturned >= enough
+    }
+
+    /// Returns what is consumed.
+    pub(super) fn poll_credit(&mut self, class: Class) -> Option<u32> {
+        if !self.has_credit_due(class) {
+            return None;
+        }
+        let more = std::mem::take(&mut self.unreturned);
+        self.granted += more;
+        u32::try_from(more).ok()
+    }
+
+    /// The other end sends nothing more. False if it said so before.
+    pub(super) fn end(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_ended, true)
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// Bytes of payload that came and are not consumed.
+    pub(super) fn held(&self) -> usize {
+        self.held.iter().sum::<usize>() - self.consumed
+    }
+}
