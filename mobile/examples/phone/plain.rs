@@ -10,7 +10,8 @@ use relay_client::ClientEvent;
 use relay_mobile::lines::{event_line, refusal_line};
 use relay_mobile::{Listener, Lost, Pairing, Role, Stop, connect_through};
 
-use super::{Failure, Way, each_line, print_line};
+use crate::args::Way;
+use crate::{Failure, each_line, print_line};
 
 /// Talks until the end; true if the phone was asked for it and every line was sent.
 pub(super) fn talk(pairing: &Pairing, way: Way) -> Result<bool, Failure> {
