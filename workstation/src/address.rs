@@ -108,7 +108,8 @@ fn answers(endpoint: &Endpoint, candidate: &Candidate) -> bool {
 }
 
 impl Address {
-    fn of(endpoint: Endpoint) -> Self {
+    /// An address that needs no words.
+    pub(crate) fn of(endpoint: Endpoint) -> Self {
         Address { endpoint, remark: String::new(), warning: None }
     }
 }

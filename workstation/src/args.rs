@@ -9,7 +9,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use relay_client::Endpoint;
 
+use crate::code::ShowOptions;
 use crate::commands;
+use crate::help;
 
 /// Shows a code, and talks to the phones that scan it.
 #[derive(Debug, Parser)]
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Devices(commands::devices::DevicesArgs),
     Rename(commands::rename::RenameArgs),
     Revoke(commands::revoke::RevokeArgs),
+    Completions(commands::completions::CompletionsArgs),
+    Man(commands::man::ManArgs),
     #[command(hide = true)]
     Agent(commands::agent::AgentArgs),
     #[command(hide = true)]
@@ -91,6 +95,10 @@ pub(crate) struct CodeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) png: Option<PathBuf>,
 
+    /// Show no QR code in the terminal, only its text.
+    #[arg(long)]
+    pub(crate) no_qr: bool,
+
     /// How long the code is valid.
     #[arg(long, value_name = "SECS", default_value = "300")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -99,6 +107,12 @@ pub(crate) struct CodeArgs {
     /// Accept the first phone that has the code, without asking.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+impl CodeArgs {
+    pub(crate) fn show_options(&self) -> ShowOptions {
+        ShowOptions { png: self.png.clone(), no_qr: self.no_qr }
+    }
 }
 
 impl Args {
@@ -110,7 +124,7 @@ impl Args {
     /// # Errors
     /// The command line is wrong.
     fn parse_from_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(line)?;
+        let matches = program().try_get_matches_from(line)?;
         if let Some((name, _)) = matches.subcommand()
             && let Some(option) = option_before_command(&matches)
         {
@@ -120,6 +134,20 @@ impl Args {
         Self::from_arg_matches(&matches)
     }
 }
+
+/// The whole command line, with all that `--help` says.
+pub(crate) fn program() -> clap::Command {
+    help::with_examples(Args::command())
+}
+
+/// The name by which the program was called: it has two.
+pub(crate) fn called() -> &'static str {
+    let path = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if path.file_stem().is_some_and(|name| name == LONG_NAME) { LONG_NAME } else { "workstation" }
+}
+
+/// Where "workstation" alone says too little, as in a system's folder of programs.
+const LONG_NAME: &str = "relay-workstation";
 
 /// The first option before the command that a command does not look at there.
 fn option_before_command(matches: &ArgMatches) -> Option<String> {

@@ -4,7 +4,9 @@ pub(crate) mod agent;
 pub(crate) mod alone;
 pub(crate) mod attach;
 pub(crate) mod chat;
+pub(crate) mod completions;
 pub(crate) mod devices;
+pub(crate) mod man;
 pub(crate) mod pair;
 pub(crate) mod rename;
 pub(crate) mod revoke;
@@ -34,6 +36,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Devices(args)) => devices::run(args, global),
         Some(Command::Rename(args)) => rename::run(args, global),
         Some(Command::Revoke(args)) => revoke::run(args, global),
+        Some(Command::Completions(args)) => completions::run(args),
+        Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),
         Some(Command::TerminalHost(args)) => terminal_host::run(args, global),
     }

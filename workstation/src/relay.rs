@@ -1,9 +1,12 @@
 //! Which relay a command uses, and how a phone reaches it.
 
+pub(crate) mod records;
+
 use anyhow::Context;
 use protocol::ids::Role;
 use relay_client::engine::EngineSettings;
 use relay_client::http::{self, HttpError, Registration};
+use relay_client::tunnel::Credentials;
 use relay_client::{Ca, Endpoint};
 
 use crate::args::RelayArgs;
@@ -52,7 +55,21 @@ impl Relay {
     /// # Errors
     /// The relay gave no session.
     pub(crate) fn register(&self) -> anyhow::Result<Registration> {
-        let registered = http::register(&self.server, self.register_key.as_deref());
+        self.in_words(http::register(&self.server, self.register_key.as_deref()))
+    }
+
+    /// Makes a session under ids of our own. An id that is taken is the relay's 409.
+    ///
+    /// # Errors
+    /// The relay gave no session.
+    pub(crate) fn register_own(
+        &self,
+        Credentials { session, token }: Credentials,
+    ) -> anyhow::Result<Registration> {
+        self.in_words(http::register_own(&self.server, self.register_key.as_deref(), session, &token))
+    }
+
+    fn in_words(&self, registered: Result<Registration, HttpError>) -> anyhow::Result<Registration> {
         let status = registered.as_ref().err().and_then(HttpError::status);
         let hint = match (status, &self.register_key) {
             (Some(401), Some(_)) => "--register-key (REGISTER_KEY) is wrong",

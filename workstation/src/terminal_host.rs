@@ -10,7 +10,6 @@ mod clients;
 mod desk_window;
 mod emulator;
 mod host;
-mod link;
 pub(crate) mod names;
 mod signals;
 mod sizes;
@@ -22,6 +21,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::time::SystemTime;
+
+use crate::ipc::link;
 
 /// What is shared, and with whom.
 #[derive(Clone, Debug)]

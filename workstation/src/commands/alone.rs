@@ -9,12 +9,11 @@ use protocol::ids::Role;
 use protocol::qr::Pairing;
 use relay_client::engine::{Engine, EngineSettings, FileKeeper, KeepNothing, Keeper, StartError};
 use relay_client::http::{self, Registration};
-use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
 use relay_client::{Client, ConnectionSettings};
 
 use crate::address::{self, Address};
 use crate::args::{CodeArgs, Global, RelayArgs};
-use crate::code;
+use crate::code::{MadeCode, Shown};
 use crate::exit::Outcome;
 use crate::output::say;
 use crate::relay::Relay;
@@ -107,20 +106,21 @@ impl Alone<'_> {
             resume_for: args.resume_secs.map(|secs| Duration::from_secs(secs.into())),
             forget: args.kill,
         };
-        let mut engine = match resumed {
+        let (mut engine, mut shown) = match resumed {
             Some(engine) => {
                 say("resuming with the paired phone; --forget ends the pair");
-                engine
+                (engine, None)
             }
-            None => self.pair()?,
+            None => self.pair().map(|(engine, shown)| (engine, Some(shown)))?,
         };
         let conversation = Conversation::open(options, keyboard)?;
         loop {
-            let (outcome, ending) = conversation.talk(engine)?;
+            let (outcome, ending) = conversation.talk(engine, shown.take())?;
             if !ending.code_spent || !conversation.wants_new_code() {
                 return Ok(outcome);
             }
-            engine = self.pair()?;
+            let (next, code) = self.pair()?;
+            (engine, shown) = (next, Some(code));
         }
     }
 
@@ -138,26 +138,17 @@ impl Alone<'_> {
     }
 
     /// Makes a session and a code for it, shows the code, and waits for a phone.
-    fn pair(&self) -> anyhow::Result<Engine> {
-        let registration = self.relay.register()?;
-        let (pairing, address) = self.pairing_for_phone(&registration)?;
-        let key = PairingKey::random(&mut SystemEntropy).context("could not make a key for the code")?;
-        let code = Code { pairing, key: Some(key), app: false };
-        let text = match self.relay.page_url {
-            Some(_) => {
-                code.to_link().context("could not make a link to this relay's page; leave out --page-url")?
-            }
-            None => code.to_json(),
-        };
-        code::show(&self.args.code, &text, &address)?;
-        Ok(Engine::pair(Role::Workstation, code, &self.settings(), self.keeper())?)
+    fn pair(&self) -> anyhow::Result<(Engine, Shown)> {
+        let MadeCode { code, text, address } = MadeCode::for_bare_messages(&self.relay)?;
+        let shown = Shown::show(&self.args.code.show_options(), &text, &address)?;
+        Ok((Engine::pair(Role::Workstation, code, &self.settings(), self.keeper())?, shown))
     }
 
     /// The same without encryption, as the contract's first version has it.
     fn converse_plain(&self) -> anyhow::Result<Outcome> {
         let registration = self.relay.register()?;
         let (pairing, address) = self.pairing_for_phone(&registration)?;
-        code::show(&self.args.code, &pairing.to_json(), &address)?;
+        let _shown = Shown::show(&self.args.code.show_options(), &pairing.to_json(), &address)?;
         let settings = ConnectionSettings {
             endpoint: self.relay.server.web_socket(),
             ..ConnectionSettings::new(&pairing, Role::Workstation)?

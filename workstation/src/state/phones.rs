@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use relay_client::app::limits::NAME_BYTES_MAX;
 use relay_client::app::{Right, Rights};
 use relay_client::engine::Keeper;
+use relay_client::lines::harmless;
 use relay_client::tunnel::{Credentials, Entropy, RandomError, Saved, SystemEntropy};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -182,6 +184,17 @@ pub(crate) fn unused_name<'a>(wanted: &str, others: impl Iterator<Item = &'a str
     let is_free = |name: &str| !others.clone().any(|other| other == name);
     let numbered = (2..).map(|number| format!("{wanted} {number}"));
     std::iter::once(wanted.to_owned()).chain(numbered).find(|name| is_free(name)).unwrap_or_default()
+}
+
+/// A name that a phone may be given: short, on one line, without what hides or reorders text.
+///
+/// # Errors
+/// It is not one.
+pub(crate) fn checked_name(name: &str) -> anyhow::Result<String> {
+    let name = name.trim();
+    let is_good = (1..=NAME_BYTES_MAX).contains(&name.len()) && harmless(name) == name;
+    anyhow::ensure!(is_good, "a phone's name has 1 to {NAME_BYTES_MAX} bytes of printable text");
+    Ok(name.to_owned())
 }
 
 /// The words that are written down.

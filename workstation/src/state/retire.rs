@@ -92,6 +92,12 @@ impl RetireList {
         self.entries.iter().any(|entry| entry.phone == id)
     }
 
+    /// The sessions of this phone that are on the list.
+    pub(crate) fn sessions_of(&self, phone: &str) -> Vec<SessionId> {
+        let of_phone = self.entries.iter().filter(|entry| entry.phone == phone);
+        of_phone.filter_map(|entry| SessionId::parse(&entry.session).ok()).collect()
+    }
+
     /// The sessions to delete. An entry that no relay could have made is left out.
     pub(crate) fn left(&self) -> Vec<Retired> {
         let parsed = |entry: &Entry| {

@@ -1,4 +1,4 @@
-//! The socket to one client: frames in, frames out, never blocking.
+//! One end of a Unix socket in a poll loop: frames in, frames out, never blocking.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
@@ -7,9 +7,9 @@ use mio::net::UnixStream;
 
 use crate::ipc::frame::{self, Decoder, Frame};
 
-/// A client's socket. The caller bounds what it queues by [`Link::queued`].
+/// A socket. The caller bounds what it queues by [`Link::queued`].
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     stream: UnixStream,
     decoder: Decoder,
     queue: VecDeque<u8>,
@@ -19,7 +19,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(stream: UnixStream) -> Self {
+    pub(crate) fn new(stream: UnixStream) -> Self {
         Self {
             stream,
             decoder: Decoder::default(),
@@ -30,32 +30,32 @@ impl Link {
     }
 
     /// Poll says that there may be something to read.
-    pub(super) fn note_readable(&mut self) {
+    pub(crate) fn note_readable(&mut self) {
         self.is_readable = true;
     }
 
     /// True if a read may bring something.
-    pub(super) fn is_readable(&self) -> bool {
+    pub(crate) fn is_readable(&self) -> bool {
         self.is_readable && !self.has_ended
     }
 
     /// The other end has closed, or the socket failed.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.has_ended
     }
 
     /// Gives up on it.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.has_ended = true;
     }
 
     /// How many bytes wait to be sent.
-    pub(super) fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.queue.len()
     }
 
     /// Reads once.
-    pub(super) fn read(&mut self) {
+    pub(crate) fn read(&mut self) {
         match self.decoder.read_from(&mut self.stream) {
             Ok(0) => self.has_ended = true,
             Ok(_) => {}
@@ -65,7 +65,7 @@ impl Link {
     }
 
     /// The next frame that came. A stream that is not ours ends.
-    pub(super) fn next_frame(&mut self) -> Option<Frame<'_>> {
+    pub(crate) fn next_frame(&mut self) -> Option<Frame<'_>> {
         match self.decoder.next_frame() {
             Ok(frame) => frame,
             Err(_) => {
@@ -76,7 +76,7 @@ impl Link {
     }
 
     /// Queues a frame.
-    pub(super) fn send(&mut self, kind: u8, payload: &[u8]) {
+    pub(crate) fn send(&mut self, kind: u8, payload: &[u8]) {
         let header = frame::header(kind, payload.len());
         if self.queue.is_empty() && !self.has_ended {
             let written = self.stream.write_vectored(&[IoSlice::new(&header), IoSlice::new(payload)]);
@@ -96,7 +96,7 @@ impl Link {
     }
 
     /// Sends what it can. True if that was something.
-    pub(super) fn flush(&mut self) -> bool {
+    pub(crate) fn flush(&mut self) -> bool {
         let before = self.queue.len();
         while !self.queue.is_empty() && !self.has_ended {
             match self.stream.write(self.queue.as_slices().0) {
