@@ -7,8 +7,8 @@
 //!
 //! Inside, top to bottom: `end` is the machine; `greeting` has the rules of hello; `channels` opens, answers,
 //! ends and resets, and takes turns; `channel` and `flow` are one channel and its two directions; `control` and
-//! `wire` are the bytes. A kind of channel has a module of its own, as [`chat`]. Every bound is in [`limits`].
-//! The wire format is in `docs/app.md`.
+//! `wire` are the bytes. Kinds of channel have a module each: [`chat`], [`terminal`]. Every bound is in
+//! [`limits`]. The wire format is in `docs/app.md`.
 
 mod channel;
 mod channels;
@@ -17,10 +17,14 @@ mod control;
 mod end;
 mod event;
 mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod greeting;
 mod hello;
 mod kind;
 pub mod limits;
+#[cfg(test)]
+mod model;
 mod reason;
 mod rights;
 pub mod terminal;
