@@ -9,5 +9,5 @@ mod line;
 mod reporter;
 
 pub(crate) use event::{CodeEnd, Event, PhoneState};
-pub(crate) use line::{Moment, StatusLine};
+use line::{Moment, StatusLine};
 pub(crate) use reporter::Reporter;
