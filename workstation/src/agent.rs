@@ -28,7 +28,6 @@ use anyhow::Context;
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use relay_client::engine::EngineState;
-use relay_client::tunnel::{Entropy, SystemEntropy};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -42,7 +41,7 @@ use chores::{Chores, Done};
 use desk::{Desk, Role};
 use log::Log;
 use phone::Phone;
-use phones::{Phones, Room};
+use phones::{Phones, Room, Saying};
 use place::Place;
 use retiring::Retiring;
 use terminals::Terminals;
@@ -114,7 +113,7 @@ impl Agent {
             listener,
             log,
             desk: Desk::default(),
-            phones: Phones::new(machine_name(), line_prefix()?, on_news),
+            phones: Phones::new(machine_name(), on_news),
             terminals,
             chores: Chores::new(wake),
             retiring,
@@ -293,9 +292,9 @@ impl Agent {
                     self.tell_devices(token);
                 }
             },
-            ToAgent::Say { number, text } => {
+            ToAgent::Say { number, id, text } => {
                 if let Some(Role::Chat { to }) = self.desk.role(token).cloned() {
-                    self.phones.say(&mut self.desk, token, &to, (number, text));
+                    self.phones.say(&mut self.desk, token, &to, Saying { number, id, text });
                 }
             }
             ToAgent::Retry => self.phones.links().for_each(|app| app.engine().retry_now()),
@@ -429,11 +428,4 @@ fn end_on_signal(must_end: &Arc<AtomicBool>, wake: &Arc<Waker>) -> anyhow::Resul
 fn machine_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     if name.is_empty() { "workstation".to_owned() } else { name }
-}
-
-/// Makes the ids of this agent's lines different from another one's.
-fn line_prefix() -> anyhow::Result<String> {
-    let mut bytes = [0; 6];
-    SystemEntropy.fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

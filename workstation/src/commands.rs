@@ -2,15 +2,21 @@
 
 pub(crate) mod agent;
 pub(crate) mod alone;
+mod answers;
 pub(crate) mod attach;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod devices;
+mod editor;
+mod inputs;
 pub(crate) mod man;
 pub(crate) mod pair;
+mod pairing;
 pub(crate) mod rename;
 pub(crate) mod revoke;
 pub(crate) mod run;
+mod said;
+mod session;
 pub(crate) mod setup;
 pub(crate) mod terminal_host;
 pub(crate) mod terminals;

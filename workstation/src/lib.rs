@@ -17,7 +17,6 @@ mod ipc;
 mod output;
 mod relay;
 mod state;
-#[allow(dead_code, reason = "pair and chat will tell by it what happens")]
 mod status;
 mod talk;
 mod terminal;

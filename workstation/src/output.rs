@@ -25,7 +25,6 @@ static PRINTER: Mutex<Option<Printer>> = Mutex::new(None);
 
 /// From now on lines for the terminal go to `printer`; with `None` to the terminal again. It is called
 /// without any lock of ours, as it may block until the editor runs.
-#[allow(dead_code, reason = "chat has a line editor")]
 pub(crate) fn route_to(printer: Option<Printer>) {
     *PRINTER.lock().unwrap_or_else(PoisonError::into_inner) = printer;
 }

@@ -10,5 +10,4 @@ mod line;
 mod reporter;
 
 pub(crate) use event::{CodeEnd, Event, PhoneState};
-pub(crate) use line::{Moment, StatusLine};
 pub(crate) use reporter::Reporter;

@@ -69,13 +69,16 @@ impl Chat {
         self.to_confirm.clear();
     }
 
-    /// Takes a message to say. False if too many wait.
-    pub(super) fn try_say(&mut self, message: ChatMessage) -> bool {
-        let has_room = self.to_say.len() < CHAT_KEPT_MAX;
-        if has_room {
+    /// True if too many messages wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.to_say.len() >= CHAT_KEPT_MAX
+    }
+
+    /// Takes a message to say, unless it is full.
+    pub(super) fn say(&mut self, message: ChatMessage) {
+        if !self.is_full() {
             self.to_say.push_back(message);
         }
-        has_room
     }
 
     /// Takes what came on the channel. Gives the id of a message that the phone has confirmed.

@@ -9,11 +9,8 @@ use mio::Token;
 pub(super) struct PhoneKey(pub(super) u32);
 
 /// The lines on their way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// Makes the ids of this agent different from those of the one before.
-    prefix: String,
-    next: u64,
     on_their_way: BTreeMap<String, Line>,
 }
 
@@ -27,16 +24,9 @@ struct Line {
 }
 
 impl Lines {
-    pub(super) fn new(prefix: String) -> Self {
-        Lines { prefix, next: 0, on_their_way: BTreeMap::new() }
-    }
-
-    /// Takes a line for these phones, and gives the id that it travels under.
-    pub(super) fn add(&mut self, command: Token, number: u64, phones: BTreeSet<PhoneKey>) -> String {
-        self.next += 1;
-        let id = format!("{}-{}", self.prefix, self.next);
-        self.on_their_way.insert(id.clone(), Line { command, number, phones });
-        id
+    /// Takes a line for these phones. It travels under this id.
+    pub(super) fn add(&mut self, id: &str, (command, number): (Token, u64), phones: BTreeSet<PhoneKey>) {
+        self.on_their_way.insert(id.to_owned(), Line { command, number, phones });
     }
 
     /// A phone has the line of this id. Gives the command and its number for it if it was the last one.
@@ -68,17 +58,16 @@ mod tests {
     #[test]
     fn a_line_is_delivered_when_the_last_phone_has_it() {
         let (one, two) = (PhoneKey(1), PhoneKey(2));
-        let mut lines = Lines::new("x".into());
-        let id = lines.add(Token(5), 9, BTreeSet::from([one, two]));
-        let other = lines.add(Token(5), 10, BTreeSet::from([two]));
-        assert_ne!(id, other);
-        assert_eq!(lines.confirm(&id, one), None);
-        assert_eq!(lines.confirm(&id, one), None, "twice is once");
-        assert_eq!(lines.confirm(&id, two), Some((Token(5), 9)));
-        assert_eq!(lines.confirm(&id, two), None);
+        let mut lines = Lines::default();
+        lines.add("a", (Token(5), 9), BTreeSet::from([one, two]));
+        lines.add("b", (Token(5), 10), BTreeSet::from([two]));
+        assert_eq!(lines.confirm("a", one), None);
+        assert_eq!(lines.confirm("a", one), None, "twice is once");
+        assert_eq!(lines.confirm("a", two), Some((Token(5), 9)));
+        assert_eq!(lines.confirm("a", two), None);
         assert_eq!(lines.give_up(two), [(Token(5), 10)]);
-        let third = lines.add(Token(6), 1, BTreeSet::from([one]));
+        lines.add("c", (Token(6), 1), BTreeSet::from([one]));
         lines.forget(Token(6));
-        assert_eq!(lines.confirm(&third, one), None);
+        assert_eq!(lines.confirm("c", one), None);
     }
 }

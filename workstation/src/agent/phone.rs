@@ -7,11 +7,12 @@ use anyhow::Context;
 use protocol::ids::Role;
 use relay_client::app::{Hello, Right};
 use relay_client::engine::{Engine, EngineEvent, EngineSettings, Spent};
+use relay_client::lines::harmless;
 use relay_client::tunnel::parse_pairing;
 use relay_client::{AppLink, Listener, Stop};
 
 use super::chat::Chat;
-use crate::ipc::wire::{self, Over, PairRequest, State};
+use crate::ipc::wire::{self, FromAgent, Over, PairRequest, State};
 use crate::relay::Relay;
 use crate::state::phones::{PhoneFile, PhoneKeeper};
 use crate::state::profile::RelayRecord;
@@ -126,7 +127,7 @@ fn settings(relay: &RelayRecord) -> anyhow::Result<EngineSettings> {
     Ok(Relay::of_record(relay)?.engine_settings())
 }
 
-/// The line that tells the desk of an event; `None` where there is nothing to tell.
+/// The line of the log about an event; `None` where there is nothing to tell.
 pub(super) fn words(name: &str, event: &EngineEvent) -> Option<String> {
     Some(match event {
         EngineEvent::Opened { .. } => format!("\"{name}\" is here, encrypted"),
@@ -144,6 +145,19 @@ pub(super) fn words(name: &str, event: &EngineEvent) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// What the desk's chats are told of an event, after which the phone is in `state`.
+pub(super) fn told(name: &str, state: State, event: &EngineEvent) -> Option<FromAgent> {
+    let (retry_in_ms, why) = match event {
+        EngineEvent::Connected | EngineEvent::Opened { .. } | EngineEvent::Left => (None, String::new()),
+        EngineEvent::Reconnecting { after, why } => {
+            (Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)), why.to_string())
+        }
+        EngineEvent::Stopped { why, .. } => (None, why.to_string()),
+        event => return words(name, event).map(|line| FromAgent::Note { line: harmless(&line) }),
+    };
+    Some(FromAgent::Status { phone: name.to_owned(), state, retry_in_ms, why: harmless(&why) })
 }
 
 /// Why a pairing is over, by the end of its engine.

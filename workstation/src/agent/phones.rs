@@ -38,6 +38,15 @@ pub(super) struct Room<'a> {
     pub(super) sockets: &'a Path,
 }
 
+/// A line that a command says.
+pub(super) struct Saying {
+    /// The command's own number for it.
+    pub(super) number: u64,
+    /// What it travels under.
+    pub(super) id: String,
+    pub(super) text: String,
+}
+
 /// The phones.
 pub(super) struct Phones {
     all: BTreeMap<PhoneKey, Phone>,
@@ -50,8 +59,8 @@ pub(super) struct Phones {
 }
 
 impl Phones {
-    pub(super) fn new(desk_name: String, line_prefix: String, listener: Listener) -> Self {
-        let (lines, viewers) = (Lines::new(line_prefix), Viewers::default());
+    pub(super) fn new(desk_name: String, listener: Listener) -> Self {
+        let (lines, viewers) = (Lines::default(), Viewers::default());
         Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, viewers, listener }
     }
 
@@ -116,32 +125,28 @@ impl Phones {
     }
 
     /// A command says something to these phones; to all if none is named.
-    pub(super) fn say(
-        &mut self,
-        desk: &mut Desk,
-        command: Token,
-        to: &[String],
-        (number, text): (u64, String),
-    ) {
+    pub(super) fn say(&mut self, desk: &mut Desk, command: Token, to: &[String], line: Saying) {
+        let Saying { number, id, text } = line;
         let is_meant = |phone: &Phone| phone.chats() && (to.is_empty() || to.contains(&phone.file.name()));
         let meant: Vec<PhoneKey> =
             self.all.iter().filter(|(_, phone)| is_meant(phone)).map(|(key, _)| *key).collect();
-        if meant.is_empty() {
-            let why = "there is no phone that may chat".to_owned();
+        let message = ChatMessage { id, at_ms: now_ms(), text };
+        let checked = ChatPart::Message(message.clone()).to_bytes().map_err(|error| error.to_string());
+        let none = || Err("there is no phone that may chat".to_owned());
+        if let Err(why) = checked.and_then(|_| if meant.is_empty() { none() } else { Ok(()) }) {
             return desk.tell(command, &FromAgent::NotSaid { number, why });
         }
-        let id = self.lines.add(command, number, meant.iter().copied().collect());
-        let message = ChatMessage { id, at_ms: now_ms(), text };
-        if let Err(error) = ChatPart::Message(message.clone()).to_bytes() {
-            return desk.tell(command, &FromAgent::NotSaid { number, why: error.to_string() });
+        if let Some(full) =
+            meant.iter().find_map(|key| self.all.get(key).filter(|phone| phone.chat.is_full()))
+        {
+            let why = format!("too many lines wait for \"{}\"", full.file.name());
+            return desk.tell(command, &FromAgent::NotSaid { number, why });
         }
+        self.lines.add(&message.id, (command, number), meant.iter().copied().collect());
         for key in meant {
-            let Some(phone) = self.all.get_mut(&key) else { continue };
-            if phone.chat.try_say(message.clone()) {
+            if let Some(phone) = self.all.get_mut(&key) {
+                phone.chat.say(message.clone());
                 phone.chat.pump(&phone.app);
-            } else {
-                let why = format!("too many lines wait for \"{}\"", phone.file.name());
-                desk.tell(command, &FromAgent::NotSaid { number, why });
             }
         }
     }
@@ -214,9 +219,8 @@ impl Phones {
         if !line.is_empty() {
             room.log.line(&line);
         }
-        if !line.is_empty() || matches!(event, EngineEvent::Connected) {
-            let line = harmless(&line);
-            room.desk.tell_chats(Some(&name), &FromAgent::Status { phone: name.clone(), state, line });
+        if let Some(message) = phone::told(&name, state, event) {
+            room.desk.tell_chats(Some(&name), &message);
         }
         if state == State::Ended {
             self.viewers.on_phone_gone(key);

@@ -27,7 +27,6 @@ pub(crate) struct MadeCode {
 /// chance, so the tries are few.
 const TRIES: usize = 3;
 
-#[cfg_attr(not(test), allow(dead_code, reason = "the commands that pair through the agent will use it"))]
 impl MadeCode {
     /// A code whose two ends speak the app protocol. Asks the relay, which takes up to ten seconds.
     ///

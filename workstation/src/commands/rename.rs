@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use super::session::Session;
 use crate::args::Global;
+use crate::ipc::wire::ToAgent;
+use crate::output::say;
 
 /// Give a paired phone another name.
 #[derive(Debug, clap::Args)]
@@ -17,7 +20,9 @@ pub(crate) struct RenameArgs {
 }
 
 /// # Errors
-/// Always, until it is built.
-pub(crate) fn run(_: &RenameArgs, _: &Global) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+/// No phone has the old name, or another one has the new name.
+pub(crate) fn run(args: &RenameArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    Session::open(global)?.ask(&ToAgent::Rename { old: args.old.clone(), new: args.new.clone() })?;
+    say(&format!("\"{}\" is now called \"{}\"", args.old, args.new));
+    Ok(ExitCode::SUCCESS)
 }

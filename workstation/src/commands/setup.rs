@@ -1,13 +1,21 @@
-//! `setup`: keep the address of your relay in the profile.
+//! `setup`: keep the relay in the profile, so that no other command needs to be told.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use relay_client::Endpoint;
+use anyhow::Context;
+use relay_client::{Endpoint, http};
 
-use crate::args::Global;
+use super::session::Session;
+use crate::args::{Global, RelayArgs};
+use crate::output::say;
+use crate::relay::Relay;
+use crate::state::profile::Profile;
 
 /// Keep the address of your relay in the profile.
+///
+/// Asks the relay for a session first, so that a wrong address or key is found here. Phones that are paired
+/// stay with the relay that they were paired at.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SetupArgs {
     /// The relay's address.
@@ -28,7 +36,28 @@ pub(crate) struct SetupArgs {
 }
 
 /// # Errors
-/// Always, until it is built.
-pub(crate) fn run(_: &SetupArgs, _: &Global) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+/// The relay does not answer, or nothing can be kept.
+pub(crate) fn run(args: &SetupArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    let session = Session::open(global)?;
+    let args = RelayArgs {
+        server: Some(args.url.clone()),
+        ca: args.ca.clone(),
+        register_key: args.register_key.clone(),
+        public_url: args.public_url.clone(),
+        page_url: None,
+    };
+    let relay = Relay::of(&args)?;
+    let registered = relay.register()?.pairing;
+    // The session has served its purpose. One that stays ends by itself.
+    if let Err(error) = http::delete(&relay.server, registered.session, &registered.token) {
+        say(&format!("warning: the session of the test was not deleted and ends when it expires: {error}"));
+    }
+    let public_url = args.public_url.as_ref().map(ToString::to_string);
+    let profile = Profile { relay: relay.record(&args)?, public_url };
+    profile.save(session.folders.state()).context("nothing was kept")?;
+    say(&format!(
+        "the relay at {} answers; the profile \"{}\" uses it from now on",
+        relay.server, global.profile
+    ));
+    Ok(ExitCode::SUCCESS)
 }

@@ -31,8 +31,9 @@ pub(crate) enum ToAgent {
     /// From now on `Heard`, `Status` and `Note` come here. `to` names phones; empty is all. Answered by
     /// `Devices`, or `Failed`.
     Chat { to: Vec<String> },
-    /// Say this to the phones of `Chat`. `Delivered` with this number follows, or `NotSaid`.
-    Say { number: u64, text: String },
+    /// Say this to the phones of `Chat`. `Delivered` with this number follows, or `NotSaid`. No other line has
+    /// the same `id`: a phone that gets it twice shows it once.
+    Say { number: u64, id: String, text: String },
     /// Try to connect at once.
     Retry,
     /// Pair by this code, which the command shows. `Pairing` follows, again and again.
@@ -92,7 +93,10 @@ pub(crate) enum FromAgent {
     Status {
         phone: String,
         state: State,
-        line: String,
+        /// Until the next try, where one is waited for.
+        retry_in_ms: Option<u64>,
+        /// Why there is no connection, or no pair.
+        why: String,
     },
     /// Something that the user at the desk should know.
     Note {
@@ -191,7 +195,7 @@ mod tests {
         let pair = PairRequest { code: "#2hidden".into(), valid_secs: 300, relay, name: None };
         for message in [
             ToAgent::Hello { version: 1 },
-            ToAgent::Say { number: u64::MAX, text: "ä\n\"".into() },
+            ToAgent::Say { number: u64::MAX, id: "a-1".into(), text: "ä\n\"".into() },
             ToAgent::Pair(Box::new(pair)),
             ToAgent::Answer { question: 7, yes: true },
         ] {
@@ -201,7 +205,12 @@ mod tests {
         }
         for message in [
             FromAgent::Heard { phone: "x".into(), text: "y".into(), at_ms: 1 },
-            FromAgent::Status { phone: "x".into(), state: State::Away, line: "left".into() },
+            FromAgent::Status {
+                phone: "x".into(),
+                state: State::Away,
+                retry_in_ms: None,
+                why: String::new(),
+            },
             FromAgent::Pairing(Pairing::Over { why: Over::Expired, line: "late".into() }),
             FromAgent::Pairing(Pairing::Ask { question: 1, name: "x".into(), words: "a b".into() }),
         ] {
