@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use relay_client::Stop;
 use relay_client::app::Kind;
-use relay_tests::harness::app::AppPhone;
+use relay_tests::harness::app_phone::AppPhone;
 use relay_tests::harness::desk::{Desk, code_of};
 use relay_tests::harness::guard::read_until;
 use relay_tests::harness::{Relay, SetUp};

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use relay_client::tunnel::{Code, parse_pairing};
 
-use super::app::AppPhone;
+use super::app_phone::AppPhone;
 use super::guard::{GUARD, read_until};
 use super::json::Object;
 use super::program::Program;

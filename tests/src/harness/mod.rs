@@ -4,10 +4,10 @@
 //! [`authority`] do not know the relay. [`wire`], [`http`] and [`ws`] speak bytes. [`redis`], [`tls`],
 //! [`sentinel`], [`relayd`] and [`relay`] run the service. [`session`], [`peer`], [`dial`] and [`pair`] are
 //! its clients. [`sequence`], [`bystander`] and [`talk`] check what is delivered. [`tunnel`] and [`node`] are
-//! ends of a tunnel, in two implementations; [`app`] is a phone above it, [`desk`] a user's own folders and agent. [`fleet`] is a service whose nodes come and go. [`fault_proxy`]
+//! ends of a tunnel, in two implementations; [`app_phone`] is a phone above it, [`desk`] a user's own folders and agent. [`fleet`] is a service whose nodes come and go. [`fault_proxy`]
 //! is a bad network in front of any server.
 
-pub mod app;
+pub mod app_phone;
 pub mod authority;
 pub mod bystander;
 pub mod desk;
