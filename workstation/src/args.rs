@@ -11,6 +11,7 @@ use relay_client::Endpoint;
 
 use crate::code::ShowOptions;
 use crate::commands;
+use crate::help;
 
 /// Shows a code, and talks to the phones that scan it.
 #[derive(Debug, Parser)]
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Devices(commands::devices::DevicesArgs),
     Rename(commands::rename::RenameArgs),
     Revoke(commands::revoke::RevokeArgs),
+    Completions(commands::completions::CompletionsArgs),
+    Man(commands::man::ManArgs),
     #[command(hide = true)]
     Agent(commands::agent::AgentArgs),
     #[command(hide = true)]
@@ -121,7 +124,7 @@ impl Args {
     /// # Errors
     /// The command line is wrong.
     fn parse_from_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(line)?;
+        let matches = program().try_get_matches_from(line)?;
         if let Some((name, _)) = matches.subcommand()
             && let Some(option) = option_before_command(&matches)
         {
@@ -131,6 +134,20 @@ impl Args {
         Self::from_arg_matches(&matches)
     }
 }
+
+/// The whole command line, with all that `--help` says.
+pub(crate) fn program() -> clap::Command {
+    help::with_examples(Args::command())
+}
+
+/// The name by which the program was called: it has two.
+pub(crate) fn called() -> &'static str {
+    let path = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if path.file_stem().is_some_and(|name| name == LONG_NAME) { LONG_NAME } else { "workstation" }
+}
+
+/// Where "workstation" alone says too little, as in a system's folder of programs.
+const LONG_NAME: &str = "relay-workstation";
 
 /// The first option before the command that a command does not look at there.
 fn option_before_command(matches: &ArgMatches) -> Option<String> {

@@ -5,7 +5,9 @@ pub(crate) mod alone;
 mod answers;
 pub(crate) mod attach;
 pub(crate) mod chat;
+pub(crate) mod completions;
 pub(crate) mod devices;
+pub(crate) mod man;
 mod editor;
 mod inputs;
 pub(crate) mod pair;
@@ -40,6 +42,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Devices(args)) => devices::run(args, global),
         Some(Command::Rename(args)) => rename::run(args, global),
         Some(Command::Revoke(args)) => revoke::run(args, global),
+        Some(Command::Completions(args)) => completions::run(args),
+        Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),
         Some(Command::TerminalHost(args)) => terminal_host::run(args, global),
     }

@@ -5,7 +5,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
@@ -44,12 +44,17 @@ pub(crate) fn of_stderr() -> Option<Terminal> {
     of(&std::io::stderr())
 }
 
-/// The terminal of the process, where stderr goes elsewhere while the user sits at stdin or reads stdout. A
-/// service's terminal, from which it was started, is left alone.
+/// The terminal that the user sits at where stderr goes elsewhere: that of stdin or stdout. A terminal that
+/// the process only was started from, as a service may be, is left alone.
 pub(crate) fn beside_stderr() -> Option<File> {
-    let is_watched = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
-    let tty = || OpenOptions::new().read(true).write(true).open("/dev/tty").ok();
-    if is_watched && !std::io::stderr().is_terminal() { tty().filter(IsTerminal::is_terminal) } else { None }
+    let (input, output) = (std::io::stdin(), std::io::stdout());
+    let tty = match (std::io::stderr().is_terminal(), input.is_terminal(), output.is_terminal()) {
+        (true, ..) | (_, false, false) => return None,
+        (_, true, _) => input.as_fd(),
+        (_, _, true) => output.as_fd(),
+    };
+    // A window's input and outputs are one file, open for both.
+    tty.try_clone_to_owned().ok().map(File::from)
 }
 
 /// What `output` can show; `None` if it is not a terminal.

@@ -6,6 +6,7 @@ mod kept;
 mod kill;
 mod lines;
 mod plain;
+mod terminals;
 
 use std::net::SocketAddr;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! A code as it stands in the terminal: drawn again when the window changes, and replaced by a line when it
 //! has ended.
 //!
-//! The picture goes to a terminal only: to stderr, or to the process's own terminal where stderr goes
+//! The picture goes to a terminal only: to stderr, or to the terminal of stdin or stdout where stderr goes
 //! elsewhere. The lines with the code's text always go to stderr.
 
 use std::fs::File;
@@ -40,7 +40,7 @@ pub(crate) struct Shown {
 struct Place {
     /// `None` once it was replaced.
     content: Option<Content>,
-    /// The process's terminal where stderr goes elsewhere, with what was written there.
+    /// The user's terminal where stderr goes elsewhere, with what was written there.
     beside: Option<(File, Console)>,
 }
 

@@ -191,4 +191,39 @@ mod tests {
             assert!(!event.to_json().contains('\n'));
         }
     }
+
+    /// Each name and member in the JSON is in the page's table.
+    #[test]
+    fn the_page_lists_every_event() {
+        let page = include_str!("../../../docs/configuration.md");
+        let table = page.split_once("\n| event | members | meaning |\n").expect("the table").1;
+        let rows: Vec<&str> = table.lines().skip(1).take_while(|line| line.starts_with('|')).collect();
+        let text = String::new;
+        let retry = PhoneState::Retry { after: Duration::ZERO, why: text() };
+        let events = [
+            Event::Code { text: text(), valid_secs: 0 },
+            Event::CodeEnded { why: CodeEnd::Refused },
+            Event::Asking { phone: text(), words: text() },
+            Event::Paired { phone: text() },
+            phone(retry),
+            Event::Message { phone: text(), text: text(), at_ms: 0 },
+            Event::Delivered { number: 0 },
+            Event::NotSent { number: 0, why: text() },
+            Event::Note { text: text() },
+        ];
+        assert_eq!(rows.len(), events.len());
+        for (row, event) in rows.iter().zip(&events) {
+            let json = event.to_json();
+            let named =
+                json.split('"').skip(1).step_by(2).filter(|word| *word != "event" && !word.is_empty());
+            for word in named.filter(|word| *word != "Pixel") {
+                assert!(row.contains(&format!("`{word}`")), "{word}: {row}");
+            }
+        }
+        for state in [PhoneState::Connecting, PhoneState::Away, PhoneState::Encrypted, PhoneState::Ended] {
+            let json = phone(state).to_json();
+            let word = json.split('"').nth_back(1).expect("a state");
+            assert!(rows[4].contains(&format!("`{word}`")), "{word}");
+        }
+    }
 }
