@@ -97,8 +97,8 @@ impl AppLink {
         Ok(AppLink { shared })
     }
 
-    /// The engine, for its user's word (`allow`, `deny`, `forget`), its state, and the network. Its events and
-    /// messages are the link's.
+    /// The engine, for its user's word (`allow`, `deny`, `forget`), its state, and the network. Its events
+    /// and messages are the link's.
     pub fn engine(&self) -> &Engine {
         &self.shared.engine
     }

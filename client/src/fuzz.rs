@@ -14,6 +14,8 @@ use crate::net::endpoint::Endpoint;
 use crate::text::reorders_or_hides;
 use crate::tunnel::{Saved, parse_pairing};
 
+pub use crate::app::fuzz::{app_bytes, app_machine};
+pub use crate::app::terminal::fuzz::terminal_messages;
 pub use crate::http::fuzz::http_answer;
 pub use crate::tunnel::fuzz::{tunnel_bytes, tunnel_machine};
 
@@ -91,6 +93,16 @@ mod tests {
     }
 
     #[test]
+    fn bytes_of_the_app_protocol() {
+        support::drive("app_bytes", 20_000, app_bytes);
+    }
+
+    #[test]
+    fn ends_of_the_app_protocol_that_hear_anything() {
+        support::drive("app_machine", 2_000, app_machine);
+    }
+
+    #[test]
     fn bytes_of_the_tunnel() {
         support::drive("tunnel_bytes", 50_000, tunnel_bytes);
     }
@@ -98,5 +110,10 @@ mod tests {
     #[test]
     fn a_tunnel_that_hears_anything() {
         support::drive("tunnel_machine", 2_000, tunnel_machine);
+    }
+
+    #[test]
+    fn messages_of_a_terminal() {
+        support::drive("terminal_messages", 20_000, terminal_messages);
     }
 }

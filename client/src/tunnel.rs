@@ -25,7 +25,7 @@ mod hkdf;
 mod incoming;
 pub mod limits;
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 mod name;
 mod noise;
 mod options;

@@ -1,6 +1,7 @@
 //! The cases, one file for each behaviour. Run them with `./run-test.sh`, which builds the programs that they
 //! start.
 
+mod app_link;
 mod backpressure;
 mod bounds;
 mod bulk;

@@ -8,7 +8,7 @@
 mod child;
 mod clients;
 mod desk_window;
-mod emulator;
+pub(crate) mod emulator;
 mod host;
 pub(crate) mod names;
 mod signals;

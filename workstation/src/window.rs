@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::ipc::frame::Decoder;
+use crate::terminal_host::emulator::RESTORE;
 use crate::terminal_host::wire::{
     ATTACH, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, WindowSize, json, parsed,
 };
@@ -51,11 +52,10 @@ pub(crate) struct Parting {
 /// The most notes that are kept. Of more, the oldest are forgotten.
 const NOTES_MAX: usize = 8;
 
-/// Undoes what a program may have changed in the window: the alternate screen, the mouse's reports, bracketed
-/// paste, a hidden cursor, the keypad, colours, the scrolling region. The cursor is saved first, because
-/// leaving an alternate screen that is not shown goes to the saved place.
-const RESET: &[u8] = b"\x1b7\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\
-    \x1b[?2026l\x1b[?25h\x1b[?1l\x1b>\x1b[?7h\x1b7\x1b[r\x1b8\x1b[0m\x1b[0 q\r\n";
+/// Before [`RESTORE`]: leaving an alternate screen that is not shown goes to the saved place of the cursor, and
+/// so does [`AFTER_RESTORE`].
+const BEFORE_RESTORE: &[u8] = b"\x18\x1b7\x1b[?1049l\x1b7";
+const AFTER_RESTORE: &[u8] = b"\x1b8\x1b[m\r\n";
 
 /// Shows the terminal behind `stream` until it ends or the user leaves it.
 ///
@@ -95,7 +95,8 @@ pub(crate) fn window_size() -> WindowSize {
 fn reset() {
     if io::stdout().is_terminal() {
         // A window that is gone has nothing to undo.
-        drop(io::stdout().write_all(RESET).and_then(|()| io::stdout().flush()));
+        let bytes = [BEFORE_RESTORE, RESTORE, AFTER_RESTORE].concat();
+        drop(io::stdout().write_all(&bytes).and_then(|()| io::stdout().flush()));
     }
 }
 
@@ -126,11 +127,7 @@ fn next_outcome(
             }
         };
         match frame.kind {
-            OUTPUT => {
-                if write_all(screen, frame.payload).is_err() {
-                    return Outcome::Closed;
-                }
-            }
+            OUTPUT if write_all(screen, frame.payload).is_err() => return Outcome::Closed,
             NOTE => keep_note(notes, parsed(frame.payload).unwrap_or_default()),
             ENDED => return parsed(frame.payload).map_or(Outcome::Lost, Outcome::Ended),
             DETACHED => return Outcome::Detached,

@@ -1,7 +1,10 @@
 //! Chat: messages of text with an id and a time.
 //!
-//! One data message is one JSON object: `{"id","at","text"}`, or `{"got"}` with the id of a message that the
-//! other app has shown or kept.
+//! One data message of the channel is one JSON object: `{"id","at","text"}`, or `{"got"}` with the id of a
+//! message that the other app has shown or kept. [`Conversation`] sends what was not confirmed again when the
+//! channel is opened again, so that a message outlives a restart of the other end.
+
+mod conversation;
 
 use std::borrow::Cow;
 
@@ -10,8 +13,10 @@ use protocol::limits::JSON_DEPTH_MAX;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::limits::{CHAT_ID_BYTES_MAX, CHAT_TEXT_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use super::limits::{CHAT_ID_BYTES_MAX, CHAT_KEPT_MAX, CHAT_TEXT_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::text::harmless;
+
+pub use conversation::{ChatNews, Conversation};
 
 /// One data message of a chat channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +50,9 @@ pub enum ChatError {
     /// The id is empty or too long.
     #[error("the id of a chat message has 1 to {CHAT_ID_BYTES_MAX} bytes")]
     BadId,
+    /// As many messages wait for the other app as may.
+    #[error("{CHAT_KEPT_MAX} chat messages wait for the other end already: try again when it has come back")]
+    TooMany,
 }
 
 /// A text as it may be shown on a terminal: control characters and what hides or reorders text are written as
@@ -119,4 +127,40 @@ fn check(id: &str, text: &str) -> Result<(), ChatError> {
         return Err(ChatError::BadId);
     }
     if text.len() > CHAT_TEXT_BYTES_MAX { Err(ChatError::TooLong) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for text in ["", "grüß dich\n\t\u{1b}[31m \"\\ 漢", &"\u{1}".repeat(4000)] {
+            let message = ChatMessage { id: "a-1".into(), at_ms: 1_795_928_829_000, text: text.into() };
+            let part = ChatPart::Message(message);
+            assert_eq!(ChatPart::parse(&part.to_bytes().unwrap()), Ok(part));
+        }
+        let got = ChatPart::Got("a-1".into());
+        assert_eq!(got.to_bytes().unwrap(), br#"{"got":"a-1"}"#);
+        assert_eq!(ChatPart::parse(br#"{"got":"a-1","later":[{}]}"#), Ok(got));
+        assert_eq!(shown("a\u{1b}[2Jb\u{202e}"), r"a\u{1b}[2Jb\u{202e}");
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_not_written_and_not_read() {
+        let message = |id: &str, text: &str| {
+            ChatPart::Message(ChatMessage { id: id.into(), at_ms: 0, text: text.into() })
+        };
+        let long = "x".repeat(CHAT_TEXT_BYTES_MAX + 1);
+        assert_eq!(message("1", &long).to_bytes(), Err(ChatError::TooLong));
+        // Six bytes each.
+        assert_eq!(message("1", &"\u{1}".repeat(CHAT_TEXT_BYTES_MAX)).to_bytes(), Err(ChatError::TooLong));
+        assert_eq!(message("", "x").to_bytes(), Err(ChatError::BadId));
+        let forged = format!(r#"{{"id":"1","at":1,"text":"{long}"}}"#);
+        for bad in ["", "{}", "[]", r#"{"id":"","at":1,"text":""}"#, r#"{"id":"1","text":""}"#, &forged] {
+            assert!(ChatPart::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert_eq!(ChatPart::parse(&b"[".repeat(1 << 15)), Err(ChatError::Malformed));
+        assert_eq!(ChatPart::parse(b"{\"got\":\"\xff\"}"), Err(ChatError::Malformed));
+    }
 }

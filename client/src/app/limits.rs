@@ -1,5 +1,5 @@
-//! Every bound of the app protocol, in one place. Both sides of the wire rely on those marked *wire*; a change
-//! of one of them is a new version of the protocol.
+//! Every bound of the app protocol, in one place. Both sides of the wire rely on those marked *wire*; a
+//! change of one of them is a new version of the protocol.
 
 /// *Wire.* A whole control message, in bytes of JSON.
 pub const CONTROL_BYTES_MAX: usize = 16 * 1024;

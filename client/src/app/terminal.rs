@@ -11,9 +11,11 @@
 //! Inside, top to bottom: `sender` and `pace` decide when and what to send; `receiver` applies it; `message`
 //! has the messages in both directions; `update` is a change of the screen and `difference` finds it; `wire`
 //! is the bytes, with `parts` for what is longer than one message. `keys`, `mouse` and `paste` say what a
-//! child reads when a viewer types. The format byte by byte is in `docs/app.md`, section *terminal*.
+//! child reads when a viewer types. The format byte by byte is in `docs/app-terminal.md`.
 
 mod difference;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod keys;
 pub mod limits;
 mod message;
@@ -26,6 +28,8 @@ mod row;
 mod screen;
 mod sender;
 mod style;
+#[cfg(test)]
+mod tests;
 mod update;
 mod viewer_message;
 mod wire;

@@ -4,6 +4,7 @@ mod channels;
 mod credit;
 mod greeting;
 mod turns;
+mod vectors;
 
 use protocol::ids::Role;
 

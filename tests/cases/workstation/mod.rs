@@ -1,10 +1,12 @@
 //! The workstation program against a real relay, with phones that encrypt and phones that do not.
 
+mod agent;
 mod asking;
 mod kept;
 mod kill;
 mod lines;
 mod plain;
+mod terminals;
 
 use std::net::SocketAddr;
 use std::process::Command;

@@ -23,6 +23,7 @@ pub(super) struct DeskWindow {
     /// When it last took bytes, or had none to take.
     progress_at: Duration,
     is_behind: bool,
+    lacks_main_screen: bool,
     /// It was told that it is the end.
     is_leaving: bool,
 }
@@ -30,7 +31,14 @@ pub(super) struct DeskWindow {
 impl DeskWindow {
     /// Attaches a window, and draws the screen in it.
     pub(super) fn new(link: Link, attach: Attach, now: Duration) -> Self {
-        let mut window = Self { link, attach, progress_at: now, is_behind: false, is_leaving: false };
+        let mut window = Self {
+            link,
+            attach,
+            progress_at: now,
+            is_behind: false,
+            lacks_main_screen: false,
+            is_leaving: false,
+        };
         window.link.send(ATTACHED, b"");
         window
     }
@@ -70,10 +78,17 @@ impl DeskWindow {
         self.is_behind && self.link.queued() == 0
     }
 
-    /// Gives it the whole screen.
-    pub(super) fn redraw(&mut self, screen: &[u8]) {
+    /// Gives it the whole screen. One of a full-screen program hides another, which is then still unknown to
+    /// the window.
+    pub(super) fn redraw(&mut self, screen: &[u8], is_alternate: bool) {
         self.is_behind = false;
+        self.lacks_main_screen = is_alternate;
         self.output(screen);
+    }
+
+    /// True if it must get the whole screen once the full-screen program ends.
+    pub(super) fn lacks_main_screen(&self) -> bool {
+        self.lacks_main_screen
     }
 
     /// Gives it what the command wrote.

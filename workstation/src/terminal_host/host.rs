@@ -257,9 +257,9 @@ impl Host {
         if self.child.is_none() && self.ended.is_none() {
             return self.start();
         }
-        let screen = self.emulator.redraw();
         if let Some(window) = self.clients.get_mut(&id).and_then(Client::window) {
-            window.redraw(&screen);
+            // It gets the whole screen in this turn.
+            window.fall_behind();
         }
         Ok(())
     }
@@ -415,14 +415,10 @@ impl Host {
         self.tell_lookers(now);
         let names = self.viewer_names();
         let owner = self.sizes.owner();
-        let screen = self.clients.values_mut().filter_map(Client::window).any(|it| it.may_catch_up());
-        let redraw = if screen { self.emulator.redraw() } else { Vec::new() };
+        self.catch_up_windows();
         for (id, client) in &mut self.clients {
             match client {
                 Client::Window(window) => {
-                    if window.may_catch_up() {
-                        window.redraw(&redraw);
-                    }
                     if let Some((end, _)) = &self.ended {
                         window.end(end);
                     }
@@ -437,6 +433,22 @@ impl Host {
                 },
                 Client::New(..) | Client::Looker(_) => {}
             }
+        }
+    }
+
+    /// Gives the whole screen to windows that lack it and take it.
+    fn catch_up_windows(&mut self) {
+        let lacks_main = |client: &Client| matches!(client, Client::Window(it) if it.lacks_main_screen());
+        if self.clients.values().any(lacks_main) && !self.emulator.screen().modes.is_alternate {
+            let windows = self.clients.values_mut().filter_map(Client::window);
+            windows.filter(|window| window.lacks_main_screen()).for_each(DeskWindow::fall_behind);
+        }
+        if self.clients.values_mut().filter_map(Client::window).any(|window| window.may_catch_up()) {
+            let screen = self.emulator.redraw();
+            let is_alternate = self.emulator.screen().modes.is_alternate;
+            let windows = self.clients.values_mut().filter_map(Client::window);
+            let behind = windows.filter(|window| window.may_catch_up());
+            behind.for_each(|window| window.redraw(&screen, is_alternate));
         }
     }
 

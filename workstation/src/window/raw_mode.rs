@@ -28,7 +28,7 @@ impl RawMode {
             return Ok(None);
         }
         HOOK.call_once(restore_on_panic);
-        let found = tcgetattr(&stdin)?;
+        let found = exactly(tcgetattr(&stdin)?);
         let mut raw = found.clone();
         raw.make_raw();
         // Remembered first: a signal may come at any time.
@@ -52,6 +52,21 @@ pub(crate) fn restore() {
         let _gone = tcsetattr(io::stdin(), OptionalActions::Now, &found);
     }
 }
+
+/// The same modes, so that setting them changes nothing.
+///
+/// Most terminals have no input speed of their own, which counts as the output's. Setting the modes would write
+/// it down, and `stty -g` show it.
+fn exactly(mut modes: Termios) -> Termios {
+    if cfg!(target_os = "linux") && u64::from(modes.control_modes.bits()) & INPUT_SPEED == 0 {
+        // 0 is always a speed: "as the output's".
+        let _known = modes.set_input_speed(0);
+    }
+    modes
+}
+
+/// Linux's CIBAUD.
+const INPUT_SPEED: u64 = 0x100f_0000;
 
 fn restore_on_panic() {
     let before = std::panic::take_hook();

@@ -2,8 +2,9 @@
 
 use super::limits::{NOTICE_BYTES_MAX, SCROLLBACK_ROWS_MAX, SIDE_MAX};
 use super::parts::split;
-use super::row::{Row, cut};
+use super::row::Row;
 use super::wire::{Malformed, Reader, put_number, put_rows, put_text};
+use crate::app::cut;
 
 /// The kinds of the desk's messages. [`super::update`] has the first.
 pub(super) const UPDATE: u8 = 0x01;

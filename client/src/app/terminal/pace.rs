@@ -80,6 +80,11 @@ impl Pace {
         self.under_way.front().map(|sent| sent.at)
     }
 
+    /// How many updates are not acknowledged.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     fn bytes(&self) -> usize {
         self.under_way.iter().map(|sent| sent.bytes).sum()
     }

@@ -2,6 +2,7 @@
 
 use super::limits::CELL_BYTES_MAX;
 use super::style::Style;
+use crate::app::cut;
 
 /// How the characters of a run fill columns. The desk decides; a viewer never measures text by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,7 +118,7 @@ impl RowBuilder {
 
     /// The next cell: `text` is a character and those that combine with it, `is_wide` if it fills two columns.
     ///
-    /// A control character makes the cell a space. Text is cut at [`CELL_BYTES_MAX`].
+    /// Control characters become spaces. Text is cut at [`CELL_BYTES_MAX`].
     pub fn push(&mut self, text: &str, is_wide: bool, style: &Style) {
         let mut chars = text.chars();
         let first = chars.next().filter(|char| !char.is_control()).unwrap_or(' ');
@@ -132,7 +133,8 @@ impl RowBuilder {
             self.push_char(first, is_wide, style);
         } else {
             let width = if is_wide { RunWidth::WideCell } else { RunWidth::NarrowCell };
-            let text = cut(text, CELL_BYTES_MAX).chars().filter(|char| !char.is_control()).collect();
+            let shown = |char: char| if char.is_control() { ' ' } else { char };
+            let text = cut(text, CELL_BYTES_MAX).chars().map(shown).collect();
             self.begin_run(width, style, text);
         }
         self.blanks = 0;
@@ -167,13 +169,4 @@ impl RowBuilder {
         let column = u16::try_from(self.column).unwrap_or(u16::MAX);
         self.runs.push(Run { column, width, style: style.clone(), text });
     }
-}
-
-/// The longest start of `text` of at most `bytes_max` bytes.
-pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }

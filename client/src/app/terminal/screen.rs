@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::limits::{CELLS_MAX, COLUMNS_MIN, SIDE_MAX, TITLE_BYTES_MAX};
-use super::row::{Row, cut};
+use super::row::Row;
+use crate::app::cut;
 
 /// Columns and rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -75,4 +75,9 @@ impl ScreenSender {
     pub fn unacknowledged_since(&self) -> Option<Duration> {
         self.pace.unacknowledged_since()
     }
+
+    /// How many updates the viewer has not acknowledged.
+    pub fn under_way(&self) -> usize {
+        self.pace.under_way()
+    }
 }
