@@ -121,6 +121,7 @@ service_policy=""
 passed=0
 failed=0
 failures=()
+unsteady=()
 skipped=()
 
 # Ends what this run started, however it ends: its Redis, and what a crashed test left behind.
@@ -179,6 +180,29 @@ tests() {
     if [ "$f" -gt 0 ]; then failures+=("$name: $f"); fi
 }
 
+# try_alone NAME: cases of the last `tests NAME` that failed beside others run again, each alone, on a machine that is as
+# busy as before. A case that passes then is named in the sum as unsteady: a fault of the case or of the program that
+# someone must find. More than three failures are no accident, so they stay failures, as does all but cases.
+try_alone() {
+    local name="$1" case found=() left
+    while IFS= read -r case; do found+=("$case"); done < <(
+        sed -n 's/^    \([a-z0-9_]*::[A-Za-z0-9_:]*\)$/\1/p' "$work/log" | sort -u
+    )
+    left="$failed"
+    if [ "${#failures[@]}" -ne 1 ] || [ "$failed" -gt 3 ] || [ "${#found[@]}" -ne "$failed" ]; then return 0; fi
+    for case in "${found[@]}"; do
+        say "alone: $case"
+        cargo test --locked -p relay-tests --test cases -- --exact "$case" 2>&1 | tee "$work/log" || true
+        grep -q '^test result: ok. 1 passed' "$work/log" || continue
+        unsteady+=("$case")
+        left=$((left - 1))
+    done
+    passed=$((passed + failed - left))
+    failed="$left"
+    failures=()
+    if [ "$failed" -gt 0 ]; then failures=("$name: $failed"); fi
+}
+
 # skip NAME WHY: a check that cannot run here. It counts neither as passed nor as failed.
 skip() {
     say "$1"
@@ -189,6 +213,7 @@ skip() {
 finish() {
     say "sum"
     for omission in "${skipped[@]+"${skipped[@]}"}"; do echo "skipped: $omission"; done
+    for case in "${unsteady[@]+"${unsteady[@]}"}"; do echo "unsteady: $case failed beside others and passed alone"; done
     for failure in "${failures[@]+"${failures[@]}"}"; do echo "failed: $failure"; done
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] || exit 1
@@ -513,6 +538,7 @@ if ! has_own_network; then
 fi
 tests "unit tests, simulation and integration" \
     cargo test --locked --no-fail-fast --workspace -- --test-threads 8 "${left_out[@]+"${left_out[@]}"}"
+try_alone "unit tests, simulation and integration"
 break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py

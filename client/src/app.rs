@@ -7,8 +7,8 @@
 //!
 //! Inside, top to bottom: `end` is the machine; `greeting` has the rules of hello; `channels` opens, answers,
 //! ends and resets, and takes turns; `channel` and `flow` are one channel and its two directions, `pace` how
-//! much of a file is under way; `control` and `wire` are the bytes. A kind of channel has a module of its
-//! own, as [`chat`]. Every bound is in [`limits`]. The wire format is in `docs/app.md`.
+//! much of a file is under way; `control` and `wire` are the bytes. Kinds of channel have a module each:
+//! [`chat`], [`terminal`]. Every bound is in [`limits`]. The wire format is in `docs/app.md`.
 
 mod channel;
 mod channels;
@@ -28,6 +28,7 @@ mod model;
 mod pace;
 mod reason;
 mod rights;
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 mod wire;

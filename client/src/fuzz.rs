@@ -15,6 +15,7 @@ use crate::text::reorders_or_hides;
 use crate::tunnel::{Saved, parse_pairing};
 
 pub use crate::app::fuzz::{app_bytes, app_machine};
+pub use crate::app::terminal::fuzz::terminal_messages;
 pub use crate::http::fuzz::http_answer;
 pub use crate::tunnel::fuzz::{tunnel_bytes, tunnel_machine};
 
@@ -109,5 +110,10 @@ mod tests {
     #[test]
     fn a_tunnel_that_hears_anything() {
         support::drive("tunnel_machine", 2_000, tunnel_machine);
+    }
+
+    #[test]
+    fn messages_of_a_terminal() {
+        support::drive("terminal_messages", 20_000, terminal_messages);
     }
 }

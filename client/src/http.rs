@@ -33,6 +33,8 @@ pub struct Registration {
     pub pairing: Pairing,
     /// The session ends when it was unused for this long.
     pub idle_max: Duration,
+    /// The relay's page for phones without an app, if it serves one: an address without a fragment.
+    pub page: Option<String>,
 }
 
 /// Why a request failed.
@@ -92,6 +94,21 @@ pub fn register(server: &Endpoint, key: Option<&str>) -> Result<Registration, Ht
     registered(server, &request(server, "POST", "/api/register", key, "")?)
 }
 
+/// Makes a session under ids of one's own, such as those that a code derives. Blocks like [`register`].
+///
+/// # Errors
+/// As [`register`]; the relay refuses with 409 if there is or was a session of that id with another token.
+pub fn register_own(
+    server: &Endpoint,
+    key: Option<&str>,
+    session: SessionId,
+    token: &Token,
+) -> Result<Registration, HttpError> {
+    let token = Zeroizing::new(token.reveal());
+    let body = Zeroizing::new(format!(r#"{{"sessionId":"{session}","token":"{}"}}"#, &*token));
+    registered(server, &request(server, "POST", "/api/register", key, &body)?)
+}
+
 /// Makes a session again that expired or was lost with the store. Blocks like [`register`].
 ///
 /// # Errors
@@ -102,9 +119,7 @@ pub fn register_again(
     session: SessionId,
     token: &Token,
 ) -> Result<Registration, HttpError> {
-    let token = Zeroizing::new(token.reveal());
-    let body = Zeroizing::new(format!(r#"{{"sessionId":"{session}","token":"{}"}}"#, &*token));
-    registered(server, &request(server, "POST", "/api/register", key, &body)?)
+    register_own(server, key, session, token)
 }
 
 fn registered(server: &Endpoint, answer: &Response) -> Result<Registration, HttpError> {
@@ -194,6 +209,8 @@ fn registration(body: &[u8]) -> Option<Registration> {
         #[serde(borrow)]
         ws: Cow<'a, str>,
         ttl: u64,
+        #[serde(borrow, default)]
+        page: Option<Cow<'a, str>>,
     }
     let raw: RegisterFields<'_> = parse(body)?;
     let pairing = Pairing {
@@ -201,7 +218,8 @@ fn registration(body: &[u8]) -> Option<Registration> {
         session: SessionId::parse(&raw.session).ok()?,
         token: Token::parse(&raw.token).ok()?,
     };
-    Some(Registration { pairing, idle_max: Duration::from_secs(raw.ttl) })
+    let page = raw.page.map(Cow::into_owned);
+    Some(Registration { pairing, idle_max: Duration::from_secs(raw.ttl), page })
 }
 
 fn refusal(server: &Endpoint, answer: &Response) -> HttpError {
@@ -243,7 +261,10 @@ mod tests {
             format!(r#"{{"sessionId":"{id}","token":"{id}","ws":"ws://h/ws","ttl":9,"qrPayload":{{}}}}"#);
         let registration = registration(body.as_bytes()).unwrap();
         assert_eq!(registration.pairing.ws, "ws://h/ws");
-        assert_eq!(registration.idle_max, Duration::from_secs(9));
+        assert_eq!((registration.idle_max, registration.page), (Duration::from_secs(9), None));
+        let with_page = body.replace("\"ttl\"", "\"page\":\"https://h/p\",\"ttl\"");
+        let registration = super::registration(with_page.as_bytes()).unwrap();
+        assert_eq!(registration.page.as_deref(), Some("https://h/p"));
         for bad in ["", "{}", &body.replace(id, "x"), &"[".repeat(10_000), &body.replace("ttl", "tt")] {
             assert!(super::registration(bad.as_bytes()).is_none(), "{bad}");
         }

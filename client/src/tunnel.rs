@@ -9,8 +9,8 @@
 //!
 //! Inside, top to bottom: `phone` and `workstation` decide which ends may talk; `core` has what they share;
 //! `stream` numbers, keeps and acknowledges (`outgoing`, `incoming`); `connection` seals and opens with the
-//! keys of `noise`; `wire` and `record` are the bytes. `pairing` is the code on the screen, `saved` what
-//! outlives the process. Every bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
+//! keys of `noise`; `wire` and `record` are the bytes. `pairing` is the code on the screen (`hkdf` derives its parts),
+//! `saved` what outlives the process. Every bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
 
 mod clock;
 mod connection;
@@ -20,6 +20,7 @@ mod entropy;
 mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod hkdf;
 mod incoming;
 pub mod limits;
 #[cfg(test)]
@@ -53,7 +54,7 @@ pub use credentials::Credentials;
 pub use entropy::{Entropy, RandomError, SystemEntropy};
 pub use event::{Fault, Message, Refusal, SendError, Spent, TunnelEvent};
 pub use options::Options;
-pub use pairing::{Code, CodeError, parse_pairing};
+pub use pairing::{Code, CodeError, CodeSecret, LinkVersion, parse_pairing};
 pub use saved::{Saved, SavedError};
 pub use secret::{KeyId, PairKey, PairingKey};
 pub use words::Words;

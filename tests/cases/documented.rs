@@ -13,7 +13,13 @@ type Flags = BTreeMap<String, (String, String)>;
 
 /// What `--help` of a program prints.
 fn help(variable: &str, name: &str) -> String {
-    let output = Command::new(binary(variable, name)).arg("--help").output().expect("the program runs");
+    help_of(variable, name, &[])
+}
+
+/// What `--help` of one of its commands prints.
+fn help_of(variable: &str, name: &str, command: &[&str]) -> String {
+    let mut program = Command::new(binary(variable, name));
+    let output = program.args(command).arg("--help").output().expect("the program runs");
     assert!(output.status.success(), "{name}: {}", output.status);
     String::from_utf8(output.stdout).expect("UTF-8")
 }
@@ -73,4 +79,70 @@ fn the_page_lists_the_options_of_workstation() {
         assert!(row[1].contains(&env), "the variable of {flag} is {env}");
     }
     assert!(flags.is_empty(), "not in docs/configuration.md: {flags:?}");
+}
+
+/// The commands that `--help` of workstation lists, without `help` itself.
+fn commands() -> Vec<String> {
+    let text = help("WORKSTATION_BIN", "workstation");
+    let section = text.split_once("\nCommands:\n").expect("commands").1;
+    let lines = section.lines().take_while(|line| !line.is_empty());
+    // A description that is wrapped is indented further.
+    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next().map(str::to_owned));
+    names.filter(|name| name != "help").collect()
+}
+
+#[test]
+fn the_page_lists_the_commands_of_workstation() {
+    let documented: Vec<String> =
+        table("Commands of workstation").iter().map(|row| command_in(&row[1])).collect();
+    assert_eq!(documented, commands());
+}
+
+/// The command that a cell begins with.
+fn command_in(cell: &str) -> String {
+    cell.split(' ').next().expect("a command").to_owned()
+}
+
+#[test]
+fn the_page_lists_the_options_of_each_command() {
+    let general = flags_in_help(&help("WORKSTATION_BIN", "workstation"));
+    let mut own: BTreeMap<(String, String), String> = BTreeMap::new();
+    for command in commands() {
+        let flags = flags_in_help(&help_of("WORKSTATION_BIN", "workstation", &[&command]));
+        for (flag, (env, _)) in flags.into_iter().filter(|(flag, _)| !general.contains_key(flag)) {
+            own.insert((command.clone(), flag), env);
+        }
+    }
+    for row in table("Options of the commands") {
+        let flag = row[2].split(' ').next().expect("a flag").to_owned();
+        for command in row[1].split(", ") {
+            let env = own.remove(&(command.to_owned(), flag.clone()));
+            let env = env.unwrap_or_else(|| panic!("{command} has no {flag}, or every command has it"));
+            assert!(row[2].contains(&env), "the variable of {command} {flag} is {env}");
+        }
+    }
+    assert!(own.is_empty(), "not in docs/configuration.md: {:?}", own.keys());
+}
+
+#[test]
+fn a_man_page_and_a_completion_exist_for_each_command() {
+    let folder = std::env::temp_dir().join(format!("relay-man-{}", std::process::id()));
+    for (variable, name) in
+        [("WORKSTATION_BIN", "workstation"), ("RELAY_WORKSTATION_BIN", "relay-workstation")]
+    {
+        let written = Command::new(binary(variable, name)).arg("man").arg(&folder).output().unwrap();
+        assert!(written.status.success(), "{written:?}");
+        let page = |file: &str| {
+            std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+        };
+        assert!(page(&format!("{name}.1")).contains("Exit codes:"), "{name}");
+        let script = Command::new(binary(variable, name)).args(["completions", "bash"]).output().unwrap();
+        let script = String::from_utf8(script.stdout).expect("UTF-8");
+        for command in commands() {
+            assert!(page(&format!("{name}-{command}.1")).contains("Examples:"), "{command}");
+            assert!(script.contains(&format!("{name},{command})")), "{command}");
+        }
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -19,6 +19,7 @@
 // each session, instead of 10 s.
 
 import { randomBytes } from "node:crypto";
+import { readCode } from "./code.mjs";
 import { End } from "./end.mjs";
 import { play, readArguments, say } from "./script.mjs";
 import * as tunnel from "./tunnel.mjs";
@@ -261,28 +262,6 @@ class Phone extends End {
     }
 }
 
-/** Reads a code, or what was saved: `{ place, codeKey, pairKey, welcomed }`. */
-function readCode(text) {
-    if (text.startsWith("{")) {
-        const { u, s, t, k, p, welcomed = false } = JSON.parse(text);
-        const place = { url: u, session: s, token: t };
-        return { place, codeKey: k ? key(k) : null, pairKey: p ? key(p) : null, welcomed };
-    }
-    const link = new URL(text);
-    const digits = link.hash.slice(1);
-    if (link.pathname !== "/p" || !/^1[A-Za-z0-9_-]{86}$/.test(digits)) throw new Error(`${text} is no pairing link`);
-    const fields = new Uint8Array(Buffer.from(digits.slice(1), "base64url"));
-    const url = `${link.protocol.replace(/^http/, "ws")}//${link.host}/ws`;
-    const place = { url, session: hex(fields.slice(0, 16)), token: hex(fields.slice(16, 32)) };
-    return { place, codeKey: fields.slice(32), pairKey: null, welcomed: false };
-}
-
-function key(digits) {
-    const key = new Uint8Array(Buffer.from(digits, "base64url"));
-    if (key.length !== KEY_LEN) throw new Error(`a key has ${KEY_LEN} bytes, this one ${key.length}`);
-    return key;
-}
-
 function bytes(length) {
     return new Uint8Array(randomBytes(length));
 }
@@ -297,7 +276,7 @@ function unhex(digits) {
 
 const { given, options } = readArguments();
 const phone = new Phone({
-    code: readCode(given[0]),
+    code: await readCode(given[0]),
     name: options.name ?? "node",
     window: Number(options.window ?? 1 << 20),
     turnMs: Number(options["turn-ms"] ?? LEAVE_MS),

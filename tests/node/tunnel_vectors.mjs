@@ -3,6 +3,7 @@
 // `N passed, M failed`.
 
 import { readFileSync } from "node:fs";
+import { derive, readCode } from "./code.mjs";
 import { concat, dh, HandshakeState, NoiseError, PROTOCOL } from "./noise.mjs";
 import * as tunnel from "./tunnel.mjs";
 
@@ -265,7 +266,28 @@ async function tunnelRecords(prefix, sides, records) {
     }
 }
 
-for (const vector of [noiseVector, pairingVector, pairVector]) {
+/** The secrets of links of version 2, and what they mean. */
+async function codeVector() {
+    for (const [i, code] of vectors("code-2.json").codes.entries()) {
+        const fields = await derive(unhex(code.secret));
+        for (const name of ["session", "token", "key"]) {
+            await check(`code::${name}_of_secret_${i + 1}`, () => same(hex(fields[name]), code[name]));
+        }
+        await check(`code::both_forms_of_secret_${i + 1}_mean_the_same`, async () => {
+            const [link, json] = [await readCode(code.link), await readCode(code.json)];
+            same(JSON.stringify(link), JSON.stringify(json));
+            same(`${link.place.session} ${link.place.token} ${hex(link.codeKey)}`, `${code.session} ${code.token} ${code.key}`);
+            same(link.app, true);
+        });
+        await check(`code::link_${i + 1}_cut_or_longer_is_refused`, async () => {
+            for (const text of [code.link.slice(0, -1), `${code.link}A`, code.link.replace("#2", "#1")]) {
+                same(await readCode(text).then(() => "read", () => "refused"), "refused");
+            }
+        });
+    }
+}
+
+for (const vector of [noiseVector, pairingVector, pairVector, codeVector]) {
     // What a check cannot catch, as a key that WebCrypto does not take, has failed all that would follow.
     await vector().catch((error) => check(vector.name, () => Promise.reject(error)));
 }

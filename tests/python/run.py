@@ -57,7 +57,7 @@ def shown_pairing(workstation):
 
 def case_the_code_in_the_terminal_is_the_pairing(relay):
     for flags, members in [(["--plain"], {"u", "s", "t"}), ([], {"u", "s", "t", "k"})]:
-        with Program("workstation", "--server", relay.url, *flags, at_terminal=True) as workstation:
+        with Program("workstation", "--alone", "--server", relay.url, *flags, at_terminal=True) as workstation:
             drawing, payload = shown_pairing(workstation)
             assert qr.decode_terminal(drawing) == payload
             pairing = json.loads(payload)
@@ -86,7 +86,7 @@ def case_the_workstation_program_talks_to_another_hands_phone(relay):
 
 def case_what_is_piped_answers_no_question(relay):
     public = f"ws://{relay.address}/ws"
-    with Program("workstation", "--server", relay.url, "--public-url", public, controls=True) as workstation:
+    with Program("workstation", "--alone", "--server", relay.url, "--public-url", public, controls=True) as workstation:
         payload = shown_pairing(workstation)[1]
         with Program("examples/phone", payload) as phone:
             workstation.expect("allow it? [y/n]")

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use relay_client::Endpoint;
 
-use crate::args::Args;
+use crate::relay::Relay;
 use interfaces::Candidate;
 
 /// The address for the phone, and what to tell the user about it.
@@ -35,16 +35,16 @@ enum Plan {
 
 /// The address for the phone. `announced` is the address that the relay announces. Blocks for at most a
 /// second.
-pub(crate) fn for_phone(args: &Args, announced: &str) -> anyhow::Result<Address> {
-    if let Some(endpoint) = &args.public_url {
+pub(crate) fn for_phone(relay: &Relay, announced: &str) -> anyhow::Result<Address> {
+    if let Some(endpoint) = &relay.public_url {
         return Ok(Address::of(endpoint.clone()));
     }
-    if let Some(page) = &args.page_url {
+    if let Some(page) = &relay.page_url {
         return Ok(Address::of(page.server().web_socket()));
     }
     let announced = Endpoint::parse_ws(announced)
-        .with_context(|| format!("{} announces an address that a phone cannot use", args.server))?;
-    Ok(match plan(announced, &args.server) {
+        .with_context(|| format!("{} announces an address that a phone cannot use", relay.server))?;
+    Ok(match plan(announced, &relay.server) {
         Plan::Use(endpoint) => Address::of(endpoint),
         Plan::ThisMachine(endpoints) => on_this_machine(&endpoints, &interfaces::list(), answers),
     })
@@ -108,7 +108,8 @@ fn answers(endpoint: &Endpoint, candidate: &Candidate) -> bool {
 }
 
 impl Address {
-    fn of(endpoint: Endpoint) -> Self {
+    /// An address that needs no words.
+    pub(crate) fn of(endpoint: Endpoint) -> Self {
         Address { endpoint, remark: String::new(), warning: None }
     }
 }

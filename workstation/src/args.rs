@@ -1,18 +1,73 @@
-//! The command line and its environment.
+//! The command line and its environment: the commands, and the options that several of them share. The
+//! options of one command are in its own file below `commands`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use relay_client::Endpoint;
 
-/// Shows a QR code and exchanges lines of text with the phone that scans it.
+use crate::code::ShowOptions;
+use crate::commands;
+use crate::help;
+
+/// Shows a code, and talks to the phones that scan it.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// The relay's address.
-    #[arg(long, env = "RELAY_SERVER", value_name = "URL", default_value = "http://localhost:3001")]
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Without a command.
+    #[command(flatten)]
+    pub(crate) alone: commands::alone::AloneArgs,
+}
+
+/// The options that every command has.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Use the relay, the phones and the terminals of this profile.
+    #[arg(long, env = "RELAY_PROFILE", value_name = "NAME", default_value = "default", global = true)]
+    #[arg(value_parser = profile_name)]
+    pub(crate) profile: String,
+
+    /// Print one line of JSON for each event or entry, for scripts.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What the program does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Chat(commands::chat::ChatArgs),
+    Run(commands::run::RunArgs),
+    Terminals(commands::terminals::TerminalsArgs),
+    Attach(commands::attach::AttachArgs),
+    Setup(commands::setup::SetupArgs),
+    Pair(commands::pair::PairArgs),
+    Devices(commands::devices::DevicesArgs),
+    Rename(commands::rename::RenameArgs),
+    Revoke(commands::revoke::RevokeArgs),
+    Completions(commands::completions::CompletionsArgs),
+    Man(commands::man::ManArgs),
+    #[command(hide = true)]
+    Agent(commands::agent::AgentArgs),
+    #[command(hide = true)]
+    TerminalHost(commands::terminal_host::TerminalHostArgs),
+}
+
+/// Which relay, and how a phone reaches it.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct RelayArgs {
+    /// The relay's address. [default: the profile's, or else http://localhost:3001]
+    #[arg(long, env = "RELAY_SERVER", value_name = "URL")]
     #[arg(value_parser = Endpoint::parse_http)]
-    pub(crate) server: Endpoint,
+    pub(crate) server: Option<Endpoint>,
 
     /// Trust only certificates of the CAs in this PEM file. [default: this machine's CAs; SSL_CERT_FILE and
     /// SSL_CERT_DIR name others]
@@ -29,12 +84,20 @@ pub(crate) struct Args {
 
     /// The address of the relay's page for phones without an app: the code becomes a short link to it.
     #[arg(long, value_name = "URL", value_parser = Endpoint::parse_http)]
-    #[arg(conflicts_with_all = ["public_url", "plain"])]
+    #[arg(conflicts_with = "public_url")]
     pub(crate) page_url: Option<Endpoint>,
+}
 
+/// How a code is shown, and for how long.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct CodeArgs {
     /// Also write the QR code to this PNG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) png: Option<PathBuf>,
+
+    /// Show no QR code in the terminal, only its text.
+    #[arg(long)]
+    pub(crate) no_qr: bool,
 
     /// How long the code is valid.
     #[arg(long, value_name = "SECS", default_value = "300")]
@@ -44,34 +107,78 @@ pub(crate) struct Args {
     /// Accept the first phone that has the code, without asking.
     #[arg(long)]
     pub(crate) yes: bool,
-
-    /// Keep the pair in this file. If the file has a pair, resume it without showing a code.
-    #[arg(long, value_name = "FILE", conflicts_with = "plain")]
-    pub(crate) keep: Option<PathBuf>,
-
-    /// End the kept pair, and exit.
-    #[arg(long, requires = "keep")]
-    pub(crate) forget: bool,
-
-    /// Exit when the phone has been away for this long. [default: never]
-    #[arg(long, value_name = "SECS", conflicts_with = "plain")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) resume_secs: Option<u32>,
-
-    /// Talk without encryption, for phones that do not support it. The relay can read every message.
-    #[arg(long)]
-    pub(crate) plain: bool,
-
-    /// At the end, end the pair and delete the session: the phone is told, and it cannot reconnect.
-    #[arg(long)]
-    pub(crate) kill: bool,
 }
+
+impl CodeArgs {
+    pub(crate) fn show_options(&self) -> ShowOptions {
+        ShowOptions { png: self.png.clone(), no_qr: self.no_qr }
+    }
+}
+
+impl Args {
+    /// Parses the process's command line; ends the process where it is wrong, or asks for help.
+    pub(crate) fn of_process() -> Self {
+        Self::parse_from_line(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// # Errors
+    /// The command line is wrong.
+    fn parse_from_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = program().try_get_matches_from(line)?;
+        if let Some((name, _)) = matches.subcommand()
+            && let Some(option) = option_before_command(&matches)
+        {
+            let words = format!("write the option {option} behind the command: {name} {option} …");
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, words));
+        }
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// The whole command line, with all that `--help` says.
+pub(crate) fn program() -> clap::Command {
+    help::with_examples(Args::command())
+}
+
+/// The name by which the program was called: it has two.
+pub(crate) fn called() -> &'static str {
+    let path = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if path.file_stem().is_some_and(|name| name == LONG_NAME) { LONG_NAME } else { "workstation" }
+}
+
+/// Where "workstation" alone says too little, as in a system's folder of programs.
+const LONG_NAME: &str = "relay-workstation";
+
+/// The first option before the command that a command does not look at there.
+fn option_before_command(matches: &ArgMatches) -> Option<String> {
+    let command = Args::command();
+    let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let misplaced =
+        command.get_arguments().find(|arg| !arg.is_global_set() && given(arg.get_id().as_str()))?;
+    Some(format!("--{}", misplaced.get_long()?))
+}
+
+/// A profile's name becomes that of a folder.
+fn profile_name(name: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_good = !name.is_empty() && name.len() <= PROFILE_BYTES_MAX && name.chars().all(is_plain);
+    if is_good {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("a profile's name has 1 to {PROFILE_BYTES_MAX} letters, digits, '-' and '_'"))
+    }
+}
+
+/// The name is part of a socket's path, which has 100 bytes in all.
+const PROFILE_BYTES_MAX: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+
+    fn parsed(line: &[&str]) -> Result<Args, clap::Error> {
+        Args::parse_from_line(["workstation"].iter().chain(line).map(OsString::from))
+    }
 
     #[test]
     fn the_command_line_is_sound() {
@@ -81,9 +188,27 @@ mod tests {
     #[test]
     fn addresses_are_checked_at_once() {
         for bad in [["--server", "localhost:3001"], ["--public-url", "http://h"]] {
-            let error = Args::try_parse_from(["workstation"].into_iter().chain(bad)).unwrap_err();
+            let error = parsed(&bad).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains("write it like"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_profile_is_taken_before_and_behind_the_command() {
+        for line in [["--profile", "work", "devices"], ["devices", "--profile", "work"]] {
+            let args = parsed(&line).unwrap();
+            assert_eq!(args.global.profile, "work");
+            assert!(matches!(args.command, Some(Command::Devices(_))));
+        }
+        assert!(parsed(&["--profile", "../x"]).unwrap_err().to_string().contains("letters, digits"));
+    }
+
+    #[test]
+    fn an_option_that_a_command_would_not_see_is_refused() {
+        let error = parsed(&["--yes", "pair"]).unwrap_err();
+        assert!(error.to_string().contains("pair --yes"), "{error}");
+        assert_eq!(error.exit_code(), 2);
+        assert!(parsed(&["pair", "--yes"]).is_ok());
     }
 }

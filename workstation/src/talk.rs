@@ -8,9 +8,9 @@
 mod decisions;
 pub(crate) mod keyboard;
 pub(crate) mod plain;
-mod prompt;
+pub(crate) mod prompt;
 pub(crate) mod sealed;
-mod waiting;
+pub(crate) mod waiting;
 
 use std::fs;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const INTERRUPTED: i32 = 130;
 
 /// Calls `close` at the first Ctrl-C (or SIGTERM, SIGHUP); a second one ends the process at once. A SIGHUP
 /// that the caller set to be ignored, as `nohup` does, stays ignored.
-fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+pub(crate) fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let signals =
         [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
     let signals: Vec<_> = signals.collect();

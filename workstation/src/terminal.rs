@@ -1,11 +1,15 @@
 //! The abilities of the terminal: how much room its window has, whether it takes colours and characters
 //! beyond ASCII.
 //!
-//! `of_stderr` asks the system; the rest is pure.
+//! `of_stderr` and `beside_stderr` ask the system; the rest is pure.
 
 use std::env;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
+
+use crate::output::width::width;
 
 /// A terminal that shows text to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +17,10 @@ pub(crate) struct Terminal {
     /// Its height and width in characters; `None` if unknown.
     pub(crate) size: Option<Size>,
     pub(crate) style: Style,
+    /// It moves its cursor when told to, so that what was written can be replaced.
+    pub(crate) moves: bool,
+    /// It wraps the lines it shows again when its window changes.
+    pub(crate) rewraps: bool,
 }
 
 /// Height and width in characters.
@@ -33,27 +41,49 @@ pub(crate) struct Style {
 
 /// The terminal that stderr goes to; `None` if it goes elsewhere.
 pub(crate) fn of_stderr() -> Option<Terminal> {
-    let stderr = std::io::stderr();
-    stderr.is_terminal().then(|| Terminal { size: size_of(&stderr), style: style(|name| env::var_os(name)) })
+    of(&std::io::stderr())
 }
 
-#[cfg(unix)]
-fn size_of(terminal: &std::io::Stderr) -> Option<Size> {
+/// The terminal that the user sits at where stderr goes elsewhere: that of stdin or stdout. A terminal that
+/// the process only was started from, as a service may be, is left alone.
+pub(crate) fn beside_stderr() -> Option<File> {
+    let (input, output) = (std::io::stdin(), std::io::stdout());
+    let tty = match (std::io::stderr().is_terminal(), input.is_terminal(), output.is_terminal()) {
+        (true, ..) | (_, false, false) => return None,
+        (_, true, _) => input.as_fd(),
+        (_, _, true) => output.as_fd(),
+    };
+    // A window's input and outputs are one file, open for both.
+    tty.try_clone_to_owned().ok().map(File::from)
+}
+
+/// What `output` can show; `None` if it is not a terminal.
+pub(crate) fn of(output: &(impl IsTerminal + AsFd)) -> Option<Terminal> {
+    let variable = |name: &str| env::var_os(name);
+    output.is_terminal().then(|| Terminal {
+        size: size_of(output),
+        style: style(variable),
+        moves: !is_dumb(variable),
+        rewraps: !KEEP_THEIR_LINES.iter().any(|name| variable(name).is_some()),
+    })
+}
+
+fn size_of(terminal: &impl AsFd) -> Option<Size> {
     let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     let size = Size { rows: size.ws_row.into(), columns: size.ws_col.into() };
     Some(size).filter(|size| size.rows > 0 && size.columns > 0)
 }
 
-#[cfg(not(unix))]
-fn size_of(_: &std::io::Stderr) -> Option<Size> {
-    None
+/// True without a `TERM`, or with that of a terminal that understands no escape sequences.
+fn is_dumb(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
 /// By the environment: `NO_COLOR` (no-color.org), `TERM`, and the locale as POSIX has it: the first of
 /// `LC_ALL`, `LC_CTYPE` and `LANG` that is not empty.
 fn style(variable: impl Fn(&str) -> Option<OsString>) -> Style {
     let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let is_dumb = filled("TERM").is_none_or(|term| term == "dumb");
+    let is_dumb = is_dumb(&variable);
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(filled).unwrap_or_default();
     let locale = locale.to_string_lossy().to_ascii_lowercase();
     Style {
@@ -62,10 +92,18 @@ fn style(variable: impl Fn(&str) -> Option<OsString>) -> Style {
     }
 }
 
+/// What xterm and screen set, two terminals that leave their lines as they are when the window changes.
+const KEEP_THEIR_LINES: [&str; 2] = ["XTERM_VERSION", "STY"];
+
 impl Size {
-    /// How many rows a line of `characters` takes, each one column wide.
-    pub(crate) fn rows_of(self, characters: usize) -> usize {
-        characters.div_ceil(self.columns).max(1)
+    /// How many rows a line of text takes, which may have escape sequences.
+    pub(crate) fn rows_of(self, line: &str) -> usize {
+        width(line).div_ceil(self.columns).max(1)
+    }
+
+    /// How many rows several lines take.
+    pub(crate) fn rows_of_lines(self, lines: &str) -> usize {
+        lines.lines().map(|line| self.rows_of(line)).sum()
     }
 }
 
@@ -96,7 +134,9 @@ mod tests {
     fn long_lines_are_counted_as_the_window_wraps_them() {
         let size = Size { rows: 24, columns: 80 };
         for (characters, rows) in [(0, 1), (80, 1), (81, 2), (161, 3)] {
-            assert_eq!(size.rows_of(characters), rows, "{characters}");
+            assert_eq!(size.rows_of(&"x".repeat(characters)), rows, "{characters}");
         }
+        assert_eq!(size.rows_of(&format!("\x1b[1m{}\x1b[0m", "日".repeat(40))), 1);
+        assert_eq!(size.rows_of_lines("a\nb\n"), 2);
     }
 }

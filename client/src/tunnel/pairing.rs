@@ -1,27 +1,26 @@
-//! The code on the workstation's screen, as text: the contract's JSON with a key, and the shorter link.
+//! The code on the workstation's screen, as text: the contract's JSON with a key, and the shorter links.
 //!
-//! JSON: `{"u","s","t","k"}`, `k` in base64url; without `k` there is no tunnel. A member `"a":1` says that
-//! the two ends speak the app protocol inside the tunnel. Link: `https://host/p#1` and base64url of session,
-//! token and key (16 + 16 + 32 bytes); it means `wss://host/ws`, with `http` for
-//! `ws://host/ws`. Pure text; called by the clients.
+//! JSON: `{"u","s","t","k"}`; without `k` there is no tunnel. Link of version 2: `https://host/p#2` and
+//! one secret, from which all else is derived; of version 1: `#1` and session, token and key. Both mean
+//! `wss://host/ws`, with `http` `ws://host/ws`. A link of version 2, or JSON with `"a":1`, means that the two
+//! ends speak the app protocol. Pure text; called by the clients.
 
-use std::borrow::Cow;
+mod derived;
+mod json;
+mod link;
+
 use std::cmp::Ordering;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use protocol::ids::{SessionId, Token};
-use protocol::json;
-use protocol::limits::JSON_DEPTH_MAX;
 use protocol::qr::{Pairing, PairingError};
-use serde::Deserialize;
 use thiserror::Error;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::limits::PAIRING_BYTES_MAX;
 use super::secret::PairingKey;
-use crate::net::endpoint::Endpoint;
 use crate::pasted::Pasted;
+
+pub use derived::CodeSecret;
+pub use link::LinkVersion;
 
 /// The content of a code. `Debug` shows neither token nor key.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ pub struct Code {
     pub pairing: Pairing,
     /// The key of the tunnel; `None` where the workstation speaks plain frames only.
     pub key: Option<PairingKey>,
-    /// The ends speak the app protocol inside the tunnel; otherwise its messages are the apps' own.
+    /// The two ends speak the app protocol; else they pass bare messages.
     pub app: bool,
 }
 
@@ -72,7 +71,7 @@ pub enum CodeError {
     NoFragment,
     /// A link that is not the page of a relay.
     #[error(
-        "{0:?} is not a pairing link: expected https://host/p#1 and 86 digits; scan or paste the whole code"
+        "{0:?} is not a pairing link: expected https://host/p#2 and 32 digits; scan or paste the whole code"
     )]
     NotLink(String),
     /// A link of another version.
@@ -80,9 +79,16 @@ pub enum CodeError {
         "this pairing link is of a version that this program does not know: update it, or scan a newer code"
     )]
     LinkVersion,
-    /// A link whose part after `#1` is damaged.
-    #[error("{}", bad_link(*.0))]
-    BadLink(usize),
+    /// A link whose part after its version is damaged.
+    #[error("{}", bad_link(*.version, *.digits, *.odd))]
+    BadLink {
+        /// The version that it names.
+        version: LinkVersion,
+        /// How many digits follow.
+        digits: usize,
+        /// A character behind them that no link has.
+        odd: Option<char>,
+    },
 }
 
 impl CodeError {
@@ -91,20 +97,28 @@ impl CodeError {
     pub fn is_incomplete(&self) -> bool {
         match self {
             CodeError::Empty | CodeError::EndMissing => true,
-            CodeError::BadLink(digits) => *digits < LINK_DIGITS,
+            CodeError::BadLink { version, digits, odd } => *digits < version.digits() && odd.is_none(),
             _ => false,
         }
     }
 }
 
-fn bad_link(digits: usize) -> String {
-    match digits.cmp(&LINK_DIGITS) {
-        Ordering::Less => format!(
-            "the end of the pairing link is missing: it has {digits} of {LINK_DIGITS} characters after \"#1\"; copy all of it"
+fn bad_link(version: LinkVersion, digits: usize, odd: Option<char>) -> String {
+    let (mark, wanted) = (version.mark(), version.digits());
+    match digits.cmp(&wanted) {
+        Ordering::Less => odd.map_or_else(
+            || format!(
+            "the end of the pairing link is missing: it has {digits} of {wanted} characters after {mark:?}; copy all of it"
+            ),
+            |odd| {
+                format!(
+                    "the pairing link is damaged: {odd:?} follows {digits} characters after {mark:?}, and no link has that character; scan it again"
+                )
+            },
         ),
         Ordering::Equal => "the pairing link is damaged: a character was changed; scan it again".to_owned(),
         Ordering::Greater => format!(
-            "the pairing link is damaged: {digits} characters follow \"#1\" where {LINK_DIGITS} should; copy the link alone"
+            "the pairing link is damaged: {digits} characters follow {mark:?} where {wanted} should; copy the link alone"
         ),
     }
 }
@@ -121,8 +135,8 @@ pub fn parse_pairing(text: &str) -> Result<Code, CodeError> {
     }
     let pasted = Pasted::new(text);
     match (pasted.json(), pasted.link()) {
-        (Some(object), _) => parse_json(object),
-        (None, Some(link)) => parse_link(&pasted, link),
+        (Some(object), _) => json::parse(object),
+        (None, Some(link)) => link::parse(&pasted, link),
         (None, None) => Err(not_a_code(pasted.text())),
     }
 }
@@ -137,135 +151,37 @@ fn not_a_code(text: &str) -> CodeError {
     }
     match text.find("ws://").or_else(|| text.find("wss://")) {
         Some(_) => CodeError::AddressAlone,
-        None if text.contains("://") => not_link(text),
+        None if text.contains("://") => link::not_link(text),
         None => PairingError::NotPairing.into(),
     }
-}
-
-fn parse_json(text: &str) -> Result<Code, CodeError> {
-    if !text.ends_with('}') {
-        return Err(CodeError::EndMissing);
-    }
-    // The parser has no depth limit of its own and aborts the process.
-    if !json::nesting_within(text.as_bytes(), JSON_DEPTH_MAX) {
-        return Err(PairingError::NotPairing.into());
-    }
-    let pairing = Pairing::parse(text)?;
-    let raw: RawKey<'_> = sonic_rs::from_str(text).map_err(|_| CodeError::BadKey)?;
-    let key = raw.k.map(|k| PairingKey::parse(&k).ok_or(CodeError::BadKey)).transpose()?;
-    let raw: RawApp = sonic_rs::from_str(text).map_err(|_| CodeError::AppVersion)?;
-    let app = match raw.a {
-        None | Some(0) => false,
-        Some(APP_VERSION) => key.is_some(),
-        Some(_) => return Err(CodeError::AppVersion),
-    };
-    Ok(Code { pairing, key, app })
-}
-
-/// The member that the contract's payload does not have.
-#[derive(Deserialize)]
-struct RawKey<'a> {
-    #[serde(borrow, default)]
-    k: Option<Cow<'a, str>>,
-}
-
-/// The version of the app protocol, read by itself, so that its error has its own words.
-#[derive(Deserialize)]
-struct RawApp {
-    #[serde(default)]
-    a: Option<u32>,
-}
-
-fn parse_link(pasted: &Pasted, link: &str) -> Result<Code, CodeError> {
-    let Some((page, fragment)) = link.split_once('#') else {
-        let page = Endpoint::parse_http(link).ok().filter(|page| page.path() == PAGE_PATH);
-        return Err(page.map_or_else(|| not_link(link), |_| CodeError::NoFragment));
-    };
-    let page = Endpoint::parse_http(page).map_err(|_| not_link(link))?;
-    if page.path() != PAGE_PATH {
-        return Err(not_link(link));
-    }
-    if !fragment.starts_with(LINK_VERSION) {
-        return Err(if fragment.is_empty() { CodeError::NoFragment } else { CodeError::LinkVersion });
-    }
-    let digits = pasted.digits_behind("#1", LINK_DIGITS).unwrap_or_default();
-    let mut bytes = Zeroizing::new([0; LINK_BYTES]);
-    let len = (digits.len() == LINK_DIGITS).then(|| URL_SAFE_NO_PAD.decode_slice(digits, &mut *bytes).ok());
-    if len.flatten() != Some(LINK_BYTES) {
-        return Err(CodeError::BadLink(digits.chars().count()));
-    }
-    let (mut session, mut token, mut key) = ([0; 16], [0; 16], Zeroizing::new([0; 32]));
-    session.copy_from_slice(&bytes[..16]);
-    token.copy_from_slice(&bytes[16..32]);
-    key.copy_from_slice(&bytes[32..]);
-    let scheme = if page.is_tls() { "wss" } else { "ws" };
-    let pairing = Pairing {
-        ws: format!("{scheme}://{}{WS_PATH}", page.authority()),
-        session: SessionId::from_bytes(session),
-        token: Token::from_bytes(token),
-    };
-    token.zeroize();
-    Ok(Code { pairing, key: Some(PairingKey::from_bytes(&key)), app: false })
-}
-
-fn not_link(text: &str) -> CodeError {
-    CodeError::NotLink(text.split('#').next().unwrap_or_default().chars().take(80).collect())
 }
 
 impl Code {
     /// The JSON form, members in the order `u`, `s`, `t`, `k`, `a`.
     pub fn to_json(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(self.pairing.to_json());
-        if let Some(key) = &self.key {
-            text.pop();
-            let app = if self.app { format!(",\"a\":{APP_VERSION}") } else { String::new() };
-            let with_key = format!("{},\"k\":\"{}\"{app}}}", &*text, &*key.reveal());
-            text = Zeroizing::new(with_key);
-        }
-        text
+        json::write(self)
     }
 
-    /// The link form of version 1; `None` where there is no key, where the ends speak the app protocol, or
-    /// where the address is not `/ws` at the root of a host.
+    /// The link of version 1; `None` where there is no key, where the ends speak the app protocol, and where the
+    /// address is not `/ws` at the root of a host. The link of version 2 is its secret's:
+    /// [`CodeSecret::to_link`].
     pub fn to_link(&self) -> Option<Zeroizing<String>> {
-        let key = self.key.as_ref()?;
-        let address = Endpoint::parse_ws(&self.pairing.ws).ok()?;
-        if self.app || address.path() != WS_PATH {
-            return None;
-        }
-        let mut bytes = Zeroizing::new([0; LINK_BYTES]);
-        bytes[..16].copy_from_slice(self.pairing.session.as_bytes());
-        bytes[16..32].copy_from_slice(self.pairing.token.reveal_bytes());
-        bytes[32..].copy_from_slice(key.secret().bytes());
-        let scheme = if address.is_tls() { "https" } else { "http" };
-        let digits = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
-        let link = format!("{scheme}://{}{PAGE_PATH}#{LINK_VERSION}{}", address.authority(), &*digits);
-        Some(Zeroizing::new(link))
+        link::write_version_1(self)
     }
 }
-
-/// The version of the app protocol.
-const APP_VERSION: u32 = 1;
-
-const PAGE_PATH: &str = "/p";
-
-const WS_PATH: &str = "/ws";
-
-const LINK_VERSION: char = '1';
-
-/// Session, token, key.
-const LINK_BYTES: usize = 16 + 16 + 32;
-
-/// The same in base64url without padding.
-const LINK_DIGITS: usize = 86;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::endpoint::Endpoint;
     use crate::tunnel::model::Rng;
 
     const S: &str = "00112233445566778899aabbccddeeff";
     const T: &str = "ffeeddccbbaa99887766554433221100";
+
+    fn page() -> Endpoint {
+        Endpoint::parse_http("https://relay.example.org/p").unwrap()
+    }
 
     fn json(k: &str) -> String {
         format!(r#"{{"u":"wss://relay.example.org/ws","s":"{S}","t":"{T}"{k}}}"#)
@@ -305,24 +221,47 @@ mod tests {
     }
 
     #[test]
-    fn the_code_says_which_protocol_is_spoken_inside() {
-        let with = |app: &str| whole().replace('}', &format!(",{app}}}"));
-        let code = parse_pairing(&with("\"a\":1")).unwrap();
-        assert!(code.app && code.to_link().is_none(), "version 1 of the link means bare messages");
-        assert_eq!(*code.to_json(), with("\"a\":1"));
-        for bare in [whole(), with("\"a\":0"), json(",\"a\":1")] {
-            assert!(!parse_pairing(&bare).unwrap().app, "{bare}");
+    fn a_link_of_version_2_is_one_secret_and_means_the_app_protocol() {
+        let secret = CodeSecret::from_bytes(&[0xfe; 24]);
+        let link = secret.to_link(&page()).expect("a link");
+        assert_eq!(*link, "https://relay.example.org/p#2_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-");
+        let code = parse_pairing(&link).unwrap();
+        assert_eq!(*code.to_json(), *secret.code("wss://relay.example.org/ws".into()).to_json());
+        assert!(code.app && code.to_link().is_none());
+        let port = Endpoint::parse_http("http://[fd00::1]:3001/p").unwrap();
+        let link = secret.to_link(&port).expect("a link");
+        assert!(link.starts_with("http://[fd00::1]:3001/p#2"), "{}", &*link);
+        assert_eq!(parse_pairing(&link).unwrap().pairing.ws, "ws://[fd00::1]:3001/ws");
+        for elsewhere in ["https://h/", "https://h/relay/p", "https://h/pp"] {
+            let page = Endpoint::parse_http(elsewhere).unwrap();
+            assert!(secret.to_link(&page).is_none(), "{elsewhere}");
         }
-        for unknown in ["\"a\":2", "\"a\":\"1\"", "\"a\":-1", "\"a\":[]"] {
-            assert_eq!(parse_pairing(&with(unknown)).unwrap_err(), CodeError::AppVersion, "{unknown}");
+    }
+
+    #[test]
+    fn json_says_whether_the_app_protocol_is_spoken() {
+        let key = whole()[json("").len() - 1..whole().len() - 1].to_owned();
+        for (member, app) in [(",\"a\":1", true), (",\"a\": 1 ", true), (",\"a\":0", false), ("", false)] {
+            let code = parse_pairing(&json(&format!("{key}{member}"))).unwrap();
+            assert_eq!(code.app, app, "{member}");
+            assert_eq!(parse_pairing(&code.to_json()).unwrap().app, app);
         }
+        for unknown in ["2", "-1", "\"1\"", "[1]"] {
+            let error = parse_pairing(&json(&format!("{key},\"a\":{unknown}"))).unwrap_err();
+            assert_eq!(error, CodeError::AppVersion, "{unknown}");
+        }
+        let bare = parse_pairing(&json(",\"a\":1")).unwrap();
+        assert!(!bare.app, "the app protocol needs the tunnel");
     }
 
     #[test]
     fn each_kind_of_damage_has_its_own_word() {
         use CodeError::*;
         let link = parse_pairing(&whole()).unwrap().to_link().expect("a link").to_string();
+        let second = CodeSecret::from_bytes(&[0xfe; 24]).to_link(&page()).expect("a link").to_string();
         let not_link = |page: &str| NotLink(page.into());
+        let bad = |digits, odd| BadLink { version: super::LinkVersion::One, digits, odd };
+        let bad_second = |digits, odd| BadLink { version: super::LinkVersion::Two, digits, odd };
         for (text, error) in [
             (String::new(), Empty),
             (" \u{feff}\r\n".into(), Empty),
@@ -345,11 +284,20 @@ mod tests {
             (link.replace("/p#", "/q#"), not_link("https://relay.example.org/q")),
             (link.replace("https", "ftp"), not_link("ftp://relay.example.org/p")),
             (link.replace("relay.", "user@relay."), not_link("https://user@relay.example.org/p")),
-            (link.replace("#1", "#2"), LinkVersion),
-            (link[..link.len() - 1].into(), BadLink(85)),
-            (format!("{link}A"), BadLink(87)),
-            (link.replace("#1A", "#1+"), BadLink(0)),
-            (format!("{}_", &link[..link.len() - 1]), BadLink(86)),
+            (link.replace("#1", "#3"), LinkVersion),
+            (link.replace("#1", "#2"), bad_second(86, None)),
+            (link[..link.len() - 1].into(), bad(85, None)),
+            (format!("{link}A"), bad(87, None)),
+            (link.replace("#1A", "#1+"), bad(0, Some('+'))),
+            (format!("{}_", &link[..link.len() - 1]), bad(86, None)),
+            (second[..second.len() - 1].into(), bad_second(31, None)),
+            (format!("'{}'", &second[..second.len() - 3]), bad_second(29, None)),
+            (format!("{second}A"), bad_second(33, None)),
+            (second.replace("_v7-_v7-", "_v7-_v7?"), bad_second(7, Some('?'))),
+            (second.replace("#2", "#1"), bad(32, None)),
+            (second.replace("/p#", "#"), not_link("https://relay.example.org")),
+            (second[..second.len() - 32].into(), bad_second(0, None)),
+            (second[..second.len() - 33].into(), NoFragment),
             (whole()[..whole().len() - 1].into(), EndMissing),
             (whole()[..40].into(), EndMissing),
             (whole()[1..].into(), StartMissing),
@@ -363,11 +311,14 @@ mod tests {
     fn a_code_is_read_however_it_was_pasted() {
         let json = whole();
         let link = parse_pairing(&json).unwrap().to_link().expect("a link").to_string();
-        for text in [&json, &link] {
+        let secret = CodeSecret::from_bytes(&[0x1b; 24]);
+        let second = secret.to_link(&page()).expect("a link").to_string();
+        let app_json = secret.code("wss://relay.example.org/ws".into()).to_json().to_string();
+        for (text, json) in [(&json, &json), (&link, &json), (&second, &app_json), (&app_json, &app_json)] {
             for column in 1..text.len() {
                 let (head, tail) = text.split_at(column);
                 for broken in [format!("{head}\n{tail}"), format!("{head}\r\n   {tail}\r\n")] {
-                    assert_eq!(*parse_pairing(&broken).unwrap().to_json(), json, "{broken}");
+                    assert_eq!(*parse_pairing(&broken).unwrap().to_json(), *json, "{broken}");
                 }
             }
             let typographic = text.replace('"', "\u{201d}");
@@ -383,7 +334,7 @@ mod tests {
                 format!("\u{1b}[200~{text}\u{1b}[201~"),
                 format!("$ phone '{typographic}'"),
             ] {
-                assert_eq!(*parse_pairing(&around).unwrap().to_json(), json, "{around}");
+                assert_eq!(*parse_pairing(&around).unwrap().to_json(), *json, "{around}");
             }
         }
     }
@@ -391,9 +342,11 @@ mod tests {
     #[test]
     fn no_text_makes_it_panic() {
         let link = parse_pairing(&whole()).unwrap().to_link().expect("a link").to_string();
+        let second = CodeSecret::from_bytes(&[0xfe; 24]).to_link(&page()).expect("a link").to_string();
+        let texts = [link, second, whole(), whole().replace('}', ",\"a\":1}")];
         let mut rng = Rng::new(7);
         for _ in 0..20_000 {
-            let mut bytes = if rng.one_in(2) { link.clone() } else { whole() }.into_bytes();
+            let mut bytes = texts[usize::try_from(rng.below(4)).unwrap()].clone().into_bytes();
             for _ in 0..=rng.below(3) {
                 let at = usize::try_from(rng.below(bytes.len() as u64)).unwrap();
                 match rng.below(4) {

@@ -1,5 +1,6 @@
 //! State tables on a virtual clock: two machines, a link between them, and all that they say.
 
+mod codes;
 mod damage;
 mod keys;
 mod noise;

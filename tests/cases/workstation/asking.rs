@@ -165,7 +165,7 @@ fn without_a_terminal_the_program_ends_at_once() {
     let mut command = Command::new("sh");
     command.args(["-c", "echo y | setsid --wait \"$@\"", "sh"]);
     command.arg(binary("WORKSTATION_BIN", "relay-workstation"));
-    command.args(["--server", &format!("http://{}", relay.addr())]);
+    command.args(["--alone", "--server", &format!("http://{}", relay.addr())]);
     let mut program = Program::start(&mut command);
     assert!(program.line().starts_with("error: there is no terminal to ask whether a phone may pair"));
     assert_eq!(program.exit_code(), Some(1));

@@ -58,7 +58,7 @@ fn a_full_disk_behind_stdout_ends_the_program() {
     let relay = Relay::start(SetUp::Memory);
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" >/dev/full", "sh"]).arg(binary("WORKSTATION_BIN", "relay-workstation"));
-    command.args(["--yes", "--server", &format!("http://{}", relay.addr())]);
+    command.args(["--alone", "--yes", "--server", &format!("http://{}", relay.addr())]);
     let mut program = Program::start(&mut command);
     let mut phone = phone_of(code_of(&program), relay.addr());
     phone.until_open();
@@ -103,7 +103,7 @@ fn a_hang_up_signal_that_was_ignored_at_the_start_stays_ignored() {
     command
         .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
         .arg(binary("WORKSTATION_BIN", "relay-workstation"));
-    command.args(["--yes", "--server", &format!("http://{}", relay.addr())]);
+    command.args(["--alone", "--yes", "--server", &format!("http://{}", relay.addr())]);
     let mut program = Program::start(&mut command);
     let mut phone = phone_of(code_of(&program), relay.addr());
     phone.until_open();

@@ -5,6 +5,7 @@ mod kept;
 mod kill;
 mod lines;
 mod plain;
+mod terminals;
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -16,10 +17,10 @@ use relay_tests::harness::relayd::binary;
 use relay_tests::harness::tunnel::{End, at};
 use relay_tests::harness::{Relay, SetUp};
 
-/// The program, to be started with these options.
+/// The program in its own process alone, to be started with these options.
 fn command(addr: SocketAddr, args: &[&str]) -> Command {
     let mut command = Command::new(binary("WORKSTATION_BIN", "relay-workstation"));
-    command.args(["--server", &format!("http://{addr}")]).args(args).env_remove("REGISTER_KEY");
+    command.args(["--alone", "--server", &format!("http://{addr}")]).args(args).env_remove("REGISTER_KEY");
     command
 }
 

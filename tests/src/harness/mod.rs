@@ -37,6 +37,7 @@ pub mod talk;
 pub mod tls;
 pub mod tunnel;
 pub mod wall_clock;
+pub mod window;
 pub mod wire;
 pub mod ws;
 

@@ -31,6 +31,11 @@ impl Process {
         Self::noted(command.stdout(Stdio::piped()))
     }
 
+    /// [`Process::spawn`] with input and outputs as the caller set them.
+    pub fn spawn_with(command: &mut Command) -> io::Result<Self> {
+        Self::noted(command)
+    }
+
     fn noted(command: &mut Command) -> io::Result<Self> {
         let child = command.spawn()?;
         let note = std::env::var_os("RELAY_TEST_PIDS").map(|dir| {

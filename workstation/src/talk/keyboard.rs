@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::Context;
 use relay_client::lines::{LineError, read_line};
 
-use crate::output::say;
+use crate::output::{note_typed, say};
 
 /// The receiver of the lines.
 pub(crate) trait Listener: Send + Sync + 'static {
@@ -73,7 +73,10 @@ impl Keyboard {
         let read = move || {
             loop {
                 match read_line(&mut lines) {
-                    Ok(Some(line)) => listener.on_answer(&line, Instant::now()),
+                    Ok(Some(line)) => {
+                        note_typed(&line);
+                        listener.on_answer(&line, Instant::now());
+                    }
                     // Ctrl-D does not end a terminal. One that is gone is no longer a terminal.
                     Ok(None) if lines.get_ref().is_terminal() => {}
                     Ok(None) | Err(LineError::Io(_)) => return,
@@ -101,7 +104,11 @@ fn read_stdin(listener: &Arc<impl Listener>) {
     let is_terminal = input.is_terminal();
     let mut has_ended = false;
     loop {
-        match read_line(&mut input) {
+        let read = read_line(&mut input);
+        if is_terminal && let Ok(Some(line)) = &read {
+            note_typed(line);
+        }
+        match read {
             Ok(Some(line)) if has_ended => listener.on_answer(&line, Instant::now()),
             Ok(Some(line)) if is_terminal && line.len() >= TERMINAL_LINE_MAX => {
                 say(&cut_words());

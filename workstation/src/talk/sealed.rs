@@ -16,6 +16,7 @@ use super::decisions::Decisions;
 use super::keyboard::{Keyboard, Listener, listen_to_stdin};
 use super::prompt::{Meaning, Prompt, Question};
 use super::waiting::{Next, Waiting};
+use crate::code::Shown;
 use crate::exit::{Ending, Outcome};
 use crate::output::{print, say};
 
@@ -79,11 +80,15 @@ impl Conversation {
         Ok(conversation)
     }
 
-    /// Talks through `engine` until it has stopped. If stdout takes nothing more, the engine is let go.
+    /// Talks through `engine`, whose code stands on the screen, until it has stopped. If stdout takes nothing more, the engine is let go.
     ///
     /// # Errors
     /// stdout takes nothing more, or there is no thread.
-    pub(crate) fn talk(self: &Arc<Self>, engine: Engine) -> anyhow::Result<(Outcome, Ending)> {
+    pub(crate) fn talk(
+        self: &Arc<Self>,
+        engine: Engine,
+        code: Option<Shown>,
+    ) -> anyhow::Result<(Outcome, Ending)> {
         let engine = Arc::new(engine);
         *lock(&self.forgotten) = Forgotten::No;
         *lock(&self.engine) = Some(Arc::clone(&engine));
@@ -97,7 +102,7 @@ impl Conversation {
             let send = move || conversation.send_lines(&engine);
             thread::Builder::new().name("send".into()).spawn(send).context("no thread to send")?
         };
-        let stopped = self.show_events(&engine);
+        let stopped = self.show_events(&engine, code);
         if stopped.is_err() {
             // Its events are no longer read, and the sender must not wait for ever.
             engine.close();
@@ -151,7 +156,7 @@ impl Conversation {
 
     /// Shows what happens until the engine has stopped: why it has, and what is known then without the lines
     /// that wait here.
-    fn show_events(self: &Arc<Self>, engine: &Engine) -> anyhow::Result<(Stop, Ending)> {
+    fn show_events(self: &Arc<Self>, engine: &Engine, code: Option<Shown>) -> anyhow::Result<(Stop, Ending)> {
         let mut ending = Ending::default();
         let mut limit = self.options.resume_for;
         let mut away_since = Some(Instant::now());
@@ -176,6 +181,9 @@ impl Conversation {
                     _ => {}
                 }
                 away_since = away_after(&event, away_since);
+                if let Some((code, end)) = code.as_ref().zip(end_of_code(&event)) {
+                    code.replace(end);
+                }
                 self.show(engine, &event)?;
                 if let EngineEvent::Stopped { why, unacknowledged } = event {
                     // `end` may still be telling the relay.
@@ -352,6 +360,16 @@ impl Listener for Conversation {
 
     fn on_end(&self) -> bool {
         self.waiting.end()
+    }
+}
+
+/// What stands in the place of the code from this event on, which ends it.
+fn end_of_code(event: &EngineEvent) -> Option<&'static str> {
+    match event {
+        EngineEvent::Ask { .. } | EngineEvent::Opened { .. } => Some("(a phone has used the code)"),
+        EngineEvent::CodeSpent(Spent::Expired) => Some("(the code has expired)"),
+        EngineEvent::CodeSpent(_) | EngineEvent::Stopped { .. } => Some("(the code has ended)"),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -162,7 +163,7 @@ fn later() -> Vector {
 }
 
 /// The content of the file. If it is to be written, `computed` is put there first.
-fn written(name: &str, computed: &Vector) -> Vector {
+pub(super) fn kept<V: Serialize + DeserializeOwned>(name: &str, computed: &V) -> V {
     let file = format!("{}/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("RELAY_TUNNEL_WRITE_VECTORS").is_some() {
         std::fs::write(&file, sonic_rs::to_string_pretty(computed).unwrap() + "\n").unwrap();
@@ -173,7 +174,7 @@ fn written(name: &str, computed: &Vector) -> Vector {
 #[test]
 fn the_vectors_are_met_by_the_pieces() {
     for (name, computed) in [("tunnel-1.json", pairing()), ("tunnel-1-pair.json", later())] {
-        assert_eq!(written(name, &computed), computed, "{name}");
+        assert_eq!(kept(name, &computed), computed, "{name}");
     }
 }
 

@@ -197,6 +197,20 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_sees_the_link_in_the_window_of_a_terminal() {
+        use crate::output::screen::Screen;
+        let link = format!("https://relay.example.org/p#2{}", "aZ09-_xY".repeat(4));
+        let mut screen = Screen::new(24, 80);
+        screen.feed(&Picture::of(&link).unwrap().lines(STYLE));
+        let cells: Vec<Vec<char>> = screen.lines().iter().map(|line| line.chars().collect()).collect();
+        let is_dark = |x: usize, y: usize| {
+            let cell = cells.get(y / 2).and_then(|row| row.get(x)).copied().unwrap_or(' ');
+            cell == '█' || cell == if y % 2 == 0 { '▀' } else { '▄' }
+        };
+        assert_eq!(scanned(38, is_dark), link);
+    }
+
+    #[test]
     fn without_unicode_or_colours_it_is_the_same_code() {
         let picture = Picture::of("ws://example").unwrap();
         let side = picture.side();
@@ -242,6 +256,9 @@ mod tests {
         assert!(rows(&with_key) <= 29, "{}", rows(&with_key));
         let link = format!("https://relay.example.org/p#1{}", "A".repeat(86));
         assert!(rows(&link) <= 23, "{}", rows(&link));
+        let short = format!("https://{}/p#2{}", "h".repeat(34), "a".repeat(32));
+        assert_eq!((rows(&short), Picture::of(&short).unwrap().width), (19, 33));
+        assert_eq!(Picture::of(&format!("{short}a")).unwrap().width, 37, "version 5");
         assert!(Picture::of(&"x".repeat(3000)).is_err());
     }
 

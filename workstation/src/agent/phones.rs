@@ -1,0 +1,414 @@
+//! The phones of the profile: what they do reaches the desk, what the desk says reaches them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mio::{Registry, Token};
+use relay_client::app::chat::{ChatMessage, ChatPart};
+use relay_client::app::{AppEvent, ChannelId, DeskInfo, Kind, Reason, Right};
+use relay_client::engine::EngineEvent;
+use relay_client::lines::{engine_line, harmless};
+use relay_client::{AppLink, LinkEvent, Listener};
+use serde::Deserialize;
+
+use super::desk::{Desk, Role};
+use super::lines::{Lines, PhoneKey};
+use super::log::Log;
+use super::phone::{self, Phone};
+use super::terminals::Terminals;
+use super::tokens::Tokens;
+use super::viewers::{Viewers, no_terminal};
+use crate::ipc::wire::{self, FromAgent, Pairing, State};
+use crate::state::phones::unused_name;
+use crate::terminal_host::wire::View;
+
+/// Events of one phone in one turn.
+const EVENTS_MAX: usize = 64;
+
+/// What the phones' events need besides the phones.
+pub(super) struct Room<'a> {
+    pub(super) desk: &'a mut Desk,
+    pub(super) terminals: &'a Terminals,
+    pub(super) log: &'a mut Log,
+    pub(super) tokens: &'a mut Tokens,
+    pub(super) registry: &'a Registry,
+    /// Where the terminals' sockets are.
+    pub(super) sockets: &'a Path,
+}
+
+/// A line that a command says.
+pub(super) struct Saying {
+    /// The command's own number for it.
+    pub(super) number: u64,
+    /// What it travels under.
+    pub(super) id: String,
+    pub(super) text: String,
+}
+
+/// The phones.
+pub(super) struct Phones {
+    all: BTreeMap<PhoneKey, Phone>,
+    next_key: u32,
+    /// What phones call this machine.
+    desk_name: String,
+    lines: Lines,
+    pub(super) viewers: Viewers,
+    listener: Listener,
+}
+
+impl Phones {
+    pub(super) fn new(desk_name: String, listener: Listener) -> Self {
+        let (lines, viewers) = (Lines::default(), Viewers::default());
+        Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, viewers, listener }
+    }
+
+    /// What phones call this machine.
+    pub(super) fn desk_name(&self) -> &str {
+        &self.desk_name
+    }
+
+    /// Takes a phone whose engine has begun.
+    pub(super) fn add(&mut self, phone: Phone, terminals: &Terminals) -> PhoneKey {
+        self.next_key += 1;
+        let key = PhoneKey(self.next_key);
+        phone.app.set_desk(self.offer(&phone, terminals));
+        phone.listen(Arc::clone(&self.listener));
+        self.all.insert(key, phone);
+        key
+    }
+
+    /// Lets a phone go; its viewers and what was to be said to it go too.
+    pub(super) fn remove(&mut self, key: PhoneKey, desk: &mut Desk) -> Option<Phone> {
+        self.viewers.on_phone_gone(key);
+        let phone = self.all.remove(&key)?;
+        let why = format!("\"{}\" is no longer paired", phone.file.name());
+        for (command, number) in self.lines.give_up(key) {
+            desk.tell(command, &FromAgent::NotSaid { number, why: why.clone() });
+        }
+        Some(phone)
+    }
+
+    pub(super) fn get_mut(&mut self, key: PhoneKey) -> Option<&mut Phone> {
+        self.all.get_mut(&key)
+    }
+
+    /// The paired phone of this name.
+    pub(super) fn find(&self, name: &str) -> Option<PhoneKey> {
+        let named = |phone: &Phone| phone.is_paired() && phone.file.name() == name;
+        self.all.iter().find(|(_, phone)| named(phone)).map(|(key, _)| *key)
+    }
+
+    /// The paired phones, by name.
+    pub(super) fn listed(&self) -> Vec<wire::Phone> {
+        let mut listed: Vec<_> =
+            self.all.values().filter(|phone| phone.is_paired()).map(Phone::listed).collect();
+        listed.sort_by(|one, other| one.name.cmp(&other.name));
+        listed
+    }
+
+    pub(super) fn links(&self) -> impl Iterator<Item = &Arc<AppLink>> {
+        self.all.values().map(|phone| &phone.app)
+    }
+
+    /// True if a code is shown, or its phone is asked about.
+    pub(super) fn is_pairing(&self) -> bool {
+        self.all.values().any(|phone| phone.pairing.is_some() && !phone.is_paired())
+    }
+
+    /// A name for a phone that is not `but`.
+    pub(super) fn unused_name(&self, wanted: &str, but: PhoneKey) -> String {
+        let others: Vec<String> =
+            self.all.iter().filter(|(key, _)| **key != but).map(|(_, phone)| phone.file.name()).collect();
+        unused_name(wanted, others.iter().map(String::as_str))
+    }
+
+    /// A command says something to these phones; to all if none is named.
+    pub(super) fn say(&mut self, desk: &mut Desk, command: Token, to: &[String], line: Saying) {
+        let Saying { number, id, text } = line;
+        let is_meant = |phone: &Phone| phone.chats() && (to.is_empty() || to.contains(&phone.file.name()));
+        let meant: Vec<PhoneKey> =
+            self.all.iter().filter(|(_, phone)| is_meant(phone)).map(|(key, _)| *key).collect();
+        let message = ChatMessage { id, at_ms: now_ms(), text };
+        let checked = ChatPart::Message(message.clone()).to_bytes().map_err(|error| error.to_string());
+        let none = || Err("there is no phone that may chat".to_owned());
+        if let Err(why) = checked.and_then(|_| if meant.is_empty() { none() } else { Ok(()) }) {
+            return desk.tell(command, &FromAgent::NotSaid { number, why });
+        }
+        if let Some(full) =
+            meant.iter().find_map(|key| self.all.get(key).filter(|phone| phone.chat.is_full()))
+        {
+            let why = format!("too many lines wait for \"{}\"", full.file.name());
+            return desk.tell(command, &FromAgent::NotSaid { number, why });
+        }
+        self.lines.add(&message.id, (command, number), meant.iter().copied().collect());
+        for key in meant {
+            if let Some(phone) = self.all.get_mut(&key) {
+                phone.chat.say(message.clone());
+                phone.chat.pump(&phone.app);
+            }
+        }
+    }
+
+    /// Nobody wants to hear of this command's lines any more.
+    pub(super) fn forget_command(&mut self, command: Token) {
+        self.lines.forget(command);
+    }
+
+    /// The list of terminals is another one, or a name is.
+    pub(super) fn offer_all(&mut self, terminals: &Terminals) {
+        for phone in self.all.values() {
+            phone.app.set_desk(self.offer(phone, terminals));
+        }
+    }
+
+    fn offer(&self, phone: &Phone, terminals: &Terminals) -> DeskInfo {
+        let rights = phone.file.rights();
+        let sees = rights.has(Right::View) || rights.has(Right::Shell);
+        let terminals = if sees { terminals.for_phone(&phone.file.name()) } else { Vec::new() };
+        DeskInfo { name: self.desk_name.clone(), rights, terminals }
+    }
+
+    /// Carries out what the phones did. True if there may be more.
+    pub(super) fn turn(&mut self, room: &mut Room<'_>) -> bool {
+        let mut has_more = false;
+        let keys: Vec<PhoneKey> = self.all.keys().copied().collect();
+        for key in keys {
+            let Some(app) = self.all.get(&key).map(|phone| Arc::clone(&phone.app)) else { continue };
+            let events = app.next_events(EVENTS_MAX, Duration::ZERO);
+            has_more |= events.len() == EVENTS_MAX;
+            for event in events {
+                match event {
+                    LinkEvent::Engine(event) => self.on_engine(key, &event, room),
+                    LinkEvent::App(event) => self.on_app(key, event, room),
+                }
+            }
+            self.pass_chat(key, room.desk);
+        }
+        self.viewers.pump() || has_more
+    }
+
+    /// What the phone said goes to the chats that show it; what is to be said to it goes out.
+    fn pass_chat(&mut self, key: PhoneKey, desk: &mut Desk) {
+        let Some(phone) = self.all.get_mut(&key).filter(|phone| phone.is_paired()) else { return };
+        let name = phone.file.name();
+        while desk.hears(&name)
+            && let Some(message) = phone.chat.take_heard()
+        {
+            let heard = FromAgent::Heard { phone: name.clone(), text: message.text, at_ms: message.at_ms };
+            desk.tell_chats(Some(&name), &heard);
+        }
+        phone.chat.pump(&phone.app);
+    }
+
+    fn on_engine(&mut self, key: PhoneKey, event: &EngineEvent, room: &mut Room<'_>) {
+        let Some(phone) = self.all.get_mut(&key) else { return };
+        phone.note(event);
+        if matches!(event, EngineEvent::Opened { .. } | EngineEvent::Left)
+            && phone.file.is_paired()
+            && let Err(error) = phone.file.note_seen()
+        {
+            room.log.line(&error.to_string());
+        }
+        if phone.pairing.is_some() {
+            return self.on_pairing(key, event, room);
+        }
+        let (name, state) = (phone.file.name(), phone.state);
+        let line = phone::words(&name, event).unwrap_or_default();
+        if !line.is_empty() {
+            room.log.line(&line);
+        }
+        if let Some(message) = phone::told(&name, state, event) {
+            room.desk.tell_chats(Some(&name), &message);
+        }
+        if state == State::Ended {
+            self.viewers.on_phone_gone(key);
+            for (command, number) in self.lines.give_up(key) {
+                let why = format!("the pair with \"{name}\" has ended");
+                room.desk.tell(command, &FromAgent::NotSaid { number, why });
+            }
+        }
+    }
+
+    fn on_pairing(&mut self, key: PhoneKey, event: &EngineEvent, room: &mut Room<'_>) {
+        let command = room.desk.with_role(&Role::Pairing(key));
+        let mut tell = |pairing: Pairing| {
+            if let Some(command) = command {
+                room.desk.tell(command, &FromAgent::Pairing(pairing));
+            }
+        };
+        if let EngineEvent::Ask { name, .. } = event {
+            self.name_asking(key, name);
+        }
+        let Some(phone) = self.all.get_mut(&key) else { return };
+        let Some(pairing) = &mut phone.pairing else { return };
+        match event {
+            EngineEvent::Ask { question, name, words } => {
+                pairing.question = Some(*question);
+                tell(Pairing::Ask { question: *question, name: harmless(name), words: words.to_string() });
+                if command.is_none() {
+                    // The command that showed the code is gone, and nobody else may answer.
+                    let _ = phone.app.engine().deny(*question);
+                }
+            }
+            EngineEvent::AskOver { question, allowed } => {
+                pairing.question = None;
+                pairing.is_allowed |= allowed;
+                tell(Pairing::AskOver { question: *question });
+            }
+            EngineEvent::Opened { .. } => {
+                let name = phone.file.name();
+                phone.pairing = None;
+                room.log.line(&format!("paired with \"{name}\""));
+                tell(Pairing::Paired { name });
+                self.finish_pairing(key, room);
+            }
+            EngineEvent::CodeSpent(spent) => {
+                pairing.spent = Some(*spent);
+                phone.app.close();
+            }
+            EngineEvent::Stopped { why, .. } => {
+                let (why, line) = phone::over(pairing.spent, why);
+                tell(Pairing::Over { why, line: harmless(&line) });
+                // Nothing was kept, or it can't be used.
+                if let Err(error) = phone.file.erase() {
+                    room.log.line(&error.to_string());
+                }
+                self.remove(key, room.desk);
+            }
+            event => {
+                if let Some(line) = engine_line(event, protocol::ids::Role::Phone) {
+                    tell(Pairing::Line { line });
+                }
+            }
+        }
+    }
+
+    /// Gives a phone that wants to pair its name, before anything is kept.
+    fn name_asking(&mut self, key: PhoneKey, own: &str) {
+        let wanted = self.all.get(&key).and_then(|phone| phone.pairing.as_ref()?.name.clone());
+        let name = self.unused_name(&harmless(wanted.as_deref().unwrap_or(own)), key);
+        if let Some(phone) = self.all.get(&key) {
+            // Nothing is written before it has paired, so nothing can fail.
+            drop(phone.file.set_name(&name));
+        }
+    }
+
+    /// The phone is one of the list from now on.
+    fn finish_pairing(&mut self, key: PhoneKey, room: &mut Room<'_>) {
+        let Some(phone) = self.all.get(&key) else { return };
+        if let Err(error) = phone.file.note_seen() {
+            room.log.line(&error.to_string());
+        }
+        phone.app.set_desk(self.offer(phone, room.terminals));
+        let line = format!("\"{}\" is paired", phone.file.name());
+        room.desk.tell_chats(None, &FromAgent::Note { line });
+    }
+
+    fn on_app(&mut self, key: PhoneKey, event: AppEvent, room: &mut Room<'_>) {
+        let Some(phone) = self.all.get_mut(&key) else { return };
+        match event {
+            AppEvent::Opened { ch, kind, params } => self.on_opened(key, ch, (kind, &params), room),
+            AppEvent::Accepted { ch, .. } => phone.chat.on_accepted(ch),
+            AppEvent::Data { ch, bytes } if phone.chat.has(ch) => {
+                if let Some(id) = phone.chat.on_data(&phone.app, ch, &bytes)
+                    && let Some((command, number)) = self.lines.confirm(&id, key)
+                {
+                    room.desk.tell(command, &FromAgent::Delivered { number });
+                }
+            }
+            AppEvent::Data { ch, bytes } => {
+                if !self.viewers.on_data(key, ch, &bytes) {
+                    phone.app.consumed(ch, bytes.len());
+                }
+            }
+            AppEvent::Refused { ch, .. } | AppEvent::Reset { ch, .. } | AppEvent::Ended { ch } => {
+                if phone.chat.has(ch) {
+                    phone.chat.on_closed();
+                }
+                self.viewers.on_closed(key, ch);
+                // It is gone, or is gone now.
+                let _ = phone.app.end(ch);
+            }
+            AppEvent::Restarted => {
+                phone.chat.on_closed();
+                self.viewers.on_phone_gone(key);
+            }
+            AppEvent::Ready { .. } | AppEvent::Desk(_) | AppEvent::Hidden(_) | AppEvent::Writable { .. } => {}
+        }
+    }
+
+    /// The phone opens a channel. Its right to the kind was checked by the link.
+    fn on_opened(&mut self, key: PhoneKey, ch: ChannelId, (kind, params): (Kind, &str), room: &mut Room<'_>) {
+        let Some(phone) = self.all.get_mut(&key) else { return };
+        let name = phone.file.name();
+        let told = match kind {
+            Kind::Chat => {
+                phone.chat.on_opened(&phone.app, ch);
+                format!("\"{name}\" opened the chat")
+            }
+            Kind::Terminal => match self.view(key, ch, params, room) {
+                Ok(terminal) => format!("\"{name}\" looks at the terminal \"{terminal}\""),
+                Err(reason) => {
+                    let line = format!("\"{name}\" was not shown a terminal: {reason}");
+                    self.refuse(key, ch, reason);
+                    line
+                }
+            },
+            Kind::File | Kind::Clipboard | Kind::Notice => {
+                let words = format!("this desk does not take a {} yet", kind.as_str());
+                self.refuse(key, ch, Reason::new(Reason::UNAVAILABLE, words));
+                return;
+            }
+        };
+        room.log.line(&told);
+        if kind == Kind::Terminal {
+            room.desk.tell_chats(Some(&name), &FromAgent::Note { line: harmless(&told) });
+        }
+    }
+
+    fn refuse(&self, key: PhoneKey, ch: ChannelId, reason: Reason) {
+        if let Some(phone) = self.all.get(&key) {
+            // The phone may have dropped it meanwhile.
+            let _ = phone.app.refuse(ch, reason);
+        }
+    }
+
+    /// Connects a phone's channel to the terminal that it names.
+    fn view(
+        &mut self,
+        key: PhoneKey,
+        ch: ChannelId,
+        params: &str,
+        room: &mut Room<'_>,
+    ) -> Result<String, Reason> {
+        #[derive(Deserialize)]
+        struct Wanted {
+            name: String,
+        }
+        let phone = self.all.get(&key).ok_or_else(|| no_terminal(""))?;
+        let wanted: Wanted = sonic_rs::from_str(params)
+            .map_err(|_| Reason::new(Reason::MALFORMED, "the parameters name no terminal"))?;
+        let (device, rights) = (phone.file.name(), phone.file.rights());
+        if !rights.has(Right::View) {
+            return Err(Reason::new(Reason::RIGHTS, "this phone may not see terminals"));
+        }
+        if !room.terminals.has(&wanted.name, &device) {
+            return Err(no_terminal(&wanted.name));
+        }
+        let may_type = rights.has(Right::Type) && room.terminals.may_type(&wanted.name);
+        let socket = room.sockets.join(format!("{}.sock", wanted.name));
+        let view = View { device, may_type };
+        let place = (room.tokens.next(), room.registry);
+        let app = Arc::clone(&phone.app);
+        self.viewers.add((key, &app, ch), &socket, &view, place).map_err(|_| no_terminal(&wanted.name))?;
+        app.accept(ch, "{}").map_err(|error| Reason::new(Reason::OTHER, error.to_string()))?;
+        Ok(wanted.name)
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,106 @@
+//! Revoked phones: their sessions are deleted at the relay, again and again until it has answered.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use protocol::ids::SessionId;
+use relay_client::engine::ForgetError;
+
+use super::chores::Chores;
+use super::log::Log;
+use crate::state::phones::PhoneFile;
+use crate::state::retire::RetireList;
+
+/// After a try that failed.
+const TRY_EVERY: Duration = Duration::from_secs(60);
+
+/// The list of sessions to delete, and when it is tried.
+pub(super) struct Retiring {
+    list: anyhow::Result<RetireList>,
+    /// `None` while a try is under way, or there is nothing to do.
+    due_at: Option<Instant>,
+}
+
+impl Retiring {
+    pub(super) fn load(state: &Path) -> Self {
+        let list = RetireList::load(state);
+        let has_work = list.as_ref().is_ok_and(|list| !list.left().is_empty());
+        Retiring { list, due_at: has_work.then(Instant::now) }
+    }
+
+    /// Why the list can't be used.
+    pub(super) fn damage(&self) -> Option<String> {
+        self.list.as_ref().err().map(|error| format!("{error:#}"))
+    }
+
+    /// True if this phone was revoked.
+    pub(super) fn has_phone(&self, id: &str) -> bool {
+        self.list.as_ref().is_ok_and(|list| list.has_phone(id))
+    }
+
+    /// Notes a phone that is going to be revoked.
+    ///
+    /// # Errors
+    /// It can't be noted, so it must not be revoked.
+    pub(super) fn add(&mut self, file: &PhoneFile) -> anyhow::Result<()> {
+        let list = self.list.as_mut().map_err(|error| anyhow!("{error:#}"))?;
+        Ok(list.add(file.id(), &file.relay(), &file.sessions())?)
+    }
+
+    /// When the next try is due.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.due_at
+    }
+
+    /// Has the sessions deleted, if it is time.
+    pub(super) fn begin_if_due(&mut self, now: Instant, chores: &mut Chores) {
+        if self.due_at.is_none_or(|due_at| due_at > now) {
+            return;
+        }
+        self.due_at = None;
+        if let Ok(list) = &self.list {
+            chores.delete(list.left());
+        }
+    }
+
+    /// The engine of a revoked phone has ended. What the relay was not told stays on the list.
+    ///
+    /// # Errors
+    /// The pair is still on disk.
+    pub(super) fn on_forgotten(
+        &mut self,
+        id: &str,
+        outcome: Result<(), ForgetError>,
+        log: &mut Log,
+    ) -> anyhow::Result<()> {
+        match outcome {
+            Ok(()) => {
+                let sessions = self.list.as_ref().map(|list| list.sessions_of(id)).unwrap_or_default();
+                self.on_deleted(&sessions, &[], log);
+                Ok(())
+            }
+            // The file itself was erased before; the engine had only to tell the phone.
+            Err(ForgetError::NotErased(error)) => Err(anyhow!("the pair is still on disk: {error}")),
+            Err(error @ (ForgetError::NotDeleted(_) | ForgetError::Stopped)) => {
+                log.line(&error.to_string());
+                self.due_at = Some(Instant::now());
+                Ok(())
+            }
+        }
+    }
+
+    /// The relay was asked to delete.
+    pub(super) fn on_deleted(&mut self, gone: &[SessionId], failed: &[String], log: &mut Log) {
+        for words in failed {
+            log.line(&format!("a revoked phone's session is still there: {words}"));
+        }
+        let Ok(list) = &mut self.list else { return };
+        for session in gone {
+            if let Err(error) = list.note_deleted(*session) {
+                log.line(&error.to_string());
+            }
+        }
+        self.due_at = (!list.left().is_empty()).then(|| Instant::now() + TRY_EVERY);
+    }
+}

@@ -1,0 +1,136 @@
+//! The shared terminals, as their hosts tell of them: the folder is the list.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mio::net::UnixStream;
+use mio::{Interest, Registry, Token};
+use relay_client::app::TerminalInfo;
+
+use super::tokens::Tokens;
+use crate::ipc::folder::terminal_names;
+use crate::ipc::link::Link;
+use crate::ipc::peer;
+use crate::terminal_host::wire::{LOOK, STATUS, Status, parsed};
+
+/// How often the folder is read.
+const SCAN_EVERY: Duration = Duration::from_secs(1);
+
+/// The terminals whose hosts answer.
+#[derive(Debug)]
+pub(super) struct Terminals {
+    folder: PathBuf,
+    hosts: BTreeMap<String, Host>,
+    scan_at: Instant,
+}
+
+#[derive(Debug)]
+struct Host {
+    token: Token,
+    link: Link,
+    status: Option<Status>,
+}
+
+impl Terminals {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Terminals { folder, hosts: BTreeMap::new(), scan_at: Instant::now() }
+    }
+
+    /// Where the sockets are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// When the folder is read next.
+    pub(super) fn scan_at(&self) -> Instant {
+        self.scan_at
+    }
+
+    /// Reads the folder if it is time, and connects to hosts that are new.
+    pub(super) fn scan(&mut self, now: Instant, tokens: &mut Tokens, registry: &Registry) {
+        if now < self.scan_at {
+            return;
+        }
+        self.scan_at = now + SCAN_EVERY;
+        // A folder that can't be read has no terminals that could be reached.
+        for name in terminal_names(&self.folder).unwrap_or_default() {
+            if !self.hosts.contains_key(&name)
+                && let Ok(host) = look(&self.folder.join(format!("{name}.sock")), tokens.next(), registry)
+            {
+                self.hosts.insert(name, host);
+            }
+        }
+    }
+
+    pub(super) fn note_readable(&mut self, token: Token) {
+        if let Some(host) = self.hosts.values_mut().find(|host| host.token == token) {
+            host.link.note_readable();
+        }
+    }
+
+    /// Takes what the hosts tell. True if the list is another one now.
+    pub(super) fn read(&mut self) -> bool {
+        let mut has_changed = false;
+        for host in self.hosts.values_mut() {
+            while host.link.is_readable() {
+                host.link.read();
+            }
+            while let Some(frame) = host.link.next_frame() {
+                if frame.kind == STATUS
+                    && let Some(status) = parsed::<Status>(frame.payload)
+                {
+                    has_changed |= host.status.as_ref() != Some(&status);
+                    host.status = Some(status);
+                }
+            }
+            host.link.flush();
+        }
+        let gone = self.hosts.extract_if(.., |_, host| host.link.has_ended()).count();
+        has_changed || gone > 0
+    }
+
+    /// What this phone may know of.
+    pub(super) fn for_phone(&self, phone: &str) -> Vec<TerminalInfo> {
+        let info = |(name, host): (&String, &Host)| {
+            let status = host.status.as_ref().filter(|status| is_shared_with(status, phone))?;
+            Some(TerminalInfo {
+                name: name.clone(),
+                title: if status.title.is_empty() { status.command.clone() } else { status.title.clone() },
+                cols: status.columns,
+                rows: status.rows,
+                view_only: status.view_only,
+            })
+        };
+        self.hosts.iter().filter_map(info).collect()
+    }
+
+    /// True if there is a terminal of this name that is shared with this phone.
+    pub(super) fn has(&self, name: &str, phone: &str) -> bool {
+        let status = self.hosts.get(name).and_then(|host| host.status.as_ref());
+        status.is_some_and(|status| is_shared_with(status, phone))
+    }
+
+    /// True if phones may type there.
+    pub(super) fn may_type(&self, name: &str) -> bool {
+        self.hosts.get(name).and_then(|host| host.status.as_ref()).is_some_and(|status| !status.view_only)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+}
+
+fn is_shared_with(status: &Status, phone: &str) -> bool {
+    status.to.is_empty() || status.to.iter().any(|name| name == phone)
+}
+
+/// Connects to a host and asks for its status.
+fn look(socket: &Path, token: Token, registry: &Registry) -> std::io::Result<Host> {
+    let mut stream = UnixStream::connect(socket)?;
+    peer::check_own(&stream)?;
+    registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+    let mut link = Link::new(stream);
+    link.send(LOOK, b"");
+    Ok(Host { token, link, status: None })
+}

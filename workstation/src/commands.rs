@@ -1,0 +1,50 @@
+//! The commands of the program, each with its options and its work in a file of its own.
+
+pub(crate) mod agent;
+pub(crate) mod alone;
+mod answers;
+pub(crate) mod attach;
+pub(crate) mod chat;
+pub(crate) mod completions;
+pub(crate) mod devices;
+pub(crate) mod man;
+mod editor;
+mod inputs;
+pub(crate) mod pair;
+mod pairing;
+pub(crate) mod rename;
+pub(crate) mod revoke;
+pub(crate) mod run;
+mod said;
+mod session;
+pub(crate) mod setup;
+pub(crate) mod terminal_host;
+pub(crate) mod terminals;
+
+use std::process::ExitCode;
+
+use crate::args::{Args, Command};
+
+/// Does what the command line asks for; blocks until it is done.
+///
+/// # Errors
+/// The command could not do its work.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let global = &args.global;
+    match &args.command {
+        None => alone::run(&args.alone, global),
+        Some(Command::Chat(args)) => chat::run(args, global),
+        Some(Command::Run(args)) => run::run(args, global),
+        Some(Command::Terminals(args)) => terminals::run(args, global),
+        Some(Command::Attach(args)) => attach::run(args, global),
+        Some(Command::Setup(args)) => setup::run(args, global),
+        Some(Command::Pair(args)) => pair::run(args, global),
+        Some(Command::Devices(args)) => devices::run(args, global),
+        Some(Command::Rename(args)) => rename::run(args, global),
+        Some(Command::Revoke(args)) => revoke::run(args, global),
+        Some(Command::Completions(args)) => completions::run(args),
+        Some(Command::Man(args)) => man::run(args),
+        Some(Command::Agent(args)) => agent::run(args, global),
+        Some(Command::TerminalHost(args)) => terminal_host::run(args, global),
+    }
+}

@@ -1,0 +1,132 @@
+//! `run`: run a command, or your shell, and share its terminal with the paired phones.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Context;
+
+use crate::args::Global;
+use crate::ipc::folder::Folders;
+use crate::output::say;
+use crate::terminal_host::names::{self, Place};
+use crate::terminal_host::wire::End;
+use crate::window::{self, Outcome, Parting};
+
+/// Run a command, or your shell, and share its terminal with the paired phones.
+///
+/// You use it here exactly as if it ran alone. If the window is closed, the command goes on: `attach` comes
+/// back to it. So does `Ctrl-\` and then `d`. The exit code is the command's; 125 if the terminal failed, 126
+/// or 127 if the command could not be started, 0 after you detached.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Let phones watch, and not type.
+    #[arg(long)]
+    pub(crate) view_only: bool,
+
+    /// Share with this phone only. Can be given several times.
+    #[arg(long, value_name = "PHONE")]
+    pub(crate) to: Vec<String>,
+
+    /// End the command when the window is closed.
+    #[arg(long)]
+    pub(crate) hang_up: bool,
+
+    /// The terminal's name. [default: the command's, with a number if that is taken]
+    #[arg(long, value_name = "NAME", value_parser = names::checked_name)]
+    pub(crate) name: Option<String>,
+
+    /// The command and its arguments. [default: your shell]
+    #[arg(trailing_var_arg = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// The exit code if the terminal itself failed. `env`, `timeout` and others have the same.
+const FAILED: u8 = 125;
+
+/// # Errors
+/// The terminal could not be made.
+pub(crate) fn run(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    Ok(start(args, global).and_then(|(stream, name)| show(stream, &name, args.hang_up)).unwrap_or_else(
+        |error| {
+            say(&format!("error: {error:#}"));
+            ExitCode::from(FAILED)
+        },
+    ))
+}
+
+/// Shows the terminal in this window, and says what there is to say afterwards.
+pub(super) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Result<ExitCode> {
+    let Parting { outcome, notes } = window::show(stream, name, hang_up)?;
+    let code = match outcome {
+        Outcome::Ended(end) => {
+            if let End::NotStarted { why, .. } = &end {
+                say(&format!("error: could not start the command: {why}"));
+            }
+            end.exit_code()
+        }
+        Outcome::Detached => {
+            say(&window::way_back(name));
+            0
+        }
+        Outcome::Closed => FAILED,
+        Outcome::Lost => {
+            anyhow::bail!("the process that kept the terminal {name} was killed, and so is its command")
+        }
+    };
+    if !notes.is_empty() {
+        say(&format!("meanwhile: {}", notes.join(", ")));
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Starts the terminal's host, and connects to it.
+fn start(args: &RunArgs, global: &Global) -> anyhow::Result<(UnixStream, String)> {
+    let command = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
+    let folders = Folders::open(&global.profile)?;
+    let name = args.name.clone().unwrap_or_else(|| names::name_of_program(&command[0]));
+    let Place { name, socket, listener } = names::bind(&folders, &name, args.name.is_some())?;
+    let path = socket.as_path();
+    let stream = UnixStream::connect(path).with_context(|| format!("can't use {}", path.display()))?;
+    let started = host_command(args, global, &name, path).and_then(|mut host| {
+        let host =
+            host.args(&command).stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(Stdio::null());
+        host.spawn().context("could not start a process for the terminal")
+    });
+    if started.is_err() {
+        // The listener is closed, so nobody can use the socket.
+        drop(std::fs::remove_file(path));
+    }
+    // The host outlives this process. If it ends earlier, its socket tells.
+    started.map(|_| (stream, name))
+}
+
+fn host_command(args: &RunArgs, global: &Global, name: &str, path: &Path) -> anyhow::Result<Command> {
+    let program = std::env::current_exe().context("can't find this program's own file")?;
+    let mut host = Command::new(program);
+    host.args(["terminal-host", "--name", name, "--socket"]).arg(path);
+    if args.view_only {
+        host.arg("--view-only");
+    }
+    for phone in &args.to {
+        host.args(["--to", phone]);
+    }
+    for (variable, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
+        host.env_remove(variable);
+    }
+    host.env("RELAY_PROFILE", &global.profile);
+    host.arg("--");
+    Ok(host)
+}
+
+/// Variables of ours that commands must not see: the relay's key above all.
+fn is_ours(variable: &str) -> bool {
+    variable == "REGISTER_KEY" || variable.starts_with("RELAY_")
+}
+
+/// The user's shell.
+fn shell() -> OsString {
+    std::env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into())
+}

@@ -1,0 +1,50 @@
+//! `terminal-host`: hold one shared terminal; `run` starts this.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::args::Global;
+use crate::terminal_host::{self, Settings, seconds_now};
+
+/// Hold one shared terminal; `run` starts this, with the terminal's listening socket as standard input.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TerminalHostArgs {
+    /// The terminal's name.
+    #[arg(long)]
+    pub(crate) name: String,
+
+    /// The socket's file, which is removed at the end.
+    #[arg(long)]
+    pub(crate) socket: PathBuf,
+
+    /// Let phones watch, and not type.
+    #[arg(long)]
+    pub(crate) view_only: bool,
+
+    /// Share with this phone only.
+    #[arg(long)]
+    pub(crate) to: Vec<String>,
+
+    /// The command and its arguments.
+    #[arg(trailing_var_arg = true, required = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// # Errors
+/// The system refuses what a terminal needs.
+pub(crate) fn run(args: &TerminalHostArgs, _: &Global) -> anyhow::Result<ExitCode> {
+    let settings = Settings {
+        name: args.name.clone(),
+        command: args.command.clone(),
+        view_only: args.view_only,
+        to: args.to.clone(),
+        since: seconds_now(),
+    };
+    let served = terminal_host::serve(settings).context("the terminal failed");
+    // One that is gone already is as good.
+    drop(std::fs::remove_file(&args.socket));
+    served.map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,128 @@
+//! `terminals`: list the shared terminals.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::args::Global;
+use crate::ipc::folder::{Folders, terminal_names};
+use crate::ipc::frame::Decoder;
+use crate::output::{print, say};
+use crate::terminal_host::wire::{LOOK, STATUS, Status, parsed};
+use crate::terminal_host::{names, seconds_now};
+
+/// List the shared terminals.
+///
+/// With --json, one line for each: name, command, title, columns, rows, since (seconds since 1970), windows,
+/// viewers, viewOnly, to, pid.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TerminalsArgs {}
+
+/// A terminal that does not answer for so long is shown as such.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// # Errors
+/// The folder of terminals can't be read.
+pub(crate) fn run(_: &TerminalsArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    let folders = Folders::open(&global.profile)?;
+    let names = terminal_names(&folders.terminals()?).context("can't list the terminals")?;
+    let found: Vec<Status> = names.iter().filter_map(|name| look(&folders, name)).collect();
+    if global.json {
+        for status in &found {
+            let line = sonic_rs::to_string(status).context("can't write a terminal as JSON")?;
+            print(&line, line.as_bytes())?;
+        }
+    } else if found.is_empty() {
+        say("there are no shared terminals: start one with `workstation run`");
+    } else {
+        for line in table(&found) {
+            print(&line, line.as_bytes())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks one terminal. `None` if it is gone. Tells of one that does not answer.
+fn look(folders: &Folders, name: &str) -> Option<Status> {
+    let connected = names::connect(folders, name);
+    let asked = connected.and_then(|stream| Ok(stream.map(ask).transpose()?));
+    asked.unwrap_or_else(|error| {
+        say(&format!("{name}: no answer: {error:#}"));
+        None
+    })
+}
+
+fn ask(mut stream: UnixStream) -> io::Result<Status> {
+    let (mut decoder, mut question) = (Decoder::default(), Vec::new());
+    crate::ipc::frame::encode(LOOK, b"", &mut question);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    io::Write::write_all(&mut stream, &question)?;
+    loop {
+        if let Some(frame) = decoder.next_frame()? {
+            if frame.kind == STATUS {
+                return parsed(frame.payload).ok_or_else(|| io::ErrorKind::InvalidData.into());
+            }
+        } else if decoder.read_from(&mut stream)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+fn table(found: &[Status]) -> Vec<String> {
+    let head = ["NAME", "SIZE", "SINCE", "WINDOWS", "PHONES", "COMMAND"].map(str::to_owned);
+    let now = seconds_now();
+    let rows: Vec<[String; 6]> = std::iter::once(head).chain(found.iter().map(|it| row(it, now))).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..5).map(width).collect();
+    let line = |row: &[String; 6]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        cells.chain([row[5].clone()]).collect::<String>()
+    };
+    rows.iter().map(line).collect()
+}
+
+fn row(status: &Status, now: u64) -> [String; 6] {
+    let phones: Vec<&str> = status.viewers.iter().map(|viewer| viewer.device.as_str()).collect();
+    let phones = if phones.is_empty() { "–".to_owned() } else { phones.join(", ") };
+    let clean = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    [
+        clean(&status.name),
+        format!("{}×{}", status.columns, status.rows),
+        ago(now.saturating_sub(status.since)),
+        status.windows.to_string(),
+        clean(&phones),
+        clean(&status.command),
+    ]
+}
+
+/// A span for people.
+fn ago(secs: u64) -> String {
+    match secs {
+        0..60 => format!("{secs} s ago"),
+        60..3600 => format!("{} min ago", secs / 60),
+        3600..172_800 => format!("{} h ago", secs / 3600),
+        _ => format!("{} days ago", secs / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal_host::wire::Viewing;
+
+    #[test]
+    fn columns_are_aligned_and_control_characters_harmless() {
+        let viewers = vec![Viewing { device: "Pixel\u{1b}".into(), ..Viewing::default() }];
+        let sh =
+            Status { name: "sh".into(), columns: 80, rows: 24, command: "sh -l".into(), ..Status::default() };
+        let vim =
+            Status { name: "vim-long".into(), windows: 2, viewers, command: "vim\n".into(), ..sh.clone() };
+        let lines =
+            table(&[Status { since: seconds_now(), ..sh }, Status { since: seconds_now() - 7200, ..vim }]);
+        assert_eq!(lines[1], "sh        80×24  0 s ago  0        –       sh -l");
+        assert_eq!(lines[2], "vim-long  80×24  2 h ago  2        Pixel   vim ");
+    }
+}

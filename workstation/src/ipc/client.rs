@@ -1,0 +1,239 @@
+//! A command's end of the agent's socket: finds the agent or starts it, then asks and listens. Blocking.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+
+use super::folder::Folders;
+use super::frame::{self, Decoder};
+use super::peer;
+use super::wire::{self, FromAgent, ToAgent};
+
+/// From the first try to the agent's hello, its start and an older one's end included.
+const FOUND_WITHIN: Duration = Duration::from_secs(20);
+
+/// From the connection to the agent's hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(5);
+
+/// The agent answers everything at once, but a revocation may have to wait for the relay.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+const TRY_EVERY: Duration = Duration::from_millis(20);
+
+/// A connection to the agent.
+pub(crate) struct AgentClient {
+    stream: UnixStream,
+    decoder: Decoder,
+}
+
+/// What a try to connect found.
+enum Found {
+    Agent(AgentClient),
+    /// Nobody listens, or the agent was just ending.
+    Nobody,
+    /// An agent of an older version, which was asked to end.
+    Older,
+}
+
+impl AgentClient {
+    /// The agent of this profile; `None` if none runs.
+    ///
+    /// # Errors
+    /// What listens there must not be talked to.
+    pub(crate) fn find(folders: &Folders) -> anyhow::Result<Option<Self>> {
+        match connect(folders)? {
+            Found::Agent(client) => Ok(Some(client)),
+            Found::Nobody | Found::Older => Ok(None),
+        }
+    }
+
+    /// The agent of this profile, which is started if none runs.
+    ///
+    /// # Errors
+    /// It could not be started, or what listens there must not be talked to.
+    pub(crate) fn find_or_start(folders: &Folders, profile: &str) -> anyhow::Result<Self> {
+        let deadline = Instant::now() + FOUND_WITHIN;
+        let mut started: Option<Child> = None;
+        while Instant::now() < deadline {
+            if let Found::Agent(client) = connect(folders)? {
+                leave(started);
+                return Ok(client);
+            }
+            started = match started.take() {
+                None => Some(start(profile)?),
+                Some(mut child) => match child.try_wait().context("can't wait for the agent")? {
+                    None => Some(child),
+                    // Another one was there before it.
+                    Some(status) if status.success() => None,
+                    Some(status) => bail!("the agent did not start ({status}): {}", last_words(folders)),
+                },
+            };
+            thread::sleep(TRY_EVERY);
+        }
+        leave(started);
+        bail!("no agent answers at {}: {}", folders.agent_socket()?.display(), last_words(folders))
+    }
+
+    /// # Errors
+    /// The agent is gone.
+    pub(crate) fn send(&mut self, message: &ToAgent) -> io::Result<()> {
+        send(&mut self.stream, message)
+    }
+
+    /// The next message; `None` when the agent has closed the connection. Messages of a later version are left
+    /// out.
+    ///
+    /// # Errors
+    /// The connection failed, or nothing came in time.
+    pub(crate) fn next(&mut self) -> io::Result<Option<FromAgent>> {
+        loop {
+            while let Some(frame) = self.decoder.next_frame()? {
+                if frame.kind == wire::JSON
+                    && let Some(message) = wire::parsed(frame.payload)
+                {
+                    return Ok(Some(message));
+                }
+            }
+            match self.decoder.read_from(&mut self.stream) {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Asks, and gives the answer. What is told besides comes before it and goes to `told`.
+    ///
+    /// # Errors
+    /// The agent says why it did not do it, or is gone.
+    pub(crate) fn ask(
+        &mut self,
+        message: &ToAgent,
+        mut told: impl FnMut(FromAgent),
+    ) -> anyhow::Result<FromAgent> {
+        self.stream.set_read_timeout(Some(ANSWER_WITHIN)).context("can't set a time limit")?;
+        self.send(message).context(GONE)?;
+        let answer = loop {
+            match self.next().context(GONE)? {
+                None => bail!(GONE),
+                Some(FromAgent::Failed { why }) => bail!("{why}"),
+                Some(answer @ (FromAgent::Done | FromAgent::Devices { .. })) => break answer,
+                Some(other) => told(other),
+            }
+        };
+        self.stream.set_read_timeout(None).context("can't set a time limit")?;
+        Ok(answer)
+    }
+
+    /// A second handle that sends, for another thread.
+    ///
+    /// # Errors
+    /// The system has no descriptor for it.
+    pub(crate) fn sender(&self) -> io::Result<AgentSender> {
+        Ok(AgentSender { stream: self.stream.try_clone()? })
+    }
+}
+
+/// Sends to the agent, while another thread listens.
+pub(crate) struct AgentSender {
+    stream: UnixStream,
+}
+
+impl AgentSender {
+    /// # Errors
+    /// The agent is gone.
+    pub(crate) fn send(&mut self, message: &ToAgent) -> io::Result<()> {
+        send(&mut self.stream, message)
+    }
+}
+
+/// Said when the agent ends while a command needs it.
+pub(crate) const GONE: &str = "the agent has ended; agent.log in the profile's state folder may say why";
+
+fn send(stream: &mut UnixStream, message: &ToAgent) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    frame::encode(wire::JSON, &wire::payload(message), &mut bytes);
+    stream.write_all(&bytes)
+}
+
+fn connect(folders: &Folders) -> anyhow::Result<Found> {
+    let path = folders.agent_socket()?;
+    let stream = match UnixStream::connect(&path) {
+        Ok(stream) => stream,
+        Err(error) if is_nobody(&error) => return Ok(Found::Nobody),
+        Err(error) => return Err(error).with_context(|| format!("can't connect to {}", path.display())),
+    };
+    peer::check_own(&stream).with_context(|| format!("{} must not be used", path.display()))?;
+    stream.set_read_timeout(Some(HELLO_WITHIN)).context("can't set a time limit")?;
+    let mut client = AgentClient { stream, decoder: Decoder::default() };
+    match client.greet() {
+        Ok(Some(FromAgent::Hello { version, .. })) if version < wire::VERSION => {
+            // It may have ended before it read this.
+            drop(client.send(&ToAgent::StepDown));
+            // Its end of the socket closes with it.
+            while let Ok(Some(_)) = client.next() {}
+            Ok(Found::Older)
+        }
+        Ok(Some(FromAgent::Hello { .. })) => {
+            client.stream.set_read_timeout(None).context("can't set a time limit")?;
+            Ok(Found::Agent(client))
+        }
+        // It was ending, or was killed.
+        Ok(None) => Ok(Found::Nobody),
+        Err(error) if is_nobody(&error) => Ok(Found::Nobody),
+        Ok(Some(_)) => Err(anyhow!("{} does not answer like an agent: end its process", path.display())),
+        Err(error) => Err(error).with_context(|| {
+            format!("the agent at {} does not answer: end its process and try again", path.display())
+        }),
+    }
+}
+
+impl AgentClient {
+    fn greet(&mut self) -> io::Result<Option<FromAgent>> {
+        self.send(&ToAgent::Hello { version: wire::VERSION })?;
+        self.next()
+    }
+}
+
+fn is_nobody(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound};
+    [NotFound, ConnectionRefused, ConnectionReset, BrokenPipe].contains(&error.kind())
+}
+
+/// Starts the agent in the background, away from this command's terminal.
+fn start(profile: &str) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("can't find this program's own file")?;
+    let mut command = Command::new(&program);
+    command.args(["agent", "--profile", profile]).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // The agent gets keys over its socket, for one relay each.
+    command.env_remove("REGISTER_KEY");
+    command.spawn().with_context(|| format!("can't start the agent ({})", program.display()))
+}
+
+/// Lets the system forget the agent when it ends, in case it ends before this command does.
+fn leave(child: Option<Child>) {
+    let Some(mut child) = child else { return };
+    // Without the thread, a dead agent's entry stays until this command ends.
+    drop(thread::Builder::new().name("agent-end".into()).spawn(move || child.wait()));
+}
+
+/// The agent's last line in its log.
+fn last_words(folders: &Folders) -> String {
+    let path = log_path(folders);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let last = text.lines().next_back().unwrap_or("nothing was written there");
+    format!("see {}: {last}", path.display())
+}
+
+/// The agent's log.
+pub(crate) fn log_path(folders: &Folders) -> PathBuf {
+    folders.state().join("agent.log")
+}

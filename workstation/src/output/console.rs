@@ -1,0 +1,261 @@
+//! What this program has written at the bottom of a terminal and may still replace: a block of lines, such as
+//! a code's picture, with the lines that followed it, and one status line below them all.
+//!
+//! Pure: each function gives the bytes to write. A window that is not a terminal, or cannot move its cursor,
+//! gets plain lines only: nothing is ever replaced there. The rows are counted from what was written, so the
+//! block is replaced in place only while all of it must still be in the window.
+
+use super::width::cut;
+use crate::terminal::{Size, Terminal};
+
+/// The state of one terminal's bottom.
+#[derive(Debug, Default)]
+pub(crate) struct Console {
+    block: Option<Block>,
+    /// Shown behind all else, without a line end; empty if there is none.
+    status: String,
+}
+
+/// A block that may be replaced.
+#[derive(Debug)]
+struct Block {
+    lines: String,
+    /// What was written below it since.
+    below: String,
+    /// The window as it was then.
+    window: Size,
+}
+
+impl Console {
+    /// Nothing was written yet.
+    pub(crate) const fn new() -> Self {
+        Console { block: None, status: String::new() }
+    }
+
+    /// Writes whole lines.
+    pub(crate) fn say(&mut self, lines: &str, terminal: Option<Terminal>) -> String {
+        let lines = format!("{}\n", lines.trim_end_matches('\n'));
+        let Some(window) = movable(terminal) else { return lines };
+        self.note(&lines, window);
+        let before = self.erase_status(window);
+        format!("{before}{lines}{}", self.status_in(terminal))
+    }
+
+    /// The user has typed a line, and the terminal has echoed it with its line end.
+    pub(crate) fn note_typed(&mut self, line: &str, terminal: Option<Terminal>) {
+        if let Some(window) = movable(terminal) {
+            // The status line was in front of it.
+            let echoed = format!("{}{line}\n", std::mem::take(&mut self.status));
+            self.note(&echoed, window);
+        }
+    }
+
+    /// Writes a block that can be replaced, and forgets the one before.
+    pub(crate) fn draw(&mut self, lines: &str, terminal: Option<Terminal>) -> String {
+        let Some(window) = movable(terminal) else { return lines.to_owned() };
+        let before = self.erase_status(window);
+        self.block = Some(Block { lines: lines.to_owned(), below: String::new(), window });
+        format!("{before}{lines}{}", self.status_in(terminal))
+    }
+
+    /// Writes `lines` in the place of the block. Where the block is not in the window any more, they are
+    /// written below.
+    pub(crate) fn redraw(&mut self, lines: &str, terminal: Option<Terminal>) -> String {
+        let (Some(window), Some(block)) = (movable(terminal), self.block.take()) else {
+            return self.draw(lines, terminal);
+        };
+        let rewraps = terminal.is_some_and(|terminal| terminal.rewraps);
+        let Some(rows) = rows_above(&block, window, rewraps) else { return self.draw(lines, terminal) };
+        let up = rows + self.status_rows(window) - 1;
+        let up = if up > 0 { format!("\x1b[{up}A") } else { String::new() };
+        let out = format!("\r{up}\x1b[J{lines}{}{}", block.below, self.status_in(terminal));
+        self.block = Some(Block { lines: lines.to_owned(), below: block.below, window });
+        out
+    }
+
+    /// The block stays as it is from now on.
+    pub(crate) fn release(&mut self) {
+        self.block = None;
+    }
+
+    /// Shows this status in place of the last; an empty one takes it away. Plain windows have none.
+    pub(crate) fn set_status(&mut self, line: &str, terminal: Option<Terminal>) -> String {
+        let Some(window) = movable(terminal) else { return String::new() };
+        let before = self.erase_status(window);
+        line.clone_into(&mut self.status);
+        before + &self.status_in(terminal)
+    }
+
+    fn note(&mut self, lines: &str, window: Size) {
+        let Some(block) = &mut self.block else { return };
+        block.below.push_str(lines);
+        // What has left the window does not come back, and the text is bounded.
+        if window.rows_of_lines(&block.below) >= window.rows {
+            self.block = None;
+        }
+    }
+
+    /// Takes the status line off the screen. It stays known.
+    fn erase_status(&self, window: Size) -> String {
+        if self.status.is_empty() {
+            return String::new();
+        }
+        match self.status_rows(window) {
+            1 => "\r\x1b[K".to_owned(),
+            // The window has become narrower.
+            rows => format!("\r\x1b[{}A\x1b[J", rows - 1),
+        }
+    }
+
+    /// How many rows the cursor's line takes.
+    fn status_rows(&self, window: Size) -> usize {
+        window.rows_of(&self.status)
+    }
+
+    /// The status line as the window shows it, on one row.
+    fn status_in(&mut self, terminal: Option<Terminal>) -> String {
+        let Some(Terminal { size: Some(size), style, .. }) = terminal else { return String::new() };
+        // A cursor behind the last column is a thing that terminals disagree on.
+        self.status = cut(&self.status, size.columns - 1, style.unicode);
+        self.status.clone()
+    }
+}
+
+/// The size of a terminal in which lines can be replaced.
+fn movable(terminal: Option<Terminal>) -> Option<Size> {
+    terminal.filter(|terminal| terminal.moves)?.size
+}
+
+/// How many rows the block and the lines below it take; `None` if its first row may have left the window.
+fn rows_above(block: &Block, window: Size, rewraps: bool) -> Option<usize> {
+    let size = if rewraps { window } else { block.window };
+    let rows = size.rows_of_lines(&block.lines) + size.rows_of_lines(&block.below);
+    (rows < window.rows.min(block.window.rows)).then_some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::screen::Screen;
+    use crate::terminal::Style;
+
+    fn terminal(rows: usize, columns: usize) -> Option<Terminal> {
+        let style = Style { colours: true, unicode: true };
+        Some(Terminal { size: Some(Size { rows, columns }), style, moves: true, rewraps: true })
+    }
+
+    #[test]
+    fn a_status_line_stays_below_what_is_said() {
+        let (mut console, window) = (Console::new(), terminal(5, 20));
+        let mut screen = Screen::new(5, 20);
+        screen.feed(&console.set_status("connecting", window));
+        assert_eq!(screen.lines(), ["connecting"]);
+        screen.feed(&console.say("one\ntwo", window));
+        assert_eq!(screen.lines(), ["one", "two", "connecting"]);
+        screen.feed(&console.set_status("a line that is longer than the window", window));
+        assert_eq!(screen.lines(), ["one", "two", "a line that is lon…"]);
+        screen.feed(&console.say("three\nfour\nfive", window));
+        assert_eq!(screen.lines(), ["two", "three", "four", "five", "a line that is lon…"]);
+        screen.feed(&console.set_status("", window));
+        screen.feed(&console.say("six", window));
+        assert_eq!(screen.lines(), ["three", "four", "five", "six"]);
+    }
+
+    #[test]
+    fn a_block_is_replaced_in_place_and_what_is_below_stays() {
+        let (mut console, window) = (Console::new(), terminal(8, 20));
+        let mut screen = Screen::new(8, 20);
+        screen.feed("$ workstation\n");
+        screen.feed(&console.draw("##\n##\nlink\n", window));
+        screen.feed(&console.say("connected", window));
+        screen.feed(&console.set_status("waiting", window));
+        screen.feed("\ny\n");
+        screen.feed(&console.redraw("used\n", window));
+        assert_eq!(screen.lines()[..2], ["$ workstation", "##"], "typed lines were not told to it");
+        let mut screen = Screen::new(8, 20);
+        let mut console = Console::new();
+        screen.feed("$ workstation\n");
+        screen.feed(&console.draw("##\n##\nlink\n", window));
+        screen.feed(&console.say("allow it? [y/n]", window));
+        screen.feed("y\n");
+        console.note_typed("y", window);
+        screen.feed(&console.set_status("waiting", window));
+        screen.feed(&console.redraw("used\n", window));
+        assert_eq!(screen.lines(), ["$ workstation", "used", "allow it? [y/n]", "y", "waiting"]);
+        screen.feed(&console.redraw("##\n##\n", window));
+        assert_eq!(screen.lines(), ["$ workstation", "##", "##", "allow it? [y/n]", "y", "waiting"]);
+    }
+
+    #[test]
+    fn lines_that_wrap_are_counted_as_the_window_shows_them() {
+        let (mut console, window) = (Console::new(), terminal(10, 10));
+        let mut screen = Screen::new(10, 10);
+        screen.feed("$ w\n");
+        screen.feed(&console.draw("0123456789ABC\n", window));
+        screen.feed(&console.say("0123456789", window));
+        screen.feed(&console.redraw("used\n", window));
+        assert_eq!(screen.lines(), ["$ w", "used", "0123456789"]);
+    }
+
+    #[test]
+    fn a_block_that_has_left_the_window_is_not_replaced() {
+        let (mut console, window) = (Console::new(), terminal(4, 20));
+        let mut screen = Screen::new(4, 20);
+        screen.feed(&console.draw("##\n##\n", window));
+        screen.feed(&console.say("one\ntwo", window));
+        assert_eq!(screen.lines(), ["##", "one", "two"]);
+        screen.feed(&console.redraw("used\n", window));
+        assert_eq!(screen.lines(), ["one", "two", "used"]);
+    }
+
+    #[test]
+    fn a_window_that_changes_is_drawn_again() {
+        let mut console = Console::new();
+        let mut screen = Screen::new(8, 12);
+        screen.feed("$ w\n");
+        screen.feed(&console.draw("0123456789\nlink\n", terminal(8, 12)));
+        screen.feed(&console.set_status("waiting", terminal(8, 12)));
+        screen.resize(8, 24);
+        screen.feed(&console.redraw("0123456789\nlink\n", terminal(8, 24)));
+        assert_eq!(screen.lines(), ["$ w", "0123456789", "link", "waiting"]);
+        screen.resize(8, 6);
+        screen.feed(&console.redraw("small\nlink\n", terminal(8, 6)));
+        // This emulator moves the first rows into its history.
+        assert_eq!(screen.lines(), ["small", "link", "wait…"]);
+    }
+
+    #[test]
+    fn a_window_that_keeps_its_lines_when_it_changes_is_drawn_again() {
+        let fixed =
+            |rows, columns| terminal(rows, columns).map(|terminal| Terminal { rewraps: false, ..terminal });
+        let mut console = Console::new();
+        let mut screen = Screen::new(8, 12);
+        screen.feed("$ w\n");
+        screen.feed(&console.draw("0123456789ABCDEF\nlink\n", fixed(8, 12)));
+        // The wrapped line stays wrapped, as it is for an emulator that was not told of the change.
+        screen.feed(&console.redraw("0123456789ABCDEF\n", fixed(8, 24)));
+        assert_eq!(screen.lines(), ["$ w", "0123456789AB", "CDEF"]);
+    }
+
+    #[test]
+    fn a_pipe_and_a_terminal_that_cannot_move_get_plain_lines() {
+        let dumb = terminal(24, 80).map(|terminal| Terminal { moves: false, ..terminal });
+        for plain in [None, dumb, terminal(24, 80).map(|terminal| Terminal { size: None, ..terminal })] {
+            let mut console = Console::new();
+            assert_eq!(console.draw("##\n", plain), "##\n");
+            assert_eq!(console.set_status("waiting", plain), "");
+            assert_eq!(console.say("one\n", plain), "one\n");
+            assert_eq!(console.redraw("used\n", plain), "used\n");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_the_window() {
+        let (mut console, window) = (Console::new(), terminal(24, 80));
+        console.draw("##\n", window);
+        for _ in 0..30 {
+            console.say("line", window);
+        }
+        assert!(console.block.is_none());
+    }
+}

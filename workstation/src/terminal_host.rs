@@ -1,0 +1,65 @@
+//! The host of a shared terminal: a process of its own that keeps a command, its pseudo-terminal and the
+//! state of its screen, and outlives the window that started it and the agent.
+//!
+//! Its clients come over a Unix socket: the desk's windows, which get the command's bytes as they are; phones,
+//! through the agent, which get the state of the screen; and lists. `wire` is what they say, `host` the loop,
+//! `child` the command, `emulator` the screen. `sizes` decides who decides the size.
+
+mod child;
+mod clients;
+mod desk_window;
+pub(crate) mod emulator;
+mod host;
+pub(crate) mod names;
+mod signals;
+mod sizes;
+mod viewer;
+pub(crate) mod wire;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::time::SystemTime;
+
+use crate::ipc::link;
+
+/// What is shared, and with whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The terminal's name.
+    pub(crate) name: String,
+    /// The command and its arguments.
+    pub(crate) command: Vec<OsString>,
+    /// No phone may type.
+    pub(crate) view_only: bool,
+    /// The phones that may look on; empty if all may.
+    pub(crate) to: Vec<String>,
+    /// When it began, in seconds since 1970.
+    pub(crate) since: u64,
+}
+
+impl Settings {
+    /// The command for people.
+    pub(crate) fn words(&self) -> String {
+        let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    }
+}
+
+/// Serves a terminal at the listener that is this process's standard input, until its command has ended.
+///
+/// # Errors
+/// The system refuses what a terminal needs.
+pub(crate) fn serve(settings: Settings) -> io::Result<()> {
+    // Fails only for a process that leads a group already, which has left its terminal behind as well.
+    let _leads = rustix::process::setsid();
+    let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let host = host::Host::new(listener, settings)?;
+    host.serve()
+}
+
+/// Seconds since 1970.
+pub(crate) fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,133 @@
+//! One window of the desk, as the host sees it.
+//!
+//! A window gets the command's bytes as they are. One that does not keep up holds up the command, as a real
+//! terminal does. If it stops reading while others look on, it falls behind instead: it gets no more bytes,
+//! and the whole screen when it reads again.
+
+use std::time::Duration;
+
+use super::link::Link;
+use super::wire::{ATTACHED, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, json};
+
+/// With more than this queued, the window holds up the command.
+const QUEUED_MAX: usize = 64 << 10;
+
+/// A window that has read nothing for so long holds up nobody else.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An attached window.
+#[derive(Debug)]
+pub(super) struct DeskWindow {
+    pub(super) link: Link,
+    attach: Attach,
+    /// When it last took bytes, or had none to take.
+    progress_at: Duration,
+    is_behind: bool,
+    lacks_main_screen: bool,
+    /// It was told that it is the end.
+    is_leaving: bool,
+}
+
+impl DeskWindow {
+    /// Attaches a window, and draws the screen in it.
+    pub(super) fn new(link: Link, attach: Attach, now: Duration) -> Self {
+        let mut window = Self {
+            link,
+            attach,
+            progress_at: now,
+            is_behind: false,
+            lacks_main_screen: false,
+            is_leaving: false,
+        };
+        window.link.send(ATTACHED, b"");
+        window
+    }
+
+    /// It answers the questions that the command asks its terminal.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.attach.is_terminal
+    }
+
+    /// The command ends with it.
+    pub(super) fn hangs_up(&self) -> bool {
+        self.attach.hang_up && !self.is_leaving
+    }
+
+    /// True if the command must wait for it.
+    pub(super) fn is_full(&self) -> bool {
+        !self.is_behind && !self.is_leaving && self.link.queued() >= QUEUED_MAX
+    }
+
+    /// True if it has read nothing for so long that others need not wait for it.
+    pub(super) fn is_stuck(&self, now: Duration) -> bool {
+        self.is_full() && now >= self.stuck_at()
+    }
+
+    /// When it will count as stuck, if it reads nothing until then.
+    pub(super) fn stuck_at(&self) -> Duration {
+        self.progress_at + PATIENCE
+    }
+
+    /// Gives up on sending it every byte.
+    pub(super) fn fall_behind(&mut self) {
+        self.is_behind = true;
+    }
+
+    /// True if it needs the whole screen, and takes it.
+    pub(super) fn may_catch_up(&self) -> bool {
+        self.is_behind && self.link.queued() == 0
+    }
+
+    /// Gives it the whole screen. One of a full-screen program hides another, which is then still unknown to
+    /// the window.
+    pub(super) fn redraw(&mut self, screen: &[u8], is_alternate: bool) {
+        self.is_behind = false;
+        self.lacks_main_screen = is_alternate;
+        self.output(screen);
+    }
+
+    /// True if it must get the whole screen once the full-screen program ends.
+    pub(super) fn lacks_main_screen(&self) -> bool {
+        self.lacks_main_screen
+    }
+
+    /// Gives it what the command wrote.
+    pub(super) fn output(&mut self, bytes: &[u8]) {
+        if !self.is_behind && !self.is_leaving && !bytes.is_empty() {
+            self.link.send(OUTPUT, bytes);
+        }
+    }
+
+    /// Tells its user something.
+    pub(super) fn note(&mut self, text: &str) {
+        if !self.is_leaving {
+            self.link.send(NOTE, &json(&Note { text: text.to_owned() }));
+        }
+    }
+
+    /// Tells it that the command ended.
+    pub(super) fn end(&mut self, end: &End) {
+        if !self.is_leaving {
+            self.link.send(ENDED, &json(end));
+            self.is_leaving = true;
+        }
+    }
+
+    /// Lets it go.
+    pub(super) fn detach(&mut self) {
+        self.link.send(DETACHED, b"");
+        self.is_leaving = true;
+    }
+
+    /// Sends what it takes.
+    pub(super) fn flush(&mut self, now: Duration) {
+        if self.link.flush() || self.link.queued() == 0 {
+            self.progress_at = now;
+        }
+    }
+
+    /// True if there is nothing more to do with it.
+    pub(super) fn is_over(&self) -> bool {
+        self.link.has_ended() || (self.is_leaving && self.link.queued() == 0)
+    }
+}

@@ -1,0 +1,77 @@
+//! Raw mode of the desk's terminal, and the way back from it.
+//!
+//! However the program ends, the terminal is left as it was found: when the guard is dropped, by a panic, and
+//! by a signal.
+
+use std::io::{self, IsTerminal};
+use std::sync::{Mutex, Once, PoisonError};
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// The modes that the terminal had, while it is in raw mode.
+static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
+
+static HOOK: Once = Once::new();
+
+/// The terminal is in raw mode until this is dropped.
+#[derive(Debug)]
+pub(crate) struct RawMode(());
+
+impl RawMode {
+    /// Switches raw mode on, if standard input and output are a terminal.
+    ///
+    /// # Errors
+    /// The terminal refuses.
+    pub(crate) fn enter() -> io::Result<Option<Self>> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() || !io::stdout().is_terminal() {
+            return Ok(None);
+        }
+        HOOK.call_once(restore_on_panic);
+        let found = exactly(tcgetattr(&stdin)?);
+        let mut raw = found.clone();
+        raw.make_raw();
+        // Remembered first: a signal may come at any time.
+        *FOUND.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        tcsetattr(&stdin, OptionalActions::Now, &raw)?;
+        Ok(Some(Self(())))
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Leaves raw mode, if it is on. Any thread may call this at any time.
+pub(crate) fn restore() {
+    let found = FOUND.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(found) = found {
+        // A terminal that is gone has no modes.
+        let _gone = tcsetattr(io::stdin(), OptionalActions::Now, &found);
+    }
+}
+
+/// The same modes, so that setting them changes nothing.
+///
+/// Most terminals have no input speed of their own, which counts as the output's. Setting the modes would write
+/// it down, and `stty -g` show it.
+fn exactly(mut modes: Termios) -> Termios {
+    if cfg!(target_os = "linux") && u64::from(modes.control_modes.bits()) & INPUT_SPEED == 0 {
+        // 0 is always a speed: "as the output's".
+        let _known = modes.set_input_speed(0);
+    }
+    modes
+}
+
+/// Linux's CIBAUD.
+const INPUT_SPEED: u64 = 0x100f_0000;
+
+fn restore_on_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        restore();
+        before(info);
+    }));
+}
