@@ -15,7 +15,7 @@ pub(super) fn skippable(bytes: &[u8], lines: usize) -> usize {
 
 /// Printed, or moves within lines and to the next.
 fn is_text(byte: u8) -> bool {
-    (byte >= 0x20 && byte != 0x7f) || (byte >= 0x09 && byte <= 0x0d && byte != 0x0b && byte != 0x0c)
+    (byte >= 0x20 && byte != 0x7f) || matches!(byte, b'\t' | b'\n' | b'\r')
 }
 
 #[cfg(test)]
