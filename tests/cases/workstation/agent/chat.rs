@@ -173,7 +173,7 @@ fn in_a_window_what_comes_in_does_not_land_in_what_is_typed() {
     window.until("finished");
     window.until("> ");
     window.type_text("/quit\r");
-    let (code, _) = window.finish();
+    let (code, rest) = window.finish();
     assert_eq!(code, Some(0));
-    window.until_modes(&modes);
+    assert_eq!(window.modes(), modes, "left as it was found: {rest}");
 }
