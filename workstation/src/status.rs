@@ -9,5 +9,5 @@ mod event;
 mod line;
 mod reporter;
 
-pub(crate) use event::{CodeEnd, Event, PhoneState};
+pub(crate) use event::{CodeEnd, Event, PhoneState, RelayState};
 pub(crate) use reporter::Reporter;

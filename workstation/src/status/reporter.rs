@@ -84,6 +84,7 @@ impl Reporter {
         match (event, event.plain()) {
             (Event::Message { text, .. }, Some(line)) => print(&line, text.as_bytes())?,
             // The status line tells these, and nothing is lost when it is rewritten.
+            (Event::Relay { .. }, _) if self.style == ReportStyle::Rewritten => {}
             (Event::Phone { state, .. }, _)
                 if self.style == ReportStyle::Rewritten && *state != PhoneState::Ended => {}
             (_, Some(line)) => say(&line),
