@@ -7,6 +7,7 @@
 mod clock;
 mod event;
 mod line;
+mod plain;
 mod reporter;
 
 pub(crate) use event::{CodeEnd, Event, PhoneState, RelayState};
