@@ -40,7 +40,8 @@ failed. If one stage fails, the others still run. Each option below, except --si
 Needs Rust and python3. Needs node, 20 or newer, for the second implementation of the tunnel, which is skipped without.
 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
-Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md.
+Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md,
+and tinyproxy and microsocks, as proxies of the clients.
 A snippet is skipped if its program is missing.
 
 Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
@@ -267,11 +268,11 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, one by one, as not every system has all of
-# them. What cannot be installed is skipped later, with a note.
+# Installs the proxies that docs/configuration.md has snippets for, and those on the clients' way out, one by
+# one, as not every system has all of them. What cannot be installed is skipped later, with a note.
 prepare_proxies() {
     local missing=() package policy=/usr/sbin/policy-rc.d
-    for package in nginx haproxy caddy curl openssl; do
+    for package in nginx haproxy caddy curl openssl tinyproxy microsocks; do
         is_there "$package" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -312,6 +313,21 @@ run_proxies() {
     [ ${#proxies[@]} -gt 0 ] || return 0
     tests "the snippets for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
         tests/.venv/bin/python tests/python/proxies.py "${proxies[@]}"
+}
+
+# The example `phone` behind proxies by others.
+run_way_out() {
+    local proxies=() proxy
+    for proxy in tinyproxy microsocks; do
+        if is_there "$proxy" && is_there nginx && is_there openssl; then
+            proxies+=("$proxy")
+        else
+            skip "the way out through $proxy" "$proxy, nginx or openssl is not there and can't be installed here"
+        fi
+    done
+    [ ${#proxies[@]} -gt 0 ] || return 0
+    tests "the way out through ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
+        tests/.venv/bin/python tests/python/way_out.py "${proxies[@]}"
 }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -545,6 +561,7 @@ tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/
 stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" python3 tests/python/picture.py "$work/pairing.svg"
 prepare_proxies || echo "the proxies for the snippets can't be installed here" >&2
 run_proxies
+run_way_out
 run_conformance short
 if has_node; then
     tests "independent tunnel" node tests/node/tunnel_vectors.mjs

@@ -6,9 +6,9 @@
 //! over an engine.
 //!
 //! Inside, top to bottom: `end` is the machine; `greeting` has the rules of hello; `channels` opens, answers,
-//! ends and resets, and takes turns; `channel` and `flow` are one channel and its two directions; `control`
-//! and `wire` are the bytes. Kinds of channel have a module each: [`chat`], [`terminal`]. Every bound is in
-//! [`limits`]. The wire format is in `docs/app.md`.
+//! ends and resets, and takes turns; `channel` and `flow` are one channel and its two directions, `pace` how
+//! much of a file is under way; `control` and `wire` are the bytes. Kinds of channel have a module each:
+//! [`chat`], [`terminal`]. Every bound is in [`limits`]. The wire format is in `docs/app.md`.
 
 mod channel;
 mod channels;
@@ -25,6 +25,7 @@ mod kind;
 pub mod limits;
 #[cfg(test)]
 mod model;
+mod pace;
 mod reason;
 mod rights;
 pub mod terminal;

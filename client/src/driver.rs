@@ -12,7 +12,6 @@ mod dial;
 mod tests;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +20,7 @@ use mio::{Events, Poll, Token, Waker};
 use tungstenite::Message;
 
 use crate::event::{ClientEvent, Lost, Stop};
+use crate::net::way::Way;
 use crate::session::{Action, Identity, Input, Session};
 use crate::settings::ConnectionSettings;
 use app::App;
@@ -81,8 +81,8 @@ struct Driver<A: App> {
     /// A connect under way. Never with a connection at the same time.
     dial: Option<Dial>,
     connection: Option<Connection>,
-    /// The address that was tried last and led to no relay: the next connect starts behind it.
-    failed: Option<SocketAddr>,
+    /// The way that was tried last and led to no relay: the next connect starts behind it.
+    failed: Option<Way>,
     stopped: bool,
 }
 
@@ -166,9 +166,9 @@ impl<A: App> Driver<A> {
                 }
             }
             Action::Disconnect => {
-                let tried = self.dial.take().and_then(|dial| dial.address());
-                let left = self.connection.take().and_then(|connection| connection.unaccepted());
-                self.failed = tried.or(left).or(self.failed);
+                let tried = self.dial.take().and_then(|dial| dial.way().cloned());
+                let left = self.connection.take().and_then(|connection| connection.unaccepted().cloned());
+                self.failed = tried.or(left).or(self.failed.take());
             }
             Action::SessionGone(why) => self.app.on_session_gone(why),
             Action::Stop(why) => {
@@ -183,7 +183,7 @@ impl<A: App> Driver<A> {
         if self.app.pause_if_full() {
             return Dial::failed(Input::Lost(Lost::EventsUnread), &self.waker);
         }
-        Dial::start(&self.settings, self.session.id(), self.failed, now, &self.waker)
+        Dial::start(&self.settings, self.session.id(), self.failed.as_ref(), now, &self.waker)
     }
 
     fn take_inputs(&mut self, now: Instant) {
@@ -200,7 +200,7 @@ impl<A: App> Driver<A> {
 
     fn finish_dial(&mut self, now: Instant) {
         let Some(outcome) = self.dial.as_ref().and_then(Dial::outcome) else { return };
-        let tried = self.dial.take().and_then(|dial| dial.address());
+        let tried = self.dial.take().and_then(|dial| dial.way().cloned());
         match outcome.and_then(|socket| {
             Connection::new(socket, self.poll.registry(), SOCKET)
                 .map_err(|error| Input::Lost(Lost::Broken(error.to_string())))
@@ -210,7 +210,7 @@ impl<A: App> Driver<A> {
                 self.feed(Input::Connected, now);
             }
             Err(input) => {
-                self.failed = tried.or(self.failed);
+                self.failed = tried.or(self.failed.take());
                 self.feed(input, now);
             }
         }

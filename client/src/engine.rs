@@ -24,6 +24,7 @@ use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
 use crate::driver::Start;
 use crate::net::endpoint::Endpoint;
+use crate::net::proxy::Proxy;
 use crate::settings::ConnectionSettings;
 use crate::tunnel::{Answer, Code, Credentials, SystemEntropy, Tunnel};
 use chores::{Chore, Registrar};
@@ -99,10 +100,11 @@ impl Engine {
         keeper: Box<dyn Keeper>,
     ) -> Result<Self, StartError> {
         let Credentials { session, token } = tunnel.credentials();
-        let endpoint = believing(settings, endpoint);
+        let endpoint = reached(settings, endpoint);
         endpoint.trust()?;
+        endpoint.through()?;
         let server =
-            settings.server.clone().map_or_else(|| endpoint.server(), |server| believing(settings, server));
+            settings.server.clone().map_or_else(|| endpoint.server(), |server| reached(settings, server));
         let registrar = Registrar { server, key: settings.register_key.clone() };
         let connecting = ConnectionSettings {
             endpoint: endpoint.clone(),
@@ -354,7 +356,11 @@ impl Engine {
 }
 
 /// The same address with the CAs to trust there.
-fn believing(settings: &EngineSettings, endpoint: Endpoint) -> Endpoint {
+fn reached(settings: &EngineSettings, endpoint: Endpoint) -> Endpoint {
+    let endpoint = match settings.proxy {
+        Proxy::FromEnvironment => endpoint,
+        _ => endpoint.with_proxy(settings.proxy.clone()),
+    };
     match &settings.ca {
         Some(ca) => endpoint.with_ca(Some(ca.clone())),
         None => endpoint,

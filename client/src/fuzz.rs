@@ -11,12 +11,14 @@ use self::support::Input;
 use crate::event::ClientEvent;
 use crate::lines::{LineError, event_line, harmless, read_line};
 use crate::net::endpoint::Endpoint;
+use crate::net::proxy::ProxyUrl;
 use crate::text::reorders_or_hides;
 use crate::tunnel::{Saved, parse_pairing};
 
 pub use crate::app::fuzz::{app_bytes, app_machine};
 pub use crate::app::terminal::fuzz::terminal_messages;
 pub use crate::http::fuzz::http_answer;
+pub use crate::net::proxy::fuzz::proxy_answer;
 pub use crate::tunnel::fuzz::{tunnel_bytes, tunnel_machine};
 
 /// Texts from a relay, a screen, a file or a terminal: no panic, nothing that acts on a terminal is shown,
@@ -51,6 +53,10 @@ pub fn client_text(bytes: &[u8]) {
     }
     if let Ok(saved) = Saved::parse(text) {
         assert_eq!(Saved::parse(&saved.to_json()).as_ref(), Ok(&saved));
+    }
+    if let Ok(proxy) = text.parse::<ProxyUrl>() {
+        let again = proxy.to_string().parse::<ProxyUrl>();
+        assert_eq!(again.map(|again| again.to_string()), Ok(proxy.to_string()));
     }
     for endpoint in [Endpoint::parse_ws(text), Endpoint::parse_http(text)].into_iter().flatten() {
         let shown = endpoint.to_string();
@@ -90,6 +96,11 @@ mod tests {
     #[test]
     fn answers() {
         support::drive("http_answer", 10_000, http_answer);
+    }
+
+    #[test]
+    fn answers_of_proxies() {
+        support::drive("proxy_answer", 10_000, proxy_answer);
     }
 
     #[test]

@@ -7,7 +7,6 @@ pub(crate) mod fuzz;
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use protocol::ids::{SessionId, Token};
@@ -19,7 +18,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::net::endpoint::Endpoint;
-use crate::net::stream::{Stream, addresses, share_of, unreachable_words};
+use crate::net::stream::{Stream, unreachable_words};
+use crate::net::way::{Way, share_of, ways};
 use crate::text::excerpt;
 use answer::Response;
 
@@ -170,12 +170,12 @@ fn request(
 
 fn exchange(server: &Endpoint, request: &[u8]) -> Result<Response, HttpError> {
     let deadline = Instant::now() + REQUEST_MAX;
-    let addresses = addresses(server, None).map_err(HttpError::Unreachable)?;
+    let ways = ways(server, None).map_err(HttpError::Unreachable)?;
     let mut last = HttpError::Unreachable(format!("{server} has no address; is the name right?"));
-    for (done, address) in addresses.iter().enumerate() {
+    for (done, way) in ways.iter().enumerate() {
         // One that accepts and says nothing must not hide the others.
-        let Ok(share) = share_of(deadline, addresses.len() - done) else { break };
-        match exchange_with(server, *address, request, Instant::now() + share) {
+        let Ok(share) = share_of(deadline, ways.len() - done) else { break };
+        match exchange_by(server, way, request, Instant::now() + share) {
             Ok(answer) => return Ok(answer),
             Err(error) => last = error,
         }
@@ -183,14 +183,15 @@ fn exchange(server: &Endpoint, request: &[u8]) -> Result<Response, HttpError> {
     Err(last)
 }
 
-fn exchange_with(
+fn exchange_by(
     server: &Endpoint,
-    address: SocketAddr,
+    way: &Way,
     request: &[u8],
     deadline: Instant,
 ) -> Result<Response, HttpError> {
     let unreachable = |error: &std::io::Error| HttpError::Unreachable(unreachable_words(server, error));
-    let mut stream = Stream::connect(server, &[address], deadline).map_err(HttpError::Unreachable)?;
+    let mut stream =
+        Stream::connect(server, std::slice::from_ref(way), deadline).map_err(HttpError::Unreachable)?;
     let sent = stream.write_all(request).and_then(|()| stream.flush());
     sent.map_err(|error| unreachable(&error))?;
     answer::read(&mut stream, deadline).map_err(|error| match error {

@@ -5,7 +5,7 @@
 //! [`AppLink`] speaks the app protocol ([`app`]) over an engine: chat, terminals, files.
 //! Inside, top to bottom: `engine` and `client` with its `mailbox` face the app's threads; `driver` owns the
 //! one thread, poll and socket and serves either of them; `session` decides about the connection, [`tunnel`]
-//! about what goes through it, and neither knows sockets or a clock; `net` is addresses, TCP and TLS;
+//! about what goes through it, and neither knows sockets or a clock; `net` is addresses, proxies, TCP, TLS;
 //! [`http`] makes and ends sessions; [`lines`] puts events into words. Nothing here prints; a kept pair is on
 //! disk is the [`engine::Keeper`]'s.
 
@@ -33,5 +33,6 @@ pub use client::{Client, ConnectError};
 pub use event::{ClientEvent, Lost, Stop};
 pub use net::ca::{Ca, CaError};
 pub use net::endpoint::{Endpoint, EndpointError};
+pub use net::proxy::{Proxy, ProxyError, ProxyUrl};
 pub use outbox::ClientSendError;
 pub use settings::ConnectionSettings;

@@ -9,7 +9,8 @@ use crate::net::endpoint::{Endpoint, EndpointError};
 /// Where a client connects to, in which role, and how. `Debug` redacts the token.
 #[derive(Clone, Debug)]
 pub struct ConnectionSettings {
-    /// The WebSocket address, and by [`Endpoint::with_ca`] the CAs to trust there.
+    /// The WebSocket address; by [`Endpoint::with_ca`] the CAs to trust there, and by
+    /// [`Endpoint::with_proxy`] the proxy that leads there.
     pub endpoint: Endpoint,
     /// The session to join.
     pub session: SessionId,

@@ -13,13 +13,15 @@ mod listener;
 mod phone;
 
 pub use listener::Listener;
-pub use phone::{ConnectError, Phone, connect, connect_believing};
+pub use phone::{ConnectError, Phone, connect, connect_believing, connect_through};
 pub use protocol::ids::Role;
 pub use protocol::message::KillReason;
 pub use protocol::qr::{Pairing, PairingError};
 use relay_client::pasted::Pasted;
 pub use relay_client::tunnel::{Code, CodeError};
-pub use relay_client::{Ca, CaError, ClientSendError, Endpoint, EndpointError, Lost, Stop, engine, lines};
+pub use relay_client::{
+    Ca, CaError, ClientSendError, Endpoint, EndpointError, Lost, Proxy, ProxyError, Stop, engine, lines,
+};
 
 /// Reads a code for [`connect`], which does not encrypt; a key in it is not looked at. Does not block.
 ///

@@ -5,7 +5,7 @@ use std::thread;
 
 use protocol::ids::Role;
 use protocol::qr::Pairing;
-use relay_client::{Ca, Client, ClientSendError, ConnectionSettings, EndpointError};
+use relay_client::{Ca, Client, ClientSendError, ConnectionSettings, EndpointError, Proxy};
 use thiserror::Error;
 
 use crate::listener::{Listener, listen};
@@ -49,8 +49,21 @@ pub fn connect_believing(
     ca: Option<Ca>,
     listener: Box<dyn Listener + Send>,
 ) -> Result<Phone, ConnectError> {
+    connect_through(pairing, ca, Proxy::FromEnvironment, listener)
+}
+
+/// As [`connect_believing`], through this proxy or none, whatever the environment says.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_through(
+    pairing: &Pairing,
+    ca: Option<Ca>,
+    proxy: Proxy,
+    listener: Box<dyn Listener + Send>,
+) -> Result<Phone, ConnectError> {
     let mut settings = ConnectionSettings::new(pairing, Role::Phone)?;
-    settings.endpoint = settings.endpoint.with_ca(ca);
+    settings.endpoint = settings.endpoint.with_ca(ca).with_proxy(proxy);
     let client = Arc::new(Client::connect(settings)?);
     let (heard, mut listener) = (Arc::clone(&client), listener);
     let work = move || listen(&heard, &mut *listener);

@@ -103,4 +103,5 @@ mod tunnel_waking;
 mod uneven_reader;
 mod upgrade;
 mod wall_clock;
+mod way_out;
 mod workstation;

@@ -60,7 +60,8 @@ class Certificate:
     def __init__(self, folder):
         self.file, self.key, self.both = folder / "cert.pem", folder / "key.pem", folder / "both.pem"
         made = ["-keyout", self.key, "-out", self.file, "-days", "2", "-subj", "/CN=localhost"]
-        names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        # The clients of this project do not believe a server that shows a CA's own certificate.
+        names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"]
         fresh = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
         subprocess.run([*fresh, *made, *names], check=True, capture_output=True)
         self.both.write_bytes(self.file.read_bytes() + self.key.read_bytes())

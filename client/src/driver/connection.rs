@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 
 use mio::{Registry, Token};
 use protocol::close::CloseCode;
@@ -16,6 +15,7 @@ use tungstenite::{Error, Message, Utf8Bytes, WebSocket};
 
 use crate::event::Lost;
 use crate::net::stream::Stream;
+use crate::net::way::Way;
 use crate::session::Input;
 use crate::text::excerpt;
 
@@ -71,14 +71,14 @@ impl Connection {
         Ok(Connection { socket, controls, bytes_heard, accepted: false, closing: Closing::No })
     }
 
-    /// The relay has accepted the hello: this address is the right one.
+    /// The relay has accepted the hello: this way is the right one.
     pub(super) fn on_accepted(&mut self) {
         self.accepted = true;
     }
 
-    /// The address, unless the relay has accepted the hello there.
-    pub(super) fn unaccepted(&self) -> Option<SocketAddr> {
-        self.socket.get_ref().peer().filter(|_| !self.accepted)
+    /// The way to the relay, unless it has accepted the hello there.
+    pub(super) fn unaccepted(&self) -> Option<&Way> {
+        Some(self.socket.get_ref().way()).filter(|_| !self.accepted)
     }
 
     /// Bytes given to the socket so far.

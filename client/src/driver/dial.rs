@@ -1,9 +1,8 @@
-//! One connect: TCP, TLS and the upgrade, blocking, on a short-lived thread of its own.
+//! One connect: TCP, a proxy's answer, TLS and the upgrade, blocking, on a short-lived thread of its own.
 //!
 //! A name's look-up can't be interrupted, so the driver never waits for it: a connect that was given up ends
 //! by itself, at most the resolver's own limit and six seconds later, and its result goes nowhere.
 
-use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -24,7 +23,8 @@ use tungstenite::{Error, WebSocket};
 use crate::event::Lost;
 use crate::http::message_of;
 use crate::net::endpoint::Endpoint;
-use crate::net::stream::{Stream, addresses, time_left, unreachable_words};
+use crate::net::stream::{Stream, unreachable_words};
+use crate::net::way::{Way, time_left, ways};
 use crate::session::{CONNECT_MAX, Input};
 use crate::settings::ConnectionSettings;
 use crate::text::excerpt;
@@ -35,29 +35,30 @@ pub(super) type Outcome = Result<WebSocket<Stream>, Input>;
 /// A connect under way. Dropping it gives the connect up.
 pub(super) struct Dial {
     outcome: Receiver<Outcome>,
-    /// The address that accepted.
-    address: Arc<OnceLock<SocketAddr>>,
+    /// The way that is open.
+    way: Arc<OnceLock<Way>>,
 }
 
 impl Dial {
-    /// Begins, behind the address that `failed`; wakes the driver when done.
+    /// Begins, behind the way that `failed`; wakes the driver when done.
     pub(super) fn start(
         settings: &ConnectionSettings,
         session: SessionId,
-        failed: Option<SocketAddr>,
+        failed: Option<&Way>,
         now: Instant,
         waker: &Arc<Waker>,
     ) -> Self {
         let (sender, outcome) = channel();
-        let address = Arc::new(OnceLock::new());
-        let (settings, wake, reached) = (settings.clone(), Arc::clone(waker), Arc::clone(&address));
+        let way = Arc::new(OnceLock::new());
+        let (settings, wake, open) = (settings.clone(), Arc::clone(waker), Arc::clone(&way));
+        let failed = failed.cloned();
         let work = move || {
             // If the driver has given up, the result is not needed.
-            let _ = sender.send(connect(&settings, session, failed, now + CONNECT_MAX, &reached));
+            let _ = sender.send(connect(&settings, session, failed.as_ref(), now + CONNECT_MAX, &open));
             let _ = wake.wake();
         };
         match thread::Builder::new().name("relay-dial".into()).spawn(work) {
-            Ok(_) => Dial { outcome, address },
+            Ok(_) => Dial { outcome, way },
             Err(error) => Self::failed(Input::Lost(Lost::Broken(format!("no thread: {error}"))), waker),
         }
     }
@@ -67,12 +68,12 @@ impl Dial {
         let (sender, outcome) = channel();
         let _ = sender.send(Err(input));
         let _ = waker.wake();
-        Dial { outcome, address: Arc::default() }
+        Dial { outcome, way: Arc::default() }
     }
 
-    /// The address that accepted, if one has.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.address.get().copied()
+    /// The way that is open, if one is.
+    pub(super) fn way(&self) -> Option<&Way> {
+        self.way.get()
     }
 
     /// The outcome, once.
@@ -84,18 +85,16 @@ impl Dial {
 fn connect(
     settings: &ConnectionSettings,
     session: SessionId,
-    failed: Option<SocketAddr>,
+    failed: Option<&Way>,
     deadline: Instant,
-    reached: &OnceLock<SocketAddr>,
+    open: &OnceLock<Way>,
 ) -> Outcome {
     let endpoint = &settings.endpoint;
-    let stream = addresses(endpoint, failed)
-        .and_then(|addresses| Stream::connect(endpoint, &addresses, deadline))
+    let stream = ways(endpoint, failed)
+        .and_then(|ways| Stream::connect(endpoint, &ways, deadline))
         .map_err(|words| Input::Lost(Lost::Unreachable(words)))?;
-    if let Some(address) = stream.peer() {
-        // Set once: each dial has its own.
-        let _ = reached.set(address);
-    }
+    // Set once: each dial has its own.
+    let _ = open.set(stream.way().clone());
     let request = request(settings, session).map_err(|error| judge(endpoint, error))?;
     let mut shaken = tungstenite::client::client_with_config(request, stream, Some(config(settings)));
     loop {

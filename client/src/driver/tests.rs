@@ -2,7 +2,8 @@
 //! of the test's own.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -27,8 +28,12 @@ fn two() -> Option<[TcpListener; 2]> {
 fn settings(listeners: &[TcpListener; 2], scheme: &str) -> ConnectionSettings {
     let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
     let endpoint = Endpoint::parse_ws(&format!("{scheme}://two.test:{}/ws", addresses[0].port())).unwrap();
+    settings_of(endpoint.found_at(&addresses))
+}
+
+fn settings_of(endpoint: Endpoint) -> ConnectionSettings {
     ConnectionSettings {
-        endpoint: endpoint.found_at(&addresses),
+        endpoint,
         session: SessionId::from_bytes([1; 16]),
         token: Token::from_bytes([2; 16]),
         role: Role::Phone,
@@ -85,7 +90,7 @@ fn the_second_address_is_tried_behind_one_that_fails_its_upgrade_hello_or_tls() 
     }
     // A port without TLS; what matters is that both were asked.
     let Some(listeners) = two() else { return };
-    let (sender, asked) = std::sync::mpsc::channel();
+    let (sender, asked) = channel();
     for (at, listener) in listeners.iter().enumerate() {
         let sender = sender.clone();
         serve(listener, move |stream| {
@@ -105,4 +110,29 @@ fn the_second_address_is_tried_behind_one_that_accepts_and_says_nothing() {
     serve(&listeners[1], relay);
     let client = Client::connect(settings(&listeners, "ws")).unwrap();
     assert_eq!(tries_until_connected(&client), 2);
+}
+
+#[test]
+fn the_second_address_is_tried_behind_one_that_the_proxy_cant_reach() {
+    // Of a name with two addresses the proxy reaches the second.
+    let [first, second] = [1, 2].map(|last| SocketAddr::from(([192, 0, 2, last], 80)));
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = proxy.local_addr().unwrap();
+    let (sender, asked) = channel();
+    serve(&proxy, move |mut stream| {
+        let (mut greeting, mut request) = ([0; 3], [0; 10]);
+        let _ = stream.read_exact(&mut greeting).and_then(|()| stream.write_all(&[5, 0]));
+        let _ = stream.read_exact(&mut request);
+        let _ = sender.send(request[7]);
+        let is_second = request[7] == 2;
+        let _ = stream.write_all(&[5, if is_second { 0 } else { 4 }, 0, 1, 0, 0, 0, 0, 0, 0]);
+        if is_second {
+            relay(stream);
+        }
+    });
+    let endpoint = Endpoint::parse_ws("ws://two.test/ws").unwrap().found_at(&[first, second]);
+    let endpoint = endpoint.with_proxy(format!("socks5://{address}").parse().unwrap());
+    let client = Client::connect(settings_of(endpoint)).unwrap();
+    assert_eq!(tries_until_connected(&client), 1, "both are asked for in one try");
+    assert_eq!(asked.try_iter().collect::<Vec<_>>(), [1, 2]);
 }

@@ -8,6 +8,7 @@ use crate::event::{Lost, Stop};
 use crate::http::HttpError;
 use crate::net::ca::CaError;
 use crate::net::endpoint::EndpointError;
+use crate::net::proxy::ProxyError;
 use crate::tunnel::{Message, RandomError, Refusal, SavedError, Spent, Words};
 
 /// One thing that happened, in the order it happened. Nothing follows `Stopped`.
@@ -138,6 +139,9 @@ pub enum StartError {
     /// The CAs for a TLS address can't be loaded.
     #[error(transparent)]
     Ca(#[from] CaError),
+    /// The environment names something that is not a proxy.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The system gave no random bytes.
     #[error("the system gave no random bytes: {0}")]
     Random(RandomError),

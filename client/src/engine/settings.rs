@@ -7,6 +7,7 @@ use protocol::ids::Role;
 use super::clock::{Clock, SystemClock};
 use crate::net::ca::Ca;
 use crate::net::endpoint::Endpoint;
+use crate::net::proxy::Proxy;
 use crate::tunnel::Options;
 
 /// How an engine connects. [`EngineSettings::new`] is enough for a phone; a workstation sets `endpoint`,
@@ -21,6 +22,8 @@ pub struct EngineSettings {
     pub server: Option<Endpoint>,
     /// The CAs trusted at both addresses instead of this machine's.
     pub ca: Option<Ca>,
+    /// The proxy that leads to both addresses.
+    pub proxy: Proxy,
     /// The key that the relay requires to register a session.
     pub register_key: Option<String>,
     /// A clock that goes on while the machine sleeps.
@@ -35,6 +38,7 @@ impl EngineSettings {
             endpoint: None,
             server: None,
             ca: None,
+            proxy: Proxy::FromEnvironment,
             register_key: None,
             clock: Arc::new(SystemClock),
         }
@@ -44,9 +48,12 @@ impl EngineSettings {
 /// Shows no key.
 impl std::fmt::Debug for EngineSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let EngineSettings { options, endpoint, server, .. } = self;
+        let EngineSettings { options, endpoint, server, proxy, .. } = self;
         let mut out = f.debug_struct("EngineSettings");
-        out.field("options", options).field("endpoint", endpoint).field("server", server);
+        out.field("options", options)
+            .field("endpoint", endpoint)
+            .field("server", server)
+            .field("proxy", proxy);
         out.finish_non_exhaustive()
     }
 }

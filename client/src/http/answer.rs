@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use crate::net::stream::{Stream, time_left};
+use crate::net::stream::Stream;
+use crate::net::way::time_left;
 
 /// Head and body together; a registration with its picture takes some 4 KiB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;

@@ -1,5 +1,5 @@
-//! Addresses of a relay: `http(s)://` for registering, `ws(s)://` for the connection; and the CAs that are
-//! trusted there.
+//! Addresses of a relay: `http(s)://` for registering, `ws(s)://` for the connection; the CAs that are
+//! trusted there, and the proxy that leads there.
 
 use std::fmt;
 use std::io;
@@ -11,8 +11,10 @@ use thiserror::Error;
 use tungstenite::http::Uri;
 
 use super::ca::{self, Ca, CaError};
+use super::proxy::{Proxy, ProxyError, Through};
 
-/// A relay's address: scheme, host, port and path, without user or query; and the CAs to trust there.
+/// A relay's address: scheme, host, port and path, without user or query; the CAs to trust there, and the
+/// proxy to reach it through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: Scheme,
@@ -24,6 +26,8 @@ pub struct Endpoint {
     path: String,
     /// The CAs trusted there instead of this machine's.
     ca: Option<Ca>,
+    /// How it is reached.
+    proxy: Proxy,
     /// In tests a name has the addresses that the test says.
     #[cfg(test)]
     found: Option<Vec<SocketAddr>>,
@@ -101,6 +105,7 @@ impl Endpoint {
             port,
             path,
             ca: None,
+            proxy: Proxy::FromEnvironment,
             #[cfg(test)]
             found: None,
         })
@@ -152,6 +157,20 @@ impl Endpoint {
     #[must_use]
     pub fn with_ca(self, ca: Option<Ca>) -> Self {
         Endpoint { ca, ..self }
+    }
+
+    /// The same, reached as `proxy` says. It holds for every address made from this one.
+    #[must_use]
+    pub fn with_proxy(self, proxy: Proxy) -> Self {
+        Endpoint { proxy, ..self }
+    }
+
+    /// The proxy that leads there; `None`: the way is direct.
+    ///
+    /// # Errors
+    /// The environment names something that is not a proxy.
+    pub(crate) fn through(&self) -> Result<Option<Through>, ProxyError> {
+        self.proxy.towards(self)
     }
 
     /// The CAs that are trusted at a TLS address; `None` for a plain one.

@@ -1,8 +1,7 @@
 //! One connection's bytes, plain or under TLS: blocking while it is set up, then polled.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mio::{Interest, Registry, Token};
 
@@ -10,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::queue;
 use super::tls::Tls;
 use super::tls_words::explain;
+use super::way::{Blocking, Way, connect_by_any, through_words};
 
 /// A byte stream to a relay. Counts what comes in, so that every byte counts as a sign of life, and the bytes
 /// that go out.
@@ -17,6 +17,7 @@ use super::tls_words::explain;
 pub(crate) struct Stream {
     socket: Counted,
     tls: Option<Box<Tls>>,
+    way: Way,
 }
 
 /// The socket and its counters, apart from the TLS state that reads and writes through it.
@@ -29,31 +30,23 @@ struct Counted {
 
 #[derive(Debug)]
 enum Socket {
-    /// While it is set up: nothing waits longer than until then, however slowly bytes come.
-    Blocking {
-        socket: TcpStream,
-        deadline: Instant,
-    },
+    /// While it is set up.
+    Blocking(Blocking),
     Polled(mio::net::TcpStream),
 }
 
 impl Stream {
-    /// Connects to the first of `addresses` that accepts until `deadline`, which holds for all reads and
-    /// writes up to [`Stream::register`], too. Blocks.
+    /// Connects by the first of `ways` that is open until `deadline`, which holds for all reads and writes up
+    /// to [`Stream::register`], too. Blocks.
     ///
     /// # Errors
     /// A text for people: which address, what happened, what to try.
-    pub(crate) fn connect(
-        endpoint: &Endpoint,
-        addresses: &[SocketAddr],
-        deadline: Instant,
-    ) -> Result<Self, String> {
+    pub(crate) fn connect(endpoint: &Endpoint, ways: &[Way], deadline: Instant) -> Result<Self, String> {
         let config = endpoint.trust().map_err(|error| format!("can't reach {endpoint}: {error}"))?;
-        let connected = connect_to_any(addresses, deadline).and_then(|socket| {
-            socket.set_nodelay(true)?;
+        let connected = connect_by_any(ways, deadline).and_then(|(socket, way)| {
             let tls = config.map(|config| Tls::new(config, endpoint.host()).map(Box::new)).transpose()?;
-            let socket = Socket::Blocking { socket, deadline };
-            Ok(Stream { socket: Counted { socket, bytes_in: 0, bytes_out: 0 }, tls })
+            let socket = Socket::Blocking(Blocking { socket, deadline });
+            Ok(Stream { socket: Counted { socket, bytes_in: 0, bytes_out: 0 }, tls, way })
         });
         connected.map_err(|error| unreachable_words(endpoint, &error))
     }
@@ -72,21 +65,18 @@ impl Stream {
     pub(crate) fn bytes_queued(&self) -> u64 {
         match &self.socket.socket {
             Socket::Polled(socket) => queue::bytes_queued(socket).unwrap_or(0),
-            Socket::Blocking { .. } => 0,
+            Socket::Blocking(_) => 0,
         }
     }
 
-    /// The address at the other end, while there is one.
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        match &self.socket.socket {
-            Socket::Polled(socket) => socket.peer_addr().ok(),
-            Socket::Blocking { socket, .. } => socket.peer_addr().ok(),
-        }
+    /// The way that it was connected by.
+    pub(crate) fn way(&self) -> &Way {
+        &self.way
     }
 
     /// From blocking to polled: reads and writes say `WouldBlock` from here on.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        if let Socket::Blocking { socket, .. } = &self.socket.socket {
+        if let Socket::Blocking(Blocking { socket, .. }) = &self.socket.socket {
             socket.set_nonblocking(true)?;
             self.socket.socket = Socket::Polled(mio::net::TcpStream::from_std(socket.try_clone()?));
         }
@@ -94,7 +84,7 @@ impl Stream {
             Socket::Polled(socket) => {
                 registry.register(socket, token, Interest::READABLE | Interest::WRITABLE)
             }
-            Socket::Blocking { .. } => Ok(()),
+            Socket::Blocking(_) => Ok(()),
         }
     }
 }
@@ -147,10 +137,7 @@ impl Write for Counted {
 impl Read for Socket {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self {
-            Socket::Blocking { socket, deadline } => {
-                socket.set_read_timeout(Some(time_left(*deadline)?))?;
-                socket.read(out)
-            }
+            Socket::Blocking(socket) => socket.read(out),
             Socket::Polled(socket) => socket.read(out),
         }
     }
@@ -159,10 +146,7 @@ impl Read for Socket {
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socket::Blocking { socket, deadline } => {
-                socket.set_write_timeout(Some(time_left(*deadline)?))?;
-                socket.write(bytes)
-            }
+            Socket::Blocking(socket) => socket.write(bytes),
             Socket::Polled(socket) => socket.write(bytes),
         }
     }
@@ -170,48 +154,6 @@ impl Write for Socket {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// The addresses of a host, those behind `failed` first: that one accepted and led to no relay. Blocks; a
-/// name's look-up has the system's own time limit.
-///
-/// # Errors
-/// A text for people: which name, what happened, what to try.
-pub(crate) fn addresses(endpoint: &Endpoint, failed: Option<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
-    let found = endpoint.look_up().map_err(|error| unreachable_words(endpoint, &error))?;
-    Ok(behind(failed, found))
-}
-
-fn behind(failed: Option<SocketAddr>, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    if let Some(at) = addresses.iter().position(|address| Some(*address) == failed) {
-        addresses.rotate_left(at + 1);
-    }
-    addresses
-}
-
-/// The share of the time left for the first of this many addresses, so that a dead one does not use it all
-/// up.
-pub(crate) fn share_of(deadline: Instant, addresses: usize) -> io::Result<Duration> {
-    let share = time_left(deadline)? / u32::try_from(addresses.max(1)).unwrap_or(u32::MAX);
-    Ok(share.max(Duration::from_millis(1)))
-}
-
-fn connect_to_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for (done, address) in addresses.iter().enumerate() {
-        let share = share_of(deadline, addresses.len() - done)?;
-        match TcpStream::connect_timeout(address, share) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// The time left until `deadline`; an error when it has passed.
-pub(crate) fn time_left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 /// What to tell people about an address that can't be reached.
@@ -230,26 +172,14 @@ pub(crate) fn unreachable_words(endpoint: &Endpoint, error: &io::Error) -> Strin
         _ if error.to_string().contains("lookup") => format!("{host:?} is not known; is the name right?"),
         _ => error.to_string(),
     };
-    format!("can't reach {endpoint}: {why}")
+    format!("can't reach {endpoint}{}: {why}", through_words(endpoint))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn the_next_try_starts_behind_the_address_that_failed() {
-        let [first, second, third] = [1, 2, 3].map(|last| SocketAddr::from(([127, 0, 0, last], 9)));
-        for (failed, order) in [
-            (None, [first, second, third]),
-            (Some(first), [second, third, first]),
-            (Some(second), [third, first, second]),
-            (Some(third), [first, second, third]),
-            (Some(SocketAddr::from(([127, 0, 0, 4], 9))), [first, second, third]),
-        ] {
-            assert_eq!(behind(failed, vec![first, second, third]), order);
-        }
-    }
+    use super::*;
 
     #[test]
     fn a_refused_connection_says_what_to_start() {
@@ -258,7 +188,7 @@ mod tests {
         drop(listener);
         let endpoint = Endpoint::parse_http(&format!("http://{address}")).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
-        let error = Stream::connect(&endpoint, &[address], deadline).unwrap_err();
+        let error = Stream::connect(&endpoint, &[Way::direct(address)], deadline).unwrap_err();
         let words = "connection refused; is relayd running there? start it with `relayd`";
         assert_eq!(error, format!("can't reach http://{address}: {words}"));
     }

@@ -98,6 +98,7 @@ mod tests {
     use crate::net::ca::Ca;
     use crate::net::endpoint::Endpoint;
     use crate::net::stream::Stream;
+    use crate::net::way::Way;
 
     /// More than the buffers of both sockets hold.
     const BYTES: usize = 24 << 20;
@@ -134,7 +135,7 @@ mod tests {
         let endpoint = Endpoint::parse_ws(&format!("wss://{host}:{}/ws", address.port())).unwrap();
         let endpoint = endpoint.with_ca(Some(Ca::of(roots)));
         let deadline = Instant::now() + Duration::from_secs(10);
-        Stream::connect(&endpoint, &[address], deadline).unwrap()
+        Stream::connect(&endpoint, &[Way::direct(address)], deadline).unwrap()
     }
 
     #[test]

@@ -61,6 +61,7 @@ mod tests {
 
     use super::super::ca::Ca;
     use super::super::stream::{Stream, unreachable_words};
+    use super::super::way::Way;
     use super::*;
 
     /// A CA's certificate as the only one trusted, and the client's words of a server that shows `shown`.
@@ -113,7 +114,7 @@ mod tests {
             let endpoint = Endpoint::parse_ws(&format!("wss://localhost:{}/ws", address.port())).unwrap();
             let endpoint = endpoint.with_ca(Some(self.ca.clone()));
             let deadline = Instant::now() + Duration::from_secs(20);
-            let mut stream = Stream::connect(&endpoint, &[address], deadline).unwrap();
+            let mut stream = Stream::connect(&endpoint, &[Way::direct(address)], deadline).unwrap();
             let error = stream.write_all(b"x").and_then(|()| stream.read(&mut [0])).unwrap_err();
             drop(stream);
             server.join().unwrap();

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use relay_client::ClientEvent;
 use relay_mobile::lines::{event_line, refusal_line};
-use relay_mobile::{Ca, Listener, Lost, Pairing, Role, Stop, connect_believing};
+use relay_mobile::{Listener, Lost, Pairing, Role, Stop, connect_through};
 
-use super::{Failure, each_line, print_line};
+use crate::args::Way;
+use crate::{Failure, each_line, print_line};
 
 /// Talks until the end; true if the phone was asked for it and every line was sent.
-pub(super) fn talk(pairing: &Pairing, ca: Option<Ca>) -> Result<bool, Failure> {
+pub(super) fn talk(pairing: &Pairing, way: Way) -> Result<bool, Failure> {
     let (sender, ended) = channel();
     let not_sent = Arc::new(AtomicUsize::new(0));
     let printer = Printer { not_sent: Arc::clone(&not_sent), ended: sender };
-    let phone = Arc::new(connect_believing(pairing, ca, Box::new(printer))?);
+    let phone = Arc::new(connect_through(pairing, way.ca, way.proxy, Box::new(printer))?);
     let typing = Arc::clone(&phone);
     thread::spawn(move || {
         let refused =

@@ -59,9 +59,11 @@ impl From<StartError> for Failure {
             StartError::Damaged(_) => Status::Damaged,
             StartError::Unreadable(_) => Status::NotRead,
             StartError::InUse(_) => Status::NotRead,
-            StartError::NotKept(_) | StartError::Ca(_) | StartError::Random(_) | StartError::System(_) => {
-                Status::System
-            }
+            StartError::NotKept(_)
+            | StartError::Ca(_)
+            | StartError::Proxy(_)
+            | StartError::Random(_)
+            | StartError::System(_) => Status::System,
         };
         Self::new(status, error.to_string())
     }

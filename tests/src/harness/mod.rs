@@ -6,7 +6,7 @@
 //! its clients. [`sequence`], [`bystander`] and [`talk`] check what is delivered. [`tunnel`] and [`node`] are
 //! ends of a tunnel, in two implementations, [`app`] ends of the app protocol, [`app_phone`] a phone as its
 //! user has it, and [`desk`] a user's own folders and agent. [`fleet`] is a service whose nodes come and go.
-//! [`fault_proxy`] is a bad network in front of any server.
+//! [`fault_proxy`] is a bad network in front of any server, and [`gateway`] the only way out of a network.
 
 pub mod app;
 pub mod app_phone;
@@ -16,6 +16,7 @@ pub mod desk;
 pub mod dial;
 pub mod fault_proxy;
 pub mod fleet;
+pub mod gateway;
 pub mod guard;
 pub mod http;
 pub mod json;
@@ -48,6 +49,7 @@ pub use authority::Authority;
 pub use bystander::Bystander;
 pub use fault_proxy::{Behaviour, FaultProxy};
 pub use fleet::Fleet;
+pub use gateway::{Gate, Gateway};
 pub use namespace::Namespace;
 pub use pair::Pair;
 pub use peer::{Event, Peer};

@@ -60,8 +60,8 @@ fn next(pair: &mut Pair, from: Role, what: &str, said: &mut Vec<Said>) {
         Role::Phone => (&mut pair.phone, &mut pair.desk),
         Role::Workstation => (&mut pair.desk, &mut pair.phone),
     };
-    let message = speaker.poll_message().unwrap_or_else(|| panic!("{what}: nothing to say"));
-    hearer.on_message(&message);
+    let message = speaker.poll_message(NOW).unwrap_or_else(|| panic!("{what}: nothing to say"));
+    hearer.on_message(&message, NOW);
     let text = as_text(&message);
     let hex = text.is_none().then(|| hex(&message));
     said.push(Said { from: from.to_string(), what: what.to_owned(), text, hex });
@@ -85,8 +85,8 @@ fn conversation() -> Vec<Said> {
     pair.desk.send(at_desk, &ChatPart::Got("p-1".into()).to_bytes().unwrap()).unwrap();
     next(&mut pair, Workstation, "data");
     pair.phone.send(chat, &[b'x'; 20_000]).unwrap();
-    assert!(pair.phone.poll_message().is_some(), "too long to be shown here");
-    pair.desk.on_message(&wire::data(chat.number(), &[b'x'; 20_000]));
+    assert!(pair.phone.poll_message(NOW).is_some(), "too long to be shown here");
+    pair.desk.on_message(&wire::data(chat.number(), &[b'x'; 20_000]), NOW);
     pair.desk.consumed(at_desk, 30_000);
     next(&mut pair, Workstation, "credit");
     let notice = pair.desk.open(Kind::Notice, r#"{"title":"done"}"#).unwrap();
@@ -122,13 +122,13 @@ fn answer(what: &str, heard: &[&str]) -> Answer {
     let mut said = Vec::new();
     for message in heard {
         let bytes = unhex(message).unwrap_or_else(|| message.as_bytes().to_vec());
-        desk.on_message(&bytes);
+        desk.on_message(&bytes, NOW);
         for event in events(&mut desk) {
             if let AppEvent::Opened { ch, .. } = event {
                 desk.accept(ch, "{}").unwrap();
             }
         }
-        said.extend(std::iter::from_fn(|| desk.poll_message()).map(|message| as_text(&message).unwrap()));
+        said.extend(std::iter::from_fn(|| desk.poll_message(NOW)).map(|message| as_text(&message).unwrap()));
     }
     let heard = heard.iter().map(ToString::to_string).collect();
     Answer { what: what.to_owned(), heard, said }

@@ -1,0 +1,220 @@
+//! The command line.
+
+use relay_mobile::{Ca, Proxy};
+
+use crate::Failure;
+
+pub(crate) const HELP: &str = "\
+A phone in a terminal. It pairs by the code that the workstation shows, and keeps the pair.
+
+usage: phone [OPTIONS] [CODE]        pair, and talk
+       phone [OPTIONS] --desk NAME   talk to a desk that this phone is paired with
+       phone desks                   list these desks
+       phone forget NAME             end a pair; the desk is told
+
+  CODE             the code that the workstation shows, as a link or as text; without it, the input begins
+                   with the code, or with the name of a desk
+  --desk NAME      the desk's name, or its number in `phone desks`
+  --watch NAME     show this shared terminal at once, and end with it
+  --dump           with --watch: print the screen as text when it changes; each line of the input is keys
+  --once           with --dump: print the screen once, and end
+  --send-keys KEYS with --watch: type this when the terminal is seen: text, and keys as {Enter} or {Ctrl-C}
+  --name NAME      what this phone calls itself when it pairs
+  --plain          talk without encryption: the relay can read every message
+  --ca FILE        trust only certificates of the CAs in this PEM file
+  --proxy URL      connect through this proxy, or with `none` directly, whatever HTTPS_PROXY and others say
+  --help           show this help
+
+Each line of the input is said to the desk, but for these:
+  /terminals       list the desk's shared terminals
+  /open NAME       show one. There, Ctrl-] leaves, F12 takes and gives back its size, and Shift-PageUp and
+                   Shift-PageDown scroll
+  /quit            end; so does the end of the input
+  //TEXT           say /TEXT
+
+A code without the app protocol (`workstation --alone`) is lines of text only, and its pair is not kept.
+Pairs are kept in $XDG_STATE_HOME/relay-phone, or ~/.local/state/relay-phone.
+
+examples:
+  phone 'https://relay.example.org/p#2…'
+  phone --desk office
+  phone --desk office --watch build --dump --once
+  phone --desk office --watch build --send-keys 'make test{Enter}'
+
+exit code: 0 it ended as asked and the workstation received every line (with --plain: the relay did);
+1 anything else; 2 a bad command line";
+
+/// How the relay is reached.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) ca: Option<Ca>,
+    pub(crate) proxy: Proxy,
+}
+
+/// What the user wants.
+pub(crate) struct Args {
+    pub(crate) way: Way,
+    pub(crate) is_plain: bool,
+    pub(crate) name: Option<String>,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) act: Act,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Help,
+    List,
+    Forget(String),
+    /// Go on with this desk.
+    Desk(String),
+    /// Pair by this code; the input begins with it if there is none.
+    Pair(Option<String>),
+}
+
+/// One shared terminal, and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watch {
+    pub(crate) terminal: String,
+    pub(crate) is_dump: bool,
+    pub(crate) is_once: bool,
+    pub(crate) keys: String,
+}
+
+/// The options that were read so far.
+#[derive(Default)]
+struct Options {
+    ca: Option<String>,
+    proxy: Option<String>,
+    name: Option<String>,
+    desk: Option<String>,
+    watch: Option<String>,
+    keys: Option<String>,
+    is_plain: bool,
+    is_dump: bool,
+    is_once: bool,
+    words: Vec<String>,
+}
+
+impl Args {
+    /// Reads a command line. The inner error is a bad command line, the outer one a file that can't be used.
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Result<Self, String>, Failure> {
+        let options = match read(arguments) {
+            Ok(Some(options)) => options,
+            Ok(None) => return Ok(Ok(Self::help())),
+            Err(words) => return Ok(Err(words)),
+        };
+        let proxy = match options.proxy.as_deref().map(str::parse::<Proxy>).transpose() {
+            Ok(proxy) => proxy.unwrap_or_default(),
+            Err(error) => return Ok(Err(format!("--proxy: {error}"))),
+        };
+        let way = Way { ca: options.ca.as_deref().map(Ca::read).transpose()?, proxy };
+        Ok(options.into_args(way))
+    }
+
+    fn help() -> Self {
+        let way = Way { ca: None, proxy: Proxy::FromEnvironment };
+        Args { way, is_plain: false, name: None, watch: None, act: Act::Help }
+    }
+}
+
+/// `None`: help is wanted.
+fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
+    let mut options = Options::default();
+    while let Some(argument) = arguments.next() {
+        let mut value = |what: &str| arguments.next().ok_or(format!("{argument} needs {what} behind it"));
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--plain" => options.is_plain = true,
+            "--dump" => options.is_dump = true,
+            "--once" => options.is_once = true,
+            "--ca" => options.ca = Some(value("a PEM file")?),
+            "--proxy" => options.proxy = Some(value("an address or `none`")?),
+            "--name" => options.name = Some(value("a name")?),
+            "--desk" => options.desk = Some(value("a desk's name")?),
+            "--watch" => options.watch = Some(value("a terminal's name")?),
+            "--send-keys" => options.keys = Some(value("keys")?),
+            _ if argument.starts_with('-') => {
+                return Err(format!("there is no option {argument}; --help lists them"));
+            }
+            _ => options.words.push(argument),
+        }
+    }
+    Ok(Some(options))
+}
+
+impl Options {
+    fn into_args(self, way: Way) -> Result<Args, String> {
+        if self.watch.is_none() && (self.is_dump || self.keys.is_some()) {
+            return Err("--dump and --send-keys need --watch NAME".to_owned());
+        }
+        if self.is_once && !self.is_dump {
+            return Err("--once needs --dump".to_owned());
+        }
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let act = match (words.as_slice(), self.desk) {
+            (["desks"], None) => Act::List,
+            (["forget", name], None) => Act::Forget((*name).to_owned()),
+            (["forget"], _) => return Err("forget needs a desk's name behind it".to_owned()),
+            ([], Some(desk)) => Act::Desk(desk),
+            ([], None) => Act::Pair(None),
+            ([code], None) => Act::Pair(Some((*code).to_owned())),
+            _ => return Err("only one code or one desk can be talked to; --help has examples".to_owned()),
+        };
+        let watch = self.watch.map(|terminal| Watch {
+            terminal,
+            is_dump: self.is_dump,
+            is_once: self.is_once,
+            keys: self.keys.unwrap_or_default(),
+        });
+        if self.is_plain && (watch.is_some() || !matches!(act, Act::Pair(_))) {
+            return Err("--plain is for a code, and for lines of text only".to_owned());
+        }
+        Ok(Args { way, is_plain: self.is_plain, name: self.name, watch, act })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Args, String> {
+        Args::parse(line.split_whitespace().map(str::to_owned)).unwrap()
+    }
+
+    #[test]
+    fn a_command_line_is_one_act() {
+        for (line, act) in [
+            ("", Act::Pair(None)),
+            ("CODE", Act::Pair(Some("CODE".into()))),
+            ("--plain CODE", Act::Pair(Some("CODE".into()))),
+            ("CODE --proxy none", Act::Pair(Some("CODE".into()))),
+            ("--desk office", Act::Desk("office".into())),
+            ("desks", Act::List),
+            ("forget office", Act::Forget("office".into())),
+            ("forget office -h", Act::Help),
+        ] {
+            assert_eq!(parsed(line).unwrap().act, act, "{line}");
+        }
+        let watch = parsed("--desk d --watch t --dump --once --send-keys ls{Enter}").unwrap().watch.unwrap();
+        let keys = "ls{Enter}".to_owned();
+        assert_eq!(watch, Watch { terminal: "t".into(), is_dump: true, is_once: true, keys });
+    }
+
+    #[test]
+    fn a_bad_command_line_is_told_why() {
+        for (line, words) in [
+            ("--colour", "there is no option --colour; --help lists them"),
+            ("--ca", "--ca needs a PEM file behind it"),
+            ("a b", "only one code"),
+            ("--desk d CODE", "only one code"),
+            ("forget", "needs a desk's name"),
+            ("--dump", "need --watch NAME"),
+            ("--watch t --once", "--once needs --dump"),
+            ("--plain --desk d", "--plain is for a code"),
+            ("--proxy ftp://u:secret@h", "\"ftp://***@h\" is not a proxy"),
+        ] {
+            let error = parsed(line).err().unwrap();
+            assert!(error.contains(words), "{line}: {error}");
+        }
+    }
+}
