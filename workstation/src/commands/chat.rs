@@ -105,9 +105,7 @@ impl Chat {
 
     /// Tells the agent that this is a chat, and tells the user who is there.
     fn attach(&mut self) -> anyhow::Result<AgentClient> {
-        let mut agent = self.session.agent()?;
-        let mut told = Vec::new();
-        let answer = agent.ask(&ToAgent::Chat { to: self.to.clone() }, |message| told.push(message))?;
+        let (agent, answer) = self.session.agent_that_answered(&ToAgent::Chat { to: self.to.clone() })?;
         if let FromAgent::Devices { phones, damaged } = answer {
             damaged.iter().for_each(|words| say(&format!("warning: {words}")));
             for phone in phones.into_iter().filter(|phone| self.shows(&phone.name)) {
@@ -218,10 +216,10 @@ impl Chat {
 
 /// What a line of the editor asks for besides talking. False if it is to be said.
 fn on_command(line: &str, session: &Session, global: &Global) -> bool {
-    let mut words = line.split_whitespace();
-    let done = match words.next() {
-        Some("/run") => share(words, global),
-        Some("/devices") => session.phones().and_then(|phones| devices::list(&phones, false)),
+    let line = line.trim_end();
+    let done = match line.split_once(' ').unwrap_or((line, "")) {
+        ("/run", script) => share(script.trim(), global),
+        ("/devices", _) => session.phones().and_then(|phones| devices::list(&phones, false)),
         _ => return false,
     };
     if let Err(error) = done {
@@ -231,8 +229,10 @@ fn on_command(line: &str, session: &Session, global: &Global) -> bool {
 }
 
 /// Shares a terminal in this window, as `run` does, and comes back when its command has ended or is detached.
-fn share<'a>(words: impl Iterator<Item = &'a str>, global: &Global) -> anyhow::Result<()> {
-    let line = ["workstation", "run", "--"].into_iter().chain(words);
+/// The command is a line for the shell; without one it is the user's shell.
+fn share(script: &str, global: &Global) -> anyhow::Result<()> {
+    let command: &[&str] = if script.is_empty() { &[] } else { &["--", "sh", "-c", script] };
+    let line = ["workstation", "run"].into_iter().chain(command.iter().copied());
     match Args::try_parse_from(line)?.command {
         Some(Command::Run(args)) => super::run::run(&args, global).map(drop),
         _ => Ok(()),
