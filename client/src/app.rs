@@ -1,14 +1,14 @@
 //! The app protocol: what `workstation`, the phone page and the `phone` example say to each other inside the
 //! tunnel. Chat, files, terminals, the clipboard and notices travel in channels, each with its own credit.
 //!
-//! [`AppEnd`] is one pure machine for both roles. It never sees a socket, a thread, a clock or a random source:
-//! messages of the tunnel are handed in, messages and events come out. [`crate::AppLink`] drives it over an
-//! engine.
+//! [`AppEnd`] is one pure machine for both roles. It never sees a socket, a thread, a clock or a random
+//! source: messages of the tunnel are handed in, messages and events come out. [`crate::AppLink`] drives it
+//! over an engine.
 //!
 //! Inside, top to bottom: `end` is the machine; `greeting` has the rules of hello; `channels` opens, answers,
-//! ends and resets, and takes turns; `channel` and `flow` are one channel and its two directions; `control` and
-//! `wire` are the bytes. Kinds of channel have a module each: [`chat`], [`terminal`]. Every bound is in
-//! [`limits`]. The wire format is in `docs/app.md`.
+//! ends and resets, and takes turns; `channel` and `flow` are one channel and its two directions, `pace` how
+//! much of a file is under way; `control` and `wire` are the bytes. Kinds of channel have a module each:
+//! [`chat`], [`terminal`]. Every bound is in [`limits`]. The wire format is in `docs/app.md`.
 
 mod channel;
 mod channels;
@@ -25,6 +25,7 @@ mod kind;
 pub mod limits;
 #[cfg(test)]
 mod model;
+mod pace;
 mod reason;
 mod rights;
 pub mod terminal;

@@ -67,6 +67,8 @@ struct LinkShared {
 
 struct LinkInner {
     end: AppEnd,
+    /// The start of the end's time.
+    began_at: Instant,
     /// Taken from the end and not accepted by the tunnel yet.
     held: Option<Vec<u8>>,
     inbox: Inbox,
@@ -88,8 +90,14 @@ impl AppLink {
         let mut nonce = [0; 8];
         SystemEntropy.fill(&mut nonce)?;
         let end = AppEnd::new(engine.role(), hello, u64::from_be_bytes(nonce));
-        let inner =
-            LinkInner { end, held: None, inbox: Inbox::default(), listener: None, is_abandoned: false };
+        let inner = LinkInner {
+            end,
+            began_at: Instant::now(),
+            held: None,
+            inbox: Inbox::default(),
+            listener: None,
+            is_abandoned: false,
+        };
         let (inner, news, progress) = (Mutex::new(inner), Condvar::new(), Condvar::new());
         let shared = Arc::new(LinkShared { engine, inner, news, progress });
         let reader = Arc::clone(&shared);
@@ -97,8 +105,8 @@ impl AppLink {
         Ok(AppLink { shared })
     }
 
-    /// The engine, for its user's word (`allow`, `deny`, `forget`), its state, and the network. Its events and
-    /// messages are the link's.
+    /// The engine, for its user's word (`allow`, `deny`, `forget`), its state, and the network. Its events
+    /// and messages are the link's.
     pub fn engine(&self) -> &Engine {
         &self.shared.engine
     }
@@ -219,6 +227,11 @@ impl AppLink {
         self.shared.with(|end| end.send(ch, payload))
     }
 
+    /// As [`AppEnd::message_len`].
+    pub fn message_len(&self, ch: ChannelId) -> usize {
+        self.shared.lock().end.message_len(ch)
+    }
+
     /// As [`AppEnd::consumed`].
     pub fn consumed(&self, ch: ChannelId, bytes: usize) {
         self.shared.with(|end| end.consumed(ch, bytes));
@@ -319,7 +332,7 @@ impl LinkShared {
 impl LinkInner {
     fn take(&mut self, event: EngineEvent) {
         match event {
-            EngineEvent::Message(message) => self.end.on_message(&message.bytes),
+            EngineEvent::Message(message) => self.end.on_message(&message.bytes, self.began_at.elapsed()),
             EngineEvent::Acknowledged(_) => {}
             event => {
                 match &event {
@@ -360,8 +373,9 @@ impl LinkInner {
 
     /// Bulk takes at most half of what the tunnel keeps, so there is room for what is typed meanwhile.
     fn next_message(&mut self, engine: &Engine) -> Option<Vec<u8>> {
-        let urgent = self.end.poll_interactive();
-        urgent.or_else(|| if engine.is_half_free() { self.end.poll_bulk() } else { None })
+        let now = self.began_at.elapsed();
+        let urgent = self.end.poll_interactive(now);
+        urgent.or_else(|| if engine.is_half_free() { self.end.poll_bulk(now) } else { None })
     }
 }
 

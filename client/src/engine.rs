@@ -252,8 +252,8 @@ impl Engine {
         self.shared.lock().tunnel.unacknowledged()
     }
 
-    /// True if at most half of what the other end takes in is waiting for it: then bulk may be sent, and there
-    /// is still room for what is more urgent.
+    /// True if at most half of what the other end takes in is waiting for it: then bulk may be sent, and
+    /// there is still room for what is more urgent.
     pub(crate) fn is_half_free(&self) -> bool {
         self.shared.lock().tunnel.is_half_free()
     }

@@ -9,8 +9,9 @@
 //!
 //! Inside, top to bottom: `phone` and `workstation` decide which ends may talk; `core` has what they share;
 //! `stream` numbers, keeps and acknowledges (`outgoing`, `incoming`); `connection` seals and opens with the
-//! keys of `noise`; `wire` and `record` are the bytes. `pairing` is the code on the screen (`hkdf` derives its parts),
-//! `saved` what outlives the process. Every bound is in [`limits`]. The wire format byte by byte is in `docs/tunnel.md`.
+//! keys of `noise`; `wire` and `record` are the bytes. `pairing` is the code on the screen (`hkdf` derives
+//! its parts), `saved` what outlives the process. Every bound is in [`limits`]. The wire format byte by byte
+//! is in `docs/tunnel.md`.
 
 mod clock;
 mod connection;

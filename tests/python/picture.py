@@ -83,8 +83,21 @@ def talk(desk, phone):
 
 
 def shown(name, args, program):
-    """What is in a program's terminal: its command line, and all lines so far."""
-    return [Typed("$ " + " ".join([name, *args])), *program.seen]
+    """What is in a program's terminal: its command line, and all lines so far, the code among them."""
+    return [Typed("$ " + " ".join([name, *args])), *kept(program.seen)]
+
+
+def kept(lines):
+    """The lines as if nothing had been replaced: without a line that clears what is below the cursor and takes
+    the code's place, and without those that are printed once more after it."""
+    lines = list(lines)
+    for at, line in enumerate(lines):
+        if "\x1b[J" in line:
+            code = max(before for before in range(at) if PAINT.match(lines[before]))
+            # The two lines of the code go with the picture; typed lines are printed again, too.
+            below = len(lines[code + 3 : at])
+            return lines[:at] + kept(lines[at + 1 + below :])
+    return lines
 
 
 def type_shown(program, text):

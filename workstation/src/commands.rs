@@ -32,7 +32,8 @@ use crate::args::{Args, Command};
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let global = &args.global;
     match &args.command {
-        None => alone::run(&args.alone, global),
+        None if args.alone.is_alone() => alone::run(&args.alone, global),
+        None => chat::run(&args.alone.chat(), global),
         Some(Command::Chat(args)) => chat::run(args, global),
         Some(Command::Run(args)) => run::run(args, global),
         Some(Command::Terminals(args)) => terminals::run(args, global),

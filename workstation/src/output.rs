@@ -23,8 +23,8 @@ pub(crate) type Printer = Arc<dyn Fn(String) + Send + Sync>;
 
 static PRINTER: Mutex<Option<Printer>> = Mutex::new(None);
 
-/// From now on lines for the terminal go to `printer`; with `None` to the terminal again. It is called without
-/// any lock of ours, as it may block until the editor runs.
+/// From now on lines for the terminal go to `printer`; with `None` to the terminal again. It is called
+/// without any lock of ours, as it may block until the editor runs.
 pub(crate) fn route_to(printer: Option<Printer>) {
     *PRINTER.lock().unwrap_or_else(PoisonError::into_inner) = printer;
 }

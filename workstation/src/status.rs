@@ -1,7 +1,8 @@
 //! What people and scripts are told while a command runs.
 //!
-//! `event` is what can happen, with its JSON for scripts; [`StatusLine`] makes one line for people of it and is
-//! pure; [`Reporter`] writes: a line that is rewritten on a terminal, plain lines elsewhere, JSON with `--json`.
+//! `event` is what can happen, with its JSON for scripts; [`StatusLine`] makes one line for people of it and
+//! is pure; [`Reporter`] writes: a line that is rewritten on a terminal, plain lines elsewhere, JSON with
+//! `--json`.
 
 mod clock;
 mod event;
@@ -9,5 +10,4 @@ mod line;
 mod reporter;
 
 pub(crate) use event::{CodeEnd, Event, PhoneState};
-use line::{Moment, StatusLine};
 pub(crate) use reporter::Reporter;

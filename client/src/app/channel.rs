@@ -37,7 +37,7 @@ impl Channel {
     }
 
     fn new(kind: Kind, state: State) -> Self {
-        Channel { kind, state, out: Outflow::default(), inn: Inflow::new(kind.credit()) }
+        Channel { kind, state, out: Outflow::new(kind.class()), inn: Inflow::new(kind.credit()) }
     }
 
     /// This end accepts it. False if there is nothing to accept.

@@ -125,6 +125,12 @@ impl Channels {
         Ok(())
     }
 
+    /// A good length for the next message on this channel.
+    pub(super) fn message_len(&self, ch: ChannelId) -> usize {
+        let channel = self.channels.get(&ch.number).filter(|_| ch.era == self.era);
+        channel.map_or(PAYLOAD_BYTES_MAX, |channel| channel.out.message_len())
+    }
+
     /// The other end's channels that it has no right to.
     pub(super) fn without_right(&self, rights: Rights) -> Vec<ChannelId> {
         let theirs = self.channels.iter().filter(|(number, _)| !self.is_own(**number));

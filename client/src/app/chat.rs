@@ -1,8 +1,8 @@
 //! Chat: messages of text with an id and a time.
 //!
-//! One data message of the channel is one JSON object: `{"id","at","text"}`, or `{"got"}` with the id of a message that the
-//! other app has shown or kept. [`Conversation`] sends what was not confirmed again when the channel is opened
-//! again, so that a message outlives a restart of the other end.
+//! One data message of the channel is one JSON object: `{"id","at","text"}`, or `{"got"}` with the id of a
+//! message that the other app has shown or kept. [`Conversation`] sends what was not confirmed again when the
+//! channel is opened again, so that a message outlives a restart of the other end.
 
 mod conversation;
 

@@ -1,6 +1,7 @@
 //! One end of the app protocol.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use protocol::ids::Role;
 
@@ -14,8 +15,8 @@ use super::reason::Reason;
 use super::rights::{Right, Rights};
 use super::wire::{self, Incoming};
 
-/// One end of the app protocol: pure, as the tunnel is. After each call, drain [`AppEnd::poll_event`], and as
-/// far as the tunnel takes it [`AppEnd::poll_message`].
+/// One end of the app protocol: pure, as the tunnel is. Every `now` is the span since any fixed point. After
+/// each call, drain [`AppEnd::poll_event`], and as far as the tunnel takes it [`AppEnd::poll_message`].
 ///
 /// What it keeps is bounded: per channel by its two credits, besides that by the number of channels.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl AppEnd {
     }
 
     /// A message came through the tunnel.
-    pub fn on_message(&mut self, message: &[u8]) {
+    pub fn on_message(&mut self, message: &[u8], now: Duration) {
         match wire::parse(message) {
             Err(_) => self.ignored.faults += 1,
             Ok(Incoming::Unknown) => self.ignored.unknown += 1,
@@ -99,7 +100,7 @@ impl AppEnd {
                 let heard = self.channels.on_data(ch, payload);
                 self.note(heard);
             }
-            Ok(Incoming::Control(control)) => self.on_control(control),
+            Ok(Incoming::Control(control)) => self.on_control(control, now),
         }
         self.channels.check_invariants();
     }
@@ -119,7 +120,7 @@ impl AppEnd {
         self.events.push_back(AppEvent::Ready { peer });
     }
 
-    fn on_control(&mut self, control: Control) {
+    fn on_control(&mut self, control: Control, now: Duration) {
         let rights = self.rights_of_the_other_end();
         let channels = &mut self.channels;
         let heard = match control {
@@ -131,7 +132,7 @@ impl AppEnd {
             }
             Control::Accept { ch, credit, params } => channels.on_accept(ch, credit, params),
             Control::Refuse { ch, reason } => channels.on_refuse(ch, reason),
-            Control::Credit { ch, n } => channels.on_credit(ch, n),
+            Control::Credit { ch, n } => channels.on_credit(ch, n, now),
             Control::End { ch } => channels.on_end(ch),
             Control::Reset { ch, reason } => channels.on_reset(ch, reason),
         };
@@ -213,6 +214,12 @@ impl AppEnd {
         self.channels.send(ch, payload)
     }
 
+    /// A good length for the next message on this channel: on a bulk channel about 50 ms of what the line
+    /// takes, so that interactive messages don't wait long behind it.
+    pub fn message_len(&self, ch: ChannelId) -> usize {
+        self.channels.message_len(ch)
+    }
+
     /// The app is done with this many bytes of the `Data` of a channel, the oldest first. Nothing happens if
     /// the channel is gone.
     pub fn consumed(&mut self, ch: ChannelId, bytes: usize) {
@@ -244,23 +251,25 @@ impl AppEnd {
     }
 
     /// The next message for the tunnel: control, then interactive channels, then bulk.
-    pub fn poll_message(&mut self) -> Option<Vec<u8>> {
-        self.poll_interactive().or_else(|| self.poll_bulk())
+    pub fn poll_message(&mut self, now: Duration) -> Option<Vec<u8>> {
+        self.poll_interactive(now).or_else(|| self.poll_bulk(now))
     }
 
     /// As [`AppEnd::poll_message`], without bulk.
-    pub fn poll_interactive(&mut self) -> Option<Vec<u8>> {
+    pub fn poll_interactive(&mut self, now: Duration) -> Option<Vec<u8>> {
         if let Some(control) = self.greeting.poll_control() {
             return Some(control.to_bytes());
         }
-        let message = self.channels.poll_control().or_else(|| self.channels.poll_data(Class::Interactive));
+        let message =
+            self.channels.poll_control().or_else(|| self.channels.poll_data(Class::Interactive, now));
         self.channels.check_invariants();
         message
     }
 
-    /// The next bulk message. Call it only where [`AppEnd::poll_interactive`] has nothing.
-    pub fn poll_bulk(&mut self) -> Option<Vec<u8>> {
-        let message = self.channels.poll_data(Class::Bulk);
+    /// The next bulk message. Call it only where [`AppEnd::poll_interactive`] has nothing. Bulk is paced:
+    /// there may be more after the other end's next message.
+    pub fn poll_bulk(&mut self, now: Duration) -> Option<Vec<u8>> {
+        let message = self.channels.poll_data(Class::Bulk, now);
         self.channels.check_invariants();
         message
     }

@@ -64,8 +64,8 @@ pub enum AppEvent {
         /// Why.
         reason: Reason,
     },
-    /// A message of a channel's kind. Call `consumed` with its length when the app is done with it: until then
-    /// its bytes count against the channel's credit.
+    /// A message of a channel's kind. Call `consumed` with its length when the app is done with it: until
+    /// then its bytes count against the channel's credit.
     Data {
         /// The channel.
         ch: ChannelId,

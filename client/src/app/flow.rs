@@ -3,30 +3,31 @@
 //! Credit is the sum of what messages cost: their payload and [`MESSAGE_COST`]. Knows numbers and bytes only.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::kind::Class;
-use super::limits::{BULK_RETURN, BULK_UNDER_WAY_MAX, CREDIT_MAX, MESSAGE_COST};
+use super::limits::{CREDIT_MAX, MESSAGE_COST, PAYLOAD_BYTES_MAX};
+use super::pace::Pace;
 
 pub(super) fn cost(len: usize) -> usize {
     len + MESSAGE_COST
 }
 
 /// What this end sends: `cost of queue + credit` is what the other end has granted and not yet heard of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outflow {
     queue: VecDeque<Vec<u8>>,
     /// Granted by the other end and not spent on the queue.
     credit: usize,
-    /// The cost of messages that are sent and not returned.
-    under_way: usize,
+    /// Of a bulk channel.
+    pace: Option<Pace>,
     /// The cost of the last message that there was no credit for.
     wanted: Option<usize>,
     end: End,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    #[default]
     Open,
     /// It goes behind the queue.
     Due,
@@ -45,14 +46,22 @@ pub(super) enum Next {
 pub(super) struct TooMuchCredit;
 
 impl Outflow {
+    /// A direction without credit.
+    pub(super) fn new(class: Class) -> Self {
+        let pace = (class == Class::Bulk).then(Pace::new);
+        Outflow { queue: VecDeque::new(), credit: 0, pace, wanted: None, end: End::Open }
+    }
+
     /// The other end takes `more`. True if the message that was too much would be accepted now.
-    pub(super) fn grant(&mut self, more: usize) -> Result<bool, TooMuchCredit> {
+    pub(super) fn grant(&mut self, more: usize, now: Duration) -> Result<bool, TooMuchCredit> {
         let queued: usize = self.queue.iter().map(|payload| cost(payload.len())).sum();
         if self.credit + queued + more > CREDIT_MAX {
             return Err(TooMuchCredit);
         }
         self.credit += more;
-        self.under_way = self.under_way.saturating_sub(more);
+        if let Some(pace) = &mut self.pace {
+            pace.on_return(more, now);
+        }
         Ok(self.wanted.take_if(|wanted| *wanted <= self.credit).is_some())
     }
 
@@ -78,7 +87,7 @@ impl Outflow {
     }
 
     /// What goes next, if it may go now.
-    pub(super) fn poll(&mut self, class: Class) -> Option<Next> {
+    pub(super) fn poll(&mut self, now: Duration) -> Option<Next> {
         let Some(first) = self.queue.front() else {
             return (self.end == End::Due).then(|| {
                 self.end = End::Sent;
@@ -86,10 +95,9 @@ impl Outflow {
             });
         };
         let cost = cost(first.len());
-        if class == Class::Bulk && self.under_way > 0 && self.under_way + cost > BULK_UNDER_WAY_MAX {
+        if self.pace.as_mut().is_some_and(|pace| !pace.admit(cost, now)) {
             return None;
         }
-        self.under_way += cost;
         self.queue.pop_front().map(Next::Data)
     }
 
@@ -106,6 +114,11 @@ impl Outflow {
     /// True if nothing will be sent any more.
     pub(super) fn is_over(&self) -> bool {
         self.end == End::Sent
+    }
+
+    /// A good length for the next message.
+    pub(super) fn message_len(&self) -> usize {
+        self.pace.as_ref().map_or(PAYLOAD_BYTES_MAX, Pace::message_len)
     }
 
     /// Bytes of payload that wait.
@@ -176,7 +189,8 @@ impl Inflow {
     /// True if enough is consumed to tell the other end.
     pub(super) fn has_credit_due(&self, class: Class) -> bool {
         let enough = match class {
-            Class::Bulk => BULK_RETURN,
+            // Its sender is paced by it.
+            Class::Bulk => 1,
             Class::Interactive => self.window / 4,
         };
         !self.is_ended && self.unreturned >= enough

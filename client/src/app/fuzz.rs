@@ -1,6 +1,7 @@
 //! Fuzz bodies for the app protocol: its bytes, and two ends that hear anything.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use protocol::ids::Role;
 
@@ -43,6 +44,9 @@ pub fn app_machine(bytes: &[u8]) {
 
 const STEPS_MAX: usize = 400;
 
+/// Time changes how much goes, never what.
+const NOW: Duration = Duration::ZERO;
+
 /// Messages that a line holds.
 const LINE_MAX: usize = 16;
 
@@ -77,14 +81,14 @@ impl FuzzedEnd {
             }
         }
         while self.line.len() < LINE_MAX {
-            let Some(message) = self.end.poll_message() else { break };
+            let Some(message) = self.end.poll_message(NOW) else { break };
             let most = if message[0] == b'{' { limits::CONTROL_BYTES_MAX } else { limits::DATA_BYTES_MAX };
             assert!(message.len() <= most, "{} bytes", message.len());
             self.line.push_back(message);
         }
         let (waits, came) = self.end.buffered();
         assert!(waits <= 2 * limits::CHANNELS_MAX * limits::CREDIT_MAX, "{waits} bytes wait");
-        assert!(came <= 2 * limits::CHANNELS_MAX * limits::CREDIT_WIDE, "{came} bytes came");
+        assert!(came <= 2 * limits::CHANNELS_MAX * limits::CREDIT_FILE, "{came} bytes came");
     }
 }
 
@@ -114,15 +118,15 @@ fn step(ends: &mut [FuzzedEnd; 2], input: &mut Input<'_>) {
         13 => drop(side.end.reset(side.chosen(input), Reason::new(Reason::CANCELLED, ""))),
         14 => side.end.set_desk(offer(input)),
         15 => side.end.set_hidden(choice & 0x20 != 0),
-        16 => side.end.on_message(input.piece()),
-        17 => side.end.on_message(&forged_control(input)),
-        18 => side.end.on_message(&wire::data(u32::from(input.byte()), &vec![0; input.short()])),
+        16 => side.end.on_message(input.piece(), NOW),
+        17 => side.end.on_message(&forged_control(input), NOW),
+        18 => side.end.on_message(&wire::data(u32::from(input.byte()), &vec![0; input.short()]), NOW),
         19 => drop(side.line.pop_front()),
         20 => side.line.extend(side.line.front().cloned()),
         21 => damage(&mut side.line, input),
         _ => {
             if let Some(message) = side.line.pop_front() {
-                ends[1 - at].end.on_message(&message);
+                ends[1 - at].end.on_message(&message, NOW);
             }
         }
     }

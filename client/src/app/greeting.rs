@@ -1,5 +1,5 @@
-//! Who says hello when. The phone says it first, in each new epoch of either end, and the desk answers; before
-//! that the desk says nothing. What the desk offers follows its hello, and again when it changes.
+//! Who says hello when. The phone says it first, in each new epoch of either end, and the desk answers;
+//! before that the desk says nothing. What the desk offers follows its hello, and again when it changes.
 //!
 //! A desk's message may be on its way while one of the two starts again. So the phone's hello has an id which
 //! differs each time, and only the answer that names it counts.

@@ -1,5 +1,6 @@
 //! The kinds of channels, which of them go first, and which right they need.
 
+use super::limits;
 use super::rights::{Right, Rights};
 
 /// What a channel is for. A number on the wire would be shorter; a word is read by people.
@@ -57,8 +58,9 @@ impl Kind {
     /// The credit that this end gives to a channel of this kind.
     pub const fn credit(self) -> usize {
         match self {
-            Kind::File | Kind::Terminal => super::limits::CREDIT_WIDE,
-            Kind::Chat | Kind::Clipboard | Kind::Notice => super::limits::CREDIT_DEFAULT,
+            Kind::File => limits::CREDIT_FILE,
+            Kind::Terminal => limits::CREDIT_TERMINAL,
+            Kind::Chat | Kind::Clipboard | Kind::Notice => limits::CREDIT_DEFAULT,
         }
     }
 

@@ -1,5 +1,5 @@
-//! Every bound of the app protocol, in one place. Both sides of the wire rely on those marked *wire*; a change
-//! of one of them is a new version of the protocol.
+//! Every bound of the app protocol, in one place. Both sides of the wire rely on those marked *wire*; a
+//! change of one of them is a new version of the protocol.
 
 /// *Wire.* A whole control message, in bytes of JSON.
 pub const CONTROL_BYTES_MAX: usize = 16 * 1024;
@@ -33,15 +33,11 @@ pub const CREDIT_MAX: usize = 4 * 1024 * 1024;
 /// The credit that this end gives to a channel by default.
 pub const CREDIT_DEFAULT: usize = 64 * 1024;
 
-/// The same for kinds that move more: terminals and files.
-pub const CREDIT_WIDE: usize = 256 * 1024;
+/// The same for terminals.
+pub const CREDIT_TERMINAL: usize = 256 * 1024;
 
-/// Consumed bytes of a bulk channel that are returned at once. Their sender is paced by it.
-pub const BULK_RETURN: usize = 8 * 1024;
-
-/// Bytes of one bulk channel that are sent and not returned. More would only wait in front of a line, where
-/// interactive messages wait behind them.
-pub const BULK_UNDER_WAY_MAX: usize = 64 * 1024;
+/// The same for files: what a line of 10 Mbit/s and 300 ms has under way.
+pub const CREDIT_FILE: usize = 512 * 1024;
 
 /// *Wire.* A name of a device, a desk or a terminal, in bytes of UTF-8; a longer one is cut.
 pub const NAME_BYTES_MAX: usize = 64;

@@ -1,8 +1,8 @@
 //! The model: two ends over a tunnel with seeded cuts, restarts, slow readers and readers that stop.
 //!
-//! [`world`] is the tunnel between two drivers: in order and once within an epoch, with a window; [`side`] is one
-//! end's driver and its app; [`judge`] knows what was sent on each channel and holds every arrival against it.
-//! A failing seed is named in the panic and replays with `RELAY_APP_SEED`.
+//! [`world`] is the tunnel between two drivers: in order and once within an epoch, with a window; [`side`] is
+//! one end's driver and its app; [`judge`] knows what was sent on each channel and holds every arrival
+//! against it. A failing seed is named in the panic and replays with `RELAY_APP_SEED`.
 
 mod judge;
 mod side;

@@ -3,11 +3,18 @@
 mod channels;
 mod credit;
 mod greeting;
+mod line;
 mod turns;
+mod vectors;
+
+use std::time::Duration;
 
 use protocol::ids::Role;
 
 use super::*;
+
+/// The time, where it does not matter.
+const NOW: Duration = Duration::ZERO;
 
 /// Two ends. What one says waits in its line until it is carried.
 struct Pair {
@@ -54,7 +61,7 @@ impl Pair {
 
 /// Carries what `from` has to say now; gives the number of messages.
 fn pass(from: &mut AppEnd, to: &mut AppEnd) -> usize {
-    std::iter::from_fn(|| from.poll_message()).map(|message| to.on_message(&message)).count()
+    std::iter::from_fn(|| from.poll_message(NOW)).map(|message| to.on_message(&message, NOW)).count()
 }
 
 fn events(end: &mut AppEnd) -> Vec<AppEvent> {
@@ -62,7 +69,7 @@ fn events(end: &mut AppEnd) -> Vec<AppEvent> {
 }
 
 fn said(end: &mut AppEnd) -> Vec<String> {
-    std::iter::from_fn(|| end.poll_message())
+    std::iter::from_fn(|| end.poll_message(NOW))
         .map(|message| String::from_utf8_lossy(&message).into())
         .collect()
 }

@@ -190,8 +190,8 @@ fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// The text that a keeper keeps: the tunnel's own, and before it the relay's address and whether the ends speak
-/// the app protocol.
+/// The text that a keeper keeps: the tunnel's own, and before it the relay's address and whether the ends
+/// speak the app protocol.
 pub(super) fn to_text(endpoint: &Endpoint, app: bool, saved: &Saved) -> Zeroizing<String> {
     let rest = saved.to_json();
     let mut text = Zeroizing::new(Vec::with_capacity(TEXT_BYTES_MAX));

@@ -15,7 +15,8 @@ const BLOCK_LEN: usize = 64;
 pub(super) struct PseudoRandomKey(Zeroizing<[u8; HASH_LEN]>);
 
 impl PseudoRandomKey {
-    /// HKDF-Extract. An empty `salt` is the RFC's "not provided": the zeros that HMAC fills a short key up with.
+    /// HKDF-Extract. An empty `salt` is the RFC's "not provided": the zeros that HMAC fills a short key up
+    /// with.
     pub(super) fn extract(salt: &[u8], secret: &[u8]) -> Self {
         PseudoRandomKey(hmac(salt, &[secret]))
     }
@@ -59,8 +60,8 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// RFC 5869, appendix A.1 and A.3, whose outputs are cut to the first block. (A.2 has a salt longer than a
-    /// block.)
+    /// RFC 5869, appendix A.1 and A.3, whose outputs are cut to the first block. (A.2 has a salt longer than
+    /// a block.)
     #[test]
     fn the_vectors_of_the_rfc() {
         let salt: Vec<u8> = (0..=0x0c).collect();

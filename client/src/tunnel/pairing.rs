@@ -162,8 +162,8 @@ impl Code {
         json::write(self)
     }
 
-    /// The link of version 1; `None` where there is no key, where the ends speak the app protocol, and where the
-    /// address is not `/ws` at the root of a host. The link of version 2 is its secret's:
+    /// The link of version 1; `None` where there is no key, where the ends speak the app protocol, and where
+    /// the address is not `/ws` at the root of a host. The link of version 2 is its secret's:
     /// [`CodeSecret::to_link`].
     pub fn to_link(&self) -> Option<Zeroizing<String>> {
         link::write_version_1(self)

@@ -5,7 +5,7 @@ use relay_client::engine::{EngineEvent as Event, Refusal};
 use relay_client::{Lost, Stop};
 use relay_tests::harness::json::Object;
 use relay_tests::harness::node::NodeEnd;
-use relay_tests::harness::tunnel::{End, Shelf, copy_of, fresh_code};
+use relay_tests::harness::tunnel::{End, Shelf, copy_of, fresh_code, fresh_link, session_of};
 
 use super::{Ends, Net, asked, both_ways_round, talk};
 
@@ -88,6 +88,20 @@ fn a_link_pairs_too(role: Role) {
     engine.until_open();
     node.event("open");
     talk(&mut engine, &mut node, "by a link");
+}
+
+#[test]
+fn a_link_of_one_secret_pairs_too() {
+    let net = Net::start();
+    let (link, code) = fresh_link(net.relay.addr());
+    assert_eq!(session_of(&copy_of(&code)).id, session_of(&code).id);
+    let mut node = NodeEnd::phone(&link, &[]);
+    let mut engine = End::pair(Role::Workstation, code, &net.settings(Role::Workstation));
+    asked(&mut engine);
+    engine.allow();
+    engine.until_open();
+    node.event("open");
+    talk(&mut engine, &mut node, "by one secret");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The workstation program against a real relay, with phones that encrypt and phones that do not.
 
+mod agent;
 mod asking;
 mod kept;
 mod kill;

@@ -4,13 +4,15 @@
 //! [`authority`] do not know the relay. [`wire`], [`http`] and [`ws`] speak bytes. [`redis`], [`tls`],
 //! [`sentinel`], [`relayd`] and [`relay`] run the service. [`session`], [`peer`], [`dial`] and [`pair`] are
 //! its clients. [`sequence`], [`bystander`] and [`talk`] check what is delivered. [`tunnel`] and [`node`] are
-//! ends of a tunnel, in two implementations, and [`app`] ends of the app protocol. [`fleet`] is a service
-//! whose nodes come and go. [`fault_proxy`] is a bad network in front of any server, and [`gateway`] the only
-//! way out of a network.
+//! ends of a tunnel, in two implementations, [`app`] ends of the app protocol, [`app_phone`] a phone as its
+//! user has it, and [`desk`] a user's own folders and agent. [`fleet`] is a service whose nodes come and go.
+//! [`fault_proxy`] is a bad network in front of any server, and [`gateway`] the only way out of a network.
 
 pub mod app;
+pub mod app_phone;
 pub mod authority;
 pub mod bystander;
+pub mod desk;
 pub mod dial;
 pub mod fault_proxy;
 pub mod fleet;

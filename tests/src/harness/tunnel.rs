@@ -8,7 +8,7 @@ use std::time::Duration;
 use protocol::ids::Role;
 use protocol::qr::Pairing;
 use relay_client::engine::{Engine, EngineEvent as Event, EngineSettings, KeepNothing, Keeper};
-use relay_client::tunnel::{Code, PairingKey, SystemEntropy};
+use relay_client::tunnel::{Code, CodeSecret, Credentials, PairingKey, SystemEntropy};
 use relay_client::{Endpoint, Lost, Stop, http};
 
 use super::guard::GUARD;
@@ -39,6 +39,17 @@ pub fn fresh_code_with(addr: SocketAddr, register_key: Option<&str>) -> Code {
     let ws = server.web_socket().to_string();
     let key = PairingKey::random(&mut SystemEntropy).unwrap();
     Code { pairing: Pairing { ws, ..registration.pairing }, key: Some(key), app: false }
+}
+
+/// A link of version 2 at the relay at `addr`, whose session is registered, and the code that it means.
+pub fn fresh_link(addr: SocketAddr) -> (String, Code) {
+    let server = Endpoint::parse_http(&format!("http://{addr}")).unwrap();
+    let page = Endpoint::parse_http(&format!("http://{addr}/p")).unwrap();
+    let secret = CodeSecret::random(&mut SystemEntropy).unwrap();
+    let Credentials { session, token } = secret.credentials();
+    http::register_own(&server, None, session, &token).unwrap();
+    let link = secret.to_link(&page).expect("a link");
+    (link.to_string(), secret.code(server.web_socket().to_string()))
 }
 
 /// The credentials of a code's session.

@@ -154,8 +154,11 @@ impl Desk {
             let has_stopped = command.link.queued() > UNREAD_MAX;
             command.is_over |= command.link.has_ended() || is_late || has_stopped;
         }
-        let over = self.commands.extract_if(.., |_, command| command.is_over);
-        over.map(|(token, command)| (token, command.role)).collect()
+        let (over, going_on) =
+            std::mem::take(&mut self.commands).into_iter().partition(|(_, command)| command.is_over);
+        self.commands = going_on;
+        let over: BTreeMap<Token, Command> = over;
+        over.into_iter().map(|(token, command)| (token, command.role)).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -41,8 +41,13 @@ impl Lines {
 
     /// A phone will confirm nothing more: gives the lines that are lost to it.
     pub(super) fn give_up(&mut self, phone: PhoneKey) -> Vec<(Token, u64)> {
-        let lost = self.on_their_way.extract_if(.., |_, line| line.phones.contains(&phone));
-        lost.map(|(_, line)| (line.command, line.number)).collect()
+        let mut lost = Vec::new();
+        self.on_their_way.retain(|_, line| {
+            let is_lost = line.phones.contains(&phone);
+            lost.extend(is_lost.then_some((line.command, line.number)));
+            !is_lost
+        });
+        lost
     }
 
     /// The command is gone: nobody wants to hear of its lines.

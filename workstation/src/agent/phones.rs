@@ -121,7 +121,7 @@ impl Phones {
     pub(super) fn unused_name(&self, wanted: &str, but: PhoneKey) -> String {
         let others: Vec<String> =
             self.all.iter().filter(|(key, _)| **key != but).map(|(_, phone)| phone.file.name()).collect();
-        unused_name(wanted, others.iter().map(String::as_str))
+        unused_name(wanted, &others)
     }
 
     /// A command says something to these phones; to all if none is named.

@@ -86,8 +86,9 @@ impl Terminals {
             }
             host.link.flush();
         }
-        let gone = self.hosts.extract_if(.., |_, host| host.link.has_ended()).count();
-        has_changed || gone > 0
+        let before = self.hosts.len();
+        self.hosts.retain(|_, host| !host.link.has_ended());
+        has_changed || self.hosts.len() < before
     }
 
     /// What this phone may know of.

@@ -45,8 +45,8 @@ impl Content {
     }
 }
 
-/// What is printed before a phone scans the code (`connected`, or the status), and the line of the cursor, must
-/// not push it out of the window.
+/// What is printed before a phone scans the code (`connected`, or the status), and the line of the cursor,
+/// must not push it out of the window.
 const LINES_AFTER: usize = 2;
 
 #[cfg(test)]

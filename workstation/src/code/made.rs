@@ -83,8 +83,8 @@ impl MadeCode {
     }
 }
 
-/// The page that the link leads to: what the user says, or else what the relay answered, unless the user names
-/// another address for the phone.
+/// The page that the link leads to: what the user says, or else what the relay answered, unless the user
+/// names another address for the phone.
 fn page(relay: &Relay, answered: Option<&str>) -> Option<Endpoint> {
     if let Some(page) = &relay.page_url {
         return Some(page.clone());

@@ -1,4 +1,4 @@
-//! Without a command: bare lines to one phone, in this process alone. No agent, and no profile's phones.
+//! With `--alone`: bare lines to one phone, in this process alone. No agent, and none of the profile's phones.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +14,7 @@ use relay_client::{Client, ConnectionSettings};
 use crate::address::{self, Address};
 use crate::args::{CodeArgs, Global, RelayArgs};
 use crate::code::{MadeCode, Shown};
+use crate::commands::chat::ChatArgs;
 use crate::exit::Outcome;
 use crate::output::say;
 use crate::relay::Relay;
@@ -56,6 +57,18 @@ pub(crate) struct AloneArgs {
     /// --alone.
     #[arg(long)]
     pub(crate) kill: bool,
+}
+
+impl AloneArgs {
+    /// True if an option asks for the conversation without an agent.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone || self.plain || self.kill || self.keep.is_some() || self.resume_secs.is_some()
+    }
+
+    /// The same options for the chat through the agent.
+    pub(crate) fn chat(&self) -> ChatArgs {
+        ChatArgs { relay: self.relay.clone(), code: self.code.clone(), to: Vec::new() }
+    }
 }
 
 /// One conversation, with what it needs of the relay.

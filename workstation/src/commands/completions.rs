@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::Command;
 use clap_complete::Shell;
 
 use crate::args;
@@ -20,7 +21,16 @@ pub(crate) struct CompletionsArgs {
 /// stdout takes nothing more.
 pub(crate) fn run(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut args::program(), args::called(), &mut script);
+    clap_complete::generate(args.shell, &mut shown(&args::program()), args::called(), &mut script);
     std::io::stdout().write_all(&script).context("can't write to stdout")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The program without the commands that it only runs itself.
+fn shown(program: &Command) -> Command {
+    let commands = program.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    Command::new(args::called())
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(program.get_arguments().cloned())
+        .subcommands(commands)
 }

@@ -1,16 +1,20 @@
 //! `run`: run a command, or your shell, and share its terminal with the paired phones.
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
 
+use super::session::Session;
 use crate::args::Global;
 use crate::ipc::folder::Folders;
 use crate::output::say;
+use crate::state::phones::load_all;
 use crate::terminal_host::names::{self, Place};
 use crate::terminal_host::wire::End;
 use crate::window::{self, Outcome, Parting};
@@ -47,14 +51,29 @@ pub(crate) struct RunArgs {
 const FAILED: u8 = 125;
 
 /// # Errors
-/// The terminal could not be made.
+/// None: the exit code tells, apart from the command's.
 pub(crate) fn run(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    Ok(start(args, global).and_then(|(stream, name)| show(stream, &name, args.hang_up)).unwrap_or_else(
-        |error| {
-            say(&format!("error: {error:#}"));
-            ExitCode::from(FAILED)
-        },
-    ))
+    Ok(share(args, global).unwrap_or_else(|error| {
+        say(&format!("error: {error:#}"));
+        ExitCode::from(FAILED)
+    }))
+}
+
+fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    let session = Session::open(global)?;
+    let (stream, name) = start(args, global, &session.folders)?;
+    let has_phones = !load_all(session.folders.state())?.0.is_empty();
+    if !has_phones && io::stderr().is_terminal() {
+        say("no phone is paired yet, so nobody sees this: `workstation pair` in another window adds one");
+    }
+    // The command need not wait for the agent.
+    let agent = has_phones.then(|| thread::spawn(move || session.agent().map(drop)));
+    let code = show(stream, &name, args.hang_up)?;
+    let started = agent.filter(JoinHandle::is_finished).and_then(|agent| agent.join().ok());
+    if let Some(Err(error)) = started {
+        say(&format!("no phone saw this: {error:#}"));
+    }
+    Ok(code)
 }
 
 /// Shows the terminal in this window, and says what there is to say afterwards.
@@ -83,11 +102,10 @@ pub(super) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Res
 }
 
 /// Starts the terminal's host, and connects to it.
-fn start(args: &RunArgs, global: &Global) -> anyhow::Result<(UnixStream, String)> {
+fn start(args: &RunArgs, global: &Global, folders: &Folders) -> anyhow::Result<(UnixStream, String)> {
     let command = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
-    let folders = Folders::open(&global.profile)?;
     let name = args.name.clone().unwrap_or_else(|| names::name_of_program(&command[0]));
-    let Place { name, socket, listener } = names::bind(&folders, &name, args.name.is_some())?;
+    let Place { name, socket, listener } = names::bind(folders, &name, args.name.is_some())?;
     let path = socket.as_path();
     let stream = UnixStream::connect(path).with_context(|| format!("can't use {}", path.display()))?;
     let started = host_command(args, global, &name, path).and_then(|mut host| {

@@ -42,17 +42,6 @@ enum Found {
 }
 
 impl AgentClient {
-    /// The agent of this profile; `None` if none runs.
-    ///
-    /// # Errors
-    /// What listens there must not be talked to.
-    pub(crate) fn find(folders: &Folders) -> anyhow::Result<Option<Self>> {
-        match connect(folders)? {
-            Found::Agent(client) => Ok(Some(client)),
-            Found::Nobody | Found::Older => Ok(None),
-        }
-    }
-
     /// The agent of this profile, which is started if none runs.
     ///
     /// # Errors

@@ -2,8 +2,7 @@
 //! a code's picture, with the lines that followed it, and one status line below them all.
 //!
 //! Pure: each function gives the bytes to write. A window that is not a terminal, or cannot move its cursor,
-//! gets plain lines only: nothing is ever replaced there. The rows are counted from what was written, so the
-//! block is replaced in place only while all of it must still be in the window.
+//! gets plain lines only: nothing is ever replaced there. The rows are counted from what was written.
 
 use super::width::cut;
 use crate::terminal::{Size, Terminal};
@@ -58,14 +57,15 @@ impl Console {
         format!("{before}{lines}{}", self.status_in(terminal))
     }
 
-    /// Writes `lines` in the place of the block. Where the block is not in the window any more, they are
-    /// written below.
+    /// Writes `lines` in the place of the block, or of what of it is in the window. Where nothing is any more,
+    /// they are written below.
     pub(crate) fn redraw(&mut self, lines: &str, terminal: Option<Terminal>) -> String {
         let (Some(window), Some(block)) = (movable(terminal), self.block.take()) else {
             return self.draw(lines, terminal);
         };
         let rewraps = terminal.is_some_and(|terminal| terminal.rewraps);
-        let Some(rows) = rows_above(&block, window, rewraps) else { return self.draw(lines, terminal) };
+        // A cursor that is told to go higher than the window stays in its first row.
+        let rows = rows_above(&block, window, rewraps);
         let up = rows + self.status_rows(window) - 1;
         let up = if up > 0 { format!("\x1b[{up}A") } else { String::new() };
         let out = format!("\r{up}\x1b[J{lines}{}{}", block.below, self.status_in(terminal));
@@ -126,11 +126,10 @@ fn movable(terminal: Option<Terminal>) -> Option<Size> {
     terminal.filter(|terminal| terminal.moves)?.size
 }
 
-/// How many rows the block and the lines below it take; `None` if its first row may have left the window.
-fn rows_above(block: &Block, window: Size, rewraps: bool) -> Option<usize> {
+/// How many rows the block and the lines below it take.
+fn rows_above(block: &Block, window: Size, rewraps: bool) -> usize {
     let size = if rewraps { window } else { block.window };
-    let rows = size.rows_of_lines(&block.lines) + size.rows_of_lines(&block.below);
-    (rows < window.rows.min(block.window.rows)).then_some(rows)
+    size.rows_of_lines(&block.lines) + size.rows_of_lines(&block.below)
 }
 
 #[cfg(test)]
@@ -198,14 +197,17 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_has_left_the_window_is_not_replaced() {
+    fn what_is_left_of_a_block_in_the_window_is_replaced() {
         let (mut console, window) = (Console::new(), terminal(4, 20));
         let mut screen = Screen::new(4, 20);
         screen.feed(&console.draw("##\n##\n", window));
         screen.feed(&console.say("one\ntwo", window));
         assert_eq!(screen.lines(), ["##", "one", "two"]);
         screen.feed(&console.redraw("used\n", window));
-        assert_eq!(screen.lines(), ["one", "two", "used"]);
+        assert_eq!(screen.lines(), ["used", "one", "two"]);
+        screen.feed(&console.say("three\nfour", window));
+        screen.feed(&console.redraw("gone\n", window));
+        assert_eq!(screen.lines(), ["three", "four", "gone"]);
     }
 
     #[test]

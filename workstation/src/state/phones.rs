@@ -179,11 +179,11 @@ impl Keeper for PhoneKeeper {
 }
 
 /// A name that none of `others` has: `wanted`, or that with a number.
-pub(crate) fn unused_name<'a>(wanted: &str, others: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn unused_name(wanted: &str, others: &[String]) -> String {
     let wanted = if wanted.trim().is_empty() { "phone" } else { wanted.trim() };
-    let is_free = |name: &str| !others.clone().any(|other| other == name);
+    let is_free = |name: &String| !others.contains(name);
     let numbered = (2..).map(|number| format!("{wanted} {number}"));
-    std::iter::once(wanted.to_owned()).chain(numbered).find(|name| is_free(name)).unwrap_or_default()
+    std::iter::once(wanted.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
 }
 
 /// A name that a phone may be given: short, on one line, without what hides or reorders text.
@@ -298,7 +298,8 @@ mod tests {
             ("Pixel", &["Pixel", "Pixel 2"], "Pixel 3"),
             ("  ", &["phone"], "phone 2"),
         ] {
-            assert_eq!(unused_name(wanted, others.iter().copied()), name);
+            let others: Vec<String> = others.iter().map(|&other| other.to_owned()).collect();
+            assert_eq!(unused_name(wanted, &others), name);
         }
     }
 }

@@ -82,7 +82,8 @@ impl Event {
         sonic_rs::to_string(self).unwrap_or_default()
     }
 
-    /// The line for people where there is no status line; `None` where the code itself or a question tells it.
+    /// The line for people where there is no status line; `None` where the code itself or a question tells
+    /// it.
     pub(crate) fn plain(&self) -> Option<String> {
         Some(match self {
             Event::Code { .. } | Event::CodeEnded { .. } | Event::Delivered { .. } => return None,

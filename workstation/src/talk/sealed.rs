@@ -80,7 +80,8 @@ impl Conversation {
         Ok(conversation)
     }
 
-    /// Talks through `engine`, whose code stands on the screen, until it has stopped. If stdout takes nothing more, the engine is let go.
+    /// Talks through `engine`, whose code stands on the screen, until it has stopped. If stdout takes nothing
+    /// more, the engine is let go.
     ///
     /// # Errors
     /// stdout takes nothing more, or there is no thread.

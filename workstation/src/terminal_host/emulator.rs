@@ -7,6 +7,7 @@
 mod cells;
 mod history;
 mod listener;
+mod modes;
 mod notices;
 mod redraw;
 mod scanner;
@@ -22,9 +23,7 @@ use alacritty_terminal::grid::Dimensions;
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::{Config, Osc52, Term, TermDamage, TermMode};
 use alacritty_terminal::vte::ansi::{CursorShape as Shape, CursorStyle, Processor};
-use relay_client::app::terminal::{
-    Cursor, CursorShape, History, Modes, MouseEncoding, MouseReports, Notice, Row, Screen, Size,
-};
+use relay_client::app::terminal::{History, Notice, Row, Screen, Size};
 
 use history::Counter;
 use listener::Listener;
@@ -32,7 +31,6 @@ use notices::{Notices, Said};
 use scanner::{Piece, Scanner};
 use sync_timer::SyncTimer;
 
-#[allow(unused_imports, reason = "the host is about to use it")]
 pub(crate) use redraw::RESTORE;
 
 /// What the child did besides changing the screen.
@@ -79,6 +77,8 @@ pub(crate) struct Emulator {
     sync_began: Option<(u64, Duration)>,
     /// At most [`EVENTS_MAX`].
     events: Vec<EmulatorEvent>,
+    /// The last redraw could not paint the screen below a full-screen program.
+    is_redraw_owed: bool,
 }
 
 /// A synchronized update that takes longer is shown unfinished.
@@ -129,6 +129,7 @@ impl Emulator {
             history_lines,
             sync_began: None,
             events: Vec::new(),
+            is_redraw_owed: false,
         }
     }
 
@@ -172,8 +173,8 @@ impl Emulator {
         for line in self.take_damage() {
             self.screen.set_row(line, cells::row(&self.term, screen_line(line)));
         }
-        self.screen.cursor = cursor(&self.term);
-        self.screen.modes = modes(*self.term.mode());
+        self.screen.cursor = modes::cursor(&self.term);
+        self.screen.modes = modes::modes(*self.term.mode());
         self.screen.history = self.counter.history(&self.term);
         &self.screen
     }
@@ -217,11 +218,19 @@ impl Emulator {
     ///
     /// What follows in the child's output may go to that terminal afterwards: the modes, the margins, the
     /// look of the next character and any unfinished sequence are set too. Where a full-screen program runs,
-    /// the screen below is not painted: call it again when that program ends.
+    /// the screen below is not painted until [`Emulator::poll_owed_redraw`].
     pub(crate) fn redraw(&mut self) -> Vec<u8> {
         self.end_sync();
         self.screen();
+        self.is_redraw_owed = self.screen.modes.is_alternate;
         redraw::paint(&self.screen, &self.term, &self.scanner)
+    }
+
+    /// A redraw, once after a full-screen program has ended that ran at the last redraw. Ask after each
+    /// [`Emulator::feed`], and give it to the terminals that had the output.
+    pub(crate) fn poll_owed_redraw(&mut self) -> Option<Vec<u8>> {
+        let is_due = self.is_redraw_owed && !self.term.mode().contains(TermMode::ALT_SCREEN);
+        is_due.then(|| self.redraw())
     }
 
     fn feed_slice(&mut self, slice: &[u8]) {
@@ -359,47 +368,5 @@ fn whole_chars(bytes: &[u8]) -> &[u8] {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
         _ => bytes,
-    }
-}
-
-fn cursor(term: &Term<Listener>) -> Cursor {
-    let (point, style) = (term.grid().cursor.point, term.cursor_style());
-    let shape = match style.shape {
-        Shape::Underline => CursorShape::Underline,
-        Shape::Beam => CursorShape::Bar,
-        Shape::Block | Shape::HollowBlock | Shape::Hidden => CursorShape::Block,
-    };
-    Cursor {
-        row: u16::try_from(point.line.0).unwrap_or(0),
-        column: u16::try_from(point.column.0).unwrap_or(u16::MAX),
-        shape,
-        is_blinking: style.blinking,
-        is_visible: term.mode().contains(TermMode::SHOW_CURSOR) && style.shape != Shape::Hidden,
-    }
-}
-
-fn modes(mode: TermMode) -> Modes {
-    let is_on = |wanted| mode.contains(wanted);
-    let mouse = match () {
-        () if is_on(TermMode::MOUSE_MOTION) => MouseReports::Moves,
-        () if is_on(TermMode::MOUSE_DRAG) => MouseReports::Drags,
-        () if is_on(TermMode::MOUSE_REPORT_CLICK) => MouseReports::Clicks,
-        () => MouseReports::Off,
-    };
-    let mouse_encoding = match () {
-        () if is_on(TermMode::SGR_MOUSE) => MouseEncoding::Sgr,
-        () if is_on(TermMode::UTF8_MOUSE) => MouseEncoding::Utf8,
-        () => MouseEncoding::Bytes,
-    };
-    Modes {
-        is_alternate: is_on(TermMode::ALT_SCREEN),
-        has_bracketed_paste: is_on(TermMode::BRACKETED_PASTE),
-        has_application_cursor: is_on(TermMode::APP_CURSOR),
-        has_application_keypad: is_on(TermMode::APP_KEYPAD),
-        has_focus_reports: is_on(TermMode::FOCUS_IN_OUT),
-        has_alternate_scroll: is_on(TermMode::ALTERNATE_SCROLL),
-        has_newline: is_on(TermMode::LINE_FEED_NEW_LINE),
-        mouse,
-        mouse_encoding,
     }
 }

@@ -355,6 +355,9 @@ impl Host {
         let bytes = &self.buffer[..count];
         self.clients.values_mut().filter_map(Client::window).for_each(|window| window.output(bytes));
         self.emulator.feed(bytes, self.began.elapsed());
+        if let Some(screen) = self.emulator.poll_owed_redraw() {
+            self.clients.values_mut().filter_map(Client::window).for_each(|window| window.output(&screen));
+        }
         self.answer();
         self.tell_notices();
     }

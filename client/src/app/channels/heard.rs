@@ -1,6 +1,8 @@
 //! What the other end says about channels. Its faults cost it the channel, or are ignored; the caller counts
 //! them.
 
+use std::time::Duration;
+
 use super::super::channel::Channel;
 use super::super::control::Control;
 use super::super::event::AppEvent;
@@ -56,7 +58,7 @@ impl Channels {
         if !kind.is_allowed(rights) {
             return self.turn_away(number, Reason::RIGHTS, "this phone may not do that at this desk");
         }
-        let Some(out) = first_credit(credit) else {
+        let Some(out) = first_credit(kind, credit) else {
             return Heard { is_fault: true, ..self.turn_away(number, Reason::CREDIT, BAD_CREDIT) };
         };
         self.channels.insert(number, Channel::asked(kind, out));
@@ -81,7 +83,7 @@ impl Channels {
         if !channel.on_accept() {
             return self.fault(number, Reason::PROTOCOL, "it was accepted where that is not allowed");
         }
-        match first_credit(credit) {
+        match first_credit(channel.kind, credit) {
             Some(out) => channel.out = out,
             None => return self.fault(number, Reason::CREDIT, BAD_CREDIT),
         }
@@ -108,12 +110,12 @@ impl Channels {
         }
     }
 
-    pub(in crate::app) fn on_credit(&mut self, number: u32, more: u32) -> Heard {
+    pub(in crate::app) fn on_credit(&mut self, number: u32, more: u32, now: Duration) -> Heard {
         let Some(channel) = self.channels.get_mut(&number) else { return self.on_stray(number) };
         if !channel.is_accepted() {
             return self.fault(number, Reason::PROTOCOL, "credit came before the channel was accepted");
         }
-        match channel.out.grant(more as usize) {
+        match channel.out.grant(more as usize, now) {
             Ok(true) => Heard::event(AppEvent::Writable { ch: self.id(number) }),
             Ok(false) => Heard::default(),
             Err(TooMuchCredit) => self.fault(number, Reason::CREDIT, "a channel has at most 4 MiB of credit"),
@@ -163,9 +165,9 @@ impl Channels {
 }
 
 /// What this end may send on a new channel; `None` if it is out of bounds.
-fn first_credit(credit: u32) -> Option<Outflow> {
-    let mut out = Outflow::default();
+fn first_credit(kind: Kind, credit: u32) -> Option<Outflow> {
+    let mut out = Outflow::new(kind.class());
     let is_within = (CREDIT_MIN..=CREDIT_MAX).contains(&(credit as usize));
-    is_within.then(|| out.grant(credit as usize).ok())??;
+    is_within.then(|| out.grant(credit as usize, Duration::ZERO).ok())??;
     Some(out)
 }

@@ -1,6 +1,7 @@
 //! Whose message goes next: control, then interactive channels in turn, then bulk channels in turn.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::super::channel::Channel;
 use super::super::control::Control;
@@ -54,11 +55,11 @@ impl Channels {
     }
 
     /// The next message of this class: the channels take turns.
-    pub(in crate::app) fn poll_data(&mut self, class: Class) -> Option<Vec<u8>> {
+    pub(in crate::app) fn poll_data(&mut self, class: Class, now: Duration) -> Option<Vec<u8>> {
         for _ in 0..self.turns.of(class).len() {
             let number = self.turns.of(class).pop_front()?;
             let Some(channel) = self.channels.get_mut(&number) else { continue };
-            let next = channel.out.poll(class);
+            let next = channel.out.poll(now);
             if channel.out.has_more() {
                 self.turns.of(class).push_back(number);
             }

@@ -1,5 +1,5 @@
-//! A chat over channels that come and go: what was said and is not confirmed is kept, and said again on the next
-//! channel; what comes twice is told once.
+//! A chat over channels that come and go: what was said and is not confirmed is kept, and said again on the
+//! next channel; what comes twice is told once.
 
 use std::collections::VecDeque;
 

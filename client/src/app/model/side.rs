@@ -135,7 +135,7 @@ impl SimulatedEnd {
         let windows: usize = self.channels.values().map(|known| known.kind.credit()).sum();
         // A channel that this app has ended may still be sending.
         assert!(inn <= windows, "{inn} bytes are kept within windows of {windows}");
-        assert!(out <= limits::CHANNELS_MAX * 2 * limits::CREDIT_WIDE);
+        assert!(out <= limits::CHANNELS_MAX * 2 * limits::CREDIT_FILE);
     }
 
     /// The app does something.

@@ -3,6 +3,7 @@
 //! before it has heard of the restart reaches the new process.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::super::*;
 use super::Counts;
@@ -46,6 +47,7 @@ pub(super) struct World {
     /// To the phone, to the desk.
     lines: [Line; 2],
     linked: bool,
+    now: Duration,
     /// New since the last link.
     is_new: [bool; 2],
     judge: Judge,
@@ -64,6 +66,7 @@ impl World {
             ends,
             lines: Default::default(),
             linked: false,
+            now: Duration::ZERO,
             is_new: [true; 2],
             judge: Judge::default(),
             globals: 0,
@@ -73,6 +76,7 @@ impl World {
     }
 
     pub(super) fn step(&mut self) {
+        self.now += Duration::from_millis(self.rng.below(20));
         let at = self.rng.index(2);
         match self.rng.below(100) {
             0 if self.rng.one_in(10) => self.restart(at),
@@ -163,7 +167,7 @@ impl World {
                     side.held = None;
                     side.end.on_restart();
                 }
-                Item::Message(bytes) => side.end.on_message(&bytes),
+                Item::Message(bytes) => side.end.on_message(&bytes, self.now),
             }
             self.drain();
         }
@@ -171,15 +175,15 @@ impl World {
 
     /// The driver gives the tunnel what the end has to say, as far as it takes it.
     fn pump(&mut self, from: usize) {
-        let (side, line) = (&mut self.ends[from], &mut self.lines[1 - from]);
+        let (side, line, now) = (&mut self.ends[from], &mut self.lines[1 - from], self.now);
         if !side.has_opened {
-            assert!(side.end.poll_message().is_none());
+            assert!(side.end.poll_message(now).is_none());
             return;
         }
         loop {
             let may_bulk = line.cost() <= WINDOW_MIN as usize / 2;
-            let next = side.held.take().or_else(|| side.end.poll_interactive());
-            let next = next.or_else(|| if may_bulk { side.end.poll_bulk() } else { None });
+            let next = side.held.take().or_else(|| side.end.poll_interactive(now));
+            let next = next.or_else(|| if may_bulk { side.end.poll_bulk(now) } else { None });
             let Some(message) = next else { return };
             assert!(message.len() <= limits::DATA_BYTES_MAX);
             if line.cost() + message.len() + PIECE_COST > WINDOW_MIN as usize {
@@ -194,6 +198,7 @@ impl World {
     /// No more faults: everything that was sent arrives, and both ends know the same channels.
     pub(super) fn settle(&mut self) {
         for _ in 0..SETTLE_ROUNDS {
+            self.now += Duration::from_millis(20);
             self.link();
             for at in 0..2 {
                 let side = &mut self.ends[at];

@@ -45,10 +45,10 @@ fn either_end_opens_and_the_other_one_may_refuse() {
 #[test]
 fn unknown_kinds_and_kinds_without_a_right_are_refused_by_themselves() {
     let mut pair = Pair::ready();
-    pair.desk.on_message(br#"{"t":"open","ch":1,"kind":"hologram","credit":65536,"p":{}}"#);
+    pair.desk.on_message(br#"{"t":"open","ch":1,"kind":"hologram","credit":65536,"p":{}}"#, NOW);
     pair.desk.set_desk(DeskInfo { rights: Rights::NONE.with(Right::View), ..desk_info() });
-    pair.desk.on_message(br#"{"t":"open","ch":3,"kind":"chat","credit":65536}"#);
-    pair.desk.on_message(br#"{"t":"open","ch":5,"kind":"terminal","credit":65536}"#);
+    pair.desk.on_message(br#"{"t":"open","ch":3,"kind":"chat","credit":65536}"#, NOW);
+    pair.desk.on_message(br#"{"t":"open","ch":5,"kind":"terminal","credit":65536}"#, NOW);
     let [AppEvent::Opened { kind: Kind::Terminal, params, .. }] = &events(&mut pair.desk)[..] else {
         panic!("not the terminal alone")
     };
@@ -85,10 +85,10 @@ fn a_reset_drops_what_waits_and_what_crosses_it_is_no_fault() {
     let mut pair = Pair::ready();
     let (at_phone, at_desk) = pair.opened(Kind::Chat);
     pair.phone.send(at_phone, b"on its way").unwrap();
-    let crossing = pair.phone.poll_message().unwrap();
+    let crossing = pair.phone.poll_message(NOW).unwrap();
     pair.phone.send(at_phone, b"waits").unwrap();
     pair.desk.reset(at_desk, Reason::new(Reason::CANCELLED, "")).unwrap();
-    pair.desk.on_message(&crossing);
+    pair.desk.on_message(&crossing, NOW);
     pair.carry();
     assert!(matches!(&events(&mut pair.phone)[..], [AppEvent::Reset { ch, reason }]
         if *ch == at_phone && reason.to_string() == "cancelled"));
@@ -107,7 +107,7 @@ fn the_number_of_channels_is_bounded_at_both_ends() {
     assert_eq!(pair.phone.open(Kind::Chat, "{}"), Err(OpenError::TooMany));
     pair.carry();
     assert_eq!(events(&mut pair.desk).len(), limits::CHANNELS_MAX);
-    pair.desk.on_message(br#"{"t":"open","ch":1001,"kind":"chat","credit":65536}"#);
+    pair.desk.on_message(br#"{"t":"open","ch":1001,"kind":"chat","credit":65536}"#, NOW);
     assert_eq!((events(&mut pair.desk).len(), pair.desk.ignored().faults), (0, 1));
     // Those that ended count until the other end knows.
     for ch in opened {
@@ -164,9 +164,9 @@ fn the_other_ends_faults_cost_it_the_channel_at_most() {
             if *message == accepted && said.len() > 2 && said[0] == open {
                 let Some(AppEvent::Opened { ch, .. }) = pair.desk.poll_event() else { panic!("{said:?}") };
                 pair.desk.accept(ch, "{}").unwrap();
-                pair.desk.poll_message();
+                pair.desk.poll_message(NOW);
             } else {
-                pair.desk.on_message(message.as_bytes());
+                pair.desk.on_message(message.as_bytes(), NOW);
             }
         }
         assert!(pair.desk.ignored().faults > 0, "{said:?}");

@@ -12,7 +12,7 @@ fn the_phone_says_hello_first_and_the_desk_answers_with_its_offer() {
         hello,
         r#"{"t":"hello","v":1,"features":[],"device":"phone","name":"Pixel","hidden":false,"id":"0000000000000007"}"#
     );
-    pair.desk.on_message(hello.as_bytes());
+    pair.desk.on_message(hello.as_bytes(), NOW);
     assert_eq!(events(&mut pair.desk), [AppEvent::Ready { peer: Hello::new("phone", "Pixel") }]);
     pair.carry();
     let ready = AppEvent::Ready { peer: Hello::new("workstation", "desk") };
@@ -49,12 +49,13 @@ fn each_new_epoch_of_either_end_begins_with_hello_and_without_channels() {
     events(&mut pair.desk);
     let (again, at_desk) = pair.opened(Kind::Chat);
     assert_eq!(again.number(), at_phone.number());
+    assert_eq!(pair.phone.send(at_phone, b"x"), Err(ChannelError::Gone(at_phone)));
     assert_ne!(again, at_phone, "an old id is never a new channel");
     // The phone's process is new.
     pair.phone = Pair::new().phone;
     pair.desk.on_restart();
     events(&mut pair.desk);
-    assert!(pair.desk.poll_message().is_none(), "the desk says nothing before");
+    assert!(pair.desk.poll_message(NOW).is_none(), "the desk says nothing before");
     pair.carry();
     assert!(matches!(events(&mut pair.desk)[..], [AppEvent::Ready { .. }]));
     assert_eq!(pair.desk.send(at_desk, b"x"), Err(ChannelError::Gone(at_desk)));
@@ -65,9 +66,9 @@ fn what_was_on_its_way_over_a_restart_leads_to_nothing() {
     let mut pair = Pair::ready();
     let (at_phone, _) = pair.opened(Kind::Chat);
     pair.phone.send(at_phone, b"old").unwrap();
-    let old = pair.phone.poll_message().unwrap();
+    let old = pair.phone.poll_message(NOW).unwrap();
     pair.desk.on_restart();
-    pair.desk.on_message(&old);
+    pair.desk.on_message(&old, NOW);
     assert_eq!(events(&mut pair.desk), [AppEvent::Restarted]);
     assert_eq!(pair.desk.ignored().early, 1);
     // An answer to the hello of a former phone.
@@ -102,12 +103,12 @@ fn later_versions_are_greeted_and_what_is_unknown_is_ignored() {
     let mut pair = Pair::new();
     let later =
         br#"{"t":"hello","v":9,"features":["x","y"],"device":"watch","name":"w","new":[{}],"id":"1"}"#;
-    pair.desk.on_message(later);
+    pair.desk.on_message(later, NOW);
     let [AppEvent::Ready { peer }] = &events(&mut pair.desk)[..] else { panic!("not greeted") };
     assert_eq!((peer.version, peer.has("y"), peer.hidden), (9, true, false));
     assert!(said(&mut pair.desk)[0].contains(r#""v":1"#));
     for unknown in [&b"{\"t\":\"dance\",\"ch\":1}"[..], b"\x02abc", b"hello"] {
-        pair.desk.on_message(unknown);
+        pair.desk.on_message(unknown, NOW);
     }
     assert_eq!((pair.desk.ignored().unknown, pair.desk.ignored().faults), (3, 0));
     assert_eq!((events(&mut pair.desk).len(), said(&mut pair.desk).len()), (0, 0));

@@ -131,8 +131,8 @@ pub(super) fn write_version_1(code: &Code) -> Option<Zeroizing<String>> {
 }
 
 impl CodeSecret {
-    /// The link of version 2 to the relay's page. `None` if `page` is not `/p` at the root of a host, which is
-    /// the only page that a link can mean.
+    /// The link of version 2 to the relay's page. `None` if `page` is not `/p` at the root of a host, which
+    /// is the only page that a link can mean.
     pub fn to_link(&self, page: &Endpoint) -> Option<Zeroizing<String>> {
         ws_of(page)?;
         let scheme = if page.is_tls() { "https" } else { "http" };

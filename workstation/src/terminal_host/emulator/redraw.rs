@@ -14,9 +14,9 @@ use relay_client::app::terminal::{Attributes, Color, Link, Row, Screen, Style, U
 use super::cells;
 use super::scanner::Scanner;
 
-/// Puts a real terminal back to what a shell expects: no modes, the main screen, a shown cursor, the colors
-/// and character sets that it began with.
-pub(crate) const RESTORE: &[u8] = b"\x18\x1b[?1049l\x1b[?2026l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\
+/// Puts a real terminal back to what a shell expects: no unfinished sequence and no modes, the main screen, a
+/// shown cursor, the colors and character sets that it began with.
+pub(crate) const RESTORE: &[u8] = b"\x18\x1b[?2026l\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\
     \x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[?6l\x1b[?7h\x1b[4l\x1b[20l\x1b[r\x1b(B\x1b)B\x0f\
     \x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\\x1b[m\x1b[0 q\x1b[?25h";
 

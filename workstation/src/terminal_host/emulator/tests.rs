@@ -306,16 +306,34 @@ fn a_redraw_paints_the_screen_on_another_terminal_that_then_goes_on_alike() {
 }
 
 #[test]
-fn what_puts_a_terminal_back_leaves_no_mode() {
-    let all = "\x1b[?1049h\x1b[?2004h\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?1h\x1b=\x1b[20h\x1b[4h\x1b[?25l\
-        \x1b[3 q\x1b[1;4;31m\x1b]4;1;#112233\x07\x1b[2;3r\x1b[?6h\x1b(0\x1b[?7l\x1b]8;;http://a\x07\x1bP";
-    let mut emulator = fed(20, 5, all);
-    emulator.feed(RESTORE, NOW);
-    let fresh = fed(20, 5, "");
-    assert_eq!(emulator.screen().modes, fed(20, 5, "").screen().modes);
-    assert_eq!(emulator.term.mode(), fresh.term.mode());
-    assert!(emulator.screen().cursor.is_visible);
-    assert_eq!(emulator.term.colors()[1], None);
-    emulator.feed(b"\x1b[Hq", NOW);
-    assert_eq!(emulator.screen().rows()[0].runs()[0].style, Default::default());
+fn the_screen_below_a_full_screen_program_is_painted_when_that_ends() {
+    let mut emulator = fed(20, 5, "below\x1b[?1049h\x1b[Habove");
+    let mut other = fed(20, 5, "");
+    other.feed(&emulator.redraw(), NOW);
+    assert_eq!(texts(other.screen())[0], "above");
+    assert_eq!(emulator.poll_owed_redraw(), None);
+    for terminal in [&mut emulator, &mut other] {
+        terminal.feed(b"\x1b[?1049l$", NOW);
+    }
+    other.feed(&emulator.poll_owed_redraw().unwrap(), NOW);
+    assert_eq!(texts(other.screen())[0], "below$");
+    assert_eq!(emulator.poll_owed_redraw(), None);
+}
+
+#[test]
+fn what_restores_a_window_leaves_no_mode() {
+    let all = "text\x1b[?1049h\x1b[?2004h\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?1h\x1b=\x1b[20h\x1b[4h\x1b[?25l\
+        \x1b[3 q\x1b[1;4;31m\x1b]4;1;#112233\x07\x1b[2;3r\x1b[?6h\x1b(0\x1b[?7l\x1b]8;;http://a\x07\x0e\x1bP";
+    for cut in 0..all.len() {
+        let mut emulator = fed(20, 5, &all[..cut]);
+        emulator.feed(RESTORE, NOW);
+        let mut fresh = fed(20, 5, "");
+        assert_eq!(emulator.screen().modes, fresh.screen().modes, "{cut}");
+        assert_eq!(emulator.term.mode(), fresh.term.mode(), "{cut}");
+        assert_eq!(emulator.term.colors()[1], None);
+        emulator.feed(b"\x1b[5;2Hq\nx", NOW);
+        let rows = emulator.screen().rows();
+        assert_eq!(rows[3].to_text().trim_start(), "q", "{cut}");
+        assert_eq!(rows[4].runs().last().unwrap().style, Default::default(), "{cut}");
+    }
 }
