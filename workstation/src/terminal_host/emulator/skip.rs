@@ -1,7 +1,7 @@
 //! What need not be emulated: text that scrolls away in the same piece of output.
 
-/// How many bytes at the start have no effect on the last `lines` lines, where all of it is plain text. The
-/// text behind them begins a line.
+/// How many bytes at the start have no effect on the last `lines` lines, where all of it is plain text. What
+/// follows begins with the end of a line, which takes the cursor to the left.
 pub(super) fn skippable(bytes: &[u8], lines: usize) -> usize {
     // One pass that the processor does many bytes at a time.
     if bytes.len() <= lines || !bytes.iter().fold(true, |is_plain, byte| is_plain & is_text(*byte)) {
@@ -10,7 +10,7 @@ pub(super) fn skippable(bytes: &[u8], lines: usize) -> usize {
     let newlines = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
     let ends = newlines.map(|(at, _)| at + 1).skip(lines);
     // Only a carriage return before it makes the next line begin at the left.
-    ends.take_while(|end| *end >= 2).find(|end| bytes[end - 2] == b'\r').unwrap_or_default()
+    ends.filter_map(|end| end.checked_sub(2)).find(|at| bytes[*at] == b'\r').unwrap_or_default()
 }
 
 /// Printed, or moves within lines and to the next.
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn the_last_lines_are_kept_whole() {
         let text = b"one\r\ntwo\r\nthree\r\nfour";
-        for (lines, kept) in [(0, "four"), (1, "three\r\nfour"), (2, "two\r\nthree\r\nfour")] {
+        for (lines, kept) in [(0, "\r\nfour"), (1, "\r\nthree\r\nfour"), (2, "\r\ntwo\r\nthree\r\nfour")] {
             assert_eq!(&text[skippable(text, lines)..], kept.as_bytes());
         }
         assert_eq!(skippable(text, 3), 0);
@@ -66,8 +66,8 @@ mod tests {
         for odd in ["\x1b", "\x07", "\x0e", "\x0c", "\x08", "\x7f", "\0"] {
             assert_eq!(skippable(format!("one\r\n{odd}two\r\nthree\r\n").as_bytes(), 1), 0, "{odd:?}");
         }
-        assert_eq!(skippable("ü\t\r\n世\r\nx".as_bytes(), 1), 5);
-        assert_eq!(skippable("ü\t\r\n世\r\nx".as_bytes(), 0), 10);
+        assert_eq!(skippable("ü\t\r\n世\r\nx".as_bytes(), 1), 3);
+        assert_eq!(skippable("ü\t\r\n世\r\nx".as_bytes(), 0), 8);
         assert_eq!(skippable(b"one\ntwo\nthree\n", 1), 0, "the column is not known");
     }
 }
