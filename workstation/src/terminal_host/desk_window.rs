@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use super::link::Link;
 use super::wire::{ATTACHED, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, json};
+use crate::ipc::link::Link;
 
 /// With more than this queued, the window holds up the command.
 const QUEUED_MAX: usize = 64 << 10;
@@ -60,12 +60,12 @@ impl DeskWindow {
 
     /// True if it has read nothing for so long that others need not wait for it.
     pub(super) fn is_stuck(&self, now: Duration) -> bool {
-        self.is_full() && now >= self.stuck_at()
+        self.next_at().is_some_and(|at| now >= at)
     }
 
-    /// When it will count as stuck, if it reads nothing until then.
-    pub(super) fn stuck_at(&self) -> Duration {
-        self.progress_at + PATIENCE
+    /// When it counts as stuck, if it is full and reads nothing until then.
+    pub(super) fn next_at(&self) -> Option<Duration> {
+        self.is_full().then(|| self.progress_at + PATIENCE)
     }
 
     /// Gives up on sending it every byte.
