@@ -94,8 +94,11 @@ impl Drop for Shown {
         if let Some(resizes) = &self.resizes {
             resizes.close();
         }
-        // What comes next in the terminal counts no more as standing below a picture.
-        lock(&self.place).release();
+        let mut place = lock(&self.place);
+        // A code that was replaced has let go already, and another one may stand there.
+        if place.content.take().is_some() {
+            place.release();
+        }
     }
 }
 
