@@ -5,7 +5,7 @@
 //! input or output is not a terminal, bytes pass in the same way, and the terminal's modes stay as they are.
 
 mod detach_key;
-mod raw_mode;
+pub(crate) mod raw_mode;
 mod signals;
 mod speaker;
 mod typing;

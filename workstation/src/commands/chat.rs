@@ -1,20 +1,20 @@
 //! `chat`: lines of text both ways, with every paired phone or with some.
 
 use std::io::{self, IsTerminal};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
 use relay_client::lines::{LineError, read_line};
 
+use super::devices;
+use super::editor::{self, Done, Editing};
 use super::inputs::{Input, Inputs};
 use super::pairing::Pairer;
 use super::said::Said;
 use super::session::{Session, thread};
-use super::{devices, editor};
-use crate::args::{Args, CodeArgs, Command, Global, RelayArgs};
+use crate::args::{CodeArgs, Global, RelayArgs};
 use crate::exit::Outcome;
 use crate::ipc::client::{AgentClient, GONE};
 use crate::ipc::wire::{FromAgent, State, ToAgent};
@@ -91,23 +91,21 @@ impl Chat {
         let agent = self.attach()?;
         let said = Said::open(agent.sender().context(GONE)?, &self.inputs)?;
         self.inputs.listen_to(agent, self.connection).context("no thread for the agent")?;
-        if self.is_interactive {
-            self.edit(&said, global)?;
+        let _editing = if self.is_interactive {
+            Some(self.edit(&said, global)?)
         } else {
             let reading = Arc::clone(&said);
             thread("stdin", move || read_stdin(&reading)).context("no thread for stdin")?;
-        }
+            None
+        };
         let talked = self.follow(&said);
         said.stop();
-        crate::output::route_to(None);
         talked
     }
 
     /// Tells the agent that this is a chat, and tells the user who is there.
     fn attach(&mut self) -> anyhow::Result<AgentClient> {
-        let mut agent = self.session.agent()?;
-        let mut told = Vec::new();
-        let answer = agent.ask(&ToAgent::Chat { to: self.to.clone() }, |message| told.push(message))?;
+        let (agent, answer) = self.session.agent_that_answered(&ToAgent::Chat { to: self.to.clone() })?;
         if let FromAgent::Devices { phones, damaged } = answer {
             damaged.iter().for_each(|words| say(&format!("warning: {words}")));
             for phone in phones.into_iter().filter(|phone| self.shows(&phone.name)) {
@@ -122,7 +120,7 @@ impl Chat {
         self.to.is_empty() || self.to.iter().any(|name| name == phone)
     }
 
-    fn edit(&self, said: &Arc<Said>, global: &Global) -> anyhow::Result<()> {
+    fn edit(&self, said: &Arc<Said>, global: &Global) -> anyhow::Result<Editing> {
         let (session, global) = (Arc::clone(&self.session), global.clone());
         let command = Box::new(move |line: &str| on_command(line, &session, &global));
         let ended = Arc::clone(said);
@@ -188,6 +186,7 @@ impl Chat {
 
     /// A line of the line editor. True if it ends the chat.
     fn on_typed(&self, line: String, said: &Said) -> bool {
+        let line = line.trim_end().to_owned();
         let line = match line.strip_prefix('/') {
             _ if line.is_empty() => {
                 said.retry();
@@ -216,27 +215,33 @@ impl Chat {
     }
 }
 
-/// What a line of the editor asks for besides talking. False if it is to be said.
-fn on_command(line: &str, session: &Session, global: &Global) -> bool {
-    let mut words = line.split_whitespace();
-    let done = match words.next() {
-        Some("/run") => share(words, global),
-        Some("/devices") => session.phones().and_then(|phones| devices::list(&phones, false)),
-        _ => return false,
+/// What a line of the editor asks for besides talking.
+fn on_command(line: &str, session: &Session, global: &Global) -> Done {
+    let line = line.trim_end();
+    let done = match line.split_once(' ').unwrap_or((line, "")) {
+        ("/run", script) => share(script.trim(), global),
+        ("/devices", _) => session.phones().and_then(|phones| devices::list(&phones, false)),
+        ("/quit", "") => return Done::Last,
+        _ => return Done::Not,
     };
     if let Err(error) = done {
         say(&format!("error: {error:#}"));
     }
-    true
+    Done::Here
 }
 
 /// Shares a terminal in this window, as `run` does, and comes back when its command has ended or is detached.
-fn share<'a>(words: impl Iterator<Item = &'a str>, global: &Global) -> anyhow::Result<()> {
-    let line = ["workstation", "run", "--"].into_iter().chain(words);
-    match Args::try_parse_from(line)?.command {
-        Some(Command::Run(args)) => super::run::run(&args, global).map(drop),
-        _ => Ok(()),
+/// The command is a line for the shell; without one it is the user's shell. A process of its own, as its
+/// window reads the terminal to its very end.
+fn share(script: &str, global: &Global) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("can't find this program's own file")?;
+    let mut command = Command::new(program);
+    command.args(["run", "--profile", &global.profile]);
+    if !script.is_empty() {
+        command.args(["--", "sh", "-c", script]);
     }
+    command.status().context("can't share a terminal")?;
+    Ok(())
 }
 
 fn outcome(said: &Said) -> Outcome {

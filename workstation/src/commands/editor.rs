@@ -2,11 +2,13 @@
 //!
 //! The editor has a thread of its own, and so has the printer, as each may have to wait for the other.
 
+use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::Context;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor, ExternalPrinter};
@@ -14,6 +16,7 @@ use rustyline::{Config, Editor, ExternalPrinter};
 use super::inputs::{Input, Inputs};
 use super::session::thread;
 use crate::output;
+use crate::window::raw_mode::exactly;
 
 /// Lines that wait to be printed; then the one who prints waits, and the phones' messages with it.
 const PRINTS_MAX: usize = 64;
@@ -21,9 +24,19 @@ const PRINTS_MAX: usize = 64;
 /// Lines that the user can go back to.
 const HISTORY_MAX: usize = 500;
 
-/// Does what a line asks for, on the editor's thread, while the editor leaves the terminal alone. True if it
-/// did; otherwise the line is typed.
-pub(super) type Command = Box<dyn Fn(&str) -> bool + Send>;
+/// What becomes of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// It was a command, and is done.
+    Here,
+    /// It is passed on.
+    Not,
+    /// It is passed on, and no other follows.
+    Last,
+}
+
+/// Does what a line asks for, on the editor's thread, while the editor leaves the terminal alone.
+pub(super) type Command = Box<dyn Fn(&str) -> Done + Send>;
 
 /// Keeps the printer away from the terminal while a command has it.
 #[derive(Default)]
@@ -32,7 +45,22 @@ struct Gate {
     changed: Condvar,
 }
 
-/// Begins to edit: lines go to `inputs`, and what the program prints goes above the line from now on.
+/// The terminal while the editor has it. It gets its modes back when this is dropped, whatever the editor's
+/// thread does at that moment.
+pub(super) struct Editing {
+    modes: Termios,
+}
+
+impl Drop for Editing {
+    fn drop(&mut self) {
+        output::route_to(None);
+        // A terminal that is gone has no modes.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.modes);
+    }
+}
+
+/// Begins to edit: lines go to `inputs`, and what the program prints goes above the line from now on. A line
+/// for which `command` says `Last` ends it, as do Ctrl-C and Ctrl-D.
 ///
 /// # Errors
 /// The terminal can't be used for it, or the system has no thread.
@@ -40,7 +68,8 @@ pub(super) fn open(
     inputs: Arc<Inputs>,
     on_end: impl Fn() + Send + 'static,
     command: Command,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Editing> {
+    let modes = exactly(tcgetattr(io::stdin()).context("the terminal has no modes")?);
     let config = Config::builder().auto_add_history(true).max_history_size(HISTORY_MAX);
     let config = config.context("the editor's settings")?.build();
     let mut editor: Editor<(), MemHistory> =
@@ -61,20 +90,21 @@ pub(super) fn open(
                     gate.set(true);
                     let done = command(&line);
                     gate.set(false);
-                    if !done {
+                    if done != Done::Here {
                         inputs.put(Input::Typed(line, Instant::now()));
                     }
+                    if done == Done::Last {
+                        return;
+                    }
                 }
-                Err(ReadlineError::Interrupted) => inputs.put(Input::Interrupted),
+                Err(ReadlineError::Interrupted) => return inputs.put(Input::Interrupted),
                 // Ctrl-D, or the terminal is gone.
-                Err(_) => {
-                    on_end();
-                    return;
-                }
+                Err(_) => return on_end(),
             }
         }
     };
-    thread("editor", edit).context("no thread for the line editor")
+    thread("editor", edit).context("no thread for the line editor")?;
+    Ok(Editing { modes })
 }
 
 const PROMPT: &str = "> ";

@@ -39,11 +39,29 @@ impl Session {
     /// # Errors
     /// It says why it was not done.
     pub(crate) fn ask(&self, request: &ToAgent) -> anyhow::Result<FromAgent> {
-        self.agent()?.ask(request, |told| {
-            if let FromAgent::Note { line } = told {
-                say(&line);
+        Ok(self.agent_that_answered(request)?.1)
+    }
+
+    /// Asks the agent for one thing, and goes on with it. Another agent is asked where one has ended before it
+    /// did anything.
+    ///
+    /// # Errors
+    /// It says why it was not done.
+    pub(crate) fn agent_that_answered(&self, request: &ToAgent) -> anyhow::Result<(AgentClient, FromAgent)> {
+        let mut tries = 1;
+        loop {
+            let mut agent = self.agent()?;
+            let answer = agent.ask(request, |told| {
+                if let FromAgent::Note { line } = told {
+                    say(&line);
+                }
+            });
+            match answer {
+                Ok(answer) => return Ok((agent, answer)),
+                Err(error) if tries < TRIES && was_not_read(&error, request) => tries += 1,
+                Err(error) => return Err(error),
             }
-        })
+        }
     }
 
     /// The paired phones. What is wrong with files of others is said.
@@ -83,6 +101,20 @@ impl Session {
             profile.save(self.folders.state()).map_err(anyhow::Error::from)?;
         }
         Ok(())
+    }
+}
+
+/// How many agents may end just when they are asked.
+const TRIES: u32 = 4;
+
+/// True if the agent's end has left the request undone, or doing it twice does no harm.
+fn was_not_read(error: &anyhow::Error, request: &ToAgent) -> bool {
+    let kind = error.root_cause().downcast_ref().map(io::Error::kind);
+    let changes_nothing = matches!(request, ToAgent::Devices | ToAgent::Chat { .. });
+    match kind {
+        Some(io::ErrorKind::BrokenPipe) => true,
+        Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => changes_nothing,
+        _ => false,
     }
 }
 

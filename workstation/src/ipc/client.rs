@@ -111,7 +111,7 @@ impl AgentClient {
         self.send(message).context(GONE)?;
         let answer = loop {
             match self.next().context(GONE)? {
-                None => bail!(GONE),
+                None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).context(GONE),
                 Some(FromAgent::Failed { why }) => bail!("{why}"),
                 Some(answer @ (FromAgent::Done | FromAgent::Devices { .. })) => break answer,
                 Some(other) => told(other),

@@ -57,7 +57,7 @@ pub(crate) fn restore() {
 ///
 /// Most terminals have no input speed of their own, which counts as the output's. Setting the modes would write
 /// it down, and `stty -g` show it.
-fn exactly(mut modes: Termios) -> Termios {
+pub(crate) fn exactly(mut modes: Termios) -> Termios {
     if cfg!(target_os = "linux") && u64::from(modes.control_modes.bits()) & INPUT_SPEED == 0 {
         // 0 is always a speed: "as the output's".
         let _known = modes.set_input_speed(0);

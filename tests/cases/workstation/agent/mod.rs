@@ -1,14 +1,14 @@
 //! The agent: several phones behind one process that commands find or start, whatever ends it.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+mod chat;
+mod damage;
+mod lives;
+mod pairing;
+mod revoked;
+mod terminals;
 
 use relay_client::Stop;
-use relay_client::app::Kind;
-use relay_tests::harness::app_phone::AppPhone;
-use relay_tests::harness::desk::{Desk, code_of};
-use relay_tests::harness::guard::read_until;
+use relay_tests::harness::desk::Desk;
 use relay_tests::harness::{Relay, SetUp};
 
 #[test]
@@ -39,4 +39,23 @@ fn phones_are_paired_listed_renamed_and_revoked() {
     assert_eq!(desk.phone_files().len(), 1);
     assert_eq!(desk.present_agent(), agent, "all of it is one agent's work");
     second.open_chat();
+}
+
+#[test]
+fn setup_keeps_a_relay_that_answers_and_no_other() {
+    let relay = Relay::start(SetUp::Memory);
+    let desk = Desk::new(relay.addr());
+    let url = format!("http://{}", relay.addr());
+    let words = desk.run(&["setup", &url]);
+    assert!(words.contains("answers; the profile \"default\" uses it"), "{words}");
+    let kept = desk.state().join("profile.json");
+    assert!(std::fs::read_to_string(&kept).unwrap().contains(&url));
+    // Nothing listens there.
+    let (code, words) = desk.try_run(&["setup", "http://127.0.0.1:9"]);
+    assert!(code == Some(1) && words.contains("127.0.0.1:9"), "{words}");
+    assert!(std::fs::read_to_string(&kept).unwrap().contains(&url), "the old one stays");
+    let mut program = desk.start(&["pair", "--yes"]);
+    program.until("or paste this: ");
+    program.process().signal("INT");
+    assert_eq!(program.exit_code(), Some(4));
 }
