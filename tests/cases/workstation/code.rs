@@ -1,5 +1,5 @@
-//! The code in a window: drawn where it fits, drawn again when the window changes, replaced when it has ended,
-//! and never written into a pipe or a file.
+//! The code in a window: drawn where it fits, drawn again when the window changes, replaced when it has
+//! ended, and never written into a pipe or a file.
 
 use std::fs;
 use std::process::Command;
@@ -44,6 +44,10 @@ fn it_fits_a_small_window_and_follows_its_changes_until_it_is_used() {
     let again = window.until("waiting for a phone");
     assert!(again.contains('▀'), "{again}");
     assert_eq!(code_in(&again).pairing.session, code.pairing.session);
+    window.process().signal("STOP");
+    window.process().signal("CONT");
+    let third = window.until("waiting for a phone");
+    assert!(third.contains('▀') && !third.contains("\x1b[J"), "nothing above it is replaced: {third}");
     let mut phone = AppPhone::pair(code, relay.addr(), "Pixel");
     window.until("\x1b[J(a phone has used the code)\r\n");
     window.until("paired with \"Pixel\"");

@@ -63,8 +63,8 @@ impl Console {
         format!("{before}{lines}{}", self.status_in(terminal))
     }
 
-    /// Writes `lines` in the place of the block, or of what of it is in the window. Where nothing is any more,
-    /// they are written below.
+    /// Writes `lines` in the place of the block, or of what of it is in the window. Where nothing is any
+    /// more, they are written below.
     pub(crate) fn redraw(&mut self, lines: &str, terminal: Option<Terminal>) -> String {
         let (Some(window), Some(block)) = (movable(terminal), self.block.take()) else {
             return self.draw(lines, terminal);
@@ -113,8 +113,8 @@ impl Console {
         }
     }
 
-    /// How many rows above the cursor the status line begins: it has more than one where the window has become
-    /// narrower.
+    /// How many rows above the cursor the status line begins: it has more than one where the window has
+    /// become narrower.
     fn rows_to_status(&self, window: Size) -> usize {
         window.rows_of(&self.status) - 1 + usize::from(self.is_below_status)
     }
