@@ -13,11 +13,19 @@ import pyte
 from service import BINARIES, GUARD_SECS
 
 
+class Emulator(pyte.HistoryScreen):
+    """pyte's screen, which stumbles over sequences of keyboards (`CSI > … m`) that draw nothing."""
+
+    def select_graphic_rendition(self, *attrs, private=False):
+        if not private:
+            super().select_graphic_rendition(*attrs)
+
+
 class Window:
     """A child on a pseudo-terminal. What it prints is drawn by pyte. It ends with its `with` block."""
 
     def __init__(self, argv, columns=80, rows=24, env=None, cwd=None):
-        self.screen = pyte.HistoryScreen(columns, rows, history=2000)
+        self.screen = Emulator(columns, rows, history=2000)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
         self.fd, self.terminal = os.openpty()

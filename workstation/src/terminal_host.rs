@@ -9,6 +9,7 @@ mod child;
 mod clients;
 mod desk_window;
 pub(crate) mod emulator;
+mod flood;
 mod host;
 pub(crate) mod names;
 mod screen_keeper;

@@ -65,7 +65,7 @@ fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let has_phones = !load_all(session.folders.state())?.0.is_empty();
     // Only before a shell: a command's output is to be its own.
     if !has_phones && args.command.is_empty() && io::stderr().is_terminal() {
-        say("no phone is paired yet, so nobody sees this: `workstation pair` in another window adds one");
+        say("no phone is paired yet: `workstation pair` in another window adds one");
     }
     // The command need not wait for the agent.
     let agent = has_phones.then(|| thread::spawn(move || session.agent().map(drop)));

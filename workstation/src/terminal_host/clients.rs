@@ -176,6 +176,17 @@ impl Clients {
         self.windows().any(DeskWindow::is_terminal)
     }
 
+    /// What the title of the desk's windows says of the phones that look on; `None` if there are none.
+    pub(super) fn title(&self, own: &str) -> Option<String> {
+        let clean = |text: &str| text.chars().filter(|char| !char.is_control()).collect::<String>();
+        let what = |viewer: &Viewer| {
+            let does = if viewer.viewing().has_typed { "types" } else { "watches" };
+            format!("{} {does}", clean(viewer.device()))
+        };
+        let all: Vec<String> = self.viewers().map(what).collect();
+        (!all.is_empty()).then(|| format!("{} – {}", clean(own), all.join(", ")))
+    }
+
     /// Windows that read nothing hold up the command only as long as nobody else looks on.
     pub(super) fn leave_stuck_windows(&mut self, now: Duration) {
         let others = self.viewers().count() + self.windows().filter(|window| !window.is_stuck(now)).count();

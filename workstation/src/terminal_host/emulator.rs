@@ -249,6 +249,11 @@ impl Emulator {
         &bytes[skipped..]
     }
 
+    /// True if a terminal that had the same output takes a sequence of ours for what it is.
+    pub(crate) fn is_between_sequences(&self) -> bool {
+        self.scanner.unfinished().is_empty()
+    }
+
     fn feed_slice(&mut self, slice: &[u8]) {
         self.counter.before_output(&mut self.term);
         let mut scanner = std::mem::take(&mut self.scanner);

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::net::UnixListener;
@@ -15,6 +16,7 @@ use super::Settings;
 use super::clients::{Client, Clients, Looker};
 use super::desk_window::DeskWindow;
 use super::emulator::EmulatorEvent;
+use super::flood::Flood;
 use super::signals::{Received, SignalPipe};
 use super::sizes::ClientId;
 use super::terminal::Terminal;
@@ -34,6 +36,10 @@ const SIGNALS: Token = Token(1);
 const CHILD: Token = Token(2);
 const FIRST_CLIENT: ClientId = 3;
 
+/// In a flood of small pieces, so long is waited for more of them: each read costs as much as thousands of
+/// bytes.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// A shared terminal and its clients.
 pub(super) struct Host {
     settings: Settings,
@@ -42,6 +48,7 @@ pub(super) struct Host {
     signals: SignalPipe,
     clients: Clients,
     terminal: Terminal,
+    flood: Flood,
     began: Instant,
     buffer: Vec<u8>,
 }
@@ -59,6 +66,7 @@ impl Host {
             signals,
             clients: Clients::new(FIRST_CLIENT),
             terminal: Terminal::new(),
+            flood: Flood::default(),
             began: Instant::now(),
             buffer: vec![0; OUTPUT_LEN],
         })
@@ -111,6 +119,7 @@ impl Host {
         self.read_output();
         self.terminal.on_time(self.now());
         self.tell_events();
+        self.update_titles();
         self.update_windows();
         self.update_viewers();
         self.tell_lookers();
@@ -174,7 +183,7 @@ impl Host {
             wire::VIEW => {
                 let view: View = parsed(payload).unwrap_or_default();
                 let view = View { may_type: view.may_type && !self.settings.view_only, ..view };
-                self.clients.note(&format!("{} watches", view.device));
+                self.clients.note(&format!("{} came", view.device));
                 self.clients.put(id, Client::Viewer(Box::new(Viewer::new(link, view))));
             }
             wire::LOOK => self.clients.put(id, Client::Looker(Looker::new(link))),
@@ -218,7 +227,7 @@ impl Host {
             typed if viewer.may_type() => {
                 let bytes = typed_bytes(&typed, &self.terminal.emulator(now).screen().modes);
                 if !bytes.is_empty() && viewer.note_typed() {
-                    let words = format!("{} types", viewer.device());
+                    let words = format!("{} typed", viewer.device());
                     self.clients.note(&words);
                 }
                 self.terminal.type_bytes(&bytes);
@@ -232,18 +241,44 @@ impl Host {
         let now = self.now();
         self.clients.leave_stuck_windows(now);
         if self.terminal.has_output() && !self.clients.are_full() {
+            if self.flood.is_on(now) {
+                // Short, and only while bytes come faster than anybody reads.
+                thread::sleep(GATHER);
+            }
             let bytes = self.terminal.read(&mut self.buffer, now);
             self.clients.windows_mut().for_each(|window| window.output(bytes));
+            self.flood.on_read(bytes.len(), self.began.elapsed());
         }
     }
 
     fn tell_events(&mut self) {
         for event in self.terminal.take_events(self.clients.answer_questions(), self.began.elapsed()) {
-            if let EmulatorEvent::Notice(notice) = event {
-                let message = DeskMessage::Notice(notice);
-                self.clients.viewers_mut().for_each(|(_, viewer)| viewer.tell(&message));
+            match event {
+                EmulatorEvent::Notice(notice) => {
+                    let message = DeskMessage::Notice(notice);
+                    self.clients.viewers_mut().for_each(|(_, viewer)| viewer.tell(&message));
+                }
+                EmulatorEvent::Title(_) => self.clients.windows_mut().for_each(DeskWindow::forget_title),
+                _ => {}
             }
         }
+    }
+
+    /// The title of the desk's windows tells whether a phone watches or types.
+    fn update_titles(&mut self) {
+        if self.clients.viewers().next().is_none() && !self.clients.windows().any(DeskWindow::has_our_title) {
+            return;
+        }
+        let own = self.terminal.screen().title().to_owned();
+        let wanted = self.clients.title(if own.is_empty() { &self.settings.name } else { &own });
+        let is_lacking = |window: &DeskWindow| window.lacks_title(wanted.as_deref());
+        if !self.clients.windows().any(is_lacking)
+            || !self.terminal.emulator(self.began.elapsed()).is_between_sequences()
+        {
+            return;
+        }
+        let windows = self.clients.windows_mut().filter(|window| window.lacks_title(wanted.as_deref()));
+        windows.for_each(|window| window.show_title(wanted.as_deref(), &own));
     }
 
     fn update_windows(&mut self) {

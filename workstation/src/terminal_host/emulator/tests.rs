@@ -355,7 +355,8 @@ fn the_screen_below_a_full_screen_program_is_painted_when_that_ends() {
 
 #[test]
 fn what_restores_a_window_leaves_no_mode() {
-    let all = "text\x1b[?1049h\x1b[?2004h\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?1h\x1b=\x1b[20h\x1b[4h\x1b[?25l\
+    let all = "text\x1b[?1049h\x1b[?2004h\x1b[?1003h\x1b[?1006h\
+        \x1b[?1004h\x1b[?1h\x1b=\x1b[20h\x1b[4h\x1b[?25l\
         \x1b[3 q\x1b[1;4;31m\x1b]4;1;#112233\x07\x1b[2;3r\x1b[?6h\x1b(0\x1b[?7l\x1b]8;;http://a\x07\x0e\x1bP";
     for cut in 0..all.len() {
         let mut emulator = fed(20, 5, &all[..cut]);
