@@ -65,6 +65,7 @@ mod noise;
 mod odd_answers;
 mod pairing;
 mod paused;
+mod phone_app;
 mod phone_programs;
 mod ping;
 mod protocol_errors;

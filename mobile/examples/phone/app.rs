@@ -249,9 +249,25 @@ impl Peer {
                 if self.chat.unconfirmed() > 0 {
                     eprintln!("{} lines are not confirmed by the desk", self.chat.unconfirmed());
                 }
+                self.on_stopped(why);
                 Some(*why == Stop::Closed && has_all)
             }
             _ => None,
+        }
+    }
+
+    /// A pair that its desk has ended is of no use. What only the relay says may be wrong.
+    fn on_stopped(&self, why: &Stop) {
+        match why {
+            Stop::Removed { is_proven: true, .. } => {
+                if let Err(error) = self.desk.remove() {
+                    eprintln!("the pair is still kept: {error}");
+                }
+            }
+            Stop::Removed { .. } | Stop::Killed { .. } => {
+                eprintln!("`phone forget {}` removes the pair here too", self.desk.shown());
+            }
+            _ => {}
         }
     }
 

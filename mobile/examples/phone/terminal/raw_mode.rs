@@ -30,7 +30,7 @@ impl RawMode {
             ));
         }
         HOOK.call_once(restore_on_panic);
-        let found = tcgetattr(&input)?;
+        let found = exactly(tcgetattr(&input)?);
         let mut raw = found.clone();
         raw.make_raw();
         *FOUND.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
@@ -46,6 +46,19 @@ impl Drop for RawMode {
         restore();
     }
 }
+
+/// The same modes, so that setting them changes nothing: a terminal without an input speed of its own would
+/// get one.
+fn exactly(mut modes: Termios) -> Termios {
+    if cfg!(target_os = "linux") && u64::from(modes.control_modes.bits()) & INPUT_SPEED == 0 {
+        // 0 is always a speed: "as the output's".
+        let _ = modes.set_input_speed(0);
+    }
+    modes
+}
+
+/// Linux's CIBAUD.
+const INPUT_SPEED: u64 = 0x100f_0000;
 
 /// Does nothing if the terminal is not raw.
 fn restore() {

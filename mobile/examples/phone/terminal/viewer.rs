@@ -173,6 +173,9 @@ impl Viewer {
             Ok(Received::Updated { seq }) => {
                 self.on_updated();
                 self.push(&ViewerMessage::Ack { seq });
+                self.has_screen = true;
+                let keys = std::mem::take(&mut self.keys);
+                self.type_keys(keys);
             }
             Ok(Received::Message(message)) => self.on_message(message),
             Ok(Received::Part | Received::Unknown) => {}
@@ -201,10 +204,6 @@ impl Viewer {
                     self.outcome.get_or_insert(Outcome::Left);
                 }
             }
-        }
-        if !std::mem::replace(&mut self.has_screen, true) {
-            let keys = std::mem::take(&mut self.keys);
-            self.type_keys(keys);
         }
     }
 

@@ -195,12 +195,12 @@ impl Window {
         if !shown.may_type {
             parts.push("watching only".to_owned());
         }
+        parts.push("Ctrl-] leaves".to_owned());
         parts.push(match &shown.owner {
             SizeOwner::You => "F12 gives the size back".to_owned(),
             SizeOwner::Other(name) => format!("its size is {name}'s, F12 takes it"),
             SizeOwner::Nobody | SizeOwner::Desk => "F12 takes the size".to_owned(),
         });
-        parts.push("Ctrl-] leaves".to_owned());
         parts.join(" | ")
     }
 }
