@@ -93,7 +93,10 @@ pub(super) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Res
         }
         Outcome::Closed => FAILED,
         Outcome::Lost => {
-            anyhow::bail!("the process that kept the terminal {name} was killed, and so is its command")
+            say(&format!(
+                "error: the process that kept the terminal {name} was killed, and its command with it"
+            ));
+            FAILED
         }
     };
     if !notes.is_empty() {
