@@ -5,8 +5,6 @@
 //! events that the app has not read.
 
 mod inbox;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,9 +1,10 @@
 //! The app protocol through a real relay: channels both ways, restarts, breaks, and readers that stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::ids::Role;
 use relay_client::app::{AppEvent, ChannelError, Hello, Kind, Reason};
@@ -12,7 +13,7 @@ use relay_client::{AppLink, LinkError, LinkEvent};
 use relay_tests::harness::app::{LinkEnd, Links, fresh_app_code, offer};
 use relay_tests::harness::guard::GUARD;
 use relay_tests::harness::tunnel::{NOW, Shelf, at, fresh_code};
-use relay_tests::harness::{FaultProxy, Relay, SetUp};
+use relay_tests::harness::{Behaviour, FaultProxy, Relay, SetUp};
 
 fn bytes(number: usize, len: usize) -> Vec<u8> {
     let mut bytes = number.to_be_bytes().to_vec();
@@ -125,6 +126,78 @@ fn a_reader_that_stops_holds_up_its_own_channel_alone() {
         while links.desk.message(file_at_desk) != bytes(sent, 8000) {}
         waits.join().unwrap().unwrap();
     });
+}
+
+/// The phone's line passes this many bytes per second each way: 1 Mbit/s.
+const SLOW: u32 = 125_000;
+
+#[test]
+fn a_key_passes_a_file_on_a_slow_line() {
+    let relay = Relay::start(SetUp::Memory);
+    let proxy = FaultProxy::start(relay.addr());
+    let code = fresh_app_code(relay.addr());
+    let links = Links::pair(code, &at(Role::Workstation, relay.addr()), &at(Role::Phone, proxy.addr()));
+    let (file, file_at_desk) = links.open(Kind::File);
+    let (terminal, terminal_at_desk) = links.open(Kind::Terminal);
+    proxy.behave(Behaviour::Rate(SLOW));
+    let (started, over) = (Instant::now(), AtomicBool::new(false));
+    let (mut keys, mut moved) = (Vec::new(), 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let part = vec![7; links.phone.link.message_len(file)];
+                let _is_full = links.phone.link.send(file, &part, Duration::from_millis(100));
+            }
+        });
+        let type_a_key = || links.phone.link.send(terminal, b"k", GUARD).unwrap();
+        let mut typed = Instant::now();
+        type_a_key();
+        while keys.len() < 60 {
+            let AppEvent::Data { ch, bytes } = links.desk.app_event() else { continue };
+            links.desk.link.consumed(ch, bytes.len());
+            if ch == file_at_desk {
+                moved += bytes.len();
+            } else {
+                assert_eq!(ch, terminal_at_desk);
+                keys.push(typed.elapsed());
+                typed = Instant::now();
+                type_a_key();
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    keys.sort_unstable();
+    let rate = moved as f64 / started.elapsed().as_secs_f64();
+    eprintln!("keys: p50 {:?}, p95 {:?}; the file: {rate:.0} of {SLOW} bytes/s", keys[30], keys[57]);
+    assert!(keys[57] < Duration::from_millis(300), "{keys:?}");
+    assert!(rate > f64::from(SLOW) * 0.8, "{rate} bytes/s");
+}
+
+#[test]
+fn an_app_that_reads_nothing_holds_up_the_other_one_and_loses_nothing() {
+    let relay = Relay::start(SetUp::Memory);
+    let links = Links::through(relay.addr());
+    let (last, before) = links.open(Kind::Chat);
+    // Each is an event or two at the desk, and no channel's credit bounds them. Once the tunnel is full, a
+    // channel that was not told of is forgotten at its reset.
+    let opened = 40_000;
+    for _ in 0..opened {
+        let ch = links.phone.link.open(Kind::Chat, "{}").unwrap();
+        links.phone.link.reset(ch, Reason::new(Reason::CANCELLED, "")).unwrap();
+    }
+    links.phone.link.send(last, b"last", GUARD).unwrap();
+    let mut told = 0;
+    links.desk.until("the last message", |event| match event {
+        LinkEvent::App(AppEvent::Opened { .. }) => {
+            told += 1;
+            None
+        }
+        LinkEvent::App(AppEvent::Data { ch, .. }) if *ch == before => Some(()),
+        _ => None,
+    });
+    assert!((512..opened).contains(&told), "{told} of {opened}");
+    assert_eq!(links.desk.link.ignored().faults, 0);
+    links.open(Kind::Chat);
 }
 
 #[test]

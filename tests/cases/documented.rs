@@ -125,6 +125,30 @@ fn the_page_lists_the_options_of_each_command() {
     assert!(own.is_empty(), "not in docs/configuration.md: {:?}", own.keys());
 }
 
+/// The recipes of docs/workstation.md name commands and options that exist.
+#[test]
+fn the_recipes_of_workstation_can_be_typed() {
+    let page = include_str!("../../docs/workstation.md");
+    let lines = page.lines().filter_map(|line| line.strip_prefix("    "));
+    let typed =
+        lines.filter_map(|line| line.split_once("workstation").filter(|(before, _)| !before.contains('│')));
+    let mut count = 0;
+    for (_, rest) in typed.filter(|(_, rest)| rest.is_empty() || rest.starts_with(' ')) {
+        let ours = rest.split(" -- ").next().expect("a part");
+        let words: Vec<&str> = ours.split_whitespace().collect();
+        let command = commands().into_iter().find(|command| words.contains(&command.as_str()));
+        let help = help_of("WORKSTATION_BIN", "workstation", command.as_deref().as_slice());
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{rest}: {option} is not in {help}");
+        }
+        let first =
+            words.first().is_none_or(|first| first.starts_with('-') || Some(*first) == command.as_deref());
+        assert!(first, "{rest}: no command of this name");
+        count += 1;
+    }
+    assert!(count > 15, "{count} recipes");
+}
+
 #[test]
 fn a_man_page_and_a_completion_exist_for_each_command() {
     let folder = std::env::temp_dir().join(format!("relay-man-{}", std::process::id()));

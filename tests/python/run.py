@@ -5,8 +5,10 @@ Each case runs with the embedded store and with the Redis of RELAY_TEST_REDIS_UR
 
 import json
 import os
+import re
 import signal
 import sys
+import tempfile
 import traceback
 
 import qr
@@ -66,6 +68,22 @@ def case_the_code_in_the_terminal_is_the_pairing(relay):
         own = relay.register()["ws"]
         port_and_path = lambda url: url.split("?")[0].rsplit(":", 1)[1]
         assert port_and_path(pairing["u"]) == port_and_path(own), (pairing["u"], own)
+
+
+def case_a_link_of_one_secret_fits_a_small_window(relay):
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"XDG_STATE_HOME": folder, "XDG_RUNTIME_DIR": folder}
+        flags = ["--server", relay.url, "--page-url", f"http://{relay.address}/p", "--yes"]
+        with Program("workstation", "pair", *flags, at_terminal=True, env=env, size=(24, 80)) as workstation:
+            link = workstation.line(lambda line: re.search(r"http://\S*/p#2[A-Za-z0-9_-]{32}$", line)).group()
+            drawing = [line for line in workstation.seen if qr.is_drawing(line)]
+            assert len(drawing) <= 19, len(drawing)
+            assert qr.decode_terminal(drawing) == link
+            with Program("examples/phone", link) as phone:
+                phone.line(lambda line: line.startswith("waiting for the workstation's user"))
+                workstation.line(lambda line: "\x1b[J" in line and "(a phone has used the code)" in line)
+                workstation.line(lambda line: "paired with" in line)
+            assert workstation.child.wait(60) == 0
 
 
 def case_the_workstation_program_talks_to_another_hands_phone(relay):

@@ -2,10 +2,9 @@
 
 import fcntl
 import os
-import pty
 import select
-import signal
 import struct
+import subprocess
 import termios
 import time
 
@@ -14,27 +13,36 @@ import pyte
 from service import BINARIES, GUARD_SECS
 
 
+class Emulator(pyte.HistoryScreen):
+    """pyte's screen, which stumbles over sequences of keyboards (`CSI > … m`) that draw nothing."""
+
+    def select_graphic_rendition(self, *attrs, private=False):
+        if not private:
+            super().select_graphic_rendition(*attrs)
+
+
 class Window:
     """A child on a pseudo-terminal. What it prints is drawn by pyte. It ends with its `with` block."""
 
     def __init__(self, argv, columns=80, rows=24, env=None, cwd=None):
-        self.screen = pyte.HistoryScreen(columns, rows, history=2000)
+        self.screen = Emulator(columns, rows, history=2000)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
-        self.status = None
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            try:
-                if cwd:
-                    os.chdir(cwd)
-                fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-                os.execvpe(argv[0], argv, {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})})
-            finally:
-                os._exit(127)
-        # Held open, so that the settings of the terminal can be read after the child has ended.
-        self.terminal = os.open(os.ptsname(self.fd), os.O_RDWR | os.O_NOCTTY)
+        self.fd, self.terminal = os.openpty()
         self.resize(columns, rows)
         self.settings_at_start = termios.tcgetattr(self.terminal)
+        # Our own copy of its end stays open, so that the settings can be read after the child has ended.
+        self.child = subprocess.Popen(
+            argv,
+            stdin=self.terminal,
+            stdout=self.terminal,
+            stderr=self.terminal,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})},
+            cwd=cwd,
+        )
+        self.pid = self.child.pid
 
     @classmethod
     def of(cls, name, *args, **rest):
@@ -56,14 +64,10 @@ class Window:
         ready, _, _ = select.select([self.fd], [], [], secs)
         if not ready:
             return False
-        try:
-            data = os.read(self.fd, 65536)
-        except OSError:
-            # Linux says EIO when the child has closed its terminal.
-            data = b""
+        data = os.read(self.fd, 65536)
         self.raw += data
         self.stream.feed(data)
-        return bool(data)
+        return True
 
     def lines(self):
         return [line.rstrip() for line in self.screen.display]
@@ -82,11 +86,12 @@ class Window:
                 raise AssertionError(f"ended with {self.status} before {what!r}; the screen:\n{self.text()}")
         return self.lines()
 
+    @property
+    def status(self):
+        """The exit code, or minus the signal; `None` while it runs."""
+        return self.child.poll()
+
     def has_ended(self):
-        if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = os.waitstatus_to_exitcode(status)
         return self.status is not None
 
     def exit_code(self):
@@ -98,6 +103,15 @@ class Window:
             self.pump(0.1)
         while self.pump(0):
             pass
+        return self.status
+
+    def exit_code_without_terminal(self):
+        """Waits for the end of a program whose terminal was closed."""
+        deadline = time.monotonic() + GUARD_SECS
+        while not self.has_ended():
+            if time.monotonic() > deadline:
+                raise AssertionError("still running although its terminal is gone")
+            select.select([], [], [], 0.02)
         return self.status
 
     def expect_settings_restored(self):
@@ -115,9 +129,8 @@ class Window:
         return self
 
     def __exit__(self, *_):
-        if not self.has_ended():
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        self.child.kill()
+        self.child.wait()
         for fd in (self.fd, self.terminal):
             if fd is not None:
                 os.close(fd)

@@ -22,10 +22,11 @@ GUARD_SECS = 60
 class Program:
     """A child whose output is read line by line. It ends with its `with` block."""
 
-    def __init__(self, name, *args, env=None, stream="stdout", at_terminal=False, controls=False):
+    def __init__(self, name, *args, env=None, stream="stdout", at_terminal=False, controls=False, size=(60, 100)):
         """`stream`: which output is read. With stdout, stderr is read too, as a terminal shows both.
         `at_terminal`: its input and outputs are a terminal, so the user can be asked.
-        `controls`: it has a terminal besides its piped input and outputs, as in `tail -f log | program`."""
+        `controls`: it has a terminal besides its piped input and outputs, as in `tail -f log | program`.
+        `size`: that terminal's rows and columns."""
         path = BINARIES / name
         if not path.is_file():
             raise FileNotFoundError(f"{path} is not there: run `cargo build --workspace --bins --examples` first")
@@ -34,7 +35,7 @@ class Program:
         if stream == "stdout":
             pipes["stderr"] = subprocess.STDOUT
         if at_terminal or controls:
-            window, terminal = open_window()
+            window, terminal = open_window(*size)
             # The terminal becomes the program's controlling terminal, from which answers are read.
             pipes |= {"start_new_session": True, "pass_fds": [terminal]}
             pipes["preexec_fn"] = lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)

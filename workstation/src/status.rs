@@ -7,7 +7,8 @@
 mod clock;
 mod event;
 mod line;
+mod plain;
 mod reporter;
 
-pub(crate) use event::{CodeEnd, Event, PhoneState};
+pub(crate) use event::{CodeEnd, Event, PhoneState, RelayState};
 pub(crate) use reporter::Reporter;

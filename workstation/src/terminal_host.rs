@@ -9,10 +9,13 @@ mod child;
 mod clients;
 mod desk_window;
 pub(crate) mod emulator;
+mod flood;
 mod host;
 pub(crate) mod names;
+mod screen_keeper;
 mod signals;
 mod sizes;
+mod terminal;
 mod viewer;
 pub(crate) mod wire;
 
@@ -21,8 +24,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::time::SystemTime;
-
-use crate::ipc::link;
 
 /// What is shared, and with whom.
 #[derive(Clone, Debug)]

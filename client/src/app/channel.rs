@@ -5,7 +5,6 @@ use super::flow::{Inflow, Outflow};
 use super::kind::Kind;
 
 /// A channel that is not gone.
-#[derive(Debug)]
 pub(super) struct Channel {
     pub(super) kind: Kind,
     state: State,

@@ -20,7 +20,6 @@ use super::rights::Rights;
 pub(super) use heard::{Heard, NewChannel};
 
 /// All channels that are not gone, and the last words about those that are.
-#[derive(Debug)]
 pub(super) struct Channels {
     role: Role,
     era: u32,

@@ -7,6 +7,7 @@
 mod conversation;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use protocol::json;
 use protocol::limits::JSON_DEPTH_MAX;
@@ -27,8 +28,8 @@ pub enum ChatPart {
     Got(String),
 }
 
-/// One message. `Debug` shows its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One message. `Debug` does not show its text.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ChatMessage {
     /// Chosen by its sender, different for each of its messages.
     pub id: String,
@@ -36,6 +37,12 @@ pub struct ChatMessage {
     pub at_ms: u64,
     /// As it was written. Show it by [`shown`].
     pub text: String,
+}
+
+impl fmt::Debug for ChatMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChatMessage({:?}, {} bytes)", self.id, self.text.len())
+    }
 }
 
 /// Why a data message is not one of a chat.

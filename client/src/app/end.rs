@@ -1,6 +1,7 @@
 //! One end of the app protocol.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use protocol::ids::Role;
@@ -19,13 +20,22 @@ use super::wire::{self, Incoming};
 /// each call, drain [`AppEnd::poll_event`], and as far as the tunnel takes it [`AppEnd::poll_message`].
 ///
 /// What it keeps is bounded: per channel by its two credits, besides that by the number of channels.
-#[derive(Debug)]
 pub struct AppEnd {
     role: Role,
     greeting: Greeting,
     channels: Channels,
     events: VecDeque<AppEvent>,
     ignored: Ignored,
+}
+
+/// Shows no payload.
+impl fmt::Debug for AppEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AppEnd { role, ignored, .. } = self;
+        let mut out = f.debug_struct("AppEnd");
+        out.field("role", role).field("is_ready", &self.is_ready()).field("ignored", ignored);
+        out.field("buffered", &self.buffered()).finish_non_exhaustive()
+    }
 }
 
 /// Messages of the other end that led to nothing, since the start.

@@ -14,7 +14,6 @@ pub(super) fn cost(len: usize) -> usize {
 }
 
 /// What this end sends: `cost of queue + credit` is what the other end has granted and not yet heard of.
-#[derive(Debug)]
 pub(super) struct Outflow {
     queue: VecDeque<Vec<u8>>,
     /// Granted by the other end and not spent on the queue.
@@ -35,7 +34,7 @@ enum End {
 }
 
 /// The next thing to send on a channel.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Next {
     Data(Vec<u8>),
     End,
@@ -128,7 +127,6 @@ impl Outflow {
 }
 
 /// What this end receives: `granted + cost of held + unreturned` is the window.
-#[derive(Debug)]
 pub(super) struct Inflow {
     window: usize,
     /// What the other end may still send.

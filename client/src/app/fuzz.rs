@@ -161,3 +161,24 @@ fn damage(line: &mut VecDeque<Vec<u8>>, input: &mut Input<'_>) {
         change => message[at] ^= change,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_runs_open_channels_and_move_data() {
+        let run = |bytes: &[u8]| {
+            let mut input = Input::new(bytes);
+            let mut ends = [Role::Phone, Role::Workstation].map(FuzzedEnd::new);
+            while !input.is_empty() {
+                step(&mut ends, &mut input);
+            }
+            ends
+        };
+        let ends = run(include_bytes!("../../../fuzz/corpus/app_machine/chat"));
+        assert!(ends.iter().all(|side| side.end.is_ready() && side.channels.len() == 1));
+        let [phone, _] = run(include_bytes!("../../../fuzz/corpus/app_machine/file"));
+        assert!((1..9 * 0x7F00).contains(&phone.end.buffered().0), "some of the nine messages went");
+    }
+}

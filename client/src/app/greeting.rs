@@ -10,7 +10,6 @@ use super::control::Control;
 use super::hello::{DeskInfo, Hello};
 
 /// The hello of one end, and how far the two have come with it.
-#[derive(Debug)]
 pub(super) struct Greeting {
     role: Role,
     hello: Hello,

@@ -2,6 +2,7 @@
 
 mod agent;
 mod asking;
+mod code;
 mod kept;
 mod kill;
 mod lines;

@@ -277,6 +277,11 @@ impl Phones {
                 }
                 self.remove(key, room.desk);
             }
+            EngineEvent::Connected => tell(Pairing::Connected),
+            EngineEvent::Reconnecting { after, why } => {
+                let in_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                tell(Pairing::Retry { in_ms, why: harmless(&why.to_string()) });
+            }
             event => {
                 if let Some(line) = engine_line(event, protocol::ids::Role::Phone) {
                     tell(Pairing::Line { line });

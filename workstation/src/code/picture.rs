@@ -205,7 +205,7 @@ mod tests {
         let cells: Vec<Vec<char>> = screen.lines().iter().map(|line| line.chars().collect()).collect();
         let is_dark = |x: usize, y: usize| {
             let cell = cells.get(y / 2).and_then(|row| row.get(x)).copied().unwrap_or(' ');
-            cell == '█' || cell == if y % 2 == 0 { '▀' } else { '▄' }
+            cell == '█' || cell == if y.is_multiple_of(2) { '▀' } else { '▄' }
         };
         assert_eq!(scanned(38, is_dark), link);
     }

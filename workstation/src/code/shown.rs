@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Context;
-use signal_hook::consts::SIGWINCH;
+use signal_hook::consts::{SIGCONT, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::layout::Content;
@@ -94,8 +94,11 @@ impl Drop for Shown {
         if let Some(resizes) = &self.resizes {
             resizes.close();
         }
-        // What comes next in the terminal counts no more as standing below a picture.
-        lock(&self.place).release();
+        let mut place = lock(&self.place);
+        // A code that was replaced has let go already, and another one may stand there.
+        if place.content.take().is_some() {
+            place.release();
+        }
     }
 }
 
@@ -145,16 +148,22 @@ impl Place {
     }
 }
 
-/// Draws the code again at each change of the window, by a thread that ends with the handle. `None` where
-/// nothing can change: without a terminal.
+/// Draws the code again at each change of the window and when the program goes on after a stop, by a thread
+/// that ends with the handle. `None` where nothing can change: without a terminal.
 fn watch_window(place: &Arc<Mutex<Place>>) -> anyhow::Result<Option<Handle>> {
     if lock(place).beside.is_none() && terminal::of_stderr().is_none() {
         return Ok(None);
     }
-    let mut signals = Signals::new([SIGWINCH]).context("can't wait for changes of the window")?;
+    let mut signals = Signals::new([SIGWINCH, SIGCONT]).context("can't wait for changes of the window")?;
     let handle = signals.handle();
     let place = Arc::clone(place);
-    let watch = move || signals.forever().for_each(|_| lock(&place).draw(Console::redraw));
+    let watch = move || {
+        for signal in signals.forever() {
+            // After Ctrl-Z and `fg`, the shell and others have written below what is counted.
+            let how = if signal == SIGCONT { Console::draw } else { Console::redraw };
+            lock(&place).draw(how);
+        }
+    };
     thread::Builder::new().name("window".into()).spawn(watch).context("no thread for the window")?;
     Ok(Some(handle))
 }

@@ -128,10 +128,12 @@ impl Alone<'_> {
         };
         let conversation = Conversation::open(options, keyboard)?;
         loop {
-            let (outcome, ending) = conversation.talk(engine, shown.take())?;
+            let (outcome, ending) = conversation.talk(engine, shown.as_ref())?;
             if !ending.code_spent || !conversation.wants_new_code() {
                 return Ok(outcome);
             }
+            // It lets go of its place on the screen, which the next one takes.
+            drop(shown);
             let (next, code) = self.pair()?;
             (engine, shown) = (next, Some(code));
         }

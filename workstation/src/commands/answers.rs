@@ -11,9 +11,11 @@ use std::time::Instant;
 
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{QueueSelector, tcflush};
+use rustix::process::getpgrp;
+use rustix::termios::{QueueSelector, tcflush, tcgetpgrp};
 
 use super::inputs::{Input, Inputs};
+use crate::output::note_typed;
 
 /// How often the reader looks whether it is still wanted.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -39,6 +41,14 @@ impl Answers {
         let terminal = if io::stdin().is_terminal() { stdin() } else { File::open("/dev/tty").ok() };
         let terminal = terminal.filter(IsTerminal::is_terminal)?;
         Some(Answers { terminal, reader: None })
+    }
+
+    /// Passes on what is typed although nothing is asked, unless this program is in the background.
+    ///
+    /// # Errors
+    /// The system has no thread or descriptor for it.
+    pub(crate) fn listen_in_foreground(&mut self, inputs: &Arc<Inputs>) -> anyhow::Result<()> {
+        if tcgetpgrp(&self.terminal) == Ok(getpgrp()) { self.listen(inputs) } else { Ok(()) }
     }
 
     /// Begins a question: drops what was typed before it, and passes on from now on what is typed. A program
@@ -88,6 +98,7 @@ fn read_lines(mut terminal: File, inputs: &Inputs, is_wanted: &AtomicBool) {
             Ok(0) | Err(_) => return,
             Ok(count) => {
                 let line = String::from_utf8_lossy(&bytes[..count]).trim_end().to_owned();
+                note_typed(&line);
                 inputs.put(Input::Typed(line, Instant::now()));
             }
         }

@@ -142,7 +142,7 @@ impl Chat {
                 Input::Agent(of, None) if of == self.connection => self.on_agent_gone(said)?,
                 Input::Agent(..) => {}
                 Input::Typed(line, _) => {
-                    if self.on_typed(line, said) {
+                    if self.on_typed(&line, said) {
                         return Ok(outcome(said));
                     }
                 }
@@ -185,15 +185,15 @@ impl Chat {
     }
 
     /// A line of the line editor. True if it ends the chat.
-    fn on_typed(&self, line: String, said: &Said) -> bool {
-        let line = line.trim_end().to_owned();
+    fn on_typed(&self, line: &str, said: &Said) -> bool {
+        let line = line.trim_end();
         let line = match line.strip_prefix('/') {
             _ if line.is_empty() => {
                 said.retry();
                 return false;
             }
             None => line,
-            Some(rest) if rest.starts_with('/') => rest.to_owned(),
+            Some(rest) if rest.starts_with('/') => rest,
             Some("quit") => {
                 if said.unconfirmed() > 0 {
                     say("waiting until the phones have the last lines; Ctrl-C ends at once");
@@ -202,12 +202,13 @@ impl Chat {
             }
             Some(_) => {
                 say(
-                    "not sent: a line that begins with / is a command (/run, /devices, /quit); begin it with // to send it",
+                    "not sent: a line that begins with / is a command (/run, /devices, /quit); begin it with // to \
+                     send it",
                 );
                 return false;
             }
         };
-        if !said.waiting.try_put(line) {
+        if !said.waiting.try_put(line.to_owned()) {
             said.waiting.lose();
             say("not sent: too many lines are waiting for the phones");
         }

@@ -2,7 +2,7 @@
 //! and its question end with this command.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -15,7 +15,7 @@ use crate::exit::Outcome;
 use crate::ipc::client::{AgentSender, GONE};
 use crate::ipc::wire::{FromAgent, Over, PairRequest, Pairing, ToAgent};
 use crate::output::say;
-use crate::status::{CodeEnd, Event, Reporter};
+use crate::status::{CodeEnd, Event, RelayState, Reporter};
 use crate::talk::prompt::{Meaning, Prompt, Question};
 
 /// What a pairing needs.
@@ -153,6 +153,16 @@ impl Pairer<'_> {
                 self.ask(code, question, answers)?;
             }
             Pairing::AskOver { question } => code.prompt.end(Question::Phone(question)),
+            Pairing::Connected => {
+                self.reporter.tell(&Event::Relay { state: RelayState::Connected })?;
+            }
+            Pairing::Retry { in_ms, why } => {
+                let after = Duration::from_millis(in_ms);
+                self.reporter.tell(&Event::Relay { state: RelayState::Retry { after, why } })?;
+                if let Some(answers) = answers {
+                    answers.listen_in_foreground(self.inputs)?;
+                }
+            }
             Pairing::Line { line } => self.reporter.tell(&Event::Note { text: line })?,
             Pairing::Paired { name } => {
                 code.end(self.reporter, CodeEnd::Used)?;
@@ -217,6 +227,7 @@ impl OneCode {
                 say(question.words());
                 Ok(())
             }
+            Meaning::Message if line.is_empty() => self.agent.send(&ToAgent::Retry).context(GONE),
             // Without a question, a typed line has no receiver.
             Meaning::Yes(Question::NewCode)
             | Meaning::No(Question::NewCode)

@@ -63,8 +63,9 @@ fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let session = Session::open(global)?;
     let (stream, name) = start(args, global, &session.folders)?;
     let has_phones = !load_all(session.folders.state())?.0.is_empty();
-    if !has_phones && io::stderr().is_terminal() {
-        say("no phone is paired yet, so nobody sees this: `workstation pair` in another window adds one");
+    // Only before a shell: a command's output is to be its own.
+    if !has_phones && args.command.is_empty() && io::stderr().is_terminal() {
+        say("no phone is paired yet: `workstation pair` in another window adds one");
     }
     // The command need not wait for the agent.
     let agent = has_phones.then(|| thread::spawn(move || session.agent().map(drop)));
@@ -92,7 +93,10 @@ pub(super) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Res
         }
         Outcome::Closed => FAILED,
         Outcome::Lost => {
-            anyhow::bail!("the process that kept the terminal {name} was killed, and so is its command")
+            say(&format!(
+                "error: the process that kept the terminal {name} was killed, and its command with it"
+            ));
+            FAILED
         }
     };
     if !notes.is_empty() {

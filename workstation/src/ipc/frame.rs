@@ -65,27 +65,31 @@ pub(crate) fn header(kind: u8, len: usize) -> [u8; HEADER_LEN] {
 /// Takes frames out of a stream of bytes. Holds at most one frame that is not whole, and one read.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
+    /// `bytes[taken..filled]` is what came and was not given out. What is behind is room that was used before.
     bytes: Vec<u8>,
-    /// How much of `bytes` has been given out.
     taken: usize,
+    filled: usize,
 }
 
 impl Decoder {
     /// Takes bytes of the stream.
     #[cfg(test)]
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        self.forget_taken();
-        self.bytes.extend_from_slice(bytes);
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            self.read_from(&mut bytes).expect("a slice can be read");
+        }
     }
 
     /// Reads once from `source`, and returns how many bytes that brought. 0 is the end of the stream.
     pub(crate) fn read_from(&mut self, source: &mut impl Read) -> io::Result<usize> {
         self.forget_taken();
-        let len = self.bytes.len();
-        self.bytes.resize(len + READ_LEN, 0);
-        let read = source.read(&mut self.bytes[len..]);
-        self.bytes.truncate(len + read.as_ref().map_or(0, |count| *count));
-        read
+        let end = self.filled + READ_LEN;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        let read = source.read(&mut self.bytes[self.filled..end])?;
+        self.filled += read;
+        Ok(read)
     }
 
     /// The next whole frame, if there is one.
@@ -93,7 +97,8 @@ impl Decoder {
     /// # Errors
     /// It claims to be too long. The stream can't be read further.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, TooLong> {
-        let Some((header, rest)) = self.bytes[self.taken..].split_first_chunk::<HEADER_LEN>() else {
+        let waiting = &self.bytes[self.taken..self.filled];
+        let Some((header, rest)) = waiting.split_first_chunk::<HEADER_LEN>() else {
             return Ok(None);
         };
         let [a, b, c, d, kind] = *header;
@@ -108,8 +113,8 @@ impl Decoder {
     }
 
     fn forget_taken(&mut self) {
-        self.bytes.drain(..self.taken);
-        self.taken = 0;
+        self.bytes.copy_within(self.taken..self.filled, 0);
+        (self.taken, self.filled) = (0, self.filled - self.taken);
     }
 }
 

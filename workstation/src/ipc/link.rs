@@ -92,7 +92,8 @@ impl Link {
             self.on_error(&error);
             0
         });
-        self.queue.extend(header.iter().chain(payload).skip(written).copied());
+        self.queue.extend(&header[written.min(header.len())..]);
+        self.queue.extend(&payload[written.saturating_sub(header.len())..]);
     }
 
     /// Sends what it can. True if that was something.

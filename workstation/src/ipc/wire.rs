@@ -140,6 +140,10 @@ pub(crate) enum Pairing {
     Ask { question: u64, name: String, words: String },
     /// The question is over.
     AskOver { question: u64 },
+    /// The relay is there.
+    Connected,
+    /// There is no connection to the relay; the next try is automatic.
+    Retry { in_ms: u64, why: String },
     /// Something to tell.
     Line { line: String },
     /// The phone is paired under this name. The last word.
@@ -216,6 +220,8 @@ mod tests {
                 retry_in_ms: None,
                 why: String::new(),
             },
+            FromAgent::Pairing(Pairing::Connected),
+            FromAgent::Pairing(Pairing::Retry { in_ms: 900, why: "gone".into() }),
             FromAgent::Pairing(Pairing::Over { why: Over::Expired, line: "late".into() }),
             FromAgent::Pairing(Pairing::Ask { question: 1, name: "x".into(), words: "a b".into() }),
         ] {

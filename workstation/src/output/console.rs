@@ -13,6 +13,8 @@ pub(crate) struct Console {
     block: Option<Block>,
     /// Shown behind all else, without a line end; empty if there is none.
     status: String,
+    /// The user has pressed Enter behind the status line, so that the cursor is in the row below it.
+    is_below_status: bool,
 }
 
 /// A block that may be replaced.
@@ -28,7 +30,7 @@ struct Block {
 impl Console {
     /// Nothing was written yet.
     pub(crate) const fn new() -> Self {
-        Console { block: None, status: String::new() }
+        Console { block: None, status: String::new(), is_below_status: false }
     }
 
     /// Writes whole lines.
@@ -42,11 +44,15 @@ impl Console {
 
     /// The user has typed a line, and the terminal has echoed it with its line end.
     pub(crate) fn note_typed(&mut self, line: &str, terminal: Option<Terminal>) {
-        if let Some(window) = movable(terminal) {
-            // The status line was in front of it.
-            let echoed = format!("{}{line}\n", std::mem::take(&mut self.status));
-            self.note(&echoed, window);
+        let Some(window) = movable(terminal) else { return };
+        if line.is_empty() && !self.status.is_empty() && !self.is_below_status {
+            // Nothing is worth keeping there: the status line takes the row back.
+            self.is_below_status = true;
+            return;
         }
+        // The status line was in front of it.
+        let echoed = format!("{}{line}\n", std::mem::take(&mut self.status));
+        self.note(&echoed, window);
     }
 
     /// Writes a block that can be replaced, and forgets the one before.
@@ -57,8 +63,8 @@ impl Console {
         format!("{before}{lines}{}", self.status_in(terminal))
     }
 
-    /// Writes `lines` in the place of the block, or of what of it is in the window. Where nothing is any more,
-    /// they are written below.
+    /// Writes `lines` in the place of the block, or of what of it is in the window. Where nothing is any
+    /// more, they are written below.
     pub(crate) fn redraw(&mut self, lines: &str, terminal: Option<Terminal>) -> String {
         let (Some(window), Some(block)) = (movable(terminal), self.block.take()) else {
             return self.draw(lines, terminal);
@@ -66,10 +72,11 @@ impl Console {
         let rewraps = terminal.is_some_and(|terminal| terminal.rewraps);
         // A cursor that is told to go higher than the window stays in its first row.
         let rows = rows_above(&block, window, rewraps);
-        let up = rows + self.status_rows(window) - 1;
+        let up = rows + self.rows_to_status(window);
         let up = if up > 0 { format!("\x1b[{up}A") } else { String::new() };
         let out = format!("\r{up}\x1b[J{lines}{}{}", block.below, self.status_in(terminal));
         self.block = Some(Block { lines: lines.to_owned(), below: block.below, window });
+        self.is_below_status = false;
         out
     }
 
@@ -96,20 +103,20 @@ impl Console {
     }
 
     /// Takes the status line off the screen. It stays known.
-    fn erase_status(&self, window: Size) -> String {
-        if self.status.is_empty() {
-            return String::new();
-        }
-        match self.status_rows(window) {
-            1 => "\r\x1b[K".to_owned(),
-            // The window has become narrower.
-            rows => format!("\r\x1b[{}A\x1b[J", rows - 1),
+    fn erase_status(&mut self, window: Size) -> String {
+        let up = self.rows_to_status(window);
+        self.is_below_status = false;
+        match up {
+            _ if self.status.is_empty() => String::new(),
+            0 => "\r\x1b[K".to_owned(),
+            up => format!("\r\x1b[{up}A\x1b[J"),
         }
     }
 
-    /// How many rows the cursor's line takes.
-    fn status_rows(&self, window: Size) -> usize {
-        window.rows_of(&self.status)
+    /// How many rows above the cursor the status line begins: it has more than one where the window has
+    /// become narrower.
+    fn rows_to_status(&self, window: Size) -> usize {
+        window.rows_of(&self.status) - 1 + usize::from(self.is_below_status)
     }
 
     /// The status line as the window shows it, on one row.
@@ -183,6 +190,23 @@ mod tests {
         assert_eq!(screen.lines(), ["$ workstation", "used", "allow it? [y/n]", "y", "waiting"]);
         screen.feed(&console.redraw("##\n##\n", window));
         assert_eq!(screen.lines(), ["$ workstation", "##", "##", "allow it? [y/n]", "y", "waiting"]);
+    }
+
+    #[test]
+    fn an_enter_behind_the_status_line_leaves_no_row() {
+        let (mut console, window) = (Console::new(), terminal(8, 20));
+        let mut screen = Screen::new(8, 20);
+        screen.feed(&console.draw("##\n", window));
+        screen.feed(&console.set_status("retry in 2 s", window));
+        screen.feed("\n");
+        console.note_typed("", window);
+        screen.feed(&console.set_status("connecting", window));
+        assert_eq!(screen.lines(), ["##", "connecting"]);
+        screen.feed("\n\n");
+        console.note_typed("", window);
+        console.note_typed("", window);
+        screen.feed(&console.redraw("@@\n", window));
+        assert_eq!(screen.lines(), ["@@", "connecting"]);
     }
 
     #[test]

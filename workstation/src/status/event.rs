@@ -25,6 +25,11 @@ pub(crate) enum Event {
         #[serde(flatten)]
         state: PhoneState,
     },
+    /// The connection to the relay, at which a phone is waited for, has changed.
+    Relay {
+        #[serde(flatten)]
+        state: RelayState,
+    },
     /// A phone said something. `at_ms` is milliseconds since 1970.
     Message { phone: String, text: String, at_ms: u64 },
     /// Every phone has confirmed the line of this number; the first is 1.
@@ -42,6 +47,20 @@ pub(crate) enum CodeEnd {
     Used,
     Expired,
     Refused,
+}
+
+/// The state of the connection at which a phone is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub(crate) enum RelayState {
+    /// The relay is there.
+    Connected,
+    /// It is not; the next try is automatic.
+    Retry {
+        #[serde(rename = "in_secs", serialize_with = "whole_secs")]
+        after: Duration,
+        why: String,
+    },
 }
 
 /// The state of a phone's connection.
@@ -94,6 +113,10 @@ impl Event {
                 format!("{} wants to pair; its screen shows: {words}", quoted(phone))
             }
             Event::Paired { phone } => format!("paired with {}", quoted(phone)),
+            Event::Relay { state: RelayState::Connected } => "connected".to_owned(),
+            Event::Relay { state: RelayState::Retry { after, why } } => {
+                format!("no connection ({}); retry in {} s", harmless(why), secs(*after))
+            }
             Event::Phone { phone, state } => state.plain(phone),
             Event::Message { phone, text, .. } => format!("{}: {}", harmless(phone), harmless(text)),
             Event::NotSent { number, why } => format!("line {number} was not sent: {}", harmless(why)),
@@ -175,6 +198,18 @@ mod tests {
                 Some("\"Pixel\" is away"),
             ),
             (
+                Event::Relay { state: RelayState::Connected },
+                r#"{"event":"relay","state":"connected"}"#,
+                Some("connected"),
+            ),
+            (
+                Event::Relay {
+                    state: RelayState::Retry { after: Duration::from_secs(1), why: "gone".into() },
+                },
+                r#"{"event":"relay","state":"retry","in_secs":1,"why":"gone"}"#,
+                Some("no connection (gone); retry in 1 s"),
+            ),
+            (
                 Event::Message { phone: "Pixel".into(), text: "hi\u{1b}[2J\u{202e}".into(), at_ms: 7 },
                 "{\"event\":\"message\",\"phone\":\"Pixel\",\"text\":\"hi\\u001b[2J\u{202e}\",\"at_ms\":7}",
                 Some("Pixel: hi\\u{1b}[2J\\u{202e}"),
@@ -207,6 +242,7 @@ mod tests {
             Event::Asking { phone: text(), words: text() },
             Event::Paired { phone: text() },
             phone(retry),
+            Event::Relay { state: RelayState::Retry { after: Duration::ZERO, why: text() } },
             Event::Message { phone: text(), text: text(), at_ms: 0 },
             Event::Delivered { number: 0 },
             Event::NotSent { number: 0, why: text() },

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::event::{Event, PhoneState, quoted, secs};
+use super::event::{Event, PhoneState, RelayState, quoted, secs};
 use crate::output::width::cut;
 
 /// How things are, as far as events have told.
@@ -17,6 +17,8 @@ pub(crate) struct StatusLine {
     /// The user is being asked: the question is on the screen, and nothing is put below it.
     asks: bool,
     phones: BTreeMap<String, Known>,
+    /// The connection at which a phone is waited for; `None` while it is there.
+    relay: Option<Known>,
 }
 
 /// What is known of one phone.
@@ -43,11 +45,15 @@ impl StatusLine {
     /// Takes note of what happened `now`.
     pub(crate) fn on(&mut self, event: &Event, now: &Moment) {
         match event {
-            Event::Code { .. } => self.waits_for_phone = true,
+            Event::Code { .. } => (self.waits_for_phone, self.relay) = (true, Some(Known::Connecting)),
             Event::CodeEnded { .. } | Event::Paired { .. } => {
-                (self.waits_for_phone, self.asks) = (false, false)
+                (self.waits_for_phone, self.asks, self.relay) = (false, false, None);
             }
             Event::Asking { .. } => (self.waits_for_phone, self.asks) = (false, true),
+            Event::Relay { state: RelayState::Connected } => self.relay = None,
+            Event::Relay { state: RelayState::Retry { after, .. } } => {
+                self.relay = Some(Known::RetryAt(now.at + *after));
+            }
             Event::Phone { phone, state } => self.on_phone(phone, state, now),
             Event::Message { .. } | Event::Delivered { .. } | Event::NotSent { .. } | Event::Note { .. } => {}
         }
@@ -76,9 +82,9 @@ impl StatusLine {
             0 => "connecting".to_owned(),
             left => format!("retry in {left} s: Enter tries now"),
         });
-        let connects = self.phones.values().any(|known| *known == Known::Connecting);
+        let connects = self.connections().any(|known| *known == Known::Connecting);
         let connecting = (connects && retry.is_none()).then(|| "connecting".to_owned());
-        let waits = self.waits_for_phone.then(|| "waiting for a phone".to_owned());
+        let waits = (self.waits_for_phone && self.relay.is_none()).then(|| "waiting for a phone".to_owned());
         let parts = [retry, connecting, waits, self.encrypted(), self.away()];
         cut(&parts.into_iter().flatten().collect::<Vec<_>>().join("; "), columns, unicode)
     }
@@ -92,11 +98,15 @@ impl StatusLine {
 
     /// The next try of all.
     fn retry_at(&self) -> Option<Duration> {
-        let tries = self.phones.values().filter_map(|known| match known {
+        let tries = self.connections().filter_map(|known| match known {
             Known::RetryAt(at) => Some(*at),
             _ => None,
         });
         tries.min()
+    }
+
+    fn connections(&self) -> impl Iterator<Item = &Known> {
+        self.phones.values().chain(&self.relay)
     }
 
     fn encrypted(&self) -> Option<String> {
@@ -139,9 +149,14 @@ mod tests {
         assert_eq!(line.line(Duration::ZERO, 80, true), "");
         let code = Event::Code { text: String::new(), valid_secs: 300 };
         let asking = Event::Asking { phone: "Pixel".into(), words: "a b".into() };
+        let lost = RelayState::Retry { after: Duration::from_secs(5), why: "gone".into() };
+        let connected = || Event::Relay { state: RelayState::Connected };
         let used = Event::CodeEnded { why: CodeEnd::Used };
         for (at, event, expected) in [
-            (0, code, "waiting for a phone"),
+            (0, code, "connecting"),
+            (0, connected(), "waiting for a phone"),
+            (0, Event::Relay { state: lost }, "retry in 5 s: Enter tries now"),
+            (1, connected(), "waiting for a phone"),
             (1, asking, ""),
             (2, Event::Paired { phone: "Pixel".into() }, ""),
             (3, phone("Pixel", Encrypted), "encrypted with \"Pixel\""),

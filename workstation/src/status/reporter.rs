@@ -12,6 +12,7 @@ use anyhow::Context;
 use super::clock;
 use super::event::{Event, PhoneState};
 use super::line::{Moment, StatusLine};
+use super::plain::PlainLines;
 use crate::output::{self, print, say};
 use crate::terminal;
 
@@ -28,8 +29,8 @@ enum ReportStyle {
     Json,
     /// A status line at the bottom of the terminal.
     Rewritten,
-    /// A line for each event, on stderr.
-    Lines,
+    /// A line for each event that says something new, on stderr. `edits`: a line editor reads the terminal.
+    Lines { edits: bool },
 }
 
 struct Shared {
@@ -41,6 +42,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     line: StatusLine,
+    plain: PlainLines,
     /// Nothing is written any more.
     ended: bool,
 }
@@ -56,7 +58,7 @@ impl Reporter {
         let style = match (json, edits) {
             (true, _) => ReportStyle::Json,
             (false, false) if may_rewrite() => ReportStyle::Rewritten,
-            (false, _) => ReportStyle::Lines,
+            (false, edits) => ReportStyle::Lines { edits },
         };
         let (state, changed) = (Mutex::default(), Condvar::new());
         let shared = Arc::new(Shared { state, changed, started: Instant::now() });
@@ -73,23 +75,32 @@ impl Reporter {
     /// # Errors
     /// stdout takes nothing more.
     pub(crate) fn tell(&self, event: &Event) -> anyhow::Result<()> {
-        match self.style {
+        let line = match self.style {
             ReportStyle::Json => {
                 let json = event.to_json();
                 return print(&json, json.as_bytes());
             }
-            ReportStyle::Rewritten => self.shared.note(event),
-            ReportStyle::Lines => {}
-        }
-        match (event, event.plain()) {
+            ReportStyle::Rewritten => {
+                self.shared.note(event);
+                event.plain().filter(|_| !is_in_status(event))
+            }
+            ReportStyle::Lines { edits } => self.shared.lock().plain.line(event, edits),
+        };
+        match (event, line) {
             (Event::Message { text, .. }, Some(line)) => print(&line, text.as_bytes())?,
-            // The status line tells these, and nothing is lost when it is rewritten.
-            (Event::Phone { state, .. }, _)
-                if self.style == ReportStyle::Rewritten && *state != PhoneState::Ended => {}
             (_, Some(line)) => say(&line),
             (_, None) => {}
         }
         Ok(())
+    }
+}
+
+/// True if the status line tells this, so that nothing is lost when the next one takes its place.
+fn is_in_status(event: &Event) -> bool {
+    match event {
+        Event::Relay { .. } => true,
+        Event::Phone { state, .. } => *state != PhoneState::Ended,
+        _ => false,
     }
 }
 

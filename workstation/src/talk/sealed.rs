@@ -88,7 +88,7 @@ impl Conversation {
     pub(crate) fn talk(
         self: &Arc<Self>,
         engine: Engine,
-        code: Option<Shown>,
+        code: Option<&Shown>,
     ) -> anyhow::Result<(Outcome, Ending)> {
         let engine = Arc::new(engine);
         *lock(&self.forgotten) = Forgotten::No;
@@ -157,7 +157,11 @@ impl Conversation {
 
     /// Shows what happens until the engine has stopped: why it has, and what is known then without the lines
     /// that wait here.
-    fn show_events(self: &Arc<Self>, engine: &Engine, code: Option<Shown>) -> anyhow::Result<(Stop, Ending)> {
+    fn show_events(
+        self: &Arc<Self>,
+        engine: &Engine,
+        code: Option<&Shown>,
+    ) -> anyhow::Result<(Stop, Ending)> {
         let mut ending = Ending::default();
         let mut limit = self.options.resume_for;
         let mut away_since = Some(Instant::now());
@@ -182,7 +186,7 @@ impl Conversation {
                     _ => {}
                 }
                 away_since = away_after(&event, away_since);
-                if let Some((code, end)) = code.as_ref().zip(end_of_code(&event)) {
+                if let Some((code, end)) = code.zip(end_of_code(&event)) {
                     code.replace(end);
                 }
                 self.show(engine, &event)?;

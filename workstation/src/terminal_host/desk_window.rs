@@ -6,14 +6,21 @@
 
 use std::time::Duration;
 
-use super::link::Link;
 use super::wire::{ATTACHED, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, json};
+use crate::ipc::link::Link;
 
 /// With more than this queued, the window holds up the command.
 const QUEUED_MAX: usize = 64 << 10;
 
 /// A window that has read nothing for so long holds up nobody else.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Has a terminal remember its title, and take it back. One that does not know this ignores it.
+const SAVE_TITLE: &str = "\x1b[22;2t";
+const TITLE_BACK: &str = "\x1b[23;2t";
+
+/// Ends a sequence that is not finished.
+const CANCEL: &[u8] = b"\x18";
 
 /// An attached window.
 #[derive(Debug)]
@@ -24,6 +31,9 @@ pub(super) struct DeskWindow {
     progress_at: Duration,
     is_behind: bool,
     lacks_main_screen: bool,
+    /// The title of ours that it shows in place of the command's.
+    title: Option<String>,
+    has_saved_title: bool,
     /// It was told that it is the end.
     is_leaving: bool,
 }
@@ -37,6 +47,8 @@ impl DeskWindow {
             progress_at: now,
             is_behind: false,
             lacks_main_screen: false,
+            title: None,
+            has_saved_title: false,
             is_leaving: false,
         };
         window.link.send(ATTACHED, b"");
@@ -60,12 +72,12 @@ impl DeskWindow {
 
     /// True if it has read nothing for so long that others need not wait for it.
     pub(super) fn is_stuck(&self, now: Duration) -> bool {
-        self.is_full() && now >= self.stuck_at()
+        self.next_at().is_some_and(|at| now >= at)
     }
 
-    /// When it will count as stuck, if it reads nothing until then.
-    pub(super) fn stuck_at(&self) -> Duration {
-        self.progress_at + PATIENCE
+    /// When it counts as stuck, if it is full and reads nothing until then.
+    pub(super) fn next_at(&self) -> Option<Duration> {
+        self.is_full().then(|| self.progress_at + PATIENCE)
     }
 
     /// Gives up on sending it every byte.
@@ -84,6 +96,38 @@ impl DeskWindow {
         self.is_behind = false;
         self.lacks_main_screen = is_alternate;
         self.output(screen);
+        self.forget_title();
+    }
+
+    /// Its title is the command's now.
+    pub(super) fn forget_title(&mut self) {
+        self.title = None;
+    }
+
+    /// True if its title is, or was, one of ours.
+    pub(super) fn has_our_title(&self) -> bool {
+        self.has_saved_title
+    }
+
+    /// True if its title should be this one of ours, and is not; `None` is the command's own.
+    pub(super) fn lacks_title(&self, wanted: Option<&str>) -> bool {
+        let shows = self.title.as_deref() == wanted && (wanted.is_some() || !self.has_saved_title);
+        self.attach.is_terminal && !self.is_leaving && !self.is_behind && !shows
+    }
+
+    /// Shows a title of ours, or the command's `own` again. The window remembers the one that it had before.
+    pub(super) fn show_title(&mut self, wanted: Option<&str>, own: &str) {
+        let mut sequences = String::new();
+        match wanted {
+            Some(_) if !std::mem::replace(&mut self.has_saved_title, true) => sequences.push_str(SAVE_TITLE),
+            None if std::mem::take(&mut self.has_saved_title) => sequences.push_str(TITLE_BACK),
+            _ => {}
+        }
+        if let Some(title) = wanted.or(Some(own)).filter(|title| !title.is_empty()) {
+            sequences.push_str(&format!("\x1b]2;{title}\x1b\\"));
+        }
+        self.title = wanted.map(str::to_owned);
+        self.output(sequences.as_bytes());
     }
 
     /// True if it must get the whole screen once the full-screen program ends.
@@ -108,6 +152,7 @@ impl DeskWindow {
     /// Tells it that the command ended.
     pub(super) fn end(&mut self, end: &End) {
         if !self.is_leaving {
+            self.leave_title();
             self.link.send(ENDED, &json(end));
             self.is_leaving = true;
         }
@@ -115,8 +160,15 @@ impl DeskWindow {
 
     /// Lets it go.
     pub(super) fn detach(&mut self) {
+        self.leave_title();
         self.link.send(DETACHED, b"");
         self.is_leaving = true;
+    }
+
+    fn leave_title(&mut self) {
+        if self.has_saved_title {
+            self.output(&[CANCEL, TITLE_BACK.as_bytes()].concat());
+        }
     }
 
     /// Sends what it takes.

@@ -11,6 +11,7 @@ mod modes;
 mod notices;
 mod redraw;
 mod scanner;
+mod skip;
 mod sync_timer;
 #[cfg(test)]
 mod tests;
@@ -135,6 +136,7 @@ impl Emulator {
 
     /// The child's next output.
     pub(crate) fn feed(&mut self, bytes: &[u8], now: Duration) {
+        let bytes = self.without_what_scrolls_away(bytes);
         for slice in bytes.chunks(SLICE_BYTES) {
             let read = catch_unwind(AssertUnwindSafe(|| self.feed_slice(slice)));
             if read.is_err() {
@@ -231,6 +233,25 @@ impl Emulator {
     pub(crate) fn poll_owed_redraw(&mut self) -> Option<Vec<u8>> {
         let is_due = self.is_redraw_owed && !self.term.mode().contains(TermMode::ALT_SCREEN);
         is_due.then(|| self.redraw())
+    }
+
+    /// Leaves out what would be gone at the end of these bytes, and numbers the lines anew.
+    fn without_what_scrolls_away<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let odd = TermMode::ALT_SCREEN | TermMode::INSERT | TermMode::ORIGIN;
+        let is_plain = !self.term.mode().intersects(odd) && self.sync_began.is_none();
+        if !is_plain || self.scanner.margins().is_some() || !self.scanner.unfinished().is_empty() {
+            return bytes;
+        }
+        let skipped = skip::skippable(bytes, self.history_lines + usize::from(self.size.rows()));
+        if skipped > 0 {
+            self.counter.begin_generation(&self.term);
+        }
+        &bytes[skipped..]
+    }
+
+    /// True if a terminal that had the same output takes a sequence of ours for what it is.
+    pub(crate) fn is_between_sequences(&self) -> bool {
+        self.scanner.unfinished().is_empty()
     }
 
     fn feed_slice(&mut self, slice: &[u8]) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use relay_client::app::terminal::{Screen, Size};
 
-use super::emulator::Emulator;
+use super::emulator::{Emulator, EmulatorEvent};
 
 /// Output that may wait to be read.
 const UNREAD_MAX: usize = 1 << 20;
@@ -43,8 +43,10 @@ impl ScreenKeeper {
 
     /// Reads everything.
     pub(super) fn catch_up(&mut self, now: Duration) {
-        self.emulator.feed(&self.unread, now);
-        self.unread.clear();
+        if self.has_unread() {
+            self.emulator.feed(&self.unread, now);
+            self.unread.clear();
+        }
     }
 
     /// Reads what has waited for long enough.
@@ -60,8 +62,7 @@ impl ScreenKeeper {
         [self.unread_until(), self.emulator.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// True if the screen may differ from what [`ScreenKeeper::screen`] gave last.
-    pub(super) fn has_unread(&self) -> bool {
+    fn has_unread(&self) -> bool {
         !self.unread.is_empty()
     }
 
@@ -74,6 +75,16 @@ impl ScreenKeeper {
     /// The screen as the emulator has it: what has not been read may have changed it.
     pub(super) fn screen(&mut self) -> &Screen {
         self.emulator.screen()
+    }
+
+    /// What the command did, as far as it has been read.
+    pub(super) fn take_events(&mut self) -> Vec<EmulatorEvent> {
+        self.emulator.take_events()
+    }
+
+    /// Forgets the answers to the command's questions.
+    pub(super) fn drop_replies(&mut self) {
+        self.emulator.take_replies();
     }
 
     /// Changes the size.

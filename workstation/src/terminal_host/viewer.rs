@@ -11,9 +11,12 @@ use relay_client::app::terminal::{
     encode_desk_message,
 };
 
-use super::emulator::Emulator;
-use super::link::Link;
+use super::terminal::Terminal;
 use super::wire::{DATA, End, View, Viewing};
+use crate::ipc::link::Link;
+
+/// Notices wait no further than this in what is queued for it.
+const QUEUED_MAX: usize = 64 << 10;
 
 /// Requests for scrollback that may wait; of more, the oldest are forgotten.
 const REQUESTS_MAX: usize = 4;
@@ -86,7 +89,7 @@ impl Viewer {
     }
 
     /// Sends what it should know, if it takes it.
-    pub(super) fn update(&mut self, emulator: &mut Emulator, owner: &SizeOwner, now: Duration) {
+    pub(super) fn update(&mut self, terminal: &mut Terminal, owner: &SizeOwner, now: Duration) {
         self.link.flush();
         if self.link.queued() > 0 || self.is_leaving {
             return;
@@ -95,12 +98,15 @@ impl Viewer {
             self.told = Some(owner.clone());
             self.tell(&DeskMessage::SizeOwner { owner: owner.clone(), may_type: self.may_type() });
         }
-        if let Some(messages) = self.sender.poll_update(emulator.screen(), now) {
+        if self.sender.wait(now) == Wait::Now
+            && let Some(messages) = self.sender.poll_update(terminal.emulator(now).screen(), now)
+        {
             messages.iter().for_each(|message| self.link.send(DATA, message));
         }
         if self.link.queued() == 0
             && let Some((request, first, count)) = self.requests.pop_front()
         {
+            let emulator = terminal.emulator(now);
             let (first, rows) = emulator.scrollback(first..first.saturating_add(count.into()));
             let generation = emulator.history().generation;
             self.tell(&DeskMessage::Scrollback(ScrollbackRows { request, generation, first, rows }));
@@ -108,16 +114,16 @@ impl Viewer {
     }
 
     /// When to update it once more, if something waits for the time alone.
-    pub(super) fn due_at(&self, now: Duration) -> Option<Duration> {
+    pub(super) fn next_at(&self, now: Duration) -> Option<Duration> {
         match self.sender.wait(now) {
             Wait::Until(at) if self.link.queued() == 0 && !self.is_leaving => Some(at),
             _ => None,
         }
     }
 
-    /// Tells it something, as messages of its channel.
+    /// Tells it something, as messages of its channel. Where too much waits already, it is left out.
     pub(super) fn tell(&mut self, message: &DeskMessage) {
-        if !self.is_leaving {
+        if !self.is_leaving && self.link.queued() < QUEUED_MAX {
             encode_desk_message(message).iter().for_each(|message| self.link.send(DATA, message));
         }
     }

@@ -158,6 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn a_confirmation_between_two_messages_skips_none() {
+        let (mut desk, mut phone) = (Conversation::new("d"), Conversation::new("p"));
+        desk.say("one", 1).unwrap();
+        pass(&mut desk, &mut phone);
+        desk.say("two", 2).unwrap();
+        pass(&mut phone, &mut desk);
+        assert_eq!(texts(&pass(&mut desk, &mut phone)), ["two"]);
+    }
+
+    #[test]
     fn what_was_not_confirmed_is_said_again_on_a_new_channel() {
         let (mut desk, mut phone) = (Conversation::new("d"), Conversation::new("p"));
         desk.say("one", 1).unwrap();

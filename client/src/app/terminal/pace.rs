@@ -140,7 +140,7 @@ mod tests {
     }
 
     /// Sends updates of `bytes` whenever it may, over a line of `rate` bytes a second with `delay` each way.
-    /// Returns the most bytes that were under way after the first three seconds, and how many updates arrived.
+    /// Returns the most bytes that were under way after three seconds, and how many updates arrived.
     fn run(bytes: usize, rate: usize, delay: Duration) -> (usize, u64) {
         let (mut pace, mut acks) = (Pace::default(), VecDeque::new());
         let (mut seq, mut most, mut line_free, mut acked) = (0, 0, Duration::ZERO, 0);

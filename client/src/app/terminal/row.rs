@@ -116,7 +116,8 @@ impl RowBuilder {
         RowBuilder::default()
     }
 
-    /// The next cell: `text` is a character and those that combine with it, `is_wide` if it fills two columns.
+    /// The next cell: `text` is a character and those that combine with it; `is_wide` if it fills two
+    /// columns.
     ///
     /// Control characters become spaces. Text is cut at [`CELL_BYTES_MAX`].
     pub fn push(&mut self, text: &str, is_wide: bool, style: &Style) {

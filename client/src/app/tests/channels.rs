@@ -24,6 +24,18 @@ fn a_channel_carries_messages_both_ways_and_ends() {
 }
 
 #[test]
+fn nothing_that_is_said_shows_in_debug() {
+    let mut pair = Pair::ready();
+    let (at_phone, at_desk) = pair.opened(Kind::Chat);
+    pair.phone.send(at_phone, b"secret").unwrap();
+    pair.phone.open(Kind::Chat, r#"{"a":"secret"}"#).unwrap();
+    let text = chat::ChatMessage { id: "1".into(), at_ms: 0, text: "secret".into() };
+    let event = data(at_desk, b"secret");
+    let shown = format!("{:?} {event:?} {text:?}", pair.phone);
+    assert!(!shown.contains("secret") && !shown.contains("115, 101"), "{shown}");
+}
+
+#[test]
 fn either_end_opens_and_the_other_one_may_refuse() {
     let mut pair = Pair::ready();
     let ch = pair.desk.open(Kind::Notice, r#"{"title":"done"}"#).unwrap();

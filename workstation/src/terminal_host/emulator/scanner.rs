@@ -21,7 +21,7 @@ const UNFINISHED_BYTES_MAX: usize = 1024;
 /// A piece of the output, in its order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// For the emulator as it is.
+    /// For the emulator as it is. Characters are whole.
     Through(&'a [u8]),
     /// A whole OSC, without what begins and ends it. The emulator has read the ESC before it, and must read
     /// `]`, the body and [`Piece::Through`] of what ends it.
@@ -92,6 +92,13 @@ impl Scanner {
 
     /// Takes the next bytes apart.
     pub(super) fn scan(&mut self, bytes: &[u8], mut take: impl FnMut(Piece<'_>)) {
+        let joined;
+        let bytes = if self.state == State::Ground && !self.unfinished.is_empty() {
+            joined = [std::mem::take(&mut self.unfinished).as_slice(), bytes].concat();
+            &joined
+        } else {
+            bytes
+        };
         let (mut begin, mut at) = (0, 0);
         while at < bytes.len() {
             if self.state == State::Ground {
@@ -119,7 +126,9 @@ impl Scanner {
                 begin = at;
             }
         }
-        take(Piece::Through(&bytes[begin..]));
+        // The library loses the next character if it gets one in two pieces.
+        let held = if self.state == State::Ground { self.unfinished.len() } else { 0 };
+        take(Piece::Through(&bytes[begin..bytes.len() - held]));
     }
 
     /// Reads text up to the next ESC. Returns where to go on.
@@ -142,12 +151,10 @@ impl Scanner {
 
     /// Keeps the character at the end of the text if it is incomplete.
     fn keep_partial_char(&mut self, tail: &[u8]) {
-        self.unfinished.extend_from_slice(tail);
-        let starts = |byte: &u8| byte & 0xC0 == 0xC0;
-        let start = self.unfinished.iter().rposition(starts);
+        let start = tail.iter().rposition(|byte| byte & 0xC0 == 0xC0);
         let is_partial =
             |rest: &[u8]| std::str::from_utf8(rest).is_err_and(|error| error.error_len().is_none());
-        let partial = start.map(|start| &self.unfinished[start..]).filter(|rest| is_partial(rest));
+        let partial = start.map(|start| &tail[start..]).filter(|rest| is_partial(rest));
         self.unfinished = partial.map(<[u8]>::to_vec).unwrap_or_default();
     }
 
