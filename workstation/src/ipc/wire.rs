@@ -31,8 +31,8 @@ pub(crate) enum ToAgent {
     /// From now on `Heard`, `Status` and `Note` come here. `to` names phones; empty is all. Answered by
     /// `Devices`, or `Failed`.
     Chat { to: Vec<String> },
-    /// Say this to the phones of `Chat`. `Delivered` with this number follows, or `NotSaid`. No other line has
-    /// the same `id`: a phone that gets it twice shows it once.
+    /// Say this to the phones of `Chat`. `Delivered` with this number follows, or `NotSaid`. No other line
+    /// has the same `id`: a phone that gets it twice shows it once.
     Say { number: u64, id: String, text: String },
     /// Try to connect at once.
     Retry,
@@ -195,7 +195,12 @@ mod tests {
 
     #[test]
     fn messages_are_written_and_read() {
-        let relay = RelayRecord { server: "http://h".into(), ca: None, register_key: Some("secret".into()) };
+        let relay = RelayRecord {
+            server: "http://h".into(),
+            ca: None,
+            proxy: None,
+            register_key: Some("secret".into()),
+        };
         let pair = PairRequest { code: "#2hidden".into(), valid_secs: 300, relay, name: None };
         for message in [
             ToAgent::Hello { version: 1 },
