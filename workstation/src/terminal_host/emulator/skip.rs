@@ -2,8 +2,8 @@
 
 const ESC: u8 = 0x1b;
 
-/// How many bytes at the start have no effect on the last `lines` lines but for their [`styles`], where all of
-/// it is plain text and colors. What follows begins with the end of a line, which takes the cursor to the
+/// How many bytes at the start have no effect on the last `lines` lines but for their [`styles`], where all
+/// of it is plain text and colors. What follows begins with the end of a line, which takes the cursor to the
 /// left.
 pub(super) fn skippable(bytes: &[u8], lines: usize) -> usize {
     if bytes.len() <= lines || !is_plain(bytes) {
