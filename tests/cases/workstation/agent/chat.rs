@@ -89,7 +89,7 @@ fn what_is_said_while_nobody_listens_comes_with_the_next_chat() {
     let channel = phone.open_chat();
     phone.say(channel, "1", "is anybody there?");
     phone.flush();
-    let mut chat = desk.start(&["chat"]);
+    let chat = desk.start(&["chat"]);
     chat.until("is anybody there?");
     phone.until_confirmed("1");
     // Said again after a restart, it is not shown again.
