@@ -31,7 +31,7 @@ fn command(path: std::path::PathBuf) -> Command {
 
 fn workstation(server: &str) -> Command {
     let mut command = command(binary("WORKSTATION_BIN", "relay-workstation"));
-    command.args(["--server", server, "--yes"]).env_remove("REGISTER_KEY");
+    command.args(["--alone", "--server", server, "--yes"]).env_remove("REGISTER_KEY");
     command
 }
 
@@ -60,6 +60,24 @@ fn both_programs_talk_through_the_proxies_of_their_environments() {
         let asked = gateway.asked();
         assert!(!asked.is_empty() && asked.iter().all(|target| target == "relay.test:80"), "{asked:?}");
     }
+}
+
+#[test]
+fn the_option_wins_over_the_environment() {
+    let relay = hidden_relay();
+    let gateway = Gateway::start(Gate::Http(None), relay.addr());
+    let by_option = |proxy: &str| {
+        let mut command = workstation(RELAY);
+        Program::start(command.args(["--proxy", proxy]).env("HTTP_PROXY", "http://127.0.0.1:1"))
+    };
+    by_option(&format!("http://{}", gateway.addr())).until("or paste this: ");
+    assert_eq!(gateway.asked()[0], "relay.test:80");
+    let (status, said) = by_option("ftp://me:secret@h").finish();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(said.contains("--proxy: \"ftp://***@h\" is not a proxy") && !said.contains("secret"), "{said}");
+    let mut direct = workstation(&format!("http://{}", relay.addr()));
+    let direct = Program::start(direct.args(["--proxy", "none"]).env("HTTP_PROXY", "nonsense://"));
+    direct.until("or paste this: ");
 }
 
 #[test]

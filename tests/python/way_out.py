@@ -80,7 +80,7 @@ def pair(front, proxy):
     """A workstation that goes directly, and a phone through `proxy`."""
     trust = ["--ca", str(front.certificate.file)]
     url = f"https://localhost:{front.port}"
-    desk = Program("workstation", "--server", url, "--public-url", f"wss://localhost:{front.port}/ws", *trust, "--yes")
+    desk = Program("workstation", "--alone", "--server", url, "--public-url", f"wss://localhost:{front.port}/ws", *trust, "--yes")
     code = desk.line(lambda line: "{" in line and line[line.index("{") :])
     return desk, Program("examples/phone", *trust, "--proxy", proxy, code)
 

@@ -1,13 +1,14 @@
 //! The command line and its environment: the commands, and the options that several of them share. The
 //! options of one command are in its own file below `commands`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use relay_client::Endpoint;
+use relay_client::{Endpoint, Proxy, ProxyError};
 
 use crate::code::ShowOptions;
 use crate::commands;
@@ -74,6 +75,11 @@ pub(crate) struct RelayArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 
+    /// Reach the relay through this proxy, or with `none` directly. [default: what HTTPS_PROXY, HTTP_PROXY,
+    /// ALL_PROXY and NO_PROXY say]
+    #[arg(long, value_name = "URL", value_parser = ProxyParser)]
+    pub(crate) proxy: Option<Proxy>,
+
     /// The key, if the relay requires one to register.
     #[arg(long, env = "REGISTER_KEY", value_name = "KEY", hide_env_values = true)]
     pub(crate) register_key: Option<String>,
@@ -86,6 +92,26 @@ pub(crate) struct RelayArgs {
     #[arg(long, value_name = "URL", value_parser = Endpoint::parse_http)]
     #[arg(conflicts_with = "public_url")]
     pub(crate) page_url: Option<Endpoint>,
+}
+
+/// Reads `--proxy`. Its errors show no password, as those of other parsers show the whole value.
+#[derive(Clone)]
+pub(crate) struct ProxyParser;
+
+impl TypedValueParser for ProxyParser {
+    type Value = Proxy;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Proxy, clap::Error> {
+        let proxy = value.to_str().ok_or(ProxyError::NotText).and_then(str::parse);
+        proxy.map_err(|error| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("--proxy: {error}\n")).with_cmd(command)
+        })
+    }
 }
 
 /// How a code is shown, and for how long.

@@ -14,7 +14,7 @@ use crate::args::RelayArgs;
 /// The relay, the key to register there, and the addresses that phones need.
 #[derive(Clone)]
 pub(crate) struct Relay {
-    /// With the CAs to trust there.
+    /// With the CAs to trust there, and the proxy that leads there.
     pub(crate) server: Endpoint,
     pub(crate) register_key: Option<String>,
     pub(crate) public_url: Option<Endpoint>,
@@ -33,7 +33,7 @@ impl Relay {
         };
         let ca = args.ca.as_ref().map(Ca::read).transpose()?;
         Ok(Relay {
-            server: server.with_ca(ca),
+            server: server.with_ca(ca).with_proxy(args.proxy.clone().unwrap_or_default()),
             register_key: args.register_key.clone(),
             public_url: args.public_url.clone(),
             page_url: args.page_url.clone(),

@@ -2,6 +2,7 @@
 //! chat, and shared terminals, as text and in a window.
 
 mod chat;
+mod desk;
 mod terminal;
 mod window;
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use relay_client::{Endpoint, http};
+use relay_client::{Endpoint, Proxy, http};
 
 use super::session::Session;
-use crate::args::{Global, RelayArgs};
+use crate::args::{Global, ProxyParser, RelayArgs};
 use crate::output::say;
 use crate::relay::Relay;
 use crate::state::profile::Profile;
@@ -33,6 +33,10 @@ pub(crate) struct SetupArgs {
     /// Trust only certificates of the CAs in this PEM file.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+
+    /// Reach the relay through this proxy, or with `none` directly.
+    #[arg(long, value_name = "URL", value_parser = ProxyParser)]
+    pub(crate) proxy: Option<Proxy>,
 }
 
 /// # Errors
@@ -42,6 +46,7 @@ pub(crate) fn run(args: &SetupArgs, global: &Global) -> anyhow::Result<ExitCode>
     let args = RelayArgs {
         server: Some(args.url.clone()),
         ca: args.ca.clone(),
+        proxy: args.proxy.clone(),
         register_key: args.register_key.clone(),
         public_url: args.public_url.clone(),
         page_url: None,

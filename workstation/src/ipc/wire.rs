@@ -195,7 +195,12 @@ mod tests {
 
     #[test]
     fn messages_are_written_and_read() {
-        let relay = RelayRecord { server: "http://h".into(), ca: None, register_key: Some("secret".into()) };
+        let relay = RelayRecord {
+            server: "http://h".into(),
+            ca: None,
+            proxy: None,
+            register_key: Some("secret".into()),
+        };
         let pair = PairRequest { code: "#2hidden".into(), valid_secs: 300, relay, name: None };
         for message in [
             ToAgent::Hello { version: 1 },

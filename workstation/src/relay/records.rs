@@ -1,7 +1,7 @@
 //! Relays as they are written down, and the one that a command uses: by its options, or else the profile's.
 
 use anyhow::Context;
-use relay_client::Endpoint;
+use relay_client::{Endpoint, Proxy};
 
 use super::Relay;
 use crate::args::RelayArgs;
@@ -17,6 +17,7 @@ impl Relay {
         Relay::of(&RelayArgs {
             server: Some(server),
             ca: record.ca.clone(),
+            proxy: record.proxy.as_deref().map(str::parse).transpose().context("the proxy that is kept")?,
             register_key: record.register_key.clone(),
             public_url: None,
             page_url: None,
@@ -30,7 +31,18 @@ impl Relay {
     pub(crate) fn record(&self, args: &RelayArgs) -> anyhow::Result<RelayRecord> {
         // The agent runs in another folder.
         let ca = args.ca.as_ref().map(std::path::absolute).transpose().context("--ca")?;
-        Ok(RelayRecord { server: self.server.to_string(), ca, register_key: self.register_key.clone() })
+        let proxy = args.proxy.as_ref().and_then(written);
+        let register_key = self.register_key.clone();
+        Ok(RelayRecord { server: self.server.to_string(), ca, proxy, register_key })
+    }
+}
+
+/// A proxy as it is written down: with its password, if it has one.
+fn written(proxy: &Proxy) -> Option<String> {
+    match proxy {
+        Proxy::FromEnvironment => None,
+        Proxy::None => Some("none".to_owned()),
+        Proxy::Url(url) => Some(url.reveal().to_owned()),
     }
 }
 
@@ -47,6 +59,10 @@ pub(crate) fn completed(args: &RelayArgs, profile: Option<&Profile>) -> anyhow::
     }
     args.server = Some(kept);
     args.ca = args.ca.or_else(|| profile.relay.ca.clone());
+    if args.proxy.is_none() {
+        let kept = profile.relay.proxy.as_deref();
+        args.proxy = kept.map(str::parse).transpose().context("the proxy that is kept")?;
+    }
     args.register_key = args.register_key.or_else(|| profile.relay.register_key.clone());
     if args.public_url.is_none() && args.page_url.is_none() {
         let kept = profile.public_url.as_deref();
@@ -63,6 +79,7 @@ mod tests {
         RelayArgs {
             server: server.map(|server| Endpoint::parse_http(server).unwrap()),
             ca: None,
+            proxy: None,
             register_key: key.map(str::to_owned),
             public_url: None,
             page_url: None,
@@ -71,8 +88,12 @@ mod tests {
 
     #[test]
     fn options_win_and_another_relay_gets_nothing_of_the_profiles() {
-        let record =
-            RelayRecord { server: "https://a.example".into(), ca: None, register_key: Some("k".into()) };
+        let record = RelayRecord {
+            server: "https://a.example".into(),
+            ca: None,
+            proxy: None,
+            register_key: Some("k".into()),
+        };
         let profile = Profile { relay: record, public_url: Some("wss://b.example/ws".into()) };
         let of = |server, key| completed(&args(server, key), Some(&profile)).unwrap();
         let whole = of(None, None);
@@ -87,11 +108,15 @@ mod tests {
 
     #[test]
     fn a_relay_is_written_down_and_found_again() {
-        let args = args(Some("https://a.example"), Some("k"));
+        let proxy = Some("socks5h://me:pass@p".parse().unwrap());
+        let args = RelayArgs { proxy, ..args(Some("https://a.example"), Some("k")) };
         let relay = Relay::of(&args).unwrap();
         let record = relay.record(&args).unwrap();
         let again = Relay::of_record(&record).unwrap();
         assert_eq!(again.server.to_string(), "https://a.example");
         assert_eq!(again.register_key.as_deref(), Some("k"));
+        assert_eq!(record.proxy.as_deref(), Some("socks5h://me:pass@p"));
+        assert_eq!(again.server, relay.server);
+        assert!(!format!("{record:?}").contains("pass"));
     }
 }

@@ -236,7 +236,7 @@ mod tests {
         }
 
         fn phone(&self, name: &str) -> Arc<PhoneFile> {
-            let relay = RelayRecord { server: "http://h".into(), ca: None, register_key: None };
+            let relay = RelayRecord { server: "http://h".into(), ca: None, proxy: None, register_key: None };
             let phone = PhoneFile::new(&self.0, relay).unwrap();
             phone.set_name(name).unwrap();
             phone

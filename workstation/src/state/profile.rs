@@ -15,6 +15,9 @@ pub(crate) struct RelayRecord {
     /// The CAs to trust there, if not this machine's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
+    /// The proxy that leads there, with its password, or `none`; if not what the environment says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proxy: Option<String>,
     /// The key to register there, if it requires one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) register_key: Option<String>,
@@ -31,7 +34,7 @@ pub(crate) struct Profile {
     pub(crate) public_url: Option<String>,
 }
 
-/// Shows no key.
+/// Shows no key and no proxy, which may have a password.
 impl std::fmt::Debug for RelayRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RelayRecord")

@@ -119,7 +119,7 @@ mod tests {
     fn a_session_stays_on_the_list_until_it_is_deleted() {
         let state = std::env::temp_dir().join(format!("rw-retire-{}", std::process::id()));
         fs::create_dir_all(&state).unwrap();
-        let relay = RelayRecord { server: "http://h".into(), ca: None, register_key: None };
+        let relay = RelayRecord { server: "http://h".into(), ca: None, proxy: None, register_key: None };
         let sessions = [1, 3].map(|byte| Credentials {
             session: SessionId::from_bytes([byte; 16]),
             token: Token::from_bytes([byte + 1; 16]),

@@ -20,6 +20,8 @@ struct Parts {
     host: String,
     port: u16,
     login: Option<Login>,
+    /// As it was written.
+    text: Zeroizing<String>,
 }
 
 /// What a proxy speaks.
@@ -71,6 +73,11 @@ pub enum ProxyError {
 }
 
 impl ProxyUrl {
+    /// As it was written, with its password: for a private file.
+    pub fn reveal(&self) -> &str {
+        &self.0.text
+    }
+
     pub(super) fn kind(&self) -> Kind {
         self.0.kind
     }
@@ -111,7 +118,8 @@ impl FromStr for ProxyUrl {
         let login = userinfo.map(|userinfo| Login::parse(userinfo, kind)).transpose();
         let login = login.map_err(|why| ProxyError::Login { url: shown(text), why })?;
         let port = port.unwrap_or_else(|| kind.default_port());
-        Ok(ProxyUrl(Arc::new(Parts { kind, host: host.to_owned(), port, login })))
+        let text = Zeroizing::new(text.to_owned());
+        Ok(ProxyUrl(Arc::new(Parts { kind, host: host.to_owned(), port, login, text })))
     }
 }
 

@@ -37,6 +37,12 @@ pub(crate) enum Outcome {
 /// How long a terminal that was seen may be unknown to its desk.
 const RETURN_WITHIN: Duration = Duration::from_secs(10);
 
+/// The same for one that was not.
+const APPEAR_WITHIN: Duration = Duration::from_secs(3);
+
+/// How often the desk is asked meanwhile.
+const RETRY_EVERY: Duration = Duration::from_millis(300);
+
 /// Bytes that wait while the channel takes none; what is typed then is dropped, and that is told.
 const WAITING_BYTES_MAX: usize = 64 * 1024;
 
@@ -52,8 +58,10 @@ pub(crate) struct Viewer {
     /// Keys to send behind the first screen.
     keys: Vec<Typed>,
     outcome: Option<Outcome>,
-    /// The desk has not known it since then, after it was seen.
+    /// The desk has not known it since then.
     gone_at: Option<Instant>,
+    /// Not opened again before then.
+    retry_at: Option<Instant>,
 }
 
 impl Viewer {
@@ -72,6 +80,7 @@ impl Viewer {
             keys,
             outcome: None,
             gone_at: None,
+            retry_at: None,
         }
     }
 
@@ -96,10 +105,11 @@ impl Viewer {
 
     /// When [`Viewer::on_time`] must be called.
     pub(crate) fn due_at(&self) -> Option<Instant> {
-        match &self.face {
+        let typing = match &self.face {
             Face::Window(window) => window.due_at(),
             Face::Dump(_) => None,
-        }
+        };
+        [typing, self.retry_at].into_iter().flatten().min()
     }
 
     /// The state of the way to the desk; `None`: all is well.
@@ -109,9 +119,10 @@ impl Viewer {
 
     /// Opens the channel if there is none.
     pub(crate) fn open(&mut self, link: &AppLink) {
-        if self.channel.is_some() || !link.is_ready() {
+        if self.channel.is_some() || !link.is_ready() || self.retry_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
+        self.retry_at = None;
         let mut params = format!(r#"{{"v":{VERSION},"name":"#).into_bytes();
         protocol::json::write_quoted(&mut params, &self.shown.name);
         params.push(b'}');
@@ -130,18 +141,7 @@ impl Viewer {
                 self.channel = Some((*ch, true));
                 (self.shown.way, self.gone_at) = (None, None);
             }
-            AppEvent::Refused { ch, reason } if Some(*ch) == own => {
-                self.channel = None;
-                let may_return = self.has_screen && reason.token() == Reason::NOT_FOUND;
-                if may_return
-                    && *self.gone_at.get_or_insert_with(Instant::now) + RETURN_WITHIN > Instant::now()
-                {
-                    // A desk's agent that has just started does not know its terminals yet.
-                    self.shown.way = Some("waiting for it to come back".to_owned());
-                } else {
-                    self.on_gone(Some(reason));
-                }
-            }
+            AppEvent::Refused { ch, reason } if Some(*ch) == own => self.on_refused(reason),
             AppEvent::Reset { ch, reason } if Some(*ch) == own => self.on_gone(Some(reason)),
             AppEvent::Ended { ch } if Some(*ch) == own => {
                 // It may be gone already.
@@ -160,6 +160,19 @@ impl Viewer {
             _ => return false,
         }
         true
+    }
+
+    /// A desk's agent that has just started does not know its terminals yet.
+    fn on_refused(&mut self, reason: &Reason) {
+        let (now, wait) = (Instant::now(), if self.has_screen { RETURN_WITHIN } else { APPEAR_WITHIN });
+        let is_early = now < *self.gone_at.get_or_insert(now) + wait;
+        if reason.token() == Reason::NOT_FOUND && is_early {
+            self.channel = None;
+            self.retry_at = Some(now + RETRY_EVERY);
+            self.shown.way = Some("waiting for it".to_owned());
+        } else {
+            self.on_gone(Some(reason));
+        }
     }
 
     fn on_gone(&mut self, reason: Option<&Reason>) {
