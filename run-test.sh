@@ -181,9 +181,10 @@ tests() {
     if [ "$f" -gt 0 ]; then failures+=("$name: $f"); fi
 }
 
-# try_alone NAME: cases of the last `tests NAME` that failed beside others run again, each alone, on a machine that is as
-# busy as before. A case that passes then is named in the sum as unsteady: a fault of the case or of the program that
-# someone must find. More than three failures are no accident, so they stay failures, as does all but cases.
+# try_alone NAME: cases of the last `tests NAME` that failed beside others run again, each alone, on a machine
+# that is as busy as before. A case that passes then is named in the sum as unsteady: a fault of the case or
+# of the program that someone must find. More than three failures are no accident, so they stay failures, as
+# does all but cases.
 try_alone() {
     local name="$1" case found=() left
     while IFS= read -r case; do found+=("$case"); done < <(

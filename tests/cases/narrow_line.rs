@@ -15,8 +15,8 @@ const BYTES_PER_SEC: u32 = 125_000;
 const FRAME_BYTES: usize = 4 << 10;
 /// What the line passes in twenty seconds, and nine times what a link may have in flight.
 const FRAMES: usize = 600;
-/// Four times the 256 KiB that a link between nodes may have in flight. The rest of the flood, 1.3 MiB, waits at
-/// the sender or in the kernel.
+/// Four times the 256 KiB that a link between nodes may have in flight. The rest of the flood, 1.3 MiB, waits
+/// at the sender or in the kernel.
 const UNDER_WAY_BYTES_MAX: u64 = 1 << 20;
 /// For what a link may have in flight, and the bus's queues. Measured: under 2 MiB.
 const GROWN_KIB_MAX: u64 = 8 << 10;

@@ -168,6 +168,7 @@ impl Agent {
         let mut events = Events::with_capacity(256);
         loop {
             let has_more = self.turn();
+            self.note_need();
             if self.is_over() {
                 break;
             }
@@ -238,13 +239,17 @@ impl Agent {
         next.unwrap_or(now).saturating_duration_since(now) + Duration::from_millis(1)
     }
 
-    /// True if it is time to end.
-    fn is_over(&mut self) -> bool {
+    /// Notes whether something needs the agent.
+    fn note_need(&mut self) {
         let is_needed = !self.desk.is_empty()
             || !self.terminals.is_empty()
             || self.phones.is_pairing()
             || !self.chores.is_idle();
         self.idle_since = if is_needed { None } else { self.idle_since.or_else(|| Some(Instant::now())) };
+    }
+
+    /// True if it is time to end.
+    fn is_over(&self) -> bool {
         let is_idle = self.idle_since.is_some_and(|since| since.elapsed() >= IDLE_MAX);
         is_idle || self.must_end.load(Ordering::Relaxed)
     }
@@ -255,6 +260,7 @@ impl Agent {
         let Agent { place, listener, desk, phones, mut log, .. } = self;
         place.close();
         drop((listener, desk));
+        phones.note_seen(&mut log);
         phones.links().for_each(|app| app.close());
         let deadline = Instant::now() + CLOSE_WITHIN;
         for app in phones.links() {

@@ -1,7 +1,7 @@
 //! How the program's processes talk to each other: frames on Unix sockets in folders of the user's own.
 //!
-//! `folder` is where the sockets lie, `frame` and `link` are how bytes become frames, `wire` is what a command
-//! and the agent say, `client` is the command's end.
+//! `folder` is where the sockets lie, `frame` and `link` are how bytes become frames, `wire` is what a
+//! command and the agent say, `client` is the command's end.
 
 pub(crate) mod client;
 pub(crate) mod folder;

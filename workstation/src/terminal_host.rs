@@ -1,9 +1,12 @@
 //! The host of a shared terminal: a process of its own that keeps a command, its pseudo-terminal and the
 //! state of its screen, and outlives the window that started it and the agent.
 //!
-//! Its clients come over a Unix socket: the desk's windows, which get the command's bytes as they are; phones,
-//! through the agent, which get the state of the screen; and lists. `wire` is what they say, `host` the loop,
-//! `child` the command, `emulator` the screen. `sizes` decides who decides the size.
+//! Its clients come over a Unix socket: the desk's windows, which get the command's bytes as they are;
+//! phones, through the agent, which get the state of the screen; and lists.
+//!
+//! `wire` is what they say, and `names` how they find the host. `host` is the loop over `clients` (of the
+//! kinds `desk_window` and `viewer`) and the `terminal`: `child` is the command, `screen_keeper` feeds the
+//! `emulator`, `sizes` knows who decides the size.
 
 mod child;
 mod clients;
@@ -12,6 +15,7 @@ pub(crate) mod emulator;
 mod flood;
 mod host;
 pub(crate) mod names;
+mod place;
 mod screen_keeper;
 mod signals;
 mod sizes;
@@ -23,7 +27,10 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::time::SystemTime;
+
+use place::Place;
 
 /// What is shared, and with whom.
 #[derive(Clone, Debug)]
@@ -52,11 +59,11 @@ impl Settings {
 ///
 /// # Errors
 /// The system refuses what a terminal needs.
-pub(crate) fn serve(settings: Settings) -> io::Result<()> {
+pub(crate) fn serve(settings: Settings, profile: String, socket: PathBuf) -> io::Result<()> {
     // Fails only for a process that leads a group already, which has left its terminal behind as well.
     let _leads = rustix::process::setsid();
     let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let host = host::Host::new(listener, settings)?;
+    let host = host::Host::new(listener, Place::new(profile, socket), settings)?;
     host.serve()
 }
 

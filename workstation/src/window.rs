@@ -52,8 +52,8 @@ pub(crate) struct Parting {
 /// The most notes that are kept. Of more, the oldest are forgotten.
 const NOTES_MAX: usize = 8;
 
-/// Before [`RESTORE`]: leaving an alternate screen that is not shown goes to the saved place of the cursor, and
-/// so does [`AFTER_RESTORE`].
+/// Before [`RESTORE`]: leaving an alternate screen that is not shown goes to the saved place of the cursor,
+/// and so does [`AFTER_RESTORE`].
 const BEFORE_RESTORE: &[u8] = b"\x18\x1b7\x1b[?1049l\x1b7";
 const AFTER_RESTORE: &[u8] = b"\x1b8\x1b[m\r\n";
 
@@ -65,7 +65,11 @@ pub(crate) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Res
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let speaker = Speaker::new(stream.try_clone().context("can't use the terminal's socket")?);
     let raw_mode = RawMode::enter().context("can't change the terminal's modes")?;
-    let attach = Attach { is_terminal, size: window_size(), hang_up: hang_up || !io::stdout().is_terminal() };
+    let attach = Attach {
+        is_terminal: is_terminal && !is_dumb(),
+        size: window_size(),
+        hang_up: hang_up || !io::stdout().is_terminal(),
+    };
     // If that fails the host is gone, which reading will show.
     drop(speaker.say(ATTACH, &json(&attach)));
     signals::listen(speaker.clone(), is_terminal, name.to_owned())?;
@@ -91,9 +95,14 @@ pub(crate) fn window_size() -> WindowSize {
     })
 }
 
+/// True if the window shows text only.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
+}
+
 /// Undoes what the command changed in the window.
 fn reset() {
-    if io::stdout().is_terminal() {
+    if io::stdout().is_terminal() && !is_dumb() {
         // A window that is gone has nothing to undo.
         let bytes = [BEFORE_RESTORE, RESTORE, AFTER_RESTORE].concat();
         drop(io::stdout().write_all(&bytes).and_then(|()| io::stdout().flush()));
@@ -140,7 +149,8 @@ fn keep_note(notes: &mut Vec<String>, note: Note) {
     if notes.len() == NOTES_MAX {
         notes.remove(0);
     }
-    notes.push(note.text);
+    // A phone chose its name.
+    notes.push(note.text.chars().filter(|char| !char.is_control()).collect());
 }
 
 /// Writes everything, also to a window that another program has set not to block.

@@ -39,8 +39,8 @@ impl Chores {
         Chores { results, done, wake, running: 0 }
     }
 
-    /// Lets a phone in. In the code's own session if the relay gives no fresh one: pairing there is better than
-    /// no pairing, and the user is told.
+    /// Lets a phone in. In the code's own session if the relay gives no fresh one: pairing there is better
+    /// than no pairing, and the user is told.
     pub(super) fn allow(&mut self, phone: PhoneKey, app: Arc<AppLink>, question: u64) {
         self.begin(move || {
             let mut words = None;

@@ -108,6 +108,15 @@ impl Phones {
         listed
     }
 
+    /// Notes that the phones that are here were seen.
+    pub(super) fn note_seen(&self, log: &mut Log) {
+        for phone in self.all.values().filter(|phone| phone.state == State::Online) {
+            if let Err(error) = phone.file.note_seen() {
+                log.line(&error.to_string());
+            }
+        }
+    }
+
     pub(super) fn links(&self) -> impl Iterator<Item = &Arc<AppLink>> {
         self.all.values().map(|phone| &phone.app)
     }

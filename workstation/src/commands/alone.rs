@@ -1,4 +1,5 @@
-//! With `--alone`: bare lines to one phone, in this process alone. No agent, and none of the profile's phones.
+//! With `--alone`: bare lines to one phone, in this process alone. No agent, and none of the profile's
+//! phones.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

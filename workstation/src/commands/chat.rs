@@ -24,8 +24,8 @@ use crate::talk::close_on_signal;
 
 /// Talk to the paired phones in lines of text; pair first if there is no phone yet.
 ///
-/// From a pipe, sends the lines and ends when every phone has confirmed them. At a terminal: /run [CMD] shares
-/// a terminal, /devices lists the phones, /quit ends, and // begins a line with a slash.
+/// From a pipe, sends the lines and ends when every phone has confirmed them. At a terminal: /run [CMD]
+/// shares a terminal, /devices lists the phones, /quit ends, and // begins a line with a slash.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ChatArgs {
     #[command(flatten)]

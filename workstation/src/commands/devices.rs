@@ -1,7 +1,8 @@
 //! `devices`: list the paired phones.
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use relay_client::lines::harmless;
 use serde::Serialize;
@@ -21,9 +22,27 @@ pub(crate) struct DevicesArgs {}
 /// The agent can't be asked, or stdout takes nothing more.
 pub(crate) fn run(_: &DevicesArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let session = Session::open(global)?;
-    list(&session.phones()?, session.json)?;
+    list(&settled(&session)?, session.json)?;
     Ok(ExitCode::SUCCESS)
 }
+
+/// The phones, when the agent knows of each whether it is there: one that was just started does not yet.
+fn settled(session: &Session) -> anyhow::Result<Vec<Phone>> {
+    let deadline = Instant::now() + SETTLED_WITHIN;
+    loop {
+        let phones = session.phones()?;
+        let is_settled = phones.iter().all(|phone| phone.state != State::Connecting);
+        if is_settled || Instant::now() > deadline {
+            return Ok(phones);
+        }
+        thread::sleep(ASK_EVERY);
+    }
+}
+
+/// How long a connection to the relay is waited for.
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
+
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Prints the phones.
 ///

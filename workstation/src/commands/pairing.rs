@@ -1,5 +1,5 @@
-//! Pairing with one more phone: shows a code, asks about the phone that uses it, and tells the agent. The code
-//! and its question end with this command.
+//! Pairing with one more phone: shows a code, asks about the phone that uses it, and tells the agent. The
+//! code and its question end with this command.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

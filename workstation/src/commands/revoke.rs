@@ -9,8 +9,8 @@ use crate::output::say;
 
 /// End the pair with a phone, connected or not.
 ///
-/// A connected phone is told at once, and its key opens nothing from then on. The relay is asked to delete its
-/// session until it has.
+/// A connected phone is told at once, and its key opens nothing from then on. The relay is asked to delete
+/// its session until it has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RevokeArgs {
     /// The phone's name, as `devices` lists it.

@@ -42,8 +42,8 @@ impl Session {
         Ok(self.agent_that_answered(request)?.1)
     }
 
-    /// Asks the agent for one thing, and goes on with it. Another agent is asked where one has ended before it
-    /// did anything.
+    /// Asks the agent for one thing, and goes on with it. Another agent is asked where one has ended before
+    /// it did anything.
     ///
     /// # Errors
     /// It says why it was not done.

@@ -35,7 +35,7 @@ pub(crate) struct TerminalHostArgs {
 
 /// # Errors
 /// The system refuses what a terminal needs.
-pub(crate) fn run(args: &TerminalHostArgs, _: &Global) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &TerminalHostArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         name: args.name.clone(),
         command: args.command.clone(),
@@ -43,8 +43,7 @@ pub(crate) fn run(args: &TerminalHostArgs, _: &Global) -> anyhow::Result<ExitCod
         to: args.to.clone(),
         since: seconds_now(),
     };
-    let served = terminal_host::serve(settings).context("the terminal failed");
-    // One that is gone already is as good.
-    drop(std::fs::remove_file(&args.socket));
-    served.map(|()| ExitCode::SUCCESS)
+    let (profile, socket) = (global.profile.clone(), args.socket.clone());
+    terminal_host::serve(settings, profile, socket).context("the terminal failed")?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -75,8 +75,8 @@ impl AgentClient {
         send(&mut self.stream, message)
     }
 
-    /// The next message; `None` when the agent has closed the connection. Messages of a later version are left
-    /// out.
+    /// The next message; `None` when the agent has closed the connection. Messages of a later version are
+    /// left out.
     ///
     /// # Errors
     /// The connection failed, or nothing came in time.

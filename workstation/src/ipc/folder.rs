@@ -1,7 +1,8 @@
-//! The folders of a profile: `state` outlives the machine's sleep and its restarts, `runtime` has the sockets.
+//! The folders of a profile: `state` outlives the machine's sleep and its restarts, `runtime` has the
+//! sockets.
 //!
-//! Both are this user's alone. One that another user owns, or may enter, is refused: its sockets could lead to
-//! anybody.
+//! Both are this user's alone. One that another user owns, or may enter, is refused: its sockets could lead
+//! to anybody.
 
 use std::env;
 use std::ffi::OsString;

@@ -65,7 +65,7 @@ pub(crate) fn header(kind: u8, len: usize) -> [u8; HEADER_LEN] {
 /// Takes frames out of a stream of bytes. Holds at most one frame that is not whole, and one read.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    /// `bytes[taken..filled]` is what came and was not given out. What is behind is room that was used before.
+    /// `bytes[taken..filled]` is what came and was not given out. Behind it is room that was used before.
     bytes: Vec<u8>,
     taken: usize,
     filled: usize,

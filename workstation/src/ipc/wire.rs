@@ -31,8 +31,8 @@ pub(crate) enum ToAgent {
     /// From now on `Heard`, `Status` and `Note` come here. `to` names phones; empty is all. Answered by
     /// `Devices`, or `Failed`.
     Chat { to: Vec<String> },
-    /// Say this to the phones of `Chat`. `Delivered` with this number follows, or `NotSaid`. No other line has
-    /// the same `id`: a phone that gets it twice shows it once.
+    /// Say this to the phones of `Chat`. `Delivered` with this number follows, or `NotSaid`. No other line
+    /// has the same `id`: a phone that gets it twice shows it once.
     Say { number: u64, id: String, text: String },
     /// Try to connect at once.
     Retry,

@@ -17,6 +17,7 @@ use super::clients::{Client, Clients, Looker};
 use super::desk_window::DeskWindow;
 use super::emulator::EmulatorEvent;
 use super::flood::Flood;
+use super::place::Place;
 use super::signals::{Received, SignalPipe};
 use super::sizes::ClientId;
 use super::terminal::Terminal;
@@ -43,6 +44,7 @@ const GATHER: Duration = Duration::from_millis(1);
 /// A shared terminal and its clients.
 pub(super) struct Host {
     settings: Settings,
+    place: Place,
     poll: Poll,
     listener: UnixListener,
     signals: SignalPipe,
@@ -54,13 +56,14 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(listener: StdListener, settings: Settings) -> io::Result<Self> {
+    pub(super) fn new(listener: StdListener, place: Place, settings: Settings) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (poll, mut listener) = (Poll::new()?, UnixListener::from_std(listener));
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let signals = SignalPipe::open(poll.registry(), SIGNALS)?;
         Ok(Self {
             settings,
+            place,
             poll,
             listener,
             signals,
@@ -103,6 +106,7 @@ impl Host {
     }
 
     fn turn(&mut self) -> io::Result<()> {
+        self.look_at_place()?;
         self.accept()?;
         while let Some(received) = self.signals.poll_signal() {
             match received {
@@ -124,6 +128,18 @@ impl Host {
         self.update_viewers();
         self.tell_lookers();
         self.drop_clients();
+        Ok(())
+    }
+
+    /// Listens at another place if the socket is gone.
+    fn look_at_place(&mut self) -> io::Result<()> {
+        let Some((name, listener)) = self.place.poll_moved(&self.settings.name, self.now()) else {
+            return Ok(());
+        };
+        listener.set_nonblocking(true)?;
+        let mut listener = UnixListener::from_std(listener);
+        self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        (self.settings.name, self.listener) = (name, listener);
         Ok(())
     }
 
@@ -365,7 +381,8 @@ impl Host {
             return Some(Duration::ZERO);
         }
         let farewell = self.terminal.ended().map(|(_, at)| at + FAREWELL_MAX);
-        let all = [self.terminal.next_at(), self.clients.next_at(now), farewell];
+        let place = Some(self.place.next_at());
+        let all = [self.terminal.next_at(), self.clients.next_at(now), farewell, place];
         let next = all.into_iter().flatten().min()?;
         // A millisecond more, as poll rounds down.
         Some(next.saturating_sub(now) + Duration::from_millis(u64::from(next > now)))

@@ -27,8 +27,8 @@ pub(super) struct SignalPipe {
 }
 
 impl SignalPipe {
-    /// Begins to receive signals. SIGHUP and SIGINT have no effect from now on: the host outlives the terminal
-    /// it was started from. Its command gets them as usual.
+    /// Begins to receive signals. SIGHUP and SIGINT have no effect from now on: the host outlives the
+    /// terminal it was started from. Its command gets them as usual.
     pub(super) fn open(registry: &Registry, token: Token) -> io::Result<Self> {
         for ignored in [SIGHUP, SIGINT] {
             // A handler that does nothing: unlike "ignore", the command does not inherit it.

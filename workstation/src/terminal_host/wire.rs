@@ -1,8 +1,8 @@
 //! What a terminal's host and its clients say to each other, as frames of `ipc::frame`.
 //!
-//! A client's first frame says what it is: a desk's window (`ATTACH`), a phone that looks on (`VIEW`, from the
-//! agent), or a list that wants to know (`LOOK`). Everything but raw bytes is JSON. Unknown types and fields
-//! are ignored, so that an older host can talk to a newer command.
+//! A client's first frame says what it is: a desk's window (`ATTACH`), a phone that looks on (`VIEW`, from
+//! the agent), or a list that wants to know (`LOOK`). Everything but raw bytes is JSON. Unknown types and
+//! fields are ignored, so that an older host can talk to a newer command.
 
 use serde::{Deserialize, Serialize};
 

@@ -55,8 +55,8 @@ pub(crate) fn restore() {
 
 /// The same modes, so that setting them changes nothing.
 ///
-/// Most terminals have no input speed of their own, which counts as the output's. Setting the modes would write
-/// it down, and `stty -g` show it.
+/// Most terminals have no input speed of their own, which counts as the output's. Setting the modes would
+/// write it down, and `stty -g` show it.
 pub(crate) fn exactly(mut modes: Termios) -> Termios {
     if cfg!(target_os = "linux") && u64::from(modes.control_modes.bits()) & INPUT_SPEED == 0 {
         // 0 is always a speed: "as the output's".

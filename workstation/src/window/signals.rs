@@ -5,7 +5,7 @@ use std::thread;
 
 use anyhow::Context;
 use rustix::process::{Signal, getpid, kill_process};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use super::raw_mode::{self, RawMode};
@@ -14,23 +14,25 @@ use super::{reset, window_size};
 use crate::output::say;
 use crate::terminal_host::wire::{INPUT, REDRAW, RESIZE, json};
 
-/// Ctrl-C as a byte.
+/// Ctrl-C and `Ctrl-\` as bytes.
 const INTERRUPT: u8 = 0x03;
+const QUIT: u8 = 0x1c;
 
 /// Begins to act on signals, in a thread of its own.
 ///
 /// # Errors
 /// The system refuses.
 pub(super) fn listen(speaker: Speaker, is_terminal: bool, name: String) -> anyhow::Result<()> {
-    let all = [SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT];
+    let all = [SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT];
     let mut signals = Signals::new(all).context("can't wait for signals")?;
     let act = move || {
         for signal in signals.forever() {
             // An error means that the host is gone, which the reader of its output tells.
             let _gone = match signal {
                 SIGWINCH => speaker.say(RESIZE, &json(&window_size())),
-                // Without raw mode, Ctrl-C comes as a signal.
+                // Without raw mode, these keys come as signals.
                 SIGINT if !is_terminal => speaker.say(INPUT, &[INTERRUPT]),
+                SIGQUIT if !is_terminal => speaker.say(INPUT, &[QUIT]),
                 SIGTSTP => stop(),
                 SIGCONT if is_terminal => on_continued(&speaker),
                 SIGCONT => Ok(()),

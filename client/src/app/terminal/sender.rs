@@ -39,7 +39,8 @@ impl ScreenSender {
     }
 
     /// The next update as messages for the viewer's channel, in this order and with nothing between them.
-    /// `None` if nothing changed or the viewer must be waited for: ask again when [`ScreenSender::wait`] says.
+    /// `None` if nothing changed or the viewer must be waited for: ask again when [`ScreenSender::wait`]
+    /// says.
     pub fn poll_update(&mut self, screen: &Screen, now: Duration) -> Option<Vec<Vec<u8>>> {
         if !self.pace.may_send(now) {
             return None;

@@ -89,7 +89,7 @@ fn what_is_said_while_nobody_listens_comes_with_the_next_chat() {
     let channel = phone.open_chat();
     phone.say(channel, "1", "is anybody there?");
     phone.flush();
-    let mut chat = desk.start(&["chat"]);
+    let chat = desk.start(&["chat"]);
     chat.until("is anybody there?");
     phone.until_confirmed("1");
     // Said again after a restart, it is not shown again.
@@ -176,4 +176,36 @@ fn in_a_window_what_comes_in_does_not_land_in_what_is_typed() {
     let (code, rest) = window.finish();
     assert_eq!(code, Some(0));
     assert_eq!(window.modes(), modes, "left as it was found: {rest}");
+}
+
+#[test]
+fn in_a_window_it_pairs_first_and_ctrl_d_and_ctrl_c_end_it() {
+    let (relay, desk) = place();
+    let mut command = desk.command(&[]);
+    command.env("TERM", "xterm");
+    let mut window = Window::open(&command, 120, 50);
+    let modes = window.modes();
+    window.until("or paste this: ");
+    let text = window.until("\r\n");
+    let code = relay_client::tunnel::parse_pairing(text.trim()).unwrap();
+    let mut phone = AppPhone::pair(code, relay.addr(), "Pixel");
+    window.until("allow it? [y/n]");
+    window.type_text("y\r");
+    window.until("paired with \"Pixel\"");
+    phone.until_ready();
+    phone.open_chat();
+    window.until("> ");
+    window.type_text("hello\r");
+    assert_eq!(phone.hear(), "hello");
+    window.type_text("\u{4}");
+    let (code, rest) = window.finish();
+    assert_eq!(code, Some(0), "{rest}");
+    assert_eq!(window.modes(), modes, "left as it was found");
+
+    let mut window = Window::open(&command, 120, 50);
+    window.until("> ");
+    window.type_text("not sent\u{3}");
+    let (code, rest) = window.finish();
+    assert_eq!(code, Some(0), "{rest}");
+    assert_eq!(window.modes(), modes, "left as it was found");
 }

@@ -8,6 +8,7 @@ mod revoked;
 mod terminals;
 
 use relay_client::Stop;
+use relay_client::app::{Kind, Right};
 use relay_tests::harness::desk::Desk;
 use relay_tests::harness::{Relay, SetUp};
 
@@ -58,4 +59,25 @@ fn setup_keeps_a_relay_that_answers_and_no_other() {
     program.until("or paste this: ");
     program.process().signal("INT");
     assert_eq!(program.exit_code(), Some(4));
+}
+
+#[test]
+fn a_phone_may_do_what_its_file_says_and_no_more() {
+    let relay = Relay::start(SetUp::Memory);
+    let desk = Desk::new(relay.addr());
+    let mut phone = desk.pair("Pixel");
+    let rights = phone.until_desk(|desk| Some(desk.rights));
+    assert!(rights.has(Right::Type) && !rights.has(Right::Shell), "all but a shell: {rights:?}");
+    desk.kill_agent();
+    let file = &desk.phone_files()[0];
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(file, text.replace(r#"["chat","files","view","type"]"#, r#"["chat","flying"]"#)).unwrap();
+    assert!(
+        desk.run(&["devices", "--json"]).contains(r#""rights":["chat"]"#),
+        "what is not known is not given"
+    );
+    phone.until_ready();
+    phone.open_chat();
+    assert_eq!(phone.open(Kind::Terminal, r#"{"name":"x"}"#).unwrap_err().token(), "rights");
+    assert_eq!(phone.open(Kind::File, "{}").unwrap_err().token(), "rights");
 }

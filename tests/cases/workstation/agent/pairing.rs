@@ -98,3 +98,15 @@ fn without_a_terminal_and_without_yes_nothing_is_shown() {
     assert_eq!(status.code(), Some(1));
     assert!(words.starts_with("error: there is no terminal to ask whether a phone may pair"), "{words}");
 }
+
+#[test]
+fn a_code_ends_with_its_agent_and_the_command_says_so() {
+    let (relay, desk) = place();
+    let mut program = desk.at_terminal(&["pair"]);
+    let _phone = AppPhone::pair(code_of(&program), relay.addr(), "Pixel");
+    program.until("allow it? [y/n]");
+    desk.kill_agent();
+    program.until("error: the agent has ended");
+    assert_eq!(program.exit_code(), Some(1));
+    assert!(desk.run(&["devices"]).contains("no phone is paired"));
+}

@@ -116,3 +116,34 @@ fn what_is_not_ours_is_left_alone() {
     window.until("got on");
     assert_eq!(window.finish().0, Some(0));
 }
+
+#[test]
+fn a_terminal_whose_socket_was_removed_makes_another() {
+    let desk = Desk::new();
+    let mut window = desk.run("echo ready; read a; echo got $a");
+    window.until("ready");
+    // As the system does when the user's last session ends.
+    std::fs::remove_dir_all(desk.folder.join("relay-workstation")).unwrap();
+    desk.until_terminals(1);
+    let mut second = desk.window(&["attach", "sh"]);
+    second.until("ready");
+    second.type_text("on\n");
+    window.until("got on");
+    assert_eq!((window.finish().0, second.finish().0), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_window_that_is_suspended_from_outside_leaves_the_terminal_and_comes_back() {
+    let desk = Desk::new();
+    let mut window = desk.run("echo ready; read a; echo got $a");
+    window.until("ready");
+    let raw = window.modes();
+    window.process().signal("TSTP");
+    window.until_other_modes(&raw);
+    window.process().signal("CONT");
+    window.until_modes(&raw);
+    window.until("ready");
+    window.type_text("on\n");
+    window.until("got on");
+    assert_eq!(window.finish().0, Some(0));
+}
