@@ -1,5 +1,5 @@
-//! The sequences that terminals send for keys and for acts of the mouse: xterm's, and what others send instead.
-//! Pure.
+//! The sequences that terminals send for keys and for acts of the mouse: xterm's, and what others send
+//! instead. Pure.
 
 use relay_client::app::terminal::{Key, Modifiers, Mouse, MouseAction, MouseButton};
 
