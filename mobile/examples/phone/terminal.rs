@@ -2,8 +2,8 @@
 //!
 //! `typing` (by `sequences`) and `named_keys` make keys out of bytes and of words; `scrollback` decides which
 //! lines are seen; `painter` draws them and `style` says how. All of them are pure. `raw_mode` is this
-//! terminal itself; `window` and `dump` are the two faces of a terminal; `viewer` is its channel, and `outbox`
-//! has what waits for it.
+//! terminal itself; `window` and `dump` are the two faces of a terminal; `viewer` is its channel, and
+//! `outbox` has what waits for it.
 
 mod dump;
 mod named_keys;

@@ -128,6 +128,9 @@ impl Viewer {
         self.channel = opened.ok().map(|ch| (ch, false));
         self.receiver = ScreenReceiver::new();
         self.outbox.clear();
+        if let Face::Window(window) = &mut self.face {
+            window.on_reopened();
+        }
     }
 
     /// Takes an event of its channel; false if it is of another one.
@@ -201,9 +204,6 @@ impl Viewer {
         let screen = self.receiver.screen();
         match &mut self.face {
             Face::Window(window) => {
-                if !self.has_screen {
-                    window.on_reopened();
-                }
                 window.on_screen(screen);
             }
             Face::Dump(dump) => {
