@@ -19,7 +19,7 @@ impl Random {
         ((z ^ (z >> 31)) % bound as u64) as usize
     }
 
-    fn is_chosen(&mut self, one_in: usize) -> bool {
+    fn choose_whether(&mut self, one_in: usize) -> bool {
         self.below(one_in) == 0
     }
 
@@ -36,10 +36,10 @@ impl Random {
     }
 
     fn style(&mut self) -> Style {
-        if self.is_chosen(3) {
+        if self.choose_whether(3) {
             return Style::default();
         }
-        let link = self.is_chosen(5).then(|| Link::new(&format!("http://a/{}", self.below(4))).unwrap());
+        let link = self.choose_whether(5).then(|| Link::new(&format!("http://a/{}", self.below(4))).unwrap());
         Style {
             text: self.color(),
             background: self.color(),
@@ -52,7 +52,7 @@ impl Random {
 
     pub(super) fn row(&mut self, columns: usize) -> Row {
         let (mut builder, mut at) = (RowBuilder::new(), 0);
-        while at < columns && !self.is_chosen(8) {
+        while at < columns && !self.choose_whether(8) {
             let style = self.style();
             let (text, is_wide) = self.of(&[
                 ("x", false),
@@ -69,7 +69,7 @@ impl Random {
             builder.skip(blank);
             at += count * width + blank;
         }
-        builder.finish(self.is_chosen(4))
+        builder.finish(self.choose_whether(4))
     }
 
     pub(super) fn size(&mut self) -> Size {
@@ -92,9 +92,9 @@ impl Random {
             }
             13 => {
                 screen.modes = Modes {
-                    is_alternate: self.is_chosen(2),
-                    has_bracketed_paste: self.is_chosen(2),
-                    has_newline: self.is_chosen(2),
+                    is_alternate: self.choose_whether(2),
+                    has_bracketed_paste: self.choose_whether(2),
+                    has_newline: self.choose_whether(2),
                     mouse: self.of(&[MouseReports::Off, MouseReports::Clicks, MouseReports::Moves]),
                     mouse_encoding: self.of(&[MouseEncoding::Bytes, MouseEncoding::Utf8, MouseEncoding::Sgr]),
                     ..Modes::default()
@@ -105,8 +105,8 @@ impl Random {
                     row: self.below(rows) as u16,
                     column: self.below(columns) as u16,
                     shape: self.of(&[CursorShape::Block, CursorShape::Underline, CursorShape::Bar]),
-                    is_blinking: self.is_chosen(2),
-                    is_visible: self.is_chosen(2),
+                    is_blinking: self.choose_whether(2),
+                    is_visible: self.choose_whether(2),
                 }
             }
         }
@@ -117,7 +117,7 @@ impl Random {
         let columns = usize::from(screen.size().columns());
         let rows: Vec<Row> = screen.rows().iter().map(|row| (**row).clone()).collect();
         let (top, lines) = (self.below(rows.len()), self.below(rows.len()));
-        let is_up = self.is_chosen(2);
+        let is_up = self.choose_whether(2);
         for at in top..rows.len() {
             let from = if is_up { at.checked_add(lines) } else { at.checked_sub(lines) };
             let moved = from.filter(|from| (top..rows.len()).contains(from)).map(|from| rows[from].clone());
