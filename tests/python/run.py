@@ -79,7 +79,7 @@ def case_a_link_of_one_secret_fits_a_small_window(relay):
             drawing = [line for line in workstation.seen if qr.is_drawing(line)]
             assert len(drawing) <= 19, len(drawing)
             assert qr.decode_terminal(drawing) == link
-            with Program("examples/phone", link) as phone:
+            with Program("examples/phone", link, env=env) as phone:
                 phone.line(lambda line: line.startswith("waiting for the workstation's user"))
                 workstation.line(lambda line: "\x1b[J" in line and "(a phone has used the code)" in line)
                 workstation.line(lambda line: "paired with" in line)
