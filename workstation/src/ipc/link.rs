@@ -16,6 +16,8 @@ pub(crate) struct Link {
     /// May be read; poll reports that once only.
     is_readable: bool,
     has_ended: bool,
+    /// The other end takes nothing more. What it has sent before can still be read.
+    is_cut: bool,
 }
 
 impl Link {
@@ -26,6 +28,7 @@ impl Link {
             queue: VecDeque::new(),
             is_readable: true,
             has_ended: false,
+            is_cut: false,
         }
     }
 
@@ -77,6 +80,9 @@ impl Link {
 
     /// Queues a frame.
     pub(crate) fn send(&mut self, kind: u8, payload: &[u8]) {
+        if self.is_cut {
+            return;
+        }
         let header = frame::header(kind, payload.len());
         if self.queue.is_empty() && !self.has_ended {
             let written = self.stream.write_vectored(&[IoSlice::new(&header), IoSlice::new(payload)]);
@@ -89,9 +95,12 @@ impl Link {
 
     fn queue_rest(&mut self, header: &[u8], payload: &[u8], written: io::Result<usize>) {
         let written = written.unwrap_or_else(|error| {
-            self.on_error(&error);
+            self.on_write_error(&error);
             0
         });
+        if self.is_cut {
+            return;
+        }
         self.queue.extend(&header[written.min(header.len())..]);
         self.queue.extend(&payload[written.saturating_sub(header.len())..]);
     }
@@ -103,14 +112,51 @@ impl Link {
             match self.stream.write(self.queue.as_slices().0) {
                 Ok(count) => drop(self.queue.drain(..count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => self.on_error(&error),
+                Err(error) => self.on_write_error(&error),
             }
         }
         self.queue.len() < before
     }
 
+    /// Its last words are to be read before it counts as ended.
+    fn on_write_error(&mut self, error: &io::Error) {
+        if !passes(error) {
+            self.queue.clear();
+            (self.is_cut, self.is_readable) = (true, true);
+        }
+    }
+
     fn on_error(&mut self, error: &io::Error) {
-        let passes = [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted].contains(&error.kind());
-        self.has_ended |= !passes;
+        self.has_ended |= !passes(error);
+    }
+}
+
+fn passes(error: &io::Error) -> bool {
+    [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted].contains(&error.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_an_end_that_takes_nothing_more_are_read() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut link = Link::new(UnixStream::from_std(ours));
+        let words = [&frame::header(7, 4)[..], b"last"].concat();
+        (&theirs).write_all(&words).unwrap();
+        // It was read before, and nothing was there.
+        link.is_readable = false;
+        drop(theirs);
+        link.send(1, b"too late");
+        link.flush();
+        assert!(!link.has_ended() && link.queued() == 0);
+        while link.is_readable() {
+            link.read();
+        }
+        let frame = link.next_frame().map(|frame| (frame.kind, frame.payload.to_vec()));
+        assert_eq!(frame, Some((7, b"last".to_vec())));
+        assert!(link.has_ended());
     }
 }
