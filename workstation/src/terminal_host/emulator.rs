@@ -136,8 +136,8 @@ impl Emulator {
 
     /// The child's next output.
     pub(crate) fn feed(&mut self, bytes: &[u8], now: Duration) {
-        let bytes = self.without_what_scrolls_away(bytes);
-        for slice in bytes.chunks(SLICE_BYTES) {
+        let (looks, bytes) = self.without_what_scrolls_away(bytes);
+        for slice in looks.chunks(SLICE_BYTES).chain(bytes.chunks(SLICE_BYTES)) {
             let read = catch_unwind(AssertUnwindSafe(|| self.feed_slice(slice)));
             if read.is_err() {
                 self.start_over();
@@ -235,18 +235,19 @@ impl Emulator {
         is_due.then(|| self.redraw())
     }
 
-    /// Leaves out what would be gone at the end of these bytes, and numbers the lines anew.
-    fn without_what_scrolls_away<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    /// Leaves out what would be gone at the end of these bytes, and numbers the lines anew. Returns how the text
+    /// looked at its end, as sequences, and the rest.
+    fn without_what_scrolls_away<'a>(&mut self, bytes: &'a [u8]) -> (Vec<u8>, &'a [u8]) {
         let odd = TermMode::ALT_SCREEN | TermMode::INSERT | TermMode::ORIGIN;
         let is_plain = !self.term.mode().intersects(odd) && self.sync_began.is_none();
         if !is_plain || self.scanner.margins().is_some() || !self.scanner.unfinished().is_empty() {
-            return bytes;
+            return (Vec::new(), bytes);
         }
         let skipped = skip::skippable(bytes, self.history_lines + usize::from(self.size.rows()));
         if skipped > 0 {
             self.counter.begin_generation(&self.term);
         }
-        &bytes[skipped..]
+        (skip::looks(&bytes[..skipped]), &bytes[skipped..])
     }
 
     /// True if a terminal that had the same output takes a sequence of ours for what it is.
