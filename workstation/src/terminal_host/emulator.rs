@@ -136,8 +136,8 @@ impl Emulator {
 
     /// The child's next output.
     pub(crate) fn feed(&mut self, bytes: &[u8], now: Duration) {
-        let (looks, bytes) = self.without_what_scrolls_away(bytes);
-        for slice in looks.chunks(SLICE_BYTES).chain(bytes.chunks(SLICE_BYTES)) {
+        let bytes = self.without_what_scrolls_away(bytes);
+        for slice in bytes.chunks(SLICE_BYTES) {
             let read = catch_unwind(AssertUnwindSafe(|| self.feed_slice(slice)));
             if read.is_err() {
                 self.start_over();
@@ -235,19 +235,22 @@ impl Emulator {
         is_due.then(|| self.redraw())
     }
 
-    /// Leaves out what would be gone at the end of these bytes, and numbers the lines anew. Returns how the text
-    /// looked at its end, as sequences, and the rest.
-    fn without_what_scrolls_away<'a>(&mut self, bytes: &'a [u8]) -> (Vec<u8>, &'a [u8]) {
+    /// Leaves out what would be gone at the end of these bytes, and numbers the lines anew.
+    fn without_what_scrolls_away<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let odd = TermMode::ALT_SCREEN | TermMode::INSERT | TermMode::ORIGIN;
         let is_plain = !self.term.mode().intersects(odd) && self.sync_began.is_none();
         if !is_plain || self.scanner.margins().is_some() || !self.scanner.unfinished().is_empty() {
-            return (Vec::new(), bytes);
+            return bytes;
         }
-        let skipped = skip::skippable(bytes, self.history_lines + usize::from(self.size.rows()));
-        if skipped > 0 {
+        // The second screenful makes every line that is kept one that scrolled in, as it does without.
+        let lines = self.history_lines + 2 * usize::from(self.size.rows());
+        let skipped = skip::skippable(bytes, lines);
+        let (skipped, bytes) = bytes.split_at(skipped);
+        if !skipped.is_empty() {
             self.counter.begin_generation(&self.term);
+            self.feed_slice(&skip::styles(skipped));
         }
-        (skip::looks(&bytes[..skipped]), &bytes[skipped..])
+        bytes
     }
 
     /// True if a terminal that had the same output takes a sequence of ours for what it is.

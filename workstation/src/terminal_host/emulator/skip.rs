@@ -1,10 +1,10 @@
-//! What need not be emulated: text that scrolls away in the same piece of output. How the text looked when it
-//! was left out may go on, so that is kept.
+//! What need not be emulated: text that scrolls away in the same piece of output.
 
 const ESC: u8 = 0x1b;
 
-/// How many bytes at the start have no effect on the last `lines` lines but through [`looks`], where all of it
-/// is text and its looks. What follows begins with the end of a line, which takes the cursor to the left.
+/// How many bytes at the start have no effect on the last `lines` lines but for their [`styles`], where all of
+/// it is plain text and colors. What follows begins with the end of a line, which takes the cursor to the
+/// left.
 pub(super) fn skippable(bytes: &[u8], lines: usize) -> usize {
     if bytes.len() <= lines || !is_plain(bytes) {
         return 0;
@@ -15,37 +15,40 @@ pub(super) fn skippable(bytes: &[u8], lines: usize) -> usize {
     ends.filter_map(|end| end.checked_sub(2)).find(|at| bytes[*at] == b'\r').unwrap_or_default()
 }
 
-/// The sequences in what is skipped that say how the text behind it looks.
-pub(super) fn looks(skipped: &[u8]) -> Vec<u8> {
-    let mut looks = Vec::new();
-    for at in escapes(skipped) {
-        let len = skipped[at..].iter().position(|byte| *byte == b'm').map_or(0, |end| end + 1);
-        let look = &skipped[at..at + len];
-        if matches!(look, b"\x1b[m" | b"\x1b[0m") {
-            looks.clear();
-        }
-        looks.extend_from_slice(look);
-    }
-    looks
+/// The sequences in skipped text that the look of the next character depends on.
+pub(super) fn styles(skipped: &[u8]) -> Vec<u8> {
+    let last = |reset: &[u8]| skipped.windows(reset.len()).rposition(|part| part == reset);
+    let begin = last(b"\x1b[0m").max(last(b"\x1b[m")).unwrap_or_default();
+    let mut is_sequence = false;
+    let in_sequence = |byte: &u8| {
+        is_sequence |= *byte == ESC;
+        let is_part = is_sequence;
+        is_sequence &= *byte != b'm';
+        is_part
+    };
+    skipped[begin..].iter().copied().filter(in_sequence).collect()
 }
 
-/// Text and its looks alone. The last sequence may be unfinished.
+/// True if there is nothing but text, moves to the next line, and sequences that set colors and styles (SGR).
+/// The last one may be unfinished.
 fn is_plain(bytes: &[u8]) -> bool {
-    // One pass that the processor does many bytes at a time.
-    let is_near = bytes.iter().fold(true, |is_near, byte| is_near & (is_text(*byte) | (*byte == ESC)));
-    is_near && escapes(bytes).all(|at| is_look(&bytes[at + 1..]))
-}
-
-fn escapes(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    bytes.iter().enumerate().filter(|(_, byte)| **byte == ESC).map(|(at, _)| at)
-}
-
-/// True if an escape and this are a look (SGR), or the start of one at the end of all bytes.
-fn is_look(rest: &[u8]) -> bool {
-    let Some(rest) = rest.strip_prefix(b"[") else { return rest.is_empty() };
-    let is_parameter = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b';' | b':');
-    let end = rest.iter().take_while(is_parameter).count();
-    rest.get(end).is_none_or(|end| *end == b'm')
+    let mut rest = bytes;
+    loop {
+        let text = rest.iter().position(|byte| *byte == ESC).unwrap_or(rest.len());
+        // One pass that the processor does many bytes at a time.
+        if !rest[..text].iter().fold(true, |is_plain, byte| is_plain & is_text(*byte)) {
+            return false;
+        }
+        let sequence = &rest[text..];
+        let begins = [ESC, b'['].iter().zip(sequence).all(|(wanted, byte)| wanted == byte);
+        let values = sequence.iter().skip(2).take_while(|byte| matches!(byte, b'0'..=b'9' | b';' | b':'));
+        let end = 2 + values.count();
+        match sequence.get(end) {
+            Some(b'm') if begins => rest = &sequence[end + 1..],
+            None => return begins,
+            Some(_) => return false,
+        }
+    }
 }
 
 /// Printed, or moves within lines and to the next.
@@ -77,14 +80,11 @@ mod tests {
     fn the_screen_and_its_history_are_the_same_as_without() {
         let odd = "\x1b[31mred\x1b[7;1H\x1b[?7l世界 é\tx\r\n";
         for (lines, end) in [(5, ""), (10, "\r\n"), (50, "open"), (500, &"long ".repeat(30))] {
-            for (look, each) in [("", 1), ("\x1b[0m\x1b[44m", 1), ("\x1b[1;38:5:9m", 1000), ("\x1b[3m", 3)] {
-                let look = |line: usize| if line.is_multiple_of(each) { look } else { "" };
-                let line = |line| format!("{}line {line}\tof {lines} ü世\r\n", look(line));
-                let text = format!("{odd}{}{end}", (0..lines).map(line).collect::<String>());
-                let (odd, flood) = text.as_bytes().split_at(odd.len());
-                let in_lines = [odd].into_iter().chain(flood.split_inclusive(|byte| *byte == b'\n'));
-                assert_eq!(after([odd, flood].into_iter()), after(in_lines), "{lines} lines, {:?}", look(0));
-            }
+            let flood: String = (0..lines).map(|line| format!("line {line}\tof {lines} ü世\r\n")).collect();
+            let text = format!("{odd}{flood}{end}");
+            let (odd, flood) = text.as_bytes().split_at(odd.len());
+            let in_lines = [odd].into_iter().chain(flood.split_inclusive(|byte| *byte == b'\n'));
+            assert_eq!(after([odd, flood].into_iter()), after(in_lines), "{lines} lines");
         }
         assert!(skippable("a\r\n".repeat(50).as_bytes(), 10) > 0);
     }
@@ -100,33 +100,37 @@ mod tests {
     }
 
     #[test]
+    fn colors_are_kept_of_what_is_skipped() {
+        for (text, kept) in [
+            ("\x1b[31ma\x1b[mb\x1b[1mc\x1b[4:3;38;5;9md\r\n", "\x1b[m\x1b[1m\x1b[4:3;38;5;9m"),
+            ("\x1b[31mm\x1b[0mm\r\n", "\x1b[0m"),
+            ("\x1b[31mm\r\nm", "\x1b[31m"),
+            ("mmm", ""),
+        ] {
+            assert_eq!(styles(text.as_bytes()), kept.as_bytes(), "{text:?}");
+        }
+        let colors = |line: usize| match line % 7 {
+            0 => String::new(),
+            3 => "\x1b[0m".to_owned(),
+            other => format!("\x1b[3{other};4{}m\x1b[{other}m", 7 - other),
+        };
+        let flood: Vec<String> = (0..99).map(|line| format!("{line}{}x\r\n", colors(line))).collect();
+        let whole = flood.concat();
+        assert!(skippable(whole.as_bytes(), 10) > 0);
+        assert_eq!(after([whole.as_bytes()].into_iter()), after(flood.iter().map(String::as_bytes)));
+    }
+
+    #[test]
     fn only_plain_text_is_skipped() {
-        for odd in
-            ["\x1b", "\x1b[1A", "\x1b[?1m", "\x1b[1", "\x1b]", "\x07", "\x0e", "\x0c", "\x08", "\x7f", "\0"]
-        {
+        assert_eq!(skippable(b"one\r\ntwo\x1b[1", 0), 3, "what is unfinished is not skipped");
+        for odd in [
+            "\x1b", "\x1b[", "\x1b[2K", "\x1b[?1m", "\x1bM", "\x1b]0;m", "\x1b(0", "\x07", "\x0e", "\x0c",
+            "\x08", "\x7f", "\0",
+        ] {
             assert_eq!(skippable(format!("one\r\n{odd}two\r\nthree\r\n").as_bytes(), 1), 0, "{odd:?}");
         }
         assert_eq!(skippable("ü\t\r\n世\r\nx".as_bytes(), 1), 3);
         assert_eq!(skippable("ü\t\r\n世\r\nx".as_bytes(), 0), 8);
         assert_eq!(skippable(b"one\ntwo\nthree\n", 1), 0, "the column is not known");
-    }
-
-    #[test]
-    fn only_looks_since_the_last_reset_go_on() {
-        for (text, expected) in [
-            ("one", ""),
-            ("a\x1b[1mb\x1b[31mc", "\x1b[1m\x1b[31m"),
-            ("\x1b[1mb\x1b[0;4mm", "\x1b[1m\x1b[0;4m"),
-            ("\x1b[1mb\x1b[mc\x1b[7mm", "\x1b[m\x1b[7m"),
-            ("\x1b[1mb\x1b[0mc", "\x1b[0m"),
-        ] {
-            assert_eq!(looks(text.as_bytes()), expected.as_bytes(), "{text:?}");
-        }
-        for unfinished in ["", "\x1b", "\x1b[", "\x1b[1;", "\x1b[1m"] {
-            assert!(
-                skippable(format!("one\r\ntwo\r\nthree{unfinished}").as_bytes(), 1) > 0,
-                "{unfinished:?}"
-            );
-        }
     }
 }
