@@ -51,7 +51,8 @@ def flood(desk, line, args):
     phone.watch("flood")
     phone.until(lambda rows: rows[0] == "y")
     host = desk.host("flood")
-    pids = {"yes": child_of(host), "window": window, "host": host, "agent": desk.agent(), "relayd": desk.relayd.pid, "phone": phone.process.pid}
+    pids = {"yes": child_of(host), "window": window, "host": host, "agent": desk.agent()}
+    pids |= {"relayd": desk.relayd.pid, "phone": phone.process.pid}
     time.sleep(3)
     before, began = {name: cpu(pid) for name, pid in pids.items()}, time.monotonic()
     down, up = line.down.value, line.up.value
