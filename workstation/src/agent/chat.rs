@@ -8,6 +8,9 @@ use relay_client::app::chat::{ChatMessage, ChatPart};
 use relay_client::app::limits::CHAT_KEPT_MAX;
 use relay_client::app::{ChannelId, Kind, Reason};
 
+/// The ids that are known: more than the phone says again.
+const KNOWN_MAX: usize = 2 * CHAT_KEPT_MAX;
+
 /// One phone's chat. What was not said yet is bounded by [`CHAT_KEPT_MAX`], what was not heard yet by the
 /// channel's credit, which is returned when a command has it.
 #[derive(Debug, Default)]
@@ -112,7 +115,7 @@ impl Chat {
     pub(super) fn take_heard(&mut self) -> Option<ChatMessage> {
         let (message, bytes) = self.heard.pop_front()?;
         self.to_confirm.push_back((message.id.clone(), bytes));
-        if self.known.len() >= CHAT_KEPT_MAX {
+        if self.known.len() >= KNOWN_MAX {
             self.known.pop_front();
         }
         self.known.push_back(message.id.clone());

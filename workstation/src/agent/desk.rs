@@ -13,6 +13,9 @@ use crate::ipc::wire::{self, FromAgent, ToAgent};
 /// From the connection to the command's hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
 
+/// Commands that may be connected at once.
+const COMMANDS_MAX: usize = 256;
+
 /// Reads of one command in one turn.
 const READS_MAX: usize = 8;
 
@@ -53,13 +56,16 @@ impl Desk {
     /// Takes a connection.
     ///
     /// # Errors
-    /// It can't be polled.
+    /// There are too many, or it can't be polled.
     pub(super) fn admit(
         &mut self,
         mut stream: UnixStream,
         token: Token,
         registry: &Registry,
     ) -> std::io::Result<()> {
+        if self.commands.len() >= COMMANDS_MAX {
+            return Err(std::io::Error::other(format!("{COMMANDS_MAX} commands are connected already")));
+        }
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let link = Link::new(stream);
         let command = Command { link, since: Instant::now(), role: Role::Unknown, is_over: false };

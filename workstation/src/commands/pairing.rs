@@ -102,7 +102,7 @@ impl Pairer<'_> {
         }
         let over = over?;
         if matches!(over, CodeOver::Paired) {
-            self.session.keep_first(&record)?;
+            self.session.keep_first(&record, self.relay)?;
         }
         Ok(over)
     }

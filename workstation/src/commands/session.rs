@@ -95,9 +95,10 @@ impl Session {
     ///
     /// # Errors
     /// The profile can't be read or written.
-    pub(crate) fn keep_first(&self, relay: &RelayRecord) -> anyhow::Result<()> {
+    pub(crate) fn keep_first(&self, relay: &RelayRecord, args: &RelayArgs) -> anyhow::Result<()> {
         if Profile::load(self.folders.state())?.is_none() {
-            let profile = Profile { relay: relay.clone(), public_url: None };
+            let public_url = args.public_url.as_ref().map(ToString::to_string);
+            let profile = Profile { relay: relay.clone(), public_url };
             profile.save(self.folders.state()).map_err(anyhow::Error::from)?;
         }
         Ok(())
