@@ -178,9 +178,12 @@ fn connect(folders: &Folders) -> anyhow::Result<Found> {
         Ok(None) => Ok(Found::Nobody),
         Err(error) if is_nobody(&error) => Ok(Found::Nobody),
         Ok(Some(_)) => Err(anyhow!("{} does not answer like an agent: end its process", path.display())),
-        Err(error) => Err(error).with_context(|| {
-            format!("the agent at {} does not answer: end its process and try again", path.display())
-        }),
+        Err(error) => {
+            let pid = peer::pid_of(&client.stream).map(|pid| format!(" {pid}")).unwrap_or_default();
+            Err(error).with_context(|| {
+                format!("the agent at {} does not answer: end its process{pid} and try again", path.display())
+            })
+        }
     }
 }
 
