@@ -303,6 +303,7 @@ impl Agent {
                     self.phones.say(&mut self.desk, token, &to, Saying { number, id, text });
                 }
             }
+            ToAgent::Heard { number } => self.phones.on_printed(number),
             ToAgent::Retry => self.phones.links().for_each(|app| app.engine().retry_now()),
             ToAgent::Pair(request) => {
                 if let Err(error) = self.pair(token, *request) {
@@ -345,11 +346,21 @@ impl Agent {
         let key = self.phones.find(name).ok_or_else(|| unknown(name))?;
         let Some(phone) = self.phones.get_mut(key) else { return Err(unknown(name)) };
         let file = Arc::clone(&phone.file);
-        // First, so that nothing is forgotten if this process ends in the middle.
-        self.retiring.add(&file)?;
+        // First, so that nothing is forgotten if this process ends in the middle. The phone goes all the same.
+        if let Err(error) = self.retiring.add(&file) {
+            let line = format!(
+                "warning: {error}. If the relay can't be asked now, the session of \"{name}\" stays there until \
+                 it expires"
+            );
+            self.log.line(&line);
+            self.desk.tell(token, &FromAgent::Note { line });
+        }
         let Some(phone) = self.phones.remove(key, &mut self.desk) else { return Err(unknown(name)) };
         self.log.line(&format!("\"{name}\" is revoked"));
-        file.erase()?;
+        if let Err(error) = file.erase() {
+            // It is tried once more with the engine's end, which answers the command.
+            self.log.line(&error.to_string());
+        }
         self.chores.forget(file.id().to_owned(), phone.app, token);
         Ok(())
     }
@@ -399,7 +410,9 @@ impl Agent {
         self.phones.forget_command(token);
         let Role::Pairing(key) = role else { return };
         let Some(phone) = self.phones.get_mut(*key) else { return };
-        let Some(pairing) = phone.pairing.as_ref().filter(|pairing| !pairing.is_allowed) else { return };
+        let Some(pairing) = phone.pairing.as_ref().filter(|pairing| pairing.allowed_at.is_none()) else {
+            return;
+        };
         if let Some(question) = pairing.question {
             // The phone is told that it was rejected.
             let _ = phone.app.engine().deny(question);

@@ -1,7 +1,7 @@
 //! One phone: its file, its link, what is known of its connection, and its chat.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::ids::Role;
@@ -33,8 +33,8 @@ pub(super) struct Pairing {
     pub(super) name: Option<String>,
     /// The question that is open at the command.
     pub(super) question: Option<u64>,
-    /// The user has said yes, and the phone was told.
-    pub(super) is_allowed: bool,
+    /// Since then the user's yes is kept, and the phone is expected.
+    pub(super) allowed_at: Option<Instant>,
     /// Why the code is of no more use.
     pub(super) spent: Option<Spent>,
 }
@@ -71,7 +71,7 @@ impl Phone {
         settings.options.pair_for = Duration::from_secs(request.valid_secs.into());
         let keeper = Box::new(PhoneKeeper(Arc::clone(&file)));
         let engine = Engine::pair(Role::Workstation, code, &settings, keeper)?;
-        let pairing = Pairing { name: request.name, question: None, is_allowed: false, spent: None };
+        let pairing = Pairing { name: request.name, question: None, allowed_at: None, spent: None };
         Self::start(file, engine, desk, Some(pairing))
     }
 

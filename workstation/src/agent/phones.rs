@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Registry, Token};
 use relay_client::app::chat::{ChatMessage, ChatPart};
@@ -20,12 +20,15 @@ use super::phone::{self, Phone};
 use super::terminals::Terminals;
 use super::tokens::Tokens;
 use super::viewers::{Viewers, no_terminal};
-use crate::ipc::wire::{self, FromAgent, Pairing, State};
+use crate::ipc::wire::{self, FromAgent, Over, Pairing, State};
 use crate::state::phones::unused_name;
 use crate::terminal_host::wire::View;
 
 /// Events of one phone in one turn.
 const EVENTS_MAX: usize = 64;
+
+/// How long a phone that was let in may take to come back before its command is told that it is paired.
+const BACK_WITHIN: Duration = Duration::from_secs(8);
 
 /// What the phones' events need besides the phones.
 pub(super) struct Room<'a> {
@@ -54,6 +57,8 @@ pub(super) struct Phones {
     /// What phones call this machine.
     desk_name: String,
     lines: Lines,
+    /// The number of the last message that commands were given.
+    heard: u64,
     pub(super) viewers: Viewers,
     listener: Listener,
 }
@@ -61,7 +66,7 @@ pub(super) struct Phones {
 impl Phones {
     pub(super) fn new(desk_name: String, listener: Listener) -> Self {
         let (lines, viewers) = (Lines::default(), Viewers::default());
-        Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, viewers, listener }
+        Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, heard: 0, viewers, listener }
     }
 
     /// What phones call this machine.
@@ -84,6 +89,12 @@ impl Phones {
         self.viewers.on_phone_gone(key);
         let phone = self.all.remove(&key)?;
         let why = format!("\"{}\" is no longer paired", phone.file.name());
+        if phone.pairing.is_some()
+            && let Some(command) = desk.with_role(&Role::Pairing(key))
+        {
+            let over = Pairing::Over { why: Over::Refused, line: harmless(&why) };
+            desk.tell(command, &FromAgent::Pairing(over));
+        }
         for (command, number) in self.lines.give_up(key) {
             desk.tell(command, &FromAgent::NotSaid { number, why: why.clone() });
         }
@@ -160,9 +171,19 @@ impl Phones {
         }
     }
 
-    /// Nobody wants to hear of this command's lines any more.
+    /// A command has printed what a phone said.
+    pub(super) fn on_printed(&mut self, number: u64) {
+        for phone in self.all.values_mut() {
+            phone.chat.on_printed(number);
+        }
+    }
+
+    /// Nobody wants to hear of this command's lines any more, and it prints nothing more.
     pub(super) fn forget_command(&mut self, command: Token) {
         self.lines.forget(command);
+        for phone in self.all.values_mut() {
+            phone.chat.on_command_gone(command);
+        }
     }
 
     /// The list of terminals is another one, or a name is.
@@ -193,6 +214,7 @@ impl Phones {
                     LinkEvent::App(event) => self.on_app(key, event, room),
                 }
             }
+            self.finish_if_late(key, room);
             self.pass_chat(key, room.desk);
         }
         self.viewers.pump() || has_more
@@ -202,11 +224,12 @@ impl Phones {
     fn pass_chat(&mut self, key: PhoneKey, desk: &mut Desk) {
         let Some(phone) = self.all.get_mut(&key).filter(|phone| phone.is_paired()) else { return };
         let name = phone.file.name();
-        while desk.hears(&name)
-            && let Some(message) = phone.chat.take_heard()
-        {
-            let heard = FromAgent::Heard { phone: name.clone(), text: message.text, at_ms: message.at_ms };
-            desk.tell_chats(Some(&name), &heard);
+        while phone.chat.has_heard() && desk.hears(&name) {
+            self.heard += 1;
+            let (number, commands) = (self.heard, desk.chats_of(&name));
+            let Some(message) = phone.chat.give(number, commands) else { break };
+            let (text, at_ms) = (message.text.clone(), message.at_ms);
+            desk.tell_chats(Some(&name), &FromAgent::Heard { number, phone: name.clone(), text, at_ms });
         }
         phone.chat.pump(&phone.app);
     }
@@ -263,14 +286,12 @@ impl Phones {
             }
             EngineEvent::AskOver { question, allowed } => {
                 pairing.question = None;
-                pairing.is_allowed |= allowed;
+                if *allowed {
+                    pairing.allowed_at = Some(Instant::now());
+                }
                 tell(Pairing::AskOver { question: *question });
             }
             EngineEvent::Opened { .. } => {
-                let name = phone.file.name();
-                phone.pairing = None;
-                room.log.line(&format!("paired with \"{name}\""));
-                tell(Pairing::Paired { name });
                 self.finish_pairing(key, room);
             }
             EngineEvent::CodeSpent(spent) => {
@@ -280,6 +301,7 @@ impl Phones {
             EngineEvent::Stopped { why, .. } => {
                 let (why, line) = phone::over(pairing.spent, why);
                 tell(Pairing::Over { why, line: harmless(&line) });
+                phone.pairing = None;
                 // Nothing was kept, or it can't be used.
                 if let Err(error) = phone.file.erase() {
                     room.log.line(&error.to_string());
@@ -309,8 +331,32 @@ impl Phones {
         }
     }
 
+    /// A phone that was let in and does not come back is paired all the same: its command need not wait.
+    fn finish_if_late(&mut self, key: PhoneKey, room: &mut Room<'_>) {
+        let is_late = |phone: &Phone| {
+            let allowed_at = phone.pairing.as_ref().and_then(|pairing| pairing.allowed_at);
+            phone.is_paired() && allowed_at.is_some_and(|at| at.elapsed() > BACK_WITHIN)
+        };
+        let Some(name) = self.all.get(&key).filter(|phone| is_late(phone)).map(|phone| phone.file.name())
+        else {
+            return;
+        };
+        if let Some(command) = room.desk.with_role(&Role::Pairing(key)) {
+            let line = format!("\"{name}\" is paired and has not come back yet: open the app on it");
+            room.desk.tell(command, &FromAgent::Pairing(Pairing::Line { line }));
+        }
+        self.finish_pairing(key, room);
+    }
+
     /// The phone is one of the list from now on.
     fn finish_pairing(&mut self, key: PhoneKey, room: &mut Room<'_>) {
+        let Some(phone) = self.all.get_mut(&key) else { return };
+        phone.pairing = None;
+        let name = phone.file.name();
+        room.log.line(&format!("paired with \"{name}\""));
+        if let Some(command) = room.desk.with_role(&Role::Pairing(key)) {
+            room.desk.tell(command, &FromAgent::Pairing(Pairing::Paired { name }));
+        }
         let Some(phone) = self.all.get(&key) else { return };
         if let Err(error) = phone.file.note_seen() {
             room.log.line(&error.to_string());
@@ -410,6 +456,9 @@ impl Phones {
         }
         if !room.terminals.has(&wanted.name, &device) {
             return Err(no_terminal(&wanted.name));
+        }
+        if self.viewers.is_full(key) {
+            return Err(Reason::new(Reason::TOO_MANY, "this phone looks at as many terminals as it may"));
         }
         let may_type = rights.has(Right::Type) && room.terminals.may_type(&wanted.name);
         let socket = room.sockets.join(format!("{}.sock", wanted.name));

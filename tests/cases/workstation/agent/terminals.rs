@@ -66,6 +66,22 @@ fn a_terminal_for_one_phone_is_not_shown_to_another() {
 }
 
 #[test]
+fn a_phone_has_a_few_viewers_and_leaves_places_for_others() {
+    let (_relay, desk) = place();
+    let mut phone = desk.pair("Pixel");
+    let mut run = window(&desk, &["run", "--name", "work", "--", "sh", "-c", "echo shown; read line"]);
+    run.until("shown");
+    until_offered(&mut phone, "work");
+    for _ in 0..4 {
+        phone.open(Kind::Terminal, r#"{"name":"work"}"#).unwrap();
+    }
+    let refused = phone.open(Kind::Terminal, r#"{"name":"work"}"#).unwrap_err();
+    assert_eq!(refused.token(), "too-many");
+    run.type_text("\n");
+    assert_eq!(run.finish().0, Some(0));
+}
+
+#[test]
 fn an_opening_is_told_in_the_chat_and_a_revoked_viewer_is_gone() {
     let (_relay, desk) = place();
     let (mut one, mut two) = (desk.pair("one"), desk.pair("two"));
