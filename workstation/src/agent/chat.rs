@@ -2,6 +2,7 @@
 //! command has printed it.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use mio::Token;
 use relay_client::AppLink;
@@ -12,11 +13,15 @@ use relay_client::app::{ChannelId, Kind, Reason};
 /// The ids that are known: more than the phone says again.
 const KNOWN_MAX: usize = 2 * CHAT_KEPT_MAX;
 
+/// How long a phone that has closed the chat is left alone.
+const REOPEN_AFTER: Duration = Duration::from_secs(10);
+
 /// One phone's chat. What was not said yet is bounded by [`CHAT_KEPT_MAX`], what was not heard yet by the
 /// channel's credit, which is returned when a command has printed it.
 #[derive(Debug, Default)]
 pub(super) struct Chat {
     channel: Option<Channel>,
+    opening: Opening,
     /// Not confirmed, the oldest first.
     to_say: VecDeque<ChatMessage>,
     /// How many of them went out on this channel.
@@ -40,6 +45,17 @@ struct Given {
     /// Its bytes on this channel; `None` if it came on an earlier one, so that the phone says it again.
     bytes: Option<usize>,
     commands: Vec<Token>,
+}
+
+/// When a channel may be opened for what is to be said.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Opening {
+    #[default]
+    Now,
+    /// The phone has closed one.
+    At(Instant),
+    /// The phone has refused one: when it has restarted, or opens one itself.
+    AfterRestart,
 }
 
 #[derive(Debug)]
@@ -85,6 +101,26 @@ impl Chat {
         self.given.iter_mut().for_each(|given| given.bytes = None);
     }
 
+    /// The phone has closed the channel, or wants none.
+    pub(super) fn on_closed_by_phone(&mut self, is_refused: bool, now: Instant) {
+        self.on_closed();
+        self.opening = if is_refused { Opening::AfterRestart } else { Opening::At(now + REOPEN_AFTER) };
+    }
+
+    /// The phone has begun again.
+    pub(super) fn on_restarted(&mut self) {
+        self.on_closed();
+        self.opening = Opening::Now;
+    }
+
+    fn may_open(&self, now: Instant) -> bool {
+        match self.opening {
+            Opening::Now => true,
+            Opening::At(at) => at <= now,
+            Opening::AfterRestart => false,
+        }
+    }
+
     /// True if too many messages wait.
     pub(super) fn is_full(&self) -> bool {
         self.to_say.len() >= CHAT_KEPT_MAX
@@ -111,7 +147,7 @@ impl Chat {
             Ok(ChatPart::Message(message)) => self.on_message(message, bytes.len()),
             Err(error) => {
                 let _ = link.reset(ch, Reason::new(Reason::MALFORMED, error.to_string()));
-                self.on_closed();
+                self.on_closed_by_phone(false, Instant::now());
             }
         }
         None
@@ -175,7 +211,11 @@ impl Chat {
 
     /// Sends what the channel takes; opens one if something is to be said and the phone has opened none.
     pub(super) fn pump(&mut self, link: &AppLink) {
-        if self.channel.is_none() && !self.to_say.is_empty() && link.is_ready() {
+        if self.channel.is_none()
+            && !self.to_say.is_empty()
+            && self.may_open(Instant::now())
+            && link.is_ready()
+        {
             // It is tried again with the next event.
             if let Ok(ch) = link.open(Kind::Chat, "{}") {
                 self.begin(ch, false);
@@ -230,6 +270,18 @@ mod tests {
         chat.on_printed(3);
         assert_eq!(chat.to_confirm[1], ("b".to_owned(), 20));
         assert!(!chat.has_heard(), "said twice is shown once");
+    }
+
+    #[test]
+    fn a_phone_that_wants_no_chat_is_left_alone() {
+        let (mut chat, now) = (Chat::default(), Instant::now());
+        assert!(chat.may_open(now));
+        chat.on_closed_by_phone(false, now);
+        assert!(!chat.may_open(now) && chat.may_open(now + REOPEN_AFTER));
+        chat.on_closed_by_phone(true, now);
+        assert!(!chat.may_open(now + 100 * REOPEN_AFTER));
+        chat.on_restarted();
+        assert!(chat.may_open(now));
     }
 
     #[test]

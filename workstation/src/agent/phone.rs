@@ -23,8 +23,37 @@ pub(super) struct Phone {
     pub(super) app: Arc<AppLink>,
     pub(super) state: State,
     pub(super) chat: Chat,
+    /// How many lines were told of what it does.
+    pub(super) told: Told,
     /// While its code is shown, and until the phone has come.
     pub(super) pairing: Option<Pairing>,
+}
+
+/// Bounds what is told of what a phone does, which it could do in a loop.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    since: Option<Instant>,
+    count: u32,
+}
+
+/// Lines in a second.
+const TOLD_MAX: u32 = 4;
+
+impl Told {
+    /// The line to tell; `None` if there were too many in this second. They are counted in the next line.
+    pub(super) fn line(&mut self, line: String, now: Instant) -> Option<String> {
+        let is_over = self.since.is_none_or(|since| now >= since + Duration::from_secs(1));
+        let left_out = self.count.saturating_sub(TOLD_MAX);
+        if is_over {
+            *self = Told { since: Some(now), count: 0 };
+        }
+        self.count += 1;
+        match left_out {
+            0 if self.count <= TOLD_MAX => Some(line),
+            more if is_over => Some(format!("{line} ({more} more before it are left out)")),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of a pairing.
@@ -82,7 +111,14 @@ impl Phone {
         pairing: Option<Pairing>,
     ) -> anyhow::Result<Self> {
         let app = Arc::new(AppLink::start(engine, Hello::new("workstation", desk))?);
-        Ok(Phone { file, app, state: State::Connecting, chat: Chat::default(), pairing })
+        Ok(Phone {
+            file,
+            app,
+            state: State::Connecting,
+            chat: Chat::default(),
+            told: Told::default(),
+            pairing,
+        })
     }
 
     /// Has `listener` called when there is news.
@@ -167,5 +203,20 @@ pub(super) fn over(spent: Option<Spent>, why: &Stop) -> (Over, String) {
         (Some(spent), _) => (Over::Expired, spent.to_string()),
         (None, Stop::Refused { .. } | Stop::Unpaired(_)) => (Over::Refused, why.to_string()),
         (None, why) => (Over::Failed, why.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_phone_does_in_a_loop_is_counted() {
+        let (mut told, now) = (Told::default(), Instant::now());
+        let lines = (0..100).filter_map(|_| told.line("x".into(), now)).count();
+        assert_eq!(lines, 4);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(told.line("y".into(), later).unwrap(), "y (96 more before it are left out)");
+        assert_eq!(told.line("z".into(), later).unwrap(), "z");
     }
 }

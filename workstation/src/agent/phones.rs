@@ -156,13 +156,16 @@ impl Phones {
         if let Err(why) = checked.and_then(|_| if meant.is_empty() { none() } else { Ok(()) }) {
             return desk.tell(command, &FromAgent::NotSaid { number, why });
         }
-        if let Some(full) =
-            meant.iter().find_map(|key| self.all.get(key).filter(|phone| phone.chat.is_full()))
-        {
-            let why = format!("too many lines wait for \"{}\"", full.file.name());
+        // One phone that is away for long stops no talk with the others.
+        let (full, meant): (Vec<PhoneKey>, Vec<PhoneKey>) =
+            meant.into_iter().partition(|key| self.all.get(key).is_some_and(|phone| phone.chat.is_full()));
+        let full = full.iter().filter_map(|key| self.all.get(key));
+        let full: Vec<String> = full.map(|phone| format!("\"{}\"", phone.file.name())).collect();
+        let missed = (!full.is_empty()).then(|| format!("too many lines wait for {}", full.join(", ")));
+        if let Some(why) = missed.clone().filter(|_| meant.is_empty()) {
             return desk.tell(command, &FromAgent::NotSaid { number, why });
         }
-        self.lines.add(&message.id, (command, number), meant.iter().copied().collect());
+        self.lines.add(&message.id, (command, number), meant.iter().copied().collect(), missed);
         for key in meant {
             if let Some(phone) = self.all.get_mut(&key) {
                 phone.chat.say(message.clone());
@@ -196,7 +199,7 @@ impl Phones {
     fn offer(&self, phone: &Phone, terminals: &Terminals) -> DeskInfo {
         let rights = phone.file.rights();
         let sees = rights.has(Right::View) || rights.has(Right::Shell);
-        let terminals = if sees { terminals.for_phone(&phone.file.name()) } else { Vec::new() };
+        let terminals = if sees { terminals.for_phone(phone.file.id()) } else { Vec::new() };
         DeskInfo { name: self.desk_name.clone(), rights, terminals }
     }
 
@@ -368,14 +371,19 @@ impl Phones {
 
     fn on_app(&mut self, key: PhoneKey, event: AppEvent, room: &mut Room<'_>) {
         let Some(phone) = self.all.get_mut(&key) else { return };
+        let is_refused = matches!(event, AppEvent::Refused { .. });
         match event {
             AppEvent::Opened { ch, kind, params } => self.on_opened(key, ch, (kind, &params), room),
             AppEvent::Accepted { ch, .. } => phone.chat.on_accepted(ch),
             AppEvent::Data { ch, bytes } if phone.chat.has(ch) => {
                 if let Some(id) = phone.chat.on_data(&phone.app, ch, &bytes)
-                    && let Some((command, number)) = self.lines.confirm(&id, key)
+                    && let Some((command, number, missed)) = self.lines.confirm(&id, key)
                 {
-                    room.desk.tell(command, &FromAgent::Delivered { number });
+                    let settled = match missed {
+                        None => FromAgent::Delivered { number },
+                        Some(why) => FromAgent::NotSaid { number, why },
+                    };
+                    room.desk.tell(command, &settled);
                 }
             }
             AppEvent::Data { ch, bytes } => {
@@ -385,14 +393,14 @@ impl Phones {
             }
             AppEvent::Refused { ch, .. } | AppEvent::Reset { ch, .. } | AppEvent::Ended { ch } => {
                 if phone.chat.has(ch) {
-                    phone.chat.on_closed();
+                    phone.chat.on_closed_by_phone(is_refused, Instant::now());
                 }
                 self.viewers.on_closed(key, ch);
                 // It is gone, or is gone now.
                 let _ = phone.app.end(ch);
             }
             AppEvent::Restarted => {
-                phone.chat.on_closed();
+                phone.chat.on_restarted();
                 self.viewers.on_phone_gone(key);
             }
             AppEvent::Ready { .. } | AppEvent::Desk(_) | AppEvent::Hidden(_) | AppEvent::Writable { .. } => {}
@@ -422,6 +430,8 @@ impl Phones {
                 return;
             }
         };
+        let told = self.all.get_mut(&key).and_then(|phone| phone.told.line(told, Instant::now()));
+        let Some(told) = told else { return };
         room.log.line(&told);
         if kind == Kind::Terminal {
             room.desk.tell_chats(Some(&name), &FromAgent::Note { line: harmless(&told) });
@@ -454,7 +464,7 @@ impl Phones {
         if !rights.has(Right::View) {
             return Err(Reason::new(Reason::RIGHTS, "this phone may not see terminals"));
         }
-        if !room.terminals.has(&wanted.name, &device) {
+        if !room.terminals.has(&wanted.name, phone.file.id()) {
             return Err(no_terminal(&wanted.name));
         }
         if self.viewers.is_full(key) {

@@ -61,8 +61,17 @@ fn a_terminal_for_one_phone_is_not_shown_to_another() {
     for (params, token) in [("{}", "malformed"), (r#"{"name":"../x"}"#, "not-found")] {
         assert_eq!(one.open(Kind::Terminal, params).unwrap_err().token(), token, "{params}");
     }
+    // The phone is meant, and not who has its name.
+    desk.run(&["rename", "one", "first"]);
+    desk.run(&["rename", "other", "one"]);
+    assert_eq!(other.open(Kind::Terminal, r#"{"name":"mine"}"#).unwrap_err().token(), "not-found");
+    one.open(Kind::Terminal, r#"{"name":"mine"}"#).unwrap();
+    let listed = desk.run(&["terminals", "--json"]);
+    assert!(listed.contains(r#""to":["first"]"#), "{listed}");
     run.type_text("\n");
     assert_eq!(run.finish().0, Some(0));
+    let (code, words) = desk.try_run(&["run", "--to", "nobody", "--", "true"]);
+    assert!(code == Some(125) && words.contains("no phone is called \"nobody\""), "{words}");
 }
 
 #[test]
