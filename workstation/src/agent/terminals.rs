@@ -42,6 +42,11 @@ impl Terminals {
         &self.folder
     }
 
+    /// The sockets are there from now on. Hosts that are known stay known.
+    pub(super) fn set_folder(&mut self, folder: PathBuf) {
+        self.folder = folder;
+    }
+
     /// When the folder is read next.
     pub(super) fn scan_at(&self) -> Instant {
         self.scan_at

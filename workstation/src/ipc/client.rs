@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -153,8 +153,14 @@ fn send(stream: &mut UnixStream, message: &ToAgent) -> io::Result<()> {
 }
 
 fn connect(folders: &Folders) -> anyhow::Result<Found> {
-    let path = folders.agent_socket()?;
-    let stream = match UnixStream::connect(&path) {
+    match (connect_at(&folders.agent_socket()?)?, folders.noted_socket()) {
+        (Found::Nobody, Some(noted)) => connect_at(&noted),
+        (found, _) => Ok(found),
+    }
+}
+
+fn connect_at(path: &Path) -> anyhow::Result<Found> {
+    let stream = match UnixStream::connect(path) {
         Ok(stream) => stream,
         Err(error) if is_nobody(&error) => return Ok(Found::Nobody),
         Err(error) => return Err(error).with_context(|| format!("can't connect to {}", path.display())),
