@@ -85,7 +85,7 @@ pub(crate) fn run(folders: Folders) -> anyhow::Result<()> {
     let mut log = Log::open(&log_path(&folders));
     let lived = Place::take(&folders).and_then(|place| match place {
         None => Ok(()),
-        Some(place) => Agent::new(folders, place)?.live(),
+        Some((place, listener)) => Agent::new(folders, place, listener)?.live(),
     });
     if let Err(error) = &lived {
         log.line(&format!("error: {error:#}"));
@@ -94,11 +94,15 @@ pub(crate) fn run(folders: Folders) -> anyhow::Result<()> {
 }
 
 impl Agent {
-    fn new(folders: Folders, mut place: Place) -> anyhow::Result<Self> {
+    fn new(
+        folders: Folders,
+        place: Place,
+        listener: std::os::unix::net::UnixListener,
+    ) -> anyhow::Result<Self> {
         let mut log = Log::open(&log_path(&folders));
         let poll = Poll::new().context("can't poll")?;
         let wake = Arc::new(Waker::new(poll.registry(), WAKE).context("can't make a waker")?);
-        let mut listener = UnixListener::from_std(place.listener().context("there is no socket")?);
+        let mut listener = UnixListener::from_std(listener);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE).context("can't poll")?;
         let must_end = Arc::new(AtomicBool::new(false));
         end_on_signal(&must_end, &wake)?;
@@ -194,6 +198,9 @@ impl Agent {
     fn turn(&mut self) -> bool {
         let now = Instant::now();
         self.accept();
+        if now >= self.terminals.scan_at() {
+            self.stay_found();
+        }
         self.terminals.scan(now, &mut self.tokens, self.poll.registry());
         if self.terminals.read() {
             self.phones.offer_all(&self.terminals);
@@ -218,6 +225,28 @@ impl Agent {
             self.on_command_gone(token, &role);
         }
         has_more
+    }
+
+    /// Listens again if the socket is gone: its folder ends with the user's last login.
+    fn stay_found(&mut self) {
+        let Ok(folders) = self.folders.reopened() else { return };
+        if !self.place.is_lost(&folders) {
+            return;
+        }
+        match self.listen_again(&folders) {
+            Ok(()) => self.log.line("listens again: its socket was gone, or has another place now"),
+            Err(error) => self.log.line(&format!("can't be found by commands: {error:#}")),
+        }
+    }
+
+    fn listen_again(&mut self, folders: &Folders) -> anyhow::Result<()> {
+        let terminals = folders.terminals()?;
+        let mut listener = UnixListener::from_std(self.place.listen(folders)?);
+        self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE).context("can't poll")?;
+        self.listener = listener;
+        self.terminals.set_folder(terminals);
+        self.folders = folders.clone();
+        Ok(())
     }
 
     fn accept(&mut self) {
@@ -303,6 +332,7 @@ impl Agent {
                     self.phones.say(&mut self.desk, token, &to, Saying { number, id, text });
                 }
             }
+            ToAgent::Heard { number } => self.phones.on_printed(number),
             ToAgent::Retry => self.phones.links().for_each(|app| app.engine().retry_now()),
             ToAgent::Pair(request) => {
                 if let Err(error) = self.pair(token, *request) {
@@ -345,11 +375,21 @@ impl Agent {
         let key = self.phones.find(name).ok_or_else(|| unknown(name))?;
         let Some(phone) = self.phones.get_mut(key) else { return Err(unknown(name)) };
         let file = Arc::clone(&phone.file);
-        // First, so that nothing is forgotten if this process ends in the middle.
-        self.retiring.add(&file)?;
+        // First, so that nothing is forgotten if this process ends in the middle. The phone goes all the same.
+        if let Err(error) = self.retiring.add(&file) {
+            let line = format!(
+                "warning: {error}. If the relay can't be asked now, the session of \"{name}\" stays there until \
+                 it expires"
+            );
+            self.log.line(&line);
+            self.desk.tell(token, &FromAgent::Note { line });
+        }
         let Some(phone) = self.phones.remove(key, &mut self.desk) else { return Err(unknown(name)) };
         self.log.line(&format!("\"{name}\" is revoked"));
-        file.erase()?;
+        if let Err(error) = file.erase() {
+            // It is tried once more with the engine's end, which answers the command.
+            self.log.line(&error.to_string());
+        }
         self.chores.forget(file.id().to_owned(), phone.app, token);
         Ok(())
     }
@@ -399,7 +439,9 @@ impl Agent {
         self.phones.forget_command(token);
         let Role::Pairing(key) = role else { return };
         let Some(phone) = self.phones.get_mut(*key) else { return };
-        let Some(pairing) = phone.pairing.as_ref().filter(|pairing| !pairing.is_allowed) else { return };
+        let Some(pairing) = phone.pairing.as_ref().filter(|pairing| pairing.allowed_at.is_none()) else {
+            return;
+        };
         if let Some(question) = pairing.question {
             // The phone is told that it was rejected.
             let _ = phone.app.engine().deny(question);

@@ -1,8 +1,10 @@
 //! The chat with one phone: what is to be said until the phone has confirmed it, and what it said until a
-//! command takes it.
+//! command has printed it.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
+use mio::Token;
 use relay_client::AppLink;
 use relay_client::app::chat::{ChatMessage, ChatPart};
 use relay_client::app::limits::CHAT_KEPT_MAX;
@@ -11,21 +13,49 @@ use relay_client::app::{ChannelId, Kind, Reason};
 /// The ids that are known: more than the phone says again.
 const KNOWN_MAX: usize = 2 * CHAT_KEPT_MAX;
 
+/// How long a phone that has closed the chat is left alone.
+const REOPEN_AFTER: Duration = Duration::from_secs(10);
+
 /// One phone's chat. What was not said yet is bounded by [`CHAT_KEPT_MAX`], what was not heard yet by the
-/// channel's credit, which is returned when a command has it.
+/// channel's credit, which is returned when a command has printed it.
 #[derive(Debug, Default)]
 pub(super) struct Chat {
     channel: Option<Channel>,
+    opening: Opening,
     /// Not confirmed, the oldest first.
     to_say: VecDeque<ChatMessage>,
     /// How many of them went out on this channel.
     said: usize,
-    /// Not taken by a command, each with its bytes on the wire.
+    /// Given to no command, each with its bytes on the wire.
     heard: VecDeque<(ChatMessage, usize)>,
-    /// Taken, and not confirmed to the phone.
+    /// Given to commands, none of which has printed it yet.
+    given: VecDeque<Given>,
+    /// Printed, and not confirmed to the phone.
     to_confirm: VecDeque<(String, usize)>,
-    /// The newest ids that were taken: a phone says again what was not confirmed to it.
+    /// The newest ids that were printed: a phone says again what was not confirmed to it.
     known: VecDeque<String>,
+}
+
+/// A message that commands have and may still lose.
+#[derive(Debug)]
+struct Given {
+    /// The agent's own, as a phone chooses its ids.
+    number: u64,
+    message: ChatMessage,
+    /// Its bytes on this channel; `None` if it came on an earlier one, so that the phone says it again.
+    bytes: Option<usize>,
+    commands: Vec<Token>,
+}
+
+/// When a channel may be opened for what is to be said.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Opening {
+    #[default]
+    Now,
+    /// The phone has closed one.
+    At(Instant),
+    /// The phone has refused one: when it has restarted, or opens one itself.
+    AfterRestart,
 }
 
 #[derive(Debug)]
@@ -53,10 +83,8 @@ impl Chat {
     }
 
     fn begin(&mut self, ch: ChannelId, is_accepted: bool) {
+        self.on_closed();
         self.channel = Some(Channel { ch, is_accepted });
-        self.said = 0;
-        self.heard.clear();
-        self.to_confirm.clear();
     }
 
     /// True if this is the chat's channel.
@@ -70,6 +98,27 @@ impl Chat {
         self.said = 0;
         self.heard.clear();
         self.to_confirm.clear();
+        self.given.iter_mut().for_each(|given| given.bytes = None);
+    }
+
+    /// The phone has closed the channel, or wants none.
+    pub(super) fn on_closed_by_phone(&mut self, is_refused: bool, now: Instant) {
+        self.on_closed();
+        self.opening = if is_refused { Opening::AfterRestart } else { Opening::At(now + REOPEN_AFTER) };
+    }
+
+    /// The phone has begun again.
+    pub(super) fn on_restarted(&mut self) {
+        self.on_closed();
+        self.opening = Opening::Now;
+    }
+
+    fn may_open(&self, now: Instant) -> bool {
+        match self.opening {
+            Opening::Now => true,
+            Opening::At(at) => at <= now,
+            Opening::AfterRestart => false,
+        }
     }
 
     /// True if too many messages wait.
@@ -95,13 +144,24 @@ impl Chat {
             Ok(ChatPart::Message(message)) if self.known.contains(&message.id) => {
                 self.to_confirm.push_back((message.id, bytes.len()));
             }
-            Ok(ChatPart::Message(message)) => self.heard.push_back((message, bytes.len())),
+            Ok(ChatPart::Message(message)) => self.on_message(message, bytes.len()),
             Err(error) => {
                 let _ = link.reset(ch, Reason::new(Reason::MALFORMED, error.to_string()));
-                self.on_closed();
+                self.on_closed_by_phone(false, Instant::now());
             }
         }
         None
+    }
+
+    /// One that waits for a command or is at one is said again: it is shown once.
+    fn on_message(&mut self, message: ChatMessage, bytes: usize) {
+        if let Some(given) = self.given.iter_mut().find(|given| given.message.id == message.id) {
+            *given.bytes.get_or_insert_default() += bytes;
+        } else if let Some((_, of)) = self.heard.iter_mut().find(|(heard, _)| heard.id == message.id) {
+            *of += bytes;
+        } else {
+            self.heard.push_back((message, bytes));
+        }
     }
 
     fn on_confirmed(&mut self, id: &str) {
@@ -111,20 +171,51 @@ impl Chat {
         }
     }
 
-    /// The next message for a command, which has it then.
-    pub(super) fn take_heard(&mut self) -> Option<ChatMessage> {
+    /// True if a message waits for commands, and they don't have too many already.
+    pub(super) fn has_heard(&self) -> bool {
+        !self.heard.is_empty() && self.given.len() < CHAT_KEPT_MAX
+    }
+
+    /// Gives the next message to these commands, under this number.
+    pub(super) fn give(&mut self, number: u64, commands: Vec<Token>) -> Option<&ChatMessage> {
         let (message, bytes) = self.heard.pop_front()?;
-        self.to_confirm.push_back((message.id.clone(), bytes));
+        self.given.push_back(Given { number, message, bytes: Some(bytes), commands });
+        self.given.back().map(|given| &given.message)
+    }
+
+    /// A command has printed the message of this number, so the phone may forget it.
+    pub(super) fn on_printed(&mut self, number: u64) {
+        let at = self.given.iter().position(|given| given.number == number);
+        let Some(Given { message, bytes, .. }) = at.and_then(|at| self.given.remove(at)) else { return };
         if self.known.len() >= KNOWN_MAX {
             self.known.pop_front();
         }
         self.known.push_back(message.id.clone());
-        Some(message)
+        self.to_confirm.extend(bytes.map(|bytes| (message.id, bytes)));
+    }
+
+    /// This command is gone. What it alone had and has not printed waits for another one.
+    pub(super) fn on_command_gone(&mut self, command: Token) {
+        for given in &mut self.given {
+            given.commands.retain(|token| *token != command);
+        }
+        let (lost, held) = self.given.drain(..).partition(|given| given.commands.is_empty());
+        self.given = held;
+        let lost: VecDeque<Given> = lost;
+        for Given { message, bytes, .. } in lost.into_iter().rev() {
+            if let Some(bytes) = bytes {
+                self.heard.push_front((message, bytes));
+            }
+        }
     }
 
     /// Sends what the channel takes; opens one if something is to be said and the phone has opened none.
     pub(super) fn pump(&mut self, link: &AppLink) {
-        if self.channel.is_none() && !self.to_say.is_empty() && link.is_ready() {
+        if self.channel.is_none()
+            && !self.to_say.is_empty()
+            && self.may_open(Instant::now())
+            && link.is_ready()
+        {
             // It is tried again with the next event.
             if let Ok(ch) = link.open(Kind::Chat, "{}") {
                 self.begin(ch, false);
@@ -151,4 +242,59 @@ impl Chat {
 fn sends(link: &AppLink, ch: ChannelId, part: &ChatPart) -> bool {
     // The lengths were checked when the part was made.
     part.to_bytes().is_ok_and(|bytes| link.try_send(ch, &bytes).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(chat: &mut Chat, id: &str) {
+        chat.on_message(ChatMessage { id: id.into(), at_ms: 1, text: id.to_uppercase() }, 10);
+    }
+
+    #[test]
+    fn a_message_is_confirmed_when_a_command_has_printed_it() {
+        let (mut chat, one, two) = (Chat::default(), Token(1), Token(2));
+        said(&mut chat, "a");
+        said(&mut chat, "b");
+        assert_eq!(chat.give(1, vec![one, two]).unwrap().text, "A");
+        assert_eq!(chat.give(2, vec![one]).unwrap().text, "B");
+        assert!(chat.to_confirm.is_empty() && !chat.has_heard());
+        chat.on_command_gone(one);
+        assert_eq!(chat.heard[0].0.id, "b", "the other one still has a");
+        chat.on_printed(1);
+        chat.on_printed(1);
+        assert_eq!(chat.to_confirm, [("a".to_owned(), 10)]);
+        assert_eq!(chat.give(3, vec![two]).unwrap().text, "B");
+        said(&mut chat, "b");
+        chat.on_printed(3);
+        assert_eq!(chat.to_confirm[1], ("b".to_owned(), 20));
+        assert!(!chat.has_heard(), "said twice is shown once");
+    }
+
+    #[test]
+    fn a_phone_that_wants_no_chat_is_left_alone() {
+        let (mut chat, now) = (Chat::default(), Instant::now());
+        assert!(chat.may_open(now));
+        chat.on_closed_by_phone(false, now);
+        assert!(!chat.may_open(now) && chat.may_open(now + REOPEN_AFTER));
+        chat.on_closed_by_phone(true, now);
+        assert!(!chat.may_open(now + 100 * REOPEN_AFTER));
+        chat.on_restarted();
+        assert!(chat.may_open(now));
+    }
+
+    #[test]
+    fn what_was_given_on_an_earlier_channel_is_known_when_it_is_printed() {
+        let mut chat = Chat::default();
+        said(&mut chat, "a");
+        said(&mut chat, "b");
+        chat.give(1, vec![Token(1)]);
+        chat.give(2, vec![Token(1)]);
+        chat.on_closed();
+        chat.on_printed(1);
+        assert!(chat.to_confirm.is_empty() && chat.known == ["a"]);
+        chat.on_command_gone(Token(1));
+        assert!(chat.given.is_empty() && !chat.has_heard(), "the phone says it again");
+    }
 }

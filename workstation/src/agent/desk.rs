@@ -135,6 +135,12 @@ impl Desk {
         }
     }
 
+    /// The chats that show this phone.
+    pub(super) fn chats_of(&self, phone: &str) -> Vec<Token> {
+        let shows = |(_, command): &(&Token, &Command)| command.role.shows(phone);
+        self.commands.iter().filter(shows).map(|(token, _)| *token).collect()
+    }
+
     /// Tells every chat that shows this phone; all chats if none is named.
     pub(super) fn tell_chats(&mut self, phone: Option<&str>, message: &FromAgent) {
         for command in self.commands.values_mut() {

@@ -1,7 +1,7 @@
 //! One phone: its file, its link, what is known of its connection, and its chat.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::ids::Role;
@@ -23,8 +23,37 @@ pub(super) struct Phone {
     pub(super) app: Arc<AppLink>,
     pub(super) state: State,
     pub(super) chat: Chat,
+    /// How many lines were told of what it does.
+    pub(super) told: Told,
     /// While its code is shown, and until the phone has come.
     pub(super) pairing: Option<Pairing>,
+}
+
+/// Bounds what is told of what a phone does, which it could do in a loop.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    since: Option<Instant>,
+    count: u32,
+}
+
+/// Lines in a second.
+const TOLD_MAX: u32 = 4;
+
+impl Told {
+    /// The line to tell; `None` if there were too many in this second. They are counted in the next line.
+    pub(super) fn line(&mut self, line: String, now: Instant) -> Option<String> {
+        let is_over = self.since.is_none_or(|since| now >= since + Duration::from_secs(1));
+        let left_out = self.count.saturating_sub(TOLD_MAX);
+        if is_over {
+            *self = Told { since: Some(now), count: 0 };
+        }
+        self.count += 1;
+        match left_out {
+            0 if self.count <= TOLD_MAX => Some(line),
+            more if is_over => Some(format!("{line} ({more} more before it are left out)")),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of a pairing.
@@ -33,8 +62,8 @@ pub(super) struct Pairing {
     pub(super) name: Option<String>,
     /// The question that is open at the command.
     pub(super) question: Option<u64>,
-    /// The user has said yes, and the phone was told.
-    pub(super) is_allowed: bool,
+    /// Since then the user's yes is kept, and the phone is expected.
+    pub(super) allowed_at: Option<Instant>,
     /// Why the code is of no more use.
     pub(super) spent: Option<Spent>,
 }
@@ -71,7 +100,7 @@ impl Phone {
         settings.options.pair_for = Duration::from_secs(request.valid_secs.into());
         let keeper = Box::new(PhoneKeeper(Arc::clone(&file)));
         let engine = Engine::pair(Role::Workstation, code, &settings, keeper)?;
-        let pairing = Pairing { name: request.name, question: None, is_allowed: false, spent: None };
+        let pairing = Pairing { name: request.name, question: None, allowed_at: None, spent: None };
         Self::start(file, engine, desk, Some(pairing))
     }
 
@@ -82,7 +111,14 @@ impl Phone {
         pairing: Option<Pairing>,
     ) -> anyhow::Result<Self> {
         let app = Arc::new(AppLink::start(engine, Hello::new("workstation", desk))?);
-        Ok(Phone { file, app, state: State::Connecting, chat: Chat::default(), pairing })
+        Ok(Phone {
+            file,
+            app,
+            state: State::Connecting,
+            chat: Chat::default(),
+            told: Told::default(),
+            pairing,
+        })
     }
 
     /// Has `listener` called when there is news.
@@ -167,5 +203,20 @@ pub(super) fn over(spent: Option<Spent>, why: &Stop) -> (Over, String) {
         (Some(spent), _) => (Over::Expired, spent.to_string()),
         (None, Stop::Refused { .. } | Stop::Unpaired(_)) => (Over::Refused, why.to_string()),
         (None, why) => (Over::Failed, why.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_phone_does_in_a_loop_is_counted() {
+        let (mut told, now) = (Told::default(), Instant::now());
+        let lines = (0..100).filter_map(|_| told.line("x".into(), now)).count();
+        assert_eq!(lines, 4);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(told.line("y".into(), later).unwrap(), "y (96 more before it are left out)");
+        assert_eq!(told.line("z".into(), later).unwrap(), "z");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use relay_client::app::chat::{ChatMessage, ChatPart};
@@ -20,12 +20,15 @@ use super::process::now_ms;
 use super::terminals::Terminals;
 use super::tokens::Tokens;
 use super::viewers::{Viewers, no_terminal, wanted_name};
-use crate::ipc::wire::{self, FromAgent, Pairing, State};
+use crate::ipc::wire::{self, FromAgent, Over, Pairing, State};
 use crate::state::phones::unused_name;
 use crate::terminal_host::wire::View;
 
 /// Events of one phone in one turn.
 const EVENTS_MAX: usize = 64;
+
+/// How long a phone that was let in may take to come back before its command is told that it is paired.
+const BACK_WITHIN: Duration = Duration::from_secs(8);
 
 /// What the phones' events need besides the phones.
 pub(super) struct Room<'a> {
@@ -45,6 +48,8 @@ pub(super) struct Phones {
     /// What phones call this machine.
     desk_name: String,
     lines: Lines,
+    /// The number of the last message that commands were given.
+    heard: u64,
     pub(super) viewers: Viewers,
     listener: Listener,
 }
@@ -52,7 +57,7 @@ pub(super) struct Phones {
 impl Phones {
     pub(super) fn new(desk_name: String, listener: Listener) -> Self {
         let (lines, viewers) = (Lines::default(), Viewers::default());
-        Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, viewers, listener }
+        Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, heard: 0, viewers, listener }
     }
 
     /// What phones call this machine.
@@ -75,6 +80,12 @@ impl Phones {
         self.viewers.on_phone_gone(key);
         let phone = self.all.remove(&key)?;
         let why = format!("\"{}\" is no longer paired", phone.file.name());
+        if phone.pairing.is_some()
+            && let Some(command) = desk.with_role(&Role::Pairing(key))
+        {
+            let over = Pairing::Over { why: Over::Refused, line: harmless(&why) };
+            desk.tell(command, &FromAgent::Pairing(over));
+        }
         for (command, number) in self.lines.give_up(key) {
             desk.tell(command, &FromAgent::NotSaid { number, why: why.clone() });
         }
@@ -136,13 +147,16 @@ impl Phones {
         if let Err(why) = checked.and_then(|_| if meant.is_empty() { none() } else { Ok(()) }) {
             return desk.tell(command, &FromAgent::NotSaid { number, why });
         }
-        if let Some(full) =
-            meant.iter().find_map(|key| self.all.get(key).filter(|phone| phone.chat.is_full()))
-        {
-            let why = format!("too many lines wait for \"{}\"", full.file.name());
+        // One phone that is away for long stops no talk with the others.
+        let (full, meant): (Vec<PhoneKey>, Vec<PhoneKey>) =
+            meant.into_iter().partition(|key| self.all.get(key).is_some_and(|phone| phone.chat.is_full()));
+        let full = full.iter().filter_map(|key| self.all.get(key));
+        let full: Vec<String> = full.map(|phone| format!("\"{}\"", phone.file.name())).collect();
+        let missed = (!full.is_empty()).then(|| format!("too many lines wait for {}", full.join(", ")));
+        if let Some(why) = missed.clone().filter(|_| meant.is_empty()) {
             return desk.tell(command, &FromAgent::NotSaid { number, why });
         }
-        self.lines.add(&message.id, (command, number), meant.iter().copied().collect());
+        self.lines.add(&message.id, (command, number), meant.iter().copied().collect(), missed);
         for key in meant {
             if let Some(phone) = self.all.get_mut(&key) {
                 phone.chat.say(message.clone());
@@ -151,9 +165,19 @@ impl Phones {
         }
     }
 
-    /// Nobody wants to hear of this command's lines any more.
+    /// A command has printed what a phone said.
+    pub(super) fn on_printed(&mut self, number: u64) {
+        for phone in self.all.values_mut() {
+            phone.chat.on_printed(number);
+        }
+    }
+
+    /// Nobody wants to hear of this command's lines any more, and it prints nothing more.
     pub(super) fn forget_command(&mut self, command: Token) {
         self.lines.forget(command);
+        for phone in self.all.values_mut() {
+            phone.chat.on_command_gone(command);
+        }
     }
 
     /// The list of terminals is another one, or a name is.
@@ -166,7 +190,7 @@ impl Phones {
     fn offer(&self, phone: &Phone, terminals: &Terminals) -> DeskInfo {
         let rights = phone.file.rights();
         let sees = rights.has(Right::View) || rights.has(Right::Shell);
-        let terminals = if sees { terminals.for_phone(&phone.file.name()) } else { Vec::new() };
+        let terminals = if sees { terminals.for_phone(phone.file.id()) } else { Vec::new() };
         DeskInfo { name: self.desk_name.clone(), rights, terminals }
     }
 
@@ -184,6 +208,7 @@ impl Phones {
                     LinkEvent::App(event) => self.on_app(key, event, room),
                 }
             }
+            self.finish_if_late(key, room);
             self.pass_chat(key, room.desk);
         }
         self.viewers.pump() || has_more
@@ -193,11 +218,12 @@ impl Phones {
     fn pass_chat(&mut self, key: PhoneKey, desk: &mut Desk) {
         let Some(phone) = self.all.get_mut(&key).filter(|phone| phone.is_paired()) else { return };
         let name = phone.file.name();
-        while desk.hears(&name)
-            && let Some(message) = phone.chat.take_heard()
-        {
-            let heard = FromAgent::Heard { phone: name.clone(), text: message.text, at_ms: message.at_ms };
-            desk.tell_chats(Some(&name), &heard);
+        while phone.chat.has_heard() && desk.hears(&name) {
+            self.heard += 1;
+            let (number, commands) = (self.heard, desk.chats_of(&name));
+            let Some(message) = phone.chat.give(number, commands) else { break };
+            let (text, at_ms) = (message.text.clone(), message.at_ms);
+            desk.tell_chats(Some(&name), &FromAgent::Heard { number, phone: name.clone(), text, at_ms });
         }
         phone.chat.pump(&phone.app);
     }
@@ -254,14 +280,12 @@ impl Phones {
             }
             EngineEvent::AskOver { question, allowed } => {
                 pairing.question = None;
-                pairing.is_allowed |= allowed;
+                if *allowed {
+                    pairing.allowed_at = Some(Instant::now());
+                }
                 tell(Pairing::AskOver { question: *question });
             }
             EngineEvent::Opened { .. } => {
-                let name = phone.file.name();
-                phone.pairing = None;
-                room.log.line(&format!("paired with \"{name}\""));
-                tell(Pairing::Paired { name });
                 self.finish_pairing(key, room);
             }
             EngineEvent::CodeSpent(spent) => {
@@ -271,6 +295,7 @@ impl Phones {
             EngineEvent::Stopped { why, .. } => {
                 let (why, line) = phone::over(pairing.spent, why);
                 tell(Pairing::Over { why, line: harmless(&line) });
+                phone.pairing = None;
                 // Nothing was kept, or it can't be used.
                 if let Err(error) = phone.file.erase() {
                     room.log.line(&error.to_string());
@@ -300,8 +325,32 @@ impl Phones {
         }
     }
 
+    /// A phone that was let in and does not come back is paired all the same: its command need not wait.
+    fn finish_if_late(&mut self, key: PhoneKey, room: &mut Room<'_>) {
+        let is_late = |phone: &Phone| {
+            let allowed_at = phone.pairing.as_ref().and_then(|pairing| pairing.allowed_at);
+            phone.is_paired() && allowed_at.is_some_and(|at| at.elapsed() > BACK_WITHIN)
+        };
+        let Some(name) = self.all.get(&key).filter(|phone| is_late(phone)).map(|phone| phone.file.name())
+        else {
+            return;
+        };
+        if let Some(command) = room.desk.with_role(&Role::Pairing(key)) {
+            let line = format!("\"{name}\" is paired and has not come back yet: open the app on it");
+            room.desk.tell(command, &FromAgent::Pairing(Pairing::Line { line }));
+        }
+        self.finish_pairing(key, room);
+    }
+
     /// The phone is one of the list from now on.
     fn finish_pairing(&mut self, key: PhoneKey, room: &mut Room<'_>) {
+        let Some(phone) = self.all.get_mut(&key) else { return };
+        phone.pairing = None;
+        let name = phone.file.name();
+        room.log.line(&format!("paired with \"{name}\""));
+        if let Some(command) = room.desk.with_role(&Role::Pairing(key)) {
+            room.desk.tell(command, &FromAgent::Pairing(Pairing::Paired { name }));
+        }
         let Some(phone) = self.all.get(&key) else { return };
         if let Err(error) = phone.file.note_seen() {
             room.log.line(&error.to_string());
@@ -313,14 +362,19 @@ impl Phones {
 
     fn on_app(&mut self, key: PhoneKey, event: AppEvent, room: &mut Room<'_>) {
         let Some(phone) = self.all.get_mut(&key) else { return };
+        let is_refused = matches!(event, AppEvent::Refused { .. });
         match event {
             AppEvent::Opened { ch, kind, params } => self.on_opened(key, ch, (kind, &params), room),
             AppEvent::Accepted { ch, .. } => phone.chat.on_accepted(ch),
             AppEvent::Data { ch, bytes } if phone.chat.has(ch) => {
                 if let Some(id) = phone.chat.on_data(&phone.app, ch, &bytes)
-                    && let Some((command, number)) = self.lines.confirm(&id, key)
+                    && let Some((command, number, missed)) = self.lines.confirm(&id, key)
                 {
-                    room.desk.tell(command, &FromAgent::Delivered { number });
+                    let settled = match missed {
+                        None => FromAgent::Delivered { number },
+                        Some(why) => FromAgent::NotSaid { number, why },
+                    };
+                    room.desk.tell(command, &settled);
                 }
             }
             AppEvent::Data { ch, bytes } => {
@@ -330,14 +384,14 @@ impl Phones {
             }
             AppEvent::Refused { ch, .. } | AppEvent::Reset { ch, .. } | AppEvent::Ended { ch } => {
                 if phone.chat.has(ch) {
-                    phone.chat.on_closed();
+                    phone.chat.on_closed_by_phone(is_refused, Instant::now());
                 }
                 self.viewers.on_closed(key, ch);
                 // It is gone, or is gone now.
                 let _ = phone.app.end(ch);
             }
             AppEvent::Restarted => {
-                phone.chat.on_closed();
+                phone.chat.on_restarted();
                 self.viewers.on_phone_gone(key);
             }
             AppEvent::Ready { .. } | AppEvent::Desk(_) | AppEvent::Hidden(_) | AppEvent::Writable { .. } => {}
@@ -366,6 +420,8 @@ impl Phones {
                 return self.refuse(key, ch, Reason::new(Reason::UNAVAILABLE, words));
             }
         };
+        let told = self.all.get_mut(&key).and_then(|phone| phone.told.line(told, Instant::now()));
+        let Some(told) = told else { return };
         room.log.line(&told);
         if kind == Kind::Terminal {
             room.desk.tell_chats(Some(&name), &FromAgent::Note { line: harmless(&told) });
@@ -393,8 +449,11 @@ impl Phones {
         if !rights.has(Right::View) {
             return Err(Reason::new(Reason::RIGHTS, "this phone may not see terminals"));
         }
-        if !room.terminals.has(&wanted, &device) {
+        if !room.terminals.has(&wanted, phone.file.id()) {
             return Err(no_terminal(&wanted));
+        }
+        if self.viewers.is_full(key) {
+            return Err(Reason::new(Reason::TOO_MANY, "this phone looks at as many terminals as it may"));
         }
         let may_type = rights.has(Right::Type) && room.terminals.may_type(&wanted);
         let socket = room.sockets.join(format!("{wanted}.sock"));

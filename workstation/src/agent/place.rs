@@ -2,7 +2,8 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread;
@@ -21,9 +22,10 @@ const TRY_EVERY: Duration = Duration::from_millis(20);
 /// The place, taken. It is free again when this is dropped, or with the process.
 pub(super) struct Place {
     socket: PathBuf,
-    listener: Option<UnixListener>,
-    /// Locked while it is open. Closed last.
-    _lock: File,
+    /// The socket's own number: another file of its name is not ours.
+    inode: u64,
+    /// Locked while it is open, and names the socket. Closed last.
+    lock: File,
 }
 
 impl Place {
@@ -31,9 +33,9 @@ impl Place {
     ///
     /// # Errors
     /// It can't be taken.
-    pub(super) fn take(folders: &Folders) -> anyhow::Result<Option<Self>> {
+    pub(super) fn take(folders: &Folders) -> anyhow::Result<Option<(Self, UnixListener)>> {
         // With the state, which it protects: the folder of the sockets may differ between two logins.
-        let path = folders.state().join("agent.lock");
+        let path = folders.agent_lock();
         let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let lock = file.with_context(|| format!("can't open {}", path.display()))?;
         let socket = folders.agent_socket()?;
@@ -44,26 +46,51 @@ impl Place {
                 Err(error) if error == rustix::io::Errno::WOULDBLOCK => {}
                 Err(error) => return Err(error).with_context(|| format!("can't lock {}", path.display())),
             }
-            if UnixStream::connect(&socket).is_ok() {
+            let noted = folders.noted_socket();
+            if [Some(&socket), noted.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|path| UnixStream::connect(path).is_ok())
+            {
                 return Ok(None);
             }
             if Instant::now() > deadline {
                 bail!(
-                    "another agent has {} locked and does not listen at {}: end its process, or use the \
-                     XDG_RUNTIME_DIR that it was started with",
+                    "another agent has {} locked and does not listen at {}: end its process, and try again",
                     path.display(),
-                    socket.display()
+                    noted.unwrap_or(socket).display()
                 );
             }
             thread::sleep(TRY_EVERY);
         }
-        let listener = listen(&socket).with_context(|| format!("can't listen at {}", socket.display()))?;
-        Ok(Some(Place { socket, listener: Some(listener), _lock: lock }))
+        let mut place = Place { socket, inode: 0, lock };
+        let listener = place.listen(folders)?;
+        Ok(Some((place, listener)))
     }
 
-    /// The socket that commands connect to, once.
-    pub(super) fn listener(&mut self) -> Option<UnixListener> {
-        self.listener.take()
+    /// True if commands don't find this agent at the socket of these folders.
+    pub(super) fn is_lost(&self, folders: &Folders) -> bool {
+        let is_elsewhere = folders.agent_socket().is_ok_and(|socket| socket != self.socket);
+        is_elsewhere || fs::symlink_metadata(&self.socket).map(|file| file.ino()).ok() != Some(self.inode)
+    }
+
+    /// Listens at the socket of these folders, and writes that down.
+    ///
+    /// # Errors
+    /// It can't be made, or written down.
+    pub(super) fn listen(&mut self, folders: &Folders) -> anyhow::Result<UnixListener> {
+        let socket = folders.agent_socket()?;
+        let shown = socket.display().to_string();
+        let listener = listen(&socket).with_context(|| format!("can't listen at {shown}"))?;
+        self.inode = fs::symlink_metadata(&socket).with_context(|| format!("can't use {shown}"))?.ino();
+        if self.socket != socket {
+            self.close();
+        }
+        self.socket = socket;
+        // On a full disk only commands with the same variables find it.
+        let path = self.socket.as_os_str().as_bytes();
+        drop(self.lock.set_len(0).and_then(|()| self.lock.write_all_at(path, 0)));
+        Ok(listener)
     }
 
     /// Lets no further command find this agent.

@@ -1,5 +1,6 @@
 //! Revoked phones: their sessions are deleted at the relay, again and again until it has answered.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,35 +18,35 @@ const TRY_EVERY: Duration = Duration::from_secs(60);
 
 /// The list of sessions to delete, and when it is tried.
 pub(super) struct Retiring {
-    list: anyhow::Result<RetireList>,
+    list: RetireList,
+    damage: Option<String>,
     /// `None` while a try is under way, or there is nothing to do.
     due_at: Option<Instant>,
 }
 
 impl Retiring {
     pub(super) fn load(state: &Path) -> Self {
-        let list = RetireList::load(state);
-        let has_work = list.as_ref().is_ok_and(|list| !list.left().is_empty());
-        Retiring { list, due_at: has_work.then(Instant::now) }
+        let (list, damage) = RetireList::load(state);
+        let has_work = !list.left().is_empty();
+        Retiring { list, damage, due_at: has_work.then(Instant::now) }
     }
 
-    /// Why the list can't be used.
+    /// What was wrong with the list's file.
     pub(super) fn damage(&self) -> Option<String> {
-        self.list.as_ref().err().map(|error| format!("{error:#}"))
+        self.damage.clone()
     }
 
     /// True if this phone was revoked.
     pub(super) fn has_phone(&self, id: &str) -> bool {
-        self.list.as_ref().is_ok_and(|list| list.has_phone(id))
+        self.list.has_phone(id)
     }
 
     /// Notes a phone that is going to be revoked.
     ///
     /// # Errors
-    /// It can't be noted, so it must not be revoked.
-    pub(super) fn add(&mut self, file: &PhoneFile) -> anyhow::Result<()> {
-        let list = self.list.as_mut().map_err(|error| anyhow!("{error:#}"))?;
-        Ok(list.add(file.id(), &file.relay(), &file.sessions())?)
+    /// It can't be noted: only now can its session be deleted.
+    pub(super) fn add(&mut self, file: &PhoneFile) -> io::Result<()> {
+        self.list.add(file.id(), &file.relay(), &file.sessions())
     }
 
     /// When the next try is due.
@@ -59,9 +60,7 @@ impl Retiring {
             return;
         }
         self.due_at = None;
-        if let Ok(list) = &self.list {
-            chores.delete(list.left());
-        }
+        chores.delete(self.list.left());
     }
 
     /// The engine of a revoked phone has ended. What the relay was not told stays on the list.
@@ -76,7 +75,7 @@ impl Retiring {
     ) -> anyhow::Result<()> {
         match outcome {
             Ok(()) => {
-                let sessions = self.list.as_ref().map(|list| list.sessions_of(id)).unwrap_or_default();
+                let sessions = self.list.sessions_of(id);
                 self.on_deleted(&sessions, &[], log);
                 Ok(())
             }
@@ -95,12 +94,11 @@ impl Retiring {
         for words in failed {
             log.line(&format!("a revoked phone's session is still there: {words}"));
         }
-        let Ok(list) = &mut self.list else { return };
         for session in gone {
-            if let Err(error) = list.note_deleted(*session) {
+            if let Err(error) = self.list.note_deleted(*session) {
                 log.line(&error.to_string());
             }
         }
-        self.due_at = (!list.left().is_empty()).then(|| Instant::now() + TRY_EVERY);
+        self.due_at = (!self.list.left().is_empty()).then(|| Instant::now() + TRY_EVERY);
     }
 }

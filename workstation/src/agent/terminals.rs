@@ -42,6 +42,11 @@ impl Terminals {
         &self.folder
     }
 
+    /// The sockets are there from now on. Hosts that are known stay known.
+    pub(super) fn set_folder(&mut self, folder: PathBuf) {
+        self.folder = folder;
+    }
+
     /// When the folder is read next.
     pub(super) fn scan_at(&self) -> Instant {
         self.scan_at
@@ -91,7 +96,7 @@ impl Terminals {
         has_changed || self.hosts.len() < before
     }
 
-    /// What this phone may know of.
+    /// What the phone of this id may know of.
     pub(super) fn for_phone(&self, phone: &str) -> Vec<TerminalInfo> {
         let info = |(name, host): (&String, &Host)| {
             let status = host.status.as_ref().filter(|status| is_shared_with(status, phone))?;
@@ -106,7 +111,7 @@ impl Terminals {
         self.hosts.iter().filter_map(info).collect()
     }
 
-    /// True if there is a terminal of this name that is shared with this phone.
+    /// True if there is a terminal of this name that is shared with the phone of this id.
     pub(super) fn has(&self, name: &str, phone: &str) -> bool {
         let status = self.hosts.get(name).and_then(|host| host.status.as_ref());
         status.is_some_and(|status| is_shared_with(status, phone))
@@ -123,7 +128,7 @@ impl Terminals {
 }
 
 fn is_shared_with(status: &Status, phone: &str) -> bool {
-    status.to.is_empty() || status.to.iter().any(|name| name == phone)
+    status.to.is_empty() || status.to.iter().any(|id| id == phone)
 }
 
 /// Connects to a host and asks for its status.

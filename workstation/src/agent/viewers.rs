@@ -21,6 +21,9 @@ const UNREAD_MAX: usize = 64 * 1024;
 /// Messages of one viewer that are passed on in one turn.
 const TURN_MAX: usize = 64;
 
+/// The viewers of one phone: a host has places for many phones, and for windows.
+const VIEWERS_MAX: usize = 4;
+
 /// The viewers.
 #[derive(Default)]
 pub(super) struct Viewers {
@@ -59,6 +62,11 @@ impl Viewers {
         let viewer = Viewer { phone, app: Arc::clone(app), ch, host, held: None, unread: 0, is_over: false };
         self.all.insert(token, viewer);
         Ok(())
+    }
+
+    /// True if this phone has as many viewers as it may.
+    pub(super) fn is_full(&self, phone: PhoneKey) -> bool {
+        self.all.values().filter(|viewer| viewer.phone == phone).count() >= VIEWERS_MAX
     }
 
     pub(super) fn note_readable(&mut self, token: Token) {

@@ -3,9 +3,9 @@
 //! Level L and a narrow quiet zone keep it small enough for a terminal window. The colours are set
 //! explicitly, as a camera needs dark on light whatever the terminal's theme is.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use qrcode::{Color, EcLevel, QrCode};
@@ -89,10 +89,25 @@ impl Picture {
     }
 
     /// Writes the code as a PNG that only this user can read: it holds the session's secret.
+    /// A file that is there is replaced, whatever it is a link to and whoever could read it.
     pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}.new", std::process::id()));
+        let beside = PathBuf::from(beside);
+        let written = create_private(&beside)
+            .map_err(anyhow::Error::from)
+            .and_then(|file| self.encode_png(file))
+            .and_then(|()| Ok(fs::rename(&beside, path)?));
+        if written.is_err() {
+            // None may be there.
+            drop(fs::remove_file(&beside));
+        }
+        written
+    }
+
+    fn encode_png(&self, file: File) -> anyhow::Result<()> {
         let side = (self.width + 2 * QUIET_PNG) * PNG_SCALE;
-        let mut encoder =
-            png::Encoder::new(create_private(path)?, u32::try_from(side)?, u32::try_from(side)?);
+        let mut encoder = png::Encoder::new(file, u32::try_from(side)?, u32::try_from(side)?);
         encoder.set_color(png::ColorType::Grayscale);
         encoder.set_depth(png::BitDepth::One);
         let mut writer = encoder.write_header()?;
@@ -136,12 +151,12 @@ fn half_blocks(upper: bool, lower: bool) -> char {
 #[cfg(unix)]
 fn create_private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 #[cfg(not(unix))]
 fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).open(path)
+    OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 #[cfg(test)]
@@ -260,6 +275,27 @@ mod tests {
         assert_eq!((rows(&short), Picture::of(&short).unwrap().width), (19, 33));
         assert_eq!(Picture::of(&format!("{short}a")).unwrap().width, 37, "version 5");
         assert!(Picture::of(&"x".repeat(3000)).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_old_file_or_link_is_replaced_by_one_that_this_user_alone_can_read() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+        let folder = std::env::temp_dir().join(format!("rw-png-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (old, target, link) = (folder.join("old.png"), folder.join("target"), folder.join("link.png"));
+        fs::write(&old, "old").unwrap();
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&target, "kept").unwrap();
+        symlink(&target, &link).unwrap();
+        for path in [&old, &link] {
+            Picture::of("ws://example").unwrap().write_png(path).unwrap();
+            let metadata = fs::symlink_metadata(path).unwrap();
+            assert!(metadata.is_file() && metadata.mode() & 0o777 == 0o600, "{}", path.display());
+        }
+        assert_eq!(fs::read_to_string(&target).unwrap(), "kept");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

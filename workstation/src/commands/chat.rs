@@ -162,7 +162,11 @@ impl Chat {
 
     fn on_message(&self, message: FromAgent, said: &Said) -> anyhow::Result<()> {
         let event = match message {
-            FromAgent::Heard { phone, text, at_ms } => Event::Message { phone, text, at_ms },
+            FromAgent::Heard { number, phone, text, at_ms } => {
+                self.reporter.tell(&Event::Message { phone, text, at_ms })?;
+                said.printed(number);
+                return Ok(());
+            }
             FromAgent::Delivered { number } => {
                 said.settle(number, false);
                 Event::Delivered { number }

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
@@ -14,7 +15,7 @@ use super::session::Session;
 use crate::args::Global;
 use crate::ipc::folder::Folders;
 use crate::output::say;
-use crate::state::phones::load_all;
+use crate::state::phones::{PhoneFile, load_all};
 use crate::terminal_host::names::{self, Place};
 use crate::terminal_host::wire::End;
 use crate::window::{self, Outcome, Parting};
@@ -24,7 +25,7 @@ use crate::window::{self, Outcome, Parting};
 /// You use it here exactly as if it ran alone. If the window is closed, the command goes on: `attach` comes
 /// back to it. So does `Ctrl-\` and then `d`. The exit code is the command's; 125 if the terminal failed, 126
 /// or 127 if the command could not be started, 0 after you detached.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RunArgs {
     /// Let phones watch, and not type.
     #[arg(long)]
@@ -61,8 +62,11 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
 
 fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let session = Session::open(global)?;
+    let phones = load_all(session.folders.state())?.0;
+    // Another phone may have the name later, but no other one has the id.
+    let args = &RunArgs { to: ids_of(&args.to, &phones)?, ..args.clone() };
     let (stream, name) = start(args, global, &session.folders)?;
-    let has_phones = !load_all(session.folders.state())?.0.is_empty();
+    let has_phones = !phones.is_empty();
     // Only before a shell: a command's output is to be its own.
     if !has_phones && args.command.is_empty() && io::stderr().is_terminal() {
         say("no phone is paired yet: `workstation pair` in another window adds one");
@@ -75,6 +79,17 @@ fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
         say(&format!("no phone saw this: {error:#}"));
     }
     Ok(code)
+}
+
+/// The ids of the phones of these names.
+fn ids_of(names: &[String], phones: &[Arc<PhoneFile>]) -> anyhow::Result<Vec<String>> {
+    let id_of = |name: &String| {
+        let phone = phones.iter().find(|phone| phone.name() == *name);
+        let phone =
+            phone.with_context(|| format!("no phone is called \"{name}\"; the command devices lists them"));
+        Ok(phone?.id().to_owned())
+    };
+    names.iter().map(id_of).collect()
 }
 
 /// Shows the terminal in this window, and says what there is to say afterwards.

@@ -120,6 +120,11 @@ impl Said {
         numbers.into_iter().for_each(|number| way.hand_over(number));
     }
 
+    /// What the agent told under this number is printed.
+    pub(crate) fn printed(&self, number: u64) {
+        self.way().send(&ToAgent::Heard { number });
+    }
+
     /// Asks the agent to connect at once.
     pub(crate) fn retry(&self) {
         self.way().send(&ToAgent::Retry);

@@ -24,7 +24,7 @@ pub(crate) struct TerminalHostArgs {
     #[arg(long)]
     pub(crate) view_only: bool,
 
-    /// Share with this phone only.
+    /// Share with the phone of this id only.
     #[arg(long)]
     pub(crate) to: Vec<String>,
 

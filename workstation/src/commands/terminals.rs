@@ -11,6 +11,7 @@ use crate::args::Global;
 use crate::ipc::folder::{Folders, terminal_names};
 use crate::ipc::frame::Decoder;
 use crate::output::{print, say};
+use crate::state::phones::load_all;
 use crate::terminal_host::wire::{LOOK, STATUS, Status, parsed};
 use crate::terminal_host::{names, seconds_now};
 
@@ -29,7 +30,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) fn run(_: &TerminalsArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let folders = Folders::open(&global.profile)?;
     let names = terminal_names(&folders.terminals()?).context("can't list the terminals")?;
-    let found: Vec<Status> = names.iter().filter_map(|name| look(&folders, name)).collect();
+    let mut found: Vec<Status> = names.iter().filter_map(|name| look(&folders, name)).collect();
+    let phones = load_all(folders.state())?.0;
+    for to in found.iter_mut().flat_map(|status| &mut status.to) {
+        // A phone that is no longer paired is listed by its id.
+        if let Some(phone) = phones.iter().find(|phone| phone.id() == to) {
+            *to = phone.name();
+        }
+    }
     if global.json {
         for status in &found {
             let line = sonic_rs::to_string(status).context("can't write a terminal as JSON")?;

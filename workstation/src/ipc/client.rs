@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -153,8 +153,14 @@ fn send(stream: &mut UnixStream, message: &ToAgent) -> io::Result<()> {
 }
 
 fn connect(folders: &Folders) -> anyhow::Result<Found> {
-    let path = folders.agent_socket()?;
-    let stream = match UnixStream::connect(&path) {
+    match (connect_at(&folders.agent_socket()?)?, folders.noted_socket()) {
+        (Found::Nobody, Some(noted)) => connect_at(&noted),
+        (found, _) => Ok(found),
+    }
+}
+
+fn connect_at(path: &Path) -> anyhow::Result<Found> {
+    let stream = match UnixStream::connect(path) {
         Ok(stream) => stream,
         Err(error) if is_nobody(&error) => return Ok(Found::Nobody),
         Err(error) => return Err(error).with_context(|| format!("can't connect to {}", path.display())),
@@ -178,9 +184,12 @@ fn connect(folders: &Folders) -> anyhow::Result<Found> {
         Ok(None) => Ok(Found::Nobody),
         Err(error) if is_nobody(&error) => Ok(Found::Nobody),
         Ok(Some(_)) => Err(anyhow!("{} does not answer like an agent: end its process", path.display())),
-        Err(error) => Err(error).with_context(|| {
-            format!("the agent at {} does not answer: end its process and try again", path.display())
-        }),
+        Err(error) => {
+            let pid = peer::pid_of(&client.stream).map(|pid| format!(" {pid}")).unwrap_or_default();
+            Err(error).with_context(|| {
+                format!("the agent at {} does not answer: end its process{pid} and try again", path.display())
+            })
+        }
     }
 }
 

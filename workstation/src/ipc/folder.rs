@@ -8,7 +8,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -58,6 +58,28 @@ impl Folders {
     /// Its path is too long for a socket.
     pub(crate) fn agent_socket(&self) -> anyhow::Result<PathBuf> {
         short_enough(self.runtime.join("agent.sock"))
+    }
+
+    /// The file that the profile's agent has locked, and in which it writes its socket's path.
+    pub(crate) fn agent_lock(&self) -> PathBuf {
+        self.state.join("agent.lock")
+    }
+
+    /// Where the profile's agent listens if it was started with another `XDG_RUNTIME_DIR`, or none.
+    pub(crate) fn noted_socket(&self) -> Option<PathBuf> {
+        let noted = fs::read(self.agent_lock()).ok()?;
+        let noted = absolute(Some(OsString::from_vec(noted)))?;
+        Some(noted).filter(|noted| *noted != self.runtime.join("agent.sock"))
+    }
+
+    /// The same folders by the variables of now: the folder of the sockets goes with the last login and comes
+    /// with the next.
+    ///
+    /// # Errors
+    /// As [`Folders::open`].
+    pub(crate) fn reopened(&self) -> anyhow::Result<Self> {
+        let profile = self.state.file_name().and_then(|name| name.to_str());
+        Self::open(profile.context("the state folder has no profile's name")?)
     }
 
     /// The folder of the shared terminals: each socket `NAME.sock` in it is one. Makes it if it is missing.

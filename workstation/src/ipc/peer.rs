@@ -21,6 +21,19 @@ pub(crate) fn check_own(socket: impl AsFd) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
 }
 
+/// The process at the other end, if the system says.
+#[cfg(target_os = "linux")]
+pub(crate) fn pid_of(socket: impl AsFd) -> Option<u32> {
+    let peer = rustix::net::sockopt::socket_peercred(socket).ok()?;
+    u32::try_from(peer.pid.as_raw_nonzero().get()).ok()
+}
+
+/// Other systems don't.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn pid_of(_: impl AsFd) -> Option<u32> {
+    None
+}
+
 #[cfg(target_os = "linux")]
 fn owner_of(socket: impl AsFd) -> io::Result<Option<u32>> {
     Ok(Some(rustix::net::sockopt::socket_peercred(socket)?.uid.as_raw()))
@@ -42,5 +55,7 @@ mod tests {
     fn our_own_process_is_ours() {
         let (one, _other) = UnixStream::pair().unwrap();
         check_own(&one).unwrap();
+        #[cfg(target_os = "linux")]
+        assert_eq!(pid_of(&one), Some(std::process::id()));
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum ToAgent {
     /// Say this to the phones of `Chat`. `Delivered` with this number follows, or `NotSaid`. No other line
     /// has the same `id`: a phone that gets it twice shows it once.
     Say { number: u64, id: String, text: String },
+    /// The `Heard` of this number is printed: until then nothing is confirmed to the phone.
+    Heard { number: u64 },
     /// Try to connect at once.
     Retry,
     /// Pair by this code, which the command shows. `Pairing` follows, again and again.
@@ -74,8 +76,9 @@ pub(crate) enum FromAgent {
         phones: Vec<Phone>,
         damaged: Vec<String>,
     },
-    /// A phone said something.
+    /// A phone said something. Answered by `Heard` with this number.
     Heard {
+        number: u64,
         phone: String,
         text: String,
         at_ms: u64,
@@ -213,7 +216,7 @@ mod tests {
             assert!(!shown.contains("secret") && !shown.contains("hidden"), "{shown}");
         }
         for message in [
-            FromAgent::Heard { phone: "x".into(), text: "y".into(), at_ms: 1 },
+            FromAgent::Heard { number: 1, phone: "x".into(), text: "y".into(), at_ms: 1 },
             FromAgent::Status {
                 phone: "x".into(),
                 state: State::Away,

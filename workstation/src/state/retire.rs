@@ -36,14 +36,20 @@ pub(crate) struct RetireList {
 }
 
 impl RetireList {
-    /// The list in the folder `state`.
-    ///
-    /// # Errors
-    /// The file is damaged.
-    pub(crate) fn load(state: &Path) -> anyhow::Result<Self> {
+    /// The list in the folder `state`, and what is wrong with its file. A damaged one is put aside, so that
+    /// phones can be revoked all the same.
+    pub(crate) fn load(state: &Path) -> (Self, Option<String>) {
         let path = state.join("retire.json");
-        let entries = file::read(&path, "delete it; the sessions in it end by themselves when they expire")?;
-        Ok(RetireList { path, entries: entries.unwrap_or_default() })
+        let aside = path.with_extension("damaged");
+        let remedy = "the sessions in it end by themselves when they expire";
+        let (entries, damage) = match file::read(&path, remedy) {
+            Ok(entries) => (entries.unwrap_or_default(), None),
+            Err(error) => match std::fs::rename(&path, &aside) {
+                Ok(()) => (Vec::new(), Some(format!("{error:#}; it is put aside as {}", aside.display()))),
+                Err(other) => (Vec::new(), Some(format!("{error:#}; it can't be put aside: {other}"))),
+            },
+        };
+        (RetireList { path, entries }, damage)
     }
 
     /// Notes that this phone is revoked: its sessions are to be deleted.
@@ -124,19 +130,22 @@ mod tests {
             session: SessionId::from_bytes([byte; 16]),
             token: Token::from_bytes([byte + 1; 16]),
         });
-        let mut list = RetireList::load(&state).unwrap();
+        let mut list = RetireList::load(&state).0;
         list.add("ab", &relay, &sessions).unwrap();
-        let mut list = RetireList::load(&state).unwrap();
+        let mut list = RetireList::load(&state).0;
         assert!(list.has_phone("ab") && !list.has_phone("cd"));
         assert_eq!(list.left().iter().map(|left| left.credentials).collect::<Vec<_>>(), sessions);
         list.note_deleted(sessions[0].session).unwrap();
-        assert_eq!(RetireList::load(&state).unwrap().left().len(), 1);
+        assert_eq!(RetireList::load(&state).0.left().len(), 1);
         list.note_deleted(sessions[1].session).unwrap();
         assert!(!list.path.exists(), "nothing is left to do");
 
         fs::write(&list.path, r#"[{"phone":"a"#).unwrap();
-        let error = RetireList::load(&state).err().unwrap().to_string();
-        assert!(error.contains("retire.json is damaged"), "{error}");
+        let (mut list, damage) = RetireList::load(&state);
+        let damage = damage.unwrap();
+        assert!(damage.contains("retire.json is damaged") && damage.contains("retire.damaged"), "{damage}");
+        list.add("ab", &relay, &sessions).unwrap();
+        assert_eq!(RetireList::load(&state).0.left().len(), 2);
         fs::remove_dir_all(&state).unwrap();
     }
 }

@@ -106,6 +106,25 @@ fn what_is_said_while_nobody_listens_comes_with_the_next_chat() {
 }
 
 #[test]
+fn what_a_chat_had_and_did_not_print_comes_with_the_next_one() {
+    let (_relay, desk) = place();
+    let mut phone = desk.pair("Pixel");
+    let channel = phone.open_chat();
+    let mut stopped = desk.start(&["chat"]);
+    stopped.until("encrypted with \"Pixel\"");
+    stopped.process().signal("STOP");
+    phone.say(channel, "1", "is it lost?");
+    phone.flush();
+    // The agent has handled it when it answers what came later.
+    desk.run(&["devices"]);
+    stopped.process().signal("KILL");
+    stopped.exit_code();
+    let chat = desk.start(&["chat"]);
+    chat.until("is it lost?");
+    phone.until_confirmed("1");
+}
+
+#[test]
 fn a_line_survives_the_agent_and_is_confirmed_once() {
     let (_relay, desk) = place();
     let mut phone = desk.pair("Pixel");

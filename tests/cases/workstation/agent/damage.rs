@@ -94,10 +94,19 @@ fn other_files_cut_in_half_are_named_too() {
     fs::write(desk.state().join("retire.json"), "[{\"phone\":").unwrap();
     let listed = desk.run(&["devices"]);
     assert!(listed.contains("retire.json is damaged") && listed.contains("Pixel"), "{listed}");
-    // What can't be written down must not be begun.
-    let (code, words) = desk.try_run(&["revoke", "Pixel"]);
-    assert!(code == Some(1) && words.contains("retire.json is damaged"), "{words}");
-    assert_eq!(desk.phone_files().len(), 1);
+    assert!(listed.contains("it is put aside as"), "{listed}");
+    // A phone must be gone when the user wants it gone.
+    desk.run(&["revoke", "Pixel"]);
+    assert!(desk.phone_files().is_empty());
+    assert!(desk.state().join("retire.damaged").exists() && !desk.state().join("retire.json").exists());
+
+    // Nor does a note that can't be written keep it.
+    let mut phone = desk.pair("Pixel");
+    fs::create_dir(desk.state().join("retire.json")).unwrap();
+    let words = desk.run(&["revoke", "Pixel"]);
+    assert!(words.contains("warning: can't write") && words.contains("no longer paired"), "{words}");
+    assert!(desk.phone_files().is_empty());
+    phone.until_stopped();
 
     fs::write(desk.state().join("profile.json"), "{\"relay\"").unwrap();
     let (code, words) = desk.try_run(&["pair", "--yes"]);

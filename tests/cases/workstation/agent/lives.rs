@@ -1,11 +1,14 @@
 //! How agents begin and end: two at once, killed, ending, replaced, and without need.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::thread;
 
 use relay_tests::harness::desk::Desk;
+use relay_tests::harness::guard::read_until;
+use relay_tests::harness::program::Program;
 use relay_tests::harness::{Relay, SetUp};
 
 fn place() -> (Relay, Desk) {
@@ -52,6 +55,30 @@ fn an_agent_that_nothing_needs_ends_and_the_next_command_starts_another() {
     desk.until_no_agent();
     desk.run(&["devices"]);
     assert_ne!(desk.present_agent(), first);
+}
+
+/// The folder of the sockets ends with the user's last login, and a timer's commands don't have its name.
+#[test]
+fn an_agent_whose_socket_is_gone_is_found_again() {
+    let (_relay, desk) = place();
+    let mut phone = desk.pair("Pixel");
+    let chat = desk.start(&["chat"]);
+    chat.until("encrypted with \"Pixel\"");
+    let agent = desk.present_agent();
+    let mut without = desk.command(&["devices"]);
+    without.env_remove("XDG_RUNTIME_DIR");
+    let (status, words) = Program::start(&mut without).finish();
+    assert!(status.success() && words.contains("Pixel  online"), "{words}");
+
+    fs::remove_dir_all(desk.folder().join("run")).unwrap();
+    read_until("the agent's other socket", || desk.state().join("agent.sock").exists().then_some(()));
+    assert!(desk.run(&["devices"]).contains("Pixel  online"));
+    DirBuilder::new().mode(0o700).create(desk.folder().join("run")).unwrap();
+    assert!(desk.run(&["devices"]).contains("Pixel  online"));
+    read_until("the agent's old socket", || desk.agent().filter(|pid| *pid == agent));
+    let channel = phone.open_chat();
+    phone.say(channel, "1", "still here");
+    chat.until("still here");
 }
 
 /// The race is between the command's connection and the agent's last look at its socket.

@@ -4,6 +4,7 @@ use relay_client::Stop;
 use relay_client::engine::Refusal;
 use relay_tests::harness::app_phone::AppPhone;
 use relay_tests::harness::desk::{Desk, code_of};
+use relay_tests::harness::guard::read_until;
 use relay_tests::harness::{Relay, SetUp};
 
 fn place() -> (Relay, Desk) {
@@ -80,6 +81,36 @@ fn yes_holds_for_its_own_code_alone() {
     first.open_chat();
     assert_eq!(asks.exit_code(), Some(0));
     assert_eq!(desk.run(&["devices", "--json"]).matches("\"online\":true").count(), 2);
+}
+
+#[test]
+fn a_phone_that_goes_once_it_is_asked_about_is_paired_and_nobody_waits_for_it() {
+    let (relay, desk) = place();
+    let mut program = desk.at_terminal(&["pair"]);
+    let phone = AppPhone::pair(code_of(&program), relay.addr(), "Pixel");
+    program.until("allow it? [y/n]");
+    drop(phone);
+    program.type_line("y");
+    program.until("\"Pixel\" is paired and has not come back yet");
+    program.until("paired with \"Pixel\"");
+    assert_eq!(program.exit_code(), Some(0));
+    assert!(desk.run(&["devices"]).contains("Pixel"));
+}
+
+#[test]
+fn a_pairing_ends_when_its_phone_is_revoked() {
+    let (relay, desk) = place();
+    let mut program = desk.at_terminal(&["pair"]);
+    let phone = AppPhone::pair(code_of(&program), relay.addr(), "Pixel");
+    program.until("allow it? [y/n]");
+    drop(phone);
+    program.type_line("y");
+    read_until("the pair", || desk.run(&["devices"]).contains("Pixel").then_some(()));
+    desk.run(&["revoke", "Pixel"]);
+    program.until("\"Pixel\" is no longer paired");
+    program.until("show a new code? [y/n]");
+    program.type_line("n");
+    assert_eq!(program.exit_code(), Some(5));
 }
 
 #[test]

@@ -61,6 +61,31 @@ fn a_terminal_for_one_phone_is_not_shown_to_another() {
     for (params, token) in [("{}", "malformed"), (r#"{"name":"../x"}"#, "not-found")] {
         assert_eq!(one.open(Kind::Terminal, params).unwrap_err().token(), token, "{params}");
     }
+    // The phone is meant, and not who has its name.
+    desk.run(&["rename", "one", "first"]);
+    desk.run(&["rename", "other", "one"]);
+    assert_eq!(other.open(Kind::Terminal, r#"{"name":"mine"}"#).unwrap_err().token(), "not-found");
+    one.open(Kind::Terminal, r#"{"name":"mine"}"#).unwrap();
+    let listed = desk.run(&["terminals", "--json"]);
+    assert!(listed.contains(r#""to":["first"]"#), "{listed}");
+    run.type_text("\n");
+    assert_eq!(run.finish().0, Some(0));
+    let (code, words) = desk.try_run(&["run", "--to", "nobody", "--", "true"]);
+    assert!(code == Some(125) && words.contains("no phone is called \"nobody\""), "{words}");
+}
+
+#[test]
+fn a_phone_has_a_few_viewers_and_leaves_places_for_others() {
+    let (_relay, desk) = place();
+    let mut phone = desk.pair("Pixel");
+    let mut run = window(&desk, &["run", "--name", "work", "--", "sh", "-c", "echo shown; read line"]);
+    run.until("shown");
+    until_offered(&mut phone, "work");
+    for _ in 0..4 {
+        phone.open(Kind::Terminal, r#"{"name":"work"}"#).unwrap();
+    }
+    let refused = phone.open(Kind::Terminal, r#"{"name":"work"}"#).unwrap_err();
+    assert_eq!(refused.token(), "too-many");
     run.type_text("\n");
     assert_eq!(run.finish().0, Some(0));
 }
