@@ -41,7 +41,7 @@ Needs Rust and python3. Needs node, 20 or newer, for the second implementation o
 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
 Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md,
-and tinyproxy and microsocks, as proxies of the clients.
+tinyproxy and microsocks, as proxies of the clients, and git, htop, less, tmux and vim, to be shown on a phone.
 A snippet is skipped if its program is missing.
 
 Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
@@ -269,11 +269,12 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, and those on the clients' way out, one by
-# one, as not every system has all of them. What cannot be installed is skipped later, with a note.
-prepare_proxies() {
+# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, and the programs
+# that the desk's windows show, one by one, as not every system has all of them. What cannot be installed is skipped
+# later, with a note.
+prepare_programs() {
     local missing=() package policy=/usr/sbin/policy-rc.d
-    for package in nginx haproxy caddy curl openssl tinyproxy microsocks; do
+    for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim; do
         is_there "$package" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -559,8 +560,9 @@ try_alone "unit tests, simulation and integration"
 break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
+prepare_programs || echo "the proxies for the snippets, and programs for the desk, can't be installed here" >&2
+tests "the desk's commands in windows" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/desk.py
 stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" python3 tests/python/picture.py "$work/pairing.svg"
-prepare_proxies || echo "the proxies for the snippets can't be installed here" >&2
 run_proxies
 run_way_out
 run_conformance short

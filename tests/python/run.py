@@ -73,13 +73,13 @@ def case_the_code_in_the_terminal_is_the_pairing(relay):
 def case_a_link_of_one_secret_fits_a_small_window(relay):
     with tempfile.TemporaryDirectory() as folder:
         env = {"XDG_STATE_HOME": folder, "XDG_RUNTIME_DIR": folder}
-        flags = ["--server", relay.url, "--page-url", f"http://{relay.address}/p", "--yes"]
+        flags = ["--server", relay.url, "--public-url", f"ws://{relay.address}/ws", "--yes"]
         with Program("workstation", "pair", *flags, at_terminal=True, env=env, size=(24, 80)) as workstation:
             link = workstation.line(lambda line: re.search(r"http://\S*/p#2[A-Za-z0-9_-]{32}$", line)).group()
             drawing = [line for line in workstation.seen if qr.is_drawing(line)]
             assert len(drawing) <= 19, len(drawing)
             assert qr.decode_terminal(drawing) == link
-            with Program("examples/phone", link) as phone:
+            with Program("examples/phone", link, env=env) as phone:
                 phone.line(lambda line: line.startswith("waiting for the workstation's user"))
                 workstation.line(lambda line: "\x1b[J" in line and "(a phone has used the code)" in line)
                 workstation.line(lambda line: "paired with" in line)

@@ -13,6 +13,7 @@ mod log;
 mod phone;
 mod phones;
 mod place;
+mod process;
 mod retiring;
 mod terminals;
 mod tokens;
@@ -21,28 +22,27 @@ mod viewers;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use relay_client::engine::EngineState;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use crate::ipc::client::log_path;
 use crate::ipc::folder::Folders;
 use crate::ipc::peer;
-use crate::ipc::wire::{FromAgent, PairRequest, ToAgent};
+use crate::ipc::wire::{FromAgent, PairRequest, Pairing, ToAgent};
 use crate::state::phones::{self as kept, Damaged, PhoneFile};
 use crate::state::profile::Profile;
 use chores::{Chores, Done};
 use desk::{Desk, Role};
+use lines::Saying;
 use log::Log;
 use phone::Phone;
-use phones::{Phones, Room, Saying};
+use phones::{Phones, Room};
 use place::Place;
+use process::{end_on_signal, machine_name};
 use retiring::Retiring;
 use terminals::Terminals;
 use tokens::{LISTENER, Tokens, WAKE};
@@ -423,7 +423,7 @@ impl Agent {
                 if let Some(line) = words
                     && let Some(command) = self.desk.with_role(&Role::Pairing(phone))
                 {
-                    self.desk.tell(command, &pairing_line(line));
+                    self.desk.tell(command, &FromAgent::Pairing(Pairing::Line { line }));
                 }
             }
             Done::Forgotten { id, outcome, command } => {
@@ -450,30 +450,6 @@ impl Agent {
     }
 }
 
-fn pairing_line(line: String) -> FromAgent {
-    FromAgent::Pairing(crate::ipc::wire::Pairing::Line { line })
-}
-
 fn unknown(name: &str) -> anyhow::Error {
     anyhow::anyhow!("no phone is called \"{name}\"; the command devices lists them")
-}
-
-/// Asks for the end at SIGTERM and SIGINT.
-fn end_on_signal(must_end: &Arc<AtomicBool>, wake: &Arc<Waker>) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("can't wait for signals")?;
-    let (must_end, wake) = (Arc::clone(must_end), Arc::clone(wake));
-    let wait = move || {
-        for _ in signals.forever() {
-            must_end.store(true, Ordering::Relaxed);
-            drop(wake.wake());
-        }
-    };
-    thread::Builder::new().name("signals".into()).spawn(wait).context("no thread for signals")?;
-    Ok(())
-}
-
-/// What phones call this machine.
-fn machine_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "workstation".to_owned() } else { name }
 }

@@ -88,7 +88,7 @@ pub(crate) struct RelayArgs {
     #[arg(long, value_name = "WS_URL", value_parser = Endpoint::parse_ws)]
     pub(crate) public_url: Option<Endpoint>,
 
-    /// The address of the relay's page for phones without an app: the code becomes a short link to it.
+    /// The page that the link in the code names. [default: /p at the relay's address]
     #[arg(long, value_name = "URL", value_parser = Endpoint::parse_http)]
     #[arg(conflicts_with = "public_url")]
     pub(crate) page_url: Option<Endpoint>,

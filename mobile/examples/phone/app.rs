@@ -1,10 +1,11 @@
 //! A peer of the app protocol: chat in lines, and one shared terminal at a time.
 
 mod chat;
+mod command;
+mod ending;
 mod inputs;
 mod lines;
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use relay_client::app::chat::shown;
@@ -21,11 +22,10 @@ use crate::desks::Desk;
 use crate::terminal::{Dump, Face, Outcome, Viewer, Window, parse_keys};
 use crate::{DESK, Failure, print_line};
 use chat::Chat;
+use command::Command;
+use ending::Ending;
 use inputs::{Input, Inputs};
 use lines::Lines;
-
-/// How long the desk may take with the last messages.
-const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// How long the desk may take with the news that this phone leaves a terminal.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
@@ -53,16 +53,6 @@ pub(crate) struct Peer {
     ending: Ending,
     /// Lines that the chat did not take.
     not_sent: usize,
-}
-
-/// How far the end is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    No,
-    /// The input has ended: what was said must reach the desk first, at most until then.
-    Asked(Option<Instant>),
-    /// The engine is closing; `Stopped` follows.
-    Closing,
 }
 
 /// How this phone connects.
@@ -149,11 +139,7 @@ impl Peer {
     fn due_at(&self) -> Option<Instant> {
         let viewer = self.viewer.as_ref().and_then(Viewer::due_at);
         let alone = self.alone.left().map(|left| Instant::now() + left);
-        let ending = match self.ending {
-            Ending::Asked(until) => until,
-            _ => None,
-        };
-        [viewer, alone, ending].into_iter().flatten().min()
+        [viewer, alone, self.ending.due_at()].into_iter().flatten().min()
     }
 
     fn on_time(&mut self, now: Instant) {
@@ -163,7 +149,7 @@ impl Peer {
         if let Some(viewer) = &mut self.viewer {
             viewer.on_time(now);
         }
-        if matches!(self.ending, Ending::Asked(Some(until)) if until <= now) {
+        if self.ending.due_at().is_some_and(|until| until <= now) {
             self.close();
         }
     }
@@ -179,7 +165,7 @@ impl Peer {
         if let Some(viewer) = self.viewer.take_if(|viewer| viewer.outcome().is_some()) {
             self.leave(viewer);
         }
-        if matches!(self.ending, Ending::Asked(_)) && self.has_met && self.chat.unconfirmed() == 0 {
+        if self.ending.is_asked() && self.has_met && self.chat.unconfirmed() == 0 {
             self.close();
         }
         Ok(())
@@ -200,6 +186,11 @@ impl Peer {
             let _ = self.link.flush(LEAVE_MAX);
             self.close();
         }
+    }
+
+    fn ask_to_end(&mut self) {
+        let has_met = self.has_met || self.alone.is_of_a_pair();
+        self.ending.ask(has_met, Instant::now());
     }
 
     fn close(&mut self) {
@@ -292,9 +283,7 @@ impl Peer {
 
     fn on_ready(&mut self) {
         self.has_met = true;
-        if self.ending == Ending::Asked(None) {
-            self.ending = Ending::Asked(Some(Instant::now() + FLUSH_MAX));
-        }
+        self.ending.on_met(Instant::now());
     }
 
     fn on_desk(&mut self, info: &DeskInfo) {
@@ -357,10 +346,7 @@ impl Peer {
             Some(viewer) if viewer.is_window() => self.close(),
             // It shows on until it is stopped.
             Some(_) if self.watch.is_some() => {}
-            _ => {
-                let is_paired = self.has_met || self.alone.is_of_a_pair();
-                self.ending = Ending::Asked(is_paired.then(|| Instant::now() + FLUSH_MAX));
-            }
+            _ => self.ask_to_end(),
         }
     }
 
@@ -384,22 +370,14 @@ impl Peer {
             viewer.type_keys(parse_keys(line)?);
             return Ok(());
         }
-        match line.split_once(' ').map_or((line, ""), |(command, rest)| (command, rest.trim())) {
-            ("/quit", "") => self.ending = Ending::Asked(Some(Instant::now() + FLUSH_MAX)),
-            ("/terminals", "") => self.list_terminals(),
-            ("/open", name) if !name.is_empty() => {
-                let window = Window::open().map_err(|error: io::Error| error.to_string())?;
+        match Command::parse(line)? {
+            Command::Say(text) => return self.chat.say(text),
+            Command::Quit => self.ask_to_end(),
+            Command::Terminals => self.list_terminals(),
+            Command::Open(name) => {
+                let window = Window::open().map_err(|error| error.to_string())?;
                 self.viewer = Some(Viewer::new(name, Face::Window(window), Vec::new()));
             }
-            ("/open", _) => return Err("which one? write /open NAME; /terminals lists them".to_owned()),
-            _ if line.starts_with("//") => return self.chat.say(&line[1..]),
-            _ if line.starts_with('/') => {
-                return Err(format!(
-                    "there is no {line:?} here, but /terminals, /open NAME and /quit; write //{} to say it",
-                    &line[1..]
-                ));
-            }
-            _ => return self.chat.say(line),
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! A shared terminal as text, for scripts.
 
-use relay_client::app::Kind;
+use relay_client::LinkEvent;
 use relay_client::app::terminal::{DeskMessage, Exit, Key, Modifiers, ViewerMessage};
+use relay_client::app::{AppEvent, Kind, Reason};
 use relay_tests::harness::{Relay, SetUp};
 
 use super::{Desk, Pocket, Shared};
@@ -37,7 +38,7 @@ fn the_screen_is_printed_and_named_keys_are_typed() {
 }
 
 #[test]
-fn one_screen_is_enough_if_asked_so_and_a_terminal_that_is_not_there_is_told() {
+fn one_screen_is_enough_if_asked_so_and_a_refusal_is_told() {
     let relay = Relay::start(SetUp::Memory);
     let pocket = Pocket::new();
     let desk = Desk::paired(&relay, &pocket);
@@ -46,17 +47,23 @@ fn one_screen_is_enough_if_asked_so_and_a_terminal_that_is_not_there_is_told() {
     shared.show(&desk, &["once"]);
     let (status, said) = phone.finish();
     assert!(status.success() && said.contains("\nonce\n"), "{said}");
+    // An agent that has just started does not know its terminals yet.
     let phone = pocket.phone(&WATCH);
+    refuse(&desk, Reason::NOT_FOUND);
+    let mut shared = Shared::accept(&desk);
+    shared.show(&desk, &["found"]);
+    phone.until("found");
+    drop(phone);
+    let phone = pocket.phone(&WATCH);
+    refuse(&desk, Reason::RIGHTS);
+    phone.until("build can't be shown: not for you");
+    assert_eq!(phone.finish().0.code(), Some(1));
+}
+
+fn refuse(desk: &Desk, token: &'static str) {
     let opened = desk.end.until("channel", |event| match event {
-        relay_client::LinkEvent::App(relay_client::app::AppEvent::Opened {
-            ch,
-            kind: Kind::Terminal,
-            ..
-        }) => Some(*ch),
+        LinkEvent::App(AppEvent::Opened { ch, kind: Kind::Terminal, .. }) => Some(*ch),
         _ => None,
     });
-    let reason = relay_client::app::Reason::new("not-found", "there is no terminal \"build\" here");
-    desk.end.link.refuse(opened, reason).unwrap();
-    phone.until("build can't be shown: there is no terminal \"build\" here");
-    assert_eq!(phone.finish().0.code(), Some(1));
+    desk.end.link.refuse(opened, Reason::new(token, "not for you")).unwrap();
 }

@@ -65,7 +65,7 @@ fn keys_text_and_pastes_go_to_the_desk_and_the_window_is_left_as_it_was_found() 
 fn lines_above_the_screen_are_fetched_when_they_are_seen() {
     let relay = Relay::start(SetUp::Memory);
     let pocket = Pocket::new();
-    let (desk, mut window, _, mut shared) = opened(&relay, &pocket);
+    let (mut desk, mut window, _, mut shared) = opened(&relay, &pocket);
     shared.screen.history = History { generation: 1, end: 100, lines: 100 };
     shared.show(&desk, &["now"]);
     window.until("now");
@@ -77,6 +77,14 @@ fn lines_above_the_screen_are_fetched_when_they_are_seen() {
     shared.tell(&desk, &DeskMessage::Scrollback(ScrollbackRows { request, generation: 1, first, rows }));
     window.until("line 97");
     window.until("line 99");
+    // A request that is lost with the desk's process is made again.
+    window.type_text("\x1b[5;2~\x1b[5;2~\x1b[5;2~");
+    assert!(matches!(shared.next(&desk), ViewerMessage::Scrollback { .. }));
+    desk.restart();
+    let mut shared = Shared::accept(&desk);
+    shared.screen.history = History { generation: 1, end: 100, lines: 100 };
+    shared.show(&desk, &["now"]);
+    assert!(matches!(shared.next(&desk), ViewerMessage::Scrollback { .. }));
     // A key goes to the desk, and the screen is seen again.
     window.type_text("x");
     assert_eq!(shared.next(&desk), ViewerMessage::Text("x".into()));

@@ -8,6 +8,15 @@ use mio::Token;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PhoneKey(pub(super) u32);
 
+/// A line that a command says.
+pub(super) struct Saying {
+    /// The command's own number for it.
+    pub(super) number: u64,
+    /// What it travels under.
+    pub(super) id: String,
+    pub(super) text: String,
+}
+
 /// The lines on their way.
 #[derive(Debug, Default)]
 pub(super) struct Lines {

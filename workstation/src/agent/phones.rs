@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use relay_client::app::chat::{ChatMessage, ChatPart};
@@ -11,15 +11,15 @@ use relay_client::app::{AppEvent, ChannelId, DeskInfo, Kind, Reason, Right};
 use relay_client::engine::EngineEvent;
 use relay_client::lines::{engine_line, harmless};
 use relay_client::{AppLink, LinkEvent, Listener};
-use serde::Deserialize;
 
 use super::desk::{Desk, Role};
-use super::lines::{Lines, PhoneKey};
+use super::lines::{Lines, PhoneKey, Saying};
 use super::log::Log;
 use super::phone::{self, Phone};
+use super::process::now_ms;
 use super::terminals::Terminals;
 use super::tokens::Tokens;
-use super::viewers::{Viewers, no_terminal};
+use super::viewers::{Viewers, no_terminal, wanted_name};
 use crate::ipc::wire::{self, FromAgent, Over, Pairing, State};
 use crate::state::phones::unused_name;
 use crate::terminal_host::wire::View;
@@ -39,15 +39,6 @@ pub(super) struct Room<'a> {
     pub(super) registry: &'a Registry,
     /// Where the terminals' sockets are.
     pub(super) sockets: &'a Path,
-}
-
-/// A line that a command says.
-pub(super) struct Saying {
-    /// The command's own number for it.
-    pub(super) number: u64,
-    /// What it travels under.
-    pub(super) id: String,
-    pub(super) text: String,
 }
 
 /// The phones.
@@ -426,8 +417,7 @@ impl Phones {
             },
             Kind::File | Kind::Clipboard | Kind::Notice => {
                 let words = format!("this desk does not take a {} yet", kind.as_str());
-                self.refuse(key, ch, Reason::new(Reason::UNAVAILABLE, words));
-                return;
+                return self.refuse(key, ch, Reason::new(Reason::UNAVAILABLE, words));
             }
         };
         let told = self.all.get_mut(&key).and_then(|phone| phone.told.line(told, Instant::now()));
@@ -453,35 +443,25 @@ impl Phones {
         params: &str,
         room: &mut Room<'_>,
     ) -> Result<String, Reason> {
-        #[derive(Deserialize)]
-        struct Wanted {
-            name: String,
-        }
         let phone = self.all.get(&key).ok_or_else(|| no_terminal(""))?;
-        let wanted: Wanted = sonic_rs::from_str(params)
-            .map_err(|_| Reason::new(Reason::MALFORMED, "the parameters name no terminal"))?;
+        let wanted = wanted_name(params)?;
         let (device, rights) = (phone.file.name(), phone.file.rights());
         if !rights.has(Right::View) {
             return Err(Reason::new(Reason::RIGHTS, "this phone may not see terminals"));
         }
-        if !room.terminals.has(&wanted.name, phone.file.id()) {
-            return Err(no_terminal(&wanted.name));
+        if !room.terminals.has(&wanted, phone.file.id()) {
+            return Err(no_terminal(&wanted));
         }
         if self.viewers.is_full(key) {
             return Err(Reason::new(Reason::TOO_MANY, "this phone looks at as many terminals as it may"));
         }
-        let may_type = rights.has(Right::Type) && room.terminals.may_type(&wanted.name);
-        let socket = room.sockets.join(format!("{}.sock", wanted.name));
+        let may_type = rights.has(Right::Type) && room.terminals.may_type(&wanted);
+        let socket = room.sockets.join(format!("{wanted}.sock"));
         let view = View { device, may_type };
         let place = (room.tokens.next(), room.registry);
         let app = Arc::clone(&phone.app);
-        self.viewers.add((key, &app, ch), &socket, &view, place).map_err(|_| no_terminal(&wanted.name))?;
+        self.viewers.add((key, &app, ch), &socket, &view, place).map_err(|_| no_terminal(&wanted))?;
         app.accept(ch, "{}").map_err(|error| Reason::new(Reason::OTHER, error.to_string()))?;
-        Ok(wanted.name)
+        Ok(wanted)
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,6 +8,7 @@ use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use relay_client::AppLink;
 use relay_client::app::{ChannelError, ChannelId, Reason};
+use serde::Deserialize;
 
 use super::lines::PhoneKey;
 use crate::ipc::link::Link;
@@ -171,4 +172,19 @@ impl Viewer {
 /// Why a terminal is not shown.
 pub(super) fn no_terminal(name: &str) -> Reason {
     Reason::new(Reason::NOT_FOUND, format!("there is no terminal {name:?} for this phone"))
+}
+
+/// The name of the terminal that a channel's parameters want.
+///
+/// # Errors
+/// They name none.
+pub(super) fn wanted_name(params: &str) -> Result<String, Reason> {
+    #[derive(Deserialize)]
+    struct Wanted {
+        name: String,
+    }
+    let wanted: Result<Wanted, _> = sonic_rs::from_str(params);
+    wanted
+        .map(|wanted| wanted.name)
+        .map_err(|_| Reason::new(Reason::MALFORMED, "the parameters name no terminal"))
 }

@@ -1,8 +1,8 @@
 //! A code for a session of its own, and the form it is shown in.
 //!
-//! For the app protocol one secret means everything: its session is registered under its own ids. Where the
-//! relay serves a page the code is the short link to it, else the JSON of the same ids. For bare messages the
-//! relay chooses session and token, as it always did.
+//! For the app protocol one secret means everything: its session is registered under its own ids. The code is
+//! the short link, or where no link can name the relay's address the JSON of the same ids. For bare messages
+//! the relay chooses session and token, as it always did.
 
 use anyhow::Context;
 use protocol::qr::Pairing;
@@ -58,7 +58,8 @@ impl MadeCode {
         }
         let address = address::for_phone(relay, &registration.pairing.ws)?;
         let code = secret.code(address.endpoint.to_string());
-        Ok(MadeCode { text: code.to_json(), code, address })
+        let link = page_beside(&address.endpoint).and_then(|page| secret.to_link(&page));
+        Ok(MadeCode { text: link.unwrap_or_else(|| code.to_json()), code, address })
     }
 }
 
@@ -95,6 +96,13 @@ fn page(relay: &Relay, answered: Option<&str>) -> Option<Endpoint> {
     fits.then_some(page)
 }
 
+/// The page's address on the relay of this WebSocket address; `None` where a link would mean another one.
+fn page_beside(web_socket: &Endpoint) -> Option<Endpoint> {
+    let server = web_socket.server();
+    let page = Endpoint::parse_http(&format!("{}/p", server.to_string().trim_end_matches('/'))).ok()?;
+    (page.server().web_socket().to_string() == web_socket.to_string()).then_some(page)
+}
+
 /// True if the relay has, or had, a session of this id.
 fn is_taken(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(|error: &HttpError| error.status() == Some(409))
@@ -122,18 +130,19 @@ mod tests {
     }
 
     #[test]
-    fn a_page_makes_a_link_and_without_one_it_is_json_of_the_app_protocol() {
+    fn it_is_a_link_wherever_one_can_name_the_address_and_else_json_of_the_app_protocol() {
         const PAGE: &str = "https://relay.example.org/p";
         const LINK: &str = "https://relay.example.org/p#2BwcH";
-        let json = "{\"u\":\"wss://relay.example.org/ws\"";
         for (public_url, page_url, answered, start) in [
-            (None, None, None, json),
+            (None, None, None, LINK),
             (None, None, Some(PAGE), LINK),
-            (None, None, Some("https://relay.example.org/other"), json),
-            (None, None, Some("no address"), json),
+            (None, None, Some("https://relay.example.org/other"), LINK),
+            (None, None, Some("no address"), LINK),
             (None, Some("https://a.example/p"), Some(PAGE), "https://a.example/p#2BwcH"),
             (Some("wss://relay.example.org/ws"), None, Some(PAGE), LINK),
-            (Some("wss://b.example/ws"), None, Some(PAGE), "{\"u\":\"wss://b.example/ws\""),
+            (Some("wss://b.example/ws"), None, Some(PAGE), "https://b.example/p#2BwcH"),
+            (Some("wss://b.example/relay/ws"), None, Some(PAGE), "{\"u\":\"wss://b.example/relay/ws\""),
+            (Some("wss://b.example/other"), None, None, "{\"u\":\"wss://b.example/other\""),
         ] {
             let text = made(&relay(public_url, page_url), answered).unwrap();
             assert!(text.starts_with(start), "{public_url:?} {page_url:?} {answered:?}: {text}");

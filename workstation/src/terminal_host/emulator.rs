@@ -242,11 +242,15 @@ impl Emulator {
         if !is_plain || self.scanner.margins().is_some() || !self.scanner.unfinished().is_empty() {
             return bytes;
         }
-        let skipped = skip::skippable(bytes, self.history_lines + usize::from(self.size.rows()));
-        if skipped > 0 {
+        // The second screenful makes every line that is kept one that scrolled in, as it does without.
+        let lines = self.history_lines + 2 * usize::from(self.size.rows());
+        let skipped = skip::skippable(bytes, lines);
+        let (skipped, bytes) = bytes.split_at(skipped);
+        if !skipped.is_empty() {
             self.counter.begin_generation(&self.term);
+            self.feed_slice(&skip::styles(skipped));
         }
-        &bytes[skipped..]
+        bytes
     }
 
     /// True if a terminal that had the same output takes a sequence of ours for what it is.

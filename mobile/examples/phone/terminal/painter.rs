@@ -30,11 +30,12 @@ pub(crate) struct Painter {
     drawn: Option<Frame>,
 }
 
-/// Takes the other screen of this terminal, with reports of focus and pastes; the title is kept for later.
-pub(crate) const ENTER: &str = "\x1b[22;2t\x1b[?1049h\x1b[2J\x1b[?2004h\x1b[?1004h";
+/// Takes the other screen of this terminal, with reports of focus and pastes, and without wrapping: nothing
+/// that is drawn goes on in the next line. The title is kept for later.
+pub(crate) const ENTER: &str = "\x1b[22;2t\x1b[?1049h\x1b[2J\x1b[?7l\x1b[?2004h\x1b[?1004h";
 /// Leaves everything as it was.
 pub(crate) const LEAVE: &str = "\x1b]8;;\x1b\\\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1006l\x1b[?1004l\x1b[?2004l\
-     \x1b[0m\x1b[0 q\x1b[?25h\x1b[?1049l\x1b[23;2t";
+     \x1b[0m\x1b[0 q\x1b[?25h\x1b[?7h\x1b[?1049l\x1b[23;2t";
 
 impl Painter {
     /// This terminal was changed by others: everything is drawn again.

@@ -1,18 +1,18 @@
 //! The channel of one shared terminal: opened again after each restart of the desk, until its user leaves or
 //! its program ends.
 
-use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
 use relay_client::AppLink;
 use relay_client::app::terminal::{
-    DeskMessage, Exit, Received, ScreenReceiver, SizeOwner, VERSION, ViewerMessage, encode_viewer_message,
+    DeskMessage, Exit, Received, ScreenReceiver, SizeOwner, VERSION, ViewerMessage,
 };
 use relay_client::app::{AppEvent, ChannelError, ChannelId, Kind, Reason};
 use relay_client::lines::harmless;
 
 use super::dump::Dump;
+use super::outbox::Outbox;
 use super::typing::Typed;
 use super::window::{Act, Shown, Window, message};
 
@@ -43,9 +43,6 @@ const APPEAR_WITHIN: Duration = Duration::from_secs(3);
 /// How often the desk is asked meanwhile.
 const RETRY_EVERY: Duration = Duration::from_millis(300);
 
-/// Bytes that wait while the channel takes none; what is typed then is dropped, and that is told.
-const WAITING_BYTES_MAX: usize = 64 * 1024;
-
 /// One shared terminal.
 #[derive(Debug)]
 pub(crate) struct Viewer {
@@ -54,7 +51,7 @@ pub(crate) struct Viewer {
     channel: Option<(ChannelId, bool)>,
     receiver: ScreenReceiver,
     has_screen: bool,
-    waiting: VecDeque<Vec<u8>>,
+    outbox: Outbox,
     /// Keys to send behind the first screen.
     keys: Vec<Typed>,
     outcome: Option<Outcome>,
@@ -69,14 +66,14 @@ impl Viewer {
     pub(crate) fn new(name: &str, face: Face, keys: Vec<Typed>) -> Self {
         let (name, way) = (name.to_owned(), Some("opening".to_owned()));
         let shown = Shown { name, may_type: true, owner: SizeOwner::Nobody, way, notice: None };
-        let (receiver, waiting) = (ScreenReceiver::new(), VecDeque::new());
+        let (receiver, outbox) = (ScreenReceiver::new(), Outbox::default());
         Viewer {
             shown,
             face,
             channel: None,
             receiver,
             has_screen: false,
-            waiting,
+            outbox,
             keys,
             outcome: None,
             gone_at: None,
@@ -130,7 +127,10 @@ impl Viewer {
         let opened = link.open(Kind::Terminal, &String::from_utf8_lossy(&params));
         self.channel = opened.ok().map(|ch| (ch, false));
         self.receiver = ScreenReceiver::new();
-        self.waiting.clear();
+        self.outbox.clear();
+        if let Face::Window(window) = &mut self.face {
+            window.on_reopened();
+        }
     }
 
     /// Takes an event of its channel; false if it is of another one.
@@ -204,9 +204,6 @@ impl Viewer {
         let screen = self.receiver.screen();
         match &mut self.face {
             Face::Window(window) => {
-                if !self.has_screen {
-                    window.on_reopened();
-                }
                 window.on_screen(screen);
             }
             Face::Dump(dump) => {
@@ -278,15 +275,8 @@ impl Viewer {
         }
     }
 
-    /// Queues a message. Only acknowledgements, of which there are few, may go beyond the bound.
     fn push(&mut self, message: &ViewerMessage) {
-        let waiting: usize = self.waiting.iter().map(Vec::len).sum();
-        let messages = encode_viewer_message(message);
-        let len: usize = messages.iter().map(Vec::len).sum();
-        let is_paste = matches!(message, ViewerMessage::Paste(_)) && waiting == 0;
-        if matches!(message, ViewerMessage::Ack { .. }) || waiting + len <= WAITING_BYTES_MAX || is_paste {
-            self.waiting.extend(messages);
-        } else {
+        if !self.outbox.try_push(message) {
             self.shown.notice = Some("the desk does not read: what was typed last is not sent".to_owned());
         }
     }
@@ -299,14 +289,8 @@ impl Viewer {
         {
             self.push(&request);
         }
-        let Some((ch, true)) = self.channel else { return io::stdout().flush() };
-        while let Some(message) = self.waiting.front() {
-            match link.try_send(ch, message) {
-                Ok(()) => drop(self.waiting.pop_front()),
-                Err(ChannelError::Full(_)) => break,
-                // The event that says so follows.
-                Err(_) => return Ok(()),
-            }
+        if let Some((ch, true)) = self.channel {
+            self.outbox.send(link, ch);
         }
         Ok(())
     }

@@ -189,14 +189,16 @@ fn a_flood_in_one_piece_leaves_what_it_leaves_in_many() {
         "\r\n",
         "left",
         "\x1b[31m",
+        "\x1b[44;1m",
+        "\x1b[0m",
         "\x1b[2;3r",
     ];
     let (mut skipped, lines) = (0, |emulator: &Emulator| emulator.scrollback(0..u64::MAX).1);
     for seed in 0..300 {
         let mut random = Random::new(seed);
         let (mut whole, mut pieces) = (Emulator::new(size(12, 6), 10), Emulator::new(size(12, 6), 10));
-        // Sequences come seldom, so that many outputs are plain text.
-        let kinds = if random.below(3) == 0 { texts.len() } else { texts.len() - 2 };
+        // Margins come seldom, so that many outputs are plain text and colors.
+        let kinds = if random.below(3) == 0 { texts.len() } else { texts.len() - 1 };
         for _ in 0..4 {
             let count = random.below(120);
             let output: String = (0..count).map(|_| texts[random.below(kinds)]).collect();
