@@ -269,9 +269,9 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, and the programs
-# that the desk's windows show, one by one, as not every system has all of them. What cannot be installed is skipped
-# later, with a note.
+# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, and the
+# programs that the desk's windows show, one by one, as not every system has all of them. What cannot be
+# installed is skipped later, with a note.
 prepare_programs() {
     local missing=() package policy=/usr/sbin/policy-rc.d
     for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim; do

@@ -375,7 +375,8 @@ impl Agent {
         let key = self.phones.find(name).ok_or_else(|| unknown(name))?;
         let Some(phone) = self.phones.get_mut(key) else { return Err(unknown(name)) };
         let file = Arc::clone(&phone.file);
-        // First, so that nothing is forgotten if this process ends in the middle. The phone goes all the same.
+        // First, so that nothing is forgotten if this process ends in the middle. The phone goes all the
+        // same.
         if let Err(error) = self.retiring.add(&file) {
             let line = format!(
                 "warning: {error}. If the relay can't be asked now, the session of \"{name}\" stays there until \
