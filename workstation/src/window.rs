@@ -137,7 +137,7 @@ fn next_outcome(
         };
         match frame.kind {
             OUTPUT if write_all(screen, frame.payload).is_err() => return Outcome::Closed,
-            NOTE => keep_note(notes, parsed(frame.payload).unwrap_or_default()),
+            NOTE => keep_note(notes, &parsed(frame.payload).unwrap_or_default()),
             ENDED => return parsed(frame.payload).map_or(Outcome::Lost, Outcome::Ended),
             DETACHED => return Outcome::Detached,
             _ => {}
@@ -145,7 +145,7 @@ fn next_outcome(
     }
 }
 
-fn keep_note(notes: &mut Vec<String>, note: Note) {
+fn keep_note(notes: &mut Vec<String>, note: &Note) {
     if notes.len() == NOTES_MAX {
         notes.remove(0);
     }
