@@ -75,8 +75,12 @@ impl Link {
         }
     }
 
-    /// Queues a frame.
+    /// Queues a frame. The link ends with one that is longer than a frame may be, as it would at the other end.
     pub(crate) fn send(&mut self, kind: u8, payload: &[u8]) {
+        if payload.len() > frame::PAYLOAD_MAX {
+            self.has_ended = true;
+            return;
+        }
         let header = frame::header(kind, payload.len());
         if self.queue.is_empty() && !self.has_ended {
             let written = self.stream.write_vectored(&[IoSlice::new(&header), IoSlice::new(payload)]);
