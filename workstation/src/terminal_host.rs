@@ -6,7 +6,8 @@
 //!
 //! `wire` is what they say, and `names` how they find the host. `host` is the loop over `clients` (of the
 //! kinds `desk_window` and `viewer`) and the `terminal`: `child` is the command, `screen_keeper` feeds the
-//! `emulator`, `sizes` knows who decides the size.
+//! `emulator`, `sizes` knows who decides the size; what is typed waits in
+//! `typed`.
 
 mod child;
 mod clients;
@@ -20,6 +21,7 @@ mod screen_keeper;
 mod signals;
 mod sizes;
 mod terminal;
+mod typed;
 mod viewer;
 pub(crate) mod wire;
 
@@ -31,6 +33,9 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use place::Place;
+
+/// The most bytes of a command that are shown. Arguments may have megabytes.
+const WORDS_MAX: usize = 1 << 10;
 
 /// What is shared, and with whom.
 #[derive(Clone, Debug)]
@@ -48,10 +53,20 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The command for people.
+    /// The command for people: the beginning of a long one.
     pub(crate) fn words(&self) -> String {
-        let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
-        words.join(" ")
+        let mut words = String::new();
+        for (index, word) in self.command.iter().enumerate() {
+            words.push_str(if index > 0 { " " } else { "" });
+            words.push_str(&word.to_string_lossy());
+            if words.len() > WORDS_MAX {
+                let is_end = |end: &usize| words.is_char_boundary(*end);
+                words.truncate((0..=WORDS_MAX).rev().find(is_end).unwrap_or_default());
+                words.push('…');
+                break;
+            }
+        }
+        words
     }
 }
 

@@ -1,7 +1,7 @@
 //! The desk's window on a shared terminal: passes what is typed to the terminal's host, and what its command
 //! writes to the screen, both as they are.
 //!
-//! Three threads: the caller's writes output, one reads what is typed, one waits for signals. If standard
+//! Four threads: the caller's writes output, one reads what is typed, one sends it, one waits for signals. If standard
 //! input or output is not a terminal, bytes pass in the same way, and the terminal's modes stay as they are.
 
 mod detach_key;
@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::ipc::frame::Decoder;
+use crate::ipc::frame::{self, Decoder};
 use crate::terminal_host::emulator::RESTORE;
 use crate::terminal_host::wire::{
-    ATTACH, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, WindowSize, json, parsed,
+    ATTACH, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, TAKEN, WindowSize, json, parsed,
 };
 
 use raw_mode::RawMode;
@@ -63,7 +63,6 @@ const AFTER_RESTORE: &[u8] = b"\x1b8\x1b[m\r\n";
 /// The terminal refuses its modes, or the system a thread.
 pub(crate) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Result<Parting> {
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let speaker = Speaker::new(stream.try_clone().context("can't use the terminal's socket")?);
     let raw_mode = RawMode::enter().context("can't change the terminal's modes")?;
     let attach = Attach {
         is_terminal: is_terminal && !is_dumb(),
@@ -71,17 +70,25 @@ pub(crate) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Res
         hang_up: hang_up || !io::stdout().is_terminal(),
     };
     // If that fails the host is gone, which reading will show.
-    drop(speaker.say(ATTACH, &json(&attach)));
+    drop(say_first(&stream, &json(&attach)));
+    let speaker = Speaker::new(stream.try_clone().context("can't use the terminal's socket")?)
+        .context("no thread for the terminal's socket")?;
     signals::listen(speaker.clone(), is_terminal, name.to_owned())?;
     let typed = speaker.clone();
     let read = move || typing::pass(&typed, is_terminal);
     thread::Builder::new().name("typing".into()).spawn(read).context("no thread for the keyboard")?;
-    let parting = pass_output(stream);
+    let parting = pass_output(stream, &speaker);
     if parting.outcome != Outcome::Closed && !matches!(parting.outcome, Outcome::Ended(_)) {
         reset();
     }
     drop(raw_mode);
     Ok(parting)
+}
+
+fn say_first(mut stream: &UnixStream, attach: &[u8]) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    frame::encode(ATTACH, attach, &mut bytes);
+    stream.write_all(&bytes)
 }
 
 /// The size of the window that standard output is, or zeros.
@@ -110,20 +117,22 @@ fn reset() {
 }
 
 /// Writes what the command writes, until something ends it.
-fn pass_output(mut stream: UnixStream) -> Parting {
+fn pass_output(mut stream: UnixStream, speaker: &Speaker) -> Parting {
     let (mut decoder, mut notes) = (Decoder::default(), Vec::new());
     // Written without the buffer of `Stdout`, which looks for lines.
     let outcome = match io::stdout().as_fd().try_clone_to_owned() {
-        Ok(screen) => next_outcome(&mut stream, &mut decoder, &mut File::from(screen), &mut notes),
+        Ok(screen) => {
+            let ends = (&mut stream, speaker, &mut File::from(screen));
+            next_outcome(ends, &mut decoder, &mut notes)
+        }
         Err(_) => Outcome::Closed,
     };
     Parting { outcome, notes }
 }
 
 fn next_outcome(
-    stream: &mut UnixStream,
+    (stream, speaker, screen): (&mut UnixStream, &Speaker, &mut File),
     decoder: &mut Decoder,
-    screen: &mut File,
     notes: &mut Vec<String>,
 ) -> Outcome {
     loop {
@@ -137,12 +146,19 @@ fn next_outcome(
         };
         match frame.kind {
             OUTPUT if write_all(screen, frame.payload).is_err() => return Outcome::Closed,
+            TAKEN => speaker.on_taken(count(frame.payload)),
             NOTE => keep_note(notes, &parsed(frame.payload).unwrap_or_default()),
             ENDED => return parsed(frame.payload).map_or(Outcome::Lost, Outcome::Ended),
             DETACHED => return Outcome::Detached,
             _ => {}
         }
     }
+}
+
+/// The number of [`TAKEN`].
+fn count(payload: &[u8]) -> usize {
+    let count = payload.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 fn keep_note(notes: &mut Vec<String>, note: &Note) {

@@ -78,9 +78,10 @@ impl Link {
         }
     }
 
-    /// Queues a frame.
+    /// Queues a frame. The link ends with one that is longer than a frame may be, as it would at the other end.
     pub(crate) fn send(&mut self, kind: u8, payload: &[u8]) {
-        if self.is_cut {
+        self.has_ended |= payload.len() > frame::PAYLOAD_MAX;
+        if self.is_cut || payload.len() > frame::PAYLOAD_MAX {
             return;
         }
         let header = frame::header(kind, payload.len());

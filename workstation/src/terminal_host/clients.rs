@@ -189,9 +189,10 @@ impl Clients {
 
     /// Windows that read nothing hold up the command only as long as nobody else looks on.
     pub(super) fn leave_stuck_windows(&mut self, now: Duration) {
-        let others = self.viewers().count() + self.windows().filter(|window| !window.is_stuck(now)).count();
+        self.windows_mut().for_each(|window| window.on_time(now));
+        let others = self.viewers().count() + self.windows().filter(|window| !window.is_stuck()).count();
         if others > 0 {
-            self.windows_mut().filter(|window| window.is_stuck(now)).for_each(DeskWindow::fall_behind);
+            self.windows_mut().filter(|window| window.is_stuck()).for_each(DeskWindow::fall_behind);
         }
     }
 

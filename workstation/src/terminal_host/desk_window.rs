@@ -6,11 +6,14 @@
 
 use std::time::Duration;
 
-use super::wire::{ATTACHED, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, json};
+use super::wire::{ATTACHED, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, TAKEN, json};
 use crate::ipc::link::Link;
 
 /// With more than this queued, the window holds up the command.
 const QUEUED_MAX: usize = 64 << 10;
+
+/// Fewer typed bytes are not worth a word.
+const TAKEN_MIN: u32 = 16 << 10;
 
 /// A window that has read nothing for so long holds up nobody else.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,6 +32,7 @@ pub(super) struct DeskWindow {
     attach: Attach,
     /// When it last took bytes, or had none to take.
     progress_at: Duration,
+    is_stuck: bool,
     is_behind: bool,
     lacks_main_screen: bool,
     /// The title of ours that it shows in place of the command's.
@@ -36,6 +40,8 @@ pub(super) struct DeskWindow {
     has_saved_title: bool,
     /// It was told that it is the end.
     is_leaving: bool,
+    /// Typed bytes that the command has taken, which it was not told of.
+    taken: u32,
 }
 
 impl DeskWindow {
@@ -45,11 +51,13 @@ impl DeskWindow {
             link,
             attach,
             progress_at: now,
+            is_stuck: false,
             is_behind: false,
             lacks_main_screen: false,
             title: None,
             has_saved_title: false,
             is_leaving: false,
+            taken: 0,
         };
         window.link.send(ATTACHED, b"");
         window
@@ -71,13 +79,18 @@ impl DeskWindow {
     }
 
     /// True if it has read nothing for so long that others need not wait for it.
-    pub(super) fn is_stuck(&self, now: Duration) -> bool {
-        self.next_at().is_some_and(|at| now >= at)
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck && self.is_full()
+    }
+
+    /// Notices if it is stuck.
+    pub(super) fn on_time(&mut self, now: Duration) {
+        self.is_stuck = self.is_full() && now >= self.progress_at + PATIENCE;
     }
 
     /// When it counts as stuck, if it is full and reads nothing until then.
     pub(super) fn next_at(&self) -> Option<Duration> {
-        self.is_full().then(|| self.progress_at + PATIENCE)
+        (self.is_full() && !self.is_stuck).then(|| self.progress_at + PATIENCE)
     }
 
     /// Gives up on sending it every byte.
@@ -146,6 +159,14 @@ impl DeskWindow {
     pub(super) fn note(&mut self, text: &str) {
         if !self.is_leaving {
             self.link.send(NOTE, &json(&Note { text: text.to_owned() }));
+        }
+    }
+
+    /// The command has taken so many bytes of what was typed in it.
+    pub(super) fn on_taken(&mut self, count: usize) {
+        self.taken += u32::try_from(count).unwrap_or(u32::MAX);
+        if self.taken >= TAKEN_MIN {
+            self.link.send(TAKEN, &std::mem::take(&mut self.taken).to_be_bytes());
         }
     }
 

@@ -21,6 +21,7 @@ use super::place::Place;
 use super::signals::{Received, SignalPipe};
 use super::sizes::ClientId;
 use super::terminal::Terminal;
+use super::typed::Typed;
 use super::viewer::Viewer;
 use super::wire::{self, Attach, Status, View, WindowSize, json, parsed};
 use crate::ipc::link::Link;
@@ -50,6 +51,7 @@ pub(super) struct Host {
     signals: SignalPipe,
     clients: Clients,
     terminal: Terminal,
+    typed: Typed,
     flood: Flood,
     began: Instant,
     buffer: Vec<u8>,
@@ -69,6 +71,7 @@ impl Host {
             signals,
             clients: Clients::new(FIRST_CLIENT),
             terminal: Terminal::new(),
+            typed: Typed::default(),
             flood: Flood::default(),
             began: Instant::now(),
             buffer: vec![0; OUTPUT_LEN],
@@ -119,6 +122,7 @@ impl Host {
         for id in self.clients.ids() {
             self.read_client(id)?;
         }
+        self.pass_typed();
         self.terminal.apply_size(self.now());
         self.read_output();
         self.terminal.on_time(self.now());
@@ -156,9 +160,19 @@ impl Host {
         Ok(())
     }
 
-    /// Reads one client as far as the command takes what it types.
+    /// Gives the command what was typed, as far as it takes it.
+    fn pass_typed(&mut self) {
+        while self.terminal.has_room()
+            && let Some((id, bytes)) = self.typed.poll_next()
+        {
+            self.terminal.type_bytes(&bytes);
+            self.clients.window(id).into_iter().for_each(|window| window.on_taken(bytes.len()));
+        }
+    }
+
+    /// Reads one client, unless too much of what it typed waits.
     fn read_client(&mut self, id: ClientId) -> io::Result<()> {
-        while self.terminal.has_room() {
+        while !self.typed.is_full(id) {
             let Some(link) = self.clients.get(id).map(Client::link) else { return Ok(()) };
             let frame = link.next_frame().map(|frame| (frame.kind, frame.payload.to_vec()));
             match frame {
@@ -214,7 +228,7 @@ impl Host {
         match kind {
             wire::INPUT => {
                 self.terminal.sizes().on_typed(id);
-                self.terminal.type_bytes(payload);
+                self.typed.push(id, payload);
             }
             wire::RESIZE => {
                 let size = parsed(payload).unwrap_or_default();
@@ -246,7 +260,7 @@ impl Host {
                     let words = format!("{} typed", viewer.device());
                     self.clients.note(&words);
                 }
-                self.terminal.type_bytes(&bytes);
+                self.typed.push(id, &bytes);
             }
             _ => {}
         }
@@ -362,7 +376,10 @@ impl Host {
             self.terminal.forget(id);
             match client {
                 Client::Window(window) if window.hangs_up() => self.terminal.hang_up(now),
-                Client::Viewer(viewer) => self.clients.note(&format!("{} left", viewer.device())),
+                Client::Viewer(viewer) => {
+                    self.typed.forget(id);
+                    self.clients.note(&format!("{} left", viewer.device()));
+                }
                 _ => {}
             }
         }

@@ -40,6 +40,7 @@ pub(super) struct Terminal {
     screen: ScreenKeeper,
     sizes: Sizes,
     hung_up_at: Option<Duration>,
+    is_killed: bool,
     /// When the command's process ended.
     exited_at: Option<Duration>,
 }
@@ -51,6 +52,7 @@ impl Terminal {
             screen: ScreenKeeper::new(screen_size(SIZE)),
             sizes: Sizes::new(SIZE),
             hung_up_at: None,
+            is_killed: false,
             exited_at: None,
         }
     }
@@ -178,7 +180,8 @@ impl Terminal {
     /// Does what is due: reads output, kills what does not end, and notices the end.
     pub(super) fn on_time(&mut self, now: Duration) {
         self.screen.on_time(now);
-        let is_killed = self.hung_up_at.is_some_and(|at| now >= at + HANG_UP_GRACE);
+        self.is_killed = self.hung_up_at.is_some_and(|at| now >= at + HANG_UP_GRACE);
+        let is_killed = self.is_killed;
         let exited_at = self.exited_at;
         let Some(child) = self.child() else { return };
         if is_killed {
@@ -199,8 +202,10 @@ impl Terminal {
     pub(super) fn next_at(&self) -> Option<Duration> {
         let waiting = matches!(self.stage, Stage::Waiting).then_some(FIRST_WINDOW_WITHIN);
         let is_running = matches!(self.stage, Stage::Running(_));
-        let last_bytes = self.exited_at.filter(|_| is_running).map(|at| at + LAST_BYTES_WITHIN);
-        let kill = self.hung_up_at.filter(|_| is_running).map(|at| at + HANG_UP_GRACE);
+        // What can be read waits for a window, and not for the time.
+        let may_end = is_running && !self.has_output();
+        let last_bytes = self.exited_at.filter(|_| may_end).map(|at| at + LAST_BYTES_WITHIN);
+        let kill = self.hung_up_at.filter(|_| is_running && !self.is_killed).map(|at| at + HANG_UP_GRACE);
         let all = [waiting, last_bytes, kill, self.screen.next_at(), self.sizes.next_at()];
         all.into_iter().flatten().min()
     }

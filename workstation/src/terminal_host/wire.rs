@@ -25,6 +25,9 @@ pub(crate) const DATA: u8 = 0x11;
 /// A client wants [`Status`], now and whenever it changes.
 pub(crate) const LOOK: u8 = 0x20;
 
+/// So many typed bytes a window sends ahead of what the command has taken: [`TAKEN`] tells of that.
+pub(crate) const INPUT_AHEAD_MAX: usize = 64 << 10;
+
 /// The window is attached. The first frame it gets.
 pub(crate) const ATTACHED: u8 = 0x81;
 /// What the command wrote.
@@ -35,6 +38,8 @@ pub(crate) const NOTE: u8 = 0x83;
 pub(crate) const ENDED: u8 = 0x84;
 /// The window is detached. The last frame.
 pub(crate) const DETACHED: u8 = 0x85;
+/// So many more typed bytes were taken: a `u32`, big-endian.
+pub(crate) const TAKEN: u8 = 0x86;
 /// [`Status`].
 pub(crate) const STATUS: u8 = 0xa0;
 

@@ -28,11 +28,17 @@ impl RawMode {
             return Ok(None);
         }
         HOOK.call_once(restore_on_panic);
-        let found = exactly(tcgetattr(&stdin)?);
-        let mut raw = found.clone();
+        let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+        let modes = match found.take() {
+            // It is on already, if nobody has changed it meanwhile: those are not the modes to come back to.
+            Some(modes) => modes,
+            None => exactly(tcgetattr(&stdin)?),
+        };
+        let mut raw = modes.clone();
         raw.make_raw();
         // Remembered first: a signal may come at any time.
-        *FOUND.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        *found = Some(modes);
+        drop(found);
         tcsetattr(&stdin, OptionalActions::Now, &raw)?;
         Ok(Some(Self(())))
     }

@@ -10,7 +10,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::detach_key::DetachKey;
 use super::speaker::Speaker;
-use crate::terminal_host::wire::{DETACH, INPUT};
+use crate::terminal_host::wire::DETACH;
 
 /// The most bytes that one read takes.
 const READ_LEN: usize = 16 << 10;
@@ -36,7 +36,7 @@ fn pass_keys(speaker: &Speaker, mut input: File) -> io::Result<()> {
         if let Some(at) = key.next_at() {
             wait_readable(&input, at.saturating_sub(began.elapsed()))?;
             if let Some(held) = key.poll_held(began.elapsed()) {
-                speaker.say(INPUT, &[held])?;
+                speaker.type_bytes(&[held])?;
                 continue;
             }
         }
@@ -47,7 +47,7 @@ fn pass_keys(speaker: &Speaker, mut input: File) -> io::Result<()> {
         };
         let typed = key.on_typed(&bytes[..count], began.elapsed());
         if !typed.passed.is_empty() {
-            speaker.say(INPUT, &typed.passed)?;
+            speaker.type_bytes(&typed.passed)?;
         }
         if typed.is_detach {
             return speaker.say(DETACH, b"");
@@ -60,11 +60,11 @@ fn pass_file(speaker: &Speaker, mut input: File) -> io::Result<()> {
     let (mut bytes, mut last) = (vec![0; READ_LEN], b'\n');
     loop {
         match read(&mut input, &mut bytes)? {
-            0 if last == b'\n' => return speaker.say(INPUT, &[END_OF_INPUT]),
-            0 => return speaker.say(INPUT, &[END_OF_INPUT; 2]),
+            0 if last == b'\n' => return speaker.type_bytes(&[END_OF_INPUT]),
+            0 => return speaker.type_bytes(&[END_OF_INPUT; 2]),
             count => {
                 last = bytes[count - 1];
-                speaker.say(INPUT, &bytes[..count])?;
+                speaker.type_bytes(&bytes[..count])?;
             }
         }
     }

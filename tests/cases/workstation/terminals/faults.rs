@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use relay_tests::harness::window::Window;
 
-use super::{Desk, signal};
+use super::{Desk, pid, signal};
 
 #[test]
 fn ctrl_c_stops_a_flood() {
@@ -46,6 +46,14 @@ fn a_mebibyte_without_a_newline_passes() {
     let mut window = desk.run("head -c 1048576 /dev/zero | tr '\\0' x; echo; echo end");
     window.until("end");
     assert_eq!(window.finish().0, Some(0));
+}
+
+/// How much time a process has used, in hundredths of a second.
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let behind_name = stat.rsplit_once(')').expect("a name").1;
+    let fields: Vec<&str> = behind_name.split_whitespace().collect();
+    fields[11..13].iter().map(|field| field.parse::<u64>().expect("a number")).sum()
 }
 
 /// A phone's end of the socket, which never reads.
@@ -93,7 +101,7 @@ fn a_host_that_dies_leaves_its_name_free() {
     let desk = Desk::new();
     let mut window = desk.window(&["run", "--name", "mine", "--", "sh", "-c", "echo ready; read a"]);
     window.until("ready");
-    signal("KILL", super::pid(&desk.until_terminals(1)[0]));
+    signal("KILL", pid(&desk.until_terminals(1)[0]));
     window.until("error: the process that kept the terminal mine was killed");
     assert_eq!(window.finish().0, Some(125));
     let mut again = desk.window(&["run", "--name", "mine", "--", "true"]);
@@ -130,6 +138,40 @@ fn a_terminal_whose_socket_was_removed_makes_another() {
     second.type_text("on\n");
     window.until("got on");
     assert_eq!((window.finish().0, second.finish().0), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_window_that_goes_on_without_a_stop_leaves_the_terminal_as_it_was() {
+    let desk = Desk::new();
+    let before = Window::open(&desk.command(&["--help"]), 80, 24).modes();
+    let mut window = desk.run("echo ready; read a; echo got $a");
+    window.until("ready");
+    window.process().signal("CONT");
+    // It draws the screen once more when it has come to the signal.
+    window.until("ready");
+    window.type_text("on\n");
+    window.until("got on");
+    assert_eq!(window.finish().0, Some(0));
+    window.until_modes(&before);
+}
+
+#[test]
+fn a_host_whose_only_window_reads_nothing_sleeps() {
+    let desk = Desk::new();
+    let go = desk.file("go");
+    let script = format!("echo ready; until [ -e {} ]; do sleep 0.1; done; yes", go.display());
+    let mut window = desk.run(&script);
+    window.until("ready");
+    let host = pid(&desk.until_terminals(1)[0]);
+    window.process().signal("STOP");
+    std::fs::write(&go, "").unwrap();
+    // After five seconds the window counts as one that reads nothing.
+    relay_tests::harness::guard::let_pass(std::time::Duration::from_secs(6));
+    let before = ticks(host);
+    relay_tests::harness::guard::let_pass(std::time::Duration::from_secs(2));
+    assert!(ticks(host) - before < 10, "{} ticks of the processor in 2 s", ticks(host) - before);
+    window.process().signal("CONT");
+    window.until("y\r\n");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod detach;
 mod endings;
 mod faults;
 mod lists;
+mod unread;
 mod viewers;
 
 use std::ffi::OsStr;

@@ -38,7 +38,7 @@ impl Phone {
         drop(self.socket.write_all(&[&length[..], &[kind], payload].concat()));
     }
 
-    fn say(&mut self, message: &ViewerMessage) {
+    pub(super) fn say(&mut self, message: &ViewerMessage) {
         encode_viewer_message(message).iter().for_each(|part| self.send_frame(DATA, part));
     }
 
