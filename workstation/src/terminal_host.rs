@@ -9,6 +9,7 @@
 //! `emulator`, `sizes` knows who decides the size; what is typed waits in
 //! `typed`.
 
+mod answers;
 mod child;
 mod clients;
 mod desk_window;

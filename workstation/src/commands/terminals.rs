@@ -18,7 +18,7 @@ use crate::terminal_host::{names, seconds_now};
 /// List the shared terminals.
 ///
 /// With --json, one line for each: name, command, title, columns, rows, since (seconds since 1970), windows,
-/// viewers, viewOnly, to, pid.
+/// viewers, viewOnly, to, pid. The exit code is 1 if a terminal does not answer.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TerminalsArgs {}
 
@@ -30,7 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) fn run(_: &TerminalsArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let folders = Folders::open(&global.profile)?;
     let names = terminal_names(&folders.terminals()?).context("can't list the terminals")?;
-    let mut found: Vec<Status> = names.iter().filter_map(|name| look(&folders, name)).collect();
+    let looked: Vec<Looked> = names.iter().map(|name| look(&folders, name)).collect();
+    let is_silent = looked.iter().any(|looked| matches!(looked, Looked::Silent));
+    let mut found: Vec<Status> = looked.into_iter().filter_map(Looked::status).collect();
     let phones = load_all(folders.state())?.0;
     for to in found.iter_mut().flat_map(|status| &mut status.to) {
         // A phone that is no longer paired is listed by its id.
@@ -43,24 +45,45 @@ pub(crate) fn run(_: &TerminalsArgs, global: &Global) -> anyhow::Result<ExitCode
             let line = sonic_rs::to_string(status).context("can't write a terminal as JSON")?;
             print(&line, line.as_bytes())?;
         }
-    } else if found.is_empty() {
+    } else if found.is_empty() && !is_silent {
         say("there are no shared terminals: start one with `workstation run`");
-    } else {
+    } else if !found.is_empty() {
         for line in table(&found) {
             print(&line, line.as_bytes())?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if is_silent { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Asks one terminal. `None` if it is gone. Tells of one that does not answer.
-fn look(folders: &Folders, name: &str) -> Option<Status> {
+/// What came of asking a terminal.
+enum Looked {
+    Found(Box<Status>),
+    Gone,
+    /// It is there, and does not answer.
+    Silent,
+}
+
+impl Looked {
+    fn status(self) -> Option<Status> {
+        match self {
+            Looked::Found(status) => Some(*status),
+            Looked::Gone | Looked::Silent => None,
+        }
+    }
+}
+
+/// Asks one terminal. Tells of one that does not answer.
+fn look(folders: &Folders, name: &str) -> Looked {
     let connected = names::connect(folders, name);
     let asked = connected.and_then(|stream| Ok(stream.map(ask).transpose()?));
-    asked.unwrap_or_else(|error| {
-        say(&format!("{name}: no answer: {error:#}"));
-        None
-    })
+    match asked {
+        Ok(Some(status)) => Looked::Found(Box::new(status)),
+        Ok(None) => Looked::Gone,
+        Err(error) => {
+            say(&format!("{name}: no answer: {error:#}"));
+            Looked::Silent
+        }
+    }
 }
 
 fn ask(mut stream: UnixStream) -> io::Result<Status> {

@@ -171,6 +171,11 @@ impl Clients {
         self.windows().any(DeskWindow::is_full)
     }
 
+    /// True if this window is a terminal, which answers questions.
+    pub(super) fn is_terminal(&self, id: ClientId) -> bool {
+        matches!(self.all.get(&id), Some(Client::Window(window)) if window.is_terminal())
+    }
+
     /// True if a real terminal answers what the command asks of its terminal.
     pub(super) fn answer_questions(&self) -> bool {
         self.windows().any(DeskWindow::is_terminal)

@@ -13,6 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use relay_client::app::terminal::{DeskMessage, Modes, ViewerMessage, paste_bytes, text_bytes};
 
 use super::Settings;
+use super::answers::{Origin, origin};
 use super::clients::{Client, Clients, Looker};
 use super::desk_window::DeskWindow;
 use super::emulator::EmulatorEvent;
@@ -226,10 +227,7 @@ impl Host {
     fn on_window_frame(&mut self, id: ClientId, kind: u8, payload: &[u8]) {
         let Some(window) = self.clients.window(id) else { return };
         match kind {
-            wire::INPUT => {
-                self.terminal.sizes().on_typed(id);
-                self.typed.push(id, payload);
-            }
+            wire::INPUT => self.on_input(id, payload),
             wire::RESIZE => {
                 let size = parsed(payload).unwrap_or_default();
                 self.terminal.sizes().on_window(id, size);
@@ -242,6 +240,22 @@ impl Host {
             wire::HANG_UP => self.terminal.hang_up(self.began.elapsed()),
             _ => {}
         }
+    }
+
+    /// A window sent input. What its terminal sent by itself is no sign that its user is there, and of several
+    /// windows that answer a question, one is heard.
+    fn on_input(&mut self, id: ClientId, bytes: &[u8]) {
+        let clients = &self.clients;
+        let answering = self.terminal.sizes().used_last(|id| clients.is_terminal(id));
+        match origin(bytes) {
+            Origin::Answers if answering.is_some_and(|answering| answering != id) => {
+                self.clients.window(id).into_iter().for_each(|window| window.on_taken(bytes.len()));
+                return;
+            }
+            Origin::Typed => self.terminal.sizes().on_typed(id),
+            Origin::Reports | Origin::Answers => {}
+        }
+        self.typed.push(id, bytes);
     }
 
     fn on_viewer_message(&mut self, id: ClientId, message: &[u8]) {

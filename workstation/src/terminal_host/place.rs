@@ -13,7 +13,7 @@ use super::names;
 use crate::ipc::folder::Folders;
 
 /// How often the host looks.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A terminal's socket. Dropping this removes it.
 #[derive(Debug)]
@@ -37,11 +37,19 @@ impl Place {
             return None;
         }
         self.look_at = now + LOOK_EVERY;
-        if self.file.is_some() && identity(&self.socket) == self.file {
+        // If that fails, there is no place for it now.
+        let folders = Folders::open(&self.profile).ok()?;
+        let is_there = self.file.is_some() && identity(&self.socket) == self.file;
+        // While there is no runtime folder, the sockets are in the state folder.
+        let is_found = self.socket.parent() == Some(folders.terminals().ok()?.as_path());
+        if is_there && is_found {
             return None;
         }
-        // If that fails, there is no place for it now.
-        let made = names::bind(&Folders::open(&self.profile).ok()?, name, false).ok()?;
+        let made = names::bind(&folders, name, false).ok()?;
+        if is_there {
+            // If that fails, the next one to look finds a dead socket, and removes it.
+            drop(fs::remove_file(&self.socket));
+        }
         (self.socket, self.file) = (made.socket.clone(), identity(&made.socket));
         Some((made.name, made.listener))
     }

@@ -61,6 +61,11 @@ impl Sizes {
         }
     }
 
+    /// Of these windows, the one that was used last.
+    pub(super) fn used_last(&self, is_one: impl Fn(ClientId) -> bool) -> Option<ClientId> {
+        self.windows.iter().map(|(id, _)| *id).rfind(|id| is_one(*id))
+    }
+
     /// A phone takes the size.
     pub(super) fn on_taken(&mut self, id: ClientId, size: WindowSize) {
         self.viewer = Some((id, size));

@@ -1,6 +1,6 @@
 //! `terminals`, and the names.
 
-use super::Desk;
+use super::{Desk, pid, signal};
 
 #[test]
 fn terminals_are_listed_with_names_sizes_and_commands() {
@@ -56,4 +56,18 @@ fn a_name_that_is_taken_or_bad_is_refused() {
     let mut bad = desk.window(&["run", "--name", "../x", "--", "true"]);
     bad.until("a terminal's name has 1 to 32 letters");
     assert_eq!(bad.finish().0, Some(2));
+}
+
+#[test]
+fn a_terminal_that_does_not_answer_is_no_empty_list() {
+    let desk = Desk::new();
+    let mut window = desk.run("echo ready; read a");
+    window.until("ready");
+    let host = pid(&desk.until_terminals(1)[0]);
+    signal("STOP", host);
+    let listed = desk.command(&["terminals"]).output().unwrap();
+    signal("CONT", host);
+    let said = String::from_utf8_lossy(&listed.stderr).into_owned();
+    assert!(said.contains("sh: no answer") && !said.contains("no shared terminals"), "{said}");
+    assert_eq!(listed.status.code(), Some(1));
 }

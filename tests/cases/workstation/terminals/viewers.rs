@@ -161,6 +161,27 @@ fn a_phone_takes_the_size_and_gives_it_back() {
 }
 
 #[test]
+fn a_terminal_that_answers_by_itself_does_not_take_the_size_back_and_one_window_answers() {
+    let desk = Desk::new();
+    let mut one =
+        desk.run("stty raw -echo; echo ready; dd bs=1 count=6 status=none | od -An -c; stty sane; read b");
+    one.until("ready");
+    let mut two = desk.window(&["attach", "sh"]);
+    two.until("ready");
+    let mut phone = Phone::look_on(&desk, "sh", true);
+    phone.say(&ViewerMessage::TakeSize(Size::clamped(40, 20)));
+    phone.until_message(&owner(SizeOwner::You, true));
+    one.type_text("\u{1b}[9;9R");
+    two.type_text("\u{1b}[3;1R");
+    one.until("033   [   3   ;   1   R");
+    assert_eq!(desk.until_terminals(1)[0].number("columns"), 40);
+    one.type_text("x");
+    relay_tests::harness::guard::read_until("the size of the window", || {
+        (desk.terminals()[0].number("columns") == 80).then_some(())
+    });
+}
+
+#[test]
 fn while_nobody_is_at_the_desk_the_phone_goes_on() {
     let desk = Desk::new();
     // It asks its terminal where the cursor is. Nobody but the host is there to answer.
