@@ -1,8 +1,9 @@
 //! The desk's window on a shared terminal: passes what is typed to the terminal's host, and what its command
 //! writes to the screen, both as they are.
 //!
-//! Four threads: the caller's writes output, one reads what is typed, one sends it, one waits for signals. If standard
-//! input or output is not a terminal, bytes pass in the same way, and the terminal's modes stay as they are.
+//! Four threads: the caller's writes output, one reads what is typed, one sends it, one waits for signals. If
+//! standard input or output is not a terminal, bytes pass in the same way, and the terminal's modes stay as
+//! they are.
 
 mod detach_key;
 pub(crate) mod raw_mode;

@@ -78,7 +78,8 @@ impl Link {
         }
     }
 
-    /// Queues a frame. The link ends with one that is longer than a frame may be, as it would at the other end.
+    /// Queues a frame. The link ends with one that is longer than a frame may be, as it would at the other
+    /// end.
     pub(crate) fn send(&mut self, kind: u8, payload: &[u8]) {
         self.has_ended |= payload.len() > frame::PAYLOAD_MAX;
         if self.is_cut || payload.len() > frame::PAYLOAD_MAX {

@@ -242,8 +242,8 @@ impl Host {
         }
     }
 
-    /// A window sent input. What its terminal sent by itself is no sign that its user is there, and of several
-    /// windows that answer a question, one is heard.
+    /// A window sent input. What its terminal sent by itself is no sign that its user is there, and of
+    /// several windows that answer a question, one is heard.
     fn on_input(&mut self, id: ClientId, bytes: &[u8]) {
         let clients = &self.clients;
         let answering = self.terminal.sizes().used_last(|id| clients.is_terminal(id));
