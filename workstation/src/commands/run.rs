@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -72,13 +73,28 @@ fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
         say("no phone is paired yet: `workstation pair` in another window adds one");
     }
     // The command need not wait for the agent.
-    let agent = has_phones.then(|| thread::spawn(move || session.agent().map(drop)));
+    let agent = has_phones.then(|| thread::spawn(move || keep_agent(&session)));
     let code = show(stream, &name, args.hang_up)?;
     let started = agent.filter(JoinHandle::is_finished).and_then(|agent| agent.join().ok());
     if let Some(Err(error)) = started {
         say(&format!("no phone saw this: {error:#}"));
     }
     Ok(code)
+}
+
+/// How long an agent may be gone before another one is started: long enough that one which fails at once costs
+/// nothing.
+const AGENT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Starts the agent, and another one when it was killed, so that phones reach the terminal while its window is
+/// open. Returns only if none can be started.
+fn keep_agent(session: &Session) -> anyhow::Result<()> {
+    loop {
+        let mut agent = session.agent()?;
+        // What it says is for other commands. It ends, or its connection breaks, when it is gone.
+        while let Ok(Some(_)) = agent.next() {}
+        thread::sleep(AGENT_PAUSE);
+    }
 }
 
 /// The ids of the phones of these names.
