@@ -82,12 +82,12 @@ fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// How long an agent may be gone before another one is started: long enough that one which fails at once costs
-/// nothing.
+/// How long an agent may be gone before another one is started: long enough that one which fails at once
+/// costs nothing.
 const AGENT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts the agent, and another one when it was killed, so that phones reach the terminal while its window is
-/// open. Returns only if none can be started.
+/// Starts the agent, and another one when it was killed, so that phones reach the terminal while its window
+/// is open. Returns only if none can be started.
 fn keep_agent(session: &Session) -> anyhow::Result<()> {
     loop {
         let mut agent = session.agent()?;

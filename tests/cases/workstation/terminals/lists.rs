@@ -8,18 +8,8 @@ fn terminals_are_listed_with_names_sizes_and_commands() {
     assert_eq!(desk.output(&["terminals"]), "");
     let mut one = desk.run("printf '\\033]2;its title\\007'; echo ready; read a");
     let mut two = desk.run("echo ready; read a");
-    let mut three = desk.window(&[
-        "run",
-        "--view-only",
-        "--to",
-        "Pixel",
-        "--name",
-        "my.own",
-        "--",
-        "sh",
-        "-c",
-        "echo ready; read a",
-    ]);
+    let mut three =
+        desk.window(&["run", "--view-only", "--name", "my.own", "--", "sh", "-c", "echo ready; read a"]);
     for window in [&mut one, &mut two, &mut three] {
         window.until("ready");
     }

@@ -61,9 +61,12 @@ impl Desk {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What `terminals --json` lists.
+    /// What `terminals --json` lists. On a busy machine a terminal may not answer in time, which its exit
+    /// code tells.
     fn terminals(&self) -> Vec<Object> {
-        self.output(&["terminals", "--json"]).lines().map(Object::parse).collect()
+        let output = self.command(&["terminals", "--json"]).output().unwrap();
+        let listed = String::from_utf8(output.stdout).unwrap();
+        listed.lines().map(Object::parse).collect()
     }
 
     /// Waits until there are that many terminals.
