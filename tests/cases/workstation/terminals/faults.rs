@@ -73,8 +73,7 @@ fn a_phone_that_never_acknowledges_holds_up_nobody() {
     desk.until_terminals(1);
     let viewers: Vec<UnixStream> = (0..10).map(|_| silent_viewer(&desk)).collect();
     relay_tests::harness::guard::read_until("ten viewers", || {
-        let listed = desk.output(&["terminals", "--json"]);
-        (listed.matches(r#""device":"Pixel""#).count() == viewers.len()).then_some(())
+        (desk.listing().matches(r#""device":"Pixel""#).count() == viewers.len()).then_some(())
     });
     window.type_text("\n");
     let (code, shown) = window.finish();

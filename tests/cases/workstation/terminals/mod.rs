@@ -61,12 +61,16 @@ impl Desk {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What `terminals --json` lists. On a busy machine a terminal may not answer in time, which its exit
+    /// What `terminals --json` prints. On a busy machine a terminal may not answer in time, which its exit
     /// code tells.
-    fn terminals(&self) -> Vec<Object> {
+    fn listing(&self) -> String {
         let output = self.command(&["terminals", "--json"]).output().unwrap();
-        let listed = String::from_utf8(output.stdout).unwrap();
-        listed.lines().map(Object::parse).collect()
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What `terminals --json` lists.
+    fn terminals(&self) -> Vec<Object> {
+        self.listing().lines().map(Object::parse).collect()
     }
 
     /// Waits until there are that many terminals.
