@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// True if `host` at `port` is in `list`: names, addresses and ranges, each with a port if only that one is
-/// meant, separated by commas or spaces. `*` is every host. An entry that is none of these exempts nothing.
+/// meant, separated by commas or spaces. `*` is every host. Any other entry exempts nothing.
 pub(super) fn is_exempt(list: &str, host: &str, port: u16) -> bool {
     let entries = list.split(|char: char| char == ',' || char.is_whitespace());
     entries.filter(|entry| !entry.is_empty()).any(|entry| entry == "*" || covers(entry, host, port))
