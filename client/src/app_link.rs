@@ -110,7 +110,7 @@ impl AppLink {
     }
 
     /// Calls `listener` after events were added: for an app whose thread waits for other things too. It reads
-    /// them by [`AppLink::next_events`] with a timeout of zero, until there are none.
+    /// them by [`AppLink::next_events`] with a timeout of zero, until that gives no more.
     pub fn set_listener(&self, listener: Listener) {
         self.shared.lock().listener = Some(listener);
     }

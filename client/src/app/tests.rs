@@ -42,7 +42,7 @@ impl Pair {
         pair
     }
 
-    /// All messages of both, until there are none.
+    /// Delivers the messages of both until no more come.
     fn carry(&mut self) {
         while pass(&mut self.phone, &mut self.desk) + pass(&mut self.desk, &mut self.phone) > 0 {}
     }

@@ -20,15 +20,21 @@ fn paired(relay: &Relay, pocket: &Pocket) -> (RealDesk, String) {
     (desk, listed.split_once(' ').expect("a number and a name").0.to_owned())
 }
 
+/// A shell that is shared, at its first prompt.
+fn shared_shell(desk: &RealDesk) -> Window {
+    let mut command = desk.command(&["run", "--", "sh"]);
+    command.env("PS1", "ready> ").env("ENV", "").env("TERM", "xterm");
+    let mut window = Window::open(&command, 80, 24);
+    window.until("ready> ");
+    window
+}
+
 #[test]
 fn a_shared_shell_is_used_from_the_phone_to_its_end() {
     let relay = Relay::start(SetUp::Memory);
     let pocket = Pocket::new();
     let (desk, number) = paired(&relay, &pocket);
-    let mut command = desk.command(&["run", "--", "sh"]);
-    command.env("PS1", "ready> ").env("ENV", "").env("TERM", "xterm");
-    let mut window = Window::open(&command, 80, 24);
-    window.until("ready> ");
+    let mut window = shared_shell(&desk);
     let mut phone = Window::open(&pocket.command(&["--desk", &number, "--watch", "sh"]), 80, 25);
     let modes = phone.modes();
     phone.until("ready>");
@@ -56,10 +62,7 @@ fn a_script_types_into_a_terminal_and_reads_it_and_the_shell_goes_on() {
     let relay = Relay::start(SetUp::Memory);
     let pocket = Pocket::new();
     let (desk, number) = paired(&relay, &pocket);
-    let mut command = desk.command(&["run", "--", "sh"]);
-    command.env("PS1", "ready> ").env("ENV", "").env("TERM", "xterm");
-    let mut window = Window::open(&command, 80, 24);
-    window.until("ready> ");
+    let mut window = shared_shell(&desk);
     let watch = ["--desk", &number, "--watch", "sh", "--dump", "--send-keys", "echo $((600 + 66)){Enter}"];
     let mut phone = pocket.phone(&watch);
     phone.until("666");

@@ -89,7 +89,7 @@ impl Picture {
     }
 
     /// Writes the code as a PNG that only this user can read: it holds the session's secret.
-    /// A file that is there is replaced, whatever it is a link to and whoever could read it.
+    /// An older file or link of this name is replaced: its target and its mode do not count.
     pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
         let mut beside = path.as_os_str().to_owned();
         beside.push(format!(".{}.new", std::process::id()));

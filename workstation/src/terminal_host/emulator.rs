@@ -235,7 +235,7 @@ impl Emulator {
         is_due.then(|| self.redraw())
     }
 
-    /// Leaves out what would be gone at the end of these bytes, and numbers the lines anew.
+    /// Leaves out what would be gone at the end of these bytes, and starts a new numbering of the lines.
     fn without_what_scrolls_away<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let odd = TermMode::ALT_SCREEN | TermMode::INSERT | TermMode::ORIGIN;
         let is_plain = !self.term.mode().intersects(odd) && self.sync_began.is_none();

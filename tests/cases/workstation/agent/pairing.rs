@@ -5,6 +5,7 @@ use relay_client::engine::Refusal;
 use relay_tests::harness::app_phone::AppPhone;
 use relay_tests::harness::desk::{Desk, code_of};
 use relay_tests::harness::guard::read_until;
+use relay_tests::harness::program::Program;
 use relay_tests::harness::{Relay, SetUp};
 
 fn place() -> (Relay, Desk) {
@@ -83,14 +84,20 @@ fn yes_holds_for_its_own_code_alone() {
     assert_eq!(desk.run(&["devices", "--json"]).matches("\"online\":true").count(), 2);
 }
 
-#[test]
-fn a_phone_that_goes_once_it_is_asked_about_is_paired_and_nobody_waits_for_it() {
-    let (relay, desk) = place();
+/// A pairing whose phone was asked about, then went, and was allowed.
+fn allowed_after_it_went(relay: &Relay, desk: &Desk) -> Program {
     let mut program = desk.at_terminal(&["pair"]);
     let phone = AppPhone::pair(code_of(&program), relay.addr(), "Pixel");
     program.until("allow it? [y/n]");
     drop(phone);
     program.type_line("y");
+    program
+}
+
+#[test]
+fn a_phone_that_goes_once_it_is_asked_about_is_paired_and_nobody_waits_for_it() {
+    let (relay, desk) = place();
+    let mut program = allowed_after_it_went(&relay, &desk);
     program.until("\"Pixel\" is paired and has not come back yet");
     program.until("paired with \"Pixel\"");
     assert_eq!(program.exit_code(), Some(0));
@@ -100,11 +107,7 @@ fn a_phone_that_goes_once_it_is_asked_about_is_paired_and_nobody_waits_for_it() 
 #[test]
 fn a_pairing_ends_when_its_phone_is_revoked() {
     let (relay, desk) = place();
-    let mut program = desk.at_terminal(&["pair"]);
-    let phone = AppPhone::pair(code_of(&program), relay.addr(), "Pixel");
-    program.until("allow it? [y/n]");
-    drop(phone);
-    program.type_line("y");
+    let mut program = allowed_after_it_went(&relay, &desk);
     read_until("the pair", || desk.run(&["devices"]).contains("Pixel").then_some(()));
     desk.run(&["revoke", "Pixel"]);
     program.until("\"Pixel\" is no longer paired");
@@ -125,7 +128,7 @@ fn without_a_terminal_and_without_yes_nothing_is_shown() {
             None => command.env_remove(name),
         };
     }
-    let (status, words) = relay_tests::harness::program::Program::start(&mut command).finish();
+    let (status, words) = Program::start(&mut command).finish();
     assert_eq!(status.code(), Some(1));
     assert!(words.starts_with("error: there is no terminal to ask whether a phone may pair"), "{words}");
 }

@@ -61,7 +61,7 @@ fn a_terminal_for_one_phone_is_not_shown_to_another() {
     for (params, token) in [("{}", "malformed"), (r#"{"name":"../x"}"#, "not-found")] {
         assert_eq!(one.open(Kind::Terminal, params).unwrap_err().token(), token, "{params}");
     }
-    // The phone is meant, and not who has its name.
+    // The right belongs to the phone, not to its name.
     desk.run(&["rename", "one", "first"]);
     desk.run(&["rename", "other", "one"]);
     assert_eq!(other.open(Kind::Terminal, r#"{"name":"mine"}"#).unwrap_err().token(), "not-found");
