@@ -5,9 +5,9 @@
 //! phones, through the agent, which get the state of the screen; and lists.
 //!
 //! `wire` is what they say, and `names` how they find the host. `host` is the loop over `clients` (of the
-//! kinds `desk_window` and `viewer`) and the `terminal`: `child` is the command, `screen_keeper` feeds the
-//! `emulator`, `sizes` knows who decides the size; what is typed waits in
-//! `typed`.
+//! kinds `desk_window` and `viewer`; `greeting` tells which) and the `terminal`: `child` is the command,
+//! `screen_keeper` feeds the `emulator`, `sizes` knows who decides the size. What is typed waits in `typed`,
+//! and what clients are told is in `news`.
 
 mod answers;
 mod child;
@@ -15,8 +15,10 @@ mod clients;
 mod desk_window;
 pub(crate) mod emulator;
 mod flood;
+mod greeting;
 mod host;
 pub(crate) mod names;
+mod news;
 mod place;
 mod screen_keeper;
 mod signals;

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use relay_client::app::terminal::{
-    DeskMessage, Exit, Screen, ScreenSender, ScrollbackRows, SizeOwner, ViewerInput, ViewerMessage, Wait,
-    encode_desk_message,
+    DeskMessage, Exit, Modes, Screen, ScreenSender, ScrollbackRows, SizeOwner, ViewerInput, ViewerMessage,
+    Wait, encode_desk_message, paste_bytes, text_bytes,
 };
 
 use super::terminal::Terminal;
@@ -154,5 +154,16 @@ fn exit_of(end: &End) -> Exit {
         End::Code(code) => Exit::Code(*code),
         End::Signal(signal) => Exit::Signal(*signal),
         End::NotStarted { .. } => Exit::Unknown,
+    }
+}
+
+/// What the command reads when a phone types this.
+pub(super) fn typed_bytes(message: &ViewerMessage, modes: &Modes) -> Vec<u8> {
+    match message {
+        ViewerMessage::Text(text) => text_bytes(text),
+        ViewerMessage::Key(key, modifiers) => key.bytes(*modifiers, modes),
+        ViewerMessage::Paste(text) => paste_bytes(text, modes),
+        ViewerMessage::Mouse(mouse) => mouse.bytes(modes),
+        _ => Vec::new(),
     }
 }
