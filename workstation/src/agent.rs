@@ -2,7 +2,7 @@
 //!
 //! A command finds it by its socket or starts it; it ends with the last command and the last shared terminal.
 //! `place` is the lock and the socket, `desk` the commands, `phones` the phones with `chat` and `viewers`,
-//! `terminals` what there is to see, `chores` what takes long, `retiring` what is left to do for revoked
+//! `terminals` what there is to see, `looks` and `shells` how a phone opens it, `chores` what takes long, `retiring` what is left to do for revoked
 //! phones. One thread polls and decides; the engines have threads of their own.
 
 mod chat;
@@ -10,11 +10,13 @@ mod chores;
 mod desk;
 mod lines;
 mod log;
+mod looks;
 mod phone;
 mod phones;
 mod place;
 mod process;
 mod retiring;
+mod shells;
 mod terminals;
 mod tokens;
 mod viewers;
@@ -27,12 +29,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token, Waker};
+use relay_client::app::{Right, Rights};
 use relay_client::engine::EngineState;
 
 use crate::ipc::client::log_path;
 use crate::ipc::folder::Folders;
 use crate::ipc::peer;
-use crate::ipc::wire::{FromAgent, PairRequest, Pairing, ToAgent};
+use crate::ipc::wire::{FromAgent, PairRequest, Pairing, RightsChange, ToAgent};
 use crate::state::phones::{self as kept, Damaged, PhoneFile};
 use crate::state::profile::Profile;
 use chores::{Chores, Done};
@@ -220,6 +223,7 @@ impl Agent {
             tokens: &mut self.tokens,
             registry: self.poll.registry(),
             sockets: self.terminals.folder(),
+            folders: &self.folders,
         });
         for (token, role) in self.desk.flush(now) {
             self.on_command_gone(token, &role);
@@ -315,6 +319,14 @@ impl Agent {
                 let renamed = self.rename(&old, &new);
                 self.answer(token, renamed);
             }
+            ToAgent::Rights { name, change } => match self.change_rights(&name, &change) {
+                Ok(()) => self.tell_devices(token),
+                Err(error) => self.answer(token, Err(error)),
+            },
+            ToAgent::Serve { shell } => {
+                self.desk.set_role(token, Role::Serve { shell });
+                self.tell_devices(token);
+            }
             ToAgent::Revoke { name } => {
                 if let Err(error) = self.revoke(token, &name) {
                     self.answer(token, Err(error));
@@ -366,6 +378,21 @@ impl Agent {
         if let Some(phone) = self.phones.get_mut(key) {
             phone.file.set_name(&new)?;
         }
+        self.phones.offer_all(&self.terminals);
+        Ok(())
+    }
+
+    /// A phone that is connected is told at once, and loses the channels that it may not have any more.
+    fn change_rights(&mut self, name: &str, change: &RightsChange) -> anyhow::Result<()> {
+        let key = self.phones.find(name).ok_or_else(|| unknown(name))?;
+        let Some(phone) = self.phones.get_mut(key) else { return Err(unknown(name)) };
+        let (old, new) = (phone.file.rights(), change.applied_to(phone.file.rights()));
+        if old == new {
+            return Ok(());
+        }
+        phone.file.set_rights(new)?;
+        self.log.line(&format!("\"{name}\" may {} from now on", words_of(new)));
+        phone.close_chat_without_right();
         self.phones.offer_all(&self.terminals);
         Ok(())
     }
@@ -453,4 +480,9 @@ impl Agent {
 
 fn unknown(name: &str) -> anyhow::Error {
     anyhow::anyhow!("no phone is called \"{name}\"; the command devices lists them")
+}
+
+fn words_of(rights: Rights) -> String {
+    let words: Vec<&str> = rights.iter().map(Right::as_str).collect();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }

@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Devices(commands::devices::DevicesArgs),
     Rename(commands::rename::RenameArgs),
     Revoke(commands::revoke::RevokeArgs),
+    Rights(commands::rights::RightsArgs),
+    Serve(commands::serve::ServeArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
     #[command(hide = true)]

@@ -14,8 +14,10 @@ pub(crate) mod pair;
 mod pairing;
 pub(crate) mod rename;
 pub(crate) mod revoke;
+pub(crate) mod rights;
 pub(crate) mod run;
 mod said;
+pub(crate) mod serve;
 mod session;
 pub(crate) mod setup;
 pub(crate) mod terminal_host;
@@ -43,6 +45,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Devices(args)) => devices::run(args, global),
         Some(Command::Rename(args)) => rename::run(args, global),
         Some(Command::Revoke(args)) => revoke::run(args, global),
+        Some(Command::Rights(args)) => rights::run(args, global),
+        Some(Command::Serve(args)) => serve::run(args, global),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::ids::Role;
-use relay_client::app::{Hello, Right};
+use relay_client::app::{Hello, Reason, Right};
 use relay_client::engine::{Engine, EngineEvent, EngineSettings, Spent};
 use relay_client::lines::harmless;
 use relay_client::tunnel::parse_pairing;
@@ -134,6 +134,13 @@ impl Phone {
     /// True if lines of the chat go to it.
     pub(super) fn chats(&self) -> bool {
         self.is_paired() && self.state != State::Ended && self.file.rights().has(Right::Chat)
+    }
+
+    /// Ends a chat that the phone has no right to any more. The link itself resets what the phone opened.
+    pub(super) fn close_chat_without_right(&mut self) {
+        if !self.file.rights().has(Right::Chat) {
+            self.chat.close(&self.app, Reason::new(Reason::RIGHTS, "this phone may not chat any more"));
+        }
     }
 
     /// As commands list it.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use relay_client::app::chat::{ChatMessage, ChatPart};
-use relay_client::app::{AppEvent, ChannelId, DeskInfo, Kind, Reason, Right};
+use relay_client::app::{AppEvent, ChannelId, DeskInfo, Kind, Reason};
 use relay_client::engine::EngineEvent;
 use relay_client::lines::{engine_line, harmless};
 use relay_client::{AppLink, LinkEvent, Listener};
@@ -15,14 +15,16 @@ use relay_client::{AppLink, LinkEvent, Listener};
 use super::desk::{Desk, Role};
 use super::lines::{Lines, PhoneKey, Saying};
 use super::log::Log;
+use super::looks::{Asker, Look, Looks};
 use super::phone::{self, Phone};
 use super::process::now_ms;
+use super::shells::Shells;
 use super::terminals::Terminals;
 use super::tokens::Tokens;
-use super::viewers::{Viewers, no_terminal, wanted_name};
+use super::viewers::Viewers;
+use crate::ipc::folder::Folders;
 use crate::ipc::wire::{self, FromAgent, Over, Pairing, State};
 use crate::state::phones::unused_name;
-use crate::terminal_host::wire::View;
 
 /// Events of one phone in one turn.
 const EVENTS_MAX: usize = 64;
@@ -39,6 +41,7 @@ pub(super) struct Room<'a> {
     pub(super) registry: &'a Registry,
     /// Where the terminals' sockets are.
     pub(super) sockets: &'a Path,
+    pub(super) folders: &'a Folders,
 }
 
 /// The phones.
@@ -51,13 +54,14 @@ pub(super) struct Phones {
     /// The number of the last message that commands were given.
     heard: u64,
     pub(super) viewers: Viewers,
+    shells: Shells,
     listener: Listener,
 }
 
 impl Phones {
     pub(super) fn new(desk_name: String, listener: Listener) -> Self {
-        let (lines, viewers) = (Lines::default(), Viewers::default());
-        Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, heard: 0, viewers, listener }
+        let (lines, viewers, shells) = (Lines::default(), Viewers::default(), Shells::default());
+        Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, heard: 0, viewers, shells, listener }
     }
 
     /// What phones call this machine.
@@ -180,17 +184,20 @@ impl Phones {
         }
     }
 
-    /// The list of terminals is another one, or a name is.
+    /// The list of terminals is another one, or a name or a phone's rights are.
     pub(super) fn offer_all(&mut self, terminals: &Terminals) {
-        for phone in self.all.values() {
+        self.shells.let_go();
+        for (key, phone) in &self.all {
             phone.app.set_desk(self.offer(phone, terminals));
+            let (file, rights) = (&phone.file, phone.file.rights());
+            let access = |terminal: &str| terminals.access(terminal, file.id(), rights);
+            self.viewers.review(*key, &file.name(), access);
         }
     }
 
     fn offer(&self, phone: &Phone, terminals: &Terminals) -> DeskInfo {
         let rights = phone.file.rights();
-        let sees = rights.has(Right::View) || rights.has(Right::Shell);
-        let terminals = if sees { terminals.for_phone(phone.file.id()) } else { Vec::new() };
+        let terminals = terminals.for_phone(phone.file.id(), rights);
         DeskInfo { name: self.desk_name.clone(), rights, terminals }
     }
 
@@ -216,7 +223,7 @@ impl Phones {
 
     /// What the phone said goes to the chats that show it; what is to be said to it goes out.
     fn pass_chat(&mut self, key: PhoneKey, desk: &mut Desk) {
-        let Some(phone) = self.all.get_mut(&key).filter(|phone| phone.is_paired()) else { return };
+        let Some(phone) = self.all.get_mut(&key).filter(|phone| phone.chats()) else { return };
         let name = phone.file.name();
         while phone.chat.has_heard() && desk.hears(&name) {
             self.heard += 1;
@@ -407,24 +414,37 @@ impl Phones {
                 phone.chat.on_opened(&phone.app, ch);
                 format!("\"{name}\" opened the chat")
             }
-            Kind::Terminal => match self.view(key, ch, params, room) {
-                Ok(terminal) => format!("\"{name}\" looks at the terminal \"{terminal}\""),
-                Err(reason) => {
-                    let line = format!("\"{name}\" was not shown a terminal: {reason}");
-                    self.refuse(key, ch, reason);
-                    line
-                }
-            },
+            Kind::Terminal => return self.on_look(key, ch, params, room),
             Kind::File | Kind::Clipboard | Kind::Notice => {
                 let words = format!("this desk does not take a {} yet", kind.as_str());
                 return self.refuse(key, ch, Reason::new(Reason::UNAVAILABLE, words));
             }
         };
         let told = self.all.get_mut(&key).and_then(|phone| phone.told.line(told, Instant::now()));
-        let Some(told) = told else { return };
-        room.log.line(&told);
-        if kind == Kind::Terminal {
-            room.desk.tell_chats(Some(&name), &FromAgent::Note { line: harmless(&told) });
+        told.into_iter().for_each(|told| room.log.line(&told));
+    }
+
+    /// The phone wants to see a terminal, or a shell of its own. Each shell is told at the desk.
+    fn on_look(&mut self, key: PhoneKey, ch: ChannelId, params: &str, room: &mut Room<'_>) {
+        let Some(phone) = self.all.get(&key) else { return };
+        let name = phone.file.name();
+        let mut looks = Looks { viewers: &mut self.viewers, shells: &mut self.shells };
+        let opened = looks.open(&Asker { key, phone, ch }, params, room);
+        let (line, is_shell) = match &opened {
+            Ok(Look::Shared(terminal)) => (format!("\"{name}\" looks at the terminal \"{terminal}\""), false),
+            Ok(Look::Shell(terminal)) => {
+                (format!("\"{name}\" opened a shell: `workstation attach {terminal}` shows it"), true)
+            }
+            Err(reason) => (format!("\"{name}\" was not shown a terminal: {reason}"), false),
+        };
+        if let Err(reason) = opened {
+            self.refuse(key, ch, reason);
+        }
+        let Some(phone) = self.all.get_mut(&key) else { return };
+        let told = if is_shell { Some(line) } else { phone.told.line(line, Instant::now()) };
+        if let Some(line) = told {
+            room.log.line(&line);
+            room.desk.tell_chats(Some(&name), &FromAgent::Note { line: harmless(&line) });
         }
     }
 
@@ -433,35 +453,5 @@ impl Phones {
             // The phone may have dropped it meanwhile.
             let _ = phone.app.refuse(ch, reason);
         }
-    }
-
-    /// Connects a phone's channel to the terminal that it names.
-    fn view(
-        &mut self,
-        key: PhoneKey,
-        ch: ChannelId,
-        params: &str,
-        room: &mut Room<'_>,
-    ) -> Result<String, Reason> {
-        let phone = self.all.get(&key).ok_or_else(|| no_terminal(""))?;
-        let wanted = wanted_name(params)?;
-        let (device, rights) = (phone.file.name(), phone.file.rights());
-        if !rights.has(Right::View) {
-            return Err(Reason::new(Reason::RIGHTS, "this phone may not see terminals"));
-        }
-        if !room.terminals.has(&wanted, phone.file.id()) {
-            return Err(no_terminal(&wanted));
-        }
-        if self.viewers.is_full(key) {
-            return Err(Reason::new(Reason::TOO_MANY, "this phone looks at as many terminals as it may"));
-        }
-        let may_type = rights.has(Right::Type) && room.terminals.may_type(&wanted);
-        let socket = room.sockets.join(format!("{wanted}.sock"));
-        let view = View { device, may_type };
-        let place = (room.tokens.next(), room.registry);
-        let app = Arc::clone(&phone.app);
-        self.viewers.add((key, &app, ch), &socket, &view, place).map_err(|_| no_terminal(&wanted))?;
-        app.accept(ch, "{}").map_err(|error| Reason::new(Reason::OTHER, error.to_string()))?;
-        Ok(wanted)
     }
 }

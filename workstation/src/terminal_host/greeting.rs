@@ -18,12 +18,14 @@ pub(super) fn greeted(
 ) -> Option<Client> {
     Some(match kind {
         wire::ATTACH => Client::Window(DeskWindow::new(link, parsed(payload).unwrap_or_default(), now)),
-        wire::VIEW => {
-            let view: View = parsed(payload).unwrap_or_default();
-            let view = View { may_type: view.may_type && !settings.view_only, ..view };
-            Client::Viewer(Box::new(Viewer::new(link, view)))
-        }
+        wire::VIEW => Client::Viewer(Box::new(Viewer::new(link, view_of(payload, settings)))),
         wire::LOOK => Client::Looker(Looker::new(link)),
         _ => return None,
     })
+}
+
+/// What a phone may do at this terminal, as the agent tells.
+pub(super) fn view_of(payload: &[u8], settings: &Settings) -> View {
+    let view: View = parsed(payload).unwrap_or_default();
+    View { may_type: view.may_type && !settings.view_only, ..view }
 }

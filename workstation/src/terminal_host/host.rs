@@ -16,7 +16,7 @@ use super::Settings;
 use super::answers::{Origin, origin};
 use super::clients::{Client, Clients};
 use super::flood::Flood;
-use super::greeting::greeted;
+use super::greeting::{greeted, view_of};
 use super::news::News;
 use super::place::Place;
 use super::signals::{Received, SignalPipe};
@@ -64,19 +64,23 @@ impl Host {
         let (poll, mut listener) = (Poll::new()?, UnixListener::from_std(listener));
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let signals = SignalPipe::open(poll.registry(), SIGNALS)?;
-        Ok(Self {
-            settings,
+        let mut host = Self {
             place,
             poll,
             listener,
             signals,
             clients: Clients::new(FIRST_CLIENT),
-            terminal: Terminal::new(),
+            terminal: Terminal::new(settings.shell),
             typed: Typed::default(),
             flood: Flood::default(),
             began: Instant::now(),
             buffer: vec![0; OUTPUT_LEN],
-        })
+            settings,
+        };
+        if host.settings.shell.is_some() {
+            host.terminal.start(&host.settings, (host.poll.registry(), CHILD), Duration::ZERO)?;
+        }
+        Ok(host)
     }
 
     /// Serves until the command has ended and everybody was told.
@@ -191,6 +195,7 @@ impl Host {
             Some(Client::New(..)) => return self.on_greeting(id, kind, payload),
             Some(Client::Window(_)) => self.on_window_frame(id, kind, payload),
             Some(Client::Viewer(_)) if kind == wire::DATA => self.on_viewer_message(id, payload),
+            Some(Client::Viewer(_)) if kind == wire::VIEW => self.on_view(id, payload),
             _ => {}
         }
         Ok(())
@@ -210,11 +215,26 @@ impl Host {
                     window.fall_behind();
                 }
             }
-            Client::Viewer(viewer) => self.clients.note(&format!("{} came", viewer.device())),
+            Client::Viewer(viewer) => {
+                if let Some(size) = viewer.size() {
+                    self.terminal.sizes().on_taken(id, size);
+                }
+                self.clients.note(&format!("{} came", viewer.device()));
+            }
             Client::New(..) | Client::Looker(_) => {}
         }
         self.clients.put(id, client);
         Ok(())
+    }
+
+    /// What a phone may do has changed. What it typed before is not passed on if it may not type any more.
+    fn on_view(&mut self, id: ClientId, payload: &[u8]) {
+        let view = view_of(payload, &self.settings);
+        if !view.may_type {
+            self.typed.forget(id);
+            self.terminal.sizes().on_given_back(id);
+        }
+        self.clients.viewer(id).into_iter().for_each(|viewer| viewer.set_view(view.clone()));
     }
 
     fn on_window_frame(&mut self, id: ClientId, kind: u8, payload: &[u8]) {

@@ -111,6 +111,7 @@ impl News<'_> {
             rows: screen.size().rows(),
             view_only: self.settings.view_only,
             to: self.settings.to.clone(),
+            shell: self.settings.shell.is_some(),
             since: self.settings.since,
             windows: self.clients.windows().count(),
             viewers: self.clients.viewers().map(Viewer::viewing).collect(),

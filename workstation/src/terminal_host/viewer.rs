@@ -12,7 +12,7 @@ use relay_client::app::terminal::{
 };
 
 use super::terminal::Terminal;
-use super::wire::{DATA, End, View, Viewing};
+use super::wire::{DATA, End, View, Viewing, WindowSize};
 use crate::ipc::link::Link;
 
 /// Notices wait no further than this in what is queued for it.
@@ -59,6 +59,18 @@ impl Viewer {
 
     pub(super) fn may_type(&self) -> bool {
         self.view.may_type
+    }
+
+    /// The size that it had when it opened the terminal as a shell of its own.
+    pub(super) fn size(&self) -> Option<WindowSize> {
+        self.view.size.filter(|_| self.may_type())
+    }
+
+    /// Its rights or its name have changed.
+    pub(super) fn set_view(&mut self, view: View) {
+        // What it may do is told together with who decides the size.
+        self.told = None;
+        self.view = view;
     }
 
     /// What `terminals` shows of it.

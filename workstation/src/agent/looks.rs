@@ -1,0 +1,221 @@
+//! A phone opens a channel of kind terminal: to see one that is shared, or for a shell of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::net::UnixStream;
+use relay_client::app::terminal::Size;
+use relay_client::app::{ChannelId, Reason, Right, Rights};
+use serde::Deserialize;
+
+use super::lines::PhoneKey;
+use super::phone::Phone;
+use super::phones::Room;
+use super::shells::Shells;
+use super::terminals::Access;
+use super::viewers::Viewers;
+use crate::ipc::peer;
+use crate::terminal_host::wire::{View, WindowSize};
+
+/// A phone's channel, and what the phone may do.
+pub(super) struct Asker<'a> {
+    pub(super) key: PhoneKey,
+    pub(super) phone: &'a Phone,
+    pub(super) ch: ChannelId,
+}
+
+/// What was opened.
+pub(super) enum Look {
+    /// The shared terminal of this name.
+    Shared(String),
+    /// A shell in the terminal of this name.
+    Shell(String),
+}
+
+/// Where the two kinds of terminals are.
+pub(super) struct Looks<'a> {
+    pub(super) viewers: &'a mut Viewers,
+    pub(super) shells: &'a mut Shells,
+}
+
+impl Looks<'_> {
+    /// Opens what the parameters want, and accepts the channel.
+    ///
+    /// # Errors
+    /// Why not; the channel is not answered.
+    pub(super) fn open(
+        &mut self,
+        asker: &Asker<'_>,
+        params: &str,
+        room: &mut Room<'_>,
+    ) -> Result<Look, Reason> {
+        let wanted = Wanted::parse(params)?;
+        if self.viewers.is_full(asker.key) {
+            return Err(Reason::new(Reason::TOO_MANY, "this phone looks at as many terminals as it may"));
+        }
+        match wanted {
+            Wanted::Shared(name) => self.open_shared(asker, name, room).map(Look::Shared),
+            Wanted::Shell(size) => self.open_shell(asker, size, room).map(Look::Shell),
+        }
+    }
+
+    fn open_shared(
+        &mut self,
+        asker: &Asker<'_>,
+        name: String,
+        room: &mut Room<'_>,
+    ) -> Result<String, Reason> {
+        let (file, rights) = (&asker.phone.file, asker.phone.file.rights());
+        let access = room.terminals.access(&name, file.id(), rights);
+        let may_type = match access {
+            Access::Unknown => return Err(no_terminal(&name)),
+            Access::Refused => {
+                return Err(Reason::new(Reason::RIGHTS, "this phone may not see this terminal"));
+            }
+            access => access == Access::Type,
+        };
+        let stream = connect(&room.sockets.join(format!("{name}.sock"))).map_err(|_| no_terminal(&name))?;
+        self.show(asker, (&name, stream), View { device: file.name(), may_type, size: None }, room)?;
+        accept(asker, "{}".to_owned())?;
+        Ok(name)
+    }
+
+    fn open_shell(
+        &mut self,
+        asker: &Asker<'_>,
+        size: WindowSize,
+        room: &mut Room<'_>,
+    ) -> Result<String, Reason> {
+        check_shell(asker.phone.file.rights(), room.desk.serves_shells())?;
+        let started = self.shells.open(room.folders, room.terminals, size, Instant::now())?;
+        let (name, stream) = (started.name, started.stream);
+        let failed = |error: std::io::Error| Reason::new(Reason::OTHER, error.to_string());
+        stream.set_nonblocking(true).map_err(failed)?;
+        let view = View { device: asker.phone.file.name(), may_type: true, size: Some(size) };
+        self.show(asker, (&name, UnixStream::from_std(stream)), view, room)?;
+        // A terminal's name needs no escapes.
+        accept(asker, format!(r#"{{"name":"{name}"}}"#))?;
+        Ok(name)
+    }
+
+    fn show(
+        &mut self,
+        asker: &Asker<'_>,
+        terminal: (&str, UnixStream),
+        view: View,
+        room: &mut Room<'_>,
+    ) -> Result<(), Reason> {
+        let place = (room.tokens.next(), room.registry);
+        let app = Arc::clone(&asker.phone.app);
+        let added = self.viewers.add((asker.key, &app, asker.ch), terminal, view, place);
+        added.map_err(|error| Reason::new(Reason::OTHER, error.to_string()))
+    }
+}
+
+fn accept(asker: &Asker<'_>, params: String) -> Result<(), Reason> {
+    let accepted = asker.phone.app.accept(asker.ch, &params);
+    accepted.map_err(|error| Reason::new(Reason::OTHER, error.to_string()))
+}
+
+fn connect(socket: &Path) -> std::io::Result<UnixStream> {
+    let stream = UnixStream::connect(socket)?;
+    peer::check_own(&stream)?;
+    Ok(stream)
+}
+
+/// # Errors
+/// No shell may be opened; the words say what the user at the desk can do.
+fn check_shell(rights: Rights, is_served: bool) -> Result<(), Reason> {
+    if !rights.has(Right::Shell) {
+        let words =
+            "this phone may not open a shell; at the desk, `workstation rights NAME +shell` allows it";
+        return Err(Reason::new(Reason::RIGHTS, words));
+    }
+    if !is_served {
+        let words = "no shell can be opened now: at the desk, start `workstation serve --shell`";
+        return Err(Reason::new(Reason::UNAVAILABLE, words));
+    }
+    Ok(())
+}
+
+/// What a channel's parameters want.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    /// The terminal of this name.
+    Shared(String),
+    /// A shell in this size.
+    Shell(WindowSize),
+}
+
+impl Wanted {
+    /// # Errors
+    /// They want neither.
+    fn parse(params: &str) -> Result<Self, Reason> {
+        #[derive(Deserialize)]
+        struct Params {
+            #[serde(default)]
+            name: Option<String>,
+            #[serde(default)]
+            shell: bool,
+            #[serde(default)]
+            cols: u16,
+            #[serde(default)]
+            rows: u16,
+        }
+        let params: Params = sonic_rs::from_str(params).map_err(|_| malformed())?;
+        match params {
+            Params { shell: true, cols, rows, .. } => Ok(Wanted::Shell(size_of(cols, rows))),
+            Params { name: Some(name), .. } => Ok(Wanted::Shared(name)),
+            Params { name: None, .. } => Err(malformed()),
+        }
+    }
+}
+
+/// The size that a phone wants, within what a terminal may have; without one, that of a plain window.
+fn size_of(cols: u16, rows: u16) -> WindowSize {
+    let (cols, rows) = if cols == 0 || rows == 0 { (80, 24) } else { (cols, rows) };
+    let size = Size::clamped(cols, rows);
+    WindowSize { columns: size.columns(), rows: size.rows(), ..WindowSize::default() }
+}
+
+fn malformed() -> Reason {
+    Reason::new(Reason::MALFORMED, "the parameters name no terminal, and want no shell")
+}
+
+/// Why a terminal is not shown.
+fn no_terminal(name: &str) -> Reason {
+    Reason::new(Reason::NOT_FOUND, format!("there is no terminal {name:?} for this phone"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_want_a_terminal_or_a_shell() {
+        let size = |columns, rows| WindowSize { columns, rows, ..WindowSize::default() };
+        for (params, wanted) in [
+            (r#"{"v":1,"name":"sh"}"#, Some(Wanted::Shared("sh".into()))),
+            (r#"{"v":1,"shell":true,"cols":50,"rows":20}"#, Some(Wanted::Shell(size(50, 20)))),
+            (r#"{"shell":true}"#, Some(Wanted::Shell(size(80, 24)))),
+            (r#"{"shell":true,"cols":65535,"rows":65535}"#, Some(Wanted::Shell(size_of(65535, 65535)))),
+            (r#"{"shell":false}"#, None),
+            (r#"{"shell":true,"cols":-1}"#, None),
+            ("{}", None),
+            ("[", None),
+        ] {
+            assert_eq!(Wanted::parse(params).ok(), wanted, "{params}");
+        }
+        let largest = size_of(65535, 65535);
+        assert!(usize::from(largest.columns) * usize::from(largest.rows) <= 131_072, "{largest:?}");
+    }
+
+    #[test]
+    fn a_shell_needs_the_right_and_a_serve() {
+        let (with, without) = (Rights::default().with(Right::Shell), Rights::default());
+        assert_eq!(check_shell(without, true).unwrap_err().token(), Reason::RIGHTS);
+        assert_eq!(check_shell(with, false).unwrap_err().token(), Reason::UNAVAILABLE);
+        assert_eq!(check_shell(with, true), Ok(()));
+    }
+}
