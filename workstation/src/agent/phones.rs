@@ -415,7 +415,7 @@ impl Phones {
                     line
                 }
             },
-            Kind::File | Kind::Clipboard | Kind::Notice => {
+            Kind::File | Kind::Pipe | Kind::Clipboard | Kind::Notice => {
                 let words = format!("this desk does not take a {} yet", kind.as_str());
                 return self.refuse(key, ch, Reason::new(Reason::UNAVAILABLE, words));
             }
