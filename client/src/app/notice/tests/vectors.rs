@@ -107,7 +107,7 @@ fn talk(desk: &mut NoticeDesk, phone: &mut NoticePhone, steps: &mut Vec<Step>) {
 }
 
 fn refused() -> Vec<String> {
-    let long = "x".repeat(limits::TEXT_BYTES_MAX + 1);
+    let long = "x".repeat(TEXT_BYTES_MAX + 1);
     let texts = [
         "{}",
         "[]",
