@@ -38,7 +38,7 @@ pub(super) fn on_opened(
         Kind::Terminal => view(opening, phone, viewers, room)
             .map(|terminal| format!("\"{name}\" looks at the terminal \"{terminal}\"")),
         Kind::Notice => Err(Reason::new(Reason::UNAVAILABLE, "this desk does not take a notice")),
-        Kind::File | Kind::Clipboard => {
+        Kind::File | Kind::Pipe | Kind::Clipboard => {
             hand_over(opening, phone, carried, room).map(|()| format!("\"{name}\" {}", deed(kind)))
         }
     };
@@ -102,6 +102,7 @@ fn hand_over(
 fn nobody(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "nobody takes files there now: start `workstation receive` at the desk",
+        Kind::Pipe => "nobody takes a stream there now: start `workstation pipe` at the desk",
         Kind::Clipboard => "nobody takes a text there now: start `workstation clip` at the desk",
         _ => "nobody takes this there now",
     }
@@ -111,6 +112,7 @@ fn nobody(kind: Kind) -> &'static str {
 const fn deed(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "offers a file",
+        Kind::Pipe => "opens a pipe",
         Kind::Clipboard => "sends a text for the clipboard",
         _ => "opened a channel",
     }
@@ -121,6 +123,7 @@ const fn denial(kind: Kind) -> &'static str {
     match kind {
         Kind::Terminal => "was not shown a terminal",
         Kind::File => "could not send a file",
+        Kind::Pipe => "could not open a pipe",
         Kind::Clipboard => "could not send a text",
         _ => "was refused a channel",
     }
