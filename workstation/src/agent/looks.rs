@@ -10,30 +10,45 @@ use relay_client::app::{ChannelId, Reason, Right, Rights};
 use serde::Deserialize;
 
 use super::lines::PhoneKey;
+use super::openings::Opening;
 use super::phone::Phone;
-use super::phones::Room;
+use super::room::Room;
 use super::shells::Shells;
 use super::terminals::Access;
 use super::viewers::Viewers;
 use crate::ipc::peer;
 use crate::terminal_host::wire::{View, WindowSize};
 
-/// A phone's channel, and what the phone may do.
-pub(super) struct Asker<'a> {
-    pub(super) key: PhoneKey,
-    pub(super) phone: &'a Phone,
-    pub(super) ch: ChannelId,
+/// A phone's channel.
+struct Asker<'a> {
+    key: PhoneKey,
+    phone: &'a Phone,
+    ch: ChannelId,
 }
 
 /// What was opened.
 pub(super) enum Look {
-    /// The shared terminal of this name.
+    /// The terminal of this name.
     Shared(String),
-    /// A shell in the terminal of this name.
+    /// A shell, in the terminal of this name.
     Shell(String),
 }
 
-/// Where the two kinds of terminals are.
+impl Look {
+    /// What the phone does now.
+    pub(super) fn deed(&self) -> String {
+        match self {
+            Look::Shared(name) => format!("looks at the terminal \"{name}\""),
+            Look::Shell(name) => format!("opened a shell: `workstation attach {name}` shows it"),
+        }
+    }
+
+    pub(super) fn is_shell(&self) -> bool {
+        matches!(self, Look::Shell(_))
+    }
+}
+
+/// The parts that have phones' terminals.
 pub(super) struct Looks<'a> {
     pub(super) viewers: &'a mut Viewers,
     pub(super) shells: &'a mut Shells,
@@ -46,11 +61,12 @@ impl Looks<'_> {
     /// Why not; the channel is not answered.
     pub(super) fn open(
         &mut self,
-        asker: &Asker<'_>,
-        params: &str,
+        opening: &Opening<'_>,
+        phone: &Phone,
         room: &mut Room<'_>,
     ) -> Result<Look, Reason> {
-        let wanted = Wanted::parse(params)?;
+        let wanted = Wanted::parse(opening.params)?;
+        let asker = &Asker { key: opening.key, phone, ch: opening.ch };
         if self.viewers.is_full(asker.key) {
             return Err(Reason::new(Reason::TOO_MANY, "this phone looks at as many terminals as it may"));
         }

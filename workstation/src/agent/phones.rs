@@ -1,28 +1,30 @@
 //! The phones of the profile: what they do reaches the desk, what the desk says reaches them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::{Registry, Token};
+use mio::Token;
 use relay_client::app::chat::{ChatMessage, ChatPart};
-use relay_client::app::{AppEvent, ChannelId, DeskInfo, Kind, Reason};
+use relay_client::app::{AppEvent, DeskInfo};
 use relay_client::engine::EngineEvent;
-use relay_client::lines::{engine_line, harmless};
+use relay_client::lines::harmless;
 use relay_client::{AppLink, LinkEvent, Listener};
 
+use super::carried::{self, Carried, Followed};
 use super::desk::{Desk, Role};
 use super::lines::{Lines, PhoneKey, Saying};
 use super::log::Log;
-use super::looks::{Asker, Look, Looks};
+use super::looks::Looks;
+use super::openings::{self, Opening};
+use super::pairing::{self, Step};
 use super::phone::{self, Phone};
 use super::process::now_ms;
+use super::room::Room;
 use super::shells::Shells;
 use super::terminals::Terminals;
-use super::tokens::Tokens;
 use super::viewers::Viewers;
-use crate::ipc::folder::Folders;
+use crate::ipc::wire::carry::ToCarrier;
 use crate::ipc::wire::{self, FromAgent, Over, Pairing, State};
 use crate::state::phones::unused_name;
 
@@ -31,18 +33,6 @@ const EVENTS_MAX: usize = 64;
 
 /// How long a phone that was let in may take to come back before its command is told that it is paired.
 const BACK_WITHIN: Duration = Duration::from_secs(8);
-
-/// What the phones' events need besides the phones.
-pub(super) struct Room<'a> {
-    pub(super) desk: &'a mut Desk,
-    pub(super) terminals: &'a Terminals,
-    pub(super) log: &'a mut Log,
-    pub(super) tokens: &'a mut Tokens,
-    pub(super) registry: &'a Registry,
-    /// Where the terminals' sockets are.
-    pub(super) sockets: &'a Path,
-    pub(super) folders: &'a Folders,
-}
 
 /// The phones.
 pub(super) struct Phones {
@@ -55,13 +45,23 @@ pub(super) struct Phones {
     heard: u64,
     pub(super) viewers: Viewers,
     shells: Shells,
+    pub(super) carried: Carried,
     listener: Listener,
 }
 
 impl Phones {
     pub(super) fn new(desk_name: String, listener: Listener) -> Self {
-        let (lines, viewers, shells) = (Lines::default(), Viewers::default(), Shells::default());
-        Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, heard: 0, viewers, shells, listener }
+        Phones {
+            all: BTreeMap::new(),
+            next_key: 0,
+            desk_name,
+            lines: Lines::default(),
+            heard: 0,
+            viewers: Viewers::default(),
+            shells: Shells::default(),
+            carried: Carried::default(),
+            listener,
+        }
     }
 
     /// What phones call this machine.
@@ -82,6 +82,7 @@ impl Phones {
     /// Lets a phone go; its viewers and what was to be said to it go too.
     pub(super) fn remove(&mut self, key: PhoneKey, desk: &mut Desk) -> Option<Phone> {
         self.viewers.on_phone_gone(key);
+        self.carried.on_phone_gone(key, desk);
         let phone = self.all.remove(&key)?;
         let why = format!("\"{}\" is no longer paired", phone.file.name());
         if phone.pairing.is_some()
@@ -178,6 +179,7 @@ impl Phones {
 
     /// Nobody wants to hear of this command's lines any more, and it prints nothing more.
     pub(super) fn forget_command(&mut self, command: Token) {
+        self.carried.on_command_gone(command);
         self.lines.forget(command);
         for phone in self.all.values_mut() {
             phone.chat.on_command_gone(command);
@@ -218,7 +220,29 @@ impl Phones {
             self.finish_if_late(key, room);
             self.pass_chat(key, room.desk);
         }
+        self.carried.tell_phones(self.followed(), room.desk);
+        has_more |= self.carried.pump(Instant::now(), room.desk);
         self.viewers.pump() || has_more
+    }
+
+    /// The paired phones, as commands that do the work of channels know them.
+    fn followed(&self) -> BTreeMap<PhoneKey, Followed> {
+        let paired = self.all.iter().filter(|(_, phone)| phone.is_paired() && phone.state != State::Ended);
+        paired.map(|(key, phone)| (*key, phone.followed())).collect()
+    }
+
+    /// A command asks something about carried channels.
+    ///
+    /// # Errors
+    /// The request can't be meant.
+    pub(super) fn on_carry(
+        &mut self,
+        command: Token,
+        request: ToCarrier,
+        desk: &mut Desk,
+    ) -> anyhow::Result<()> {
+        let link = |key| self.all.get(&key).map(|phone| Arc::clone(&phone.app));
+        carried::on_request(&mut self.carried, (command, request), link, desk)
     }
 
     /// What the phone said goes to the chats that show it; what is to be said to it goes out.
@@ -257,6 +281,7 @@ impl Phones {
         }
         if state == State::Ended {
             self.viewers.on_phone_gone(key);
+            self.carried.on_phone_gone(key, room.desk);
             for (command, number) in self.lines.give_up(key) {
                 let why = format!("the pair with \"{name}\" has ended");
                 room.desk.tell(command, &FromAgent::NotSaid { number, why });
@@ -265,59 +290,15 @@ impl Phones {
     }
 
     fn on_pairing(&mut self, key: PhoneKey, event: &EngineEvent, room: &mut Room<'_>) {
-        let command = room.desk.with_role(&Role::Pairing(key));
-        let mut tell = |pairing: Pairing| {
-            if let Some(command) = command {
-                room.desk.tell(command, &FromAgent::Pairing(pairing));
-            }
-        };
         if let EngineEvent::Ask { name, .. } = event {
             self.name_asking(key, name);
         }
         let Some(phone) = self.all.get_mut(&key) else { return };
-        let Some(pairing) = &mut phone.pairing else { return };
-        match event {
-            EngineEvent::Ask { question, name, words } => {
-                pairing.question = Some(*question);
-                tell(Pairing::Ask { question: *question, name: harmless(name), words: words.to_string() });
-                if command.is_none() {
-                    // The command that showed the code is gone, and nobody else may answer.
-                    let _ = phone.app.engine().deny(*question);
-                }
-            }
-            EngineEvent::AskOver { question, allowed } => {
-                pairing.question = None;
-                if *allowed {
-                    pairing.allowed_at = Some(Instant::now());
-                }
-                tell(Pairing::AskOver { question: *question });
-            }
-            EngineEvent::Opened { .. } => {
-                self.finish_pairing(key, room);
-            }
-            EngineEvent::CodeSpent(spent) => {
-                pairing.spent = Some(*spent);
-                phone.app.close();
-            }
-            EngineEvent::Stopped { why, .. } => {
-                let (why, line) = phone::over(pairing.spent, why);
-                tell(Pairing::Over { why, line: harmless(&line) });
-                phone.pairing = None;
-                // Nothing was kept, or it can't be used.
-                if let Err(error) = phone.file.erase() {
-                    room.log.line(&error.to_string());
-                }
+        match pairing::on_event(key, phone, event, room) {
+            Step::GoesOn => {}
+            Step::Paired => self.finish_pairing(key, room),
+            Step::Over => {
                 self.remove(key, room.desk);
-            }
-            EngineEvent::Connected => tell(Pairing::Connected),
-            EngineEvent::Reconnecting { after, why } => {
-                let in_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-                tell(Pairing::Retry { in_ms, why: harmless(&why.to_string()) });
-            }
-            event => {
-                if let Some(line) = engine_line(event, protocol::ids::Role::Phone) {
-                    tell(Pairing::Line { line });
-                }
             }
         }
     }
@@ -371,8 +352,15 @@ impl Phones {
         let Some(phone) = self.all.get_mut(&key) else { return };
         let is_refused = matches!(event, AppEvent::Refused { .. });
         match event {
-            AppEvent::Opened { ch, kind, params } => self.on_opened(key, ch, (kind, &params), room),
-            AppEvent::Accepted { ch, .. } => phone.chat.on_accepted(ch),
+            AppEvent::Opened { ch, kind, params } => {
+                let opening = Opening { key, ch, kind, params: &params };
+                let looks = Looks { viewers: &mut self.viewers, shells: &mut self.shells };
+                openings::on_opened(&opening, phone, (looks, &mut self.carried), room);
+            }
+            AppEvent::Accepted { ch, params } => {
+                phone.chat.on_accepted(ch);
+                self.carried.on_accepted(key, ch, params, room.desk);
+            }
             AppEvent::Data { ch, bytes } if phone.chat.has(ch) => {
                 if let Some(id) = phone.chat.on_data(&phone.app, ch, &bytes)
                     && let Some((command, number, missed)) = self.lines.confirm(&id, key)
@@ -385,9 +373,19 @@ impl Phones {
                 }
             }
             AppEvent::Data { ch, bytes } => {
-                if !self.viewers.on_data(key, ch, &bytes) {
+                if !self.viewers.on_data(key, ch, &bytes) && !self.carried.on_data(key, ch, &bytes, room.desk)
+                {
                     phone.app.consumed(ch, bytes.len());
                 }
+            }
+            AppEvent::Ended { ch } if self.carried.has(key, ch) => {
+                self.carried.on_ended(key, ch, room.desk);
+            }
+            AppEvent::Refused { ch, reason } if self.carried.has(key, ch) => {
+                self.carried.on_refused(key, ch, &reason, room.desk);
+            }
+            AppEvent::Reset { ch, reason } if self.carried.has(key, ch) => {
+                self.carried.on_reset(key, ch, &reason, room.desk);
             }
             AppEvent::Refused { ch, .. } | AppEvent::Reset { ch, .. } | AppEvent::Ended { ch } => {
                 if phone.chat.has(ch) {
@@ -400,58 +398,9 @@ impl Phones {
             AppEvent::Restarted => {
                 phone.chat.on_restarted();
                 self.viewers.on_phone_gone(key);
+                self.carried.on_phone_gone(key, room.desk);
             }
             AppEvent::Ready { .. } | AppEvent::Desk(_) | AppEvent::Hidden(_) | AppEvent::Writable { .. } => {}
-        }
-    }
-
-    /// The phone opens a channel. Its right to the kind was checked by the link.
-    fn on_opened(&mut self, key: PhoneKey, ch: ChannelId, (kind, params): (Kind, &str), room: &mut Room<'_>) {
-        let Some(phone) = self.all.get_mut(&key) else { return };
-        let name = phone.file.name();
-        let told = match kind {
-            Kind::Chat => {
-                phone.chat.on_opened(&phone.app, ch);
-                format!("\"{name}\" opened the chat")
-            }
-            Kind::Terminal => return self.on_look(key, ch, params, room),
-            Kind::File | Kind::Clipboard | Kind::Notice => {
-                let words = format!("this desk does not take a {} yet", kind.as_str());
-                return self.refuse(key, ch, Reason::new(Reason::UNAVAILABLE, words));
-            }
-        };
-        let told = self.all.get_mut(&key).and_then(|phone| phone.told.line(told, Instant::now()));
-        told.into_iter().for_each(|told| room.log.line(&told));
-    }
-
-    /// The phone wants to see a terminal, or a shell of its own. Each shell is told at the desk.
-    fn on_look(&mut self, key: PhoneKey, ch: ChannelId, params: &str, room: &mut Room<'_>) {
-        let Some(phone) = self.all.get(&key) else { return };
-        let name = phone.file.name();
-        let mut looks = Looks { viewers: &mut self.viewers, shells: &mut self.shells };
-        let opened = looks.open(&Asker { key, phone, ch }, params, room);
-        let (line, is_shell) = match &opened {
-            Ok(Look::Shared(terminal)) => (format!("\"{name}\" looks at the terminal \"{terminal}\""), false),
-            Ok(Look::Shell(terminal)) => {
-                (format!("\"{name}\" opened a shell: `workstation attach {terminal}` shows it"), true)
-            }
-            Err(reason) => (format!("\"{name}\" was not shown a terminal: {reason}"), false),
-        };
-        if let Err(reason) = opened {
-            self.refuse(key, ch, reason);
-        }
-        let Some(phone) = self.all.get_mut(&key) else { return };
-        let told = if is_shell { Some(line) } else { phone.told.line(line, Instant::now()) };
-        if let Some(line) = told {
-            room.log.line(&line);
-            room.desk.tell_chats(Some(&name), &FromAgent::Note { line: harmless(&line) });
-        }
-    }
-
-    fn refuse(&self, key: PhoneKey, ch: ChannelId, reason: Reason) {
-        if let Some(phone) = self.all.get(&key) {
-            // The phone may have dropped it meanwhile.
-            let _ = phone.app.refuse(ch, reason);
         }
     }
 }

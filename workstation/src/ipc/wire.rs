@@ -3,17 +3,24 @@
 //! A command says `hello` first and the agent answers with its own; both name their version. Unknown members
 //! are ignored, and a message that one end does not know is answered by `Failed` or ignored.
 
+pub(crate) mod carry;
+
 use relay_client::app::Rights;
 use serde::{Deserialize, Serialize};
 
+use self::carry::{FromCarrier, ToCarrier};
 use super::frame;
 use crate::state::profile::RelayRecord;
 
 /// The version of these messages. An agent with a lower one is replaced by the command that finds it.
 pub(crate) const VERSION: u32 = 2;
 
-/// The one type of frame on the agent's socket.
+/// The type of a frame with one message of JSON.
 pub(crate) const JSON: u8 = 1;
+
+/// The type of a frame with a message of a carried channel: its handle (4 bytes, in network order), and the
+/// message.
+pub(crate) const DATA: u8 = 2;
 
 /// What a command says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +55,8 @@ pub(crate) enum ToAgent {
     Pair(Box<PairRequest>),
     /// The user's word about a phone that wants to pair.
     Answer { question: u64, yes: bool },
+    /// About channels that the agent carries for this command.
+    Carry(ToCarrier),
 }
 
 /// What to change of a phone's rights, in the words of `relay_client::app::Right`.
@@ -131,6 +140,8 @@ pub(crate) enum FromAgent {
         line: String,
     },
     Pairing(Pairing),
+    /// About channels that the agent carries for this command.
+    Carried(FromCarrier),
 }
 
 /// One paired phone.
