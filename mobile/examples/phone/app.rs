@@ -97,7 +97,10 @@ impl Peer {
                 true => Face::Dump(Dump::new(watch.is_once)),
                 false => Face::Window(Window::open()?),
             };
-            peer.viewer = Some(Viewer::new(&watch.terminal, face, keys));
+            peer.viewer = Some(match &watch.terminal {
+                Some(name) => Viewer::new(name, face, keys),
+                None => Viewer::shell(face, keys),
+            });
         }
         Ok(peer)
     }
@@ -318,6 +321,10 @@ impl Peer {
     }
 }
 
+fn own_window() -> Result<Face, String> {
+    Window::open().map(Face::Window).map_err(|error| error.to_string())
+}
+
 fn exit_words(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!(" with exit code {code}"),
@@ -374,10 +381,8 @@ impl Peer {
             Command::Say(text) => return self.chat.say(text),
             Command::Quit => self.ask_to_end(),
             Command::Terminals => self.list_terminals(),
-            Command::Open(name) => {
-                let window = Window::open().map_err(|error| error.to_string())?;
-                self.viewer = Some(Viewer::new(name, Face::Window(window), Vec::new()));
-            }
+            Command::Open(name) => self.viewer = Some(Viewer::new(name, own_window()?, Vec::new())),
+            Command::Shell => self.viewer = Some(Viewer::shell(own_window()?, Vec::new())),
         }
         Ok(())
     }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mio::net::UnixStream;
-use relay_client::app::terminal::Size;
+use relay_client::app::terminal::{Size, Target, accepting_shell};
 use relay_client::app::{ChannelId, Reason, Right, Rights};
-use serde::Deserialize;
 
 use super::lines::PhoneKey;
 use super::openings::Opening;
@@ -65,14 +64,14 @@ impl Looks<'_> {
         phone: &Phone,
         room: &mut Room<'_>,
     ) -> Result<Look, Reason> {
-        let wanted = Wanted::parse(opening.params)?;
+        let target = Target::parse(opening.params).ok_or_else(malformed)?;
         let asker = &Asker { key: opening.key, phone, ch: opening.ch };
         if self.viewers.is_full(asker.key) {
             return Err(Reason::new(Reason::TOO_MANY, "this phone looks at as many terminals as it may"));
         }
-        match wanted {
-            Wanted::Shared(name) => self.open_shared(asker, name, room).map(Look::Shared),
-            Wanted::Shell(size) => self.open_shell(asker, size, room).map(Look::Shell),
+        match target {
+            Target::Shared(name) => self.open_shared(asker, name, room).map(Look::Shared),
+            Target::Shell(size) => self.open_shell(asker, window_size(size), room).map(Look::Shell),
         }
     }
 
@@ -110,8 +109,7 @@ impl Looks<'_> {
         stream.set_nonblocking(true).map_err(failed)?;
         let view = View { device: asker.phone.file.name(), may_type: true, size: Some(size) };
         self.show(asker, (&name, UnixStream::from_std(stream)), view, room)?;
-        // A terminal's name needs no escapes.
-        accept(asker, format!(r#"{{"name":"{name}"}}"#))?;
+        accept(asker, accepting_shell(&name))?;
         Ok(name)
     }
 
@@ -155,43 +153,7 @@ fn check_shell(rights: Rights, is_served: bool) -> Result<(), Reason> {
     Ok(())
 }
 
-/// What a channel's parameters want.
-#[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    /// The terminal of this name.
-    Shared(String),
-    /// A shell in this size.
-    Shell(WindowSize),
-}
-
-impl Wanted {
-    /// # Errors
-    /// They want neither.
-    fn parse(params: &str) -> Result<Self, Reason> {
-        #[derive(Deserialize)]
-        struct Params {
-            #[serde(default)]
-            name: Option<String>,
-            #[serde(default)]
-            shell: bool,
-            #[serde(default)]
-            cols: u16,
-            #[serde(default)]
-            rows: u16,
-        }
-        let params: Params = sonic_rs::from_str(params).map_err(|_| malformed())?;
-        match params {
-            Params { shell: true, cols, rows, .. } => Ok(Wanted::Shell(size_of(cols, rows))),
-            Params { name: Some(name), .. } => Ok(Wanted::Shared(name)),
-            Params { name: None, .. } => Err(malformed()),
-        }
-    }
-}
-
-/// The size that a phone wants, within what a terminal may have; without one, that of a plain window.
-fn size_of(cols: u16, rows: u16) -> WindowSize {
-    let (cols, rows) = if cols == 0 || rows == 0 { (80, 24) } else { (cols, rows) };
-    let size = Size::clamped(cols, rows);
+fn window_size(size: Size) -> WindowSize {
     WindowSize { columns: size.columns(), rows: size.rows(), ..WindowSize::default() }
 }
 
@@ -207,25 +169,6 @@ fn no_terminal(name: &str) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parameters_want_a_terminal_or_a_shell() {
-        let size = |columns, rows| WindowSize { columns, rows, ..WindowSize::default() };
-        for (params, wanted) in [
-            (r#"{"v":1,"name":"sh"}"#, Some(Wanted::Shared("sh".into()))),
-            (r#"{"v":1,"shell":true,"cols":50,"rows":20}"#, Some(Wanted::Shell(size(50, 20)))),
-            (r#"{"shell":true}"#, Some(Wanted::Shell(size(80, 24)))),
-            (r#"{"shell":true,"cols":65535,"rows":65535}"#, Some(Wanted::Shell(size_of(65535, 65535)))),
-            (r#"{"shell":false}"#, None),
-            (r#"{"shell":true,"cols":-1}"#, None),
-            ("{}", None),
-            ("[", None),
-        ] {
-            assert_eq!(Wanted::parse(params).ok(), wanted, "{params}");
-        }
-        let largest = size_of(65535, 65535);
-        assert!(usize::from(largest.columns) * usize::from(largest.rows) <= 131_072, "{largest:?}");
-    }
 
     #[test]
     fn a_shell_needs_the_right_and_a_serve() {

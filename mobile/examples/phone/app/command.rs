@@ -6,6 +6,8 @@ pub(super) enum Command<'a> {
     Say(&'a str),
     /// Show this shared terminal.
     Open(&'a str),
+    /// Open a shell.
+    Shell,
     Terminals,
     Quit,
 }
@@ -19,12 +21,13 @@ impl<'a> Command<'a> {
         let (word, rest) = line.split_once(' ').map_or((line, ""), |(word, rest)| (word, rest.trim()));
         match (word, rest) {
             ("/quit", "") => Ok(Command::Quit),
+            ("/shell", "") => Ok(Command::Shell),
             ("/terminals", "") => Ok(Command::Terminals),
             ("/open", "") => Err("which one? write /open NAME; /terminals lists them".to_owned()),
             ("/open", name) => Ok(Command::Open(name)),
             _ if line.starts_with("//") => Ok(Command::Say(&line[1..])),
             _ if line.starts_with('/') => Err(format!(
-                "there is no {line:?} here, but /terminals, /open NAME and /quit; write //{} to say it",
+                "there is no {line:?} here, but /terminals, /open NAME, /shell and /quit; write //{} to say it",
                 &line[1..]
             )),
             _ => Ok(Command::Say(line)),
