@@ -47,6 +47,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Chat(commands::chat::ChatArgs),
     Run(commands::run::RunArgs),
+    Send(commands::send::SendArgs),
+    Receive(commands::receive::ReceiveArgs),
     Terminals(commands::terminals::TerminalsArgs),
     Attach(commands::attach::AttachArgs),
     Setup(commands::setup::SetupArgs),
