@@ -127,7 +127,7 @@ export class App {
             this.#state,
             el("p", { class: state.phase === "open" ? "good" : isBad ? "bad" : "" }, text, why ? ` ${why}` : ""),
             state.phase === "retrying" && button(t("desk.retry"), () => link.retryNow()),
-            state.phase === "elsewhere" && button(t("desk.take"), () => link.take(), { class: "main" }),
+            state.phase === "elsewhere" && button(t("desk.take"), () => void this.phone.take(link.id), { class: "main" }),
         );
         // The seconds until the next try are not read aloud each time.
         this.say(state.phase === "retrying" ? `${t("state.retrying-now")} ${why}` : said);

@@ -2,7 +2,7 @@
 
 const BUILD = "{{build}}";
 const SHELL = "/p";
-const FILES = [SHELL, "/p/manifest.webmanifest", "/p/icon.svg", "/p/icon-192.png", "{{modules}}"];
+const FILES = [SHELL, "/p/manifest.webmanifest", "/p/icon.svg", "/p/icon-192.png", `/p/${BUILD}/page.js`];
 const CACHE = `relay ${BUILD}`;
 
 addEventListener("install", (event) => {

@@ -8,7 +8,7 @@ function trustedAddress() {
     const { trustedTypes } = window;
     if (!trustedTypes) return WORKER;
     const policy = trustedTypes.createPolicy("relay", {
-        createScriptURL: (address) => {
+        createScriptURL: (/** @type {string} */ address) => {
             if (address !== WORKER) throw new TypeError(`${address} is no code of this page`);
             return address;
         },

@@ -84,7 +84,7 @@ function notices(link) {
 /**
  * @param {App} app
  * @param {Link} link
- * @param {import("../../link/link.js").PairInfo | undefined} pair
+ * @param {import("../../link/phone.js").PairInfo | undefined} pair
  */
 function forgetting(app, link, pair) {
     const box = el("div");

@@ -39,7 +39,8 @@ async function codeOf(text) {
         return code.app ? code : t("code.plain");
     } catch (error) {
         if (!(error instanceof CodeError)) throw error;
-        return { "not-a-code": t("code.not"), "other-version": t("why.other-version"), "no-key": t("code.plain") }[error.why];
+        const known = { "not-a-code": t("code.not"), "other-version": t("why.other-version") };
+        return error.why in known ? known[/** @type {keyof typeof known} */ (error.why)] : t("code.plain");
     }
 }
 
@@ -79,6 +80,8 @@ class Pairing {
     #end = null;
     #hasConfirmed = false;
     #isOver = false;
+    /** @type {string | null} */
+    #words = null;
 
     /**
      * @param {App} app
@@ -134,16 +137,18 @@ class Pairing {
         const link = this.#link;
         if (!link || this.#isOver) return;
         const { state } = link;
+        this.#words = state.words ?? this.#words;
+        const words = this.#words;
         if (state.phase === "stopped") return this.#stopped(whyText(state));
         if (state.phase === "open" && this.#hasConfirmed) return this.#done();
-        const line = state.phase === "open" ? t("pair.said-yes") : state.words ? t("pair.waiting") : stateText(state);
+        const line = state.phase === "open" ? t("pair.said-yes") : words ? t("pair.waiting") : stateText(state);
         this.app.say(line);
         fill(
             this.element,
-            state.words && el("p", {}, t("pair.words")),
-            state.words && wordList(state.words),
+            words && el("p", {}, t("pair.words")),
+            words && wordList(words),
             el("p", { class: state.phase === "open" ? "good" : "" }, line, " ", whyText(state)),
-            state.words && !this.#hasConfirmed && this.#question(),
+            words && !this.#hasConfirmed && this.#question(),
         );
     }
 

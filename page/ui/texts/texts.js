@@ -43,6 +43,7 @@ export function tOf(name, fallback, values = {}) {
 export function time(ms) {
     const at = new Date(ms);
     const isToday = at.toDateString() === new Date().toDateString();
+    /** @type {Intl.DateTimeFormatOptions} */
     const day = isToday ? {} : { day: "numeric", month: "short" };
     return at.toLocaleString(texts.language, { hour: "2-digit", minute: "2-digit", ...day });
 }
