@@ -3,6 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { chooseCrypto } from "../../page/crypto/crypto.js";
+import { memoryParts } from "../../page/files/parts.js";
 import { memoryStore } from "../../page/store/store.js";
 import { WebSocket } from "./websocket.mjs";
 
@@ -68,6 +69,8 @@ export async function pageWorld(changes = {}) {
         openSocket: (url, protocol) => (world.socket = new PageSocket(url, protocol)),
         socket: null,
         store: memoryStore(),
+        parts: memoryParts(),
+        pusher: () => null,
         lock: async () => ({ onLost: () => {}, release: () => {} }),
         isHidden: false,
         losesSockets: false,
