@@ -61,6 +61,7 @@ export class Engine {
             onLink: () => this.#input(() => this.#tunnel.onLink()),
             onUnlink: () => this.#input(() => this.#tunnel.onUnlink()),
             onMessage: (bytes) => this.#input(() => this.#tunnel.onMessage(bytes)),
+            settled: () => this.#inputs,
             moves: () => this.#tunnel.onSessionGone(),
             isPaired: () => this.#isPaired,
             mayReturn: () => this.#tunnel.isWaitingForAnswer,
