@@ -18,6 +18,7 @@ pub(crate) mod run;
 mod said;
 mod session;
 pub(crate) mod setup;
+pub(crate) mod terminal_guard;
 pub(crate) mod terminal_host;
 pub(crate) mod terminals;
 
@@ -47,5 +48,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),
         Some(Command::TerminalHost(args)) => terminal_host::run(args, global),
+        Some(Command::TerminalGuard(args)) => terminal_guard::run(args),
     }
 }

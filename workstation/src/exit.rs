@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use relay_client::Stop;
 use relay_client::http::HttpError;
 
+use crate::output::say;
+
 /// The outcome of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -75,8 +77,14 @@ impl From<Outcome> for ExitCode {
     }
 }
 
+/// Tells the user an error, and gives its outcome.
+pub(crate) fn say_error(error: &anyhow::Error) -> Outcome {
+    say(&format!("error: {error:#}"));
+    of_error(error)
+}
+
 /// The outcome of an error at the start.
-pub(crate) fn of_error(error: &anyhow::Error) -> Outcome {
+fn of_error(error: &anyhow::Error) -> Outcome {
     match error.downcast_ref() {
         Some(HttpError::Refused { .. }) => Outcome::Refused,
         _ => Outcome::Failed,
