@@ -150,7 +150,7 @@ impl Chat {
             match self.inputs.next() {
                 Input::Agent(of, Some(message)) if of == self.connection => self.on_message(message, said)?,
                 Input::Agent(of, None) if of == self.connection => self.on_agent_gone(said)?,
-                Input::Agent(..) => {}
+                Input::Agent(..) | Input::CodeMade => {}
                 Input::Typed(line, _) => {
                     if self.on_typed(&line, said) {
                         return Ok(outcome(said));
