@@ -8,6 +8,9 @@ use relay_client::http::HttpError;
 
 use crate::output::say;
 
+/// Ctrl-C ended what was not done.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// The outcome of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

@@ -15,6 +15,7 @@ mod exit;
 mod help;
 mod ipc;
 mod output;
+mod push;
 mod relay;
 mod state;
 mod status;

@@ -191,7 +191,11 @@ impl Chat {
             }
             FromAgent::Note { line } => Event::Note { text: line },
             FromAgent::Failed { why } => anyhow::bail!("{why}"),
-            FromAgent::Hello { .. } | FromAgent::Done | FromAgent::Devices { .. } | FromAgent::Pairing(_) => {
+            FromAgent::Hello { .. }
+            | FromAgent::Done
+            | FromAgent::Devices { .. }
+            | FromAgent::Pairing(_)
+            | FromAgent::Carried(_) => {
                 return Ok(());
             }
         };
@@ -274,7 +278,7 @@ fn outcome(said: &Said) -> Outcome {
     }
 }
 
-fn phone_state(state: State, retry_in_ms: Option<u64>, why: String) -> PhoneState {
+pub(super) fn phone_state(state: State, retry_in_ms: Option<u64>, why: String) -> PhoneState {
     match (state, retry_in_ms) {
         (State::Online, _) => PhoneState::Encrypted,
         (State::Away, _) => PhoneState::Away,
