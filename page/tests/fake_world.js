@@ -30,7 +30,7 @@ class FakeSocket {
     }
 
     say(message) {
-        this.onmessage?.({ data: typeof message === "object" ? JSON.stringify(message) : message });
+        this.onmessage?.({ data: message instanceof ArrayBuffer ? message : JSON.stringify(message) });
     }
 
     /** The relay accepts the hello. */

@@ -59,6 +59,7 @@ test("a desk that comes and goes", async () => {
     made.world.socket.say(Uint8Array.of(7).buffer);
     made.world.socket.say({ type: "peer-left", role: "workstation" });
     assert.deepEqual([made.links, made.unlinks, made.status().phase], [1, 1, "away"]);
+    assert.deepEqual(made.messages, [Uint8Array.of(7)]);
 });
 
 test("heartbeats keep the pace of the relay, and an unanswered one ends the connection", async () => {
