@@ -1,9 +1,8 @@
 // Files: records, a set from one end to the other, resuming, and what goes wrong with them.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import test from "node:test";
-import { equal, hex, unhex, utf8 } from "../bytes.js";
+import { equal, hex, utf8 } from "../bytes.js";
 import { sha256 } from "../crypto/sha256.js";
 import { memoryParts } from "../files/parts.js";
 import { Malformed, readReceiver, readSender, writeReceiver, writeSender } from "../files/records.js";
@@ -11,7 +10,7 @@ import { ReceivingSet } from "../files/receiving.js";
 import { SendingSet } from "../files/sending.js";
 import { Transfers } from "../files/transfers.js";
 import { twoEnds } from "./two_ends.js";
-import { random, vectors } from "./vectors.js";
+import { random } from "./vectors.js";
 
 const rng = random(11);
 
@@ -66,14 +65,6 @@ test("later versions are ignored, and damage is refused", () => {
     assert.deepEqual(readSender(Uint8Array.of(0x60, 2, 1, 2, 8, 1, 9)), [{ what: "wait" }]);
     for (const bad of [[2, 9, 1], [4, 1, 0], [1], [3, 6, 0, 255, 255, 255, 255, 15]]) {
         assert.throws(() => readSender(Uint8Array.from(bad)), Malformed);
-    }
-});
-
-test("the shared vectors are met", { skip: !existsSync(new URL("../../client/vectors/file-1.json", import.meta.url)) }, () => {
-    const { sender, receiver } = vectors("file-1.json");
-    for (const { what, message } of sender) assert.equal(readSender(unhex(message)).length > 0, true, what);
-    for (const { what, message } of receiver) {
-        assert.deepEqual(readReceiver(unhex(message)).map((record) => hex(writeReceiver(record))).join(""), message, what);
     }
 });
 
