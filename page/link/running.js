@@ -94,7 +94,16 @@ export class Link extends Emitter {
 
     /** Shows one of the desk's terminals. It comes back by itself after breaks, until it is closed. @param {string} name */
     openTerminal(name) {
-        const viewer = new TerminalViewer(this.host, name);
+        return this.#show(new TerminalViewer(this.host, name));
+    }
+
+    /** Opens a shell of this phone's own, where it has that right. @param {number} cols @param {number} rows */
+    openShell(cols, rows) {
+        return this.#show(new TerminalViewer(this.host, "", { cols, rows }));
+    }
+
+    /** @param {TerminalViewer} viewer */
+    #show(viewer) {
         this.#viewers.add(viewer);
         viewer.on(() => viewer.isOver && this.#viewers.delete(viewer));
         if (this.isReady) viewer.onReady(true);
