@@ -17,6 +17,7 @@ use crate::tunnel::{Saved, parse_pairing};
 
 pub use crate::app::file::fuzz::file_messages;
 pub use crate::app::fuzz::{app_bytes, app_machine};
+pub use crate::app::notice::fuzz::notice_messages;
 pub use crate::app::terminal::fuzz::terminal_messages;
 pub use crate::http::fuzz::http_answer;
 pub use crate::net::proxy::fuzz::proxy_answer;
@@ -132,5 +133,9 @@ mod tests {
     #[test]
     fn messages_of_a_terminal() {
         support::drive("terminal_messages", 20_000, terminal_messages);
+    }
+    #[test]
+    fn messages_about_notices() {
+        support::drive("notice_messages", 20_000, notice_messages);
     }
 }

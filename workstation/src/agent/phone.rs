@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::ids::Role;
-use relay_client::app::{Hello, Right};
+use relay_client::app::{Hello, Reason, Right};
 use relay_client::engine::{Engine, EngineEvent, EngineSettings, Spent};
 use relay_client::lines::harmless;
 use relay_client::tunnel::parse_pairing;
 use relay_client::{AppLink, Listener, Stop};
 
+use super::carried::Followed;
 use super::chat::Chat;
 use crate::ipc::wire::{self, FromAgent, Over, PairRequest, State};
 use crate::relay::Relay;
@@ -134,6 +135,22 @@ impl Phone {
     /// True if lines of the chat go to it.
     pub(super) fn chats(&self) -> bool {
         self.is_paired() && self.state != State::Ended && self.file.rights().has(Right::Chat)
+    }
+
+    /// As commands know it that do the work of channels.
+    pub(super) fn followed(&self) -> Followed {
+        Followed {
+            id: self.file.id().to_owned(),
+            name: self.file.name(),
+            is_here: self.state == State::Online && self.app.is_ready(),
+        }
+    }
+
+    /// Ends a chat that the phone has no right to any more. The link itself resets what the phone opened.
+    pub(super) fn close_chat_without_right(&mut self) {
+        if !self.file.rights().has(Right::Chat) {
+            self.chat.close(&self.app, Reason::new(Reason::RIGHTS, "this phone may not chat any more"));
+        }
     }
 
     /// As commands list it.

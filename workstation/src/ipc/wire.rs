@@ -3,16 +3,24 @@
 //! A command says `hello` first and the agent answers with its own; both name their version. Unknown members
 //! are ignored, and a message that one end does not know is answered by `Failed` or ignored.
 
+pub(crate) mod carry;
+
+use relay_client::app::Rights;
 use serde::{Deserialize, Serialize};
 
+use self::carry::{FromCarrier, ToCarrier};
 use super::frame;
 use crate::state::profile::RelayRecord;
 
 /// The version of these messages. An agent with a lower one is replaced by the command that finds it.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
-/// The one type of frame on the agent's socket.
+/// The type of a frame with one message of JSON.
 pub(crate) const JSON: u8 = 1;
+
+/// The type of a frame with a message of a carried channel: its handle (4 bytes, in network order), and the
+/// message.
+pub(crate) const DATA: u8 = 2;
 
 /// What a command says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +36,11 @@ pub(crate) enum ToAgent {
     Rename { old: String, new: String },
     /// Answered by `Done` or `Failed`.
     Revoke { name: String },
+    /// Answered by `Devices`, in which this phone has its new rights, or `Failed`.
+    Rights { name: String, change: RightsChange },
+    /// While this command is connected, the agent lives, and `Status` and `Note` come here. With `shell`,
+    /// phones that have the right open shells. Answered by `Devices`.
+    Serve { shell: bool },
     /// From now on `Heard`, `Status` and `Note` come here. `to` names phones; empty is all. Answered by
     /// `Devices`, or `Failed`.
     Chat { to: Vec<String> },
@@ -42,6 +55,27 @@ pub(crate) enum ToAgent {
     Pair(Box<PairRequest>),
     /// The user's word about a phone that wants to pair.
     Answer { question: u64, yes: bool },
+    /// About channels that the agent carries for this command.
+    Carry(ToCarrier),
+}
+
+/// What to change of a phone's rights, in the words of `relay_client::app::Right`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RightsChange {
+    /// Begin with these alone; `None`: with those that it has.
+    pub(crate) only: Option<Vec<String>>,
+    pub(crate) add: Vec<String>,
+    pub(crate) remove: Vec<String>,
+}
+
+impl RightsChange {
+    /// The rights after the change.
+    pub(crate) fn applied_to(&self, rights: Rights) -> Rights {
+        let parse = |words: &[String]| Rights::parse(words.iter().map(String::as_str));
+        let begin = self.only.as_deref().map_or(rights, parse);
+        let with = parse(&self.add).iter().fold(begin, Rights::with);
+        parse(&self.remove).iter().fold(with, Rights::without)
+    }
 }
 
 /// A code to pair by.
@@ -106,6 +140,8 @@ pub(crate) enum FromAgent {
         line: String,
     },
     Pairing(Pairing),
+    /// About channels that the agent carries for this command.
+    Carried(FromCarrier),
 }
 
 /// One paired phone.

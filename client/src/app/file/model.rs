@@ -52,7 +52,7 @@ fn source(seed: u64, file: u32) -> Vec<u8> {
     let first = rng.next().to_le_bytes()[0];
     // Some have long rows of zeros.
     (0..len)
-        .map(|at| if file % 3 == 0 && at / 4096 % 2 == 1 { 0 } else { first.wrapping_add(at as u8) })
+        .map(|at| if file.is_multiple_of(3) && at / 4096 % 2 == 1 { 0 } else { first.wrapping_add(at as u8) })
         .collect()
 }
 
