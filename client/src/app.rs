@@ -26,6 +26,7 @@ mod kind;
 pub mod limits;
 #[cfg(test)]
 mod model;
+pub mod notice;
 mod pace;
 mod reason;
 mod rights;

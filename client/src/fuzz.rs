@@ -16,6 +16,7 @@ use crate::text::reorders_or_hides;
 use crate::tunnel::{Saved, parse_pairing};
 
 pub use crate::app::fuzz::{app_bytes, app_machine};
+pub use crate::app::notice::fuzz::notice_messages;
 pub use crate::app::terminal::fuzz::terminal_messages;
 pub use crate::http::fuzz::http_answer;
 pub use crate::net::proxy::fuzz::proxy_answer;
@@ -126,5 +127,9 @@ mod tests {
     #[test]
     fn messages_of_a_terminal() {
         support::drive("terminal_messages", 20_000, terminal_messages);
+    }
+    #[test]
+    fn messages_about_notices() {
+        support::drive("notice_messages", 20_000, notice_messages);
     }
 }

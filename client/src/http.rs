@@ -4,6 +4,7 @@
 mod answer;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod post;
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -22,6 +23,7 @@ use crate::net::stream::{Stream, unreachable_words};
 use crate::net::way::{Way, share_of, ways};
 use crate::text::excerpt;
 use answer::Response;
+pub use post::{Post, PostError, Posted, post};
 
 /// From the name's look-up to the last byte of the answer.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
@@ -177,26 +179,28 @@ fn exchange(server: &Endpoint, request: &[u8]) -> Result<Response, HttpError> {
         let Ok(share) = share_of(deadline, ways.len() - done) else { break };
         match exchange_by(server, way, request, Instant::now() + share) {
             Ok(answer) => return Ok(answer),
-            Err(error) => last = error,
+            Err(Failed::Unreachable(words)) => last = HttpError::Unreachable(words),
+            Err(Failed::NotHttp(what)) => last = HttpError::NotARelay { server: server.to_string(), what },
         }
     }
     Err(last)
 }
 
-fn exchange_by(
-    server: &Endpoint,
-    way: &Way,
-    request: &[u8],
-    deadline: Instant,
-) -> Result<Response, HttpError> {
-    let unreachable = |error: &std::io::Error| HttpError::Unreachable(unreachable_words(server, error));
+/// Why one way led to no answer.
+enum Failed {
+    Unreachable(String),
+    NotHttp(String),
+}
+
+fn exchange_by(server: &Endpoint, way: &Way, request: &[u8], deadline: Instant) -> Result<Response, Failed> {
+    let unreachable = |error: &std::io::Error| Failed::Unreachable(unreachable_words(server, error));
     let mut stream =
-        Stream::connect(server, std::slice::from_ref(way), deadline).map_err(HttpError::Unreachable)?;
+        Stream::connect(server, std::slice::from_ref(way), deadline).map_err(Failed::Unreachable)?;
     let sent = stream.write_all(request).and_then(|()| stream.flush());
     sent.map_err(|error| unreachable(&error))?;
     answer::read(&mut stream, deadline).map_err(|error| match error {
         answer::ReadError::Io(error) => unreachable(&error),
-        other => HttpError::NotARelay { server: server.to_string(), what: other.to_string() },
+        other => Failed::NotHttp(other.to_string()),
     })
 }
 
@@ -275,9 +279,9 @@ mod tests {
     fn a_refusal_carries_what_the_relay_said() {
         let server = Endpoint::parse_http("http://h").unwrap();
         let body = br#"{"error":"unauthorized","message":"send the key"}"#.to_vec();
-        let error = refusal(&server, &Response { status: 401, body });
+        let error = refusal(&server, &Response { status: 401, body, retry_after: None });
         assert_eq!(error.to_string(), "http://h refused: send the key (401)");
-        let error = refusal(&server, &Response { status: 502, body: b"<html>".to_vec() });
+        let error = refusal(&server, &Response { status: 502, body: b"<html>".to_vec(), retry_after: None });
         assert!(error.to_string().ends_with("(502)"), "{error}");
     }
 

@@ -3,8 +3,9 @@
 //! A command finds it by its socket or starts it; it ends with the last command and the last shared terminal.
 //! `place` is the lock and the socket, `desk` the commands and `requests` what they ask, `phones` the phones
 //! with `chat` and `viewers`, `openings` what becomes of the channels that they open, `carried` the channels
-//! that a command does the work of. `terminals` is what there is to see, `chores` what takes long, `retiring`
-//! what is left to do for revoked phones. One thread polls and decides; the engines have threads of their own.
+//! that a command does the work of. `terminals` is what there is to see, `looks` and `shells` how a phone opens
+//! it, `chores` what takes long, `retiring` what is left to do for revoked phones. One thread polls and decides;
+//! the engines have threads of their own.
 
 mod carried;
 mod chat;
@@ -12,6 +13,7 @@ mod chores;
 mod desk;
 mod lines;
 mod log;
+mod looks;
 mod openings;
 mod pairing;
 mod phone;
@@ -21,6 +23,7 @@ mod process;
 mod requests;
 mod retiring;
 mod room;
+mod shells;
 mod terminals;
 mod tokens;
 mod viewers;
@@ -228,6 +231,7 @@ impl Agent {
             tokens: &mut self.tokens,
             registry: self.poll.registry(),
             sockets: self.terminals.folder(),
+            folders: &self.folders,
         });
         for (token, role) in self.desk.flush(now) {
             self.on_command_gone(token, &role);

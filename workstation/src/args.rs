@@ -56,12 +56,16 @@ pub(crate) enum Command {
     Devices(commands::devices::DevicesArgs),
     Rename(commands::rename::RenameArgs),
     Revoke(commands::revoke::RevokeArgs),
+    Rights(commands::rights::RightsArgs),
+    Serve(commands::serve::ServeArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
     #[command(hide = true)]
     Agent(commands::agent::AgentArgs),
     #[command(hide = true)]
     TerminalHost(commands::terminal_host::TerminalHostArgs),
+    #[command(hide = true)]
+    TerminalGuard(commands::terminal_guard::TerminalGuardArgs),
 }
 
 /// Which relay, and how a phone reaches it.

@@ -15,11 +15,14 @@ mod pairing;
 pub(crate) mod receive;
 pub(crate) mod rename;
 pub(crate) mod revoke;
+pub(crate) mod rights;
 pub(crate) mod run;
 mod said;
 pub(crate) mod send;
+pub(crate) mod serve;
 mod session;
 pub(crate) mod setup;
+pub(crate) mod terminal_guard;
 pub(crate) mod terminal_host;
 pub(crate) mod terminals;
 mod transfer;
@@ -48,9 +51,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Devices(args)) => devices::run(args, global),
         Some(Command::Rename(args)) => rename::run(args, global),
         Some(Command::Revoke(args)) => revoke::run(args, global),
+        Some(Command::Rights(args)) => rights::run(args, global),
+        Some(Command::Serve(args)) => serve::run(args, global),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),
         Some(Command::TerminalHost(args)) => terminal_host::run(args, global),
+        Some(Command::TerminalGuard(args)) => terminal_guard::run(args),
     }
 }

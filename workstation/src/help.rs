@@ -132,6 +132,22 @@ const TEXTS: &[(&str, &str, &str)] = &[
 {failure}",
     ),
     (
+        "rights",
+        "  workstation rights Pixel           what it may do
+  workstation rights Pixel +shell    also open shells, while `serve --shell` runs
+  workstation rights Pixel -type     see terminals, and not type
+  workstation rights Pixel chat,view these two, and nothing else",
+        "  0  changed, or shown
+{failure}",
+    ),
+    (
+        "serve",
+        "  workstation serve                  be there for phones, until Ctrl-C
+  workstation serve --shell --for Pixel",
+        "  0  Ctrl-C, or a signal to end
+{failure}",
+    ),
+    (
         "completions",
         "  source <(workstation completions bash)
   workstation completions zsh > ~/.zfunc/_workstation

@@ -16,6 +16,8 @@ pub enum Kind {
     Clipboard,
     /// A notification.
     Notice,
+    /// Bytes of a length that nobody knows before, both ways.
+    Pipe,
 }
 
 /// Which messages go first.
@@ -29,7 +31,8 @@ pub enum Class {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] = [Kind::Chat, Kind::File, Kind::Terminal, Kind::Clipboard, Kind::Notice];
+    pub const ALL: [Kind; 6] =
+        [Kind::Chat, Kind::File, Kind::Terminal, Kind::Clipboard, Kind::Notice, Kind::Pipe];
 
     /// Its word on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Kind {
             Kind::Terminal => "terminal",
             Kind::Clipboard => "clipboard",
             Kind::Notice => "notice",
+            Kind::Pipe => "pipe",
         }
     }
 
@@ -50,7 +54,7 @@ impl Kind {
     /// Which messages its data goes before.
     pub const fn class(self) -> Class {
         match self {
-            Kind::File => Class::Bulk,
+            Kind::File | Kind::Pipe => Class::Bulk,
             Kind::Chat | Kind::Terminal | Kind::Clipboard | Kind::Notice => Class::Interactive,
         }
     }
@@ -58,7 +62,7 @@ impl Kind {
     /// The credit that this end gives to a channel of this kind.
     pub const fn credit(self) -> usize {
         match self {
-            Kind::File => limits::CREDIT_FILE,
+            Kind::File | Kind::Pipe => limits::CREDIT_FILE,
             Kind::Terminal => limits::CREDIT_TERMINAL,
             Kind::Chat | Kind::Clipboard | Kind::Notice => limits::CREDIT_DEFAULT,
         }
@@ -68,7 +72,7 @@ impl Kind {
     pub const fn is_allowed(self, rights: Rights) -> bool {
         match self {
             Kind::Chat | Kind::Clipboard => rights.has(Right::Chat),
-            Kind::File => rights.has(Right::Files),
+            Kind::File | Kind::Pipe => rights.has(Right::Files),
             Kind::Terminal => rights.has(Right::View) || rights.has(Right::Shell),
             Kind::Notice => true,
         }

@@ -1,7 +1,7 @@
 //! Reading one HTTP/1.1 answer: strict about its framing, bounded in size and time. RFC 9112 §6.
 
 use std::io::{self, Read};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -17,6 +17,8 @@ const HEADERS_MAX: usize = 64;
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
+    /// `Retry-After`, where it is in seconds.
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// Why the request got no answer.
@@ -79,10 +81,18 @@ pub(super) fn parse(mut bytes: &[u8], at_end: bool) -> Result<Option<Response>, 
             100..200 => bytes = rest,
             _ => {
                 let body = body_of(&framing(status, head.headers)?, rest, at_end)?;
-                return Ok(body.map(|body| Response { status, body }));
+                let retry_after = retry_after(head.headers);
+                return Ok(body.map(|body| Response { status, body, retry_after }));
             }
         }
     }
+}
+
+fn retry_after(headers: &[httparse::Header<'_>]) -> Option<Duration> {
+    let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case("retry-after"))?;
+    let digits = std::str::from_utf8(header.value).ok()?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().map_or(Duration::MAX, Duration::from_secs))
 }
 
 /// The body at the start of `rest`, if all of it is there.
@@ -181,7 +191,7 @@ mod tests {
     #[test]
     fn no_body_where_there_can_be_none() {
         let gone = parse(b"HTTP/1.1 204 No Content\r\n\r\n", false).unwrap().unwrap();
-        assert_eq!(gone, Response { status: 204, body: Vec::new() });
+        assert_eq!(gone, Response { status: 204, body: Vec::new(), retry_after: None });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! open. Blocks; a name's look-up has the system's own time limit.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use super::endpoint::Endpoint;
@@ -20,6 +20,15 @@ impl Way {
     /// The relay's own address.
     pub(crate) fn direct(address: SocketAddr) -> Self {
         Way { address, through: None }
+    }
+
+    /// The address that it ends at; `None` for a name that only the proxy looks up.
+    pub(crate) fn leads_to(&self) -> Option<IpAddr> {
+        match &self.through {
+            None => Some(self.address.ip()),
+            Some((_, Target::Address(address))) => Some(address.ip()),
+            Some((_, Target::Name(name, _))) => name.parse().ok(),
+        }
     }
 }
 

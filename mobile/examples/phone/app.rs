@@ -99,7 +99,10 @@ impl Peer {
                 true => Face::Dump(Dump::new(watch.is_once)),
                 false => Face::Window(Window::open()?),
             };
-            peer.viewer = Some(Viewer::new(&watch.terminal, face, keys));
+            peer.viewer = Some(match &watch.terminal {
+                Some(name) => Viewer::new(name, face, keys),
+                None => Viewer::shell(face, keys),
+            });
         }
         Ok(peer)
     }
@@ -334,6 +337,10 @@ impl Peer {
     }
 }
 
+fn own_window() -> Result<Face, String> {
+    Window::open().map(Face::Window).map_err(|error| error.to_string())
+}
+
 /// What is typed.
 impl Peer {
     fn on_typed(&mut self, piece: &[u8]) {
@@ -385,10 +392,8 @@ impl Peer {
             Command::Quit => self.ask_to_end(),
             Command::Send(paths) => self.files.send(&paths)?,
             Command::Terminals => self.list_terminals(),
-            Command::Open(name) => {
-                let window = Window::open().map_err(|error| error.to_string())?;
-                self.viewer = Some(Viewer::new(name, Face::Window(window), Vec::new()));
-            }
+            Command::Open(name) => self.viewer = Some(Viewer::new(name, own_window()?, Vec::new())),
+            Command::Shell => self.viewer = Some(Viewer::shell(own_window()?, Vec::new())),
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ usage: phone [OPTIONS] [CODE]        pair, and talk
                    with the code, or with the name of a desk
   --desk NAME      the desk's name, or its number in `phone desks`
   --watch NAME     show this shared terminal at once, and end with it
+  --shell          open a shell at the desk, and end with it; the desk must allow it
   --dump           with --watch: print the screen as text when it changes; each line of the input is keys
   --once           with --dump: print the screen once, and end. With --send or --inbox: end when the files
                    are sent, or the first ones have come
@@ -35,6 +36,7 @@ Each line of the input is said to the desk, but for these:
   /terminals       list the desk's shared terminals
   /open NAME       show one. There, Ctrl-] leaves, F12 takes and gives back its size, and Shift-PageUp and
                    Shift-PageDown scroll
+  /shell           open a shell at the desk
   /send FILE…      send files and folders
   /quit            end; so does the end of the input
   //TEXT           say /TEXT
@@ -92,7 +94,8 @@ pub(crate) enum Act {
 /// One shared terminal, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Watch {
-    pub(crate) terminal: String,
+    /// Its name; `None` for a new shell.
+    pub(crate) terminal: Option<String>,
     pub(crate) is_dump: bool,
     pub(crate) is_once: bool,
     pub(crate) keys: String,
@@ -106,6 +109,7 @@ struct Options {
     name: Option<String>,
     desk: Option<String>,
     watch: Option<String>,
+    is_shell: bool,
     keys: Option<String>,
     is_plain: bool,
     is_dump: bool,
@@ -159,6 +163,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
         match argument.as_str() {
             "--help" | "-h" => return Ok(None),
             "--plain" => options.is_plain = true,
+            "--shell" => options.is_shell = true,
             "--dump" => options.is_dump = true,
             "--once" => options.is_once = true,
             "--ca" => options.ca = Some(value("a PEM file")?),
@@ -180,8 +185,12 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
 
 impl Options {
     fn into_args(self, way: Way) -> Result<Args, String> {
-        if self.watch.is_none() && (self.is_dump || self.keys.is_some()) {
-            return Err("--dump and --send-keys need --watch NAME".to_owned());
+        let shows = self.watch.is_some() || self.is_shell;
+        if !shows && (self.is_dump || self.keys.is_some()) {
+            return Err("--dump and --send-keys need --watch NAME or --shell".to_owned());
+        }
+        if self.watch.is_some() && self.is_shell {
+            return Err("--watch NAME and --shell are two terminals, and one is shown".to_owned());
         }
         let has_files = !self.send.is_empty() || self.inbox.is_some();
         if has_files && self.watch.is_some() {
@@ -200,7 +209,8 @@ impl Options {
             ([code], None) => Act::Pair(Some((*code).to_owned())),
             _ => return Err("only one code or one desk can be talked to; --help has examples".to_owned()),
         };
-        let watch = self.watch.map(|terminal| Watch {
+        let terminal = self.watch;
+        let watch = shows.then(|| Watch {
             terminal,
             is_dump: self.is_dump,
             is_once: self.is_once,
@@ -238,7 +248,7 @@ mod tests {
         }
         let watch = parsed("--desk d --watch t --dump --once --send-keys ls{Enter}").unwrap().watch.unwrap();
         let keys = "ls{Enter}".to_owned();
-        assert_eq!(watch, Watch { terminal: "t".into(), is_dump: true, is_once: true, keys });
+        assert_eq!(watch, Watch { terminal: Some("t".into()), is_dump: true, is_once: true, keys });
     }
 
     #[test]
@@ -251,6 +261,7 @@ mod tests {
             ("forget", "needs a desk's name"),
             ("--dump", "need --watch NAME"),
             ("--watch t --once", "--once needs --dump"),
+            ("--watch t --shell", "one is shown"),
             ("--once", "--once needs --dump"),
             ("--watch t --send x", "leave --send and --inbox out"),
             ("--plain --send x", "--plain is for a code"),

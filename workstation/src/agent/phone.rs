@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::ids::Role;
-use relay_client::app::{Hello, Right};
+use relay_client::app::{Hello, Reason, Right};
 use relay_client::engine::{Engine, EngineEvent, EngineSettings, Spent};
 use relay_client::lines::harmless;
 use relay_client::tunnel::parse_pairing;
@@ -143,6 +143,13 @@ impl Phone {
             id: self.file.id().to_owned(),
             name: self.file.name(),
             is_here: self.state == State::Online && self.app.is_ready(),
+        }
+    }
+
+    /// Ends a chat that the phone has no right to any more. The link itself resets what the phone opened.
+    pub(super) fn close_chat_without_right(&mut self) {
+        if !self.file.rights().has(Right::Chat) {
+            self.chat.close(&self.app, Reason::new(Reason::RIGHTS, "this phone may not chat any more"));
         }
     }
 

@@ -8,6 +8,8 @@ pub(super) enum Command<'a> {
     Say(&'a str),
     /// Show this shared terminal.
     Open(&'a str),
+    /// Open a shell.
+    Shell,
     Terminals,
     /// Send these files and folders.
     Send(Vec<PathBuf>),
@@ -23,6 +25,7 @@ impl<'a> Command<'a> {
         let (word, rest) = line.split_once(' ').map_or((line, ""), |(word, rest)| (word, rest.trim()));
         match (word, rest) {
             ("/quit", "") => Ok(Command::Quit),
+            ("/shell", "") => Ok(Command::Shell),
             ("/terminals", "") => Ok(Command::Terminals),
             ("/send", "") => Err("what? write /send FILE…".to_owned()),
             ("/send", files) => Ok(Command::Send(paths(files))),
@@ -30,7 +33,7 @@ impl<'a> Command<'a> {
             ("/open", name) => Ok(Command::Open(name)),
             _ if line.starts_with("//") => Ok(Command::Say(&line[1..])),
             _ if line.starts_with('/') => Err(format!(
-                "there is no {line:?} here, but /send FILE…, /terminals, /open NAME and /quit; write //{} to say it",
+                "there is no {line:?} here, but /send FILE…, /terminals, /open NAME, /shell and /quit; write //{} to say it",
                 &line[1..]
             )),
             _ => Ok(Command::Say(line)),
