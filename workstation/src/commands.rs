@@ -18,6 +18,7 @@ pub(crate) mod rights;
 pub(crate) mod run;
 mod said;
 pub(crate) mod serve;
+pub(crate) mod service;
 mod session;
 pub(crate) mod setup;
 pub(crate) mod terminal_host;
@@ -47,6 +48,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Revoke(args)) => revoke::run(args, global),
         Some(Command::Rights(args)) => rights::run(args, global),
         Some(Command::Serve(args)) => serve::run(args, global),
+        Some(Command::Service(args)) => service::run(args, global),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),
