@@ -1,12 +1,15 @@
-//! Embeds the phone's page into the server: the files of `page/` that its first module reaches, compressed.
+//! Embeds the phone's page into the server: the modules of `page/` that its first one reaches, as one file,
+//! and what is beside them, compressed.
 //!
 //! Writes `page.rs`, a table of files, and the files themselves, into the folder for generated code. The name
 //! of a build is a hash of everything in it.
 
-use std::collections::BTreeMap;
+#[path = "build/join.rs"]
+mod join;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use base64::Engine as _;
@@ -21,14 +24,13 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     println!("cargo:rerun-if-changed={}", page.display());
     println!("cargo:rerun-if-changed=build.rs");
-    let modules = modules(&page)?;
+    println!("cargo:rerun-if-changed=build/join.rs");
+    let script = join::join(&modules(&page)?, FIRST_MODULE)?;
     let parts = Parts::read(&page)?;
-    let build = build_of(&modules, &parts);
+    let build = build_of(&script, &parts);
     let mut table = Table { out, rows: Vec::new() };
-    for (name, text) in &modules {
-        table.add(&format!("/p/{build}/{name}"), "text/javascript", "Forever", "", text.as_bytes())?;
-    }
-    add_fixed(&mut table, &parts, &build, &modules)?;
+    table.add(&format!("/p/{build}/page.js"), "text/javascript", "Forever", "", script.as_bytes())?;
+    add_fixed(&mut table, &parts, &build)?;
     table.finish(&build)
 }
 
@@ -64,8 +66,8 @@ impl Parts {
 }
 
 /// Every module that the first one imports, directly or not, by its path in `page/`.
-fn modules(page: &Path) -> io::Result<BTreeMap<String, String>> {
-    let (mut found, mut open) = (BTreeMap::new(), vec![FIRST_MODULE.to_owned()]);
+fn modules(page: &Path) -> io::Result<join::Modules> {
+    let (mut found, mut open) = (join::Modules::new(), vec![FIRST_MODULE.to_owned()]);
     while let Some(name) = open.pop() {
         if found.contains_key(&name) {
             continue;
@@ -73,33 +75,11 @@ fn modules(page: &Path) -> io::Result<BTreeMap<String, String>> {
         let text = fs::read_to_string(page.join(&name)).map_err(|error| {
             io::Error::other(format!("page/{name}: {error}; is it imported by a module?"))
         })?;
-        open.extend(imports(&text).map(|import| resolve(&name, import)));
-        found.insert(name, compact(&text));
+        let text = compact(&text);
+        open.extend(join::imports(&name, &text)?);
+        found.insert(name, text);
     }
     Ok(found)
-}
-
-/// The relative paths that a module imports. A statement ends with its path in quotes.
-fn imports(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter_map(|line| {
-        let (_, rest) = line.rsplit_once(" from ").or_else(|| line.rsplit_once("import "))?;
-        let path = rest.trim_end_matches(';').trim_matches(['"', '\'']);
-        path.starts_with('.').then_some(path)
-    })
-}
-
-/// The path in `page/` of what a module imports by a relative path.
-fn resolve(module: &str, import: &str) -> String {
-    let mut parts: Vec<&str> = module.split('/').collect();
-    parts.pop();
-    for part in Path::new(import).components() {
-        match part {
-            Component::ParentDir => drop(parts.pop()),
-            Component::Normal(name) => parts.extend(name.to_str()),
-            _ => {}
-        }
-    }
-    parts.join("/")
 }
 
 /// A text without comments that have their lines for themselves, and without indentation. No string of the
@@ -111,18 +91,29 @@ fn compact(text: &str) -> String {
         if in_comment || begins {
             in_comment = !line.ends_with("*/");
         } else if !line.is_empty() && !line.starts_with("//") {
-            kept.push_str(line);
+            push_without_types(line, &mut kept);
             kept.push('\n');
         }
     }
     kept
 }
 
+/// Adds a line without the types that stand within it as comments. No string of the page has `/**`.
+fn push_without_types(mut line: &str, kept: &mut String) {
+    while let Some((before, (_, after))) =
+        line.split_once("/**").and_then(|(before, rest)| Some((before, rest.split_once("*/")?)))
+    {
+        kept.push_str(before);
+        line = after.trim_start();
+    }
+    kept.push_str(line);
+}
+
 /// The name of a build.
-fn build_of(modules: &BTreeMap<String, String>, parts: &Parts) -> String {
+fn build_of(script: &str, parts: &Parts) -> String {
     let mut hash = Sha256::new();
     let own = [&parts.shell, &parts.front, &parts.style, &parts.first, &parts.worker, &parts.manifest];
-    let texts = modules.iter().flat_map(|(name, text)| [name, text]).chain(own).map(String::as_bytes);
+    let texts = own.into_iter().map(String::as_bytes).chain([script.as_bytes()]);
     for bytes in texts.chain(parts.icons.iter().map(|(_, _, bytes)| bytes.as_slice())) {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
@@ -138,21 +129,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// What is not a module: the shell, the page of the server's root, the service worker, manifest and icons.
-fn add_fixed(
-    table: &mut Table,
-    parts: &Parts,
-    build: &str,
-    modules: &BTreeMap<String, String>,
-) -> io::Result<()> {
-    let paths: Vec<String> = modules.keys().map(|name| format!("/p/{build}/{name}")).collect();
-    let preload = paths
-        .iter()
-        .fold(String::new(), |all, path| all + &format!("<link rel=\"modulepreload\" href=\"{path}\">\n"));
+fn add_fixed(table: &mut Table, parts: &Parts, build: &str) -> io::Result<()> {
     let filled = |text: &str| {
-        text.replace("{{style}}", &parts.style)
-            .replace("{{first}}", &parts.first)
-            .replace("{{preload}}", &preload)
-            .replace("{{build}}", build)
+        text.replace("{{style}}", &parts.style).replace("{{first}}", &parts.first).replace("{{build}}", build)
     };
     let inline =
         format!("script-src 'self' '{}'; style-src 'self' '{}'", hash(&parts.first), hash(&parts.style));
@@ -162,8 +141,7 @@ fn add_fixed(
     }
     let front = format!("style-src '{}'", hash(&parts.style));
     table.add("/", html, "Revalidate", &front, filled(&parts.front).as_bytes())?;
-    let list = paths.iter().map(|path| format!("\"{path}\"")).collect::<Vec<_>>().join(",");
-    let worker = parts.worker.replace("{{build}}", build).replace("\"{{modules}}\"", &list);
+    let worker = parts.worker.replace("{{build}}", build);
     let worker_policy = "script-src 'self'; connect-src 'self'";
     table.add("/p/sw.js", "text/javascript", "Revalidate", worker_policy, worker.as_bytes())?;
     let manifest = parts.manifest.as_bytes();

@@ -5,15 +5,15 @@
 //     const link = await phone.pair(await readCode(text), "Pixel");   // after a tap, never by loading
 //     link.on(({ type }) => type === "state" && show(link.state));
 
-export { readCode, CodeError } from "../tunnel/code.js";
+
+export { Link } from "./running.js";
+export { Phone } from "./phone.js";
 export { browserWorld } from "./world.js";
+export { CodeError, readCode } from "../tunnel/code.js";
+export { harmless } from "../bytes.js";
 
 /** @typedef {import("../app/hello.js").DeskInfo} DeskInfo `{ name, rights, terminals }` */
 /** @typedef {import("../tunnel/code.js").Code} Code */
-/** @typedef {import("../screen/viewer.js").TerminalViewer} TerminalViewer */
-/** @typedef {import("../app/chat_room.js").ChatRoom} ChatRoom */
-/** @typedef {import("../files/transfers.js").Transfers} Transfers */
-/** @typedef {import("../notices/notices.js").Notices} Notices */
 
 /**
  * What the screens show of a link. `since` and `retryAt` are milliseconds since 1970.
@@ -59,37 +59,9 @@ export { browserWorld } from "./world.js";
  */
 
 /**
- * What a `Link` tells. Read the rest from the object that changed.
- * @typedef {{ type: "state" } | { type: "desk" } | { type: "chat" } | { type: "files" } | { type: "notice", notice:
- *     import("../notices/notices.js").Notice } | { type: "restarted" }} LinkEvent
- */
-
-/**
- * A kept pair, as home lists it.
- * @typedef {object} PairInfo
- * @property {string} id
- * @property {string} desk the desk's name as it was last heard, or ""
- * @property {string} phone this phone's name
- * @property {string} relay the relay's host
- * @property {number} pairedAt
- */
-
-/*
- * class Phone
- *   static open(world) -> Promise<Phone>
- *   pairs: PairInfo[]                            newest first; `on()` tells `{ type: "pairs" }`
- *   pair(code, name) -> Promise<Link>            begins a pairing
- *   link(id) -> Promise<Link>                    the running link of a kept pair, or a new one
- *   rename(id, name), forget(id) -> Promise<void>
- *   crypto: "web" | "mixed" | "own"              "own": this page came unencrypted; keep the banner
- *
- * class Link (Emitter<LinkEvent>)
- *   id, state: LinkState, desk: DeskInfo | null, isReady: boolean
- *   chat: ChatRoom         messages: {id, mine, at, text, state: "waiting" | "sent" | "delivered"}[], say(text) -> error code | null
- *   openTerminal(name) -> TerminalViewer         see ../screen/viewer.js
- *   files: Transfers       list: Transfer[], send(File[]), accept(id, sink), cancel(id)
- *   notices: Notices       subscribe(), unsubscribe()
- *   retryNow()             the user does not want to wait
- *   take()                 from "elsewhere": this tab takes the pair over
- *   close()                leaves; the pair is kept
+ * What a `Link` tells. Read the rest from it.
+ * - `state`: `state`; `desk`: `desk`, and with it `isReady`; `chat`: `chat.lines`; `files`: `files.sets`, or one of them;
+ * - `notice`: show this one now; `push`: `notices.push`, what the desk says of the subscription.
+ * @typedef {{ type: "state" | "desk" | "chat" | "files" | "push" }
+ *     | { type: "notice", notice: import("../notices/notices.js").Notice }} LinkEvent
  */

@@ -18,8 +18,9 @@ export class CodeError extends Error {
     /**
      * - `not-a-code`: not a pairing link and not a pairing JSON, or cut short;
      * - `other-version`: a link of a later version;
-     * - `no-key`: a code without encryption, which the page does not speak.
-     * @param {"not-a-code" | "other-version" | "no-key"} why
+     * - `no-key`: a code without encryption, which the page does not speak;
+     * - `other-app`: a code of an app of its own. Nothing was sent, so it can still be used there.
+     * @param {"not-a-code" | "other-version" | "no-key" | "other-app"} why
      */
     constructor(why) {
         super(why);

@@ -47,6 +47,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Chat(commands::chat::ChatArgs),
     Run(commands::run::RunArgs),
+    Send(commands::send::SendArgs),
+    Receive(commands::receive::ReceiveArgs),
     Terminals(commands::terminals::TerminalsArgs),
     Attach(commands::attach::AttachArgs),
     Setup(commands::setup::SetupArgs),
@@ -63,6 +65,8 @@ pub(crate) enum Command {
     Agent(commands::agent::AgentArgs),
     #[command(hide = true)]
     TerminalHost(commands::terminal_host::TerminalHostArgs),
+    #[command(hide = true)]
+    TerminalGuard(commands::terminal_guard::TerminalGuardArgs),
 }
 
 /// Which relay, and how a phone reaches it.

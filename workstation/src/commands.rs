@@ -12,17 +12,21 @@ mod inputs;
 pub(crate) mod man;
 pub(crate) mod pair;
 mod pairing;
+pub(crate) mod receive;
 pub(crate) mod rename;
 pub(crate) mod revoke;
 pub(crate) mod rights;
 pub(crate) mod run;
 mod said;
+pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod service;
 mod session;
 pub(crate) mod setup;
+pub(crate) mod terminal_guard;
 pub(crate) mod terminal_host;
 pub(crate) mod terminals;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => chat::run(&args.alone.chat(), global),
         Some(Command::Chat(args)) => chat::run(args, global),
         Some(Command::Run(args)) => run::run(args, global),
+        Some(Command::Send(args)) => send::run(args, global),
+        Some(Command::Receive(args)) => receive::run(args, global),
         Some(Command::Terminals(args)) => terminals::run(args, global),
         Some(Command::Attach(args)) => attach::run(args, global),
         Some(Command::Setup(args)) => setup::run(args, global),
@@ -53,5 +59,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),
         Some(Command::TerminalHost(args)) => terminal_host::run(args, global),
+        Some(Command::TerminalGuard(args)) => terminal_guard::run(args),
     }
 }

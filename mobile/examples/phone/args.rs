@@ -1,6 +1,9 @@
 //! The command line.
 
-use relay_mobile::{Ca, Proxy};
+use std::path::PathBuf;
+
+use relay_mobile::engine::EngineSettings;
+use relay_mobile::{Ca, Proxy, Role};
 
 use crate::Failure;
 
@@ -18,8 +21,11 @@ usage: phone [OPTIONS] [CODE]        pair, and talk
   --watch NAME     show this shared terminal at once, and end with it
   --shell          open a shell at the desk, and end with it; the desk must allow it
   --dump           with --watch: print the screen as text when it changes; each line of the input is keys
-  --once           with --dump: print the screen once, and end
+  --once           with --dump: print the screen once, and end. With --send or --inbox: end when the files
+                   are sent, or the first ones have come
   --send-keys KEYS with --watch: type this when the terminal is seen: text, and keys as {Enter} or {Ctrl-C}
+  --send FILE      send this file or folder to the desk. Can be given several times
+  --inbox DIR      take the files that the desk sends, into this folder; without it they are refused
   --name NAME      what this phone calls itself when it pairs
   --plain          talk without encryption: the relay can read every message
   --ca FILE        trust only certificates of the CAs in this PEM file
@@ -31,6 +37,7 @@ Each line of the input is said to the desk, but for these:
   /open NAME       show one. There, Ctrl-] leaves, F12 takes and gives back its size, and Shift-PageUp and
                    Shift-PageDown scroll
   /shell           open a shell at the desk
+  /send FILE…      send files and folders
   /quit            end; so does the end of the input
   //TEXT           say /TEXT
 
@@ -42,8 +49,10 @@ examples:
   phone --desk office
   phone --desk office --watch build --dump --once
   phone --desk office --watch build --send-keys 'make test{Enter}'
+  phone --desk office --send photo.jpg --once
+  phone --desk office --inbox . --once
 
-exit code: 0 it ended as asked and the workstation received every line (with --plain: the relay did);
+exit code: 0 it ended as asked and the workstation received every line and file (with --plain: the relay did);
 1 anything else; 2 a bad command line";
 
 /// How the relay is reached.
@@ -59,7 +68,16 @@ pub(crate) struct Args {
     pub(crate) is_plain: bool,
     pub(crate) name: Option<String>,
     pub(crate) watch: Option<Watch>,
+    pub(crate) files: FileArgs,
     pub(crate) act: Act,
+}
+
+/// Files both ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileArgs {
+    pub(crate) send: Vec<PathBuf>,
+    pub(crate) inbox: Option<PathBuf>,
+    pub(crate) is_once: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -96,6 +114,8 @@ struct Options {
     is_plain: bool,
     is_dump: bool,
     is_once: bool,
+    send: Vec<PathBuf>,
+    inbox: Option<PathBuf>,
     words: Vec<String>,
 }
 
@@ -115,9 +135,23 @@ impl Args {
         Ok(options.into_args(way))
     }
 
+    /// How this phone connects.
+    pub(crate) fn settings(&self) -> EngineSettings {
+        let mut settings = EngineSettings::new(Role::Phone);
+        (settings.ca, settings.proxy) = (self.way.ca.clone(), self.way.proxy.clone());
+        self.phone_name().clone_into(&mut settings.options.name);
+        settings
+    }
+
+    /// What this phone calls itself.
+    pub(crate) fn phone_name(&self) -> &str {
+        self.name.as_deref().unwrap_or("a phone in a terminal")
+    }
+
     fn help() -> Self {
         let way = Way { ca: None, proxy: Proxy::FromEnvironment };
-        Args { way, is_plain: false, name: None, watch: None, act: Act::Help }
+        let files = FileArgs::default();
+        Args { way, is_plain: false, name: None, watch: None, files, act: Act::Help }
     }
 }
 
@@ -137,6 +171,8 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
             "--name" => options.name = Some(value("a name")?),
             "--desk" => options.desk = Some(value("a desk's name")?),
             "--watch" => options.watch = Some(value("a terminal's name")?),
+            "--send" => options.send.push(value("a file")?.into()),
+            "--inbox" => options.inbox = Some(value("a folder")?.into()),
             "--send-keys" => options.keys = Some(value("keys")?),
             _ if argument.starts_with('-') => {
                 return Err(format!("there is no option {argument}; --help lists them"));
@@ -156,8 +192,12 @@ impl Options {
         if self.watch.is_some() && self.is_shell {
             return Err("--watch NAME and --shell are two terminals, and one is shown".to_owned());
         }
-        if self.is_once && !self.is_dump {
-            return Err("--once needs --dump".to_owned());
+        let has_files = !self.send.is_empty() || self.inbox.is_some();
+        if has_files && self.watch.is_some() {
+            return Err("--watch shows a terminal and nothing else: leave --send and --inbox out".to_owned());
+        }
+        if self.is_once && !self.is_dump && !has_files {
+            return Err("--once needs --dump, --send or --inbox".to_owned());
         }
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let act = match (words.as_slice(), self.desk) {
@@ -176,10 +216,11 @@ impl Options {
             is_once: self.is_once,
             keys: self.keys.unwrap_or_default(),
         });
-        if self.is_plain && (watch.is_some() || !matches!(act, Act::Pair(_))) {
+        let files = FileArgs { send: self.send, inbox: self.inbox, is_once: self.is_once && has_files };
+        if self.is_plain && (has_files || watch.is_some() || !matches!(act, Act::Pair(_))) {
             return Err("--plain is for a code, and for lines of text only".to_owned());
         }
-        Ok(Args { way, is_plain: self.is_plain, name: self.name, watch, act })
+        Ok(Args { way, is_plain: self.is_plain, name: self.name, watch, files, act })
     }
 }
 
@@ -221,6 +262,9 @@ mod tests {
             ("--dump", "need --watch NAME"),
             ("--watch t --once", "--once needs --dump"),
             ("--watch t --shell", "one is shown"),
+            ("--once", "--once needs --dump"),
+            ("--watch t --send x", "leave --send and --inbox out"),
+            ("--plain --send x", "--plain is for a code"),
             ("--plain --desk d", "--plain is for a code"),
             ("--proxy ftp://u:secret@h", "\"ftp://***@h\" is not a proxy"),
         ] {
