@@ -1,5 +1,5 @@
-// A running tunnel of a phone: the session at the relay and the tunnel in it. Inputs are handled one by one, each
-// completely, as cryptography in a browser answers later.
+// A running tunnel of a phone: the session at the relay and the tunnel in it. Inputs are handled one by one,
+// each completely, as cryptography in a browser answers later.
 
 import * as refused from "../tunnel/refused.js";
 import { PhoneTunnel } from "../tunnel/phone.js";
@@ -113,7 +113,8 @@ export class Engine {
         });
     }
 
-    // No honest desk has more than its window under way. What comes faster than it is opened ends the connection.
+    // No honest desk has more than its window under way. What comes faster than it is opened ends the
+    // connection.
     /** @param {Bytes} bytes */
     #onMessage(bytes) {
         const cost = bytes.length + MESSAGE_COST;

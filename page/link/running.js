@@ -40,7 +40,8 @@ export class Link extends Emitter {
     desk = null;
 
     /**
-     * @param {{ world: World, id: string, pair: import("../tunnel/phone.js").PhoneSettings["pair"], name: string,
+     * @param {{ world: World, id: string, pair: import("../tunnel/phone.js").PhoneSettings["pair"], name:
+     *     string,
      *     store: (saved: import("../tunnel/phone.js").SavedPair) => Promise<void> }} settings
      */
     constructor({ world, id, pair, name, store }) {

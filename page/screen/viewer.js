@@ -1,5 +1,5 @@
-// One shared terminal as the page shows it: its channel is opened again after each restart of the desk, until its user
-// leaves or its program ends.
+// One shared terminal as the page shows it: its channel is opened again after each restart of the desk, until
+// its user leaves or its program ends.
 
 import { Outbox } from "../app/host.js";
 import { utf8 } from "../bytes.js";
@@ -18,14 +18,18 @@ import { Malformed } from "./wire.js";
 /**
  * What a viewer tells; read the rest from it.
  * - `screen`: `screen` is new. Draw it, best in the next animation frame, then call `drawn`;
- * - `state`: `state`, `exit` or `reason` changed; `owner`: who owns the size, and whether this phone may type;
+ * - `state`: `state`, `exit` or `reason` changed; `owner`: who owns the size, and whether this phone may
+ *   type;
  * - `lines`: lines of `line` came; `notice`: the program wants the user's attention; `bell`: it rang.
- * @typedef {{ type: "screen" | "state" | "owner" | "lines" | "bell" } | { type: "notice", title: string, text: string }} ViewerEvent
+ * @typedef {{ type: "screen" | "state" | "owner" | "lines" | "bell" } | { type: "notice", title: string,
+ *     text: string }} ViewerEvent
  */
 
 /**
- * - `opening`: the desk has not answered; `open`: what is typed arrives; `waiting`: the desk is away, or starts again;
- * - `ended`: its program ended, see `exit`; `failed`: the desk refuses it, see `reason`; `closed`: its user left.
+ * - `opening`: the desk has not answered; `open`: what is typed arrives; `waiting`: the desk is away, or
+ *   starts again;
+ * - `ended`: its program ended, see `exit`; `failed`: the desk refuses it, see `reason`; `closed`: its user
+ *   left.
  * @typedef {"opening" | "open" | "waiting" | "ended" | "failed" | "closed"} ViewerState
  */
 
@@ -106,7 +110,8 @@ export class TerminalViewer extends Emitter {
     }
 
     /**
-     * A key by its name in `KeyboardEvent.key`, or a character, with SHIFT | ALT | CTRL | META. False for a key that
+     * A key by its name in `KeyboardEvent.key`, or a character, with SHIFT | ALT | CTRL | META. False for a
+     * key that
      * terminals do not have.
      * @param {string} key
      * @param {number} [modifiers]

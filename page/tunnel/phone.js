@@ -1,5 +1,5 @@
-// The phone's role in the tunnel: it begins every handshake, proves the code's key, keeps the pair's, and follows the
-// workstation into the fresh session. See "Phases of an end" in docs/tunnel.md.
+// The phone's role in the tunnel: it begins every handshake, proves the code's key, keeps the pair's, and
+// follows the workstation into the fresh session. See "Phases of an end" in docs/tunnel.md.
 
 import { cut, hex, unhex } from "../bytes.js";
 import { TunnelEnd } from "./end.js";
@@ -45,7 +45,8 @@ export class PhoneTunnel extends TunnelEnd {
     #codeKey = null;
     /** @type {Key | null} */
     #pairKey = null;
-    // The sessions in which the workstation may be, the current one first. Two, while it is not known if it moved.
+    // The sessions in which the workstation may be, the current one first. Two, while it is not known if it
+    // moved.
     /** @type {Place[]} */
     #places;
     /** @type {Place | null} */
