@@ -44,7 +44,7 @@ export { harmless } from "../bytes.js";
  * Why it is retrying:
  * - `unreachable`: no connection to the relay; `no-answer`: the relay accepted one and said nothing;
  * - `relay-leaving`, `relay-full`, `too-many`: the relay said so; `closed`: it ended without a reason;
- * - `silent`: a heartbeat was not answered; `woken`: the page stood still for long;
+ * - `silent`: a heartbeat was not answered;
  * - `fault`: what came could not be opened or understood; `refused`: the desk, or the relay in its name,
  *   refused;
  * - `session-unknown`: the relay does not know this pair now, as after its restart.
@@ -57,18 +57,16 @@ export { harmless } from "../bytes.js";
  *   tunnel;
  * - `client-fault`: the relay calls this page's messages wrong; `not-kept`: the pair could not be stored;
  * - `left`: this end closed it.
- * @typedef {"unreachable" | "no-answer" | "relay-leaving" | "relay-full" | "too-many" | "closed" | "silent" |
- *     "woken"
- *         | "fault" | "refused" | "session-unknown" | "code-used" | "code-expired" | "code-unknown" |
- *     "denied" | "removed"
- *     | "session-gone" | "replaced" | "other-version" | "client-fault" | "not-kept" | "left"} Why
+ * @typedef {"unreachable" | "no-answer" | "relay-leaving" | "relay-full" | "too-many" | "closed" | "silent"
+ *     | "fault" | "refused" | "session-unknown" | "code-used" | "code-expired" | "code-unknown" | "denied"
+ *     | "removed" | "session-gone" | "replaced" | "other-version" | "client-fault" | "not-kept" | "left"} Why
  */
 
 /**
  * What a `Link` tells. Read the rest from it.
- * - `state`: `state`; `desk`: `desk`, and with it `isReady`; `chat`: `chat.lines`; `files`: `files.sets`, or
- *   one of them;
+ * - `state`: `state`; `desk`: `desk`, and with it `isReady`; `chat`: `chat.lines`;
+ * - `files`: `files.sets`, or one of them; `clipboard`: `clipboard.clips`;
  * - `notice`: show this one now; `push`: `notices.push`, what the desk says of the subscription.
- * @typedef {{ type: "state" | "desk" | "chat" | "files" | "push" }
+ * @typedef {{ type: "state" | "desk" | "chat" | "clipboard" | "files" | "push" }
  *     | { type: "notice", notice: import("../notices/notices.js").Notice }} LinkEvent
  */

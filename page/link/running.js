@@ -4,6 +4,7 @@ import { AppEnd } from "../app/end.js";
 import { ChatRoom } from "../app/chat_room.js";
 import { VERSION } from "../app/hello.js";
 import { hex } from "../bytes.js";
+import { Clipboard } from "../clipboard/clipboard.js";
 import { Emitter } from "../events.js";
 import { Transfers } from "../files/transfers.js";
 import { Notices } from "../notices/notices.js";
@@ -63,6 +64,7 @@ export class Link extends Emitter {
         };
         this.host = host;
         this.chat = new ChatRoom(host, world.random(16), () => this.emit({ type: "chat" }));
+        this.clipboard = new Clipboard(host, () => this.emit({ type: "clipboard" }));
         this.files = new Transfers(host, id, () => this.emit({ type: "files" }), world.parts);
         this.notices = new Notices(host, {
             pusher: world.pusher(id),
@@ -209,6 +211,7 @@ export class Link extends Emitter {
     #onReady(isReady) {
         this.#hasDesk = false;
         this.chat.onReady(isReady);
+        this.clipboard.onReady(isReady);
         this.files.onReady(isReady);
         for (const viewer of this.#viewers) viewer.onReady(isReady);
         if (!isReady) this.notices.onReady(false);
@@ -227,6 +230,7 @@ export class Link extends Emitter {
     /** @param {Channel} channel @param {Record<string, unknown>} params */
     #onOpened(channel, params) {
         if (channel.kind === "chat") return this.chat.take(channel);
+        if (channel.kind === "clipboard") return this.clipboard.take(channel, params);
         if (channel.kind === "file") return void this.files.take(channel, params);
         channel.refuse("unavailable", "this page does not offer it");
     }
