@@ -37,7 +37,7 @@ failed. If one stage fails, the others still run. Each option below, except --si
             Needs `cargo install cargo-mutants --locked`. .cargo/mutants.toml lists exceptions, with reasons
   --help    this text
 
-Needs Rust and python3. Needs node, 20 or newer, for the second implementation of the tunnel, which is skipped without.
+Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
 Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md,
@@ -124,6 +124,7 @@ failed=0
 failures=()
 unsteady=()
 skipped=()
+TYPESCRIPT=7.0.2
 
 # Ends what this run started, however it ends: its Redis, and what a crashed test left behind.
 clean_up() {
@@ -306,6 +307,15 @@ command_of() {
         openssh-server) echo sshd ;;
         *) echo "$1" ;;
     esac
+}
+
+# The types in the page's comments, by a compiler that is installed beside this run and not in the repository.
+check_types() {
+    if npm install --silent --no-audit --no-fund --prefix "$work/types" "typescript@$TYPESCRIPT" >/dev/null 2>&1; then
+        stage "the types of the page" "$work/types/node_modules/.bin/tsc" --project page
+    else
+        skip "the types of the page" "npm can't install typescript $TYPESCRIPT here"
+    fi
 }
 
 # Servers may be in folders that only root has in its PATH.
@@ -587,9 +597,17 @@ run_conformance short
 if has_node; then
     tests "independent tunnel" node tests/node/tunnel_vectors.mjs
     tests "independent ends of the tunnel" env RELAY_TEST_BINARIES="$target/debug" node tests/node/pair.mjs
+    tests "the page's modules" node page/tests/run.mjs
+    if is_there script && is_linux; then
+        tests "the page's link and the desk" env RELAY_TEST_BINARIES="$target/debug" node tests/node/page.mjs
+    else
+        skip "the page's link and the desk" "it needs Linux and the program script"
+    fi
+    check_types
 else
     skip "engines against independent ends of the tunnel (tunnel_node)" "they need node, version 20 or newer"
     skip "independent tunnel" "it needs node, version 20 or newer"
     skip "independent ends of the tunnel" "they need node, version 20 or newer"
+    skip "the page's modules, its link and its types" "they need node, version 20 or newer"
 fi
 finish

@@ -55,6 +55,16 @@ test("a row that moved is the same object, and the screen before stays as it was
     assert.deepEqual(before.rows, rows);
 });
 
+test("a character beyond U+FFFF is one cell", () => {
+    const receiver = new ScreenReceiver();
+    const emoji = new TextEncoder().encode("👋a👋");
+    // The whole screen of 6×1: size, cursor, modes, history, and one row with one run of wide characters.
+    const head = [1, 1, 0, 0b1001_0111, 6, 1, 0, 0, 32, 0, 0, 0, 0, 0];
+    receiver.receive(Uint8Array.from([...head, 0, 0, 1, 0, 2, 0, 0, (emoji.length << 3) | 1, ...emoji]));
+    const [{ runs }] = receiver.screen.rows;
+    assert.deepEqual([runs[0].text, runs[0].columns, rowText({ runs })], ["👋a👋", 6, "👋a👋"]);
+});
+
 test("what the desk says besides", () => {
     const received = desk.map(({ messages }) => new ScreenReceiver().receive(unhex(messages[0])));
     const [notice, scrollback, ...rest] = received;
