@@ -15,6 +15,8 @@ mod client;
 mod driver;
 pub mod engine;
 mod event;
+#[cfg(unix)]
+pub mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 pub mod http;
@@ -26,6 +28,8 @@ pub mod pasted;
 mod session;
 mod settings;
 mod text;
+#[cfg(unix)]
+pub mod transfer;
 pub mod tunnel;
 
 pub use app_link::{AppLink, LinkError, LinkEvent, Listener};

@@ -1,20 +1,28 @@
 //! The agent: one process per user and profile that holds the phones' pairs and tunnels for all commands.
 //!
 //! A command finds it by its socket or starts it; it ends with the last command and the last shared terminal.
-//! `place` is the lock and the socket, `desk` the commands, `phones` the phones with `chat` and `viewers`,
-//! `terminals` what there is to see, `chores` what takes long, `retiring` what is left to do for revoked
-//! phones. One thread polls and decides; the engines have threads of their own.
+//! `place` is the lock and the socket, `desk` the commands and `requests` what they ask, `phones` the phones
+//! with `chat` and `viewers`, `openings` what becomes of the channels they open, `carried` the channels whose
+//! work a command does, `notifier` the notices on their way (each phone's are in `notices`), `terminals` what there is to see, `chores` what takes long, `retiring` what is left to
+//! do for revoked phones. One thread polls and decides; the engines have threads of their own.
 
+mod carried;
 mod chat;
 mod chores;
 mod desk;
 mod lines;
 mod log;
+mod notices;
+mod notifier;
+mod openings;
+mod pairing;
 mod phone;
 mod phones;
 mod place;
 mod process;
+mod requests;
 mod retiring;
+mod room;
 mod terminals;
 mod tokens;
 mod viewers;
@@ -26,24 +34,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use mio::net::UnixListener;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Waker};
 use relay_client::engine::EngineState;
 
 use crate::ipc::client::log_path;
 use crate::ipc::folder::Folders;
 use crate::ipc::peer;
-use crate::ipc::wire::{FromAgent, PairRequest, Pairing, ToAgent};
 use crate::state::phones::{self as kept, Damaged, PhoneFile};
 use crate::state::profile::Profile;
-use chores::{Chores, Done};
-use desk::{Desk, Role};
-use lines::Saying;
+use chores::Chores;
+use desk::{Asked, Desk};
 use log::Log;
+use notifier::{Around, Notifier};
 use phone::Phone;
-use phones::{Phones, Room};
+use phones::Phones;
 use place::Place;
 use process::{end_on_signal, machine_name};
 use retiring::Retiring;
+use room::Room;
 use terminals::Terminals;
 use tokens::{LISTENER, Tokens, WAKE};
 
@@ -52,9 +60,6 @@ const IDLE_MAX: Duration = Duration::from_secs(3);
 
 /// What connections may take to close at the end.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
-
-/// The phones of a profile.
-const PHONES_MAX: usize = 32;
 
 /// The running agent.
 struct Agent {
@@ -66,6 +71,7 @@ struct Agent {
     log: Log,
     desk: Desk,
     phones: Phones,
+    notifier: Notifier,
     terminals: Terminals,
     chores: Chores,
     retiring: Retiring,
@@ -118,6 +124,7 @@ impl Agent {
             log,
             desk: Desk::default(),
             phones: Phones::new(machine_name(), on_news),
+            notifier: Notifier::new()?,
             terminals,
             chores: Chores::new(wake),
             retiring,
@@ -205,10 +212,19 @@ impl Agent {
         if self.terminals.read() {
             self.phones.offer_all(&self.terminals);
         }
-        let mut has_more = self.desk.read();
-        while let Some((token, request)) = self.desk.next_request() {
-            self.on_request(token, request);
+        self.desk.read();
+        while let Some((token, asked)) = self.desk.next_request() {
+            match asked {
+                Asked::Request(request) => self.on_request(token, request),
+                Asked::Data(handle, message) => {
+                    self.phones.carried.on_command_data(token, handle, message, &mut self.desk);
+                }
+            }
         }
+        for raised in self.terminals.take_raised() {
+            self.notifier.raise_for_terminal(&raised, &mut self.phones, &mut self.log);
+        }
+        let mut has_more = self.desk.has_more();
         while let Some(done) = self.chores.next_done() {
             self.on_done(done);
         }
@@ -221,6 +237,9 @@ impl Agent {
             registry: self.poll.registry(),
             sockets: self.terminals.folder(),
         });
+        let state = self.folders.state();
+        let (desk, chores, log) = (&mut self.desk, &mut self.chores, &mut self.log);
+        self.notifier.turn(&mut self.phones, &mut Around { desk, chores, log, state });
         for (token, role) in self.desk.flush(now) {
             self.on_command_gone(token, &role);
         }
@@ -263,7 +282,12 @@ impl Agent {
     fn due_in(&self) -> Duration {
         let now = Instant::now();
         let idle = self.idle_since.map(|since| since + IDLE_MAX);
-        let next = [Some(self.terminals.scan_at()), idle, self.retiring.due_at()].into_iter().flatten().min();
+        let (carried, notices) = (
+            self.phones.carried.due_at(),
+            self.phones.all().filter_map(|phone| phone.notices.due_at()).min(),
+        );
+        let due = [Some(self.terminals.scan_at()), idle, self.retiring.due_at(), carried, notices];
+        let next = due.into_iter().flatten().min();
         // One more millisecond, as poll rounds down.
         next.unwrap_or(now).saturating_duration_since(now) + Duration::from_millis(1)
     }
@@ -273,6 +297,7 @@ impl Agent {
         let is_needed = !self.desk.is_empty()
             || !self.terminals.is_empty()
             || self.phones.is_pairing()
+            || self.phones.all().any(|phone| phone.notices.is_busy())
             || !self.chores.is_idle();
         self.idle_since = if is_needed { None } else { self.idle_since.or_else(|| Some(Instant::now())) };
     }
@@ -299,158 +324,4 @@ impl Agent {
         }
         log.line("ends");
     }
-}
-
-/// What commands ask for.
-impl Agent {
-    fn on_request(&mut self, token: Token, request: ToAgent) {
-        match request {
-            ToAgent::Hello { .. } => {}
-            ToAgent::StepDown => {
-                self.log.line("a newer program asks for the place");
-                self.must_end.store(true, Ordering::Relaxed);
-            }
-            ToAgent::Devices => self.tell_devices(token),
-            ToAgent::Rename { old, new } => {
-                let renamed = self.rename(&old, &new);
-                self.answer(token, renamed);
-            }
-            ToAgent::Revoke { name } => {
-                if let Err(error) = self.revoke(token, &name) {
-                    self.answer(token, Err(error));
-                }
-            }
-            ToAgent::Chat { to } => match to.iter().find(|name| self.phones.find(name).is_none()) {
-                Some(name) => self.answer(token, Err(unknown(name))),
-                None => {
-                    self.desk.set_role(token, Role::Chat { to });
-                    self.tell_devices(token);
-                }
-            },
-            ToAgent::Say { number, id, text } => {
-                if let Some(Role::Chat { to }) = self.desk.role(token).cloned() {
-                    self.phones.say(&mut self.desk, token, &to, Saying { number, id, text });
-                }
-            }
-            ToAgent::Heard { number } => self.phones.on_printed(number),
-            ToAgent::Retry => self.phones.links().for_each(|app| app.engine().retry_now()),
-            ToAgent::Pair(request) => {
-                if let Err(error) = self.pair(token, *request) {
-                    self.answer(token, Err(error));
-                }
-            }
-            ToAgent::Answer { question, yes } => self.on_answer(token, question, yes),
-        }
-    }
-
-    fn answer(&mut self, token: Token, done: anyhow::Result<()>) {
-        let answer = match done {
-            Ok(()) => FromAgent::Done,
-            Err(error) => FromAgent::Failed { why: format!("{error:#}") },
-        };
-        self.desk.tell(token, &answer);
-    }
-
-    fn tell_devices(&mut self, token: Token) {
-        let devices = FromAgent::Devices { phones: self.phones.listed(), damaged: self.damaged.clone() };
-        self.desk.tell(token, &devices);
-    }
-
-    fn rename(&mut self, old: &str, new: &str) -> anyhow::Result<()> {
-        let key = self.phones.find(old).ok_or_else(|| unknown(old))?;
-        let new = kept::checked_name(new)?;
-        anyhow::ensure!(
-            old == new || self.phones.unused_name(&new, key) == new,
-            "another phone is called \"{new}\" already"
-        );
-        if let Some(phone) = self.phones.get_mut(key) {
-            phone.file.set_name(&new)?;
-        }
-        self.phones.offer_all(&self.terminals);
-        Ok(())
-    }
-
-    /// Ends the pair with a phone. The answer comes when the phone and the relay were told.
-    fn revoke(&mut self, token: Token, name: &str) -> anyhow::Result<()> {
-        let key = self.phones.find(name).ok_or_else(|| unknown(name))?;
-        let Some(phone) = self.phones.get_mut(key) else { return Err(unknown(name)) };
-        let file = Arc::clone(&phone.file);
-        // First, so that nothing is forgotten if this process ends in the middle. The phone goes all the
-        // same.
-        if let Err(error) = self.retiring.add(&file) {
-            let line = format!(
-                "warning: {error}. If the relay can't be asked now, the session of \"{name}\" stays there until \
-                 it expires"
-            );
-            self.log.line(&line);
-            self.desk.tell(token, &FromAgent::Note { line });
-        }
-        let Some(phone) = self.phones.remove(key, &mut self.desk) else { return Err(unknown(name)) };
-        self.log.line(&format!("\"{name}\" is revoked"));
-        if let Err(error) = file.erase() {
-            // It is tried once more with the engine's end, which answers the command.
-            self.log.line(&error.to_string());
-        }
-        self.chores.forget(file.id().to_owned(), phone.app, token);
-        Ok(())
-    }
-
-    fn pair(&mut self, token: Token, request: PairRequest) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            self.phones.listed().len() < PHONES_MAX,
-            "{PHONES_MAX} phones are paired, and more are not possible: revoke one first"
-        );
-        let file = PhoneFile::new(self.folders.state(), request.relay.clone())?;
-        let phone = Phone::pair(file, request, self.phones.desk_name())?;
-        let key = self.phones.add(phone, &self.terminals);
-        self.desk.set_role(token, Role::Pairing(key));
-        Ok(())
-    }
-
-    fn on_answer(&mut self, token: Token, question: u64, yes: bool) {
-        let Some(Role::Pairing(key)) = self.desk.role(token).cloned() else { return };
-        let Some(phone) = self.phones.get_mut(key) else { return };
-        if yes {
-            self.chores.allow(key, Arc::clone(&phone.app), question);
-        } else {
-            // A question that is over needs no answer.
-            let _ = phone.app.engine().deny(question);
-        }
-    }
-
-    fn on_done(&mut self, done: Done) {
-        match done {
-            Done::Allowed { phone, words } => {
-                if let Some(line) = words
-                    && let Some(command) = self.desk.with_role(&Role::Pairing(phone))
-                {
-                    self.desk.tell(command, &FromAgent::Pairing(Pairing::Line { line }));
-                }
-            }
-            Done::Forgotten { id, outcome, command } => {
-                let answer = self.retiring.on_forgotten(&id, outcome, &mut self.log);
-                self.answer(command, answer);
-            }
-            Done::Deleted { gone, failed } => self.retiring.on_deleted(&gone, &failed, &mut self.log),
-        }
-    }
-
-    /// A command is gone. A code and its question end with the command that shows it.
-    fn on_command_gone(&mut self, token: Token, role: &Role) {
-        self.phones.forget_command(token);
-        let Role::Pairing(key) = role else { return };
-        let Some(phone) = self.phones.get_mut(*key) else { return };
-        let Some(pairing) = phone.pairing.as_ref().filter(|pairing| pairing.allowed_at.is_none()) else {
-            return;
-        };
-        if let Some(question) = pairing.question {
-            // The phone is told that it was rejected.
-            let _ = phone.app.engine().deny(question);
-        }
-        phone.app.close();
-    }
-}
-
-fn unknown(name: &str) -> anyhow::Error {
-    anyhow::anyhow!("no phone is called \"{name}\"; the command devices lists them")
 }

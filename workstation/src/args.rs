@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Run(commands::run::RunArgs),
     Terminals(commands::terminals::TerminalsArgs),
     Attach(commands::attach::AttachArgs),
+    Notify(commands::notify::NotifyArgs),
     Setup(commands::setup::SetupArgs),
     Pair(commands::pair::PairArgs),
     Devices(commands::devices::DevicesArgs),

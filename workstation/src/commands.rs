@@ -10,6 +10,7 @@ pub(crate) mod devices;
 mod editor;
 mod inputs;
 pub(crate) mod man;
+pub(crate) mod notify;
 pub(crate) mod pair;
 mod pairing;
 pub(crate) mod rename;
@@ -38,6 +39,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Run(args)) => run::run(args, global),
         Some(Command::Terminals(args)) => terminals::run(args, global),
         Some(Command::Attach(args)) => attach::run(args, global),
+        Some(Command::Notify(args)) => notify::run(args, global),
         Some(Command::Setup(args)) => setup::run(args, global),
         Some(Command::Pair(args)) => pair::run(args, global),
         Some(Command::Devices(args)) => devices::run(args, global),

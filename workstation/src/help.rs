@@ -72,6 +72,16 @@ const TEXTS: &[(&str, &str, &str)] = &[
 {failure}",
     ),
     (
+        "notify",
+        "  workstation notify \"the build is done\"
+  make; workstation notify --title make \"exit code $?\"
+  tail -n 1 log | workstation notify --urgent --wait 60 -",
+        "  0  a phone has shown it
+  1  neither that nor 3, or a failure; the last line says which
+  2  a wrong command line
+  3  a push service has taken it, and no phone has shown it yet",
+    ),
+    (
         "setup",
         "  workstation setup https://relay.example.org
   REGISTER_KEY=… workstation setup https://relay.example.org",

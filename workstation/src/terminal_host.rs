@@ -6,10 +6,11 @@
 //!
 //! `wire` is what they say, and `names` how they find the host. `host` is the loop over `clients` (of the
 //! kinds `desk_window` and `viewer`) and the `terminal`: `child` is the command, `screen_keeper` feeds the
-//! `emulator`, `sizes` knows who decides the size; what is typed waits in
+//! `emulator`, `sizes` knows who decides the size, `away` what phones are told while nobody is at the desk; what is typed waits in
 //! `typed`.
 
 mod answers;
+mod away;
 mod child;
 mod clients;
 mod desk_window;

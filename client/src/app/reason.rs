@@ -32,6 +32,8 @@ impl Reason {
     pub const MALFORMED: &'static str = "malformed";
     /// The channel is not known.
     pub const UNKNOWN: &'static str = "unknown";
+    /// Between a program and its agent: the other end is not connected now.
+    pub const AWAY: &'static str = "away";
     /// The app does not need the channel any more.
     pub const CANCELLED: &'static str = "cancelled";
     /// Any other reason; the words say which.
@@ -40,6 +42,11 @@ impl Reason {
     /// A reason with one of the tokens above, or one of a kind's own.
     pub fn new(token: &'static str, words: impl Into<String>) -> Self {
         Reason::read(Cow::Borrowed(token), &words.into())
+    }
+
+    /// A reason whose token is not known before, as one that another process names.
+    pub fn of(token: String, words: &str) -> Self {
+        Reason::read(Cow::Owned(token), words)
     }
 
     /// As it came from the other end.

@@ -5,6 +5,7 @@ mod command;
 mod ending;
 mod inputs;
 mod lines;
+mod notices;
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use command::Command;
 use ending::Ending;
 use inputs::{Input, Inputs};
 use lines::Lines;
+use notices::Notices;
 
 /// How long the desk may take with the news that this phone leaves a terminal.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
@@ -42,6 +44,7 @@ pub(crate) struct Peer {
     desk: Desk,
     info: DeskInfo,
     chat: Chat,
+    notices: Notices,
     inputs: Inputs,
     lines: Lines,
     viewer: Option<Viewer>,
@@ -78,11 +81,13 @@ impl Peer {
         };
         let link = AppLink::start(engine, Hello::new("terminal", name(&args)))?;
         let inputs = Inputs::start(&link)?;
+        link.set_hidden(args.is_hidden);
         let mut peer = Peer {
             link,
             desk,
             info: DeskInfo::default(),
             chat: Chat::new()?,
+            notices: Notices::new(args.push, args.is_hidden),
             inputs,
             lines: Lines::default(),
             viewer: None,
@@ -158,6 +163,7 @@ impl Peer {
     fn settle(&mut self) -> Result<(), Failure> {
         self.take_lines();
         self.chat.settle(&self.link);
+        self.notices.settle(&self.link);
         if let Some(viewer) = &mut self.viewer {
             viewer.open(&self.link);
             viewer.settle(&self.link)?;
@@ -263,11 +269,15 @@ impl Peer {
     }
 
     fn on_app_event(&mut self, event: &AppEvent) {
-        let mut heard = Vec::new();
+        let (mut heard, mut noticed) = (Vec::new(), Vec::new());
         let is_taken = self.viewer.as_mut().is_some_and(|viewer| viewer.on_event(event, &self.link))
-            || self.chat.on_event(event, &self.link, &mut heard);
+            || self.chat.on_event(event, &self.link, &mut heard)
+            || self.notices.on_event(event, &self.link, &mut noticed);
         for text in heard {
-            self.hear(&text);
+            self.hear(&format!("{}: {}", self.desk.shown(), shown(&text)));
+        }
+        for line in noticed {
+            self.hear(&shown(&line));
         }
         match event {
             AppEvent::Ready { .. } => self.on_ready(),
@@ -302,11 +312,10 @@ impl Peer {
         }
     }
 
-    fn hear(&mut self, text: &str) {
-        let line = format!("{}: {}", self.desk.shown(), shown(text));
+    fn hear(&mut self, line: &str) {
         match &mut self.viewer {
-            Some(viewer) if viewer.is_window() => viewer.set_notice(line),
-            _ => print_line(&line),
+            Some(viewer) if viewer.is_window() => viewer.set_notice(line.to_owned()),
+            _ => print_line(line),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use relay_client::app::notice::Subscription;
 use relay_mobile::{Ca, Proxy};
 
 use crate::Failure;
@@ -19,6 +20,9 @@ usage: phone [OPTIONS] [CODE]        pair, and talk
   --dump           with --watch: print the screen as text when it changes; each line of the input is keys
   --once           with --dump: print the screen once, and end
   --send-keys KEYS with --watch: type this when the terminal is seen: text, and keys as {Enter} or {Ctrl-C}
+  --hidden         say that nobody looks at this phone: notices are shown and not confirmed
+  --push FILE      have the desk send notices to the Web Push subscription in this file too, a message
+                   `subscribe` of docs/app-notices.md; `none` takes it back
   --name NAME      what this phone calls itself when it pairs
   --plain          talk without encryption: the relay can read every message
   --ca FILE        trust only certificates of the CAs in this PEM file
@@ -57,6 +61,9 @@ pub(crate) struct Args {
     pub(crate) is_plain: bool,
     pub(crate) name: Option<String>,
     pub(crate) watch: Option<Watch>,
+    pub(crate) is_hidden: bool,
+    /// The subscription to Web Push that desks are to have, or none.
+    pub(crate) push: Option<Option<Subscription>>,
     pub(crate) act: Act,
 }
 
@@ -92,6 +99,8 @@ struct Options {
     is_plain: bool,
     is_dump: bool,
     is_once: bool,
+    is_hidden: bool,
+    push: Option<String>,
     words: Vec<String>,
 }
 
@@ -108,13 +117,24 @@ impl Args {
             Err(error) => return Ok(Err(format!("--proxy: {error}"))),
         };
         let way = Way { ca: options.ca.as_deref().map(Ca::read).transpose()?, proxy };
-        Ok(options.into_args(way))
+        let push = options.push.as_deref().map(subscription).transpose()?;
+        Ok(options.into_args(way, push))
     }
 
     fn help() -> Self {
         let way = Way { ca: None, proxy: Proxy::FromEnvironment };
-        Args { way, is_plain: false, name: None, watch: None, act: Act::Help }
+        Args { way, is_plain: false, name: None, watch: None, is_hidden: false, push: None, act: Act::Help }
     }
+}
+
+/// The subscription in a file; `none` is none.
+fn subscription(path: &str) -> Result<Option<Subscription>, Failure> {
+    if path == "none" {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| format!("can't read {path}: {error}"))?;
+    let read = Subscription::parse(text.trim()).map_err(|error| format!("{path}: {error}"))?;
+    Ok(Some(read))
 }
 
 /// `None`: help is wanted.
@@ -127,6 +147,8 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
             "--plain" => options.is_plain = true,
             "--dump" => options.is_dump = true,
             "--once" => options.is_once = true,
+            "--hidden" => options.is_hidden = true,
+            "--push" => options.push = Some(value("a file or `none`")?),
             "--ca" => options.ca = Some(value("a PEM file")?),
             "--proxy" => options.proxy = Some(value("an address or `none`")?),
             "--name" => options.name = Some(value("a name")?),
@@ -143,7 +165,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
 }
 
 impl Options {
-    fn into_args(self, way: Way) -> Result<Args, String> {
+    fn into_args(self, way: Way, push: Option<Option<Subscription>>) -> Result<Args, String> {
         if self.watch.is_none() && (self.is_dump || self.keys.is_some()) {
             return Err("--dump and --send-keys need --watch NAME".to_owned());
         }
@@ -169,7 +191,8 @@ impl Options {
         if self.is_plain && (watch.is_some() || !matches!(act, Act::Pair(_))) {
             return Err("--plain is for a code, and for lines of text only".to_owned());
         }
-        Ok(Args { way, is_plain: self.is_plain, name: self.name, watch, act })
+        let is_hidden = self.is_hidden;
+        Ok(Args { way, is_plain: self.is_plain, name: self.name, watch, is_hidden, push, act })
     }
 }
 

@@ -8,7 +8,7 @@ use mio::{Interest, Registry, Token};
 
 use super::lines::PhoneKey;
 use crate::ipc::link::Link;
-use crate::ipc::wire::{self, FromAgent, ToAgent};
+use crate::ipc::wire::{self, FromAgent, ToAgent, carry};
 
 /// From the connection to the command's hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
@@ -16,13 +16,15 @@ const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// Commands that may be connected at once.
 const COMMANDS_MAX: usize = 256;
 
-/// Reads of one command in one turn.
+/// Reads of one command in one turn, and requests: each has its turn, and phones have theirs.
 const READS_MAX: usize = 8;
+const REQUESTS_MAX: usize = 64;
 
 /// A command that leaves more unread gets no chat: it waits at the phone.
 const UNREAD_CHAT_MAX: usize = 64 * 1024;
 
-/// A command that leaves more unread has stopped.
+/// A command that leaves more unread has stopped. What phones send on its channels comes on top: it is
+/// bounded by their credit.
 const UNREAD_MAX: usize = 1024 * 1024;
 
 /// The commands.
@@ -36,7 +38,23 @@ struct Command {
     link: Link,
     since: Instant,
     role: Role,
+    /// Requests that it may make in this turn.
+    left: usize,
+    /// It has made that many, so there may be more.
+    has_more: bool,
+    /// The credit that phones have on its channels.
+    carried: usize,
+    /// The most of that since it had read everything.
+    carried_max: usize,
     is_over: bool,
+}
+
+/// What came from a command.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Request(ToAgent),
+    /// A message for a channel, by its handle.
+    Data(u32, Vec<u8>),
 }
 
 /// What a command does.
@@ -68,8 +86,7 @@ impl Desk {
         }
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let link = Link::new(stream);
-        let command = Command { link, since: Instant::now(), role: Role::Unknown, is_over: false };
-        self.commands.insert(token, command);
+        self.commands.insert(token, Command::new(link));
         Ok(())
     }
 
@@ -79,38 +96,29 @@ impl Desk {
         }
     }
 
-    /// Reads once or a few times from each. True if there may be more.
-    pub(super) fn read(&mut self) -> bool {
+    /// Reads once or a few times from each whose requests were all made, and begins a turn.
+    pub(super) fn read(&mut self) {
         for command in self.commands.values_mut() {
+            command.left = REQUESTS_MAX;
+            if std::mem::take(&mut command.has_more) {
+                continue;
+            }
             for _ in 0..READS_MAX {
                 if command.link.is_readable() {
                     command.link.read();
                 }
             }
         }
-        self.commands.values().any(|command| command.link.is_readable())
     }
 
-    /// The next request. Answers hello by itself.
-    pub(super) fn next_request(&mut self) -> Option<(Token, ToAgent)> {
-        for (token, command) in &mut self.commands {
-            while let Some(frame) = command.link.next_frame() {
-                match wire::parsed::<ToAgent>(frame.payload).filter(|_| frame.kind == wire::JSON) {
-                    Some(ToAgent::Hello { .. }) => {
-                        command.role = Role::Asking;
-                        let hello = FromAgent::Hello { version: wire::VERSION, pid: std::process::id() };
-                        command.tell(&hello);
-                    }
-                    Some(_) if command.role == Role::Unknown => command.is_over = true,
-                    Some(request) => return Some((*token, request)),
-                    None => {
-                        let why = "the agent is of another version and does not know this request".to_owned();
-                        command.tell(&FromAgent::Failed { why });
-                    }
-                }
-            }
-        }
-        None
+    /// True if commands may have more to say now.
+    pub(super) fn has_more(&self) -> bool {
+        self.commands.values().any(|command| command.has_more || command.link.is_readable())
+    }
+
+    /// The next request of this turn. Answers hello by itself.
+    pub(super) fn next_request(&mut self) -> Option<(Token, Asked)> {
+        self.commands.iter_mut().find_map(|(token, command)| Some((*token, command.next_request()?)))
     }
 
     pub(super) fn role(&self, token: Token) -> Option<&Role> {
@@ -132,6 +140,35 @@ impl Desk {
     pub(super) fn tell(&mut self, token: Token, message: &FromAgent) {
         if let Some(command) = self.commands.get_mut(&token) {
             command.tell(message);
+        }
+    }
+
+    /// Passes a phone's message on to the command that has the channel of this handle.
+    pub(super) fn pass(&mut self, token: Token, handle: u32, message: &[u8]) {
+        if let Some(command) = self.commands.get_mut(&token) {
+            command.link.send(wire::DATA, &[&handle.to_be_bytes(), message].concat());
+        }
+    }
+
+    /// A phone may send so much more to this command.
+    pub(super) fn expect_carried(&mut self, token: Token, credit: usize) {
+        if let Some(command) = self.commands.get_mut(&token) {
+            command.carried += credit;
+            command.carried_max = command.carried_max.max(command.carried);
+        }
+    }
+
+    /// A phone sends nothing more within this credit. What it has sent may lie here unread.
+    pub(super) fn expect_carried_no_more(&mut self, token: Token, credit: usize) {
+        if let Some(command) = self.commands.get_mut(&token) {
+            command.carried -= credit;
+        }
+    }
+
+    /// The command does not keep to the rules.
+    pub(super) fn give_up(&mut self, token: Token) {
+        if let Some(command) = self.commands.get_mut(&token) {
+            command.is_over = true;
         }
     }
 
@@ -163,8 +200,12 @@ impl Desk {
         for command in self.commands.values_mut() {
             command.link.flush();
             let is_late = command.role == Role::Unknown && now > command.since + HELLO_WITHIN;
-            let has_stopped = command.link.queued() > UNREAD_MAX;
-            command.is_over |= command.link.has_ended() || is_late || has_stopped;
+            if command.link.queued() == 0 {
+                command.carried_max = command.carried;
+            }
+            let has_stopped = command.link.queued() > UNREAD_MAX + command.carried_max;
+            let has_left = command.link.has_ended() && !command.has_more;
+            command.is_over |= has_left || is_late || has_stopped;
         }
         let (over, going_on) =
             std::mem::take(&mut self.commands).into_iter().partition(|(_, command)| command.is_over);
@@ -185,6 +226,50 @@ impl Role {
 }
 
 impl Command {
+    fn new(link: Link) -> Self {
+        Command {
+            link,
+            since: Instant::now(),
+            role: Role::Unknown,
+            left: 0,
+            has_more: false,
+            carried: 0,
+            carried_max: 0,
+            is_over: false,
+        }
+    }
+
+    fn next_request(&mut self) -> Option<Asked> {
+        while !self.is_over {
+            if self.left == 0 {
+                self.has_more = true;
+                return None;
+            }
+            let frame = self.link.next_frame()?;
+            self.left -= 1;
+            if frame.kind == wire::DATA && self.role != Role::Unknown {
+                if let Some((handle, message)) = carry::parsed_data(frame.payload) {
+                    return Some(Asked::Data(handle, message.to_vec()));
+                }
+                self.is_over = true;
+                return None;
+            }
+            match wire::parsed::<ToAgent>(frame.payload).filter(|_| frame.kind == wire::JSON) {
+                Some(ToAgent::Hello { .. }) => {
+                    self.role = Role::Asking;
+                    self.tell(&FromAgent::Hello { version: wire::VERSION, pid: std::process::id() });
+                }
+                Some(_) if self.role == Role::Unknown => self.is_over = true,
+                Some(request) => return Some(Asked::Request(request)),
+                None => {
+                    let why = "the agent is of another version and does not know this request".to_owned();
+                    self.tell(&FromAgent::Failed { why });
+                }
+            }
+        }
+        None
+    }
+
     fn tell(&mut self, message: &FromAgent) {
         self.link.send(wire::JSON, &wire::payload(message));
     }

@@ -11,7 +11,9 @@ use relay_client::lines::harmless;
 use relay_client::tunnel::parse_pairing;
 use relay_client::{AppLink, Listener, Stop};
 
+use super::carried::Followed;
 use super::chat::Chat;
+use super::notices::Notices;
 use crate::ipc::wire::{self, FromAgent, Over, PairRequest, State};
 use crate::relay::Relay;
 use crate::state::phones::{PhoneFile, PhoneKeeper};
@@ -23,6 +25,9 @@ pub(super) struct Phone {
     pub(super) app: Arc<AppLink>,
     pub(super) state: State,
     pub(super) chat: Chat,
+    pub(super) notices: Notices,
+    /// What the phone calls this machine.
+    pub(super) desk: String,
     /// How many lines were told of what it does.
     pub(super) told: Told,
     /// While its code is shown, and until the phone has come.
@@ -111,11 +116,14 @@ impl Phone {
         pairing: Option<Pairing>,
     ) -> anyhow::Result<Self> {
         let app = Arc::new(AppLink::start(engine, Hello::new("workstation", desk))?);
+        let notices = Notices::new(file.push());
         Ok(Phone {
             file,
             app,
             state: State::Connecting,
             chat: Chat::default(),
+            notices,
+            desk: desk.to_owned(),
             told: Told::default(),
             pairing,
         })
@@ -134,6 +142,20 @@ impl Phone {
     /// True if lines of the chat go to it.
     pub(super) fn chats(&self) -> bool {
         self.is_paired() && self.state != State::Ended && self.file.rights().has(Right::Chat)
+    }
+
+    /// As commands know it that do the work of channels.
+    pub(super) fn followed(&self) -> Followed {
+        Followed {
+            id: self.file.id().to_owned(),
+            name: self.file.name(),
+            is_here: self.state == State::Online && self.app.is_ready(),
+        }
+    }
+
+    /// True if notices go to it.
+    pub(super) fn takes_notices(&self) -> bool {
+        self.is_paired() && self.state != State::Ended
     }
 
     /// As commands list it.

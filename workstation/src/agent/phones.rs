@@ -1,45 +1,36 @@
 //! The phones of the profile: what they do reaches the desk, what the desk says reaches them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::{Registry, Token};
+use mio::Token;
 use relay_client::app::chat::{ChatMessage, ChatPart};
-use relay_client::app::{AppEvent, ChannelId, DeskInfo, Kind, Reason, Right};
+use relay_client::app::{AppEvent, DeskInfo, Right};
 use relay_client::engine::EngineEvent;
-use relay_client::lines::{engine_line, harmless};
+use relay_client::lines::harmless;
 use relay_client::{AppLink, LinkEvent, Listener};
 
+use super::carried::{self, Carried, Followed};
 use super::desk::{Desk, Role};
 use super::lines::{Lines, PhoneKey, Saying};
 use super::log::Log;
+use super::openings::{self, Opening};
+use super::pairing::{self, Step};
 use super::phone::{self, Phone};
 use super::process::now_ms;
+use super::room::Room;
 use super::terminals::Terminals;
-use super::tokens::Tokens;
-use super::viewers::{Viewers, no_terminal, wanted_name};
+use super::viewers::Viewers;
+use crate::ipc::wire::carry::ToCarrier;
 use crate::ipc::wire::{self, FromAgent, Over, Pairing, State};
 use crate::state::phones::unused_name;
-use crate::terminal_host::wire::View;
 
 /// Events of one phone in one turn.
 const EVENTS_MAX: usize = 64;
 
 /// How long a phone that was let in may take to come back before its command is told that it is paired.
 const BACK_WITHIN: Duration = Duration::from_secs(8);
-
-/// What the phones' events need besides the phones.
-pub(super) struct Room<'a> {
-    pub(super) desk: &'a mut Desk,
-    pub(super) terminals: &'a Terminals,
-    pub(super) log: &'a mut Log,
-    pub(super) tokens: &'a mut Tokens,
-    pub(super) registry: &'a Registry,
-    /// Where the terminals' sockets are.
-    pub(super) sockets: &'a Path,
-}
 
 /// The phones.
 pub(super) struct Phones {
@@ -51,13 +42,22 @@ pub(super) struct Phones {
     /// The number of the last message that commands were given.
     heard: u64,
     pub(super) viewers: Viewers,
+    pub(super) carried: Carried,
     listener: Listener,
 }
 
 impl Phones {
     pub(super) fn new(desk_name: String, listener: Listener) -> Self {
-        let (lines, viewers) = (Lines::default(), Viewers::default());
-        Phones { all: BTreeMap::new(), next_key: 0, desk_name, lines, heard: 0, viewers, listener }
+        Phones {
+            all: BTreeMap::new(),
+            next_key: 0,
+            desk_name,
+            lines: Lines::default(),
+            heard: 0,
+            viewers: Viewers::default(),
+            carried: Carried::default(),
+            listener,
+        }
     }
 
     /// What phones call this machine.
@@ -78,6 +78,7 @@ impl Phones {
     /// Lets a phone go; its viewers and what was to be said to it go too.
     pub(super) fn remove(&mut self, key: PhoneKey, desk: &mut Desk) -> Option<Phone> {
         self.viewers.on_phone_gone(key);
+        self.carried.on_phone_gone(key, desk);
         let phone = self.all.remove(&key)?;
         let why = format!("\"{}\" is no longer paired", phone.file.name());
         if phone.pairing.is_some()
@@ -90,6 +91,14 @@ impl Phones {
             desk.tell(command, &FromAgent::NotSaid { number, why: why.clone() });
         }
         Some(phone)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Phone> {
+        self.all.values()
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = (PhoneKey, &mut Phone)> {
+        self.all.iter_mut().map(|(key, phone)| (*key, phone))
     }
 
     pub(super) fn get_mut(&mut self, key: PhoneKey) -> Option<&mut Phone> {
@@ -174,6 +183,7 @@ impl Phones {
 
     /// Nobody wants to hear of this command's lines any more, and it prints nothing more.
     pub(super) fn forget_command(&mut self, command: Token) {
+        self.carried.on_command_gone(command);
         self.lines.forget(command);
         for phone in self.all.values_mut() {
             phone.chat.on_command_gone(command);
@@ -211,7 +221,29 @@ impl Phones {
             self.finish_if_late(key, room);
             self.pass_chat(key, room.desk);
         }
+        self.carried.tell_phones(self.followed(), room.desk);
+        has_more |= self.carried.pump(Instant::now(), room.desk);
         self.viewers.pump() || has_more
+    }
+
+    /// The paired phones, as commands that do the work of channels know them.
+    fn followed(&self) -> BTreeMap<PhoneKey, Followed> {
+        let paired = self.all.iter().filter(|(_, phone)| phone.is_paired() && phone.state != State::Ended);
+        paired.map(|(key, phone)| (*key, phone.followed())).collect()
+    }
+
+    /// A command asks something about carried channels.
+    ///
+    /// # Errors
+    /// The request can't be meant.
+    pub(super) fn on_carry(
+        &mut self,
+        command: Token,
+        request: ToCarrier,
+        desk: &mut Desk,
+    ) -> anyhow::Result<()> {
+        let link = |key| self.all.get(&key).map(|phone| Arc::clone(&phone.app));
+        carried::on_request(&mut self.carried, (command, request), link, desk)
     }
 
     /// What the phone said goes to the chats that show it; what is to be said to it goes out.
@@ -250,6 +282,7 @@ impl Phones {
         }
         if state == State::Ended {
             self.viewers.on_phone_gone(key);
+            self.carried.on_phone_gone(key, room.desk);
             for (command, number) in self.lines.give_up(key) {
                 let why = format!("the pair with \"{name}\" has ended");
                 room.desk.tell(command, &FromAgent::NotSaid { number, why });
@@ -258,59 +291,15 @@ impl Phones {
     }
 
     fn on_pairing(&mut self, key: PhoneKey, event: &EngineEvent, room: &mut Room<'_>) {
-        let command = room.desk.with_role(&Role::Pairing(key));
-        let mut tell = |pairing: Pairing| {
-            if let Some(command) = command {
-                room.desk.tell(command, &FromAgent::Pairing(pairing));
-            }
-        };
         if let EngineEvent::Ask { name, .. } = event {
             self.name_asking(key, name);
         }
         let Some(phone) = self.all.get_mut(&key) else { return };
-        let Some(pairing) = &mut phone.pairing else { return };
-        match event {
-            EngineEvent::Ask { question, name, words } => {
-                pairing.question = Some(*question);
-                tell(Pairing::Ask { question: *question, name: harmless(name), words: words.to_string() });
-                if command.is_none() {
-                    // The command that showed the code is gone, and nobody else may answer.
-                    let _ = phone.app.engine().deny(*question);
-                }
-            }
-            EngineEvent::AskOver { question, allowed } => {
-                pairing.question = None;
-                if *allowed {
-                    pairing.allowed_at = Some(Instant::now());
-                }
-                tell(Pairing::AskOver { question: *question });
-            }
-            EngineEvent::Opened { .. } => {
-                self.finish_pairing(key, room);
-            }
-            EngineEvent::CodeSpent(spent) => {
-                pairing.spent = Some(*spent);
-                phone.app.close();
-            }
-            EngineEvent::Stopped { why, .. } => {
-                let (why, line) = phone::over(pairing.spent, why);
-                tell(Pairing::Over { why, line: harmless(&line) });
-                phone.pairing = None;
-                // Nothing was kept, or it can't be used.
-                if let Err(error) = phone.file.erase() {
-                    room.log.line(&error.to_string());
-                }
+        match pairing::on_event(key, phone, event, room) {
+            Step::GoesOn => {}
+            Step::Paired => self.finish_pairing(key, room),
+            Step::Over => {
                 self.remove(key, room.desk);
-            }
-            EngineEvent::Connected => tell(Pairing::Connected),
-            EngineEvent::Reconnecting { after, why } => {
-                let in_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-                tell(Pairing::Retry { in_ms, why: harmless(&why.to_string()) });
-            }
-            event => {
-                if let Some(line) = engine_line(event, protocol::ids::Role::Phone) {
-                    tell(Pairing::Line { line });
-                }
             }
         }
     }
@@ -364,8 +353,14 @@ impl Phones {
         let Some(phone) = self.all.get_mut(&key) else { return };
         let is_refused = matches!(event, AppEvent::Refused { .. });
         match event {
-            AppEvent::Opened { ch, kind, params } => self.on_opened(key, ch, (kind, &params), room),
-            AppEvent::Accepted { ch, .. } => phone.chat.on_accepted(ch),
+            AppEvent::Opened { ch, kind, params } => {
+                let opening = Opening { key, ch, kind, params: &params };
+                openings::on_opened(&opening, phone, (&mut self.viewers, &mut self.carried), room);
+            }
+            AppEvent::Accepted { ch, params } => {
+                phone.chat.on_accepted(ch);
+                self.carried.on_accepted(key, ch, params, room.desk);
+            }
             AppEvent::Data { ch, bytes } if phone.chat.has(ch) => {
                 if let Some(id) = phone.chat.on_data(&phone.app, ch, &bytes)
                     && let Some((command, number, missed)) = self.lines.confirm(&id, key)
@@ -377,14 +372,30 @@ impl Phones {
                     room.desk.tell(command, &settled);
                 }
             }
+            AppEvent::Data { ch, bytes } if phone.notices.has(ch) => {
+                phone.notices.on_data(&phone.app, ch, &bytes);
+            }
             AppEvent::Data { ch, bytes } => {
-                if !self.viewers.on_data(key, ch, &bytes) {
+                if !self.viewers.on_data(key, ch, &bytes) && !self.carried.on_data(key, ch, &bytes, room.desk)
+                {
                     phone.app.consumed(ch, bytes.len());
                 }
+            }
+            AppEvent::Ended { ch } if self.carried.has(key, ch) => {
+                self.carried.on_ended(key, ch, room.desk);
+            }
+            AppEvent::Refused { ch, reason } if self.carried.has(key, ch) => {
+                self.carried.on_refused(key, ch, &reason, room.desk);
+            }
+            AppEvent::Reset { ch, reason } if self.carried.has(key, ch) => {
+                self.carried.on_reset(key, ch, &reason, room.desk);
             }
             AppEvent::Refused { ch, .. } | AppEvent::Reset { ch, .. } | AppEvent::Ended { ch } => {
                 if phone.chat.has(ch) {
                     phone.chat.on_closed_by_phone(is_refused, Instant::now());
+                }
+                if phone.notices.has(ch) {
+                    phone.notices.on_closed();
                 }
                 self.viewers.on_closed(key, ch);
                 // It is gone, or is gone now.
@@ -392,76 +403,13 @@ impl Phones {
             }
             AppEvent::Restarted => {
                 phone.chat.on_restarted();
+                phone.notices.on_closed();
                 self.viewers.on_phone_gone(key);
+                self.carried.on_phone_gone(key, room.desk);
             }
-            AppEvent::Ready { .. } | AppEvent::Desk(_) | AppEvent::Hidden(_) | AppEvent::Writable { .. } => {}
+            AppEvent::Ready { peer } => phone.notices.set_hidden(peer.hidden),
+            AppEvent::Hidden(is_hidden) => phone.notices.set_hidden(is_hidden),
+            AppEvent::Desk(_) | AppEvent::Writable { .. } => {}
         }
-    }
-
-    /// The phone opens a channel. Its right to the kind was checked by the link.
-    fn on_opened(&mut self, key: PhoneKey, ch: ChannelId, (kind, params): (Kind, &str), room: &mut Room<'_>) {
-        let Some(phone) = self.all.get_mut(&key) else { return };
-        let name = phone.file.name();
-        let told = match kind {
-            Kind::Chat => {
-                phone.chat.on_opened(&phone.app, ch);
-                format!("\"{name}\" opened the chat")
-            }
-            Kind::Terminal => match self.view(key, ch, params, room) {
-                Ok(terminal) => format!("\"{name}\" looks at the terminal \"{terminal}\""),
-                Err(reason) => {
-                    let line = format!("\"{name}\" was not shown a terminal: {reason}");
-                    self.refuse(key, ch, reason);
-                    line
-                }
-            },
-            Kind::File | Kind::Pipe | Kind::Clipboard | Kind::Notice => {
-                let words = format!("this desk does not take a {} yet", kind.as_str());
-                return self.refuse(key, ch, Reason::new(Reason::UNAVAILABLE, words));
-            }
-        };
-        let told = self.all.get_mut(&key).and_then(|phone| phone.told.line(told, Instant::now()));
-        let Some(told) = told else { return };
-        room.log.line(&told);
-        if kind == Kind::Terminal {
-            room.desk.tell_chats(Some(&name), &FromAgent::Note { line: harmless(&told) });
-        }
-    }
-
-    fn refuse(&self, key: PhoneKey, ch: ChannelId, reason: Reason) {
-        if let Some(phone) = self.all.get(&key) {
-            // The phone may have dropped it meanwhile.
-            let _ = phone.app.refuse(ch, reason);
-        }
-    }
-
-    /// Connects a phone's channel to the terminal that it names.
-    fn view(
-        &mut self,
-        key: PhoneKey,
-        ch: ChannelId,
-        params: &str,
-        room: &mut Room<'_>,
-    ) -> Result<String, Reason> {
-        let phone = self.all.get(&key).ok_or_else(|| no_terminal(""))?;
-        let wanted = wanted_name(params)?;
-        let (device, rights) = (phone.file.name(), phone.file.rights());
-        if !rights.has(Right::View) {
-            return Err(Reason::new(Reason::RIGHTS, "this phone may not see terminals"));
-        }
-        if !room.terminals.has(&wanted, phone.file.id()) {
-            return Err(no_terminal(&wanted));
-        }
-        if self.viewers.is_full(key) {
-            return Err(Reason::new(Reason::TOO_MANY, "this phone looks at as many terminals as it may"));
-        }
-        let may_type = rights.has(Right::Type) && room.terminals.may_type(&wanted);
-        let socket = room.sockets.join(format!("{wanted}.sock"));
-        let view = View { device, may_type };
-        let place = (room.tokens.next(), room.registry);
-        let app = Arc::clone(&phone.app);
-        self.viewers.add((key, &app, ch), &socket, &view, place).map_err(|_| no_terminal(&wanted))?;
-        app.accept(ch, "{}").map_err(|error| Reason::new(Reason::OTHER, error.to_string()))?;
-        Ok(wanted)
     }
 }

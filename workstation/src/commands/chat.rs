@@ -181,7 +181,13 @@ impl Chat {
             }
             FromAgent::Note { line } => Event::Note { text: line },
             FromAgent::Failed { why } => anyhow::bail!("{why}"),
-            FromAgent::Hello { .. } | FromAgent::Done | FromAgent::Devices { .. } | FromAgent::Pairing(_) => {
+            FromAgent::Hello { .. }
+            | FromAgent::Done
+            | FromAgent::Devices { .. }
+            | FromAgent::Pairing(_)
+            | FromAgent::Carried(_)
+            | FromAgent::Notifying { .. }
+            | FromAgent::Notified { .. } => {
                 return Ok(());
             }
         };

@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow, bail};
 use super::folder::Folders;
 use super::frame::{self, Decoder};
 use super::peer;
-use super::wire::{self, FromAgent, ToAgent};
+use super::wire::{self, FromAgent, ToAgent, carry};
 
 /// From the first try to the agent's hello, its start and an older one's end included.
 const FOUND_WITHIN: Duration = Duration::from_secs(20);
@@ -30,6 +30,13 @@ const TRY_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct AgentClient {
     stream: UnixStream,
     decoder: Decoder,
+}
+
+/// One thing that the agent says.
+pub(crate) enum Heard {
+    Message(FromAgent),
+    /// A message of the carried channel with this handle.
+    Data(u32, Vec<u8>),
 }
 
 /// What a try to connect found.
@@ -82,11 +89,39 @@ impl AgentClient {
     /// The connection failed, or nothing came in time.
     pub(crate) fn next(&mut self) -> io::Result<Option<FromAgent>> {
         loop {
+            match self.next_heard()? {
+                Some(Heard::Message(message)) => return Ok(Some(message)),
+                Some(Heard::Data(..)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// As [`AgentClient::next`]; waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As there; `TimedOut` or `WouldBlock` if nothing came in time.
+    pub(crate) fn next_until(&mut self, deadline: Instant) -> io::Result<Option<FromAgent>> {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        self.stream.set_read_timeout(Some(left))?;
+        self.next()
+    }
+
+    /// As [`AgentClient::next`], with the messages of carried channels.
+    ///
+    /// # Errors
+    /// The connection failed, or nothing came in time.
+    pub(crate) fn next_heard(&mut self) -> io::Result<Option<Heard>> {
+        loop {
             while let Some(frame) = self.decoder.next_frame()? {
-                if frame.kind == wire::JSON
-                    && let Some(message) = wire::parsed(frame.payload)
-                {
-                    return Ok(Some(message));
+                let heard = match frame.kind {
+                    wire::JSON => wire::parsed(frame.payload).map(Heard::Message),
+                    wire::DATA => carry::parsed_data(frame.payload)
+                        .map(|(handle, message)| Heard::Data(handle, message.to_vec())),
+                    _ => None,
+                };
+                if heard.is_some() {
+                    return Ok(heard);
                 }
             }
             match self.decoder.read_from(&mut self.stream) {
@@ -113,7 +148,9 @@ impl AgentClient {
             match self.next().context(GONE)? {
                 None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).context(GONE),
                 Some(FromAgent::Failed { why }) => bail!("{why}"),
-                Some(answer @ (FromAgent::Done | FromAgent::Devices { .. })) => break answer,
+                Some(
+                    answer @ (FromAgent::Done | FromAgent::Devices { .. } | FromAgent::Notifying { .. }),
+                ) => break answer,
                 Some(other) => told(other),
             }
         };
@@ -140,6 +177,18 @@ impl AgentSender {
     /// The agent is gone.
     pub(crate) fn send(&mut self, message: &ToAgent) -> io::Result<()> {
         send(&mut self.stream, message)
+    }
+
+    /// Sends a message of the carried channel with this handle.
+    ///
+    /// # Errors
+    /// The agent is gone.
+    pub(crate) fn send_data(&mut self, handle: u32, message: &[u8]) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(frame::HEADER_LEN + 4 + message.len());
+        bytes.extend_from_slice(&frame::header(wire::DATA, 4 + message.len()));
+        bytes.extend_from_slice(&handle.to_be_bytes());
+        bytes.extend_from_slice(message);
+        self.stream.write_all(&bytes)
     }
 }
 

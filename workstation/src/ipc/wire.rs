@@ -3,16 +3,23 @@
 //! A command says `hello` first and the agent answers with its own; both name their version. Unknown members
 //! are ignored, and a message that one end does not know is answered by `Failed` or ignored.
 
+pub(crate) mod carry;
+
 use serde::{Deserialize, Serialize};
 
+use self::carry::{FromCarrier, ToCarrier};
 use super::frame;
 use crate::state::profile::RelayRecord;
 
 /// The version of these messages. An agent with a lower one is replaced by the command that finds it.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
-/// The one type of frame on the agent's socket.
+/// The type of a frame with one message of JSON.
 pub(crate) const JSON: u8 = 1;
+
+/// The type of a frame with a message of a carried channel: its handle (4 bytes, in network order), and the
+/// message.
+pub(crate) const DATA: u8 = 2;
 
 /// What a command says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +49,37 @@ pub(crate) enum ToAgent {
     Pair(Box<PairRequest>),
     /// The user's word about a phone that wants to pair.
     Answer { question: u64, yes: bool },
+    /// About channels that the agent carries for this command.
+    Carry(ToCarrier),
+    /// Raise a notice. Answered by `Notifying` or `Failed`; `Notified` follows.
+    Notify(Box<NotifyRequest>),
+}
+
+/// A notice to raise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NotifyRequest {
+    /// No other notice has the same one.
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) urgent: bool,
+    /// Names of phones; empty is all.
+    pub(crate) to: Vec<String>,
+}
+
+/// What became of a notice at one phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Fate {
+    /// The phone has shown it.
+    Shown,
+    /// A push service has it.
+    Pushed,
+    /// No push service will get it. The phone may still show it.
+    NotPushed,
+    /// It is given up.
+    Dropped,
 }
 
 /// A code to pair by.
@@ -106,6 +144,18 @@ pub(crate) enum FromAgent {
         line: String,
     },
     Pairing(Pairing),
+    /// About channels that the agent carries for this command.
+    Carried(FromCarrier),
+    /// The notice goes to the phones of these names.
+    Notifying {
+        phones: Vec<String>,
+    },
+    /// What became of the notice at this phone; `Pushed` and `NotPushed` may be followed by `Shown`.
+    Notified {
+        phone: String,
+        fate: Fate,
+        why: String,
+    },
 }
 
 /// One paired phone.

@@ -14,6 +14,7 @@ use relay_client::app::terminal::{DeskMessage, Modes, ViewerMessage, paste_bytes
 
 use super::Settings;
 use super::answers::{Origin, origin};
+use super::away::Away;
 use super::clients::{Client, Clients, Looker};
 use super::desk_window::DeskWindow;
 use super::emulator::EmulatorEvent;
@@ -24,7 +25,7 @@ use super::sizes::ClientId;
 use super::terminal::Terminal;
 use super::typed::Typed;
 use super::viewer::Viewer;
-use super::wire::{self, Attach, Status, View, WindowSize, json, parsed};
+use super::wire::{self, Attach, Attention, Status, View, WindowSize, json, parsed};
 use crate::ipc::link::Link;
 use crate::ipc::peer::check_own;
 
@@ -54,6 +55,7 @@ pub(super) struct Host {
     terminal: Terminal,
     typed: Typed,
     flood: Flood,
+    away: Away,
     began: Instant,
     buffer: Vec<u8>,
 }
@@ -74,6 +76,7 @@ impl Host {
             terminal: Terminal::new(),
             typed: Typed::default(),
             flood: Flood::default(),
+            away: Away::default(),
             began: Instant::now(),
             buffer: vec![0; OUTPUT_LEN],
         })
@@ -128,6 +131,7 @@ impl Host {
         self.read_output();
         self.terminal.on_time(self.now());
         self.tell_events();
+        self.tell_end();
         self.update_titles();
         self.update_windows();
         self.update_viewers();
@@ -202,6 +206,7 @@ impl Host {
         match kind {
             wire::ATTACH => {
                 let attach: Attach = parsed(payload).unwrap_or_default();
+                self.away.note_used(now);
                 let mut window = DeskWindow::new(link, attach, now);
                 self.terminal.sizes().on_window(id, attach.size);
                 let is_first = self.terminal.start(&self.settings, (self.poll.registry(), CHILD), now)?;
@@ -230,6 +235,7 @@ impl Host {
             wire::INPUT => self.on_input(id, payload),
             wire::RESIZE => {
                 let size = parsed(payload).unwrap_or_default();
+                self.away.note_used(self.began.elapsed());
                 self.terminal.sizes().on_window(id, size);
             }
             wire::DETACH => {
@@ -252,7 +258,10 @@ impl Host {
                 self.clients.window(id).into_iter().for_each(|window| window.on_taken(bytes.len()));
                 return;
             }
-            Origin::Typed => self.terminal.sizes().on_typed(id),
+            Origin::Typed => {
+                self.away.note_used(self.began.elapsed());
+                self.terminal.sizes().on_typed(id);
+            }
             Origin::Reports | Origin::Answers => {}
         }
         self.typed.push(id, bytes);
@@ -296,7 +305,11 @@ impl Host {
     }
 
     fn tell_events(&mut self) {
-        for event in self.terminal.take_events(self.clients.answer_questions(), self.began.elapsed()) {
+        let now = self.now();
+        for event in self.terminal.take_events(self.clients.answer_questions(), now) {
+            let at = (self.settings.name.as_str(), self.clients.windows().next().is_some());
+            let attention = self.away.on_event(&event, at, now);
+            self.ask_for_attention(attention);
             match event {
                 EmulatorEvent::Notice(notice) => {
                     let message = DeskMessage::Notice(notice);
@@ -305,6 +318,22 @@ impl Host {
                 EmulatorEvent::Title(_) => self.clients.windows_mut().for_each(DeskWindow::forget_title),
                 _ => {}
             }
+        }
+    }
+
+    fn tell_end(&mut self) {
+        let (now, has_window) = (self.now(), self.clients.windows().next().is_some());
+        let Some((end, _)) = self.terminal.ended() else { return };
+        let words = self.settings.words();
+        let attention = self.away.on_end(end, (&self.settings.name, &words, has_window), now);
+        self.ask_for_attention(attention);
+    }
+
+    /// Tells lists, as the agent is one, whose phones may be looked at.
+    fn ask_for_attention(&mut self, attention: Option<Attention>) {
+        if let Some(attention) = attention {
+            let bytes = json(&attention);
+            self.clients.lookers_mut().for_each(|looker| looker.link.send(wire::ATTENTION, &bytes));
         }
     }
 

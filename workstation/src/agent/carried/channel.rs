@@ -1,0 +1,182 @@
+//! One carried channel: what its command has sent and the phone's link has not taken yet.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::Token;
+use relay_client::AppLink;
+use relay_client::app::{ChannelError, ChannelId, Kind, Reason};
+
+use crate::agent::lines::PhoneKey;
+use crate::ipc::wire::carry::{WINDOW, cost};
+
+/// Messages of one channel that are passed on in one turn.
+const TURN_MAX: usize = 64;
+
+/// A channel between a command and a phone.
+pub(in crate::agent) struct Channel {
+    pub(super) command: Token,
+    pub(super) handle: u32,
+    pub(super) phone: PhoneKey,
+    pub(super) kind: Kind,
+    app: Arc<AppLink>,
+    ch: ChannelId,
+    /// For the phone; its link has no credit for them.
+    queue: VecDeque<Vec<u8>>,
+    /// The cost of the queue and of what was passed on and not returned to the command: at most the window.
+    used: usize,
+    /// Of that, what was passed on.
+    unreturned: usize,
+    /// Until then the command must answer the phone.
+    pub(super) answer_until: Option<Instant>,
+    /// The command sends nothing more.
+    is_ending: bool,
+    /// And the link knows it.
+    has_ended: bool,
+    /// The phone sends nothing more.
+    has_phone_ended: bool,
+    /// The link does not know it any more, and the command must be told.
+    is_lost: bool,
+    /// It is gone at both ends.
+    is_gone: bool,
+}
+
+impl Channel {
+    pub(super) fn new(
+        (command, handle): (Token, u32),
+        (phone, app, ch): (PhoneKey, Arc<AppLink>, ChannelId),
+        kind: Kind,
+        answer_until: Option<Instant>,
+    ) -> Self {
+        Channel {
+            command,
+            handle,
+            phone,
+            kind,
+            app,
+            ch,
+            queue: VecDeque::new(),
+            used: 0,
+            unreturned: 0,
+            answer_until,
+            is_ending: false,
+            has_ended: false,
+            has_phone_ended: false,
+            is_lost: false,
+            is_gone: false,
+        }
+    }
+
+    pub(super) fn is(&self, phone: PhoneKey, ch: ChannelId) -> bool {
+        self.phone == phone && self.ch == ch
+    }
+
+    pub(super) fn message_len(&self) -> usize {
+        self.app.message_len(self.ch)
+    }
+
+    /// True if the link has dropped it.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// True if nothing more is said on it, and the command knows.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_gone || (self.has_ended && self.has_phone_ended)
+    }
+
+    /// True if the command has left the phone without an answer for too long.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.answer_until.is_some_and(|until| now >= until)
+    }
+
+    pub(super) fn note_phone_ended(&mut self) {
+        self.has_phone_ended = true;
+    }
+
+    /// Passes on what the link takes. True if there may be more now.
+    pub(super) fn pump(&mut self) -> bool {
+        for _ in 0..TURN_MAX {
+            let Some(message) = self.queue.front() else {
+                self.pass_end();
+                return false;
+            };
+            match self.app.try_send(self.ch, message) {
+                Ok(()) => self.unreturned += cost(message.len()),
+                // There is an event when this changes.
+                Err(ChannelError::Full(_) | ChannelError::NotAccepted(_)) => return false,
+                Err(_) => {
+                    self.is_lost = true;
+                    return false;
+                }
+            }
+            self.queue.pop_front();
+        }
+        true
+    }
+
+    /// The command does not answer the phone.
+    pub(super) fn give_up(&mut self, reason: Reason) {
+        self.refuse(reason);
+        self.is_lost = true;
+    }
+
+    fn pass_end(&mut self) {
+        if self.is_ending && !self.has_ended {
+            self.has_ended = self.app.end(self.ch).is_ok();
+            self.is_lost |= !self.has_ended;
+        }
+    }
+
+    /// What the command may send again, and a good length for its next message.
+    pub(super) fn take_credit(&mut self) -> Option<(usize, usize)> {
+        let is_due = self.unreturned >= WINDOW / 8 || (self.queue.is_empty() && self.unreturned > 0);
+        if !is_due || self.is_ending {
+            return None;
+        }
+        let n = std::mem::take(&mut self.unreturned);
+        self.used -= n;
+        Some((n, self.message_len()))
+    }
+}
+
+/// What its command wants.
+impl Channel {
+    /// A message for the phone. False if it is more than the window allows, or comes behind the end.
+    pub(in crate::agent) fn send(&mut self, message: Vec<u8>) -> bool {
+        let used = self.used + cost(message.len());
+        let is_allowed = used <= WINDOW && !self.is_ending;
+        if is_allowed {
+            self.used = used;
+            self.queue.push_back(message);
+        }
+        is_allowed
+    }
+
+    pub(in crate::agent) fn accept(&mut self, params: &str) {
+        self.answer_until = None;
+        self.is_lost |= self.app.accept(self.ch, params).is_err();
+    }
+
+    pub(in crate::agent) fn refuse(&mut self, reason: Reason) {
+        // It may be gone already.
+        let _ = self.app.refuse(self.ch, reason);
+        (self.answer_until, self.is_gone) = (None, true);
+    }
+
+    pub(in crate::agent) fn consumed(&self, bytes: usize) {
+        self.app.consumed(self.ch, bytes);
+    }
+
+    /// What was sent goes before it.
+    pub(in crate::agent) fn end(&mut self) {
+        self.is_ending = true;
+    }
+
+    pub(in crate::agent) fn reset(&mut self, reason: Reason) {
+        // It may be gone already.
+        let _ = self.app.reset(self.ch, reason);
+        self.is_gone = true;
+    }
+}
