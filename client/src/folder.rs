@@ -1,18 +1,24 @@
 //! Files on disk: the folder that a receiver never leaves, and the files that a sender reads.
+//!
+//! [`Inbox`] is the receiver's folder. A name from elsewhere is made safe by `name`. Each folder of a name is
+//! opened by itself and never through a link, so nothing is written outside, whatever is moved meanwhile. A
+//! file that is under way is `NAME.part`, a [`Part`]; `NAME.part.info` beside it says whose it is. A whole
+//! file gets its name only if that is free, else a numbered one.
+//!
+//! [`Walk`] finds the files of a folder, [`Source`] reads one and notices when it changes meanwhile.
 
-use std::io;
-use std::path::Path;
+mod error;
+mod inbox;
+mod name;
+mod part;
+mod sidecar;
+mod source;
+mod walk;
+mod zeros;
 
-/// The folder that received files go to. Clones are the same folder.
-#[derive(Clone, Debug)]
-pub struct Inbox {}
-
-impl Inbox {
-    /// Opens a folder that exists.
-    ///
-    /// # Errors
-    /// It is not there, is not a folder, or can't be read.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        path.read_dir().map(|_| Inbox {})
-    }
-}
+pub use error::FolderError;
+pub use inbox::{Begun, Existing, Inbox, Wanted};
+pub use name::safe_name;
+pub use part::Part;
+pub use source::{Block, Source, SourceError};
+pub use walk::{Found, FoundFile, Opener, Walk, check_readable};

@@ -9,6 +9,8 @@
 mod channel;
 mod receive;
 mod send;
+#[cfg(test)]
+mod tests;
 
 pub use channel::{FileChannel, LinkChannel, SendRefused};
 pub use receive::{ReceiveEvent, ReceiveOptions, ReceiveSet};

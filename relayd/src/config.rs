@@ -98,6 +98,7 @@ impl Config {
         let port = settings.read("port", &flags.port, |text| values::number(text, 0..=65535))?;
         let (message_bytes_max, memory_max) = read_sizes(flags, settings)?;
         let (store, redis_url, redis_ca) = read_store(flags, settings)?;
+        let public_ws_url = settings.read("public_ws_url", &flags.public_ws_url, values::ws_url)?;
         Ok(Config {
             port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_DEFAULT),
             listen: settings.read("listen", &flags.listen, values::ip)?,
@@ -118,7 +119,7 @@ impl Config {
             message_bytes_max,
             memory_max,
             admission: read_admission(flags, settings)?,
-            policy: read_policy(flags, settings)?,
+            policy: read_policy(flags, settings, public_ws_url.as_deref())?,
             log_filter: settings
                 .read("log", &flags.log, values::log_filter)?
                 .unwrap_or_else(|| "info".to_owned()),
@@ -127,7 +128,7 @@ impl Config {
                     values::word(text, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
                 })?
                 .unwrap_or_default(),
-            public_ws_url: settings.read("public_ws_url", &flags.public_ws_url, values::ws_url)?,
+            public_ws_url,
         })
     }
 
@@ -156,17 +157,27 @@ fn read_store(flags: &Flags, settings: &SettingReader<'_>) -> Result<StoreChoice
 
 type StoreChoice = (Option<StoreKind>, Option<RedisUrl>, Option<CaBundle>);
 
-fn read_policy(flags: &Flags, settings: &SettingReader<'_>) -> Result<Policy, EarlyExit> {
+fn read_policy(
+    flags: &Flags,
+    settings: &SettingReader<'_>,
+    public_ws_url: Option<&str>,
+) -> Result<Policy, EarlyExit> {
     let origins = settings.read("allowed_origins", &flags.allowed_origins, |text| {
         text.parse::<AllowedOrigins>().map_err(|error| error.to_string())
     })?;
     let trusted_proxies = settings.read("trusted_proxy", &flags.trusted_proxy, |text| {
         text.parse::<TrustedProxies>().map_err(|error| error.to_string())
     })?;
+    let page_url = public_ws_url.and_then(values::page_beside).filter(|_| !flags.no_page);
+    let origins = origins.unwrap_or_default();
     Ok(Policy {
-        origins: origins.unwrap_or_default(),
+        origins: page_url
+            .as_ref()
+            .map_or_else(|| origins.clone(), |page| origins.clone().with_own_page(page)),
+        page_url,
         register_key: settings.read_secret("register_key", &flags.register_key)?,
         delete_needs_token: flags.delete_needs_token,
+        serves_page: !flags.no_page,
         metrics_public: flags.metrics_public,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     })

@@ -63,6 +63,7 @@ mod nodes_stopped;
 mod nodes_takeover;
 mod noise;
 mod odd_answers;
+mod page;
 mod pairing;
 mod paused;
 mod phone_app;

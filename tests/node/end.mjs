@@ -1,26 +1,24 @@
-// The common part of both ends of a tunnel: the connection to the relay and reconnecting, inputs one by one,
-// records out and messages in. The handshakes are in phone.mjs and workstation.mjs.
+// What drives an end of a tunnel for the tests: the connection to the relay and reconnecting, inputs one by one, and
+// what the end tells as lines. The ends themselves are page/tunnel/phone.js and workstation.mjs.
 
 import { createHash, randomBytes } from "node:crypto";
+import { chooseCrypto } from "../../page/crypto/crypto.js";
+import { FAULT, Refused } from "../../page/tunnel/refused.js";
 import { RelayConnection, waitAfter } from "./relay.mjs";
-import { Stream } from "./stream.mjs";
-import { FAULT, readRecord, Refused, writeRecord } from "./tunnel.mjs";
 
-const ACK_MS = 200;
 const GROWING_MS_MIN = 500;
 const GROWING_MS_MAX = 30_000;
 const STEADY_MS = 10_000;
 const SHOWN_BYTES_MAX = 64;
 
+export const crypto = await chooseCrypto();
+
 /**
- * One end. A role overrides `onLink`, `onUnlink`, `onMessage(bytes)`, `isOpen`, and where it needs to `onShut`.
- * `say(line)` reports what happened; `flips` damages the first DATA record.
+ * Keeps an end connected. `start(end)` first: it needs what this offers as its `outside`. `say(line)` reports what
+ * happened. A role may have `onShut(ended)`, which is true if there is another place to go to.
  */
-export class End {
-    // The records' keys of the newest confirmed handshake.
-    live = null;
+export class Driver {
     #role;
-    #window;
     #instance = randomBytes(8).toString("hex");
     #visits = 0;
     #connection = null;
@@ -31,23 +29,24 @@ export class End {
     #wake = () => {};
     #inputs = Promise.resolve();
     #outbox = [];
-    // Whether the tunnel was open in this session. From then on messages are accepted without a connection,
-    // too.
-    #hasOpened = false;
     #closing = false;
-    #holding = false;
-    #closedTold = false;
-    #ackTimer = null;
-    #acknowledged = 0;
-    #flips;
+    #timer = null;
 
-    constructor({ role, place, window, flips, say }) {
+    constructor({ role, say }) {
         this.#role = role;
-        this.#window = window;
-        this.#flips = flips;
-        this.place = place;
         this.say = say;
-        this.stream = new Stream(window);
+        this.outside = {
+            crypto,
+            random: (length) => new Uint8Array(randomBytes(length)),
+            now: () => performance.now(),
+            send: (bytes) => this.#connection?.send(bytes),
+            mayWrite: () => true,
+            tell: (event) => this.#onEvent(event),
+        };
+    }
+
+    start(end) {
+        this.end = end;
     }
 
     /** Stays connected until it is stopped. */
@@ -55,16 +54,17 @@ export class End {
         let growing = GROWING_MS_MIN;
         while (!this.#stopped) {
             const began = performance.now();
-            const place = this.place;
+            const { place } = this.end;
             const ended = await this.#visit(place);
             if (this.#stopped) return;
             if (performance.now() - began > STEADY_MS) growing = GROWING_MS_MIN;
             const hasty = this.#hasty;
             this.#hasty = false;
-            if (hasty || place !== this.place) continue;
+            if (hasty || place !== this.end.place) continue;
             const wait = waitAfter(ended, growing);
             if (wait === null) {
-                await this.input(async () => (await this.onShut(ended)) || this.stop(`stopped ${ended.code} ${ended.reason}`));
+                const goesOn = async () => (await this.onShut(ended)) || this.stop(`stopped ${ended.code} ${ended.reason}`);
+                await this.input(goesOn);
                 continue;
             }
             growing = Math.min(2 * growing, GROWING_MS_MAX);
@@ -94,7 +94,7 @@ export class End {
 
     /** Whether the app leaves messages where they are. */
     hold(holding) {
-        this.#holding = holding;
+        this.end.isHeld = holding;
     }
 
     /** Drops the connection and reconnects. */
@@ -104,80 +104,50 @@ export class End {
         this.#drop();
     }
 
-    /** Continues in another session, with a new epoch. */
-    moveTo(place) {
-        this.place = place;
-        this.stream = new Stream(this.#window);
-        this.#hasOpened = false;
-        this.#connection?.close();
-        this.#drop();
-        this.#wake();
-        this.say(`moved ${place.session}`);
-    }
-
     /** Ends for good. */
     stop(why) {
         this.#stopped = true;
         this.#connection?.close();
         this.#wake();
-        clearTimeout(this.#ackTimer);
+        clearTimeout(this.#timer);
         this.say(why);
-    }
-
-    send(bytes) {
-        this.#connection?.send(bytes);
-    }
-
-    async sendRecord(record) {
-        const sealed = await this.live.seal(writeRecord(record));
-        if (record.what === "DATA" && this.#flips) {
-            this.#flips = false;
-            sealed[sealed.length - 1] ^= 1;
-        }
-        this.send(sealed);
-    }
-
-    /** Resumes with the other end's state. */
-    meet(state) {
-        const dropped = this.stream.meet(state);
-        if (dropped === null) return;
-        this.#closedTold = false;
-        // Before it was open, nothing was accepted that could be lost.
-        if (!this.#hasOpened) return;
-        this.say(`restarted ${dropped}`);
-    }
-
-    /** A record of the live connection, as plaintext fields. */
-    async openRecord(bytes) {
-        return readRecord(await this.live.open(bytes));
-    }
-
-    /** Takes a record that both roles may send: PING and PONG behind HELLO, the others while the tunnel is open. */
-    async onCommonRecord(record) {
-        const { what } = record;
-        if (!this.isOpen && what !== "PING" && what !== "PONG") throw new Refused(FAULT, `${what} before WELCOME`);
-        switch (what) {
-            case "DATA":
-                return this.stream.accept(record);
-            case "ACK":
-                return this.stream.acknowledge(record.ack);
-            case "PING":
-                return this.sendRecord({ what: "PONG", token: record.token });
-            case "PONG":
-                return this.say("pong");
-            case "CLOSE":
-                return this.stream.onClose(record.last);
-            default:
-                throw new Refused(FAULT, `${what} out of place`);
-        }
     }
 
     /** What the app does with a message, besides reporting it. */
     onApp(_message) {}
 
-    /** The relay closed for good. True if there is another place to go to. */
     onShut(_ended) {
         return false;
+    }
+
+    /** An event of the end, for the role that wants more of it than a line. */
+    onEvent(_event) {}
+
+    #onEvent(event) {
+        switch (event.what) {
+            case "message":
+                this.say(shown(event.message));
+                return this.onApp(event.message);
+            case "moved":
+                this.#connection?.close();
+                this.#connection = null;
+                this.#wake();
+                this.say(`moved ${event.place.session}`);
+                break;
+            case "refused":
+                return this.stop(`refused ${event.reason}`);
+            case "denied":
+            case "removed":
+                return this.stop(event.what);
+            case "asked":
+                this.say("asked");
+                break;
+            default: {
+                const detail = event.words ?? event.count ?? event.dropped ?? "";
+                this.say(`${event.what} ${detail}`.trim());
+            }
+        }
+        this.onEvent(event);
     }
 
     async #visit(place) {
@@ -185,16 +155,16 @@ export class End {
         const mine = (step) => this.input(() => connection === this.#connection && step());
         try {
             connection = await RelayConnection.join(place, this.#role, { i: this.#instance, n: ++this.#visits }, {
-                link: () => mine(() => this.onLink()),
+                link: () => mine(() => this.end.onLink()),
                 unlink: () => mine(() => this.#unlink()),
-                message: (bytes) => mine(() => this.onMessage(bytes)),
+                message: (bytes) => mine(() => this.end.onMessage(bytes)),
             });
         } catch (error) {
             return { code: null, reason: error.message };
         }
         this.#connection = connection;
         // It moved to another session while this was on its way.
-        if (this.#stopped || place !== this.place) connection.cut();
+        if (this.#stopped || place !== this.end.place) connection.cut();
         const ended = await connection.ended;
         await mine(() => this.#drop());
         return ended;
@@ -210,6 +180,7 @@ export class End {
             // DROPPED (stale or foreign) changes nothing.
             if (error.why === FAULT) this.#fault(error.message);
         }
+        if (!this.#stopped) this.#arm();
     }
 
     // Ends the connection, never the tunnel.
@@ -225,45 +196,26 @@ export class End {
     }
 
     #unlink() {
-        this.live = null;
-        this.onUnlink();
+        this.say("unlinked");
+        this.end.onUnlink();
     }
 
     async #drain() {
-        this.#deliver();
-        this.#hasOpened ||= this.isOpen;
-        if (!this.#hasOpened || this.#stopped) return;
+        await this.end.drain();
+        if (!this.end.hasOpened || this.#stopped) return;
         for (const message of this.#outbox.splice(0)) {
-            if (message.length > this.stream.limit) this.say(`too-large ${this.stream.limit}`);
-            else this.stream.send(message);
+            if (message.length > this.end.stream.limit) this.say(`too-large ${this.end.stream.limit}`);
+            else this.end.stream.send(message);
         }
-        if (this.#closing) this.stream.close();
-        if (!this.isOpen) return;
-        for (let record = this.stream.pollRecord(); record; record = this.stream.pollRecord()) {
-            await this.sendRecord(record);
-        }
-        if (this.stream.acknowledged !== this.#acknowledged) {
-            this.#acknowledged = this.stream.acknowledged;
-            this.say(`acknowledged ${this.#acknowledged}`);
-        }
-        if (this.stream.owesAck) {
-            this.#ackTimer ??= setTimeout(() => {
-                this.#ackTimer = null;
-                this.input(() => this.stream.hurryAck());
-            }, ACK_MS);
-        }
+        if (this.#closing) this.end.stream.close();
+        await this.end.drain();
     }
 
-    #deliver() {
-        if (this.#holding) return;
-        for (let message = this.stream.take(); message; message = this.stream.take()) {
-            this.say(shown(message));
-            this.onApp(message);
-        }
-        if (this.stream.isClosed && !this.#closedTold) {
-            this.#closedTold = true;
-            this.say("closed");
-        }
+    #arm() {
+        clearTimeout(this.#timer);
+        const due = this.end.dueAt;
+        if (due === null) return;
+        this.#timer = setTimeout(() => this.input(() => this.end.onTimeout()), Math.max(0, due - performance.now()));
     }
 }
 

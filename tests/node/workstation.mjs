@@ -1,4 +1,4 @@
-// A whole workstation without packages, written from docs/tunnel.md and docs/contract.md alone.
+// A workstation without packages: the other role of the page's tunnel, for tests.
 //
 //   node tests/node/workstation.mjs RELAY [--yes] [--stay] [--echo] [--flip] [--window=BYTES] [--code-ms=MS]
 //       [--ask-ms=MS]
@@ -20,12 +20,16 @@
 // longer than the code.
 
 import { randomBytes } from "node:crypto";
-import { End } from "./end.mjs";
-import { concat } from "./noise.mjs";
+import { concat, equal } from "../../page/bytes.js";
+import { TunnelEnd } from "../../page/tunnel/end.js";
+import * as handshake from "../../page/tunnel/handshake.js";
+import { readRecord, writeState } from "../../page/tunnel/records.js";
+import * as refused from "../../page/tunnel/refused.js";
+import { crypto, Driver } from "./end.mjs";
 import { register, retire } from "./relay.mjs";
 import { play, readArguments, say } from "./script.mjs";
-import * as tunnel from "./tunnel.mjs";
-import { FAULT, Refused } from "./tunnel.mjs";
+
+const { FAULT, Refused } = refused;
 
 const PENDING_MAX = 4;
 const OFFERED_MAX = 8;
@@ -33,7 +37,8 @@ const CODE_MS = 300_000;
 // A question that nobody has answered so long after the code's time is answered with no.
 const ANSWER_GRACE_MS = 60_000;
 
-class Workstation extends End {
+class Workstation extends TunnelEnd {
+    #driver;
     #options;
     #relay;
     // The code's key until a phone has proven it: { key, diesAt, used }; null without a code.
@@ -47,8 +52,9 @@ class Workstation extends End {
     #pending = [];
     #opened = false;
 
-    constructor({ place, relay, codeKey, pairKey, options }) {
-        super({ role: "workstation", place, window: Number(options.window ?? 4 << 20), flips: options.flip, say });
+    constructor({ place, relay, codeKey, pairKey, options }, driver) {
+        super({ place, window: Number(options.window ?? 4 << 20), outside: driver.outside });
+        this.#driver = driver;
         this.#options = options;
         this.#relay = relay;
         if (pairKey) this.#pair = { key: pairKey, name: "", answer: true };
@@ -59,25 +65,31 @@ class Workstation extends End {
         return this.live !== null && this.#opened;
     }
 
-    onLink() {}
+    async onLink() {}
 
     onUnlink() {
+        super.onUnlink();
         this.#pending = [];
         this.#opened = false;
-        this.say("unlinked");
+    }
+
+    async transmit(record) {
+        const { send } = this.outside;
+        if (record.what === "DATA" && this.#options.flip) {
+            this.#options.flip = false;
+            this.outside.send = (bytes) => send(bytes.map((byte, i) => (i === bytes.length - 1 ? byte ^ 1 : byte)));
+        }
+        await super.transmit(record);
+        this.outside.send = send;
     }
 
     async onMessage(bytes) {
-        if (bytes[0] === tunnel.H1) return this.#onH1(bytes);
-        if (bytes[0] !== tunnel.RECORD) return;
+        if (bytes[0] === handshake.H1) return this.#onH1(bytes);
+        if (bytes[0] !== handshake.RECORD) return;
         const c = bytes.slice(1, 5);
-        if (this.live && tunnel.equal(this.live.c, c)) return this.#onRecord(await this.openRecord(bytes));
-        const pending = this.#pending.find(({ connection }) => tunnel.equal(connection.c, c));
+        if (this.live && equal(this.live.c, c)) return this.#onRecord(await this.openRecord(bytes));
+        const pending = this.#pending.find(({ connection }) => equal(connection.c, c));
         if (pending) await this.#onFirstRecord(pending, bytes);
-    }
-
-    onApp(message) {
-        if (this.#options.echo) this.submit(message);
     }
 
     /** The user's answer to `asked`. */
@@ -93,15 +105,15 @@ class Workstation extends End {
 
     /** Ends the pair: a sealed message tells the phone. A phone that is away finds its session deleted. */
     async forget() {
-        if (this.live) await this.sendRecord({ what: "DENIED" });
+        if (this.live) await this.transmit({ what: "DENIED" });
         await retire(this.place);
-        this.stop("forgotten");
+        this.#driver.stop("forgotten");
     }
 
     async #onH1(bytes) {
         let h1;
         try {
-            h1 = tunnel.readH1(bytes);
+            h1 = handshake.readH1(bytes);
             if (this.#knows(h1.c)) return;
             await this.#answerH1(bytes, h1);
         } catch (error) {
@@ -112,7 +124,7 @@ class Workstation extends End {
 
     #knows(c) {
         return [this.live, ...this.#pending.map(({ connection }) => connection)].some(
-            (connection) => connection && tunnel.equal(connection.c, c),
+            (connection) => connection && equal(connection.c, c),
         );
     }
 
@@ -120,34 +132,36 @@ class Workstation extends End {
         const key = await this.#keyOf(h1.keyId);
         const underCode = key === this.#code?.key;
         const session = fromHex(this.place.session);
-        const noise = new tunnel.Workstation({ session, key, ephemeral: random(32) });
+        const ephemeral = await crypto.keyPair();
+        const named = await handshake.keyOf(crypto, key);
+        const noise = new handshake.WorkstationHandshake({ crypto, session, key: named, ephemeral });
         await noise.openH1(bytes);
         const offered = underCode ? [random(32)] : [];
         this.#offered = [...this.#offered, ...offered].slice(-OFFERED_MAX);
-        const state = tunnel.writeState(this.stream.state());
+        const state = writeState(this.stream.state());
         const { message, connection } = await noise.h2(concat(state, ...offered));
         const pending = { connection, underCode, pairKey: offered[0] ?? key };
         this.#pending = [...this.#pending, pending].slice(-PENDING_MAX);
-        this.send(message);
+        this.outside.send(message);
     }
 
     /** The key of this id, or the reason to refuse it. */
     async #keyOf(id) {
-        const isOf = async (key) => tunnel.equal(id, await tunnel.keyId(key));
+        const isOf = async (key) => equal(id, await handshake.keyId(crypto, key));
         if (this.#pair && (await isOf(this.#pair.key))) {
-            if (this.#pair.answer === false) throw new Refused(tunnel.DENIED);
+            if (this.#pair.answer === false) throw new Refused(refused.DENIED);
             return this.#pair.key;
         }
         if (this.#isCodeDead()) this.#offered = [];
         for (const key of this.#offered) if (await isOf(key)) return key;
-        if (!this.#code || !(await isOf(this.#code.key))) throw new Refused(tunnel.UNKNOWN_KEY);
+        if (!this.#code || !(await isOf(this.#code.key))) throw new Refused(refused.UNKNOWN_KEY);
         this.#mayUseCode();
         return this.#code.key;
     }
 
     #mayUseCode() {
-        if (this.#code.used) throw new Refused(tunnel.CODE_USED);
-        if (this.#isCodeDead()) throw new Refused(tunnel.CODE_EXPIRED);
+        if (this.#code.used) throw new Refused(refused.CODE_USED);
+        if (this.#isCodeDead()) throw new Refused(refused.CODE_EXPIRED);
     }
 
     // A code that was used in its time does not die.
@@ -160,7 +174,7 @@ class Workstation extends End {
         this.#pending = this.#pending.filter((other) => other !== pending);
         const plaintext = await this.#openFirst(pending, bytes);
         if (plaintext === null) return;
-        const hello = tunnel.readRecord(plaintext);
+        const hello = readRecord(plaintext);
         if (hello.what !== "HELLO") throw new Refused(FAULT, `${hello.what} before HELLO`);
         try {
             this.#prove(pending, hello.name);
@@ -173,8 +187,8 @@ class Workstation extends End {
         this.live = pending.connection;
         this.meet(hello.state);
         if (this.#pair.answer !== null) return this.#tellAnswer();
-        this.say(`words ${tunnel.words(this.live.hash)}`);
-        this.say(`asked ${this.#pair.name}`);
+        say(`words ${handshake.words(this.live.hash)}`);
+        say(`asked ${this.#pair.name}`);
         if (this.#options.yes) await this.answer(true);
     }
 
@@ -190,28 +204,28 @@ class Workstation extends End {
 
     // The first HELLO uses the code up, whatever the user says.
     #prove({ pairKey: key, underCode }, name) {
-        const isPairs = this.#pair !== null && tunnel.equal(this.#pair.key, key);
+        const isPairs = this.#pair !== null && equal(this.#pair.key, key);
         if (isPairs && this.#pair.answer !== false) return;
         if (underCode) this.#mayUseCode();
-        if (isPairs) throw new Refused(tunnel.DENIED);
-        if (!this.#offered.some((other) => tunnel.equal(other, key))) throw new Refused(tunnel.UNKNOWN_KEY);
+        if (isPairs) throw new Refused(refused.DENIED);
+        if (!this.#offered.some((other) => equal(other, key))) throw new Refused(refused.UNKNOWN_KEY);
         this.#mayUseCode();
         this.#code.used = true;
         this.#offered = [];
         this.#pair = { key, name: name.replace(/[\p{Cc}\p{Cf}]/gu, ""), answer: null };
         const rest = this.#code.diesAt + ANSWER_GRACE_MS - performance.now();
-        setTimeout(() => this.input(() => this.answer(false)), Number(this.#options["ask-ms"] ?? rest));
+        setTimeout(() => this.#driver.input(() => this.answer(false)), Number(this.#options["ask-ms"] ?? rest));
     }
 
     async #tellAnswer() {
-        if (!this.#pair.answer) return this.sendRecord({ what: "DENIED" });
+        if (!this.#pair.answer) return this.transmit({ what: "DENIED" });
         if (this.#fresh) {
             const { session, token } = this.#fresh;
-            return this.sendRecord({ what: "WELCOME", session: fromHex(session), token: fromHex(token) });
+            return this.transmit({ what: "WELCOME", session: fromHex(session), token: fromHex(token) });
         }
-        await this.sendRecord({ what: "WELCOME" });
+        await this.transmit({ what: "WELCOME" });
         this.#opened = true;
-        this.say("open");
+        say("open");
     }
 
     async #onRecord(record) {
@@ -226,18 +240,18 @@ class Workstation extends End {
         this.moveTo(fresh);
         this.#save();
         await retire(old);
-        this.say(`retired ${old.session}`);
+        say(`retired ${old.session}`);
     }
 
     #refuse(c, reason) {
-        this.send(tunnel.writeRefusal(c, reason));
-        this.say(`answered ${reason}`);
+        this.outside.send(handshake.writeRefusal(c, reason));
+        say(`answered ${reason}`);
     }
 
     #save() {
         const { url: u, session: s, token: t } = this.place;
         const p = Buffer.from(this.#pair.key).toString("base64url");
-        this.say(`saved ${JSON.stringify({ u, s, t, p })}`);
+        say(`saved ${JSON.stringify({ u, s, t, p })}`);
     }
 }
 
@@ -263,19 +277,34 @@ function fromHex(digits) {
     return new Uint8Array(Buffer.from(digits, "hex"));
 }
 
-async function begin(given, options) {
+class WorkstationDriver extends Driver {
+    #echo;
+
+    constructor(echo) {
+        super({ role: "workstation", say });
+        this.#echo = echo;
+    }
+
+    onApp(message) {
+        if (this.#echo) this.submit(message);
+    }
+}
+
+async function begin(given, options, driver) {
     if (given.startsWith("{")) {
         const { u, s, t, p } = JSON.parse(given);
         const pairKey = new Uint8Array(Buffer.from(p, "base64url"));
-        return new Workstation({ place: { url: u, session: s, token: t }, pairKey, options });
+        return new Workstation({ place: { url: u, session: s, token: t }, pairKey, options }, driver);
     }
     const place = await register(given);
-    return new Workstation({ place, relay: given, codeKey: newCode(place), options });
+    return new Workstation({ place, relay: given, codeKey: newCode(place), options }, driver);
 }
 
 const { given, options } = readArguments();
-const workstation = await begin(given[0], options);
-await play(workstation, {
+const driver = new WorkstationDriver(options.echo);
+const workstation = await begin(given[0], options, driver);
+driver.start(workstation);
+await play(driver, {
     allow: () => workstation.answer(true),
     deny: () => workstation.answer(false),
     forget: () => workstation.forget(),

@@ -19,8 +19,6 @@ import traceback
 from push_service import PAGE, Service, garbage, silence, trickle
 from service import BINARIES, GUARD_SECS, Program, Relay
 
-ANOTHER_ORIGIN = "https://push.example.test"
-
 
 class Desk:
     """A user's folders, a relay, a phone, and the push service that the phone names."""
@@ -163,16 +161,6 @@ def case_only_services_that_are_allowed_are_posted_to(relay):
                 assert told.startswith("push: refused: this desk does not send to the push service"), told
                 assert endpoint not in desk.kept() and "/x" not in desk.agent_log()
         assert service.requests == []
-
-
-def case_a_name_that_leads_to_this_network_is_not_posted_to(relay):
-    """The agent believes that a known service is at this machine, as a name server might say."""
-    with Service() as service, Desk(relay, service) as desk:
-        # A known service by its name, in a network whose resolver answers with a private address, can be made only with
-        # rights over the machine; the library's own test covers it. Here: a named one may be private, so it is reached.
-        with desk.pair("--hidden") as phone:
-            phone.expect("push: on")
-            assert desk.run("notify", "hello")[0] == 3
 
 
 def case_slow_services_hold_up_nothing_else(relay):

@@ -99,7 +99,7 @@ class Service:
         assert headers["content-encoding"] == "aes128gcm" and headers["ttl"] == "86400", headers
         assert len(headers["topic"]) == 32 and headers["urgency"] in ("low", "normal", "high"), headers
         assert Vapid02.verify(headers["authorization"]), headers
-        token, key = headers["authorization"].removeprefix("vapid t=").split(", k=")
+        token, key = headers["authorization"].removeprefix("vapid t=").split(",k=")
         assert key == encoded(point(self.sender)), key
         part = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

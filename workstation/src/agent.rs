@@ -2,9 +2,11 @@
 //!
 //! A command finds it by its socket or starts it; it ends with the last command and the last shared terminal.
 //! `place` is the lock and the socket, `desk` the commands and `requests` what they ask, `phones` the phones
-//! with `chat` and `viewers`, `openings` what becomes of the channels they open, `carried` the channels whose
-//! work a command does, `notifier` the notices on their way (each phone's are in `notices`), `terminals` what there is to see, `chores` what takes long, `retiring` what is left to
-//! do for revoked phones. One thread polls and decides; the engines have threads of their own.
+//! with `chat` and `viewers`, `openings` what becomes of the channels that they open, `carried` the channels
+//! that a command does the work of. `notifier` has the notices on their way, and each phone's are in `notices`.
+//! `terminals` is what there is to see, `looks` and `shells` how a phone opens it, `chores` what takes long,
+//! `retiring` what is left to do for revoked phones. One thread polls and decides; the engines have threads of
+//! their own.
 
 mod carried;
 mod chat;
@@ -12,6 +14,7 @@ mod chores;
 mod desk;
 mod lines;
 mod log;
+mod looks;
 mod notices;
 mod notifier;
 mod openings;
@@ -23,6 +26,7 @@ mod process;
 mod requests;
 mod retiring;
 mod room;
+mod shells;
 mod terminals;
 mod tokens;
 mod viewers;
@@ -236,6 +240,7 @@ impl Agent {
             tokens: &mut self.tokens,
             registry: self.poll.registry(),
             sockets: self.terminals.folder(),
+            folders: &self.folders,
         });
         let state = self.folders.state();
         let (desk, chores, log) = (&mut self.desk, &mut self.chores, &mut self.log);

@@ -47,6 +47,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Chat(commands::chat::ChatArgs),
     Run(commands::run::RunArgs),
+    Send(commands::send::SendArgs),
+    Receive(commands::receive::ReceiveArgs),
     Terminals(commands::terminals::TerminalsArgs),
     Attach(commands::attach::AttachArgs),
     Notify(commands::notify::NotifyArgs),
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Devices(commands::devices::DevicesArgs),
     Rename(commands::rename::RenameArgs),
     Revoke(commands::revoke::RevokeArgs),
+    Rights(commands::rights::RightsArgs),
+    Serve(commands::serve::ServeArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
     #[command(hide = true)]

@@ -13,14 +13,19 @@ pub(crate) mod man;
 pub(crate) mod notify;
 pub(crate) mod pair;
 mod pairing;
+pub(crate) mod receive;
 pub(crate) mod rename;
 pub(crate) mod revoke;
+pub(crate) mod rights;
 pub(crate) mod run;
 mod said;
+pub(crate) mod send;
+pub(crate) mod serve;
 mod session;
 pub(crate) mod setup;
 pub(crate) mod terminal_host;
 pub(crate) mod terminals;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -37,6 +42,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => chat::run(&args.alone.chat(), global),
         Some(Command::Chat(args)) => chat::run(args, global),
         Some(Command::Run(args)) => run::run(args, global),
+        Some(Command::Send(args)) => send::run(args, global),
+        Some(Command::Receive(args)) => receive::run(args, global),
         Some(Command::Terminals(args)) => terminals::run(args, global),
         Some(Command::Attach(args)) => attach::run(args, global),
         Some(Command::Notify(args)) => notify::run(args, global),
@@ -45,6 +52,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Devices(args)) => devices::run(args, global),
         Some(Command::Rename(args)) => rename::run(args, global),
         Some(Command::Revoke(args)) => revoke::run(args, global),
+        Some(Command::Rights(args)) => rights::run(args, global),
+        Some(Command::Serve(args)) => serve::run(args, global),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),

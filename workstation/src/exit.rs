@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use relay_client::Stop;
 use relay_client::http::HttpError;
 
+/// Ctrl-C ended what was not done.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// The outcome of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

@@ -58,6 +58,28 @@ const TEXTS: &[(&str, &str, &str)] = &[
 127  the command was not found",
     ),
     (
+        "send",
+        "  workstation send photo.jpg        a file to the only phone
+  workstation send --to Pixel a/ b  a folder and a file to one of several
+  workstation send --wait 60 a.zip  for scripts: do not wait for ever",
+        "  0  every phone has every file
+{failure}
+  3  a phone does not have all files: some were not taken, or it stopped
+  4  a phone was not there in time
+  5  a phone refused
+130  Ctrl-C; the same command goes on where it stopped",
+    ),
+    (
+        "receive",
+        "  workstation receive               into this folder, until Ctrl-C
+  workstation receive --once in/    end when a phone has sent its files",
+        "  0  with --once: every file is there; without: Ctrl-C while nothing came
+{failure}
+  3  with --once: some files are not there
+  4  nothing came in time
+130  Ctrl-C; what is not whole goes on when it is sent again",
+    ),
+    (
         "terminals",
         "  workstation terminals             names, sizes, who is watching
   workstation terminals --json      the same for scripts",
@@ -117,6 +139,22 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "revoke",
         "  workstation revoke Pixel          its key opens nothing afterwards",
         "  0  revoked
+{failure}",
+    ),
+    (
+        "rights",
+        "  workstation rights Pixel           what it may do
+  workstation rights Pixel +shell    also open shells, while `serve --shell` runs
+  workstation rights Pixel -type     see terminals, and not type
+  workstation rights Pixel chat,view these two, and nothing else",
+        "  0  changed, or shown
+{failure}",
+    ),
+    (
+        "serve",
+        "  workstation serve                  be there for phones, until Ctrl-C
+  workstation serve --shell --for Pixel",
+        "  0  Ctrl-C, or a signal to end
 {failure}",
     ),
     (

@@ -3,7 +3,6 @@
 //! `folder` is where the sockets lie, `frame` and `link` are how bytes become frames, `wire` is what a
 //! command and the agent say, `client` is the command's end, and `carried` its end of channels to phones.
 
-#[allow(dead_code, reason = "the commands that use it follow")]
 pub(crate) mod carried;
 pub(crate) mod client;
 pub(crate) mod folder;

@@ -10,5 +10,5 @@ mod line;
 mod plain;
 mod reporter;
 
-pub(crate) use event::{CodeEnd, Event, PhoneState, RelayState};
+pub(crate) use event::{CodeEnd, Event, FileState, PhoneState, RelayState, TransferState};
 pub(crate) use reporter::Reporter;

@@ -23,7 +23,7 @@ use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 /// The exit code after a second Ctrl-C: 128 + SIGINT, as shells have it.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: i32 = crate::exit::INTERRUPTED as i32;
 
 /// Calls `close` at the first Ctrl-C (or SIGTERM, SIGHUP); a second one ends the process at once. A SIGHUP
 /// that the caller set to be ignored, as `nohup` does, stays ignored.

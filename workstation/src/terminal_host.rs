@@ -1,13 +1,13 @@
 //! The host of a shared terminal: a process of its own that keeps a command, its pseudo-terminal and the
 //! state of its screen, and outlives the window that started it and the agent.
 //!
-//! Its clients come over a Unix socket: the desk's windows, which get the command's bytes as they are;
+//! `run` starts it by `start`, as does the agent for a phone that opens a shell. Its clients come over a Unix socket: the desk's windows, which get the command's bytes as they are;
 //! phones, through the agent, which get the state of the screen; and lists.
 //!
 //! `wire` is what they say, and `names` how they find the host. `host` is the loop over `clients` (of the
-//! kinds `desk_window` and `viewer`) and the `terminal`: `child` is the command, `screen_keeper` feeds the
-//! `emulator`, `sizes` knows who decides the size, `away` what phones are told while nobody is at the desk; what is typed waits in
-//! `typed`.
+//! kinds `desk_window` and `viewer`; `greeting` tells which) and the `terminal`: `child` is the command,
+//! `screen_keeper` feeds the `emulator`, `sizes` knows who decides the size. What is typed waits in `typed`,
+//! and what clients are told is in `news`; `away` is what phones are told while nobody is at the desk.
 
 mod answers;
 mod away;
@@ -16,12 +16,15 @@ mod clients;
 mod desk_window;
 pub(crate) mod emulator;
 mod flood;
+mod greeting;
 mod host;
 pub(crate) mod names;
+mod news;
 mod place;
 mod screen_keeper;
 mod signals;
 mod sizes;
+pub(crate) mod start;
 mod terminal;
 mod typed;
 mod viewer;
@@ -35,6 +38,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use place::Place;
+use wire::WindowSize;
 
 /// The most bytes of a command that are shown. Arguments may have megabytes.
 const WORDS_MAX: usize = 1 << 10;
@@ -50,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) view_only: bool,
     /// The phones that may look on; empty if all may.
     pub(crate) to: Vec<String>,
+    /// A phone opened it: the command starts at once, in this size, and not with the first window.
+    pub(crate) shell: Option<WindowSize>,
     /// When it began, in seconds since 1970.
     pub(crate) since: u64,
 }

@@ -10,7 +10,7 @@
 //!
 //! Inside, top to bottom: `sender` and `pace` decide when and what to send; `receiver` applies it; `message`
 //! has the messages in both directions; `update` is a change of the screen and `difference` finds it; `wire`
-//! is the bytes, with `parts` for what is longer than one message. `keys`, `mouse` and `paste` say what a
+//! is the bytes, with `parts` for what is longer than one message; `target` opens the channel. `keys`, `mouse` and `paste` say what a
 //! child reads when a viewer types. The format byte by byte is in `docs/app-terminal.md`.
 
 mod difference;
@@ -28,6 +28,7 @@ mod row;
 mod screen;
 mod sender;
 mod style;
+mod target;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -43,6 +44,7 @@ pub use row::{Row, RowBuilder, Run, RunWidth};
 pub use screen::{Cursor, CursorShape, History, Modes, MouseEncoding, MouseReports, Screen, Size, SizeError};
 pub use sender::{ScreenSender, Wait};
 pub use style::{Attributes, Color, Link, Style, Underline};
+pub use target::{Target, accepted_shell, accepting_shell};
 pub use viewer_message::{ViewerInput, ViewerMessage, encode_viewer_message};
 pub use wire::Malformed;
 

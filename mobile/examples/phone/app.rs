@@ -1,19 +1,20 @@
-//! A peer of the app protocol: chat in lines, and one shared terminal at a time.
+//! A peer of the app protocol: chat in lines, files both ways, and one shared terminal at a time.
 
 mod chat;
 mod command;
 mod ending;
+mod files;
 mod inputs;
 mod lines;
 mod notices;
+mod words;
 
 use std::time::{Duration, Instant};
 
 use relay_client::app::chat::shown;
-use relay_client::app::terminal::Exit;
 use relay_client::app::{AppEvent, DeskInfo, Hello, Reason};
 use relay_client::{AppLink, LinkEvent};
-use relay_mobile::engine::{Engine, EngineEvent, EngineSettings, FileKeeper};
+use relay_mobile::engine::{Engine, EngineEvent, FileKeeper};
 use relay_mobile::lines::engine_line;
 use relay_mobile::{Code, Role, Stop};
 
@@ -25,6 +26,7 @@ use crate::{DESK, Failure, print_line};
 use chat::Chat;
 use command::Command;
 use ending::Ending;
+use files::Files;
 use inputs::{Input, Inputs};
 use lines::Lines;
 use notices::Notices;
@@ -47,6 +49,7 @@ pub(crate) struct Peer {
     notices: Notices,
     inputs: Inputs,
     lines: Lines,
+    files: Files,
     viewer: Option<Viewer>,
     /// It shows this terminal, and ends with it.
     watch: Option<Watch>,
@@ -54,34 +57,30 @@ pub(crate) struct Peer {
     /// Pairing is over: the desk said hello.
     has_met: bool,
     ending: Ending,
+    /// The end of the input, or `--once`: it ends when so many sets of files are over, and none is under way.
+    ends_after_sets: Option<usize>,
+    /// The link may have more events.
+    has_unread: bool,
     /// Lines that the chat did not take.
     not_sent: usize,
-}
-
-/// How this phone connects.
-pub(crate) fn settings(args: &Args) -> EngineSettings {
-    let mut settings = EngineSettings::new(Role::Phone);
-    (settings.ca, settings.proxy) = (args.way.ca.clone(), args.way.proxy.clone());
-    settings.options.name = name(args).to_owned();
-    settings
-}
-
-fn name(args: &Args) -> &str {
-    args.name.as_deref().unwrap_or("a phone in a terminal")
 }
 
 impl Peer {
     /// Connects in the background.
     pub(crate) fn start(start: Start, desk: Desk, args: Args) -> Result<Self, Failure> {
         let keys = args.watch.as_ref().map(|watch| parse_keys(&watch.keys)).transpose()?.unwrap_or_default();
-        let (settings, keeper) = (settings(&args), Box::new(FileKeeper::new(desk.pair_file())));
+        let (settings, keeper) = (args.settings(), Box::new(FileKeeper::new(desk.pair_file())));
         let (engine, alone) = match start {
             Start::Pair(code) => (Engine::pair(Role::Phone, code, &settings, keeper)?, Alone::default()),
             Start::Resume => (Engine::resume(&settings, keeper)?, Alone::of_a_pair()),
         };
-        let link = AppLink::start(engine, Hello::new("terminal", name(&args)))?;
+        let link = AppLink::start(engine, Hello::new("terminal", args.phone_name()))?;
         let inputs = Inputs::start(&link)?;
         link.set_hidden(args.is_hidden);
+        let mut files = Files::new(&desk.id, args.files.inbox.as_deref())?;
+        if !args.files.send.is_empty() {
+            files.send(&args.files.send)?;
+        }
         let mut peer = Peer {
             link,
             desk,
@@ -89,12 +88,15 @@ impl Peer {
             chat: Chat::new()?,
             notices: Notices::new(args.push, args.is_hidden),
             inputs,
+            files,
             lines: Lines::default(),
             viewer: None,
             watch: args.watch,
             has_met: false,
             alone,
             ending: Ending::No,
+            ends_after_sets: args.files.is_once.then_some(1),
+            has_unread: false,
             not_sent: 0,
         };
         if let Some(watch) = &peer.watch {
@@ -102,7 +104,10 @@ impl Peer {
                 true => Face::Dump(Dump::new(watch.is_once)),
                 false => Face::Window(Window::open()?),
             };
-            peer.viewer = Some(Viewer::new(&watch.terminal, face, keys));
+            peer.viewer = Some(match &watch.terminal {
+                Some(name) => Viewer::new(name, face, keys),
+                None => Viewer::shell(face, keys),
+            });
         }
         Ok(peer)
     }
@@ -126,25 +131,38 @@ impl Peer {
                     }
                     self.on_time(Instant::now());
                 }
-                Some(Input::News) => {
-                    for event in self.link.next_events(EVENTS_MAX, Duration::ZERO) {
-                        if let Some(is_well) = self.on_event(event) {
-                            return Ok(is_well);
-                        }
-                    }
-                }
+                Some(Input::News) => self.has_unread = true,
                 Some(Input::Typed(piece)) => self.on_typed(&piece),
                 Some(Input::Ended) => self.on_input_ended(),
                 Some(Input::Resized) => self.viewer.iter_mut().for_each(Viewer::on_resized),
-                Some(Input::MustEnd) => self.close(),
+                Some(Input::MustEnd) => {
+                    self.files.cancel(&self.link);
+                    // If the desk is away, it finds out later.
+                    let _ = self.link.flush(LEAVE_MAX);
+                    self.close();
+                }
+            }
+            if let Some(is_well) = self.read_events() {
+                return Ok(is_well);
             }
         }
+    }
+
+    /// Some of the events; more of them in the next turn. `Some` at the end: true if all is well.
+    fn read_events(&mut self) -> Option<bool> {
+        if !std::mem::take(&mut self.has_unread) {
+            return None;
+        }
+        let events = self.link.next_events(EVENTS_MAX, Duration::ZERO);
+        self.has_unread = events.len() == EVENTS_MAX;
+        events.into_iter().find_map(|event| self.on_event(event))
     }
 
     fn due_at(&self) -> Option<Instant> {
         let viewer = self.viewer.as_ref().and_then(Viewer::due_at);
         let alone = self.alone.left().map(|left| Instant::now() + left);
-        [viewer, alone, self.ending.due_at()].into_iter().flatten().min()
+        let unread = self.has_unread.then(Instant::now);
+        [viewer, alone, self.ending.due_at(), self.files.due_at(), unread].into_iter().flatten().min()
     }
 
     fn on_time(&mut self, now: Instant) {
@@ -164,6 +182,7 @@ impl Peer {
         self.take_lines();
         self.chat.settle(&self.link);
         self.notices.settle(&self.link);
+        self.settle_files();
         if let Some(viewer) = &mut self.viewer {
             viewer.open(&self.link);
             viewer.settle(&self.link)?;
@@ -177,13 +196,24 @@ impl Peer {
         Ok(())
     }
 
+    fn settle_files(&mut self) {
+        self.files.settle(&self.link);
+        for line in self.files.take_lines() {
+            self.note(&line);
+        }
+        let is_due = self.ends_after_sets.is_some_and(|sets| self.files.over() >= sets);
+        if is_due && !self.files.is_busy() && !self.ending.is_asked() {
+            self.ask_to_end();
+        }
+    }
+
     /// A terminal is not shown any more.
     fn leave(&mut self, viewer: Viewer) {
         let name = viewer.name().to_owned();
         let outcome = viewer.close(&self.link);
         match &outcome {
             Outcome::Left => {}
-            Outcome::Ended(exit) => eprintln!("{name} has ended{}", exit_words(*exit)),
+            Outcome::Ended(exit) => eprintln!("{name} has ended{}", words::exit(*exit)),
             Outcome::Failed(why) => eprintln!("{name} can't be shown: {why}"),
         }
         if self.watch.is_some() {
@@ -233,6 +263,11 @@ impl Peer {
 
     fn on_engine_event(&mut self, event: &EngineEvent) -> Option<bool> {
         self.alone.note(event);
+        match event {
+            EngineEvent::Opened { .. } => self.files.on_link(true),
+            EngineEvent::Left | EngineEvent::Reconnecting { .. } => self.files.on_link(false),
+            _ => {}
+        }
         if let Some(line) = engine_line(event, DESK) {
             self.tell(&line);
         }
@@ -243,28 +278,14 @@ impl Peer {
             }
             EngineEvent::Stopped { why, .. } => {
                 let has_all = self.chat.unconfirmed() == 0 && self.not_sent == 0;
+                let has_all = has_all && self.files.failed() == 0;
                 if self.chat.unconfirmed() > 0 {
                     eprintln!("{} lines are not confirmed by the desk", self.chat.unconfirmed());
                 }
-                self.on_stopped(why);
+                self.desk.on_stopped(why);
                 Some(*why == Stop::Closed && has_all)
             }
             _ => None,
-        }
-    }
-
-    /// A pair that its desk has ended is of no use. What only the relay says may be wrong.
-    fn on_stopped(&self, why: &Stop) {
-        match why {
-            Stop::Removed { is_proven: true, .. } => {
-                if let Err(error) = self.desk.remove() {
-                    eprintln!("the pair is still kept: {error}");
-                }
-            }
-            Stop::Removed { .. } | Stop::Killed { .. } => {
-                eprintln!("`phone forget {}` removes the pair here too", self.desk.shown());
-            }
-            _ => {}
         }
     }
 
@@ -272,6 +293,7 @@ impl Peer {
         let (mut heard, mut noticed) = (Vec::new(), Vec::new());
         let is_taken = self.viewer.as_mut().is_some_and(|viewer| viewer.on_event(event, &self.link))
             || self.chat.on_event(event, &self.link, &mut heard)
+            || self.files.on_event(event, &self.link)
             || self.notices.on_event(event, &self.link, &mut noticed);
         for text in heard {
             self.hear(&format!("{}: {}", self.desk.shown(), shown(&text)));
@@ -297,18 +319,13 @@ impl Peer {
     }
 
     fn on_desk(&mut self, info: &DeskInfo) {
-        let names = |info: &DeskInfo| info.terminals.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
-        let is_other = self.info.name != info.name || names(&self.info) != names(info);
+        let is_other = self.info.name != info.name || words::names(&self.info) != words::names(info);
         self.info = info.clone();
         if let Err(error) = self.desk.set_name(&info.name) {
             self.tell(&format!("the desk's name can't be kept: {error}"));
         }
         if is_other && self.watch.is_none() {
-            let shared = match info.terminals.len() {
-                0 => "shares no terminal".to_owned(),
-                _ => format!("shares {}; /open NAME shows one", names(info).join(", ")),
-            };
-            self.note(&format!("desk {} {shared}", self.desk.shown()));
+            self.note(&format!("desk {} {}", self.desk.shown(), words::shared(info)));
         }
     }
 
@@ -327,12 +344,8 @@ impl Peer {
     }
 }
 
-fn exit_words(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!(" with exit code {code}"),
-        Exit::Signal(signal) => format!(" by signal {signal}"),
-        Exit::Unknown => String::new(),
-    }
+fn own_window() -> Result<Face, String> {
+    Window::open().map(Face::Window).map_err(|error| error.to_string())
 }
 
 /// What is typed.
@@ -355,6 +368,8 @@ impl Peer {
             Some(viewer) if viewer.is_window() => self.close(),
             // It shows on until it is stopped.
             Some(_) if self.watch.is_some() => {}
+            _ if self.ends_after_sets.is_some() => {}
+            _ if self.files.is_busy() => self.ends_after_sets = Some(0),
             _ => self.ask_to_end(),
         }
     }
@@ -382,11 +397,10 @@ impl Peer {
         match Command::parse(line)? {
             Command::Say(text) => return self.chat.say(text),
             Command::Quit => self.ask_to_end(),
+            Command::Send(paths) => self.files.send(&paths)?,
             Command::Terminals => self.list_terminals(),
-            Command::Open(name) => {
-                let window = Window::open().map_err(|error| error.to_string())?;
-                self.viewer = Some(Viewer::new(name, Face::Window(window), Vec::new()));
-            }
+            Command::Open(name) => self.viewer = Some(Viewer::new(name, own_window()?, Vec::new())),
+            Command::Shell => self.viewer = Some(Viewer::shell(own_window()?, Vec::new())),
         }
         Ok(())
     }
@@ -395,10 +409,6 @@ impl Peer {
         if self.info.terminals.is_empty() {
             eprintln!("the desk shares no terminal; `workstation run` there shares one");
         }
-        for terminal in &self.info.terminals {
-            let size = format!("{}x{}", terminal.cols, terminal.rows);
-            let only = if terminal.view_only { ", to watch only" } else { "" };
-            print_line(&format!("{}  {size}  {}{only}", terminal.name, terminal.title));
-        }
+        words::rows(&self.info).iter().for_each(|row| print_line(row));
     }
 }

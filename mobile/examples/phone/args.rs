@@ -1,7 +1,10 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use relay_client::app::notice::Subscription;
-use relay_mobile::{Ca, Proxy};
+use relay_mobile::engine::EngineSettings;
+use relay_mobile::{Ca, Proxy, Role};
 
 use crate::Failure;
 
@@ -17,12 +20,16 @@ usage: phone [OPTIONS] [CODE]        pair, and talk
                    with the code, or with the name of a desk
   --desk NAME      the desk's name, or its number in `phone desks`
   --watch NAME     show this shared terminal at once, and end with it
+  --shell          open a shell at the desk, and end with it; the desk must allow it
   --dump           with --watch: print the screen as text when it changes; each line of the input is keys
-  --once           with --dump: print the screen once, and end
+  --once           with --dump: print the screen once, and end. With --send or --inbox: end when the files
+                   are sent, or the first ones have come
   --send-keys KEYS with --watch: type this when the terminal is seen: text, and keys as {Enter} or {Ctrl-C}
   --hidden         say that nobody looks at this phone: notices are shown and not confirmed
   --push FILE      have the desk send notices to the Web Push subscription in this file too, a message
                    `subscribe` of docs/app-notices.md; `none` takes it back
+  --send FILE      send this file or folder to the desk. Can be given several times
+  --inbox DIR      take the files that the desk sends, into this folder; without it they are refused
   --name NAME      what this phone calls itself when it pairs
   --plain          talk without encryption: the relay can read every message
   --ca FILE        trust only certificates of the CAs in this PEM file
@@ -33,6 +40,8 @@ Each line of the input is said to the desk, but for these:
   /terminals       list the desk's shared terminals
   /open NAME       show one. There, Ctrl-] leaves, F12 takes and gives back its size, and Shift-PageUp and
                    Shift-PageDown scroll
+  /shell           open a shell at the desk
+  /send FILE…      send files and folders
   /quit            end; so does the end of the input
   //TEXT           say /TEXT
 
@@ -44,8 +53,10 @@ examples:
   phone --desk office
   phone --desk office --watch build --dump --once
   phone --desk office --watch build --send-keys 'make test{Enter}'
+  phone --desk office --send photo.jpg --once
+  phone --desk office --inbox . --once
 
-exit code: 0 it ended as asked and the workstation received every line (with --plain: the relay did);
+exit code: 0 it ended as asked and the workstation received every line and file (with --plain: the relay did);
 1 anything else; 2 a bad command line";
 
 /// How the relay is reached.
@@ -64,7 +75,16 @@ pub(crate) struct Args {
     pub(crate) is_hidden: bool,
     /// The subscription to Web Push that desks are to have, or none.
     pub(crate) push: Option<Option<Subscription>>,
+    pub(crate) files: FileArgs,
     pub(crate) act: Act,
+}
+
+/// Files both ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileArgs {
+    pub(crate) send: Vec<PathBuf>,
+    pub(crate) inbox: Option<PathBuf>,
+    pub(crate) is_once: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +101,8 @@ pub(crate) enum Act {
 /// One shared terminal, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Watch {
-    pub(crate) terminal: String,
+    /// Its name; `None` for a new shell.
+    pub(crate) terminal: Option<String>,
     pub(crate) is_dump: bool,
     pub(crate) is_once: bool,
     pub(crate) keys: String,
@@ -95,12 +116,15 @@ struct Options {
     name: Option<String>,
     desk: Option<String>,
     watch: Option<String>,
+    is_shell: bool,
     keys: Option<String>,
     is_plain: bool,
     is_dump: bool,
     is_once: bool,
     is_hidden: bool,
     push: Option<String>,
+    send: Vec<PathBuf>,
+    inbox: Option<PathBuf>,
     words: Vec<String>,
 }
 
@@ -121,9 +145,24 @@ impl Args {
         Ok(options.into_args(way, push))
     }
 
+    /// How this phone connects.
+    pub(crate) fn settings(&self) -> EngineSettings {
+        let mut settings = EngineSettings::new(Role::Phone);
+        (settings.ca, settings.proxy) = (self.way.ca.clone(), self.way.proxy.clone());
+        self.phone_name().clone_into(&mut settings.options.name);
+        settings
+    }
+
+    /// What this phone calls itself.
+    pub(crate) fn phone_name(&self) -> &str {
+        self.name.as_deref().unwrap_or("a phone in a terminal")
+    }
+
     fn help() -> Self {
         let way = Way { ca: None, proxy: Proxy::FromEnvironment };
-        Args { way, is_plain: false, name: None, watch: None, is_hidden: false, push: None, act: Act::Help }
+        let files = FileArgs::default();
+        let (watch, name) = (None, None);
+        Args { way, is_plain: false, name, watch, is_hidden: false, push: None, files, act: Act::Help }
     }
 }
 
@@ -145,6 +184,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
         match argument.as_str() {
             "--help" | "-h" => return Ok(None),
             "--plain" => options.is_plain = true,
+            "--shell" => options.is_shell = true,
             "--dump" => options.is_dump = true,
             "--once" => options.is_once = true,
             "--hidden" => options.is_hidden = true,
@@ -154,6 +194,8 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
             "--name" => options.name = Some(value("a name")?),
             "--desk" => options.desk = Some(value("a desk's name")?),
             "--watch" => options.watch = Some(value("a terminal's name")?),
+            "--send" => options.send.push(value("a file")?.into()),
+            "--inbox" => options.inbox = Some(value("a folder")?.into()),
             "--send-keys" => options.keys = Some(value("keys")?),
             _ if argument.starts_with('-') => {
                 return Err(format!("there is no option {argument}; --help lists them"));
@@ -166,11 +208,19 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
 
 impl Options {
     fn into_args(self, way: Way, push: Option<Option<Subscription>>) -> Result<Args, String> {
-        if self.watch.is_none() && (self.is_dump || self.keys.is_some()) {
-            return Err("--dump and --send-keys need --watch NAME".to_owned());
+        let shows = self.watch.is_some() || self.is_shell;
+        if !shows && (self.is_dump || self.keys.is_some()) {
+            return Err("--dump and --send-keys need --watch NAME or --shell".to_owned());
         }
-        if self.is_once && !self.is_dump {
-            return Err("--once needs --dump".to_owned());
+        if self.watch.is_some() && self.is_shell {
+            return Err("--watch NAME and --shell are two terminals, and one is shown".to_owned());
+        }
+        let has_files = !self.send.is_empty() || self.inbox.is_some();
+        if has_files && self.watch.is_some() {
+            return Err("--watch shows a terminal and nothing else: leave --send and --inbox out".to_owned());
+        }
+        if self.is_once && !self.is_dump && !has_files {
+            return Err("--once needs --dump, --send or --inbox".to_owned());
         }
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let act = match (words.as_slice(), self.desk) {
@@ -182,17 +232,19 @@ impl Options {
             ([code], None) => Act::Pair(Some((*code).to_owned())),
             _ => return Err("only one code or one desk can be talked to; --help has examples".to_owned()),
         };
-        let watch = self.watch.map(|terminal| Watch {
+        let terminal = self.watch;
+        let watch = shows.then(|| Watch {
             terminal,
             is_dump: self.is_dump,
             is_once: self.is_once,
             keys: self.keys.unwrap_or_default(),
         });
-        if self.is_plain && (watch.is_some() || !matches!(act, Act::Pair(_))) {
+        let files = FileArgs { send: self.send, inbox: self.inbox, is_once: self.is_once && has_files };
+        if self.is_plain && (has_files || watch.is_some() || !matches!(act, Act::Pair(_))) {
             return Err("--plain is for a code, and for lines of text only".to_owned());
         }
         let is_hidden = self.is_hidden;
-        Ok(Args { way, is_plain: self.is_plain, name: self.name, watch, is_hidden, push, act })
+        Ok(Args { way, is_plain: self.is_plain, name: self.name, watch, is_hidden, push, files, act })
     }
 }
 
@@ -220,7 +272,7 @@ mod tests {
         }
         let watch = parsed("--desk d --watch t --dump --once --send-keys ls{Enter}").unwrap().watch.unwrap();
         let keys = "ls{Enter}".to_owned();
-        assert_eq!(watch, Watch { terminal: "t".into(), is_dump: true, is_once: true, keys });
+        assert_eq!(watch, Watch { terminal: Some("t".into()), is_dump: true, is_once: true, keys });
     }
 
     #[test]
@@ -233,6 +285,10 @@ mod tests {
             ("forget", "needs a desk's name"),
             ("--dump", "need --watch NAME"),
             ("--watch t --once", "--once needs --dump"),
+            ("--watch t --shell", "one is shown"),
+            ("--once", "--once needs --dump"),
+            ("--watch t --send x", "leave --send and --inbox out"),
+            ("--plain --send x", "--plain is for a code"),
             ("--plain --desk d", "--plain is for a code"),
             ("--proxy ftp://u:secret@h", "\"ftp://***@h\" is not a proxy"),
         ] {

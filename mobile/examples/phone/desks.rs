@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use relay_client::lines::harmless;
 use relay_client::tunnel::{Entropy, SystemEntropy};
+use relay_mobile::Stop;
 
 use crate::Failure;
 
@@ -123,6 +124,22 @@ impl Desk {
                 // What is left over is empty or a name.
                 let _ = fs::remove_file(self.file(extension));
             }
+        }
+    }
+
+    /// The engine has stopped. A pair that its desk has ended is of no use; what only the relay says may be
+    /// wrong.
+    pub(crate) fn on_stopped(&self, why: &Stop) {
+        match why {
+            Stop::Removed { is_proven: true, .. } => {
+                if let Err(error) = self.remove() {
+                    eprintln!("the pair is still kept: {error}");
+                }
+            }
+            Stop::Removed { .. } | Stop::Killed { .. } => {
+                eprintln!("`phone forget {}` removes the pair here too", self.shown());
+            }
+            _ => {}
         }
     }
 

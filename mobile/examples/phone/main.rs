@@ -1,6 +1,6 @@
 //! A phone in a terminal; `--help` says how to call it.
 //!
-//! `app` speaks the app protocol with a desk: chat, and shared terminals (`terminal`). Its pairs are kept
+//! `app` speaks the app protocol with a desk: chat, files, and shared terminals (`terminal`). Its pairs are kept
 //! (`desks`). `bare` passes lines through the tunnel, `plain` without encryption.
 
 mod alone;
@@ -19,7 +19,7 @@ use relay_mobile::lines::{LineError, read_line};
 use relay_mobile::{Role, engine, parse_pairing};
 
 use app::{Peer, Start};
-use args::{Act, Args, HELP};
+use args::{Act, Args, FileArgs, HELP};
 use desks::{Desk, Desks};
 
 type Failure = Box<dyn std::error::Error>;
@@ -82,6 +82,12 @@ fn pair(text: &str, args: Args) -> Result<bool, Failure> {
                     show a code with `workstation pair`"
             .into());
     }
+    if args.files != FileArgs::default() {
+        return Err(
+            "this code is for lines of text only, so no files can go: show a code with `workstation pair`"
+                .into(),
+        );
+    }
     bare::talk(code, args.way)
 }
 
@@ -103,7 +109,7 @@ fn list() -> Result<bool, Failure> {
 /// Ends the pair at both ends. If the desk can't be told now, it finds out when it connects.
 fn forget(desk: &Desk, args: &Args) -> Result<bool, Failure> {
     let keeper = Box::new(FileKeeper::new(desk.pair_file()));
-    let settings = app::settings(args);
+    let settings = args.settings();
     let told = match engine::Engine::resume(&settings, keeper) {
         Ok(engine) => engine.forget().map_err(|error| error.to_string()),
         Err(error @ engine::StartError::InUse(_)) => return Err(error.into()),

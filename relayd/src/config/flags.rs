@@ -121,6 +121,10 @@ pub(super) struct Flags {
     #[arg(long)]
     pub(super) delete_needs_token: bool,
 
+    /// Do not serve the page for phones at /p
+    #[arg(long)]
+    pub(super) no_page: bool,
+
     /// Show /metrics to everyone, not only to programs on this machine
     #[arg(long)]
     pub(super) metrics_public: bool,

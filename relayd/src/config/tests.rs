@@ -78,13 +78,35 @@ fn flags_are_taken() {
         (20, 10, Duration::ZERO)
     );
     assert_eq!((config.message_bytes_max, config.memory_max), (1, 1 << 20));
-    assert_eq!(config.policy.origins.to_string(), "https://a.example,null");
+    assert_eq!(config.policy.origins.to_string(), "https://a.example,null,https://r.example");
+    assert_eq!(config.policy.page_url.as_deref(), Some("https://r.example/p"));
+    assert!(config.policy.serves_page);
     assert!(
         config.policy.register_key.is_some()
             && config.policy.delete_needs_token
             && config.policy.metrics_public
     );
     assert_eq!((config.log_filter.as_str(), config.log_format), ("debug", LogFormat::Json));
+}
+
+#[test]
+fn the_page_is_named_where_its_host_is_known_and_it_is_served() {
+    for (ws_url, page) in [
+        ("wss://r.example/ws", Some("https://r.example/p")),
+        ("ws://192.0.2.1:3001/ws", Some("http://192.0.2.1:3001/p")),
+        ("wss://[::1]:1/ws", Some("https://[::1]:1/p")),
+        ("wss://r.example/relay/ws", None),
+        ("wss://r.example/ws?x", None),
+        ("wss://user@r.example/ws", None),
+    ] {
+        let config = read(&["--public-ws-url", ws_url]).unwrap();
+        assert_eq!(config.policy.page_url.as_deref(), page, "{ws_url}");
+    }
+    assert_eq!(read(&[]).unwrap().policy.page_url, None);
+    let off =
+        read(&["--no-page", "--public-ws-url", "wss://r.example/ws", "--allowed-origins=null"]).unwrap();
+    assert_eq!((off.policy.serves_page, off.policy.page_url), (false, None));
+    assert_eq!(off.policy.origins.to_string(), "null");
 }
 
 #[test]

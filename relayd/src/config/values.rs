@@ -35,6 +35,18 @@ pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
         .map_err(|_| "write an IP address such as 0.0.0.0, 127.0.0.1 or ::; the port is --port".to_owned())
 }
 
+/// The page's address on the host of a WebSocket address. `None` where a proxy serves that under another
+/// path, as it then may serve the page anywhere.
+pub(super) fn page_beside(ws_url: &str) -> Option<String> {
+    let server = ws_url.strip_suffix("/ws")?;
+    let (scheme, host) = match server.strip_prefix("wss://") {
+        Some(host) => ("https", host),
+        None => ("http", server.strip_prefix("ws://")?),
+    };
+    let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
+    is_host.then(|| format!("{scheme}://{host}/p"))
+}
+
 /// It goes into the QR picture, so its length is bounded, and into JSON there without a single escape.
 pub(super) fn ws_url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));

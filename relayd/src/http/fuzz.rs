@@ -139,6 +139,8 @@ static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
         origins,
         register_key: "k".repeat(32).parse().ok(),
         delete_needs_token: true,
+        serves_page: true,
+        page_url: None,
         metrics_public: true,
         trusted_proxies: "127.0.0.0/8, 10.0.0.0/8".parse().unwrap_or_default(),
     };

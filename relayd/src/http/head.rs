@@ -29,12 +29,24 @@ pub(super) enum Framing {
     Chunked,
 }
 
+/// How the client takes a body, beside plainly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Encodings {
+    pub(super) brotli: bool,
+    pub(super) gzip: bool,
+}
+
 /// One head. `fault` is the first thing wrong with its fields. The rest is read too, as the refusal needs it.
 #[derive(Debug)]
 pub(super) struct Head<'a> {
     pub(super) method: Method,
     /// Without the query.
     pub(super) path: &'a str,
+    /// What follows the first question mark.
+    pub(super) query: Option<&'a str>,
+    pub(super) host: Option<&'a [u8]>,
+    pub(super) encodings: Encodings,
+    pub(super) if_none_match: Option<&'a [u8]>,
     /// The connection ends with the answer.
     pub(super) closes: bool,
     pub(super) framing: Framing,
@@ -72,7 +84,7 @@ impl<'a> Head<'a> {
         for field in request.headers.iter() {
             fields.take(field.name, field.value.trim_ascii());
         }
-        Ok(fields.into_head(Method::parse(method), path_of(target), minor == 0))
+        Ok(fields.into_head(Method::parse(method), target, minor == 0))
     }
 }
 
@@ -101,6 +113,8 @@ struct Fields<'a> {
     origin: Option<&'a [u8]>,
     is_page_site: bool,
     authorization: Option<&'a [u8]>,
+    encodings: Encodings,
+    if_none_match: Option<&'a [u8]>,
     forwarded: bool,
     forwarded_for: Option<ForwardedFor<'a>>,
     upgrade: UpgradeFields<'a>,
@@ -127,6 +141,10 @@ impl<'a> Fields<'a> {
             self.is_page_site |= page::is_page_site(value);
         } else if is("Authorization") {
             self.twice |= self.authorization.replace(value).is_some();
+        } else if is("Accept-Encoding") {
+            self.encodings.take(value);
+        } else if is("If-None-Match") {
+            self.if_none_match = Some(value);
         } else if is("X-Forwarded-For") {
             self.forwarded = true;
             if let Some(forwarded_for) = &mut self.forwarded_for {
@@ -139,13 +157,17 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn into_head(mut self, method: Method, path: &'a str, http_1_0: bool) -> Head<'a> {
+    fn into_head(mut self, method: Method, target: &'a str, http_1_0: bool) -> Head<'a> {
         self.upgrade.http_1_0 = http_1_0;
         let framing = self.framing(http_1_0);
         let fault = self.fault(http_1_0).or(framing.err());
         Head {
             method,
-            path,
+            path: path_of(target),
+            query: target.split_once('?').map(|(_, query)| query),
+            host: self.host,
+            encodings: self.encodings,
+            if_none_match: self.if_none_match,
             // RFC 9112 §9.3: 1.1 stays open unless told otherwise. 1.0's own keep-alive is not offered.
             closes: self.close || http_1_0,
             framing: framing.unwrap_or(Framing::Sized(0)),
@@ -182,6 +204,22 @@ impl<'a> Fields<'a> {
             (None, Some(coding)) => judge_coding(coding).map(|()| Framing::Chunked),
             (None, None) => Ok(Framing::Sized(0)),
             (Some(digits), None) => parse_length(digits).map(Framing::Sized),
+        }
+    }
+}
+
+impl Encodings {
+    /// RFC 9110 §12.5.3: a list, each perhaps with a weight, of which 0 means never.
+    fn take(&mut self, value: &[u8]) {
+        for entry in value.split(|byte| *byte == b',') {
+            let mut parts = entry.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let name = parts.next().unwrap_or_default();
+            let is_refused = parts.any(|part| {
+                let weight = part.strip_prefix(b"q=").or_else(|| part.strip_prefix(b"Q="));
+                weight.is_some_and(|weight| weight.iter().all(|byte| b"0.".contains(byte)))
+            });
+            self.brotli |= name.eq_ignore_ascii_case(b"br") && !is_refused;
+            self.gzip |= name.eq_ignore_ascii_case(b"gzip") && !is_refused;
         }
     }
 }

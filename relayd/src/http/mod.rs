@@ -19,6 +19,7 @@ mod reply;
 mod response;
 mod route;
 mod scan;
+mod site;
 mod upgrade;
 
 #[cfg(test)]
@@ -48,6 +49,10 @@ pub struct Policy {
     pub register_key: Option<RegisterKey>,
     /// Deleting a session needs its token.
     pub delete_needs_token: bool,
+    /// The page for phones is served.
+    pub serves_page: bool,
+    /// The address of the page, without a fragment, where clients are told the host that serves it.
+    pub page_url: Option<String>,
     /// `/metrics` is for all clients, not for this machine alone.
     pub metrics_public: bool,
     /// Proxies trusted to report the client's address.

@@ -49,6 +49,18 @@ impl AllowedOrigins {
         place.and_then(|place| u16::try_from(place).ok()).map_or(Origin::Foreign, Origin::Listed)
     }
 
+    /// The same, and the page at this address, which this relay serves itself.
+    #[must_use]
+    pub fn with_own_page(mut self, page_url: &str) -> Self {
+        let origin = page_url.strip_suffix("/p").and_then(normal_form);
+        if let (AllowedOrigins::Listed(list), Some(origin)) = (&mut self, origin)
+            && !list.contains(&origin)
+        {
+            list.push(origin);
+        }
+        self
+    }
+
     /// The value of `Access-Control-Allow-Origin`.
     pub(super) fn header_value(&self, origin: Origin) -> Option<&str> {
         match (origin, self) {

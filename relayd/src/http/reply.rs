@@ -104,6 +104,10 @@ impl Reply {
         self.refused(context, &Refusal::TOO_MANY_CONNECTIONS, out)
     }
 
+    pub(super) fn form(self) -> ResponseForm {
+        self.0
+    }
+
     /// The page that asks, as the policy judges it.
     pub(super) fn origin(self) -> Origin {
         self.0.origin
@@ -149,6 +153,10 @@ impl Reply {
         body.extend_from_slice(picture.unwrap_or_default().as_bytes());
         body.extend_from_slice(b"\",\"qrPayload\":");
         body.extend_from_slice(payload.as_bytes());
+        if let Some(page) = &context.policy.page_url {
+            body.extend_from_slice(b",\"page\":");
+            json::write_quoted(&mut body, page);
+        }
         body.push(b'}');
         let response =
             Response { status: 200, headers: "Cache-Control: no-store\r\n", content_type: JSON, body: &body };

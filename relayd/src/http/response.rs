@@ -11,6 +11,8 @@ pub struct Answered {
     pub status: u16,
     /// The connection ends once it is sent.
     pub close: bool,
+    /// Bytes of the program itself that follow what was appended.
+    pub body: &'static [u8],
 }
 
 /// What a response must know of its request.
@@ -64,7 +66,33 @@ pub(super) fn write(
     if !form.head_only {
         out.extend_from_slice(response.body);
     }
-    Answered { status, close: form.close }
+    Answered { status, close: form.close, body: &[] }
+}
+
+/// Appends the head of a response whose body is part of the program. Its headers are for the page itself, so
+/// no other origin may read it.
+pub(super) fn write_fixed(
+    form: ResponseForm,
+    context: &Context<'_>,
+    status: u16,
+    headers: &str,
+    content_type: &str,
+    body: &'static [u8],
+    out: &mut Vec<u8>,
+) -> Answered {
+    line(out, &["HTTP/1.1 ", &status.to_string(), " ", reason_phrase(status)]);
+    write_date(context, out);
+    out.extend_from_slice(headers.as_bytes());
+    if form.close {
+        line(out, &["Connection: close"]);
+    }
+    // RFC 9110 §15.4.5: a 304 has no body, and need not say how long it would be.
+    if status != 304 {
+        line(out, &["Content-Type: ", content_type]);
+        line(out, &["Content-Length: ", &body.len().to_string()]);
+    }
+    line(out, &[]);
+    Answered { status, close: form.close, body: if form.head_only { &[] } else { body } }
 }
 
 /// The 101. RFC 6455 §4.2.2.
@@ -118,6 +146,8 @@ const fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         204 => "No Content",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

@@ -13,13 +13,14 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::scan::{Progress, Scan};
 use super::upgrade::Accepted;
-use super::{ApiCall, Context, Parsed, Policy, chunked, register};
+use super::{ApiCall, Context, Parsed, Policy, chunked, register, site};
 use crate::admission::Caller;
 
 /// What to do with a request that is not refused.
 enum Outcome {
     Healthy,
     Preflight,
+    Page(site::Found),
     Upgrade { accepted: Accepted, awaits_continue: bool },
     Call(ApiCall),
 }
@@ -60,7 +61,7 @@ pub(super) fn parse(
     let caller = Caller { address, is_forwarded: head.forwarded, may_be_page: head.may_be_page };
     match judge(&head, &body, policy, &caller, reply.origin()) {
         Err(refusal) => refused(consumed, reply, &refusal, context, out),
-        Ok(outcome) => carry_out(outcome, Request { consumed, reply, caller }, context, out),
+        Ok(outcome) => carry_out(outcome, Request { head: &head, consumed, reply, caller }, context, out),
     }
 }
 
@@ -96,7 +97,8 @@ fn find_body<'a>(head: &Head<'_>, head_len: usize, input: &'a [u8], progress: &m
 
 /// A request that is not refused.
 #[derive(Clone, Copy)]
-struct Request {
+struct Request<'a> {
+    head: &'a Head<'a>,
     consumed: usize,
     reply: Reply,
     caller: Caller,
@@ -112,8 +114,8 @@ fn refused(
     Parsed::Answered { consumed, answered: reply.refused(context, refusal, out) }
 }
 
-fn carry_out(outcome: Outcome, request: Request, context: &Context<'_>, out: &mut Vec<u8>) -> Parsed {
-    let Request { consumed, reply, caller } = request;
+fn carry_out(outcome: Outcome, request: Request<'_>, context: &Context<'_>, out: &mut Vec<u8>) -> Parsed {
+    let Request { head, consumed, reply, caller } = request;
     let answered = match outcome {
         Outcome::Call(call) => return Parsed::Call { consumed, call, reply, caller },
         Outcome::Upgrade { accepted: Accepted { accept, raw }, awaits_continue } => {
@@ -125,6 +127,10 @@ fn carry_out(outcome: Outcome, request: Request, context: &Context<'_>, out: &mu
             return Parsed::Upgraded { consumed, raw, reply, caller };
         }
         Outcome::Healthy => reply.healthy(context, out),
+        Outcome::Page(site::Found::File(file)) => site::answer_file(file, reply, head, context, out),
+        Outcome::Page(site::Found::OtherBuild { tries }) => {
+            site::answer_other_build(tries, reply, head, context, out)
+        }
         Outcome::Preflight => reply.no_content(context, PREFLIGHT_FIELDS, out),
     };
     Parsed::Answered { consumed, answered }
@@ -154,9 +160,15 @@ fn judge(
         "/api/register" => register(head, body, policy),
         path => match path.strip_prefix("/api/session/") {
             Some(id) if !id.is_empty() && !id.contains('/') => delete(head, id, policy),
-            _ => Err(Refusal::NOT_FOUND),
+            _ => page(head, policy),
         },
     }
+}
+
+/// Any other path: the page, if it is served.
+fn page(head: &Head<'_>, policy: &Policy) -> Result<Outcome, Refusal> {
+    let found = site::find(head).filter(|_| policy.serves_page).ok_or(Refusal::NOT_FOUND)?;
+    readable(head).map(|()| Outcome::Page(found))
 }
 
 fn readable(head: &Head<'_>) -> Result<(), Refusal> {

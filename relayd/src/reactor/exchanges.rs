@@ -147,9 +147,20 @@ impl Exchanges {
         write(&mut self.answer)
     }
 
-    /// Queues the answer that was written. The connection closes behind it, or waits for its next request.
-    pub fn queue_answer(&mut self, conn: Conn, closes: bool, conns: &mut Conns, now: Time) {
+    /// Queues the answer that was written, and a body that is part of the program. The connection closes
+    /// behind it, or waits for its next request.
+    pub fn queue_answer(
+        &mut self,
+        conn: Conn,
+        closes: bool,
+        body: &'static [u8],
+        conns: &mut Conns,
+        now: Time,
+    ) {
         self.queue_bytes(conn, conns);
+        if let Some((buffers, pool)) = conns.with_buffers(conn).filter(|_| !body.is_empty()) {
+            buffers.outbound.fixed(body, pool);
+        }
         if closes {
             return self.close(conn, conns, now);
         }

@@ -257,7 +257,8 @@ impl Reactor {
         self.metrics.count_answer(answered.status);
         // One that waits for a place is answered once.
         let closes = answered.close || self.stop.is_draining() || self.waits_for_place(conn);
-        self.exchanges.queue_answer(conn, closes, &mut self.conns, self.clock.now());
+        let body = answered.body;
+        self.exchanges.queue_answer(conn, closes, body, &mut self.conns, self.clock.now());
     }
 }
 

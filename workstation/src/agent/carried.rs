@@ -72,15 +72,11 @@ impl Carried {
 
     /// This command takes a kind from now on.
     pub(super) fn take(&mut self, command: Token, kind: Kind, from: Vec<String>) {
-        self.leave(command, kind);
+        self.takers.retain(|taker| taker.command != command || taker.kind != kind);
         let taken = self.takers.iter().filter(|taker| taker.command == command).count();
         if taken < TAKEN_MAX {
             self.takers.push(Taker { command, kind, from });
         }
-    }
-
-    pub(super) fn leave(&mut self, command: Token, kind: Kind) {
-        self.takers.retain(|taker| taker.command != command || taker.kind != kind);
     }
 
     /// The command that takes this kind from the phone of this id.

@@ -92,6 +92,15 @@ impl Chat {
         self.channel.as_ref().is_some_and(|channel| channel.ch == ch)
     }
 
+    /// Ends the channel, if there is one.
+    pub(super) fn close(&mut self, link: &AppLink, reason: Reason) {
+        if let Some(channel) = self.channel.take() {
+            // It may be gone already.
+            let _ = link.reset(channel.ch, reason);
+            self.on_closed();
+        }
+    }
+
     /// The channel is gone. What it left unconfirmed is said again on the next one.
     pub(super) fn on_closed(&mut self) {
         self.channel = None;

@@ -66,6 +66,8 @@ pub(super) enum Role {
     Asking,
     /// It shows the chat with these phones; with all if none is named.
     Chat { to: Vec<String> },
+    /// It takes what phones bring. With `shell`, they may open shells, each with its right to.
+    Serve { shell: bool },
     /// It shows the code of this phone.
     Pairing(PhoneKey),
 }
@@ -178,11 +180,17 @@ impl Desk {
         self.commands.iter().filter(shows).map(|(token, _)| *token).collect()
     }
 
-    /// Tells every chat that shows this phone; all chats if none is named.
+    /// True if a command lets phones open shells.
+    pub(super) fn serves_shells(&self) -> bool {
+        self.commands.values().any(|command| command.role == Role::Serve { shell: true })
+    }
+
+    /// Tells every chat that shows this phone, and all chats if none is named; and what serves phones.
     pub(super) fn tell_chats(&mut self, phone: Option<&str>, message: &FromAgent) {
         for command in self.commands.values_mut() {
             if phone.is_none_or(|phone| command.role.shows(phone))
                 && matches!(command.role, Role::Chat { .. })
+                || matches!(command.role, Role::Serve { .. })
             {
                 command.tell(message);
             }

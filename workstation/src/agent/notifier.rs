@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use mio::Token;
-use relay_client::app::Right;
 use relay_client::app::notice::{DeskNews, Notice, PushOutcome, Subscription, Target, Urgency};
 use relay_client::lines::harmless;
 use relay_client::tunnel::{Entropy, SystemEntropy};
@@ -86,7 +85,7 @@ impl Notifier {
         notice.target = Some(Target::Terminal(raised.terminal.clone()));
         let sees = |phone: &Phone| {
             let is_shared = raised.to.is_empty() || raised.to.iter().any(|id| id == phone.file.id());
-            is_shared && phone.file.rights().has(Right::View)
+            is_shared && phone.file.rights().has(raised.right)
         };
         let count = raise_at(phones, &notice, sees).len();
         log.line(&format!("the terminal \"{}\" wants attention: {count} phones are told", raised.terminal));

@@ -1,18 +1,16 @@
 //! Channels that phones open: who gets them, which are refused and why, and what the desk is told.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use relay_client::app::{ChannelId, Kind, Reason, Right};
+use relay_client::app::{ChannelId, Kind, Reason};
 use relay_client::lines::harmless;
 
 use super::carried::Carried;
 use super::lines::PhoneKey;
+use super::looks::Looks;
 use super::phone::Phone;
 use super::room::Room;
-use super::viewers::{Viewers, no_terminal, wanted_name};
 use crate::ipc::wire::FromAgent;
-use crate::terminal_host::wire::View;
 
 /// A channel that a phone opens. Its right to the kind was checked by the link.
 pub(super) struct Opening<'a> {
@@ -26,22 +24,25 @@ pub(super) struct Opening<'a> {
 pub(super) fn on_opened(
     opening: &Opening<'_>,
     phone: &mut Phone,
-    (viewers, carried): (&mut Viewers, &mut Carried),
+    (mut looks, carried): (Looks<'_>, &mut Carried),
     room: &mut Room<'_>,
 ) {
     let (name, kind) = (phone.file.name(), opening.kind);
+    let mut is_shell = false;
     let opened = match kind {
         Kind::Chat => {
             phone.chat.on_opened(&phone.app, opening.ch);
             Ok(format!("\"{name}\" opened the chat"))
         }
-        Kind::Terminal => view(opening, phone, viewers, room)
-            .map(|terminal| format!("\"{name}\" looks at the terminal \"{terminal}\"")),
+        Kind::Terminal => looks.open(opening, phone, room).map(|look| {
+            is_shell = look.is_shell();
+            format!("\"{name}\" {}", look.deed())
+        }),
         Kind::Notice => {
             phone.notices.on_opened(&phone.app, opening.ch);
             Ok(format!("\"{name}\" shows notices"))
         }
-        Kind::File | Kind::Clipboard | Kind::Pipe => {
+        Kind::File | Kind::Pipe | Kind::Clipboard => {
             hand_over(opening, phone, carried, room).map(|()| format!("\"{name}\" {}", deed(kind)))
         }
     };
@@ -51,40 +52,13 @@ pub(super) fn on_opened(
         let _ = phone.app.refuse(opening.ch, reason);
         line
     });
-    let Some(told) = phone.told.line(told, Instant::now()) else { return };
+    // Each shell is told. There are not many in a minute.
+    let told = if is_shell { Some(told) } else { phone.told.line(told, Instant::now()) };
+    let Some(told) = told else { return };
     room.log.line(&told);
     if !matches!(kind, Kind::Chat | Kind::Notice) {
         room.desk.tell_chats(Some(&name), &FromAgent::Note { line: harmless(&told) });
     }
-}
-
-/// Connects a phone's channel to the terminal that it names.
-fn view(
-    opening: &Opening<'_>,
-    phone: &Phone,
-    viewers: &mut Viewers,
-    room: &mut Room<'_>,
-) -> Result<String, Reason> {
-    let wanted = wanted_name(opening.params)?;
-    let (device, rights) = (phone.file.name(), phone.file.rights());
-    if !rights.has(Right::View) {
-        return Err(Reason::new(Reason::RIGHTS, "this phone may not see terminals"));
-    }
-    if !room.terminals.has(&wanted, phone.file.id()) {
-        return Err(no_terminal(&wanted));
-    }
-    if viewers.is_full(opening.key) {
-        return Err(Reason::new(Reason::TOO_MANY, "this phone looks at as many terminals as it may"));
-    }
-    let may_type = rights.has(Right::Type) && room.terminals.may_type(&wanted);
-    let socket = room.sockets.join(format!("{wanted}.sock"));
-    let view = View { device, may_type };
-    let place = (room.tokens.next(), room.registry);
-    let app = Arc::clone(&phone.app);
-    let at = (opening.key, &app, opening.ch);
-    viewers.add(at, &socket, &view, place).map_err(|_| no_terminal(&wanted))?;
-    app.accept(opening.ch, "{}").map_err(|error| Reason::new(Reason::OTHER, error.to_string()))?;
-    Ok(wanted)
 }
 
 /// Gives the channel to the command that takes its kind.
@@ -105,8 +79,8 @@ fn hand_over(
 fn nobody(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "nobody takes files there now: start `workstation receive` at the desk",
+        Kind::Pipe => "nobody takes a stream there now: start `workstation pipe` at the desk",
         Kind::Clipboard => "nobody takes a text there now: start `workstation clip` at the desk",
-        Kind::Pipe => "nobody takes a pipe there now: start `workstation pipe` at the desk",
         _ => "nobody takes this there now",
     }
 }
@@ -115,8 +89,8 @@ fn nobody(kind: Kind) -> &'static str {
 const fn deed(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "offers a file",
+        Kind::Pipe => "opens a pipe",
         Kind::Clipboard => "sends a text for the clipboard",
-        Kind::Pipe => "opened a pipe",
         _ => "opened a channel",
     }
 }
@@ -126,8 +100,8 @@ const fn denial(kind: Kind) -> &'static str {
     match kind {
         Kind::Terminal => "was not shown a terminal",
         Kind::File => "could not send a file",
-        Kind::Clipboard => "could not send a text",
         Kind::Pipe => "could not open a pipe",
+        Kind::Clipboard => "could not send a text",
         _ => "was refused a channel",
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::ids::Role;
-use relay_client::app::{Hello, Right};
+use relay_client::app::{Hello, Reason, Right};
 use relay_client::engine::{Engine, EngineEvent, EngineSettings, Spent};
 use relay_client::lines::harmless;
 use relay_client::tunnel::parse_pairing;
@@ -156,6 +156,13 @@ impl Phone {
     /// True if notices go to it.
     pub(super) fn takes_notices(&self) -> bool {
         self.is_paired() && self.state != State::Ended
+    }
+
+    /// Ends a chat that the phone has no right to any more. The link itself resets what the phone opened.
+    pub(super) fn close_chat_without_right(&mut self) {
+        if !self.file.rights().has(Right::Chat) {
+            self.chat.close(&self.app, Reason::new(Reason::RIGHTS, "this phone may not chat any more"));
+        }
     }
 
     /// As commands list it.

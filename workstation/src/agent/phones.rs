@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 use relay_client::app::chat::{ChatMessage, ChatPart};
-use relay_client::app::{AppEvent, DeskInfo, Right};
+use relay_client::app::{AppEvent, DeskInfo};
 use relay_client::engine::EngineEvent;
 use relay_client::lines::harmless;
 use relay_client::{AppLink, LinkEvent, Listener};
@@ -15,11 +15,13 @@ use super::carried::{self, Carried, Followed};
 use super::desk::{Desk, Role};
 use super::lines::{Lines, PhoneKey, Saying};
 use super::log::Log;
+use super::looks::Looks;
 use super::openings::{self, Opening};
 use super::pairing::{self, Step};
 use super::phone::{self, Phone};
 use super::process::now_ms;
 use super::room::Room;
+use super::shells::Shells;
 use super::terminals::Terminals;
 use super::viewers::Viewers;
 use crate::ipc::wire::carry::ToCarrier;
@@ -42,6 +44,7 @@ pub(super) struct Phones {
     /// The number of the last message that commands were given.
     heard: u64,
     pub(super) viewers: Viewers,
+    shells: Shells,
     pub(super) carried: Carried,
     listener: Listener,
 }
@@ -55,6 +58,7 @@ impl Phones {
             lines: Lines::default(),
             heard: 0,
             viewers: Viewers::default(),
+            shells: Shells::default(),
             carried: Carried::default(),
             listener,
         }
@@ -190,17 +194,20 @@ impl Phones {
         }
     }
 
-    /// The list of terminals is another one, or a name is.
+    /// The list of terminals is another one, or a name or a phone's rights are.
     pub(super) fn offer_all(&mut self, terminals: &Terminals) {
-        for phone in self.all.values() {
+        self.shells.let_go();
+        for (key, phone) in &self.all {
             phone.app.set_desk(self.offer(phone, terminals));
+            let (file, rights) = (&phone.file, phone.file.rights());
+            let access = |terminal: &str| terminals.access(terminal, file.id(), rights);
+            self.viewers.review(*key, &file.name(), access);
         }
     }
 
     fn offer(&self, phone: &Phone, terminals: &Terminals) -> DeskInfo {
         let rights = phone.file.rights();
-        let sees = rights.has(Right::View) || rights.has(Right::Shell);
-        let terminals = if sees { terminals.for_phone(phone.file.id()) } else { Vec::new() };
+        let terminals = terminals.for_phone(phone.file.id(), rights);
         DeskInfo { name: self.desk_name.clone(), rights, terminals }
     }
 
@@ -248,7 +255,7 @@ impl Phones {
 
     /// What the phone said goes to the chats that show it; what is to be said to it goes out.
     fn pass_chat(&mut self, key: PhoneKey, desk: &mut Desk) {
-        let Some(phone) = self.all.get_mut(&key).filter(|phone| phone.is_paired()) else { return };
+        let Some(phone) = self.all.get_mut(&key).filter(|phone| phone.chats()) else { return };
         let name = phone.file.name();
         while phone.chat.has_heard() && desk.hears(&name) {
             self.heard += 1;
@@ -355,7 +362,8 @@ impl Phones {
         match event {
             AppEvent::Opened { ch, kind, params } => {
                 let opening = Opening { key, ch, kind, params: &params };
-                openings::on_opened(&opening, phone, (&mut self.viewers, &mut self.carried), room);
+                let looks = Looks { viewers: &mut self.viewers, shells: &mut self.shells };
+                openings::on_opened(&opening, phone, (looks, &mut self.carried), room);
             }
             AppEvent::Accepted { ch, params } => {
                 phone.chat.on_accepted(ch);

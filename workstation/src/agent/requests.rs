@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mio::Token;
+use relay_client::app::{Right, Rights};
 
 use super::Agent;
 use super::chores::Done;
 use super::desk::Role;
 use super::lines::Saying;
 use super::phone::Phone;
-use crate::ipc::wire::{FromAgent, PairRequest, Pairing, ToAgent};
+use crate::ipc::wire::{FromAgent, PairRequest, Pairing, RightsChange, ToAgent};
 use crate::state::phones::{self as kept, PhoneFile};
 
 /// The phones of a profile.
@@ -28,6 +29,14 @@ impl Agent {
             ToAgent::Rename { old, new } => {
                 let renamed = self.rename(&old, &new);
                 self.answer(token, renamed);
+            }
+            ToAgent::Rights { name, change } => match self.change_rights(&name, &change) {
+                Ok(()) => self.tell_devices(token),
+                Err(error) => self.answer(token, Err(error)),
+            },
+            ToAgent::Serve { shell } => {
+                self.desk.set_role(token, Role::Serve { shell });
+                self.tell_devices(token);
             }
             ToAgent::Revoke { name } => {
                 if let Err(error) = self.revoke(token, &name) {
@@ -89,6 +98,21 @@ impl Agent {
         if let Some(phone) = self.phones.get_mut(key) {
             phone.file.set_name(&new)?;
         }
+        self.phones.offer_all(&self.terminals);
+        Ok(())
+    }
+
+    /// A phone that is connected is told at once, and loses the channels that it may not have any more.
+    fn change_rights(&mut self, name: &str, change: &RightsChange) -> anyhow::Result<()> {
+        let key = self.phones.find(name).ok_or_else(|| unknown(name))?;
+        let Some(phone) = self.phones.get_mut(key) else { return Err(unknown(name)) };
+        let (old, new) = (phone.file.rights(), change.applied_to(phone.file.rights()));
+        if old == new {
+            return Ok(());
+        }
+        phone.file.set_rights(new)?;
+        self.log.line(&format!("\"{name}\" has other rights now: {}", words_of(new)));
+        phone.close_chat_without_right();
         self.phones.offer_all(&self.terminals);
         Ok(())
     }
@@ -182,4 +206,9 @@ impl Agent {
 
 fn unknown(name: &str) -> anyhow::Error {
     anyhow::anyhow!("no phone is called \"{name}\"; the command devices lists them")
+}
+
+fn words_of(rights: Rights) -> String {
+    let words: Vec<&str> = rights.iter().map(Right::as_str).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }

@@ -8,6 +8,7 @@ use super::desk::Desk;
 use super::log::Log;
 use super::terminals::Terminals;
 use super::tokens::Tokens;
+use crate::ipc::folder::Folders;
 
 /// What the phones' events need besides the phones.
 pub(super) struct Room<'a> {
@@ -18,4 +19,5 @@ pub(super) struct Room<'a> {
     pub(super) registry: &'a Registry,
     /// Where the terminals' sockets are.
     pub(super) sockets: &'a Path,
+    pub(super) folders: &'a Folders,
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
-use relay_client::app::TerminalInfo;
+use relay_client::app::{Right, Rights, TerminalInfo};
 
 use super::tokens::Tokens;
 use crate::ipc::folder::terminal_names;
@@ -36,6 +36,8 @@ pub(super) struct Raised {
     pub(super) terminal: String,
     /// The phones that may look on; empty if all may.
     pub(super) to: Vec<String>,
+    /// The right that a phone needs to see it.
+    pub(super) right: Right,
     pub(super) title: String,
     pub(super) text: String,
 }
@@ -45,6 +47,17 @@ struct Host {
     token: Token,
     link: Link,
     status: Option<Status>,
+}
+
+/// What a phone may do at a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// There is no terminal of this name for it.
+    Unknown,
+    /// It has no right to see it.
+    Refused,
+    See,
+    Type,
 }
 
 impl Terminals {
@@ -107,7 +120,8 @@ impl Terminals {
                     && let Some(status) = host.status.as_ref().filter(|_| self.raised.len() < RAISED_MAX)
                 {
                     let (terminal, to) = (name.clone(), status.to.clone());
-                    self.raised.push(Raised { terminal, to, title, text });
+                    let right = right_to_see(status);
+                    self.raised.push(Raised { terminal, to, right, title, text });
                 }
             }
             host.link.flush();
@@ -122,10 +136,12 @@ impl Terminals {
         std::mem::take(&mut self.raised)
     }
 
-    /// What the phone of this id may know of.
-    pub(super) fn for_phone(&self, phone: &str) -> Vec<TerminalInfo> {
+    /// What the phone of this id may see with these rights.
+    pub(super) fn for_phone(&self, phone: &str, rights: Rights) -> Vec<TerminalInfo> {
         let info = |(name, host): (&String, &Host)| {
-            let status = host.status.as_ref().filter(|status| is_shared_with(status, phone))?;
+            let is_seen =
+                |status: &&Status| is_shared_with(status, phone) && rights.has(right_to_see(status));
+            let status = host.status.as_ref().filter(is_seen)?;
             Some(TerminalInfo {
                 name: name.clone(),
                 title: if status.title.is_empty() { status.command.clone() } else { status.title.clone() },
@@ -137,20 +153,33 @@ impl Terminals {
         self.hosts.iter().filter_map(info).collect()
     }
 
-    /// True if there is a terminal of this name that is shared with the phone of this id.
-    pub(super) fn has(&self, name: &str, phone: &str) -> bool {
+    /// What a phone of this id and these rights may do at a terminal.
+    pub(super) fn access(&self, name: &str, phone: &str, rights: Rights) -> Access {
         let status = self.hosts.get(name).and_then(|host| host.status.as_ref());
-        status.is_some_and(|status| is_shared_with(status, phone))
+        match status {
+            Some(status) if !is_shared_with(status, phone) => Access::Unknown,
+            None => Access::Unknown,
+            Some(status) if !rights.has(right_to_see(status)) => Access::Refused,
+            Some(status) if status.view_only => Access::See,
+            Some(status) if status.shell || rights.has(Right::Type) => Access::Type,
+            Some(_) => Access::See,
+        }
     }
 
-    /// True if phones may type there.
-    pub(super) fn may_type(&self, name: &str) -> bool {
-        self.hosts.get(name).and_then(|host| host.status.as_ref()).is_some_and(|status| !status.view_only)
+    /// The shells that phones have opened.
+    pub(super) fn shells(&self) -> impl Iterator<Item = &str> {
+        let is_shell = |host: &Host| host.status.as_ref().is_some_and(|status| status.shell);
+        self.hosts.iter().filter(move |(_, host)| is_shell(host)).map(|(name, _)| name.as_str())
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.hosts.is_empty()
     }
+}
+
+/// A shell that a phone opened is for phones that could open one.
+fn right_to_see(status: &Status) -> Right {
+    if status.shell { Right::Shell } else { Right::View }
 }
 
 fn is_shared_with(status: &Status, phone: &str) -> bool {

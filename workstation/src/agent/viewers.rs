@@ -8,11 +8,10 @@ use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use relay_client::AppLink;
 use relay_client::app::{ChannelError, ChannelId, Reason};
-use serde::Deserialize;
 
 use super::lines::PhoneKey;
+use super::terminals::Access;
 use crate::ipc::link::Link;
-use crate::ipc::peer;
 use crate::terminal_host::wire::{DATA, VIEW, View, json};
 
 /// Bytes for a host that does not read; what comes after it waits at the phone.
@@ -35,6 +34,10 @@ struct Viewer {
     app: Arc<AppLink>,
     ch: ChannelId,
     host: Link,
+    /// The terminal's name.
+    terminal: String,
+    /// What the host was told of it.
+    view: View,
     /// For the phone; its channel has no credit for it.
     held: Option<Vec<u8>>,
     /// Bytes of the phone that the host has not read.
@@ -43,23 +46,22 @@ struct Viewer {
 }
 
 impl Viewers {
-    /// Connects a phone's channel to a terminal's host.
+    /// Connects a phone's channel to the host of a terminal of this name.
     ///
     /// # Errors
-    /// The host is gone.
+    /// The connection can't be polled.
     pub(super) fn add(
         &mut self,
         (phone, app, ch): (PhoneKey, &Arc<AppLink>, ChannelId),
-        socket: &std::path::Path,
-        view: &View,
+        (terminal, mut stream): (&str, UnixStream),
+        view: View,
         (token, registry): (Token, &Registry),
     ) -> std::io::Result<()> {
-        let mut stream = UnixStream::connect(socket)?;
-        peer::check_own(&stream)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let mut host = Link::new(stream);
-        host.send(VIEW, &json(view));
-        let viewer = Viewer { phone, app: Arc::clone(app), ch, host, held: None, unread: 0, is_over: false };
+        host.send(VIEW, &json(&view));
+        let (app, terminal) = (Arc::clone(app), terminal.to_owned());
+        let viewer = Viewer { phone, app, ch, host, terminal, view, held: None, unread: 0, is_over: false };
         self.all.insert(token, viewer);
         Ok(())
     }
@@ -82,6 +84,19 @@ impl Viewers {
         viewer.host.send(DATA, bytes);
         viewer.unread += bytes.len();
         true
+    }
+
+    /// What this phone is called or may do has changed: hosts are told, and terminals that it may not see any
+    /// more are closed.
+    pub(super) fn review(&mut self, phone: PhoneKey, device: &str, access: impl Fn(&str) -> Access) {
+        for viewer in self.all.values_mut().filter(|viewer| viewer.phone == phone) {
+            match access(&viewer.terminal) {
+                // A shell that has just begun is not listed yet, and the end of a host tells itself.
+                Access::Unknown => {}
+                Access::Refused => viewer.close(Reason::new(Reason::RIGHTS, NOT_ANY_MORE)),
+                access => viewer.update(device, access == Access::Type),
+            }
+        }
     }
 
     /// The phone's side of this channel is over.
@@ -108,6 +123,20 @@ impl Viewers {
 }
 
 impl Viewer {
+    fn close(&mut self, reason: Reason) {
+        // The phone may have ended the channel already.
+        let _ = self.app.reset(self.ch, reason);
+        self.is_over = true;
+    }
+
+    fn update(&mut self, device: &str, may_type: bool) {
+        let view = View { device: device.to_owned(), may_type, size: None };
+        if (&view.device, view.may_type) != (&self.view.device, self.view.may_type) {
+            self.host.send(VIEW, &json(&view));
+            self.view = view;
+        }
+    }
+
     fn pump(&mut self) -> bool {
         self.host.flush();
         if self.unread > 0 && self.host.queued() < UNREAD_MAX {
@@ -169,22 +198,4 @@ impl Viewer {
     }
 }
 
-/// Why a terminal is not shown.
-pub(super) fn no_terminal(name: &str) -> Reason {
-    Reason::new(Reason::NOT_FOUND, format!("there is no terminal {name:?} for this phone"))
-}
-
-/// The name of the terminal that a channel's parameters want.
-///
-/// # Errors
-/// They name none.
-pub(super) fn wanted_name(params: &str) -> Result<String, Reason> {
-    #[derive(Deserialize)]
-    struct Wanted {
-        name: String,
-    }
-    let wanted: Result<Wanted, _> = sonic_rs::from_str(params);
-    wanted
-        .map(|wanted| wanted.name)
-        .map_err(|_| Reason::new(Reason::MALFORMED, "the parameters name no terminal"))
-}
+const NOT_ANY_MORE: &str = "this phone may not see this terminal any more";

@@ -262,7 +262,7 @@ fn outcome(said: &Said) -> Outcome {
     }
 }
 
-fn phone_state(state: State, retry_in_ms: Option<u64>, why: String) -> PhoneState {
+pub(super) fn phone_state(state: State, retry_in_ms: Option<u64>, why: String) -> PhoneState {
     match (state, retry_in_ms) {
         (State::Online, _) => PhoneState::Encrypted,
         (State::Away, _) => PhoneState::Away,

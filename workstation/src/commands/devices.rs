@@ -60,7 +60,7 @@ pub(super) fn list(phones: &[Phone], json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `Pixel  online   last seen now`
+/// `Pixel  online      last seen now         chat files view type`
 fn row(phone: &Phone, width: usize, now: u64) -> String {
     let name = harmless(&phone.name);
     let pad = width.saturating_sub(name.chars().count());
@@ -68,7 +68,14 @@ fn row(phone: &Phone, width: usize, now: u64) -> String {
         State::Online => "now".to_owned(),
         _ => ago(phone.last_seen, now),
     };
-    format!("{name}{}  {:<10}  last seen {seen}", " ".repeat(pad), state(phone.state))
+    let seen = format!("last seen {seen}");
+    let may = may(&phone.rights);
+    format!("{name}{}  {:<10}  {seen:<20}  {may}", " ".repeat(pad), state(phone.state))
+}
+
+/// A phone's rights for people.
+pub(super) fn may(rights: &[String]) -> String {
+    if rights.is_empty() { "no rights".to_owned() } else { rights.join(" ") }
 }
 
 fn state(state: State) -> &'static str {
@@ -132,10 +139,10 @@ mod tests {
             relay: relay.clone(),
         };
         for (phone, line) in [
-            (phone(State::Online, 1_000), r"Pi\u{1b}xel  online      last seen now"),
-            (phone(State::Away, 940), r"Pi\u{1b}xel  away        last seen 1 min ago"),
-            (phone(State::Connecting, 0), r"Pi\u{1b}xel  connecting  last seen never"),
-            (phone(State::Ended, 2_000), r"Pi\u{1b}xel  ended       last seen 0 s ago"),
+            (phone(State::Online, 1_000), r"Pi\u{1b}xel  online      last seen now         chat"),
+            (phone(State::Away, 940), r"Pi\u{1b}xel  away        last seen 1 min ago   chat"),
+            (phone(State::Connecting, 0), r"Pi\u{1b}xel  connecting  last seen never       chat"),
+            (phone(State::Ended, 2_000), r"Pi\u{1b}xel  ended       last seen 0 s ago     chat"),
         ] {
             assert_eq!(row(&phone, 3, 1_000), line);
         }

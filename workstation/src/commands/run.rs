@@ -2,10 +2,8 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -14,10 +12,10 @@ use anyhow::Context;
 
 use super::session::Session;
 use crate::args::Global;
-use crate::ipc::folder::Folders;
 use crate::output::say;
 use crate::state::phones::{PhoneFile, load_all};
-use crate::terminal_host::names::{self, Place};
+use crate::terminal_host::names;
+use crate::terminal_host::start::{NewTerminal, Started, shell, start};
 use crate::terminal_host::wire::End;
 use crate::window::{self, Outcome, Parting};
 
@@ -66,7 +64,16 @@ fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let phones = load_all(session.folders.state())?.0;
     // Another phone may have the name later, but no other one has the id.
     let args = &RunArgs { to: ids_of(&args.to, &phones)?, ..args.clone() };
-    let (stream, name) = start(args, global, &session.folders)?;
+    let command = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
+    let terminal = NewTerminal {
+        name: args.name.as_deref(),
+        command: &command,
+        view_only: args.view_only,
+        to: &args.to,
+        shell: None,
+    };
+    // The host outlives this process.
+    let Started { stream, name, .. } = start(&session.folders, &global.profile, &terminal)?;
     let has_phones = !phones.is_empty();
     // Only before a shell: a command's output is to be its own.
     if !has_phones && args.command.is_empty() && io::stderr().is_terminal() {
@@ -134,52 +141,4 @@ pub(super) fn show(stream: UnixStream, name: &str, hang_up: bool) -> anyhow::Res
         say(&format!("meanwhile: {}", notes.join(", ")));
     }
     Ok(ExitCode::from(code))
-}
-
-/// Starts the terminal's host, and connects to it.
-fn start(args: &RunArgs, global: &Global, folders: &Folders) -> anyhow::Result<(UnixStream, String)> {
-    let command = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
-    let name = args.name.clone().unwrap_or_else(|| names::name_of_program(&command[0]));
-    let Place { name, socket, listener } = names::bind(folders, &name, args.name.is_some())?;
-    let path = socket.as_path();
-    let stream = UnixStream::connect(path).with_context(|| format!("can't use {}", path.display()))?;
-    let started = host_command(args, global, &name, path).and_then(|mut host| {
-        let host =
-            host.args(&command).stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(Stdio::null());
-        host.spawn().context("could not start a process for the terminal")
-    });
-    if started.is_err() {
-        // The listener is closed, so nobody can use the socket.
-        drop(std::fs::remove_file(path));
-    }
-    // The host outlives this process. If it ends earlier, its socket tells.
-    started.map(|_| (stream, name))
-}
-
-fn host_command(args: &RunArgs, global: &Global, name: &str, path: &Path) -> anyhow::Result<Command> {
-    let program = std::env::current_exe().context("can't find this program's own file")?;
-    let mut host = Command::new(program);
-    host.args(["terminal-host", "--name", name, "--socket"]).arg(path);
-    if args.view_only {
-        host.arg("--view-only");
-    }
-    for phone in &args.to {
-        host.args(["--to", phone]);
-    }
-    for (variable, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
-        host.env_remove(variable);
-    }
-    host.env("RELAY_PROFILE", &global.profile);
-    host.arg("--");
-    Ok(host)
-}
-
-/// Variables of ours that commands must not see: the relay's key above all.
-fn is_ours(variable: &str) -> bool {
-    variable == "REGISTER_KEY" || variable.starts_with("RELAY_")
-}
-
-/// The user's shell.
-fn shell() -> OsString {
-    std::env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into())
 }

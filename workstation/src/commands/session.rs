@@ -111,7 +111,10 @@ const TRIES: u32 = 4;
 /// True if the agent's end has left the request undone, or doing it twice does no harm.
 fn was_not_read(error: &anyhow::Error, request: &ToAgent) -> bool {
     let kind = error.root_cause().downcast_ref().map(io::Error::kind);
-    let changes_nothing = matches!(request, ToAgent::Devices | ToAgent::Chat { .. } | ToAgent::Notify(_));
+    let changes_nothing = matches!(
+        request,
+        ToAgent::Devices | ToAgent::Chat { .. } | ToAgent::Serve { .. } | ToAgent::Notify(_)
+    );
     match kind {
         Some(io::ErrorKind::BrokenPipe) => true,
         Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => changes_nothing,

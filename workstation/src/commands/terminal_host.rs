@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::args::Global;
+use crate::terminal_host::wire::WindowSize;
 use crate::terminal_host::{self, Settings, seconds_now};
 
 /// Hold one shared terminal; `run` starts this, with the terminal's listening socket as standard input.
@@ -28,6 +29,10 @@ pub(crate) struct TerminalHostArgs {
     #[arg(long)]
     pub(crate) to: Vec<String>,
 
+    /// A phone opens it: start the command at once, in this size.
+    #[arg(long, num_args = 2, value_names = ["COLUMNS", "ROWS"])]
+    pub(crate) shell: Option<Vec<u16>>,
+
     /// The command and its arguments.
     #[arg(trailing_var_arg = true, required = true)]
     pub(crate) command: Vec<OsString>,
@@ -41,9 +46,15 @@ pub(crate) fn run(args: &TerminalHostArgs, global: &Global) -> anyhow::Result<Ex
         command: args.command.clone(),
         view_only: args.view_only,
         to: args.to.clone(),
+        shell: args.shell.as_deref().and_then(size),
         since: seconds_now(),
     };
     let (profile, socket) = (global.profile.clone(), args.socket.clone());
     terminal_host::serve(settings, profile, socket).context("the terminal failed")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn size(numbers: &[u16]) -> Option<WindowSize> {
+    let [columns, rows] = *numbers else { return None };
+    Some(WindowSize { columns, rows, ..WindowSize::default() })
 }

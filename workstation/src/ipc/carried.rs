@@ -1,4 +1,4 @@
-//! A command's end of carried channels: the agent carries them to the phones, and the command does their work.
+//! A command's end of carried channels: the agent passes them on to phones, and the command does their work.
 //!
 //! [`Carried`] keeps a connection to the agent, and makes another one where the agent was killed. Its methods
 //! are those of the link that an agent holds, so the same work can be done over both. One thread reads; any
@@ -19,14 +19,11 @@ use super::client::{AgentClient, AgentSender, Heard};
 use super::wire::ToAgent;
 use super::wire::carry::ToCarrier;
 
-pub(crate) use self::event::{CarriedChannel, CarriedError, CarriedEvent};
+pub(crate) use self::event::{CarriedChannel, CarriedError, CarriedEvent, Peer};
 
 /// How long an agent may be gone before another one is started: long enough that one which fails at once
 /// costs nothing.
 const AGENT_PAUSE: Duration = Duration::from_secs(1);
-
-/// Called after events were added, on any thread and without a lock; it must not block.
-pub(crate) type Listener = Arc<dyn Fn() + Send + Sync>;
 
 /// Finds the agent, or starts one.
 pub(crate) type Connect = Box<dyn Fn() -> anyhow::Result<AgentClient> + Send>;
@@ -61,11 +58,6 @@ impl Carried {
         Ok(Carried { shared })
     }
 
-    /// Calls `listener` after events were added.
-    pub(crate) fn set_listener(&self, listener: Listener) {
-        self.shared.lock().listener = Some(listener);
-    }
-
     /// The next events, at most `max` of them; waits at most `timeout` for the first. Empty if none came.
     pub(crate) fn next_events(&self, max: usize, timeout: Duration) -> Vec<CarriedEvent> {
         let deadline = Instant::now().checked_add(timeout);
@@ -91,12 +83,6 @@ impl Carried {
     pub(crate) fn take(&self, kind: Kind, from: Vec<String>) {
         let era = self.shared.with(|state| state.take(kind, from.clone()));
         self.shared.tell(era, ToCarrier::Take { kind: kind.as_str().to_owned(), from });
-    }
-
-    /// Takes this kind no more. Channels that are open stay so.
-    pub(crate) fn leave(&self, kind: Kind) {
-        let era = self.shared.with(|state| state.leave(kind));
-        self.shared.tell(era, ToCarrier::Leave { kind: kind.as_str().to_owned() });
     }
 
     /// Opens a channel to the phone of this id. `params` is a JSON object. `Accepted`, `Refused` or `Lost`
@@ -159,7 +145,7 @@ impl Carried {
         self.send(ch, message, Duration::ZERO)
     }
 
-    /// A good length for the next message on this channel, so that what is typed does not wait long behind it.
+    /// A good length for the next message on this channel: what is typed does not wait long behind it.
     pub(crate) fn message_len(&self, ch: CarriedChannel) -> usize {
         self.shared.lock().message_len(ch)
     }
@@ -190,16 +176,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, and tells of the events that came of it.
+    /// Changes the state, and wakes the threads that wait for that.
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.lock();
-        let done = change(&mut state);
-        let listener = state.take_listener();
-        drop(state);
+        let done = change(&mut self.lock());
         self.news.notify_all();
-        if let Some(listener) = listener {
-            listener();
-        }
         done
     }
 

@@ -72,14 +72,18 @@ impl Folders {
         Some(noted).filter(|noted| *noted != self.runtime.join("agent.sock"))
     }
 
+    /// The profile's name.
+    pub(crate) fn profile(&self) -> &str {
+        self.state.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     /// The same folders by the variables of now: the folder of the sockets goes with the last login and comes
     /// with the next.
     ///
     /// # Errors
     /// As [`Folders::open`].
     pub(crate) fn reopened(&self) -> anyhow::Result<Self> {
-        let profile = self.state.file_name().and_then(|name| name.to_str());
-        Self::open(profile.context("the state folder has no profile's name")?)
+        Self::open(self.profile())
     }
 
     /// The folder of the shared terminals: each socket `NAME.sock` in it is one. Makes it if it is missing.

@@ -5,6 +5,7 @@
 
 pub(crate) mod carry;
 
+use relay_client::app::Rights;
 use serde::{Deserialize, Serialize};
 
 use self::carry::{FromCarrier, ToCarrier};
@@ -35,6 +36,11 @@ pub(crate) enum ToAgent {
     Rename { old: String, new: String },
     /// Answered by `Done` or `Failed`.
     Revoke { name: String },
+    /// Answered by `Devices`, in which this phone has its new rights, or `Failed`.
+    Rights { name: String, change: RightsChange },
+    /// While this command is connected, the agent lives, and `Status` and `Note` come here. With `shell`,
+    /// phones that have the right open shells. Answered by `Devices`.
+    Serve { shell: bool },
     /// From now on `Heard`, `Status` and `Note` come here. `to` names phones; empty is all. Answered by
     /// `Devices`, or `Failed`.
     Chat { to: Vec<String> },
@@ -80,6 +86,25 @@ pub(crate) enum Fate {
     NotPushed,
     /// It is given up.
     Dropped,
+}
+
+/// What to change of a phone's rights, in the words of `relay_client::app::Right`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RightsChange {
+    /// Begin with these alone; `None`: with those that it has.
+    pub(crate) only: Option<Vec<String>>,
+    pub(crate) add: Vec<String>,
+    pub(crate) remove: Vec<String>,
+}
+
+impl RightsChange {
+    /// The rights after the change.
+    pub(crate) fn applied_to(&self, rights: Rights) -> Rights {
+        let parse = |words: &[String]| Rights::parse(words.iter().map(String::as_str));
+        let begin = self.only.as_deref().map_or(rights, parse);
+        let with = parse(&self.add).iter().fold(begin, Rights::with);
+        parse(&self.remove).iter().fold(with, Rights::without)
+    }
 }
 
 /// A code to pair by.

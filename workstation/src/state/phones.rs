@@ -133,6 +133,12 @@ impl PhoneFile {
         self.change(|record| name.clone_into(&mut record.name))
     }
 
+    /// # Errors
+    /// The phone has its old rights.
+    pub(crate) fn set_rights(&self, rights: Rights) -> io::Result<()> {
+        self.change(|record| record.rights = words_of(rights))
+    }
+
     /// The phone is there now, or just was.
     ///
     /// # Errors

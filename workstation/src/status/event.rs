@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use relay_client::app::Reason;
 use relay_client::lines::harmless;
 use serde::Serialize;
 
@@ -38,6 +39,55 @@ pub(crate) enum Event {
     NotSent { number: u64, why: String },
     /// Something else that the user should know.
     Note { text: String },
+    /// How far the files to or from a phone are.
+    Progress { phone: String, files: u64, files_total: u64, bytes: u64, bytes_total: u64 },
+    /// One file, by its name at the sender.
+    File {
+        phone: String,
+        name: String,
+        #[serde(flatten)]
+        state: FileState,
+    },
+    /// The files to or from a phone.
+    Transfer {
+        phone: String,
+        #[serde(flatten)]
+        state: TransferState,
+    },
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub(crate) enum FileState {
+    /// It comes; so much of it is there already.
+    Started { size: u64, offset: u64 },
+    /// So much of it need not be sent.
+    Resumed { offset: u64 },
+    /// It is whole at the receiver, under this name.
+    Done { kept_as: String },
+    /// It was not taken. `reason` is for programs.
+    Failed { reason: String, why: String },
+    /// It can't be sent.
+    Skipped { why: String },
+}
+
+/// How the files to or from a phone are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub(crate) enum TransferState {
+    /// The phone is not there.
+    Waiting,
+    /// Every file is settled.
+    Complete { done: u64, failed: u64, bytes: u64 },
+    /// The other end wants none of it.
+    Refused { why: String },
+    /// It ended in the middle.
+    Broken { why: String },
+    /// The phone was not there in time.
+    Absent,
+    /// The user stopped it.
+    Cancelled,
 }
 
 /// Why a code can't be used any more.
@@ -105,7 +155,10 @@ impl Event {
     /// it.
     pub(crate) fn plain(&self) -> Option<String> {
         Some(match self {
-            Event::Code { .. } | Event::CodeEnded { .. } | Event::Delivered { .. } => return None,
+            Event::Code { .. }
+            | Event::CodeEnded { .. }
+            | Event::Delivered { .. }
+            | Event::Progress { .. } => return None,
             Event::Asking { phone, words } if phone.is_empty() => {
                 format!("a phone without a name wants to pair; its screen shows: {words}")
             }
@@ -121,7 +174,49 @@ impl Event {
             Event::Message { phone, text, .. } => format!("{}: {}", harmless(phone), harmless(text)),
             Event::NotSent { number, why } => format!("line {number} was not sent: {}", harmless(why)),
             Event::Note { text } => harmless(text),
+            Event::File { name, state, .. } => return state.plain(name),
+            Event::Transfer { phone, state } => state.plain(phone),
         })
+    }
+}
+
+impl FileState {
+    pub(crate) fn failed(reason: &Reason) -> Self {
+        FileState::Failed { reason: reason.token().to_owned(), why: reason.to_string() }
+    }
+
+    /// What goes well is in the totals.
+    fn plain(&self, name: &str) -> Option<String> {
+        let name = harmless(name);
+        Some(match self {
+            FileState::Started { offset: 0, .. } | FileState::Done { .. } => return None,
+            FileState::Started { offset, .. } | FileState::Resumed { offset } => {
+                format!("{name}: goes on at byte {offset}")
+            }
+            FileState::Failed { why, .. } => format!("{name}: not taken: {}", harmless(why)),
+            FileState::Skipped { why } => format!("{name}: not sent: {}", harmless(why)),
+        })
+    }
+}
+
+impl TransferState {
+    fn plain(&self, phone: &str) -> String {
+        let name = quoted(phone);
+        match self {
+            TransferState::Waiting => {
+                format!("waiting for {name}: open the app there; Ctrl-C ends the wait")
+            }
+            TransferState::Complete { done, failed: 0, .. } => format!("{name}: all {done} files are there"),
+            TransferState::Complete { done, failed, .. } => {
+                format!("{name}: {done} files are there, {failed} are not")
+            }
+            TransferState::Refused { why } => format!("{name} refuses: {}", harmless(why)),
+            TransferState::Broken { why } => {
+                format!("{name}: stopped: {}. Send it again to go on", harmless(why))
+            }
+            TransferState::Absent => format!("{name} was not there in time. Send it again to go on"),
+            TransferState::Cancelled => format!("{name}: stopped. Send it again to go on"),
+        }
     }
 }
 
@@ -221,6 +316,25 @@ mod tests {
                 Some("line 3 was not sent: too long"),
             ),
             (Event::Note { text: "x".into() }, r#"{"event":"note","text":"x"}"#, Some("x")),
+            (
+                Event::Progress { phone: "P".into(), files: 1, files_total: 2, bytes: 3, bytes_total: 4 },
+                r#"{"event":"progress","phone":"P","files":1,"files_total":2,"bytes":3,"bytes_total":4}"#,
+                None,
+            ),
+            (
+                Event::File {
+                    phone: "P".into(),
+                    name: "a\nb".into(),
+                    state: FileState::failed(&Reason::new(Reason::OTHER, "no room")),
+                },
+                r#"{"event":"file","phone":"P","name":"a\nb","state":"failed","reason":"other","why":"no room"}"#,
+                Some("a\\nb: not taken: no room"),
+            ),
+            (
+                Event::Transfer { phone: "P".into(), state: TransferState::Absent },
+                r#"{"event":"transfer","phone":"P","state":"absent"}"#,
+                Some("\"P\" was not there in time. Send it again to go on"),
+            ),
         ] {
             assert_eq!(event.to_json(), json);
             assert_eq!(event.plain().as_deref(), line, "{event:?}");
@@ -247,6 +361,16 @@ mod tests {
             Event::Delivered { number: 0 },
             Event::NotSent { number: 0, why: text() },
             Event::Note { text: text() },
+            Event::Progress { phone: text(), files: 0, files_total: 0, bytes: 0, bytes_total: 0 },
+            Event::File {
+                phone: text(),
+                name: text(),
+                state: FileState::Failed { reason: text(), why: text() },
+            },
+            Event::Transfer {
+                phone: text(),
+                state: TransferState::Complete { done: 0, failed: 0, bytes: 0 },
+            },
         ];
         assert_eq!(rows.len(), events.len());
         for (row, event) in rows.iter().zip(&events) {

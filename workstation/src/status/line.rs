@@ -55,7 +55,13 @@ impl StatusLine {
                 self.relay = Some(Known::RetryAt(now.at + *after));
             }
             Event::Phone { phone, state } => self.on_phone(phone, state, now),
-            Event::Message { .. } | Event::Delivered { .. } | Event::NotSent { .. } | Event::Note { .. } => {}
+            Event::Message { .. }
+            | Event::Delivered { .. }
+            | Event::NotSent { .. }
+            | Event::Note { .. }
+            | Event::Progress { .. }
+            | Event::File { .. }
+            | Event::Transfer { .. } => {}
         }
     }
 

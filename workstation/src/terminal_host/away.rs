@@ -17,6 +17,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 pub(super) struct Away {
     /// When a window was attached, resized or typed in.
     used_at: Option<Duration>,
+    /// When a phone typed: its user sees what the command does.
+    phone_used_at: Option<Duration>,
     told_at: Option<Duration>,
     has_told_end: bool,
 }
@@ -27,9 +29,15 @@ impl Away {
         self.used_at = Some(now);
     }
 
-    /// True if nobody at the desk sees what the command does.
+    /// Somebody typed at a phone.
+    pub(super) fn note_phone_used(&mut self, now: Duration) {
+        self.phone_used_at = Some(now);
+    }
+
+    /// True if nobody sees what the command does.
     fn is_away(&self, has_window: bool, now: Duration) -> bool {
-        !has_window || self.used_at.is_none_or(|at| now >= at + AWAY_AFTER)
+        let is_long_ago = |at: Option<Duration>| at.is_none_or(|at| now >= at + AWAY_AFTER);
+        is_long_ago(self.phone_used_at) && (!has_window || is_long_ago(self.used_at))
     }
 
     /// What to tell of an event of the command in the terminal of this name, if anything.
@@ -58,7 +66,8 @@ impl Away {
     pub(super) fn on_end(
         &mut self,
         end: &End,
-        (name, command, has_window): (&str, &str, bool),
+        command: &str,
+        (name, has_window): (&str, bool),
         now: Duration,
     ) -> Option<Attention> {
         if std::mem::replace(&mut self.has_told_end, true) || !self.is_away(has_window, now) {
@@ -101,6 +110,8 @@ mod tests {
         assert_eq!(told(&mut away, &EmulatorEvent::Bells(1), true, 60), bell);
         away.note_used(secs(61));
         assert_eq!(told(&mut away, &EmulatorEvent::Bells(1), false, 71), bell, "no window is attached");
+        away.note_phone_used(secs(81));
+        assert_eq!(told(&mut away, &EmulatorEvent::Bells(1), false, 99), None, "a phone is used");
         assert_eq!(told(&mut away, &EmulatorEvent::Title("x".into()), false, 99), None);
     }
 
@@ -129,12 +140,12 @@ mod tests {
             (End::Signal(9), "make all was ended by signal 9"),
         ] {
             let mut away = Away::default();
-            let told = away.on_end(&end, ("sh", "make all", false), secs(0)).unwrap();
+            let told = away.on_end(&end, "make all", ("sh", false), secs(0)).unwrap();
             assert_eq!((told.title.as_str(), told.text.as_str()), ("sh", words));
-            assert_eq!(away.on_end(&end, ("sh", "make all", false), secs(0)), None);
+            assert_eq!(away.on_end(&end, "make all", ("sh", false), secs(0)), None);
         }
         let mut away = Away::default();
         away.note_used(secs(0));
-        assert_eq!(away.on_end(&End::Code(0), ("sh", "ls", true), secs(1)), None, "its user sees it");
+        assert_eq!(away.on_end(&End::Code(0), "ls", ("sh", true), secs(1)), None, "its user sees it");
     }
 }

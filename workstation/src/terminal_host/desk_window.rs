@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::wire::{ATTACHED, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, TAKEN, json};
+use super::wire::{ATTACHED, Attach, DETACHED, ENDED, End, NOTE, Note, OUTPUT, TAKEN, WindowSize, json};
 use crate::ipc::link::Link;
 
 /// With more than this queued, the window holds up the command.
@@ -61,6 +61,11 @@ impl DeskWindow {
         };
         window.link.send(ATTACHED, b"");
         window
+    }
+
+    /// Its size when it attached.
+    pub(super) fn size(&self) -> WindowSize {
+        self.attach.size
     }
 
     /// It answers the questions that the command asks its terminal.

@@ -10,22 +10,22 @@ use std::time::{Duration, Instant};
 
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token};
-use relay_client::app::terminal::{DeskMessage, Modes, ViewerMessage, paste_bytes, text_bytes};
+use relay_client::app::terminal::ViewerMessage;
 
 use super::Settings;
 use super::answers::{Origin, origin};
 use super::away::Away;
-use super::clients::{Client, Clients, Looker};
-use super::desk_window::DeskWindow;
-use super::emulator::EmulatorEvent;
+use super::clients::{Client, Clients};
 use super::flood::Flood;
+use super::greeting::{greeted, view_of};
+use super::news::News;
 use super::place::Place;
 use super::signals::{Received, SignalPipe};
 use super::sizes::ClientId;
 use super::terminal::Terminal;
 use super::typed::Typed;
-use super::viewer::Viewer;
-use super::wire::{self, Attach, Attention, Status, View, WindowSize, json, parsed};
+use super::viewer::typed_bytes;
+use super::wire::{self, WindowSize, parsed};
 use crate::ipc::link::Link;
 use crate::ipc::peer::check_own;
 
@@ -66,20 +66,24 @@ impl Host {
         let (poll, mut listener) = (Poll::new()?, UnixListener::from_std(listener));
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let signals = SignalPipe::open(poll.registry(), SIGNALS)?;
-        Ok(Self {
-            settings,
+        let mut host = Self {
             place,
             poll,
             listener,
             signals,
             clients: Clients::new(FIRST_CLIENT),
-            terminal: Terminal::new(),
+            terminal: Terminal::new(settings.shell),
             typed: Typed::default(),
             flood: Flood::default(),
             away: Away::default(),
             began: Instant::now(),
             buffer: vec![0; OUTPUT_LEN],
-        })
+            settings,
+        };
+        if host.settings.shell.is_some() {
+            host.terminal.start(&host.settings, (host.poll.registry(), CHILD), Duration::ZERO)?;
+        }
+        Ok(host)
     }
 
     /// Serves until the command has ended and everybody was told.
@@ -98,6 +102,12 @@ impl Host {
 
     fn now(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    fn news(&mut self) -> News<'_> {
+        let now = self.now();
+        let (clients, terminal, away) = (&mut self.clients, &mut self.terminal, &mut self.away);
+        News { clients, terminal, settings: &self.settings, away, now }
     }
 
     fn note(&mut self, events: &Events) {
@@ -130,12 +140,7 @@ impl Host {
         self.terminal.apply_size(self.now());
         self.read_output();
         self.terminal.on_time(self.now());
-        self.tell_events();
-        self.tell_end();
-        self.update_titles();
-        self.update_windows();
-        self.update_viewers();
-        self.tell_lookers();
+        self.news().tell_all();
         self.drop_clients();
         Ok(())
     }
@@ -194,6 +199,7 @@ impl Host {
             Some(Client::New(..)) => return self.on_greeting(id, kind, payload),
             Some(Client::Window(_)) => self.on_window_frame(id, kind, payload),
             Some(Client::Viewer(_)) if kind == wire::DATA => self.on_viewer_message(id, payload),
+            Some(Client::Viewer(_)) if kind == wire::VIEW => self.on_view(id, payload),
             _ => {}
         }
         Ok(())
@@ -203,30 +209,37 @@ impl Host {
     fn on_greeting(&mut self, id: ClientId, kind: u8, payload: &[u8]) -> io::Result<()> {
         let now = self.now();
         let Some(link) = self.clients.take_new(id) else { return Ok(()) };
-        match kind {
-            wire::ATTACH => {
-                let attach: Attach = parsed(payload).unwrap_or_default();
+        let Some(mut client) = greeted(link, (kind, payload), &self.settings, now) else { return Ok(()) };
+        match &mut client {
+            Client::Window(window) => {
                 self.away.note_used(now);
-                let mut window = DeskWindow::new(link, attach, now);
-                self.terminal.sizes().on_window(id, attach.size);
+                self.terminal.sizes().on_window(id, window.size());
                 let is_first = self.terminal.start(&self.settings, (self.poll.registry(), CHILD), now)?;
                 if !is_first {
                     // It gets the whole screen in this turn.
                     window.fall_behind();
                 }
-                self.clients.put(id, Client::Window(window));
             }
-            wire::VIEW => {
-                let view: View = parsed(payload).unwrap_or_default();
-                let view = View { may_type: view.may_type && !self.settings.view_only, ..view };
-                self.clients.note(&format!("{} came", view.device));
-                self.clients.put(id, Client::Viewer(Box::new(Viewer::new(link, view))));
+            Client::Viewer(viewer) => {
+                if let Some(size) = viewer.size() {
+                    self.terminal.sizes().on_taken(id, size);
+                }
+                self.clients.note(&format!("{} came", viewer.device()));
             }
-            wire::LOOK => self.clients.put(id, Client::Looker(Looker::new(link))),
-            // What else comes here is not ours.
-            _ => {}
+            Client::New(..) | Client::Looker(_) => {}
         }
+        self.clients.put(id, client);
         Ok(())
+    }
+
+    /// What a phone may do has changed. What it typed before is not passed on if it may not type any more.
+    fn on_view(&mut self, id: ClientId, payload: &[u8]) {
+        let view = view_of(payload, &self.settings);
+        if !view.may_type {
+            self.typed.forget(id);
+            self.terminal.sizes().on_given_back(id);
+        }
+        self.clients.viewer(id).into_iter().for_each(|viewer| viewer.set_view(view.clone()));
     }
 
     fn on_window_frame(&mut self, id: ClientId, kind: u8, payload: &[u8]) {
@@ -283,6 +296,9 @@ impl Host {
                     let words = format!("{} typed", viewer.device());
                     self.clients.note(&words);
                 }
+                if !bytes.is_empty() {
+                    self.away.note_phone_used(now);
+                }
                 self.typed.push(id, &bytes);
             }
             _ => {}
@@ -301,115 +317,6 @@ impl Host {
             let bytes = self.terminal.read(&mut self.buffer, now);
             self.clients.windows_mut().for_each(|window| window.output(bytes));
             self.flood.on_read(bytes.len(), self.began.elapsed());
-        }
-    }
-
-    fn tell_events(&mut self) {
-        let now = self.now();
-        for event in self.terminal.take_events(self.clients.answer_questions(), now) {
-            let at = (self.settings.name.as_str(), self.clients.windows().next().is_some());
-            let attention = self.away.on_event(&event, at, now);
-            self.ask_for_attention(attention);
-            match event {
-                EmulatorEvent::Notice(notice) => {
-                    let message = DeskMessage::Notice(notice);
-                    self.clients.viewers_mut().for_each(|(_, viewer)| viewer.tell(&message));
-                }
-                EmulatorEvent::Title(_) => self.clients.windows_mut().for_each(DeskWindow::forget_title),
-                _ => {}
-            }
-        }
-    }
-
-    fn tell_end(&mut self) {
-        let (now, has_window) = (self.now(), self.clients.windows().next().is_some());
-        let Some((end, _)) = self.terminal.ended() else { return };
-        let words = self.settings.words();
-        let attention = self.away.on_end(end, (&self.settings.name, &words, has_window), now);
-        self.ask_for_attention(attention);
-    }
-
-    /// Tells lists, as the agent is one, whose phones may be looked at.
-    fn ask_for_attention(&mut self, attention: Option<Attention>) {
-        if let Some(attention) = attention {
-            let bytes = json(&attention);
-            self.clients.lookers_mut().for_each(|looker| looker.link.send(wire::ATTENTION, &bytes));
-        }
-    }
-
-    /// The title of the desk's windows tells whether a phone watches or types.
-    fn update_titles(&mut self) {
-        if self.clients.viewers().next().is_none() && !self.clients.windows().any(DeskWindow::has_our_title) {
-            return;
-        }
-        let own = self.terminal.screen().title().to_owned();
-        let wanted = self.clients.title(if own.is_empty() { &self.settings.name } else { &own });
-        let is_lacking = |window: &DeskWindow| window.lacks_title(wanted.as_deref());
-        if !self.clients.windows().any(is_lacking)
-            || !self.terminal.emulator(self.began.elapsed()).is_between_sequences()
-        {
-            return;
-        }
-        let windows = self.clients.windows_mut().filter(|window| window.lacks_title(wanted.as_deref()));
-        windows.for_each(|window| window.show_title(wanted.as_deref(), &own));
-    }
-
-    fn update_windows(&mut self) {
-        let now = self.now();
-        if self.clients.windows().any(DeskWindow::lacks_main_screen)
-            && let Some(screen) = self.terminal.emulator(now).poll_owed_redraw()
-        {
-            let windows = self.clients.windows_mut().filter(|window| window.lacks_main_screen());
-            windows.for_each(|window| window.redraw(&screen, false));
-        }
-        if self.clients.windows().any(DeskWindow::may_catch_up) {
-            let emulator = self.terminal.emulator(now);
-            let (screen, is_alternate) = (emulator.redraw(), emulator.screen().modes.is_alternate);
-            let windows = self.clients.windows_mut().filter(|window| window.may_catch_up());
-            windows.for_each(|window| window.redraw(&screen, is_alternate));
-        }
-        for window in self.clients.windows_mut() {
-            if let Some((end, _)) = self.terminal.ended() {
-                window.end(end);
-            }
-            window.flush(now);
-        }
-    }
-
-    fn update_viewers(&mut self) {
-        let (now, owner) = (self.now(), self.terminal.owner());
-        let owners: Vec<_> = self.clients.viewers_mut().map(|(id, _)| id).collect();
-        let owners: Vec<_> = owners.into_iter().map(|id| self.clients.owner_seen_by(id, owner)).collect();
-        let ended = self.terminal.ended().map(|(end, at)| (end.clone(), at));
-        for ((_, viewer), owner) in self.clients.viewers_mut().zip(owners) {
-            match &ended {
-                Some((end, at)) => viewer.end(end, self.terminal.screen(), *at, now),
-                None => viewer.update(&mut self.terminal, &owner, now),
-            }
-        }
-    }
-
-    fn tell_lookers(&mut self) {
-        if self.clients.lookers_mut().next().is_some() {
-            let (status, now) = (json(&self.status()), self.now());
-            self.clients.lookers_mut().for_each(|looker| looker.tell(&status, now));
-        }
-    }
-
-    fn status(&mut self) -> Status {
-        let screen = self.terminal.screen();
-        Status {
-            name: self.settings.name.clone(),
-            command: self.settings.words(),
-            title: screen.title().to_owned(),
-            columns: screen.size().columns(),
-            rows: screen.size().rows(),
-            view_only: self.settings.view_only,
-            to: self.settings.to.clone(),
-            since: self.settings.since,
-            windows: self.clients.windows().count(),
-            viewers: self.clients.viewers().map(Viewer::viewing).collect(),
-            pid: std::process::id(),
         }
     }
 
@@ -446,16 +353,5 @@ impl Host {
         let next = all.into_iter().flatten().min()?;
         // A millisecond more, as poll rounds down.
         Some(next.saturating_sub(now) + Duration::from_millis(u64::from(next > now)))
-    }
-}
-
-/// What the command reads when a phone types this.
-fn typed_bytes(message: &ViewerMessage, modes: &Modes) -> Vec<u8> {
-    match message {
-        ViewerMessage::Text(text) => text_bytes(text),
-        ViewerMessage::Key(key, modifiers) => key.bytes(*modifiers, modes),
-        ViewerMessage::Paste(text) => paste_bytes(text, modes),
-        ViewerMessage::Mouse(mouse) => mouse.bytes(modes),
-        _ => Vec::new(),
     }
 }

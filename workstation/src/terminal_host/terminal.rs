@@ -46,11 +46,13 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    pub(super) fn new() -> Self {
+    /// A terminal of this size, until somebody decides it.
+    pub(super) fn new(size: Option<WindowSize>) -> Self {
+        let size = size.unwrap_or(SIZE);
         Self {
             stage: Stage::Waiting,
-            screen: ScreenKeeper::new(screen_size(SIZE)),
-            sizes: Sizes::new(SIZE),
+            screen: ScreenKeeper::new(screen_size(size)),
+            sizes: Sizes::new(size),
             hung_up_at: None,
             is_killed: false,
             exited_at: None,

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use relay_client::app::terminal::{
-    DeskMessage, Exit, Screen, ScreenSender, ScrollbackRows, SizeOwner, ViewerInput, ViewerMessage, Wait,
-    encode_desk_message,
+    DeskMessage, Exit, Modes, Screen, ScreenSender, ScrollbackRows, SizeOwner, ViewerInput, ViewerMessage,
+    Wait, encode_desk_message, paste_bytes, text_bytes,
 };
 
 use super::terminal::Terminal;
-use super::wire::{DATA, End, View, Viewing};
+use super::wire::{DATA, End, View, Viewing, WindowSize};
 use crate::ipc::link::Link;
 
 /// Notices wait no further than this in what is queued for it.
@@ -59,6 +59,18 @@ impl Viewer {
 
     pub(super) fn may_type(&self) -> bool {
         self.view.may_type
+    }
+
+    /// The size that it had when it opened the terminal as a shell of its own.
+    pub(super) fn size(&self) -> Option<WindowSize> {
+        self.view.size.filter(|_| self.may_type())
+    }
+
+    /// Its rights or its name have changed.
+    pub(super) fn set_view(&mut self, view: View) {
+        // What it may do is told together with who decides the size.
+        self.told = None;
+        self.view = view;
     }
 
     /// What `terminals` shows of it.
@@ -154,5 +166,16 @@ fn exit_of(end: &End) -> Exit {
         End::Code(code) => Exit::Code(*code),
         End::Signal(signal) => Exit::Signal(*signal),
         End::NotStarted { .. } => Exit::Unknown,
+    }
+}
+
+/// What the command reads when a phone types this.
+pub(super) fn typed_bytes(message: &ViewerMessage, modes: &Modes) -> Vec<u8> {
+    match message {
+        ViewerMessage::Text(text) => text_bytes(text),
+        ViewerMessage::Key(key, modifiers) => key.bytes(*modifiers, modes),
+        ViewerMessage::Paste(text) => paste_bytes(text, modes),
+        ViewerMessage::Mouse(mouse) => mouse.bytes(modes),
+        _ => Vec::new(),
     }
 }

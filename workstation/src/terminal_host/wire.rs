@@ -18,7 +18,7 @@ pub(crate) const DETACH: u8 = 0x04;
 pub(crate) const REDRAW: u8 = 0x05;
 /// The command must end, as if its terminal had been closed.
 pub(crate) const HANG_UP: u8 = 0x06;
-/// A phone looks on: [`View`].
+/// A phone looks on: [`View`]. Once more when its rights or its name have changed.
 pub(crate) const VIEW: u8 = 0x10;
 /// One message of the kind *terminal*, in either direction.
 pub(crate) const DATA: u8 = 0x11;
@@ -75,6 +75,9 @@ pub(crate) struct View {
     pub(crate) device: String,
     /// Its rights let it type.
     pub(crate) may_type: bool,
+    /// It decides the size, which is this one: the terminal is a shell that it has just opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<WindowSize>,
 }
 
 /// Words for the window's user.
@@ -135,6 +138,8 @@ pub(crate) struct Status {
     pub(crate) view_only: bool,
     /// The phones that may look on; empty if all may.
     pub(crate) to: Vec<String>,
+    /// A phone opened it as a shell of its own.
+    pub(crate) shell: bool,
     /// When it began, in seconds since 1970.
     pub(crate) since: u64,
     /// How many windows are attached.

@@ -1,12 +1,18 @@
 //! A line of the input, as a command or as something to say. Pure.
 
+use std::path::{Path, PathBuf};
+
 /// What a line means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command<'a> {
     Say(&'a str),
     /// Show this shared terminal.
     Open(&'a str),
+    /// Open a shell.
+    Shell,
     Terminals,
+    /// Send these files and folders.
+    Send(Vec<PathBuf>),
     Quit,
 }
 
@@ -19,17 +25,28 @@ impl<'a> Command<'a> {
         let (word, rest) = line.split_once(' ').map_or((line, ""), |(word, rest)| (word, rest.trim()));
         match (word, rest) {
             ("/quit", "") => Ok(Command::Quit),
+            ("/shell", "") => Ok(Command::Shell),
             ("/terminals", "") => Ok(Command::Terminals),
+            ("/send", "") => Err("what? write /send FILE…".to_owned()),
+            ("/send", files) => Ok(Command::Send(paths(files))),
             ("/open", "") => Err("which one? write /open NAME; /terminals lists them".to_owned()),
             ("/open", name) => Ok(Command::Open(name)),
             _ if line.starts_with("//") => Ok(Command::Say(&line[1..])),
             _ if line.starts_with('/') => Err(format!(
-                "there is no {line:?} here, but /terminals, /open NAME and /quit; write //{} to say it",
+                "there is no {line:?} here, but /send FILE…, /terminals, /open NAME, /shell and /quit; write //{} to say it",
                 &line[1..]
             )),
             _ => Ok(Command::Say(line)),
         }
     }
+}
+
+/// One path, if there is something of that name, else several with spaces between them.
+fn paths(files: &str) -> Vec<PathBuf> {
+    if Path::new(files).exists() {
+        return vec![files.into()];
+    }
+    files.split_whitespace().map(PathBuf::from).collect()
 }
 
 #[cfg(test)]
@@ -45,11 +62,14 @@ mod tests {
             ("/quit", Command::Quit),
             ("/terminals", Command::Terminals),
             ("/open  a b ", Command::Open("a b")),
+            ("/send no-such-a no-such-b", Command::Send(vec!["no-such-a".into(), "no-such-b".into()])),
+            ("/send src/lib.rs", Command::Send(vec!["src/lib.rs".into()])),
         ] {
             assert_eq!(Command::parse(line), Ok(command), "{line}");
         }
         for (line, words) in [
             ("/open", "which one?"),
+            ("/send", "what?"),
             ("/quit now", "there is no \"/quit now\" here"),
             ("/etc/passwd", "write //etc/passwd to say it"),
         ] {

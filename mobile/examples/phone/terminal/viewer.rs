@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use relay_client::AppLink;
 use relay_client::app::terminal::{
-    DeskMessage, Exit, Received, ScreenReceiver, SizeOwner, VERSION, ViewerMessage,
+    DeskMessage, Exit, Received, ScreenReceiver, Size, SizeOwner, Target, ViewerMessage, accepted_shell,
 };
 use relay_client::app::{AppEvent, ChannelError, ChannelId, Kind, Reason};
 use relay_client::lines::harmless;
@@ -47,6 +47,8 @@ const RETRY_EVERY: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub(crate) struct Viewer {
     shown: Shown,
+    /// A new shell is wanted, and the desk has not named its terminal yet.
+    is_new_shell: bool,
     face: Face,
     channel: Option<(ChannelId, bool)>,
     receiver: ScreenReceiver,
@@ -69,6 +71,7 @@ impl Viewer {
         let (receiver, outbox) = (ScreenReceiver::new(), Outbox::default());
         Viewer {
             shown,
+            is_new_shell: false,
             face,
             channel: None,
             receiver,
@@ -79,6 +82,11 @@ impl Viewer {
             gone_at: None,
             retry_at: None,
         }
+    }
+
+    /// A shell of its own, which the desk names.
+    pub(crate) fn shell(face: Face, keys: Vec<Typed>) -> Self {
+        Viewer { is_new_shell: true, ..Self::new("shell", face, keys) }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -120,11 +128,8 @@ impl Viewer {
             return;
         }
         self.retry_at = None;
-        let mut params = format!(r#"{{"v":{VERSION},"name":"#).into_bytes();
-        protocol::json::write_quoted(&mut params, &self.shown.name);
-        params.push(b'}');
         // Another try follows with the next event.
-        let opened = link.open(Kind::Terminal, &String::from_utf8_lossy(&params));
+        let opened = link.open(Kind::Terminal, &self.target().to_params());
         self.channel = opened.ok().map(|ch| (ch, false));
         self.receiver = ScreenReceiver::new();
         self.outbox.clear();
@@ -133,11 +138,29 @@ impl Viewer {
         }
     }
 
+    fn target(&self) -> Target {
+        match &self.face {
+            _ if !self.is_new_shell => Target::Shared(self.shown.name.clone()),
+            Face::Window(window) => Target::Shell(window.room()),
+            Face::Dump(_) => Target::Shell(Size::clamped(80, 24)),
+        }
+    }
+
+    /// The desk names the terminal of a new shell, so that it is found again.
+    fn on_accepted(&mut self, params: &str) {
+        if self.is_new_shell
+            && let Some(name) = accepted_shell(params)
+        {
+            (self.shown.name, self.is_new_shell) = (name, false);
+        }
+    }
+
     /// Takes an event of its channel; false if it is of another one.
     pub(crate) fn on_event(&mut self, event: &AppEvent, link: &AppLink) -> bool {
         let own = self.channel.map(|(ch, _)| ch);
         match event {
-            AppEvent::Accepted { ch, .. } if Some(*ch) == own => {
+            AppEvent::Accepted { ch, params } if Some(*ch) == own => {
+                self.on_accepted(params);
                 self.channel = Some((*ch, true));
                 (self.shown.way, self.gone_at) = (None, None);
             }

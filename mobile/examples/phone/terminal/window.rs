@@ -67,7 +67,7 @@ impl Window {
     }
 
     /// The size that a shared terminal has room for.
-    fn room(&self) -> Size {
+    pub(super) fn room(&self) -> Size {
         Size::clamped(self.size.columns(), self.size.rows().saturating_sub(1))
     }
 

@@ -54,6 +54,9 @@ pub struct Outbound {
     control: usize,
     /// Messages that are written piece by piece, the first one now.
     bulks: VecDeque<Bulk>,
+    /// Bytes of the program itself that follow the chunk: the body of an HTTP answer.
+    /// `fixed.is_empty() || bulks.is_empty()`
+    fixed: &'static [u8],
 }
 
 /// How much of the queue a frame may use before it is written piece by piece.
@@ -68,7 +71,7 @@ pub enum Room {
 impl Outbound {
     /// Nothing waits.
     pub const fn new() -> Self {
-        Outbound { chunk: Vec::new(), head: 0, control: 0, bulks: VecDeque::new() }
+        Outbound { chunk: Vec::new(), head: 0, control: 0, bulks: VecDeque::new(), fixed: &[] }
     }
 
     /// Bytes that are written and wait for the socket.
@@ -78,7 +81,7 @@ impl Outbound {
 
     /// True if nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.queued() == 0 && self.bulks.is_empty()
+        self.queued() == 0 && self.fixed.is_empty() && self.bulks.is_empty()
     }
 
     /// True if its source must be paused.
@@ -94,7 +97,7 @@ impl Outbound {
 
     /// True if a source that was paused because of this connection may be read again.
     pub fn is_under_low(&self) -> bool {
-        self.queued() < LOW_MARK && self.bulks.is_empty()
+        self.queued() < LOW_MARK && self.fixed.is_empty() && self.bulks.is_empty()
     }
 
     /// True if a pong or a heartbeat ack finds room. While it is false the connection itself is not read.
@@ -265,8 +268,17 @@ impl Outbound {
 
     /// Queues bytes as they are: an HTTP answer.
     pub fn bytes(&mut self, bytes: &[u8], pool: &mut Pool) {
-        self.reserve(bytes.len(), pool);
+        let before = std::mem::take(&mut self.fixed);
+        self.reserve(before.len() + bytes.len(), pool);
+        self.chunk.extend_from_slice(before);
         self.chunk.extend_from_slice(bytes);
+    }
+
+    /// Queues bytes of the program itself behind all others, without a copy. The next answer is not written
+    /// before the socket has taken them: see [`Outbound::is_under_low`].
+    pub fn fixed(&mut self, bytes: &'static [u8], pool: &mut Pool) {
+        self.bytes(&[], pool);
+        self.fixed = bytes;
     }
 
     /// Writes what waits until the socket takes no more, or the budget of one turn is used up: then
@@ -278,11 +290,17 @@ impl Outbound {
         let (mut taken, mut is_full) = (0, false);
         while !self.is_empty() && taken < FLUSH_BYTES_MAX {
             self.continue_bulks(pool);
-            let waiting = self.queued();
-            match socket.write(&self.chunk[self.head..]) {
+            let is_fixed = self.queued() == 0;
+            let next = if is_fixed { self.fixed } else { &self.chunk[self.head..] };
+            let waiting = next.len();
+            match socket.write(next) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    self.head += written;
+                    if is_fixed {
+                        self.fixed = &self.fixed[written..];
+                    } else {
+                        self.head += written;
+                    }
                     taken += written;
                     // epoll(7): a short write says that the socket is full, as EAGAIN would.
                     is_full = written < waiting;
@@ -301,14 +319,14 @@ impl Outbound {
         if self.is_empty() {
             self.release(pool);
         }
-        let left = self.queued() + self.bulks.iter().map(Bulk::left).sum::<usize>();
+        let left = self.queued() + self.fixed.len() + self.bulks.iter().map(Bulk::left).sum::<usize>();
         Ok(Flushed { taken, left, wants_more: left > 0 && !is_full })
     }
 
     /// Gives all memory back, with whatever waits in it.
     pub fn release(&mut self, pool: &mut Pool) {
         pool.give_back(std::mem::take(&mut self.chunk));
-        (self.head, self.control) = (0, 0);
+        (self.head, self.control, self.fixed) = (0, 0, &[]);
         self.bulks.drain(..).for_each(|bulk| bulk.release(pool));
     }
 

@@ -88,6 +88,23 @@ impl io::Write for ReadOnly {
 }
 
 #[test]
+fn bytes_of_the_program_itself_go_out_behind_all_others_and_hold_no_memory() {
+    static BODY: [u8; 100_000] = [7; 100_000];
+    let (mut pool, mut outbound) = (Pool::new(), Outbound::new());
+    outbound.bytes(b"head", &mut pool);
+    outbound.fixed(&BODY, &mut pool);
+    assert!(!outbound.is_under_low() && !outbound.is_empty());
+    assert!(outbound.held() < BODY.len(), "{}", outbound.held());
+    let mut socket = Trickle { appetite: 1004, ..Trickle::default() };
+    let flushed = outbound.flush(&mut socket, &mut pool).unwrap();
+    assert_eq!(flushed, Flushed { taken: 1004, left: 99_000, wants_more: false });
+    outbound.bytes(b"next", &mut pool);
+    socket.taken.extend(drain(&mut outbound, &mut pool, 7777));
+    assert!(socket.taken == [&b"head"[..], &BODY, b"next"].concat());
+    assert!(outbound.is_under_low() && outbound.held() == 0);
+}
+
+#[test]
 fn frames_notices_and_controls_go_out_in_order() {
     let (mut out, mut pool) = (Outbound::default(), Pool::new());
     out.notice(&Notice::HbAck, &mut pool).unwrap();

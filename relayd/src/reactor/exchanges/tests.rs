@@ -45,13 +45,13 @@ fn the_first_request_must_be_whole_in_time_and_its_bytes_do_not_extend_it() {
 #[test]
 fn a_later_request_has_its_time_from_its_first_byte() {
     let (mut exchanges, mut conns) = begun();
-    exchanges.queue_answer(CONN, false, &mut conns, secs(1));
+    exchanges.queue_answer(CONN, false, &[], &mut conns, secs(1));
     exchanges.note_part(CONN, false, &mut conns, secs(2));
     assert_eq!(exchanges.next_due(), Some(secs(31)), "idle");
     exchanges.note_part(CONN, true, &mut conns, secs(20));
     exchanges.note_part(CONN, true, &mut conns, secs(29));
     assert_eq!(exchanges.next_due(), Some(secs(30)));
-    exchanges.queue_answer(CONN, false, &mut conns, secs(30));
+    exchanges.queue_answer(CONN, false, &[], &mut conns, secs(30));
     assert_eq!(exchanges.poll_due(secs(60)), Some(Overdue::Connection(CONN)), "idle again");
 }
 

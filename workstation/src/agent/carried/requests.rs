@@ -24,7 +24,6 @@ pub(in crate::agent) fn on_request(
     match request {
         ToCarrier::Follow => carried.follow(command, desk),
         ToCarrier::Take { kind, from } => carried.take(command, known(&kind)?, from),
-        ToCarrier::Leave { kind } => carried.leave(command, known(&kind)?),
         ToCarrier::Open { handle, phone, kind, params } => {
             let kind = known(&kind)?;
             let gone = || Reason::new(Reason::NOT_FOUND, "this phone is not paired any more");

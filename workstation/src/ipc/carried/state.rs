@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, VecDeque};
 use relay_client::app::limits::PAYLOAD_BYTES_MAX;
 use relay_client::app::{Kind, Reason};
 
-use super::Listener;
 use super::event::{CarriedChannel, CarriedError, CarriedEvent, Peer};
 use crate::ipc::wire::FromAgent;
 use crate::ipc::wire::carry::{FromCarrier, Presence, WINDOW, cost};
@@ -26,9 +25,6 @@ pub(super) struct State {
     phones: BTreeMap<String, Peer>,
     takes: Vec<(Kind, Vec<String>)>,
     events: VecDeque<CarriedEvent>,
-    pub(super) listener: Option<Listener>,
-    /// Something was pushed since the listener was called.
-    has_changed: bool,
 }
 
 struct Channel {
@@ -45,7 +41,6 @@ struct Channel {
 /// Events.
 impl State {
     pub(super) fn push(&mut self, event: CarriedEvent) {
-        self.has_changed = true;
         self.events.push_back(event);
     }
 
@@ -56,25 +51,14 @@ impl State {
     pub(super) fn take_events(&mut self, max: usize) -> Vec<CarriedEvent> {
         self.events.drain(..max.min(self.events.len())).collect()
     }
-
-    /// The listener, once for everything that was pushed in between.
-    pub(super) fn take_listener(&mut self) -> Option<Listener> {
-        self.listener.clone().filter(|_| std::mem::take(&mut self.has_changed))
-    }
 }
 
 /// What the command does.
 impl State {
     /// Gives the connection to tell it.
     pub(super) fn take(&mut self, kind: Kind, from: Vec<String>) -> u32 {
-        self.leave(kind);
-        self.takes.push((kind, from));
-        self.era
-    }
-
-    /// Gives the connection to tell it.
-    pub(super) fn leave(&mut self, kind: Kind) -> u32 {
         self.takes.retain(|(taken, _)| *taken != kind);
+        self.takes.push((kind, from));
         self.era
     }
 

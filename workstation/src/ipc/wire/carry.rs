@@ -33,8 +33,6 @@ pub(crate) enum ToCarrier {
     /// This command takes what phones open of this kind; these phones, by their ids, or all if none is named.
     /// The newest command that takes a kind gets it.
     Take { kind: String, from: Vec<String> },
-    /// It takes this kind no more.
-    Leave { kind: String },
     /// Open a channel to the phone of this id. Answered by `Accepted`, `Refused` or `Lost`.
     Open { handle: u32, phone: String, kind: String, params: String },
     /// The answer to `Opened`.

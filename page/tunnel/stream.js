@@ -1,9 +1,15 @@
-// Messages as numbered pieces, after "Messages" in docs/tunnel.md: what is kept until it is acknowledged,
-// what is accepted, when an acknowledgement is due. No socket, clock or key; end.mjs calls it.
+// Messages as numbered pieces, after "Messages" in docs/tunnel.md: what is kept until it is acknowledged, what is
+// accepted, when an acknowledgement is due. No socket, clock or key; end.js calls it.
 
-import { randomBytes } from "node:crypto";
-import { concat } from "./noise.mjs";
-import { FAULT, Refused } from "./tunnel.mjs";
+import { concat, equal } from "../bytes.js";
+import { FAULT, faultUnless, Refused } from "./refused.js";
+
+/**
+ * @typedef {import("../bytes.js").Bytes} Bytes
+ * @typedef {import("./records.js").ResumeState} ResumeState
+ * @typedef {import("./records.js").DataRecord} DataRecord
+ * @typedef {{ number: bigint, fin: boolean, bytes: Bytes | null, cost: number }} Piece
+ */
 
 const PIECE_BYTES = 32_768;
 const PIECE_OVERHEAD = 64;
@@ -11,12 +17,16 @@ const ACK_PIECES = 64;
 const WINDOW_MIN = 128 << 10;
 const WINDOW_MAX = 16 << 20;
 const NOBODY = new Uint8Array(16);
+const NOTHING_OWED = { cost: 0, pieces: 0, again: false };
 
 /** One end's messages in one session, both directions. A new process in a session uses a new one. */
 export class Stream {
     // Own pieces without an acknowledgement, in order and without gaps: acked < number.
+    /** @type {Piece[]} */
     #pieces = [];
     #numbered = 0n;
+    // What these pieces count.
+    #kept = 0;
     // The highest that was ever sent, and the next to send on this connection.
     #sent = 0n;
     #next = 1n;
@@ -31,20 +41,24 @@ export class Stream {
     #known = NOBODY;
     #received = 0n;
     // The pieces of the message that is coming in, and whole messages that the app has not taken.
+    /** @type {Bytes[]} */
     #parts = [];
+    /** @type {{ message: Bytes, last: bigint, pieces: number }[]} */
     #whole = [];
     // 0 <= held <= window: what all of these count.
     #held = 0;
     #taken = 0n;
-    #owed = { cost: 0, pieces: 0, again: false };
+    #owed = NOTHING_OWED;
+    /** @type {bigint | null} */
     #last = null;
 
     /** Own messages that the other app has taken. */
     acknowledged = 0;
 
-    constructor(window) {
+    /** @param {number} window @param {Bytes} epoch 16 random bytes */
+    constructor(window, epoch) {
         this.window = window;
-        this.epoch = new Uint8Array(randomBytes(16));
+        this.epoch = epoch;
     }
 
     /** The resume state, as HELLO and H2 carry it. */
@@ -55,21 +69,22 @@ export class Stream {
     /**
      * Resumes on a new connection with the other side's state. Returns how many own messages died with its old process:
      * null if it is the process that we knew.
+     * @param {ResumeState} state
      */
     meet({ epoch, known, received, window }) {
-        faultUnless(!same(epoch, NOBODY), "an epoch of zeros");
+        faultUnless(!equal(epoch, NOBODY), "an epoch of zeros");
         faultUnless(window >= WINDOW_MIN && window <= WINDOW_MAX, `a window of ${window}`);
         let dropped = null;
-        if (!same(epoch, this.#known)) {
+        if (!equal(epoch, this.#known)) {
             // Messages of two processes together could be twice the window, so the new one must wait.
             faultUnless(this.#whole.length === 0, "messages of the former process are not taken");
-            if (!same(this.#known, NOBODY)) dropped = this.#restart();
+            if (!equal(this.#known, NOBODY)) dropped = this.#restart();
             this.#known = epoch;
             this.#theirWindow = window;
         }
         faultUnless(window === this.#theirWindow, "another window in the same epoch");
         // What it received in another epoch says nothing about these pieces.
-        const covered = same(known, this.epoch) ? received : 0n;
+        const covered = equal(known, this.epoch) ? received : 0n;
         faultUnless(covered >= this.#covered && covered <= this.#sent, `received ${covered} of ${this.#sent}`);
         this.#covered = covered;
         for (const piece of this.#pieces) {
@@ -77,7 +92,7 @@ export class Stream {
             if (piece.number <= covered) piece.bytes = null;
         }
         this.#next = covered + 1n;
-        this.#owed.again = this.#taken > 0n;
+        this.#owed = { ...this.#owed, again: this.#taken > 0n };
         this.#closeSaid = false;
         return dropped;
     }
@@ -87,12 +102,24 @@ export class Stream {
         return Math.floor(this.#theirWindow / 2);
     }
 
-    /** Takes a message of at most `limit` bytes. */
+    /** How much more a driver should keep here, in bytes; the other side's window bounds it. */
+    get room() {
+        return this.#theirWindow - this.#kept;
+    }
+
+    /** True if at least half of the window is free. */
+    get isHalfFree() {
+        return this.room * 2 >= this.#theirWindow;
+    }
+
+    /** Takes a message of at most `limit` bytes. @param {Bytes} message */
     send(message) {
         for (let at = 0; at === 0 || at < message.length; at += PIECE_BYTES) {
             const bytes = message.slice(at, at + PIECE_BYTES);
             const fin = at + PIECE_BYTES >= message.length;
-            this.#pieces.push({ number: ++this.#numbered, fin, bytes, cost: bytes.length + PIECE_OVERHEAD });
+            const cost = bytes.length + PIECE_OVERHEAD;
+            this.#kept += cost;
+            this.#pieces.push({ number: ++this.#numbered, fin, bytes, cost });
         }
     }
 
@@ -113,20 +140,25 @@ export class Stream {
 
     /** The 200 ms are over. */
     hurryAck() {
-        this.#owed.again = this.owesAck;
+        this.#owed = { ...this.#owed, again: this.owesAck };
     }
 
+    /** @param {bigint} ack */
     acknowledge(ack) {
         faultUnless(ack <= this.#sent, `an acknowledgement of ${ack}, sent are ${this.#sent}`);
         if (ack > this.#covered) this.#covered = ack;
-        while (this.#pieces.length > 0 && this.#pieces[0].number <= ack) {
-            const piece = this.#pieces.shift();
+        let done = 0;
+        for (const piece of this.#pieces) {
+            if (piece.number > ack) break;
+            done += 1;
             this.#inFlight -= piece.cost;
+            this.#kept -= piece.cost;
             if (piece.fin) this.acknowledged += 1;
         }
+        if (done > 0) this.#pieces.splice(0, done);
     }
 
-    /** A DATA record: takes its acknowledgement, and its piece unless it is there already. */
+    /** A DATA record: takes its acknowledgement, and its piece unless it is there already. @param {DataRecord} data */
     accept({ number, ack, fin, bytes }) {
         this.acknowledge(ack);
         faultUnless(number > 0n, "piece 0");
@@ -139,13 +171,13 @@ export class Stream {
         this.#parts.push(bytes);
         this.#received = number;
         if (!fin) return;
-        const message = concat(...this.#parts);
+        const message = this.#parts.length === 1 ? bytes : concat(...this.#parts);
         faultUnless(message.length <= this.window / 2, `a message of ${message.length} bytes`);
         this.#whole.push({ message, last: number, pieces: this.#parts.length });
         this.#parts = [];
     }
 
-    /** CLOSE: nothing follows piece `last`. */
+    /** CLOSE: nothing follows piece `last`. @param {bigint} last */
     onClose(last) {
         faultUnless(last === this.#received, `a close at ${last} after ${this.#received}`);
         this.#last = last;
@@ -158,40 +190,45 @@ export class Stream {
 
     /** The next whole message, which the app has with this; or null. */
     take() {
-        if (this.#whole.length === 0) return null;
-        const { message, last, pieces } = this.#whole.shift();
+        const next = this.#whole.shift();
+        if (!next) return null;
+        const { message, last, pieces } = next;
         const cost = message.length + pieces * PIECE_OVERHEAD;
         this.#held -= cost;
         this.#taken = last;
-        this.#owed.cost += cost;
-        this.#owed.pieces += pieces;
+        const { cost: owedCost, pieces: owedPieces, again } = this.#owed;
+        this.#owed = { cost: owedCost + cost, pieces: owedPieces + pieces, again };
         return message;
     }
 
+    /** @returns {DataRecord | null} */
     #pollData() {
         const first = this.#pieces[0];
         // Pieces not covered by a new connection's state may have been acknowledged on the old one meanwhile.
         if (first && this.#next < first.number) this.#next = first.number;
         const piece = first && this.#pieces[Number(this.#next - first.number)];
         if (!piece) return null;
-        faultUnless(piece.bytes !== null, `piece ${piece.number} was received and is wanted again`);
-        if (piece.number > this.#sent) {
-            if (this.#inFlight + piece.cost > this.#theirWindow) return null;
-            this.#inFlight += piece.cost;
-            this.#sent = piece.number;
+        const { number, fin, bytes, cost } = piece;
+        if (bytes === null) throw new Refused(FAULT, `piece ${number} was received and is wanted again`);
+        if (number > this.#sent) {
+            if (this.#inFlight + cost > this.#theirWindow) return null;
+            this.#inFlight += cost;
+            this.#sent = number;
         }
-        this.#next = piece.number + 1n;
-        this.#owed = { cost: 0, pieces: 0, again: false };
-        return { what: "DATA", number: piece.number, ack: this.#taken, fin: piece.fin, bytes: piece.bytes };
+        this.#next = number + 1n;
+        this.#owed = NOTHING_OWED;
+        return { what: "DATA", number, ack: this.#taken, fin, bytes };
     }
 
+    /** @returns {{ what: "ACK", ack: bigint } | null} */
     #pollAck() {
         const { cost, pieces, again } = this.#owed;
         if (!again && cost < this.window / 4 && pieces < ACK_PIECES) return null;
-        this.#owed = { cost: 0, pieces: 0, again: false };
+        this.#owed = NOTHING_OWED;
         return { what: "ACK", ack: this.#taken };
     }
 
+    /** @returns {{ what: "CLOSE", last: bigint } | null} */
     #pollClose() {
         if (!this.#closing || this.#closeSaid || this.#next <= this.#numbered) return null;
         this.#closeSaid = true;
@@ -203,20 +240,12 @@ export class Stream {
         const dropped = this.#pieces.filter(({ fin }) => fin).length;
         this.#pieces = [];
         this.#numbered = this.#sent = this.#covered = 0n;
-        this.#inFlight = 0;
+        this.#inFlight = this.#kept = 0;
         this.#received = this.#taken = 0n;
         this.#parts = [];
         this.#held = 0;
-        this.#owed = { cost: 0, pieces: 0, again: false };
+        this.#owed = NOTHING_OWED;
         this.#last = null;
         return dropped;
     }
-}
-
-function faultUnless(holds, why) {
-    if (!holds) throw new Refused(FAULT, why);
-}
-
-function same(left, right) {
-    return left.every((byte, i) => byte === right[i]);
 }

@@ -1,0 +1,2 @@
+/** A message that is against the protocol. */
+export class Damage extends Error {}

@@ -1,0 +1,145 @@
+// The phone as a whole: its kept pairs, and their running links.
+
+import { hex } from "../bytes.js";
+import { Emitter } from "../events.js";
+import { CodeError } from "../tunnel/code.js";
+import { keyOf } from "../tunnel/handshake.js";
+import { Link } from "./running.js";
+
+/**
+ * @typedef {import("../store/store.js").PairRecord} PairRecord
+ * @typedef {import("../tunnel/code.js").Code} Code
+ * @typedef {import("./world.js").World} World
+ */
+
+/**
+ * A kept pair, as home lists it.
+ * @typedef {object} PairInfo
+ * @property {string} id
+ * @property {string} desk the desk's name as it was last heard, or ""
+ * @property {string} phone this phone's name
+ * @property {string} relay the relay's host
+ * @property {number} pairedAt milliseconds since 1970
+ * @property {boolean} isWelcomed false while the desk's user has not said yes
+ */
+
+/** Tells `{ type: "pairs" }` when its pairs changed. @extends {Emitter<{ type: "pairs" }>} */
+export class Phone extends Emitter {
+    #world;
+    /** @type {Map<string, PairRecord>} */
+    #records = new Map();
+    /** @type {Map<string, Link>} */
+    #links = new Map();
+
+    /** @param {World} world */
+    static async open(world) {
+        const phone = new Phone(world);
+        for (const record of await world.store.pairs()) phone.#records.set(record.id, record);
+        return phone;
+    }
+
+    /** @param {World} world */
+    constructor(world) {
+        super();
+        this.#world = world;
+    }
+
+    /** "own": this page has no WebCrypto, so it came unencrypted. */
+    get crypto() {
+        return this.#world.crypto.name;
+    }
+
+    /** False if the pairs are lost with this page. */
+    get isLasting() {
+        return this.#world.store.isLasting;
+    }
+
+    /** The newest first. @returns {PairInfo[]} */
+    get pairs() {
+        const infos = [...this.#records.values()].map(({ id, desk, phone, pairedAt, saved }) => {
+            return { id, desk, phone, relay: new URL(saved.place.url).host, pairedAt, isWelcomed: saved.welcomed };
+        });
+        return infos.sort((a, b) => b.pairedAt - a.pairedAt);
+    }
+
+    /**
+     * Begins a pairing: only after a tap, as it uses the code up.
+     * @param {Code} code
+     * @param {string} name what the desk calls this phone, at most 64 bytes
+     */
+    async pair(code, name) {
+        if (!code.app) throw new CodeError("other-app");
+        const codeKey = await keyOf(this.#world.crypto, code.key);
+        return this.#start(hex(this.#world.random(8)), { place: code.place, codeKey }, name);
+    }
+
+    /** The running link of a kept pair, or a new one. @param {string} id */
+    async link(id) {
+        const running = this.#links.get(id);
+        if (running && running.state.phase !== "stopped") return running;
+        const record = this.#records.get(id);
+        if (!record) throw new Error(`no pair ${id} is kept`);
+        return this.#start(id, record.saved, record.phone);
+    }
+
+    /** Ends the link and forgets the pair here. The desk keeps it until its user removes this phone. @param {string} id */
+    async forget(id) {
+        this.#links.get(id)?.close();
+        this.#links.delete(id);
+        this.#records.delete(id);
+        this.emit({ type: "pairs" });
+        await this.#world.store.deletePair(id);
+    }
+
+    /** In "elsewhere": this tab takes the pair over from the other one. @param {string} id */
+    async take(id) {
+        const link = this.#links.get(id);
+        if (!link) return;
+        this.#hold(link, await this.#world.lock(id));
+        link.goOn();
+    }
+
+    /**
+     * @param {string} id
+     * @param {import("../tunnel/phone.js").PhoneSettings["pair"]} pair
+     * @param {string} name
+     */
+    async #start(id, pair, name) {
+        const lock = await this.#world.lock(id);
+        /** @type {Link} */
+        const link = new Link({ world: this.#world, id, pair, name, store: (saved) => this.#store(link, saved) });
+        this.#links.set(id, link);
+        link.on(({ type }) => {
+            if (type === "desk") this.#noteDesk(link);
+            // The desk's user has proved that the pair is over, or never let this phone in.
+            if (type === "state" && ["denied", "removed"].includes(link.state.why ?? "")) this.forget(id);
+        });
+        this.#hold(link, lock);
+        return link;
+    }
+
+    /** @param {Link} link @param {import("./world.js").Lock} lock */
+    #hold(link, lock) {
+        lock.onLost(() => link.standAside());
+        link.on(() => link.state.phase === "stopped" && lock.release());
+    }
+
+    /** @param {Link} link @param {import("../tunnel/phone.js").SavedPair} saved */
+    async #store(link, saved) {
+        const { id, name: phone } = link;
+        const old = this.#records.get(id);
+        const record = { desk: "", pairedAt: this.#world.date(), ...old, id, phone, saved };
+        this.#records.set(id, record);
+        await this.#world.store.putPair(record);
+        this.emit({ type: "pairs" });
+    }
+
+    /** @param {Link} link */
+    async #noteDesk({ id, desk }) {
+        const record = this.#records.get(id);
+        if (!record || !desk || desk.name === record.desk) return;
+        record.desk = desk.name;
+        this.emit({ type: "pairs" });
+        await this.#world.store.putPair(record);
+    }
+}

@@ -1,0 +1,189 @@
+// One running pair: what a screen holds of a desk. Chat, terminals and the other kinds hang on it.
+
+import { AppEnd } from "../app/end.js";
+import { ChatRoom } from "../app/chat_room.js";
+import { VERSION } from "../app/hello.js";
+import { hex } from "../bytes.js";
+import { Emitter } from "../events.js";
+import { TerminalViewer } from "../screen/viewer.js";
+import { Engine } from "./engine.js";
+
+/**
+ * @typedef {import("../app/channel.js").Channel} Channel
+ * @typedef {import("../app/hello.js").DeskInfo} DeskInfo
+ * @typedef {import("../bytes.js").Bytes} Bytes
+ * @typedef {import("./link.js").LinkEvent} LinkEvent
+ * @typedef {import("./link.js").LinkState} LinkState
+ * @typedef {import("./link.js").Why} Why
+ * @typedef {import("./world.js").World} World
+ */
+
+/** @extends {Emitter<LinkEvent>} */
+export class Link extends Emitter {
+    #world;
+    #engine;
+    #end;
+    // Taken from the end and not accepted by the tunnel yet.
+    /** @type {Bytes | null} */
+    #held = null;
+    #isPumping = false;
+    /** @type {Set<TerminalViewer>} */
+    #viewers = new Set();
+    #stopSight;
+    /** What the desk offers; null until it has said hello in this process. @type {DeskInfo | null} */
+    desk = null;
+
+    /**
+     * @param {{ world: World, id: string, pair: import("../tunnel/phone.js").PhoneSettings["pair"], name: string,
+     *     store: (saved: import("../tunnel/phone.js").SavedPair) => Promise<void> }} settings
+     */
+    constructor({ world, id, pair, name, store }) {
+        super();
+        this.#world = world;
+        this.id = id;
+        this.name = name;
+        const hello = { version: VERSION, features: [], device: "browser", name, hidden: world.isHidden };
+        this.#end = new AppEnd({ hello, nonce: hex(world.random(8)) });
+        const { now, date, after } = world;
+        /** @type {import("../app/host.js").Host} */
+        const host = { open: (kind, p) => this.#end.open(kind, p), pump: () => this.#pump(), now, date, after };
+        this.host = host;
+        this.chat = new ChatRoom(host, world.random(16), () => this.emit({ type: "chat" }));
+        this.#engine = new Engine({
+            world,
+            pair,
+            name,
+            store,
+            onEvent: (event) => this.#onTunnel(event),
+            onState: () => this.emit({ type: "state" }),
+        });
+        this.#stopSight = world.onSight((sight) => this.#onSight(sight));
+        this.#engine.start();
+    }
+
+    /** @returns {LinkState} */
+    get state() {
+        return this.#engine.state;
+    }
+
+    /** True while both ends can open channels. */
+    get isReady() {
+        return this.#end.isReady;
+    }
+
+    /** Shows one of the desk's terminals. It comes back by itself after breaks, until it is closed. @param {string} name */
+    openTerminal(name) {
+        const viewer = new TerminalViewer(this.host, name);
+        this.#viewers.add(viewer);
+        viewer.on(() => viewer.isOver && this.#viewers.delete(viewer));
+        if (this.isReady) viewer.onReady(true);
+        return viewer;
+    }
+
+    /** The user does not want to wait for the next try. */
+    retryNow() {
+        this.#engine.session.retryNow();
+    }
+
+    /** Leaves the desk. The pair is kept. */
+    close() {
+        this.#stop("left");
+    }
+
+    /** Another tab has the pair now; `goOn` brings it back. */
+    standAside() {
+        this.#engine.standAside();
+    }
+
+    goOn() {
+        this.#engine.session.resume();
+    }
+
+    /** @param {Why} why */
+    #stop(why) {
+        this.#stopSight();
+        this.#engine.session.stop(why);
+    }
+
+    /** @param {import("./world.js").Sight} sight */
+    #onSight(sight) {
+        if (sight === "online") return;
+        this.#end.setHidden(sight !== "shown");
+        this.#pump();
+    }
+
+    /** @param {import("../tunnel/end.js").TunnelEvent} event */
+    #onTunnel(event) {
+        switch (event.what) {
+            case "message":
+                this.#end.onMessage(event.message, this.#world.now());
+                break;
+            case "open":
+                this.#end.onOpen();
+                break;
+            case "restarted":
+                // It was for the old process.
+                this.#held = null;
+                this.#end.onRestart();
+                break;
+            case "moved":
+                // A new epoch of this end: the desk meets a new process.
+                this.#held = null;
+        }
+        this.#pump();
+    }
+
+    // The end's events to their owners, and its messages to the tunnel as far as that takes them.
+    #pump() {
+        if (this.#isPumping) return;
+        this.#isPumping = true;
+        for (let event = this.#end.pollEvent(); event; event = this.#end.pollEvent()) this.#onApp(event);
+        for (let message = this.#next(); message; message = this.#next()) {
+            if (!this.#engine.trySend(message)) continue;
+            this.#held = message;
+            break;
+        }
+        this.#isPumping = false;
+    }
+
+    // Bulk takes at most half of what the tunnel keeps, so there is room for what is typed meanwhile.
+    #next() {
+        const held = this.#held;
+        this.#held = null;
+        if (held) return held;
+        const now = this.#world.now();
+        return this.#end.pollInteractive(now) ?? (this.#engine.isHalfFree ? this.#end.pollBulk(now) : null);
+    }
+
+    /** @param {import("../app/end.js").AppEvent} event */
+    #onApp(event) {
+        switch (event.type) {
+            case "ready":
+                return this.#onReady(true);
+            case "restarted":
+                return this.#onReady(false);
+            case "desk":
+                this.desk = event.desk;
+                return this.emit({ type: "desk" });
+            case "hidden":
+                return;
+            case "opened":
+                return this.#onOpened(event.channel);
+            default:
+                event.channel.owner?.(event);
+        }
+    }
+
+    /** @param {boolean} isReady */
+    #onReady(isReady) {
+        this.chat.onReady(isReady);
+        for (const viewer of this.#viewers) viewer.onReady(isReady);
+        if (!isReady) this.emit({ type: "desk" });
+    }
+
+    /** @param {Channel} channel */
+    #onOpened(channel) {
+        if (channel.kind === "chat") return this.chat.take(channel);
+        channel.refuse("unavailable", "this page does not offer it");
+    }
+}

@@ -1,0 +1,43 @@
+// Notices of every running link, shown in the page while somebody looks at it.
+
+import { t } from "./texts/texts.js";
+
+/** @typedef {import("./app.js").App} App */
+/** @typedef {import("../link/link.js").Link} Link */
+
+/** @type {WeakSet<Link>} */
+const watched = new WeakSet();
+
+/**
+ * Shows the notices of a link from now on.
+ * @param {App} app
+ * @param {Link} link
+ */
+export function watchLink(app, link) {
+    if (watched.has(link)) return;
+    watched.add(link);
+    link.on((event) => {
+        if (event.type !== "notice") return;
+        const { notice } = event;
+        const target = notice.target;
+        const place =
+            target?.kind === "terminal"
+                ? /** @type {const} */ ({ name: "terminal", id: link.id, terminal: target.name })
+                : target?.kind === "chat"
+                  ? /** @type {const} */ ({ name: "chat", id: link.id })
+                  : null;
+        const action = place ? { text: t("notice.open"), act: () => void app.go(place) } : undefined;
+        app.toast([notice.title, notice.text].filter(Boolean).join(": "), action);
+    });
+}
+
+/**
+ * Goes where a tap on a notice of the system leads, while the page is open.
+ * @param {App} app
+ */
+export function watchNotices(app) {
+    navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+        if (typeof data?.fragment === "string") location.hash = data.fragment;
+    });
+    void app;
+}

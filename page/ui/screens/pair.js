@@ -1,0 +1,197 @@
+// Pairing: a tap, six words, the desk's yes, and the user's own.
+
+import { CodeError, readCode } from "../../link/link.js";
+import { button, el, fill, outside } from "../dom.js";
+import { t } from "../texts/texts.js";
+import { stateText, whyText } from "../words.js";
+
+/** @typedef {import("../app.js").App} App */
+/** @typedef {import("../../link/link.js").Link} Link */
+/** @typedef {import("../../link/link.js").Code} Code */
+
+/**
+ * @param {App} app
+ * @param {import("../app.js").Place} place
+ * @returns {Promise<import("../app.js").Shown>}
+ */
+export async function pairScreen(app, place) {
+    // A code is used up by pairing, so neither a reload nor the way back leads to it again.
+    history.replaceState({ name: "code" }, "");
+    const element = el("div", { class: "sheet" });
+    const shown = { element, title: t("pair.title") };
+    const code = await codeOf(place.text ?? "");
+    if (typeof code === "string") return refused(app, shown, code);
+    const pairing = new Pairing(app, element, code);
+    pairing.ask();
+    return { ...shown, stop: () => pairing.stop() };
+}
+
+/**
+ * The code in a text, or the sentence why there is none.
+ * @param {string} text
+ * @returns {Promise<Code | string>}
+ */
+async function codeOf(text) {
+    try {
+        const code = await readCode(text);
+        const { host } = new URL(code.place.url);
+        if (host !== location.host) return t("code.other-relay", { relay: host });
+        return code.app ? code : t("code.plain");
+    } catch (error) {
+        if (!(error instanceof CodeError)) throw error;
+        const known = { "not-a-code": t("code.not"), "other-version": t("why.other-version") };
+        return error.why in known ? known[/** @type {keyof typeof known} */ (error.why)] : t("code.plain");
+    }
+}
+
+/**
+ * @param {App} app
+ * @param {import("../app.js").Shown} shown
+ * @param {string} why
+ */
+function refused(app, shown, why) {
+    fill(shown.element, el("p", { class: "bad", role: "alert" }, why), again(app));
+    return shown;
+}
+
+/** @param {App} app */
+function again(app) {
+    return el(
+        "div",
+        { class: "row-of" },
+        button(t("pair.again"), () => void app.replace({ name: "code" }), { class: "main" }),
+    );
+}
+
+/** What this phone may be called. The user changes it. */
+function usualName() {
+    const agent = navigator.userAgent;
+    const model = /Android [^;)]*; ([^;)]{1,40}?)(?: Build|[;)])/.exec(agent)?.[1];
+    const known = ["iPhone", "iPad", "Android", "Windows", "Macintosh", "Linux"].find((name) => agent.includes(name));
+    return model && model.length > 2 ? model : (known ?? "Phone");
+}
+
+const isApple = () => /iPhone|iPad/.test(navigator.userAgent) && !matchMedia("(display-mode: standalone)").matches;
+
+class Pairing {
+    /** @type {Link | null} */
+    #link = null;
+    /** @type {(() => void) | null} */
+    #end = null;
+    #hasConfirmed = false;
+    #isOver = false;
+    /** @type {string | null} */
+    #words = null;
+
+    /**
+     * @param {App} app
+     * @param {HTMLElement} element
+     * @param {Code} code
+     */
+    constructor(app, element, code) {
+        this.app = app;
+        this.element = element;
+        this.code = code;
+    }
+
+    /** Nothing is said to the relay before this is answered by a tap. */
+    ask() {
+        const name = el("input", { id: "name", maxlength: 40, autocomplete: "off", value: usualName() });
+        const begin = (/** @type {Event} */ event) => {
+            event.preventDefault();
+            void this.#begin(name.value.trim() || usualName());
+        };
+        fill(
+            this.element,
+            el("p", {}, t("pair.intro", { relay: new URL(this.code.place.url).host })),
+            isApple() && el("p", { class: "soft" }, t("pair.ios")),
+            !isSecureContext && el("p", { class: "bad" }, t("pair.insecure")),
+            el(
+                "form",
+                { onsubmit: begin },
+                el("label", { for: "name" }, t("pair.name")),
+                name,
+                el(
+                    "div",
+                    { class: "row-of" },
+                    el("button", { type: "submit", class: "main" }, t(isSecureContext ? "pair.go" : "pair.insecure.go")),
+                ),
+            ),
+            el("p", { class: "soft" }, t("banner.served")),
+        );
+    }
+
+    /** @param {string} name */
+    async #begin(name) {
+        fill(this.element, el("p", {}, t("state.connecting")));
+        try {
+            this.#link = await this.app.phone.pair(this.code, name);
+        } catch (error) {
+            return this.app.fail(error);
+        }
+        this.#end = this.#link.on((event) => event.type === "state" && this.#show());
+        this.#show();
+    }
+
+    #show() {
+        const link = this.#link;
+        if (!link || this.#isOver) return;
+        const { state } = link;
+        this.#words = state.words ?? this.#words;
+        const words = this.#words;
+        if (state.phase === "stopped") return this.#stopped(whyText(state));
+        if (state.phase === "open" && this.#hasConfirmed) return this.#done();
+        const line = state.phase === "open" ? t("pair.said-yes") : words ? t("pair.waiting") : stateText(state);
+        this.app.say(line);
+        fill(
+            this.element,
+            words && el("p", {}, t("pair.words")),
+            words && wordList(words),
+            el("p", { class: state.phase === "open" ? "good" : "" }, line, " ", whyText(state)),
+            words && !this.#hasConfirmed && this.#question(),
+        );
+    }
+
+    #question() {
+        const same = () => {
+            this.#hasConfirmed = true;
+            this.#show();
+        };
+        return el(
+            "div",
+            { class: "row-of" },
+            button(t("pair.same"), same, { class: "main" }),
+            button(t("pair.differ"), () => void this.#differ()),
+        );
+    }
+
+    async #differ() {
+        this.#isOver = true;
+        const link = this.#link;
+        link?.close();
+        if (link) await this.app.phone.forget(link.id);
+        this.#stopped(t("pair.differed"));
+    }
+
+    /** @param {string} why */
+    #stopped(why) {
+        this.#isOver = true;
+        this.app.say(why);
+        fill(this.element, el("p", { class: "bad" }, why), again(this.app));
+    }
+
+    #done() {
+        this.#isOver = true;
+        void this.app.replace({ name: "desk", id: this.#link?.id });
+    }
+
+    stop() {
+        this.#end?.();
+        if (!this.#isOver && this.#link?.state.phase !== "open") this.#link?.close();
+    }
+}
+
+/** @param {string} words */
+function wordList(words) {
+    return el("ol", { class: "words" }, ...words.split(/\s+/).map((word) => el("li", {}, outside(word, 20))));
+}

@@ -1,0 +1,157 @@
+"""A desk for the browser tests: windows of `workstation` on pseudo-terminals, driven by lines of JSON.
+
+Each line of standard input is one command, `{"id": 1, "do": "open", …}`. Its answer is one line, `{"id": 1, …}` or
+`{"id": 1, "error": "…"}`. `until` answers when a window shows a text; meanwhile other commands go on.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
+
+import qr
+from screen import Window
+from service import BINARIES, GUARD_SECS
+
+
+class Server:
+    def __init__(self, relay):
+        # Short: it is part of a socket's path.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rb", dir="/tmp"))
+        for name in ("run", "state", "files"):
+            (self.folder / name).mkdir(mode=0o700)
+        self.env = {
+            "RELAY_SERVER": relay,
+            "HOME": str(self.folder),
+            "XDG_RUNTIME_DIR": str(self.folder / "run"),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+        }
+        self.windows = {}
+        self.waiting = []
+
+    def do_open(self, window, args, columns=80, rows=24, cwd=None):
+        cwd = cwd or str(self.folder)
+        self.windows[window] = Window.of("workstation", *args, columns=columns, rows=rows, env=self.env, cwd=cwd)
+        return {"folder": str(self.folder)}
+
+    def do_type(self, window, keys):
+        self.windows[window].type(keys)
+        return {}
+
+    def do_resize(self, window, columns, rows):
+        self.windows[window].resize(columns, rows)
+        return {}
+
+    def do_screen(self, window):
+        """Its rows, without the second halves of wide characters."""
+        return {"lines": self.windows[window].lines()}
+
+    def do_raw(self, window):
+        return {"text": self.windows[window].raw.decode(errors="replace")}
+
+    def do_code(self, window):
+        """The text of the code that the window shows, read from its picture."""
+        lines = self.windows[window].raw.decode(errors="replace").split("\n")
+        drawing = [line.rstrip("\r") for line in lines if qr.is_drawing(line.rstrip("\r"))]
+        return {"text": qr.decode_terminal(drawing)}
+
+    def do_status(self, window):
+        return {"status": self.windows[window].status}
+
+    def do_run(self, args):
+        """A command without a terminal."""
+        env = {**os.environ, **self.env}
+        done = subprocess.run([BINARIES / "workstation", *args], env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=GUARD_SECS)
+        return {"status": done.returncode, "out": (done.stdout + done.stderr).decode(errors="replace")}
+
+    def do_put(self, name, base64_bytes):
+        (self.folder / "files" / name).write_bytes(base64.b64decode(base64_bytes))
+        return {"path": str(self.folder / "files" / name)}
+
+    def pump(self):
+        """Draws what arrived, and says which answers are due; waits at most 50 ms."""
+        fds = {window.fd: window for window in self.windows.values() if window.fd is not None}
+        ready, _, _ = select.select([sys.stdin, *fds], [], [], 0.05)
+        for fd in ready:
+            if fd in fds:
+                try:
+                    fds[fd].pump(0)
+                except OSError:
+                    # The window's program has ended, and so has its terminal.
+                    os.close(fd)
+                    fds[fd].fd = None
+        return sys.stdin in ready
+
+    def answer_due(self):
+        left = []
+        for request, pattern, until in self.waiting:
+            window = self.windows[request["window"]]
+            found = re.search(pattern, window.raw.decode(errors="replace") if request.get("raw") else window.text())
+            has_ended = request.get("ended") and window.has_ended()
+            if found and not request.get("ended") or has_ended:
+                say({"id": request["id"], "found": found.group(0) if found else "", "status": window.status})
+            elif time.monotonic() > until:
+                say({"id": request["id"], "error": f"waited for {pattern!r}; the screen:\n{window.text()}"})
+            else:
+                left.append((request, pattern, until))
+        self.waiting = left
+
+    def handle(self, request):
+        try:
+            if request["do"] == "until":
+                until = time.monotonic() + request.get("secs", GUARD_SECS)
+                self.waiting.append((request, request.get("pattern", ""), until))
+                return True
+            if request["do"] == "end":
+                return False
+            rest = {key: value for key, value in request.items() if key not in ("id", "do")}
+            say({"id": request["id"], **getattr(self, f"do_{request['do']}")(**rest)})
+        except Exception as error:
+            say({"id": request["id"], "error": f"{type(error).__name__}: {error}"})
+        return True
+
+    def close(self):
+        mine = f"XDG_RUNTIME_DIR={self.folder}/run\0".encode()
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if mine in (process / "environ").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+            except OSError:
+                # It has ended meanwhile, or is another user's.
+                pass
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+def main():
+    server = Server(sys.argv[1])
+    pending = b""
+    try:
+        while True:
+            if server.pump():
+                read = os.read(0, 65536)
+                if not read:
+                    return
+                *lines, pending = (pending + read).split(b"\n")
+                if not all(server.handle(json.loads(line)) for line in lines):
+                    return
+            server.answer_due()
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    main()
