@@ -5,77 +5,26 @@ failed`.
 """
 
 import json
-import os
-import pathlib
-import re
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
 
+import paired
 from push_service import PAGE, Service, garbage, silence, trickle
-from service import BINARIES, GUARD_SECS, Program, Relay
+from service import GUARD_SECS
 
 
-class Desk:
-    """A user's folders, a relay, a phone, and the push service that the phone names."""
+class Desk(paired.Desk):
+    """A desk that may post to this service, and a phone that gives a subscription to it."""
 
     def __init__(self, relay, service, allowed=None):
-        self.relay, self.service = relay, service
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rp", dir="/tmp"))
-        for name in ("run", "state", "phone"):
-            (self.folder / name).mkdir(mode=0o700)
-        self.env = {
-            "HOME": str(self.folder),
-            "XDG_RUNTIME_DIR": str(self.folder / "run"),
-            "XDG_STATE_HOME": str(self.folder / "state"),
-        }
-        named = ["--push-service", allowed or service.url]
-        code, text = self.run("setup", relay.url, "--public-url", f"ws://{relay.address}/ws", *named)
-        assert code == 0, text
-
-    def run(self, *args, input=None):
-        """A command: its exit code and output."""
-        env = {**os.environ, **self.env}
-        done = subprocess.run([BINARIES / "workstation", *args], env=env, input=input or b"", capture_output=True, timeout=GUARD_SECS)
-        return done.returncode, (done.stdout + done.stderr).decode()
-
-    def phone(self, *args):
-        return Program("examples/phone", *args, env={**self.env, "XDG_STATE_HOME": str(self.folder / "phone")})
+        self.service = service
+        super().__init__(relay, "--push-service", allowed or service.url)
 
     def pair(self, *args, subscription=None):
-        """Pairs a phone with these options; it gives its subscription."""
         path = self.folder / "subscription.json"
         path.write_text(subscription or self.service.subscription())
-        with Program("workstation", "pair", "--yes", "--no-qr", "--public-url", f"ws://{self.relay.address}/ws", env=self.env) as pair:
-            code = pair.line(lambda line: re.match(r"or paste this: (\S.*)", line)).group(1)
-            phone = self.phone("--name", "Pixel", "--push", str(path), *args, code)
-            pair.line(lambda line: line.startswith("paired with"))
-            assert pair.child.wait(GUARD_SECS) == 0
-        return phone
-
-    def agent_log(self):
-        return (self.folder / "state/relay-workstation/default/agent.log").read_text()
-
-    def kept(self):
-        return "".join(path.read_text() for path in (self.folder / "state/relay-workstation/default/phones").iterdir())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        mine = f"XDG_RUNTIME_DIR={self.folder}/run\0".encode()
-        for process in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                if mine in (process / "environ").read_bytes():
-                    os.kill(int(process.name), signal.SIGKILL)
-            except OSError:
-                # It has ended meanwhile, or is another user's.
-                pass
-        shutil.rmtree(self.folder, ignore_errors=True)
+        return super().pair("--push", str(path), *args)
 
 
 def case_a_hidden_phone_gets_a_push_and_the_command_says_so(relay):
@@ -167,8 +116,7 @@ def case_slow_services_hold_up_nothing_else(relay):
     for slow in [silence, trickle]:
         with Service([slow]) as service, Desk(relay, service) as desk, desk.pair("--hidden") as phone:
             phone.expect("push: on")
-            env = {**os.environ, **desk.env}
-            waiting = subprocess.Popen([BINARIES / "workstation", "notify", "--wait", "30", "slow"], env=env, stderr=subprocess.DEVNULL)
+            waiting = desk.started("notify", "--wait", "30", "slow", stderr=subprocess.DEVNULL)
             service.until(1)
             began = time.monotonic()
             assert desk.run("devices")[0] == 0
@@ -189,28 +137,13 @@ def case_a_phone_takes_its_subscription_back(relay):
             assert phone.child.wait(GUARD_SECS) == 0
         with desk.phone("desks") as listed:
             number = listed.line(lambda line: line).split()[0]
-        with subprocess.Popen([BINARIES / "workstation", "chat"], env={**os.environ, **desk.env}, stdin=subprocess.PIPE,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as chat:
+        quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with desk.started("chat", **quiet) as chat:
             with desk.phone("--desk", number, "--push", "none", "--hidden") as phone:
                 phone.expect("push: off")
                 assert "secret-path" not in desk.kept()
             chat.kill()
 
 
-def main(part=""):
-    failed = 0
-    cases = [(name, case) for name, case in globals().items() if name.startswith("case_") and part in name]
-    for name, case in cases:
-        try:
-            with Relay() as relay:
-                case(relay)
-        except Exception:
-            failed += 1
-            print(f"FAILED {name}")
-            traceback.print_exc()
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(paired.run_cases(globals(), *sys.argv[1:]))

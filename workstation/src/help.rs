@@ -104,6 +104,27 @@ const TEXTS: &[(&str, &str, &str)] = &[
   3  a push service has taken it, and no phone has shown it yet",
     ),
     (
+        "clip",
+        "  git log -1 | workstation clip     to the phone's clipboard box
+  workstation clip --get > note.txt wait for a text of the phone",
+        "  0  the phone has shown the text, or the phone's text is printed
+{failure}
+  4  the phone was not there, or sent nothing, in time
+  5  the phone said no
+130  Ctrl-C",
+    ),
+    (
+        "pipe",
+        "  tar c folder | workstation pipe   bytes to the phone
+  workstation pipe < /dev/null > in bytes of the phone",
+        "  0  both sides have written everything
+{failure}
+  3  not everything was written
+  4  the phone did not open its end in time
+  5  the phone said no
+130  Ctrl-C",
+    ),
+    (
         "setup",
         "  workstation setup https://relay.example.org
   REGISTER_KEY=… workstation setup https://relay.example.org",

@@ -25,6 +25,7 @@ usage: phone [OPTIONS] [CODE]        pair, and talk
   --once           with --dump: print the screen once, and end. With --send or --inbox: end when the files
                    are sent, or the first ones have come
   --send-keys KEYS with --watch: type this when the terminal is seen: text, and keys as {Enter} or {Ctrl-C}
+  --pipe           the input and output are this phone's end of the desk's `workstation pipe`
   --hidden         say that nobody looks at this phone: notices are shown and not confirmed
   --push FILE      have the desk send notices to the Web Push subscription in this file too, a message
                    `subscribe` of docs/app-notices.md; `none` takes it back
@@ -42,6 +43,7 @@ Each line of the input is said to the desk, but for these:
                    Shift-PageDown scroll
   /shell           open a shell at the desk
   /send FILE…      send files and folders
+  /clip TEXT       send TEXT to the desk's `workstation clip`
   /quit            end; so does the end of the input
   //TEXT           say /TEXT
 
@@ -73,6 +75,8 @@ pub(crate) struct Args {
     pub(crate) name: Option<String>,
     pub(crate) watch: Option<Watch>,
     pub(crate) is_hidden: bool,
+    /// The input and output are the end of a pipe.
+    pub(crate) is_pipe: bool,
     /// The subscription to Web Push that desks are to have, or none.
     pub(crate) push: Option<Option<Subscription>>,
     pub(crate) files: FileArgs,
@@ -122,6 +126,7 @@ struct Options {
     is_dump: bool,
     is_once: bool,
     is_hidden: bool,
+    is_pipe: bool,
     push: Option<String>,
     send: Vec<PathBuf>,
     inbox: Option<PathBuf>,
@@ -161,8 +166,17 @@ impl Args {
     fn help() -> Self {
         let way = Way { ca: None, proxy: Proxy::FromEnvironment };
         let files = FileArgs::default();
-        let (watch, name) = (None, None);
-        Args { way, is_plain: false, name, watch, is_hidden: false, push: None, files, act: Act::Help }
+        Args {
+            way,
+            is_plain: false,
+            name: None,
+            watch: None,
+            is_hidden: false,
+            is_pipe: false,
+            push: None,
+            files,
+            act: Act::Help,
+        }
     }
 }
 
@@ -188,6 +202,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
             "--dump" => options.is_dump = true,
             "--once" => options.is_once = true,
             "--hidden" => options.is_hidden = true,
+            "--pipe" => options.is_pipe = true,
             "--push" => options.push = Some(value("a file or `none`")?),
             "--ca" => options.ca = Some(value("a PEM file")?),
             "--proxy" => options.proxy = Some(value("an address or `none`")?),
@@ -243,8 +258,13 @@ impl Options {
         if self.is_plain && (has_files || watch.is_some() || !matches!(act, Act::Pair(_))) {
             return Err("--plain is for a code, and for lines of text only".to_owned());
         }
-        let is_hidden = self.is_hidden;
-        Ok(Args { way, is_plain: self.is_plain, name: self.name, watch, is_hidden, push, files, act })
+        let Options { is_plain, is_hidden, is_pipe, name, .. } = self;
+        if is_pipe && (is_plain || watch.is_some() || act == Act::Pair(None)) {
+            return Err(
+                "--pipe takes the whole input: give a code or --desk NAME, and nothing to watch".to_owned()
+            );
+        }
+        Ok(Args { way, is_plain, name, watch, is_hidden, is_pipe, push, files, act })
     }
 }
 

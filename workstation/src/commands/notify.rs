@@ -151,7 +151,10 @@ fn text(args: &NotifyArgs) -> anyhow::Result<String> {
                 .take(TEXT_BYTES_MAX as u64)
                 .read_to_end(&mut bytes)
                 .context("can't read the input")?;
-            io::copy(&mut input, &mut io::sink()).context("can't read the input")?;
+            // At a terminal, an input that has ended would go on.
+            if bytes.len() == TEXT_BYTES_MAX {
+                io::copy(&mut input, &mut io::sink()).context("can't read the input")?;
+            }
             String::from_utf8_lossy(&bytes).into_owned()
         }
         words => words.join(" "),
