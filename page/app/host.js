@@ -5,6 +5,7 @@
  * @property {(kind: string, params: import("./control.js").Params) => import("./channel.js").Channel | null} open null
  *     while the two ends are not ready
  * @property {() => void} pump call it after anything was sent, consumed or answered
+ * @property {() => boolean} isOpen the two ends are connected
  * @property {() => number} now milliseconds that only rise
  * @property {() => number} date milliseconds since 1970
  * @property {(ms: number, then: () => void) => () => void} after calls `then` later, unless what it returns is called

@@ -60,6 +60,8 @@ export { harmless } from "../bytes.js";
 
 /**
  * What a `Link` tells. Read the rest from it.
- * - `state`: `state`; `desk`: `desk`, and with it `isReady`; `chat`: `chat.lines`
- * @typedef {{ type: "state" | "desk" | "chat" }} LinkEvent
+ * - `state`: `state`; `desk`: `desk`, and with it `isReady`; `chat`: `chat.lines`; `files`: `files.sets`, or one of them;
+ * - `notice`: show this one now; `push`: `notices.push`, what the desk says of the subscription.
+ * @typedef {{ type: "state" | "desk" | "chat" | "files" | "push" }
+ *     | { type: "notice", notice: import("../notices/notices.js").Notice }} LinkEvent
  */

@@ -23,6 +23,7 @@ import { Backoff, verdict } from "./verdict.js";
  * @property {() => void} onLink
  * @property {() => void} onUnlink the peer has left, or the connection ended
  * @property {(bytes: Bytes) => void} onMessage
+ * @property {() => Promise<void>} settled what came before is worked off
  * @property {() => boolean} moves the session is gone: true if there is another one, which `moveTo` names
  * @property {() => boolean} isPaired it was open before, so that the relay may have forgotten it
  * @property {() => boolean} mayReturn a phone that waits for its answer comes back after another one took its place
@@ -146,7 +147,11 @@ export class Session {
             onLink: () => this.#setLinked(true),
             onUnlink: () => this.#setLinked(false),
             onMessage: (bytes) => this.#handlers.onMessage(bytes),
-            onEnd: (ended) => this.#onEnd(ended),
+            onEnd: async (ended) => {
+                // The last messages may say more than the end.
+                await this.#handlers.settled();
+                if (socket === this.#socket) this.#onEnd(ended);
+            },
         });
         this.#socket = socket;
         this.#handlers.onStatus({ phase: "connecting" });

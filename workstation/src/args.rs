@@ -61,12 +61,15 @@ pub(crate) enum Command {
     Revoke(commands::revoke::RevokeArgs),
     Rights(commands::rights::RightsArgs),
     Serve(commands::serve::ServeArgs),
+    Service(commands::service::ServiceArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
     #[command(hide = true)]
     Agent(commands::agent::AgentArgs),
     #[command(hide = true)]
     TerminalHost(commands::terminal_host::TerminalHostArgs),
+    #[command(hide = true)]
+    TerminalGuard(commands::terminal_guard::TerminalGuardArgs),
 }
 
 /// Which relay, and how a phone reaches it.

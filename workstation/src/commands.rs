@@ -23,8 +23,10 @@ pub(crate) mod run;
 mod said;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod service;
 mod session;
 pub(crate) mod setup;
+pub(crate) mod terminal_guard;
 pub(crate) mod terminal_host;
 pub(crate) mod terminals;
 mod transfer;
@@ -58,9 +60,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Revoke(args)) => revoke::run(args, global),
         Some(Command::Rights(args)) => rights::run(args, global),
         Some(Command::Serve(args)) => serve::run(args, global),
+        Some(Command::Service(args)) => service::run(args, global),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),
         Some(Command::TerminalHost(args)) => terminal_host::run(args, global),
+        Some(Command::TerminalGuard(args)) => terminal_guard::run(args),
     }
 }

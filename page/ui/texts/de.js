@@ -7,6 +7,7 @@ export const de = {
     "back": "Zurück",
     "close": "Schließen",
     "cancel": "Abbrechen",
+    "banner.label": "Warnung",
     "banner.insecure": "Diese Seite kam unverschlüsselt: Jemand in diesem Netz könnte sie verändert haben.",
     "banner.insecure.more": "Das Relay kann sie mit TLS ausliefern: siehe README. Für einen Versuch zu Hause mag es genügen.",
     "banner.served": "Wer diese Seite ausliefert, könnte mitlesen. Nehmen Sie ein installiertes Programm, wo es darauf ankommt.",
@@ -55,6 +56,7 @@ export const de = {
     "desk.take": "In diesem Tab verwenden",
     "desk.loading": "Wird geöffnet …",
 
+    "state.label": "Verbindung",
     "state.connecting": "Verbindung zum Relay …",
     "state.away": "Ihr Rechner ist seit {time} weg.",
     "state.away-unknown": "Ihr Rechner ist gerade nicht verbunden. Diese Seite wartet auf ihn.",
@@ -175,6 +177,7 @@ export const de = {
     "device.relay": "Relay {relay}",
     "device.keys": "Diese Seite behält je Rechner: einen Schlüssel, den sie selbst nicht auslesen kann, den Namen des Rechners und den dieses Telefons.",
 
+    "notice.label": "Mitteilung",
     "notice.open": "Öffnen",
     "notice.dismiss": "Verwerfen",
     "fault.title": "Diese Seite kann nicht weiter",

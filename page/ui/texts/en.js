@@ -6,6 +6,7 @@ export const en = {
     "back": "Back",
     "close": "Close",
     "cancel": "Cancel",
+    "banner.label": "Warning",
     "banner.insecure": "This page itself came unencrypted: somebody in this network could have changed it.",
     "banner.insecure.more": "Your desk's relay can serve it with TLS: see its README. For a try at home this may be enough.",
     "banner.served": "Whoever serves this page could read along. Use an installed client where that matters.",
@@ -54,6 +55,7 @@ export const en = {
     "desk.take": "Use it in this tab",
     "desk.loading": "Opening …",
 
+    "state.label": "Connection",
     "state.connecting": "Connecting to the relay …",
     "state.away": "Your desk is away since {time}.",
     "state.away-unknown": "Your desk is not connected now. This page waits for it.",
@@ -174,6 +176,7 @@ export const en = {
     "device.relay": "Relay {relay}",
     "device.keys": "This page keeps per desk: a key that it cannot read out, the desk's name, and this phone's name.",
 
+    "notice.label": "Notice",
     "notice.open": "Open",
     "notice.dismiss": "Dismiss",
     "fault.title": "This page cannot go on",
