@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import traceback
 
 from screen import Window
@@ -73,6 +74,22 @@ class Desk:
         with self.phone("desks") as listed:
             return listed.line(lambda line: line).split()[0]
 
+    def stop_agent(self):
+        """Ends the agent, and waits until it is gone."""
+        mine = f"XDG_RUNTIME_DIR={self.folder}/run\0".encode()
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                is_agent = b"\0agent\0" in (process / "cmdline").read_bytes() and mine in (process / "environ").read_bytes()
+            except OSError:
+                # It has ended meanwhile, or is another user's.
+                continue
+            if is_agent:
+                os.kill(int(process.name), signal.SIGTERM)
+                deadline = time.monotonic() + GUARD_SECS
+                while is_running(process):
+                    assert time.monotonic() < deadline, "the agent does not end"
+                    time.sleep(0.05)
+
     def agent_log(self):
         return (self.folder / "state/relay-workstation/default/agent.log").read_text()
 
@@ -93,6 +110,13 @@ class Desk:
                 # It has ended meanwhile, or is another user's.
                 pass
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def is_running(process):
+    try:
+        return (process / "stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def run_cases(names, part=""):

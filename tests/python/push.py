@@ -5,13 +5,14 @@ failed`.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
 
 import paired
 from push_service import PAGE, Service, garbage, silence, trickle
-from service import GUARD_SECS
+from service import BINARIES, GUARD_SECS
 
 
 class Desk(paired.Desk):
@@ -110,6 +111,28 @@ def case_only_services_that_are_allowed_are_posted_to(relay):
                 assert told.startswith("push: refused: this desk does not send to the push service"), told
                 assert endpoint not in desk.kept() and "/x" not in desk.agent_log()
         assert service.requests == []
+
+
+def case_a_known_name_that_leads_to_this_machine_is_not_posted_to(relay):
+    """The agent's resolver says that the name of a known service is here, as a name server might."""
+    with Service() as service, Desk(relay, service) as desk:
+        hosts, agent = desk.folder / "hosts", ["workstation", "agent", "--profile", "default"]
+        hosts.write_text("127.0.0.1 localhost fcm.googleapis.com\n")
+        inside = f"mount --bind {hosts} /etc/hosts && exec \"$@\""
+        namespace = ["unshare", "--map-root-user", "--mount", "sh", "-c", inside, "sh"]
+        if subprocess.run([*namespace, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+            print("left out: this machine gives no namespace of one's own")
+            return
+        with desk.pair("--hidden", subscription=service.subscription("https://fcm.googleapis.com/x")) as phone:
+            phone.expect("push: on")
+            desk.stop_agent()
+            command = [*namespace, BINARIES / agent[0], *agent[1:]]
+            env = {**os.environ, **desk.env, "NO_PROXY": "*", "no_proxy": "*"}
+            with subprocess.Popen(command, env=env) as own:
+                phone.line(lambda line: line.startswith("workstation is here") or "encrypted" in line)
+                code, text = desk.run("notify", "--wait", "10", "hello")
+                own.kill()
+            assert code == 1 and "leads to 127.0.0.1, which is not a public address" in text, (code, text)
 
 
 def case_slow_services_hold_up_nothing_else(relay):

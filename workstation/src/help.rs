@@ -165,7 +165,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     (
         "rights",
         "  workstation rights Pixel           what it may do
-  workstation rights Pixel +shell     open shells, while `serve --shell` runs
+  workstation rights Pixel +shell    also shells, while `serve --shell` runs
   workstation rights Pixel -type     see terminals, and not type
   workstation rights Pixel chat,view  these two, and nothing else",
         "  0  changed, or shown
