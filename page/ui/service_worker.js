@@ -64,6 +64,25 @@ addEventListener("push", (event) => {
 async function show(data) {
     const { title, options } = read(data);
     await registration.showNotification(title, options);
+    await note(options.tag).catch(() => {});
+}
+
+// The page tells the desk which notices were shown here, so that it does not show them again.
+async function note(id) {
+    const request = indexedDB.open("relay", 1);
+    request.onupgradeneeded = () => request.transaction.abort();
+    const database = await promised(request);
+    const values = database.transaction("values", "readwrite").objectStore("values");
+    const shown = (await promised(values.get("shown"))) ?? [];
+    await promised(values.put([...shown.filter((other) => other !== id), id].slice(-256), "shown"));
+    database.close();
+}
+
+function promised(request) {
+    return new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+    });
 }
 
 function read(data) {
