@@ -41,12 +41,12 @@ failed. If one stage fails, the others still run. Each option below, except --si
             newer. Installs chromium, htop and vim if it can, and its packages of node outside of this folder
   --help    this text
 
-Needs Rust and python3. Needs node, 20 or newer, for the second implementation of the tunnel, which is skipped without.
+Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
 Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md,
-tinyproxy and microsocks, as proxies of the clients, and git, htop, less, tmux and vim, to be shown on a phone.
-A snippet is skipped if its program is missing.
+tinyproxy and microsocks, as proxies of the clients, git, htop, less, tmux, vim and vttest, to be shown on a phone,
+and openssh-server, for commands over ssh. What needs a program is skipped if that is missing.
 
 Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
 need a kernel with namespaces and nftables. They are skipped elsewhere.
@@ -137,6 +137,7 @@ failed=0
 failures=()
 unsteady=()
 skipped=()
+TYPESCRIPT=7.0.2
 
 # Ends what this run started, however it ends: its Redis, and what a crashed test left behind.
 clean_up() {
@@ -282,13 +283,14 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, and the
-# programs that the desk's windows show, one by one, as not every system has all of them. What cannot be
-# installed is skipped later, with a note.
+# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, the programs
+# that the desk's windows show, and a server for ssh, one by one, as not every system has all of them. What
+# cannot be installed is skipped later, with a note.
 prepare_programs() {
-    local missing=() package policy=/usr/sbin/policy-rc.d
-    for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim; do
-        is_there "$package" || missing+=("$package")
+    local missing=() package service policy=/usr/sbin/policy-rc.d
+    for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest \
+        openssh-client openssh-server; do
+        is_there "$(command_of "$package")" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     if command -v apt-get >/dev/null && as_root true 2>/dev/null; then
@@ -302,11 +304,30 @@ prepare_programs() {
         for package in "${missing[@]}"; do
             as_root apt-get install -qy --no-install-recommends "$package" || continue
             # Nor at the next start of the machine.
-            if systemctl is-enabled --quiet "$package" 2>/dev/null; then as_root systemctl disable "$package" || true; fi
+            service="${package/openssh-server/ssh}"
+            if systemctl is-enabled --quiet "$service" 2>/dev/null; then as_root systemctl disable "$service" || true; fi
         done
         remove_service_policy
     elif command -v brew >/dev/null; then
         brew install "${missing[@]}" || true
+    fi
+}
+
+# The command of a package that has another name.
+command_of() {
+    case "$1" in
+        openssh-client) echo ssh ;;
+        openssh-server) echo sshd ;;
+        *) echo "$1" ;;
+    esac
+}
+
+# The types in the page's comments, by a compiler that is installed beside this run and not in the repository.
+check_types() {
+    if npm install --silent --no-audit --no-fund --prefix "$work/types" "typescript@$TYPESCRIPT" >/dev/null 2>&1; then
+        stage "the types of the page" "$work/types/node_modules/.bin/tsc" --project page
+    else
+        skip "the types of the page" "npm can't install typescript $TYPESCRIPT here"
     fi
 }
 
@@ -516,15 +537,11 @@ prepare_browsers() {
     (cd "$browser_modules" && npm install --no-audit --no-fund --silent)
 }
 
-# The types of the page's modules, which are comments.
-check_types() { "$browser_modules/node_modules/.bin/tsc" -p page; }
-
 run_browsers() {
     if ! has_node || ! prepare_browsers; then
         skip "browsers" "node 20, npm, chromium, htop or vim is not there and can't be installed here"
         return 0
     fi
-    stage "the page's types" check_types
     tests "the page in Chromium" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
         RELAY_CHROMIUM="$(command -v chromium || command -v chromium-browser)" node tests/browser/run.mjs "$1"
 }
@@ -611,6 +628,13 @@ stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 prepare_programs || echo "the proxies for the snippets, and programs for the desk, can't be installed here" >&2
 tests "the desk's commands in windows" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/desk.py
+tests "how the desk's commands end" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/ends.py
+tests "the desk without its relay" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/relay_lost.py
+if is_there sshd && is_there ssh; then
+    tests "the desk over ssh" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/over_ssh.py
+else
+    skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
+fi
 stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" python3 tests/python/picture.py "$work/pairing.svg"
 run_proxies
 run_way_out
@@ -618,9 +642,17 @@ run_conformance short
 if has_node; then
     tests "independent tunnel" node tests/node/tunnel_vectors.mjs
     tests "independent ends of the tunnel" env RELAY_TEST_BINARIES="$target/debug" node tests/node/pair.mjs
+    tests "the page's modules" node page/tests/run.mjs
+    if is_there script && is_linux; then
+        tests "the page's link and the desk" env RELAY_TEST_BINARIES="$target/debug" node tests/node/page.mjs
+    else
+        skip "the page's link and the desk" "it needs Linux and the program script"
+    fi
+    check_types
 else
     skip "engines against independent ends of the tunnel (tunnel_node)" "they need node, version 20 or newer"
     skip "independent tunnel" "it needs node, version 20 or newer"
     skip "independent ends of the tunnel" "they need node, version 20 or newer"
+    skip "the page's modules, its link and its types" "they need node, version 20 or newer"
 fi
 finish

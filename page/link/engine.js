@@ -46,6 +46,9 @@ export class Engine {
     #isKicked = false;
     #stopTimer = () => {};
     #isPaired;
+    // When the desk was last there.
+    /** @type {number | null} */
+    #metAt = null;
     /** @type {LinkState} */
     state;
 
@@ -180,14 +183,16 @@ export class Engine {
     #onStatus(status) {
         const phase = status.phase === "linked" ? "greeting" : status.phase;
         const why = "why" in status ? status.why : null;
-        // While the desk's user is asked, breaks of the line and a second scan are not worth a word.
         this.#setState({ phase, why, retryAt: "retryAt" in status ? status.retryAt : null });
     }
 
     /** @param {Partial<LinkState> & { phase: Phase }} change */
     #setState(change) {
         if (this.state.phase === "stopped") return;
-        this.state = { ...this.state, why: null, retryAt: null, since: this.#world.date(), ...change };
+        const now = this.#world.date();
+        if (this.state.phase === "open") this.#metAt = now;
+        const since = change.phase === "away" ? (this.#metAt ?? now) : now;
+        this.state = { ...this.state, why: null, retryAt: null, since, ...change };
         this.#settings.onState();
     }
 

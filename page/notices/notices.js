@@ -127,6 +127,7 @@ export class Notices {
             const members = parseObject(bytes);
             if (members.t === "push") this.#onPush(members);
             else if (members.t === "notice") this.#onNotice(noticeOf(members));
+            else if (typeof members.t !== "string") throw new Damage("t");
         } catch (error) {
             if (!(error instanceof Damage)) throw error;
             channel.reset("malformed", "not a notice");

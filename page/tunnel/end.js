@@ -70,7 +70,7 @@ export class TunnelEnd {
 
     /** True if messages are accepted. */
     get hasOpened() {
-        return this.#hasOpened;
+        return this.#hasOpened || this.isOpen;
     }
 
     /**
@@ -79,8 +79,8 @@ export class TunnelEnd {
      * @returns {"too-large" | "full" | null}
      */
     trySend(message) {
-        if (this.#hasOpened && message.length > this.stream.limit) return "too-large";
-        if (!this.#hasOpened || this.stream.room < message.length) return "full";
+        if (this.hasOpened && message.length > this.stream.limit) return "too-large";
+        if (!this.hasOpened || this.stream.room < message.length) return "full";
         this.stream.send(message);
         return null;
     }

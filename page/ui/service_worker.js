@@ -64,21 +64,22 @@ addEventListener("push", (event) => {
 async function show(data) {
     const { title, options } = read(data);
     await registration.showNotification(title, options);
-    await note(options.tag).catch(() => {});
+    if (options.tag !== "relay") await noteShown(options.tag).catch((error) => console.warn("not noted:", error));
 }
 
-// The page tells the desk which notices were shown here, so that it does not show them again.
-async function note(id) {
+// The page knows by this that a notice was shown already: see store/store.js, value "shown".
+async function noteShown(id) {
     const request = indexedDB.open("relay", 1);
+    // A page that was never opened here has nothing to know.
     request.onupgradeneeded = () => request.transaction.abort();
-    const database = await promised(request);
+    const database = await done(request);
     const values = database.transaction("values", "readwrite").objectStore("values");
-    const shown = (await promised(values.get("shown"))) ?? [];
-    await promised(values.put([...shown.filter((other) => other !== id), id].slice(-256), "shown"));
+    const before = (await done(values.get("shown"))) ?? [];
+    await done(values.put([...before, id].slice(-256), "shown"));
     database.close();
 }
 
-function promised(request) {
+function done(request) {
     return new Promise((resolve, reject) => {
         request.onsuccess = () => resolve(request.result);
         request.onerror = () => reject(request.error);

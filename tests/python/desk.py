@@ -5,131 +5,12 @@ judged by pyte, an independent terminal emulator. Ends with `N passed, N failed`
 """
 
 import os
-import pathlib
 import random
-import re
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
-import time
-import traceback
 
-from screen import Window
-from service import BINARIES, GUARD_SECS, Relay
-
-SIZES = [(80, 24), (120, 50)]
-PROMPT = "desk$"
-# Set in the command line, as a shell that begins without files sets a prompt of its own.
-SHELL = ["env", f"PS1={PROMPT} ", "sh", "-i"]
-
-
-class Desk:
-    """A user at a desk: folders of their own, a relay, and phones."""
-
-    def __init__(self, relay, columns=80, rows=24):
-        self.relay, self.columns, self.rows = relay, columns, rows
-        # Short: it is part of a socket's path.
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rd", dir="/tmp"))
-        for name in ("run", "state", "phone"):
-            (self.folder / name).mkdir(mode=0o700)
-        self.env = {
-            "RELAY_SERVER": relay.url,
-            "HOME": str(self.folder),
-            "XDG_RUNTIME_DIR": str(self.folder / "run"),
-            "XDG_STATE_HOME": str(self.folder / "state"),
-        }
-
-    def window(self, *args, **rest):
-        return Window.of("workstation", *args, columns=self.columns, rows=self.rows, env=self.env, **rest)
-
-    def run(self, *command, options=()):
-        return self.window("run", *options, "--", *command)
-
-    def output(self, *args):
-        """A command without a terminal: its exit code and output."""
-        env = {**os.environ, **self.env}
-        done = subprocess.run([BINARIES / "workstation", *args], env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=GUARD_SECS)
-        return done.returncode, (done.stdout + done.stderr).decode()
-
-    def phone(self, *args, columns=None, rows=None, name="phone"):
-        """A phone's window: one row more than the desk's, for its status line."""
-        env = {**self.env, "XDG_STATE_HOME": str(self.folder / name)}
-        return Window.of("examples/phone", *args, columns=columns or self.columns, rows=rows or self.rows + 1, env=env)
-
-    def pair(self, name="phone"):
-        """Pairs a phone, as a person does: the code on one screen, pasted at the other, a yes at the desk."""
-        (self.folder / name).mkdir(mode=0o700, exist_ok=True)
-        with self.window("pair", "--no-qr", "--public-url", f"ws://{self.relay.address}/ws") as desk:
-            desk.until("waiting for a phone")
-            code = re.search(r"or paste this: (\S.*?)\r", desk.raw.decode()).group(1)
-            phone = self.phone("--name", name, code, name=name)
-            desk.until("[y/n]")
-            words = re.search(r"(?:[a-z]{5} ){5}[a-z]{5}", desk.raw.decode().replace("\r\n", " ")).group(0)
-            phone.until(words, lambda: words.replace(" ", "") in "".join(phone.text().split()))
-            desk.type("y\r")
-            assert desk.exit_code() == 0, desk.text()
-            desk.expect_settings_restored()
-            phone.until("encrypted")
-        return phone
-
-    def processes(self, argument=""):
-        """The ids of the processes at this desk that have this argument, or any."""
-        mine = f"XDG_RUNTIME_DIR={self.folder}/run\0".encode()
-        found = []
-        for process in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                arguments = (process / "cmdline").read_bytes().split(b"\0")
-                if mine in (process / "environ").read_bytes() and argument.encode() in arguments:
-                    found.append(int(process.name))
-            except OSError:
-                # It has ended meanwhile, or is another user's.
-                pass
-        return found
-
-    def kill_all(self):
-        for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.kill_all()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def names_in(listed):
-    """The names that `terminals` lists, where it lists any."""
-    return [line.split()[0] for line in listed.splitlines() if not line.startswith(("NAME", "there are no"))]
-
-
-def cells(window, rows, columns):
-    """What each cell shows: character and looks."""
-    def cell(char):
-        front, back = (char.fg, char.bg) if not char.reverse else (char.bg, char.fg)
-        if char.data == " " and not char.underscore:
-            # A blank cell shows its background alone.
-            return char.data, back
-        return char.data, back, front, char.bold, char.underscore
-    return [[cell(window.screen.buffer[row][column]) for column in range(columns)] for row in range(rows)]
-
-
-def expect_same(desk, phone):
-    """Reads until the phone's screen equals the desk's, cell by cell."""
-    rows, columns = desk.screen.lines, desk.screen.columns
-    deadline = time.monotonic() + GUARD_SECS
-    while True:
-        moved = [window.pump(0.05) for window in (desk, phone)]
-        here, there = cells(desk, rows, columns), cells(phone, rows, columns)
-        if here == there and not any(moved):
-            return
-        if time.monotonic() > deadline:
-            wrong = [(row, column, here[row][column], there[row][column])
-                     for row in range(rows) for column in range(columns) if here[row][column] != there[row][column]]
-            raise AssertionError(f"{len(wrong)} cells differ, such as {wrong[:5]}\ndesk:\n{desk.text()}\nphone:\n{phone.text()}")
-
+from seat import PROMPT, SHELL, expect_same, names_in, play
 
 # Cases. Each is played at every size.
 
@@ -324,28 +205,4 @@ def expect_resized(window, phone, columns, rows):
     expect_same(window, phone)
 
 
-CASES = {name.removeprefix("case_"): case for name, case in list(globals().items()) if name.startswith("case_")}
-
-
-def main():
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    passed = failed = 0
-    for name, case in CASES.items():
-        if wanted not in name:
-            continue
-        for columns, rows in SIZES:
-            label = f"desk::{name}::{columns}x{rows}"
-            try:
-                with Relay() as relay, Desk(relay, columns, rows) as desk:
-                    case(desk)
-                print(f"test {label} ... ok", flush=True)
-                passed += 1
-            except Exception:
-                print(f"test {label} ... FAILED", flush=True)
-                traceback.print_exc()
-                failed += 1
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
-main()
+play("desk", globals())

@@ -14,11 +14,29 @@ from service import BINARIES, GUARD_SECS
 
 
 class Emulator(pyte.HistoryScreen):
-    """pyte's screen, which stumbles over sequences of keyboards (`CSI > … m`) that draw nothing."""
+    """pyte's screen, which stumbles over sequences that it does not know: over private ones (`CSI > … m`), and over more
+    parameters than it takes. It leaves them out."""
 
-    def select_graphic_rendition(self, *attrs, private=False):
-        if not private:
-            super().select_graphic_rendition(*attrs)
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        return tolerant(found) if name in HANDLERS else found
+
+
+# What a sequence calls, and those of them that know private ones.
+HANDLERS = set(pyte.Stream.csi.values()) | set(pyte.Stream.escape.values()) | set(pyte.Stream.sharp.values())
+PRIVATE = {"set_mode", "reset_mode"}
+
+
+def tolerant(handler):
+    def handle(*parameters, private=False):
+        if private and handler.__name__ not in PRIVATE:
+            return
+        try:
+            handler(*parameters, **({"private": True} if private else {}))
+        except TypeError:
+            # More parameters, or other ones.
+            pass
+    return handle
 
 
 class Window:
@@ -31,6 +49,7 @@ class Window:
         self.fd, self.terminal = os.openpty()
         self.resize(columns, rows)
         self.settings_at_start = termios.tcgetattr(self.terminal)
+        self.modes_at_start = set(self.screen.mode)
         # Our own copy of its end stays open, so that the settings can be read after the child has ended.
         self.child = subprocess.Popen(
             argv,
@@ -118,6 +137,24 @@ class Window:
         """The terminal is as the program found it."""
         now = termios.tcgetattr(self.terminal)
         assert now == self.settings_at_start, f"{now} instead of {self.settings_at_start}"
+
+    def until_as_found(self):
+        """Waits until the terminal's settings and the emulator's modes are as they were before the program. Somebody
+        else restores them where the program was killed."""
+        def is_as_found():
+            return termios.tcgetattr(self.terminal) == self.settings_at_start and self.screen.mode == self.modes_at_start
+        deadline = time.monotonic() + GUARD_SECS
+        while not is_as_found():
+            assert time.monotonic() < deadline, (
+                f"{termios.tcgetattr(self.terminal)} and modes {self.screen.mode} instead of "
+                f"{self.settings_at_start} and {self.modes_at_start}"
+            )
+            self.pump(0.05)
+
+    def expect_as_found(self):
+        """The terminal and the emulator's modes are as the program found them."""
+        self.expect_settings_restored()
+        assert self.screen.mode == self.modes_at_start, f"{self.screen.mode} instead of {self.modes_at_start}"
 
     def close_terminal(self):
         """The window is closed, as by its user: everything in it gets a SIGHUP."""

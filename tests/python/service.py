@@ -16,7 +16,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARIES = pathlib.Path(os.environ.get("RELAY_TEST_BINARIES", ROOT / "target" / "debug"))
 # Longer than anything takes on a loaded machine: only a hang reaches it.
-GUARD_SECS = 60
+GUARD_SECS = int(os.environ.get("RELAY_GUARD_SECS", 60))
 
 
 class Program:

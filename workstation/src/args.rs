@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Agent(commands::agent::AgentArgs),
     #[command(hide = true)]
     TerminalHost(commands::terminal_host::TerminalHostArgs),
+    #[command(hide = true)]
+    TerminalGuard(commands::terminal_guard::TerminalGuardArgs),
 }
 
 /// Which relay, and how a phone reaches it.

@@ -18,10 +18,11 @@ pub(crate) mod revoke;
 pub(crate) mod rights;
 pub(crate) mod run;
 mod said;
-pub(crate) mod serve;
 pub(crate) mod send;
+pub(crate) mod serve;
 mod session;
 pub(crate) mod setup;
+pub(crate) mod terminal_guard;
 pub(crate) mod terminal_host;
 pub(crate) mod terminals;
 mod transfer;
@@ -56,5 +57,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),
         Some(Command::TerminalHost(args)) => terminal_host::run(args, global),
+        Some(Command::TerminalGuard(args)) => terminal_guard::run(args),
     }
 }

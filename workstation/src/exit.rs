@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use relay_client::Stop;
 use relay_client::http::HttpError;
 
+use crate::output::say;
+
 /// Ctrl-C ended what was not done.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -78,8 +80,14 @@ impl From<Outcome> for ExitCode {
     }
 }
 
+/// Tells the user an error, and gives its outcome.
+pub(crate) fn say_error(error: &anyhow::Error) -> Outcome {
+    say(&format!("error: {error:#}"));
+    of_error(error)
+}
+
 /// The outcome of an error at the start.
-pub(crate) fn of_error(error: &anyhow::Error) -> Outcome {
+fn of_error(error: &anyhow::Error) -> Outcome {
     match error.downcast_ref() {
         Some(HttpError::Refused { .. }) => Outcome::Refused,
         _ => Outcome::Failed,

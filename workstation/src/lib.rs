@@ -27,14 +27,10 @@ mod window;
 use std::process::ExitCode;
 
 use args::Args;
-use output::say;
 
 /// The whole program; blocks until it ends. The exit code is 0 after Ctrl-C, or at the end of the input when
 /// the phone has taken all of it; 1 for a failure; 2 for a bad command line; 3 if the phone has not taken all
 /// lines; 4 if no phone came; 5 if the user or the relay refused. `run` and `attach` give their command's.
 pub fn run() -> ExitCode {
-    commands::run(&Args::of_process()).unwrap_or_else(|error| {
-        say(&format!("error: {error:#}"));
-        exit::of_error(&error).into()
-    })
+    commands::run(&Args::of_process()).unwrap_or_else(|error| exit::say_error(&error).into())
 }

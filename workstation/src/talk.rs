@@ -13,32 +13,44 @@ pub(crate) mod sealed;
 pub(crate) mod waiting;
 
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::exit;
+
+use crate::window;
 
 /// The exit code after a second Ctrl-C: 128 + SIGINT, as shells have it.
 const INTERRUPTED: i32 = crate::exit::INTERRUPTED as i32;
 
-/// Calls `close` at the first Ctrl-C (or SIGTERM, SIGHUP); a second one ends the process at once. A SIGHUP
-/// that the caller set to be ignored, as `nohup` does, stays ignored.
-pub(crate) fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+/// Calls `close` at the first Ctrl-C (or SIGTERM, SIGHUP); a second one ends the process at once, and leaves the
+/// terminal as it was found. A SIGHUP that the caller set to be ignored, as `nohup` does, stays ignored.
+pub(crate) fn close_on_signal(close: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
     let signals =
         [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
-    let signals: Vec<_> = signals.collect();
-    let asked = Arc::new(AtomicBool::new(false));
-    for &signal in &signals {
-        flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&asked))?;
-        flag::register(signal, Arc::clone(&asked))?;
-    }
-    let mut signals = Signals::new(signals).context("can't wait for signals")?;
-    let wait = move || signals.forever().for_each(|_| close());
+    let mut signals = Signals::new(signals.collect::<Vec<_>>()).context("can't wait for signals")?;
+    let (ask, asked) = mpsc::channel();
+    let close = move || {
+        if asked.recv().is_ok() {
+            close();
+        }
+    };
+    // Closing may have to wait, so another thread hears of the second signal.
+    let wait = move || {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            let _ended = ask.send(());
+        }
+        if signals.next().is_some() {
+            window::give_back();
+            exit(INTERRUPTED);
+        }
+    };
     thread::Builder::new().name("signals".into()).spawn(wait).context("no thread for signals")?;
+    thread::Builder::new().name("close".into()).spawn(close).context("no thread for signals")?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 //! they are.
 
 mod detach_key;
+pub(crate) mod guard;
 pub(crate) mod raw_mode;
 mod signals;
 mod speaker;
@@ -19,6 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::ipc::frame::{self, Decoder};
 use crate::terminal_host::emulator::RESTORE;
@@ -56,7 +58,7 @@ const NOTES_MAX: usize = 8;
 /// Before [`RESTORE`]: leaving an alternate screen that is not shown goes to the saved place of the cursor,
 /// and so does [`AFTER_RESTORE`].
 const BEFORE_RESTORE: &[u8] = b"\x18\x1b7\x1b[?1049l\x1b7";
-const AFTER_RESTORE: &[u8] = b"\x1b8\x1b[m\r\n";
+const AFTER_RESTORE: &[u8] = b"\x1b8\x1b[m";
 
 /// Shows the terminal behind `stream` until it ends or the user leaves it.
 ///
@@ -110,11 +112,29 @@ fn is_dumb() -> bool {
 
 /// Undoes what the command changed in the window.
 fn reset() {
+    write_reset(b"\r\n");
+}
+
+fn write_reset(end: &[u8]) {
     if io::stdout().is_terminal() && !is_dumb() {
         // A window that is gone has nothing to undo.
-        let bytes = [BEFORE_RESTORE, RESTORE, AFTER_RESTORE].concat();
+        let bytes = [BEFORE_RESTORE, RESTORE, AFTER_RESTORE, end].concat();
         drop(io::stdout().write_all(&bytes).and_then(|()| io::stdout().flush()));
     }
+}
+
+/// Leaves the terminal as it was found, at the end of a program that may have changed it and may be stuck. A
+/// window that takes no output gets none.
+pub(crate) fn give_back() {
+    if raw_mode::is_changed() && has_room(io::stdout()) {
+        reset();
+    }
+    raw_mode::restore();
+}
+
+fn has_room(window: impl AsFd) -> bool {
+    let mut window = [PollFd::new(&window, PollFlags::OUT)];
+    poll(&mut window, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// Writes what the command writes, until something ends it.

@@ -1,21 +1,21 @@
 //! `chat`: lines of text both ways, with every paired phone or with some.
 
 use std::io::{self, IsTerminal};
-use std::process::{Command, ExitCode};
+use std::process::{self, Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use relay_client::lines::{LineError, read_line};
 
 use super::devices;
-use super::editor::{self, Done, Editing};
+use super::editor::{self, Done, Edit, Editing};
 use super::inputs::{Input, Inputs};
 use super::pairing::Pairer;
 use super::said::Said;
 use super::session::{Session, thread};
 use crate::args::{CodeArgs, Global, RelayArgs};
-use crate::exit::Outcome;
+use crate::exit::{self, Outcome};
 use crate::ipc::client::{AgentClient, GONE};
 use crate::ipc::wire::{FromAgent, State, ToAgent};
 use crate::output::say;
@@ -47,7 +47,6 @@ struct Chat {
     reporter: Reporter,
     /// The connection to the agent, which is another one after the agent has ended.
     connection: u32,
-    is_interactive: bool,
 }
 
 /// # Errors
@@ -77,30 +76,41 @@ pub(crate) fn run(args: &ChatArgs, global: &Global) -> anyhow::Result<ExitCode> 
     // Numbers below were used by the codes.
     let connection = CONNECTION_FIRST;
     let to = args.to.clone();
-    let outcome = Chat { session, to, inputs, reporter, connection, is_interactive }.talk(global)?;
-    if let Outcome::NotTaken(lines) = outcome {
-        say(&format!("{lines} of the lines were not confirmed by every phone"));
-    }
-    Ok(outcome.into())
+    Chat { session, to, inputs, reporter, connection }.talk(is_interactive, global)
 }
 
 const CONNECTION_FIRST: u32 = 1_000_000;
 
 impl Chat {
-    fn talk(&mut self, global: &Global) -> anyhow::Result<Outcome> {
+    fn talk(mut self, is_interactive: bool, global: &Global) -> anyhow::Result<ExitCode> {
         let agent = self.attach()?;
         let said = Said::open(agent.sender().context(GONE)?, &self.inputs)?;
         self.inputs.listen_to(agent, self.connection).context("no thread for the agent")?;
-        let _editing = if self.is_interactive {
-            Some(self.edit(&said, global)?)
-        } else {
-            let reading = Arc::clone(&said);
-            thread("stdin", move || read_stdin(&reading)).context("no thread for stdin")?;
-            None
-        };
-        let talked = self.follow(&said);
+        if is_interactive {
+            return self.talk_beside_editor(&said, global);
+        }
+        let reading = Arc::clone(&said);
+        thread("stdin", move || read_stdin(&reading)).context("no thread for stdin")?;
+        let outcome = self.follow(&said);
         said.stop();
-        talked
+        Ok(told(&outcome?).into())
+    }
+
+    /// Follows in a thread of its own, which ends the process: nothing else ends the editor.
+    fn talk_beside_editor(mut self, said: &Arc<Said>, global: &Global) -> anyhow::Result<ExitCode> {
+        let (editing, edit) = self.edit(said, global)?;
+        let said = Arc::clone(said);
+        let follow = move || {
+            let outcome = self.follow(&said);
+            drop(editing);
+            let outcome = outcome.as_ref().map_or_else(exit::say_error, told);
+            process::exit(outcome.code().into())
+        };
+        let following = std::thread::Builder::new().name("chat".into()).spawn(follow);
+        let following = following.context("no thread for the chat")?;
+        edit();
+        drop(following.join());
+        bail!("the chat's thread has failed")
     }
 
     /// Tells the agent that this is a chat, and tells the user who is there.
@@ -120,7 +130,7 @@ impl Chat {
         self.to.is_empty() || self.to.iter().any(|name| name == phone)
     }
 
-    fn edit(&self, said: &Arc<Said>, global: &Global) -> anyhow::Result<Editing> {
+    fn edit(&self, said: &Arc<Said>, global: &Global) -> anyhow::Result<(Editing, Edit)> {
         let (session, global) = (Arc::clone(&self.session), global.clone());
         let command = Box::new(move |line: &str| on_command(line, &session, &global));
         let ended = Arc::clone(said);
@@ -140,7 +150,7 @@ impl Chat {
             match self.inputs.next() {
                 Input::Agent(of, Some(message)) if of == self.connection => self.on_message(message, said)?,
                 Input::Agent(of, None) if of == self.connection => self.on_agent_gone(said)?,
-                Input::Agent(..) => {}
+                Input::Agent(..) | Input::CodeMade => {}
                 Input::Typed(line, _) => {
                     if self.on_typed(&line, said) {
                         return Ok(outcome(said));
@@ -251,6 +261,14 @@ fn share(script: &str, global: &Global) -> anyhow::Result<()> {
     }
     command.status().context("can't share a terminal")?;
     Ok(())
+}
+
+/// Tells the user what the outcome alone does not.
+fn told(outcome: &Outcome) -> Outcome {
+    if let Outcome::NotTaken(lines) = outcome {
+        say(&format!("{lines} of the lines were not confirmed by every phone"));
+    }
+    outcome.clone()
 }
 
 fn outcome(said: &Said) -> Outcome {

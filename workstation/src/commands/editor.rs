@@ -1,14 +1,12 @@
 //! The line editor of the chat: what comes in is printed above the line that is being typed.
 //!
-//! The editor has a thread of its own, and so has the printer, as each may have to wait for the other.
+//! The editor has the main thread, and the printer one of its own, as each may have to wait for the other.
 
-use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::Context;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor, ExternalPrinter};
@@ -16,7 +14,7 @@ use rustyline::{Config, Editor, ExternalPrinter};
 use super::inputs::{Input, Inputs};
 use super::session::thread;
 use crate::output;
-use crate::window::raw_mode::exactly;
+use crate::window::{self, raw_mode::RawMode};
 
 /// Lines that wait to be printed; then the one who prints waits, and the phones' messages with it.
 const PRINTS_MAX: usize = 64;
@@ -35,8 +33,8 @@ pub(super) enum Done {
     Last,
 }
 
-/// Does what a line asks for, on the editor's thread, while the editor leaves the terminal alone.
-pub(super) type Command = Box<dyn Fn(&str) -> Done + Send>;
+/// Does what a line asks for, while the editor leaves the terminal alone.
+pub(super) type Command = Box<dyn Fn(&str) -> Done>;
 
 /// Keeps the printer away from the terminal while a command has it.
 #[derive(Default)]
@@ -45,31 +43,37 @@ struct Gate {
     changed: Condvar,
 }
 
-/// The terminal while the editor has it. It gets its modes back when this is dropped, whatever the editor's
-/// thread does at that moment.
-pub(super) struct Editing {
-    modes: Termios,
-}
+/// The terminal while the editor has it. It is as it was found when this is dropped, whatever the editor does
+/// at that moment.
+pub(super) struct Editing(());
 
 impl Drop for Editing {
     fn drop(&mut self) {
         output::route_to(None);
-        // A terminal that is gone has no modes.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.modes);
+        window::give_back();
     }
 }
 
-/// Begins to edit: lines go to `inputs`, and what the program prints goes above the line from now on. A line
-/// for which `command` says `Last` ends it, as do Ctrl-C and Ctrl-D.
+/// Reads lines until the user wants no more.
+pub(super) type Edit = Box<dyn FnOnce()>;
+
+/// Makes the terminal an editor's: what the program prints goes above the line from now on, and the lines that
+/// `Edit` reads go to `inputs`. A line for which `command` says `Last` ends it, as do Ctrl-C and Ctrl-D.
+///
+/// `Edit` must run on the main thread. With Ctrl-Z the editor restores the modes, sends a signal to the process
+/// and sets its own modes again: Linux gives such a signal to the main thread, so that one stops in between.
 ///
 /// # Errors
 /// The terminal can't be used for it, or the system has no thread.
 pub(super) fn open(
     inputs: Arc<Inputs>,
-    on_end: impl Fn() + Send + 'static,
+    on_end: impl Fn() + 'static,
     command: Command,
-) -> anyhow::Result<Editing> {
-    let modes = exactly(tcgetattr(io::stdin()).context("the terminal has no modes")?);
+) -> anyhow::Result<(Editing, Edit)> {
+    let (raw_mode, _) = RawMode::keep().context("the terminal has no modes")?;
+    // Given back by `Editing`.
+    std::mem::forget(raw_mode);
+    let editing = Editing(());
     let config = Config::builder().auto_add_history(true).max_history_size(HISTORY_MAX);
     let config = config.context("the editor's settings")?.build();
     let mut editor: Editor<(), MemHistory> =
@@ -103,8 +107,7 @@ pub(super) fn open(
             }
         }
     };
-    thread("editor", edit).context("no thread for the line editor")?;
-    Ok(Editing { modes })
+    Ok((editing, Box::new(edit)))
 }
 
 const PROMPT: &str = "> ";

@@ -19,6 +19,8 @@ pub(crate) enum Input {
     Agent(u32, Option<FromAgent>),
     /// A line that was typed at the terminal.
     Typed(String, Instant),
+    /// The relay has answered, or not, and there is a code or an error.
+    CodeMade,
     /// No more lines come, and every one was confirmed or given up.
     AllSaid,
     /// Ctrl-C, or another signal that ends programs.

@@ -1,20 +1,21 @@
 //! Pairing with one more phone: shows a code, asks about the phone that uses it, and tells the agent. The
 //! code and its question end with this command.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
 use super::answers::Answers;
 use super::inputs::{Input, Inputs};
-use super::session::Session;
+use super::session::{Session, thread};
 use crate::args::{CodeArgs, RelayArgs};
 use crate::code::{MadeCode, Shown};
 use crate::exit::Outcome;
 use crate::ipc::client::{AgentSender, GONE};
 use crate::ipc::wire::{FromAgent, Over, PairRequest, Pairing, ToAgent};
 use crate::output::say;
+use crate::relay::Relay;
 use crate::status::{CodeEnd, Event, RelayState, Reporter};
 use crate::talk::prompt::{Meaning, Prompt, Question};
 
@@ -81,7 +82,7 @@ impl Pairer<'_> {
     fn show_one(&self, number: u32, answers: &mut Option<Answers>) -> anyhow::Result<CodeOver> {
         let agent = self.session.agent()?;
         let (relay, record) = self.session.relay(self.relay)?;
-        let made = MadeCode::for_app(&relay)?;
+        let Some(made) = self.make_code(relay)? else { return Ok(CodeOver::Interrupted) };
         let shown = Shown::show(&self.code.show_options(), &made.text, &made.address)?;
         let valid_secs = self.code.pair_secs;
         let text = made.text.to_string();
@@ -126,7 +127,28 @@ impl Pairer<'_> {
                     code.shown.replace("(the code is of no more use: the command has ended)");
                     return Ok(CodeOver::Interrupted);
                 }
-                Input::Agent(..) | Input::AllSaid => {}
+                Input::Agent(..) | Input::AllSaid | Input::CodeMade => {}
+            }
+        }
+    }
+
+    /// Makes a code on a thread of its own, as the relay may take its time. `None` if the user did not want to
+    /// wait for it.
+    fn make_code(&self, relay: Relay) -> anyhow::Result<Option<MadeCode>> {
+        self.reporter.show(&format!("asking {} for a session", relay.server));
+        let (made, answer) = mpsc::channel();
+        let inputs = Arc::clone(self.inputs);
+        let make = move || {
+            // Nobody reads it after Ctrl-C.
+            let _unwanted = made.send(MadeCode::for_app(&relay));
+            inputs.put(Input::CodeMade);
+        };
+        thread("code", make).context("no thread to make a code")?;
+        loop {
+            match self.inputs.next() {
+                Input::CodeMade => return answer.recv().context("no code was made")?.map(Some),
+                Input::Interrupted => return Ok(None),
+                Input::Agent(..) | Input::Typed(..) | Input::AllSaid => {}
             }
         }
     }
@@ -208,7 +230,7 @@ impl Pairer<'_> {
                     Meaning::Message | Meaning::Repeated => {}
                 },
                 Input::Interrupted => return Ok(false),
-                Input::Agent(..) | Input::AllSaid => {}
+                Input::Agent(..) | Input::AllSaid | Input::CodeMade => {}
             }
         }
     }

@@ -88,7 +88,7 @@ impl Serve {
                     self.attach().context("another agent can't be used")?;
                 }
                 Input::Interrupted => return Ok(()),
-                Input::Agent(..) | Input::Typed(..) | Input::AllSaid => {}
+                Input::Agent(..) | Input::Typed(..) | Input::AllSaid | Input::CodeMade => {}
             }
         }
     }

@@ -79,9 +79,14 @@ impl StatusLine {
         self.phones.insert(phone.to_owned(), known);
     }
 
+    /// True if nothing is shown, because the question must stay the last line.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.asks
+    }
+
     /// The line at the time `at`, cut to the columns that a window has; empty if there is nothing to tell.
     pub(crate) fn line(&self, at: Duration, columns: usize, unicode: bool) -> String {
-        if self.asks {
+        if self.is_hidden() {
             return String::new();
         }
         let retry = self.retry_at().map(|next| match secs(next.saturating_sub(at)) {

@@ -70,6 +70,13 @@ impl Reporter {
         Ok(Reporter { style, shared })
     }
 
+    /// Shows what the program is doing in the place of the status, until that changes. Only people are told.
+    pub(crate) fn show(&self, words: &str) {
+        if self.style == ReportStyle::Rewritten {
+            output::show_status(words);
+        }
+    }
+
     /// Tells what happened.
     ///
     /// # Errors
@@ -82,7 +89,7 @@ impl Reporter {
             }
             ReportStyle::Rewritten => {
                 self.shared.note(event);
-                event.plain().filter(|_| !is_in_status(event))
+                self.shared.line_besides_status(event)
             }
             ReportStyle::Lines { edits } => self.shared.lock().plain.line(event, edits),
         };
@@ -122,6 +129,15 @@ impl Shared {
         state.line.on(event, &Moment { at: self.started.elapsed(), clock });
         self.show(&state);
         self.changed.notify_all();
+    }
+
+    /// The line of its own that the event gets: what a hidden status line would tell, too.
+    fn line_besides_status(&self, event: &Event) -> Option<String> {
+        let mut state = self.lock();
+        if state.line.is_hidden() {
+            return state.plain.line(event, false);
+        }
+        event.plain().filter(|_| !is_in_status(event))
     }
 
     /// Rewrites the line each time it changes by itself.

@@ -111,7 +111,6 @@ impl Pen {
             (TermMode::APP_CURSOR, "?1"),
             (TermMode::LINE_WRAP, "?7"),
             (TermMode::FOCUS_IN_OUT, "?1004"),
-            (TermMode::ALTERNATE_SCROLL, "?1007"),
             (TermMode::BRACKETED_PASTE, "?2004"),
             (TermMode::INSERT, "4"),
             (TermMode::LINE_FEED_NEW_LINE, "20"),
@@ -134,6 +133,11 @@ impl Pen {
         let all: Vec<_> = all.collect();
         for (is_on, number) in all {
             self.put(&format!("\x1b[{number}{}", if is_on { 'h' } else { 'l' }));
+        }
+        // The emulator begins with it on. Terminals disagree, and it would outlast the command: so it is said only
+        // where the command has switched it off.
+        if !term.mode().contains(TermMode::ALTERNATE_SCROLL) {
+            self.put("\x1b[?1007l");
         }
         self.put(if term.mode().contains(TermMode::APP_KEYPAD) { "\x1b=" } else { "\x1b>" });
         if let Some(margins) = scanner.margins() {
