@@ -58,6 +58,7 @@ pub(crate) enum Command {
     Revoke(commands::revoke::RevokeArgs),
     Rights(commands::rights::RightsArgs),
     Serve(commands::serve::ServeArgs),
+    Service(commands::service::ServiceArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
     #[command(hide = true)]

@@ -20,6 +20,7 @@ pub(crate) mod run;
 mod said;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod service;
 mod session;
 pub(crate) mod setup;
 pub(crate) mod terminal_guard;
@@ -53,6 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Revoke(args)) => revoke::run(args, global),
         Some(Command::Rights(args)) => rights::run(args, global),
         Some(Command::Serve(args)) => serve::run(args, global),
+        Some(Command::Service(args)) => service::run(args, global),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),

@@ -148,6 +148,15 @@ const TEXTS: &[(&str, &str, &str)] = &[
 {failure}",
     ),
     (
+        "service",
+        "  workstation service install        run `serve` from now on
+  workstation service install --shell --for Pixel
+  workstation service status         does it run?
+  workstation service uninstall      end it",
+        "  0  done; of `status` and `install`: it runs
+{failure}; of `status`: it does not run",
+    ),
+    (
         "completions",
         "  source <(workstation completions bash)
   workstation completions zsh > ~/.zfunc/_workstation

@@ -17,11 +17,13 @@ mod ipc;
 mod output;
 mod push;
 mod relay;
+mod service;
 mod state;
 mod status;
 mod talk;
 mod terminal;
 mod terminal_host;
+mod user;
 mod window;
 
 use std::process::ExitCode;

@@ -196,7 +196,9 @@ impl Peer {
             self.note(&line);
         }
         let is_due = self.ends_after_sets.is_some_and(|sets| self.files.over() >= sets);
-        if is_due && !self.files.is_busy() && !self.ending.is_asked() {
+        if is_due && !self.files.is_busy() && self.ending == Ending::No {
+            // The last words about the files.
+            let _ = self.link.flush(LEAVE_MAX);
             self.ask_to_end();
         }
     }

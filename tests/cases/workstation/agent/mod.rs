@@ -5,7 +5,10 @@ mod damage;
 mod lives;
 mod pairing;
 mod revoked;
+mod rights;
+mod shells;
 mod terminals;
+mod viewing;
 
 use relay_client::Stop;
 use relay_client::app::{Kind, Right};
