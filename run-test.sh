@@ -632,6 +632,8 @@ tests "notices, the clipboard and pipes" env RELAY_TEST_BINARIES="$target/debug"
 tests "the desk's commands in windows" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/desk.py
 tests "how the desk's commands end" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/ends.py
 tests "the desk without its relay" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/relay_lost.py
+tests "sequences through a shared terminal" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/sequences.py
+tests "the recipes of docs/workstation.md" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/recipes.py
 if is_there sshd && is_there ssh; then
     tests "the desk over ssh" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/over_ssh.py
 else
