@@ -64,7 +64,7 @@ export async function openParts() {
         const probe = await folder.getFileHandle("probe", { create: true });
         await (await probe.createWritable()).close();
         const isOld = async (/** @type {FileSystemDirectoryHandle} */ part) =>
-            ((await chunksOf(part)).at(-1)?.lastModified ?? 0) < Date.now() - KEPT_MS;
+            ((await chunksOf(part)).at(-1)?.lastModified ?? Infinity) < Date.now() - KEPT_MS;
         await removeParts(folder, isOld).catch((error) => console.warn("old parts stay:", error));
         return privateParts(folder);
     } catch {
