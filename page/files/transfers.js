@@ -9,6 +9,7 @@ import { SendingSet } from "./sending.js";
  * @typedef {import("./parts.js").Parts} Parts
  */
 
+const NOTE_MS = 30;
 /** Sets that are over and shown. */
 const OVER_MAX = 20;
 /** Sets that wait for the user, or move. */
@@ -21,7 +22,8 @@ export class Transfers {
     /** @type {Parts | null} */
     #parts;
     #isReady = false;
-    /** What is sent, received, or asked. Each tells of its own changes too. @type {(SendingSet | ReceivingSet)[]} */
+    #isNoted = false;
+    /** What is sent, received, or asked. Each tells of its own changes at once. @type {(SendingSet | ReceivingSet)[]} */
     sets = [];
 
     /**
@@ -104,9 +106,19 @@ export class Transfers {
         this.sets.push(set);
         const over = this.sets.filter(({ isOver }) => isOver);
         for (const old of over.slice(0, Math.max(0, over.length - OVER_MAX))) void this.dismiss(old);
-        set.on(() => this.#changed());
+        set.on(() => this.#note());
         this.#changed();
         return set;
+    }
+
+    // Progress comes with each message: it is told now and then.
+    #note() {
+        if (this.#isNoted) return;
+        this.#isNoted = true;
+        this.#host.after(NOTE_MS, () => {
+            this.#isNoted = false;
+            this.#changed();
+        });
     }
 }
 
