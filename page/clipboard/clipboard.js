@@ -1,5 +1,5 @@
-// Texts from one device's clipboard to the other's, after "Clipboard" in docs/app.md: sent by an act of the user, shown,
-// and put into the clipboard by a tap, never by themselves.
+// Texts from one device's clipboard to the other's, after "Clipboard" in docs/app.md: sent by an act of the
+// user, shown, and put into the clipboard by a tap, never by themselves.
 
 import { concat, textOf, utf8 } from "../bytes.js";
 
