@@ -126,7 +126,7 @@ impl Inbox {
             return Err(FolderError::Hash { name: wanted.shown() });
         }
         if let Some(existing) = place.existing(wanted)?
-            && existing.has(bytes)
+            && existing.reads_as(bytes)
         {
             return Ok(place.shown(&existing.name));
         }
@@ -220,7 +220,7 @@ impl Existing {
     }
 
     /// True if it has exactly these bytes.
-    fn has(&self, bytes: &[u8]) -> bool {
+    fn reads_as(&self, bytes: &[u8]) -> bool {
         let mut found = Vec::with_capacity(bytes.len() + 1);
         let read = (&self.file).take(bytes.len() as u64 + 1).read_to_end(&mut found);
         read.is_ok() && found == bytes

@@ -120,9 +120,10 @@ impl ReceiveSet {
         self.has_ended = true;
     }
 
-    /// The channel is gone: the next `advance` gives up. What was begun stays for a later set.
+    /// The channel is gone: the next `advance` gives up. What was begun stays, and is free for another set.
     pub fn on_gone(&mut self) {
         self.is_gone = true;
+        self.shelf.drop_files();
     }
 
     /// Whether the other end is connected. While it is not, no deadline passes. It is at first.
