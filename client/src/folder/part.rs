@@ -11,8 +11,10 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::error::FolderError;
-use super::inbox::{Place, Wanted, hash_from, is_named, is_regular, seal};
+use super::existing::{hash_from, is_regular};
+use super::inbox::Wanted;
 use super::name::{STEM_BYTES_MAX, numbered};
+use super::place::{Place, is_named, seal};
 use super::sidecar::{Sidecar, remove};
 use super::zeros::hash_zeros;
 use crate::app::file::FileHash;

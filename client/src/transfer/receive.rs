@@ -56,8 +56,8 @@ pub enum ReceiveEvent {
     },
 }
 
-/// A set that is received over one channel. What is not whole when the channel ends stays in the inbox, and the
-/// next set that offers it goes on there.
+/// A set that is received over one channel. What is not whole when the channel ends stays in the inbox, and
+/// the next set that offers it goes on there.
 #[derive(Debug)]
 pub struct ReceiveSet {
     shelf: Shelf,
