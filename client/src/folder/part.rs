@@ -147,6 +147,9 @@ impl Part {
         if is_long {
             self.file.sync_all()?;
         }
+        if !is_named(&self.place.folder, &self.name, &self.file) {
+            return Err(io::Error::other(format!("{} was removed or replaced meanwhile", self.name)));
+        }
         let kept_as = self.place.name_it(&self.name)?;
         if kept_as.is_some() {
             Sidecar::remove(&self.place.folder, &self.name)?;
