@@ -16,6 +16,7 @@ use super::desk::{Desk, Role};
 use super::lines::{Lines, PhoneKey, Saying};
 use super::log::Log;
 use super::looks::Looks;
+use super::notices::Notices;
 use super::openings::{self, Opening};
 use super::pairing::{self, Step};
 use super::phone::{self, Phone};
@@ -301,6 +302,8 @@ impl Phones {
             room.desk.tell_chats(Some(&name), &message);
         }
         if state == State::Ended {
+            // A phone that has ended the pair wants nothing more, by Web Push either.
+            phone.notices = Notices::new(None);
             self.viewers.on_phone_gone(key);
             self.carried.on_phone_gone(key, room.desk);
             for (command, number) in self.lines.give_up(key) {
