@@ -43,7 +43,8 @@ class User:
         self.project = self.desk.folder / "project"
         self.project.mkdir()
         (self.project / "Makefile").write_text("all test:\n\t@echo made $@\n")
-        for name in ["report.pdf", "notes.txt"]:
+        (self.project / "folder").mkdir()
+        for name in ["report.pdf", "notes.txt", "build.log", "folder/a"]:
             (self.project / name).write_text(f"{name}\n" * 100)
         self.desk.env |= {
             "PATH": f"{BINARIES}:{os.environ['PATH']}",
@@ -131,6 +132,27 @@ def come_back(user, window):
     window.type("exit\r")
 
 
+def send_text(user, window):
+    """A text comes from the phone."""
+    window.until("waiting for a text")
+    user.phone.type("/clip from the phone\r")
+    user.phone.until("the desk has the text")
+
+
+def open_pipe(user, window):
+    """The phone's program is started again, as the other end."""
+    if not user.phone.has_ended():
+        user.phone.type("/quit\r")
+        user.phone.exit_code()
+    env = {**os.environ, **user.desk.env, "XDG_STATE_HOME": str(user.desk.folder / "Pixel")}
+    phone = [BINARIES / "examples/phone"]
+    number = subprocess.run([*phone, "desks"], env=env, capture_output=True, check=True).stdout.split()[0]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*phone, "--desk", number, "--pipe"], env=env, **quiet) as phone:
+        window.exit_code()
+        assert phone.wait() == 0
+
+
 def share_shell(user):
     """A terminal that its window has left."""
     with user.window("workstation run --name sh") as window:
@@ -149,6 +171,8 @@ PLAYS = [
     (r"workstation chat --to Pixel$", None, talk),
     (r"workstation run( --to Pixel)?$", None, leave_shell),
     (r"workstation run .*\b(htop|top)$", None, leave_htop),
+    (r"workstation clip --get\b", None, send_text),
+    (r".*\bworkstation pipe\b", None, open_pipe),
     (r"workstation attach sh$", share_shell, come_back),
 ]
 

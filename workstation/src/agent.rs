@@ -11,6 +11,7 @@
 mod carried;
 mod chat;
 mod chores;
+mod clips;
 mod desk;
 mod lines;
 mod log;
@@ -224,6 +225,9 @@ impl Agent {
                     self.phones.carried.on_command_data(token, handle, message, &mut self.desk);
                 }
             }
+        }
+        for copied in self.terminals.take_copied() {
+            self.phones.copy(&copied);
         }
         for raised in self.terminals.take_raised() {
             self.notifier.raise_for_terminal(&raised, &mut self.phones, &mut self.log);
