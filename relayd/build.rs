@@ -216,7 +216,13 @@ fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 fn brotli(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut made = Vec::new();
-    let params = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 18, ..Default::default() };
+    let params = brotli::enc::BrotliEncoderParams {
+        quality: 11,
+        lgwin: 22,
+        mode: brotli::enc::backward_references::BrotliEncoderMode::BROTLI_MODE_TEXT,
+        size_hint: bytes.len(),
+        ..Default::default()
+    };
     brotli::BrotliCompress(&mut io::Cursor::new(bytes), &mut made, &params)?;
     Ok(made)
 }
