@@ -1,4 +1,5 @@
-// The app protocol: the shared vectors, chat, and hundreds of seeded conversations of two ends over a line that breaks.
+// The app protocol: the shared vectors, chat, and hundreds of seeded conversations of two ends over a line
+// that breaks.
 
 import assert from "node:assert/strict";
 import test from "node:test";

@@ -223,6 +223,22 @@ test("a damaged record costs the connection and nothing else", async () => {
     assert.ok(world.sockets.length > before);
 });
 
+test("a relay that floods the page costs the connection, not the memory", async () => {
+    const { world, link } = await paired();
+    const junk = new Uint8Array(30_000).fill(0xee).buffer;
+    for (let count = 0; count < 400; count++) world.socket.onmessage?.({ data: junk });
+    assert.deepEqual([link.state.phase, link.state.why], ["retrying", "fault"]);
+});
+
+test("a long name is cut for the tunnel", async () => {
+    const world = fakeWorld();
+    const phone = await Phone.open(world);
+    await phone.pair(await readCode(CODE), "ü".repeat(50));
+    await world.settle();
+    world.socket.accept(true);
+    assert.equal((await new Desk(world).meet(world.socket, true)).name, "ü".repeat(32));
+});
+
 test("forgetting deletes what is kept", async () => {
     const { world, phone, link } = await paired();
     await phone.rename(link.id, "old phone");

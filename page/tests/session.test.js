@@ -1,4 +1,5 @@
-// The life of a phone's connection: connects, heartbeats, closes, and a page that is hidden, shown, left and asleep.
+// The life of a phone's connection: connects, heartbeats, closes, and a page that is hidden, shown, left and
+// asleep.
 
 import assert from "node:assert/strict";
 import test from "node:test";

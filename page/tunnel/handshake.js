@@ -1,4 +1,5 @@
-// The tunnel's messages, after docs/tunnel.md: H1, H2, records and refusals. No socket, clock or pairing state.
+// The tunnel's messages, after docs/tunnel.md: H1, H2, records and refusals. No socket, clock or pairing
+// state.
 
 import { concat, equal, utf8 } from "../bytes.js";
 import { DH_LEN, HandshakeState, NoiseError, TAG_LEN } from "./noise.js";

@@ -55,8 +55,8 @@ async function file(request) {
     return (await caches.match(request, { ignoreSearch: true })) ?? fetch(request);
 }
 
-// The desk sends a declarative Web Push, which some browsers show by themselves. Others get it here, and each push
-// must show a notice.
+// The desk sends a declarative Web Push, which some browsers show by themselves. Others get it here, and each
+// push must show a notice.
 addEventListener("push", (event) => {
     event.waitUntil(show(event.data));
 });

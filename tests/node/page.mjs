@@ -1,5 +1,6 @@
-// The page's link against the real workstation, through a real relayd. No sleeps: every step waits for an event. Ends
-// with `N passed, M failed`; `node tests/node/page.mjs WORD` runs the cases with WORD in their name.
+// The page's link against the real workstation, through a real relayd. No sleeps: every step waits for an
+// event. Ends with `N passed, M failed`; `node tests/node/page.mjs WORD` runs the cases with WORD in their
+// name.
 
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

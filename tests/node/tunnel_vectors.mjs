@@ -53,7 +53,8 @@ async function refusal(call) {
 }
 
 /**
- * Every message that differs from `message` in one bit, with the byte it is in. The second and third backend differ in
+ * Every message that differs from `message` in one bit, with the byte it is in. The second and third backend
+ * differ in
  * their arithmetic only, so some of the bits are enough for them.
  */
 function* flips(message) {
