@@ -71,3 +71,31 @@ export async function a_hostile_desk_breaks_nothing(all) {
     }));
     assert.deepEqual(found, { images: 0, scripts: 0, wide: false });
 }
+
+/** A long file, while the page is loaded again in the middle. What is there stays, where the browser can keep it. */
+export async function a_file_of_the_desk_survives_a_reload(all) {
+    const { desk, phone } = all;
+    await pair(all);
+    const bytes = Buffer.alloc(24_000_000);
+    for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE((at * 2654435761) >>> 0, at);
+    const window = "send";
+    await desk.open("keep", ["receive", "files"]);
+    const { path } = await desk.put("long.bin", bytes);
+    await desk.open(window, ["send", path]);
+    await phone.button("Files").click();
+    await phone.button("Save").click();
+    await phone.page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 4_000_000);
+    await phone.page.reload();
+    await phone.button("Files").click();
+    await phone.button("Save").click();
+    const began = await phone.page.waitForFunction(() => document.querySelector("progress")?.value || null);
+    console.log(`        after the reload it began at ${await began.jsonValue()} bytes`);
+    assert.ok((await began.jsonValue()) > 1_000_000, "it began anew");
+    await phone.page.evaluate(() => delete globalThis.showSaveFilePicker);
+    const downloading = phone.page.waitForEvent("download");
+    await phone.button("Save to this phone").click();
+    const { readFileSync } = await import("node:fs");
+    assert.ok(readFileSync(await (await downloading).path()).equals(bytes), "the bytes");
+    assert.equal(await desk.ended(window), 0);
+}
+a_file_of_the_desk_survives_a_reload.devices = ["pixel"];
