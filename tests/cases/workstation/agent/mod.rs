@@ -6,6 +6,7 @@ mod lives;
 mod pairing;
 mod revoked;
 mod terminals;
+mod times;
 
 use relay_client::Stop;
 use relay_client::app::{Kind, Right};
