@@ -8,26 +8,56 @@ const BLOCK = 64;
 const { rounds: K, start: START } = constants();
 const words = new Int32Array(64);
 
-/**
- * @param {Uint8Array} bytes
- * @returns {Bytes}
- */
+/** A hash that takes its bytes one after the other. */
+export class Sha256 {
+    #state = START.slice();
+    #rest = new Uint8Array(BLOCK);
+    #length = 0;
+
+    /** @param {Uint8Array} bytes */
+    update(bytes) {
+        const filled = this.#length % BLOCK;
+        this.#length += bytes.length;
+        let at = 0;
+        if (filled > 0) {
+            at = Math.min(BLOCK - filled, bytes.length);
+            this.#rest.set(bytes.subarray(0, at), filled);
+            if (filled + at < BLOCK) return this;
+            compress(this.#state, this.#rest, 0);
+        }
+        for (; at + BLOCK <= bytes.length; at += BLOCK) compress(this.#state, bytes, at);
+        this.#rest.set(bytes.subarray(at));
+        return this;
+    }
+
+    /** Takes over what another one has taken. @param {Sha256} other */
+    become(other) {
+        this.#state = other.#state.slice();
+        this.#rest = other.#rest.slice();
+        this.#length = other.#length;
+    }
+
+    /** The hash of what came so far; more may follow. @returns {Bytes} */
+    digest() {
+        const filled = this.#length % BLOCK;
+        const last = new Uint8Array(filled < BLOCK - 8 ? BLOCK : 2 * BLOCK);
+        last.set(this.#rest.subarray(0, filled));
+        last[filled] = 0x80;
+        const lengthAt = new DataView(last.buffer, last.length - 8);
+        lengthAt.setUint32(0, Math.floor(this.#length / 0x2000_0000));
+        lengthAt.setUint32(4, this.#length << 3);
+        const state = this.#state.slice();
+        for (let at = 0; at < last.length; at += BLOCK) compress(state, last, at);
+        const digest = new Uint8Array(32);
+        const view = new DataView(digest.buffer);
+        state.forEach((word, i) => view.setInt32(4 * i, word));
+        return digest;
+    }
+}
+
+/** @param {Uint8Array} bytes */
 export function sha256(bytes) {
-    const state = START.slice();
-    const whole = bytes.length - (bytes.length % BLOCK);
-    for (let at = 0; at < whole; at += BLOCK) compress(state, bytes, at);
-    const rest = bytes.subarray(whole);
-    const last = new Uint8Array(rest.length < BLOCK - 8 ? BLOCK : 2 * BLOCK);
-    last.set(rest);
-    last[rest.length] = 0x80;
-    const lengthAt = new DataView(last.buffer, last.length - 8);
-    lengthAt.setUint32(0, Math.floor(bytes.length / 0x2000_0000));
-    lengthAt.setUint32(4, bytes.length << 3);
-    for (let at = 0; at < last.length; at += BLOCK) compress(state, last, at);
-    const digest = new Uint8Array(32);
-    const view = new DataView(digest.buffer);
-    state.forEach((word, i) => view.setInt32(4 * i, word));
-    return digest;
+    return new Sha256().update(bytes).digest();
 }
 
 /** @param {Int32Array} state @param {Uint8Array} bytes @param {number} at */

@@ -2,6 +2,7 @@
 
 import { hex } from "../bytes.js";
 import { Emitter } from "../events.js";
+import { forgetVapidKey } from "../notices/vapid.js";
 import { CodeError } from "../tunnel/code.js";
 import { keyOf } from "../tunnel/handshake.js";
 import { Link } from "./running.js";
@@ -30,6 +31,8 @@ export class Phone extends Emitter {
     #records = new Map();
     /** @type {Map<string, Link>} */
     #links = new Map();
+    /** Links that wait for their lock. @type {Map<string, Promise<Link>>} */
+    #starting = new Map();
 
     /** @param {World} world */
     static async open(world) {
@@ -79,7 +82,18 @@ export class Phone extends Emitter {
         if (running && running.state.phase !== "stopped") return running;
         const record = this.#records.get(id);
         if (!record) throw new Error(`no pair ${id} is kept`);
-        return this.#start(id, record.saved, record.phone);
+        const starting = this.#starting.get(id) ?? this.#start(id, record.saved, record.phone);
+        this.#starting.set(id, starting);
+        return starting.finally(() => this.#starting.delete(id));
+    }
+
+    /** What this phone calls itself at a desk, from its next connection on. @param {string} id @param {string} name */
+    async rename(id, name) {
+        const record = this.#records.get(id);
+        if (!record) return;
+        record.phone = name;
+        this.emit({ type: "pairs" });
+        await this.#world.store.putPair(record);
     }
 
     /** Ends the link and forgets the pair here. The desk keeps it until its user removes this phone. @param {string} id */
@@ -89,6 +103,18 @@ export class Phone extends Emitter {
         this.#records.delete(id);
         this.emit({ type: "pairs" });
         await this.#world.store.deletePair(id);
+        await this.#renewPush(id);
+    }
+
+    // A desk that is forgotten has the key of this page's push, so the others get another one.
+    /** @param {string} forgotten */
+    async #renewPush(forgotten) {
+        const { store } = this.#world;
+        const flag = `push ${forgotten}`;
+        if (!(await store.get(flag))) return;
+        await store.put(flag, undefined);
+        await forgetVapidKey(store);
+        for (const link of this.#links.values()) await link.notices.renew();
     }
 
     /** In "elsewhere": this tab takes the pair over from the other one. @param {string} id */
@@ -127,8 +153,7 @@ export class Phone extends Emitter {
     /** @param {Link} link @param {import("../tunnel/phone.js").SavedPair} saved */
     async #store(link, saved) {
         const { id, name: phone } = link;
-        const old = this.#records.get(id);
-        const record = { desk: "", pairedAt: this.#world.date(), ...old, id, phone, saved };
+        const record = { desk: "", pairedAt: this.#world.date(), phone, ...this.#records.get(id), id, saved };
         this.#records.set(id, record);
         await this.#world.store.putPair(record);
         this.emit({ type: "pairs" });

@@ -4,7 +4,10 @@ import { AppEnd } from "../app/end.js";
 import { ChatRoom } from "../app/chat_room.js";
 import { VERSION } from "../app/hello.js";
 import { hex } from "../bytes.js";
+import { Clipboard } from "../clipboard/clipboard.js";
 import { Emitter } from "../events.js";
+import { Transfers } from "../files/transfers.js";
+import { Notices } from "../notices/notices.js";
 import { TerminalViewer } from "../screen/viewer.js";
 import { Engine } from "./engine.js";
 
@@ -18,6 +21,9 @@ import { Engine } from "./engine.js";
  * @typedef {import("./world.js").World} World
  */
 
+/** The value of the store in which the service worker keeps the ids of the notices that it has shown. */
+const SHOWN = "shown";
+
 /** @extends {Emitter<LinkEvent>} */
 export class Link extends Emitter {
     #world;
@@ -27,6 +33,7 @@ export class Link extends Emitter {
     /** @type {Bytes | null} */
     #held = null;
     #isPumping = false;
+    #hasDesk = false;
     /** @type {Set<TerminalViewer>} */
     #viewers = new Set();
     #stopSight;
@@ -34,7 +41,8 @@ export class Link extends Emitter {
     desk = null;
 
     /**
-     * @param {{ world: World, id: string, pair: import("../tunnel/phone.js").PhoneSettings["pair"], name: string,
+     * @param {{ world: World, id: string, pair: import("../tunnel/phone.js").PhoneSettings["pair"], name:
+     *     string,
      *     store: (saved: import("../tunnel/phone.js").SavedPair) => Promise<void> }} settings
      */
     constructor({ world, id, pair, name, store }) {
@@ -46,9 +54,25 @@ export class Link extends Emitter {
         this.#end = new AppEnd({ hello, nonce: hex(world.random(8)) });
         const { now, date, after } = world;
         /** @type {import("../app/host.js").Host} */
-        const host = { open: (kind, p) => this.#end.open(kind, p), pump: () => this.#pump(), now, date, after };
+        const host = {
+            open: (kind, p) => this.#end.open(kind, p),
+            pump: () => this.#pump(),
+            isOpen: () => this.state.phase === "open",
+            now,
+            date,
+            after,
+        };
         this.host = host;
         this.chat = new ChatRoom(host, world.random(16), () => this.emit({ type: "chat" }));
+        this.clipboard = new Clipboard(host, () => this.emit({ type: "clipboard" }));
+        this.files = new Transfers(host, id, () => this.emit({ type: "files" }), world.parts);
+        this.notices = new Notices(host, {
+            pusher: world.pusher(id),
+            isHidden: world.isHidden,
+            wasShown: async () => /** @type {string[]} */ ((await world.store.get(SHOWN)) ?? []),
+            onNotice: (notice) => this.emit({ type: "notice", notice }),
+            onChange: () => this.emit({ type: "push" }),
+        });
         this.#engine = new Engine({
             world,
             pair,
@@ -73,7 +97,16 @@ export class Link extends Emitter {
 
     /** Shows one of the desk's terminals. It comes back by itself after breaks, until it is closed. @param {string} name */
     openTerminal(name) {
-        const viewer = new TerminalViewer(this.host, name);
+        return this.#show(new TerminalViewer(this.host, name));
+    }
+
+    /** Opens a shell of this phone's own, where it has that right. @param {number} cols @param {number} rows */
+    openShell(cols, rows) {
+        return this.#show(new TerminalViewer(this.host, "", { cols, rows }));
+    }
+
+    /** @param {TerminalViewer} viewer */
+    #show(viewer) {
         this.#viewers.add(viewer);
         viewer.on(() => viewer.isOver && this.#viewers.delete(viewer));
         if (this.isReady) viewer.onReady(true);
@@ -109,6 +142,7 @@ export class Link extends Emitter {
     #onSight(sight) {
         if (sight === "online") return;
         this.#end.setHidden(sight !== "shown");
+        this.notices.setHidden(sight !== "shown");
         this.#pump();
     }
 
@@ -163,12 +197,11 @@ export class Link extends Emitter {
             case "restarted":
                 return this.#onReady(false);
             case "desk":
-                this.desk = event.desk;
-                return this.emit({ type: "desk" });
+                return this.#onDesk(event.desk);
             case "hidden":
                 return;
             case "opened":
-                return this.#onOpened(event.channel);
+                return this.#onOpened(event.channel, event.params);
             default:
                 event.channel.owner?.(event);
         }
@@ -176,14 +209,29 @@ export class Link extends Emitter {
 
     /** @param {boolean} isReady */
     #onReady(isReady) {
+        this.#hasDesk = false;
         this.chat.onReady(isReady);
+        this.clipboard.onReady(isReady);
+        this.files.onReady(isReady);
         for (const viewer of this.#viewers) viewer.onReady(isReady);
+        if (!isReady) this.notices.onReady(false);
         if (!isReady) this.emit({ type: "desk" });
     }
 
-    /** @param {Channel} channel */
-    #onOpened(channel) {
+    /** @param {DeskInfo} desk */
+    #onDesk(desk) {
+        this.desk = desk;
+        // The page of the kind says that its channel comes after the first of these.
+        if (!this.#hasDesk) this.notices.onReady(true);
+        this.#hasDesk = true;
+        this.emit({ type: "desk" });
+    }
+
+    /** @param {Channel} channel @param {Record<string, unknown>} params */
+    #onOpened(channel, params) {
         if (channel.kind === "chat") return this.chat.take(channel);
+        if (channel.kind === "clipboard") return this.clipboard.take(channel, params);
+        if (channel.kind === "file") return void this.files.take(channel, params);
         channel.refuse("unavailable", "this page does not offer it");
     }
 }

@@ -1,6 +1,7 @@
 // What a link needs of its surroundings, and the browser's. Tests have another one.
 
 import { chooseCrypto, randomBytes } from "../crypto/crypto.js";
+import { browserPusher } from "../notices/pusher.js";
 import { openStore } from "../store/store.js";
 
 /**
@@ -31,10 +32,14 @@ import { openStore } from "../store/store.js";
  * @property {(length: number) => import("../bytes.js").Bytes} random
  * @property {() => number} now milliseconds that only rise; they may stand still in a sleep
  * @property {() => number} date milliseconds since 1970
- * @property {(ms: number, then: () => void) => () => void} after calls `then` later, unless what it returns is called
+ * @property {(ms: number, then: () => void) => () => void} after calls `then` later, unless what it returns
+ *     is called
  * @property {(url: string, protocol: string) => Socket} openSocket may throw
  * @property {import("../store/store.js").Store} store
  * @property {(name: string) => Promise<Lock>} lock takes it, also from another tab that has it
+ * @property {import("../files/parts.js").Parts | null} parts where received files go; null is the browser's
+ *     own place
+ * @property {(id: string) => import("../notices/notices.js").Pusher | null} pusher for the pair with this id
  * @property {boolean} isHidden the page at first
  * @property {boolean} losesSockets sockets die in the background without a word, as on iOS
  * @property {(listener: (sight: Sight) => void) => () => void} onSight
@@ -44,6 +49,7 @@ import { openStore } from "../store/store.js";
 
 /** @returns {Promise<World>} */
 export async function browserWorld() {
+    const store = await openStore();
     return {
         crypto: await chooseCrypto(),
         random: randomBytes,
@@ -54,7 +60,9 @@ export async function browserWorld() {
             return () => clearTimeout(timer);
         },
         openSocket: (url, protocol) => /** @type {any} */ (new WebSocket(url, protocol)),
-        store: await openStore(),
+        store,
+        parts: null,
+        pusher: (id) => browserPusher(store, id),
         lock: navigator.locks ? webLock : async () => ({ onLost: () => {}, release: () => {} }),
         isHidden: document.hidden,
         losesSockets: isIos(),

@@ -28,8 +28,8 @@ export class App {
     #ends = [];
     #title = el("h1", { tabindex: "-1" });
     #back = button("‹", () => history.back(), { "aria-label": t("back") });
-    #banner = el("div", { class: "banner", role: "note", hidden: true });
-    #state = el("div", { class: "state", hidden: true });
+    #banner = el("section", { class: "banner", "aria-label": t("banner.label"), hidden: true });
+    #state = el("section", { class: "state", "aria-label": t("state.label"), hidden: true });
     #live = el("p", { class: "sr", role: "status" });
     #main = el("main");
     /** @type {HTMLElement} */
@@ -150,8 +150,8 @@ export class App {
         this.#toast?.remove();
         const close = () => toast.remove();
         const toast = el(
-            "div",
-            { class: "toast" },
+            "section",
+            { class: "toast", "aria-label": t("notice.label") },
             el("span", { class: "grow" }, outside(text, 400)),
             action && button(action.text, () => (close(), action.act())),
             button(t("notice.dismiss"), close),

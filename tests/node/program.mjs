@@ -10,7 +10,7 @@ const GUARD_MS = 60_000;
 const KEPT_LINES = 8;
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const BINARIES = process.env.RELAY_TEST_BINARIES ?? `${ROOT}target/debug`;
+export const BINARIES = process.env.RELAY_TEST_BINARIES ?? `${ROOT}target/debug`;
 
 /** A child whose output lines are read in order, each once. */
 export class Program {
@@ -24,10 +24,10 @@ export class Program {
 
     #last = new Map();
 
-    constructor(command, args, stream = "stdout") {
+    constructor(command, args, stream = "stdout", env = {}) {
         const stdio = ["pipe", "inherit", "inherit"];
         stdio[stream === "stdout" ? 1 : 2] = "pipe";
-        this.#child = spawn(command, args, { stdio, env: { ...process.env, ...UNSET } });
+        this.#child = spawn(command, args, { stdio, env: { ...process.env, ...UNSET, ...env } });
         this.#stream = this.#child[stream];
         this.#child.stdin.on("error", () => {});
         readline.createInterface({ input: this.#stream }).on("line", (line) => this.#onLine(line));
@@ -41,11 +41,11 @@ export class Program {
         return new Program(process.execPath, [fileURLToPath(new URL(name, import.meta.url)), ...args]);
     }
 
-    /** relayd on a free port: the program and its address. */
-    static async relay() {
+    /** relayd on a port, or a free one: the program and its address. */
+    static async relay(port = "0") {
         const path = `${BINARIES}/relayd`;
         if (!existsSync(path)) throw new Error(`${path} is not there: run \`cargo build -p relayd\` first`);
-        const flags = ["--port", "0", "--listen", "127.0.0.1", "--store", "memory", "--log-format", "json"];
+        const flags = ["--port", port, "--listen", "127.0.0.1", "--store", "memory", "--log-format", "json"];
         const relay = new Program(path, flags, "stderr");
         const address = await relay.find(listeningAddress);
         return { relay, url: `http://${address}` };

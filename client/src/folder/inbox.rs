@@ -98,10 +98,13 @@ impl Inbox {
     /// It can't be written; the error says why.
     pub fn begin(&self, wanted: &Wanted) -> Result<Begun, FolderError> {
         let place = self.place(wanted)?;
-        if let Some(existing) = place.existing(wanted)? {
-            return Ok(Begun::Whole(existing));
+        if let Some(part) = Part::find(&place, wanted)? {
+            return Ok(Begun::Part(part));
         }
-        Part::find_or_create(place, wanted).map(Begun::Part)
+        match place.existing(wanted)? {
+            Some(existing) => Ok(Begun::Whole(existing)),
+            None => Part::create(place, wanted).map(Begun::Part),
+        }
     }
 
     /// Makes a part of a file of which a whole one seems to be there, and is not.
@@ -109,7 +112,7 @@ impl Inbox {
     /// # Errors
     /// It can't be written; the error says why.
     pub fn begin_part(&self, wanted: &Wanted) -> Result<Part, FolderError> {
-        Part::find_or_create(self.place(wanted)?, wanted)
+        Part::create(self.place(wanted)?, wanted)
     }
 
     /// Keeps a small file at once; gives its name in the folder. If the same file is there already, nothing is
@@ -304,7 +307,9 @@ impl Place {
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
                 && is_named(&self.folder, &name, &file)
             {
-                file.set_len(0)?;
+                if file.metadata()?.len() > 0 {
+                    file.set_len(0)?;
+                }
                 return Ok((file, name));
             }
         }

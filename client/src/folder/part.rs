@@ -43,17 +43,24 @@ const CREATE_MAX: u32 = 64;
 const SYNC_FROM: u64 = 1024 * 1024;
 
 impl Part {
-    pub(super) fn find_or_create(place: Place, wanted: &Wanted) -> Result<Self, FolderError> {
-        let failed = |error| place.failed(error, wanted);
+    /// The part of an earlier try, if there is one.
+    pub(super) fn find(place: &Place, wanted: &Wanted) -> Result<Option<Self>, FolderError> {
         for number in 0..FIND_MAX {
-            let name = part_name(&place, number);
-            if let Some((file, found)) = open(&place.folder, &name, wanted).map_err(failed)? {
-                return Ok(Self::new(place, wanted, name, file, found));
+            let name = part_name(place, number);
+            let open = open(&place.folder, &name, wanted).map_err(|error| place.failed(error, wanted))?;
+            if let Some((file, found)) = open {
+                return Ok(Some(Self::new(place.clone(), wanted, name, file, found)));
             }
         }
+        Ok(None)
+    }
+
+    /// A new one.
+    pub(super) fn create(place: Place, wanted: &Wanted) -> Result<Self, FolderError> {
         for number in 0..CREATE_MAX {
             let name = part_name(&place, number);
-            if let Some(file) = create(&place.folder, &name, wanted).map_err(failed)? {
+            let file = create(&place.folder, &name, wanted).map_err(|error| place.failed(error, wanted))?;
+            if let Some(file) = file {
                 return Ok(Self::new(place, wanted, name, file, 0));
             }
         }
@@ -146,6 +153,11 @@ impl Part {
             }
         }
         Ok(kept_as)
+    }
+
+    /// It can't be resumed: removes it.
+    pub fn discard(mut self) {
+        self.is_spent = true;
     }
 
     fn failed(&self, error: io::Error) -> FolderError {

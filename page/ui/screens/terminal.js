@@ -71,8 +71,8 @@ class TerminalScreen {
         return el(
             "div",
             { class: "tools", role: "toolbar", "aria-label": t("terminal.title", { name: "" }) },
-            button("A−", () => this.#rows.zoom(1 / 1.15), { "aria-label": t("terminal.smaller") }),
-            button("A+", () => this.#rows.zoom(1.15), { "aria-label": t("terminal.larger") }),
+            button("−", () => this.#rows.zoom(1 / 1.15), { "aria-label": t("terminal.smaller") }),
+            button("+", () => this.#rows.zoom(1.15), { "aria-label": t("terminal.larger") }),
             button("↔", () => this.#rows.zoom(0), { "aria-label": t("terminal.fit") }),
             this.#compose.mode,
             this.#size,

@@ -109,7 +109,7 @@ impl Desk {
     pub fn agent(&self) -> Option<u32> {
         let mut socket = UnixStream::connect(self.runtime().join("agent.sock")).ok()?;
         socket.set_read_timeout(Some(GUARD)).unwrap();
-        let hello = br#"{"t":"hello","version":1}"#;
+        let hello = br#"{"t":"hello","version":2}"#;
         socket.write_all(&[&[0, 0, 0, hello.len() as u8, 1][..], hello].concat()).ok()?;
         let mut header = [0; 5];
         socket.read_exact(&mut header).ok()?;

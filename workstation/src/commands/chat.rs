@@ -195,7 +195,9 @@ impl Chat {
             | FromAgent::Done
             | FromAgent::Devices { .. }
             | FromAgent::Pairing(_)
-            | FromAgent::Carried(_) => {
+            | FromAgent::Carried(_)
+            | FromAgent::Notifying { .. }
+            | FromAgent::Notified { .. } => {
                 return Ok(());
             }
         };

@@ -1,5 +1,6 @@
 //! `serve`: be there for the paired phones, until the end is asked for.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -39,6 +40,18 @@ pub(crate) struct ServeOptions {
     /// With --shell: give this phone the right. Can be given several times.
     #[arg(long = "for", value_name = "PHONE", requires = "shell")]
     pub(crate) shell_for: Vec<String>,
+}
+
+impl ServeOptions {
+    /// True if one is given.
+    pub(super) fn is_any(&self) -> bool {
+        self.shell || !self.shell_for.is_empty()
+    }
+
+    /// The words of a command line with these options. A right is given once, and not at each start.
+    pub(super) fn words(&self) -> Vec<OsString> {
+        self.shell.then(|| "--shell".into()).into_iter().collect()
+    }
 }
 
 /// # Errors

@@ -73,7 +73,7 @@ impl Shelf {
         let (number, done) = match incoming {
             Incoming::Offered { number, offer } => return self.take_offer(number, offer, receiver),
             Incoming::Dropped { number, reason } => {
-                self.drop_file(number, reason);
+                self.drop_offer(number, reason);
                 return Ok(());
             }
             Incoming::Data { number, bytes } => (number, self.write(number, bytes, receiver)),
@@ -227,6 +227,19 @@ impl Shelf {
     /// As [`Shelf::fail`], of a file that is not kept here.
     fn refuse(&mut self, number: u32, wanted: &Wanted, reason: Reason, receiver: &mut FileReceiver) {
         receiver.failed(number, reason.clone());
+        self.events.push_back(ReceiveEvent::Failed { name: wanted.shown(), reason });
+    }
+
+    /// The sender can't send it. If its file is another one now, nobody will ever ask for this part.
+    fn drop_offer(&mut self, number: u32, reason: Reason) {
+        let is_other =
+            [reason::CHANGED, reason::SHRANK, reason::GREW, reason::VANISHED].contains(&reason.token());
+        let Some(Kept { wanted, state }) = self.files.remove(&number) else { return };
+        if let State::Part(part) = state
+            && is_other
+        {
+            part.discard();
+        }
         self.events.push_back(ReceiveEvent::Failed { name: wanted.shown(), reason });
     }
 

@@ -15,7 +15,10 @@ use crate::folder::Inbox;
 
 /// A folder that is removed with everything in it.
 #[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
+pub(super) struct Scratch {
+    path: PathBuf,
+    is_owned: bool,
+}
 
 impl Scratch {
     pub(super) fn new() -> Self {
@@ -25,17 +28,26 @@ impl Scratch {
         for side in ["from", "to"] {
             fs::create_dir_all(path.join(side)).unwrap();
         }
-        Scratch(path)
+        Scratch { path, is_owned: true }
+    }
+
+    /// One of another process.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Scratch { path, is_owned: false }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where the sender's files are.
     pub(super) fn from(&self, name: &str) -> PathBuf {
-        self.0.join("from").join(name)
+        self.path.join("from").join(name)
     }
 
     /// Where the receiver's files are.
     pub(super) fn to(&self, name: &str) -> PathBuf {
-        self.0.join("to").join(name)
+        self.path.join("to").join(name)
     }
 
     /// Writes a file of the sender's.
@@ -54,7 +66,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        if self.is_owned {
+            let _ = fs::remove_dir_all(&self.path);
+        }
     }
 }
 
@@ -270,6 +284,12 @@ impl Transfer {
         self.ends[0].between.borrow().directions.iter().any(|direction| !direction.messages.is_empty())
     }
 
+    /// The channel broke and the receiver is gone. The sender goes on.
+    pub(super) fn into_broken_sender(mut self) -> SendSet {
+        self.sender.on_gone();
+        self.sender
+    }
+
     pub(super) fn complete(&mut self) -> Totals {
         match self.run() {
             Some(Outcome::Complete(totals)) => totals,
@@ -278,7 +298,6 @@ impl Transfer {
     }
 
     /// Why each file failed at the sender.
-    #[allow(dead_code)]
     pub(super) fn failures(&self) -> Vec<(String, String)> {
         let failed = |event: &SendEvent| match event {
             SendEvent::Failed { name, reason } => Some((name.clone(), reason.token().to_owned())),

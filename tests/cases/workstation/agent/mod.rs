@@ -5,8 +5,11 @@ mod damage;
 mod lives;
 mod pairing;
 mod revoked;
+mod rights;
+mod shells;
 mod terminals;
 mod times;
+mod viewing;
 
 use relay_client::Stop;
 use relay_client::app::{Kind, Right};
