@@ -18,6 +18,7 @@ from seat import Desk
 from service import BINARIES, GUARD_SECS, ROOT, Relay
 
 PAGE = ROOT / "docs" / "workstation.md"
+PHONE = BINARIES / "examples" / "phone"
 # Longer than any line takes that needs nobody: what waits for a person is told apart from what is slow.
 ALONE_SECS = 45
 
@@ -62,7 +63,8 @@ class User:
         if not self.piped:
             self.phone.__exit__()
         env = {**os.environ, **self.desk.env, "XDG_STATE_HOME": str(self.desk.folder / "Pixel")}
-        command = [BINARIES / "examples/phone", "--desk", "1", "--pipe"]
+        number = re.search(r"\b[0-9a-f]{8}\b", subprocess.check_output([PHONE, "desks"], env=env).decode()).group()
+        command = [PHONE, "--desk", number, "--pipe"]
         self.piped = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL, **pipes)
 
     def window(self, line):
@@ -230,4 +232,5 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
