@@ -71,7 +71,7 @@ pub(crate) fn run(args: &ServiceArgs, global: &Global) -> anyhow::Result<ExitCod
 }
 
 fn install(args: &ServiceArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let service = Service::new(&global.profile, args.options.words())?;
+    let service = Service::new(&global.profile, args.options.words()?)?;
     let session = Session::open(global)?;
     let log = session.folders.state().join("serve.log");
     if let Some(manager) = args.print {
