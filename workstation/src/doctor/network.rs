@@ -43,7 +43,8 @@ pub(super) fn examine(args: &RelayArgs, folders: Option<&Folders>, tell: &mut dy
 fn ask(relay: &Relay, tell: &mut dyn FnMut(Finding)) {
     let server = relay.server.clone();
     let asked = within(ANSWER_WITHIN, move || http::health(&server));
-    let health = asked.unwrap_or_else(|words| Err(HttpError::Unreachable(words)));
+    let health =
+        asked.unwrap_or_else(|words| Err(HttpError::Unreachable(format!("{}: {words}", relay.server))));
     tell(proxy(relay, health.is_ok()));
     let health = match health {
         Ok(health) if health.is_relay => health,
@@ -56,9 +57,9 @@ fn ask(relay: &Relay, tell: &mut dyn FnMut(Finding)) {
             ));
         }
         Err(error) => {
-            let words = format!("{} can't be reached: {error}", relay.server);
-            let remedy = "start the relay, or correct its address: `workstation setup URL`";
-            return tell(Finding::wrong("relay", words, remedy));
+            // Its own words say what to try at this address.
+            let remedy = "if the address is wrong: `workstation setup URL`";
+            return tell(Finding::wrong("relay", error.to_string(), remedy));
         }
     };
     tell(Finding::good("relay", format!("{} answers", relay.server)));

@@ -35,11 +35,11 @@ fn agent(folders: &Folders) -> Vec<Finding> {
             }
         }],
         Ok(Present::Agent { pid, program, is_older: true, .. }) => {
-            let words = format!("process {pid} is of an older program ({program})");
+            let words = format!("process {pid} is of an older program{}", version(&program));
             vec![Finding::note("agent", words, "the next command replaces it; terminals go on")]
         }
         Ok(Present::Agent { mut client, pid, program, .. }) => {
-            let runs = Finding::good("agent", format!("process {pid}, version {program}"));
+            let runs = Finding::good("agent", format!("process {pid}{}", version(&program)));
             match client.ask(&ToAgent::Devices, |_| {}) {
                 Ok(FromAgent::Devices { phones, .. }) => {
                     let ended = phones.into_iter().filter(|phone| phone.state == State::Ended);
@@ -54,6 +54,11 @@ fn agent(folders: &Folders) -> Vec<Finding> {
             }
         }
     }
+}
+
+/// An agent of an older program does not tell it.
+fn version(program: &str) -> String {
+    if program.is_empty() { String::new() } else { format!(", version {program}") }
 }
 
 /// The last line of the agent's log, if it is an error.
