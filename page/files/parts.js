@@ -1,5 +1,6 @@
-// Where received bytes go: a file is a row of chunks, each written whole. In the browser's private files (OPFS) they
-// survive the page, so a file goes on where it stopped; in memory they do not, and a file may have so many bytes only.
+// Where received bytes go: a file is a row of chunks, each written whole. In the browser's private files
+// (OPFS) they survive the page, so a file goes on where it stopped; in memory they do not, and a file may
+// have so many bytes only.
 
 /** @typedef {import("../bytes.js").Bytes} Bytes */
 

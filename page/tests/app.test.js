@@ -1,4 +1,5 @@
-// The app protocol: the shared vectors, chat, and hundreds of seeded conversations of two ends over a line that breaks.
+// The app protocol: the shared vectors, chat, and hundreds of seeded conversations of two ends over a line
+// that breaks.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -57,6 +58,46 @@ test("the answers of a desk to faults", () => {
         }
         assert.deepEqual(answer, expected.map((text) => (text.startsWith("{") ? JSON.parse(text) : text)), what);
     }
+});
+
+test("a phone ignores the desk's answer to an older hello, and what a desk says before its own", () => {
+    const phone = new AppEnd({ hello: hello("phone", "Pixel"), nonce: "n" });
+    phone.onOpen();
+    const [{ id: first }] = said(phone).map(readable);
+    phone.onRestart();
+    const [{ id: second }] = said(phone).map(readable);
+    assert.notEqual(first, second);
+    const answer = (re) => phone.onMessage(utf8(JSON.stringify({ t: "hello", v: 1, re })), 0);
+    answer(first);
+    phone.onMessage(utf8('{"t":"desk","rights":[]}'), 0);
+    assert.deepEqual([phone.isReady, events(phone), phone.ignored], [false, [], { faults: 0, unknown: 0, early: 2 }]);
+    answer(second);
+    assert.deepEqual([phone.isReady, events(phone).map(({ type }) => type)], [true, ["ready"]]);
+    answer(second);
+    assert.deepEqual(events(phone), []);
+});
+
+test("a channel that is gone takes nothing any more", () => {
+    const phone = new AppEnd({ hello: hello("phone", "Pixel"), nonce: "n" });
+    phone.onOpen();
+    const open = () => {
+        const [{ id }] = said(phone).map(readable);
+        phone.onMessage(utf8(JSON.stringify({ t: "hello", v: 1, re: id })), 0);
+        const channel = phone.open("chat");
+        said(phone);
+        phone.onMessage(utf8('{"t":"accept","ch":1,"credit":65536}'), 0);
+        assert.equal(channel.send(utf8("x")), true);
+        return channel;
+    };
+    const reset = open();
+    phone.onMessage(utf8('{"t":"reset","ch":1,"reason":"cancelled"}'), 0);
+    assert.deepEqual([reset.isGone, reset.send(utf8("x")), reset.end(), said(phone).length], [true, false, false, 0]);
+    phone.onRestart();
+    const restarted = open();
+    phone.onRestart();
+    assert.deepEqual([restarted.isGone, restarted.send(utf8("x")), phone.open("chat")], [true, false, null]);
+    restarted.reset("cancelled");
+    assert.deepEqual(said(phone).map(readable).map(({ t }) => t), ["hello"]);
 });
 
 test("chat payloads are read and shown harmlessly", () => {

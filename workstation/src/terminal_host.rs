@@ -7,9 +7,10 @@
 //! `wire` is what they say, and `names` how they find the host. `host` is the loop over `clients` (of the
 //! kinds `desk_window` and `viewer`; `greeting` tells which) and the `terminal`: `child` is the command,
 //! `screen_keeper` feeds the `emulator`, `sizes` knows who decides the size. What is typed waits in `typed`,
-//! and what clients are told is in `news`.
+//! and what clients are told is in `news`; `away` is what phones are told while nobody is at the desk.
 
 mod answers;
+mod away;
 mod child;
 mod clients;
 mod desk_window;

@@ -307,7 +307,9 @@ impl Place {
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
                 && is_named(&self.folder, &name, &file)
             {
-                file.set_len(0)?;
+                if file.metadata()?.len() > 0 {
+                    file.set_len(0)?;
+                }
                 return Ok((file, name));
             }
         }

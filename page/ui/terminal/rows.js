@@ -170,6 +170,8 @@ export class Rows {
     /** Chooses the font size again, by the width or as the user wants it. */
     fit() {
         const width = this.element.clientWidth;
+        // A screen that is lower than its window stands at the top, and its history above that.
+        this.#live.style.setProperty("min-height", `${this.element.clientHeight}px`);
         if (!width || !this.#columns) return;
         const fitting = Math.floor(((width - 2) / this.#columns / this.#ratio()) * 10) / 10;
         this.#size = Math.min(FONT_MAX, Math.max(FONT_MIN, chosenSize ?? Math.min(fitting, 18)));

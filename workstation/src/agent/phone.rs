@@ -13,6 +13,7 @@ use relay_client::{AppLink, Listener, Stop};
 
 use super::carried::Followed;
 use super::chat::Chat;
+use super::notices::Notices;
 use crate::ipc::wire::{self, FromAgent, Over, PairRequest, State};
 use crate::relay::Relay;
 use crate::state::phones::{PhoneFile, PhoneKeeper};
@@ -24,6 +25,9 @@ pub(super) struct Phone {
     pub(super) app: Arc<AppLink>,
     pub(super) state: State,
     pub(super) chat: Chat,
+    pub(super) notices: Notices,
+    /// What the phone calls this machine.
+    pub(super) desk: String,
     /// How many lines were told of what it does.
     pub(super) told: Told,
     /// While its code is shown, and until the phone has come.
@@ -112,11 +116,14 @@ impl Phone {
         pairing: Option<Pairing>,
     ) -> anyhow::Result<Self> {
         let app = Arc::new(AppLink::start(engine, Hello::new("workstation", desk))?);
+        let notices = Notices::new(file.push());
         Ok(Phone {
             file,
             app,
             state: State::Connecting,
             chat: Chat::default(),
+            notices,
+            desk: desk.to_owned(),
             told: Told::default(),
             pairing,
         })
@@ -144,6 +151,11 @@ impl Phone {
             name: self.file.name(),
             is_here: self.state == State::Online && self.app.is_ready(),
         }
+    }
+
+    /// True if notices go to it.
+    pub(super) fn takes_notices(&self) -> bool {
+        self.is_paired() && self.state != State::Ended
     }
 
     /// Ends a chat that the phone has no right to any more. The link itself resets what the phone opened.

@@ -97,6 +97,14 @@ impl Phones {
         Some(phone)
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Phone> {
+        self.all.values()
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = (PhoneKey, &mut Phone)> {
+        self.all.iter_mut().map(|(key, phone)| (*key, phone))
+    }
+
     pub(super) fn get_mut(&mut self, key: PhoneKey) -> Option<&mut Phone> {
         self.all.get_mut(&key)
     }
@@ -372,6 +380,9 @@ impl Phones {
                     room.desk.tell(command, &settled);
                 }
             }
+            AppEvent::Data { ch, bytes } if phone.notices.has(ch) => {
+                phone.notices.on_data(&phone.app, ch, &bytes);
+            }
             AppEvent::Data { ch, bytes } => {
                 if !self.viewers.on_data(key, ch, &bytes) && !self.carried.on_data(key, ch, &bytes, room.desk)
                 {
@@ -391,16 +402,22 @@ impl Phones {
                 if phone.chat.has(ch) {
                     phone.chat.on_closed_by_phone(is_refused, Instant::now());
                 }
+                if phone.notices.has(ch) {
+                    phone.notices.on_closed();
+                }
                 self.viewers.on_closed(key, ch);
                 // It is gone, or is gone now.
                 let _ = phone.app.end(ch);
             }
             AppEvent::Restarted => {
                 phone.chat.on_restarted();
+                phone.notices.on_closed();
                 self.viewers.on_phone_gone(key);
                 self.carried.on_phone_gone(key, room.desk);
             }
-            AppEvent::Ready { .. } | AppEvent::Desk(_) | AppEvent::Hidden(_) | AppEvent::Writable { .. } => {}
+            AppEvent::Ready { peer } => phone.notices.set_hidden(peer.hidden),
+            AppEvent::Hidden(is_hidden) => phone.notices.set_hidden(is_hidden),
+            AppEvent::Desk(_) | AppEvent::Writable { .. } => {}
         }
     }
 }

@@ -196,7 +196,9 @@ impl Chat {
             | FromAgent::Done
             | FromAgent::Devices { .. }
             | FromAgent::Pairing(_)
-            | FromAgent::Carried(_) => {
+            | FromAgent::Carried(_)
+            | FromAgent::Notifying { .. }
+            | FromAgent::Notified { .. } => {
                 return Ok(());
             }
         };

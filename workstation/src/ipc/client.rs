@@ -97,6 +97,16 @@ impl AgentClient {
         }
     }
 
+    /// As [`AgentClient::next`]; waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As there; `TimedOut` or `WouldBlock` if nothing came in time.
+    pub(crate) fn next_until(&mut self, deadline: Instant) -> io::Result<Option<FromAgent>> {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        self.stream.set_read_timeout(Some(left))?;
+        self.next()
+    }
+
     /// As [`AgentClient::next`], with the messages of carried channels.
     ///
     /// # Errors
@@ -138,7 +148,9 @@ impl AgentClient {
             match self.next().context(GONE)? {
                 None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).context(GONE),
                 Some(FromAgent::Failed { why }) => bail!("{why}"),
-                Some(answer @ (FromAgent::Done | FromAgent::Devices { .. })) => break answer,
+                Some(
+                    answer @ (FromAgent::Done | FromAgent::Devices { .. } | FromAgent::Notifying { .. }),
+                ) => break answer,
                 Some(other) => told(other),
             }
         };
