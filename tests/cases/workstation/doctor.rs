@@ -253,6 +253,7 @@ fn the_files_of_a_service_are_read_by_others() {
     let (_relay, desk) = place();
     let folder = PathBuf::from(desk.folder());
     let inbox = folder.join("in \"box\" 100% $HOME");
+    fs::create_dir(&inbox).unwrap();
     let print = |manager: &str| {
         let mut command = desk.command(&["service", "install", "--shell", "--print", manager, "--inbox"]);
         let output = command.arg(&inbox).output().unwrap();

@@ -84,7 +84,9 @@ fn take_files(
 /// The folder by its whole path: a service runs in another one.
 ///
 /// # Errors
-/// There is no present folder.
+/// It is not there.
 pub(super) fn whole(folder: &Path) -> anyhow::Result<PathBuf> {
-    std::path::absolute(folder).with_context(|| format!("can't use {}", folder.display()))
+    let whole = std::path::absolute(folder).with_context(|| format!("can't use {}", folder.display()))?;
+    anyhow::ensure!(whole.is_dir(), "there is no folder {}: make it first", whole.display());
+    Ok(whole)
 }
