@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs inside a booted container, as the user `anna`, whose systemd runs: installs the service, pairs the example
-# phone, opens a shell from it, and kills what can be killed. Each check is a line on standard output.
+# Runs inside a booted container, as the user `anna`, whose systemd runs: installs the service, pairs the
+# example phone, opens a shell from it, and kills what can be killed. Each check is a line on standard output.
 set -uo pipefail
 
 export PATH="/opt/relay:$PATH" HOME=/home/anna SHELL=/bin/bash XDG_RUNTIME_DIR=/run/user/1000

@@ -19,7 +19,7 @@ from service import BINARIES, ROOT, Relay
 PAGE = ROOT / "docs" / "workstation.md"
 # Longer than any line takes that needs nobody: what waits for a person is told apart from what is slow.
 ALONE_SECS = 45
-# Played elsewhere: in a booted systemd (tests/deploy), and with each mistake (tests/cases/workstation/doctor.rs).
+# Played elsewhere: in a booted systemd (tests/deploy), and with mistakes (tests/cases/workstation/doctor.rs).
 ELSEWHERE = r"workstation (service|doctor)\b"
 
 

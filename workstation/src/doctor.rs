@@ -1,7 +1,8 @@
 //! What keeps phones from reaching this machine: one finding for each thing that is looked at.
 //!
-//! `network` asks the relay, `folders` looks at what is kept, `programs` at the agent, terminals and the service,
-//! and `window` at the terminal. Nothing is changed, but for a session that is made at the relay and deleted.
+//! `network` asks the relay, `folders` looks at what is kept, `programs` at the agent, terminals and the
+//! service, and `window` at the terminal. Nothing is changed, but for a session that is made at the relay and
+//! deleted.
 
 mod folders;
 mod network;
