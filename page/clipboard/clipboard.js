@@ -83,7 +83,11 @@ export class Clipboard {
         this.#changed();
     }
 
-    /** For the link: the desk sends a text. @param {Channel} channel @param {Record<string, unknown>} params */
+    /**
+     * For the link: the desk sends a text.
+     * @param {Channel} channel
+     * @param {Record<string, unknown>} params
+     */
     take(channel, { bytes }) {
         const length = Number(bytes);
         if (!Number.isSafeInteger(bytes) || length < 0) return channel.refuse("malformed");

@@ -23,7 +23,10 @@ export class Transfers {
     #parts;
     #isReady = false;
     #isNoted = false;
-    /** What is sent, received, or asked. Each tells of its own changes at once. @type {(SendingSet | ReceivingSet)[]} */
+    /**
+     * What is sent, received, or asked. Each tells of its own changes at once.
+     * @type {(SendingSet | ReceivingSet)[]}
+     */
     sets = [];
 
     /**
@@ -44,7 +47,10 @@ export class Transfers {
         return this.sets.some(({ state }) => state === "moving");
     }
 
-    /** True if a received file goes on after the page was left, and may be long. Known once a file was received. */
+    /**
+     * True if a received file goes on after the page was left, and may be long. Known once a file was
+     * received.
+     */
     get isLasting() {
         return this.#parts?.isLasting ?? null;
     }
@@ -83,7 +89,11 @@ export class Transfers {
         this.#changed();
     }
 
-    /** For the link: the desk sends a set. @param {import("../app/channel.js").Channel} channel @param {Record<string, unknown>} params */
+    /**
+     * For the link: the desk sends a set.
+     * @param {import("../app/channel.js").Channel} channel
+     * @param {Record<string, unknown>} params
+     */
     async take(channel, params) {
         if (this.#isFull) return channel.refuse("too-many");
         this.#parts ??= await anyParts();

@@ -89,7 +89,11 @@ export class Phone extends Emitter {
         return starting.finally(() => this.#starting.delete(id));
     }
 
-    /** What this phone calls itself at a desk, from its next connection on. @param {string} id @param {string} name */
+    /**
+     * What this phone calls itself at a desk, from its next connection on.
+     * @param {string} id
+     * @param {string} name
+     */
     async rename(id, name) {
         const record = this.#records.get(id);
         if (!record) return;
@@ -98,7 +102,10 @@ export class Phone extends Emitter {
         await this.#world.store.putPair(record);
     }
 
-    /** Ends the link and forgets the pair here. The desk keeps it until its user removes this phone. @param {string} id */
+    /**
+     * Ends the link and forgets the pair here. The desk keeps it until its user removes this phone.
+     * @param {string} id
+     */
     async forget(id) {
         const link = this.#links.get(id);
         link?.close();
