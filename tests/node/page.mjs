@@ -36,7 +36,8 @@ const cases = {
         const { link } = await desk.begin(await program.find(linkIn));
         const words = await until("the words", () => link.state.words, link);
         same(link.state.phase, "asked");
-        await program.find((line) => line.includes(words));
+        await program.prints(words);
+        await program.prints("[y/n]");
         program.type("y\r");
         await until("an open link", () => link.state.phase === "open", link);
         same(link.state.words, null);
@@ -45,8 +46,7 @@ const cases = {
     async a_no_at_the_desk_is_the_end(desk) {
         const program = desk.atTerminal(`pair --no-qr --public-url ${desk.address}`);
         const { link, phone } = await desk.begin(await program.find(linkIn));
-        const words = await until("the words", () => link.state.words, link);
-        await program.find((line) => line.includes(words));
+        await program.prints("[y/n]");
         program.type("n\r");
         await until("the end", () => link.state.phase === "stopped", link);
         same(link.state.why, "denied");
