@@ -241,6 +241,7 @@ impl Agent {
             desk: &mut self.desk,
             terminals: &self.terminals,
             log: &mut self.log,
+            chores: &mut self.chores,
             tokens: &mut self.tokens,
             registry: self.poll.registry(),
             sockets: self.terminals.folder(),

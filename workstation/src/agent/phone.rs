@@ -8,7 +8,7 @@ use protocol::ids::Role;
 use relay_client::app::{Hello, Reason, Right};
 use relay_client::engine::{Engine, EngineEvent, EngineSettings, Spent};
 use relay_client::lines::harmless;
-use relay_client::tunnel::parse_pairing;
+use relay_client::tunnel::{Credentials, parse_pairing};
 use relay_client::{AppLink, Listener, Stop};
 
 use super::carried::Followed;
@@ -65,6 +65,8 @@ impl Told {
 
 /// What is known of a pairing.
 pub(super) struct Pairing {
+    /// The code's session, which goes with it unless the phone was let in.
+    pub(super) session: Credentials,
     /// The name to give the phone instead of its own.
     pub(super) name: Option<String>,
     /// The question that is open at the command.
@@ -105,9 +107,10 @@ impl Phone {
         let code = parse_pairing(&request.code).context("the code can't be used")?;
         let mut settings = settings(&request.relay)?;
         settings.options.pair_for = Duration::from_secs(request.valid_secs.into());
+        let session = Credentials { session: code.pairing.session, token: code.pairing.token };
         let keeper = Box::new(PhoneKeeper(Arc::clone(&file)));
         let engine = Engine::pair(Role::Workstation, code, &settings, keeper)?;
-        let pairing = Pairing { name: request.name, question: None, allowed_at: None, spent: None };
+        let pairing = Pairing { session, name: request.name, question: None, allowed_at: None, spent: None };
         Self::start(file, engine, desk, Some(pairing))
     }
 

@@ -9,6 +9,7 @@ mod revoked;
 mod rights;
 mod shells;
 mod terminals;
+mod times;
 mod viewing;
 
 use relay_client::Stop;
