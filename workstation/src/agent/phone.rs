@@ -13,6 +13,7 @@ use relay_client::{AppLink, Listener, Stop};
 
 use super::carried::Followed;
 use super::chat::Chat;
+use super::clips::Clips;
 use super::notices::Notices;
 use crate::ipc::wire::{self, FromAgent, Over, PairRequest, State};
 use crate::relay::Relay;
@@ -26,6 +27,7 @@ pub(super) struct Phone {
     pub(super) state: State,
     pub(super) chat: Chat,
     pub(super) notices: Notices,
+    pub(super) clips: Clips,
     /// What the phone calls this machine.
     pub(super) desk: String,
     /// How many lines were told of what it does.
@@ -126,6 +128,7 @@ impl Phone {
             state: State::Connecting,
             chat: Chat::default(),
             notices,
+            clips: Clips::default(),
             desk: desk.to_owned(),
             told: Told::default(),
             pairing,
@@ -165,6 +168,7 @@ impl Phone {
     pub(super) fn close_chat_without_right(&mut self) {
         if !self.file.rights().has(Right::Chat) {
             self.chat.close(&self.app, Reason::new(Reason::RIGHTS, "this phone may not chat any more"));
+            self.clips.clear(&self.app);
         }
     }
 

@@ -3,6 +3,7 @@
 mod chat;
 mod damage;
 mod lives;
+mod notices;
 mod pairing;
 mod revoked;
 mod rights;

@@ -129,7 +129,7 @@ fn a_shell_outlives_the_agent_which_serve_starts_again() {
     let (_relay, desk, mut phone) = place();
     let program = serve(&desk, &["--shell", "--for", "Pixel"]);
     phone.until_ready();
-    let mut shell = Viewing::shell(&mut phone, SHELL);
+    let shell = Viewing::shell(&mut phone, SHELL);
     shell.type_line(&phone, "here=still");
     let first = desk.present_agent();
     desk.kill_agent();
