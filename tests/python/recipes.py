@@ -49,7 +49,7 @@ class User:
         (self.project / "Makefile").write_text("all test:\n\t@echo made $@\n")
         for name in ["folder", "notes", "in", "Downloads"]:
             (self.project / name).mkdir()
-        for name in ["build.log", "folder/report.pdf", "report.pdf", "notes/one.txt", "photo.jpg", "backup.tar"]:
+        for name in ["build.log", "folder/report.pdf", "report.pdf", "notes.txt", "notes/one.txt", "photo.jpg", "backup.tar"]:
             (self.project / name).write_text(f"{name}\n" * 100)
         for command in [["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first"]]:
             subprocess.run(["git", "-C", self.project, *command], check=True)
