@@ -253,6 +253,9 @@ PLAYS = [
     (r"workstation pipe < /dev/null > ", write_pipe, None),
 ]
 
+# Other exit codes than 0: a machine for tests lacks what the doctor looks for.
+CODES = {"workstation doctor": [0, 1]}
+
 # What would change the machine that the test runs on.
 LEFT_OUT = [(r"workstation service (install|uninstall|status)\b", "the services of this machine's user stay as they are")]
 
@@ -267,7 +270,7 @@ def play(user, line):
             ["bash", "-c", command], env={**os.environ, **user.desk.env}, cwd=user.project, stdin=subprocess.DEVNULL,
             capture_output=True, timeout=ALONE_SECS,
         )
-        assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+        assert done.returncode in CODES.get(line, [0]), (done.returncode, done.stdout, done.stderr)
         return
     with user.window(line) as window:
         person(user, window)
