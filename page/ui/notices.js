@@ -20,7 +20,7 @@ export function watchLink(app, link) {
     keepAwakeFor(link);
     link.on((event) => {
         // Behind the screen of the clipboard, if that is open.
-        if (event.type === "clipboard") queueMicrotask(() => tellOfClip(app, link));
+        if (event.type === "clipboard") setTimeout(() => tellOfClip(app, link), 100);
         if (event.type !== "notice") return;
         const { notice } = event;
         const target = notice.target;

@@ -21,7 +21,8 @@ export async function clipboardScreen(app, place) {
     const list = el("ul", { class: "plain cards" });
     const field = el("textarea", { id: "clip", rows: 3 });
     const show = () => {
-        for (const clip of link.clipboard.clips) link.clipboard.seen(clip);
+        // Later, as a text tells of itself before all of it is in its place.
+        setTimeout(() => link.clipboard.clips.forEach((clip) => link.clipboard.seen(clip)));
         fill(list, ...[...link.clipboard.clips].reverse().map((clip) => card(app, link, clip)));
     };
     const send = (/** @type {Event} */ event) => {

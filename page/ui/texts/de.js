@@ -9,6 +9,7 @@ export const de = {
     "banner.label": "Warnung",
     "banner.insecure": "Diese Seite kam unverschlüsselt: Jemand in diesem Netz könnte sie verändert haben.",
     "banner.insecure.more": "Das Relay kann sie mit TLS ausliefern: siehe README. Für einen Versuch zu Hause mag es genügen.",
+    "banner.not-kept": "Dieser Browser behält nichts für diese Seite: Die Kopplung ist verloren, wenn Sie sie schließen.",
     "banner.served": "Wer diese Seite ausliefert, könnte mitlesen. Nehmen Sie ein installiertes Programm, wo es darauf ankommt.",
 
     "pair.title": "Dieses Telefon koppeln",

@@ -8,6 +8,7 @@ export const en = {
     "banner.label": "Warning",
     "banner.insecure": "This page itself came unencrypted: somebody in this network could have changed it.",
     "banner.insecure.more": "Your desk's relay can serve it with TLS: see its README. For a try at home this may be enough.",
+    "banner.not-kept": "This browser keeps nothing for this page: the pair is lost when you close it.",
     "banner.served": "Whoever serves this page could read along. Use an installed client where that matters.",
 
     "pair.title": "Pair this phone",

@@ -76,7 +76,7 @@ export async function a_hostile_desk_breaks_nothing(all) {
 export async function a_file_of_the_desk_survives_a_reload(all) {
     const { desk, phone } = all;
     await pair(all);
-    const bytes = Buffer.alloc(24_000_000);
+    const bytes = Buffer.alloc(12_000_000);
     for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE((at * 2654435761) >>> 0, at);
     const window = "send";
     await desk.open("keep", ["receive", "files"]);
