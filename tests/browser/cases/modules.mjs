@@ -84,6 +84,12 @@ export async function parts_of_a_file_survive_a_reload(all) {
             const blob = await part.blob();
             const last = new Uint8Array(await blob.slice(-4).arrayBuffer());
             await part.remove();
+            await (await parts.open("p-2")).append(new Uint8Array(5));
+            await (await parts.open("q-2")).append(new Uint8Array(6));
+            await parts.removeAll("p-");
+            const lengths = [];
+            for (const name of ["p-2", "q-2"]) lengths.push((await parts.open(name)).length);
+            if (lengths.join() !== "0,6") throw new Error(`left: ${lengths}`);
             return { before, size: blob.size, last: [...last], after: (await parts.open("p-1")).length };
         });
         assert.deepEqual(found, { before: (2 << 20) + 100, size: (2 << 20) + 103, last: [2, 3, 3, 3], after: 0 });
