@@ -95,12 +95,19 @@ export class Link extends Emitter {
         return this.#end.isReady;
     }
 
-    /** Shows one of the desk's terminals. It comes back by itself after breaks, until it is closed. @param {string} name */
+    /**
+     * Shows one of the desk's terminals. It comes back by itself after breaks, until it is closed.
+     * @param {string} name
+     */
     openTerminal(name) {
         return this.#show(new TerminalViewer(this.host, name));
     }
 
-    /** Opens a shell of this phone's own, where it has that right. @param {number} cols @param {number} rows */
+    /**
+     * Opens a shell of this phone's own, where it has that right.
+     * @param {number} cols
+     * @param {number} rows
+     */
     openShell(cols, rows) {
         return this.#show(new TerminalViewer(this.host, "", { cols, rows }));
     }
