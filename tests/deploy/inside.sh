@@ -3,7 +3,7 @@
 # example phone, opens a shell from it, and kills what can be killed. Each check is a line on standard output.
 set -uo pipefail
 
-export PATH="/opt/relay:$PATH" HOME=/home/anna SHELL=/bin/bash XDG_RUNTIME_DIR=/run/user/1000
+export PATH="/opt/relay:$PATH" HOME=/srv/anna SHELL=/bin/bash XDG_RUNTIME_DIR=/run/user/1000
 cd "$HOME"
 failed=0
 
