@@ -104,6 +104,10 @@ check "doctor finds nothing about the service to do" \
 check "the phone opens a shell" opens_shell
 check "the shell is listed" until_true lists_shell
 
+echo 'all is well' >report.txt
+check "a file of the phone goes into the folder" phone --desk "$(desk)" --send report.txt --once
+check "it is whole" cmp report.txt "in box/report.txt"
+
 before="$(agent)"
 kill -9 "$before"
 check "another agent comes by itself" until_true is_other_agent "$before"

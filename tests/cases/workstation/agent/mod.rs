@@ -6,6 +6,7 @@ mod lives;
 mod pairing;
 mod revoked;
 mod rights;
+mod serving;
 mod shells;
 mod terminals;
 mod viewing;
