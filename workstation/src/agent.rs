@@ -11,6 +11,7 @@
 mod carried;
 mod chat;
 mod chores;
+mod clips;
 mod desk;
 mod lines;
 mod log;
@@ -225,6 +226,9 @@ impl Agent {
                 }
             }
         }
+        for copied in self.terminals.take_copied() {
+            self.phones.copy(&copied);
+        }
         for raised in self.terminals.take_raised() {
             self.notifier.raise_for_terminal(&raised, &mut self.phones, &mut self.log);
         }
@@ -237,6 +241,7 @@ impl Agent {
             desk: &mut self.desk,
             terminals: &self.terminals,
             log: &mut self.log,
+            chores: &mut self.chores,
             tokens: &mut self.tokens,
             registry: self.poll.registry(),
             sockets: self.terminals.folder(),

@@ -105,7 +105,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ),
     (
         "clip",
-        "  git log -1 | workstation clip     to the phone's clipboard box
+        "  workstation clip < notes.txt      to the phone's clipboard box
   workstation clip --get > note.txt wait for a text of the phone",
         "  0  the phone has shown the text, or the phone's text is printed
 {failure}

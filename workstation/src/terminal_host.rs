@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) command: Vec<OsString>,
     /// No phone may type.
     pub(crate) view_only: bool,
+    /// What the command puts into the clipboard goes to the phones, too.
+    pub(crate) clipboard: bool,
     /// The phones that may look on; empty if all may.
     pub(crate) to: Vec<String>,
     /// A phone opened it: the command starts at once, in this size, and not with the first window.

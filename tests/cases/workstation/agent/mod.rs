@@ -3,12 +3,14 @@
 mod chat;
 mod damage;
 mod lives;
+mod notices;
 mod pairing;
 mod revoked;
 mod rights;
 mod serving;
 mod shells;
 mod terminals;
+mod times;
 mod viewing;
 
 use relay_client::Stop;
