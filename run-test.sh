@@ -7,7 +7,7 @@ usage() {
     cat <<'EOF'
 usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
                      [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri]
-                     [--mutants [K/N]] [--help]
+                     [--mutants [K/N]] [--browsers [PART]] [--deploy] [--help]
 
 Runs every check of the project on this machine, and ends with `N passed, N failed`. The exit code is 0 if nothing
 failed. If one stage fails, the others still run. Each option below, except --sim, runs only that part.
@@ -35,9 +35,17 @@ failed. If one stage fails, the others still run. Each option below, except --si
             mutants of the core and of the Redis backend's pure parts, all of them or part K of N (0/8 is the first of
             eight). Each changes one place of the code, and a test of the same package must fail. Takes hours for all.
             Needs `cargo install cargo-mutants --locked`. .cargo/mutants.toml lists exceptions, with reasons
+  --browsers [PART]
+            the page for phones in Chromium, as a phone and as a desktop, with a real relay and a real desk, and its main
+            path in Firefox; or only the cases with PART in their names. Pictures go to RELAY_BROWSER_PICTURES, if it
+            is set. Needs node, 20 or newer. Installs chromium, firefox-esr, htop and vim if it can, and its packages
+            of node outside of this folder
+  --deploy  `workstation service` in a booted systemd: a container without a network, in about two minutes. Needs root
+            and Debian. Installs debootstrap and systemd-container, and keeps a root file system of 250 MB in
+            /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
   --help    this text
 
-Needs Rust and python3. Needs node, 20 or newer, for the second implementation of the tunnel, which is skipped without.
+Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
 Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md,
@@ -60,6 +68,9 @@ noise=""
 fuzz=""
 miri=false
 mutants=""
+browsers=false
+browser_part=""
+deploy=false
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=true ;;
@@ -105,6 +116,14 @@ while [ $# -gt 0 ]; do
                 shift
             fi
             ;;
+        --browsers)
+            browsers=true
+            if [ -n "${2:-}" ] && [ "${2:0:2}" != "--" ]; then
+                browser_part="$2"
+                shift
+            fi
+            ;;
+        --deploy) deploy=true ;;
         --help | -h) usage; exit 0 ;;
         *) echo "unknown option $1; try --help" >&2; exit 2 ;;
     esac
@@ -124,6 +143,7 @@ failed=0
 failures=()
 unsteady=()
 skipped=()
+TYPESCRIPT=7.0.2
 
 # Ends what this run started, however it ends: its Redis, and what a crashed test left behind.
 clean_up() {
@@ -306,6 +326,15 @@ command_of() {
         openssh-server) echo sshd ;;
         *) echo "$1" ;;
     esac
+}
+
+# The types in the page's comments, by a compiler that is installed beside this run and not in the repository.
+check_types() {
+    if npm install --silent --no-audit --no-fund --prefix "$work/types" "typescript@$TYPESCRIPT" >/dev/null 2>&1; then
+        stage "the types of the page" "$work/types/node_modules/.bin/tsc" --project page
+    else
+        skip "the types of the page" "npm can't install typescript $TYPESCRIPT here"
+    fi
 }
 
 # Servers may be in folders that only root has in its PATH.
@@ -497,6 +526,39 @@ run_conformance() {
     fi
 }
 
+# Chromium, and the packages of tests/browser, which go into a folder of the user's and not into this one.
+prepare_browsers() {
+    local package wanted=tests/browser/package.json
+    is_there chromium || is_there chromium-browser || {
+        command -v apt-get >/dev/null && as_root apt-get update -q &&
+            as_root apt-get install -qy --no-install-recommends chromium fonts-dejavu fonts-noto-color-emoji
+    } || return 1
+    for package in htop vim; do
+        is_there "$package" || as_root apt-get install -qy --no-install-recommends "$package" || return 1
+    done
+    browser_modules="${XDG_CACHE_HOME:-$HOME/.cache}/relay-browser-tests"
+    mkdir -p "$browser_modules"
+    cmp -s "$wanted" "$browser_modules/package.json" && [ -d "$browser_modules/node_modules" ] && return 0
+    cp "$wanted" "$browser_modules/package.json"
+    (cd "$browser_modules" && npm install --no-audit --no-fund --silent)
+}
+
+run_browsers() {
+    if ! has_node || ! prepare_browsers; then
+        skip "browsers" "node 20, npm, chromium, htop or vim is not there and can't be installed here"
+        return 0
+    fi
+    tests "the page in Chromium" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
+        RELAY_CHROMIUM="$(command -v chromium || command -v chromium-browser)" node tests/browser/run.mjs "$1"
+    [ -z "$1" ] || return 0
+    if is_there firefox-esr || as_root apt-get install -qy --no-install-recommends firefox-esr; then
+        tests "the page in Firefox" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
+            RELAY_FIREFOX="$(command -v firefox-esr)" node tests/browser/firefox.mjs
+    else
+        skip "the page in Firefox" "firefox-esr is not there and can't be installed here"
+    fi
+}
+
 # The one test process holds crowds of some thousand connections, in several set-ups at once.
 ulimit -n 32768 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
@@ -534,12 +596,23 @@ if $miri; then
     under_miri
     finish
 fi
+if $deploy; then
+    stage "build" cargo build --locked -p relayd -p workstation -p relay-mobile --bins --examples
+    stage "service in a booted systemd" tests/deploy/run.sh "$target/debug"
+    finish
+fi
 if [ -n "$mutants" ]; then
     if has_mutants; then
         stage "mutants $mutants" break_code --workspace --shard "$mutants" --sharding round-robin
     else
         skip "mutants" "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
     fi
+    finish
+fi
+if $browsers; then
+    stage "build" cargo build --locked -p relayd -p workstation --bins
+    stage "python environment" make_venv
+    run_browsers "$browser_part"
     finish
 fi
 stage "format" cargo fmt --all --check
@@ -572,9 +645,13 @@ break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 prepare_programs || echo "the proxies for the snippets, and programs for the desk, can't be installed here" >&2
+tests "notices by Web Push" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/push.py
+tests "notices, the clipboard and pipes" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/passing.py
 tests "the desk's commands in windows" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/desk.py
 tests "how the desk's commands end" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/ends.py
 tests "the desk without its relay" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/relay_lost.py
+tests "sequences through a shared terminal" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/sequences.py
+tests "the recipes of docs/workstation.md" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/recipes.py
 if is_there sshd && is_there ssh; then
     tests "the desk over ssh" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/over_ssh.py
 else
@@ -587,9 +664,17 @@ run_conformance short
 if has_node; then
     tests "independent tunnel" node tests/node/tunnel_vectors.mjs
     tests "independent ends of the tunnel" env RELAY_TEST_BINARIES="$target/debug" node tests/node/pair.mjs
+    tests "the page's modules" node page/tests/run.mjs
+    if is_there script && is_linux; then
+        tests "the page's link and the desk" env RELAY_TEST_BINARIES="$target/debug" node tests/node/page.mjs
+    else
+        skip "the page's link and the desk" "it needs Linux and the program script"
+    fi
+    check_types
 else
     skip "engines against independent ends of the tunnel (tunnel_node)" "they need node, version 20 or newer"
     skip "independent tunnel" "it needs node, version 20 or newer"
     skip "independent ends of the tunnel" "they need node, version 20 or newer"
+    skip "the page's modules, its link and its types" "they need node, version 20 or newer"
 fi
 finish

@@ -94,7 +94,8 @@ export function cut(text, most) {
 }
 
 /**
- * A text from elsewhere as it may be shown: control characters, and those that hide or reorder text, become escapes.
+ * A text from elsewhere as it may be shown: control characters, and those that hide or reorder text, become
+ * escapes.
  * @param {string} text
  */
 export function harmless(text) {

@@ -8,11 +8,13 @@
 //! Inside, top to bottom: `end` is the machine; `greeting` has the rules of hello; `channels` opens, answers,
 //! ends and resets, and takes turns; `channel` and `flow` are one channel and its two directions, `pace` how
 //! much of a file is under way; `control` and `wire` are the bytes. Kinds of channel have a module each:
-//! [`chat`], [`terminal`], [`file`]. Every bound is in [`limits`]. The wire format is in `docs/app.md`.
+//! [`chat`], [`terminal`], [`file`], [`pipe`], [`clipboard`], [`notice`]. Every bound is in [`limits`]. The
+//! wire format is in `docs/app.md`.
 
 mod channel;
 mod channels;
 pub mod chat;
+pub mod clipboard;
 mod control;
 mod end;
 mod event;
@@ -28,6 +30,7 @@ pub mod limits;
 mod model;
 pub mod notice;
 mod pace;
+pub mod pipe;
 mod reason;
 mod rights;
 pub mod terminal;

@@ -8,16 +8,19 @@
 //! [`Walk`] finds the files of a folder, [`Source`] reads one and notices when it changes meanwhile.
 
 mod error;
+mod existing;
 mod inbox;
 mod name;
 mod part;
+mod place;
 mod sidecar;
 mod source;
 mod walk;
 mod zeros;
 
 pub use error::FolderError;
-pub use inbox::{Begun, Existing, Inbox, Wanted};
+pub use existing::Existing;
+pub use inbox::{Begun, Inbox, Wanted};
 pub use name::safe_name;
 pub use part::Part;
 pub use source::{Block, Source, SourceError};

@@ -15,6 +15,7 @@ use crate::net::proxy::ProxyUrl;
 use crate::text::reorders_or_hides;
 use crate::tunnel::{Saved, parse_pairing};
 
+pub use crate::app::file::fuzz::file_messages;
 pub use crate::app::fuzz::{app_bytes, app_machine};
 pub use crate::app::notice::fuzz::notice_messages;
 pub use crate::app::terminal::fuzz::terminal_messages;
@@ -122,6 +123,11 @@ mod tests {
     #[test]
     fn a_tunnel_that_hears_anything() {
         support::drive("tunnel_machine", 2_000, tunnel_machine);
+    }
+
+    #[test]
+    fn messages_of_files() {
+        support::drive("file_messages", 20_000, file_messages);
     }
 
     #[test]

@@ -13,7 +13,8 @@ import { PAYLOAD_BYTES_MAX } from "./kinds.js";
 
 /**
  * - `opening`: this end opens it, `open` is not sent; `waiting`: sent, and not answered;
- * - `asked`: the other end opens it, and this end has not answered; `accepting`: it has, `accept` is not sent.
+ * - `asked`: the other end opens it, and this end has not answered; `accepting`: it has, `accept` is not
+ *   sent.
  * @typedef {"opening" | "waiting" | "asked" | "accepting" | "accepted" | "gone"} State
  */
 
@@ -29,7 +30,8 @@ export class Channel {
     owner = null;
 
     /**
-     * @param {{ home: Home, number: number, kind: string, info: import("./kinds.js").KindInfo, params: Params,
+     * @param {{ home: Home, number: number, kind: string, info: import("./kinds.js").KindInfo, params:
+     *     Params,
      *     state: State }} made
      */
     constructor({ home, number, kind, info, params, state }) {
@@ -72,7 +74,8 @@ export class Channel {
     }
 
     /**
-     * Sends one message of the channel's kind. False if nothing was accepted: `writable` follows if it is full.
+     * Sends one message of the channel's kind. False if nothing was accepted: `writable` follows if it is
+     * full.
      * @param {Bytes} payload
      */
     send(payload) {

@@ -1,5 +1,5 @@
-// Chat over channels that come and go, after "Chat" in docs/app.md: what was said and is not confirmed is kept, and said
-// again on the next channel; what comes twice is told once.
+// Chat over channels that come and go, after "Chat" in docs/app.md: what was said and is not confirmed is
+// kept, and said again on the next channel; what comes twice is told once.
 
 import { textOf, utf8 } from "../bytes.js";
 import { parseObject } from "./control.js";
@@ -8,7 +8,8 @@ import { PAYLOAD_BYTES_MAX } from "./kinds.js";
 
 /**
  * @typedef {import("../bytes.js").Bytes} Bytes
- * @typedef {{ id: string, at: number, text: string }} ChatMessage `text` is as it was written: show it by `harmless`
+ * @typedef {{ id: string, at: number, text: string }} ChatMessage `text` is as it was written: show it by
+ *     `harmless`
  */
 
 const KEPT_MAX = 200;
@@ -35,7 +36,8 @@ export class Conversation {
     // Makes this process's ids different from others'.
     #prefix;
     #said = 0;
-    // Said, and the other app has not confirmed it. So many of the first ones were sent on the present channel.
+    // Said, and the other app has not confirmed it. So many of the first ones were sent on the present
+    // channel.
     /** @type {ChatMessage[]} */
     #waiting = [];
     #sent = 0;

@@ -6,7 +6,8 @@ import { Damage } from "./damage.js";
 
 /**
  * `waiting`: not sent; `sent`: on its way; `delivered`: the other app has it. Show `text` by `harmless`.
- * @typedef {{ id: string, isMine: boolean, at: number, text: string, state: "waiting" | "sent" | "delivered" }} ChatLine
+ * @typedef {{ id: string, isMine: boolean, at: number, text: string, state: "waiting" | "sent" | "delivered"
+ *     }} ChatLine
  */
 
 /** Lines that are kept. */
@@ -33,7 +34,8 @@ export class ChatRoom {
     }
 
     /**
-     * The user says something. Null, or why it is not sent: at most 8 KiB each, and 200 that the desk does not have.
+     * The user says something. Null, or why it is not sent: at most 8 KiB each, and 200 that the desk does
+     * not have.
      * @param {string} text
      */
     say(text) {

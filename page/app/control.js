@@ -14,7 +14,8 @@ import { deskOf, helloOf } from "./hello.js";
  * @typedef {{ t: "hello", hello: import("./hello.js").Hello, id?: string, re?: string }
  *     | { t: "desk", desk: import("./hello.js").DeskInfo } | { t: "hidden", hidden: boolean }
  *     | { t: "open", ch: number, kind: string, credit: number, p: Params }
- *     | { t: "accept", ch: number, credit: number, p: Params } | { t: "refuse" | "reset", ch: number, reason: Reason }
+ *         | { t: "accept", ch: number, credit: number, p: Params } | { t: "refuse" | "reset", ch: number,
+ *     reason: Reason }
  *     | { t: "credit", ch: number, n: number } | { t: "end", ch: number }} Control
  */
 

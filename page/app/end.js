@@ -1,5 +1,6 @@
-// One end of the app protocol, after docs/app.md: messages of the tunnel in and out, events for the app. It sees no
-// socket, timer or clock: `now` is given, in milliseconds. After each call, drain `pollEvent` and `pollMessage`.
+// One end of the app protocol, after docs/app.md: messages of the tunnel in and out, events for the app. It
+// sees no socket, timer or clock: `now` is given, in milliseconds. After each call, drain `pollEvent` and
+// `pollMessage`.
 
 import { Channels } from "./channels.js";
 import { parse, writeControl } from "./control.js";
@@ -18,7 +19,8 @@ import { RIGHTS } from "./kinds.js";
  */
 
 /**
- * - `ready`: both ends have said hello, channels can be opened; `restarted`: the other end begins again, and all
+ * - `ready`: both ends have said hello, channels can be opened; `restarted`: the other end begins again, and
+ *   all
  *   channels are gone, until `ready`;
  * - `desk`: what the desk offers now; `hidden`: the phone's page was hidden or came back;
  * - `opened`: answer with `accept` or `refuse`; `data`: call `consumed` when the app is done with it;
@@ -29,7 +31,8 @@ import { RIGHTS } from "./kinds.js";
  *     | { type: "hidden", hidden: boolean } | ChannelEvent} AppEvent
  * @typedef {{ type: "opened" | "accepted", channel: Channel, params: Params }
  *     | { type: "refused" | "reset", channel: Channel, reason: Reason }
- *     | { type: "data", channel: Channel, bytes: Bytes } | { type: "writable" | "ended", channel: Channel }} ChannelEvent
+ *         | { type: "data", channel: Channel, bytes: Bytes } | { type: "writable" | "ended", channel: Channel
+ *     }} ChannelEvent
  */
 
 export class AppEnd {

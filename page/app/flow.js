@@ -1,5 +1,5 @@
-// The two directions of a channel: what may be sent and is queued, and what came and is not consumed. Credit is the sum
-// of what messages cost. See "Credit" in docs/app.md.
+// The two directions of a channel: what may be sent and is queued, and what came and is not consumed. Credit
+// is the sum of what messages cost. See "Credit" in docs/app.md.
 
 import { CREDIT_MAX, PAYLOAD_BYTES_MAX } from "./kinds.js";
 import { Pace } from "./pace.js";
@@ -31,7 +31,8 @@ export class Outflow {
     }
 
     /**
-     * The other end takes `more`. True if the message that was too much would be accepted now; null if that is more than
+     * The other end takes `more`. True if the message that was too much would be accepted now; null if that
+     * is more than
      * a channel may have.
      * @param {number} more
      * @param {number} now
@@ -131,7 +132,8 @@ export class Inflow {
     }
 
     /**
-     * The app is done with this many bytes of the oldest messages. A message counts when all of it is consumed; one that
+     * The app is done with this many bytes of the oldest messages. A message counts when all of it is
+     * consumed; one that
      * is empty, with the one before it.
      * @param {number} bytes
      */

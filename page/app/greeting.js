@@ -1,5 +1,5 @@
-// Who says hello when: see "Hello" in docs/app.md. The phone's hello has an id which differs each time, and only the
-// answer that names it counts.
+// Who says hello when: see "Hello" in docs/app.md. The phone's hello has an id which differs each time, and
+// only the answer that names it counts.
 
 /**
  * @typedef {import("./control.js").Control} Control

@@ -1,5 +1,5 @@
-// What the other end says about channels. Its faults cost it the channel, or are ignored; see the table "Channels" in
-// docs/app.md.
+// What the other end says about channels. Its faults cost it the channel, or are ignored; see the table
+// "Channels" in docs/app.md.
 
 import { CHANNELS_MAX, CREDIT_MAX, CREDIT_MIN, isAllowed, kindInfo } from "./kinds.js";
 
@@ -28,7 +28,8 @@ const FAULT = { isFault: true };
 export function hear(channels, said, rights, now) {
     if (said.t === "open") return onOpen(channels, said, rights);
     const channel = channels.get(said.ch);
-    // A message about a channel that is gone was on its way when it went. About one that never was, it is a fault.
+    // A message about a channel that is gone was on its way when it went. About one that never was, it is a
+    // fault.
     if (!channel) return said.t === "data" ? onDataAstray(channels, said.ch) : onStray(channels, said.ch);
     const fault = (/** @type {string} */ token, /** @type {string} */ words) => onFault(channels, channel, token, words);
     switch (said.t) {

@@ -1,4 +1,5 @@
-// What the two ends say about themselves: `hello` of either, and what the desk offers. Made short and harmless.
+// What the two ends say about themselves: `hello` of either, and what the desk offers. Made short and
+// harmless.
 
 import { cut, harmless } from "../bytes.js";
 import { Damage } from "./damage.js";

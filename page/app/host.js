@@ -2,13 +2,15 @@
 
 /**
  * @typedef {object} Host
- * @property {(kind: string, params: import("./control.js").Params) => import("./channel.js").Channel | null} open null
+ * @property {(kind: string, params: import("./control.js").Params) => import("./channel.js").Channel | null}
+ *     open null
  *     while the two ends are not ready
  * @property {() => void} pump call it after anything was sent, consumed or answered
  * @property {() => boolean} isOpen the two ends are connected
  * @property {() => number} now milliseconds that only rise
  * @property {() => number} date milliseconds since 1970
- * @property {(ms: number, then: () => void) => () => void} after calls `then` later, unless what it returns is called
+ * @property {(ms: number, then: () => void) => () => void} after calls `then` later, unless what it returns
+ *     is called
  */
 
 /** Messages that a channel has not taken yet: in order, and bounded. */

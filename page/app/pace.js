@@ -1,5 +1,5 @@
-// How much of a bulk channel is under way: enough to keep the line busy, and little enough that what is typed does not
-// wait long behind it. See "Order" in docs/app.md. Times are milliseconds.
+// How much of a bulk channel is under way: enough to keep the line busy, and little enough that what is typed
+// does not wait long behind it. See "Order" in docs/app.md. Times are milliseconds.
 
 import { CREDIT_MAX, PAYLOAD_BYTES_MAX } from "./kinds.js";
 

@@ -1,4 +1,5 @@
-// The block cipher AES with keys of 256 bits, after FIPS 197; encryption only, as counter mode needs no other.
+// The block cipher AES with keys of 256 bits, after FIPS 197; encryption only, as counter mode needs no
+// other.
 
 const ROUNDS = 14;
 const KEY_WORDS = 8;

@@ -1,5 +1,5 @@
-// What the tunnel needs of cryptography, as one interface with two backends: WebCrypto, and our own for pages that
-// have none. `chooseCrypto` finds out which this browser has by trying.
+// What the tunnel needs of cryptography, as one interface with two backends: WebCrypto, and our own for pages
+// that have none. `chooseCrypto` finds out which this browser has by trying.
 
 import { ownCrypto, ownKeyPair } from "./own.js";
 import { webCrypto } from "./web.js";
@@ -7,7 +7,8 @@ import { webCrypto } from "./web.js";
 /** @typedef {import("../bytes.js").Bytes} Bytes */
 
 /**
- * A secret for `hkdf` that can be stored: a key that cannot be read out again where the browser has such, else bytes.
+ * A secret for `hkdf` that can be stored: a key that cannot be read out again where the browser has such,
+ * else bytes.
  * @typedef {CryptoKey | Bytes} Secret
  */
 
@@ -30,7 +31,8 @@ import { webCrypto } from "./web.js";
  * @typedef {object} Crypto
  * @property {"web" | "mixed" | "own"} name
  * @property {(bytes: Bytes) => Promise<Bytes>} sha256
- * @property {(secret: Secret, salt: Bytes, info: Bytes, length: number) => Promise<Bytes>} hkdf RFC 5869, SHA-256
+ * @property {(secret: Secret, salt: Bytes, info: Bytes, length: number) => Promise<Bytes>} hkdf RFC 5869,
+ *     SHA-256
  * @property {(bytes: Bytes) => Promise<Secret>} keep
  * @property {(privateKey?: Bytes) => Promise<KeyPair>} keyPair a new one, or that of a given private key
  * @property {(key: Bytes) => Promise<Aead>} aead

@@ -1,5 +1,5 @@
-// GHASH of NIST SP 800-38D §6.4, a byte at a time with tables of the key's multiples. A number is four words; its
-// highest bit is x^0, so multiplying by x shifts right.
+// GHASH of NIST SP 800-38D §6.4, a byte at a time with tables of the key's multiples. A number is four words;
+// its highest bit is x^0, so multiplying by x shifts right.
 
 const BLOCK = 16;
 const REDUCTION = 0xe1 << 24;
@@ -33,7 +33,8 @@ export class Ghash {
     }
 
     /**
-     * Of both, each filled up to whole blocks, and their lengths. What it returns is valid until the next call.
+     * Of both, each filled up to whole blocks, and their lengths. What it returns is valid until the next
+     * call.
      * @param {Uint8Array} data
      * @param {Uint8Array} text
      */

@@ -1,5 +1,5 @@
-// The backend of our own, for pages without WebCrypto. Its arithmetic takes the same steps whatever the keys are, but
-// a browser promises no constant time, and AES reads tables. So it is the second choice.
+// The backend of our own, for pages without WebCrypto. Its arithmetic takes the same steps whatever the keys
+// are, but a browser promises no constant time, and AES reads tables. So it is the second choice.
 
 import { AesGcm } from "./aes_gcm.js";
 import { sha256 } from "./sha256.js";

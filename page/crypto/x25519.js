@@ -1,5 +1,5 @@
-// X25519, after RFC 7748: numbers modulo p = 2^255 − 19 in 16 limbs of 16 bits. No branch and no index depends on a
-// secret.
+// X25519, after RFC 7748: numbers modulo p = 2^255 − 19 in 16 limbs of 16 bits. No branch and no index
+// depends on a secret.
 
 /**
  * @typedef {import("../bytes.js").Bytes} Bytes

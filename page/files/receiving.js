@@ -15,9 +15,11 @@ import { FileSet } from "./set.js";
  */
 
 /**
- * A file that is not settled. `part` is null for an inline one, whose bytes wait in memory; `mayRestart` until the first
+ * A file that is not settled. `part` is null for an inline one, whose bytes wait in memory; `mayRestart`
+ * until the first
  * data behind a prefix that was here.
- * @typedef {{ offer: Offer, item: Item, part: Part | null, hash: Sha256, waiting: Bytes[], waitingBytes: number,
+ * @typedef {{ offer: Offer, item: Item, part: Part | null, hash: Sha256, waiting: Bytes[], waitingBytes:
+ *     number,
  *     at: number, mayRestart: boolean }} Incoming
  */
 
@@ -39,7 +41,8 @@ export class ReceivingSet extends FileSet {
 
     /**
      * @param {import("../app/host.js").Host} host
-     * @param {{ parts: Parts, pair: string, channel: import("../app/channel.js").Channel, params: Record<string, unknown> }} asked
+     * @param {{ parts: Parts, pair: string, channel: import("../app/channel.js").Channel, params:
+     *     Record<string, unknown> }} asked
      */
     constructor(host, { parts, pair, channel, params }) {
         const count = (/** @type {unknown} */ value) => (Number.isSafeInteger(value) ? Math.max(0, Number(value)) : 0);
@@ -86,7 +89,8 @@ export class ReceivingSet extends FileSet {
     /** @param {Bytes} message */
     onMessage(message) {
         const channel = this.channel;
-        // One message after the other: a disk that is slow holds up the sender, by the credit that is not returned.
+        // One message after the other: a disk that is slow holds up the sender, by the credit that is not
+        // returned.
         this.#work = this.#work.then(async () => {
             try {
                 for (const record of readSender(message)) {

@@ -1,4 +1,5 @@
-// What the two ends of a file channel say, after docs/app-files.md: records, of which one message has one or more.
+// What the two ends of a file channel say, after docs/app-files.md: records, of which one message has one or
+// more.
 
 import { concat, cut, textOf, utf8 } from "../bytes.js";
 import { reasonOf } from "../app/control.js";

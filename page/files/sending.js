@@ -8,7 +8,8 @@ import { FileSet } from "./set.js";
 /**
  * @typedef {import("../bytes.js").Bytes} Bytes
  * @typedef {import("./set.js").Item} Item
- * @typedef {{ file: File, item: Item, number: number, isOffered: boolean, accepted: { offset: number, hash: Bytes | null }
+ * @typedef {{ file: File, item: Item, number: number, isOffered: boolean, accepted: { offset: number, hash:
+ *     Bytes | null }
  *     | null, isEnded: boolean }} Outgoing
  */
 

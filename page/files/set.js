@@ -139,7 +139,8 @@ export class FileSet extends Emitter {
         }
     }
 
-    // An end that has nothing to say says so; one that hears nothing for long, while the two are connected, gives up.
+    // An end that has nothing to say says so; one that hears nothing for long, while the two are connected,
+    // gives up.
     #wait() {
         this.#stopWaiting();
         this.#stopWaiting = this.host.after(WAIT_EVERY, () => {

@@ -1,5 +1,5 @@
-// A running tunnel of a phone: the session at the relay and the tunnel in it. Inputs are handled one by one, each
-// completely, as cryptography in a browser answers later.
+// A running tunnel of a phone: the session at the relay and the tunnel in it. Inputs are handled one by one,
+// each completely, as cryptography in a browser answers later.
 
 import * as refused from "../tunnel/refused.js";
 import { PhoneTunnel } from "../tunnel/phone.js";
@@ -26,6 +26,8 @@ import { Session } from "./session.js";
  * @property {() => void} onState
  */
 
+const MESSAGE_COST = 64;
+const WAITING_MAX = 8 << 20;
 /** While the socket is full, it is looked at again after this. */
 const FULL_MS = 20;
 /** @type {Record<number, Why>} */
@@ -44,8 +46,13 @@ export class Engine {
     #tunnel;
     #inputs = Promise.resolve();
     #isKicked = false;
+    // What came and is not handled: bytes, and a cost for each message.
+    #waiting = 0;
     #stopTimer = () => {};
     #isPaired;
+    // When the desk was last there.
+    /** @type {number | null} */
+    #metAt = null;
     /** @type {LinkState} */
     state;
 
@@ -60,7 +67,7 @@ export class Engine {
             onStatus: (status) => this.#onStatus(status),
             onLink: () => this.#input(() => this.#tunnel.onLink()),
             onUnlink: () => this.#input(() => this.#tunnel.onUnlink()),
-            onMessage: (bytes) => this.#input(() => this.#tunnel.onMessage(bytes)),
+            onMessage: (bytes) => this.#onMessage(bytes),
             settled: () => this.#inputs,
             moves: () => this.#tunnel.onSessionGone(),
             isPaired: () => this.#isPaired,
@@ -103,6 +110,22 @@ export class Engine {
         this.#isKicked = true;
         this.#input(() => {
             this.#isKicked = false;
+        });
+    }
+
+    // No honest desk has more than its window under way. What comes faster than it is opened ends the
+    // connection.
+    /** @param {Bytes} bytes */
+    #onMessage(bytes) {
+        const cost = bytes.length + MESSAGE_COST;
+        this.#waiting += cost;
+        if (this.#waiting > WAITING_MAX) {
+            this.#waiting -= cost;
+            return this.#session.drop("fault");
+        }
+        this.#input(() => {
+            this.#waiting -= cost;
+            return this.#tunnel.onMessage(bytes);
         });
     }
 
@@ -180,14 +203,16 @@ export class Engine {
     #onStatus(status) {
         const phase = status.phase === "linked" ? "greeting" : status.phase;
         const why = "why" in status ? status.why : null;
-        // While the desk's user is asked, breaks of the line and a second scan are not worth a word.
         this.#setState({ phase, why, retryAt: "retryAt" in status ? status.retryAt : null });
     }
 
     /** @param {Partial<LinkState> & { phase: Phase }} change */
     #setState(change) {
         if (this.state.phase === "stopped") return;
-        this.state = { ...this.state, why: null, retryAt: null, since: this.#world.date(), ...change };
+        const now = this.#world.date();
+        if (this.state.phase === "open") this.#metAt = now;
+        const since = change.phase === "away" ? (this.#metAt ?? now) : now;
+        this.state = { ...this.state, why: null, retryAt: null, since, ...change };
         this.#settings.onState();
     }
 

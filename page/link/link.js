@@ -1,5 +1,6 @@
-// The entry module: what the screens use. A `Phone` has the kept pairs. A `Link` is one running pair: its state,
-// what the desk offers, chat, terminals, files and notices. Texts for people are elsewhere: here are reason codes.
+// The entry module: what the screens use. A `Phone` has the kept pairs. A `Link` is one running pair: its
+// state, what the desk offers, chat, terminals, files and notices. Texts for people are elsewhere: here are
+// reason codes.
 //
 //     const phone = await Phone.open(await browserWorld());
 //     const link = await phone.pair(await readCode(text), "Pixel");   // after a tap, never by loading
@@ -35,33 +36,37 @@ export { harmless } from "../bytes.js";
  * - `hidden`: nothing is tried because nobody looks at the page;
  * - `elsewhere`: a newer tab of this browser has the pair; `take()` brings it back;
  * - `stopped`: over, for the reason in `why`.
- * @typedef {"connecting" | "away" | "greeting" | "asked" | "open" | "retrying" | "hidden" | "elsewhere" | "stopped"} Phase
+ * @typedef {"connecting" | "away" | "greeting" | "asked" | "open" | "retrying" | "hidden" | "elsewhere" |
+ *     "stopped"} Phase
  */
 
 /**
  * Why it is retrying:
  * - `unreachable`: no connection to the relay; `no-answer`: the relay accepted one and said nothing;
  * - `relay-leaving`, `relay-full`, `too-many`: the relay said so; `closed`: it ended without a reason;
- * - `silent`: a heartbeat was not answered; `woken`: the page stood still for long;
- * - `fault`: what came could not be opened or understood; `refused`: the desk, or the relay in its name, refused;
+ * - `silent`: a heartbeat was not answered;
+ * - `fault`: what came could not be opened or understood; `refused`: the desk, or the relay in its name,
+ *   refused;
  * - `session-unknown`: the relay does not know this pair now, as after its restart.
  *
  * Why it is stopped:
  * - `code-used`, `code-expired`, `code-unknown`: the desk said so of the code;
  * - `denied`: the desk's user said no; `removed`: the desk's user ended the pair, and proved it;
  * - `session-gone`: the relay deleted the session: removed while this phone was away, or the code is over;
- * - `replaced`: another device uses this pair; `other-version`: the desk speaks another version of the tunnel;
+ * - `replaced`: another device uses this pair; `other-version`: the desk speaks another version of the
+ *   tunnel;
  * - `client-fault`: the relay calls this page's messages wrong; `not-kept`: the pair could not be stored;
  * - `left`: this end closed it.
- * @typedef {"unreachable" | "no-answer" | "relay-leaving" | "relay-full" | "too-many" | "closed" | "silent" | "woken"
- *     | "fault" | "refused" | "session-unknown" | "code-used" | "code-expired" | "code-unknown" | "denied" | "removed"
- *     | "session-gone" | "replaced" | "other-version" | "client-fault" | "not-kept" | "left"} Why
+ * @typedef {"unreachable" | "no-answer" | "relay-leaving" | "relay-full" | "too-many" | "closed" | "silent"
+ *     | "fault" | "refused" | "session-unknown" | "code-used" | "code-expired" | "code-unknown" | "denied"
+ *     | "removed" | "session-gone" | "replaced" | "other-version" | "client-fault" | "not-kept" | "left"} Why
  */
 
 /**
  * What a `Link` tells. Read the rest from it.
- * - `state`: `state`; `desk`: `desk`, and with it `isReady`; `chat`: `chat.lines`; `files`: `files.sets`, or one of them;
+ * - `state`: `state`; `desk`: `desk`, and with it `isReady`; `chat`: `chat.lines`;
+ * - `files`: `files.sets`, or one of them; `clipboard`: `clipboard.clips`;
  * - `notice`: show this one now; `push`: `notices.push`, what the desk says of the subscription.
- * @typedef {{ type: "state" | "desk" | "chat" | "files" | "push" }
+ * @typedef {{ type: "state" | "desk" | "chat" | "clipboard" | "files" | "push" }
  *     | { type: "notice", notice: import("../notices/notices.js").Notice }} LinkEvent
  */

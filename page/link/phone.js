@@ -31,6 +31,8 @@ export class Phone extends Emitter {
     #records = new Map();
     /** @type {Map<string, Link>} */
     #links = new Map();
+    /** Links that wait for their lock. @type {Map<string, Promise<Link>>} */
+    #starting = new Map();
 
     /** @param {World} world */
     static async open(world) {
@@ -80,7 +82,9 @@ export class Phone extends Emitter {
         if (running && running.state.phase !== "stopped") return running;
         const record = this.#records.get(id);
         if (!record) throw new Error(`no pair ${id} is kept`);
-        return this.#start(id, record.saved, record.phone);
+        const starting = this.#starting.get(id) ?? this.#start(id, record.saved, record.phone);
+        this.#starting.set(id, starting);
+        return starting.finally(() => this.#starting.delete(id));
     }
 
     /** What this phone calls itself at a desk, from its next connection on. @param {string} id @param {string} name */
@@ -94,11 +98,13 @@ export class Phone extends Emitter {
 
     /** Ends the link and forgets the pair here. The desk keeps it until its user removes this phone. @param {string} id */
     async forget(id) {
-        this.#links.get(id)?.close();
+        const link = this.#links.get(id);
+        link?.close();
         this.#links.delete(id);
         this.#records.delete(id);
         this.emit({ type: "pairs" });
         await this.#world.store.deletePair(id);
+        await link?.files.forget();
         await this.#renewPush(id);
     }
 

@@ -1,5 +1,5 @@
-// One connection to the relay, after docs/contract.md: the hello, heartbeats, notices, raw mode. It ends once, with a
-// close code or because it is silent.
+// One connection to the relay, after docs/contract.md: the hello, heartbeats, notices, raw mode. It ends
+// once, with a close code or because it is silent.
 
 import { hex, utf8 } from "../bytes.js";
 

@@ -4,6 +4,7 @@ import { AppEnd } from "../app/end.js";
 import { ChatRoom } from "../app/chat_room.js";
 import { VERSION } from "../app/hello.js";
 import { hex } from "../bytes.js";
+import { Clipboard } from "../clipboard/clipboard.js";
 import { Emitter } from "../events.js";
 import { Transfers } from "../files/transfers.js";
 import { Notices } from "../notices/notices.js";
@@ -40,7 +41,8 @@ export class Link extends Emitter {
     desk = null;
 
     /**
-     * @param {{ world: World, id: string, pair: import("../tunnel/phone.js").PhoneSettings["pair"], name: string,
+     * @param {{ world: World, id: string, pair: import("../tunnel/phone.js").PhoneSettings["pair"], name:
+     *     string,
      *     store: (saved: import("../tunnel/phone.js").SavedPair) => Promise<void> }} settings
      */
     constructor({ world, id, pair, name, store }) {
@@ -62,6 +64,7 @@ export class Link extends Emitter {
         };
         this.host = host;
         this.chat = new ChatRoom(host, world.random(16), () => this.emit({ type: "chat" }));
+        this.clipboard = new Clipboard(host, () => this.emit({ type: "clipboard" }));
         this.files = new Transfers(host, id, () => this.emit({ type: "files" }), world.parts);
         this.notices = new Notices(host, {
             pusher: world.pusher(id),
@@ -94,7 +97,16 @@ export class Link extends Emitter {
 
     /** Shows one of the desk's terminals. It comes back by itself after breaks, until it is closed. @param {string} name */
     openTerminal(name) {
-        const viewer = new TerminalViewer(this.host, name);
+        return this.#show(new TerminalViewer(this.host, name));
+    }
+
+    /** Opens a shell of this phone's own, where it has that right. @param {number} cols @param {number} rows */
+    openShell(cols, rows) {
+        return this.#show(new TerminalViewer(this.host, "", { cols, rows }));
+    }
+
+    /** @param {TerminalViewer} viewer */
+    #show(viewer) {
         this.#viewers.add(viewer);
         viewer.on(() => viewer.isOver && this.#viewers.delete(viewer));
         if (this.isReady) viewer.onReady(true);
@@ -159,13 +171,16 @@ export class Link extends Emitter {
     #pump() {
         if (this.#isPumping) return;
         this.#isPumping = true;
-        for (let event = this.#end.pollEvent(); event; event = this.#end.pollEvent()) this.#onApp(event);
-        for (let message = this.#next(); message; message = this.#next()) {
-            if (!this.#engine.trySend(message)) continue;
-            this.#held = message;
-            break;
+        try {
+            for (let event = this.#end.pollEvent(); event; event = this.#end.pollEvent()) this.#onApp(event);
+            for (let message = this.#next(); message; message = this.#next()) {
+                if (!this.#engine.trySend(message)) continue;
+                this.#held = message;
+                break;
+            }
+        } finally {
+            this.#isPumping = false;
         }
-        this.#isPumping = false;
     }
 
     // Bulk takes at most half of what the tunnel keeps, so there is room for what is typed meanwhile.
@@ -191,7 +206,18 @@ export class Link extends Emitter {
             case "opened":
                 return this.#onOpened(event.channel, event.params);
             default:
-                event.channel.owner?.(event);
+                return this.#onChannel(event);
+        }
+    }
+
+    // A fault of this page in one channel costs that channel, and not the others.
+    /** @param {import("../app/end.js").ChannelEvent} event */
+    #onChannel(event) {
+        try {
+            event.channel.owner?.(event);
+        } catch (error) {
+            console.error(error);
+            event.channel.reset("other", "this page has a fault");
         }
     }
 
@@ -199,6 +225,7 @@ export class Link extends Emitter {
     #onReady(isReady) {
         this.#hasDesk = false;
         this.chat.onReady(isReady);
+        this.clipboard.onReady(isReady);
         this.files.onReady(isReady);
         for (const viewer of this.#viewers) viewer.onReady(isReady);
         if (!isReady) this.notices.onReady(false);
@@ -217,6 +244,7 @@ export class Link extends Emitter {
     /** @param {Channel} channel @param {Record<string, unknown>} params */
     #onOpened(channel, params) {
         if (channel.kind === "chat") return this.chat.take(channel);
+        if (channel.kind === "clipboard") return this.clipboard.take(channel, params);
         if (channel.kind === "file") return void this.files.take(channel, params);
         channel.refuse("unavailable", "this page does not offer it");
     }

@@ -1,5 +1,5 @@
-// The life of a phone's session at the relay: when to connect, when to give a connection up, when to stop. Time, socket
-// and the page's being seen come from the world.
+// The life of a phone's session at the relay: when to connect, when to give a connection up, when to stop.
+// Time, socket and the page's being seen come from the world.
 
 import { hex } from "../bytes.js";
 import { RelaySocket } from "./relay_socket.js";
@@ -13,7 +13,8 @@ import { Backoff, verdict } from "./verdict.js";
  */
 
 /**
- * @typedef {{ phase: "connecting" | "away" | "linked" | "hidden" } | { phase: "retrying", why: Why, retryAt: number }
+ * @typedef {{ phase: "connecting" | "away" | "linked" | "hidden" } | { phase: "retrying", why: Why, retryAt:
+ *     number }
  *     | { phase: "stopped", why: Why }} SessionStatus
  */
 
@@ -26,7 +27,8 @@ import { Backoff, verdict } from "./verdict.js";
  * @property {() => Promise<void>} settled what came before is worked off
  * @property {() => boolean} moves the session is gone: true if there is another one, which `moveTo` names
  * @property {() => boolean} isPaired it was open before, so that the relay may have forgotten it
- * @property {() => boolean} mayReturn a phone that waits for its answer comes back after another one took its place
+ * @property {() => boolean} mayReturn a phone that waits for its answer comes back after another one took its
+ *     place
  */
 
 const RETURNS = 3;
@@ -195,7 +197,8 @@ export class Session {
     #onGone(isDeleted) {
         this.#hangUp();
         if (this.#handlers.moves()) return;
-        // A pair that was open before ends only by a deletion: the desk registers a session that the relay lost.
+        // A pair that was open before ends only by a deletion: the desk registers a session that the relay
+        // lost.
         if (isDeleted || !this.#handlers.isPaired()) return this.stop("session-gone");
         this.#retry("session-unknown", this.#backoff.next(false));
     }
@@ -248,7 +251,8 @@ export class Session {
         this.#check(wasHidden && (this.#world.losesSockets || now - this.#hiddenAt > HIDDEN_MAX_MS));
     }
 
-    // The connection is in doubt, or surely of no use. A young one was made after what gave rise to the doubt.
+    // The connection is in doubt, or surely of no use. A young one was made after what gave rise to the
+    // doubt.
     /** @param {boolean} isUseless */
     #check(isUseless) {
         if (this.#isStopped || this.#isPaused) return;

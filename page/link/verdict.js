@@ -2,8 +2,10 @@
 
 /**
  * `again`: with growing delays; `soon`: the node stops, so at once; `later`: after ten seconds or more;
- * `gone`: the relay does not know the session, or has ended it; `replaced`: another connection has the role; `stop`.
- * @typedef {{ act: "again" | "soon" | "later" | "gone" | "replaced" | "stop", why: import("./link.js").Why }} Verdict
+ * `gone`: the relay does not know the session, or has ended it; `replaced`: another connection has the role;
+ * `stop`.
+ * @typedef {{ act: "again" | "soon" | "later" | "gone" | "replaced" | "stop", why: import("./link.js").Why }}
+ *     Verdict
  */
 
 /**

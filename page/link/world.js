@@ -32,11 +32,13 @@ import { openStore } from "../store/store.js";
  * @property {(length: number) => import("../bytes.js").Bytes} random
  * @property {() => number} now milliseconds that only rise; they may stand still in a sleep
  * @property {() => number} date milliseconds since 1970
- * @property {(ms: number, then: () => void) => () => void} after calls `then` later, unless what it returns is called
+ * @property {(ms: number, then: () => void) => () => void} after calls `then` later, unless what it returns
+ *     is called
  * @property {(url: string, protocol: string) => Socket} openSocket may throw
  * @property {import("../store/store.js").Store} store
  * @property {(name: string) => Promise<Lock>} lock takes it, also from another tab that has it
- * @property {import("../files/parts.js").Parts | null} parts where received files go; null is the browser's own place
+ * @property {import("../files/parts.js").Parts | null} parts where received files go; null is the browser's
+ *     own place
  * @property {(id: string) => import("../notices/notices.js").Pusher | null} pusher for the pair with this id
  * @property {boolean} isHidden the page at first
  * @property {boolean} losesSockets sockets die in the background without a word, as on iOS

@@ -46,7 +46,8 @@ export class Notices {
     /**
      * @param {import("../app/host.js").Host} host
      * @param {{ pusher: Pusher | null, isHidden: boolean, wasShown: () => Promise<string[]>,
-     *     onNotice: (notice: Notice) => void, onChange: () => void }} rest `wasShown` gives the ids that the service
+     *         onNotice: (notice: Notice) => void, onChange: () => void }} rest `wasShown` gives the ids that
+     *     the service
      *     worker has shown
      */
     constructor(host, { pusher, isHidden, wasShown, onNotice, onChange }) {
@@ -103,7 +104,8 @@ export class Notices {
     #onEvent(event) {
         switch (event.type) {
             case "accepted":
-                // Browsers drop and replace subscriptions without a word, so the desk hears of it on every channel.
+                // Browsers drop and replace subscriptions without a word, so the desk hears of it on every
+                // channel.
                 void this.renew();
                 break;
             case "data":
@@ -127,6 +129,7 @@ export class Notices {
             const members = parseObject(bytes);
             if (members.t === "push") this.#onPush(members);
             else if (members.t === "notice") this.#onNotice(noticeOf(members));
+            else if (typeof members.t !== "string") throw new Damage("t");
         } catch (error) {
             if (!(error instanceof Damage)) throw error;
             channel.reset("malformed", "not a notice");

@@ -6,7 +6,8 @@ import { subscription, vapidKey } from "./vapid.js";
 /** @typedef {import("../store/store.js").Store} Store */
 
 /**
- * Null where the browser has no push for this page: in an insecure context, in another app's window, and on iOS
+ * Null where the browser has no push for this page: in an insecure context, in another app's window, and on
+ * iOS
  * outside the home screen.
  * @param {Store} store
  * @param {string} id the pair's

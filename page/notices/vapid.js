@@ -1,5 +1,5 @@
-// The key with which the desks sign for this page at the browser's push service (VAPID, RFC 8292). The phone makes it
-// and gives it to each of its desks, because a browser has one subscription with one key.
+// The key with which the desks sign for this page at the browser's push service (VAPID, RFC 8292). The phone
+// makes it and gives it to each of its desks, because a browser has one subscription with one key.
 
 import { fromBase64url, toBase64url } from "../bytes.js";
 

@@ -16,7 +16,8 @@ import { expect, Reader } from "./wire.js";
 /**
  * @typedef {{ what: "updated", seq: number } | { what: "notice", title: string, text: string }
  *     | { what: "scrollback", answer: Scrollback } | { what: "owner", owner: SizeOwner }
- *     | { what: "ended", exit: Exit } | { what: "nothing" }} Received "nothing": more parts follow, or a later version
+ *         | { what: "ended", exit: Exit } | { what: "nothing" }} Received "nothing": more parts follow, or a
+ *     later version
  */
 
 const MORE = 0x80;

@@ -13,10 +13,12 @@ import { Malformed, expect, Reader } from "./wire.js";
  * @property {number} columns
  * @property {Row[]} rows from the top; their number is the height
  * @property {string} title
- * @property {{ row: number, column: number, shape: number, isBlinking: boolean, isVisible: boolean }} cursor shape 0 is a
+ * @property {{ row: number, column: number, shape: number, isBlinking: boolean, isVisible: boolean }} cursor
+ *     shape 0 is a
  *     block, 1 an underline, 2 a bar
  * @property {Modes} modes
- * @property {{ generation: number, end: number, lines: number }} history the lines before number `end` can be fetched
+ * @property {{ generation: number, end: number, lines: number }} history the lines before number `end` can be
+ *     fetched
  * @property {number} bells how often the bell rang so far
  */
 

@@ -1,7 +1,8 @@
-// One shared terminal as the page shows it: its channel is opened again after each restart of the desk, until its user
-// leaves or its program ends.
+// One shared terminal as the page shows it: its channel is opened again after each restart of the desk, until
+// its user leaves or its program ends.
 
 import { Outbox } from "../app/host.js";
+import { utf8 } from "../bytes.js";
 import { Emitter } from "../events.js";
 import { ScreenReceiver, viewerMessages } from "./messages.js";
 import { ScrollbackLines } from "./scrollback.js";
@@ -17,20 +18,25 @@ import { Malformed } from "./wire.js";
 /**
  * What a viewer tells; read the rest from it.
  * - `screen`: `screen` is new. Draw it, best in the next animation frame, then call `drawn`;
- * - `state`: `state`, `exit` or `reason` changed; `owner`: who owns the size, and whether this phone may type;
+ * - `state`: `state`, `exit` or `reason` changed; `owner`: who owns the size, and whether this phone may
+ *   type;
  * - `lines`: lines of `line` came; `notice`: the program wants the user's attention; `bell`: it rang.
- * @typedef {{ type: "screen" | "state" | "owner" | "lines" | "bell" } | { type: "notice", title: string, text: string }} ViewerEvent
+ * @typedef {{ type: "screen" | "state" | "owner" | "lines" | "bell" } | { type: "notice", title: string,
+ *     text: string }} ViewerEvent
  */
 
 /**
- * - `opening`: the desk has not answered; `open`: what is typed arrives; `waiting`: the desk is away, or starts again;
- * - `ended`: its program ended, see `exit`; `failed`: the desk refuses it, see `reason`; `closed`: its user left.
+ * - `opening`: the desk has not answered; `open`: what is typed arrives; `waiting`: the desk is away, or
+ *   starts again;
+ * - `ended`: its program ended, see `exit`; `failed`: the desk refuses it, see `reason`; `closed`: its user
+ *   left.
  * @typedef {"opening" | "open" | "waiting" | "ended" | "failed" | "closed"} ViewerState
  */
 
 const VERSION = 1;
 /** What was typed and pasted, and waits for the desk. */
 const OUTBOX_BYTES_MAX = 2 << 20;
+const TEXT_BYTES_MAX = 1 << 20;
 /** How long a terminal may be unknown to its desk: one that was seen, and one that was not. */
 const RETURN_WITHIN = 10_000;
 const APPEAR_WITHIN = 3_000;
@@ -65,11 +71,16 @@ export class TerminalViewer extends Emitter {
     /** @type {import("./messages.js").SizeOwner} */
     owner = { owner: "nobody", name: "", mayType: true };
 
-    /** @param {Host} host @param {string} name */
-    constructor(host, name) {
+    // A new shell of this size is wanted, and the desk has not named its terminal yet.
+    #shell;
+
+    /** @param {Host} host @param {string} name @param {{ cols: number, rows: number } | null} [shell] */
+    constructor(host, name, shell = null) {
         super();
         this.#host = host;
+        /** By which the desk knows it; "" for a shell that it has not named yet. */
         this.name = name;
+        this.#shell = shell;
     }
 
     /** The screen after the last update: 80×24 and blank before the first. */
@@ -95,11 +106,12 @@ export class TerminalViewer extends Emitter {
 
     /** Text that was typed; a line feed is Enter. False if the desk has too much to take already. @param {string} text */
     type(text) {
-        return this.#say(viewerMessages.text(text));
+        return isShort(text) && this.#say(viewerMessages.text(text));
     }
 
     /**
-     * A key by its name in `KeyboardEvent.key`, or a character, with SHIFT | ALT | CTRL | META. False for a key that
+     * A key by its name in `KeyboardEvent.key`, or a character, with SHIFT | ALT | CTRL | META. False for a
+     * key that
      * terminals do not have.
      * @param {string} key
      * @param {number} [modifiers]
@@ -109,9 +121,9 @@ export class TerminalViewer extends Emitter {
         return messages !== null && this.#say(messages);
     }
 
-    /** @param {string} text */
+    /** False for more than 1 MiB, too. @param {string} text */
     paste(text) {
-        return this.#say(viewerMessages.paste(text));
+        return isShort(text) && this.#say(viewerMessages.paste(text));
     }
 
     /** See `viewerMessages.mouse`. @param {number} action @param {number} button @param {number} modifiers @param {number} column @param {number} row */
@@ -172,7 +184,8 @@ export class TerminalViewer extends Emitter {
         this.#received = this.#drawn = 0;
         this.#lines.onReopened();
         this.#outbox.clear();
-        this.#channel = this.#host.open("terminal", { v: VERSION, name: this.name });
+        const wanted = this.#shell ? { shell: true, ...this.#shell } : { name: this.name };
+        this.#channel = this.#host.open("terminal", { v: VERSION, ...wanted });
         if (!this.#channel) return;
         this.#channel.owner = (event) => this.#onEvent(event);
         this.#host.pump();
@@ -182,6 +195,7 @@ export class TerminalViewer extends Emitter {
     #onEvent(event) {
         switch (event.type) {
             case "accepted":
+                this.#onAccepted(event.params);
                 this.#goneAt = null;
                 this.#setState("open");
                 if (this.#ownSize) this.takeSize(this.#ownSize.columns, this.#ownSize.rows);
@@ -208,6 +222,14 @@ export class TerminalViewer extends Emitter {
                 if (!this.isOver) this.#fail({ token: "ended", words: "" });
         }
         this.#host.pump();
+    }
+
+    // The desk names the terminal of a new shell, so that it is found again.
+    /** @param {import("../app/control.js").Params} params */
+    #onAccepted({ name }) {
+        if (!this.#shell || typeof name !== "string") return;
+        this.name = name;
+        this.#shell = null;
     }
 
     /** A desk's agent that has just started does not know its terminals yet. @param {import("../app/control.js").Reason} reason */
@@ -293,4 +315,9 @@ export class TerminalViewer extends Emitter {
         this.state = state;
         this.emit({ type: "state" });
     }
+}
+
+/** @param {string} text */
+function isShort(text) {
+    return utf8(text).length <= TEXT_BYTES_MAX;
 }

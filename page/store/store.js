@@ -1,5 +1,5 @@
-// Where pairs are kept between two loads of the page: IndexedDB, or memory where the browser gives none. A pair's key
-// is stored as a key that cannot be read out again where the browser has such keys.
+// Where pairs are kept between two loads of the page: IndexedDB, or memory where the browser gives none. A
+// pair's key is stored as a key that cannot be read out again where the browser has such keys.
 
 /**
  * @typedef {object} PairRecord

@@ -1,4 +1,5 @@
-// The app protocol: the shared vectors, chat, and hundreds of seeded conversations of two ends over a line that breaks.
+// The app protocol: the shared vectors, chat, and hundreds of seeded conversations of two ends over a line
+// that breaks.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -57,6 +58,67 @@ test("the answers of a desk to faults", () => {
         }
         assert.deepEqual(answer, expected.map((text) => (text.startsWith("{") ? JSON.parse(text) : text)), what);
     }
+});
+
+test("a phone ignores the desk's answer to an older hello, and what a desk says before its own", () => {
+    const phone = new AppEnd({ hello: hello("phone", "Pixel"), nonce: "n" });
+    phone.onOpen();
+    const [{ id: first }] = said(phone).map(readable);
+    phone.onRestart();
+    const [{ id: second }] = said(phone).map(readable);
+    assert.notEqual(first, second);
+    const answer = (re) => phone.onMessage(utf8(JSON.stringify({ t: "hello", v: 1, re })), 0);
+    answer(first);
+    phone.onMessage(utf8('{"t":"desk","rights":[]}'), 0);
+    assert.deepEqual([phone.isReady, events(phone), phone.ignored], [false, [], { faults: 0, unknown: 0, early: 2 }]);
+    answer(second);
+    assert.deepEqual([phone.isReady, events(phone).map(({ type }) => type)], [true, ["ready"]]);
+    answer(second);
+    assert.deepEqual(events(phone), []);
+});
+
+test("a desk's offer is made short and harmless, or is a fault", () => {
+    const phone = new AppEnd({ hello: hello("phone", "Pixel"), nonce: "n" });
+    phone.onOpen();
+    const [{ id }] = said(phone).map(readable);
+    phone.onMessage(utf8(JSON.stringify({ t: "hello", v: 1, re: id })), 0);
+    events(phone);
+    const hear = (desk) => {
+        phone.onMessage(utf8(JSON.stringify({ t: "desk", ...desk })), 0);
+        return events(phone).map(({ desk }) => desk);
+    };
+    for (const bad of [{}, { rights: 5 }, { rights: [], terminals: [null] }, { rights: [], terminals: [{ name: 7 }] }]) {
+        assert.deepEqual(hear(bad), [], JSON.stringify(bad));
+    }
+    assert.equal(phone.ignored.faults, 4);
+    const terminals = new Array(40).fill({ name: "\u202e".repeat(20), title: "t".repeat(150), cols: 1e9, rows: "x", viewOnly: 1 });
+    const [{ name, rights, terminals: shown }] = hear({ name: "a\nb", rights: ["shell", "fly", "chat", 5], terminals });
+    assert.deepEqual([name, rights, shown.length], ["a\\nb", ["chat", "shell"], 32]);
+    assert.ok(shown[0].name.length <= 64 && !shown[0].name.includes("\u202e"));
+    assert.deepEqual([shown[0].title.length, shown[0].rows, shown[0].viewOnly], [128, 0, false]);
+});
+
+test("a channel that is gone takes nothing any more", () => {
+    const phone = new AppEnd({ hello: hello("phone", "Pixel"), nonce: "n" });
+    phone.onOpen();
+    const open = () => {
+        const [{ id }] = said(phone).map(readable);
+        phone.onMessage(utf8(JSON.stringify({ t: "hello", v: 1, re: id })), 0);
+        const channel = phone.open("chat");
+        said(phone);
+        phone.onMessage(utf8('{"t":"accept","ch":1,"credit":65536}'), 0);
+        assert.equal(channel.send(utf8("x")), true);
+        return channel;
+    };
+    const reset = open();
+    phone.onMessage(utf8('{"t":"reset","ch":1,"reason":"cancelled"}'), 0);
+    assert.deepEqual([reset.isGone, reset.send(utf8("x")), reset.end(), said(phone).length], [true, false, false, 0]);
+    phone.onRestart();
+    const restarted = open();
+    phone.onRestart();
+    assert.deepEqual([restarted.isGone, restarted.send(utf8("x")), phone.open("chat")], [true, false, null]);
+    restarted.reset("cancelled");
+    assert.deepEqual(said(phone).map(readable).map(({ t }) => t), ["hello"]);
 });
 
 test("chat payloads are read and shown harmlessly", () => {

@@ -1,5 +1,5 @@
-// Runs the page's tests, and those whose file has WORD in its name: `node page/tests/run.mjs [WORD]`. Ends with
-// `N passed, N failed`. `node --test page/` does the same in node's own words.
+// Runs the page's tests, and those whose file has WORD in its name: `node page/tests/run.mjs [WORD]`. Ends
+// with `N passed, N failed`. `node --test page/` does the same in node's own words.
 
 import { readdirSync } from "node:fs";
 import { run } from "node:test";

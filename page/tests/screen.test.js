@@ -55,6 +55,16 @@ test("a row that moved is the same object, and the screen before stays as it was
     assert.deepEqual(before.rows, rows);
 });
 
+test("a character beyond U+FFFF is one cell", () => {
+    const receiver = new ScreenReceiver();
+    const emoji = new TextEncoder().encode("👋a👋");
+    // The whole screen of 6×1: size, cursor, modes, history, and one row with one run of wide characters.
+    const head = [1, 1, 0, 0b1001_0111, 6, 1, 0, 0, 32, 0, 0, 0, 0, 0];
+    receiver.receive(Uint8Array.from([...head, 0, 0, 1, 0, 2, 0, 0, (emoji.length << 3) | 1, ...emoji]));
+    const [{ runs }] = receiver.screen.rows;
+    assert.deepEqual([runs[0].text, runs[0].columns, rowText({ runs })], ["👋a👋", 6, "👋a👋"]);
+});
+
 test("what the desk says besides", () => {
     const received = desk.map(({ messages }) => new ScreenReceiver().receive(unhex(messages[0])));
     const [notice, scrollback, ...rest] = received;
@@ -176,7 +186,7 @@ test("a viewer acknowledges what was drawn, and comes back with its size after a
     const [first] = host.opened;
     assert.deepEqual(first.params, { v: 1, name: "build" });
     first.isAccepted = true;
-    first.tell({ type: "accepted" });
+    first.tell({ type: "accepted", params: {} });
     assert.equal(shown.state, "open");
     first.tell({ type: "data", bytes: unhex(updates[0].messages[0]) });
     assert.deepEqual(first.sent, []);
@@ -190,8 +200,21 @@ test("a viewer acknowledges what was drawn, and comes back with its size after a
     shown.onReady(true);
     const [, second] = host.opened;
     second.isAccepted = true;
-    second.tell({ type: "accepted" });
+    second.tell({ type: "accepted", params: {} });
     assert.deepEqual(second.sent, ["062814"]);
+});
+
+test("a shell of the phone's own is found again by the name that the desk gave it", () => {
+    const host = fakeHost();
+    const shown = new TerminalViewer(host, "", { cols: 50, rows: 20 });
+    shown.onReady(true);
+    assert.deepEqual(host.opened[0].params, { v: 1, shell: true, cols: 50, rows: 20 });
+    host.opened[0].tell({ type: "accepted", params: { name: "sh2" } });
+    assert.equal(shown.name, "sh2");
+    shown.onReady(false);
+    shown.onReady(true);
+    assert.deepEqual(host.opened[1].params, { v: 1, name: "sh2" });
+    assert.equal(shown.paste("x".repeat((1 << 20) + 1)), false);
 });
 
 test("a terminal that its desk does not know yet is asked for again, for a while", () => {
@@ -212,7 +235,7 @@ test("damage costs the channel, and a new one brings the whole screen", () => {
     const host = fakeHost();
     const shown = new TerminalViewer(host, "build");
     shown.onReady(true);
-    host.opened[0].tell({ type: "accepted" });
+    host.opened[0].tell({ type: "accepted", params: {} });
     host.opened[0].tell({ type: "data", bytes: Uint8Array.of(1, 0xff) });
     assert.equal(host.opened[0].wasReset, "malformed");
     assert.equal(host.opened.length, 2);

@@ -6,7 +6,8 @@ import { chooseCrypto } from "../crypto/crypto.js";
 /**
  * @typedef {import("../bytes.js").Bytes} Bytes
  * @typedef {{ url: string, session: string, token: string }} Place where the two ends meet: hex digits
- * @typedef {{ place: Place, key: Bytes, app: boolean }} Code `app` says that the tunnel carries the app protocol
+ * @typedef {{ place: Place, key: Bytes, app: boolean }} Code `app` says that the tunnel carries the app
+ *     protocol
  */
 
 const KEY_LEN = 32;

@@ -1,8 +1,9 @@
-// What both ends of a tunnel share: the live connection, records out, messages in and out. It sees no socket, timer or
-// clock of its own. phone.js is the page's role; the tests have the other one.
+// What both ends of a tunnel share: the live connection, records out, messages in and out. It sees no socket,
+// timer or clock of its own. phone.js is the page's role; the tests have the other one.
 //
-// A driver hands it one input at a time and waits for each: `onLink`, `onUnlink`, `onMessage`, `onTimeout`, or a call of
-// the app. After each it calls `drain`. An input may throw `Refused`: FAULT ends the connection, DROPPED means nothing.
+// A driver hands it one input at a time and waits for each: `onLink`, `onUnlink`, `onMessage`, `onTimeout`,
+// or a call of the app. After each it calls `drain`. An input may throw `Refused`: FAULT ends the connection,
+// DROPPED means nothing.
 
 import { readRecord, writeRecord } from "./records.js";
 import { FAULT, faultUnless, Refused } from "./refused.js";
@@ -18,12 +19,15 @@ import { Stream } from "./stream.js";
 
 /**
  * What happened, for the driver:
- * - `asked`: the workstation's user is being asked; `open`: messages go both ways, again after each new connection;
+ * - `asked`: the workstation's user is being asked; `open`: messages go both ways, again after each new
+ *   connection;
  * - `message`: one of the other app, which has it with this; `closed`: it sends nothing more;
- * - `acknowledged`: the other app has so many messages; `restarted`: its process is new, and so many are lost;
+ * - `acknowledged`: the other app has so many messages; `restarted`: its process is new, and so many are
+ *   lost;
  * - `refused`, `denied`, `removed`: this phone is not let in, or not any more: it is over;
  * - `moved`: go on in `place`; the connection is of no use any more.
- * @typedef {{ what: "words" | "asked", words: string } | { what: "open" | "closed" | "pong" | "denied" | "removed" }
+ * @typedef {{ what: "words" | "asked", words: string } | { what: "open" | "closed" | "pong" | "denied" |
+ *     "removed" }
  *     | { what: "message", message: Bytes } | { what: "acknowledged", count: number }
  *     | { what: "restarted", dropped: number } | { what: "refused", reason: number }
  *     | { what: "moved", place: Place }} TunnelEvent
@@ -47,7 +51,8 @@ export class TunnelEnd {
     live = null;
     /** While it is true, messages stay where they are, and are not acknowledged. */
     isHeld = false;
-    // Whether the tunnel was open in this session. From then on messages are accepted without a connection, too.
+    // Whether the tunnel was open in this session. From then on messages are accepted without a connection,
+    // too.
     #hasOpened = false;
     #window;
     #closedTold = false;
@@ -70,17 +75,18 @@ export class TunnelEnd {
 
     /** True if messages are accepted. */
     get hasOpened() {
-        return this.#hasOpened;
+        return this.#hasOpened || this.isOpen;
     }
 
     /**
-     * Takes a message of the app. If it does not: it is longer than any may be, or others must be taken before.
+     * Takes a message of the app. If it does not: it is longer than any may be, or others must be taken
+     * before.
      * @param {Bytes} message
      * @returns {"too-large" | "full" | null}
      */
     trySend(message) {
-        if (this.#hasOpened && message.length > this.stream.limit) return "too-large";
-        if (!this.#hasOpened || this.stream.room < message.length) return "full";
+        if (this.hasOpened && message.length > this.stream.limit) return "too-large";
+        if (!this.hasOpened || this.stream.room < message.length) return "full";
         this.stream.send(message);
         return null;
     }
@@ -139,7 +145,8 @@ export class TunnelEnd {
     }
 
     /**
-     * Takes a record that both roles may send: PING and PONG behind HELLO, the others while the tunnel is open.
+     * Takes a record that both roles may send: PING and PONG behind HELLO, the others while the tunnel is
+     * open.
      * @param {TunnelRecord} record
      */
     async onCommonRecord(record) {

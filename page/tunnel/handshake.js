@@ -1,4 +1,5 @@
-// The tunnel's messages, after docs/tunnel.md: H1, H2, records and refusals. No socket, clock or pairing state.
+// The tunnel's messages, after docs/tunnel.md: H1, H2, records and refusals. No socket, clock or pairing
+// state.
 
 import { concat, equal, utf8 } from "../bytes.js";
 import { DH_LEN, HandshakeState, NoiseError, TAG_LEN } from "./noise.js";
@@ -21,10 +22,10 @@ export const H2 = 2;
 export const RECORD = 3;
 export const REFUSAL = 4;
 export const KEY_LEN = 32;
-const VERSION = 1;
-const HEAD_LEN = 5;
-const KEY_ID_LEN = 8;
-const RECORD_MAX = 32_807;
+export const VERSION = 1;
+export const HEAD_LEN = 5;
+export const KEY_ID_LEN = 8;
+export const RECORD_MAX = 32_807;
 /** @type {Bytes} */
 const EMPTY = new Uint8Array(0);
 
@@ -97,65 +98,12 @@ export class PhoneHandshake {
     }
 }
 
-/** The clear part of an H1, and its Noise part. @param {Bytes} message */
-export function readH1(message) {
-    if (message[0] !== H1 || message.length < HEAD_LEN + 1 || message.length > RECORD_MAX) throw new Refused(DROPPED);
-    if (message[HEAD_LEN] !== VERSION) throw new Refused(refused.OTHER_VERSION);
-    const idAt = HEAD_LEN + 1;
-    if (message.length !== idAt + KEY_ID_LEN + DH_LEN + TAG_LEN) throw new Refused(DROPPED);
-    const id = message.slice(idAt, idAt + KEY_ID_LEN);
-    return { c: message.slice(1, HEAD_LEN), keyId: id, body: message.slice(idAt + KEY_ID_LEN) };
-}
-
-/** A refusal of the handshake `c`. @param {Bytes} c @param {number} reason */
-export function writeRefusal(c, reason) {
-    return concat([REFUSAL], c, [reason]);
-}
-
 /** The reason of a refusal of the handshake `c`. @param {Bytes} message @param {Bytes} c */
 export function readRefusal(message, c) {
     const body = bodyOf(message, REFUSAL, c);
     const [reason] = body;
     if (body.length !== 1 || reason < refused.UNKNOWN_KEY || reason > refused.DAMAGED) throw new Refused(DROPPED);
     return reason;
-}
-
-/** The workstation's side, with the one key that it knows. The page has it for its tests against itself. */
-export class WorkstationHandshake {
-    #crypto;
-    #session;
-    #key;
-    #ephemeral;
-    /** @type {HandshakeState | null} */
-    #noise = null;
-    /** @type {Bytes} */
-    c = EMPTY;
-
-    /** @param {{ crypto: Crypto, session: Bytes, key: Key, ephemeral: KeyPair }} beginning */
-    constructor({ crypto, session, key, ephemeral }) {
-        this.#crypto = crypto;
-        this.#session = session;
-        this.#key = key;
-        this.#ephemeral = ephemeral;
-    }
-
-    /** @param {Bytes} message */
-    async openH1(message) {
-        const { c, keyId: wanted, body } = readH1(message);
-        this.c = c;
-        const { secret: psk, id } = this.#key;
-        if (!equal(wanted, id)) throw new Refused(refused.UNKNOWN_KEY);
-        const [crypto, ephemeral, said] = [this.#crypto, this.#ephemeral, prologue(this.#session, id)];
-        this.#noise = await HandshakeState.begin({ crypto, initiator: false, prologue: said, psk, ephemeral });
-        return orRefuse(refused.DAMAGED, this.#noise.read(body));
-    }
-
-    /** @param {Bytes} payload */
-    async h2(payload) {
-        if (!this.#noise) throw new Error("H2 before H1");
-        const message = concat([H2], this.c, await this.#noise.write(payload));
-        return { message, connection: await Connection.over(this.#noise, this.c) };
-    }
 }
 
 /** The state of either side after H2: records with the keys of `Split`. */
@@ -203,7 +151,7 @@ function bodyOf(message, type, c) {
  * @param {number | string} why
  * @param {Promise<T>} opening
  */
-async function orRefuse(why, opening) {
+export async function orRefuse(why, opening) {
     try {
         return await opening;
     } catch (error) {

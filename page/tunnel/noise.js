@@ -1,5 +1,5 @@
-// Noise_NNpsk0_25519_AESGCM_SHA256, after revision 34 of the Noise specification (§ below are its sections). It does
-// not know the tunnel; handshake.js calls it.
+// Noise_NNpsk0_25519_AESGCM_SHA256, after revision 34 of the Noise specification (§ below are its sections).
+// It does not know the tunnel; handshake.js calls it.
 
 import { concat, utf8 } from "../bytes.js";
 
@@ -20,7 +20,8 @@ const EMPTY = new Uint8Array(0);
 const PSK = "psk";
 const E = "e";
 const EE = "ee";
-// §9.4: NN with the key before the first message; the initiator writes the first line, the responder the second.
+// §9.4: NN with the key before the first message; the initiator writes the first line, the responder the
+// second.
 const MESSAGES = [
     [PSK, E],
     [E, EE],

@@ -1,7 +1,7 @@
-// The phone's role in the tunnel: it begins every handshake, proves the code's key, keeps the pair's, and follows the
-// workstation into the fresh session. See "Phases of an end" in docs/tunnel.md.
+// The phone's role in the tunnel: it begins every handshake, proves the code's key, keeps the pair's, and
+// follows the workstation into the fresh session. See "Phases of an end" in docs/tunnel.md.
 
-import { hex, unhex } from "../bytes.js";
+import { cut, hex, unhex } from "../bytes.js";
 import { TunnelEnd } from "./end.js";
 import * as handshake from "./handshake.js";
 import { readState } from "./records.js";
@@ -30,6 +30,7 @@ import { DAMAGED, FAULT, Refused } from "./refused.js";
  */
 
 const WINDOW = 1 << 20;
+const NAME_BYTES_MAX = 64;
 const ANSWER_MS = 5_000;
 const TRIES = 3;
 const TURN_MS = 10_000;
@@ -44,7 +45,8 @@ export class PhoneTunnel extends TunnelEnd {
     #codeKey = null;
     /** @type {Key | null} */
     #pairKey = null;
-    // The sessions in which the workstation may be, the current one first. Two, while it is not known if it moved.
+    // The sessions in which the workstation may be, the current one first. Two, while it is not known if it
+    // moved.
     /** @type {Place[]} */
     #places;
     /** @type {Place | null} */
@@ -73,7 +75,7 @@ export class PhoneTunnel extends TunnelEnd {
     /** @param {PhoneSettings} settings */
     constructor({ pair, name, outside, store, window = WINDOW, turnMs = TURN_MS }) {
         super({ place: pair.place, window, outside });
-        this.#name = name;
+        this.#name = cut(name, NAME_BYTES_MAX);
         this.#store = store;
         this.#turnMs = turnMs;
         this.#places = [pair.place];

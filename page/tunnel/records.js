@@ -9,7 +9,8 @@ import { FAULT, Refused } from "./refused.js";
  * @typedef {{ what: "DATA", number: bigint, ack: bigint, fin: boolean, bytes: Bytes }} DataRecord
  * @typedef {DataRecord | { what: "ACK", ack: bigint } | { what: "PING" | "PONG", token: Bytes }
  *     | { what: "CLOSE", last: bigint } | { what: "HELLO", state: ResumeState, name: string }
- *     | { what: "WELCOME", session?: Bytes, token?: Bytes } | { what: "SETTLED" } | { what: "DENIED" }} TunnelRecord
+ *         | { what: "WELCOME", session?: Bytes, token?: Bytes } | { what: "SETTLED" } | { what: "DENIED" }}
+ *     TunnelRecord
  */
 
 export const STATE_LEN = 44;

@@ -1,5 +1,5 @@
-// Messages as numbered pieces, after "Messages" in docs/tunnel.md: what is kept until it is acknowledged, what is
-// accepted, when an acknowledgement is due. No socket, clock or key; end.js calls it.
+// Messages as numbered pieces, after "Messages" in docs/tunnel.md: what is kept until it is acknowledged,
+// what is accepted, when an acknowledgement is due. No socket, clock or key; end.js calls it.
 
 import { concat, equal } from "../bytes.js";
 import { FAULT, faultUnless, Refused } from "./refused.js";
@@ -67,7 +67,8 @@ export class Stream {
     }
 
     /**
-     * Resumes on a new connection with the other side's state. Returns how many own messages died with its old process:
+     * Resumes on a new connection with the other side's state. Returns how many own messages died with its
+     * old process:
      * null if it is the process that we knew.
      * @param {ResumeState} state
      */

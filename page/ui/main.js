@@ -18,7 +18,7 @@ export function placeOf(fragment) {
     if (/^#[1-9]/.test(fragment)) return { name: "pair", text: `${location.origin}/p${fragment}` };
     const said = new URLSearchParams(fragment.slice(1));
     if (!said.has("notice")) return null;
-    const id = said.get("pair") ?? undefined, terminal = said.get("terminal") ?? undefined;
+    const id = said.get("desk") ?? undefined, terminal = said.get("terminal") ?? undefined;
     if (terminal) return { name: "terminal", id, terminal };
     return { name: said.has("chat") ? "chat" : "desk", id };
 }
@@ -59,7 +59,7 @@ async function start() {
         if (first.name !== "home") await app.go(first);
         else if (phone.pairs.length === 1) await app.go({ name: "desk", id: phone.pairs[0].id });
         followAddress(app);
-        watchNotices(app);
+        watchNotices();
         sessionStorage.removeItem("reloads");
     } catch (error) {
         fill(root, faultOf(error));

@@ -1,6 +1,7 @@
 // Notices of every running link, shown in the page while somebody looks at it.
 
 import { t } from "./texts/texts.js";
+import { keepAwakeFor } from "./wake_lock.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("../link/link.js").Link} Link */
@@ -16,6 +17,7 @@ const watched = new WeakSet();
 export function watchLink(app, link) {
     if (watched.has(link)) return;
     watched.add(link);
+    keepAwakeFor(link);
     link.on((event) => {
         if (event.type !== "notice") return;
         const { notice } = event;
@@ -33,11 +35,9 @@ export function watchLink(app, link) {
 
 /**
  * Goes where a tap on a notice of the system leads, while the page is open.
- * @param {App} app
  */
-export function watchNotices(app) {
+export function watchNotices() {
     navigator.serviceWorker?.addEventListener("message", ({ data }) => {
         if (typeof data?.fragment === "string") location.hash = data.fragment;
     });
-    void app;
 }

@@ -55,8 +55,8 @@ async function file(request) {
     return (await caches.match(request, { ignoreSearch: true })) ?? fetch(request);
 }
 
-// The desk sends a declarative Web Push, which some browsers show by themselves. Others get it here, and each push
-// must show a notice.
+// The desk sends a declarative Web Push, which some browsers show by themselves. Others get it here, and each
+// push must show a notice.
 addEventListener("push", (event) => {
     event.waitUntil(show(event.data));
 });
@@ -64,6 +64,26 @@ addEventListener("push", (event) => {
 async function show(data) {
     const { title, options } = read(data);
     await registration.showNotification(title, options);
+    if (options.tag !== "relay") await noteShown(options.tag).catch((error) => console.warn("not noted:", error));
+}
+
+// The page knows by this that a notice was shown already: see store/store.js, value "shown".
+async function noteShown(id) {
+    const request = indexedDB.open("relay", 1);
+    // A page that was never opened here has nothing to know.
+    request.onupgradeneeded = () => request.transaction.abort();
+    const database = await done(request);
+    const values = database.transaction("values", "readwrite").objectStore("values");
+    const before = (await done(values.get("shown"))) ?? [];
+    await done(values.put([...before, id].slice(-256), "shown"));
+    database.close();
+}
+
+function done(request) {
+    return new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+    });
 }
 
 function read(data) {

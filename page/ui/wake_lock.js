@@ -5,10 +5,15 @@ let lock = null;
 let isWanted = false;
 
 /**
- * Says whether something moves.
- * @param {boolean} moves
+ * Keeps the screen on while files of this link move, whatever screen is shown.
+ * @param {import("../link/link.js").Link} link
  */
-export function keepAwake(moves) {
+export function keepAwakeFor(link) {
+    link.on((event) => event.type === "files" && keepAwake(link.files.isMoving));
+}
+
+/** @param {boolean} moves */
+function keepAwake(moves) {
     if (moves === isWanted) return;
     isWanted = moves;
     void apply();

@@ -53,7 +53,7 @@ pub fn join(modules: &Modules, first: &str) -> io::Result<String> {
     let mut joined = String::new();
     for (at, name) in order.iter().enumerate() {
         let parts = take_apart(name, &modules[name])?;
-        let _ = write!(joined, "const m{at}=(()=>{{\n");
+        let _ = writeln!(joined, "const m{at}=(()=>{{");
         for import in &parts.imports {
             let from = number(&import.path);
             let _ = match &import.names {
@@ -65,7 +65,7 @@ pub fn join(modules: &Modules, first: &str) -> io::Result<String> {
         joined += &parts.body;
         let passed = parts.passed.iter().map(|(path, name, out)| format!("{out}:m{}.{name}", number(path)));
         let own = parts.exports.iter().map(|(name, out)| format!("{out}:{name}"));
-        let _ = write!(joined, "return{{{}}};\n}})();\n", own.chain(passed).collect::<Vec<_>>().join(","));
+        let _ = writeln!(joined, "return{{{}}};\n}})();", own.chain(passed).collect::<Vec<_>>().join(","));
     }
     Ok(joined)
 }

@@ -1,5 +1,5 @@
-// What drives an end of a tunnel for the tests: the connection to the relay and reconnecting, inputs one by one, and
-// what the end tells as lines. The ends themselves are page/tunnel/phone.js and workstation.mjs.
+// What drives an end of a tunnel for the tests: the connection to the relay and reconnecting, inputs one by
+// one, and what the end tells as lines. The ends themselves are page/tunnel/phone.js and workstation.mjs.
 
 import { createHash, randomBytes } from "node:crypto";
 import { chooseCrypto } from "../../page/crypto/crypto.js";
@@ -14,7 +14,8 @@ const SHOWN_BYTES_MAX = 64;
 export const crypto = await chooseCrypto();
 
 /**
- * Keeps an end connected. `start(end)` first: it needs what this offers as its `outside`. `say(line)` reports what
+ * Keeps an end connected. `start(end)` first: it needs what this offers as its `outside`. `say(line)` reports
+ * what
  * happened. A role may have `onShut(ended)`, which is true if there is another place to go to.
  */
 export class Driver {

@@ -1,7 +1,9 @@
-// The page's link against the real workstation, through a real relayd. No sleeps: every step waits for an event. Ends
-// with `N passed, M failed`; `node tests/node/page.mjs WORD` runs the cases with WORD in their name.
+// The page's link against the real workstation, through a real relayd. No sleeps: every step waits for an
+// event. Ends with `N passed, M failed`; `node tests/node/page.mjs WORD` runs the cases with WORD in their
+// name.
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Phone } from "../../page/link/phone.js";
 import { rowText } from "../../page/screen/screen.js";
 import { ownCrypto } from "../../page/crypto/own.js";
@@ -83,6 +85,107 @@ const cases = {
             viewer.type(`echo round$((${round}+10))\n`);
             await until("the answer", () => textOf(viewer).includes(`round${round + 10}`), viewer);
         }
+    },
+
+    async files_of_the_desk_arrive_through_cuts(desk) {
+        const { link, world } = await desk.pair();
+        const contents = { "large.bin": randomBytes(12_000_000), "small.txt": Buffer.from("grüße"), "empty": Buffer.alloc(0) };
+        const names = Object.keys(contents);
+        for (const name of names) writeFileSync(`${desk.folder}/${name}`, contents[name]);
+        const send = desk.start("send", ...names.map((name) => `${desk.folder}/${name}`));
+        await until("the question", () => link.files.sets[0]?.state === "asked", link);
+        const [set] = link.files.sets;
+        set.accept();
+        for (const moved of [2_000_000, 6_000_000]) {
+            await until("progress", () => set.moved > moved, set);
+            world.socket.cut();
+        }
+        await until("the end", () => set.isOver, set);
+        same(set.state, "over");
+        same(await send.exit, 0);
+        for (const { name, blob } of set.items) same(hashOf(await blob.arrayBuffer()), hashOf(contents[name]));
+        same(set.items.length, names.length);
+    },
+
+    async files_of_the_phone_arrive_through_cuts(desk) {
+        const { link, world } = await desk.pair();
+        mkdirSync(`${desk.folder}/in`);
+        const receive = desk.start("receive", "--once", `${desk.folder}/in`);
+        const contents = { "large.bin": randomBytes(12_000_000), "small.txt": Buffer.from("grüße"), "empty": Buffer.alloc(0) };
+        const files = Object.entries(contents).map(([name, bytes]) => fileOf(name, bytes));
+        // The desk has nobody who takes files until the command has told it so.
+        const sent = async () => {
+            const set = link.files.send(files);
+            await until("an answer", () => set.isOver || set.state === "moving", set);
+            return set.state === "failed" && set.reason.token === "unavailable" ? sent() : set;
+        };
+        const set = await sent();
+        for (const moved of [2_000_000, 6_000_000]) {
+            await until("progress", () => set.moved > moved, set);
+            world.socket.cut();
+        }
+        await until("the end", () => set.isOver, set);
+        same(set.state, "over");
+        same(set.items.map(({ state }) => state).join(), "done,done,done");
+        same(await receive.exit, 0);
+        for (const name of Object.keys(contents)) {
+            same(hashOf(readFileSync(`${desk.folder}/in/${name}`)), hashOf(contents[name]));
+        }
+    },
+
+    async a_text_goes_from_clipboard_to_clipboard(desk) {
+        const { link } = await desk.pair();
+        const text = `grüße 👋\n${"x".repeat(100_000)}`;
+        const clip = desk.start("clip");
+        clip.type(text);
+        clip.endInput();
+        await until("the text", () => link.clipboard.clips[0]?.state === "new", link);
+        const [shown] = link.clipboard.clips;
+        same(shown.text.trimEnd(), text);
+        link.clipboard.seen(shown);
+        same(await clip.exit, 0);
+        const get = desk.start("clip", "--get", "--json");
+        // The desk has nobody who takes a text until the command has told it so.
+        const sent = async () => {
+            same(link.clipboard.send("from the phone"), null);
+            const own = link.clipboard.clips.at(-1);
+            await until("an answer", () => own.state === "got" || own.state === "failed", link);
+            return own.reason?.token === "unavailable" ? sent() : own;
+        };
+        same((await sent()).state, "got");
+        await get.find((line) => line.includes("from the phone"));
+        same(await get.exit, 0);
+    },
+
+    async a_notice_is_shown_once(desk) {
+        const { link } = await desk.pair();
+        const notices = [];
+        link.on((event) => event.type === "notice" && notices.push(event.notice));
+        const notify = desk.start("notify", "--title", "make", "--urgent", "the build is done");
+        await until("the notice", () => notices.length > 0, link);
+        same(await notify.exit, 0);
+        same(notices.map(({ title, text, urgency }) => `${title}: ${text} (${urgency})`).join(), "make: the build is done (high)");
+    },
+
+    async a_file_goes_on_after_the_page_was_loaded_again(desk) {
+        const { link, world, phone } = await desk.pair();
+        const content = randomBytes(9_000_000);
+        writeFileSync(`${desk.folder}/film`, content);
+        const send = desk.start("send", `${desk.folder}/film`);
+        await until("the question", () => link.files.sets[0]?.state === "asked", link);
+        link.files.sets[0].accept();
+        await until("progress", () => link.files.sets[0].moved > 4_000_000, link);
+        link.close();
+        const next = await (await Phone.open(world)).link(phone.pairs[0].id);
+        await until("the question again", () => next.files.sets[0]?.state === "asked", next);
+        const [set] = next.files.sets;
+        let least = Infinity;
+        set.on(() => (least = Math.min(least, set.moved || Infinity)));
+        set.accept();
+        await until("the end", () => set.isOver, set);
+        same(hashOf(await set.items[0].blob.arrayBuffer()), hashOf(content));
+        if (least < 4_000_000) throw new Error(`it began again at ${least}`);
+        same(await send.exit, 0);
     },
 
     async a_new_page_goes_on_with_the_pair(desk) {
@@ -248,6 +351,14 @@ class Desk {
         this.programs.push(program);
         return program;
     }
+}
+
+function hashOf(bytes) {
+    return createHash("sha256").update(new Uint8Array(bytes)).digest("hex");
+}
+
+function fileOf(name, bytes) {
+    return Object.assign(new Blob([bytes]), { name, lastModified: 1_795_928_829_000 });
 }
 
 function linkIn(line) {

@@ -1,5 +1,5 @@
-// The page's surroundings in node, as page/link/world.js has the browser's: a WebSocket over websocket.mjs, and a sight
-// that a test changes.
+// The page's surroundings in node, as page/link/world.js has the browser's: a WebSocket over websocket.mjs,
+// and a sight that a test changes.
 
 import { randomBytes } from "node:crypto";
 import { chooseCrypto } from "../../page/crypto/crypto.js";

@@ -26,7 +26,8 @@ import { crypto, Driver } from "./end.mjs";
 import { play, readArguments, say } from "./script.mjs";
 
 const LEAVE_MS = 10_000;
-// How often, and after how long, a phone that waits for its answer comes back after another one took its place.
+// How often, and after how long, a phone that waits for its answer comes back after another one took its
+// place.
 const RETURNS = 3;
 const RETURN_MS = 2_000;
 const REPLACED = 4409;
@@ -86,7 +87,8 @@ class PhoneDriver extends Driver {
         this.outside.send(this.#firstH1);
     }
 
-    // The workstation is not in a deleted session. A phone that was displaced while it waits for its answer returns.
+    // The workstation is not in a deleted session. A phone that was displaced while it waits for its answer
+    // returns.
     async onShut({ code }) {
         if (code === REPLACED && this.end.isWaitingForAnswer && this.#returns > 0) {
             this.#returns -= 1;

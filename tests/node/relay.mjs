@@ -25,7 +25,8 @@ export async function retire({ url, session, token }) {
 }
 
 /**
- * One connection that said hello. `on` has `link()` at peer-joined, `unlink()` at peer-left, `message(bytes)` for each
+ * One connection that said hello. `on` has `link()` at peer-joined, `unlink()` at peer-left, `message(bytes)`
+ * for each
  * binary message; `ended` is a promise of `{ code, reason, same }`. `claim` is `i` and `n` of the hello.
  */
 export class RelayConnection {

@@ -11,6 +11,7 @@ import * as handshake from "../../page/tunnel/handshake.js";
 import { agree, HandshakeState, NoiseError, PROTOCOL } from "../../page/tunnel/noise.js";
 import * as records from "../../page/tunnel/records.js";
 import * as refused from "../../page/tunnel/refused.js";
+import { WorkstationHandshake, writeRefusal } from "./desk_handshake.mjs";
 
 const { DROPPED, FAULT, Refused } = refused;
 const backends = [await chooseCrypto(), { ...(await chooseCrypto()), name: "mixed", keyPair: ownKeyPair }, ownCrypto()];
@@ -52,7 +53,8 @@ async function refusal(call) {
 }
 
 /**
- * Every message that differs from `message` in one bit, with the byte it is in. The second and third backend differ in
+ * Every message that differs from `message` in one bit, with the byte it is in. The second and third backend
+ * differ in
  * their arithmetic only, so some of the bits are enough for them.
  */
 function* flips(message) {
@@ -147,7 +149,7 @@ async function tunnelVector(prefix, vector) {
         return { phone, said: await phone.h1() };
     };
     const ephemeral = await crypto.keyPair(bytes("workstation_ephemeral_private"));
-    const newWorkstation = () => new handshake.WorkstationHandshake({ crypto, session, key: named, ephemeral });
+    const newWorkstation = () => new WorkstationHandshake({ crypto, session, key: named, ephemeral });
 
     await check(`${prefix}::name`, () => same(PROTOCOL, vector.protocol_name));
     await check(`${prefix}::key_id`, async () => same(await handshake.keyId(crypto, key), bytes("key_id")));
@@ -221,14 +223,14 @@ async function pairVector() {
     for (const { reason, message } of vector.refusals) {
         await check(`pair::refusal_${reason}`, async () => {
             const bytes = unhex(message);
-            same(handshake.writeRefusal(c, reason), bytes);
+            same(writeRefusal(c, reason), bytes);
             same(handshake.readRefusal(bytes, c), reason);
             await refusesLengths(bytes, (other) => handshake.readRefusal(other, c), DROPPED, DROPPED);
         });
     }
     await check("pair::a_refusal_of_another_handshake_or_reason_is_none", async () => {
-        same(await refusal(() => handshake.readRefusal(handshake.writeRefusal(c.map((byte) => byte ^ 1), 1), c)), "dropped");
-        same(await refusal(() => handshake.readRefusal(handshake.writeRefusal(c, 7), c)), "dropped");
+        same(await refusal(() => handshake.readRefusal(writeRefusal(c.map((byte) => byte ^ 1), 1), c)), "dropped");
+        same(await refusal(() => handshake.readRefusal(writeRefusal(c, 7), c)), "dropped");
     });
 }
 

@@ -25,7 +25,8 @@ const CLOSE_MS = 2_000;
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /**
- * One connection. `on` has `text(string)`, `binary(bytes)` and `end({ code, reason })`; `end` comes once, last, with no
+ * One connection. `on` has `text(string)`, `binary(bytes)` and `end({ code, reason })`; `end` comes once,
+ * last, with no
  * code where the other side sent no Close frame.
  */
 export class WebSocket {

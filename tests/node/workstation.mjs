@@ -25,6 +25,7 @@ import { TunnelEnd } from "../../page/tunnel/end.js";
 import * as handshake from "../../page/tunnel/handshake.js";
 import { readRecord, writeState } from "../../page/tunnel/records.js";
 import * as refused from "../../page/tunnel/refused.js";
+import { readH1, WorkstationHandshake, writeRefusal } from "./desk_handshake.mjs";
 import { crypto, Driver } from "./end.mjs";
 import { register, retire } from "./relay.mjs";
 import { play, readArguments, say } from "./script.mjs";
@@ -113,7 +114,7 @@ class Workstation extends TunnelEnd {
     async #onH1(bytes) {
         let h1;
         try {
-            h1 = handshake.readH1(bytes);
+            h1 = readH1(bytes);
             if (this.#knows(h1.c)) return;
             await this.#answerH1(bytes, h1);
         } catch (error) {
@@ -134,7 +135,7 @@ class Workstation extends TunnelEnd {
         const session = fromHex(this.place.session);
         const ephemeral = await crypto.keyPair();
         const named = await handshake.keyOf(crypto, key);
-        const noise = new handshake.WorkstationHandshake({ crypto, session, key: named, ephemeral });
+        const noise = new WorkstationHandshake({ crypto, session, key: named, ephemeral });
         await noise.openH1(bytes);
         const offered = underCode ? [random(32)] : [];
         this.#offered = [...this.#offered, ...offered].slice(-OFFERED_MAX);
@@ -244,7 +245,7 @@ class Workstation extends TunnelEnd {
     }
 
     #refuse(c, reason) {
-        this.outside.send(handshake.writeRefusal(c, reason));
+        this.outside.send(writeRefusal(c, reason));
         say(`answered ${reason}`);
     }
 

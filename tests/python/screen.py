@@ -33,7 +33,7 @@ def tolerant(handler):
             return
         try:
             handler(*parameters, **({"private": True} if private else {}))
-        except TypeError:
+        except (TypeError, ValueError, LookupError, UnboundLocalError):
             # More parameters, or other ones.
             pass
     return handle

@@ -3,17 +3,21 @@
 //! A command finds it by its socket or starts it; it ends with the last command and the last shared terminal.
 //! `place` is the lock and the socket, `desk` the commands and `requests` what they ask, `phones` the phones
 //! with `chat` and `viewers`, `openings` what becomes of the channels that they open, `carried` the channels
-//! that a command does the work of. `terminals` is what there is to see, `looks` and `shells` how a phone opens
-//! it, `chores` what takes long, `retiring` what is left to do for revoked phones. One thread polls and decides;
-//! the engines have threads of their own.
+//! that a command does the work of. `notifier` has the notices on their way, and each phone's are in
+//! `notices`. `terminals` is what there is to see, `looks` and `shells` how a phone opens it, `chores` what
+//! takes long, `retiring` what is left to do for revoked phones. One thread polls and decides; the engines
+//! have threads of their own.
 
 mod carried;
 mod chat;
 mod chores;
+mod clips;
 mod desk;
 mod lines;
 mod log;
 mod looks;
+mod notices;
+mod notifier;
 mod openings;
 mod pairing;
 mod phone;
@@ -46,6 +50,7 @@ use crate::state::profile::Profile;
 use chores::Chores;
 use desk::{Asked, Desk};
 use log::Log;
+use notifier::{Around, Notifier};
 use phone::Phone;
 use phones::Phones;
 use place::Place;
@@ -71,6 +76,7 @@ struct Agent {
     log: Log,
     desk: Desk,
     phones: Phones,
+    notifier: Notifier,
     terminals: Terminals,
     chores: Chores,
     retiring: Retiring,
@@ -123,6 +129,7 @@ impl Agent {
             log,
             desk: Desk::default(),
             phones: Phones::new(machine_name(), on_news),
+            notifier: Notifier::new()?,
             terminals,
             chores: Chores::new(wake),
             retiring,
@@ -219,6 +226,12 @@ impl Agent {
                 }
             }
         }
+        for copied in self.terminals.take_copied() {
+            self.phones.copy(&copied);
+        }
+        for raised in self.terminals.take_raised() {
+            self.notifier.raise_for_terminal(&raised, &mut self.phones, &mut self.log);
+        }
         let mut has_more = self.desk.has_more();
         while let Some(done) = self.chores.next_done() {
             self.on_done(done);
@@ -228,11 +241,15 @@ impl Agent {
             desk: &mut self.desk,
             terminals: &self.terminals,
             log: &mut self.log,
+            chores: &mut self.chores,
             tokens: &mut self.tokens,
             registry: self.poll.registry(),
             sockets: self.terminals.folder(),
             folders: &self.folders,
         });
+        let state = self.folders.state();
+        let (desk, chores, log) = (&mut self.desk, &mut self.chores, &mut self.log);
+        self.notifier.turn(&mut self.phones, &mut Around { desk, chores, log, state });
         for (token, role) in self.desk.flush(now) {
             self.on_command_gone(token, &role);
         }
@@ -275,8 +292,11 @@ impl Agent {
     fn due_in(&self) -> Duration {
         let now = Instant::now();
         let idle = self.idle_since.map(|since| since + IDLE_MAX);
-        let due =
-            [Some(self.terminals.scan_at()), idle, self.retiring.due_at(), self.phones.carried.due_at()];
+        let (carried, notices) = (
+            self.phones.carried.due_at(),
+            self.phones.all().filter_map(|phone| phone.notices.due_at()).min(),
+        );
+        let due = [Some(self.terminals.scan_at()), idle, self.retiring.due_at(), carried, notices];
         let next = due.into_iter().flatten().min();
         // One more millisecond, as poll rounds down.
         next.unwrap_or(now).saturating_duration_since(now) + Duration::from_millis(1)
@@ -287,6 +307,7 @@ impl Agent {
         let is_needed = !self.desk.is_empty()
             || !self.terminals.is_empty()
             || self.phones.is_pairing()
+            || self.phones.all().any(|phone| phone.notices.is_busy())
             || !self.chores.is_idle();
         self.idle_since = if is_needed { None } else { self.idle_since.or_else(|| Some(Instant::now())) };
     }

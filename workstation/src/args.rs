@@ -49,6 +49,9 @@ pub(crate) enum Command {
     Run(commands::run::RunArgs),
     Send(commands::send::SendArgs),
     Receive(commands::receive::ReceiveArgs),
+    Notify(commands::notify::NotifyArgs),
+    Clip(commands::clip::ClipArgs),
+    Pipe(commands::pipe::PipeArgs),
     Terminals(commands::terminals::TerminalsArgs),
     Attach(commands::attach::AttachArgs),
     Setup(commands::setup::SetupArgs),
@@ -58,6 +61,8 @@ pub(crate) enum Command {
     Revoke(commands::revoke::RevokeArgs),
     Rights(commands::rights::RightsArgs),
     Serve(commands::serve::ServeArgs),
+    Service(commands::service::ServiceArgs),
+    Doctor(commands::doctor::DoctorArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
     #[command(hide = true)]

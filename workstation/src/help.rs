@@ -94,6 +94,37 @@ const TEXTS: &[(&str, &str, &str)] = &[
 {failure}",
     ),
     (
+        "notify",
+        "  workstation notify \"the build is done\"
+  make; workstation notify --title make \"exit code $?\"
+  tail -n 1 log | workstation notify --urgent --wait 60 -",
+        "  0  a phone has shown it
+  1  neither that nor 3, or a failure; the last line says which
+  2  a wrong command line
+  3  a push service has taken it, and no phone has shown it yet",
+    ),
+    (
+        "clip",
+        "  workstation clip < notes.txt      to the phone's clipboard box
+  workstation clip --get > note.txt wait for a text of the phone",
+        "  0  the phone has shown the text, or the phone's text is printed
+{failure}
+  4  the phone was not there, or sent nothing, in time
+  5  the phone said no
+130  Ctrl-C",
+    ),
+    (
+        "pipe",
+        "  tar c folder | workstation pipe   bytes to the phone
+  workstation pipe < /dev/null > in bytes of the phone",
+        "  0  both sides have written everything
+{failure}
+  3  not everything was written
+  4  the phone did not open its end in time
+  5  the phone said no
+130  Ctrl-C",
+    ),
+    (
         "setup",
         "  workstation setup https://relay.example.org
   REGISTER_KEY=… workstation setup https://relay.example.org",
@@ -134,18 +165,36 @@ const TEXTS: &[(&str, &str, &str)] = &[
     (
         "rights",
         "  workstation rights Pixel           what it may do
-  workstation rights Pixel +shell    also open shells, while `serve --shell` runs
+  workstation rights Pixel +shell    also shells, while `serve --shell` runs
   workstation rights Pixel -type     see terminals, and not type
-  workstation rights Pixel chat,view these two, and nothing else",
+  workstation rights Pixel chat,view  these two, and nothing else",
         "  0  changed, or shown
 {failure}",
     ),
     (
         "serve",
         "  workstation serve                  be there for phones, until Ctrl-C
-  workstation serve --shell --for Pixel",
+  workstation serve --shell --for Pixel
+  workstation serve --inbox Downloads    files of phones go there",
         "  0  Ctrl-C, or a signal to end
 {failure}",
+    ),
+    (
+        "service",
+        "  workstation service install        run `serve` from now on
+  workstation service install --shell --for Pixel
+  workstation service status         does it run?
+  workstation service uninstall      end it",
+        "  0  done; of `status` and `install`: it runs
+{failure}; of `status`: it does not run",
+    ),
+    (
+        "doctor",
+        "  workstation doctor                what is wrong, and what to do
+  workstation doctor --json         the same for scripts",
+        "  0  all is well
+  1  there is something to do; the lines that begin with FIX say what
+  2  a wrong command line",
     ),
     (
         "completions",

@@ -3,25 +3,28 @@
 //! Both binaries call [`run`]. `args` is the command line and `help` what is said of it, `commands` does what
 //! it asks for. `relay` is the relay that they use, `address` decides what the phone is told to connect to,
 //! `code` makes and shows the code, `terminal` knows what fits. `talk` holds a conversation in this process
-//! alone, `status` tells what happens, `output` prints, `exit` has the exit codes. The connection itself is
-//! `relay-client`'s.
+//! alone, `status` tells what happens, `output` prints, `exit` has the exit codes, `push` posts notices to push
+//! services. The connection itself is `relay-client`'s.
 
 mod address;
 mod agent;
 mod args;
 mod code;
 mod commands;
+mod doctor;
 mod exit;
 mod help;
 mod ipc;
 mod output;
 mod push;
 mod relay;
+mod service;
 mod state;
 mod status;
 mod talk;
 mod terminal;
 mod terminal_host;
+mod user;
 mod window;
 
 use std::process::ExitCode;

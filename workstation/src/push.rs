@@ -12,4 +12,4 @@ mod services;
 mod vapid;
 
 pub(crate) use send::{Sender, check};
-pub(crate) use services::{Service, Services};
+pub(crate) use services::Services;

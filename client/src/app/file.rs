@@ -8,13 +8,19 @@
 //! puts several records into one message; `record` has the records in both directions, `params` what opens
 //! the channel, `wire` the bytes. The format byte by byte is in `docs/app-files.md`.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 pub mod limits;
+#[cfg(test)]
+mod model;
 mod packer;
 mod params;
 mod patience;
 mod receiver;
 mod record;
 mod sender;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use params::SetParams;

@@ -93,3 +93,22 @@ impl FolderError {
         Reason::new(token, self.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_of_a_disk_has_its_reason() {
+        for (errno, token) in [
+            (Errno::NOSPC, reason::NO_SPACE),
+            (Errno::DQUOT, reason::QUOTA),
+            (Errno::FBIG, reason::TOO_LARGE),
+            (Errno::IO, reason::WRITE),
+        ] {
+            let error = FolderError::of(errno.into(), "inbox", "film.mp4");
+            assert_eq!(error.reason().token(), token);
+            assert!(error.to_string().contains("film.mp4"), "{error}");
+        }
+    }
+}

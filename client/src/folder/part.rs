@@ -11,8 +11,10 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::error::FolderError;
-use super::inbox::{Place, Wanted, hash_from, is_named, is_regular, seal};
+use super::existing::{hash_from, is_regular};
+use super::inbox::Wanted;
 use super::name::{STEM_BYTES_MAX, numbered};
+use super::place::{Place, is_named, seal};
 use super::sidecar::{Sidecar, remove};
 use super::zeros::hash_zeros;
 use crate::app::file::FileHash;
@@ -144,6 +146,9 @@ impl Part {
         let is_long = self.hashed >= SYNC_FROM;
         if is_long {
             self.file.sync_all()?;
+        }
+        if !is_named(&self.place.folder, &self.name, &self.file) {
+            return Err(io::Error::other(format!("{} was removed or replaced meanwhile", self.name)));
         }
         let kept_as = self.place.name_it(&self.name)?;
         if kept_as.is_some() {

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::inbox::is_regular;
+use super::existing::is_regular;
 use super::zeros::hash_zeros;
 use crate::app::Reason;
 use crate::app::file::limits::HOLE_BYTES_MAX;

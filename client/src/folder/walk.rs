@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use sha2::{Digest, Sha256};
 
-use super::inbox::mtime_ms;
+use super::existing::mtime_ms;
 use super::source::{Source, SourceError, State};
 use crate::app::file::FileId;
 use crate::app::file::limits::{NAME_BYTES_MAX, SIZE_MAX};

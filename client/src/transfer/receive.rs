@@ -56,8 +56,8 @@ pub enum ReceiveEvent {
     },
 }
 
-/// A set that is received over one channel. What is not whole when the channel ends stays in the inbox, and the
-/// next set that offers it goes on there.
+/// A set that is received over one channel. What is not whole when the channel ends stays in the inbox, and
+/// the next set that offers it goes on there.
 #[derive(Debug)]
 pub struct ReceiveSet {
     shelf: Shelf,
@@ -120,9 +120,10 @@ impl ReceiveSet {
         self.has_ended = true;
     }
 
-    /// The channel is gone: the next `advance` gives up. What was begun stays for a later set.
+    /// The channel is gone: the next `advance` gives up. What was begun stays, and is free for another set.
     pub fn on_gone(&mut self) {
         self.is_gone = true;
+        self.shelf.drop_files();
     }
 
     /// Whether the other end is connected. While it is not, no deadline passes. It is at first.

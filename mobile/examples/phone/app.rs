@@ -1,11 +1,14 @@
 //! A peer of the app protocol: chat in lines, files both ways, and one shared terminal at a time.
 
 mod chat;
+mod clips;
 mod command;
 mod ending;
 mod files;
 mod inputs;
 mod lines;
+mod notices;
+mod pipe;
 mod words;
 
 use std::time::{Duration, Instant};
@@ -23,11 +26,14 @@ use crate::desks::Desk;
 use crate::terminal::{Dump, Face, Outcome, Viewer, Window, parse_keys};
 use crate::{DESK, Failure, print_line};
 use chat::Chat;
+use clips::{ClipNews, Clips};
 use command::Command;
 use ending::Ending;
 use files::Files;
 use inputs::{Input, Inputs};
 use lines::Lines;
+use notices::Notices;
+use pipe::Pipe;
 
 /// How long the desk may take with the news that this phone leaves a terminal.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
@@ -44,6 +50,10 @@ pub(crate) struct Peer {
     desk: Desk,
     info: DeskInfo,
     chat: Chat,
+    notices: Notices,
+    clips: Clips,
+    /// The input and the output belong to it.
+    pipe: Option<Pipe>,
     inputs: Inputs,
     lines: Lines,
     files: Files,
@@ -73,6 +83,7 @@ impl Peer {
         };
         let link = AppLink::start(engine, Hello::new("terminal", args.phone_name()))?;
         let inputs = Inputs::start(&link)?;
+        link.set_hidden(args.is_hidden);
         let mut files = Files::new(&desk.id, args.files.inbox.as_deref())?;
         if !args.files.send.is_empty() {
             files.send(&args.files.send)?;
@@ -82,6 +93,9 @@ impl Peer {
             desk,
             info: DeskInfo::default(),
             chat: Chat::new()?,
+            notices: Notices::new(args.push, args.is_hidden),
+            clips: Clips::default(),
+            pipe: args.is_pipe.then(Pipe::default),
             inputs,
             files,
             lines: Lines::default(),
@@ -176,6 +190,9 @@ impl Peer {
     fn settle(&mut self) -> Result<(), Failure> {
         self.take_lines();
         self.chat.settle(&self.link);
+        self.notices.settle(&self.link);
+        self.clips.settle(&self.link);
+        self.settle_pipe();
         self.settle_files();
         if let Some(viewer) = &mut self.viewer {
             viewer.open(&self.link);
@@ -184,10 +201,26 @@ impl Peer {
         if let Some(viewer) = self.viewer.take_if(|viewer| viewer.outcome().is_some()) {
             self.leave(viewer);
         }
-        if self.ending.is_asked() && self.has_met && self.chat.unconfirmed() == 0 {
+        let has_said_all = self.chat.unconfirmed() == 0 && self.clips.waiting() == 0;
+        if self.ending.is_asked() && self.has_met && has_said_all {
             self.close();
         }
         Ok(())
+    }
+
+    fn settle_pipe(&mut self) {
+        let Some(pipe) = &mut self.pipe else { return };
+        if pipe.settle(&self.link) {
+            self.inputs.read_on();
+        }
+        let Some(outcome) = pipe.take_outcome() else { return };
+        if let Err(why) = outcome {
+            eprintln!("not everything was passed on: {why}");
+            self.not_sent += 1;
+        }
+        // If the desk is away, it finds out later.
+        let _ = self.link.flush(LEAVE_MAX);
+        self.close();
     }
 
     fn settle_files(&mut self) {
@@ -196,7 +229,9 @@ impl Peer {
             self.note(&line);
         }
         let is_due = self.ends_after_sets.is_some_and(|sets| self.files.over() >= sets);
-        if is_due && !self.files.is_busy() && !self.ending.is_asked() {
+        if is_due && !self.files.is_busy() && self.ending == Ending::No {
+            // The last words about the files.
+            let _ = self.link.flush(LEAVE_MAX);
             self.ask_to_end();
         }
     }
@@ -284,13 +319,20 @@ impl Peer {
     }
 
     fn on_app_event(&mut self, event: &AppEvent) {
-        let mut heard = Vec::new();
+        let (mut heard, mut noticed, mut clips) = (Vec::new(), Vec::new(), Vec::new());
         let is_taken = self.viewer.as_mut().is_some_and(|viewer| viewer.on_event(event, &self.link))
             || self.chat.on_event(event, &self.link, &mut heard)
-            || self.files.on_event(event, &self.link);
+            || self.files.on_event(event, &self.link)
+            || self.notices.on_event(event, &self.link, &mut noticed)
+            || self.clips.on_event(event, &self.link, &mut clips)
+            || self.pipe.as_mut().is_some_and(|pipe| pipe.on_event(event, &self.link));
         for text in heard {
-            self.hear(&text);
+            self.hear(&format!("{}: {}", self.desk.shown(), shown(&text)));
         }
+        for line in noticed {
+            self.hear(&shown(&line));
+        }
+        clips.into_iter().for_each(|news| self.on_clip(news));
         match event {
             AppEvent::Ready { .. } => self.on_ready(),
             AppEvent::Desk(info) => self.on_desk(info),
@@ -300,6 +342,17 @@ impl Peer {
                 let _ = self.link.refuse(*ch, Reason::new(Reason::UNAVAILABLE, words));
             }
             _ => {}
+        }
+    }
+
+    fn on_clip(&mut self, news: ClipNews) {
+        match news {
+            ClipNews::Came(text) => self.hear(&format!("clip: {}", shown(&text))),
+            ClipNews::Sent => self.note("the desk has the text"),
+            ClipNews::NotSent(why) => {
+                self.not_sent += 1;
+                eprintln!("the desk did not take the text: {why}");
+            }
         }
     }
 
@@ -319,11 +372,12 @@ impl Peer {
         }
     }
 
-    fn hear(&mut self, text: &str) {
-        let line = format!("{}: {}", self.desk.shown(), shown(text));
+    fn hear(&mut self, line: &str) {
         match &mut self.viewer {
-            Some(viewer) if viewer.is_window() => viewer.set_notice(line),
-            _ => print_line(&line),
+            Some(viewer) if viewer.is_window() => viewer.set_notice(line.to_owned()),
+            // The output is the pipe's.
+            _ if self.pipe.is_some() => eprintln!("{line}"),
+            _ => print_line(line),
         }
     }
 
@@ -342,6 +396,9 @@ fn own_window() -> Result<Face, String> {
 /// What is typed.
 impl Peer {
     fn on_typed(&mut self, piece: &[u8]) {
+        if let Some(pipe) = &mut self.pipe {
+            return pipe.push(piece);
+        }
         match &mut self.viewer {
             Some(viewer) if viewer.is_window() => {
                 viewer.on_bytes(piece);
@@ -352,6 +409,9 @@ impl Peer {
     }
 
     fn on_input_ended(&mut self) {
+        if let Some(pipe) = &mut self.pipe {
+            return pipe.on_input_ended();
+        }
         self.lines.finish();
         self.take_lines();
         match &self.viewer {
@@ -367,6 +427,9 @@ impl Peer {
 
     /// Deals with whole lines, as far as the chat takes them.
     fn take_lines(&mut self) {
+        if self.pipe.is_some() {
+            return;
+        }
         while self.chat.has_room() && !self.viewer.as_ref().is_some_and(Viewer::is_window) {
             let Some(line) = self.lines.next() else {
                 self.inputs.read_on();
@@ -388,6 +451,7 @@ impl Peer {
         match Command::parse(line)? {
             Command::Say(text) => return self.chat.say(text),
             Command::Quit => self.ask_to_end(),
+            Command::Clip(text) => return self.clips.send(text),
             Command::Send(paths) => self.files.send(&paths)?,
             Command::Terminals => self.list_terminals(),
             Command::Open(name) => self.viewer = Some(Viewer::new(name, own_window()?, Vec::new())),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use relay_client::app::notice::Subscription;
 use relay_mobile::engine::EngineSettings;
 use relay_mobile::{Ca, Proxy, Role};
 
@@ -24,6 +25,10 @@ usage: phone [OPTIONS] [CODE]        pair, and talk
   --once           with --dump: print the screen once, and end. With --send or --inbox: end when the files
                    are sent, or the first ones have come
   --send-keys KEYS with --watch: type this when the terminal is seen: text, and keys as {Enter} or {Ctrl-C}
+  --pipe           the input and output are this phone's end of the desk's `workstation pipe`
+  --hidden         say that nobody looks at this phone: notices are shown and not confirmed
+  --push FILE      have the desk send notices to the Web Push subscription in this file too, a message
+                   `subscribe` of docs/app-notices.md; `none` takes it back
   --send FILE      send this file or folder to the desk. Can be given several times
   --inbox DIR      take the files that the desk sends, into this folder; without it they are refused
   --name NAME      what this phone calls itself when it pairs
@@ -38,6 +43,7 @@ Each line of the input is said to the desk, but for these:
                    Shift-PageDown scroll
   /shell           open a shell at the desk
   /send FILE…      send files and folders
+  /clip TEXT       send TEXT to the desk's `workstation clip`
   /quit            end; so does the end of the input
   //TEXT           say /TEXT
 
@@ -68,6 +74,11 @@ pub(crate) struct Args {
     pub(crate) is_plain: bool,
     pub(crate) name: Option<String>,
     pub(crate) watch: Option<Watch>,
+    pub(crate) is_hidden: bool,
+    /// The input and output are the end of a pipe.
+    pub(crate) is_pipe: bool,
+    /// The subscription to Web Push that desks are to have, or none.
+    pub(crate) push: Option<Option<Subscription>>,
     pub(crate) files: FileArgs,
     pub(crate) act: Act,
 }
@@ -114,6 +125,9 @@ struct Options {
     is_plain: bool,
     is_dump: bool,
     is_once: bool,
+    is_hidden: bool,
+    is_pipe: bool,
+    push: Option<String>,
     send: Vec<PathBuf>,
     inbox: Option<PathBuf>,
     words: Vec<String>,
@@ -132,7 +146,8 @@ impl Args {
             Err(error) => return Ok(Err(format!("--proxy: {error}"))),
         };
         let way = Way { ca: options.ca.as_deref().map(Ca::read).transpose()?, proxy };
-        Ok(options.into_args(way))
+        let push = options.push.as_deref().map(subscription).transpose()?;
+        Ok(options.into_args(way, push))
     }
 
     /// How this phone connects.
@@ -151,8 +166,28 @@ impl Args {
     fn help() -> Self {
         let way = Way { ca: None, proxy: Proxy::FromEnvironment };
         let files = FileArgs::default();
-        Args { way, is_plain: false, name: None, watch: None, files, act: Act::Help }
+        Args {
+            way,
+            is_plain: false,
+            name: None,
+            watch: None,
+            is_hidden: false,
+            is_pipe: false,
+            push: None,
+            files,
+            act: Act::Help,
+        }
     }
+}
+
+/// The subscription in a file; `none` is none.
+fn subscription(path: &str) -> Result<Option<Subscription>, Failure> {
+    if path == "none" {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| format!("can't read {path}: {error}"))?;
+    let read = Subscription::parse(text.trim()).map_err(|error| format!("{path}: {error}"))?;
+    Ok(Some(read))
 }
 
 /// `None`: help is wanted.
@@ -166,6 +201,9 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
             "--shell" => options.is_shell = true,
             "--dump" => options.is_dump = true,
             "--once" => options.is_once = true,
+            "--hidden" => options.is_hidden = true,
+            "--pipe" => options.is_pipe = true,
+            "--push" => options.push = Some(value("a file or `none`")?),
             "--ca" => options.ca = Some(value("a PEM file")?),
             "--proxy" => options.proxy = Some(value("an address or `none`")?),
             "--name" => options.name = Some(value("a name")?),
@@ -184,7 +222,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
 }
 
 impl Options {
-    fn into_args(self, way: Way) -> Result<Args, String> {
+    fn into_args(self, way: Way, push: Option<Option<Subscription>>) -> Result<Args, String> {
         let shows = self.watch.is_some() || self.is_shell;
         if !shows && (self.is_dump || self.keys.is_some()) {
             return Err("--dump and --send-keys need --watch NAME or --shell".to_owned());
@@ -220,7 +258,13 @@ impl Options {
         if self.is_plain && (has_files || watch.is_some() || !matches!(act, Act::Pair(_))) {
             return Err("--plain is for a code, and for lines of text only".to_owned());
         }
-        Ok(Args { way, is_plain: self.is_plain, name: self.name, watch, files, act })
+        let Options { is_plain, is_hidden, is_pipe, name, .. } = self;
+        if is_pipe && (is_plain || watch.is_some() || act == Act::Pair(None)) {
+            return Err(
+                "--pipe takes the whole input: give a code or --desk NAME, and nothing to watch".to_owned()
+            );
+        }
+        Ok(Args { way, is_plain, name, watch, is_hidden, is_pipe, push, files, act })
     }
 }
 

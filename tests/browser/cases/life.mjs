@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { pair, share, untilRows, untilSame } from "./steps.mjs";
+import { pair, SHELL, share, untilRows, untilSame } from "./steps.mjs";
 
 export async function a_reload_resumes_the_pair(all) {
     const { phone } = all;
@@ -31,8 +31,11 @@ export async function a_reload_resumes_the_pair(all) {
 }
 
 export async function a_second_tab_takes_over_and_the_first_says_so(all) {
-    const { phone } = all;
+    const { desk, phone } = all;
     await pair(all);
+    // The desk stays as long as something is shared.
+    await desk.open("run", ["run", "--name", "shell", "--", ...SHELL]);
+    await phone.sees("shell");
     const first = phone.page;
     phone.page = await phone.newPage();
     await phone.page.goto(first.url());
@@ -58,8 +61,10 @@ export async function the_relay_goes_and_comes_back(all) {
 the_relay_goes_and_comes_back.devices = ["pixel"];
 
 export async function the_shell_is_there_without_a_network(all) {
-    const { phone } = all;
+    const { desk, phone } = all;
     await pair(all);
+    await desk.open("run", ["run", "--name", "shell", "--", ...SHELL]);
+    await phone.sees("shell");
     await phone.page.evaluate(() => navigator.serviceWorker.ready);
     await phone.page.waitForFunction(async () => (await caches.keys()).length > 0);
     await phone.context.setOffline(true);

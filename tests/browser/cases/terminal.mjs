@@ -43,13 +43,13 @@ export async function a_keyboard_of_its_own_types_into_the_screen(all) {
     await share(all, ["sh", "-c", "stty raw -echo; echo ready; cat -v"]);
     await untilRows(phone, "program", (rows) => rows.some((row) => row.includes("ready")));
     await phone.page.locator(".screen").click();
-    await phone.page.keyboard.type("aß€");
+    await phone.page.keyboard.type("a~");
     await phone.page.keyboard.press("ArrowUp");
     await phone.page.keyboard.press("Control+a");
     await phone.page.keyboard.press("Alt+x");
     await phone.page.keyboard.press("F5");
     await phone.page.keyboard.press("Shift+Tab");
-    await desk.until("run", "aM-CM-\\^_M-bM-\\^BM-,\\^\\[\\[A\\^A\\^\\[x\\^\\[\\[15~\\^\\[\\[Z");
+    await desk.until("run", "a~\\^\\[\\[A\\^A\\^\\[x\\^\\[\\[15~\\^\\[\\[Z");
     await untilSame(all);
 }
 a_keyboard_of_its_own_types_into_the_screen.devices = ["desktop"];
@@ -144,22 +144,25 @@ export async function full_screen_programs_look_as_at_the_desk(all) {
 export async function a_flood_and_a_resize_end_with_the_same_screen(all) {
     const { desk, phone } = all;
     await pair(all);
-    await share(all, ["sh", "-c", "read x; seq 1 200000; echo flooded; read x"]);
+    await share(all, ["sh", "-c", "read x; seq 1 20000; echo flooded; read x"]);
     await untilRows(phone, "screen", (rows) => rows.length === 24);
     await typed(phone, "go");
     await untilRows(phone, "end of the flood", (rows) => rows.some((row) => row === "flooded"));
     await untilSame(all);
     await desk.resize("run", 100, 30);
-    await untilRows(phone, "new size", (rows) => rows.length === 30);
-    await untilSame(all);
+    // The taller screen shows lines that had scrolled off.
+    const taller = await untilRows(phone, "new size", (rows) => rows.length === 30);
+    const numbers = taller.slice(0, taller.indexOf("flooded")).map(Number);
+    assert.ok(numbers.length > 20 && numbers.at(-1) === 20_000, `${taller}`);
+    assert.ok(numbers.every((number, at) => at === 0 || number === numbers[at - 1] + 1), `${numbers}`);
     // Lines above the top, fetched as the user scrolls.
     await phone.page.locator(".screen").evaluate((screen) => (screen.scrollTop -= 2000));
     await phone.page.waitForFunction(() => document.querySelectorAll(".rows > div:first-child > div").length > 10);
     const line = await phone.page.locator(".rows > div:first-child > div").first().textContent();
-    assert.match(line, /^\d{5,6}$/);
+    assert.match(line, /^\d{3,5}$/);
     await phone.picture("scrollback");
     await phone.button("To the newest line").click();
-    await untilSame(all);
+    await untilRows(phone, "the screen again", (rows) => rows.includes("flooded"));
     await typed(phone, "");
     await phone.sees("The program ended with code 0");
 }

@@ -32,7 +32,7 @@ fn lines_go_both_ways_and_the_pair_is_kept() {
     assert_eq!(phone.line(), "build  20x3  ");
     phone.until("logs");
     phone.type_line("/nonsense");
-    phone.until("there is no \"/nonsense\" here, but /terminals, /open NAME and /quit");
+    phone.until("there is no \"/nonsense\" here, but /send FILE…, /clip TEXT");
     phone.type_line("/open build");
     phone.until("a shared terminal is shown in a terminal only; pass --watch NAME --dump");
     phone.type_line("/quit");

@@ -27,6 +27,9 @@ pub(super) use self::requests::on_request;
 /// How long a command may take to answer a phone that opens a channel: its user may be asked.
 const ANSWER_WITHIN: Duration = Duration::from_secs(300);
 
+/// How long a phone may take with what a command has said before it ended.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(30);
+
 /// Kinds that one command may take.
 const TAKEN_MAX: usize = 16;
 
@@ -156,15 +159,15 @@ impl Carried {
         }
     }
 
-    /// This command is gone, and its channels end.
+    /// This command is gone, and its channels end. Those that it had ended itself go on to their end.
     pub(super) fn on_command_gone(&mut self, command: Token) {
         self.followers.remove(&command);
         self.takers.retain(|taker| taker.command != command);
+        let until = Instant::now() + LAST_WORDS_WITHIN;
         for channel in self.channels.iter_mut().filter(|channel| channel.command == command) {
-            let words = "the program at the desk that did this has ended";
-            channel.reset(Reason::new(Reason::CANCELLED, words));
+            channel.on_command_gone(until);
         }
-        self.channels.retain(|channel| channel.command != command);
+        self.channels.retain(|channel| channel.command != command || channel.is_orphan());
     }
 
     fn of_command(&mut self, command: Token, handle: u32) -> Option<&mut Channel> {
@@ -182,7 +185,10 @@ impl Carried {
     /// Passes on what came from a phone. False if this channel is not carried.
     pub(super) fn on_data(&mut self, phone: PhoneKey, ch: ChannelId, bytes: &[u8], desk: &mut Desk) -> bool {
         let Some(channel) = self.of_phone(phone, ch) else { return false };
-        desk.pass(channel.command, channel.handle, bytes);
+        match channel.is_orphan() {
+            true => channel.consumed(bytes.len()),
+            false => desk.pass(channel.command, channel.handle, bytes),
+        }
         true
     }
 
@@ -245,8 +251,7 @@ impl Carried {
                 tell(desk, channel.command, FromCarrier::Credit { handle, n, len });
             }
             if channel.is_late(now) {
-                let words = "nobody at the desk has answered in time";
-                channel.give_up(Reason::new(Reason::UNAVAILABLE, words));
+                channel.give_up();
             }
         }
         self.remove(desk, Channel::is_lost, |handle| FromCarrier::Lost { handle });
@@ -256,9 +261,9 @@ impl Carried {
         has_more
     }
 
-    /// When a command must have answered at the latest.
+    /// When something must have happened at the latest.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        self.channels.iter().filter_map(|channel| channel.answer_until).min()
+        self.channels.iter().filter_map(|channel| channel.until).min()
     }
 
     fn of_phone(&mut self, phone: PhoneKey, ch: ChannelId) -> Option<&mut Channel> {

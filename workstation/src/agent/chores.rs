@@ -1,4 +1,4 @@
-//! Requests to relays, each on a short-lived thread, as they block for up to twenty seconds.
+//! Requests to relays and push services, each on a short-lived thread, as they block for up to twenty seconds.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,6 +7,7 @@ use std::thread;
 use mio::{Token, Waker};
 use protocol::ids::SessionId;
 use relay_client::AppLink;
+use relay_client::app::notice::PushOutcome;
 use relay_client::engine::{AllowError, ForgetError};
 use relay_client::http;
 use relay_client::lines::harmless;
@@ -21,6 +22,8 @@ pub(super) enum Done {
     Allowed { phone: PhoneKey, words: Option<String> },
     /// A pair was ended at both ends, or partly.
     Forgotten { id: String, outcome: Result<(), ForgetError>, command: Token },
+    /// A notice was posted for a phone, or not.
+    Posted { phone: PhoneKey, outcome: PushOutcome },
     /// The relay was asked to delete sessions: those that are gone now, and what went wrong.
     Deleted { gone: Vec<SessionId>, failed: Vec<String> },
 }
@@ -63,7 +66,7 @@ impl Chores {
         self.begin(move || Done::Forgotten { id, outcome: app.engine().forget(), command });
     }
 
-    /// Deletes sessions of revoked phones.
+    /// Deletes sessions of revoked phones and of codes that nobody has used.
     pub(super) fn delete(&mut self, sessions: Vec<Retired>) {
         self.begin(move || {
             let (mut gone, mut failed) = (Vec::new(), Vec::new());
@@ -81,7 +84,17 @@ impl Chores {
         });
     }
 
-    fn begin(&mut self, work: impl FnOnce() -> Done + Send + 'static) {
+    /// Posts a notice to a push service; one at a time for each phone. False if that can't be begun now.
+    pub(super) fn post(
+        &mut self,
+        phone: PhoneKey,
+        work: impl FnOnce() -> PushOutcome + Send + 'static,
+    ) -> bool {
+        self.begin(move || Done::Posted { phone, outcome: work() })
+    }
+
+    /// False if there is no thread for it.
+    fn begin(&mut self, work: impl FnOnce() -> Done + Send + 'static) -> bool {
         let (results, wake) = (self.results.clone(), Arc::clone(&self.wake));
         let run = move || {
             // Without the agent nobody needs the result.
@@ -89,9 +102,9 @@ impl Chores {
             drop(wake.wake());
         };
         // Without a thread nothing is done: a question stays open and a deletion stays on the list.
-        if thread::Builder::new().name("chore".into()).spawn(run).is_ok() {
-            self.running += 1;
-        }
+        let has_begun = thread::Builder::new().name("chore".into()).spawn(run).is_ok();
+        self.running += usize::from(has_begun);
+        has_begun
     }
 
     /// The next result.

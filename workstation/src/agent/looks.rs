@@ -92,7 +92,7 @@ impl Looks<'_> {
         };
         let stream = connect(&room.sockets.join(format!("{name}.sock"))).map_err(|_| no_terminal(&name))?;
         self.show(asker, (&name, stream), View { device: file.name(), may_type, size: None }, room)?;
-        accept(asker, "{}".to_owned())?;
+        accept(asker, "{}")?;
         Ok(name)
     }
 
@@ -109,7 +109,7 @@ impl Looks<'_> {
         stream.set_nonblocking(true).map_err(failed)?;
         let view = View { device: asker.phone.file.name(), may_type: true, size: Some(size) };
         self.show(asker, (&name, UnixStream::from_std(stream)), view, room)?;
-        accept(asker, accepting_shell(&name))?;
+        accept(asker, &accepting_shell(&name))?;
         Ok(name)
     }
 
@@ -127,8 +127,8 @@ impl Looks<'_> {
     }
 }
 
-fn accept(asker: &Asker<'_>, params: String) -> Result<(), Reason> {
-    let accepted = asker.phone.app.accept(asker.ch, &params);
+fn accept(asker: &Asker<'_>, params: &str) -> Result<(), Reason> {
+    let accepted = asker.phone.app.accept(asker.ch, params);
     accepted.map_err(|error| Reason::new(Reason::OTHER, error.to_string()))
 }
 

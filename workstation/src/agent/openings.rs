@@ -38,7 +38,10 @@ pub(super) fn on_opened(
             is_shell = look.is_shell();
             format!("\"{name}\" {}", look.deed())
         }),
-        Kind::Notice => Err(Reason::new(Reason::UNAVAILABLE, "this desk does not take a notice")),
+        Kind::Notice => {
+            phone.notices.on_opened(&phone.app, opening.ch);
+            Ok(format!("\"{name}\" shows notices"))
+        }
         Kind::File | Kind::Pipe | Kind::Clipboard => {
             hand_over(opening, phone, carried, room).map(|()| format!("\"{name}\" {}", deed(kind)))
         }
@@ -53,7 +56,7 @@ pub(super) fn on_opened(
     let told = if is_shell { Some(told) } else { phone.told.line(told, Instant::now()) };
     let Some(told) = told else { return };
     room.log.line(&told);
-    if kind != Kind::Chat {
+    if !matches!(kind, Kind::Chat | Kind::Notice) {
         room.desk.tell_chats(Some(&name), &FromAgent::Note { line: harmless(&told) });
     }
 }

@@ -63,6 +63,10 @@ impl Agent {
                 }
             }
             ToAgent::Answer { question, yes } => self.on_answer(token, question, yes),
+            ToAgent::Notify(request) => match self.notifier.raise(token, &request, &mut self.phones) {
+                Ok(phones) => self.desk.tell(token, &FromAgent::Notifying { phones }),
+                Err(error) => self.answer(token, Err(error)),
+            },
             ToAgent::Carry(request) => {
                 if let Err(error) = self.phones.on_carry(token, request, &mut self.desk) {
                     self.answer(token, Err(error));
@@ -174,6 +178,11 @@ impl Agent {
                 let answer = self.retiring.on_forgotten(&id, outcome, &mut self.log);
                 self.answer(command, answer);
             }
+            Done::Posted { phone, outcome } => {
+                if let Some(phone) = self.phones.get_mut(phone) {
+                    phone.notices.on_push(outcome);
+                }
+            }
             Done::Deleted { gone, failed } => self.retiring.on_deleted(&gone, &failed, &mut self.log),
         }
     }
@@ -181,6 +190,7 @@ impl Agent {
     /// A command is gone. A code and its question end with the command that shows it.
     pub(super) fn on_command_gone(&mut self, token: Token, role: &Role) {
         self.phones.forget_command(token);
+        self.notifier.forget_command(token);
         let Role::Pairing(key) = role else { return };
         let Some(phone) = self.phones.get_mut(*key) else { return };
         let Some(pairing) = phone.pairing.as_ref().filter(|pairing| pairing.allowed_at.is_none()) else {

@@ -12,10 +12,13 @@ use super::tokens::Tokens;
 use crate::ipc::folder::terminal_names;
 use crate::ipc::link::Link;
 use crate::ipc::peer;
-use crate::terminal_host::wire::{LOOK, STATUS, Status, parsed};
+use crate::terminal_host::wire::{ATTENTION, Attention, COPIED, LOOK, STATUS, Status, parsed};
 
 /// How often the folder is read.
 const SCAN_EVERY: Duration = Duration::from_secs(1);
+
+/// Wishes for attention that wait for the agent's turn.
+const RAISED_MAX: usize = 64;
 
 /// The terminals whose hosts answer.
 #[derive(Debug)]
@@ -23,6 +26,30 @@ pub(super) struct Terminals {
     folder: PathBuf,
     hosts: BTreeMap<String, Host>,
     scan_at: Instant,
+    /// At most [`RAISED_MAX`].
+    raised: Vec<Raised>,
+    /// The newest text of each terminal.
+    copied: BTreeMap<String, Copied>,
+}
+
+/// A program in a terminal put this text into the clipboard.
+#[derive(Debug)]
+pub(super) struct Copied {
+    pub(super) to: Vec<String>,
+    pub(super) right: Right,
+    pub(super) text: String,
+}
+
+/// A terminal wants the user's attention, who is not at the desk.
+#[derive(Debug)]
+pub(super) struct Raised {
+    pub(super) terminal: String,
+    /// The phones that may look on; empty if all may.
+    pub(super) to: Vec<String>,
+    /// The right that a phone needs to see it.
+    pub(super) right: Right,
+    pub(super) title: String,
+    pub(super) text: String,
 }
 
 #[derive(Debug)]
@@ -45,7 +72,13 @@ pub(super) enum Access {
 
 impl Terminals {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Terminals { folder, hosts: BTreeMap::new(), scan_at: Instant::now() }
+        Terminals {
+            folder,
+            hosts: BTreeMap::new(),
+            scan_at: Instant::now(),
+            raised: Vec::new(),
+            copied: BTreeMap::new(),
+        }
     }
 
     /// Where the sockets are.
@@ -88,7 +121,7 @@ impl Terminals {
     /// Takes what the hosts tell. True if the list is another one now.
     pub(super) fn read(&mut self) -> bool {
         let mut has_changed = false;
-        for host in self.hosts.values_mut() {
+        for (name, host) in &mut self.hosts {
             while host.link.is_readable() {
                 host.link.read();
             }
@@ -98,6 +131,19 @@ impl Terminals {
                 {
                     has_changed |= host.status.as_ref() != Some(&status);
                     host.status = Some(status);
+                } else if frame.kind == ATTENTION
+                    && let Some(Attention { title, text }) = parsed(frame.payload)
+                    && let Some(status) = host.status.as_ref().filter(|_| self.raised.len() < RAISED_MAX)
+                {
+                    let (terminal, to) = (name.clone(), status.to.clone());
+                    let right = right_to_see(status);
+                    self.raised.push(Raised { terminal, to, right, title, text });
+                } else if frame.kind == COPIED
+                    && let Ok(text) = std::str::from_utf8(frame.payload)
+                    && let Some(status) = &host.status
+                {
+                    let (to, right, text) = (status.to.clone(), right_to_see(status), text.to_owned());
+                    self.copied.insert(name.clone(), Copied { to, right, text });
                 }
             }
             host.link.flush();
@@ -105,6 +151,16 @@ impl Terminals {
         let before = self.hosts.len();
         self.hosts.retain(|_, host| !host.link.has_ended());
         has_changed || self.hosts.len() < before
+    }
+
+    /// What was put into the clipboard since the last call.
+    pub(super) fn take_copied(&mut self) -> impl Iterator<Item = Copied> {
+        std::mem::take(&mut self.copied).into_values()
+    }
+
+    /// What wants attention since the last call.
+    pub(super) fn take_raised(&mut self) -> Vec<Raised> {
+        std::mem::take(&mut self.raised)
     }
 
     /// What the phone of this id may see with these rights.

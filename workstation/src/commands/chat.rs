@@ -157,6 +157,7 @@ impl Chat {
                     }
                 }
                 Input::AllSaid | Input::Interrupted => return Ok(outcome(said)),
+                Input::Failed(error) => return Err(error),
             }
         }
     }
@@ -195,7 +196,9 @@ impl Chat {
             | FromAgent::Done
             | FromAgent::Devices { .. }
             | FromAgent::Pairing(_)
-            | FromAgent::Carried(_) => {
+            | FromAgent::Carried(_)
+            | FromAgent::Notifying { .. }
+            | FromAgent::Notified { .. } => {
                 return Ok(());
             }
         };

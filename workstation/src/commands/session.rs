@@ -98,7 +98,7 @@ impl Session {
     pub(crate) fn keep_first(&self, relay: &RelayRecord, args: &RelayArgs) -> anyhow::Result<()> {
         if Profile::load(self.folders.state())?.is_none() {
             let public_url = args.public_url.as_ref().map(ToString::to_string);
-            let profile = Profile { relay: relay.clone(), public_url };
+            let profile = Profile { relay: relay.clone(), public_url, push_services: Vec::new() };
             profile.save(self.folders.state()).map_err(anyhow::Error::from)?;
         }
         Ok(())
@@ -111,7 +111,10 @@ const TRIES: u32 = 4;
 /// True if the agent's end has left the request undone, or doing it twice does no harm.
 fn was_not_read(error: &anyhow::Error, request: &ToAgent) -> bool {
     let kind = error.root_cause().downcast_ref().map(io::Error::kind);
-    let changes_nothing = matches!(request, ToAgent::Devices | ToAgent::Chat { .. } | ToAgent::Serve { .. });
+    let changes_nothing = matches!(
+        request,
+        ToAgent::Devices | ToAgent::Chat { .. } | ToAgent::Serve { .. } | ToAgent::Notify(_)
+    );
     match kind {
         Some(io::ErrorKind::BrokenPipe) => true,
         Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => changes_nothing,

@@ -9,6 +9,7 @@ use relay_client::{Endpoint, Proxy, http};
 use super::session::Session;
 use crate::args::{Global, ProxyParser, RelayArgs};
 use crate::output::say;
+use crate::push::Services;
 use crate::relay::Relay;
 use crate::state::profile::Profile;
 
@@ -37,12 +38,21 @@ pub(crate) struct SetupArgs {
     /// Reach the relay through this proxy, or with `none` directly.
     #[arg(long, value_name = "URL", value_parser = ProxyParser)]
     pub(crate) proxy: Option<Proxy>,
+
+    /// Send notices to this push service too: its host, or its address without a path. [default: those of
+    /// browsers alone]
+    #[arg(long, value_name = "HOST", value_parser = push_service)]
+    pub(crate) push_service: Vec<String>,
+}
+
+fn push_service(name: &str) -> Result<String, String> {
+    Services::of(&[name.to_owned()]).map(|_| name.to_owned())
 }
 
 /// # Errors
 /// The relay does not answer, or nothing can be kept.
 pub(crate) fn run(args: &SetupArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let session = Session::open(global)?;
+    let (session, push_services) = (Session::open(global)?, args.push_service.clone());
     let args = RelayArgs {
         server: Some(args.url.clone()),
         ca: args.ca.clone(),
@@ -58,7 +68,7 @@ pub(crate) fn run(args: &SetupArgs, global: &Global) -> anyhow::Result<ExitCode>
         say(&format!("warning: the session of the test was not deleted and ends when it expires: {error}"));
     }
     let public_url = args.public_url.as_ref().map(ToString::to_string);
-    let profile = Profile { relay: relay.record(&args)?, public_url };
+    let profile = Profile { relay: relay.record(&args)?, public_url, push_services };
     profile.save(session.folders.state()).context("nothing was kept")?;
     say(&format!(
         "the relay at {} answers; the profile \"{}\" uses it from now on",

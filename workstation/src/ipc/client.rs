@@ -97,6 +97,16 @@ impl AgentClient {
         }
     }
 
+    /// As [`AgentClient::next`]; waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As there; `TimedOut` or `WouldBlock` if nothing came in time.
+    pub(crate) fn next_until(&mut self, deadline: Instant) -> io::Result<Option<FromAgent>> {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        self.stream.set_read_timeout(Some(left))?;
+        self.next()
+    }
+
     /// As [`AgentClient::next`], with the messages of carried channels.
     ///
     /// # Errors
@@ -138,7 +148,9 @@ impl AgentClient {
             match self.next().context(GONE)? {
                 None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).context(GONE),
                 Some(FromAgent::Failed { why }) => bail!("{why}"),
-                Some(answer @ (FromAgent::Done | FromAgent::Devices { .. })) => break answer,
+                Some(
+                    answer @ (FromAgent::Done | FromAgent::Devices { .. } | FromAgent::Notifying { .. }),
+                ) => break answer,
                 Some(other) => told(other),
             }
         };
@@ -234,6 +246,55 @@ impl AgentClient {
     fn greet(&mut self) -> io::Result<Option<FromAgent>> {
         self.send(&ToAgent::Hello { version: wire::VERSION })?;
         self.next()
+    }
+}
+
+/// What is found in the agent's place by a command that neither starts nor ends anything.
+pub(crate) enum Present {
+    Nobody,
+    /// It answers. `is_older`: the next command replaces it.
+    Agent {
+        client: AgentClient,
+        pid: u32,
+        program: String,
+        is_older: bool,
+    },
+}
+
+/// Looks for the agent.
+///
+/// # Errors
+/// Something else is there, or the agent does not answer.
+pub(crate) fn look(folders: &Folders) -> anyhow::Result<Present> {
+    let places = [Some(folders.agent_socket()?), folders.noted_socket()];
+    for path in places.into_iter().flatten() {
+        match look_at(&path)? {
+            Present::Nobody => {}
+            found => return Ok(found),
+        }
+    }
+    Ok(Present::Nobody)
+}
+
+fn look_at(path: &Path) -> anyhow::Result<Present> {
+    let mut client = match UnixStream::connect(path) {
+        Ok(stream) => AgentClient { stream, decoder: Decoder::default() },
+        Err(error) if is_nobody(&error) => return Ok(Present::Nobody),
+        Err(error) => return Err(error).with_context(|| format!("can't connect to {}", path.display())),
+    };
+    peer::check_own(&client.stream).with_context(|| format!("{} must not be used", path.display()))?;
+    client.stream.set_read_timeout(Some(HELLO_WITHIN)).context("can't set a time limit")?;
+    match client.greet() {
+        Ok(Some(FromAgent::Hello { version, pid, program })) => {
+            Ok(Present::Agent { client, pid, program, is_older: version < wire::VERSION })
+        }
+        Ok(Some(_)) => bail!("{} does not answer like an agent: end its process", path.display()),
+        Ok(None) => Ok(Present::Nobody),
+        Err(error) if is_nobody(&error) => Ok(Present::Nobody),
+        Err(error) => {
+            let pid = peer::pid_of(&client.stream).map(|pid| format!(" {pid}")).unwrap_or_default();
+            Err(error).with_context(|| format!("the agent does not answer: end its process{pid}"))
+        }
     }
 }
 

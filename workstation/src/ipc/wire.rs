@@ -57,6 +57,35 @@ pub(crate) enum ToAgent {
     Answer { question: u64, yes: bool },
     /// About channels that the agent carries for this command.
     Carry(ToCarrier),
+    /// Raise a notice. Answered by `Notifying` or `Failed`; `Notified` follows.
+    Notify(Box<NotifyRequest>),
+}
+
+/// A notice to raise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NotifyRequest {
+    /// No other notice has the same one.
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) urgent: bool,
+    /// Names of phones; empty is all.
+    pub(crate) to: Vec<String>,
+}
+
+/// What became of a notice at one phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Fate {
+    /// The phone has shown it.
+    Shown,
+    /// A push service has it.
+    Pushed,
+    /// No push service will get it. The phone may still show it.
+    NotPushed,
+    /// It is given up.
+    Dropped,
 }
 
 /// What to change of a phone's rights, in the words of `relay_client::app::Right`.
@@ -99,6 +128,9 @@ pub(crate) enum FromAgent {
     Hello {
         version: u32,
         pid: u32,
+        /// The program's version, for people.
+        #[serde(default)]
+        program: String,
     },
     /// It is done.
     Done,
@@ -142,6 +174,16 @@ pub(crate) enum FromAgent {
     Pairing(Pairing),
     /// About channels that the agent carries for this command.
     Carried(FromCarrier),
+    /// The notice goes to the phones of these names.
+    Notifying {
+        phones: Vec<String>,
+    },
+    /// What became of the notice at this phone; `Pushed` and `NotPushed` may be followed by `Shown`.
+    Notified {
+        phone: String,
+        fate: Fate,
+        why: String,
+    },
 }
 
 /// One paired phone.

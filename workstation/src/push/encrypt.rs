@@ -33,7 +33,7 @@ pub(super) fn encrypt(text: &[u8], p256dh: &[u8; 65], auth: &[u8; 16]) -> anyhow
     let shared = agree_ephemeral(own, &peer, |shared| Zeroizing::new(shared.to_vec()));
     let shared = shared.map_err(|_| anyhow!("the subscription's key is not on the curve"))?;
     let keys = Keys::of(&shared, (p256dh, auth), &public, &salt);
-    seal(text, PADDED_LEN, keys, &public, &salt)
+    seal(text, PADDED_LEN, &keys, &public, &salt)
 }
 
 /// What one message is encrypted with.
@@ -62,7 +62,7 @@ fn hmac_of(key: &[u8], text: &[u8]) -> Zeroizing<[u8; 32]> {
 }
 
 /// The body: header and one record, which ends with 2 and zeros.
-fn seal(text: &[u8], len: usize, keys: Keys, public: &[u8; 65], salt: &[u8; 16]) -> anyhow::Result<Vec<u8>> {
+fn seal(text: &[u8], len: usize, keys: &Keys, public: &[u8; 65], salt: &[u8; 16]) -> anyhow::Result<Vec<u8>> {
     let mut record = Vec::with_capacity(HEADER_LEN + len + 1 + AES_128_GCM.tag_len());
     record.extend_from_slice(text);
     record.push(2);
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(*keys.key, bytes("oIhVW04MRdy2XN9CiKLxTg"));
         assert_eq!(keys.nonce, bytes("4h_95klXJ5E_qnoN"));
         let text = b"When I grow up, I want to be a watermelon";
-        let body = seal(text, text.len(), keys, &public, &salt).unwrap();
+        let body = seal(text, text.len(), &keys, &public, &salt).unwrap();
         let expected = "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS\
                         6TlzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4\
                         a-fN";

@@ -88,7 +88,7 @@ fn is_known(server: &Endpoint) -> bool {
         Some(_) => host.ends_with(*known) && host.len() > known.len(),
         None => host == **known,
     };
-    server.is_tls() && server.port() == 443 && KNOWN.iter().any(|known| is_named(&known))
+    server.is_tls() && server.port() == 443 && KNOWN.iter().any(is_named)
 }
 
 /// `https://host`, with the port where it is not the scheme's own.

@@ -85,7 +85,7 @@ fn signed(key: &VapidKey, audience: &str, contact: &str, now: u64) -> anyhow::Re
     let text = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims));
     let signature = pair.sign(&SystemRandom::new(), text.as_bytes()).map_err(|_| anyhow!("can't sign"))?;
     let (signature, public) = (URL_SAFE_NO_PAD.encode(signature), URL_SAFE_NO_PAD.encode(key.public));
-    Ok(format!("vapid t={text}.{signature}, k={public}"))
+    Ok(format!("vapid t={text}.{signature},k={public}"))
 }
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ pub(super) mod tests {
     #[test]
     fn a_token_says_who_sends_to_whom_and_is_signed() {
         let header = Tokens::default().header(&key(), "https://push", "https://page", 1_000).unwrap();
-        let (token, public) = header.strip_prefix("vapid t=").unwrap().split_once(", k=").unwrap();
+        let (token, public) = header.strip_prefix("vapid t=").unwrap().split_once(",k=").unwrap();
         let (text, signature) = token.rsplit_once('.').unwrap();
         let decoded = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
         let claims = String::from_utf8(decoded(text.split_once('.').unwrap().1)).unwrap();

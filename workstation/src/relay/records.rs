@@ -94,7 +94,11 @@ mod tests {
             proxy: None,
             register_key: Some("k".into()),
         };
-        let profile = Profile { relay: record, public_url: Some("wss://b.example/ws".into()) };
+        let profile = Profile {
+            relay: record,
+            public_url: Some("wss://b.example/ws".into()),
+            push_services: Vec::new(),
+        };
         let of = |server, key| completed(&args(server, key), Some(&profile)).unwrap();
         let whole = of(None, None);
         assert_eq!(whole.server.unwrap().to_string(), "https://a.example");

@@ -31,6 +31,16 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path, remedy: &str) -> anyhow::Re
     })
 }
 
+/// Replaces the file by this text.
+///
+/// # Errors
+/// The old file is still there; the error names it.
+pub(crate) fn write_text(path: &Path, text: &str) -> io::Result<()> {
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("can't write {}: {error}", path.display()));
+    FileKeeper::new(path).store(text).map_err(named)
+}
+
 /// Replaces the file by this value.
 ///
 /// # Errors

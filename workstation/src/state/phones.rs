@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use relay_client::app::limits::NAME_BYTES_MAX;
+use relay_client::app::notice::Subscription;
 use relay_client::app::{Right, Rights};
 use relay_client::engine::Keeper;
 use relay_client::lines::harmless;
@@ -29,6 +30,9 @@ struct PhoneRecord {
     relay: RelayRecord,
     /// What the engine keeps.
     pair: String,
+    /// The subscription to Web Push with its keys, as the phone said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    push: Option<String>,
 }
 
 /// The place of one phone on disk. Shared by the agent and the phone's engine.
@@ -81,7 +85,8 @@ impl PhoneFile {
         }
         let id = new_id()?;
         let rights = words_of(Rights::default());
-        let record = PhoneRecord { name: String::new(), rights, last_seen: 0, relay, pair: String::new() };
+        let record =
+            PhoneRecord { name: String::new(), rights, last_seen: 0, relay, pair: String::new(), push: None };
         Ok(Arc::new(PhoneFile { path: folder.join(format!("{id}.json")), id, record: Mutex::new(record) }))
     }
 
@@ -141,6 +146,22 @@ impl PhoneFile {
     pub(crate) fn note_seen(&self) -> io::Result<()> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.change(|record| record.last_seen = since.as_secs())
+    }
+
+    /// The phone's subscription to Web Push. One that is damaged is none: the phone says it again.
+    pub(crate) fn push(&self) -> Option<Subscription> {
+        Subscription::parse(self.record().push.as_deref()?).ok()
+    }
+
+    /// # Errors
+    /// The file has what it had before.
+    pub(crate) fn set_push(&self, subscription: Option<&Subscription>) -> io::Result<()> {
+        let push = subscription.map(|subscription| subscription.to_json().to_string());
+        // A phone says it whenever it comes.
+        if self.record().push == push {
+            return Ok(());
+        }
+        self.change(|record| record.push = push)
     }
 
     /// Changes the record, and the file if the phone has paired.

@@ -32,6 +32,9 @@ pub(crate) struct Profile {
     /// The address that phones connect to, if the detected one does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
+    /// Push services that notices may go to, besides the known ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) push_services: Vec<String>,
 }
 
 /// Shows no key and no proxy, which may have a password.

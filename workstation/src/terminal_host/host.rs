@@ -14,6 +14,7 @@ use relay_client::app::terminal::ViewerMessage;
 
 use super::Settings;
 use super::answers::{Origin, origin};
+use super::away::Away;
 use super::clients::{Client, Clients};
 use super::flood::Flood;
 use super::greeting::{greeted, view_of};
@@ -54,6 +55,7 @@ pub(super) struct Host {
     terminal: Terminal,
     typed: Typed,
     flood: Flood,
+    away: Away,
     began: Instant,
     buffer: Vec<u8>,
 }
@@ -73,6 +75,7 @@ impl Host {
             terminal: Terminal::new(settings.shell),
             typed: Typed::default(),
             flood: Flood::default(),
+            away: Away::default(),
             began: Instant::now(),
             buffer: vec![0; OUTPUT_LEN],
             settings,
@@ -103,7 +106,8 @@ impl Host {
 
     fn news(&mut self) -> News<'_> {
         let now = self.now();
-        News { clients: &mut self.clients, terminal: &mut self.terminal, settings: &self.settings, now }
+        let (clients, terminal, away) = (&mut self.clients, &mut self.terminal, &mut self.away);
+        News { clients, terminal, settings: &self.settings, away, now }
     }
 
     fn note(&mut self, events: &Events) {
@@ -205,9 +209,13 @@ impl Host {
     fn on_greeting(&mut self, id: ClientId, kind: u8, payload: &[u8]) -> io::Result<()> {
         let now = self.now();
         let Some(link) = self.clients.take_new(id) else { return Ok(()) };
+        if kind == wire::VIEW && !self.clients.has_room_for_viewer() {
+            return Ok(());
+        }
         let Some(mut client) = greeted(link, (kind, payload), &self.settings, now) else { return Ok(()) };
         match &mut client {
             Client::Window(window) => {
+                self.away.note_used(now);
                 self.terminal.sizes().on_window(id, window.size());
                 let is_first = self.terminal.start(&self.settings, (self.poll.registry(), CHILD), now)?;
                 if !is_first {
@@ -243,6 +251,7 @@ impl Host {
             wire::INPUT => self.on_input(id, payload),
             wire::RESIZE => {
                 let size = parsed(payload).unwrap_or_default();
+                self.away.note_used(self.began.elapsed());
                 self.terminal.sizes().on_window(id, size);
             }
             wire::DETACH => {
@@ -265,7 +274,10 @@ impl Host {
                 self.clients.window(id).into_iter().for_each(|window| window.on_taken(bytes.len()));
                 return;
             }
-            Origin::Typed => self.terminal.sizes().on_typed(id),
+            Origin::Typed => {
+                self.away.note_used(self.began.elapsed());
+                self.terminal.sizes().on_typed(id);
+            }
             Origin::Reports | Origin::Answers => {}
         }
         self.typed.push(id, bytes);
@@ -286,6 +298,9 @@ impl Host {
                 if !bytes.is_empty() && viewer.note_typed() {
                     let words = format!("{} typed", viewer.device());
                     self.clients.note(&words);
+                }
+                if !bytes.is_empty() {
+                    self.away.note_phone_used(now);
                 }
                 self.typed.push(id, &bytes);
             }

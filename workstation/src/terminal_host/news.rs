@@ -5,18 +5,20 @@ use std::time::Duration;
 use relay_client::app::terminal::DeskMessage;
 
 use super::Settings;
+use super::away::Away;
 use super::clients::Clients;
 use super::desk_window::DeskWindow;
 use super::emulator::EmulatorEvent;
 use super::terminal::Terminal;
 use super::viewer::Viewer;
-use super::wire::{Status, json};
+use super::wire::{ATTENTION, Attention, COPIED, COPIED_BYTES_MAX, Status, json};
 
 /// The clients, and what there is to tell.
 pub(super) struct News<'a> {
     pub(super) clients: &'a mut Clients,
     pub(super) terminal: &'a mut Terminal,
     pub(super) settings: &'a Settings,
+    pub(super) away: &'a mut Away,
     pub(super) now: Duration,
 }
 
@@ -24,6 +26,7 @@ impl News<'_> {
     /// Tells each client what it takes.
     pub(super) fn tell_all(&mut self) {
         self.tell_events();
+        self.tell_end();
         self.update_titles();
         self.update_windows();
         self.update_viewers();
@@ -32,14 +35,38 @@ impl News<'_> {
 
     fn tell_events(&mut self) {
         for event in self.terminal.take_events(self.clients.answer_questions(), self.now) {
+            let at = (self.settings.name.as_str(), self.clients.windows().next().is_some());
+            let attention = self.away.on_event(&event, at, self.now);
+            self.ask_for_attention(attention);
             match event {
                 EmulatorEvent::Notice(notice) => {
                     let message = DeskMessage::Notice(notice);
                     self.clients.viewers_mut().for_each(|(_, viewer)| viewer.tell(&message));
                 }
+                EmulatorEvent::Clipboard(text)
+                    if self.settings.clipboard && text.len() <= COPIED_BYTES_MAX =>
+                {
+                    self.clients.lookers_mut().for_each(|looker| looker.link.send(COPIED, text.as_bytes()));
+                }
                 EmulatorEvent::Title(_) => self.clients.windows_mut().for_each(DeskWindow::forget_title),
                 _ => {}
             }
+        }
+    }
+
+    fn tell_end(&mut self) {
+        let has_window = self.clients.windows().next().is_some();
+        let Some((end, _)) = self.terminal.ended() else { return };
+        let at = (self.settings.name.as_str(), has_window);
+        let attention = self.away.on_end(end, &self.settings.words(), at, self.now);
+        self.ask_for_attention(attention);
+    }
+
+    /// Tells lists: the agent is one, and tells the phones.
+    fn ask_for_attention(&mut self, attention: Option<Attention>) {
+        if let Some(attention) = attention {
+            let bytes = json(&attention);
+            self.clients.lookers_mut().for_each(|looker| looker.link.send(ATTENTION, &bytes));
         }
     }
 

@@ -12,6 +12,7 @@ use anyhow::Context;
 use super::names::{self, Place};
 use super::wire::WindowSize;
 use crate::ipc::folder::Folders;
+use crate::user::User;
 
 /// What to share.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct NewTerminal<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) command: &'a [OsString],
     pub(crate) view_only: bool,
+    /// What it puts into the clipboard goes to the phones, too.
+    pub(crate) clipboard: bool,
     /// The ids of the phones that may look on; empty if all may.
     pub(crate) to: &'a [String],
     /// A phone opens it as a shell of its own, in this size.
@@ -71,6 +74,9 @@ fn host_command(
     host.args(["terminal-host", "--name", name, "--socket"]).arg(path);
     if terminal.view_only {
         host.arg("--view-only");
+    }
+    if terminal.clipboard {
+        host.arg("--clipboard");
     }
     for phone in terminal.to {
         host.args(["--to", phone]);
@@ -131,51 +137,18 @@ fn is_ours(variable: &str) -> bool {
 /// The user's shell.
 pub(crate) fn shell() -> OsString {
     let filled = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
-    filled.or_else(|| own_entry().and_then(|entry| entry.shell)).unwrap_or_else(|| "/bin/sh".into())
+    filled.or_else(|| User::own().shell).unwrap_or_else(|| "/bin/sh".into())
 }
 
 fn home() -> PathBuf {
     let set = std::env::var_os("HOME").map(PathBuf::from);
-    let home = set.or_else(|| own_entry().and_then(|entry| entry.home).map(PathBuf::from));
+    let home = set.or_else(|| User::own().home.map(PathBuf::from));
     home.filter(|home| home.is_dir()).unwrap_or_else(|| "/".into())
-}
-
-/// What the system's list of users says of this one.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    home: Option<OsString>,
-    shell: Option<OsString>,
-}
-
-fn own_entry() -> Option<Entry> {
-    entry_of(rustix::process::getuid().as_raw(), &fs::read_to_string("/etc/passwd").ok()?)
-}
-
-/// The entry of this user in a file of the form of passwd(5).
-fn entry_of(uid: u32, passwd: &str) -> Option<Entry> {
-    let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let own = fields.into_iter().find(|fields| fields.get(2).is_some_and(|id| *id == uid.to_string()))?;
-    let field = |at: usize| own.get(at).filter(|text| !text.is_empty()).map(|text| OsString::from(*text));
-    Some(Entry { home: field(5), shell: field(6) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_list_of_users_is_read() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\nbroken\nanna:x:1000:1000:,,,:/home/anna:/usr/bin/fish\n\
-                      bare:x:7:7:::\n";
-        let entry = |home: &str, shell: &str| {
-            let filled = |text: &str| Some(OsString::from(text)).filter(|text| !text.is_empty());
-            Some(Entry { home: filled(home), shell: filled(shell) })
-        };
-        assert_eq!(entry_of(1000, passwd), entry("/home/anna", "/usr/bin/fish"));
-        assert_eq!(entry_of(0, passwd), entry("/root", "/bin/bash"));
-        assert_eq!(entry_of(7, passwd), entry("", ""));
-        assert_eq!(entry_of(5, passwd), None);
-    }
 
     #[test]
     fn the_relays_variables_are_ours() {

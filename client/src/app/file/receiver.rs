@@ -160,8 +160,8 @@ impl FileReceiver {
         if number != self.next || self.has_total {
             return Err(Malformed::OutOfStep("an offer out of order"));
         }
-        let waiting = self.files.values().filter(|file| !file.is_inline).count();
-        if self.files.len() >= UNSETTLED_MAX || (!offer.is_inline && waiting >= OFFERS_MAX) {
+        let waiting = || self.files.values().filter(|file| !file.is_inline).count();
+        if self.files.len() >= UNSETTLED_MAX || (!offer.is_inline && waiting() >= OFFERS_MAX) {
             return Err(Malformed::OutOfStep("more offers than may be open"));
         }
         self.next = after;

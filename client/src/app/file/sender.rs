@@ -42,8 +42,8 @@ enum Stage {
 /// What the receiver said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It takes the file from `offset`. Where that is not 0, compare `prefix`: if the first bytes have another
-    /// hash, call [`FileSender::again`]. Then send data.
+    /// It takes the file from `offset`. Where that is not 0, compare `prefix`: if the first bytes have
+    /// another hash, call [`FileSender::again`]. Then send data.
     Accepted {
         /// The file.
         number: u32,

@@ -175,6 +175,55 @@ fn no_name_leads_out_of_the_folder() {
     assert!(fs::symlink_metadata(scratch.to("link")).unwrap().is_symlink());
 }
 
+#[test]
+fn a_target_that_became_a_link_or_a_folder_meanwhile_is_not_touched() {
+    for is_link in [true, false] {
+        let (scratch, path, mut transfer) = half_way();
+        let outside = scratch.write("outside", b"keep");
+        if is_link {
+            symlink(&outside, scratch.to("log")).unwrap();
+        } else {
+            fs::create_dir(scratch.to("log")).unwrap();
+        }
+        assert_eq!(transfer.complete().done, 1);
+        assert!(fs::read(scratch.to("log (1)")).unwrap() == fs::read(path).unwrap());
+        assert_eq!(fs::read(outside).unwrap(), b"keep");
+    }
+}
+
+#[test]
+fn a_part_that_became_a_link_or_went_away_is_named() {
+    for is_link in [true, false] {
+        let (scratch, _path, mut transfer) = half_way();
+        let outside = scratch.write("outside", b"keep");
+        fs::remove_file(scratch.to("log.part")).unwrap();
+        if is_link {
+            symlink(&outside, scratch.to("log.part")).unwrap();
+        }
+        assert_eq!(transfer.complete().failed, 1);
+        assert_eq!(transfer.failures(), [("log".to_owned(), reason::WRITE.to_owned())]);
+        assert!(!scratch.to("log").exists());
+        assert_eq!(fs::read(outside).unwrap(), b"keep");
+    }
+}
+
+#[test]
+fn a_folder_that_is_moved_out_and_replaced_by_a_link_meanwhile_does_not_lead_out() {
+    let scratch = Scratch::new();
+    for name in ["set/a", "set/b"] {
+        scratch.write(name, &noise(1_000_000, 1));
+    }
+    let outside = scratch.write("outside/keep", b"keep");
+    let mut transfer = Transfer::of(&scratch, &[scratch.from("set")]);
+    assert_eq!(transfer.run_until(|transfer| transfer.receiver.progress().bytes_written > 300_000), None);
+    fs::rename(scratch.to("set"), scratch.to("moved")).unwrap();
+    symlink(outside.parent().unwrap(), scratch.to("set")).unwrap();
+    let totals = transfer.complete();
+    assert!(totals.done >= 1, "{totals:?}");
+    assert_eq!(names_of(&scratch, "outside"), ["keep"]);
+    assert!(scratch.to("moved/a").exists());
+}
+
 fn names_of(scratch: &Scratch, folder: &str) -> Vec<String> {
     names(&scratch.from(folder))
 }

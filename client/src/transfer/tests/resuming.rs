@@ -80,6 +80,20 @@ fn a_part_is_not_sent_again() {
 }
 
 #[test]
+fn a_set_whose_channel_is_gone_gives_its_parts_to_the_next_one_at_once() {
+    let scratch = Scratch::new();
+    let path = scratch.write("film", &noise(3_000_000, 1));
+    let mut old = Transfer::of(&scratch, std::slice::from_ref(&path));
+    old.run_until(|transfer| transfer.receiver.progress().bytes_written > 1_000_000);
+    old.receiver.on_gone();
+    let mut transfer = Transfer::of(&scratch, &[path]);
+    assert_eq!(transfer.complete().done, 1);
+    assert!(matches!(&transfer.sent_events[0], SendEvent::Resumed { .. }), "{:?}", transfer.sent_events);
+    assert!(matches!(old.step_receiver(), Step::Over(Outcome::Broken(_))));
+    expect_same(&scratch);
+}
+
+#[test]
 fn a_damaged_part_is_dropped_and_the_file_is_right() {
     for damage in [|bytes: &mut Vec<u8>| bytes[5] ^= 1, |bytes: &mut Vec<u8>| bytes.resize(7_000_000, 0)] {
         let scratch = Scratch::new();

@@ -11,6 +11,8 @@ pub(super) enum Command<'a> {
     /// Open a shell.
     Shell,
     Terminals,
+    /// Send this text for the clipboard.
+    Clip(&'a str),
     /// Send these files and folders.
     Send(Vec<PathBuf>),
     Quit,
@@ -29,11 +31,13 @@ impl<'a> Command<'a> {
             ("/terminals", "") => Ok(Command::Terminals),
             ("/send", "") => Err("what? write /send FILE…".to_owned()),
             ("/send", files) => Ok(Command::Send(paths(files))),
+            ("/clip", "") => Err("which text? write /clip TEXT".to_owned()),
+            ("/clip", text) => Ok(Command::Clip(text)),
             ("/open", "") => Err("which one? write /open NAME; /terminals lists them".to_owned()),
             ("/open", name) => Ok(Command::Open(name)),
             _ if line.starts_with("//") => Ok(Command::Say(&line[1..])),
             _ if line.starts_with('/') => Err(format!(
-                "there is no {line:?} here, but /send FILE…, /terminals, /open NAME, /shell and /quit; write //{} to say it",
+                "there is no {line:?} here, but /send FILE…, /clip TEXT, /terminals, /open NAME, /shell and /quit; write //{} to say it",
                 &line[1..]
             )),
             _ => Ok(Command::Say(line)),

@@ -3,9 +3,14 @@
 mod chat;
 mod damage;
 mod lives;
+mod notices;
 mod pairing;
 mod revoked;
+mod rights;
+mod shells;
 mod terminals;
+mod times;
+mod viewing;
 
 use relay_client::Stop;
 use relay_client::app::{Kind, Right};

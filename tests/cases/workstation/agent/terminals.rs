@@ -14,14 +14,14 @@ fn place() -> (Relay, Desk) {
     (relay, desk)
 }
 
-fn window(desk: &Desk, args: &[&str]) -> Window {
+pub(super) fn window(desk: &Desk, args: &[&str]) -> Window {
     let mut command = desk.command(args);
     command.env("TERM", "xterm").env("SHELL", "/bin/sh");
     Window::open(&command, 80, 24)
 }
 
 /// Waits until the desk offers a terminal of this name.
-fn until_offered(phone: &mut AppPhone, name: &str) {
+pub(super) fn until_offered(phone: &mut AppPhone, name: &str) {
     phone.until_desk(|desk| desk.terminals.iter().any(|terminal| terminal.name == name).then_some(()));
 }
 

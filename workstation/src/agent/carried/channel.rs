@@ -28,8 +28,10 @@ pub(in crate::agent) struct Channel {
     used: usize,
     /// Of that, what was passed on.
     unreturned: usize,
-    /// Until then the command must answer the phone.
-    pub(super) answer_until: Option<Instant>,
+    /// Until then the command must answer the phone; or, after its end, the phone must take its last words.
+    pub(super) until: Option<Instant>,
+    /// The command is gone, and has said all that it had to say.
+    is_orphan: bool,
     /// The command sends nothing more.
     is_ending: bool,
     /// And the link knows it.
@@ -47,7 +49,7 @@ impl Channel {
         (command, handle): (Token, u32),
         (phone, app, ch): (PhoneKey, Arc<AppLink>, ChannelId),
         kind: Kind,
-        answer_until: Option<Instant>,
+        until: Option<Instant>,
     ) -> Self {
         Channel {
             command,
@@ -59,7 +61,8 @@ impl Channel {
             queue: VecDeque::new(),
             used: 0,
             unreturned: 0,
-            answer_until,
+            until,
+            is_orphan: false,
             is_ending: false,
             has_ended: false,
             has_phone_ended: false,
@@ -86,9 +89,25 @@ impl Channel {
         self.is_gone || (self.has_ended && self.has_phone_ended)
     }
 
-    /// True if the command has left the phone without an answer for too long.
+    /// True if the command has left the phone without an answer for too long, or the phone its last words.
     pub(super) fn is_late(&self, now: Instant) -> bool {
-        self.answer_until.is_some_and(|until| now >= until)
+        self.until.is_some_and(|until| now >= until)
+    }
+
+    /// True if its command is gone.
+    pub(super) fn is_orphan(&self) -> bool {
+        self.is_orphan
+    }
+
+    /// Its command is gone. What it has said is passed on until then, if it had come to an end.
+    pub(super) fn on_command_gone(&mut self, until: Instant) {
+        self.is_orphan = self.is_ending && !self.is_over();
+        match self.is_orphan {
+            true => self.until = Some(until),
+            false => {
+                self.reset(Reason::new(Reason::CANCELLED, "the program at the desk that did this has ended"));
+            }
+        }
     }
 
     pub(super) fn note_phone_ended(&mut self) {
@@ -116,10 +135,16 @@ impl Channel {
         true
     }
 
-    /// The command does not answer the phone.
-    pub(super) fn give_up(&mut self, reason: Reason) {
-        self.refuse(reason);
-        self.is_lost = true;
+    /// The command does not answer the phone, or the phone does not take its last words.
+    pub(super) fn give_up(&mut self) {
+        match self.is_orphan {
+            true => self.reset(Reason::new(Reason::CANCELLED, "the program at the desk has ended")),
+            false => {
+                let words = "nobody at the desk has answered in time";
+                self.refuse(Reason::new(Reason::UNAVAILABLE, words));
+                self.is_lost = true;
+            }
+        }
     }
 
     fn pass_end(&mut self) {
@@ -155,14 +180,14 @@ impl Channel {
     }
 
     pub(in crate::agent) fn accept(&mut self, params: &str) {
-        self.answer_until = None;
+        self.until = None;
         self.is_lost |= self.app.accept(self.ch, params).is_err();
     }
 
     pub(in crate::agent) fn refuse(&mut self, reason: Reason) {
         // It may be gone already.
         let _ = self.app.refuse(self.ch, reason);
-        (self.answer_until, self.is_gone) = (None, true);
+        (self.until, self.is_gone) = (None, true);
     }
 
     pub(in crate::agent) fn consumed(&self, bytes: usize) {
