@@ -38,7 +38,8 @@ struct Tls {
     held: usize,
 }
 
-/// A certificate for this machine, made once, as files for servers. Its folder is in the system's temporary one.
+/// A certificate for this machine, made once, as files for servers. Its folder is in the system's temporary
+/// one.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub certificate: PathBuf,
