@@ -7,7 +7,7 @@ usage() {
     cat <<'EOF'
 usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
                      [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri]
-                     [--mutants [K/N]] [--browsers [PART]] [--help]
+                     [--mutants [K/N]] [--browsers [PART]] [--deploy] [--help]
 
 Runs every check of the project on this machine, and ends with `N passed, N failed`. The exit code is 0 if nothing
 failed. If one stage fails, the others still run. Each option below, except --sim, runs only that part.
@@ -36,9 +36,13 @@ failed. If one stage fails, the others still run. Each option below, except --si
             eight). Each changes one place of the code, and a test of the same package must fail. Takes hours for all.
             Needs `cargo install cargo-mutants --locked`. .cargo/mutants.toml lists exceptions, with reasons
   --browsers [PART]
-            the page for phones in Chromium, as a phone and as a desktop, with a real relay and a real desk; or only the
-            cases with PART in their names. Pictures go to RELAY_BROWSER_PICTURES, if it is set. Needs node, 20 or
-            newer. Installs chromium, htop and vim if it can, and its packages of node outside of this folder
+            the page for phones in Chromium, as a phone and as a desktop, with a real relay and a real desk, and its main
+            path in Firefox; or only the cases with PART in their names. Pictures go to RELAY_BROWSER_PICTURES, if it
+            is set. Needs node, 20 or newer. Installs chromium, firefox-esr, htop and vim if it can, and its packages
+            of node outside of this folder
+  --deploy  `workstation service` in a booted systemd: a container without a network, in about two minutes. Needs root
+            and Debian. Installs debootstrap and systemd-container, and keeps a root file system of 250 MB in
+            /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
   --help    this text
 
 Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
@@ -66,6 +70,7 @@ miri=false
 mutants=""
 browsers=false
 browser_part=""
+deploy=false
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=true ;;
@@ -118,6 +123,7 @@ while [ $# -gt 0 ]; do
                 shift
             fi
             ;;
+        --deploy) deploy=true ;;
         --help | -h) usage; exit 0 ;;
         *) echo "unknown option $1; try --help" >&2; exit 2 ;;
     esac
@@ -544,6 +550,13 @@ run_browsers() {
     fi
     tests "the page in Chromium" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
         RELAY_CHROMIUM="$(command -v chromium || command -v chromium-browser)" node tests/browser/run.mjs "$1"
+    [ -z "$1" ] || return 0
+    if is_there firefox-esr || as_root apt-get install -qy --no-install-recommends firefox-esr; then
+        tests "the page in Firefox" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
+            RELAY_FIREFOX="$(command -v firefox-esr)" node tests/browser/firefox.mjs
+    else
+        skip "the page in Firefox" "firefox-esr is not there and can't be installed here"
+    fi
 }
 
 # The one test process holds crowds of some thousand connections, in several set-ups at once.
@@ -581,6 +594,11 @@ if [ -n "$fuzz" ]; then
 fi
 if $miri; then
     under_miri
+    finish
+fi
+if $deploy; then
+    stage "build" cargo build --locked -p relayd -p workstation -p relay-mobile --bins --examples
+    stage "service in a booted systemd" tests/deploy/run.sh "$target/debug"
     finish
 fi
 if [ -n "$mutants" ]; then

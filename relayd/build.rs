@@ -76,14 +76,15 @@ fn modules(page: &Path) -> io::Result<join::Modules> {
             io::Error::other(format!("page/{name}: {error}; is it imported by a module?"))
         })?;
         let text = compact(&text);
+        check_strings(&name, &text)?;
         open.extend(join::imports(&name, &text)?);
         found.insert(name, text);
     }
     Ok(found)
 }
 
-/// A text without comments that have their lines for themselves, and without indentation. No string of the
-/// page goes over lines; `page/` has a test for that.
+/// A text without comments that have their lines for themselves, and without indentation. No string goes
+/// over lines: [`check_strings`] refuses that.
 fn compact(text: &str) -> String {
     let (mut kept, mut in_comment) = (String::with_capacity(text.len()), false);
     for line in text.lines().map(str::trim) {
@@ -96,6 +97,16 @@ fn compact(text: &str) -> String {
         }
     }
     kept
+}
+
+/// What [`compact`] would damage: a string over several lines.
+fn check_strings(name: &str, text: &str) -> io::Result<()> {
+    match text.lines().find(|line| line.matches('`').count() % 2 == 1) {
+        Some(line) => {
+            Err(io::Error::other(format!("page/{name}: a string goes on in the next line: {line:?}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Adds a line without the types that stand within it as comments. No string of the page has `/**`.
@@ -205,7 +216,13 @@ fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 fn brotli(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut made = Vec::new();
-    let params = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 18, ..Default::default() };
+    let params = brotli::enc::BrotliEncoderParams {
+        quality: 11,
+        lgwin: 22,
+        mode: brotli::enc::backward_references::BrotliEncoderMode::BROTLI_MODE_TEXT,
+        size_hint: bytes.len(),
+        ..Default::default()
+    };
     brotli::BrotliCompress(&mut io::Cursor::new(bytes), &mut made, &params)?;
     Ok(made)
 }

@@ -2,6 +2,7 @@
 //! connection.
 
 mod answer;
+mod date;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod post;
@@ -86,6 +87,25 @@ impl HttpError {
             _ => None,
         }
     }
+}
+
+/// What a relay says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// It answers as a relay does, and not as another server.
+    pub is_relay: bool,
+    /// Its clock, in seconds since 1970, if it told.
+    pub date: Option<u64>,
+}
+
+/// Asks a relay how it is (`GET /health`). Blocks like [`register`].
+///
+/// # Errors
+/// No answer of HTTP came.
+pub fn health(server: &Endpoint) -> Result<Health, HttpError> {
+    let answer = request(server, "GET", "/health", None, "")?;
+    let is_relay = answer.status == 200 && is_health(&answer.body);
+    Ok(Health { is_relay, date: answer.date })
 }
 
 /// Makes a session (`POST /api/register`). Blocks for at most ten seconds and the system's time for a name.
@@ -227,6 +247,14 @@ fn registration(body: &[u8]) -> Option<Registration> {
     Some(Registration { pairing, idle_max: Duration::from_secs(raw.ttl), page })
 }
 
+fn is_health(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Fields {
+        ok: bool,
+    }
+    parse::<Fields>(body).is_some_and(|fields| fields.ok)
+}
+
 fn refusal(server: &Endpoint, answer: &Response) -> HttpError {
     let message = message_of(&answer.body);
     let message = message.unwrap_or_else(|| "it gave no reason; is this the address of a relay?".to_owned());
@@ -279,9 +307,12 @@ mod tests {
     fn a_refusal_carries_what_the_relay_said() {
         let server = Endpoint::parse_http("http://h").unwrap();
         let body = br#"{"error":"unauthorized","message":"send the key"}"#.to_vec();
-        let error = refusal(&server, &Response { status: 401, body, retry_after: None });
+        let error = refusal(&server, &Response { status: 401, body, retry_after: None, date: None });
         assert_eq!(error.to_string(), "http://h refused: send the key (401)");
-        let error = refusal(&server, &Response { status: 502, body: b"<html>".to_vec(), retry_after: None });
+        let error = refusal(
+            &server,
+            &Response { status: 502, body: b"<html>".to_vec(), retry_after: None, date: None },
+        );
         assert!(error.to_string().ends_with("(502)"), "{error}");
     }
 

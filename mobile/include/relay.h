@@ -156,6 +156,14 @@ typedef struct relay_keeper {
 relay_status relay_pair(const char *code, const char *name, const relay_keeper *keeper, relay_engine *engine);
 
 /*
+ * Says what the workstation of a code speaks inside the tunnel. Sets is_app to 1 if it is the app protocol
+ * (docs/app.md), which that workstation waits for, and to 0 if it is messages as relay_send sends them.
+ * relay_pair takes both: an app that does not speak the app protocol shows an error instead of calling it.
+ * RELAY_INVALID_ARGUMENT, RELAY_BAD_CODE.
+ */
+relay_status relay_code_is_app(const char *code, int32_t *is_app);
+
+/*
  * Resumes the pair that "keeper" has kept. "keeper" may not be null. Blocks as long as its load does.
  * RELAY_INVALID_ARGUMENT, RELAY_NOTHING_KEPT, RELAY_DAMAGED, RELAY_NOT_READ, RELAY_SYSTEM.
  */

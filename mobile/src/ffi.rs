@@ -57,6 +57,19 @@ unsafe extern "C" fn relay_pair(
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn relay_code_is_app(code: *const c_char, is_app: *mut i32) -> Status {
+    guarded(|| {
+        // SAFETY: null, or a text with a 0 behind it that nobody changes during the call, as the header asks.
+        let code = unsafe { text(code, "code")? };
+        let is_app = present(is_app, "is_app")?;
+        let code = parse_pairing(code).map_err(|error| Failure::new(Status::BadCode, error.to_string()))?;
+        // SAFETY: not null; writable, as the header asks.
+        unsafe { is_app.write(code.app.into()) };
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn relay_resume(keeper: *const RawKeeper, engine: *mut u64) -> Status {
     guarded(|| {
         // SAFETY: null, or a keeper, as the header asks.

@@ -18,12 +18,15 @@
  * @property {boolean} isLasting parts survive the page
  * @property {number} bytesMax of one file
  * @property {(name: string) => Promise<Part>} open a part by its name, with what is there of it
+ * @property {(prefix: string) => Promise<void>} removeAll parts whose names begin so
  */
 
 /** Bytes of one chunk. */
 export const CHUNK_BYTES = 2 << 20;
 const MEMORY_BYTES_MAX = 96 << 20;
 const FOLDER = "relay-received";
+/** A part that nobody has added to for so long is removed. */
+const KEPT_MS = 7 * 24 * 3_600_000;
 
 /** @returns {Parts} */
 export function memoryParts() {
@@ -46,6 +49,9 @@ export function memoryParts() {
             };
             return part;
         },
+        removeAll: async (prefix) => {
+            for (const name of [...all.keys()].filter((name) => name.startsWith(prefix))) all.delete(name);
+        },
     };
 }
 
@@ -57,6 +63,9 @@ export async function openParts() {
         // Some browsers have the folder and cannot write into it from a page.
         const probe = await folder.getFileHandle("probe", { create: true });
         await (await probe.createWritable()).close();
+        const isOld = async (/** @type {FileSystemDirectoryHandle} */ part) =>
+            ((await chunksOf(part)).at(-1)?.lastModified ?? Infinity) < Date.now() - KEPT_MS;
+        await removeParts(folder, isOld).catch((error) => console.warn("old parts stay:", error));
         return privateParts(folder);
     } catch {
         return memoryParts();
@@ -87,7 +96,16 @@ function privateParts(folder) {
             };
             return part;
         },
+        removeAll: (prefix) => removeParts(folder, async ({ name }) => name.startsWith(prefix)),
     };
+}
+
+/** @param {FileSystemDirectoryHandle} folder @param {(part: FileSystemDirectoryHandle) => Promise<boolean>} isOver */
+async function removeParts(folder, isOver) {
+    for await (const part of folder.values()) {
+        if (part.kind !== "directory" || !(await isOver(/** @type {FileSystemDirectoryHandle} */ (part)))) continue;
+        await folder.removeEntry(part.name, { recursive: true });
+    }
 }
 
 /** The chunks 0, 1, 2 … that are there, up to the first that is missing or was not written. @param {FileSystemDirectoryHandle} folder */

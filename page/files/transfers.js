@@ -63,6 +63,12 @@ export class Transfers {
         this.#changed();
     }
 
+    /** The desk is forgotten, and what is here of its files. */
+    async forget() {
+        this.#parts ??= await anyParts();
+        await this.#parts.removeAll(`${this.#pair}-`);
+    }
+
     /** For the link: the two ends are ready, or not any more. @param {boolean} isReady */
     onReady(isReady) {
         this.#isReady = isReady;
@@ -78,7 +84,7 @@ export class Transfers {
     /** For the link: the desk sends a set. @param {import("../app/channel.js").Channel} channel @param {Record<string, unknown>} params */
     async take(channel, params) {
         if (this.#isFull) return channel.refuse("too-many");
-        this.#parts ??= typeof navigator === "object" && navigator.storage ? await openParts() : memoryParts();
+        this.#parts ??= await anyParts();
         if (channel.isGone) return;
         const parts = this.#parts;
         const before = this.sets.find((set) => set instanceof ReceivingSet && set.state === "waiting" && isSame(set, params));
@@ -107,4 +113,9 @@ export class Transfers {
 /** @param {FileSet} set @param {Record<string, unknown>} params */
 function isSame({ name, files, bytes }, params) {
     return name === params.name && files === params.files && bytes === params.bytes;
+}
+
+/** @returns {Promise<Parts>} */
+async function anyParts() {
+    return typeof navigator === "object" && navigator.storage ? openParts() : memoryParts();
 }

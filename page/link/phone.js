@@ -98,11 +98,13 @@ export class Phone extends Emitter {
 
     /** Ends the link and forgets the pair here. The desk keeps it until its user removes this phone. @param {string} id */
     async forget(id) {
-        this.#links.get(id)?.close();
+        const link = this.#links.get(id);
+        link?.close();
         this.#links.delete(id);
         this.#records.delete(id);
         this.emit({ type: "pairs" });
         await this.#world.store.deletePair(id);
+        await link?.files.forget();
         await this.#renewPush(id);
     }
 

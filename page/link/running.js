@@ -171,13 +171,16 @@ export class Link extends Emitter {
     #pump() {
         if (this.#isPumping) return;
         this.#isPumping = true;
-        for (let event = this.#end.pollEvent(); event; event = this.#end.pollEvent()) this.#onApp(event);
-        for (let message = this.#next(); message; message = this.#next()) {
-            if (!this.#engine.trySend(message)) continue;
-            this.#held = message;
-            break;
+        try {
+            for (let event = this.#end.pollEvent(); event; event = this.#end.pollEvent()) this.#onApp(event);
+            for (let message = this.#next(); message; message = this.#next()) {
+                if (!this.#engine.trySend(message)) continue;
+                this.#held = message;
+                break;
+            }
+        } finally {
+            this.#isPumping = false;
         }
-        this.#isPumping = false;
     }
 
     // Bulk takes at most half of what the tunnel keeps, so there is room for what is typed meanwhile.
@@ -203,7 +206,18 @@ export class Link extends Emitter {
             case "opened":
                 return this.#onOpened(event.channel, event.params);
             default:
-                event.channel.owner?.(event);
+                return this.#onChannel(event);
+        }
+    }
+
+    // A fault of this page in one channel costs that channel, and not the others.
+    /** @param {import("../app/end.js").ChannelEvent} event */
+    #onChannel(event) {
+        try {
+            event.channel.owner?.(event);
+        } catch (error) {
+            console.error(error);
+            event.channel.reset("other", "this page has a fault");
         }
     }
 

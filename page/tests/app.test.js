@@ -77,6 +77,27 @@ test("a phone ignores the desk's answer to an older hello, and what a desk says 
     assert.deepEqual(events(phone), []);
 });
 
+test("a desk's offer is made short and harmless, or is a fault", () => {
+    const phone = new AppEnd({ hello: hello("phone", "Pixel"), nonce: "n" });
+    phone.onOpen();
+    const [{ id }] = said(phone).map(readable);
+    phone.onMessage(utf8(JSON.stringify({ t: "hello", v: 1, re: id })), 0);
+    events(phone);
+    const hear = (desk) => {
+        phone.onMessage(utf8(JSON.stringify({ t: "desk", ...desk })), 0);
+        return events(phone).map(({ desk }) => desk);
+    };
+    for (const bad of [{}, { rights: 5 }, { rights: [], terminals: [null] }, { rights: [], terminals: [{ name: 7 }] }]) {
+        assert.deepEqual(hear(bad), [], JSON.stringify(bad));
+    }
+    assert.equal(phone.ignored.faults, 4);
+    const terminals = new Array(40).fill({ name: "\u202e".repeat(20), title: "t".repeat(150), cols: 1e9, rows: "x", viewOnly: 1 });
+    const [{ name, rights, terminals: shown }] = hear({ name: "a\nb", rights: ["shell", "fly", "chat", 5], terminals });
+    assert.deepEqual([name, rights, shown.length], ["a\\nb", ["chat", "shell"], 32]);
+    assert.ok(shown[0].name.length <= 64 && !shown[0].name.includes("\u202e"));
+    assert.deepEqual([shown[0].title.length, shown[0].rows, shown[0].viewOnly], [128, 0, false]);
+});
+
 test("a channel that is gone takes nothing any more", () => {
     const phone = new AppEnd({ hello: hello("phone", "Pixel"), nonce: "n" });
     phone.onOpen();

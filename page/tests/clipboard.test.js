@@ -61,6 +61,10 @@ test("wrong lengths, bytes that are not text and too many at a time", async () =
     assert.equal(await play((1 << 20) + 1), "too-long");
     assert.equal(await play("many"), "malformed");
     assert.deepEqual(phone.clips, []);
+    const started = Array.from({ length: 5 }, () => ends[1].open("clipboard", { v: 1, bytes: 5 }));
+    hosts[1].pump();
+    await until(() => started[4].isGone);
+    assert.deepEqual(started.map(({ isAccepted }) => isAccepted), [true, true, true, true, false]);
 });
 
 test("the list is bounded, and a text can be dropped on its way", async () => {

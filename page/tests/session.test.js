@@ -251,6 +251,18 @@ test("another tab has the pair, until this one takes it back", async () => {
     assert.equal(world.sockets.length, 2);
 });
 
+test("an end that was worked off late does not end the next connection", async () => {
+    let go = () => {};
+    const { world, session, status } = await linked({}, { settled: () => new Promise((resolve) => (go = resolve)) });
+    world.socket.end(4410);
+    session.moveTo({ ...PLACE, token: "cd".repeat(16) });
+    await world.settle();
+    world.socket.accept(true);
+    go();
+    await world.settle();
+    assert.deepEqual([status().phase, world.sockets.length], ["linked", 2]);
+});
+
 test("a full socket says so, and messages go on after that", async () => {
     const { world, session } = await linked();
     assert.equal(session.isFull, false);

@@ -127,7 +127,8 @@ export class App {
             this.#state,
             el("p", { class: state.phase === "open" ? "good" : isBad ? "bad" : "" }, text, why ? ` ${why}` : ""),
             state.phase === "retrying" && button(t("desk.retry"), () => link.retryNow()),
-            state.phase === "elsewhere" && button(t("desk.take"), () => void this.phone.take(link.id), { class: "main" }),
+            // The other tab's process is newer for the desk, so this one begins anew with what is kept.
+            state.phase === "elsewhere" && button(t("desk.take"), () => location.reload(), { class: "main" }),
         );
         // The seconds until the next try are not read aloud each time.
         this.say(state.phase === "retrying" ? `${t("state.retrying-now")} ${why}` : said);

@@ -25,6 +25,7 @@ use crate::backend::detect::StoreKind;
 use crate::http::{AllowedOrigins, Policy};
 use crate::logging::LogFormat;
 use crate::reactor::StopTimes;
+use crate::tls::{CertificateFiles, Identity};
 
 use flags::Flags;
 use settings::SettingReader;
@@ -39,6 +40,8 @@ pub struct Config {
     pub port: u16,
     /// Address to listen on. `None`: `::` for IPv6 and IPv4, or `0.0.0.0` without IPv6.
     pub listen: Option<IpAddr>,
+    /// The certificates to show, by their names. Empty: the listener is plain. All can be used.
+    pub tls: Vec<CertificateFiles>,
     /// Where sessions are kept. `None`: decided once at start, by looking for a Redis.
     pub store: Option<StoreKind>,
     /// The configured Redis.
@@ -71,6 +74,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The configured value. [`Config::ws_url`] adds the default.
     public_ws_url: Option<String>,
+    /// The name of the first certificate. `None` without TLS.
+    tls_host: Option<String>,
 }
 
 /// Reads the arguments, beginning with the program's name, and the environment.
@@ -98,9 +103,15 @@ impl Config {
         let port = settings.read("port", &flags.port, |text| values::number(text, 0..=65535))?;
         let (message_bytes_max, memory_max) = read_sizes(flags, settings)?;
         let (store, redis_url, redis_ca) = read_store(flags, settings)?;
-        let public_ws_url = settings.read("public_ws_url", &flags.public_ws_url, values::ws_url)?;
+        let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_DEFAULT);
+        let (tls, tls_host) = read_tls(flags, settings)?;
+        let given_ws_url = settings.read("public_ws_url", &flags.public_ws_url, values::ws_url)?;
+        let own_ws_url = tls_host.as_ref().filter(|_| port != 0).map(|host| wss_url(host, port));
+        let public_ws_url = given_ws_url.or(own_ws_url);
         Ok(Config {
-            port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_DEFAULT),
+            port,
+            tls,
+            tls_host,
             listen: settings.read("listen", &flags.listen, values::ip)?,
             store,
             redis_url,
@@ -134,8 +145,48 @@ impl Config {
 
     /// The WebSocket address that clients are told. The default contains the bound port.
     pub fn ws_url(&self, bound_port: u16) -> String {
-        self.public_ws_url.clone().unwrap_or_else(|| format!("ws://localhost:{bound_port}/ws"))
+        let default = || match &self.tls_host {
+            Some(host) => wss_url(host, bound_port),
+            None => format!("ws://localhost:{bound_port}/ws"),
+        };
+        self.public_ws_url.clone().unwrap_or_else(default)
     }
+}
+
+/// The address of this node under TLS.
+fn wss_url(host: &str, port: u16) -> String {
+    match port {
+        443 => format!("wss://{host}/ws"),
+        port => format!("wss://{host}:{port}/ws"),
+    }
+}
+
+/// The files of the certificates, and the name of the first. All are read once here, so that a mistake ends the
+/// program at once.
+fn read_tls(
+    flags: &Flags,
+    settings: &SettingReader<'_>,
+) -> Result<(Vec<CertificateFiles>, Option<String>), EarlyExit> {
+    let certificates = settings.read_paths("tls_cert", &flags.tls_cert);
+    let keys = settings.read_paths("tls_key", &flags.tls_key);
+    if certificates.len() != keys.len() {
+        return Err(EarlyExit::bad_value(format_args!(
+            "--tls-cert names {} files and --tls-key {}: give one key for each certificate, in the same order",
+            certificates.len(),
+            keys.len()
+        )));
+    }
+    let pair = |(certificate, key)| CertificateFiles { certificate, key };
+    let files: Vec<_> = certificates.into_iter().zip(keys).map(pair).collect();
+    let read = |files: &CertificateFiles| {
+        Identity::read(files).map_err(|error| EarlyExit::bad_value(format_args!("TLS: {error}")))
+    };
+    let identities = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let host = |first: &Identity| {
+        let name = first.details.names.iter().find(|name| !name.starts_with('*'));
+        name.cloned().unwrap_or_else(|| "localhost".to_owned())
+    };
+    Ok((files, identities.first().map(host)))
 }
 
 /// A CA bundle without TLS is an error: the operator expects a verified certificate.
@@ -194,6 +245,8 @@ fn read_admission(flags: &Flags, settings: &SettingReader<'_>) -> Result<Admissi
             .unwrap_or(default.connections_per_address),
         registers_per_minute: rate("registers_per_minute", &flags.registers_per_minute)?
             .unwrap_or(default.registers_per_minute),
+        tls_handshakes_per_minute: rate("tls_handshakes_per_minute", &flags.tls_handshakes_per_minute)?
+            .unwrap_or(default.tls_handshakes_per_minute),
         failed_hellos_per_minute: rate("failed_hellos_per_minute", &flags.failed_hellos_per_minute)?
             .unwrap_or(default.failed_hellos_per_minute),
         sessions_max: size("sessions_max", &flags.sessions_max)?.unwrap_or(default.sessions_max),

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod reactor;
 mod server;
 pub mod signals;
+pub mod tls;
 
 pub use server::{Server, StartError};
 
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 
 use crate::reactor::Wakeable;
 use crate::signals::Signals;
+use crate::tls::Reloader;
 
 /// The program that `relayd` and `relay-server` both run.
 pub fn main() -> ExitCode {
@@ -47,8 +49,10 @@ fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartErr
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "relayd starts");
     let wakeable = Wakeable::new()?;
     let signals = Signals::catch().map_err(StartError::Signals)?;
-    signals.watch(wakeable.stopper(), config.stop, log).map_err(StartError::Thread)?;
-    Server::bind_on(config, wakeable)?.run()?;
+    let reloader = Reloader::default();
+    let reloads = Some(reloader.clone()).filter(|_| !config.tls.is_empty());
+    signals.watch(wakeable.stopper(), config.stop, reloads, log).map_err(StartError::Thread)?;
+    Server::bind_on(config, wakeable, &reloader)?.run()?;
     tracing::info!("stopped");
     Ok(())
 }

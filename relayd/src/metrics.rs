@@ -6,6 +6,7 @@
 
 mod nodes;
 mod page;
+mod tls;
 
 use protocol::close::CloseCode;
 use protocol::ids::{NodeId, Role};
@@ -60,6 +61,11 @@ pub struct Metrics {
     pub probe_age_secs: u64,
     /// The bus.
     pub bus: BusCounts,
+    /// The name and the end of validity, in seconds since 1970, of each certificate that is shown.
+    pub certificates: Vec<(String, u64)>,
+    /// TLS handshakes that ended well: new keys, and resumed.
+    handshakes: [u64; 2],
+    handshake_failures: [u64; HandshakeFailure::ALL.len()],
     refused: RefusedCounts,
     closes: [u64; CloseCode::ALL.len()],
     answers: [u64; STATUS_CLASSES.len()],
@@ -78,6 +84,8 @@ pub enum Refused {
     Session,
     /// A connection beyond the limit of all connections.
     Place,
+    /// A TLS handshake beyond its address's rate.
+    Handshake,
 }
 
 /// How often each limit refused something.
@@ -97,8 +105,14 @@ impl RefusedCounts {
 }
 
 impl Refused {
-    const ALL: [Refused; 5] =
-        [Refused::Connection, Refused::Register, Refused::Hello, Refused::Session, Refused::Place];
+    const ALL: [Refused; 6] = [
+        Refused::Connection,
+        Refused::Register,
+        Refused::Hello,
+        Refused::Session,
+        Refused::Place,
+        Refused::Handshake,
+    ];
 
     const fn why(self) -> &'static str {
         match self {
@@ -107,11 +121,57 @@ impl Refused {
             Refused::Hello => "failed_hellos_per_minute",
             Refused::Session => "store_full",
             Refused::Place => "connections_max",
+            Refused::Handshake => "tls_handshakes_per_minute",
+        }
+    }
+}
+
+/// Why a TLS handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandshakeFailure {
+    /// The client did not finish in time.
+    Timeout,
+    /// The client went away, or gave up.
+    Left,
+    /// The client does not trust the certificate.
+    CertificateRefused,
+    /// Both sides have no version, cipher or protocol in common.
+    Incompatible,
+    /// What came is not TLS, or damaged.
+    Malformed,
+}
+
+impl HandshakeFailure {
+    const ALL: [HandshakeFailure; 5] = [
+        HandshakeFailure::Timeout,
+        HandshakeFailure::Left,
+        HandshakeFailure::CertificateRefused,
+        HandshakeFailure::Incompatible,
+        HandshakeFailure::Malformed,
+    ];
+
+    const fn why(self) -> &'static str {
+        match self {
+            HandshakeFailure::Timeout => "timeout",
+            HandshakeFailure::Left => "left",
+            HandshakeFailure::CertificateRefused => "certificate_refused",
+            HandshakeFailure::Incompatible => "incompatible",
+            HandshakeFailure::Malformed => "malformed",
         }
     }
 }
 
 impl Metrics {
+    /// A TLS handshake ended well.
+    pub fn count_handshake(&mut self, is_resumed: bool) {
+        self.handshakes[usize::from(is_resumed)] += 1;
+    }
+
+    /// A TLS handshake failed.
+    pub fn count_handshake_failure(&mut self, why: HandshakeFailure) {
+        self.handshake_failures[why as usize] += 1;
+    }
+
     /// A limit refused something.
     pub fn count_refused(&mut self, what: Refused) {
         self.refused.count(what);
@@ -181,6 +241,7 @@ impl Metrics {
         page.labelled("why", self.refused.iter());
         page.family("relay_http_answers_total", COUNTER, "HTTP answers, by status class.");
         page.labelled("status", STATUS_CLASSES.into_iter().zip(self.answers));
+        self.write_tls(&mut page);
         self.write_nodes(node, &mut page);
         self.write_bus(&mut page);
     }

@@ -13,6 +13,7 @@ use crate::backend::detect::{self, StoreKind};
 use crate::backend::{Backend, BackendError, RedisSettings};
 use crate::config::{Config, RedisUrl};
 use crate::reactor::{self, Reactor, ReactorSettings, Stopper, Wakeable};
+use crate::tls::{Presenter, Reloader, TlsError};
 
 /// A bound server that is not running yet.
 pub struct Server {
@@ -46,6 +47,9 @@ pub enum StartError {
     /// No thread for the signals could be started.
     #[error("no thread for signals could be started ({0}); raise the process's thread or memory limit")]
     Thread(#[source] io::Error),
+    /// TLS could not be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// No random bits for the node's id.
     #[error("the operating system gave no random bits: {0}")]
     Random(#[from] RandomError),
@@ -58,14 +62,15 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn bind(config: &Config) -> Result<Self, StartError> {
-        Self::bind_on(config, Wakeable::new()?)
+        Self::bind_on(config, Wakeable::new()?, &Reloader::default())
     }
 
-    /// Does the same with an existing poll, whose [`Stopper`] may stop the server before it is bound.
+    /// Does the same with an existing poll, whose [`Stopper`] may stop the server before it is bound. `reloader`
+    /// has the certificates read again.
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn bind_on(config: &Config, wakeable: Wakeable) -> Result<Self, StartError> {
+    pub fn bind_on(config: &Config, wakeable: Wakeable, reloader: &Reloader) -> Result<Self, StartError> {
         raise_descriptor_limit();
         let listener = reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
             address: config.listen,
@@ -73,6 +78,8 @@ impl Server {
             source,
         })?;
         let local_addr = listener.local_addr()?;
+        let is_tls = !config.tls.is_empty();
+        let tls = is_tls.then(|| Presenter::start(&config.tls, reloader)).transpose()?;
         let (node, stopper) = (NodeId::random()?, wakeable.stopper());
         let descriptors_left = descriptors_left();
         let backend = open_store(config, node, &wakeable)?;
@@ -86,7 +93,7 @@ impl Server {
         };
         let is_alone = matches!(backend, Backend::Memory(_));
         let relay = |now| Relay::new(node, is_alone, limits(config), now);
-        let reactor = Reactor::new(wakeable, listener, relay, backend, settings)?;
+        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, settings)?;
         tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
         Ok(Server { reactor, stopper, local_addr })
     }

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{
-    SIGABRT, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGILL, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSEGV, SIGSTOP,
-    SIGSYS, SIGTERM, SIGTRAP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGXCPU, SIGXFSZ,
+    SIGABRT, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSEGV,
+    SIGSTOP, SIGSYS, SIGTERM, SIGTRAP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGXCPU, SIGXFSZ,
 };
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
@@ -21,6 +21,7 @@ use signal_hook::low_level::{exit, signal_name};
 
 use crate::logging::LogQueue;
 use crate::reactor::{StopTimes, Stopper};
+use crate::tls::Reloader;
 
 /// Signals that were caught and not handled yet.
 #[derive(Debug)]
@@ -52,12 +53,19 @@ impl Signals {
         Ok(Signals { delivery, pipe })
     }
 
-    /// Starts the thread. If a stop exceeds its deadline, the process exits with [`EXIT_STUCK`].
+    /// Starts the thread. SIGHUP asks `reloader`, if there is one. If a stop exceeds its deadline, the process exits with [`EXIT_STUCK`].
     ///
     /// # Errors
     /// No thread could be started.
-    pub fn watch(self, stopper: Stopper, times: StopTimes, log: LogQueue) -> io::Result<()> {
-        let watch = Watch { signals: self, stopper, times, log, count: 0, told_at: None, end_at: None };
+    pub fn watch(
+        self,
+        stopper: Stopper,
+        times: StopTimes,
+        reloader: Option<Reloader>,
+        log: LogQueue,
+    ) -> io::Result<()> {
+        let (told_at, end_at) = (None, None);
+        let watch = Watch { signals: self, stopper, times, reloader, log, count: 0, told_at, end_at };
         let thread = thread::Builder::new().name("signals".into()).stack_size(STACK_BYTES);
         thread.spawn(move || watch.run()).map(drop)
     }
@@ -88,6 +96,7 @@ struct Watch {
     signals: Signals,
     stopper: Stopper,
     times: StopTimes,
+    reloader: Option<Reloader>,
     log: LogQueue,
     /// The number of signals that counted as an order to stop, and the time of the last one.
     count: usize,
@@ -100,13 +109,18 @@ impl Watch {
     fn run(mut self) {
         loop {
             for signal in self.signals.wait(self.end_at) {
-                if STOPPING.contains(&signal) {
-                    self.on_stop(signal);
-                } else {
-                    tracing::info!(
+                match &self.reloader {
+                    _ if STOPPING.contains(&signal) => self.on_stop(signal),
+                    Some(reloader) if signal == SIGHUP => {
+                        tracing::info!(
+                            "the certificates are read again; all other settings are read at start"
+                        );
+                        reloader.reload();
+                    }
+                    _ => tracing::info!(
                         signal = %name(signal),
                         "this signal is ignored: settings are read at start; SIGTERM stops the server"
-                    );
+                    ),
                 }
             }
             if self.end_at.is_some_and(|at| at <= Instant::now()) {

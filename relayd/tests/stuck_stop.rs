@@ -17,7 +17,7 @@ const TIMES: StopTimes = StopTimes { ready_delay: Duration::ZERO, drain: Duratio
 fn be_stuck() -> ! {
     let log = logging::start("info", LogFormat::Text).unwrap();
     let wakeable = Wakeable::new().unwrap();
-    Signals::catch().unwrap().watch(wakeable.stopper(), TIMES, log.queue()).unwrap();
+    Signals::catch().unwrap().watch(wakeable.stopper(), TIMES, None, log.queue()).unwrap();
     println!("\nstuck");
     loop {
         thread::park();

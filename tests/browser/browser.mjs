@@ -58,8 +58,8 @@ export class Phone {
     async newPage() {
         const page = await this.context.newPage();
         page.on("console", (message) => {
-            // A browser says by itself that a connection failed.
-            const isOfNetwork = /WebSocket connection|Failed to load resource|ERR_/.test(message.text());
+            // A browser says by itself that a connection failed, and what it leaves out without TLS.
+            const isOfNetwork = /WebSocket connection|Failed to load resource|ERR_|Cross-Origin-Opener-Policy header has been ignored/.test(message.text());
             if (message.type() === "error" && !isOfNetwork) this.complaints.push(message.text());
         });
         page.on("pageerror", (error) => this.complaints.push(String(error.stack ?? error)));

@@ -56,9 +56,19 @@ export class Desk {
         return (await this.#ask({ do: "screen", window })).lines;
     }
 
+    /** All that a window's program wrote. */
+    async raw(window) {
+        return (await this.#ask({ do: "raw", window })).text;
+    }
+
     /** The text of the code in a window, read from its picture by an independent reader. */
     async code(window) {
         return (await this.#ask({ do: "code", window })).text;
+    }
+
+    /** A file at the desk. */
+    put(name, bytes) {
+        return this.#ask({ do: "put", name, base64_bytes: bytes.toString("base64") });
     }
 
     run(...args) {

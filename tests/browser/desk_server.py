@@ -61,8 +61,10 @@ class Server:
 
     def do_code(self, window):
         """The text of the code that the window shows, read from its picture."""
-        lines = self.windows[window].raw.decode(errors="replace").split("\n")
-        drawing = [line.rstrip("\r") for line in lines if qr.is_drawing(line.rstrip("\r"))]
+        text = self.windows[window].raw.decode(errors="replace")
+        # What stood on a line before it was cleared is not seen.
+        lines = [line.rstrip("\r").split("\x1b[K")[-1] for line in text.split("\n")]
+        drawing = [line for line in lines if qr.is_drawing(line)]
         return {"text": qr.decode_terminal(drawing)}
 
     def do_status(self, window):

@@ -39,7 +39,7 @@ export class Relay {
     }
 
     async stop() {
-        if (this.child.exitCode !== null) return;
+        if (this.child.exitCode !== null || this.child.signalCode !== null) return;
         const gone = new Promise((resolve) => this.child.once("exit", resolve));
         this.child.kill("SIGKILL");
         await gone;

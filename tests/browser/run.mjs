@@ -11,9 +11,11 @@ import * as pairing from "./cases/pairing.mjs";
 import * as terminal from "./cases/terminal.mjs";
 import * as life from "./cases/life.mjs";
 import * as talk from "./cases/talk.mjs";
+import * as notices from "./cases/notices.mjs";
 import * as serving from "./cases/serving.mjs";
+import * as modules from "./cases/modules.mjs";
 
-const cases = Object.entries({ ...pairing, ...terminal, ...life, ...talk, ...serving });
+const cases = Object.entries({ ...pairing, ...terminal, ...life, ...talk, ...notices, ...serving, ...modules });
 
 /** One case on one kind of device: with a relay, a desk and a phone of its own. */
 async function play(run, device) {

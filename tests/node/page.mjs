@@ -133,6 +133,40 @@ const cases = {
         }
     },
 
+    async a_text_goes_from_clipboard_to_clipboard(desk) {
+        const { link } = await desk.pair();
+        const text = `grüße 👋\n${"x".repeat(100_000)}`;
+        const clip = desk.start("clip");
+        clip.type(text);
+        clip.endInput();
+        await until("the text", () => link.clipboard.clips[0]?.state === "new", link);
+        const [shown] = link.clipboard.clips;
+        same(shown.text.trimEnd(), text);
+        link.clipboard.seen(shown);
+        same(await clip.exit, 0);
+        const get = desk.start("clip", "--get", "--json");
+        // The desk has nobody who takes a text until the command has told it so.
+        const sent = async () => {
+            same(link.clipboard.send("from the phone"), null);
+            const own = link.clipboard.clips.at(-1);
+            await until("an answer", () => own.state === "got" || own.state === "failed", link);
+            return own.reason?.token === "unavailable" ? sent() : own;
+        };
+        same((await sent()).state, "got");
+        await get.find((line) => line.includes("from the phone"));
+        same(await get.exit, 0);
+    },
+
+    async a_notice_is_shown_once(desk) {
+        const { link } = await desk.pair();
+        const notices = [];
+        link.on((event) => event.type === "notice" && notices.push(event.notice));
+        const notify = desk.start("notify", "--title", "make", "--urgent", "the build is done");
+        await until("the notice", () => notices.length > 0, link);
+        same(await notify.exit, 0);
+        same(notices.map(({ title, text, urgency }) => `${title}: ${text} (${urgency})`).join(), "make: the build is done (high)");
+    },
+
     async a_file_goes_on_after_the_page_was_loaded_again(desk) {
         const { link, world, phone } = await desk.pair();
         const content = randomBytes(9_000_000);

@@ -55,6 +55,11 @@ export class Program {
         this.#child.stdin.write(`${line}\n`);
     }
 
+    /** Nothing more is typed. */
+    endInput() {
+        this.#child.stdin.end();
+    }
+
     /** Finds the next line for which `wanted` returns something true, and returns that. */
     async find(wanted) {
         const guard = setTimeout(() => this.#wake(() => (this.#ended = true)), GUARD_MS);

@@ -4,6 +4,7 @@
     cargo build --workspace --bins --examples && tests/.venv/bin/python tests/python/passing.py [PART OF A NAME]
 """
 
+import base64
 import hashlib
 import os
 import signal
@@ -110,6 +111,23 @@ def case_a_text_goes_to_the_phone(relay):
         code, text = desk.run("clip", "--to", "Pixel", input=b"x" * 1_048_576)
         assert code == 0, (code, text)
         assert len(phone.line(lambda line: line.startswith("clip: xxx") and line)) == 6 + 1_048_576
+
+
+def case_what_a_program_copies_is_passed_on_only_with_leave(relay):
+    with Desk(relay) as desk, paired_phone(desk) as phone:
+        for leave, text in [([], "no"), (["--clipboard"], "yes")]:
+            # Copied once the agent knows the terminal.
+            script = f"read line; printf '\\033]52;c;{base64.b64encode(text.encode()).decode()}\\007'; read line"
+            with desk.window("run", *leave, "--", "sh", "-c", script) as window:
+                phone.line(lambda line: "shares sh" in line)
+                window.type("go\r")
+                window.until("", lambda: b"]52;c;" in window.raw)
+                if leave:
+                    phone.expect("clip: yes")
+                window.type("end\r")
+                assert window.exit_code() == 0
+            phone.line(lambda line: "shares no terminal" in line)
+        assert not any("clip: no" in line for line in phone.seen), phone.seen
 
 
 def case_a_text_of_the_phone_is_printed(relay):

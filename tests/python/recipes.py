@@ -10,15 +10,19 @@ import os
 import re
 import subprocess
 import sys
+import time
 import traceback
 
 from screen import Window
 from seat import Desk
-from service import BINARIES, ROOT, Relay
+from service import BINARIES, GUARD_SECS, ROOT, Relay
 
 PAGE = ROOT / "docs" / "workstation.md"
+PHONE = BINARIES / "examples" / "phone"
 # Longer than any line takes that needs nobody: what waits for a person is told apart from what is slow.
 ALONE_SECS = 45
+# Played elsewhere: in a booted systemd (tests/deploy), and with mistakes (tests/cases/workstation/doctor.rs).
+ELSEWHERE = r"workstation (service|doctor)\b"
 
 
 def blocks():
@@ -43,15 +47,27 @@ class User:
         self.project = self.desk.folder / "project"
         self.project.mkdir()
         (self.project / "Makefile").write_text("all test:\n\t@echo made $@\n")
-        for name in ["report.pdf", "notes.txt"]:
+        (self.project / "folder").mkdir()
+        for name in ["build.log", "folder/report.pdf", "report.pdf", "notes.txt"]:
             (self.project / name).write_text(f"{name}\n" * 100)
+        for command in [["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first"]]:
+            subprocess.run(["git", "-C", self.project, *command], check=True)
         self.desk.env |= {
             "PATH": f"{BINARIES}:{os.environ['PATH']}",
             "SHELL": "/bin/sh",
         }
-        self.phone = self.desk.pair("Pixel")
+        self.phone, self.piped = self.desk.pair("Pixel"), None
         code, told = self.desk.output("setup", relay.url, "--public-url", f"ws://{relay.address}/ws")
         assert code == 0, told
+
+    def pipe(self, **pipes):
+        """The phone's end of a pipe, in the place of its chat."""
+        if not self.piped:
+            self.phone.__exit__()
+        env = {**os.environ, **self.desk.env, "XDG_STATE_HOME": str(self.desk.folder / "Pixel")}
+        number = re.search(r"\b[0-9a-f]{8}\b", subprocess.check_output([PHONE, "desks"], env=env).decode()).group()
+        command = [PHONE, "--desk", number, "--pipe"]
+        self.piped = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL, **pipes)
 
     def window(self, line):
         """The line in a window, as in a shell there."""
@@ -71,7 +87,11 @@ class User:
         return self
 
     def __exit__(self, *failure):
-        self.phone.__exit__(*failure)
+        if self.piped:
+            self.piped.kill()
+            self.piped.wait()
+        else:
+            self.phone.__exit__(*failure)
         self.desk.__exit__(*failure)
 
 
@@ -111,6 +131,11 @@ def talk(user, window):
     window.type("/quit\r")
 
 
+def stop_serving(user, window):
+    window.until("serving: phones reach this machine")
+    window.type("\x03")
+
+
 def until_shell(window):
     window.until("a shell's prompt", lambda: window.lines()[window.screen.cursor.y][:1] in ("$", "#"))
 
@@ -141,15 +166,39 @@ def share_shell(user):
         assert window.exit_code() == 0, window.text()
 
 
+def say_text(user, window):
+    """Until the command is there, the phone's text is refused."""
+    deadline = time.monotonic() + GUARD_SECS
+    while not window.has_ended() and time.monotonic() < deadline:
+        user.phone.type("/clip from the phone\r")
+        window.pump(0.5)
+        user.phone.pump(0.1)
+
+
+def read_pipe(user):
+    user.pipe(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+
+def write_pipe(user):
+    """The pipe before this one is over."""
+    user.piped.communicate(timeout=GUARD_SECS)
+    with open(user.project / "report.pdf", "rb") as report:
+        user.pipe(stdin=report, stdout=subprocess.DEVNULL)
+
+
 # The line's beginning; what comes before it, and what a person does.
 PLAYS = [
     (r"(RELAY_PROFILE=work )?workstation pair\b", None, let_in),
     (r"workstation --(alone|keep)\b", None, let_in_and_talk),
     (r"workstation$", None, talk),
     (r"workstation chat --to Pixel$", None, talk),
+    (r"workstation serve\b", None, stop_serving),
     (r"workstation run( --to Pixel)?$", None, leave_shell),
     (r"workstation run .*\b(htop|top)$", None, leave_htop),
     (r"workstation attach sh$", share_shell, come_back),
+    (r"workstation clip --get\b", None, say_text),
+    (r"tar .* \| workstation pipe$", read_pipe, None),
+    (r"workstation pipe < /dev/null > ", write_pipe, None),
 ]
 
 
@@ -175,6 +224,7 @@ def main():
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     passed = failed = 0
     for block in blocks():
+        block = [line for line in block if not re.match(ELSEWHERE, line)]
         if not any(wanted in line for line in block):
             continue
         with Relay() as relay, User(relay) as user:
@@ -191,4 +241,5 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

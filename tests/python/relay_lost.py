@@ -128,6 +128,21 @@ def case_just_after_the_yes(desk, line):
 
 
 @with_line
+def case_a_second_ctrl_c_ends_a_program_that_waits_for_its_relay(desk, line):
+    """It closes its connection first, and waits ten seconds for the relay's answer."""
+    with desk.window("--alone", "--no-qr", "--public-url", f"ws://{line.address}/ws") as window:
+        window.until("or paste this")
+        window.until("connected", lambda: "connected" in window.text())
+        line.hold_up()
+        while not window.has_ended():
+            # Two that come at once are one to the program.
+            window.type("\x03")
+            window.pump(0.5)
+        assert window.exit_code() == 130, (window.status, window.text())
+        window.expect_as_found()
+
+
+@with_line
 def case_while_talking(desk, line):
     with desk.pair() as phone:
         for ends in ["\x03", "/quit\r"]:

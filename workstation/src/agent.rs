@@ -3,14 +3,15 @@
 //! A command finds it by its socket or starts it; it ends with the last command and the last shared terminal.
 //! `place` is the lock and the socket, `desk` the commands and `requests` what they ask, `phones` the phones
 //! with `chat` and `viewers`, `openings` what becomes of the channels that they open, `carried` the channels
-//! that a command does the work of. `notifier` has the notices on their way, and each phone's are in `notices`.
-//! `terminals` is what there is to see, `looks` and `shells` how a phone opens it, `chores` what takes long,
-//! `retiring` what is left to do for revoked phones. One thread polls and decides; the engines have threads of
-//! their own.
+//! that a command does the work of. `notifier` has the notices on their way, and each phone's are in
+//! `notices`. `terminals` is what there is to see, `looks` and `shells` how a phone opens it, `chores` what
+//! takes long, `retiring` what is left to do for revoked phones. One thread polls and decides; the engines
+//! have threads of their own.
 
 mod carried;
 mod chat;
 mod chores;
+mod clips;
 mod desk;
 mod lines;
 mod log;
@@ -225,6 +226,9 @@ impl Agent {
                 }
             }
         }
+        for copied in self.terminals.take_copied() {
+            self.phones.copy(&copied);
+        }
         for raised in self.terminals.take_raised() {
             self.notifier.raise_for_terminal(&raised, &mut self.phones, &mut self.log);
         }
@@ -237,6 +241,7 @@ impl Agent {
             desk: &mut self.desk,
             terminals: &self.terminals,
             log: &mut self.log,
+            chores: &mut self.chores,
             tokens: &mut self.tokens,
             registry: self.poll.registry(),
             sockets: self.terminals.folder(),

@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Rights(commands::rights::RightsArgs),
     Serve(commands::serve::ServeArgs),
     Service(commands::service::ServiceArgs),
+    Doctor(commands::doctor::DoctorArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
     #[command(hide = true)]

@@ -8,6 +8,7 @@ pub(crate) mod chat;
 pub(crate) mod clip;
 pub(crate) mod completions;
 pub(crate) mod devices;
+pub(crate) mod doctor;
 mod editor;
 mod inputs;
 pub(crate) mod man;
@@ -61,6 +62,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Command::Rights(args)) => rights::run(args, global),
         Some(Command::Serve(args)) => serve::run(args, global),
         Some(Command::Service(args)) => service::run(args, global),
+        Some(Command::Doctor(args)) => doctor::run(args, global),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man(args)) => man::run(args),
         Some(Command::Agent(args)) => agent::run(args, global),

@@ -105,7 +105,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ),
     (
         "clip",
-        "  git log -1 | workstation clip     to the phone's clipboard box
+        "  workstation clip < notes.txt      to the phone's clipboard box
   workstation clip --get > note.txt wait for a text of the phone",
         "  0  the phone has shown the text, or the phone's text is printed
 {failure}
@@ -174,7 +174,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     (
         "serve",
         "  workstation serve                  be there for phones, until Ctrl-C
-  workstation serve --shell --for Pixel",
+  workstation serve --shell --for Pixel
+  workstation serve --inbox Downloads    files of phones go there",
         "  0  Ctrl-C, or a signal to end
 {failure}",
     ),
@@ -186,6 +187,14 @@ const TEXTS: &[(&str, &str, &str)] = &[
   workstation service uninstall      end it",
         "  0  done; of `status` and `install`: it runs
 {failure}; of `status`: it does not run",
+    ),
+    (
+        "doctor",
+        "  workstation doctor                what is wrong, and what to do
+  workstation doctor --json         the same for scripts",
+        "  0  all is well
+  1  there is something to do; the lines that begin with FIX say what
+  2  a wrong command line",
     ),
     (
         "completions",

@@ -11,6 +11,7 @@ mod agent;
 mod args;
 mod code;
 mod commands;
+mod doctor;
 mod exit;
 mod help;
 mod ipc;

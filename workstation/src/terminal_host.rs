@@ -1,8 +1,9 @@
 //! The host of a shared terminal: a process of its own that keeps a command, its pseudo-terminal and the
 //! state of its screen, and outlives the window that started it and the agent.
 //!
-//! `run` starts it by `start`, as does the agent for a phone that opens a shell. Its clients come over a Unix socket: the desk's windows, which get the command's bytes as they are;
-//! phones, through the agent, which get the state of the screen; and lists.
+//! `run` starts it by `start`, as does the agent for a phone that opens a shell. Its clients come over a Unix
+//! socket: the desk's windows, which get the command's bytes as they are; phones, through the agent, which
+//! get the state of the screen; and lists.
 //!
 //! `wire` is what they say, and `names` how they find the host. `host` is the loop over `clients` (of the
 //! kinds `desk_window` and `viewer`; `greeting` tells which) and the `terminal`: `child` is the command,
@@ -52,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) command: Vec<OsString>,
     /// No phone may type.
     pub(crate) view_only: bool,
+    /// What the command puts into the clipboard goes to the phones, too.
+    pub(crate) clipboard: bool,
     /// The phones that may look on; empty if all may.
     pub(crate) to: Vec<String>,
     /// A phone opened it: the command starts at once, in this size, and not with the first window.

@@ -1,8 +1,9 @@
 //! The kind *clipboard*: one text, which its reader shows in a box and puts into the clipboard when its user
 //! says so.
 //!
-//! Pure: bytes in, bytes out. The end that has the text opens a channel with [`TextSender::params`], sends its
-//! pieces and ends. The other one collects it by [`TextReceiver`] and answers [`GOT`]. See `docs/app.md`.
+//! Pure: bytes in, bytes out. The end that has the text opens a channel with [`TextSender::params`], sends
+//! its pieces and ends. The other one collects it by [`TextReceiver`] and answers [`GOT`]. See
+//! `docs/app.md`.
 
 use std::fmt;
 

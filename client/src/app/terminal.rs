@@ -10,8 +10,9 @@
 //!
 //! Inside, top to bottom: `sender` and `pace` decide when and what to send; `receiver` applies it; `message`
 //! has the messages in both directions; `update` is a change of the screen and `difference` finds it; `wire`
-//! is the bytes, with `parts` for what is longer than one message; `target` opens the channel. `keys`, `mouse` and `paste` say what a
-//! child reads when a viewer types. The format byte by byte is in `docs/app-terminal.md`.
+//! is the bytes, with `parts` for what is longer than one message; `target` opens the channel. `keys`,
+//! `mouse` and `paste` say what a child reads when a viewer types. The format byte by byte is in
+//! `docs/app-terminal.md`.
 
 mod difference;
 #[cfg(any(test, feature = "fuzzing"))]

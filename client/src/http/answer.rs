@@ -19,6 +19,8 @@ pub(super) struct Response {
     pub(super) body: Vec<u8>,
     /// `Retry-After`, where it is in seconds.
     pub(super) retry_after: Option<Duration>,
+    /// `Date`, in seconds since 1970.
+    pub(super) date: Option<u64>,
 }
 
 /// Why the request got no answer.
@@ -81,11 +83,16 @@ pub(super) fn parse(mut bytes: &[u8], at_end: bool) -> Result<Option<Response>, 
             100..200 => bytes = rest,
             _ => {
                 let body = body_of(&framing(status, head.headers)?, rest, at_end)?;
-                let retry_after = retry_after(head.headers);
-                return Ok(body.map(|body| Response { status, body, retry_after }));
+                let (retry_after, date) = (retry_after(head.headers), date(head.headers));
+                return Ok(body.map(|body| Response { status, body, retry_after, date }));
             }
         }
     }
+}
+
+fn date(headers: &[httparse::Header<'_>]) -> Option<u64> {
+    let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case("date"))?;
+    super::date::parse(header.value)
 }
 
 fn retry_after(headers: &[httparse::Header<'_>]) -> Option<Duration> {
@@ -191,7 +198,7 @@ mod tests {
     #[test]
     fn no_body_where_there_can_be_none() {
         let gone = parse(b"HTTP/1.1 204 No Content\r\n\r\n", false).unwrap().unwrap();
-        assert_eq!(gone, Response { status: 204, body: Vec::new(), retry_after: None });
+        assert_eq!(gone, Response { status: 204, body: Vec::new(), retry_after: None, date: None });
     }
 
     #[test]

@@ -165,6 +165,14 @@ impl Endpoint {
         Endpoint { proxy, ..self }
     }
 
+    /// The proxy that leads there, in words and without a password; `None`: the way is direct.
+    ///
+    /// # Errors
+    /// The environment names something that is not a proxy.
+    pub fn proxy_words(&self) -> Result<Option<String>, ProxyError> {
+        Ok(self.through()?.map(|through| through.to_string()))
+    }
+
     /// The proxy that leads there; `None`: the way is direct.
     ///
     /// # Errors

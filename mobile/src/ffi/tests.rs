@@ -250,3 +250,31 @@ fn a_panic_is_a_status_and_words_are_cut_at_characters() {
     // SAFETY: null is allowed where there is no room.
     assert_eq!(unsafe { relay_last_error(ptr::null_mut(), 0) }, 3);
 }
+
+/// A link of version 2 and a JSON with `"a":1` lead to the app protocol; other codes to bare messages.
+#[test]
+fn a_code_says_which_protocol_its_workstation_speaks() {
+    let ids = format!(r#""s":"{}","t":"{}","k":"{}""#, "0".repeat(32), "1".repeat(32), "A".repeat(43));
+    for (code, wanted) in [
+        (format!("https://relay.example.org/p#2{}", "B".repeat(32)), 1),
+        (format!(r#"{{"u":"wss://relay.example.org/ws",{ids},"a":1}}"#), 1),
+        (format!(r#"{{"u":"wss://relay.example.org/ws",{ids}}}"#), 0),
+    ] {
+        let text = CString::new(code.clone()).unwrap();
+        let mut is_app = -1;
+        // SAFETY: a text with a 0 behind it, and a number.
+        let status = unsafe { relay_code_is_app(text.as_ptr(), &raw mut is_app) };
+        assert_eq!((status, is_app), (Status::Ok, wanted), "{code}");
+    }
+    let mut is_app = -1;
+    // SAFETY: as above, or null, which is refused.
+    let statuses = unsafe {
+        [
+            relay_code_is_app(c"no code".as_ptr(), &raw mut is_app),
+            relay_code_is_app(ptr::null(), &raw mut is_app),
+            relay_code_is_app(c"no code".as_ptr(), ptr::null_mut()),
+        ]
+    };
+    assert_eq!(statuses, [Status::BadCode, Status::InvalidArgument, Status::InvalidArgument]);
+    assert_eq!(is_app, -1);
+}

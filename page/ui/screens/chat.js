@@ -16,13 +16,14 @@ const LINES_MAX = 400;
  */
 export async function chatScreen(app, place) {
     const link = await openLink(app, place);
-    const list = el("ul", { class: "plain said", role: "log", tabindex: "0", "aria-label": t("chat.title") });
+    const lines = el("ul", { class: "plain" });
+    const list = el("div", { class: "said", role: "log", tabindex: "0", "aria-label": t("chat.title") }, lines);
     const note = el("p", { class: "bad", role: "alert" });
     const field = el("textarea", { rows: 1, "aria-label": t("chat.say"), enterkeyhint: "send" });
     const show = () => {
         const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 40;
-        const lines = link.chat.lines.slice(-LINES_MAX).map(lineOf);
-        fill(list, ...(lines.length ? lines : [el("li", { class: "soft" }, t("chat.none"))]));
+        const said = link.chat.lines.slice(-LINES_MAX).map(lineOf);
+        fill(lines, ...(said.length ? said : [el("li", { class: "soft" }, t("chat.none"))]));
         if (isAtEnd) list.scrollTop = list.scrollHeight;
     };
     const send = () => {

@@ -7,6 +7,8 @@ import { drawRow } from "./row.js";
 /** @typedef {import("../../screen/wire.js").Row} Row */
 
 const LINE = 1.25;
+/** Lines that are asked for at once. */
+const LOOK_MAX = 120;
 const FONT_MIN = 6, FONT_MAX = 40;
 
 /** The font size that the user chose for this page; null fits the width. @type {number | null} */
@@ -111,7 +113,8 @@ export class Rows {
         }
         if (this.#isStuck) return;
         for (let number = from; number < to; number++) this.#drawLine(number);
-        if (to > from) this.#viewer.look(from, to - from);
+        // What is seen; the pages around it come along.
+        if (first < history.end) this.#viewer.look(Math.max(oldest, first), Math.min(perPage, LOOK_MAX));
     }
 
     /** @param {number} number */

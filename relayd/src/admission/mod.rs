@@ -29,6 +29,8 @@ pub struct AdmissionLimits {
     pub connections_per_address: u32,
     /// Registers of one address in a minute.
     pub registers_per_minute: u32,
+    /// TLS handshakes of one address in a minute.
+    pub tls_handshakes_per_minute: u32,
     /// Hellos and deletes of one address with an unknown session or a wrong token, in a minute.
     pub failed_hellos_per_minute: u32,
     /// Sessions in the embedded store.
@@ -42,6 +44,8 @@ impl Default for AdmissionLimits {
             // An office, or a proxy that is not trusted yet, may be one address.
             connections_per_address: 10_000,
             registers_per_minute: 600,
+            // Each costs up to a millisecond.
+            tls_handshakes_per_minute: 6_000,
             failed_hellos_per_minute: 600,
             sessions_max: 1_000_000,
         }
@@ -81,6 +85,7 @@ pub struct Admission {
     /// `connections[address]` = how many of `of_slot` have it; never 0.
     connections: HashMap<Address, u32>,
     registers: Option<Buckets>,
+    handshakes: Option<Buckets>,
     failed_hellos: Option<Buckets>,
 }
 
@@ -93,6 +98,7 @@ impl Admission {
             of_slot: HashMap::new(),
             connections: HashMap::new(),
             registers: buckets(limits.registers_per_minute),
+            handshakes: buckets(limits.tls_handshakes_per_minute),
             failed_hellos: buckets(limits.failed_hellos_per_minute),
         }
     }
@@ -147,6 +153,14 @@ impl Admission {
         match (&mut self.registers, address) {
             (Some(registers), Some(address)) => registers.try_take(address, now).map_err(whole_secs),
             _ => Ok(()),
+        }
+    }
+
+    /// Counts a TLS handshake. False if there were too many.
+    pub fn try_handshake(&mut self, address: Option<Address>, now: Time) -> bool {
+        match (&mut self.handshakes, address) {
+            (Some(handshakes), Some(address)) => handshakes.try_take(address, now).is_ok(),
+            _ => true,
         }
     }
 

@@ -25,9 +25,19 @@ pub(super) struct Flags {
     pub(super) listen: Option<OsString>,
 
     /// The WebSocket address that clients are told, with its path. With several nodes: the address of the
-    /// service, not of one node [default: ws://localhost:PORT/ws]
+    /// service, not of one node [default: ws://localhost:PORT/ws, or wss:// with the certificate's name]
     #[arg(long, env = "PUBLIC_WS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) public_ws_url: Option<OsString>,
+
+    /// PEM file of the certificate to show, its CA's behind it: the listener speaks TLS. Repeat it with --tls-key
+    /// for more names; the variable takes files separated by commas [default: plain]
+    #[arg(long, env = "TLS_CERT", hide_env_values = true, value_name = "FILE", value_delimiter = ',')]
+    pub(super) tls_cert: Vec<OsString>,
+
+    /// PEM file of the private key of each --tls-cert, in the same order. Renewed files are picked up [default:
+    /// none]
+    #[arg(long, env = "TLS_KEY", hide_env_values = true, value_name = "FILE", value_delimiter = ',')]
+    pub(super) tls_key: Vec<OsString>,
 
     /// The Redis that all nodes share. rediss:// uses TLS, redis+sentinel://host,host/master-name uses
     /// Sentinel. Unset: redis://127.0.0.1:6379, or memory if nothing listens there
@@ -107,6 +117,10 @@ pub(super) struct Flags {
     /// Registrations of one address per minute. 0: no limit [default: 600]
     #[arg(long, value_name = "COUNT")]
     pub(super) registers_per_minute: Option<OsString>,
+
+    /// TLS handshakes of one address per minute. 0: no limit [default: 6000]
+    #[arg(long, value_name = "COUNT")]
+    pub(super) tls_handshakes_per_minute: Option<OsString>,
 
     /// Hellos and deletes of one address per minute with an unknown session or a wrong token. Beyond that,
     /// all of its hellos and deletes wait for their turn, 50 a second. 0: no limit [default: 600]

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -71,6 +72,11 @@ impl<'a> SettingReader<'a> {
         };
         let shown: String = value.to_string_lossy().chars().take(SHOWN_CHARS_MAX).collect();
         Err(EarlyExit::bad_value(format_args!("{}={shown:?} is invalid: {said}", self.name(id))))
+    }
+
+    /// Reads the files that a repeated setting names.
+    pub(super) fn read_paths(&self, id: &str, given: &[OsString]) -> Vec<PathBuf> {
+        given.iter().filter(|path| self.is_set(id, path)).map(PathBuf::from).collect()
     }
 
     /// Reads a secret setting, whose value is never shown.

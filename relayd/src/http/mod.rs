@@ -35,7 +35,8 @@ pub use auth::{InvalidRegisterKey, RegisterKey};
 pub use date::HttpDate;
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use reply::{
-    Reply, bad_proxy_header, overloaded, timed_out, too_many_connections, untrusted_proxy_header,
+    Reply, bad_proxy_header, overloaded, plain_on_tls_port, timed_out, too_many_connections,
+    untrusted_proxy_header,
 };
 pub use response::Answered;
 pub use scan::Progress;

@@ -16,8 +16,16 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) const NOT_HTTP: Refusal =
-        fatal(400, "not_http", "this port speaks plain HTTP/1.1 and ws://; TLS belongs to a proxy in front");
+    pub(super) const NOT_HTTP: Refusal = fatal(
+        400,
+        "not_http",
+        "this port speaks plain HTTP/1.1 and ws://; TLS needs --tls-cert, or a proxy in front",
+    );
+    pub(super) const NEEDS_TLS: Refusal = fatal(
+        400,
+        "needs_tls",
+        "this port speaks TLS: write https:// or wss:// in place of http:// or ws://",
+    );
     pub(super) const BARE_LINE_END: Refusal =
         fatal(400, "bad_line_end", "end each line of the head with CR LF, and use neither alone");
     pub(super) const TARGET_TOO_LONG: Refusal =

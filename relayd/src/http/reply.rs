@@ -179,6 +179,11 @@ pub fn bad_proxy_header(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
     Reply::last(context.policy).refused(context, &Refusal::BAD_PROXY_HEADER, out)
 }
 
+/// The connection does not begin with TLS, and must: 400, in plain words.
+pub fn plain_on_tls_port(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
+    Reply::last(context.policy).refused(context, &Refusal::NEEDS_TLS, out)
+}
+
 /// The connection begins with a PROXY header, and its peer may not send one: 400.
 pub fn untrusted_proxy_header(context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
     Reply::last(context.policy).refused(context, &Refusal::UNTRUSTED_PROXY_HEADER, out)

@@ -99,6 +99,11 @@ impl ClientLimits {
         self.admission.try_register(caller.limited(), now)
     }
 
+    /// Counts a TLS handshake. False if this address had too many.
+    pub fn try_handshake(&mut self, limited: Option<Address>, now: Time) -> bool {
+        self.admission.try_handshake(limited, now)
+    }
+
     /// The connection ended. A hello of it that waits is dropped; a delete is carried out all the same.
     pub fn leave(&mut self, conn: Conn) {
         self.drop_claim(conn);

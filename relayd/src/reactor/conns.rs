@@ -11,6 +11,7 @@ use relayd_core::wire::pool::Pool;
 use slab::Slab;
 
 use super::connection::{Buffers, Connection, ConnectionFlags, NOTHING_QUEUED, Stage, Turn};
+use super::stream::Stream;
 
 /// Empty buffers that are kept: more than are lent at once while readers keep up.
 const FREE_MAX: usize = 1024;
@@ -56,7 +57,7 @@ impl Conns {
         // Once and for both: edges cost nothing until they come, so no further call is ever made.
         registry.register(&mut stream, Token(entry.key()), Interest::READABLE | Interest::WRITABLE)?;
         entry.insert(Connection {
-            stream,
+            stream: Stream::plain(stream),
             name: conn.name,
             stage: Stage::Http,
             buffers: None,
@@ -190,7 +191,7 @@ impl Conns {
         }
         if event.is_writable() {
             self.slab[slot].flags.writable = true;
-            if !self.slab[slot].outbound().is_empty() {
+            if !self.slab[slot].outbound().is_empty() || self.slab[slot].stream.wants_write() {
                 self.mark_dirty(conn);
             }
         }

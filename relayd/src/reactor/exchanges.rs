@@ -29,7 +29,7 @@ const IDLE_WITHIN: Duration = Duration::from_secs(30);
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// All HTTP connections, and those that close without having been anything else.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Exchanges {
     /// By [`Conn::slot`].
     slots: Vec<Option<Box<Exchange>>>,
@@ -37,6 +37,8 @@ pub(super) struct Exchanges {
     deadlines: Deadlines<Conn>,
     /// Where an answer is written before it is queued.
     answer: Vec<u8>,
+    /// Connections begin with TLS.
+    begin_with_tls: bool,
 }
 
 /// A connection whose deadline passed.
@@ -49,13 +51,18 @@ pub(super) enum Overdue {
 }
 
 impl Exchanges {
+    /// Without connections.
+    pub fn new(begin_with_tls: bool) -> Self {
+        Exchanges { slots: Vec::new(), deadlines: Deadlines::default(), answer: Vec::new(), begin_with_tls }
+    }
+
     /// A connection was accepted.
     pub fn begin(&mut self, conn: Conn, address: IpAddr, now: Time) {
         let slot = conn.slot as usize;
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
-        self.slots[slot] = Some(Box::new(Exchange::new(conn.name, address)));
+        self.slots[slot] = Some(Box::new(Exchange::new(conn.name, address, self.begin_with_tls)));
         self.set_due(conn, Some(now + HEAD_WITHIN));
     }
 
@@ -81,6 +88,11 @@ impl Exchanges {
             Awaits::WholeRequest => Some(Overdue::Request(conn)),
             Awaits::Request | Awaits::Store(_) | Awaits::End => Some(Overdue::Connection(conn)),
         }
+    }
+
+    /// True if a connection must begin with TLS, and has not.
+    pub fn expects_tls(&self, conn: Conn) -> bool {
+        self.of(conn).is_some_and(|exchange| exchange.expects_tls)
     }
 
     /// True if the next request of a connection may be parsed now.

@@ -15,6 +15,7 @@ mod connection;
 mod conns;
 mod exchanges;
 mod forward;
+mod handshakes;
 mod large;
 mod listen;
 mod memory;
@@ -26,6 +27,7 @@ mod reports;
 mod requests;
 mod settings;
 mod stop;
+mod stream;
 mod turn;
 mod waiting_list;
 mod wake;
@@ -47,10 +49,12 @@ use self::clock::Clock;
 use self::conns::Conns;
 use self::exchanges::Exchanges;
 use self::forward::Forwarder;
+use self::handshakes::Handshakes;
 use self::large::LargeMessages;
 use self::stop::StopProgress;
 use crate::backend::Backend;
 use crate::metrics::Metrics;
+use crate::tls::Presenter;
 
 pub use self::listen::{bind, is_family_unknown};
 pub use self::settings::ReactorSettings;
@@ -68,6 +72,8 @@ pub struct Reactor {
     clock: Clock,
     conns: Conns,
     exchanges: Exchanges,
+    /// `None`: the listener is plain.
+    handshakes: Option<Handshakes>,
     client_limits: ClientLimits,
     large: LargeMessages,
     relay: Relay,
@@ -93,7 +99,7 @@ const POLL_AGAIN_AFTER: Duration = Duration::from_millis(100);
 const EVENTS_PER_TURN: usize = 1024;
 
 impl Reactor {
-    /// Around a bound listener. `relay` and `backend` know the same node.
+    /// Around a bound listener. `relay` and `backend` know the same node. With `tls`, the listener speaks that.
     ///
     /// # Errors
     /// A socket could not be registered.
@@ -102,6 +108,7 @@ impl Reactor {
         listener: std::net::TcpListener,
         relay: impl FnOnce(Time) -> Relay,
         backend: Backend,
+        tls: Option<Presenter>,
         settings: ReactorSettings,
     ) -> io::Result<Self> {
         let clock = Clock::start();
@@ -114,7 +121,8 @@ impl Reactor {
             stop: StopProgress::new(wakeable.stopper, settings.stop),
             clock,
             conns: Conns::default(),
-            exchanges: Exchanges::default(),
+            exchanges: Exchanges::new(tls.is_some()),
+            handshakes: tls.map(Handshakes::new),
             client_limits: ClientLimits::new(&settings.admission, settings.policy.trusted_proxies.clone()),
             large: LargeMessages::new(settings.limits),
             settings,
@@ -166,6 +174,7 @@ impl Reactor {
         // look at the clock: then these events are older than the clock says.
         let has_heard_all = self.dispatch() && !was_interrupted && passed < POLL_AGAIN_AFTER;
         self.conns.take_up_unfinished();
+        self.handshakes.iter_mut().for_each(Handshakes::on_turn);
         self.serve_ready();
         self.drain_bus();
         self.look_up();

@@ -143,8 +143,11 @@ impl Reactor {
         if !connection.flags.readable {
             return Got::Nothing;
         }
+        if connection.stream.is_tls() {
+            return self.read_tls(conn, at, most);
+        }
         loop {
-            return match connection.stream.read(&mut self.read_buffer[at..at + most]) {
+            return match connection.stream.socket.read(&mut self.read_buffer[at..at + most]) {
                 Ok(0) => Got::End,
                 Ok(count) => {
                     // epoll(7): a short read says that a stream socket is drained, but not that its end was

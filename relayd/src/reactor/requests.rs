@@ -25,7 +25,7 @@ enum Parsing {
 impl Reactor {
     /// Gives an HTTP connection its turn.
     pub(super) fn serve_requests(&mut self, conn: Conn) {
-        if !self.may_parse(conn) {
+        if !self.may_parse(conn) || self.defer_handshake(conn) {
             return;
         }
         let parked = self.unpark(conn);
@@ -57,6 +57,7 @@ impl Reactor {
         while let Some(overdue) = self.exchanges.poll_due(self.clock.now()) {
             match overdue {
                 Overdue::Connection(conn) => self.gone(conn),
+                Overdue::Request(conn) if self.is_before_tls(conn) => self.give_up_handshake(conn),
                 Overdue::Request(conn) if self.waits_for_place(conn) && self.conns.has_parked(conn) => {
                     self.answer_overloaded(conn);
                 }
@@ -155,9 +156,18 @@ impl Reactor {
                     client.map(|client| self.client_limits.try_enter_client(conn, client))
                 {
                     self.note_refused(Refused::Connection, Some(address));
+                    if self.exchanges.expects_tls(conn) {
+                        // There are no keys yet to write words with.
+                        self.gone(conn);
+                        return (consumed, Some(Parsing::Wait));
+                    }
                     self.answer(conn, http::too_many_connections);
                 }
                 return (consumed, None);
+            }
+            Heard::Tls => {
+                let is_begun = self.begin_tls(conn, at, len);
+                return (len - at, (!is_begun).then_some(Parsing::Wait));
             }
         };
         match parsed {
@@ -198,6 +208,9 @@ impl Reactor {
                 self.answer(conn, |context, out| reply.ready(context, readiness, out));
             }
             ApiCall::Metrics => {
+                if let Some(handshakes) = &mut self.handshakes {
+                    self.metrics.certificates.clone_from(&handshakes.presenter.current().certificates);
+                }
                 let (metrics, now) = (&mut self.metrics, self.clock.now());
                 let text = reports::metrics_text(metrics, &self.relay, &self.conns, &self.backend, now);
                 self.answer(conn, |context, out| reply.metrics(context, CONTENT_TYPE, &text, out));

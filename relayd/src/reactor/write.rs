@@ -1,8 +1,6 @@
 //! From queues to sockets: one write for all that one read brought, and one at the end of the turn for the
 //! rest.
 
-use std::net::Shutdown;
-
 use relayd_core::event::Input;
 use relayd_core::store::Conn;
 use relayd_core::wire::outbound::Flushed;
@@ -24,10 +22,10 @@ impl Reactor {
         if !connection.flags.writable {
             return;
         }
-        let flushed = match &mut connection.buffers {
+        let flushed = connection.stream.flush_tls().and_then(|()| match &mut connection.buffers {
             None => Ok(Flushed::default()),
             Some(buffers) => buffers.outbound.flush(&mut connection.stream, pool),
-        };
+        });
         let flushed = match flushed {
             Ok(flushed) => flushed,
             Err(error) => {
@@ -70,8 +68,11 @@ impl Reactor {
     /// Everything is written, the Close frame last. Sends a FIN and waits for the peer's.
     fn shut_down(&mut self, conn: Conn) {
         let Some(connection) = self.conns.of_mut(conn) else { return };
-        if connection.stream.shutdown(Shutdown::Write).is_err() {
-            return self.gone(conn);
+        match connection.stream.shut_down() {
+            Ok(true) => {}
+            // The socket's next event brings us here again.
+            Ok(false) => return,
+            Err(_) => return self.gone(conn),
         }
         connection.stage = Stage::Lingering;
         connection.flags.readable = true;

@@ -42,7 +42,8 @@ export async function a_code_leads_to_the_terminal({ relay, desk, phone }) {
 export async function the_desk_says_no({ desk, phone }) {
     await phone.page.goto(await desk.showCode());
     await phone.button("Pair").click();
-    await desk.answer(false);
+    await desk.until("pair", "\\[y/n\\]");
+    await desk.type("pair", "n\r");
     await phone.sees("Your desk said no");
     await phone.picture("denied");
 }

@@ -2,10 +2,8 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { connect } from "node:net";
 
 import { Phone } from "../browser.mjs";
-import { Relay } from "../relay.mjs";
 import { pair } from "./steps.mjs";
 
 /** Two round trips to the first picture: the shell, and the one file of code. */
@@ -102,15 +100,16 @@ function flip(build) {
     return [...build].map((digit) => (15 - parseInt(digit, 16)).toString(16)).join("");
 }
 
-/** The page is the same over a line on which nothing but a relay answers, and it says what is wrong with others. */
-export async function something_that_is_no_relay_is_told({ phone }) {
-    const relay = await Relay.start({ args: ["--no-page"] });
-    try {
-        const answer = await fetch(`${relay.url}/p`);
-        assert.equal(answer.status, 404);
-    } finally {
-        await relay.stop();
-    }
-    void [connect, phone];
+/** How soon it can be used on a slow phone, and by how many requests. */
+export async function a_slow_phone_can_use_it_soon({ phone, relay }) {
+    const session = await phone.context.newCDPSession(phone.page);
+    await session.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+    const began = performance.now();
+    await phone.page.goto(relay.page, { waitUntil: "commit" });
+    await phone.button("Go on").waitFor();
+    console.log(`        usable after ${Math.round(performance.now() - began)} ms at a quarter of the speed`);
+    const own = phone.requests.filter((url) => url.startsWith(new URL(relay.page).origin)).map((url) => new URL(url).pathname);
+    console.log(`        requests: ${own.map((path) => path.replace(/[0-9a-f]{16}/, "<build>")).join(" ")}`);
+    assert.ok(own.filter((path) => path.endsWith(".js")).length <= 2, `${own}`);
 }
-something_that_is_no_relay_is_told.devices = ["pixel"];
+a_slow_phone_can_use_it_soon.devices = ["pixel"];

@@ -144,7 +144,7 @@ export async function full_screen_programs_look_as_at_the_desk(all) {
 export async function a_flood_and_a_resize_end_with_the_same_screen(all) {
     const { desk, phone } = all;
     await pair(all);
-    await share(all, ["sh", "-c", "read x; seq 1 200000; echo flooded; read x"]);
+    await share(all, ["sh", "-c", "read x; seq 1 20000; echo flooded; read x"]);
     await untilRows(phone, "screen", (rows) => rows.length === 24);
     await typed(phone, "go");
     await untilRows(phone, "end of the flood", (rows) => rows.some((row) => row === "flooded"));
@@ -153,13 +153,13 @@ export async function a_flood_and_a_resize_end_with_the_same_screen(all) {
     // The taller screen shows lines that had scrolled off.
     const taller = await untilRows(phone, "new size", (rows) => rows.length === 30);
     const numbers = taller.slice(0, taller.indexOf("flooded")).map(Number);
-    assert.ok(numbers.length > 20 && numbers.at(-1) === 200_000, `${taller}`);
+    assert.ok(numbers.length > 20 && numbers.at(-1) === 20_000, `${taller}`);
     assert.ok(numbers.every((number, at) => at === 0 || number === numbers[at - 1] + 1), `${numbers}`);
     // Lines above the top, fetched as the user scrolls.
     await phone.page.locator(".screen").evaluate((screen) => (screen.scrollTop -= 2000));
     await phone.page.waitForFunction(() => document.querySelectorAll(".rows > div:first-child > div").length > 10);
     const line = await phone.page.locator(".rows > div:first-child > div").first().textContent();
-    assert.match(line, /^\d{5,6}$/);
+    assert.match(line, /^\d{3,5}$/);
     await phone.picture("scrollback");
     await phone.button("To the newest line").click();
     await untilRows(phone, "the screen again", (rows) => rows.includes("flooded"));

@@ -3,6 +3,7 @@
 mod agent;
 mod asking;
 mod code;
+mod doctor;
 mod kept;
 mod kill;
 mod lines;

@@ -16,12 +16,15 @@ use super::guard::{GUARD, read_until};
 use super::json::Object;
 use super::program::Program;
 use super::relayd::binary;
+use super::wall_clock::WallClock;
 
 /// The desk. Its agent ends with it.
 #[derive(Debug)]
 pub struct Desk {
     folder: PathBuf,
     addr: SocketAddr,
+    /// What its commands and its agent have besides.
+    envs: Vec<(String, String)>,
 }
 
 impl Desk {
@@ -35,7 +38,13 @@ impl Desk {
         for name in ["state", "run"] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join(name)).unwrap();
         }
-        Desk { folder, addr }
+        Desk { folder, addr, envs: Vec::new() }
+    }
+
+    /// The same desk, whose machine has this clock.
+    pub fn under(mut self, clock: &WallClock) -> Self {
+        self.envs.extend(clock.envs());
+        self
     }
 
     /// The folder of all of it.
@@ -59,7 +68,7 @@ impl Desk {
         command.args(args).env_remove("REGISTER_KEY").env_remove("RELAY_PROFILE");
         command.env("RELAY_SERVER", format!("http://{}", self.addr)).env("HOME", &self.folder);
         command.env("XDG_STATE_HOME", self.folder.join("state"));
-        command.env("XDG_RUNTIME_DIR", self.folder.join("run"));
+        command.env("XDG_RUNTIME_DIR", self.folder.join("run")).envs(self.envs.iter().cloned());
         command
     }
 

@@ -66,7 +66,7 @@ impl Chores {
         self.begin(move || Done::Forgotten { id, outcome: app.engine().forget(), command });
     }
 
-    /// Deletes sessions of revoked phones.
+    /// Deletes sessions of revoked phones and of codes that nobody has used.
     pub(super) fn delete(&mut self, sessions: Vec<Retired>) {
         self.begin(move || {
             let (mut gone, mut failed) = (Vec::new(), Vec::new());

@@ -265,7 +265,8 @@ impl Command {
             match wire::parsed::<ToAgent>(frame.payload).filter(|_| frame.kind == wire::JSON) {
                 Some(ToAgent::Hello { .. }) => {
                     self.role = Role::Asking;
-                    self.tell(&FromAgent::Hello { version: wire::VERSION, pid: std::process::id() });
+                    let program = env!("CARGO_PKG_VERSION").to_owned();
+                    self.tell(&FromAgent::Hello { version: wire::VERSION, pid: std::process::id(), program });
                 }
                 Some(_) if self.role == Role::Unknown => self.is_over = true,
                 Some(request) => return Some(Asked::Request(request)),

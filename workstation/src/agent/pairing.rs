@@ -10,6 +10,7 @@ use super::lines::PhoneKey;
 use super::phone::{self, Phone};
 use super::room::Room;
 use crate::ipc::wire::{FromAgent, Pairing};
+use crate::state::retire::Retired;
 
 /// What follows from an event.
 pub(super) enum Step {
@@ -53,6 +54,10 @@ pub(super) fn on_event(key: PhoneKey, phone: &mut Phone, event: &EngineEvent, ro
         EngineEvent::Stopped { why, .. } => {
             let (why, line) = phone::over(pairing.spent, why);
             tell(Pairing::Over { why, line: harmless(&line) });
+            if pairing.allowed_at.is_none() {
+                let credentials = pairing.session;
+                room.chores.delete(vec![Retired { relay: phone.file.relay(), credentials }]);
+            }
             phone.pairing = None;
             // Nothing was kept, or it can't be used.
             if let Err(error) = phone.file.erase() {

@@ -8,11 +8,12 @@ use protocol::ids::Role;
 use relay_client::app::{Hello, Reason, Right};
 use relay_client::engine::{Engine, EngineEvent, EngineSettings, Spent};
 use relay_client::lines::harmless;
-use relay_client::tunnel::parse_pairing;
+use relay_client::tunnel::{Credentials, parse_pairing};
 use relay_client::{AppLink, Listener, Stop};
 
 use super::carried::Followed;
 use super::chat::Chat;
+use super::clips::Clips;
 use super::notices::Notices;
 use crate::ipc::wire::{self, FromAgent, Over, PairRequest, State};
 use crate::relay::Relay;
@@ -26,6 +27,7 @@ pub(super) struct Phone {
     pub(super) state: State,
     pub(super) chat: Chat,
     pub(super) notices: Notices,
+    pub(super) clips: Clips,
     /// What the phone calls this machine.
     pub(super) desk: String,
     /// How many lines were told of what it does.
@@ -63,6 +65,8 @@ impl Told {
 
 /// What is known of a pairing.
 pub(super) struct Pairing {
+    /// The code's session, which goes with it unless the phone was let in.
+    pub(super) session: Credentials,
     /// The name to give the phone instead of its own.
     pub(super) name: Option<String>,
     /// The question that is open at the command.
@@ -103,9 +107,10 @@ impl Phone {
         let code = parse_pairing(&request.code).context("the code can't be used")?;
         let mut settings = settings(&request.relay)?;
         settings.options.pair_for = Duration::from_secs(request.valid_secs.into());
+        let session = Credentials { session: code.pairing.session, token: code.pairing.token };
         let keeper = Box::new(PhoneKeeper(Arc::clone(&file)));
         let engine = Engine::pair(Role::Workstation, code, &settings, keeper)?;
-        let pairing = Pairing { name: request.name, question: None, allowed_at: None, spent: None };
+        let pairing = Pairing { session, name: request.name, question: None, allowed_at: None, spent: None };
         Self::start(file, engine, desk, Some(pairing))
     }
 
@@ -123,6 +128,7 @@ impl Phone {
             state: State::Connecting,
             chat: Chat::default(),
             notices,
+            clips: Clips::default(),
             desk: desk.to_owned(),
             told: Told::default(),
             pairing,
@@ -162,6 +168,7 @@ impl Phone {
     pub(super) fn close_chat_without_right(&mut self) {
         if !self.file.rights().has(Right::Chat) {
             self.chat.close(&self.app, Reason::new(Reason::RIGHTS, "this phone may not chat any more"));
+            self.clips.clear(&self.app);
         }
     }
 

@@ -16,13 +16,14 @@ use super::desk::{Desk, Role};
 use super::lines::{Lines, PhoneKey, Saying};
 use super::log::Log;
 use super::looks::Looks;
+use super::notices::Notices;
 use super::openings::{self, Opening};
 use super::pairing::{self, Step};
 use super::phone::{self, Phone};
 use super::process::now_ms;
 use super::room::Room;
 use super::shells::Shells;
-use super::terminals::Terminals;
+use super::terminals::{Copied, Terminals};
 use super::viewers::Viewers;
 use crate::ipc::wire::carry::ToCarrier;
 use crate::ipc::wire::{self, FromAgent, Over, Pairing, State};
@@ -253,6 +254,18 @@ impl Phones {
         carried::on_request(&mut self.carried, (command, request), link, desk)
     }
 
+    /// A program in a shared terminal put a text into the clipboard, and may pass it on.
+    pub(super) fn copy(&mut self, copied: &Copied) {
+        let is_meant = |phone: &Phone| {
+            let is_shared = copied.to.is_empty() || copied.to.iter().any(|id| id == phone.file.id());
+            let rights = phone.file.rights();
+            phone.chats() && is_shared && rights.has(copied.right)
+        };
+        for phone in self.all.values_mut().filter(|phone| is_meant(phone)) {
+            phone.clips.copy(&copied.text);
+        }
+    }
+
     /// What the phone said goes to the chats that show it; what is to be said to it goes out.
     fn pass_chat(&mut self, key: PhoneKey, desk: &mut Desk) {
         let Some(phone) = self.all.get_mut(&key).filter(|phone| phone.chats()) else { return };
@@ -265,6 +278,7 @@ impl Phones {
             desk.tell_chats(Some(&name), &FromAgent::Heard { number, phone: name.clone(), text, at_ms });
         }
         phone.chat.pump(&phone.app);
+        phone.clips.pump(&phone.app);
     }
 
     fn on_engine(&mut self, key: PhoneKey, event: &EngineEvent, room: &mut Room<'_>) {
@@ -288,6 +302,8 @@ impl Phones {
             room.desk.tell_chats(Some(&name), &message);
         }
         if state == State::Ended {
+            // A phone that has ended the pair wants nothing more, by Web Push either.
+            phone.notices = Notices::new(None);
             self.viewers.on_phone_gone(key);
             self.carried.on_phone_gone(key, room.desk);
             for (command, number) in self.lines.give_up(key) {
@@ -358,6 +374,9 @@ impl Phones {
 
     fn on_app(&mut self, key: PhoneKey, event: AppEvent, room: &mut Room<'_>) {
         let Some(phone) = self.all.get_mut(&key) else { return };
+        if phone.clips.on_event(&event, &phone.app) {
+            return;
+        }
         let is_refused = matches!(event, AppEvent::Refused { .. });
         match event {
             AppEvent::Opened { ch, kind, params } => {

@@ -92,7 +92,7 @@ impl Retiring {
     /// The relay was asked to delete.
     pub(super) fn on_deleted(&mut self, gone: &[SessionId], failed: &[String], log: &mut Log) {
         for words in failed {
-            log.line(&format!("a revoked phone's session is still there: {words}"));
+            log.line(&format!("a session that is not needed any more is still there: {words}"));
         }
         for session in gone {
             if let Err(error) = self.list.note_deleted(*session) {

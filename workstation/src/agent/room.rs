@@ -4,6 +4,7 @@ use std::path::Path;
 
 use mio::Registry;
 
+use super::chores::Chores;
 use super::desk::Desk;
 use super::log::Log;
 use super::terminals::Terminals;
@@ -15,6 +16,7 @@ pub(super) struct Room<'a> {
     pub(super) desk: &'a mut Desk,
     pub(super) terminals: &'a Terminals,
     pub(super) log: &'a mut Log,
+    pub(super) chores: &'a mut Chores,
     pub(super) tokens: &'a mut Tokens,
     pub(super) registry: &'a Registry,
     /// Where the terminals' sockets are.

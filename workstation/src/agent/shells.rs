@@ -52,8 +52,14 @@ impl Shells {
             return Err(Reason::new(Reason::TOO_MANY, words));
         }
         let command = [shell(), "-l".into()];
-        let terminal =
-            NewTerminal { name: None, command: &command, view_only: false, to: &[], shell: Some(size) };
+        let terminal = NewTerminal {
+            name: None,
+            command: &command,
+            view_only: false,
+            clipboard: false,
+            to: &[],
+            shell: Some(size),
+        };
         let mut started = start(folders, folders.profile(), &terminal)
             .map_err(|error| Reason::new(Reason::OTHER, harmless(&format!("{error:#}"))))?;
         self.opened.push_back(now);

@@ -12,7 +12,7 @@ use super::tokens::Tokens;
 use crate::ipc::folder::terminal_names;
 use crate::ipc::link::Link;
 use crate::ipc::peer;
-use crate::terminal_host::wire::{ATTENTION, Attention, LOOK, STATUS, Status, parsed};
+use crate::terminal_host::wire::{ATTENTION, Attention, COPIED, LOOK, STATUS, Status, parsed};
 
 /// How often the folder is read.
 const SCAN_EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +28,16 @@ pub(super) struct Terminals {
     scan_at: Instant,
     /// At most [`RAISED_MAX`].
     raised: Vec<Raised>,
+    /// The newest text of each terminal.
+    copied: BTreeMap<String, Copied>,
+}
+
+/// A program in a terminal put this text into the clipboard.
+#[derive(Debug)]
+pub(super) struct Copied {
+    pub(super) to: Vec<String>,
+    pub(super) right: Right,
+    pub(super) text: String,
 }
 
 /// A terminal wants the user's attention, who is not at the desk.
@@ -62,7 +72,13 @@ pub(super) enum Access {
 
 impl Terminals {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Terminals { folder, hosts: BTreeMap::new(), scan_at: Instant::now(), raised: Vec::new() }
+        Terminals {
+            folder,
+            hosts: BTreeMap::new(),
+            scan_at: Instant::now(),
+            raised: Vec::new(),
+            copied: BTreeMap::new(),
+        }
     }
 
     /// Where the sockets are.
@@ -122,6 +138,12 @@ impl Terminals {
                     let (terminal, to) = (name.clone(), status.to.clone());
                     let right = right_to_see(status);
                     self.raised.push(Raised { terminal, to, right, title, text });
+                } else if frame.kind == COPIED
+                    && let Ok(text) = std::str::from_utf8(frame.payload)
+                    && let Some(status) = &host.status
+                {
+                    let (to, right, text) = (status.to.clone(), right_to_see(status), text.to_owned());
+                    self.copied.insert(name.clone(), Copied { to, right, text });
                 }
             }
             host.link.flush();
@@ -129,6 +151,11 @@ impl Terminals {
         let before = self.hosts.len();
         self.hosts.retain(|_, host| !host.link.has_ended());
         has_changed || self.hosts.len() < before
+    }
+
+    /// What was put into the clipboard since the last call.
+    pub(super) fn take_copied(&mut self) -> impl Iterator<Item = Copied> {
+        std::mem::take(&mut self.copied).into_values()
     }
 
     /// What wants attention since the last call.

@@ -157,6 +157,7 @@ impl Chat {
                     }
                 }
                 Input::AllSaid | Input::Interrupted => return Ok(outcome(said)),
+                Input::Failed(error) => return Err(error),
             }
         }
     }

@@ -25,6 +25,8 @@ pub(crate) enum Input {
     AllSaid,
     /// Ctrl-C, or another signal that ends programs.
     Interrupted,
+    /// Work on another thread has failed.
+    Failed(anyhow::Error),
 }
 
 /// The inputs that wait. All methods may be called from any thread.

@@ -123,6 +123,7 @@ impl Pairer<'_> {
                     }
                 }
                 Input::Typed(line, at) => code.on_typed(&line, at)?,
+                Input::Failed(error) => return Err(error),
                 Input::Interrupted => {
                     code.shown.replace("(the code is of no more use: the command has ended)");
                     return Ok(CodeOver::Interrupted);
@@ -147,6 +148,7 @@ impl Pairer<'_> {
         loop {
             match self.inputs.next() {
                 Input::CodeMade => return answer.recv().context("no code was made")?.map(Some),
+                Input::Failed(error) => return Err(error),
                 Input::Interrupted => return Ok(None),
                 Input::Agent(..) | Input::Typed(..) | Input::AllSaid => {}
             }
@@ -229,6 +231,7 @@ impl Pairer<'_> {
                     Meaning::Unclear(question) => say(question.words()),
                     Meaning::Message | Meaning::Repeated => {}
                 },
+                Input::Failed(error) => return Err(error),
                 Input::Interrupted => return Ok(false),
                 Input::Agent(..) | Input::AllSaid | Input::CodeMade => {}
             }

@@ -30,6 +30,11 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) view_only: bool,
 
+    /// Pass on to the phones what the command puts into the clipboard (OSC 52): it lies in a box there until
+    /// you tap it.
+    #[arg(long)]
+    pub(crate) clipboard: bool,
+
     /// Share with this phone only. Can be given several times.
     #[arg(long, value_name = "PHONE")]
     pub(crate) to: Vec<String>,
@@ -69,6 +74,7 @@ fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
         name: args.name.as_deref(),
         command: &command,
         view_only: args.view_only,
+        clipboard: args.clipboard,
         to: &args.to,
         shell: None,
     };

@@ -1,12 +1,17 @@
 //! `serve`: be there for the paired phones, until the end is asked for.
 
+mod files;
+
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use relay_client::app::Right;
 use relay_client::lines::harmless;
+
+use files::FileTaker;
 
 use super::chat::phone_state;
 use super::devices::may;
@@ -22,8 +27,8 @@ use crate::talk::close_on_signal;
 
 /// Be there for the paired phones, until Ctrl-C.
 ///
-/// The agent stays, so phones reach this machine although no other command runs. It starts another agent when
-/// one was killed. `service install` runs this command whenever you are logged in.
+/// The agent stays, so phones reach this machine although no other command runs. If it is killed, another one
+/// is started. `service install` runs this command whenever you are logged in.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
@@ -33,6 +38,10 @@ pub(crate) struct ServeArgs {
 /// What is done for phones. A service has the same options.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct ServeOptions {
+    /// Take the files that phones send, into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) inbox: Option<PathBuf>,
+
     /// Let phones that have the right `shell` open shells here.
     #[arg(long)]
     pub(crate) shell: bool,
@@ -45,25 +54,36 @@ pub(crate) struct ServeOptions {
 impl ServeOptions {
     /// True if one is given.
     pub(super) fn is_any(&self) -> bool {
-        self.shell || !self.shell_for.is_empty()
+        self.shell || !self.shell_for.is_empty() || self.inbox.is_some()
     }
 
     /// The words of a command line with these options. A right is given once, and not at each start.
-    pub(super) fn words(&self) -> Vec<OsString> {
-        self.shell.then(|| "--shell".into()).into_iter().collect()
+    ///
+    /// # Errors
+    /// The path of the folder can't be made whole.
+    pub(super) fn words(&self) -> anyhow::Result<Vec<OsString>> {
+        let mut words: Vec<OsString> = self.shell.then(|| "--shell".into()).into_iter().collect();
+        if let Some(folder) = &self.inbox {
+            words.extend(["--inbox".into(), files::whole(folder)?.into_os_string()]);
+        }
+        Ok(words)
     }
 }
 
 /// # Errors
 /// There is no agent, no phone of a name, or stdout takes nothing more.
 pub(crate) fn run(args: &ServeArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let session = Session::open(global)?;
+    let session = Arc::new(Session::open(global)?);
     let inputs = Arc::new(Inputs::default());
     let interrupted = Arc::clone(&inputs);
     close_on_signal(move || interrupted.put(Input::Interrupted))?;
     grant_shells(&session, &args.options.shell_for)?;
     let reporter = Reporter::open(session.json, false)?;
-    Serve { session, shell: args.options.shell, inputs, reporter, connection: 0 }.serve()?;
+    let inbox = args.options.inbox.as_deref();
+    let taking = inbox.map(|folder| FileTaker::start(Arc::clone(&session), folder, &inputs)).transpose()?;
+    let serves = Serves { shell: args.options.shell, inbox: args.options.inbox.clone() };
+    Serve { session, serves, inputs, reporter, connection: 0 }.serve()?;
+    drop(taking);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,14 +100,33 @@ pub(super) fn grant_shells(session: &Session, phones: &[String]) -> anyhow::Resu
     Ok(())
 }
 
+/// What is done for phones.
+struct Serves {
+    shell: bool,
+    inbox: Option<PathBuf>,
+}
+
 /// A `serve` at work.
 struct Serve {
-    session: Session,
-    shell: bool,
+    session: Arc<Session>,
+    serves: Serves,
     inputs: Arc<Inputs>,
     reporter: Reporter,
     /// The connection to the agent, which is another one after the agent has ended.
     connection: u32,
+}
+
+impl Serves {
+    fn words(&self) -> String {
+        let mut words = "phones reach this machine".to_owned();
+        if let Some(folder) = &self.inbox {
+            words.push_str(&format!(", files go to {}", folder.display()));
+        }
+        if self.shell {
+            words.push_str(", phones with the right to it open shells");
+        }
+        words
+    }
 }
 
 impl Serve {
@@ -101,6 +140,7 @@ impl Serve {
                     self.attach().context("another agent can't be used")?;
                 }
                 Input::Interrupted => return Ok(()),
+                Input::Failed(error) => return Err(error),
                 Input::Agent(..) | Input::Typed(..) | Input::AllSaid | Input::CodeMade => {}
             }
         }
@@ -108,7 +148,8 @@ impl Serve {
 
     /// Tells the agent what this is, and the user who is there.
     fn attach(&mut self) -> anyhow::Result<()> {
-        let (agent, answer) = self.session.agent_that_answered(&ToAgent::Serve { shell: self.shell })?;
+        let (agent, answer) =
+            self.session.agent_that_answered(&ToAgent::Serve { shell: self.serves.shell })?;
         self.connection += 1;
         self.tell_phones(answer)?;
         self.listen_to(agent)
@@ -121,8 +162,7 @@ impl Serve {
     fn tell_phones(&self, answer: FromAgent) -> anyhow::Result<()> {
         let FromAgent::Devices { phones, damaged } = answer else { return Ok(()) };
         damaged.iter().for_each(|words| say(&format!("warning: {words}")));
-        let shell = if self.shell { ", and open shells if they have the right" } else { "" };
-        self.reporter.tell(&note(&format!("serving: phones reach this machine{shell}")))?;
+        self.reporter.tell(&note(&format!("serving: {}", self.serves.words())))?;
         if phones.is_empty() {
             self.reporter.tell(&note("no phone is paired yet: `workstation pair` adds one"))?;
         }

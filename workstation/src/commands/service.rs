@@ -14,8 +14,8 @@ use crate::service::{Service, ServiceState, launchd, plist, systemd, unit};
 
 /// Have `serve` run whenever you are logged in: a unit of systemd, or an agent of launchd.
 ///
-/// `install` takes the options of `serve`, and replaces an earlier one. Shared terminals go on when the service
-/// is stopped or removed.
+/// `install` takes the options of `serve`, and replaces an earlier one. Shared terminals go on when the
+/// service is stopped or removed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServiceArgs {
     /// What to do.
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &ServiceArgs, global: &Global) -> anyhow::Result<ExitCod
 }
 
 fn install(args: &ServiceArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let service = Service::new(&global.profile, args.options.words())?;
+    let service = Service::new(&global.profile, args.options.words()?)?;
     let session = Session::open(global)?;
     let log = session.folders.state().join("serve.log");
     if let Some(manager) = args.print {

@@ -25,6 +25,10 @@ pub(crate) struct TerminalHostArgs {
     #[arg(long)]
     pub(crate) view_only: bool,
 
+    /// Pass on what the command puts into the clipboard.
+    #[arg(long)]
+    pub(crate) clipboard: bool,
+
     /// Share with the phone of this id only.
     #[arg(long)]
     pub(crate) to: Vec<String>,
@@ -45,6 +49,7 @@ pub(crate) fn run(args: &TerminalHostArgs, global: &Global) -> anyhow::Result<Ex
         name: args.name.clone(),
         command: args.command.clone(),
         view_only: args.view_only,
+        clipboard: args.clipboard,
         to: args.to.clone(),
         shell: args.shell.as_deref().and_then(size),
         since: seconds_now(),

@@ -72,6 +72,16 @@ impl Looked {
     }
 }
 
+/// The names of the terminals that are there and do not answer.
+pub(crate) fn silent(folders: &Folders) -> Vec<String> {
+    let names = folders.terminals().and_then(|folder| Ok(terminal_names(&folder)?)).unwrap_or_default();
+    let is_silent = |name: &String| {
+        let connected = names::connect(folders, name);
+        connected.and_then(|stream| Ok(stream.map(ask).transpose()?)).is_err()
+    };
+    names.into_iter().filter(is_silent).collect()
+}
+
 /// Asks one terminal. Tells of one that does not answer.
 fn look(folders: &Folders, name: &str) -> Looked {
     let connected = names::connect(folders, name);

@@ -249,6 +249,55 @@ impl AgentClient {
     }
 }
 
+/// What is found in the agent's place by a command that neither starts nor ends anything.
+pub(crate) enum Present {
+    Nobody,
+    /// It answers. `is_older`: the next command replaces it.
+    Agent {
+        client: AgentClient,
+        pid: u32,
+        program: String,
+        is_older: bool,
+    },
+}
+
+/// Looks for the agent.
+///
+/// # Errors
+/// Something else is there, or the agent does not answer.
+pub(crate) fn look(folders: &Folders) -> anyhow::Result<Present> {
+    let places = [Some(folders.agent_socket()?), folders.noted_socket()];
+    for path in places.into_iter().flatten() {
+        match look_at(&path)? {
+            Present::Nobody => {}
+            found => return Ok(found),
+        }
+    }
+    Ok(Present::Nobody)
+}
+
+fn look_at(path: &Path) -> anyhow::Result<Present> {
+    let mut client = match UnixStream::connect(path) {
+        Ok(stream) => AgentClient { stream, decoder: Decoder::default() },
+        Err(error) if is_nobody(&error) => return Ok(Present::Nobody),
+        Err(error) => return Err(error).with_context(|| format!("can't connect to {}", path.display())),
+    };
+    peer::check_own(&client.stream).with_context(|| format!("{} must not be used", path.display()))?;
+    client.stream.set_read_timeout(Some(HELLO_WITHIN)).context("can't set a time limit")?;
+    match client.greet() {
+        Ok(Some(FromAgent::Hello { version, pid, program })) => {
+            Ok(Present::Agent { client, pid, program, is_older: version < wire::VERSION })
+        }
+        Ok(Some(_)) => bail!("{} does not answer like an agent: end its process", path.display()),
+        Ok(None) => Ok(Present::Nobody),
+        Err(error) if is_nobody(&error) => Ok(Present::Nobody),
+        Err(error) => {
+            let pid = peer::pid_of(&client.stream).map(|pid| format!(" {pid}")).unwrap_or_default();
+            Err(error).with_context(|| format!("the agent does not answer: end its process{pid}"))
+        }
+    }
+}
+
 fn is_nobody(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound};
     [NotFound, ConnectionRefused, ConnectionReset, BrokenPipe].contains(&error.kind())

@@ -128,6 +128,9 @@ pub(crate) enum FromAgent {
     Hello {
         version: u32,
         pid: u32,
+        /// The program's version, for people.
+        #[serde(default)]
+        program: String,
     },
     /// It is done.
     Done,

@@ -14,6 +14,9 @@ use crate::ipc::link::Link;
 /// The most clients at a time; further ones are refused.
 const CLIENTS_MAX: usize = 64;
 
+/// The most phones among them, so that places are left for the desk's own windows and lists.
+const VIEWERS_MAX: usize = 48;
+
 /// A client that has not said what it is for so long is left.
 const GREETING_MAX: Duration = Duration::from_secs(10);
 
@@ -80,6 +83,11 @@ impl Clients {
     /// True if one more is let in.
     pub(super) fn has_room(&self) -> bool {
         self.all.len() < CLIENTS_MAX
+    }
+
+    /// True if one more phone is let in.
+    pub(super) fn has_room_for_viewer(&self) -> bool {
+        self.viewers().count() < VIEWERS_MAX
     }
 
     /// The number for the next one.

@@ -209,6 +209,9 @@ impl Host {
     fn on_greeting(&mut self, id: ClientId, kind: u8, payload: &[u8]) -> io::Result<()> {
         let now = self.now();
         let Some(link) = self.clients.take_new(id) else { return Ok(()) };
+        if kind == wire::VIEW && !self.clients.has_room_for_viewer() {
+            return Ok(());
+        }
         let Some(mut client) = greeted(link, (kind, payload), &self.settings, now) else { return Ok(()) };
         match &mut client {
             Client::Window(window) => {

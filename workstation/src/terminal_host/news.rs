@@ -11,7 +11,7 @@ use super::desk_window::DeskWindow;
 use super::emulator::EmulatorEvent;
 use super::terminal::Terminal;
 use super::viewer::Viewer;
-use super::wire::{ATTENTION, Attention, Status, json};
+use super::wire::{ATTENTION, Attention, COPIED, COPIED_BYTES_MAX, Status, json};
 
 /// The clients, and what there is to tell.
 pub(super) struct News<'a> {
@@ -42,6 +42,11 @@ impl News<'_> {
                 EmulatorEvent::Notice(notice) => {
                     let message = DeskMessage::Notice(notice);
                     self.clients.viewers_mut().for_each(|(_, viewer)| viewer.tell(&message));
+                }
+                EmulatorEvent::Clipboard(text)
+                    if self.settings.clipboard && text.len() <= COPIED_BYTES_MAX =>
+                {
+                    self.clients.lookers_mut().for_each(|looker| looker.link.send(COPIED, text.as_bytes()));
                 }
                 EmulatorEvent::Title(_) => self.clients.windows_mut().for_each(DeskWindow::forget_title),
                 _ => {}

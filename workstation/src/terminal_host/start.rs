@@ -21,6 +21,8 @@ pub(crate) struct NewTerminal<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) command: &'a [OsString],
     pub(crate) view_only: bool,
+    /// What it puts into the clipboard goes to the phones, too.
+    pub(crate) clipboard: bool,
     /// The ids of the phones that may look on; empty if all may.
     pub(crate) to: &'a [String],
     /// A phone opens it as a shell of its own, in this size.
@@ -72,6 +74,9 @@ fn host_command(
     host.args(["terminal-host", "--name", name, "--socket"]).arg(path);
     if terminal.view_only {
         host.arg("--view-only");
+    }
+    if terminal.clipboard {
+        host.arg("--clipboard");
     }
     for phone in terminal.to {
         host.args(["--to", phone]);

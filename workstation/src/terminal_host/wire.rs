@@ -44,6 +44,11 @@ pub(crate) const TAKEN: u8 = 0x86;
 pub(crate) const STATUS: u8 = 0xa0;
 /// The command wants its user's attention, who is not at the desk: [`Attention`].
 pub(crate) const ATTENTION: u8 = 0xa1;
+/// The command put this text into the clipboard, and may pass it on: UTF-8, at most [`COPIED_BYTES_MAX`].
+pub(crate) const COPIED: u8 = 0xa2;
+
+/// A longer text is not passed on.
+pub(crate) const COPIED_BYTES_MAX: usize = 32 << 10;
 
 /// The size of a window. Zeros are sizes that the window does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

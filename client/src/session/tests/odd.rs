@@ -105,3 +105,23 @@ fn from_every_state_there_is_a_way_out_without_any_input_but_time() {
         assert!(found && silent_for < 180 * SEC, "{name}: {silent_for:?}");
     }
 }
+
+#[test]
+fn a_relay_that_was_away_for_an_hour_is_found_within_half_a_minute() {
+    let mut bench = SessionBench::linked();
+    let mut delay = bench.delay_after(broken());
+    let (mut away, mut tries) = (Duration::ZERO, 0);
+    while away < 3600 * SEC {
+        assert!(delay <= 30 * SEC, "{delay:?} after {tries} tries");
+        away += delay;
+        tries += 1;
+        assert_eq!(bench.after(delay, Input::Tick), [Action::Connect]);
+        delay = bench.delay_after(broken());
+    }
+    // Half a minute is the longest wait, so the mean is a quarter.
+    assert!((150..500).contains(&tries), "{tries} tries in an hour");
+    bench.after(delay, Input::Tick);
+    bench.on(Input::Connected);
+    assert!(bench.on(ack(true, None)).contains(&Action::Tell(ClientEvent::Connected)));
+    assert_eq!(bench.on(joined(0)), [link(0)]);
+}

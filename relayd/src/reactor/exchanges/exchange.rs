@@ -18,6 +18,8 @@ pub struct Exchange {
     address: IpAddr,
     /// Nothing of a request was looked at yet: a PROXY header may come.
     is_first: bool,
+    /// TLS must begin before the first request.
+    pub expects_tls: bool,
     progress: Progress,
     pub awaits: Awaits,
     /// Its deadline. `None` once it has passed.
@@ -54,15 +56,17 @@ pub struct PendingRequest {
 pub enum Heard {
     /// A PROXY header of a trusted peer, in so many bytes. It may name the client.
     Client { consumed: usize, client: Option<IpAddr> },
+    /// All of it is the begin of a TLS handshake.
+    Tls,
     /// A request, or a part of one.
     Request(Parsed),
 }
 
 impl Exchange {
     /// Of a new connection.
-    pub fn new(name: u64, address: IpAddr) -> Self {
+    pub fn new(name: u64, address: IpAddr, expects_tls: bool) -> Self {
         let (progress, awaits) = (Progress::default(), Awaits::WholeRequest);
-        Exchange { name, address, is_first: true, progress, awaits, due: None }
+        Exchange { name, address, is_first: true, expects_tls, progress, awaits, due: None }
     }
 
     /// Reads what `input` begins with, and writes the answer if it can be given here.
@@ -76,7 +80,32 @@ impl Exchange {
                 return Heard::Request(Parsed::Answered { consumed: input.len(), answered });
             }
         }
+        if let Some(heard) = self.read_first_byte(input, context, answer) {
+            return heard;
+        }
         Heard::Request(http::parse(input, self.address, &mut self.progress, context, answer))
+    }
+
+    /// Where TLS must begin: looks if it does. Anything else is answered in plain words.
+    fn read_first_byte(
+        &mut self,
+        input: &[u8],
+        context: &Context<'_>,
+        answer: &mut Vec<u8>,
+    ) -> Option<Heard> {
+        if !self.expects_tls {
+            return None;
+        }
+        match *input.first()? {
+            HANDSHAKE => {
+                self.expects_tls = false;
+                Some(Heard::Tls)
+            }
+            _ => {
+                let answered = http::plain_on_tls_port(context, answer);
+                Some(Heard::Request(Parsed::Answered { consumed: input.len(), answered }))
+            }
+        }
     }
 
     /// Reads what may stand before the first request.
@@ -105,6 +134,9 @@ impl Exchange {
         }
     }
 }
+
+/// RFC 8446 §5.1: the type of a record that begins a connection. No HTTP request begins with it.
+const HANDSHAKE: u8 = 22;
 
 /// What stands before the first request.
 enum ProxyRead {

@@ -14,7 +14,7 @@ fn secs(secs: u64) -> Time {
 }
 
 fn begun() -> (Exchanges, Conns) {
-    let mut exchanges = Exchanges::default();
+    let mut exchanges = Exchanges::new(false);
     exchanges.begin(CONN, PEER, NOW);
     (exchanges, Conns::default())
 }

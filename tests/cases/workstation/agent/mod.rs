@@ -3,11 +3,13 @@
 mod chat;
 mod damage;
 mod lives;
+mod notices;
 mod pairing;
 mod revoked;
 mod rights;
 mod shells;
 mod terminals;
+mod times;
 mod viewing;
 
 use relay_client::Stop;

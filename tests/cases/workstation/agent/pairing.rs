@@ -144,3 +144,29 @@ fn a_code_ends_with_its_agent_and_the_command_says_so() {
     assert_eq!(program.exit_code(), Some(1));
     assert!(desk.run(&["devices"]).contains("no phone is paired"));
 }
+
+#[test]
+fn a_question_ends_with_its_agent_and_another_code_pairs() {
+    let (relay, desk) = place();
+    let mut program = desk.at_terminal(&["pair"]);
+    let _asking = AppPhone::pair(code_of(&program), relay.addr(), "Pixel");
+    program.until("allow it? [y/n]");
+    desk.kill_agent();
+    program.until("error: the agent has ended");
+    assert_eq!(program.exit_code(), Some(1));
+    assert!(desk.run(&["devices"]).contains("no phone is paired"));
+    desk.pair("Pixel");
+    assert_eq!(desk.phone_files().len(), 1);
+}
+
+#[test]
+fn the_session_of_an_unused_code_goes_with_its_command() {
+    let (relay, desk) = place();
+    let mut program = desk.at_terminal(&["pair"]);
+    let code = code_of(&program);
+    program.process().signal("INT");
+    assert_eq!(program.exit_code(), Some(4));
+    let mut late = AppPhone::pair(code, relay.addr(), "late");
+    let end = late.until_stopped();
+    assert!(matches!(end, Stop::Refused { .. } | Stop::Killed { .. } | Stop::Removed { .. }), "{end:?}");
+}

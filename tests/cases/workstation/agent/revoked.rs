@@ -81,3 +81,27 @@ fn of_two_phones_the_other_one_goes_on() {
     chat.type_line("you stay");
     assert_eq!(other.hear(), "you stay");
 }
+
+/// What it gets each time is the relay's answer: its session is gone, and the desk hears nothing of it.
+#[test]
+fn a_phone_that_keeps_trying_disturbs_nobody() {
+    let relay = Relay::start(SetUp::Memory);
+    let desk = Desk::new(relay.addr());
+    let (phone, mut other) = (desk.pair("Pixel"), desk.pair("other"));
+    other.open_chat();
+    let mut chat = desk.start(&["chat"]);
+    chat.until("encrypted with \"other\"");
+    desk.run(&["revoke", "Pixel"]);
+    let shelf = phone.shelf.clone();
+    drop(phone);
+    let log = || fs::read_to_string(desk.state().join("agent.log")).unwrap();
+    let before = log();
+    for number in 0..5 {
+        let mut again = AppPhone::resume(shelf.clone(), relay.addr(), "Pixel");
+        assert!(matches!(again.until_stopped(), Stop::Removed { is_proven: false, .. }));
+        chat.type_line(&format!("line {number}"));
+        assert_eq!(other.hear(), format!("line {number}"));
+    }
+    assert_eq!(log(), before);
+    assert!(!desk.run(&["devices"]).contains("Pixel"));
+}

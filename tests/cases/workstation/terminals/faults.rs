@@ -82,6 +82,23 @@ fn a_phone_that_never_acknowledges_holds_up_nobody() {
 }
 
 #[test]
+fn more_phones_than_there_are_places_keep_no_window_out() {
+    let desk = Desk::new();
+    let mut window = desk.run("echo ready; read a; echo got $a; exit 2");
+    window.until("ready");
+    let viewers: Vec<UnixStream> = (0..80).map(|_| silent_viewer(&desk)).collect();
+    relay_tests::harness::guard::read_until("as many phones as there are places for", || {
+        (desk.listing().matches(r#""device":"Pixel""#).count() == 48).then_some(())
+    });
+    let mut second = desk.window(&["attach", "sh"]);
+    second.until("ready");
+    second.type_text("on\n");
+    window.until("got on");
+    assert_eq!((window.finish().0, second.finish().0), (Some(2), Some(2)));
+    drop(viewers);
+}
+
+#[test]
 fn a_window_that_stops_reading_holds_up_nobody_who_looks_on() {
     let desk = Desk::new();
     let mut window = desk.run("echo ready; read a; seq 1 200000; echo all; read b");

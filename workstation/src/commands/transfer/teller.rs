@@ -32,6 +32,13 @@ impl Teller {
         Teller { json, rewrites, meter: Meter::default(), told_at: None, told: None }
     }
 
+    /// One that leaves the last line of the terminal to another.
+    pub(in crate::commands) fn in_lines(json: bool) -> Self {
+        let mut teller = Self::new(json);
+        teller.rewrites = false;
+        teller
+    }
+
     /// True if programs read what is told.
     pub(in crate::commands) fn is_json(&self) -> bool {
         self.json
