@@ -1,4 +1,5 @@
-// Typing beside a file, on a slow line in time that a test moves: a key's echo is quick, and the file keeps the line.
+// Typing beside a file, on a slow line in time that a test moves: a key's echo is quick, and the file keeps
+// the line.
 
 import assert from "node:assert/strict";
 import test from "node:test";
