@@ -231,18 +231,10 @@ impl Phones {
         paired.map(|(key, phone)| (*key, phone.followed())).collect()
     }
 
-    /// A command asks something about carried channels.
-    ///
-    /// # Errors
-    /// The request can't be meant.
-    pub(super) fn on_carry(
-        &mut self,
-        command: Token,
-        request: ToCarrier,
-        desk: &mut Desk,
-    ) -> anyhow::Result<()> {
+    /// A command asks something about carried channels. Fails if that can't be meant.
+    pub(super) fn on_carry(&mut self, asked: (Token, ToCarrier), desk: &mut Desk) -> anyhow::Result<()> {
         let link = |key| self.all.get(&key).map(|phone| Arc::clone(&phone.app));
-        carried::on_request(&mut self.carried, (command, request), link, desk)
+        carried::on_request(&mut self.carried, asked, link, desk)
     }
 
     /// What the phone said goes to the chats that show it; what is to be said to it goes out.

@@ -64,7 +64,7 @@ impl Agent {
             }
             ToAgent::Answer { question, yes } => self.on_answer(token, question, yes),
             ToAgent::Carry(request) => {
-                if let Err(error) = self.phones.on_carry(token, request, &mut self.desk) {
+                if let Err(error) = self.phones.on_carry((token, request), &mut self.desk) {
                     self.answer(token, Err(error));
                 }
             }
