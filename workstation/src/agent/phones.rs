@@ -59,7 +59,7 @@ impl Phones {
             heard: 0,
             viewers: Viewers::default(),
             shells: Shells::default(),
-            carried: Carried::default(),
+            carried: Carried::new(),
             listener,
         }
     }
