@@ -36,7 +36,7 @@ export class Link extends Emitter {
     #hasDesk = false;
     /** @type {Set<TerminalViewer>} */
     #viewers = new Set();
-    #stopSight;
+    #stopSight = () => {};
     /** What the desk offers; null until it has said hello in this process. @type {DeskInfo | null} */
     desk = null;
 
@@ -79,7 +79,7 @@ export class Link extends Emitter {
             name,
             store,
             onEvent: (event) => this.#onTunnel(event),
-            onState: () => this.emit({ type: "state" }),
+            onState: () => this.#onState(),
         });
         this.#stopSight = world.onSight((sight) => this.#onSight(sight));
         this.#engine.start();
@@ -141,8 +141,15 @@ export class Link extends Emitter {
 
     /** @param {Why} why */
     #stop(why) {
-        this.#stopSight();
         this.#engine.session.stop(why);
+    }
+
+    #onState() {
+        if (this.state.phase === "stopped") {
+            this.#stopSight();
+            this.#onReady(false);
+        }
+        this.emit({ type: "state" });
     }
 
     /** @param {import("./world.js").Sight} sight */

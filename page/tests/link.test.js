@@ -276,11 +276,14 @@ test("a long name is cut for the tunnel", async () => {
 
 test("forgetting deletes what is kept", async () => {
     const { world, phone, link } = await paired();
+    link.files.send([Object.assign(new Blob(["x"]), { name: "x", lastModified: 1 })]);
     await phone.rename(link.id, "old phone");
     assert.equal(phone.pairs[0].phone, "old phone");
     await phone.forget(link.id);
     assert.deepEqual([phone.pairs, await world.store.pairs()], [[], []]);
     assert.equal(link.state.phase, "stopped");
+    await world.pass(100);
+    assert.equal(world.timers, 0, "nothing is left behind");
     await assert.rejects(phone.link(link.id));
 });
 
