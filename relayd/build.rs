@@ -19,7 +19,8 @@ use sha2::{Digest, Sha256};
 /// The module that the page starts with.
 const FIRST_MODULE: &str = "ui/main.js";
 
-/// Modules that few browsers need: `import()` fetches them beside the first one, by the last part of their name.
+/// Modules that few browsers need: `import()` fetches them beside the first one, by the last part of their
+/// name.
 const LATER_MODULES: [&str; 2] = ["crypto/own.js", "ui/texts/de.js"];
 
 fn main() -> io::Result<()> {

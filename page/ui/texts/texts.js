@@ -7,7 +7,10 @@ import { en } from "./en.js";
 /** @type {Record<TextName, string>} */
 let texts = en;
 
-/** Takes the first language of the user's that there is. Any but English is a file of its own: see relayd/build.rs. */
+/**
+ * Takes the first language of the user's that there is. Any but English is a file of its own: see
+ * relayd/build.rs.
+ */
 export async function chooseLanguage() {
     const wanted = navigator.languages ?? [navigator.language];
     const first = wanted.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => ["de", "en"].includes(tag));
