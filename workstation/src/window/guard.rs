@@ -31,7 +31,7 @@ impl Guard {
     /// Starts the guard of a terminal that has these modes. `None` if there is no process for it: then
     /// nothing is lost but its work.
     pub(super) fn start(modes: &Termios) -> Option<Self> {
-        let program = std::env::current_exe().ok()?;
+        let program = crate::program::own().ok()?;
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT]).arg(program).arg("terminal-guard").arg(Modes::of(modes).to_string());
         command.stdin(Stdio::piped()).stderr(Stdio::null()).current_dir("/").process_group(0);
