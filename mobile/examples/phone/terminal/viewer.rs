@@ -124,7 +124,8 @@ impl Viewer {
 
     /// Opens the channel if there is none.
     pub(crate) fn open(&mut self, link: &AppLink) {
-        if self.channel.is_some() || !link.is_ready() || self.retry_at.is_some_and(|at| Instant::now() < at) {
+        let waits = self.retry_at.is_some_and(|at| Instant::now() < at);
+        if self.channel.is_some() || self.outcome.is_some() || !link.is_ready() || waits {
             return;
         }
         self.retry_at = None;

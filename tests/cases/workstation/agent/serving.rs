@@ -44,7 +44,7 @@ fn example(folder: &PathBuf, args: &[&str]) -> Command {
 
 #[test]
 fn files_of_a_phone_go_into_the_folder() {
-    let (_relay, desk) = place();
+    let (relay, desk) = place();
     let (pocket, inbox) = (desk.folder().join("pocket"), desk.folder().join("in box"));
     fs::create_dir(&pocket).unwrap();
     let (code, words) = desk.try_run(&["serve", "--inbox", inbox.to_str().unwrap()]);
@@ -54,8 +54,7 @@ fn files_of_a_phone_go_into_the_folder() {
     let line = program.until("or paste this: ");
     // The phone is on this machine, and the code's address is another one of it.
     let (_, code) = line.trim_start_matches("or paste this: ").split_once("/p#").unwrap();
-    let url = desk.command(&[]).get_envs().find(|(name, _)| *name == "RELAY_SERVER").unwrap().1.unwrap();
-    let code = format!("{}/p#{code}", url.to_str().unwrap());
+    let code = format!("http://{}/p#{code}", relay.addr());
     let (status, said) = Program::start(&mut example(&pocket, &["--name", "Pixel", &code])).finish();
     assert!(status.success(), "{said}");
     assert_eq!(program.exit_code(), Some(0));
