@@ -21,6 +21,7 @@ mod envelope;
 mod expiry;
 mod fault_proxy;
 mod faults_page;
+mod files;
 mod fragments;
 mod heartbeat;
 mod hello;

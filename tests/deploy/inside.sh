@@ -3,7 +3,7 @@
 # example phone, opens a shell from it, and kills what can be killed. Each check is a line on standard output.
 set -uo pipefail
 
-export PATH="/opt/relay:$PATH" HOME=/home/anna SHELL=/bin/bash XDG_RUNTIME_DIR=/run/user/1000
+export PATH="/opt/relay:$PATH" HOME=/srv/anna SHELL=/bin/bash XDG_RUNTIME_DIR=/run/user/1000
 cd "$HOME"
 failed=0
 
@@ -103,6 +103,10 @@ check "doctor finds nothing about the service to do" \
     sh -c 'workstation doctor | grep "^ok    service"'
 check "the phone opens a shell" opens_shell
 check "the shell is listed" until_true lists_shell
+
+echo 'all is well' >report.txt
+check "a file of the phone goes into the folder" phone --desk "$(desk)" --send report.txt --once
+check "it is whole" cmp report.txt "in box/report.txt"
 
 before="$(agent)"
 kill -9 "$before"

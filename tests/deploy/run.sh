@@ -27,7 +27,7 @@ make_rootfs() {
     rm -rf "$rootfs"
     debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd \
         "$suite" "$rootfs" >"$cache/debootstrap.log"
-    chroot "$rootfs" useradd --create-home --uid 1000 --shell /bin/bash anna
+    chroot "$rootfs" useradd --create-home --home-dir /srv/anna --uid 1000 --shell /bin/bash anna
     mkdir -p "$rootfs/var/lib/systemd/linger"
     touch "$rootfs/var/lib/systemd/linger/anna" "$rootfs/.complete"
 }

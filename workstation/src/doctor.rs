@@ -1,12 +1,13 @@
 //! What keeps phones from reaching this machine: one finding for each thing that is looked at.
 //!
 //! `network` asks the relay, `folders` looks at what is kept, `programs` at the agent, terminals and the
-//! service, and `window` at the terminal. Nothing is changed, but for a session that is made at the relay and
-//! deleted.
+//! service, `push` at push services, `window` at the terminal. Nothing is changed, but for a session that is
+//! made at the relay and deleted.
 
 mod folders;
 mod network;
 mod programs;
+mod push;
 mod window;
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -72,6 +73,7 @@ pub(crate) fn examine(args: &RelayArgs, global: &Global, tell: &mut dyn FnMut(Fi
     network::examine(args, folders.as_ref(), tell);
     tell(window::examine());
     if let Some(folders) = folders {
+        push::examine(&folders).into_iter().for_each(&mut *tell);
         programs::examine(&folders, global).into_iter().for_each(tell);
     }
 }

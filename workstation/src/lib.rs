@@ -3,8 +3,10 @@
 //! Both binaries call [`run`]. `args` is the command line and `help` what is said of it, `commands` does what
 //! it asks for. `relay` is the relay that they use, `address` decides what the phone is told to connect to,
 //! `code` makes and shows the code, `terminal` knows what fits. `talk` holds a conversation in this process
-//! alone, `status` tells what happens, `output` prints, `exit` has the exit codes, `push` posts notices to push
-//! services. The connection itself is `relay-client`'s.
+//! alone, `status` tells what happens, `output` prints, `exit` has the exit codes, `push` posts notices to
+//! push services. `doctor` looks for what is wrong, `service` has the program run by a service manager,
+//! `program` is its own file, `user` the user as the system knows them. The connection itself is
+//! `relay-client`'s.
 
 mod address;
 mod agent;
@@ -16,6 +18,7 @@ mod exit;
 mod help;
 mod ipc;
 mod output;
+mod program;
 mod push;
 mod relay;
 mod service;

@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 
+use crate::program;
+
 pub(crate) use plist::plist;
 pub(crate) use unit::unit;
 
@@ -51,12 +53,7 @@ impl Service {
     /// # Errors
     /// This program's file is gone, or one of the values can't be written down.
     pub(crate) fn new(profile: &str, options: Vec<OsString>) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("can't find this program's own file")?;
-        ensure!(
-            program.is_file(),
-            "this program's file was replaced or removed ({}): run the new one",
-            program.display()
-        );
+        let program = program::own().context("can't find this program's own file")?;
         let first = ["serve", "--profile", profile].map(OsString::from);
         let set = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?)));
         let service = Service {

@@ -19,6 +19,7 @@ pub(crate) mod emulator;
 mod flood;
 mod greeting;
 mod host;
+pub(crate) mod look;
 pub(crate) mod names;
 mod news;
 mod place;

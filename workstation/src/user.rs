@@ -33,13 +33,13 @@ mod tests {
 
     #[test]
     fn the_list_of_users_is_read() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\nbroken\nanna:x:1000:1000:,,,:/home/anna:/usr/bin/fish\n\
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nbroken\nanna:x:1000:1000:,,,:/srv/anna:/usr/bin/fish\n\
                       bare:x:7:7:::\n";
         let user = |name: &str, home: &str, shell: &str| {
             let filled = |text: &str| Some(OsString::from(text)).filter(|text| !text.is_empty());
             Some(User { name: Some(name.into()), home: filled(home), shell: filled(shell) })
         };
-        assert_eq!(User::of(1000, passwd), user("anna", "/home/anna", "/usr/bin/fish"));
+        assert_eq!(User::of(1000, passwd), user("anna", "/srv/anna", "/usr/bin/fish"));
         assert_eq!(User::of(0, passwd), user("root", "/root", "/bin/bash"));
         assert_eq!(User::of(7, passwd), user("bare", "", ""));
         assert_eq!(User::of(5, passwd), None);

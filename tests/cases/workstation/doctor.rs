@@ -272,7 +272,11 @@ fn the_files_of_a_service_are_read_by_others() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{output:?}");
 
     let unit = folder.join("relay-workstation.service");
-    let verify = || Command::new("systemd-analyze").args(["--user", "verify"]).arg(&unit).output();
+    let verify = || {
+        let mut command = Command::new("systemd-analyze");
+        command.args(["--user", "verify"]).arg(&unit);
+        command.env("XDG_RUNTIME_DIR", folder.join("run")).env("HOME", &folder).output()
+    };
     fs::write(&unit, print("systemd")).unwrap();
     // Where there is no systemd, there is nobody to read it.
     let Ok(output) = verify() else { return };

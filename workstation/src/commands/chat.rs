@@ -19,6 +19,7 @@ use crate::exit::{self, Outcome};
 use crate::ipc::client::{AgentClient, GONE};
 use crate::ipc::wire::{FromAgent, State, ToAgent};
 use crate::output::say;
+use crate::program;
 use crate::status::{Event, PhoneState, Reporter};
 use crate::talk::close_on_signal;
 
@@ -256,7 +257,7 @@ fn on_command(line: &str, session: &Session, global: &Global) -> Done {
 /// The command is a line for the shell; without one it is the user's shell. A process of its own, as its
 /// window reads the terminal to its very end.
 fn share(script: &str, global: &Global) -> anyhow::Result<()> {
-    let program = std::env::current_exe().context("can't find this program's own file")?;
+    let program = program::own().context("can't find this program's own file")?;
     let mut command = Command::new(program);
     command.args(["run", "--profile", &global.profile]);
     if !script.is_empty() {

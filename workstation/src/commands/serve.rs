@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use relay_client::app::Right;
@@ -82,7 +84,7 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> anyhow::Result<ExitCode>
     let inbox = args.options.inbox.as_deref();
     let taking = inbox.map(|folder| FileTaker::start(Arc::clone(&session), folder, &inputs)).transpose()?;
     let serves = Serves { shell: args.options.shell, inbox: args.options.inbox.clone() };
-    Serve { session, serves, inputs, reporter, connection: 0 }.serve()?;
+    Serve { session, serves, inputs, reporter, connection: 0, attached_at: None }.serve()?;
     drop(taking);
     Ok(ExitCode::SUCCESS)
 }
@@ -114,7 +116,11 @@ struct Serve {
     reporter: Reporter,
     /// The connection to the agent, which is another one after the agent has ended.
     connection: u32,
+    attached_at: Option<Instant>,
 }
+
+/// Between two agents, if the first one lived for less.
+const AGENT_PAUSE: Duration = Duration::from_secs(1);
 
 impl Serves {
     fn words(&self) -> String {
@@ -137,6 +143,7 @@ impl Serve {
                 Input::Agent(of, Some(message)) if of == self.connection => self.on_message(message)?,
                 Input::Agent(of, None) if of == self.connection => {
                     self.reporter.tell(&note("the agent has ended: starting another one"))?;
+                    self.pause();
                     self.attach().context("another agent can't be used")?;
                 }
                 Input::Interrupted => return Ok(()),
@@ -146,11 +153,20 @@ impl Serve {
         }
     }
 
+    /// An agent that fails at once is not started in a loop.
+    fn pause(&self) {
+        let has_lived = self.attached_at.is_some_and(|at| at.elapsed() > AGENT_PAUSE);
+        if !has_lived {
+            thread::sleep(AGENT_PAUSE);
+        }
+    }
+
     /// Tells the agent what this is, and the user who is there.
     fn attach(&mut self) -> anyhow::Result<()> {
         let (agent, answer) =
             self.session.agent_that_answered(&ToAgent::Serve { shell: self.serves.shell })?;
         self.connection += 1;
+        self.attached_at = Some(Instant::now());
         self.tell_phones(answer)?;
         self.listen_to(agent)
     }

@@ -1,18 +1,15 @@
 //! `terminals`: list the shared terminals.
 
-use std::io;
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::args::Global;
 use crate::ipc::folder::{Folders, terminal_names};
-use crate::ipc::frame::Decoder;
 use crate::output::{print, say};
 use crate::state::phones::load_all;
-use crate::terminal_host::wire::{LOOK, STATUS, Status, parsed};
+use crate::terminal_host::look::status_of;
+use crate::terminal_host::wire::Status;
 use crate::terminal_host::{names, seconds_now};
 
 /// List the shared terminals.
@@ -21,9 +18,6 @@ use crate::terminal_host::{names, seconds_now};
 /// viewers, viewOnly, to, pid. The exit code is 1 if a terminal does not answer.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TerminalsArgs {}
-
-/// A terminal that does not answer for so long is shown as such.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// # Errors
 /// The folder of terminals can't be read.
@@ -72,42 +66,16 @@ impl Looked {
     }
 }
 
-/// The names of the terminals that are there and do not answer.
-pub(crate) fn silent(folders: &Folders) -> Vec<String> {
-    let names = folders.terminals().and_then(|folder| Ok(terminal_names(&folder)?)).unwrap_or_default();
-    let is_silent = |name: &String| {
-        let connected = names::connect(folders, name);
-        connected.and_then(|stream| Ok(stream.map(ask).transpose()?)).is_err()
-    };
-    names.into_iter().filter(is_silent).collect()
-}
-
 /// Asks one terminal. Tells of one that does not answer.
 fn look(folders: &Folders, name: &str) -> Looked {
     let connected = names::connect(folders, name);
-    let asked = connected.and_then(|stream| Ok(stream.map(ask).transpose()?));
+    let asked = connected.and_then(|stream| Ok(stream.map(status_of).transpose()?));
     match asked {
         Ok(Some(status)) => Looked::Found(Box::new(status)),
         Ok(None) => Looked::Gone,
         Err(error) => {
             say(&format!("{name}: no answer: {error:#}"));
             Looked::Silent
-        }
-    }
-}
-
-fn ask(mut stream: UnixStream) -> io::Result<Status> {
-    let (mut decoder, mut question) = (Decoder::default(), Vec::new());
-    crate::ipc::frame::encode(LOOK, b"", &mut question);
-    stream.set_read_timeout(Some(PATIENCE))?;
-    io::Write::write_all(&mut stream, &question)?;
-    loop {
-        if let Some(frame) = decoder.next_frame()? {
-            if frame.kind == STATUS {
-                return parsed(frame.payload).ok_or_else(|| io::ErrorKind::InvalidData.into());
-            }
-        } else if decoder.read_from(&mut stream)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
 }

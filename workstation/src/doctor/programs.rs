@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::Finding;
 use crate::args::Global;
-use crate::commands::terminals::silent;
 use crate::ipc::client::{Present, log_path, look};
 use crate::ipc::folder::Folders;
 use crate::ipc::wire::{FromAgent, State, ToAgent};
 use crate::service::systemd;
+use crate::terminal_host::look::silent;
 use crate::terminal_host::start::shell;
 
 /// Looks at the programs of the profile.

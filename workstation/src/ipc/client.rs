@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::program;
 use anyhow::{Context, anyhow, bail};
 
 use super::folder::Folders;
@@ -305,7 +306,7 @@ fn is_nobody(error: &io::Error) -> bool {
 
 /// Starts the agent in the background, away from this command's terminal.
 fn start(profile: &str) -> anyhow::Result<Child> {
-    let program = std::env::current_exe().context("can't find this program's own file")?;
+    let program = program::own().context("can't find this program's own file")?;
     let mut command = Command::new(&program);
     command.args(["agent", "--profile", profile]).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -44,17 +44,26 @@ impl Answer {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
     }
 
+    /// What it wrote on standard error, in one line.
+    pub(super) fn said(&self) -> String {
+        let said = String::from_utf8_lossy(&self.output.stderr);
+        said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// True if it ended well.
+    pub(super) fn is_well(&self) -> bool {
+        self.output.status.success()
+    }
+
     /// What it wrote, if it ended well.
     ///
     /// # Errors
     /// It did not; the error has its own words.
     pub(super) fn checked(self) -> anyhow::Result<String> {
-        if self.output.status.success() {
-            return Ok(self.text());
+        match self.is_well() {
+            true => Ok(self.text()),
+            false => Err(anyhow!("`{}` failed ({}): {}", self.words, self.output.status, self.said())),
         }
-        let said = String::from_utf8_lossy(&self.output.stderr);
-        let said = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
-        Err(anyhow!("`{}` failed ({}): {said}", self.words, self.output.status))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::manager::{Answer, run};
 use super::{Service, ServiceState, name, unit};
@@ -18,7 +18,7 @@ use crate::user::User;
 /// It can't be written, or does not run.
 pub(crate) fn install(service: &Service) -> anyhow::Result<()> {
     // Before anything is written: without a manager there is nothing to install for.
-    systemctl(&["show-environment"])?.checked().context(NO_MANAGER)?;
+    check_manager()?;
     let (unit_name, path) = (unit_name(&service.profile), path(&service.profile)?);
     let folder = path.parent().context("the unit has no folder")?;
     fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
@@ -29,8 +29,17 @@ pub(crate) fn install(service: &Service) -> anyhow::Result<()> {
     Ok(())
 }
 
-const NO_MANAGER: &str =
-    "no systemd of this user answers: log in on this machine itself or by ssh, and not by su or sudo";
+/// # Errors
+/// The user's systemd does not answer.
+fn check_manager() -> anyhow::Result<()> {
+    let answer = systemctl(&["show-environment"])?;
+    ensure!(
+        answer.is_well(),
+        "no systemd of this user answers ({}): log in on this machine itself or by ssh, and not by su or sudo",
+        answer.said()
+    );
+    Ok(())
+}
 
 /// Ends the service, and removes its unit. False if there was none.
 ///
@@ -41,10 +50,11 @@ pub(crate) fn uninstall(profile: &str) -> anyhow::Result<bool> {
     if !path.exists() {
         return Ok(false);
     }
+    check_manager()?;
     // One that the manager does not know has nothing to end.
     let ended = systemctl(&["disable", "--now", &unit_name])?.checked();
     file::remove(&path)?;
-    systemctl(&["daemon-reload"])?.checked().context(NO_MANAGER)?;
+    systemctl(&["daemon-reload"])?.checked()?;
     ended.map(|_| true)
 }
 
@@ -54,9 +64,13 @@ pub(crate) fn uninstall(profile: &str) -> anyhow::Result<bool> {
 /// The manager can't be asked.
 pub(crate) fn state(profile: &str) -> anyhow::Result<ServiceState> {
     let path = path(profile)?;
+    if !path.exists() {
+        return Ok(ServiceState::default());
+    }
+    check_manager()?;
     let shown = systemctl(&["show", &unit_name(profile), "--property", PROPERTIES])?;
-    let mut state = parsed(&shown.checked().context(NO_MANAGER)?);
-    state.file = Some(path).filter(|path| path.exists());
+    let mut state = parsed(&shown.checked()?);
+    state.file = Some(path);
     state.outlives_login = lingers(Path::new("/var/lib/systemd/linger"), &User::own());
     Ok(state)
 }

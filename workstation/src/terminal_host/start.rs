@@ -12,6 +12,7 @@ use anyhow::Context;
 use super::names::{self, Place};
 use super::wire::WindowSize;
 use crate::ipc::folder::Folders;
+use crate::program;
 use crate::user::User;
 
 /// What to share.
@@ -69,7 +70,7 @@ fn host_command(
     name: &str,
     path: &Path,
 ) -> anyhow::Result<Command> {
-    let program = std::env::current_exe().context("can't find this program's own file")?;
+    let program = program::own().context("can't find this program's own file")?;
     let mut host = Command::new(program);
     host.args(["terminal-host", "--name", name, "--socket"]).arg(path);
     if terminal.view_only {

@@ -7,6 +7,7 @@ mod notices;
 mod pairing;
 mod revoked;
 mod rights;
+mod serving;
 mod shells;
 mod terminals;
 mod times;
