@@ -1,8 +1,8 @@
 //! Buffers, lent and returned.
 //!
 //! Every byte that is parked, under way or queued lives in a chunk from here, or is counted here, so one
-//! number says how much that is. Returned chunks are kept for the next borrower, up to a bound, so steady traffic allocates
-//! nothing.
+//! number says how much that is. Returned chunks are kept for the next borrower, up to a bound, so steady
+//! traffic allocates nothing.
 
 use crate::limits::{POOL_KEPT_MAX, QUEUE_BYTES_MAX};
 
