@@ -138,7 +138,7 @@ def file(desk, line, args):
     print_times("key to screen, quiet", time_keys(phone, args.times, everything))
     other = Phone(desk, line, "tablet")
     source, inbox = desk.folder / "file.bin", desk.folder / "inbox"
-    source.write_bytes(random.randbytes(256 << 20))
+    source.write_bytes(random.randbytes(1 << 20) * 64)
     inbox.mkdir()
     program = desk.binaries / "workstation"
     for way in ("to", "from"):

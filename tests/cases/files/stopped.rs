@@ -72,6 +72,19 @@ fn a_phone_that_does_not_come_in_time_has_its_own_exit_code() {
     assert!(code == Some(4) && said.contains("nothing came in time"), "{said}");
 }
 
+/// The command asks before the agent has looked at its phones for the first time.
+#[test]
+fn an_agent_that_has_just_begun_knows_its_phones() {
+    let relay = Relay::start(SetUp::Memory);
+    let place = Place::new(relay.addr());
+    let file = place.file("a", b"x");
+    for _ in 0..10 {
+        place.desk.kill_agent();
+        let (code, said) = place.desk.try_run(&["send", "--wait", "0", &file]);
+        assert_eq!(code, Some(4), "{said}");
+    }
+}
+
 #[test]
 fn a_phone_that_comes_late_gets_it() {
     let relay = Relay::start(SetUp::Memory);

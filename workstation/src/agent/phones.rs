@@ -242,6 +242,8 @@ impl Phones {
 
     /// A command asks something about carried channels. Fails if that can't be meant.
     pub(super) fn on_carry(&mut self, asked: (Token, ToCarrier), desk: &mut Desk) -> anyhow::Result<()> {
+        // An agent that has just begun has not told of its phones yet.
+        self.carried.tell_phones(self.followed(), desk);
         let link = |key| self.all.get(&key).map(|phone| Arc::clone(&phone.app));
         carried::on_request(&mut self.carried, asked, link, desk)
     }
