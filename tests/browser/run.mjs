@@ -15,8 +15,9 @@ import * as notices from "./cases/notices.mjs";
 import * as serving from "./cases/serving.mjs";
 import * as modules from "./cases/modules.mjs";
 import * as first_line from "./cases/first_line.mjs";
+import * as wrong from "./cases/wrong.mjs";
 
-const cases = Object.entries({ ...pairing, ...terminal, ...life, ...talk, ...notices, ...serving, ...modules, ...first_line });
+const cases = Object.entries({ ...pairing, ...terminal, ...life, ...talk, ...notices, ...serving, ...modules, ...first_line, ...wrong });
 
 /** One case on one kind of device: with a relay, a desk and a phone of its own. */
 async function play(run, device) {
