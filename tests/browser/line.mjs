@@ -12,8 +12,9 @@ export class Line {
     #server;
     #pairs = new Set();
     #target = 0;
-    /** Connections are cut when this much more has passed. */
-    #cutAfter = Infinity;
+    /** Connections are cut each time that so much has passed. */
+    #cutEach = Infinity;
+    #left = Infinity;
 
     /** A relay whose phones come by this line, and the line. */
     static async toRelay(more = {}) {
@@ -34,31 +35,33 @@ export class Line {
         this.#pairs.add(pair);
         for (const [from, to] of [pair, [far, near]]) {
             from.setNoDelay(true);
-            from.on("data", (data) => this.#carry(data, to));
+            from.on("data", (data) => this.#carry(data, from, to));
             from.on("error", () => {});
             from.on("end", () => setTimeout(() => to.end(), this.delayMs));
             from.on("close", () => this.#pairs.delete(pair) && setTimeout(() => to.destroy(), this.delayMs));
         }
     }
 
-    #carry(data, to) {
+    #carry(data, from, to) {
         this.carried += data.length;
-        this.#cutAfter -= data.length;
-        if (this.#cutAfter <= 0) return this.cut();
-        if (this.delayMs === 0) return to.write(data);
-        setTimeout(() => to.write(data), this.delayMs);
+        this.#left -= data.length;
+        if (this.#left <= 0) return this.cut();
+        if (this.delayMs > 0) return setTimeout(() => to.write(data), this.delayMs);
+        if (to.write(data)) return;
+        from.pause();
+        to.once("drain", () => from.resume());
     }
 
     /** Cuts every connection now: both ends see a reset, and what was on its way is lost. */
     cut() {
-        this.#cutAfter = Infinity;
+        this.#left = this.#cutEach;
         this.cuts += 1;
         for (const socket of [...this.#pairs].flat()) socket.resetAndDestroy();
     }
 
-    /** Cuts once `bytes` more have passed. */
-    cutAfter(bytes) {
-        this.#cutAfter = bytes;
+    /** Cuts each time that `bytes` more have passed. */
+    cutEach(bytes) {
+        this.#cutEach = this.#left = bytes;
     }
 
     async stop() {
