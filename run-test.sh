@@ -551,6 +551,9 @@ run_browsers() {
     tests "the page in Chromium" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
         RELAY_CHROMIUM="$(command -v chromium || command -v chromium-browser)" node tests/browser/run.mjs "$1"
     [ -z "$1" ] || return 0
+    stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
+        RELAY_CHROMIUM="$(command -v chromium || command -v chromium-browser)" \
+        node tests/browser/picture.mjs "$work/pairing.svg"
     if is_there firefox-esr || as_root apt-get install -qy --no-install-recommends firefox-esr; then
         tests "the page in Firefox" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
             RELAY_FIREFOX="$(command -v firefox-esr)" node tests/browser/firefox.mjs
@@ -657,7 +660,6 @@ if is_there sshd && is_there ssh; then
 else
     skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
 fi
-stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" python3 tests/python/picture.py "$work/pairing.svg"
 run_proxies
 run_way_out
 run_conformance short
