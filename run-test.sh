@@ -37,9 +37,9 @@ failed. If one stage fails, the others still run. Each option below, except --si
             Needs `cargo install cargo-mutants --locked`. .cargo/mutants.toml lists exceptions, with reasons
   --browsers [PART]
             the page for phones in Chromium, as a phone and as a desktop, with a real relay and a real desk, and its main
-            path in Firefox and WebKitGTK; or only the cases with PART in their names. Pictures go to RELAY_BROWSER_PICTURES, if it
-            is set. Needs node, 20 or newer. Installs chromium, firefox-esr, webkit2gtk-driver, xvfb, htop and vim if it can, and its packages
-            of node outside of this folder
+            path in Firefox and WebKitGTK; or only the cases with PART in their names. Pictures go to
+            RELAY_BROWSER_PICTURES, if it is set. Needs node, 20 or newer. Installs chromium, firefox-esr,
+            webkit2gtk-driver, xvfb, htop and vim if it can, and its packages of node outside of this folder
   --deploy  `workstation service` in a booted systemd: a container without a network, in about two minutes. Needs root
             and Debian. Installs debootstrap and systemd-container, and keeps a root file system of 250 MB in
             /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
