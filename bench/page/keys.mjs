@@ -1,9 +1,9 @@
-// From a key to the screen, in Chromium: the phone's page beside WeTTY (xterm.js over a WebSocket), in one run.
+// From a key to the screen, in Chromium: the phone's page beside WeTTY (xterm.js), in one run.
 //
 //     RELAY_BROWSER_MODULES=DIR WETTY=DIR/node_modules/wetty/build/main.js node bench/page/keys.mjs [KEYS]
 //
-// A terminal echoes each key. The time runs from the browser's key event until the new character is on the page: in
-// the row for the page, and drawn by xterm.js for WeTTY. Without WETTY only the page is measured.
+// A terminal echoes each key. The time runs from the browser's key event until the new character is in its
+// row, or drawn by xterm.js for WeTTY. Without WETTY only the page is measured.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

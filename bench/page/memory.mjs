@@ -1,9 +1,9 @@
-// Memory of the phone's page while a terminal is busy for as many lines as it would have in an hour, in Chromium.
+// Memory of the phone's page in Chromium, while a terminal prints as many lines as in a busy hour.
 //
 //     RELAY_BROWSER_MODULES=DIR node bench/page/memory.mjs [LINES]
 //
-// An hour of a build that prints 50 lines a second has 180,000 lines. They are printed as fast as the page takes
-// them, in rounds; after each, what the page keeps is counted once its garbage is collected.
+// An hour of a build that prints 50 lines a second has 180,000 lines. They are printed faster, in rounds.
+// After each, what the page keeps is counted once its garbage is collected.
 
 import { closeBrowser, Phone } from "../../tests/browser/browser.mjs";
 import { pair, share, untilRows } from "../../tests/browser/cases/steps.mjs";

@@ -1,5 +1,5 @@
-// Draws docs/pairing.svg: the desk's window with its code, and the phone's page from the scan to the terminal.
-// What is drawn was shown by the real programs; the session in it ends with this script.
+// Draws docs/pairing.svg: the desk's window with its code, and the phone's page from the scan to the
+// terminal. What is drawn was shown by the real programs; the session in it ends with this script.
 //
 //     node tests/browser/picture.mjs [FILE]
 

@@ -1,4 +1,5 @@
-// Counts the round trips on a phone's leg, from what the browser's debugger sees: requests, and frames of WebSockets.
+// Counts the round trips on a phone's leg, from what the browser's debugger sees: requests, and frames of
+// WebSockets.
 
 /** What the page said and heard on a slow line, with times. */
 export class Turns {

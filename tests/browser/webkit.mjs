@@ -1,5 +1,5 @@
-// The main path in WebKitGTK, driven over WebDriver by WebKitWebDriver. Needs a display, for example `xvfb-run -a`.
-// Ends with `N passed, N failed`.
+// The main path in WebKitGTK, driven over WebDriver by WebKitWebDriver. Needs a display, for example
+// `xvfb-run -a`. Ends with `N passed, N failed`.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

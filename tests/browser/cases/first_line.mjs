@@ -1,4 +1,4 @@
-// From the scan of a code to the first line of a terminal: how long it takes, and what the phone's leg carries.
+// From the scan of a code to the first line of a terminal: how long it takes, and how often a phone waits.
 
 import assert from "node:assert/strict";
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 
+import { readCode } from "../../../page/tunnel/code.js";
 import { Desk } from "../desk.mjs";
 import { Relay } from "../relay.mjs";
 import { pair, share, untilRows } from "./steps.mjs";
@@ -94,7 +95,9 @@ export async function nothing_of_a_codes_secret_reaches_the_relay_or_redis({ pho
             assert.ok(text.length > 100, `${place} is empty: ${text}`);
             for (const code of [address, paired]) hasNothingOf(code.split("#2")[1], place, text);
         }
-        assert.match(redis.seen, /SET|EVAL/i, "what Redis was told was seen");
+        const { place } = await readCode(address);
+        assert.ok(atCode.includes(place.session), `not even the code's session is in Redis: ${atCode}`);
+        assert.ok(redis.seen.includes(place.session), "not even the code's session was told to Redis");
     } finally {
         await desk.end();
         await relay.stop();
