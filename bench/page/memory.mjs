@@ -29,8 +29,8 @@ try {
         console.log(`after ${at * each} lines: ${(usedSize / 2 ** 20).toFixed(2)} MB of objects, ${nodes} nodes, ${jsEventListeners} listeners`);
         if (at === ROUNDS) break;
         await desk.type("run", `r${at}\r`);
-        await desk.until("run", `done r${at}\\n`, { secs: 300 });
-        await untilRows(phone, "end of a round", (rows) => rows.includes(`done r${at}`));
+        const isDone = (text) => document.querySelector(".rows > div:last-child").textContent.includes(text);
+        await phone.page.waitForFunction(isDone, `done r${at}`, { polling: 200, timeout: 600_000 });
     }
 } finally {
     await phone.stop();
