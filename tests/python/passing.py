@@ -132,8 +132,13 @@ def case_what_a_program_copies_is_passed_on_only_with_leave(relay):
 
 def case_a_text_of_the_phone_is_printed(relay):
     with Desk(relay) as desk, paired_phone(desk) as phone:
-        phone.type("/clip nobody takes this")
-        phone.line(lambda line: line.startswith("the desk did not take the text: ") and "workstation clip" in line)
+        # A chat keeps the agent, which waits for a while for a command that takes the text.
+        quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with desk.started("chat", **quiet) as chat:
+            phone.type("/clip nobody takes this")
+            refused = "the desk did not take the text: "
+            phone.line(lambda line: line.startswith(refused) and "workstation clip" in line)
+            chat.kill()
         for args in [["--get"], ["--get", "--to", "Pixel"]]:
             with desk.started("clip", *args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as clip:
                 assert b"waiting for a text" in clip.stderr.readline()
