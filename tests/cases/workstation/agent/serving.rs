@@ -54,7 +54,8 @@ fn files_of_a_phone_go_into_the_folder() {
     let line = program.until("or paste this: ");
     // The phone is on this machine, and the code's address is another one of it.
     let (_, code) = line.trim_start_matches("or paste this: ").split_once("/p#").unwrap();
-    let url = desk.command(&[]).get_envs().find(|(name, _)| *name == "RELAY_SERVER").unwrap().1.unwrap();
+    let command = desk.command(&[]);
+    let url = command.get_envs().find(|(name, _)| *name == "RELAY_SERVER").unwrap().1.unwrap();
     let code = format!("{}/p#{code}", url.to_str().unwrap());
     let (status, said) = Program::start(&mut example(&pocket, &["--name", "Pixel", &code])).finish();
     assert!(status.success(), "{said}");
