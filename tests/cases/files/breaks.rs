@@ -37,7 +37,7 @@ fn a_phone_that_goes_away_for_a_moment_goes_on_in_the_same_channel() {
     let place = Place::new(proxy.addr());
     let bytes = noise(8_000_000);
     let file = place.phone.file("a.bin", &bytes);
-    let mut command = place.desk.start(&["receive", "--once", &text(&place.at("in"))]);
+    let command = place.desk.start(&["receive", "--once", &text(&place.at("in"))]);
     command.until("phones can send files");
     proxy.behave(Behaviour::Rate(2_000_000));
     let mut phone = place.phone.start(&["--send", &file, "--once"]);
