@@ -42,19 +42,19 @@ pub(crate) enum Level {
 
 impl Finding {
     fn good(check: &'static str, words: impl Into<String>) -> Self {
-        Self::new(check, Level::Good, words.into(), "")
+        Self::new(check, Level::Good, &words.into(), "")
     }
 
     fn note(check: &'static str, words: impl Into<String>, remedy: &str) -> Self {
-        Self::new(check, Level::Note, words.into(), remedy)
+        Self::new(check, Level::Note, &words.into(), remedy)
     }
 
     fn wrong(check: &'static str, words: impl Into<String>, remedy: &str) -> Self {
-        Self::new(check, Level::Wrong, words.into(), remedy)
+        Self::new(check, Level::Wrong, &words.into(), remedy)
     }
 
-    fn new(check: &'static str, level: Level, words: String, remedy: &str) -> Self {
-        Finding { check, level, words: harmless(&words), remedy: remedy.to_owned() }
+    fn new(check: &'static str, level: Level, words: &str, remedy: &str) -> Self {
+        Finding { check, level, words: harmless(words), remedy: remedy.to_owned() }
     }
 }
 

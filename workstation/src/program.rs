@@ -12,7 +12,7 @@ const DELETED: &str = " (deleted)";
 /// There is no file of it any more.
 pub(crate) fn own() -> io::Result<PathBuf> {
     let path = std::env::current_exe()?;
-    let present = present(&path, |path| path.is_file());
+    let present = present(&path, Path::is_file);
     present.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{} is gone", path.display())))
 }
 

@@ -30,7 +30,7 @@ fn of(terminal: Option<Terminal>) -> Finding {
         false => Finding::new(
             "terminal",
             Level::Note,
-            format!("{shown}, {colours}, and the locale has ASCII only, so codes need four times the room"),
+            &format!("{shown}, {colours}, and the locale has ASCII only, so codes need four times the room"),
             "set LANG to a UTF-8 locale, as `C.UTF-8`",
         ),
     }
