@@ -19,17 +19,27 @@ use sha2::{Digest, Sha256};
 /// The module that the page starts with.
 const FIRST_MODULE: &str = "ui/main.js";
 
+/// Modules that few browsers need: `import()` fetches them beside the first one, by the last part of their
+/// name.
+const LATER_MODULES: [&str; 2] = ["crypto/own.js", "ui/texts/de.js"];
+
 fn main() -> io::Result<()> {
     let page = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../page");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     println!("cargo:rerun-if-changed={}", page.display());
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build/join.rs");
-    let script = join::join(&modules(&page)?, FIRST_MODULE)?;
+    let mut scripts = vec![("page.js", join::join(&modules(&page, FIRST_MODULE)?, FIRST_MODULE)?)];
+    for later in LATER_MODULES {
+        let name = later.rsplit('/').next().unwrap_or(later);
+        scripts.push((name, join::join(&modules(&page, later)?, later)?));
+    }
     let parts = Parts::read(&page)?;
-    let build = build_of(&script, &parts);
+    let build = build_of(&scripts, &parts);
     let mut table = Table { out, rows: Vec::new() };
-    table.add(&format!("/p/{build}/page.js"), "text/javascript", "Forever", "", script.as_bytes())?;
+    for (name, script) in &scripts {
+        table.add(&format!("/p/{build}/{name}"), "text/javascript", "Forever", "", script.as_bytes())?;
+    }
     add_fixed(&mut table, &parts, &build)?;
     table.finish(&build)
 }
@@ -65,9 +75,9 @@ impl Parts {
     }
 }
 
-/// Every module that the first one imports, directly or not, by its path in `page/`.
-fn modules(page: &Path) -> io::Result<join::Modules> {
-    let (mut found, mut open) = (join::Modules::new(), vec![FIRST_MODULE.to_owned()]);
+/// A module and all that it imports, directly or not, by their paths in `page/`.
+fn modules(page: &Path, first: &str) -> io::Result<join::Modules> {
+    let (mut found, mut open) = (join::Modules::new(), vec![first.to_owned()]);
     while let Some(name) = open.pop() {
         if found.contains_key(&name) {
             continue;
@@ -121,10 +131,11 @@ fn push_without_types(mut line: &str, kept: &mut String) {
 }
 
 /// The name of a build.
-fn build_of(script: &str, parts: &Parts) -> String {
+fn build_of(scripts: &[(&str, String)], parts: &Parts) -> String {
     let mut hash = Sha256::new();
     let own = [&parts.shell, &parts.front, &parts.style, &parts.first, &parts.worker, &parts.manifest];
-    let texts = own.into_iter().map(String::as_bytes).chain([script.as_bytes()]);
+    let texts =
+        own.into_iter().map(String::as_bytes).chain(scripts.iter().map(|(_, script)| script.as_bytes()));
     for bytes in texts.chain(parts.icons.iter().map(|(_, _, bytes)| bytes.as_slice())) {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);

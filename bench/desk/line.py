@@ -63,32 +63,50 @@ def deliver(pieces, target):
 
 
 class Line:
-    """A line to a port of this machine. `one_way` is the delay of each direction in seconds."""
+    """A line to a port of this machine. `one_way` is the delay of each direction in seconds, and all of its
+    connections end every `cut_every` seconds."""
 
-    def __init__(self, port, bits=None, one_way=0.0):
+    def __init__(self, port, bits=None, one_way=0.0, cut_every=None):
         self.up, self.down = multiprocessing.Value("Q", 0), multiprocessing.Value("Q", 0)
         listener = socket.create_server(("127.0.0.1", 0))
         if bits:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self.port = listener.getsockname()[1]
         rate = bits / 8 if bits else None
+        self.cuts = multiprocessing.Value("Q", 0)
         context = multiprocessing.get_context("fork")
-        self.process = context.Process(target=self.serve, args=(listener, port, rate, one_way), daemon=True)
+        self.process = context.Process(target=self.serve, args=(listener, port, rate, one_way, cut_every), daemon=True)
         self.process.start()
         listener.close()
 
-    def serve(self, listener, port, rate, one_way):
+    def serve(self, listener, port, rate, one_way, cut_every):
         up, down = Direction(rate, one_way, self.up), Direction(rate, one_way, self.down)
+        live = []
+        if cut_every:
+            threading.Thread(target=self.cut, args=(live, cut_every), daemon=True).start()
         while True:
             near, _ = listener.accept()
             far = socket.socket()
             if rate:
                 far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             far.connect(("127.0.0.1", port))
+            live.append((near, far))
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=up.carry, args=(near, far), daemon=True).start()
             threading.Thread(target=down.carry, args=(far, near), daemon=True).start()
+
+    def cut(self, live, every):
+        while True:
+            time.sleep(every)
+            while live:
+                for end in live.pop():
+                    try:
+                        end.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        # It has ended by itself.
+                        pass
+            self.cuts.value += 1
 
     def close(self):
         self.process.terminate()

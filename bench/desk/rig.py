@@ -133,6 +133,11 @@ class Phone:
         self.lines = Lines(self.process.stdout)
         return self.next_screen()
 
+    def talk(self, *args):
+        """Starts the phone's program for its desk."""
+        [pair] = pathlib.Path(self.env["XDG_STATE_HOME"]).rglob("*.pair")
+        return self.start("--desk", pair.stem, *args)
+
     def type(self, keys):
         self.process.stdin.write(keys + "\n")
         self.process.stdin.flush()

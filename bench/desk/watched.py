@@ -4,6 +4,7 @@
     python3 bench/desk/watched.py flood [--seconds 60] [--line slow]
     python3 bench/desk/watched.py stop  [--times 10]  [--line slow]
     python3 bench/desk/watched.py keys  [--times 100] [--line slow]
+    python3 bench/desk/watched.py file  [--times 100] [--line slow]
 
 `--line slow` is 1 Mbit/s with a round trip of 100 ms between the phone and the relay, `fast` the bare loopback.
 """
@@ -14,6 +15,7 @@ import pathlib
 import random
 import statistics
 import string
+import subprocess
 import sys
 import time
 
@@ -127,6 +129,43 @@ def keys(desk, line, args):
     painted.close()
 
 
+def file(desk, line, args):
+    """Keys while a file moves on the same line, to the phone and from it."""
+    desk.share("keys", "cat")
+    phone = Phone(desk, line, "pixel")
+    phone.watch("keys")
+    everything = "\n".join
+    print_times("key to screen, quiet", time_keys(phone, args.times, everything))
+    other = Phone(desk, line, "tablet")
+    source, inbox = desk.folder / "file.bin", desk.folder / "inbox"
+    source.write_bytes(random.randbytes(1 << 20) * 64)
+    inbox.mkdir()
+    program = desk.binaries / "workstation"
+    for way in ("to", "from"):
+        if way == "to":
+            other.talk("--inbox", str(inbox))
+            command = [program, "send", "--to", "tablet", source]
+        else:
+            command = [program, "receive", inbox]
+        desk_end = subprocess.Popen(command, env=desk.env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        if way == "from":
+            time.sleep(2)
+            other.talk("--send", str(source))
+        time.sleep(15)
+        counter = line.down if way == "to" else line.up
+        before, began = counter.value, time.monotonic()
+        times = time_keys(phone, args.times, everything)
+        moved, took = counter.value - before, time.monotonic() - began
+        print_times(f"key to screen, while a file goes {way} another phone", times)
+        print(f"| the line, {way} the phone | {moved * 8 / took / 1e6:.3f} Mbit/s on the wire |", flush=True)
+        desk_end.terminate()
+        desk_end.wait()
+        other.close()
+        for path in inbox.iterdir():
+            path.unlink()
+    phone.close()
+
+
 def print_times(what, times):
     times = sorted(value * 1000 for value in times)
     p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
@@ -135,17 +174,17 @@ def print_times(what, times):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["flood", "stop", "keys"])
+    parser.add_argument("what", choices=["flood", "stop", "keys", "file"])
     parser.add_argument("--line", choices=LINES, default="slow")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--times", type=int)
     parser.add_argument("--bin", default="target/release", help="the folder of the programs")
     args = parser.parse_args()
-    args.times = args.times or {"stop": 10, "keys": 100}.get(args.what)
+    args.times = args.times or {"stop": 10, "keys": 100, "file": 100}.get(args.what)
     desk = Desk(args.bin)
     line = Line(desk.port, **LINES[args.line])
     try:
-        {"flood": flood, "stop": stop, "keys": keys}[args.what](desk, line, args)
+        {"flood": flood, "stop": stop, "keys": keys, "file": file}[args.what](desk, line, args)
     finally:
         desk.close()
         line.close()

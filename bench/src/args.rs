@@ -36,6 +36,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "url")]
     pub(crate) vs: Vec<Vs>,
 
+    /// Compare with the same relayd under TLS
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) tls: bool,
+
     /// Pairs of a workstation and a phone [default: 50; idle and growth 4000, connect and mixed 2000, large
     /// 8]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -107,6 +111,8 @@ pub(crate) enum Scenario {
 /// What relayd is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Vs {
+    /// The same relayd under TLS
+    Tls,
     /// A loop that only copies bytes, without any protocol
     Floor,
     /// A relay in Rust with tokio, where every frame crosses Redis
@@ -127,7 +133,7 @@ impl Args {
 
     /// What to compare with, each once.
     pub fn others(&self) -> Vec<Vs> {
-        let mut others = Vec::new();
+        let mut others: Vec<Vs> = self.tls.then_some(Vs::Tls).into_iter().collect();
         for &vs in &self.vs {
             let named = [vs];
             let each = if vs == Vs::All { &[Vs::Floor, Vs::Tokio, Vs::Node, Vs::Bun][..] } else { &named };
@@ -170,6 +176,7 @@ mod tests {
             "--url ws://h/ws --vs floor",
             "--url ws://h/ws --relayd x",
             "--url h",
+            "--url ws://h/ws --tls",
             "--pairs 0",
             "--seconds 0",
             "--seconds NaN",
@@ -185,6 +192,7 @@ mod tests {
     #[test]
     fn everybody_is_compared_with_once() {
         let others = |list: &str| Args::parse_from(["bench", "--vs", list]).others();
+        assert_eq!(Args::parse_from(["bench", "--tls", "--vs", "floor"]).others(), [Vs::Tls, Vs::Floor]);
         assert_eq!(others("bun,floor,bun"), [Vs::Bun, Vs::Floor]);
         assert_eq!(others("node,all"), [Vs::Node, Vs::Floor, Vs::Tokio, Vs::Bun]);
     }

@@ -4,7 +4,8 @@
 //! `report`. `plan` turns the command line (`args`) into cases. A case is a `scenario`; a run of it ends in
 //! an `outcome`. `load` drives the pairs, and `join` connects them before. `target` starts and stops the
 //! servers. `frame`, `inbox` and `check` make, read and judge what the pairs carry. At the bottom, `workload`
-//! says what a load is, and `meter` and `affinity` ask the operating system. `floor` is the loop that only
+//! says what a load is, `socket` is a connection of the load, and `meter` and `affinity` ask the operating
+//! system. `floor` is the loop that only
 //! copies bytes, in its own process.
 //!
 //! A module uses only modules below it.
@@ -24,6 +25,7 @@ mod progress;
 mod report;
 mod run;
 mod scenario;
+mod socket;
 mod target;
 mod workload;
 

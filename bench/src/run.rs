@@ -22,7 +22,7 @@ pub(crate) fn all(plan: &Plan, interrupted: &AtomicBool) -> Result<bool> {
     let cores = Cores::of_this_process();
     let mut report = Report::begin(Machine::look(cores));
     let subject = Contender::subject(&plan.subject)?;
-    let others = prepare(plan, &mut report);
+    let others = prepare(plan, &subject, &mut report);
     let cases = possible(plan, &mut report);
     report.left_out.iter().for_each(|word| eprintln!("bench: {word}"));
     println!("{} runs of each, {}", plan.repeats, report.machine.cores_words());
@@ -49,10 +49,10 @@ pub(crate) fn all(plan: &Plan, interrupted: &AtomicBool) -> Result<bool> {
 }
 
 /// The targets to compare with that can be set up here. The others are skipped with a note.
-fn prepare(plan: &Plan, report: &mut Report) -> Vec<Contender> {
+fn prepare(plan: &Plan, subject: &Contender, report: &mut Report) -> Vec<Contender> {
     let mut ready = Vec::new();
     for &vs in &plan.others {
-        match Contender::prepare(vs) {
+        match Contender::prepare(vs, subject) {
             Ok(contender) => ready.push(contender),
             Err(error) => report.left_out.push(format!("{vs:?} is skipped: {error:#}")),
         }

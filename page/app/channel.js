@@ -19,7 +19,10 @@ import { PAYLOAD_BYTES_MAX } from "./kinds.js";
  */
 
 /** What a channel needs of the machine. */
-/** @typedef {{ lineUp(channel: Channel): void, leave(channel: Channel, farewell: boolean | Reason): void }} Home */
+/**
+ * @typedef {{ lineUp(channel: Channel): void, leave(channel: Channel, farewell: boolean | Reason): void }}
+ *     Home
+ */
 
 /** A channel. After it is gone, its methods do nothing and say so. */
 export class Channel {

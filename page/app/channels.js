@@ -45,7 +45,11 @@ export class Channels {
         this.#highest = 0;
     }
 
-    /** A channel of this end; null if as many are open as may be. @param {string} kind @param {Params} params */
+    /**
+     * A channel of this end; null if as many are open as may be.
+     * @param {string} kind
+     * @param {Params} params
+     */
     open(kind, params) {
         const info = kindInfo(kind);
         if (!info || !isParams(params)) throw new Error(`no channel of kind ${kind} with these parameters`);
@@ -100,7 +104,10 @@ export class Channels {
         return (number % 2 === 0) === this.#isDesk;
     }
 
-    /** True if this number was opened by its end, so that a message may have been on its way. @param {number} number */
+    /**
+     * True if this number was opened by its end, so that a message may have been on its way.
+     * @param {number} number
+     */
     wasOpened(number) {
         return number > 0 && (this.isOwn(number) ? number < this.#next : number <= this.#highest);
     }
@@ -112,7 +119,12 @@ export class Channels {
         return channels + this.#farewells.filter(({ ch }) => isLike(ch)).length;
     }
 
-    /** Last words about a channel that is not here. @param {"refuse" | "reset"} t @param {number} ch @param {Reason} reason */
+    /**
+     * Last words about a channel that is not here.
+     * @param {"refuse" | "reset"} t
+     * @param {number} ch
+     * @param {Reason} reason
+     */
     farewell(t, ch, reason) {
         this.#farewells.push({ t, ch, reason });
     }
@@ -123,7 +135,11 @@ export class Channels {
         if (!line.includes(channel)) line.push(channel);
     }
 
-    /** The channel is gone; the other end is told if there is a reason. @param {Channel} channel @param {boolean | Reason} why */
+    /**
+     * The channel is gone; the other end is told if there is a reason.
+     * @param {Channel} channel
+     * @param {boolean | Reason} why
+     */
     leave(channel, why) {
         if (typeof why === "object") this.farewell(channel.state === "asked" ? "refuse" : "reset", channel.number, why);
         channel.state = "gone";
@@ -148,7 +164,11 @@ export class Channels {
         return null;
     }
 
-    /** The next message of interactive or bulk channels, which take turns. @param {boolean} isBulk @param {number} now */
+    /**
+     * The next message of interactive or bulk channels, which take turns.
+     * @param {boolean} isBulk
+     * @param {number} now
+     */
     pollData(isBulk, now) {
         const line = isBulk ? this.#bulk : this.#interactive;
         for (let left = line.length; left > 0; left--) {

@@ -112,7 +112,12 @@ function bytesOf(part) {
     return utf8(JSON.stringify(part));
 }
 
-/** Appends to a queue from which the oldest gives way. @param {string[]} queue @param {string} id @param {number} most */
+/**
+ * Appends to a queue from which the oldest gives way.
+ * @param {string[]} queue
+ * @param {string} id
+ * @param {number} most
+ */
 function keep(queue, id, most) {
     if (queue.length >= most) queue.shift();
     queue.push(id);

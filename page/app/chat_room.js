@@ -54,7 +54,10 @@ export class ChatRoom {
         if (this.#channel) this.take(this.#channel);
     }
 
-    /** For the link: a channel of this kind, also one that the desk opened. @param {import("./channel.js").Channel} channel */
+    /**
+     * For the link: a channel of this kind, also one that the desk opened.
+     * @param {import("./channel.js").Channel} channel
+     */
     take(channel) {
         channel.owner = (event) => this.#onEvent(event);
         if (channel.accept()) this.#onAccepted(channel);

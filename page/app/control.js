@@ -75,7 +75,12 @@ export function isParams(params) {
     return text.startsWith("{") && utf8(text).length <= PARAMS_BYTES_MAX && !nestsDeeper(text, DEPTH_MAX - 1);
 }
 
-/** A reason as it came, made short and harmless. @param {unknown} token @param {unknown} [words] @returns {Reason} */
+/**
+ * A reason as it came, made short and harmless.
+ * @param {unknown} token
+ * @param {unknown} [words]
+ * @returns {Reason}
+ */
 export function reasonOf(token, words) {
     const isToken = typeof token === "string" && TOKEN.test(token);
     const shown = typeof words === "string" ? cut(harmless(words), WORDS_BYTES_MAX) : "";

@@ -91,7 +91,11 @@ export class AppEnd {
         }
     }
 
-    /** Opens a channel; null if the two are not ready or as many are open as may be. @param {string} kind @param {Params} [params] */
+    /**
+     * Opens a channel; null if the two are not ready or as many are open as may be.
+     * @param {string} kind
+     * @param {Params} [params]
+     */
     open(kind, params = {}) {
         return this.isReady ? this.#channels.open(kind, params) : null;
     }
@@ -101,7 +105,10 @@ export class AppEnd {
         this.#greeting.setHidden(hidden);
     }
 
-    /** Desk: what it offers to the phone. Channels that it has no right to any more are reset. @param {DeskInfo} desk */
+    /**
+     * Desk: what it offers to the phone. Channels that it has no right to any more are reset.
+     * @param {DeskInfo} desk
+     */
     setDesk(desk) {
         if (equalDesk(desk, this.#greeting.desk)) return;
         this.#greeting.setDesk(desk);
@@ -128,7 +135,10 @@ export class AppEnd {
         return this.#channels.pollControl() ?? this.#channels.pollData(false, now);
     }
 
-    /** Only where `pollInteractive` has nothing. Bulk is paced: there may be more later. @param {number} now */
+    /**
+     * Only where `pollInteractive` has nothing. Bulk is paced: there may be more later.
+     * @param {number} now
+     */
     pollBulk(now) {
         return this.#channels.pollData(true, now);
     }

@@ -13,7 +13,10 @@ function cost(length) {
     return length + MESSAGE_COST;
 }
 
-/** What this end sends: the cost of its queue and `credit` are what the other end granted and has not heard of. */
+/**
+ * What this end sends: the cost of its queue and `credit` are what the other end granted and has not heard
+ * of.
+ */
 export class Outflow {
     /** @type {Bytes[]} */
     #queue = [];
@@ -147,7 +150,10 @@ export class Inflow {
         if (this.#held.length === 0) this.#consumed = 0;
     }
 
-    /** Returns what is consumed, once it is enough; else 0. A bulk sender is paced by it, so there each message is. */
+    /**
+     * Returns what is consumed, once it is enough; else 0. A bulk sender is paced by it, so there each
+     * message is.
+     */
     pollCredit() {
         const enough = this.#isBulk ? 1 : this.#window / 4;
         if (this.isEnded || this.#unreturned < enough) return 0;

@@ -46,7 +46,11 @@ export class Greeting {
         return wasReady;
     }
 
-    /** @param {string | undefined} id @param {string | undefined} re @returns {"stale" | "first" | "again"} */
+    /**
+     * @param {string | undefined} id
+     * @param {string | undefined} re
+     * @returns {"stale" | "first" | "again"}
+     */
     onHello(id, re) {
         if (!this.#isDesk) {
             if (this.#phase !== "waiting" || this.#id !== re) return "stale";

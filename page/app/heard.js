@@ -62,7 +62,11 @@ export function hear(channels, said, rights, now) {
     }
 }
 
-/** @param {Channels} channels @param {Extract<Control, { t: "open" }>} open @param {import("./kinds.js").Right[]} rights */
+/**
+ * @param {Channels} channels
+ * @param {Extract<Control, { t: "open" }>} open
+ * @param {import("./kinds.js").Right[]} rights
+ */
 function onOpen(channels, { ch, kind, credit, p }, rights) {
     if (channels.isOwn(ch) || ch <= channels.highest) {
         const channel = channels.get(ch);
@@ -103,7 +107,11 @@ function onStray(channels, number) {
     return { isFault: !channels.wasOpened(number) };
 }
 
-/** The sender of data for a channel that never was is told, if there is room for it. @param {Channels} channels @param {number} number */
+/**
+ * The sender of data for a channel that never was is told, if there is room for it.
+ * @param {Channels} channels
+ * @param {number} number
+ */
 function onDataAstray(channels, number) {
     if (!channels.wasOpened(number) && channels.countLike(number) < CHANNELS_MAX) {
         channels.farewell("reset", number, { token: "unknown", words: "this channel was never opened" });

@@ -44,7 +44,11 @@ export class Pace {
         return true;
     }
 
-    /** The other app is done with messages of this cost together. @param {number} returned @param {number} now */
+    /**
+     * The other app is done with messages of this cost together.
+     * @param {number} returned
+     * @param {number} now
+     */
     onReturn(returned, now) {
         let left = returned;
         let newest = null;

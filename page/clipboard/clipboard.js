@@ -1,5 +1,5 @@
-// Texts from one device's clipboard to the other's, after "Clipboard" in docs/app.md: sent by an act of the user, shown,
-// and put into the clipboard by a tap, never by themselves.
+// Texts from one device's clipboard to the other's, after "Clipboard" in docs/app.md: sent by an act of the
+// user, shown, and put into the clipboard by a tap, never by themselves.
 
 import { concat, textOf, utf8 } from "../bytes.js";
 
@@ -83,7 +83,11 @@ export class Clipboard {
         this.#changed();
     }
 
-    /** For the link: the desk sends a text. @param {Channel} channel @param {Record<string, unknown>} params */
+    /**
+     * For the link: the desk sends a text.
+     * @param {Channel} channel
+     * @param {Record<string, unknown>} params
+     */
     take(channel, { bytes }) {
         const length = Number(bytes);
         if (!Number.isSafeInteger(bytes) || length < 0) return channel.refuse("malformed");

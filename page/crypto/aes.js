@@ -50,7 +50,13 @@ export class Aes256 {
     }
 }
 
-/** The last round does not mix columns. @param {number} a @param {number} b @param {number} c @param {number} d */
+/**
+ * The last round does not mix columns.
+ * @param {number} a
+ * @param {number} b
+ * @param {number} c
+ * @param {number} d
+ */
 function last(a, b, c, d) {
     return (box[a >>> 24] << 24) | (box[(b >>> 16) & 255] << 16) | (box[(c >>> 8) & 255] << 8) | box[d & 255];
 }
@@ -60,7 +66,9 @@ function substitute(word) {
     return last(word, word, word, word);
 }
 
-/** FIPS 197 §4.2 and §5.1.1: the box, and what it and the mixing of columns make of each byte in each place. */
+/**
+ * FIPS 197 §4.2 and §5.1.1: the box, and what it and the mixing of columns make of each byte in each place.
+ */
 function makeTables() {
     const box = new Uint8Array(256);
     const tables = Array.from({ length: 4 }, () => new Int32Array(256));

@@ -1,7 +1,6 @@
 // What the tunnel needs of cryptography, as one interface with two backends: WebCrypto, and our own for pages
 // that have none. `chooseCrypto` finds out which this browser has by trying.
 
-import { ownCrypto, ownKeyPair } from "./own.js";
 import { webCrypto } from "./web.js";
 
 /** @typedef {import("../bytes.js").Bytes} Bytes */
@@ -43,13 +42,18 @@ import { webCrypto } from "./web.js";
  * @returns {Promise<Crypto>}
  */
 export async function chooseCrypto(subtle = globalThis.crypto.subtle) {
-    if (!subtle) return ownCrypto();
+    if (!subtle) return (await own()).ownCrypto();
     try {
         await subtle.generateKey({ name: "X25519" }, false, ["deriveBits"]);
         return webCrypto(subtle);
     } catch {
-        return { ...webCrypto(subtle), name: "mixed", keyPair: ownKeyPair };
+        return { ...webCrypto(subtle), name: "mixed", keyPair: (await own()).ownKeyPair };
     }
+}
+
+/** Few browsers need it, so it is a file of its own: see relayd/build.rs. */
+function own() {
+    return import("./own.js");
 }
 
 /**

@@ -100,7 +100,10 @@ function privateParts(folder) {
     };
 }
 
-/** @param {FileSystemDirectoryHandle} folder @param {(part: FileSystemDirectoryHandle) => Promise<boolean>} isOver */
+/**
+ * @param {FileSystemDirectoryHandle} folder
+ * @param {(part: FileSystemDirectoryHandle) => Promise<boolean>} isOver
+ */
 async function removeParts(folder, isOver) {
     for await (const part of folder.values()) {
         if (part.kind !== "directory" || !(await isOver(/** @type {FileSystemDirectoryHandle} */ (part)))) continue;
@@ -108,7 +111,10 @@ async function removeParts(folder, isOver) {
     }
 }
 
-/** The chunks 0, 1, 2 … that are there, up to the first that is missing or was not written. @param {FileSystemDirectoryHandle} folder */
+/**
+ * The chunks 0, 1, 2 … that are there, up to the first that is missing or was not written.
+ * @param {FileSystemDirectoryHandle} folder
+ */
 async function chunksOf(folder) {
     /** @type {File[]} */
     const chunks = [];

@@ -165,7 +165,11 @@ export class ReceivingSet extends FileSet {
         this.#say(writeReceiver({ what: "accept", file: number, offset: file.at, hash }));
     }
 
-    /** Opens the part, and hashes what is there of it; or empties it. @param {Incoming} file @param {boolean} isNew */
+    /**
+     * Opens the part, and hashes what is there of it; or empties it.
+     * @param {Incoming} file
+     * @param {boolean} isNew
+     */
     async #begin(file, isNew) {
         const { id, size, time } = file.offer;
         const name = `${this.#pair}-${hex(id)}-${size}-${time}`;

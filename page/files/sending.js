@@ -193,7 +193,12 @@ export class SendingSet extends FileSet {
         return offset;
     }
 
-    /** False if the set or the file is over. @param {import("../app/channel.js").Channel} channel @param {Outgoing} outgoing @param {Bytes} bytes */
+    /**
+     * False if the set or the file is over.
+     * @param {import("../app/channel.js").Channel} channel
+     * @param {Outgoing} outgoing
+     * @param {Bytes} bytes
+     */
     async #sendBytes(channel, outgoing, bytes) {
         for (let at = 0; at < bytes.length; ) {
             if (!this.#left.includes(outgoing)) return false;
@@ -204,7 +209,11 @@ export class SendingSet extends FileSet {
         return true;
     }
 
-    /** Sends as soon as the channel takes it; false if it is gone. @param {import("../app/channel.js").Channel} channel @param {Bytes} message */
+    /**
+     * Sends as soon as the channel takes it; false if it is gone.
+     * @param {import("../app/channel.js").Channel} channel
+     * @param {Bytes} message
+     */
     async #say(channel, message) {
         while (channel === this.channel) {
             if (channel.send(message)) {

@@ -9,6 +9,7 @@ import { SendingSet } from "./sending.js";
  * @typedef {import("./parts.js").Parts} Parts
  */
 
+const NOTE_MS = 30;
 /** Sets that are over and shown. */
 const OVER_MAX = 20;
 /** Sets that wait for the user, or move. */
@@ -21,7 +22,11 @@ export class Transfers {
     /** @type {Parts | null} */
     #parts;
     #isReady = false;
-    /** What is sent, received, or asked. Each tells of its own changes too. @type {(SendingSet | ReceivingSet)[]} */
+    #isNoted = false;
+    /**
+     * What is sent, received, or asked. Each tells of its own changes at once.
+     * @type {(SendingSet | ReceivingSet)[]}
+     */
     sets = [];
 
     /**
@@ -42,7 +47,10 @@ export class Transfers {
         return this.sets.some(({ state }) => state === "moving");
     }
 
-    /** True if a received file goes on after the page was left, and may be long. Known once a file was received. */
+    /**
+     * True if a received file goes on after the page was left, and may be long. Known once a file was
+     * received.
+     */
     get isLasting() {
         return this.#parts?.isLasting ?? null;
     }
@@ -81,7 +89,11 @@ export class Transfers {
         this.#changed();
     }
 
-    /** For the link: the desk sends a set. @param {import("../app/channel.js").Channel} channel @param {Record<string, unknown>} params */
+    /**
+     * For the link: the desk sends a set.
+     * @param {import("../app/channel.js").Channel} channel
+     * @param {Record<string, unknown>} params
+     */
     async take(channel, params) {
         if (this.#isFull) return channel.refuse("too-many");
         this.#parts ??= await anyParts();
@@ -104,9 +116,19 @@ export class Transfers {
         this.sets.push(set);
         const over = this.sets.filter(({ isOver }) => isOver);
         for (const old of over.slice(0, Math.max(0, over.length - OVER_MAX))) void this.dismiss(old);
-        set.on(() => this.#changed());
+        set.on(() => this.#note());
         this.#changed();
         return set;
+    }
+
+    // Progress comes with each message: it is told now and then.
+    #note() {
+        if (this.#isNoted) return;
+        this.#isNoted = true;
+        this.#host.after(NOTE_MS, () => {
+            this.#isNoted = false;
+            this.#changed();
+        });
     }
 }
 

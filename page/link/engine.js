@@ -213,6 +213,7 @@ export class Engine {
         if (this.state.phase === "open") this.#metAt = now;
         const since = change.phase === "away" ? (this.#metAt ?? now) : now;
         this.state = { ...this.state, why: null, retryAt: null, since, ...change };
+        if (change.phase === "stopped") this.#stopTimer();
         this.#settings.onState();
     }
 

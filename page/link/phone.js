@@ -24,6 +24,8 @@ import { Link } from "./running.js";
  * @property {boolean} isWelcomed false while the desk's user has not said yes
  */
 
+const NEVER_LET_IN = ["code-unknown", "code-used", "code-expired", "other-version", "session-gone"];
+
 /** Tells `{ type: "pairs" }` when its pairs changed. @extends {Emitter<{ type: "pairs" }>} */
 export class Phone extends Emitter {
     #world;
@@ -87,7 +89,11 @@ export class Phone extends Emitter {
         return starting.finally(() => this.#starting.delete(id));
     }
 
-    /** What this phone calls itself at a desk, from its next connection on. @param {string} id @param {string} name */
+    /**
+     * What this phone calls itself at a desk, from its next connection on.
+     * @param {string} id
+     * @param {string} name
+     */
     async rename(id, name) {
         const record = this.#records.get(id);
         if (!record) return;
@@ -96,7 +102,10 @@ export class Phone extends Emitter {
         await this.#world.store.putPair(record);
     }
 
-    /** Ends the link and forgets the pair here. The desk keeps it until its user removes this phone. @param {string} id */
+    /**
+     * Ends the link and forgets the pair here. The desk keeps it until its user removes this phone.
+     * @param {string} id
+     */
     async forget(id) {
         const link = this.#links.get(id);
         link?.close();
@@ -139,11 +148,19 @@ export class Phone extends Emitter {
         this.#links.set(id, link);
         link.on(({ type }) => {
             if (type === "desk") this.#noteDesk(link);
-            // The desk's user has proved that the pair is over, or never let this phone in.
-            if (type === "state" && ["denied", "removed"].includes(link.state.why ?? "")) this.forget(id);
+            if (type === "state" && this.#isOver(link)) void this.forget(id);
         });
         this.#hold(link, lock);
         return link;
+    }
+
+    // The desk's user has proved that the pair is over, or never let this phone in. Nobody can prove that the
+    // relay has told the truth about a pair that was open before, so that one is kept.
+    /** @param {Link} link */
+    #isOver({ id, state: { phase, why } }) {
+        if (phase !== "stopped") return false;
+        const isWelcomed = this.#records.get(id)?.saved.welcomed ?? true;
+        return why === "denied" || why === "removed" || (!isWelcomed && NEVER_LET_IN.includes(why ?? ""));
     }
 
     /** @param {Link} link @param {import("./world.js").Lock} lock */

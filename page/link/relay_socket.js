@@ -18,12 +18,17 @@ import { hex, utf8 } from "../bytes.js";
  * @property {(ended: Ended) => void} onEnd
  */
 
-/** @typedef {{ code: number, isOwn: boolean, isDeleted: boolean } | { why: "unreachable" | "no-answer" | "silent" }} Ended */
+/**
+ * @typedef {{ code: number, isOwn: boolean, isDeleted: boolean } | { why: "unreachable" | "no-answer" |
+ *     "silent" }} Ended
+ */
 
 const RAW = "relay.raw.v1";
 const CONNECT_MS = 6_000;
 const HELLO_MS = 10_000;
-/** A browser does not tell a page of the relay's pings, so unanswered heartbeats are all that it can judge by. */
+/**
+ * A browser does not tell a page of the relay's pings, so unanswered heartbeats are all that it can judge by.
+ */
 const UNANSWERED_MS = 15_000;
 /** No message came for this long since something was sent: a heartbeat asks. */
 const ASK_AFTER_MS = 3_000;
@@ -53,7 +58,10 @@ export class RelaySocket {
         this.#handlers = handlers;
     }
 
-    /** @param {Place} place @param {{ i: string, n: number }} claim which instance of this page, and which try of it */
+    /**
+     * @param {Place} place
+     * @param {{ i: string, n: number }} claim which instance of this page, and which try of it
+     */
     async connect(place, claim) {
         this.#answerBy = this.#world.now() + CONNECT_MS;
         this.#arm();
@@ -107,7 +115,11 @@ export class RelaySocket {
         socket.close(1000);
     }
 
-    /** @param {import("./world.js").Socket} socket @param {Place} place @param {{ i: string, n: number }} claim */
+    /**
+     * @param {import("./world.js").Socket} socket
+     * @param {Place} place
+     * @param {{ i: string, n: number }} claim
+     */
     #onOpen(socket, { session: s, token: t }, claim) {
         if (socket.protocol !== RAW) return this.#end({ why: "no-answer" });
         this.#answerBy = this.#world.now() + HELLO_MS;

@@ -36,7 +36,7 @@ export class Link extends Emitter {
     #hasDesk = false;
     /** @type {Set<TerminalViewer>} */
     #viewers = new Set();
-    #stopSight;
+    #stopSight = () => {};
     /** What the desk offers; null until it has said hello in this process. @type {DeskInfo | null} */
     desk = null;
 
@@ -79,7 +79,7 @@ export class Link extends Emitter {
             name,
             store,
             onEvent: (event) => this.#onTunnel(event),
-            onState: () => this.emit({ type: "state" }),
+            onState: () => this.#onState(),
         });
         this.#stopSight = world.onSight((sight) => this.#onSight(sight));
         this.#engine.start();
@@ -95,12 +95,19 @@ export class Link extends Emitter {
         return this.#end.isReady;
     }
 
-    /** Shows one of the desk's terminals. It comes back by itself after breaks, until it is closed. @param {string} name */
+    /**
+     * Shows one of the desk's terminals. It comes back by itself after breaks, until it is closed.
+     * @param {string} name
+     */
     openTerminal(name) {
         return this.#show(new TerminalViewer(this.host, name));
     }
 
-    /** Opens a shell of this phone's own, where it has that right. @param {number} cols @param {number} rows */
+    /**
+     * Opens a shell of this phone's own, where it has that right.
+     * @param {number} cols
+     * @param {number} rows
+     */
     openShell(cols, rows) {
         return this.#show(new TerminalViewer(this.host, "", { cols, rows }));
     }
@@ -134,8 +141,15 @@ export class Link extends Emitter {
 
     /** @param {Why} why */
     #stop(why) {
-        this.#stopSight();
         this.#engine.session.stop(why);
+    }
+
+    #onState() {
+        if (this.state.phase === "stopped") {
+            this.#stopSight();
+            this.#onReady(false);
+        }
+        this.emit({ type: "state" });
     }
 
     /** @param {import("./world.js").Sight} sight */

@@ -101,7 +101,10 @@ export class Session {
         this.#connect(true);
     }
 
-    /** What came is damaged, or refused: another connection may be better. @param {"fault" | "refused"} why */
+    /**
+     * What came is damaged, or refused: another connection may be better.
+     * @param {"fault" | "refused"} why
+     */
     drop(why) {
         this.#lose(why, why === "refused");
     }

@@ -45,7 +45,10 @@ import { openStore } from "../store/store.js";
  * @property {(listener: (sight: Sight) => void) => () => void} onSight
  */
 
-/** @typedef {{ onLost: (listener: () => void) => void, release: () => void }} Lock `onLost`: another tab has taken it */
+/**
+ * @typedef {{ onLost: (listener: () => void) => void, release: () => void }} Lock `onLost`: another tab has
+ *     taken it
+ */
 
 /** @returns {Promise<World>} */
 export async function browserWorld() {

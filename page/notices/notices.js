@@ -15,7 +15,10 @@ import { Damage } from "../app/damage.js";
  * @property {{ kind: "chat" } | { kind: "terminal", name: string } | null} target what a tap opens
  */
 
-/** @typedef {{ state: "on" | "off" | "gone" | "refused" | "unknown", words: string }} PushState what the desk says of it */
+/**
+ * @typedef {{ state: "on" | "off" | "gone" | "refused" | "unknown", words: string }} PushState what the desk
+ *     says of it
+ */
 
 /**
  * The browser's push for this page; null where it has none.
@@ -64,7 +67,9 @@ export class Notices {
         return this.#pusher !== null;
     }
 
-    /** After a tap: asks the user, then gives the desk the subscription. False if the user does not want it. */
+    /**
+     * After a tap: asks the user, then gives the desk the subscription. False if the user does not want it.
+     */
     async subscribe() {
         const subscription = await this.#pusher?.subscribe(true);
         if (!subscription) return false;

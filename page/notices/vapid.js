@@ -8,7 +8,11 @@ import { fromBase64url, toBase64url } from "../bytes.js";
 const NAME = "vapid";
 const P256 = { name: "ECDSA", namedCurve: "P-256" };
 
-/** The page's key, made if there is none. @param {import("../store/store.js").Store} store @returns {Promise<VapidKey>} */
+/**
+ * The page's key, made if there is none.
+ * @param {import("../store/store.js").Store} store
+ * @returns {Promise<VapidKey>}
+ */
 export async function vapidKey(store) {
     const kept = /** @type {VapidKey | undefined} */ (await store.get(NAME));
     if (kept) return kept;

@@ -104,7 +104,10 @@ export class TerminalViewer extends Emitter {
         this.#say(viewerMessages.ack(this.#drawn));
     }
 
-    /** Text that was typed; a line feed is Enter. False if the desk has too much to take already. @param {string} text */
+    /**
+     * Text that was typed; a line feed is Enter. False if the desk has too much to take already.
+     * @param {string} text
+     */
     type(text) {
         return isShort(text) && this.#say(viewerMessages.text(text));
     }
@@ -126,12 +129,23 @@ export class TerminalViewer extends Emitter {
         return isShort(text) && this.#say(viewerMessages.paste(text));
     }
 
-    /** See `viewerMessages.mouse`. @param {number} action @param {number} button @param {number} modifiers @param {number} column @param {number} row */
+    /**
+     * See `viewerMessages.mouse`.
+     * @param {number} action
+     * @param {number} button
+     * @param {number} modifiers
+     * @param {number} column
+     * @param {number} row
+     */
     mouse(action, button, modifiers, column, row) {
         return this.#say(viewerMessages.mouse(action, button, modifiers, column, row));
     }
 
-    /** This phone owns the size from now on: only by an act of its user. @param {number} columns @param {number} rows */
+    /**
+     * This phone owns the size from now on: only by an act of its user.
+     * @param {number} columns
+     * @param {number} rows
+     */
     takeSize(columns, rows) {
         this.#ownSize = { columns, rows };
         return this.#say(viewerMessages.takeSize(columns, rows));
@@ -149,12 +163,19 @@ export class TerminalViewer extends Emitter {
         this.#say(viewerMessages.focus(hasFocus));
     }
 
-    /** A line above the top by its number, below `screen.history.end`; undefined if it is not here. @param {number} number */
+    /**
+     * A line above the top by its number, below `screen.history.end`; undefined if it is not here.
+     * @param {number} number
+     */
     line(number) {
         return this.#lines.get(number);
     }
 
-    /** The user looks at these lines: what is missing is fetched, and `lines` told. @param {number} first @param {number} count */
+    /**
+     * The user looks at these lines: what is missing is fetched, and `lines` told.
+     * @param {number} first
+     * @param {number} count
+     */
     look(first, count) {
         this.#wanted = { first, count };
         this.#seen = first;
@@ -232,7 +253,10 @@ export class TerminalViewer extends Emitter {
         this.#shell = null;
     }
 
-    /** A desk's agent that has just started does not know its terminals yet. @param {import("../app/control.js").Reason} reason */
+    /**
+     * A desk's agent that has just started does not know its terminals yet.
+     * @param {import("../app/control.js").Reason} reason
+     */
     #onRefused(reason) {
         this.#channel = null;
         this.#goneAt ??= this.#host.now();

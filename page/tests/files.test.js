@@ -79,7 +79,9 @@ const channelOf = (said) => ({
     reset: (token) => said.push(token),
 });
 
-/** A set that is received on a channel which the test plays; `hear` resolves when the message was worked off. */
+/**
+ * A set that is received on a channel which the test plays; `hear` resolves when the message was worked off.
+ */
 function alone(parts = memoryParts()) {
     const said = [];
     const host = { pump() {}, now: () => 0, isOpen: () => true, after: () => () => {} };

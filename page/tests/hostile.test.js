@@ -1,5 +1,5 @@
-// A hostile desk: anything that it may say leads to an answer of the protocol, never to an exception, and what a page
-// keeps of it stays bounded.
+// A hostile desk: anything that it may say leads to an answer of the protocol, never to an exception, and
+// what a page keeps of it stays bounded.
 
 import assert from "node:assert/strict";
 import test from "node:test";

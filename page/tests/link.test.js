@@ -144,6 +144,41 @@ test("a refusal of the code ends the pairing with its reason, and nothing is kep
     }
 });
 
+test("a page that was loaded again while the desk's user was asked goes on, or is told that it is over", async () => {
+    for (const isRefused of [true, false]) {
+        const { world, phone, link } = await pairing();
+        await until(world, () => link.state.phase === "asked");
+        link.close();
+        const again = await Phone.open(world);
+        assert.equal(again.pairs[0].isWelcomed, false);
+        const next = await again.link(phone.pairs[0].id);
+        await world.settle();
+        world.socket.accept(true);
+        if (isRefused) {
+            await until(world, () => world.socket.sent.some((data) => data[0] === handshake.H1));
+            const h1 = world.socket.sent.find((data) => data[0] === handshake.H1);
+            world.socket.say(writeRefusal(h1.slice(1, 5), 1).buffer);
+            await until(world, () => again.pairs.length === 0);
+            assert.deepEqual([next.state.why, await world.store.pairs()], ["code-unknown", []]);
+        } else {
+            const desk = new Desk(world);
+            const { words } = await desk.meet(world.socket, false);
+            await until(world, () => next.state.phase === "asked");
+            assert.equal(next.state.words, words);
+            await desk.welcome();
+            await until(world, () => next.state.phase === "open");
+        }
+    }
+});
+
+test("a session that the relay calls deleted stops a pair and forgets nothing", async () => {
+    const { world, phone, link } = await paired();
+    world.socket.say({ type: "session-killed", reason: "deleted" });
+    world.socket.end(4410);
+    await until(world, () => link.state.phase === "stopped");
+    assert.deepEqual([link.state.why, phone.pairs.length], ["session-gone", 1]);
+});
+
 test("a no at the desk forgets the key, and a proven end later forgets the pair", async () => {
     for (const isEarly of [true, false]) {
         const { world, phone, link, desk } = isEarly ? await pairing() : await paired();
@@ -241,11 +276,14 @@ test("a long name is cut for the tunnel", async () => {
 
 test("forgetting deletes what is kept", async () => {
     const { world, phone, link } = await paired();
+    link.files.send([Object.assign(new Blob(["x"]), { name: "x", lastModified: 1 })]);
     await phone.rename(link.id, "old phone");
     assert.equal(phone.pairs[0].phone, "old phone");
     await phone.forget(link.id);
     assert.deepEqual([phone.pairs, await world.store.pairs()], [[], []]);
     assert.equal(link.state.phase, "stopped");
+    await world.pass(100);
+    assert.equal(world.timers, 0, "nothing is left behind");
     await assert.rejects(phone.link(link.id));
 });
 

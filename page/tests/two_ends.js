@@ -2,7 +2,9 @@
 
 import { AppEnd } from "../app/end.js";
 
-/** Both hosts, as the kinds see a link. `onOpened(channel, params)` is called at the end that did not open it. */
+/**
+ * Both hosts, as the kinds see a link. `onOpened(channel, params)` is called at the end that did not open it.
+ */
 export function twoEnds(onOpened) {
     const started = performance.now();
     const now = () => performance.now() - started;

@@ -9,7 +9,9 @@ export const DAMAGED = 6;
 export const DROPPED = "dropped";
 export const FAULT = "fault";
 
-/** A refusal's reason, DROPPED (stale or foreign, ignored), or FAULT (the connection ends, never the tunnel). */
+/**
+ * A refusal's reason, DROPPED (stale or foreign, ignored), or FAULT (the connection ends, never the tunnel).
+ */
 export class Refused extends Error {
     /**
      * @param {number | string} why
@@ -18,7 +20,10 @@ export class Refused extends Error {
     constructor(why, detail = why) {
         super(`refused: ${detail}`);
         this.why = why;
-        /** With FAULT: the reason for which the other end, or a relay in its name, refused a phone that it knew. */
+        /**
+         * With FAULT: the reason for which the other end, or a relay in its name, refused a phone that it
+         * knew.
+         */
         this.refusal = 0;
     }
 }

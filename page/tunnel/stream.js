@@ -159,7 +159,10 @@ export class Stream {
         if (done > 0) this.#pieces.splice(0, done);
     }
 
-    /** A DATA record: takes its acknowledgement, and its piece unless it is there already. @param {DataRecord} data */
+    /**
+     * A DATA record: takes its acknowledgement, and its piece unless it is there already.
+     * @param {DataRecord} data
+     */
     accept({ number, ack, fin, bytes }) {
         this.acknowledge(ack);
         faultUnless(number > 0n, "piece 0");

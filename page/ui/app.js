@@ -46,7 +46,7 @@ export class App {
         this.phone = phone;
         this.#root = root;
         fill(root, el("header", {}, this.#back, this.#title), this.#banner, this.#state, this.#live, this.#main);
-        if (!isSecureContext) this.#warn();
+        this.#warn();
         addEventListener("popstate", ({ state }) => void this.#show(state ?? { name: "home" }));
         setInterval(() => this.#showState(), 1000);
     }
@@ -54,10 +54,11 @@ export class App {
     #warn() {
         fill(
             this.#banner,
-            el("p", {}, t("banner.insecure")),
-            el("p", { class: "more" }, t("banner.insecure.more")),
+            !isSecureContext && el("p", {}, t("banner.insecure")),
+            !isSecureContext && el("p", { class: "more" }, t("banner.insecure.more")),
+            !this.phone.isLasting && el("p", {}, t("banner.not-kept")),
         );
-        this.#banner.hidden = false;
+        this.#banner.hidden = this.#banner.childElementCount === 0;
     }
 
     /**

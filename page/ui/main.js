@@ -50,7 +50,7 @@ function firstPlace(phone, fragment) {
 async function start() {
     const fragment = window.takeFragment?.() ?? "";
     const root = /** @type {HTMLElement} */ (document.getElementById("app"));
-    chooseLanguage();
+    await chooseLanguage();
     try {
         const phone = await Phone.open(await browserWorld());
         const app = new App(root, phone);

@@ -19,6 +19,8 @@ export function watchLink(app, link) {
     watched.add(link);
     keepAwakeFor(link);
     link.on((event) => {
+        // Behind the screen of the clipboard, if that is open.
+        if (event.type === "clipboard") setTimeout(() => tellOfClip(app, link), 100);
         if (event.type !== "notice") return;
         const { notice } = event;
         const target = notice.target;
@@ -31,6 +33,12 @@ export function watchLink(app, link) {
         const action = place ? { text: t("notice.open"), act: () => void app.go(place) } : undefined;
         app.toast([notice.title, notice.text].filter(Boolean).join(": "), action);
     });
+}
+
+/** @param {App} app @param {Link} link */
+function tellOfClip(app, link) {
+    if (!link.clipboard.clips.some(({ state }) => state === "new")) return;
+    app.toast(t("clip.came"), { text: t("notice.open"), act: () => void app.go({ name: "clipboard", id: link.id }) });
 }
 
 /**

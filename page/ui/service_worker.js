@@ -2,7 +2,7 @@
 
 const BUILD = "{{build}}";
 const SHELL = "/p";
-const FILES = [SHELL, "/p/manifest.webmanifest", "/p/icon.svg", "/p/icon-192.png", `/p/${BUILD}/page.js`];
+const FILES = [SHELL, "/p/manifest.webmanifest", "/p/icon.svg", "/p/icon-192.png", ...["page", "own", "de"].map((name) => `/p/${BUILD}/${name}.js`)];
 const CACHE = `relay ${BUILD}`;
 
 addEventListener("install", (event) => {

@@ -45,7 +45,7 @@ pub fn imports(name: &str, text: &str) -> io::Result<Vec<String>> {
     Ok(parts.imports.into_iter().map(|import| import.path).chain(passed).collect())
 }
 
-/// All modules as one.
+/// All modules as one, which exports what `first` does.
 pub fn join(modules: &Modules, first: &str) -> io::Result<String> {
     let mut order = Vec::new();
     visit(modules, first, &mut Vec::new(), &mut order)?;
@@ -67,6 +67,9 @@ pub fn join(modules: &Modules, first: &str) -> io::Result<String> {
         let own = parts.exports.iter().map(|(name, out)| format!("{out}:{name}"));
         let _ = writeln!(joined, "return{{{}}};\n}})();", own.chain(passed).collect::<Vec<_>>().join(","));
     }
+    let exports = take_apart(first, &modules[first])?.exports;
+    let exported: Vec<_> = exports.into_iter().map(|(_, out)| out).collect();
+    let _ = writeln!(joined, "export const {{{}}}=m{};", exported.join(","), order.len() - 1);
     Ok(joined)
 }
 

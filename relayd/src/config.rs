@@ -161,8 +161,8 @@ fn wss_url(host: &str, port: u16) -> String {
     }
 }
 
-/// The files of the certificates, and the name of the first. All are read once here, so that a mistake ends the
-/// program at once.
+/// The files of the certificates, and the name of the first. All are read once here, so that a mistake ends
+/// the program at once.
 fn read_tls(
     flags: &Flags,
     settings: &SettingReader<'_>,

@@ -65,8 +65,8 @@ impl Server {
         Self::bind_on(config, Wakeable::new()?, &Reloader::default())
     }
 
-    /// Does the same with an existing poll, whose [`Stopper`] may stop the server before it is bound. `reloader`
-    /// has the certificates read again.
+    /// Does the same with an existing poll, whose [`Stopper`] may stop the server before it is bound.
+    /// `reloader` has the certificates read again.
     ///
     /// # Errors
     /// See [`StartError`].

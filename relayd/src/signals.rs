@@ -53,7 +53,8 @@ impl Signals {
         Ok(Signals { delivery, pipe })
     }
 
-    /// Starts the thread. SIGHUP asks `reloader`, if there is one. If a stop exceeds its deadline, the process exits with [`EXIT_STUCK`].
+    /// Starts the thread. SIGHUP asks `reloader`, if there is one. If a stop exceeds its deadline, the
+    /// process exits with [`EXIT_STUCK`].
     ///
     /// # Errors
     /// No thread could be started.

@@ -66,6 +66,11 @@ export class Desk {
         return (await this.#ask({ do: "code", window })).text;
     }
 
+    /** A line of a shell. */
+    shell(command) {
+        return this.#ask({ do: "shell", command });
+    }
+
     /** A file at the desk. */
     put(name, bytes) {
         return this.#ask({ do: "put", name, base64_bytes: bytes.toString("base64") });

@@ -76,6 +76,12 @@ class Server:
         done = subprocess.run([BINARIES / "workstation", *args], env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=GUARD_SECS)
         return {"status": done.returncode, "out": (done.stdout + done.stderr).decode(errors="replace")}
 
+    def do_shell(self, command):
+        """A line of a shell, which finds `workstation` by its name."""
+        env = {**os.environ, **self.env, "PATH": f"{BINARIES}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh", "-c", command], env=env, capture_output=True, timeout=GUARD_SECS)
+        return {"status": done.returncode, "out": (done.stdout + done.stderr).decode(errors="replace")}
+
     def do_put(self, name, base64_bytes):
         (self.folder / "files" / name).write_bytes(base64.b64decode(base64_bytes))
         return {"path": str(self.folder / "files" / name)}

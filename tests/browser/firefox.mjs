@@ -1,4 +1,5 @@
-// The main path in Firefox, as its makers ship it, driven over WebDriver BiDi. Ends with `N passed, N failed`.
+// The main path in Firefox, as its makers ship it, driven over WebDriver BiDi.
+// Ends with `N passed, N failed`.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 // Longer than anything takes on a loaded machine: only a hang reaches it.
 const GUARD_MS = 60_000;
 const KEPT_LINES = 8;
+const RAW_CHARS = 64 << 10;
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const BINARIES = process.env.RELAY_TEST_BINARIES ?? `${ROOT}target/debug`;
@@ -18,6 +19,7 @@ export class Program {
     #stream;
     #lines = [];
     #looked = [];
+    #raw = "";
     #waiting = null;
     #ended = false;
     #panic = null;
@@ -30,6 +32,7 @@ export class Program {
         this.#child = spawn(command, args, { stdio, env: { ...process.env, ...UNSET, ...env } });
         this.#stream = this.#child[stream];
         this.#child.stdin.on("error", () => {});
+        this.#stream.on("data", (chunk) => this.#wake(() => (this.#raw = (this.#raw + chunk).slice(-RAW_CHARS))));
         readline.createInterface({ input: this.#stream }).on("line", (line) => this.#onLine(line));
         this.exit = new Promise((resolve) => this.#child.on("close", resolve));
         noteUntil(this.exit, this.#child.pid);
@@ -58,6 +61,16 @@ export class Program {
     /** Nothing more is typed. */
     endInput() {
         this.#child.stdin.end();
+    }
+
+    /** Waits until this was printed, also as a line that does not end yet. */
+    async prints(text) {
+        const guard = setTimeout(() => this.#wake(() => (this.#ended = true)), GUARD_MS);
+        while (!this.#raw.includes(text)) {
+            if (this.#ended) throw new Error(`it ended or never printed ${text}`);
+            await new Promise((resolve) => (this.#waiting = resolve));
+        }
+        clearTimeout(guard);
     }
 
     /** Finds the next line for which `wanted` returns something true, and returns that. */

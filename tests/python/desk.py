@@ -35,7 +35,8 @@ def case_a_shell_has_job_control(desk):
         window.type("\x1a")
         window.until("Stopped")
         window.type("fg\r")
-        window.until("fg", lambda: window.text().count("sleep 1000") >= 3)
+        # Once for each command line, once where it stopped.
+        window.until("fg", lambda: window.text().count("sleep 1000") >= 4)
         # What is typed right behind a Ctrl-C is dropped with it, as at any terminal.
         window.type("\x03")
         window.until("^C", lambda: window.text().count("^C") >= 2)

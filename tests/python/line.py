@@ -14,7 +14,8 @@ class Line:
         self._sockets = set()
         self._passes = threading.Event()
         self._passes.set()
-        self._listener = self._listen(0)
+        self._listener = None
+        self._listen(0)
         self.port = self._listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.address}"
@@ -37,9 +38,7 @@ class Line:
     def mend(self):
         self._passes.set()
         if self._listener is None:
-            listener = self._listen(self.port)
-            with self._lock:
-                self._listener = listener
+            self._listen(self.port)
 
     def hold_up(self):
         """Passes nothing more, and closes nothing."""
@@ -47,8 +46,10 @@ class Line:
 
     def _listen(self, port):
         listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        # Known before it accepts: a connection of another listener than this one comes too late.
+        with self._lock:
+            self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
-        return listener
 
     def _accept(self, listener):
         while True:

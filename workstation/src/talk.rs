@@ -26,8 +26,8 @@ use crate::window;
 /// The exit code after a second Ctrl-C: 128 + SIGINT, as shells have it.
 const INTERRUPTED: i32 = crate::exit::INTERRUPTED as i32;
 
-/// Calls `close` at the first Ctrl-C (or SIGTERM, SIGHUP); a second one ends the process at once, and leaves the
-/// terminal as it was found. A SIGHUP that the caller set to be ignored, as `nohup` does, stays ignored.
+/// Calls `close` at the first Ctrl-C (or SIGTERM, SIGHUP); a second one ends the process at once, and leaves
+/// the terminal as it was found. A SIGHUP that the caller set to be ignored, as `nohup` does, stays ignored.
 pub(crate) fn close_on_signal(close: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
     let signals =
         [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));

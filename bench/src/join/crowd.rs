@@ -1,13 +1,13 @@
 //! Many conversations at once. Each connection sends something, and listens until it has the answer.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+
+use crate::socket::{Destination, Socket};
 
 /// How many connections talk at the same time.
 pub(super) const AT_ONCE: usize = 64;
@@ -32,7 +32,7 @@ pub(super) trait Talk {
     fn on_bytes(&mut self, bytes: &[u8], is_end: bool) -> anyhow::Result<Next>;
 
     /// The result; `stream` is no longer registered with a poll.
-    fn finish(self, stream: TcpStream) -> Self::Done;
+    fn finish(self, stream: Socket) -> Self::Done;
 }
 
 /// What a conversation needs now.
@@ -47,7 +47,7 @@ pub(super) enum Next {
 
 struct Call<T> {
     talk: T,
-    stream: TcpStream,
+    stream: Socket,
     /// `out[head..]` is still to be written.
     out: Vec<u8>,
     head: usize,
@@ -60,7 +60,7 @@ struct Call<T> {
 /// One of them failed, none moved for ten seconds, or a signal came.
 pub(super) fn converse<T: Talk>(
     count: usize,
-    mut talk: impl FnMut(usize) -> (SocketAddr, T),
+    mut talk: impl FnMut(usize) -> (Destination, T),
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Vec<T::Done>> {
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(AT_ONCE * 2));
@@ -69,8 +69,8 @@ pub(super) fn converse<T: Talk>(
     let (mut over, mut moved) = (0, Instant::now());
     while over < count {
         while calls.len() < count && calls.len() - over < AT_ONCE {
-            let (addr, talk) = talk(calls.len());
-            let call = Call::open(addr, talk, &poll, Token(calls.len()));
+            let (to, talk) = talk(calls.len());
+            let call = Call::open(to, talk, &poll, Token(calls.len()));
             calls.push(Some(call.with_context(|| which(calls.len(), count))?));
         }
         if interrupted.load(Ordering::Relaxed) {
@@ -101,8 +101,8 @@ pub(super) fn converse<T: Talk>(
 }
 
 impl<T: Talk> Call<T> {
-    fn open(addr: SocketAddr, talk: T, poll: &Poll, token: Token) -> io::Result<Self> {
-        let mut stream = TcpStream::connect(addr)?;
+    fn open(to: Destination, talk: T, poll: &Poll, token: Token) -> anyhow::Result<Self> {
+        let mut stream = Socket::connect(to)?;
         poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Call { out: talk.opening(), talk, stream, head: 0 })
     }
@@ -118,7 +118,11 @@ impl<T: Talk> Call<T> {
             let count = match self.stream.read(&mut chunk) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if is_not_yet(&error) => return Ok(false),
+                Err(error) if is_not_yet(&error) => {
+                    // Under TLS, what was read may have ended the handshake.
+                    self.write()?;
+                    return Ok(false);
+                }
                 Err(error) => return Err(error.into()),
             };
             match self.talk.on_bytes(&chunk[..count], count == 0)? {

@@ -1,10 +1,8 @@
 //! Joining: upgrade, hello, and the notices until the other end is there too.
 
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{bail, ensure};
-use mio::net::TcpStream;
 use protocol::ids::Role;
 use protocol::ws::header::{self, OpCode};
 use protocol::ws::{mask, upgrade};
@@ -14,12 +12,13 @@ use super::address::resolve;
 use super::crowd::{self, Next, Talk};
 use super::register::Session;
 use crate::inbox::{Inbox, Message};
+use crate::socket::{Destination, Socket};
 use crate::workload::Mode;
 
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct End {
-    pub stream: TcpStream,
+    pub stream: Socket,
     pub inbox: Inbox,
 }
 
@@ -33,7 +32,7 @@ pub(super) fn all(
     mode: Mode,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Vec<[End; 2]>> {
-    let addrs: Vec<SocketAddr> = urls.into_iter().map(resolve).collect::<anyhow::Result<_>>()?;
+    let places: Vec<Destination> = urls.into_iter().map(resolve).collect::<anyhow::Result<_>>()?;
     // Both ends of a session are neighbours here, so that each is there soon when the other waits for it.
     let talk = |at: usize| {
         let (session, role) = (&sessions[at / 2], Role::ALL[at % 2]);
@@ -41,7 +40,7 @@ pub(super) fn all(
             format!(r#"{{"type":"hello","s":"{}","t":"{}","r":"{role}"}}"#, session.id, session.token);
         let url = urls[role.index()].clone();
         let awaits = Awaits::Upgrade(Vec::new());
-        (addrs[role.index()], Joining { url, mode, hello, awaits, inbox: Inbox::new(false) })
+        (places[role.index()], Joining { url, mode, hello, awaits, inbox: Inbox::new(false) })
     };
     let mut ends = crowd::converse(sessions.len() * 2, talk, interrupted)?.into_iter();
     Ok(std::iter::from_fn(|| Some([ends.next()?, ends.next()?])).collect())
@@ -101,7 +100,7 @@ impl Talk for Joining {
         self.on_messages()
     }
 
-    fn finish(self, stream: TcpStream) -> End {
+    fn finish(self, stream: Socket) -> End {
         End { stream, inbox: self.inbox }
     }
 }

@@ -21,6 +21,7 @@ use self::hello::End;
 use crate::floor;
 use crate::frame::{self, Passage, Pattern, Template};
 use crate::inbox::Inbox;
+use crate::socket::Socket;
 use crate::target::Place;
 use crate::workload::{Mode, Workload};
 
@@ -118,5 +119,6 @@ fn at_floor(addr: SocketAddr, pair: usize) -> anyhow::Result<[End; 2]> {
         ensure!(answer == floor::JOINED, "the floor answered something else");
         stream.set_nonblocking(true)?;
     }
-    Ok(streams.map(|stream| End { stream: TcpStream::from_std(stream), inbox: Inbox::new(true) }))
+    Ok(streams
+        .map(|stream| End { stream: Socket::plain(TcpStream::from_std(stream)), inbox: Inbox::new(true) }))
 }

@@ -3,12 +3,12 @@
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, ensure};
-use mio::net::TcpStream;
 use protocol::ids::SessionId;
 use relay_client::Endpoint;
 
 use super::address::resolve;
 use super::crowd::{self, Next, Talk};
+use crate::socket::Socket;
 
 /// A session that both ends can join.
 #[derive(Clone, Debug)]
@@ -22,13 +22,13 @@ pub(crate) struct Session {
 /// # Errors
 /// It can't be reached, or refuses; or a signal came.
 pub(super) fn all(url: &Endpoint, count: usize, interrupted: &AtomicBool) -> anyhow::Result<Vec<Session>> {
-    let addr = resolve(url)?;
+    let to = resolve(url)?;
     let base = url.path().strip_suffix("/ws").unwrap_or(url.path());
     let request = format!(
         "POST {base}/api/register HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
         url.authority()
     );
-    let talk = |_| (addr, Registering { request: request.clone(), came: Vec::new(), session: None });
+    let talk = |_| (to, Registering { request: request.clone(), came: Vec::new(), session: None });
     crowd::converse(count, talk, interrupted)?
         .into_iter()
         .map(|session| session.context("an answer without a session"))
@@ -61,7 +61,7 @@ impl Talk for Registering {
         Ok(Next::Done)
     }
 
-    fn finish(self, _: TcpStream) -> Option<Session> {
+    fn finish(self, _: Socket) -> Option<Session> {
         self.session
     }
 }

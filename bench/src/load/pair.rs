@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use anyhow::{bail, ensure};
-use mio::net::TcpStream;
 use protocol::ws::header::{self, OpCode};
 
 use super::crowd::Crowd;
@@ -13,12 +12,13 @@ use crate::check::{Checker, Faults};
 use crate::frame::{Pattern, Template};
 use crate::inbox::{Filled, Inbox, Message};
 use crate::join::Opened;
+use crate::socket::Socket;
 
 pub(super) struct Pair {
     /// Which one it belongs to.
     pub crowd: usize,
-    pub workstation: TcpStream,
-    pub phone: TcpStream,
+    pub workstation: Socket,
+    pub phone: Socket,
     /// Frames that may be sent by now, from the first one. `sent <= due`
     pub due: u64,
     sent: u64,
@@ -207,7 +207,7 @@ impl SentAt {
 }
 
 /// RFC 6455 §5.5.3. A mask of zeros leaves the body as it is.
-fn pong(socket: &mut TcpStream, body: &[u8]) -> anyhow::Result<()> {
+fn pong(socket: &mut Socket, body: &[u8]) -> anyhow::Result<()> {
     let mut frame = Vec::new();
     header::write(&mut frame, true, OpCode::Pong, body.len(), Some([0; 4]));
     frame.extend_from_slice(body);

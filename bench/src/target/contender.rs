@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use relay_client::Endpoint;
+use relay_client::{Ca, Endpoint};
 
 use super::peer::Peer;
 use super::process::{self, Process};
@@ -12,6 +12,7 @@ use super::redis::Redis;
 use super::running::{Place, Target};
 use crate::affinity::Cores;
 use crate::args::Vs;
+use crate::socket::{self, Identity};
 use crate::workload::Setup;
 
 /// One that is ready to be started.
@@ -19,6 +20,8 @@ use crate::workload::Setup;
 pub(crate) enum Contender {
     /// relayd from this file.
     Relayd(PathBuf),
+    /// The same under TLS.
+    Tls(PathBuf),
     /// A relay that runs already.
     Running(Endpoint),
     /// The loop that only copies bytes.
@@ -57,12 +60,16 @@ impl Contender {
         Ok(Contender::Relayd(file))
     }
 
-    /// Builds or installs what is compared with.
+    /// Builds or installs what is compared with `subject`.
     ///
     /// # Errors
     /// A tool it needs is missing, or failed; the words say which.
-    pub fn prepare(vs: Vs) -> anyhow::Result<Self> {
+    pub fn prepare(vs: Vs, subject: &Contender) -> anyhow::Result<Self> {
         Ok(match vs {
+            Vs::Tls => match subject {
+                Contender::Relayd(file) => Contender::Tls(file.clone()),
+                _ => bail!("only a relayd that is started here can be measured under TLS"),
+            },
             Vs::Floor | Vs::All => Contender::Floor,
             Vs::Tokio | Vs::Node | Vs::Bun => Contender::Peer(Peer::build(vs)?),
         })
@@ -72,6 +79,7 @@ impl Contender {
     pub fn name(&self) -> &'static str {
         match self {
             Contender::Relayd(_) => "relayd",
+            Contender::Tls(_) => "relayd TLS",
             Contender::Running(_) => "server",
             Contender::Floor => "floor",
             Contender::Peer(peer) => peer.names()[0],
@@ -83,7 +91,7 @@ impl Contender {
         match self {
             Contender::Floor => setup == Setup::Local,
             Contender::Peer(peer) => setup == Setup::Local || peer.has_redis(),
-            Contender::Relayd(_) | Contender::Running(_) => true,
+            Contender::Relayd(_) | Contender::Tls(_) | Contender::Running(_) => true,
         }
     }
 
@@ -101,7 +109,12 @@ impl Contender {
                 Ok(Target::new(Place::Floor(addr), vec![process], None, cores))
             }
             Contender::Relayd(file) => {
-                let node = |name, redis: Option<&Redis>| relayd(file, name, redis, cores);
+                let node = |name, redis: Option<&Redis>| relayd(file, None, name, redis, cores);
+                start_relay(["relayd", "relayd A", "relayd B"], setup == Setup::Redis, setup, node, cores)
+            }
+            Contender::Tls(file) => {
+                let tls = socket::identity()?;
+                let node = |name, redis: Option<&Redis>| relayd(file, Some(tls), name, redis, cores);
                 start_relay(["relayd", "relayd A", "relayd B"], setup == Setup::Redis, setup, node, cores)
             }
             Contender::Peer(peer) => {
@@ -143,6 +156,7 @@ fn start_relay(
 
 fn relayd(
     file: &Path,
+    tls: Option<&Identity>,
     name: &'static str,
     redis: Option<&Redis>,
     cores: Cores,
@@ -153,7 +167,12 @@ fn relayd(
         Some(redis) => command.args(["--store", "redis", "--redis-url", &redis.url()]),
         None => command.args(["--store", "memory"]),
     };
-    Process::start_ready(command, name, cores)
+    let Some(tls) = tls else { return Process::start_ready(command, name, cores) };
+    command.arg("--tls-cert").arg(&tls.certificate).arg("--tls-key").arg(&tls.key);
+    // Its store is waited for by the first registration.
+    let (process, addr) = Process::start_listening(command, name, cores)?;
+    let ca = Ca::read(&tls.certificate).map_err(anyhow::Error::msg)?;
+    Ok((process, Endpoint::parse_ws(&format!("wss://{addr}/ws"))?.with_ca(Some(ca))))
 }
 
 fn beside_this_program() -> anyhow::Result<PathBuf> {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use protocol::ids::Role;
 
 use super::chat::ChatPart;
+use super::clipboard::{GOT, TextReceiver, is_got};
 use super::control::Control;
+use super::pipe::{PipeEnd, PipeNews};
 use super::wire::{self, Incoming};
 use super::*;
 use crate::fuzz::support::Input;
@@ -26,6 +28,28 @@ pub fn app_bytes(bytes: &[u8]) {
         && let Ok(written) = part.to_bytes()
     {
         assert_eq!(ChatPart::parse(&written), Ok(part));
+    }
+    small_kinds(bytes);
+}
+
+/// The bytes as what a clipboard's channel and a pipe bring: no panic, and never more than came.
+fn small_kinds(bytes: &[u8]) {
+    let (params, text) = bytes.split_at(bytes.len().min(usize::from(bytes.first().copied().unwrap_or(0))));
+    if let Ok(params) = std::str::from_utf8(params)
+        && let Ok(mut receiver) = TextReceiver::new(params)
+        && receiver.on_data(text).is_ok()
+        && let Ok(read) = receiver.on_end()
+    {
+        assert_eq!(read.as_bytes(), text);
+    }
+    assert!(!is_got(bytes) || bytes.len() >= GOT.len() - 1);
+    let (mut end, mut came) = (PipeEnd::default(), 0);
+    for message in bytes.chunks(9) {
+        if let Ok(PipeNews::Bytes(bytes)) = end.on_message(message) {
+            came += bytes.len() as u64;
+            end.wrote(bytes.len());
+        }
+        assert!(end.counts() == (0, came) && end.next_part().is_none_or(|part| part.len() == 9));
     }
 }
 

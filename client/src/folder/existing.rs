@@ -85,11 +85,15 @@ pub(super) fn is_regular(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
+/// True if it may be the wanted file. Its hash decides.
 pub(super) fn is_like(stat: &Stat, wanted: &Wanted) -> bool {
     is_regular(stat)
         && u64::try_from(stat.st_size) == Ok(wanted.size)
-        && mtime_ms(stat) == Some(wanted.mtime_ms)
+        && mtime_ms(stat).is_some_and(|at| at.abs_diff(wanted.mtime_ms) <= COARSE_MS)
 }
+
+/// Some file systems, as those of memory cards, keep times in steps of two seconds.
+const COARSE_MS: u64 = 2000;
 
 /// When a file was changed, in milliseconds since 1970.
 pub(super) fn mtime_ms(stat: &Stat) -> Option<u64> {

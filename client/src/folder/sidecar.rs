@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-/// What is known of a file that is under way. How much of it is there, its length says.
+/// What is known of a file that is under way. Its length says how much of it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sidecar {
     pub(super) v: u8,

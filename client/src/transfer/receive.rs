@@ -22,7 +22,7 @@ pub struct ReceiveOptions {
 
 impl Default for ReceiveOptions {
     fn default() -> Self {
-        ReceiveOptions { files_max: 100_000, file_bytes_max: 1 << 50 }
+        ReceiveOptions { files_max: 1_000_000, file_bytes_max: 1 << 50 }
     }
 }
 

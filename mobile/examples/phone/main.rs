@@ -1,7 +1,7 @@
 //! A phone in a terminal; `--help` says how to call it.
 //!
-//! `app` speaks the app protocol with a desk: chat, files, and shared terminals (`terminal`). Its pairs are kept
-//! (`desks`). `bare` passes lines through the tunnel, `plain` without encryption.
+//! `app` speaks the app protocol with a desk: chat, files, and shared terminals (`terminal`). Its pairs are
+//! kept (`desks`). `bare` passes lines through the tunnel, `plain` without encryption.
 
 mod alone;
 mod app;

@@ -38,6 +38,7 @@ export async function deskScreen(app, place) {
                 "ul",
                 { class: "plain cards" },
                 card({ name: "chat", id }, el("span", { class: "name" }, t("desk.chat"))),
+                card({ name: "clipboard", id }, el("span", { class: "name" }, t("clip.title"))),
                 card({ name: "files", id }, el("span", { class: "name" }, t("desk.files"))),
                 card({ name: "device", id }, el("span", { class: "name" }, t("desk.device"))),
             ),

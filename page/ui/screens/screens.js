@@ -1,6 +1,7 @@
 // Every screen by its name.
 
 import { chatScreen } from "./chat.js";
+import { clipboardScreen } from "./clipboard.js";
 import { codeScreen } from "./code.js";
 import { deskScreen } from "./desk.js";
 import { deviceScreen } from "./device.js";
@@ -9,7 +10,7 @@ import { homeScreen } from "./home.js";
 import { pairScreen } from "./pair.js";
 import { terminalScreen } from "./terminal.js";
 
-/** @type {Record<"home" | "code" | "pair" | "desk" | "terminal" | "chat" | "files" | "device",
+/** @type {Record<"home" | "code" | "pair" | "desk" | "terminal" | "chat" | "clipboard" | "files" | "device",
  *     (app: import("../app.js").App, place: import("../app.js").Place) =>
  *         import("../app.js").Shown | Promise<import("../app.js").Shown>>} */
 export const screens = {
@@ -19,6 +20,7 @@ export const screens = {
     desk: deskScreen,
     terminal: terminalScreen,
     chat: chatScreen,
+    clipboard: clipboardScreen,
     files: filesScreen,
     device: deviceScreen,
 };

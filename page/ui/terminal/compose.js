@@ -1,5 +1,5 @@
-// Typing on a phone. Its keyboard changes words that are there already, so text is written in a field and sent
-// whole; or, where a program wants each key, typed directly.
+// Typing on a phone. Its keyboard changes words that are there already, so text is written in a field and
+// sent whole; or, where a program wants each key, typed directly.
 
 import { button, el } from "../dom.js";
 import { t } from "../texts/texts.js";

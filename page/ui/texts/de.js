@@ -9,6 +9,7 @@ export const de = {
     "banner.label": "Warnung",
     "banner.insecure": "Diese Seite kam unverschlüsselt: Jemand in diesem Netz könnte sie verändert haben.",
     "banner.insecure.more": "Das Relay kann sie mit TLS ausliefern: siehe README. Für einen Versuch zu Hause mag es genügen.",
+    "banner.not-kept": "Dieser Browser behält nichts für diese Seite: Die Kopplung ist verloren, wenn Sie sie schließen.",
     "banner.served": "Wer diese Seite ausliefert, könnte mitlesen. Nehmen Sie ein installiertes Programm, wo es darauf ankommt.",
 
     "pair.title": "Dieses Telefon koppeln",
@@ -155,6 +156,19 @@ export const de = {
     "files.received": "vom Rechner",
     "files.starts-over": "Dieser Browser kann keinen Teil einer Datei behalten: Nach dem Neuladen beginnt sie von vorn.",
     "files.no-right": "Ihr Rechner lässt dieses Telefon keine Dateien bewegen.",
+
+    "clip.title": "Zwischenablage",
+    "clip.text": "Text für den Rechner",
+    "clip.send": "Senden",
+    "clip.how": "Am Rechner wartet „workstation clip“ auf einen Text dieses Telefons oder sendet einen hierher.",
+    "clip.came": "Ihr Rechner sandte einen Text für die Zwischenablage.",
+    "clip.copy": "Kopieren",
+    "clip.copied": "Kopiert.",
+    "clip.select": "Markieren und kopieren Sie den Text: Ohne TLS gibt der Browser der Seite keine Zwischenablage.",
+    "clip.waiting": "wartet auf den Rechner",
+    "clip.moving": "läuft",
+    "clip.got": "angekommen",
+    "clip.failed": "nicht angenommen",
 
     "device.title": "Dieses Telefon",
     "device.name": "Name dieses Telefons",

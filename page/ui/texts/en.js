@@ -8,6 +8,7 @@ export const en = {
     "banner.label": "Warning",
     "banner.insecure": "This page itself came unencrypted: somebody in this network could have changed it.",
     "banner.insecure.more": "Your desk's relay can serve it with TLS: see its README. For a try at home this may be enough.",
+    "banner.not-kept": "This browser keeps nothing for this page: the pair is lost when you close it.",
     "banner.served": "Whoever serves this page could read along. Use an installed client where that matters.",
 
     "pair.title": "Pair this phone",
@@ -154,6 +155,19 @@ export const en = {
     "files.received": "from your desk",
     "files.starts-over": "This browser cannot keep a part of a file: after a reload it starts over.",
     "files.no-right": "Your desk does not let this phone move files.",
+
+    "clip.title": "Clipboard",
+    "clip.text": "Text for your desk",
+    "clip.send": "Send",
+    "clip.how": "At your desk, “workstation clip” waits for a text of this phone, or sends one here.",
+    "clip.came": "Your desk sent a text for the clipboard.",
+    "clip.copy": "Copy",
+    "clip.copied": "Copied.",
+    "clip.select": "Select the text and copy it: without TLS the browser gives the page no clipboard.",
+    "clip.waiting": "waits for your desk",
+    "clip.moving": "moving",
+    "clip.got": "arrived",
+    "clip.failed": "not taken",
 
     "device.title": "This phone",
     "device.name": "Name of this phone",

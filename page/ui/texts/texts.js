@@ -1,6 +1,5 @@
 // Which language the page speaks, and its sentences with their values put in.
 
-import { de } from "./de.js";
 import { en } from "./en.js";
 
 /** @typedef {keyof typeof en} TextName */
@@ -8,12 +7,14 @@ import { en } from "./en.js";
 /** @type {Record<TextName, string>} */
 let texts = en;
 
-/** Takes the first language of the user's that there is. */
-export function chooseLanguage() {
-    const known = { de, en };
+/**
+ * Takes the first language of the user's that there is. Any but English is a file of its own: see
+ * relayd/build.rs.
+ */
+export async function chooseLanguage() {
     const wanted = navigator.languages ?? [navigator.language];
-    const first = wanted.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tag in known);
-    texts = first === "de" ? de : en;
+    const first = wanted.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => ["de", "en"].includes(tag));
+    if (first === "de") texts = (await import("./de.js").catch(() => ({ de: en }))).de;
     document.documentElement.lang = texts.language;
 }
 

@@ -29,13 +29,13 @@ pub(super) struct Flags {
     #[arg(long, env = "PUBLIC_WS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) public_ws_url: Option<OsString>,
 
-    /// PEM file of the certificate to show, its CA's behind it: the listener speaks TLS. Repeat it with --tls-key
-    /// for more names; the variable takes files separated by commas [default: plain]
+    /// PEM file of the certificate to show, its CA's behind it: the listener speaks TLS. Repeat it with
+    /// --tls-key for more names; the variable takes files separated by commas [default: plain]
     #[arg(long, env = "TLS_CERT", hide_env_values = true, value_name = "FILE", value_delimiter = ',')]
     pub(super) tls_cert: Vec<OsString>,
 
-    /// PEM file of the private key of each --tls-cert, in the same order. Renewed files are picked up [default:
-    /// none]
+    /// PEM file of the private key of each --tls-cert, in the same order. Renewed files are picked up
+    /// [default: none]
     #[arg(long, env = "TLS_KEY", hide_env_values = true, value_name = "FILE", value_delimiter = ',')]
     pub(super) tls_key: Vec<OsString>,
 

@@ -195,7 +195,7 @@ impl Connection {
 
     /// Bytes of memory it holds, as the limit on all of them counts.
     pub fn held(&self) -> usize {
-        self.buffers.as_ref().map_or(0, |buffers| buffers.held())
+        self.buffers.as_ref().map_or(0, |buffers| buffers.held()) + self.stream.counted()
     }
 }
 

@@ -120,6 +120,13 @@ impl Conns {
         self.early = self.early - before + held;
     }
 
+    /// Counts what a connection holds under TLS. Called when it may hold more or less than before.
+    pub fn count_tls(&mut self, conn: Conn) {
+        let Some((connection, pool)) = self.with_pool(conn) else { return };
+        let (before, now) = connection.stream.recount();
+        pool.recount(before, now);
+    }
+
     /// Bytes held by connections that have not joined, closing ones among them.
     pub fn early(&self) -> usize {
         self.early
@@ -161,6 +168,7 @@ impl Conns {
     pub fn remove(&mut self, conn: Conn) -> Option<Connection> {
         self.of(conn)?;
         let mut connection = self.slab.remove(conn.slot as usize);
+        self.pool.recount(connection.stream.counted(), 0);
         if let Some(mut buffers) = connection.buffers.take() {
             buffers.release(&mut self.pool);
             self.keep(buffers);

@@ -1,7 +1,8 @@
-//! TLS handshakes: each begins with the client's first byte, has the time of a first request, and is counted.
+//! TLS handshakes: each begins with the client's first byte, has the time of a first request, and is
+//! counted.
 //!
-//! An agreement on keys costs as much as hundreds of frames. So a turn takes a bounded number of steps, and an
-//! address has a limit for each minute.
+//! An agreement on keys costs as much as hundreds of frames. So a turn takes a bounded number of steps, and
+//! an address has a limit for each minute.
 
 use std::io;
 
@@ -73,7 +74,10 @@ impl Reactor {
         let hello = &self.read_buffer[at..len];
         let begun = connection.stream.begin_tls(config).map_err(io::Error::other);
         match begun.and_then(|()| connection.stream.feed(hello)) {
-            Ok(()) => true,
+            Ok(()) => {
+                self.conns.count_tls(conn);
+                true
+            }
             Err(error) => {
                 self.fail_handshake(conn, failure_of(&error), &error);
                 false
@@ -94,6 +98,7 @@ impl Reactor {
         if would_block && read.has_more {
             self.conns.schedule(conn);
         }
+        self.conns.count_tls(conn);
         if was_handshaking {
             self.note_handshake(conn, &read.result);
         }

@@ -99,7 +99,7 @@ const POLL_AGAIN_AFTER: Duration = Duration::from_millis(100);
 const EVENTS_PER_TURN: usize = 1024;
 
 impl Reactor {
-    /// Around a bound listener. `relay` and `backend` know the same node. With `tls`, the listener speaks that.
+    /// Around a bound listener, which speaks `tls` if there is one. `relay` and `backend` know the same node.
     ///
     /// # Errors
     /// A socket could not be registered.

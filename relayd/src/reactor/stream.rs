@@ -25,7 +25,24 @@ struct Tls {
     /// Bytes that were encrypted and not reported as written: their ciphertext waits.
     /// `held <= WRITE_BYTES`
     held: usize,
+    partial: Partial,
+    /// Bytes that came while the keys were not agreed on.
+    shaking: usize,
+    /// Bytes that the limit on all memory counts for it.
+    counted: usize,
+    /// The peer said close_notify: nothing more is taken.
+    is_over: bool,
     is_closed: bool,
+}
+
+/// How much of a record has come that is not whole. RFC 8446 §5.1: five bytes, of which the last two are the
+/// length of what follows.
+#[derive(Debug, Default)]
+struct Partial {
+    /// What came of the header.
+    header: [u8; 5],
+    /// Bytes of the record that came.
+    came: usize,
 }
 
 /// What a read under TLS came to.
@@ -37,8 +54,7 @@ pub(super) struct TlsRead {
     pub has_more: bool,
 }
 
-/// Plain bytes that are encrypted at once. Together with one record that has not come whole, the most that a
-/// connection holds besides what the limit on memory counts.
+/// Plain bytes that are encrypted at once.
 const WRITE_BYTES: usize = 32 * 1024;
 
 /// Reads of the socket that bring no plain bytes, before the other connections get their turn.
@@ -54,7 +70,15 @@ impl Stream {
     pub fn begin_tls(&mut self, config: Arc<ServerConfig>) -> Result<(), rustls::Error> {
         let mut connection = ServerConnection::new(config)?;
         connection.set_buffer_limit(Some(WRITE_BYTES));
-        self.tls = Some(Box::new(Tls { connection, held: 0, is_closed: false }));
+        self.tls = Some(Box::new(Tls {
+            connection,
+            held: 0,
+            partial: Partial::default(),
+            shaking: 0,
+            counted: 0,
+            is_over: false,
+            is_closed: false,
+        }));
         Ok(())
     }
 
@@ -71,6 +95,18 @@ impl Stream {
     /// How the keys were agreed on, once they are.
     pub fn handshake_kind(&self) -> Option<HandshakeKind> {
         self.tls.as_ref()?.connection.handshake_kind()
+    }
+
+    /// Bytes that TLS holds for it, as counted last.
+    pub fn counted(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.counted)
+    }
+
+    /// Counts what TLS holds: how much it was before, and is now.
+    pub fn recount(&mut self) -> (usize, usize) {
+        let Some(tls) = &mut self.tls else { return (0, 0) };
+        let now = tls.held + tls.partial.came.max(tls.shaking);
+        (std::mem::replace(&mut tls.counted, now), now)
     }
 
     /// True if bytes of TLS itself wait for the socket.
@@ -152,7 +188,10 @@ impl Tls {
             match self.feed(&ciphertext[..count], out, socket) {
                 Ok(None) if may_have_more => {}
                 Ok(None) => return done(Err(io::ErrorKind::WouldBlock.into()), false),
-                Ok(Some(plain)) => return done(Ok(plain), may_have_more || plain == out.len()),
+                Ok(Some(plain)) => {
+                    let has_more = may_have_more || plain == out.len() || self.is_over;
+                    return done(Ok(plain), has_more);
+                }
                 Err(error) => return done(Err(error), false),
             }
         }
@@ -170,22 +209,28 @@ impl Tls {
         out: &mut [u8],
         socket: &mut TcpStream,
     ) -> io::Result<Option<usize>> {
-        let (mut count, mut is_over) = (0, false);
-        while !ciphertext.is_empty() && !is_over {
-            // After the peer's close_notify, nothing more is taken.
-            is_over = self.connection.read_tls(&mut ciphertext)? == 0;
+        let mut count = 0;
+        self.partial.note(ciphertext);
+        let came = ciphertext.len();
+        while !ciphertext.is_empty() && !self.is_over {
+            self.is_over = self.connection.read_tls(&mut ciphertext)? == 0;
             if let Err(error) = self.connection.process_new_packets() {
                 // The alert that says why.
                 would_block_is_fine(self.write_out(socket))?;
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
             match self.take_plain(&mut out[count..])? {
-                Some(0) => is_over = true,
+                Some(0) => self.is_over = true,
                 taken => count += taken.unwrap_or(0),
             }
         }
-        would_block_is_fine(self.write_out(socket))?;
-        Ok(Some(count).filter(|count| *count > 0 || is_over))
+        // A message of the handshake may have several records, which rustls keeps until it is whole.
+        self.shaking = if self.connection.is_handshaking() { self.shaking + came } else { 0 };
+        match would_block_is_fine(self.write_out(socket)) {
+            // What came before the peer went counts.
+            Err(error) if count == 0 => Err(error),
+            _ => Ok(Some(count).filter(|count| *count > 0 || self.is_over)),
+        }
     }
 
     /// Plain bytes that wait, 0 for the end; `None` if there are none yet.
@@ -242,6 +287,30 @@ impl Tls {
     }
 }
 
+impl Partial {
+    /// More bytes came.
+    fn note(&mut self, mut bytes: &[u8]) {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            if let Some(next) = self.header.get_mut(self.came) {
+                *next = byte;
+                self.came += 1;
+                bytes = rest;
+            } else {
+                let taken = bytes.len().min(self.whole() - self.came);
+                self.came += taken;
+                bytes = &bytes[taken..];
+            }
+            if self.came >= self.header.len() && self.came == self.whole() {
+                self.came = 0;
+            }
+        }
+    }
+
+    fn whole(&self) -> usize {
+        self.header.len() + usize::from(u16::from_be_bytes([self.header[3], self.header[4]]))
+    }
+}
+
 fn retry(mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match attempt() {
@@ -255,5 +324,23 @@ fn would_block_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_not_whole_is_counted_however_it_is_cut() {
+        let record = |len: u16| [&[23, 3, 3][..], &len.to_be_bytes(), &vec![0; usize::from(len)]].concat();
+        let bytes = [record(0), record(1), record(300), record(16_000)[..9_000].to_vec()].concat();
+        for step in [1, 2, 7, 300, bytes.len()] {
+            let mut partial = Partial::default();
+            bytes.chunks(step).for_each(|chunk| partial.note(chunk));
+            assert_eq!(partial.came, 9_000, "{step}");
+            partial.note(&record(16_000)[9_000..]);
+            assert_eq!(partial.came, 0, "{step}");
+        }
     }
 }

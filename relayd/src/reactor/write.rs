@@ -33,10 +33,14 @@ impl Reactor {
                 return self.gone(conn);
             }
         };
+        let is_tls = connection.stream.is_tls();
         connection.flags.writable = flushed.left == 0 || flushed.wants_more;
         let was_waiting = std::mem::replace(&mut connection.flags.is_waiting, flushed.left > 0);
         if was_waiting || flushed.left > 0 {
             self.relay.note_written(conn, flushed.taken, flushed.left, self.clock.now());
+        }
+        if is_tls {
+            self.conns.count_tls(conn);
         }
         if flushed.wants_more {
             self.conns.flush_next_turn(conn);

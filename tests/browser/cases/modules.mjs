@@ -1,4 +1,5 @@
-// The page's modules that only a browser can try: what is kept in IndexedDB and in private files, and the lock of a pair.
+// The page's modules that only a browser can try: what is kept in IndexedDB and in private files, and the
+// lock of a pair.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

@@ -76,7 +76,7 @@ export async function a_hostile_desk_breaks_nothing(all) {
 export async function a_file_of_the_desk_survives_a_reload(all) {
     const { desk, phone } = all;
     await pair(all);
-    const bytes = Buffer.alloc(24_000_000);
+    const bytes = Buffer.alloc(12_000_000);
     for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE((at * 2654435761) >>> 0, at);
     const window = "send";
     await desk.open("keep", ["receive", "files"]);
@@ -99,3 +99,23 @@ export async function a_file_of_the_desk_survives_a_reload(all) {
     assert.equal(await desk.ended(window), 0);
 }
 a_file_of_the_desk_survives_a_reload.devices = ["pixel"];
+
+export async function texts_for_the_clipboard_go_both_ways(all) {
+    const { desk, phone } = all;
+    await pair(all);
+    await desk.open("keep", ["chat"]);
+    await phone.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await phone.button("Clipboard").click();
+    await desk.open("get", ["clip", "--get"]);
+    await phone.page.getByLabel("Text for your desk").fill("for the <desk>");
+    await phone.button("Send").click();
+    await desk.until("get", "for the <desk>");
+    await desk.shell("printf 'for the <phone>' | workstation clip");
+    await phone.sees("for the <phone>");
+    await phone.picture("clipboard");
+    assert.deepEqual(await phone.axe(), []);
+    await phone.button("Copy").click();
+    await phone.sees("Copied.");
+    assert.equal(await phone.page.evaluate(() => navigator.clipboard.readText()), "for the <phone>");
+}
+texts_for_the_clipboard_go_both_ways.devices = ["pixel"];

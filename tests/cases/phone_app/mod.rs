@@ -8,7 +8,7 @@ mod window;
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -28,10 +28,10 @@ use relay_tests::harness::relayd::binary;
 use relay_tests::harness::tunnel::{Shelf, at, copy_of};
 
 /// A phone's own folders, deleted with it.
-struct Pocket(PathBuf);
+pub(crate) struct Pocket(PathBuf);
 
 impl Pocket {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("relay-pocket-{}-{number}", std::process::id()));
@@ -39,19 +39,24 @@ impl Pocket {
         Pocket(path)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// Its folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary("RELAY_PHONE_BIN", "examples/phone"));
         command.args(args).env("XDG_STATE_HOME", &self.0).env("TERM", "xterm");
         command
     }
 
     /// Started with pipes.
-    fn phone(&self, args: &[&str]) -> Program {
+    pub(crate) fn phone(&self, args: &[&str]) -> Program {
         Program::start(&mut self.command(args))
     }
 
     /// Runs to the end, with an input that has ended: the exit code, and what was said.
-    fn run(&self, args: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn run(&self, args: &[&str]) -> (Option<i32>, String) {
         let (status, said) = self.phone(args).finish();
         (status.code(), said)
     }

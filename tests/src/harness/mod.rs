@@ -2,11 +2,12 @@
 //!
 //! [`guard`], [`random`], [`process`], [`program`], [`namespace`], [`wall_clock`], [`scarce`] and
 //! [`authority`] do not know the relay. [`wire`], [`http`] and [`ws`] speak bytes. [`redis`], [`tls`],
-//! [`sentinel`], [`relayd`] and [`relay`] run the service. [`session`], [`peer`], [`dial`] and [`pair`] are
-//! its clients. [`sequence`], [`bystander`] and [`talk`] check what is delivered. [`tunnel`] and [`node`] are
-//! ends of a tunnel, in two implementations, [`app`] ends of the app protocol, [`app_phone`] a phone as its
-//! user has it, and [`desk`] a user's own folders and agent. [`fleet`] is a service whose nodes come and go.
-//! [`fault_proxy`] is a bad network in front of any server, and [`gateway`] the only way out of a network.
+//! [`sentinel`], [`relayd`] and [`relay`] run the service. [`tls_client`] speaks its own TLS. [`session`],
+//! [`peer`], [`dial`] and [`pair`] are its clients. [`sequence`], [`bystander`] and [`talk`] check what is
+//! delivered. [`tunnel`] and [`node`] are ends of a tunnel, in two implementations, [`app`] ends of the app
+//! protocol, [`app_phone`] a phone as its user has it, and [`desk`] a user's own folders and agent. [`fleet`]
+//! is a service whose nodes come and go. [`fault_proxy`] is a bad network in front of any server, and
+//! [`gateway`] the only way out of a network.
 
 pub mod app;
 pub mod app_phone;
@@ -39,6 +40,7 @@ pub mod sequence;
 pub mod session;
 pub mod talk;
 pub mod tls;
+pub mod tls_client;
 pub mod tunnel;
 pub mod wall_clock;
 pub mod window;

@@ -114,8 +114,10 @@ impl Options {
 
 /// The variables that the contract reads. They are removed from the environment, so that only a case's own
 /// options count.
-const CONTRACT_VARIABLES: [&str; 11] = [
+const CONTRACT_VARIABLES: [&str; 13] = [
     "PORT",
+    "TLS_CERT",
+    "TLS_KEY",
     "REDIS_URL",
     "REDIS_CA",
     "PUBLIC_WS_URL",

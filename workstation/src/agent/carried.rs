@@ -18,6 +18,7 @@ use relay_client::app::{ChannelId, Kind, Reason};
 
 use super::desk::Desk;
 use super::lines::PhoneKey;
+use super::openings;
 use crate::ipc::wire::FromAgent;
 use crate::ipc::wire::carry::{FromCarrier, PHONES_HANDLES, Presence};
 
@@ -33,8 +34,11 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_secs(30);
 /// Kinds that one command may take.
 const TAKEN_MAX: usize = 16;
 
+/// How long phones are not told that nobody takes a kind: an agent that was killed has another one, and the
+/// commands of the old one come to it after the phones, maybe.
+const TAKERS_COME_WITHIN: Duration = Duration::from_secs(5);
+
 /// The carried channels, and the commands that do their work.
-#[derive(Default)]
 pub(super) struct Carried {
     /// Commands that are told of phones.
     followers: BTreeSet<Token>,
@@ -44,6 +48,19 @@ pub(super) struct Carried {
     takers: Vec<Taker>,
     channels: Vec<Channel>,
     next_handle: u32,
+    /// Opened by phones, and nobody takes them yet.
+    waiting: Vec<Waiting>,
+    /// Until then they may wait.
+    takers_come_until: Instant,
+}
+
+/// A phone's channel that nobody takes yet. Bounded by the channels that phones may open.
+struct Waiting {
+    phone: PhoneKey,
+    app: Arc<AppLink>,
+    ch: ChannelId,
+    kind: Kind,
+    params: String,
 }
 
 /// A phone, as followers know it.
@@ -64,6 +81,18 @@ struct Taker {
 
 /// Commands.
 impl Carried {
+    pub(super) fn new() -> Self {
+        Carried {
+            followers: BTreeSet::new(),
+            phones: BTreeMap::new(),
+            takers: Vec::new(),
+            channels: Vec::new(),
+            next_handle: 0,
+            waiting: Vec::new(),
+            takers_come_until: Instant::now() + TAKERS_COME_WITHIN,
+        }
+    }
+
     /// Tells this command of the phones from now on.
     pub(super) fn follow(&mut self, command: Token, desk: &mut Desk) {
         self.followers.insert(command);
@@ -145,6 +174,39 @@ impl Carried {
         tell(desk, command, FromCarrier::Opened { handle, phone: id, kind, params });
     }
 
+    /// True if a command that takes this may still come.
+    pub(super) fn may_wait(&self) -> bool {
+        Instant::now() < self.takers_come_until
+    }
+
+    /// Keeps a phone's channel until a command takes it, or it is too late for that.
+    pub(super) fn wait(
+        &mut self,
+        (phone, app, ch): (PhoneKey, &Arc<AppLink>, ChannelId),
+        (kind, params): (Kind, &str),
+    ) {
+        self.waiting.push(Waiting { phone, app: Arc::clone(app), ch, kind, params: params.to_owned() });
+    }
+
+    /// Hands over the channels that a command takes now. Refuses them if none did in time.
+    fn settle_waiting(&mut self, now: Instant, desk: &mut Desk) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            let Some(phone) = self.phones.get(&waiting.phone).cloned() else { continue };
+            let Waiting { phone: key, app, ch, kind, params } = waiting;
+            if let Some(command) = self.taker(kind, &phone.id) {
+                self.hand_over(command, (key, &app, ch), (kind, &params), desk);
+            } else if now < self.takers_come_until {
+                self.waiting.push(Waiting { phone: key, app, ch, kind, params });
+            } else {
+                let reason = Reason::new(Reason::UNAVAILABLE, openings::nobody(kind));
+                let line = openings::denied(&phone.name, kind, &reason);
+                desk.tell_chats(Some(&phone.name), &FromAgent::Note { line });
+                // The phone may have dropped it meanwhile.
+                let _ = app.refuse(ch, reason);
+            }
+        }
+    }
+
     /// What a command wants of its channel. Nothing happens if that is gone: the command hears of it.
     pub(super) fn with(&mut self, command: Token, handle: u32, wish: impl FnOnce(&mut Channel)) {
         if let Some(channel) = self.of_command(command, handle) {
@@ -222,6 +284,7 @@ impl Carried {
 
     /// All channels of this phone are gone.
     pub(super) fn on_phone_gone(&mut self, phone: PhoneKey, desk: &mut Desk) {
+        self.waiting.retain(|waiting| waiting.phone != phone);
         self.remove(desk, |channel| channel.phone == phone, |handle| FromCarrier::Lost { handle });
     }
 
@@ -244,6 +307,7 @@ impl Carried {
     /// Passes on what can be passed on. True if there may be more.
     pub(super) fn pump(&mut self, now: Instant, desk: &mut Desk) -> bool {
         let mut has_more = false;
+        self.settle_waiting(now, desk);
         for channel in &mut self.channels {
             has_more |= channel.pump();
             if let Some((n, len)) = channel.take_credit() {
@@ -263,7 +327,8 @@ impl Carried {
 
     /// When something must have happened at the latest.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        self.channels.iter().filter_map(|channel| channel.until).min()
+        let waits = (!self.waiting.is_empty()).then_some(self.takers_come_until);
+        self.channels.iter().filter_map(|channel| channel.until).chain(waits).min()
     }
 
     fn of_phone(&mut self, phone: PhoneKey, ch: ChannelId) -> Option<&mut Channel> {

@@ -1,4 +1,5 @@
-//! Requests to relays and push services, each on a short-lived thread, as they block for up to twenty seconds.
+//! Requests to relays and push services, each on a short-lived thread, as they block for up to twenty
+//! seconds.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -1,5 +1,6 @@
 //! The notices of one phone: its channel, and the machine that knows what was shown.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use relay_client::AppLink;
@@ -9,18 +10,28 @@ use relay_client::app::{ChannelId, Reason};
 /// How long a notice that nobody has shown keeps the agent alive: for the phone to come, or for a push.
 const NEEDED_FOR: Duration = Duration::from_secs(30);
 
+/// Changes of its subscription that a phone may make in a minute. Each one is checked and written down.
+const CHANGES_MAX: usize = 10;
+
 /// See the module.
 pub(super) struct Notices {
     machine: NoticeDesk,
     channel: Option<ChannelId>,
     /// The start of the machine's time.
     began: Instant,
+    /// When the subscription was changed, in the last minute.
+    changes: VecDeque<Instant>,
 }
 
 impl Notices {
     /// Goes on with the subscription that is kept for the phone.
     pub(super) fn new(subscription: Option<Subscription>) -> Self {
-        Notices { machine: NoticeDesk::new(subscription), channel: None, began: Instant::now() }
+        Notices {
+            machine: NoticeDesk::new(subscription),
+            channel: None,
+            began: Instant::now(),
+            changes: VecDeque::new(),
+        }
     }
 
     /// The phone opened this channel. It takes the place of an earlier one.
@@ -67,6 +78,16 @@ impl Notices {
         self.machine.raise(notice, self.began.elapsed());
     }
 
+    /// Counts a change of the subscription. False if there are too many.
+    pub(super) fn admit_change(&mut self, now: Instant) -> bool {
+        self.changes.retain(|at| now < *at + Duration::from_secs(60));
+        let is_admitted = self.changes.len() < CHANGES_MAX;
+        if is_admitted {
+            self.changes.push_back(now);
+        }
+        is_admitted
+    }
+
     /// A subscription was checked, and kept, or not.
     pub(super) fn set_subscription(&mut self, checked: Result<Option<Subscription>, String>) {
         self.machine.set_subscription(checked);
@@ -107,5 +128,17 @@ impl Notices {
     /// True if a notice may still be shown or posted soon.
     pub(super) fn is_busy(&self) -> bool {
         self.machine.is_busy(self.began.elapsed(), NEEDED_FOR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_that_changes_its_subscription_in_a_loop_is_stopped() {
+        let (mut notices, now) = (Notices::new(None), Instant::now());
+        assert_eq!((0..100).filter(|_| notices.admit_change(now)).count(), CHANGES_MAX);
+        assert!(notices.admit_change(now + Duration::from_secs(60)));
     }
 }

@@ -117,8 +117,8 @@ impl Notifier {
                 self.tell(&id, &name, Fate::Dropped, why, around.desk);
             }
             DeskNews::Subscribed(subscription) => {
-                let checked = checked(subscription.map(|subscription| *subscription), around.state);
-                let kept = checked.and_then(|checked| keep(phone, checked));
+                let subscription = subscription.map(|subscription| *subscription);
+                let kept = changed(phone, subscription, around.state);
                 let what = match &kept {
                     Ok(Some(_)) => "is reached by Web Push too".to_owned(),
                     Ok(None) => "is not reached by Web Push".to_owned(),
@@ -171,6 +171,18 @@ fn raise_at(phones: &mut Phones, notice: &Notice, is_meant: impl Fn(&Phone) -> b
         names.push(phone.file.name());
     }
     names
+}
+
+/// Checks a subscription and keeps it. Phones say it on each channel, so most often there is nothing new.
+fn changed(
+    phone: &mut Phone,
+    subscription: Option<Subscription>,
+    state: &Path,
+) -> Result<Option<Subscription>, String> {
+    if phone.file.push() != subscription && !phone.notices.admit_change(Instant::now()) {
+        return Err("it was changed too often: wait a minute".to_owned());
+    }
+    keep(phone, checked(subscription, state)?)
 }
 
 /// Checks a subscription before it is kept. One that is taken back needs no check.

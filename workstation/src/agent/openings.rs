@@ -47,7 +47,7 @@ pub(super) fn on_opened(
         }
     };
     let told = opened.unwrap_or_else(|reason| {
-        let line = format!("\"{name}\" {}: {reason}", denial(kind));
+        let line = denied(&name, kind, &reason);
         // The phone may have dropped it meanwhile.
         let _ = phone.app.refuse(opening.ch, reason);
         line
@@ -69,14 +69,22 @@ fn hand_over(
     room: &mut Room<'_>,
 ) -> Result<(), Reason> {
     let taker = carried.taker(opening.kind, phone.file.id());
-    let command = taker.ok_or_else(|| Reason::new(Reason::UNAVAILABLE, nobody(opening.kind)))?;
-    let at = (opening.key, &phone.app, opening.ch);
-    carried.hand_over(command, at, (opening.kind, opening.params), room.desk);
+    let (at, what) = ((opening.key, &phone.app, opening.ch), (opening.kind, opening.params));
+    match taker {
+        Some(command) => carried.hand_over(command, at, what, room.desk),
+        None if carried.may_wait() => carried.wait(at, what),
+        None => return Err(Reason::new(Reason::UNAVAILABLE, nobody(opening.kind))),
+    }
     Ok(())
 }
 
+/// What the desk is told of a channel that was refused.
+pub(super) fn denied(name: &str, kind: Kind, reason: &Reason) -> String {
+    harmless(&format!("\"{name}\" {}: {reason}", denial(kind)))
+}
+
 /// What to start at the desk, so that somebody takes this kind.
-fn nobody(kind: Kind) -> &'static str {
+pub(super) fn nobody(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "nobody takes files there now: start `workstation receive` at the desk",
         Kind::Pipe => "nobody takes a stream there now: start `workstation pipe` at the desk",

@@ -60,7 +60,7 @@ impl Phones {
             heard: 0,
             viewers: Viewers::default(),
             shells: Shells::default(),
-            carried: Carried::default(),
+            carried: Carried::new(),
             listener,
         }
     }
@@ -240,18 +240,12 @@ impl Phones {
         paired.map(|(key, phone)| (*key, phone.followed())).collect()
     }
 
-    /// A command asks something about carried channels.
-    ///
-    /// # Errors
-    /// The request can't be meant.
-    pub(super) fn on_carry(
-        &mut self,
-        command: Token,
-        request: ToCarrier,
-        desk: &mut Desk,
-    ) -> anyhow::Result<()> {
+    /// A command asks something about carried channels. Fails if that can't be meant.
+    pub(super) fn on_carry(&mut self, asked: (Token, ToCarrier), desk: &mut Desk) -> anyhow::Result<()> {
+        // An agent that has just begun has not told of its phones yet.
+        self.carried.tell_phones(self.followed(), desk);
         let link = |key| self.all.get(&key).map(|phone| Arc::clone(&phone.app));
-        carried::on_request(&mut self.carried, (command, request), link, desk)
+        carried::on_request(&mut self.carried, asked, link, desk)
     }
 
     /// A program in a shared terminal put a text into the clipboard, and may pass it on.

@@ -68,7 +68,7 @@ impl Agent {
                 Err(error) => self.answer(token, Err(error)),
             },
             ToAgent::Carry(request) => {
-                if let Err(error) = self.phones.on_carry(token, request, &mut self.desk) {
+                if let Err(error) = self.phones.on_carry((token, request), &mut self.desk) {
                     self.answer(token, Err(error));
                 }
             }

@@ -57,11 +57,12 @@ impl Drop for Editing {
 /// Reads lines until the user wants no more.
 pub(super) type Edit = Box<dyn FnOnce()>;
 
-/// Makes the terminal an editor's: what the program prints goes above the line from now on, and the lines that
-/// `Edit` reads go to `inputs`. A line for which `command` says `Last` ends it, as do Ctrl-C and Ctrl-D.
+/// Makes the terminal an editor's: what the program prints goes above the line from now on, and the lines
+/// that `Edit` reads go to `inputs`. A line for which `command` says `Last` ends it, as do Ctrl-C and Ctrl-D.
 ///
-/// `Edit` must run on the main thread. With Ctrl-Z the editor restores the modes, sends a signal to the process
-/// and sets its own modes again: Linux gives such a signal to the main thread, so that one stops in between.
+/// `Edit` must run on the main thread. With Ctrl-Z the editor restores the modes, sends a signal to the
+/// process and sets its own modes again: Linux gives such a signal to the main thread, so that one stops in
+/// between.
 ///
 /// # Errors
 /// The terminal can't be used for it, or the system has no thread.

@@ -133,8 +133,8 @@ impl Pairer<'_> {
         }
     }
 
-    /// Makes a code on a thread of its own, as the relay may take its time. `None` if the user did not want to
-    /// wait for it.
+    /// Makes a code on a thread of its own, as the relay may take its time. `None` if the user did not want
+    /// to wait for it.
     fn make_code(&self, relay: Relay) -> anyhow::Result<Option<MadeCode>> {
         self.reporter.show(&format!("asking {} for a session", relay.server));
         let (made, answer) = mpsc::channel();

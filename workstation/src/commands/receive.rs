@@ -1,6 +1,6 @@
 //! `receive`: files that phones send go into a folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +16,7 @@ use crate::args::Global;
 use crate::exit::INTERRUPTED;
 use crate::ipc::carried::{Carried, CarriedEvent};
 use crate::output::say;
+use crate::status::Event;
 
 /// Take the files that phones send, into a folder.
 ///
@@ -52,11 +53,10 @@ pub(crate) fn run(args: &ReceiveArgs, global: &Global) -> anyhow::Result<ExitCod
     anyhow::ensure!(!phones.is_empty(), "no phone is paired: the command pair adds one");
     let from = named(&phones, &args.from)?;
     carried.take(Kind::File, from.into_iter().map(|peer| peer.id).collect());
-    if !json {
-        say(&format!("phones can send files to {} now; Ctrl-C ends it", shown(folder)));
-    }
     let mut arrivals = Arrivals::new(inbox, folder.clone(), phones);
     let mut teller = Teller::new(json);
+    let text = format!("phones can send files to {} now; Ctrl-C ends it", folder.display());
+    teller.tell(&Event::Note { text })?;
     let (started, mut idle_since) = (Instant::now(), Duration::ZERO);
     let wait_max = args.wait.map(|secs| Duration::from_secs(secs.into()));
     loop {
@@ -96,8 +96,4 @@ fn stop(
     let was_idle = arrivals.is_idle();
     arrivals.cancel(carried, now, &mut teller)?;
     Ok(ExitCode::from(if was_idle && !once { 0 } else { INTERRUPTED }))
-}
-
-fn shown(folder: &Path) -> String {
-    relay_client::lines::harmless(&folder.display().to_string())
 }

@@ -1,5 +1,5 @@
-//! What `send` and `receive` have in common: the phones that are meant, the channel of a set of files, and how
-//! people and scripts are told how far it is.
+//! What `send` and `receive` have in common: the phones that are meant, the channel of a set of files, and
+//! how people and scripts are told how far it is.
 
 mod arrivals;
 mod channel;

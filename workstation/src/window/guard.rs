@@ -1,5 +1,5 @@
-//! A process beside a program that has changed the terminal's modes. It gives the terminal back if the program
-//! is killed, which no program can do for itself.
+//! A process beside a program that has changed the terminal's modes. It gives the terminal back if the
+//! program is killed, which no program can do for itself.
 //!
 //! It stays in a process group of its own, so that no key ends it, and ignores the signal by which the system
 //! stops programs in the background that change modes. A shell's `trap` sets that, as it needs no `unsafe`.
@@ -28,8 +28,8 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Starts the guard of a terminal that has these modes. `None` if there is no process for it: then nothing
-    /// is lost but its work.
+    /// Starts the guard of a terminal that has these modes. `None` if there is no process for it: then
+    /// nothing is lost but its work.
     pub(super) fn start(modes: &Termios) -> Option<Self> {
         let program = crate::program::own().ok()?;
         let mut command = Command::new("/bin/sh");

@@ -1,7 +1,7 @@
 //! Raw mode of the desk's terminal, and the way back from it.
 //!
-//! However the program ends, the terminal is left as it was found: when the [`RawMode`] is dropped, by a panic,
-//! by a signal, and by a process beside it if it is killed.
+//! However the program ends, the terminal is left as it was found: when the [`RawMode`] is dropped, by a
+//! panic, by a signal, and by a process beside it if it is killed.
 
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, Once, PoisonError};
@@ -42,8 +42,8 @@ impl RawMode {
         Ok(Some(raw_mode))
     }
 
-    /// Remembers the modes of standard input for a part of the program that changes them by itself. Gives them,
-    /// too.
+    /// Remembers the modes of standard input for a part of the program that changes them by itself. Gives
+    /// them, too.
     ///
     /// # Errors
     /// It is no terminal.

@@ -1,8 +1,8 @@
 //! Buffers, lent and returned.
 //!
-//! Every byte that is parked, under way or queued lives in a chunk from here, so one number says how much
-//! that is. Returned chunks are kept for the next borrower, up to a bound, so steady traffic allocates
-//! nothing.
+//! Every byte that is parked, under way or queued lives in a chunk from here, or is counted here, so one
+//! number says how much that is. Returned chunks are kept for the next borrower, up to a bound, so steady
+//! traffic allocates nothing.
 
 use crate::limits::{POOL_KEPT_MAX, QUEUE_BYTES_MAX};
 
@@ -42,6 +42,12 @@ impl Pool {
     /// Bytes lent at this moment, by capacity.
     pub const fn lent(&self) -> usize {
         self.lent
+    }
+
+    /// Counts bytes that are held elsewhere and belong to the same sum: so many before, and so many now.
+    pub fn recount(&mut self, before: usize, now: usize) {
+        debug_assert!(self.lent >= before, "{before} bytes were counted, {} are lent", self.lent);
+        self.lent = self.lent.saturating_sub(before) + now;
     }
 
     /// An empty chunk with room for `room` bytes.
@@ -138,6 +144,18 @@ mod tests {
         assert_eq!(pool.lent(), 0);
         let again = pool.lend(4 << 10);
         assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+
+    #[test]
+    fn what_is_held_elsewhere_counts_too() {
+        let mut pool = Pool::new();
+        let chunk = pool.lend(1);
+        pool.recount(0, 100);
+        pool.recount(100, 7);
+        assert_eq!(pool.lent(), chunk.capacity() + 7);
+        pool.recount(7, 0);
+        pool.give_back(chunk);
+        assert_eq!(pool.lent(), 0);
     }
 
     #[test]

@@ -134,8 +134,8 @@ impl Pen {
         for (is_on, number) in all {
             self.put(&format!("\x1b[{number}{}", if is_on { 'h' } else { 'l' }));
         }
-        // The emulator begins with it on. Terminals disagree, and it would outlast the command: so it is said only
-        // where the command has switched it off.
+        // The emulator begins with it on. Terminals disagree, and it would outlast the command: so it is
+        // said only where the command has switched it off.
         if !term.mode().contains(TermMode::ALTERNATE_SCROLL) {
             self.put("\x1b[?1007l");
         }
