@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, stata
 use sha2::{Digest, Sha256};
 
 use super::existing::mtime_ms;
+use super::mark;
 use super::source::{Source, SourceError, State};
 use crate::app::file::FileId;
 use crate::app::file::limits::{NAME_BYTES_MAX, SIZE_MAX};
@@ -154,7 +155,8 @@ fn level(folder: OwnedFd, root: Arc<PathBuf>, inner: Vec<OsString>, prefix: Stri
     for entry in Dir::read_from(&folder)? {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name != "." && name != ".." {
+        // A folder that was received has a mark, which is not one of the user's files.
+        if name != "." && name != ".." && name != mark::NAME {
             names.push(name.to_owned());
         }
     }

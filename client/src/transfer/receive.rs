@@ -18,11 +18,14 @@ pub struct ReceiveOptions {
     pub files_max: u64,
     /// Bytes of one file; longer ones are refused.
     pub file_bytes_max: u64,
+    /// Each file gets the permissions that its sender says. Else no file can be run, and only its owner may
+    /// write to it.
+    pub mode: bool,
 }
 
 impl Default for ReceiveOptions {
     fn default() -> Self {
-        ReceiveOptions { files_max: 1_000_000, file_bytes_max: 1 << 50 }
+        ReceiveOptions { files_max: 1_000_000, file_bytes_max: 1 << 50, mode: false }
     }
 }
 
