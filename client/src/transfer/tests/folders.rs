@@ -1,4 +1,4 @@
-//! Which folders of the receiver's user a set may go into.
+//! Which folders of the receiver's user a set may go into, and what of the sender's folders is not sent.
 
 use std::fs;
 
@@ -59,4 +59,25 @@ fn a_received_folder_is_sent_without_its_mark() {
     let receiver = receive(&back, "desk", &set);
     assert_eq!(Transfer::new(set, receiver).complete().done, 2);
     assert_eq!(back.kept(), RECEIVED);
+}
+
+#[test]
+fn what_the_user_named_and_can_not_be_sent_counts_as_failed_and_links_do_not() {
+    let scratch = Scratch::new();
+    let gone = scratch.write("gone", b"x");
+    scratch.write("set/there", b"y");
+    std::os::unix::fs::symlink(&gone, scratch.from("set/link")).unwrap();
+    let (long, deep) =
+        (format!("set/{0}/{0}/{0}/{0}/{0}/z", "l".repeat(250)), "set/d".to_owned() + &"/d".repeat(70));
+    scratch.write(&long, b"z");
+    fs::create_dir_all(scratch.from(&deep)).unwrap();
+    let set = send(&[gone.clone(), scratch.from("set")]);
+    fs::remove_file(gone).unwrap();
+    let receiver = receive(&scratch, "phone", &set);
+    let mut transfer = Transfer::new(set, receiver);
+    transfer.run();
+    let Step::Over(Outcome::Complete(totals)) = transfer.step_sender() else { panic!("it is not over") };
+    assert_eq!((totals.done, totals.failed), (1, 3), "{:?}", transfer.sent_events);
+    assert_eq!(transfer.sender.progress().files_settled, transfer.sender.progress().files_total);
+    assert_eq!(scratch.kept(), ["set/there"]);
 }
