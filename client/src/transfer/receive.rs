@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{FileChannel, Outcome, Progress, SendRefused, Step, Totals};
 use crate::app::Reason;
-use crate::app::file::{self, FileReceiver, SetParams, reason};
+use crate::app::file::{self, FileReceiver, Incoming, SetParams, reason};
 use crate::folder::Inbox;
 use shelf::Shelf;
 
@@ -169,11 +169,16 @@ impl ReceiveSet {
             return Ok(has_hashed);
         };
         let mut rest = &message[self.dealt_with..];
+        // A hole of a few bytes is as much to hash as the data that it stands for.
+        let mut bytes_left = HASH_BYTES;
         for _ in 0..RECORDS {
-            if rest.is_empty() {
+            if rest.is_empty() || bytes_left == 0 {
                 break;
             }
             if let Some(incoming) = receiver.take_record(&mut rest).map_err(malformed)? {
+                if let Incoming::Hole { len, .. } = incoming {
+                    bytes_left = bytes_left.saturating_sub(len);
+                }
                 self.shelf.take(incoming, receiver)?;
             }
         }
