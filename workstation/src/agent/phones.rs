@@ -298,6 +298,9 @@ impl Phones {
         if state == State::Ended {
             // A phone that has ended the pair wants nothing more, by Web Push either.
             phone.notices = Notices::new(None);
+            if let Err(error) = phone.file.set_push(None) {
+                room.log.line(&error.to_string());
+            }
             self.viewers.on_phone_gone(key);
             self.carried.on_phone_gone(key, room.desk);
             for (command, number) in self.lines.give_up(key) {
