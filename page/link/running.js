@@ -65,7 +65,7 @@ export class Link extends Emitter {
         this.host = host;
         this.chat = new ChatRoom(host, world.random(16), () => this.emit({ type: "chat" }));
         this.clipboard = new Clipboard(host, () => this.emit({ type: "clipboard" }));
-        this.files = new Transfers(host, id, () => this.emit({ type: "files" }), world.parts);
+        this.files = new Transfers(host, id, () => this.emit({ type: "files" }), world.parts, world.store);
         this.notices = new Notices(host, {
             pusher: world.pusher(id),
             isHidden: world.isHidden,
