@@ -165,7 +165,15 @@ test("hundreds of small files arrive", async () => {
 });
 
 test("a file goes on behind what is there of it", async () => {
-    const parts = memoryParts();
+    const { open, ...rest } = memoryParts();
+    let isClosed = false;
+    const parts = {
+        ...rest,
+        open: async (name) => {
+            const part = await open(name);
+            return Object.assign(part, { close: ((close) => () => (close(), (isClosed = true)))(part.close) });
+        },
+    };
     const bytes = rng.bytes(7_000_000);
     const source = file("film", bytes);
     const first = await joined(parts);
@@ -174,6 +182,7 @@ test("a file goes on behind what is there of it", async () => {
     await first.until(() => broken.items[0].moved > 3_000_000);
     broken.onLost();
     first.received().onLost();
+    await first.until(() => isClosed);
     const second = await joined(parts);
     const set = new SendingSet(second.hosts[1], [source]);
     let least = Infinity;
@@ -357,7 +366,9 @@ test("the same file twice is two files", async () => {
     const bytes = rng.bytes(50_000);
     const [first, second] = [await phone.give(file("film", bytes)), await phone.give(file("film", bytes))];
     await phone.transfers().dismiss(first);
-    assert.ok(equal(await bytesOf(second.items[0].blob), bytes));
+    await phone.load();
+    assert.deepEqual([second.items[0].blob.size, phone.sets().length], [50_000, 1]);
+    assert.ok(equal(await bytesOf(phone.sets()[0].items[0].blob), bytes));
     const long = rng.bytes(6_000_000);
     const sets = [await phone.send(file("long", long)), await phone.send(file("long", long))];
     await phone.until(() => sets.every(({ isOver }) => isOver) && phone.sets().every(({ isOver }) => isOver));
