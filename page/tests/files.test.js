@@ -392,3 +392,17 @@ test("what is received into memory is bounded in sum, and what was left gives wa
     await second.remove();
     await (await parts.open("c")).append(rng.bytes(10_000));
 });
+
+test("a desk that ends the channel before all is taken did not take it", async () => {
+    const ends = twoEnds((channel) => {
+        channel.owner = () => {};
+        channel.accept({ v: 1 });
+        channel.end();
+        ends.pump();
+    });
+    await ends.until(() => ends.ends.every(({ isReady }) => isReady));
+    const set = new SendingSet(ends.hosts[0], [file("film", rng.bytes(50_000))]);
+    set.open();
+    await ends.until(() => set.isOver);
+    assert.deepEqual([set.state, set.reason?.token], ["failed", "ended"]);
+});
