@@ -16,8 +16,7 @@ import { FileSet } from "./set.js";
 
 /**
  * A file that is not settled. `part` is null for an inline one, whose bytes wait in memory; `mayRestart`
- * until the first
- * data behind a prefix that was here.
+ * until the first data behind a prefix that was here.
  * @typedef {{ offer: Offer, item: Item, part: Part | null, hash: Sha256, waiting: Bytes[], waitingBytes:
  *     number,
  *     at: number, mayRestart: boolean }} Incoming
@@ -30,6 +29,7 @@ const TOLD_EVERY = 200;
 export class ReceivingSet extends FileSet {
     #parts;
     #pair;
+    #kept;
     /** @type {Map<number, Incoming>} */
     #files = new Map();
     #next = 0;
@@ -41,17 +41,33 @@ export class ReceivingSet extends FileSet {
 
     /**
      * @param {import("../app/host.js").Host} host
-     * @param {{ parts: Parts, pair: string, channel: import("../app/channel.js").Channel, params:
-     *     Record<string, unknown> }} asked
+     * @param {{ parts: Parts, pair: string, channel: import("../app/channel.js").Channel | null, params:
+     *     Record<string, unknown>, kept?: import("./kept.js").Kept | null }} asked without a channel: it came
+     *     before the page was loaded
      */
-    constructor(host, { parts, pair, channel, params }) {
+    constructor(host, { parts, pair, channel, params, kept = null }) {
         const count = (/** @type {unknown} */ value) => (Number.isSafeInteger(value) ? Math.max(0, Number(value)) : 0);
         const name = typeof params.name === "string" ? params.name.slice(0, 1024) : "";
         super(host, { isMine: false, name, files: count(params.files), bytes: count(params.bytes) });
         this.#parts = parts;
         this.#pair = pair;
-        this.change("asked");
-        this.use(channel);
+        this.#kept = kept;
+        this.change(channel ? "asked" : "over");
+        if (channel) this.use(channel);
+    }
+
+    /** True while a file is here that its user may not have elsewhere. */
+    get hasFiles() {
+        return this.items.some(({ blob }) => blob);
+    }
+
+    /** A file that came before the page was loaded. @param {import("./kept.js").Record} record @param {Part} part */
+    async restore({ key, name, size }, part) {
+        const blob = await part.blob();
+        /** @type {Item} */
+        const item = { name, size, moved: size, state: "done", reason: null, keptAs: name, blob };
+        this.items.push(item);
+        this.#places.set(item, { part, key });
     }
 
     /** The user wants them. */
@@ -64,7 +80,7 @@ export class ReceivingSet extends FileSet {
 
     /** The desk began anew and sends the same again. @param {import("../app/channel.js").Channel} channel */
     resume(channel) {
-        this.#files.clear();
+        this.#letGo();
         this.#next = 0;
         this.#total = null;
         this.#taken = { done: 0, failed: 0, bytes: 0 };
@@ -78,13 +94,15 @@ export class ReceivingSet extends FileSet {
     /** The user has the file elsewhere, or does not want it: its place is free again. @param {Item} item */
     async release(item) {
         item.blob = null;
-        await this.#releases.get(item)?.remove();
-        this.#releases.delete(item);
+        const place = this.#places.get(item);
+        this.#places.delete(item);
+        if (place?.key) await this.#kept?.remove(place.key);
+        await place?.part.remove();
         this.emit({});
     }
 
-    /** @type {Map<Item, Part>} */
-    #releases = new Map();
+    /** Where the files are that are done. @type {Map<Item, { part: Part, key: string | null }>} */
+    #places = new Map();
 
     /** @param {Bytes} message */
     onMessage(message) {
@@ -110,7 +128,18 @@ export class ReceivingSet extends FileSet {
 
     onLost() {
         super.onLost();
+        this.#letGo();
+    }
+
+    onOver() {
+        this.#letGo();
+    }
+
+    // What is there of files that are not done stays for the next time, after what is being written.
+    #letGo() {
+        const files = [...this.#files.values()];
         this.#files.clear();
+        this.#work = this.#work.then(() => files.forEach(({ part }) => part?.close()));
     }
 
     /** @param {import("./records.js").SenderRecord} record */
@@ -173,7 +202,7 @@ export class ReceivingSet extends FileSet {
     async #begin(file, isNew) {
         const { id, size, time } = file.offer;
         const name = `${this.#pair}-${hex(id)}-${size}-${time}`;
-        file.part = await this.#parts.open(name);
+        file.part ??= await this.#parts.open(name);
         if (isNew || file.part.length > size) {
             await file.part.remove();
             file.part = await this.#parts.open(name);
@@ -221,21 +250,46 @@ export class ReceivingSet extends FileSet {
     /** @param {number} number @param {Incoming} file @param {Bytes} hash */
     async #onEnd(number, file, hash) {
         const { item, part } = file;
-        if (!equal(file.hash.digest(), hash)) {
-            await part?.remove();
-            return this.#fail(number, file, { token: "hash", words: "" });
-        }
         try {
-            if (part && file.waitingBytes > 0) await this.#write(file);
-            item.blob = part ? await part.blob() : new Blob(file.waiting);
+            if (!equal(file.hash.digest(), hash)) {
+                await part?.remove();
+                return this.#fail(number, file, { token: "hash", words: "" });
+            }
+            await this.#finishFile(file);
+            // The channel went meanwhile, and the desk asks again.
+            if (this.#files.get(number) !== file) return this.#undo(file);
         } catch (error) {
+            await this.#undo(file);
             return this.#fail(number, file, reasonOf(error));
         }
-        if (part) this.#releases.set(item, part);
         item.moved = item.size;
         item.keptAs = item.name;
         this.#settle(number, file, null);
         this.#say(writeReceiver({ what: "done", file: number, name: item.name }));
+    }
+
+    // The desk may forget a file after "done", so a reload must find it.
+    /** @param {Incoming} file */
+    async #finishFile(file) {
+        const { offer, item } = file;
+        if (!file.part) {
+            file.part = await (this.#parts.small ?? this.#parts).open(`${this.#pair}-${hex(offer.id)}`);
+        }
+        if (file.waitingBytes > 0) await this.#write(file);
+        const { part } = file;
+        const blob = await part.blob();
+        const key = (await this.#kept?.add(this, item, part, offer.isInline || !this.#parts.isLasting)) ?? null;
+        item.blob = blob;
+        this.#places.set(item, { part, key });
+    }
+
+    /** @param {Incoming} file */
+    async #undo({ offer, item, part }) {
+        const key = this.#places.get(item)?.key;
+        this.#places.delete(item);
+        item.blob = null;
+        if (key) await this.#kept?.remove(key);
+        if (offer.isInline) await part?.remove();
     }
 
     /** @param {number} number @param {Incoming} file @param {import("./set.js").Reason} reason */
@@ -245,8 +299,9 @@ export class ReceivingSet extends FileSet {
     }
 
     /** @param {number} number @param {Incoming} file @param {import("./set.js").Reason | null} reason */
-    #settle(number, { item }, reason) {
+    #settle(number, { item, part }, reason) {
         this.#files.delete(number);
+        if (reason) part?.close();
         item.state = reason ? "failed" : "done";
         item.reason = reason;
         if (reason) this.#taken.failed += 1;

@@ -134,8 +134,11 @@ export class FileSet extends Emitter {
             case "reset":
                 this.channel = null;
                 return this.finish(event.reason.token === "cancelled" ? "cancelled" : "failed", event.reason);
-            case "ended":
+            case "ended": {
+                const isEarly = this.items.some(({ state }) => state === "waiting" || state === "moving");
+                if (isEarly) return this.finish("failed", { token: "ended", words: "" });
                 this.finish("over", null);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 // All sets of files of one desk, the newest last.
 
+import { Kept } from "./kept.js";
 import { memoryParts, openParts } from "./parts.js";
 import { ReceivingSet } from "./receiving.js";
 import { SendingSet } from "./sending.js";
@@ -10,7 +11,9 @@ import { SendingSet } from "./sending.js";
  */
 
 const NOTE_MS = 30;
-/** Sets that are over and shown. */
+/** A part of a file that nobody has added to for so long is removed. */
+const PART_MS = 7 * 24 * 3_600_000;
+/** Sets that are over and shown, beside those with files of which this may be the only place. */
 const OVER_MAX = 20;
 /** Sets that wait for the user, or move. */
 const OPEN_MAX = 8;
@@ -21,6 +24,9 @@ export class Transfers {
     #changed;
     /** @type {Parts | null} */
     #parts;
+    #kept;
+    /** @type {Promise<Parts> | null} */
+    #opening = null;
     #isReady = false;
     #isNoted = false;
     /**
@@ -34,12 +40,16 @@ export class Transfers {
      * @param {string} pair a name for what belongs to this desk
      * @param {() => void} changed
      * @param {Parts | null} [parts] else the browser's
+     * @param {import("../store/store.js").Store | null} [store] without one a reload forgets what came
      */
-    constructor(host, pair, changed, parts = null) {
+    constructor(host, pair, changed, parts = null, store = null) {
         this.#host = host;
         this.#pair = pair;
         this.#changed = changed;
         this.#parts = parts;
+        this.#kept = store?.isLasting ? new Kept(store, pair) : null;
+        /** What came before the page was loaded is in `sets`. */
+        this.restored = this.#restore().catch((error) => console.warn("received files are not found:", error));
     }
 
     /** True while anything moves: keep the screen awake. */
@@ -73,8 +83,49 @@ export class Transfers {
 
     /** The desk is forgotten, and what is here of its files. */
     async forget() {
-        this.#parts ??= await anyParts();
-        await this.#parts.removeAll(`${this.#pair}-`);
+        await (await this.#open()).removeAll((name) => name.startsWith(`${this.#pair}-`));
+        for (const { key } of (await this.#kept?.all()) ?? []) await this.#kept?.remove(key);
+    }
+
+    #open() {
+        return (this.#opening ??= this.#openOnce());
+    }
+
+    async #openOnce() {
+        const parts = (this.#parts ??= typeof navigator === "object" && navigator.storage ? await openParts() : memoryParts());
+        const kept = (await this.#kept?.parts()) ?? new Set();
+        const old = this.#host.date() - PART_MS;
+        await parts
+            .removeAll((name, changedAt) => changedAt < old && !kept.has(name))
+            .catch((error) => console.warn("old parts stay:", error));
+        return parts;
+    }
+
+    async #restore() {
+        /** @type {Map<string, ReceivingSet>} */
+        const sets = new Map();
+        for (const record of (await this.#kept?.all()) ?? []) {
+            const parts = await this.#open();
+            const part = await (record.bytes ? (parts.small ?? parts) : parts).open(record.part);
+            if (record.bytes && part.length === 0) await part.append(record.bytes);
+            if (part.length !== record.size) {
+                // The browser has removed it.
+                await this.#kept?.remove(record.key);
+                await part.remove();
+                continue;
+            }
+            const { params } = record;
+            const set = sets.get(record.set) ?? new ReceivingSet(this.#host, { ...this.#place(parts), channel: null, params });
+            await set.restore(record, part);
+            if (!sets.has(record.set)) this.#add(set);
+            sets.set(record.set, set);
+        }
+        this.#changed();
+    }
+
+    /** @param {Parts} parts */
+    #place(parts) {
+        return { parts, pair: this.#pair, kept: this.#kept };
     }
 
     /** For the link: the two ends are ready, or not any more. @param {boolean} isReady */
@@ -95,13 +146,13 @@ export class Transfers {
      * @param {Record<string, unknown>} params
      */
     async take(channel, params) {
-        if (this.#isFull) return channel.refuse("too-many");
-        this.#parts ??= await anyParts();
+        await this.restored;
+        const parts = await this.#open();
         if (channel.isGone) return;
-        const parts = this.#parts;
+        if (this.#isFull) return channel.refuse("too-many");
         const before = this.sets.find((set) => set instanceof ReceivingSet && set.state === "waiting" && isSame(set, params));
         if (before instanceof ReceivingSet) return before.resume(channel);
-        this.#add(new ReceivingSet(this.#host, { parts, pair: this.#pair, channel, params }));
+        this.#add(new ReceivingSet(this.#host, { ...this.#place(parts), channel, params }));
     }
 
     get #isFull() {
@@ -114,7 +165,7 @@ export class Transfers {
      */
     #add(set) {
         this.sets.push(set);
-        const over = this.sets.filter(({ isOver }) => isOver);
+        const over = this.sets.filter((old) => old.isOver && !("hasFiles" in old && old.hasFiles));
         for (const old of over.slice(0, Math.max(0, over.length - OVER_MAX))) void this.dismiss(old);
         set.on(() => this.#note());
         this.#changed();
@@ -135,9 +186,4 @@ export class Transfers {
 /** @param {FileSet} set @param {Record<string, unknown>} params */
 function isSame({ name, files, bytes }, params) {
     return name === params.name && files === params.files && bytes === params.bytes;
-}
-
-/** @returns {Promise<Parts>} */
-async function anyParts() {
-    return typeof navigator === "object" && navigator.storage ? openParts() : memoryParts();
 }

@@ -66,7 +66,7 @@ export { harmless } from "../bytes.js";
  * What a `Link` tells. Read the rest from it.
  * - `state`: `state`; `desk`: `desk`, and with it `isReady`; `chat`: `chat.lines`;
  * - `files`: `files.sets`, or one of them; `clipboard`: `clipboard.clips`;
- * - `notice`: show this one now; `push`: `notices.push`, what the desk says of the subscription.
+ * - `notice`: show this one, then call `notices.confirm`. It comes after `notices.watch`; `push`: `notices.push`, what the desk says of the subscription.
  * @typedef {{ type: "state" | "desk" | "chat" | "clipboard" | "files" | "push" }
  *     | { type: "notice", notice: import("../notices/notices.js").Notice }} LinkEvent
  */

@@ -2,7 +2,6 @@
 
 import { hex } from "../bytes.js";
 import { Emitter } from "../events.js";
-import { forgetVapidKey } from "../notices/vapid.js";
 import { CodeError } from "../tunnel/code.js";
 import { keyOf } from "../tunnel/handshake.js";
 import { Link } from "./running.js";
@@ -117,23 +116,12 @@ export class Phone extends Emitter {
         await this.#renewPush(id);
     }
 
-    // A desk that is forgotten has the key of this page's push, so the others get another one.
+    // A desk that is forgotten has the key of this page's push, so the subscription ends, and the others get
+    // another one.
     /** @param {string} forgotten */
     async #renewPush(forgotten) {
-        const { store } = this.#world;
-        const flag = `push ${forgotten}`;
-        if (!(await store.get(flag))) return;
-        await store.put(flag, undefined);
-        await forgetVapidKey(store);
+        if (!(await this.#world.pusher(forgotten)?.forget())) return;
         for (const link of this.#links.values()) await link.notices.renew();
-    }
-
-    /** In "elsewhere": this tab takes the pair over from the other one. @param {string} id */
-    async take(id) {
-        const link = this.#links.get(id);
-        if (!link) return;
-        this.#hold(link, await this.#world.lock(id));
-        link.goOn();
     }
 
     /**

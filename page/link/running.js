@@ -65,11 +65,14 @@ export class Link extends Emitter {
         this.host = host;
         this.chat = new ChatRoom(host, world.random(16), () => this.emit({ type: "chat" }));
         this.clipboard = new Clipboard(host, () => this.emit({ type: "clipboard" }));
-        this.files = new Transfers(host, id, () => this.emit({ type: "files" }), world.parts);
+        this.files = new Transfers(host, id, () => this.emit({ type: "files" }), world.parts, world.store);
         this.notices = new Notices(host, {
             pusher: world.pusher(id),
             isHidden: world.isHidden,
-            wasShown: async () => /** @type {string[]} */ ((await world.store.get(SHOWN)) ?? []),
+            wasShown: async () => [
+                .../** @type {string[]} */ ((await world.store.get(SHOWN)) ?? []),
+                ...((await world.pusher(id)?.shown()) ?? []),
+            ],
             onNotice: (notice) => this.emit({ type: "notice", notice }),
             onChange: () => this.emit({ type: "push" }),
         });
@@ -130,13 +133,9 @@ export class Link extends Emitter {
         this.#stop("left");
     }
 
-    /** Another tab has the pair now; `goOn` brings it back. */
+    /** Another tab has the pair now. Its process is newer for the desk, so only a reload takes the pair back. */
     standAside() {
         this.#engine.standAside();
-    }
-
-    goOn() {
-        this.#engine.session.resume();
     }
 
     /** @param {Why} why */
@@ -260,6 +259,7 @@ export class Link extends Emitter {
         if (channel.kind === "chat") return this.chat.take(channel);
         if (channel.kind === "clipboard") return this.clipboard.take(channel, params);
         if (channel.kind === "file") return void this.files.take(channel, params);
-        channel.refuse("unavailable", "this page does not offer it");
+        // Not "unavailable": that would say that waiting helps.
+        channel.refuse("kind", "this page has nothing of this kind");
     }
 }

@@ -25,7 +25,10 @@ import { Damage } from "../app/damage.js";
  * @typedef {object} Pusher
  * @property {(mayAsk: boolean) => Promise<{ endpoint: string, p256dh: string, auth: string, public: string,
  *     private: string, page: string } | null>} subscribe null if the user has not allowed it for this desk
- * @property {() => Promise<void>} unsubscribe
+ * @property {() => Promise<boolean>} isOn this desk reaches the page by it
+ * @property {() => Promise<void>} unsubscribe this desk; the browser with the last one
+ * @property {() => Promise<boolean>} forget this desk, which can reach the page no more. False if it could not
+ * @property {() => Promise<string[]>} shown the ids of notices that the system shows now
  */
 
 const VERSION = 1;
@@ -39,9 +42,12 @@ export class Notices {
     #channel = null;
     /** @type {string[]} */
     #shown = [];
+    /** Given to who shows them. @type {string[]} */
+    #told = [];
     /** Came while nobody looked. @type {Notice[]} */
     #waiting = [];
     #isHidden;
+    #isWatched = false;
     #wasShown;
     /** @type {PushState} */
     push = { state: "unknown", words: "" };
@@ -50,8 +56,7 @@ export class Notices {
      * @param {import("../app/host.js").Host} host
      * @param {{ pusher: Pusher | null, isHidden: boolean, wasShown: () => Promise<string[]>,
      *         onNotice: (notice: Notice) => void, onChange: () => void }} rest `wasShown` gives the ids that
-     *     the service
-     *     worker has shown
+     *     were shown while the page was closed. `onNotice`: show it, then call `confirm`
      */
     constructor(host, { pusher, isHidden, wasShown, onNotice, onChange }) {
         this.#host = host;
@@ -77,6 +82,11 @@ export class Notices {
         return true;
     }
 
+    /** True if this desk reaches the page while it is closed. */
+    async isPushOn() {
+        return (await this.#pusher?.isOn()) ?? false;
+    }
+
     /** This desk does not reach the page by Web Push any more. */
     async unsubscribe() {
         await this.#pusher?.unsubscribe();
@@ -99,10 +109,23 @@ export class Notices {
         if (this.#channel) this.#channel.owner = (event) => this.#onEvent(event);
     }
 
+    /** From now on `onNotice` is listened to. */
+    watch() {
+        this.#isWatched = true;
+        void this.#showWaiting();
+    }
+
+    /** The user sees it: the desk is told. @param {string} id */
+    confirm(id) {
+        if (!this.#shown.includes(id)) this.#shown.push(id);
+        this.#shown.splice(0, this.#shown.length - SEEN_MAX);
+        this.#say({ t: "shown", id });
+    }
+
     /** For the link: whether somebody sees the page. @param {boolean} isHidden */
     setHidden(isHidden) {
         this.#isHidden = isHidden;
-        if (!isHidden) void this.#showWaiting();
+        void this.#showWaiting();
     }
 
     /** @param {import("../app/end.js").AppEvent} event */
@@ -153,17 +176,20 @@ export class Notices {
     #onNotice(notice) {
         if (!this.#waiting.some(({ id }) => id === notice.id)) this.#waiting.push(notice);
         this.#waiting.splice(0, Math.max(0, this.#waiting.length - SEEN_MAX));
-        if (!this.#isHidden) void this.#showWaiting();
+        void this.#showWaiting();
     }
 
     async #showWaiting() {
+        if (this.#isHidden || !this.#isWatched) return;
         const before = await this.#wasShown();
         for (const notice of this.#waiting.splice(0)) {
             const { id } = notice;
-            if (!this.#shown.includes(id) && !before.includes(id)) this.onNotice(notice);
-            if (!this.#shown.includes(id)) this.#shown.push(id);
-            this.#shown.splice(0, this.#shown.length - SEEN_MAX);
-            this.#say({ t: "shown", id });
+            if (this.#shown.includes(id) || before.includes(id)) this.confirm(id);
+            else if (!this.#told.includes(id)) {
+                this.#told.push(id);
+                this.#told.splice(0, this.#told.length - SEEN_MAX);
+                this.onNotice(notice);
+            }
         }
     }
 

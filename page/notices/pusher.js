@@ -1,7 +1,7 @@
 // The browser's push for this page and one desk: asked for by a tap only, and renewed without one.
 
 import { toBase64url } from "../bytes.js";
-import { subscription, vapidKey } from "./vapid.js";
+import { forgetVapidKey, subscription, vapidKey } from "./vapid.js";
 
 /** @typedef {import("../store/store.js").Store} Store */
 
@@ -16,7 +16,12 @@ import { subscription, vapidKey } from "./vapid.js";
 export function browserPusher(store, id) {
     if (!("PushManager" in globalThis) || !("Notification" in globalThis) || !navigator.serviceWorker) return null;
     const flag = `push ${id}`;
+    const end = async () => {
+        const registration = await navigator.serviceWorker.getRegistration("/p");
+        await (await registration?.pushManager.getSubscription())?.unsubscribe();
+    };
     return {
+        isOn: async () => Notification.permission === "granted" && Boolean(await store.get(flag)),
         async subscribe(mayAsk) {
             // First of all, as browsers allow the question only directly after a tap.
             const permission = mayAsk ? await Notification.requestPermission() : Notification.permission;
@@ -34,6 +39,18 @@ export function browserPusher(store, id) {
         },
         async unsubscribe() {
             await store.put(flag, undefined);
+            if ((await store.list("push ")).length === 0) await end();
+        },
+        async forget() {
+            if (!(await store.get(flag))) return false;
+            await store.put(flag, undefined);
+            await forgetVapidKey(store);
+            await end();
+            return true;
+        },
+        async shown() {
+            const registration = await navigator.serviceWorker.getRegistration("/p");
+            return ((await registration?.getNotifications?.()) ?? []).map(({ tag }) => tag);
         },
     };
 }

@@ -23,6 +23,8 @@ import { expect, Reader } from "./wire.js";
 const MORE = 0x80;
 const MESSAGE_BYTES_MAX = 16 << 10;
 const DESK_BYTES_MAX = 12 << 20;
+/** Four times as many as a desk needs for the longest message. */
+const PARTS_MAX = 4096;
 const NOTICE_BYTES_MAX = 1024;
 /** The most rows of one answer with scrollback. */
 export const SCROLLBACK_ROWS_MAX = 200;
@@ -57,7 +59,7 @@ export class ScreenReceiver {
         expect(this.#parts.length === 0 || kind === this.#kind, "parts of two messages");
         this.#kind = kind;
         this.#length += message.length - 1;
-        expect(this.#length <= DESK_BYTES_MAX, "a message that is too long");
+        expect(this.#length <= DESK_BYTES_MAX && this.#parts.length < PARTS_MAX, "a message that is too long");
         this.#parts.push(message.subarray(1));
         if (message[0] & MORE) return null;
         const payload = this.#parts.length === 1 ? this.#parts[0] : concat(...this.#parts);

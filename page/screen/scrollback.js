@@ -68,7 +68,7 @@ export class ScrollbackLines {
         while (missing < end && this.#lines.has(missing)) missing += 1;
         if (missing >= end) return null;
         // A page more in the direction in which people go.
-        const from = Math.max(oldest, missing - count);
+        const from = Math.max(oldest, missing - Math.min(count, SCROLLBACK_ROWS_MAX / 2));
         this.#requests = (this.#requests % 0xffff_ffff) + 1;
         this.#asked = this.#requests;
         return { request: this.#asked, first: from, count: Math.min(end - from, SCROLLBACK_ROWS_MAX) };

@@ -109,7 +109,7 @@ export class TerminalViewer extends Emitter {
      * @param {string} text
      */
     type(text) {
-        return isShort(text) && this.#say(viewerMessages.text(text));
+        return isShort(text) && this.#say(viewerMessages.text(text), true);
     }
 
     /**
@@ -121,12 +121,12 @@ export class TerminalViewer extends Emitter {
      */
     key(key, modifiers = 0) {
         const messages = viewerMessages.key(key, modifiers);
-        return messages !== null && this.#say(messages);
+        return messages !== null && this.#say(messages, true);
     }
 
     /** False for more than 1 MiB, too. @param {string} text */
     paste(text) {
-        return isShort(text) && this.#say(viewerMessages.paste(text));
+        return isShort(text) && this.#say(viewerMessages.paste(text), true);
     }
 
     /**
@@ -204,7 +204,7 @@ export class TerminalViewer extends Emitter {
         this.#receiver = new ScreenReceiver();
         this.#received = this.#drawn = 0;
         this.#lines.onReopened();
-        this.#outbox.clear();
+        this.#outbox.renew();
         const wanted = this.#shell ? { shell: true, ...this.#shell } : { name: this.name };
         this.#channel = this.#host.open("terminal", { v: VERSION, ...wanted });
         if (!this.#channel) return;
@@ -312,9 +312,9 @@ export class TerminalViewer extends Emitter {
         if (request) this.#say(viewerMessages.scrollback(request.request, request.first, request.count));
     }
 
-    /** @param {Bytes[]} messages */
-    #say(messages) {
-        if (this.isOver || !this.#outbox.push(messages)) return false;
+    /** @param {Bytes[]} messages @param {boolean} [isTyped] */
+    #say(messages, isTyped = false) {
+        if (this.isOver || !this.#outbox.push(messages, isTyped)) return false;
         this.#outbox.flush(this.#channel);
         this.#host.pump();
         return true;

@@ -17,6 +17,7 @@
  * @property {(record: PairRecord) => Promise<void>} putPair
  * @property {(id: string) => Promise<void>} deletePair
  * @property {(name: string) => Promise<unknown>} get a value of this page, or undefined
+ * @property {(prefix: string) => Promise<unknown[]>} list values whose names begin so, in their names' order
  * @property {(name: string, value: unknown) => Promise<void>} put undefined deletes it
  */
 
@@ -38,7 +39,9 @@ export function memoryStore() {
         putPair: async (record) => void pairs.set(record.id, record),
         deletePair: async (id) => void pairs.delete(id),
         get: async (name) => values.get(name),
-        put: async (name, value) => void values.set(name, value),
+        list: async (prefix) =>
+            [...values.keys()].filter((name) => name.startsWith(prefix)).sort().map((name) => values.get(name)),
+        put: async (name, value) => void (value === undefined ? values.delete(name) : values.set(name, value)),
     };
 }
 
@@ -86,6 +89,8 @@ function indexedDbStore(database) {
         putPair: async (record) => void (await run(PAIRS, "readwrite", (store) => store.put(record))),
         deletePair: (id) => run(PAIRS, "readwrite", (store) => store.delete(id)),
         get: (name) => run(VALUES, "readonly", (store) => store.get(name)),
+        list: (prefix) =>
+            run(VALUES, "readonly", (store) => store.getAll(IDBKeyRange.bound(prefix, `${prefix}\uffff`))),
         put: async (name, value) => {
             if (value === undefined) await run(VALUES, "readwrite", (store) => store.delete(name));
             else await run(VALUES, "readwrite", (store) => store.put(value, name));

@@ -9,6 +9,8 @@ import { Malformed, readReceiver, readSender, writeReceiver, writeSender } from 
 import { ReceivingSet } from "../files/receiving.js";
 import { SendingSet } from "../files/sending.js";
 import { Transfers } from "../files/transfers.js";
+import { memoryStore } from "../store/store.js";
+import { fakeDisk } from "./fake_disk.js";
 import { twoEnds } from "./two_ends.js";
 import { random, vectors } from "./vectors.js";
 
@@ -110,6 +112,7 @@ test("the conversation of the vectors", async () => {
     const { offer } = readSender(unhex(vector.conversation[0].hex)).findLast(({ what }) => what === "offer");
     const part = await parts.open(`p-${hex(offer.id)}-${offer.size}-${offer.time}`);
     await part.append(bytes(0, 16_384));
+    part.close();
     const { set, said, hear } = alone(parts);
     for (const { from, what, hex: digits } of vector.conversation) {
         if (from === "sender") await hear(digits);
@@ -125,6 +128,7 @@ test("the faults of the vectors", async () => {
         const id = utf8("0123456789abcdef");
         const part = await parts.open(`p-${hex(id)}-20000-0`);
         await part.append(new Uint8Array(5));
+        part.close();
         const offers = [["a", 20_000, false], ["b", 2, true]].map(([name, size, isInline], i) =>
             hex(writeSender({ what: "offer", file: i, offer: { id, name, size, time: 0, isInline } })));
         await hear(offers.join(""));
@@ -161,7 +165,15 @@ test("hundreds of small files arrive", async () => {
 });
 
 test("a file goes on behind what is there of it", async () => {
-    const parts = memoryParts();
+    const { open, ...rest } = memoryParts();
+    let isClosed = false;
+    const parts = {
+        ...rest,
+        open: async (name) => {
+            const part = await open(name);
+            return Object.assign(part, { close: ((close) => () => (close(), (isClosed = true)))(part.close) });
+        },
+    };
     const bytes = rng.bytes(7_000_000);
     const source = file("film", bytes);
     const first = await joined(parts);
@@ -170,6 +182,7 @@ test("a file goes on behind what is there of it", async () => {
     await first.until(() => broken.items[0].moved > 3_000_000);
     broken.onLost();
     first.received().onLost();
+    await first.until(() => isClosed);
     const second = await joined(parts);
     const set = new SendingSet(second.hosts[1], [source]);
     let least = Infinity;
@@ -187,6 +200,7 @@ test("a file with another beginning begins again", async () => {
     const id = sha256(utf8(JSON.stringify(["film", bytes.length, 5]))).slice(0, 16);
     const part = await parts.open(`p-${hex(id)}-${bytes.length}-5`);
     await part.append(rng.bytes(2_000_000));
+    part.close();
     const { hosts, until, received } = await joined(parts);
     const set = new SendingSet(hosts[1], [file("film", bytes, 5)]);
     set.open();
@@ -287,4 +301,108 @@ test("the user is asked, may refuse and may cancel; the list is bounded", async 
     assert.equal(transfers.sets.length, 1);
     for (let i = 0; i < 8; i++) assert.notEqual(transfers.send([file(`${i}`, utf8("x"))]), null);
     assert.equal(transfers.send([file("more", utf8("x"))]), null);
+});
+
+/** What a phone and a desk have of each other; `load` is the page loaded again, on the same disk. */
+async function phoneAndDesk(disk = fakeDisk()) {
+    Object.defineProperty(globalThis, "navigator", { value: { storage: disk }, configurable: true });
+    const made = { disk, store: { ...memoryStore(), isLasting: true } };
+    const ends = twoEnds((channel, params) => void made.transfers.take(channel, params));
+    made.load = async () => {
+        made.transfers = new Transfers(ends.hosts[0], "p", () => {}, null, made.store);
+        await made.transfers.restored;
+    };
+    await ends.until(() => ends.ends.every(({ isReady }) => isReady));
+    await made.load();
+    made.send = async (...files) => {
+        const set = new SendingSet(ends.hosts[1], files);
+        const before = made.transfers.sets.length;
+        set.open();
+        await ends.until(() => made.transfers.sets.length > before);
+        made.transfers.sets.at(-1).accept();
+        return set;
+    };
+    made.give = async (...files) => {
+        const set = await made.send(...files);
+        await ends.until(() => set.isOver && made.transfers.sets.every(({ isOver }) => isOver));
+        return made.transfers.sets.at(-1);
+    };
+    return { ...made, until: ends.until, load: made.load, sets: () => made.transfers.sets, transfers: () => made.transfers };
+}
+
+test("files that the desk was told are here are here after the page is loaded again", async () => {
+    const phone = await phoneAndDesk();
+    const contents = [0, 5, 40_000, 3_000_000].map((size) => rng.bytes(size));
+    await phone.give(...contents.map((bytes, i) => file(`${i}`, bytes)));
+    await phone.give(file("other", utf8("other")));
+    await phone.load();
+    const [set, other] = phone.sets();
+    assert.deepEqual([set.state, set.name, set.files, other.items.length], ["over", "0", 4, 1]);
+    for (const item of set.items) assert.ok(equal(await bytesOf(item.blob), contents[item.name]), item.name);
+    for (const shown of phone.sets().slice()) await phone.transfers().dismiss(shown);
+    await phone.load();
+    assert.deepEqual([phone.sets(), await phone.store.list(""), phone.disk.folders("relay-received")], [[], [], []]);
+});
+
+test("a file that waits for its user outlasts the days of a part", async () => {
+    const phone = await phoneAndDesk();
+    await phone.give(file("film", rng.bytes(50_000)));
+    phone.disk.age(30 * 24 * 3_600_000);
+    const cut = await phone.send(file("left", rng.bytes(9_000_000)));
+    await phone.until(() => cut.moved > 0);
+    cut.cancel();
+    await phone.until(() => phone.sets()[1].isOver);
+    assert.equal(phone.disk.folders("relay-received").length, 2);
+    phone.disk.age(30 * 24 * 3_600_000);
+    await phone.load();
+    assert.equal(phone.sets()[0].items[0].blob.size, 50_000);
+    assert.equal(phone.disk.folders("relay-received").length, 1);
+    await phone.transfers().forget();
+    assert.deepEqual([await phone.store.list(""), phone.disk.folders("relay-received")], [[], []]);
+});
+
+test("the same file twice is two files", async () => {
+    const phone = await phoneAndDesk();
+    const bytes = rng.bytes(50_000);
+    const [first, second] = [await phone.give(file("film", bytes)), await phone.give(file("film", bytes))];
+    await phone.transfers().dismiss(first);
+    await phone.load();
+    assert.deepEqual([second.items[0].blob.size, phone.sets().length], [50_000, 1]);
+    assert.ok(equal(await bytesOf(phone.sets()[0].items[0].blob), bytes));
+    const long = rng.bytes(6_000_000);
+    const sets = [await phone.send(file("long", long)), await phone.send(file("long", long))];
+    await phone.until(() => sets.every(({ isOver }) => isOver) && phone.sets().every(({ isOver }) => isOver));
+    for (const { items } of phone.sets().slice(-2)) assert.ok(equal(await bytesOf(items[0].blob), long));
+});
+
+test("no number of later sets takes a file away that is not saved", async () => {
+    const phone = await phoneAndDesk();
+    for (let i = 0; i < 22; i++) await phone.give(file(`${i}`, utf8("x")));
+    assert.deepEqual([phone.sets().length, phone.sets()[0].items[0].blob?.size], [22, 1]);
+});
+
+test("what is received into memory is bounded in sum, and what was left gives way", async () => {
+    const parts = memoryParts(10_000);
+    const [first, second] = [await parts.open("a"), await parts.open("b")];
+    await first.append(rng.bytes(6_000));
+    await assert.rejects(second.append(rng.bytes(6_000)), { name: "QuotaExceededError" });
+    first.close();
+    await second.append(rng.bytes(6_000));
+    assert.equal((await parts.open("a")).length, 0);
+    await second.remove();
+    await (await parts.open("c")).append(rng.bytes(10_000));
+});
+
+test("a desk that ends the channel before all is taken did not take it", async () => {
+    const ends = twoEnds((channel) => {
+        channel.owner = () => {};
+        channel.accept({ v: 1 });
+        channel.end();
+        ends.pump();
+    });
+    await ends.until(() => ends.ends.every(({ isReady }) => isReady));
+    const set = new SendingSet(ends.hosts[0], [file("film", rng.bytes(50_000))]);
+    set.open();
+    await ends.until(() => set.isOver);
+    assert.deepEqual([set.state, set.reason?.token], ["failed", "ended"]);
 });

@@ -82,6 +82,7 @@ test("whatever a desk says, the page goes on", async () => {
         const told = [];
         const rest = { pusher: null, isHidden: false, wasShown: async () => [], onNotice: (notice) => told.push(notice), onChange() {} };
         const notices = new Notices(host, rest);
+        notices.watch();
         const viewer = new TerminalViewer(host, "build");
         const open = [];
         const kinds = [chat, clipboard, files, notices, viewer];

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { fromBase64url, textOf, utf8 } from "../bytes.js";
 import { Notices } from "../notices/notices.js";
+import { browserPusher } from "../notices/pusher.js";
 import { subscription, vapidKey } from "../notices/vapid.js";
 import { memoryStore } from "../store/store.js";
 import { vectors } from "./vectors.js";
@@ -12,7 +13,7 @@ const { desk, phone, conversation, refused } = vectors("notice-1.json");
 const wanted = JSON.parse(phone.find(({ what }) => what === "subscribe").message);
 
 /** The phone's end on a channel that a test plays. */
-function phoneEnd({ isHidden = false, wasShown = [], isSubscribed = false } = {}) {
+function phoneEnd({ isHidden = false, wasShown = [], isSubscribed = false, isSeen = true } = {}) {
     const { t: _, ...keys } = wanted;
     const pusher = {
         subscribe: async (mayAsk) => (mayAsk || isSubscribed ? ((isSubscribed = true), keys) : null),
@@ -28,9 +29,13 @@ function phoneEnd({ isHidden = false, wasShown = [], isSubscribed = false } = {}
         pusher,
         isHidden,
         wasShown: async () => wasShown,
-        onNotice: (notice) => made.told.push(notice),
+        onNotice: (notice) => {
+            made.told.push(notice);
+            if (isSeen) made.notices.confirm(notice.id);
+        },
         onChange: () => made.told.push(made.notices.push.state),
     });
+    made.notices.watch();
     made.begin = () => {
         made.notices.onReady(true);
         made.channel.owner({ type: "accepted", channel: made.channel });
@@ -130,4 +135,78 @@ test("the page has one VAPID key, and renews a subscription that has another", a
     const other = await vapidKey(memoryStore());
     assert.notEqual(await subscription(push, other, false), made);
     assert.equal(push.ended, 1);
+});
+
+test("a notice is confirmed when its user sees it, and waits for somebody who shows it", async () => {
+    const end = phoneEnd({ isSeen: false });
+    await end.begin();
+    for (const message of [desk[0].message, desk[0].message]) await end.hear(message);
+    assert.deepEqual([end.told.map(({ id }) => id), end.said], [["d-1"], []]);
+    end.notices.confirm("d-1");
+    await end.hear(desk[0].message);
+    assert.deepEqual([end.told.length, end.said.length], [1, 2]);
+    const told = [];
+    const made = {};
+    const channel = { send() {}, consumed() {} };
+    made.notices = new Notices({ open: () => channel, pump() {} }, { pusher: null, wasShown: async () => [], onNotice: (notice) => told.push(notice) });
+    made.notices.onReady(true);
+    channel.owner({ type: "data", channel, bytes: utf8(desk[0].message) });
+    await settled();
+    assert.equal(told.length, 0);
+    made.notices.watch();
+    await settled();
+    assert.equal(told.length, 1);
+});
+
+/** A browser with push, as far as the page uses it. */
+function fakeBrowser() {
+    const browser = { current: null, tags: [] };
+    const manager = {
+        getSubscription: async () => browser.current,
+        subscribe: async (options) => {
+            const endpoint = `https://push.example/${Math.random()}`;
+            const unsubscribe = async () => void (browser.current = null);
+            return (browser.current = { options, endpoint, getKey: () => new ArrayBuffer(2), unsubscribe });
+        },
+    };
+    const registration = { pushManager: manager, getNotifications: async () => browser.tags.map((tag) => ({ tag })) };
+    const globals = {
+        navigator: { serviceWorker: { getRegistration: async () => registration } },
+        Notification: { permission: "granted", requestPermission: async () => "granted" },
+        PushManager: class {},
+        location: { origin: "https://relay.example" },
+    };
+    for (const [name, value] of Object.entries(globals)) Object.defineProperty(globalThis, name, { value, configurable: true });
+    return browser;
+}
+
+test("notices are on and off for each desk, and the subscription goes with the last", async () => {
+    const browser = fakeBrowser();
+    const store = memoryStore();
+    const [a, b] = ["a", "b"].map((id) => browserPusher(store, id));
+    assert.ok(await a.subscribe(true));
+    assert.deepEqual([await a.isOn(), await b.isOn()], [true, false]);
+    assert.ok(await b.subscribe(true));
+    await a.unsubscribe();
+    assert.deepEqual([await a.isOn(), await b.isOn(), browser.current === null], [false, true, false]);
+    await b.unsubscribe();
+    assert.deepEqual([await b.isOn(), browser.current], [false, null]);
+});
+
+test("a desk that is forgotten cannot reach the page", async () => {
+    const browser = fakeBrowser();
+    const store = memoryStore();
+    const [a, b] = ["a", "b"].map((id) => browserPusher(store, id));
+    const before = await a.subscribe(true);
+    await b.subscribe(true);
+    assert.equal(await a.forget(), true);
+    assert.equal(browser.current, null);
+    const after = await b.subscribe(false);
+    assert.ok(after.endpoint !== before.endpoint && after.public !== before.public);
+    assert.equal(await a.forget(), false);
+});
+
+test("a notice that the system shows by itself is known", async () => {
+    fakeBrowser().tags.push("d-7");
+    assert.deepEqual(await browserPusher(memoryStore(), "a").shown(), ["d-7"]);
 });

@@ -153,6 +153,26 @@ test("scrollback is asked for once, and dropped with its generation", () => {
     assert.equal(lines.get(469), undefined);
 });
 
+test("scrollback of more lines than one answer has goes on to its end", () => {
+    const lines = new ScrollbackLines();
+    const screen = { history: { generation: 1, end: 1000, lines: 1000 } };
+    lines.onScreen(screen);
+    const row = { runs: [], isWrapped: false };
+    let rounds = 0;
+    for (let asked = lines.pollRequest(400, 300, screen); asked; asked = lines.pollRequest(400, 300, screen)) {
+        assert.ok((rounds += 1) < 10, "it asks for the same again");
+        lines.onAnswer({ ...asked, generation: 1, rows: new Array(asked.count).fill(row) }, 400);
+    }
+    for (let number = 400; number < 700; number++) assert.equal(lines.get(number), row, `${number}`);
+});
+
+test("parts without bytes do not pile up", () => {
+    const receiver = new ScreenReceiver();
+    assert.throws(() => {
+        for (let count = 0; count < 5_000; count++) receiver.receive(Uint8Array.of(0x81));
+    }, Malformed);
+});
+
 /** A host whose channels a test plays. */
 function fakeHost() {
     const host = { opened: [], timers: [], time: 0 };
@@ -202,6 +222,27 @@ test("a viewer acknowledges what was drawn, and comes back with its size after a
     second.isAccepted = true;
     second.tell({ type: "accepted", params: {} });
     assert.deepEqual(second.sent, ["062814"]);
+});
+
+test("what was typed while the desk was away arrives, and half a paste does not go on", () => {
+    const host = fakeHost();
+    const shown = new TerminalViewer(host, "build");
+    shown.onReady(true);
+    const accept = (channel) => {
+        channel.isAccepted = true;
+        channel.tell({ type: "accepted", params: {} });
+    };
+    accept(host.opened[0]);
+    let credit = 1;
+    const { send } = host.opened[0];
+    host.opened[0].send = (bytes) => credit-- > 0 && send(bytes);
+    assert.equal(shown.paste("x".repeat(20_000)), true);
+    assert.equal(host.opened[0].sent.length, 1);
+    shown.onReady(false);
+    assert.deepEqual([shown.type("ls"), shown.key("Enter"), shown.mouse(0, 1, 0, 1, 1)], [true, true, true]);
+    shown.onReady(true);
+    accept(host.opened[1]);
+    assert.deepEqual(host.opened[1].sent, [viewerMessages.text("ls"), viewerMessages.key("Enter", 0)].flat().map(hex));
 });
 
 test("a shell of the phone's own is found again by the name that the desk gave it", () => {

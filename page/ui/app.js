@@ -19,7 +19,10 @@ import { stateText, whyText } from "./words.js";
  * @property {() => void} [stop] called when it goes
  */
 
-/** @typedef {{ name: keyof typeof screens, id?: string, terminal?: string, text?: string }} Place */
+/** @typedef {{ name: keyof typeof screens, id?: string, terminal?: string, text?: string, isShell?: boolean }} Place */
+
+/** Notices that wait to be seen; the desk hears of none that finds no room. */
+const NOTICES_MAX = 64;
 
 export class App {
     /** @type {Shown | null} */
@@ -34,8 +37,14 @@ export class App {
     #main = el("main");
     /** @type {HTMLElement} */
     #root;
-    /** @type {HTMLElement | null} */
-    #toast = null;
+    #toasts = el("div", { class: "toasts" });
+    /** The line about what the user did. @type {HTMLElement | null} */
+    #line = null;
+    /** The notice that is shown. @type {HTMLElement | null} */
+    #notice = null;
+    /** Notices that wait for their turn. @type {(() => HTMLElement)[]} */
+    #notices = [];
+    #shows = 0;
     #said = "";
 
     /**
@@ -45,9 +54,10 @@ export class App {
     constructor(root, phone) {
         this.phone = phone;
         this.#root = root;
-        fill(root, el("header", {}, this.#back, this.#title), this.#banner, this.#state, this.#live, this.#main);
+        fill(root, el("header", {}, this.#back, this.#title), this.#banner, this.#state, this.#live, this.#main, this.#toasts);
         this.#warn();
         addEventListener("popstate", ({ state }) => void this.#show(state ?? { name: "home" }));
+        document.addEventListener("visibilitychange", () => this.#nextNotice());
         setInterval(() => this.#showState(), 1000);
     }
 
@@ -85,13 +95,14 @@ export class App {
         const make = screens[place.name] ?? screens.home;
         fill(this.#main, el("p", { class: "sheet soft" }, t("desk.loading")));
         this.#back.hidden = place.name === "home";
-        const before = this.#shown;
+        // Of several at once the last one counts, whichever is made first.
+        const own = ++this.#shows;
         try {
             const shown = await make(this, place);
-            if (this.#shown !== before) return shown.stop?.();
+            if (this.#shows !== own) return shown.stop?.();
             this.#begin(shown);
         } catch (error) {
-            this.fail(error);
+            if (this.#shows === own) this.fail(error);
         }
     }
 
@@ -144,13 +155,46 @@ export class App {
     }
 
     /**
-     * Shows a line above the screen for a while, with something to do.
+     * Shows a line above the screen for a while, with something to do. With `onSeen` it is a notice, which waits
+     * until the one before is gone and the page is in sight.
      * @param {string} text
      * @param {{ text: string, act: () => void }} [action]
+     * @param {() => void} [onSeen]
      */
-    toast(text, action) {
-        this.#toast?.remove();
-        const close = () => toast.remove();
+    toast(text, action, onSeen) {
+        if (!onSeen) {
+            this.#line?.remove();
+            this.#line = this.#toast(text, action, () => {});
+            return;
+        }
+        if (this.#notices.length >= NOTICES_MAX) return;
+        this.#notices.push(() => {
+            onSeen();
+            return this.#toast(text, action, () => {
+                this.#notice = null;
+                this.#nextNotice();
+            });
+        });
+        this.#nextNotice();
+    }
+
+    #nextNotice() {
+        if (this.#notice || document.hidden) return;
+        this.#notice = this.#notices.shift()?.() ?? null;
+    }
+
+    /**
+     * @param {string} text
+     * @param {{ text: string, act: () => void } | undefined} action
+     * @param {() => void} onClosed
+     */
+    #toast(text, action, onClosed) {
+        let isOpen = true;
+        const close = () => {
+            if (isOpen) toast.remove();
+            if (isOpen) onClosed();
+            isOpen = false;
+        };
         const toast = el(
             "section",
             { class: "toast", "aria-label": t("notice.label") },
@@ -158,10 +202,10 @@ export class App {
             action && button(action.text, () => (close(), action.act())),
             button(t("notice.dismiss"), close),
         );
-        this.#toast = toast;
-        this.#root.append(toast);
+        this.#toasts.append(toast);
         this.say(harmless(text, 400));
         if (!action) setTimeout(close, 6000);
+        return toast;
     }
 
     /**

@@ -31,8 +31,9 @@ export function watchLink(app, link) {
                   ? /** @type {const} */ ({ name: "chat", id: link.id })
                   : null;
         const action = place ? { text: t("notice.open"), act: () => void app.go(place) } : undefined;
-        app.toast([notice.title, notice.text].filter(Boolean).join(": "), action);
+        app.toast([notice.title, notice.text].filter(Boolean).join(": "), action, () => link.notices.confirm(notice.id));
     });
+    link.notices.watch();
 }
 
 /** @param {App} app @param {Link} link */

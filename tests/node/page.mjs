@@ -160,7 +160,12 @@ const cases = {
     async a_notice_is_shown_once(desk) {
         const { link } = await desk.pair();
         const notices = [];
-        link.on((event) => event.type === "notice" && notices.push(event.notice));
+        link.on(({ type, notice }) => {
+            if (type !== "notice") return;
+            notices.push(notice);
+            link.notices.confirm(notice.id);
+        });
+        link.notices.watch();
         const notify = desk.start("notify", "--title", "make", "--urgent", "the build is done");
         await until("the notice", () => notices.length > 0, link);
         same(await notify.exit, 0);

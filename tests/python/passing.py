@@ -132,8 +132,13 @@ def case_what_a_program_copies_is_passed_on_only_with_leave(relay):
 
 def case_a_text_of_the_phone_is_printed(relay):
     with Desk(relay) as desk, paired_phone(desk) as phone:
-        phone.type("/clip nobody takes this")
-        phone.line(lambda line: line.startswith("the desk did not take the text: ") and "workstation clip" in line)
+        # A chat keeps the agent, which waits for a while for a command that takes the text.
+        quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with desk.started("chat", **quiet) as chat:
+            phone.type("/clip nobody takes this")
+            refused = "the desk did not take the text: "
+            phone.line(lambda line: line.startswith(refused) and "workstation clip" in line)
+            chat.kill()
         for args in [["--get"], ["--get", "--to", "Pixel"]]:
             with desk.started("clip", *args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as clip:
                 assert b"waiting for a text" in clip.stderr.readline()
@@ -236,6 +241,13 @@ def case_the_exit_code_of_pipe_says_what_happened(relay):
                 phone.stdin.close()
                 assert here.stdout.read() == b"at last" and here.wait(GUARD_SECS) == 0
                 assert phone.wait(GUARD_SECS) == 0
+        # An input that can't be read ends both sides.
+        folder = os.open(desk.folder, os.O_RDONLY)
+        with desk.started("pipe", stdin=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as here:
+            with phone_pipe(desk, number, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as phone:
+                assert here.wait(GUARD_SECS) == 3 and b"the input can't be read" in here.stderr.read()
+                assert phone.wait(GUARD_SECS) == 1
+        os.close(folder)
         # The phone's program is killed in the middle.
         with desk.started("pipe", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as here:
             with phone_pipe(desk, number, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as phone:

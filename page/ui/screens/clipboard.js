@@ -22,7 +22,7 @@ export async function clipboardScreen(app, place) {
     const field = el("textarea", { id: "clip", rows: 3 });
     const show = () => {
         // Later, as a text tells of itself before all of it is in its place.
-        setTimeout(() => link.clipboard.clips.forEach((clip) => link.clipboard.seen(clip)));
+        setTimeout(() => document.hidden || link.clipboard.clips.forEach((clip) => link.clipboard.seen(clip)));
         fill(list, ...[...link.clipboard.clips].reverse().map((clip) => card(app, link, clip)));
     };
     const send = (/** @type {Event} */ event) => {
@@ -46,7 +46,12 @@ export async function clipboardScreen(app, place) {
         el("p", { class: "soft" }, t("clip.how")),
         list,
     );
-    const stop = link.on((event) => event.type === "clipboard" && show());
+    const end = link.on((event) => event.type === "clipboard" && show());
+    document.addEventListener("visibilitychange", show);
+    const stop = () => {
+        end();
+        document.removeEventListener("visibilitychange", show);
+    };
     return { element, title: t("clip.title"), link, stop };
 }
 

@@ -33,6 +33,8 @@ export async function deskScreen(app, place) {
             element,
             el("h2", {}, t("desk.terminals")),
             el("ul", { class: "plain cards" }, ...terminals),
+            rights.includes("shell") &&
+                el("button", { type: "button", onclick: () => void app.go({ name: "terminal", id, isShell: true }) }, t("desk.shell")),
             desk && terminals.length === 0 && el("p", { class: "soft" }, none),
             el(
                 "ul",

@@ -59,8 +59,7 @@ function notices(link) {
         if (Notification.permission === "denied") {
             return fill(box, heading, el("p", { class: "bad" }, t("device.notices.denied")));
         }
-        const registration = await navigator.serviceWorker.getRegistration("/p");
-        const isOn = Boolean(await registration?.pushManager.getSubscription().catch(() => null));
+        const isOn = await link.notices.isPushOn();
         fill(
             box,
             heading,

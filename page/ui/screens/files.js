@@ -10,8 +10,8 @@ import { openLink } from "./open.js";
 /** @typedef {Transfers["sets"][number]} FileSet */
 /** @typedef {import("../../files/set.js").Item} Item */
 
-/** Files of a set that are listed one by one. */
-const ITEMS_MAX = 100;
+/** Files of a set that are listed at first, and more by each tap. */
+const ITEMS_STEP = 100;
 
 /**
  * @param {App} app
@@ -66,6 +66,7 @@ class SetCard {
     #files;
     #set;
     #shown = "";
+    #most = ITEMS_STEP;
     /** @type {{ item: Item, bar: HTMLProgressElement, text: HTMLElement }[]} */
     #bars = [];
     element = el("li", { class: "card" });
@@ -83,7 +84,7 @@ class SetCard {
 
     show() {
         const { state, items } = this.#set;
-        const form = [state, ...items.slice(0, ITEMS_MAX).map((item) => item.state + item.keptAs + Boolean(item.blob))].join();
+        const form = [state, items.length > this.#most, ...items.slice(0, this.#most).map((item) => item.state + item.keptAs + Boolean(item.blob))].join();
         if (form !== this.#shown) {
             this.#shown = form;
             this.#build();
@@ -111,9 +112,15 @@ class SetCard {
                 ", ",
                 tOf(`files.set.${set.state}`, "files.set.waiting", { words }),
             ),
-            el("ul", { class: "plain" }, ...set.items.slice(0, ITEMS_MAX).map((item) => this.#item(item))),
+            el("ul", { class: "plain" }, ...set.items.slice(0, this.#most).map((item) => this.#item(item))),
+            set.items.length > this.#most && button(t("files.more"), () => this.#showMore()),
             this.#buttons(),
         );
+    }
+
+    #showMore() {
+        this.#most += ITEMS_STEP;
+        this.show();
     }
 
     #buttons() {

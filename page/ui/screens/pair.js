@@ -129,6 +129,7 @@ class Pairing {
         } catch (error) {
             return this.app.fail(error);
         }
+        if (this.#isOver) return this.#leave();
         this.#end = this.#link.on((event) => event.type === "state" && this.#show());
         this.#show();
     }
@@ -167,9 +168,7 @@ class Pairing {
 
     async #differ() {
         this.#isOver = true;
-        const link = this.#link;
-        link?.close();
-        if (link) await this.app.phone.forget(link.id);
+        await this.#leave();
         this.#stopped(t("pair.differed"));
     }
 
@@ -187,7 +186,16 @@ class Pairing {
 
     stop() {
         this.#end?.();
-        if (!this.#isOver && this.#link?.state.phase !== "open") this.#link?.close();
+        if (this.#isOver) return;
+        this.#isOver = true;
+        void this.#leave();
+    }
+
+    // Who did not say that the words are the same has no pair, whatever the desk said.
+    async #leave() {
+        const link = this.#link;
+        link?.close();
+        if (link && !this.#hasConfirmed) await this.app.phone.forget(link.id);
     }
 }
 

@@ -19,10 +19,17 @@ import { openLink } from "./open.js";
 export async function terminalScreen(app, place) {
     const link = await openLink(app, place);
     const name = String(place.terminal ?? "");
-    const screen = new TerminalScreen(app, link.openTerminal(name));
+    const viewer = place.isShell ? link.openShell(80, 24) : link.openTerminal(name);
+    // So that the way back, or a reload, leads to this shell and not to another one.
+    const endNaming = viewer.on(() => {
+        if (!place.isShell || !viewer.name) return;
+        endNaming();
+        history.replaceState({ name: "terminal", id: link.id, terminal: viewer.name }, "");
+    });
+    const screen = new TerminalScreen(app, viewer);
     return {
         element: screen.element,
-        title: t("terminal.title", { name: harmless(name, 64) }),
+        title: place.isShell ? t("desk.shell") : t("terminal.title", { name: harmless(name, 64) }),
         link,
         isFixed: true,
         stop: () => screen.stop(),
