@@ -14,8 +14,9 @@ import * as talk from "./cases/talk.mjs";
 import * as notices from "./cases/notices.mjs";
 import * as serving from "./cases/serving.mjs";
 import * as modules from "./cases/modules.mjs";
+import * as kept from "./cases/kept.mjs";
 
-const cases = Object.entries({ ...pairing, ...terminal, ...life, ...talk, ...notices, ...serving, ...modules });
+const cases = Object.entries({ ...pairing, ...terminal, ...life, ...talk, ...notices, ...serving, ...modules, ...kept });
 
 /** One case on one kind of device: with a relay, a desk and a phone of its own. */
 async function play(run, device) {
