@@ -37,9 +37,9 @@ failed. If one stage fails, the others still run. Each option below, except --si
             Needs `cargo install cargo-mutants --locked`. .cargo/mutants.toml lists exceptions, with reasons
   --browsers [PART]
             the page for phones in Chromium, as a phone and as a desktop, with a real relay and a real desk, and its main
-            path in Firefox; or only the cases with PART in their names. Pictures go to RELAY_BROWSER_PICTURES, if it
-            is set. Needs node, 20 or newer. Installs chromium, firefox-esr, htop and vim if it can, and its packages
-            of node outside of this folder
+            path in Firefox and WebKitGTK; or only the cases with PART in their names. Pictures go to
+            RELAY_BROWSER_PICTURES, if it is set. Needs node, 20 or newer. Installs chromium, firefox-esr,
+            webkit2gtk-driver, xvfb, htop and vim if it can, and its packages of node outside of this folder
   --deploy  `workstation service` in a booted systemd: a container without a network, in about two minutes. Needs root
             and Debian. Installs debootstrap and systemd-container, and keeps a root file system of 250 MB in
             /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
@@ -289,9 +289,9 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, the programs
-# that the desk's windows show, and a server for ssh, one by one, as not every system has all of them. What
-# cannot be installed is skipped later, with a note.
+# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, programs that
+# the desk's windows show, and a server for ssh, one by one, as not every system has all of them. What cannot be
+# installed is skipped later, with a note.
 prepare_programs() {
     local missing=() package service policy=/usr/sbin/policy-rc.d
     for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest \
@@ -551,11 +551,21 @@ run_browsers() {
     tests "the page in Chromium" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
         RELAY_CHROMIUM="$(command -v chromium || command -v chromium-browser)" node tests/browser/run.mjs "$1"
     [ -z "$1" ] || return 0
+    stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
+        RELAY_CHROMIUM="$(command -v chromium || command -v chromium-browser)" \
+        node tests/browser/picture.mjs "$work/pairing.svg"
     if is_there firefox-esr || as_root apt-get install -qy --no-install-recommends firefox-esr; then
         tests "the page in Firefox" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
             RELAY_FIREFOX="$(command -v firefox-esr)" node tests/browser/firefox.mjs
     else
         skip "the page in Firefox" "firefox-esr is not there and can't be installed here"
+    fi
+    if { is_there WebKitWebDriver && is_there xvfb-run; } ||
+        as_root apt-get install -qy --no-install-recommends webkit2gtk-driver xvfb xauth; then
+        tests "the page in WebKitGTK" env RELAY_TEST_BINARIES="$target/debug" RELAY_BROWSER_MODULES="$browser_modules" \
+            xvfb-run -a node tests/browser/webkit.mjs
+    else
+        skip "the page in WebKitGTK" "webkit2gtk-driver or xvfb is not there and can't be installed here"
     fi
 }
 
@@ -657,7 +667,6 @@ if is_there sshd && is_there ssh; then
 else
     skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
 fi
-stage "the README's picture" env RELAY_TEST_BINARIES="$target/debug" python3 tests/python/picture.py "$work/pairing.svg"
 run_proxies
 run_way_out
 run_conformance short

@@ -1,8 +1,8 @@
 //! Files on disk: the folder that a receiver never leaves, and the files that a sender reads.
 //!
 //! [`Inbox`] is the receiver's folder. A name from elsewhere is made safe by `name`. Each folder of a name is
-//! opened by itself and never through a link, so nothing is written outside, whatever is moved meanwhile. A
-//! file that is under way is `NAME.part`, a [`Part`]; `NAME.part.info` beside it says whose it is. A whole
+//! opened by itself and never through a link, so nothing is written outside, whatever is moved meanwhile. The
+//! first folder is one that was made for this sender: `mark` says so. A file that is under way is `NAME.part`, a [`Part`]; `NAME.part.info` beside it says whose it is. A whole
 //! file gets its name only if that is free, else a numbered one.
 //!
 //! [`Walk`] finds the files of a folder, [`Source`] reads one and notices when it changes meanwhile.
@@ -10,6 +10,7 @@
 mod error;
 mod existing;
 mod inbox;
+mod mark;
 mod name;
 mod part;
 mod place;

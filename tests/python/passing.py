@@ -241,6 +241,13 @@ def case_the_exit_code_of_pipe_says_what_happened(relay):
                 phone.stdin.close()
                 assert here.stdout.read() == b"at last" and here.wait(GUARD_SECS) == 0
                 assert phone.wait(GUARD_SECS) == 0
+        # An input that can't be read ends both sides.
+        folder = os.open(desk.folder, os.O_RDONLY)
+        with desk.started("pipe", stdin=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as here:
+            with phone_pipe(desk, number, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as phone:
+                assert here.wait(GUARD_SECS) == 3 and b"the input can't be read" in here.stderr.read()
+                assert phone.wait(GUARD_SECS) == 1
+        os.close(folder)
         # The phone's program is killed in the middle.
         with desk.started("pipe", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as here:
             with phone_pipe(desk, number, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as phone:

@@ -72,7 +72,8 @@ def case_vttest(desk):
         print("  vttest is not installed", flush=True)
         return
     size = f"{desk.rows}x{desk.columns}.{desk.columns}"
-    script = f"vttest {size} && printf '\\033c' && echo walked && read line"
+    # It leaves a log where it runs.
+    script = f"cd '{desk.folder}' && vttest {size} && printf '\\033c' && echo walked && read line"
     with desk.pair() as phone, desk.run("sh", "-c", script, options=["--name", "vt"]) as window:
         # It asks the terminal, and the window's answers.
         window.screen.write_process_input = window.type

@@ -5,15 +5,16 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::error::FolderError;
 use super::existing::Existing;
-use super::name::safe_name;
+use super::mark;
+use super::name::{NAME_BYTES_MAX, numbered, safe_name};
 use super::part::Part;
-use super::place::Place;
+use super::place::{NUMBERS_MAX, Place};
 use crate::app::file::{FileHash, FileId};
 use crate::text::harmless;
 
@@ -26,8 +27,15 @@ pub struct Inbox {
     recent: Arc<Mutex<Option<Recent>>>,
 }
 
-/// A folder in the inbox, by its components.
-type Recent = (Vec<String>, Arc<OwnedFd>);
+/// A folder in the inbox, by its sender and its components, as safe names.
+#[derive(Clone, Debug)]
+struct Recent {
+    from: String,
+    folders: Vec<String>,
+    folder: Arc<OwnedFd>,
+    /// Its name in the inbox; empty, or with a `/` at its end.
+    prefix: String,
+}
 
 /// A file that is to be received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,39 +127,64 @@ impl Inbox {
     fn place(&self, wanted: &Wanted) -> Result<Place, FolderError> {
         let mut folders = safe_name(&wanted.name);
         let target = folders.pop().unwrap_or_default();
-        let prefix = folders.iter().map(|folder| format!("{folder}/")).collect();
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = recent.as_ref().filter(|(names, _)| *names == folders).map(|(_, folder)| folder.clone());
-        let folder = match known {
-            Some(folder) => folder,
-            None => self.folder(&folders, wanted)?,
+        let is_known = |recent: &&Recent| recent.from == wanted.from && recent.folders == folders;
+        let found = match recent.as_ref().filter(is_known) {
+            Some(known) => known.clone(),
+            None => self.folder(folders, wanted)?,
         };
-        *recent = Some((folders, folder.clone()));
-        Ok(Place { folder, prefix, target, inbox: self.shown.clone() })
+        *recent = Some(found.clone());
+        Ok(Place { folder: found.folder, prefix: found.prefix, target, inbox: self.shown.clone() })
     }
 
-    fn folder(&self, folders: &[String], wanted: &Wanted) -> Result<Arc<OwnedFd>, FolderError> {
-        let mut folder = self.root.clone();
-        for component in folders {
-            match mkdirat(&folder, component, Mode::from_raw_mode(0o777)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(FolderError::of(error.into(), &self.shown, &wanted.shown())),
-            }
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            folder = match openat(&folder, component, flags, Mode::empty()) {
-                Ok(inner) => Arc::new(inner),
-                Err(Errno::NOTDIR | Errno::LOOP) => {
-                    let (name, component) = (wanted.shown(), component.clone());
-                    return Err(FolderError::InTheWay {
-                        name,
-                        what: what_is(&folder, &component),
-                        component,
-                    });
-                }
-                Err(error) => return Err(FolderError::of(error.into(), &self.shown, &wanted.shown())),
+    fn folder(&self, folders: Vec<String>, wanted: &Wanted) -> Result<Recent, FolderError> {
+        let (mut folder, mut prefix) = (self.root.clone(), String::new());
+        for (depth, component) in folders.iter().enumerate() {
+            let (inner, name) = match depth {
+                0 => self.top(component, wanted)?,
+                _ => (self.inner(&folder, component, wanted)?.0, component.clone()),
             };
+            folder = Arc::new(inner);
+            prefix.push_str(&format!("{name}/"));
         }
-        Ok(folder)
+        Ok(Recent { from: wanted.from.clone(), folders, folder, prefix })
+    }
+
+    /// The folder of this name that was made for the sender. One that was not is left alone: a user's own
+    /// folder may hold what programs run.
+    fn top(&self, name: &str, wanted: &Wanted) -> Result<(OwnedFd, String), FolderError> {
+        for number in 0..NUMBERS_MAX {
+            let name = numbered(name, number, NAME_BYTES_MAX);
+            let (folder, is_new) = self.inner(&self.root, &name, wanted)?;
+            if is_new && let Err(error) = mark::write(&folder, &wanted.from) {
+                // It is left if it can't be removed, and then another one is made.
+                let _ = unlinkat(&self.root, &name, AtFlags::REMOVEDIR);
+                return Err(FolderError::of(error, &self.shown, &wanted.shown()));
+            }
+            if is_new || mark::is_of(&folder, &wanted.from) {
+                return Ok((folder, name));
+            }
+        }
+        Err(FolderError::TooMany { name: wanted.shown() })
+    }
+
+    /// A folder in another one, and whether it was made now.
+    fn inner(&self, outer: &OwnedFd, name: &str, wanted: &Wanted) -> Result<(OwnedFd, bool), FolderError> {
+        let failed = |error: Errno| FolderError::of(error.into(), &self.shown, &wanted.shown());
+        let is_new = match mkdirat(outer, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(error) => return Err(failed(error)),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(outer, name, flags, Mode::empty()) {
+            Ok(inner) => Ok((inner, is_new)),
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                let what = what_is(outer, name);
+                Err(FolderError::InTheWay { name: wanted.shown(), what, component: name.to_owned() })
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 }
 

@@ -17,18 +17,16 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 /// The folders and the file of a relative name with `/`, each safe: no way out of the folder, nothing that
 /// acts on a screen, nothing that another system takes for a device or a drive. At least one.
 ///
-/// The first one never begins with a dot, so that nothing lands among a user's settings where the folder is
-/// the user's home.
+/// None of them begins with a dot: nothing lands among a user's settings, or where a program such as git
+/// looks for what it runs.
 pub fn safe_name(name: &str) -> Vec<String> {
     let is_way = |component: &&str| !matches!(*component, "" | "." | "..");
     let mut parts: Vec<String> = name.split('/').filter(is_way).map(safe_component).collect();
     if parts.len() > DEPTH_MAX {
         parts.drain(DEPTH_MAX - 1..parts.len() - 1);
     }
-    match parts.first_mut() {
-        Some(first) if first.starts_with('.') => *first = cut(&format!("_{first}"), COMPONENT_BYTES_MAX),
-        Some(_) => {}
-        None => parts.push("unnamed".to_owned()),
+    if parts.is_empty() {
+        parts.push("unnamed".to_owned());
     }
     parts
 }
@@ -40,7 +38,7 @@ fn safe_component(component: &str) -> String {
     if safe.is_empty() {
         safe.push_str("unnamed");
     }
-    if is_device(&safe) {
+    if safe.starts_with('.') || is_device(&safe) {
         safe.insert(0, '_');
     }
     // These endings are this program's own.
@@ -148,7 +146,11 @@ mod tests {
             ("z\u{200b}w", "z_w"),
             (".bashrc", "_.bashrc"),
             (".ssh/authorized_keys", "_.ssh/authorized_keys"),
-            ("project/.gitignore", "project/.gitignore"),
+            ("project/.gitignore", "project/_.gitignore"),
+            ("project/.git/hooks/post-checkout", "project/_.git/hooks/post-checkout"),
+            ("a/.part", "a/_.part_"),
+            ("a/..part", "a/_..part_"),
+            ("a/:.x", "a/_.x"),
             ("x.part", "x.part_"),
             ("x.PART.info", "x.PART.info_"),
             ("a:b*?.txt", "a_b__.txt"),

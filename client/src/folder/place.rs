@@ -29,7 +29,7 @@ pub(super) struct Place {
 }
 
 /// Numbers that a name may get.
-const NUMBERS_MAX: u32 = 1000;
+pub(super) const NUMBERS_MAX: u32 = 1000;
 
 impl Place {
     pub(super) fn shown(&self, name: &str) -> String {

@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, stata
 use sha2::{Digest, Sha256};
 
 use super::existing::mtime_ms;
+use super::mark;
 use super::source::{Source, SourceError, State};
 use crate::app::file::FileId;
 use crate::app::file::limits::{NAME_BYTES_MAX, SIZE_MAX};
@@ -48,6 +49,8 @@ pub enum Found {
         name: String,
         /// Why.
         why: String,
+        /// The user may miss it: it is not one of the links and devices that a folder may have in it.
+        is_missed: bool,
     },
 }
 
@@ -79,7 +82,7 @@ impl Walk {
     fn next_named(&mut self, path: &Path) -> Option<Found> {
         match self.begin(path) {
             Ok(found) => found,
-            Err(error) => Some(Found::Skipped { name: shown(path.as_os_str()), why: error.to_string() }),
+            Err(error) => Some(missed(shown(path.as_os_str()), error.to_string())),
         }
     }
 
@@ -95,9 +98,10 @@ impl Walk {
         }
         let (Some(parent), Some(file)) = (real.parent(), real.file_name()) else { return Ok(None) };
         let folder = openat(CWD, parent, FOLDER, Mode::empty())?;
-        Ok(Some(look(&folder, file, &Arc::new(parent.to_owned()), &[], &name)?.unwrap_or_else(|| {
-            Found::Skipped { name, why: "it is not a file or folder any more".to_owned() }
-        })))
+        Ok(Some(
+            look(&folder, file, &Arc::new(parent.to_owned()), &[], &name)?
+                .unwrap_or_else(|| missed(name, "it is not a file or folder any more".to_owned())),
+        ))
     }
 
     /// The next thing of the innermost folder.
@@ -109,7 +113,7 @@ impl Walk {
             return None;
         };
         let name = format!("{}{}", level.prefix, shown(&file));
-        let skipped = |why: String| Some(Found::Skipped { name: name.clone(), why });
+        let skipped = |why: String| Some(missed(name.clone(), why));
         match look(&level.folder, &file, &level.root, &level.inner, &name) {
             Ok(Some(found)) => return Some(found),
             Ok(None) if depth >= DEPTH_MAX => {
@@ -154,7 +158,8 @@ fn level(folder: OwnedFd, root: Arc<PathBuf>, inner: Vec<OsString>, prefix: Stri
     for entry in Dir::read_from(&folder)? {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name != "." && name != ".." {
+        // A folder that was received has a mark, which is not one of the user's files.
+        if name != "." && name != ".." && name != mark::NAME {
             names.push(name.to_owned());
         }
     }
@@ -171,25 +176,34 @@ fn look(
     name: &str,
 ) -> io::Result<Option<Found>> {
     let stat = statat(folder, file, AtFlags::SYMLINK_NOFOLLOW)?;
-    let skipped = |why: &str| Ok(Some(Found::Skipped { name: name.to_owned(), why: why.to_owned() }));
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => return Ok(None),
         FileType::RegularFile => {}
-        FileType::Symlink => return skipped("it is a link"),
-        _ => return skipped("it is not a file"),
+        FileType::Symlink => return Ok(Some(odd(name, "it is a link"))),
+        _ => return Ok(Some(odd(name, "it is not a file"))),
     }
     let state = State::of(&stat);
     if name.len() > NAME_BYTES_MAX {
-        return skipped("its name, with its folders, is too long");
+        return Ok(Some(missed(name.to_owned(), "its name, with its folders, is too long".to_owned())));
     }
     if state.size > SIZE_MAX {
-        return skipped("it is too long");
+        return Ok(Some(missed(name.to_owned(), "it is too long".to_owned())));
     }
     let inner: Vec<OsString> = inner.iter().cloned().chain([file.to_owned()]).collect();
     let (id, root) = (id_of(root, &inner, state), root.clone());
     #[allow(clippy::useless_conversion, reason = "16 bits on some systems")]
     let (mtime_ms, mode) = (mtime_ms(&stat).unwrap_or(0), u32::from(stat.st_mode) & 0o777);
     Ok(Some(Found::File(FoundFile { name: name.to_owned(), id, mtime_ms, mode, state, root, inner })))
+}
+
+/// The user wanted it, and it can't be sent.
+fn missed(name: String, why: String) -> Found {
+    Found::Skipped { name, why, is_missed: true }
+}
+
+/// Not a file.
+fn odd(name: &str, why: &str) -> Found {
+    Found::Skipped { name: name.to_owned(), why: why.to_owned(), is_missed: false }
 }
 
 /// The path, length and time of change: so a sender that starts again offers the same id without keeping

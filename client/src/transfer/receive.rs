@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{FileChannel, Outcome, Progress, SendRefused, Step, Totals};
 use crate::app::Reason;
-use crate::app::file::{self, FileReceiver, SetParams, reason};
+use crate::app::file::{self, FileReceiver, Incoming, SetParams, reason};
 use crate::folder::Inbox;
 use shelf::Shelf;
 
@@ -18,11 +18,14 @@ pub struct ReceiveOptions {
     pub files_max: u64,
     /// Bytes of one file; longer ones are refused.
     pub file_bytes_max: u64,
+    /// Each file gets the permissions that its sender says. Else no file can be run, and only its owner may
+    /// write to it.
+    pub mode: bool,
 }
 
 impl Default for ReceiveOptions {
     fn default() -> Self {
-        ReceiveOptions { files_max: 1_000_000, file_bytes_max: 1 << 50 }
+        ReceiveOptions { files_max: 1_000_000, file_bytes_max: 1 << 50, mode: false }
     }
 }
 
@@ -166,11 +169,16 @@ impl ReceiveSet {
             return Ok(has_hashed);
         };
         let mut rest = &message[self.dealt_with..];
+        // A hole of a few bytes is as much to hash as the data that it stands for.
+        let mut bytes_left = HASH_BYTES;
         for _ in 0..RECORDS {
-            if rest.is_empty() {
+            if rest.is_empty() || bytes_left == 0 {
                 break;
             }
             if let Some(incoming) = receiver.take_record(&mut rest).map_err(malformed)? {
+                if let Incoming::Hole { len, .. } = incoming {
+                    bytes_left = bytes_left.saturating_sub(len);
+                }
                 self.shelf.take(incoming, receiver)?;
             }
         }

@@ -38,7 +38,7 @@ pub enum SetError {
 /// One thing that happened while a set is sent, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendEvent {
-    /// Not a file or folder, or nothing that can be named: it is not sent.
+    /// It is not sent. It counts as failed, unless it is a link or a device in a folder.
     Skipped {
         /// Its name in the set.
         name: String,
@@ -101,7 +101,10 @@ impl Queue {
         loop {
             match self.walk.next()? {
                 Found::File(file) => return Some(file),
-                Found::Skipped { name, why } => self.events.push_back(SendEvent::Skipped { name, why }),
+                Found::Skipped { name, why, is_missed } => {
+                    self.totals.failed += u64::from(is_missed);
+                    self.events.push_back(SendEvent::Skipped { name, why });
+                }
             }
         }
     }
@@ -240,10 +243,11 @@ impl SendSet {
     /// How far it is.
     pub fn progress(&self) -> Progress {
         let Queue { totals, params, .. } = &self.queue;
+        let files_settled = totals.done + totals.failed;
         Progress {
-            files_total: params.files.unwrap_or(0),
+            files_total: params.files.unwrap_or(0).max(files_settled),
             bytes_total: params.bytes.unwrap_or(0),
-            files_settled: totals.done + totals.failed,
+            files_settled,
             bytes_written: totals.bytes + self.line.as_ref().map_or(0, Line::written),
         }
     }

@@ -2,6 +2,7 @@
 //! a process has for them.
 
 mod faults;
+mod folders;
 mod line;
 mod resuming;
 mod sets;

@@ -165,9 +165,10 @@ fn judge(
     }
 }
 
-/// Any other path: the page, if it is served.
+/// Any other path: the page, if it is served. Who asks for a WebSocket there has the wrong path.
 fn page(head: &Head<'_>, policy: &Policy) -> Result<Outcome, Refusal> {
-    let found = site::find(head).filter(|_| policy.serves_page).ok_or(Refusal::NOT_FOUND)?;
+    let is_served = policy.serves_page && !head.upgrade.websocket;
+    let found = site::find(head).filter(|_| is_served).ok_or(Refusal::NOT_FOUND)?;
     readable(head).map(|()| Outcome::Page(found))
 }
 

@@ -13,7 +13,8 @@ pub(super) struct UpgradeFields<'a> {
     pub(super) http_1_0: bool,
     /// There is an `Upgrade` field, whatever it names.
     pub(super) wanted: bool,
-    websocket: bool,
+    /// `Upgrade` names WebSocket.
+    pub(super) websocket: bool,
     key: Option<&'a [u8]>,
     version: Option<&'a [u8]>,
     raw: bool,

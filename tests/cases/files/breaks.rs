@@ -15,12 +15,12 @@ fn a_line_that_breaks_again_and_again_delivers_64_mib() {
     let place = Place::new(proxy.addr());
     let bytes = noise(64 << 20);
     let file = place.file("a.bin", &bytes);
-    let _phone = place.phone.taking();
+    let phone = place.phone.taking();
     proxy.behave(Behaviour::Rate(16_000_000));
     let command = place.desk.start(&["send", &file]);
     let cuts = bytes.len() as u64 / CUT_EVERY;
     for number in 1..cuts {
-        until_part(&place.phone.at("in"), number * CUT_EVERY);
+        until_part(&place.phone.at("in"), number * CUT_EVERY, &place.desk, &[&command, &phone]);
         proxy.cut();
     }
     let (status, said) = command.finish();
@@ -41,7 +41,7 @@ fn a_phone_that_goes_away_for_a_moment_goes_on_in_the_same_channel() {
     command.until("phones can send files");
     proxy.behave(Behaviour::Rate(2_000_000));
     let mut phone = place.phone.start(&["--send", &file, "--once"]);
-    until_part(&place.at("in"), 1_000_000);
+    until_part(&place.at("in"), 1_000_000, &place.desk, &[&command, &phone]);
     proxy.cut();
     proxy.behave(Behaviour::Clear);
     assert_eq!(phone.exit_code(), Some(0));
@@ -58,10 +58,10 @@ fn a_relay_that_ends_and_comes_back_ends_no_transfer() {
     let place = Place::new(proxy.addr());
     let bytes = noise(8_000_000);
     let file = place.file("a.bin", &bytes);
-    let _phone = place.phone.taking();
+    let phone = place.phone.taking();
     proxy.behave(Behaviour::Rate(2_000_000));
     let mut command = place.desk.start(&["send", &file]);
-    until_part(&place.phone.at("in"), 1_000_000);
+    until_part(&place.phone.at("in"), 1_000_000, &place.desk, &[&command, &phone]);
     drop(relay);
     // Its store was its own, so the clients bring their sessions back.
     let other = Relay::start(SetUp::Memory);

@@ -24,9 +24,9 @@ fn the_command_that_sends_is_killed_and_started_again() {
     let (_relay, proxy, place) = slow_place();
     let bytes = noise(WHOLE);
     let file = place.file("a.bin", &bytes);
-    let _phone = place.phone.taking();
+    let phone = place.phone.taking();
     let mut command = place.desk.start(&["send", &file]);
-    until_part(&place.phone.at("in"), PART);
+    until_part(&place.phone.at("in"), PART, &place.desk, &[&command, &phone]);
     command.process().kill();
     proxy.behave(Behaviour::Clear);
     let said = place.desk.run(&["send", &file]);
@@ -41,7 +41,7 @@ fn the_phone_that_takes_is_killed_and_started_again() {
     let file = place.file("a.bin", &bytes);
     let mut phone = place.phone.taking();
     let mut command = place.desk.start(&["send", &file]);
-    until_part(&place.phone.at("in"), PART);
+    until_part(&place.phone.at("in"), PART, &place.desk, &[&command, &phone]);
     phone.process().kill();
     proxy.behave(Behaviour::Clear);
     let _again = place.phone.taking();
@@ -55,9 +55,9 @@ fn the_agent_is_killed_and_the_command_goes_on_with_another() {
     let (_relay, proxy, place) = slow_place();
     let bytes = noise(WHOLE);
     let file = place.file("a.bin", &bytes);
-    let _phone = place.phone.taking();
+    let phone = place.phone.taking();
     let mut command = place.desk.start(&["send", &file]);
-    until_part(&place.phone.at("in"), PART);
+    until_part(&place.phone.at("in"), PART, &place.desk, &[&command, &phone]);
     let before = place.desk.present_agent();
     place.desk.kill_agent();
     proxy.behave(Behaviour::Clear);
@@ -76,7 +76,7 @@ fn the_command_that_takes_is_killed_and_the_phone_sends_again() {
     let mut command = place.desk.start(&["receive", &inbox]);
     command.until("phones can send files");
     let mut phone = place.phone.start(&["--send", &file, "--once"]);
-    until_part(&place.at("in"), PART);
+    until_part(&place.at("in"), PART, &place.desk, &[&command, &phone]);
     command.process().kill();
     phone.until("not sent: the program at the desk that did this has ended");
     assert_eq!(phone.exit_code(), Some(1));
@@ -97,7 +97,7 @@ fn the_phone_that_sends_is_killed_and_started_again() {
     let mut command = place.desk.start(&["receive", "--once", &text(&place.at("in"))]);
     command.until("phones can send files");
     let mut phone = place.phone.start(&["--send", &file, "--once"]);
-    until_part(&place.at("in"), PART);
+    until_part(&place.at("in"), PART, &place.desk, &[&command, &phone]);
     phone.process().kill();
     proxy.behave(Behaviour::Clear);
     let mut again = place.phone.start(&["--send", &file, "--once"]);
@@ -115,7 +115,7 @@ fn the_agent_is_killed_while_the_phone_sends() {
     let mut command = place.desk.start(&["receive", "--once", &text(&place.at("in"))]);
     command.until("phones can send files");
     let mut phone = place.phone.start(&["--send", &file, "--once"]);
-    until_part(&place.at("in"), PART);
+    until_part(&place.at("in"), PART, &place.desk, &[&command, &phone]);
     place.desk.kill_agent();
     proxy.behave(Behaviour::Clear);
     assert_eq!(phone.exit_code(), Some(0));

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use relay_tests::harness::desk::{Desk, code_of};
-use relay_tests::harness::guard::read_until;
+use relay_tests::harness::guard::{GUARD, read_until_or};
 use relay_tests::harness::program::Program;
 
 use crate::phone_app::Pocket;
@@ -125,12 +125,18 @@ fn assert_same(path: &Path, bytes: &[u8]) {
     );
 }
 
-/// Waits until so much of a file has been written below `folder`.
-fn until_part(folder: &Path, bytes: u64) {
-    read_until("a part of the file", || {
+/// Waits until so much of a file has been written below `folder`. What the agent and these programs have said
+/// is told if that does not come.
+fn until_part(folder: &Path, bytes: u64, desk: &Desk, programs: &[&Program]) {
+    let written = || {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let sizes = entries.filter_map(|entry| Some(entry.metadata().ok()?.len()));
-        (sizes.sum::<u64>() >= bytes).then_some(())
+        entries.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum::<u64>()
+    };
+    let look = || (written() >= bytes).then_some(());
+    read_until_or(GUARD, "a part of the file", look, || {
+        let log = fs::read_to_string(desk.state().join("agent.log")).unwrap_or_default();
+        let said: Vec<String> = programs.iter().map(|program| program.unread()).collect();
+        format!(": {} bytes in {:?}\n{log}\n{}", written(), names(folder), said.join("\n"))
     });
 }
 

@@ -105,3 +105,17 @@ fn what_cannot_be_read_is_told_before_a_phone_is_waited_for() {
     let (code, said) = place.desk.try_run(&["receive", &text(&place.at("none"))]);
     assert!(code == Some(1) && said.contains("can't use"), "{said}");
 }
+
+#[test]
+fn a_file_that_went_while_the_phone_was_waited_for_is_told_by_the_exit_code() {
+    let relay = Relay::start(SetUp::Memory);
+    let place = Place::new(relay.addr());
+    let file = place.file("gone.txt", b"x");
+    let mut command = place.desk.start(&["send", &file]);
+    command.until("waiting for \"Pixel\"");
+    fs::remove_file(&file).unwrap();
+    let _phone = place.phone.taking();
+    command.until("gone.txt: not sent: ");
+    command.until("0 files are there, 1 are not");
+    assert_eq!(command.exit_code(), Some(3));
+}

@@ -22,7 +22,7 @@ fn ctrl_c_at_the_desk_stops_it_and_says_how_to_go_on() {
     let file = place.file("a.bin", &bytes);
     let phone = place.phone.taking();
     let mut command = place.desk.start(&["send", &file]);
-    until_part(&place.phone.at("in"), PART);
+    until_part(&place.phone.at("in"), PART, &place.desk, &[&command, &phone]);
     command.process().signal("INT");
     command.until("\"Pixel\": stopped. Send it again to go on");
     assert_eq!(command.exit_code(), Some(130));
@@ -39,7 +39,7 @@ fn ctrl_c_at_the_phone_is_heard_at_the_desk() {
     let file = place.file("a.bin", &noise(12_000_000));
     let mut phone = place.phone.taking();
     let mut command = place.desk.start(&["send", &file]);
-    until_part(&place.phone.at("in"), PART);
+    until_part(&place.phone.at("in"), PART, &place.desk, &[&command, &phone]);
     phone.process().signal("INT");
     command.until("\"Pixel\": stopped: ");
     assert_eq!(command.exit_code(), Some(3));
@@ -52,7 +52,7 @@ fn ctrl_c_while_files_come_is_heard_at_the_phone() {
     let mut command = place.desk.start(&["receive", &text(&place.at("in"))]);
     command.until("phones can send files");
     let mut phone = place.phone.start(&["--send", &file, "--once"]);
-    until_part(&place.at("in"), PART);
+    until_part(&place.at("in"), PART, &place.desk, &[&command, &phone]);
     command.process().signal("INT");
     assert_eq!(command.exit_code(), Some(130));
     phone.until("not sent: ");

@@ -52,9 +52,9 @@ fn a_window_without_colours_or_movement_gets_lines() {
 fn a_script_reads_events_and_progress_never_runs_back() {
     let (_relay, proxy, place) = slow_place();
     let file = place.file("a.bin", &noise(8_000_000));
-    let _phone = place.phone.taking();
+    let phone = place.phone.taking();
     let command = place.desk.start(&["send", "--json", &file]);
-    until_part(&place.phone.at("in"), 1_000_000);
+    until_part(&place.phone.at("in"), 1_000_000, &place.desk, &[&command, &phone]);
     command.until("{\"event\":\"progress\",\"phone\":\"Pixel\",\"files\":0,\"files_total\":1,");
     proxy.behave(Behaviour::Clear);
     let (status, said) = command.finish();

@@ -42,7 +42,7 @@ fn a_shared_shell_is_used_from_the_phone_to_its_end() {
     phone.until("1275");
     window.until("1275");
     // What the desk types is seen too, and scripts read it as text.
-    window.type_text("seq 100 140\r");
+    window.type_text("seq 100 $((139 + 1))\r");
     phone.until("140");
     let (code, text) = pocket.run(&["--desk", &number, "--watch", "sh", "--dump", "--once"]);
     assert_eq!(code, Some(1), "one engine uses a pair at a time: {text}");

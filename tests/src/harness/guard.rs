@@ -18,13 +18,23 @@ pub fn read_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// [`read_until`] with a guard of its own.
-pub fn read_until_within<T>(guard: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn read_until_within<T>(guard: Duration, what: &str, look: impl FnMut() -> Option<T>) -> T {
+    read_until_or(guard, what, look, String::new)
+}
+
+/// [`read_until_within`] whose panic says besides what `tell` gives.
+pub fn read_until_or<T>(
+    guard: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+    tell: impl Fn() -> String,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(started.elapsed() < guard, "waited {guard:?} for {what}, which never came");
+        assert!(started.elapsed() < guard, "waited {guard:?} for {what}, which never came{}", tell());
         // Only the pace of looking; the answer itself ends the wait.
         thread::park_timeout(Duration::from_millis(10));
     }

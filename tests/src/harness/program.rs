@@ -60,6 +60,12 @@ impl Program {
         self.lines.recv_timeout(GUARD).unwrap_or_else(|error| panic!("{}: no line: {error}", self.name))
     }
 
+    /// The lines of its output that were not read yet, for the words of a case that fails.
+    pub fn unread(&self) -> String {
+        let lines: Vec<String> = self.lines.try_iter().collect();
+        format!("{}: {lines:#?}", self.name)
+    }
+
     /// Reads lines until one starts with `start`, and returns that one.
     pub fn until(&self, start: &str) -> String {
         let mut seen = Vec::new();

@@ -5,7 +5,7 @@ mod output;
 use std::io::{self, Read};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -107,6 +107,8 @@ struct Pipe {
     has_told: bool,
     end: Arc<Mutex<PipeEnd>>,
     output: Output,
+    /// The input can't be read; the words say why.
+    input_failed: Arc<OnceLock<String>>,
     over: Option<Over>,
 }
 
@@ -122,6 +124,7 @@ impl Pipe {
             has_told: false,
             end: Arc::default(),
             output: Output::open()?,
+            input_failed: Arc::default(),
             over: None,
         })
     }
@@ -148,6 +151,9 @@ impl Pipe {
         let wait = wait.map_or(TURN_MAX, |at| at.saturating_duration_since(now));
         for event in self.carried.next_events(EVENTS_MAX, wait) {
             self.on_event(event)?;
+        }
+        if let Some(why) = self.input_failed.get().cloned() {
+            self.give_up(&why);
         }
         Ok(self.over.take())
     }
@@ -218,8 +224,15 @@ impl Pipe {
     /// Both ends are there: the input goes out from now on.
     fn begin(&mut self, ch: CarriedChannel) -> io::Result<()> {
         (self.is_open, self.until) = (true, None);
-        let (carried, end) = (self.carried.clone(), Arc::clone(&self.end));
-        thread("pipe", move || send_input(&carried, ch, &end))
+        let (carried, end, failed) =
+            (self.carried.clone(), Arc::clone(&self.end), Arc::clone(&self.input_failed));
+        thread("pipe", move || {
+            if let Err(error) = send_input(&carried, ch, &end) {
+                // The phone must not take what came for the whole input.
+                failed.get_or_init(|| format!("the input can't be read: {error}"));
+                carried.wake();
+            }
+        })
     }
 
     fn on_data(&mut self, ch: CarriedChannel, message: &[u8]) {
@@ -275,18 +288,17 @@ impl Pipe {
 }
 
 /// Sends the standard input until it ends; each piece waits until the phone takes it.
-fn send_input(carried: &Carried, ch: CarriedChannel, end: &Mutex<PipeEnd>) {
+///
+/// # Errors
+/// It can't be read.
+fn send_input(carried: &Carried, ch: CarriedChannel, end: &Mutex<PipeEnd>) -> io::Result<()> {
     let mut buffer = vec![0; PIECE_BYTES_MAX];
     let mut input = io::stdin().lock();
     loop {
         let len = carried.message_len(ch).saturating_sub(1).clamp(1, PIECE_BYTES_MAX);
         let count = match input.read(&mut buffer[..len]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => {
-                // The phone must not take this for the whole input.
-                say(&format!("can't read the input: {error}"));
-                return carried.reset(ch, &Reason::new(Reason::OTHER, "the desk can't read its input"));
-            }
+            Err(error) => return Err(error),
             Ok(count) => count,
         };
         let message = {
@@ -295,7 +307,7 @@ fn send_input(carried: &Carried, ch: CarriedChannel, end: &Mutex<PipeEnd>) {
         };
         // A channel that is gone is told to the other thread.
         if carried.send(ch, &message, Duration::MAX).is_err() || count == 0 {
-            return;
+            return Ok(());
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use relay_client::app::Kind;
 use relay_client::folder::Inbox;
+use relay_client::transfer::ReceiveOptions;
 
 use super::session::Session;
 use super::transfer::{self, Arrivals, EVENTS_MAX, TURN_MAX, Teller, named, paired};
@@ -32,6 +33,10 @@ pub(crate) struct ReceiveArgs {
     #[arg(long, value_name = "PHONE")]
     pub(crate) from: Vec<String>,
 
+    /// Give each file the permissions that its sender says. [default: no file can be run]
+    #[arg(long)]
+    pub(crate) mode: bool,
+
     /// End when a phone has sent everything that it offered.
     #[arg(long)]
     pub(crate) once: bool,
@@ -53,7 +58,8 @@ pub(crate) fn run(args: &ReceiveArgs, global: &Global) -> anyhow::Result<ExitCod
     anyhow::ensure!(!phones.is_empty(), "no phone is paired: the command pair adds one");
     let from = named(&phones, &args.from)?;
     carried.take(Kind::File, from.into_iter().map(|peer| peer.id).collect());
-    let mut arrivals = Arrivals::new(inbox, folder.clone(), phones);
+    let options = ReceiveOptions { mode: args.mode, ..ReceiveOptions::default() };
+    let mut arrivals = Arrivals::new((inbox, folder.clone()), phones, options);
     let mut teller = Teller::new(json);
     let text = format!("phones can send files to {} now; Ctrl-C ends it", folder.display());
     teller.tell(&Event::Note { text })?;

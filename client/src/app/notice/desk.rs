@@ -21,8 +21,8 @@ pub struct NoticeDesk {
     subscription: Option<Subscription>,
     /// To be told to the phone.
     state: Option<(PushState, String)>,
-    /// One post at a time: the notice of this id.
-    posting: Option<String>,
+    /// One post at a time.
+    posting: Option<PushJob>,
     /// The push service is left alone until then.
     push_after: Duration,
     /// Posts that failed in a row.
@@ -188,8 +188,9 @@ impl NoticeDesk {
         let subscription = self.subscription.as_ref()?;
         let is_due = |waiting: &&Waiting| waiting.push == Push::Open && now >= self.push_due_at(waiting);
         let notice = self.waiting.iter().find(is_due)?.notice.clone();
-        self.posting = Some(notice.id.clone());
-        Some(PushJob { notice, subscription: subscription.clone() })
+        let job = PushJob { notice, subscription: subscription.clone() };
+        self.posting = Some(job.clone());
+        Some(job)
     }
 
     /// A phone that is not here may be on its way, as the desk's agent may just have been started.
@@ -199,7 +200,12 @@ impl NoticeDesk {
 
     /// What came of the post that was given last.
     pub fn on_push(&mut self, outcome: PushOutcome, now: Duration) {
-        let Some(id) = self.posting.take() else { return };
+        let Some(PushJob { notice: Notice { id, .. }, subscription }) = self.posting.take() else { return };
+        let is_present = self.subscription.as_ref().is_some_and(|own| own.endpoint == subscription.endpoint);
+        if !is_present && outcome != PushOutcome::Accepted {
+            // It says nothing of the subscription that is used now: the notice is posted there.
+            return;
+        }
         self.failures = if matches!(outcome, PushOutcome::Later(_)) { self.failures + 1 } else { 0 };
         match outcome {
             PushOutcome::Accepted => self.settle(&id, DeskNews::Pushed(id.clone())),

@@ -20,6 +20,9 @@ pub(super) struct Shelf {
     events: VecDeque<ReceiveEvent>,
 }
 
+/// What a sender may say of permissions.
+const PLAIN_MODE: u32 = 0o644;
+
 #[derive(Debug)]
 struct Kept {
     wanted: Wanted,
@@ -93,6 +96,7 @@ impl Shelf {
             return Err(Reason::new(Reason::TOO_MANY, words));
         }
         let Offer { id, name, size, mtime_ms, mode, is_inline, .. } = offer;
+        let mode = mode.map(|mode| if self.options.mode { mode } else { mode & PLAIN_MODE });
         let wanted = Wanted { name, size, mtime_ms, mode, id, from: self.from.clone() };
         if size > self.options.file_bytes_max {
             let words = format!("it has {size} bytes and this end takes {}", self.options.file_bytes_max);

@@ -368,6 +368,23 @@ fn offers_without_data_are_bounded_and_leave_nothing() {
 }
 
 #[test]
+fn holes_of_a_few_bytes_are_not_hashed_all_at_once() {
+    let scratch = Scratch::new();
+    let mut hostile = Hostile::new(&scratch, ReceiveOptions::default());
+    hostile.sender.offer(offer("sparse", 1 << 30, false)).unwrap();
+    hostile.pass();
+    // 64 holes of 16 MiB.
+    let message = [3, 5, 0, 0x80, 0x80, 0x80, 8].repeat(64);
+    hostile.channel.held += message.len();
+    hostile.receiver.on_data(message, NOW);
+    for holes in 1..=3 {
+        assert_eq!(hostile.receiver.advance(&mut hostile.channel, NOW), Step::More);
+        assert_eq!(hostile.receiver.progress().bytes_written, holes << 24);
+    }
+    hostile.receiver.on_gone();
+}
+
+#[test]
 fn a_lying_sender_gets_nothing_kept() {
     let scratch = Scratch::new();
     for (name, size) in [("small", 5), ("large", 20_000)] {

@@ -72,7 +72,7 @@ impl Drop for Scratch {
     }
 }
 
-/// The files below a folder, with their relative names.
+/// The files below a folder, with their relative names, without the mark of a received folder.
 pub(super) fn names(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -80,7 +80,7 @@ pub(super) fn names(folder: &Path) -> Vec<String> {
         let name = entry.file_name().into_string().unwrap();
         if entry.file_type().unwrap().is_dir() {
             found.extend(names(&entry.path()).into_iter().map(|inner| format!("{name}/{inner}")));
-        } else {
+        } else if name != ".relay-from" {
             found.push(name);
         }
     }

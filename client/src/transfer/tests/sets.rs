@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::super::*;
 use super::line::*;
+use crate::folder::Inbox;
 
 #[test]
 fn a_folder_arrives_with_names_times_and_bytes() {
@@ -81,7 +82,7 @@ fn a_sparse_file_of_4_gib_arrives_with_its_holes() {
 }
 
 #[test]
-fn the_mode_is_kept_on_request_only() {
+fn the_mode_is_kept_if_both_users_want_that() {
     let scratch = Scratch::new();
     let paths = ["small", "large"]
         .map(|name| scratch.write(name, &noise(if name == "small" { 9 } else { 40_000 }, 1)));
@@ -95,7 +96,14 @@ fn the_mode_is_kept_on_request_only() {
     let sender = SendSet::new(&paths, SendOptions { mode: true }).unwrap();
     let receiver = receive(&other, "phone", &sender);
     assert_eq!(Transfer::new(sender, receiver).complete().done, 2);
-    assert_eq!(["small", "large"].map(|name| mode(&other, name)), [0o711, 0o711]);
+    assert_eq!(["small", "large"].map(|name| mode(&other, name)), [0o600, 0o600], "nothing can be run");
+    let third = Scratch::new();
+    let sender = SendSet::new(&paths, SendOptions { mode: true }).unwrap();
+    let options = ReceiveOptions { mode: true, ..ReceiveOptions::default() };
+    let inbox = Inbox::open(&third.to("")).unwrap();
+    let receiver = ReceiveSet::new(inbox, "phone", &sender.params(), options).unwrap();
+    assert_eq!(Transfer::new(sender, receiver).complete().done, 2);
+    assert_eq!(["small", "large"].map(|name| mode(&third, name)), [0o711, 0o711]);
 }
 
 #[test]

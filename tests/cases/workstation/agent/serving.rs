@@ -1,7 +1,7 @@
 //! `serve`: it tells who comes, takes files, and goes on after an upgrade.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use relay_tests::harness::desk::Desk;
@@ -36,7 +36,7 @@ fn it_tells_who_comes_and_goes_until_a_signal() {
 }
 
 /// The example phone, with its pair in this folder.
-fn example(folder: &PathBuf, args: &[&str]) -> Command {
+fn example(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(binary("RELAY_PHONE_BIN", "examples/phone"));
     command.args(args).env("XDG_STATE_HOME", folder);
     command

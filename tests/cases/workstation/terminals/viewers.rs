@@ -185,7 +185,7 @@ fn a_terminal_that_answers_by_itself_does_not_take_the_size_back_and_one_window_
 fn while_nobody_is_at_the_desk_the_phone_goes_on() {
     let desk = Desk::new();
     // It asks its terminal where the cursor is. Nobody but the host is there to answer.
-    let script = "echo ready; read a; stty raw -echo; printf '\\033[6n'; dd bs=1 count=6 status=none | od -An -c; stty sane; read b";
+    let script = "echo ready; read a; stty raw -echo; printf '\\033[6n'; dd bs=1 count=6 status=none | od -An -c; stty sane; echo sane; read b";
     let mut window = desk.run(script);
     window.until("ready");
     window.type_text("\u{1c}d");
@@ -196,6 +196,8 @@ fn while_nobody_is_at_the_desk_the_phone_goes_on() {
     phone.until("an answer", |screen| {
         lines(screen).iter().any(|line| line.contains("033   [   3   ;   1   R"))
     });
+    // What is typed while the terminal is raw may be lost when it becomes sane.
+    phone.until_line("sane");
     phone.say(&ViewerMessage::Text("\n".into()));
     phone.until_message(&DeskMessage::Ended(Exit::Code(0)));
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::Context;
 use relay_client::app::Kind;
 use relay_client::folder::Inbox;
+use relay_client::transfer::ReceiveOptions;
 
 use crate::commands::inputs::{Input, Inputs};
 use crate::commands::session::Session;
@@ -33,7 +34,7 @@ impl FileTaker {
         let carried = Carried::start(Box::new(move || session.agent()))?;
         let phones = paired(&carried)?;
         carried.take(Kind::File, Vec::new());
-        let arrivals = Arrivals::new(inbox, folder.to_owned(), phones);
+        let arrivals = Arrivals::new((inbox, folder.to_owned()), phones, ReceiveOptions::default());
         let must_end = Arc::new(AtomicBool::new(false));
         let (ends, link, inputs) = (Arc::clone(&must_end), carried.clone(), Arc::clone(inputs));
         let work = move || {

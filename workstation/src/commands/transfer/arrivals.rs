@@ -22,6 +22,7 @@ const SETS_MAX: usize = 4;
 pub(in crate::commands) struct Arrivals {
     inbox: Inbox,
     folder: PathBuf,
+    options: ReceiveOptions,
     phones: BTreeMap<String, Peer>,
     sets: Vec<Arrival>,
     /// Whether all files of the set that ended last were taken.
@@ -36,9 +37,13 @@ struct Arrival {
 }
 
 impl Arrivals {
-    pub(in crate::commands) fn new(inbox: Inbox, folder: PathBuf, phones: Vec<Peer>) -> Self {
+    pub(in crate::commands) fn new(
+        (inbox, folder): (Inbox, PathBuf),
+        phones: Vec<Peer>,
+        options: ReceiveOptions,
+    ) -> Self {
         let phones = phones.into_iter().map(|peer| (peer.id.clone(), peer)).collect();
-        Arrivals { inbox, folder, phones, sets: Vec::new(), last_outcome: None }
+        Arrivals { inbox, folder, options, phones, sets: Vec::new(), last_outcome: None }
     }
 
     /// True if no set is on its way.
@@ -94,8 +99,7 @@ impl Arrivals {
         if self.sets.iter().filter(|arrival| arrival.phone == phone).count() >= SETS_MAX {
             return Err(Reason::new(Reason::TOO_MANY, "this phone sends several sets of files already"));
         }
-        let options = ReceiveOptions::default();
-        let set = ReceiveSet::new(self.inbox.clone(), &phone, params, options)?;
+        let set = ReceiveSet::new(self.inbox.clone(), &phone, params, self.options)?;
         carried.accept(ch, &set.params());
         self.sets.push(Arrival { ch, phone, set, outcome: None });
         Ok(())

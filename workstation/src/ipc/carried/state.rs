@@ -20,6 +20,8 @@ const MESSAGE_LEN_FIRST: usize = 4 * 1024;
 pub(super) struct State {
     /// Counts the connections.
     era: u32,
+    /// The agent of this one is gone, and there is no other yet.
+    is_alone: bool,
     next_handle: u32,
     channels: BTreeMap<CarriedChannel, Channel>,
     phones: BTreeMap<String, Peer>,
@@ -65,7 +67,12 @@ impl State {
     pub(super) fn open(&mut self) -> CarriedChannel {
         self.next_handle += 1;
         let ch = CarriedChannel { era: self.era, handle: self.next_handle };
-        self.channels.insert(ch, Channel::new());
+        if self.is_alone {
+            // The command has not read yet that the phone is away. No other agent would hear of this channel.
+            self.push(CarriedEvent::Lost { ch });
+        } else {
+            self.channels.insert(ch, Channel::new());
+        }
         ch
     }
 
@@ -158,17 +165,21 @@ impl State {
         }
     }
 
-    /// Only the newest news of a phone is kept.
+    /// Only the newest news of a phone is kept, in the place of the one that was not read: what comes behind
+    /// that, as `Told` may, still comes behind it.
     fn on_phone(&mut self, peer: Peer) {
-        let is_older = |event: &CarriedEvent| matches!(event, CarriedEvent::Phone(of) if of.id == peer.id);
-        self.events.retain(|event| !is_older(event));
         match peer.presence {
             Presence::Gone => drop(self.phones.remove(&peer.id)),
             Presence::Here | Presence::Away => {
                 self.phones.insert(peer.id.clone(), peer.clone());
             }
         }
-        self.push(CarriedEvent::Phone(peer));
+        let is_older =
+            |event: &&mut CarriedEvent| matches!(event, CarriedEvent::Phone(of) if of.id == peer.id);
+        match self.events.iter_mut().find(is_older) {
+            Some(older) => *older = CarriedEvent::Phone(peer),
+            None => self.push(CarriedEvent::Phone(peer)),
+        }
     }
 
     fn on_accepted(&mut self, handle: u32, params: String, len: usize) {
@@ -211,6 +222,7 @@ impl State {
 
     /// The agent is gone, and every channel with it. Phones are away until another agent tells of them.
     pub(super) fn on_agent_gone(&mut self) {
+        self.is_alone = true;
         for ch in std::mem::take(&mut self.channels).into_keys() {
             self.push(CarriedEvent::Lost { ch });
         }
@@ -222,6 +234,7 @@ impl State {
     /// There is another agent: gives the number of its connection, and what to tell it.
     pub(super) fn begin_era(&mut self) -> (u32, Vec<(Kind, Vec<String>)>) {
         self.era += 1;
+        self.is_alone = false;
         (self.era, self.takes.clone())
     }
 }
@@ -302,6 +315,29 @@ mod tests {
         assert_eq!(news(&mut state, FromCarrier::Ended { handle }), [], "it is of another agent");
         state.on_data(handle, vec![1]);
         assert!(state.has_no_event());
+    }
+
+    #[test]
+    fn a_channel_that_is_opened_without_an_agent_is_lost_and_not_waited_for() {
+        let mut state = State::default();
+        state.on_agent_gone();
+        let ch = state.open();
+        assert_eq!(state.take_events(9), [CarriedEvent::Lost { ch }]);
+        assert_eq!(state.send(ch, 1), Err(CarriedError::Gone));
+        state.begin_era();
+        accepted(&mut state);
+    }
+
+    #[test]
+    fn a_phone_that_comes_before_the_list_is_read_is_in_the_list() {
+        let mut state = State::default();
+        let peer = |presence| Peer { id: "1".into(), name: "x".into(), presence };
+        let phone = |state| FromCarrier::Phone { id: "1".into(), name: "x".into(), state };
+        for news in [phone(Presence::Away), FromCarrier::Told, phone(Presence::Here)] {
+            state.on_message(FromAgent::Carried(news));
+        }
+        let read = [CarriedEvent::Phone(peer(Presence::Here)), CarriedEvent::Told];
+        assert_eq!(state.take_events(9), read);
     }
 
     #[test]

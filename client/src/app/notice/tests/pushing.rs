@@ -116,6 +116,22 @@ fn a_subscription_that_is_gone_is_forgotten_and_the_phone_hears_of_it() {
 }
 
 #[test]
+fn what_comes_of_an_old_subscription_harms_no_newer_one() {
+    for outcome in [PushOutcome::Gone, PushOutcome::Refused("no".into()), PushOutcome::Later(None)] {
+        let mut desk = desk();
+        desk.raise(notice("1"), secs(0));
+        assert!(desk.next_push(secs(5)).is_some());
+        desk.set_subscription(Ok(Some(subscription(2))));
+        desk.on_push(outcome, secs(6));
+        assert_eq!(news(&mut desk), []);
+        assert_eq!(desk.next_push(secs(6)).map(|job| job.subscription), Some(subscription(2)));
+        desk.set_subscription(Ok(None));
+        desk.on_push(PushOutcome::Gone, secs(7));
+        assert_eq!(news(&mut desk), [], "it was taken back before");
+    }
+}
+
+#[test]
 fn the_newest_word_on_the_subscription_counts_and_is_said_on_each_channel() {
     let (mut desk, mut phone) = (NoticeDesk::default(), NoticePhone::default());
     phone.subscribe(Some(subscription(1)));
