@@ -42,7 +42,7 @@ export class Notices {
     #channel = null;
     /** @type {string[]} */
     #shown = [];
-    /** Given to who shows them. @type {string[]} */
+    /** Given to `onNotice`, and shown or waiting there. @type {string[]} */
     #told = [];
     /** Came while nobody looked. @type {Notice[]} */
     #waiting = [];

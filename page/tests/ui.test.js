@@ -61,7 +61,7 @@ async function pairing(state) {
     return { ...made, link, shown };
 }
 
-test("who goes back without a word about the six words has no pair", async () => {
+test("a user who goes back and did not compare the words has no pair", async () => {
     for (const phase of ["open", "asked", "retrying"]) {
         const { shown, phone, link } = await pairing({ phase });
         assert.ok(shown.element.button("The same words"));

@@ -191,7 +191,7 @@ class Pairing {
         void this.#leave();
     }
 
-    // Who did not say that the words are the same has no pair, whatever the desk said.
+    // Without the user's word that the words are the same there is no pair, also after the desk's yes.
     async #leave() {
         const link = this.#link;
         link?.close();
