@@ -113,7 +113,10 @@ impl Waiting {
             return Ok(3);
         }
         if !self.json {
-            say("not shown: no phone has shown it, and no push service has it; a phone that comes shows it");
+            say(
+                "not shown: no phone has shown it, and no push service has it. It is kept only while the agent \
+                 runs, as with `workstation serve`",
+            );
         }
         Ok(1)
     }
