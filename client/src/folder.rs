@@ -2,8 +2,9 @@
 //!
 //! [`Inbox`] is the receiver's folder. A name from elsewhere is made safe by `name`. Each folder of a name is
 //! opened by itself and never through a link, so nothing is written outside, whatever is moved meanwhile. The
-//! first folder is one that was made for this sender: `mark` says so. A file that is under way is `NAME.part`, a [`Part`]; `NAME.part.info` beside it says whose it is. A whole
-//! file gets its name only if that is free, else a numbered one.
+//! first folder is one that was made for this sender: `mark` says so. A file that is under way is
+//! `NAME.part`, a [`Part`]; `NAME.part.info` beside it says whose it is. A whole file gets its name only if
+//! that is free, else a numbered one.
 //!
 //! [`Walk`] finds the files of a folder, [`Source`] reads one and notices when it changes meanwhile.
 

@@ -115,7 +115,6 @@ fn a_file_that_went_while_the_phone_was_waited_for_is_told_by_the_exit_code() {
     command.until("waiting for \"Pixel\"");
     fs::remove_file(&file).unwrap();
     let _phone = place.phone.taking();
-    command.until("gone.txt: not sent: ");
-    command.until("0 files are there, 1 are not");
+    command.until("\"Pixel\": 0 files are there, 1 are not");
     assert_eq!(command.exit_code(), Some(3));
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 use relay_client::AppLink;
-use relay_client::app::{ChannelId, Kind, Reason};
+use relay_client::app::{ChannelId, Kind, OpenError, Reason};
 
 use super::desk::Desk;
 use super::lines::PhoneKey;
@@ -144,7 +144,7 @@ impl Carried {
     ) {
         let is_new = handle < PHONES_HANDLES && self.of_command(command, handle).is_none();
         let opened = match is_new {
-            true => app.open(kind, params).map_err(|error| Reason::new(Reason::OTHER, error.to_string())),
+            true => app.open(kind, params).map_err(not_opened),
             false => Err(Reason::new(Reason::PROTOCOL, "this handle is used already")),
         };
         match opened {
@@ -239,9 +239,10 @@ impl Carried {
 
 /// Phones.
 impl Carried {
-    /// True if this channel is carried.
+    /// True if this channel is carried, or will be.
     pub(super) fn has(&self, phone: PhoneKey, ch: ChannelId) -> bool {
         self.channels.iter().any(|channel| channel.is(phone, ch))
+            || self.waiting.iter().any(|waiting| waiting.phone == phone && waiting.ch == ch)
     }
 
     /// Passes on what came from a phone. False if this channel is not carried.
@@ -275,6 +276,7 @@ impl Carried {
 
     /// The channel is gone.
     pub(super) fn on_reset(&mut self, phone: PhoneKey, ch: ChannelId, reason: &Reason, desk: &mut Desk) {
+        self.waiting.retain(|waiting| waiting.phone != phone || waiting.ch != ch);
         let reset = |handle| {
             let (reason, words) = (reason.token().to_owned(), reason.words().to_owned());
             FromCarrier::Reset { handle, reason, words }
@@ -360,10 +362,32 @@ impl Followed {
     }
 }
 
+/// Why a command's channel was not opened. A phone that has just come back may still have to say hello.
+fn not_opened(error: OpenError) -> Reason {
+    let token = match error {
+        OpenError::NotReady => Reason::AWAY,
+        OpenError::TooMany => Reason::TOO_MANY,
+        OpenError::BadParams => Reason::OTHER,
+    };
+    Reason::new(token, error.to_string())
+}
+
 fn refused(handle: u32, reason: &Reason) -> FromCarrier {
     FromCarrier::Refused { handle, reason: reason.token().to_owned(), words: reason.words().to_owned() }
 }
 
 fn tell(desk: &mut Desk, command: Token, news: FromCarrier) {
     desk.tell(command, &FromAgent::Carried(news));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_that_has_not_said_hello_is_away_and_is_tried_again() {
+        let errors = [OpenError::NotReady, OpenError::TooMany, OpenError::BadParams];
+        let tokens = errors.map(|error| not_opened(error).token().to_owned());
+        assert_eq!(tokens, [Reason::AWAY, Reason::TOO_MANY, Reason::OTHER]);
+    }
 }

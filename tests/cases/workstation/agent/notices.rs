@@ -4,10 +4,10 @@ use std::os::unix::fs::MetadataExt;
 
 use relay_client::LinkEvent;
 use relay_client::app::notice::{FromDesk, FromPhone, Notice, PushState};
-use relay_client::app::{AppEvent, ChannelId, Kind};
+use relay_client::app::{AppEvent, ChannelId, Kind, Reason, pipe};
 use relay_tests::harness::app_phone::AppPhone;
 use relay_tests::harness::desk::Desk;
-use relay_tests::harness::guard::GUARD;
+use relay_tests::harness::guard::{GUARD, read_until};
 use relay_tests::harness::{Relay, SetUp};
 
 fn open(phone: &mut AppPhone) -> ChannelId {
@@ -123,4 +123,50 @@ fn a_subscription_is_checked_kept_for_the_user_alone_and_survives_the_agent() {
     let ch = open(&mut phone);
     assert_eq!(told(&mut phone, ch, r#"{"t":"unsubscribe"}"#), PushState::Off);
     assert!(!kept().contains("fcm.googleapis.com"));
+}
+
+#[test]
+fn of_a_pair_that_the_phone_has_ended_no_subscription_is_kept() {
+    let relay = Relay::start(SetUp::Memory);
+    let desk = Desk::new(relay.addr());
+    let mut phone = desk.pair("Pixel");
+    let _serve = desk.start(&["serve"]);
+    let ch = open(&mut phone);
+    phone.link.send(ch, subscription("https://fcm.googleapis.com/secret").as_bytes(), GUARD).unwrap();
+    assert!(matches!(heard(&mut phone, ch), FromDesk::Push { state: PushState::On, .. }));
+    let kept = || std::fs::read_to_string(&desk.phone_files()[0]).unwrap();
+    assert!(kept().contains("fcm.googleapis.com"));
+    phone.link.engine().forget().unwrap();
+    read_until("a file without the subscription", || (!kept().contains("fcm.googleapis.com")).then_some(()));
+}
+
+#[test]
+fn a_notice_that_nobody_has_is_said_to_be_kept_while_the_agent_runs() {
+    let relay = Relay::start(SetUp::Memory);
+    let desk = Desk::new(relay.addr());
+    drop(desk.pair("Pixel"));
+    let (code, said) = desk.try_run(&["notify", "--wait", "0", "hello"]);
+    assert!(code == Some(1) && said.contains("kept only while the agent runs"), "{said}");
+}
+
+/// An agent that has just begun waits for commands that take what phones open.
+#[test]
+fn a_channel_that_a_phone_has_dropped_is_not_given_to_a_command_that_comes_then() {
+    let relay = Relay::start(SetUp::Memory);
+    let desk = Desk::new(relay.addr());
+    let mut phone = desk.pair("Pixel");
+    desk.kill_agent();
+    desk.run(&["devices"]);
+    phone.until_ready();
+    let dropped = phone.link.open(Kind::Pipe, pipe::PARAMS).unwrap();
+    phone.link.reset(dropped, Reason::new(Reason::CANCELLED, "not wanted any more")).unwrap();
+    // It comes behind the reset.
+    open(&mut phone);
+    let mut command = desk.start(&["pipe"]);
+    let asked = phone.until("opening of a pipe", |event| match event {
+        LinkEvent::App(AppEvent::Opened { ch, kind: Kind::Pipe, .. }) => Some(*ch),
+        _ => None,
+    });
+    phone.link.refuse(asked, Reason::new(Reason::OTHER, "no")).unwrap();
+    assert_eq!(command.exit_code(), Some(5), "the phone's answer, and not the dropped channel");
 }
