@@ -107,6 +107,7 @@ impl Session {
             Input::Damaged(what) => self.on_lost(Lost::Damaged(what), Patience::None, now),
             Input::WasPaired => self.was_accepted = true,
             Input::Sent => self.on_sent(now),
+            Input::Progress => self.on_progress(),
             Input::Delivered(bytes) => self.on_delivered(bytes, now),
             Input::Refused(why) => self.on_lost(why, Patience::Own, now),
             Input::MayReturn(times) => self.returns_left = times,
@@ -355,12 +356,15 @@ impl Session {
         self.retry(why, patience, now);
     }
 
-    /// A connection that ends and was stable forgives what went wrong before it.
+    /// A connection that ends and was stable forgives what went wrong before it. So does one that was of use:
+    /// on a line that breaks every second, two clients that wait for longer and longer never meet.
     fn note_stability(&mut self, now: Instant) {
-        if let SessionState::Waiting(live) | SessionState::Linked(live) = self.state
-            && now.duration_since(live.since) >= STABLE_AFTER
-        {
+        let (SessionState::Waiting(live) | SessionState::Linked(live)) = self.state else { return };
+        let is_stable = now.duration_since(live.since) >= STABLE_AFTER;
+        if is_stable || live.was_of_use {
             self.backoff.reset();
+        }
+        if is_stable {
             self.registered = Registered::No;
         }
     }

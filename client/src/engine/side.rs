@@ -59,6 +59,8 @@ pub(super) struct DriverSide {
     away_since: Option<SystemTime>,
     /// The app knows that this link's peer is there, and whether it speaks the tunnel.
     told: Told,
+    /// The machine knows that this link was of use.
+    has_progress: bool,
     /// The machine knows that this phone's answer is awaited.
     may_return: bool,
     /// The user ended the pair: nothing is kept any more.
@@ -90,6 +92,7 @@ impl DriverSide {
             gone: None,
             away_since: None,
             told: Told::Nothing,
+            has_progress: false,
             may_return: false,
             forgotten: false,
         }
@@ -148,8 +151,12 @@ impl DriverSide {
                 self.push(EngineEvent::Restarted { unconfirmed });
                 self.shared.on_progress();
             }
-            TunnelEvent::Message(message) => self.push(EngineEvent::Message(message)),
+            TunnelEvent::Message(message) => {
+                self.note_progress();
+                self.push(EngineEvent::Message(message));
+            }
             TunnelEvent::Acknowledged(number) => {
+                self.note_progress();
                 self.push(EngineEvent::Acknowledged(number));
                 self.shared.on_progress();
             }
@@ -170,6 +177,13 @@ impl DriverSide {
                 self.inputs.push_back(Input::Refused(Lost::Refused(why)));
             }
             TunnelEvent::Fault(fault) => self.inputs.push_back(Input::Damaged(fault.to_string())),
+        }
+    }
+
+    /// The machine is told once for each link.
+    fn note_progress(&mut self) {
+        if !std::mem::replace(&mut self.has_progress, true) {
+            self.inputs.push_back(Input::Progress);
         }
     }
 
@@ -310,6 +324,7 @@ impl App for DriverSide {
 
     fn on_link(&mut self, _: u64, _: usize) {
         self.shared.lock().state = EngineState::ShakingHands;
+        self.has_progress = false;
         self.with_tunnel(Tunnel::on_link);
     }
 

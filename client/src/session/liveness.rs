@@ -80,6 +80,8 @@ impl Pace {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Live {
     pub(super) since: Instant,
+    /// The app got further over it.
+    pub(super) was_of_use: bool,
     heard_at: Instant,
     heartbeat_at: Instant,
     /// A probe went out and nothing was heard since.
@@ -104,7 +106,7 @@ struct Unanswered {
 impl Live {
     pub(super) fn new(pace: Pace, now: Instant) -> Self {
         let heartbeat_at = now + pace.asks_every;
-        Live { since: now, heard_at: now, heartbeat_at, answer_by: None, unanswered: None }
+        Live { since: now, was_of_use: false, heard_at: now, heartbeat_at, answer_by: None, unanswered: None }
     }
 
     /// When `Tick` is due.
@@ -172,6 +174,12 @@ impl Session {
     pub(super) fn note_answered(&mut self) {
         if let Some(live) = self.live() {
             live.unanswered = None;
+        }
+    }
+
+    pub(super) fn on_progress(&mut self) {
+        if let Some(live) = self.live() {
+            live.was_of_use = true;
         }
     }
 

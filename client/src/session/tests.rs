@@ -279,6 +279,21 @@ fn only_ten_stable_seconds_reset_the_backoff() {
 }
 
 #[test]
+fn a_connection_that_was_of_use_resets_the_backoff_however_short_it_was() {
+    let mut bench = SessionBench::new();
+    for _ in 0..40 {
+        bench.drain();
+        bench.on(Input::Connected);
+        bench.on(ack(true, None));
+        bench.on(Input::Progress);
+        bench.now += 900 * MS;
+        let delay = bench.delay_after(broken());
+        assert!(delay <= 300 * MS, "{delay:?}");
+        bench.after(delay, Input::Tick);
+    }
+}
+
+#[test]
 fn codes_decide_what_a_close_means() {
     for code in [1000, 1001, 1013, 4408, 1006] {
         let delay = SessionBench::linked().delay_after(Input::Closed(Some(code)));

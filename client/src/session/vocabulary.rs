@@ -42,6 +42,8 @@ pub(crate) enum Input {
     WasPaired,
     /// Bytes were written that are not answered yet.
     Sent,
+    /// The app got further over this connection: something new came, or what it had sent was taken.
+    Progress,
     /// Answers `Look`: this many bytes of this connection have left the kernel's send queue.
     Delivered(u64),
     /// The app found that the frames were damaged.
