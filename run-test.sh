@@ -289,9 +289,9 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, programs that
-# the desk's windows show, and a server for ssh, one by one, as not every system has all of them. What cannot be
-# installed is skipped later, with a note.
+# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, the
+# programs that the desk's windows show, and a server for ssh, one by one: not every system has all of them.
+# What can't be installed is skipped later, with a note.
 prepare_programs() {
     local missing=() package service policy=/usr/sbin/policy-rc.d
     for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest \

@@ -1,4 +1,4 @@
-// A document of a few lines, for tests of what the screens decide: elements, their text, listeners and clicks.
+// A document of a few lines, for tests of what the screens decide: elements, text, listeners and clicks.
 
 class FakeElement extends EventTarget {
     children = [];

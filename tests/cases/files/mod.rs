@@ -145,6 +145,8 @@ fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        // Tells for whom a folder was made.
+        .filter(|name| name != ".relay-from")
         .collect();
     names.sort();
     names
