@@ -129,8 +129,10 @@ fn a_shell_outlives_the_agent_which_serve_starts_again() {
     let (_relay, desk, mut phone) = place();
     let program = serve(&desk, &["--shell", "--for", "Pixel"]);
     phone.until_ready();
-    let shell = Viewing::shell(&mut phone, SHELL);
-    shell.type_line(&phone, "here=still");
+    let mut shell = Viewing::shell(&mut phone, SHELL);
+    // What is typed may be lost with the agent: the shell must have it before.
+    shell.type_line(&phone, "here=still; echo it is $here");
+    shell.until_line(&mut phone, "it is still");
     let first = desk.present_agent();
     desk.kill_agent();
     program.until("the agent has ended: starting another one");
