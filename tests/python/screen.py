@@ -3,6 +3,7 @@
 import fcntl
 import os
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -11,6 +12,13 @@ import time
 import pyte
 
 from service import BINARIES, GUARD_SECS
+
+
+def begin_in_terminal():
+    """What a terminal does for its first process, wherever these tests were started from, as under `nohup`."""
+    for ignored in [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT]:
+        signal.signal(ignored, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class Emulator(pyte.HistoryScreen):
@@ -57,7 +65,7 @@ class Window:
             stdout=self.terminal,
             stderr=self.terminal,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=begin_in_terminal,
             env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})},
             cwd=cwd,
         )
