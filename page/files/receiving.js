@@ -78,7 +78,7 @@ export class ReceivingSet extends FileSet {
         this.host.pump();
     }
 
-    /** The desk began anew and sends the same again. @param {import("../app/channel.js").Channel} channel */
+    /** The desk began again and sends the same again. @param {import("../app/channel.js").Channel} channel */
     resume(channel) {
         this.#letGo();
         this.#next = 0;

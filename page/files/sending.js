@@ -38,7 +38,7 @@ export class SendingSet extends FileSet {
         this.items = this.#left.map(({ item }) => item);
     }
 
-    /** The two ends are ready: also again, after either process began anew. */
+    /** The two ends are ready: also again, after either process began again. */
     open() {
         if (this.isOver) return;
         const { files, bytes, name } = this;
