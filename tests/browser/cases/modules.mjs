@@ -85,9 +85,12 @@ export async function parts_of_a_file_survive_a_reload(all) {
             const blob = await part.blob();
             const last = new Uint8Array(await blob.slice(-4).arrayBuffer());
             await part.remove();
-            await (await parts.open("p-2")).append(new Uint8Array(5));
-            await (await parts.open("q-2")).append(new Uint8Array(6));
-            await parts.removeAll("p-");
+            for (const [name, length] of [["p-2", 5], ["q-2", 6]]) {
+                const begun = await parts.open(name);
+                await begun.append(new Uint8Array(length));
+                begun.close();
+            }
+            await parts.removeAll((name) => name.startsWith("p-"));
             const lengths = [];
             for (const name of ["p-2", "q-2"]) lengths.push((await parts.open(name)).length);
             if (lengths.join() !== "0,6") throw new Error(`left: ${lengths}`);
