@@ -186,6 +186,10 @@ export class Engine {
             case "open":
                 this.#setState({ phase: "open", words: null });
                 break;
+            case "message":
+            case "acknowledged":
+                this.#session.noteUse();
+                break;
             case "moved":
                 this.#session.moveTo(event.place);
                 break;

@@ -93,6 +93,11 @@ export class Session {
         this.#socket?.send(bytes);
     }
 
+    /** The tunnel gave a message, or learned that one was taken: the connection was of use, however short. */
+    noteUse() {
+        this.#backoff.reset();
+    }
+
     /** The user does not want to wait. */
     retryNow() {
         if (this.#isStopped || this.#socket) return;

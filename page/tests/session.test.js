@@ -112,6 +112,22 @@ test("delays grow to thirty seconds, and start again after a connection that las
     assert.equal(backoff.next(true), 10_299);
 });
 
+test("a short connection begins the delays again only if it was of use", async () => {
+    for (const [isOfUse, last] of [[true, 150], [false, 2007]]) {
+        const made = await session();
+        let delay = 0;
+        for (let count = 0; count < 5; count++) {
+            made.world.socket.accept(true);
+            if (isOfUse) made.session.noteUse();
+            made.world.socket.end(1006);
+            await made.world.settle();
+            delay = made.status().retryAt - made.world.date();
+            await made.world.pass(delay + 1);
+        }
+        assert.equal(delay, last);
+    }
+});
+
 test("each close code has its consequence", async () => {
     const paired = { isPaired: () => true };
     const cases = [

@@ -139,7 +139,7 @@ export class App {
             this.#state,
             el("p", { class: state.phase === "open" ? "good" : isBad ? "bad" : "" }, text, why ? ` ${why}` : ""),
             state.phase === "retrying" && button(t("desk.retry"), () => link.retryNow()),
-            // The other tab's process is newer for the desk, so this one begins anew with what is kept.
+            // The other tab's process is newer for the desk, so this one begins again with what is kept.
             state.phase === "elsewhere" && button(t("desk.take"), () => location.reload(), { class: "main" }),
         );
         // The seconds until the next try are not read aloud each time.
