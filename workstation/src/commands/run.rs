@@ -6,12 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use anyhow::Context;
 
 use super::session::Session;
 use crate::args::Global;
+use crate::ipc::client::AGENT_PAUSE;
 use crate::output::say;
 use crate::state::phones::{PhoneFile, load_all};
 use crate::terminal_host::names;
@@ -94,10 +94,6 @@ fn share(args: &RunArgs, global: &Global) -> anyhow::Result<ExitCode> {
     }
     Ok(code)
 }
-
-/// How long an agent may be gone before another one is started: long enough that one which fails at once
-/// costs nothing.
-const AGENT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the agent, and another one when it was killed, so that phones reach the terminal while its window
 /// is open. Returns only if none can be started.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use relay_client::app::Right;
@@ -21,7 +21,7 @@ use super::inputs::{Input, Inputs};
 use super::rights::changed;
 use super::session::Session;
 use crate::args::Global;
-use crate::ipc::client::AgentClient;
+use crate::ipc::client::{AGENT_PAUSE, AgentClient};
 use crate::ipc::wire::{FromAgent, RightsChange, ToAgent};
 use crate::output::say;
 use crate::status::{Event, Reporter};
@@ -118,9 +118,6 @@ struct Serve {
     connection: u32,
     attached_at: Option<Instant>,
 }
-
-/// Between two agents, if the first one lived for less.
-const AGENT_PAUSE: Duration = Duration::from_secs(1);
 
 impl Serves {
     fn words(&self) -> String {

@@ -15,15 +15,11 @@ use std::time::{Duration, Instant};
 use relay_client::app::{Kind, Reason};
 
 use self::state::State;
-use super::client::{AgentClient, AgentSender, Heard};
+use super::client::{AGENT_PAUSE, AgentClient, AgentSender, Heard};
 use super::wire::ToAgent;
 use super::wire::carry::ToCarrier;
 
 pub(crate) use self::event::{CarriedChannel, CarriedError, CarriedEvent, Peer};
-
-/// How long an agent may be gone before another one is started: long enough that one which fails at once
-/// costs nothing.
-const AGENT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Finds the agent, or starts one.
 pub(crate) type Connect = Box<dyn Fn() -> anyhow::Result<AgentClient> + Send>;

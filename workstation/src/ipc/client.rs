@@ -27,6 +27,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 const TRY_EVERY: Duration = Duration::from_millis(20);
 
+/// How long an agent may be gone before another one is started: long enough that one which fails at once
+/// costs nothing.
+pub(crate) const AGENT_PAUSE: Duration = Duration::from_secs(1);
+
 /// A connection to the agent.
 pub(crate) struct AgentClient {
     stream: UnixStream,
