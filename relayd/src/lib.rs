@@ -6,8 +6,10 @@ pub mod admission;
 pub mod backend;
 pub mod config;
 pub mod http;
+pub mod inherited;
 pub mod logging;
 pub mod metrics;
+pub mod notify;
 pub mod reactor;
 mod server;
 pub mod signals;
@@ -18,12 +20,14 @@ pub use server::{Server, StartError};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::notify::{ServiceManager, Watchdog};
 use crate::reactor::Wakeable;
 use crate::signals::Signals;
 use crate::tls::Reloader;
 
 /// The program that `relayd` and `relay-server` both run.
 pub fn main() -> ExitCode {
+    inherited::adopt();
     let config = match config::load(std::env::args_os()) {
         Ok(config) => config,
         Err(stop) => return stop.report(),
@@ -51,8 +55,13 @@ fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartErr
     let signals = Signals::catch().map_err(StartError::Signals)?;
     let reloader = Reloader::default();
     let reloads = Some(reloader.clone()).filter(|_| !config.tls.is_empty());
-    signals.watch(wakeable.stopper(), config.stop, reloads, log).map_err(StartError::Thread)?;
-    Server::bind_on(config, wakeable, &reloader)?.run()?;
+    let manager = ServiceManager::from_env();
+    let watchdog = Watchdog::from_env(manager.clone(), wakeable.pulse());
+    signals.watch(wakeable.stopper(), config.stop, reloads, watchdog, log).map_err(StartError::Thread)?;
+    let server = Server::bind_on(config, wakeable, &reloader)?;
+    inherited::drop_rest();
+    manager.ready(&format!("listening on {}", server.local_addr()));
+    server.run()?;
     tracing::info!("stopped");
     Ok(())
 }

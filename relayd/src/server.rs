@@ -1,7 +1,7 @@
 //! Builds a server from a configuration: binds the socket, opens the store, and hands both to the reactor.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use protocol::ids::{NodeId, RandomError};
 use relayd_core::limits::Limits;
@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::backend::detect::{self, StoreKind};
 use crate::backend::{Backend, BackendError, RedisSettings};
 use crate::config::{Config, RedisUrl};
+use crate::inherited;
 use crate::reactor::{self, Reactor, ReactorSettings, Stopper, Wakeable};
 use crate::tls::{Presenter, Reloader, TlsError};
 
@@ -56,7 +57,7 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Binds the socket and opens the store. A Redis that can't be reached is not an error: the server
+    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't be reached is not an error: the server
     /// starts, is not ready, and retries. May take two seconds if no store was configured.
     ///
     /// # Errors
@@ -72,11 +73,10 @@ impl Server {
     /// See [`StartError`].
     pub fn bind_on(config: &Config, wakeable: Wakeable, reloader: &Reloader) -> Result<Self, StartError> {
         raise_descriptor_limit();
-        let listener = reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
-            address: config.listen,
-            port: config.port,
-            source,
-        })?;
+        let listener = match inherited::take_main() {
+            Some(passed) => passed,
+            None => bind(config)?,
+        };
         let local_addr = listener.local_addr()?;
         let is_tls = !config.tls.is_empty();
         let tls = is_tls.then(|| Presenter::start(&config.tls, reloader)).transpose()?;
@@ -115,6 +115,14 @@ impl Server {
     pub fn run(self) -> io::Result<()> {
         self.reactor.run()
     }
+}
+
+fn bind(config: &Config) -> Result<TcpListener, StartError> {
+    reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
+        address: config.listen,
+        port: config.port,
+        source,
+    })
 }
 
 fn shown(address: Option<IpAddr>, port: u16) -> String {

@@ -20,6 +20,7 @@ mod large;
 mod listen;
 mod memory;
 mod notes;
+mod pulse;
 mod read;
 mod refusal_log;
 mod remote_frames;
@@ -57,6 +58,7 @@ use crate::metrics::Metrics;
 use crate::tls::Presenter;
 
 pub use self::listen::{bind, is_family_unknown};
+pub use self::pulse::Pulse;
 pub use self::settings::ReactorSettings;
 pub use self::stop::{StopTimes, Stopper};
 pub use self::wake::Wakeable;
@@ -69,6 +71,7 @@ pub struct Reactor {
     /// `None` once the node drains.
     acceptor: Option<Acceptor>,
     stop: StopProgress,
+    pulse: Pulse,
     clock: Clock,
     conns: Conns,
     exchanges: Exchanges,
@@ -119,6 +122,7 @@ impl Reactor {
             poll: wakeable.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
             stop: StopProgress::new(wakeable.stopper, settings.stop),
+            pulse: wakeable.pulse,
             clock,
             conns: Conns::default(),
             exchanges: Exchanges::new(tls.is_some()),
@@ -164,6 +168,7 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             other => other.map(|()| false)?,
         };
+        self.pulse.answer();
         self.clock.tick();
         let passed = self.clock.gap();
         if !self.relay.is_alone() && passed > STOPPED_AFTER {
