@@ -13,6 +13,7 @@ pub mod notify;
 pub mod reactor;
 mod server;
 pub mod signals;
+pub mod sizing;
 pub mod tls;
 
 pub use server::{Server, StartError};
