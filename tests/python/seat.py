@@ -96,6 +96,10 @@ class Desk:
                 pass
         return found
 
+    def until_in_front(self, window, argument):
+        """Waits until a process with this argument has the keyboard. Until then, a key's signal reaches its shell."""
+        window.until(f"{argument} in front", lambda: any(has_keyboard(pid) for pid in self.processes(argument)))
+
     def kill_all(self):
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
@@ -106,6 +110,17 @@ class Desk:
     def __exit__(self, *_):
         self.kill_all()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def has_keyboard(pid):
+    """True if the process is of its terminal's foreground group (proc_pid_stat(5))."""
+    try:
+        _state, _parent, group, _session, _terminal, foreground, *_ = (
+            pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        )
+    except OSError:
+        return False
+    return group == foreground
 
 
 def names_in(listed):
