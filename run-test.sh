@@ -669,18 +669,7 @@ break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 prepare_programs || echo "the proxies for the snippets, and programs for the desk, can't be installed here" >&2
-tests "notices by Web Push" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/push.py
-tests "notices, the clipboard and pipes" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/passing.py
-tests "the desk's commands in windows" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/desk.py
-tests "how the desk's commands end" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/ends.py
-tests "the desk without its relay" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/relay_lost.py
-tests "sequences through a shared terminal" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/sequences.py
-tests "the recipes of docs/workstation.md" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/recipes.py
-if is_there sshd && is_there ssh; then
-    tests "the desk over ssh" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/over_ssh.py
-else
-    skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
-fi
+play_desk
 run_proxies
 run_way_out
 run_conformance short
