@@ -21,6 +21,7 @@ import { Link } from "./running.js";
  * @property {string} relay the relay's host
  * @property {number} pairedAt milliseconds since 1970
  * @property {boolean} isWelcomed false while the desk's user has not said yes
+ * @property {string | null} unconfirmed the six words that this phone's user has still to compare
  */
 
 const NEVER_LET_IN = ["code-unknown", "code-used", "code-expired", "other-version", "session-gone"];
@@ -60,8 +61,9 @@ export class Phone extends Emitter {
 
     /** The newest first. @returns {PairInfo[]} */
     get pairs() {
-        const infos = [...this.#records.values()].map(({ id, desk, phone, pairedAt, saved }) => {
-            return { id, desk, phone, relay: new URL(saved.place.url).host, pairedAt, isWelcomed: saved.welcomed };
+        const infos = [...this.#records.values()].map(({ id, desk, phone, pairedAt, saved, unconfirmed = null }) => {
+            const relay = new URL(saved.place.url).host;
+            return { id, desk, phone, relay, pairedAt, isWelcomed: saved.welcomed, unconfirmed };
         });
         return infos.sort((a, b) => b.pairedAt - a.pairedAt);
     }
@@ -86,6 +88,20 @@ export class Phone extends Emitter {
         const starting = this.#starting.get(id) ?? this.#start(id, record.saved, record.phone);
         this.#starting.set(id, starting);
         return starting.finally(() => this.#starting.delete(id));
+    }
+
+    /** The user says that both screens show the same words. @param {string} id */
+    confirm(id) {
+        return this.#noteWords(id, null);
+    }
+
+    /** @param {string} id @param {string | null} words */
+    async #noteWords(id, words) {
+        const record = this.#records.get(id);
+        if (!record || record.unconfirmed === words) return;
+        record.unconfirmed = words;
+        this.emit({ type: "pairs" });
+        await this.#world.store.putPair(record);
     }
 
     /**
@@ -136,6 +152,7 @@ export class Phone extends Emitter {
         this.#links.set(id, link);
         link.on(({ type }) => {
             if (type === "desk") this.#noteDesk(link);
+            if (type === "state") this.#noteAsked(link);
             if (type === "state" && this.#isOver(link)) void this.forget(id);
         });
         this.#hold(link, lock);
@@ -157,10 +174,18 @@ export class Phone extends Emitter {
         link.on(() => link.state.phase === "stopped" && lock.release());
     }
 
+    // A page may be ended while its user looks at the desk: the next one shows the same words.
+    /** @param {Link} link */
+    #noteAsked({ id, state: { words } }) {
+        const isOpen = typeof this.#records.get(id)?.unconfirmed === "string";
+        if (words && isOpen) void this.#noteWords(id, words).catch(console.error);
+    }
+
     /** @param {Link} link @param {import("../tunnel/phone.js").SavedPair} saved */
     async #store(link, saved) {
         const { id, name: phone } = link;
-        const record = { desk: "", pairedAt: this.#world.date(), phone, ...this.#records.get(id), id, saved };
+        const first = { desk: "", pairedAt: this.#world.date(), phone, unconfirmed: "" };
+        const record = { ...first, ...this.#records.get(id), id, saved };
         this.#records.set(id, record);
         await this.#world.store.putPair(record);
         this.emit({ type: "pairs" });

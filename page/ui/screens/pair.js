@@ -19,6 +19,12 @@ export async function pairScreen(app, place) {
     history.replaceState({ name: "code" }, "");
     const element = el("div", { class: "sheet" });
     const shown = { element, title: t("pair.title") };
+    const begun = app.phone.pairs.find(({ id, unconfirmed }) => id === place.id && unconfirmed !== null);
+    if (begun && !place.text) {
+        const pairing = new Pairing(app, element, null);
+        await pairing.resume(begun.id, begun.unconfirmed);
+        return { ...shown, stop: () => pairing.stop() };
+    }
     const code = await codeOf(place.text ?? "");
     if (typeof code === "string") return refused(app, shown, code);
     const pairing = new Pairing(app, element, code);
@@ -86,7 +92,7 @@ class Pairing {
     /**
      * @param {App} app
      * @param {HTMLElement} element
-     * @param {Code} code
+     * @param {Code | null} code null: it was used by the page that stood here before
      */
     constructor(app, element, code) {
         this.app = app;
@@ -94,16 +100,28 @@ class Pairing {
         this.code = code;
     }
 
+    /**
+     * The page was loaded again before its user had compared the words.
+     * @param {string} id
+     * @param {string | null} words
+     */
+    async resume(id, words) {
+        this.#words = words || null;
+        this.#follow(await this.app.phone.link(id));
+    }
+
     /** Nothing is said to the relay before this is answered by a tap. */
     ask() {
+        const { code } = this;
+        if (!code) return;
         const name = el("input", { id: "name", maxlength: 40, autocomplete: "off", value: usualName() });
         const begin = (/** @type {Event} */ event) => {
             event.preventDefault();
-            void this.#begin(name.value.trim() || usualName());
+            void this.#begin(code, name.value.trim() || usualName());
         };
         fill(
             this.element,
-            el("p", {}, t("pair.intro", { relay: new URL(this.code.place.url).host })),
+            el("p", {}, t("pair.intro", { relay: new URL(code.place.url).host })),
             isApple() && el("p", { class: "soft" }, t("pair.ios")),
             !isSecureContext && el("p", { class: "bad" }, t("pair.insecure")),
             el(
@@ -121,16 +139,22 @@ class Pairing {
         );
     }
 
-    /** @param {string} name */
-    async #begin(name) {
+    /** @param {Code} code @param {string} name */
+    async #begin(code, name) {
         fill(this.element, el("p", {}, t("state.connecting")));
         try {
-            this.#link = await this.app.phone.pair(this.code, name);
+            this.#link = await this.app.phone.pair(code, name);
         } catch (error) {
             return this.app.fail(error);
         }
         if (this.#isOver) return this.#leave();
-        this.#end = this.#link.on((event) => event.type === "state" && this.#show());
+        this.#follow(this.#link);
+    }
+
+    /** @param {Link} link */
+    #follow(link) {
+        this.#link = link;
+        this.#end = link.on((event) => event.type === "state" && this.#show());
         this.#show();
     }
 
@@ -156,6 +180,7 @@ class Pairing {
     #question() {
         const same = () => {
             this.#hasConfirmed = true;
+            if (this.#link) this.app.phone.confirm(this.#link.id).catch(console.error);
             this.#show();
         };
         return el(
