@@ -24,7 +24,10 @@ import { Link } from "./running.js";
  * @property {string | null} unconfirmed the six words that this phone's user has still to compare
  */
 
-const NEVER_LET_IN = ["code-unknown", "code-used", "code-expired", "other-version", "session-gone"];
+const NEVER_LET_IN = ["code-unknown", "code-used", "code-expired", "other-version", "code-gone"];
+/** The value of the store with the codes that this browser has used, and how many it has. */
+const USED = "used";
+const USED_MAX = 8;
 
 /** Tells `{ type: "pairs" }` when its pairs changed. @extends {Emitter<{ type: "pairs" }>} */
 export class Phone extends Emitter {
@@ -76,7 +79,32 @@ export class Phone extends Emitter {
     async pair(code, name) {
         if (!code.app) throw new CodeError("other-app");
         const codeKey = await keyOf(this.#world.crypto, code.key);
-        return this.#start(hex(this.#world.random(8)), { place: code.place, codeKey }, name);
+        const link = await this.#start(hex(this.#world.random(8)), { place: code.place, codeKey }, name);
+        const stop = link.on(() => {
+            if (!link.state.words) return;
+            stop();
+            void this.#noteUse(codeKey.id).catch(console.error);
+        });
+        return link;
+    }
+
+    /**
+     * When this browser has used a code up; null if it did not.
+     * @param {Code} code
+     */
+    async usedAt(code) {
+        const { id } = await keyOf(this.#world.crypto, code.key);
+        return (await this.#used()).find((used) => used.id === hex(id))?.at ?? null;
+    }
+
+    /** @param {import("../bytes.js").Bytes} id of the code's key, which it does not reveal */
+    async #noteUse(id) {
+        const used = [...(await this.#used()), { id: hex(id), at: this.#world.date() }];
+        await this.#world.store.put(USED, used.slice(-USED_MAX));
+    }
+
+    async #used() {
+        return /** @type {{ id: string, at: number }[]} */ ((await this.#world.store.get(USED)) ?? []);
     }
 
     /** The running link of a kept pair, or a new one. @param {string} id */

@@ -216,7 +216,8 @@ export class Session {
         if (this.#handlers.moves()) return;
         // A pair that was open before ends only by a deletion: the desk registers a session that the relay
         // lost.
-        if (isDeleted || !this.#handlers.isPaired()) return this.stop("session-gone");
+        if (!this.#handlers.isPaired()) return this.stop("code-gone");
+        if (isDeleted) return this.stop("session-gone");
         this.#retry("session-unknown", this.#backoff.next(false));
     }
 

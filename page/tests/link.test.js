@@ -135,6 +135,17 @@ test("the words wait for the user over a reload, until they were compared", asyn
     assert.equal(phone.pairs.length, 1);
 });
 
+test("a browser remembers the codes that it used, and not their secrets", async () => {
+    const { world, phone, link } = await pairing();
+    const code = await readCode(CODE);
+    await until(world, () => link.state.phase === "asked");
+    assert.equal(await phone.usedAt(code), world.date());
+    await phone.forget(link.id);
+    assert.equal(await (await Phone.open(world)).usedAt(code), world.date());
+    assert.equal(await phone.usedAt({ ...code, key: new Uint8Array(32) }), null);
+    assert.ok(!JSON.stringify(await world.store.get("used")).includes(hex(code.key).slice(0, 8)));
+});
+
 test("a code of an app of its own is not used up", async () => {
     const phone = await Phone.open(fakeWorld());
     const code = { ...(await readCode(CODE)), app: false };

@@ -185,7 +185,7 @@ test("a deleted session is the end, and so is an unknown one of a code", async (
     unknown.world.socket.open();
     unknown.world.socket.end(4401);
     await unknown.world.settle();
-    assert.equal(unknown.status().why, "session-gone");
+    assert.equal(unknown.status().why, "code-gone");
 });
 
 test("a phone that waits for its answer comes back three times", async () => {

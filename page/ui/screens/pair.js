@@ -2,7 +2,7 @@
 
 import { CodeError, readCode } from "../../link/link.js";
 import { button, el, fill, outside } from "../dom.js";
-import { t } from "../texts/texts.js";
+import { t, time } from "../texts/texts.js";
 import { stateText, whyText } from "../words.js";
 
 /** @typedef {import("../app.js").App} App */
@@ -27,6 +27,8 @@ export async function pairScreen(app, place) {
     }
     const code = await codeOf(place.text ?? "");
     if (typeof code === "string") return refused(app, shown, code);
+    const usedAt = await app.phone.usedAt(code);
+    if (usedAt) return refused(app, shown, t("pair.used", { time: time(usedAt) }));
     const pairing = new Pairing(app, element, code);
     pairing.ask();
     return { ...shown, stop: () => pairing.stop() };
@@ -66,6 +68,7 @@ function again(app) {
         "div",
         { class: "row-of" },
         button(t("pair.again"), () => void app.replace({ name: "code" }), { class: "main" }),
+        app.phone.pairs.length > 0 && button(t("home.title"), () => void app.replace({ name: "home" })),
     );
 }
 
@@ -79,6 +82,9 @@ function usualName() {
 
 const isApple = () => /iPhone|iPad/.test(navigator.userAgent) && !matchMedia("(display-mode: standalone)").matches;
 
+/** How long a code is valid at most, unless its desk was told otherwise. */
+const CODE_MS = 300_000;
+
 class Pairing {
     /** @type {Link | null} */
     #link = null;
@@ -88,6 +94,7 @@ class Pairing {
     #isOver = false;
     /** @type {string | null} */
     #words = null;
+    #readAt = Date.now();
 
     /**
      * @param {App} app
@@ -164,7 +171,11 @@ class Pairing {
         const { state } = link;
         this.#words = state.words ?? this.#words;
         const words = this.#words;
-        if (state.phase === "stopped") return this.#stopped(whyText(state));
+        if (state.phase === "stopped") {
+            // The relay does not say why a code is over. Its age may.
+            const isOld = state.why === "code-gone" && Date.now() - this.#readAt > CODE_MS;
+            return this.#stopped(isOld ? t("why.code-expired") : whyText(state));
+        }
         if (state.phase === "open" && this.#hasConfirmed) return this.#done();
         const line = state.phase === "open" ? t("pair.said-yes") : words ? t("pair.waiting") : stateText(state);
         this.app.say(line);

@@ -25,6 +25,7 @@ export const de = {
     "pair.same": "Dieselben Wörter",
     "pair.differ": "Nicht dieselben",
     "pair.differed": "Die Wörter waren verschieden, also könnte jemand dazwischen sitzen. Auf diesem Telefon wurde nichts behalten. Entfernen Sie es auch am Rechner und zeigen Sie dort einen neuen Code.",
+    "pair.used": "Dieses Telefon hat diesen Code schon verwendet ({time}), und ein Code gilt einmal. Zeigen Sie einen neuen: „workstation pair“ am Rechner.",
     "pair.again": "Anderen Code verwenden",
 
     "code.title": "Zeigen Sie am Rechner einen Code",
@@ -85,7 +86,8 @@ export const de = {
     "why.code-unknown": "Der Rechner kennt diesen Code nicht. Ist er von einem anderen? Zeigen Sie einen neuen.",
     "why.denied": "Am Rechner wurde Nein gesagt. War das ein Versehen, zeigen Sie dort einen neuen Code.",
     "why.removed": "Ihr Rechner hat diese Kopplung beendet. Zum neuen Koppeln zeigen Sie dort einen neuen Code.",
-    "why.session-gone": "Diese Kopplung ist vorbei: Der Code ist abgelaufen oder verwendet, oder der Rechner hat dieses Telefon entfernt. Zeigen Sie am Rechner einen neuen Code.",
+    "why.code-gone": "Auf diesen Code wartet niemand mehr. Ein Code gilt einmal und fünf Minuten lang. Zeigen Sie einen neuen: „workstation pair“ am Rechner.",
+    "why.session-gone": "Diese Kopplung ist vorbei: Der Rechner hat dieses Telefon entfernt. Zeigen Sie dort einen neuen Code, um es wieder zu koppeln.",
     "why.replaced": "Ein anderes Gerät verwendet diese Kopplung. Vergessen Sie sie hier, oder versuchen Sie es noch einmal.",
     "why.other-version": "Ihr Rechner spricht eine andere Version. Aktualisieren Sie workstation oder das Relay und laden Sie die Seite neu.",
     "why.client-fault": "Das Relay lehnt ab, was diese Seite sagte. Laden Sie die Seite neu; hilft das nicht, aktualisieren Sie das Relay.",

@@ -24,6 +24,7 @@ export const en = {
     "pair.same": "The same words",
     "pair.differ": "Not the same",
     "pair.differed": "The words differed, so somebody may sit in the middle. Nothing was kept on this phone. Remove it at the desk too, and show a new code there.",
+    "pair.used": "This phone used this code already ({time}), and a code works once. To pair again, show a new one: run “workstation pair” at your desk.",
     "pair.again": "Use another code",
 
     "code.title": "Show a code on your desk",
@@ -84,7 +85,8 @@ export const en = {
     "why.code-unknown": "The desk does not know this code. Is it a code of another desk? Show a new one.",
     "why.denied": "Your desk said no. If that was a mistake, show a new code there.",
     "why.removed": "Your desk ended this pair. To pair again, show a new code there.",
-    "why.session-gone": "This pair is over: the code expired or was used, or the desk removed this phone. Show a new code at your desk.",
+    "why.code-gone": "Nobody waits for this code any more. A code works once, and for five minutes. Show a new one: run “workstation pair” at your desk.",
+    "why.session-gone": "This pair is over: your desk removed this phone. To pair again, show a new code there.",
     "why.replaced": "Another device uses this pair. Forget it here, or try again.",
     "why.other-version": "Your desk speaks another version. Update workstation or the relay, then load this page again.",
     "why.client-fault": "The relay refused what this page said. Load the page again; if that does not help, update the relay.",
