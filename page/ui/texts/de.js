@@ -150,6 +150,7 @@ export const de = {
     "files.set.asked": "der Rechner bietet das an",
     "files.set.moving": "läuft",
     "files.set.waiting": "ruht, bis die Verbindung zurück ist",
+    "files.set.reloaded": "die Seite wurde neu geladen: Wählen Sie dieselben Dateien noch einmal, dann geht es dort weiter",
     "files.set.over": "vorbei",
     "files.set.cancelled": "abgebrochen",
     "files.set.failed": "gescheitert: {words}",

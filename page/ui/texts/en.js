@@ -149,6 +149,7 @@ export const en = {
     "files.set.asked": "the desk offers this",
     "files.set.moving": "moving",
     "files.set.waiting": "paused until the connection is back",
+    "files.set.reloaded": "the page was loaded again: choose the same files again, and they go on where they stopped",
     "files.set.over": "over",
     "files.set.cancelled": "cancelled",
     "files.set.failed": "failed: {words}",
