@@ -13,7 +13,7 @@ import tempfile
 import time
 import traceback
 
-from proxies import Front, free_port
+from front import Front, free_port
 from service import GUARD_SECS, Program
 
 PATH = "/usr/sbin:/usr/bin:/bin:/opt/homebrew/bin:/usr/local/bin:/usr/local/sbin"
