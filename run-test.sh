@@ -48,7 +48,7 @@ failed. If one stage fails, the others still run. Each option below, except --si
 Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
-Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md,
+Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the configurations in deploy/,
 tinyproxy and microsocks, as proxies of the clients, git, htop, less, tmux, vim and vttest, to be shown on a phone,
 and openssh-server, for commands over ssh. What needs a program is skipped if that is missing.
 
@@ -291,7 +291,7 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, the
+# Installs the proxies that deploy/ has configurations for, those on the clients' way out, the
 # programs that the desk's windows show, and a server for ssh, one by one: not every system has all of them.
 # What can't be installed is skipped later, with a note.
 prepare_programs() {
@@ -342,20 +342,20 @@ check_types() {
 # Servers may be in folders that only root has in its PATH.
 is_there() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 
-# The snippets in docs/configuration.md, run by the proxies that are installed.
+# The configurations in deploy/, run by the proxies that are installed.
 run_proxies() {
     local proxies=() proxy
     for proxy in nginx haproxy caddy; do
         if ! is_there openssl; then
-            skip "the snippet for $proxy" "openssl is not there and can't be installed here"
+            skip "the configuration for $proxy" "openssl is not there and can't be installed here"
         elif is_there "$proxy"; then
             proxies+=("$proxy")
         else
-            skip "the snippet for $proxy" "$proxy is not there and can't be installed here"
+            skip "the configuration for $proxy" "$proxy is not there and can't be installed here"
         fi
     done
     [ ${#proxies[@]} -gt 0 ] || return 0
-    tests "the snippets for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
+    tests "the configurations for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
         tests/.venv/bin/python tests/python/proxies.py "${proxies[@]}"
 }
 
@@ -668,7 +668,7 @@ try_alone "unit tests, simulation and integration"
 break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
-prepare_programs || echo "the proxies for the snippets, and programs for the desk, can't be installed here" >&2
+prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
 play_desk
 run_proxies
 run_way_out

@@ -13,8 +13,8 @@ import sys
 import tempfile
 import time
 
+from front import Front, free_port
 from played import cases_of, play_all
-from proxies import Front, free_port
 from service import GUARD_SECS, Program
 
 PATH = "/usr/sbin:/usr/bin:/bin:/opt/homebrew/bin:/usr/local/bin:/usr/local/sbin"
