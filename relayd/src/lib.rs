@@ -3,9 +3,11 @@
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] combines them all.
 
 pub mod admission;
+pub mod ask;
 pub mod backend;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod inherited;
 pub mod logging;
