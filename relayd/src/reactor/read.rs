@@ -76,7 +76,7 @@ impl Reactor {
         if stop.is_none() {
             got = self.read_socket(conn, len);
             if let Got::Bytes(count) = got {
-                self.relay.note_read(conn, self.clock.now());
+                self.relay.note_read(conn, count, self.clock.now());
                 (len, stop) = self.forward_from(conn, &mut turn, len + count);
             }
         }
