@@ -2,6 +2,7 @@
 //!
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] combines them all.
 
+pub mod admin;
 pub mod admission;
 pub mod backend;
 pub mod config;

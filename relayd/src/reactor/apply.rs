@@ -96,6 +96,7 @@ impl Reactor {
         tracing::debug!(name = conn.name, code, "closing");
         if let Some(known) = code.and_then(CloseCode::parse) {
             self.metrics.count_close(known);
+            self.admin.closes.note(Some(known), self.clock.now());
         }
     }
 

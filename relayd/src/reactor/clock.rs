@@ -58,6 +58,11 @@ impl Clock {
         self.now
     }
 
+    /// How long ago the clock was started, without suspended time.
+    pub fn uptime(&self) -> Duration {
+        self.now.since(ORIGIN)
+    }
+
     pub fn unix(&self) -> UnixMs {
         self.unix
     }

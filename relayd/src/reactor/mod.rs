@@ -6,6 +6,7 @@
 
 mod accept;
 mod acceptor;
+mod admin;
 mod apply;
 mod backend_watch;
 mod between;
@@ -43,6 +44,7 @@ use relayd_core::store::Conn;
 use relayd_core::time::Time;
 
 use self::acceptor::Acceptor;
+use self::admin::Admin;
 use self::backend_watch::BackendWatch;
 use self::client_limits::ClientLimits;
 use self::clock::Clock;
@@ -56,6 +58,7 @@ use crate::backend::Backend;
 use crate::metrics::Metrics;
 use crate::tls::Presenter;
 
+pub use self::admin::{AdminDoors, OPERATORS_MAX};
 pub use self::listen::{bind, is_family_unknown};
 pub use self::settings::ReactorSettings;
 pub use self::stop::{StopTimes, Stopper};
@@ -68,6 +71,7 @@ pub struct Reactor {
     settings: ReactorSettings,
     /// `None` once the node drains.
     acceptor: Option<Acceptor>,
+    admin: Admin,
     stop: StopProgress,
     clock: Clock,
     conns: Conns,
@@ -100,6 +104,7 @@ const EVENTS_PER_TURN: usize = 1024;
 
 impl Reactor {
     /// Around a bound listener, which speaks `tls` if there is one. `relay` and `backend` know the same node.
+    /// Operators come in by `doors`.
     ///
     /// # Errors
     /// A socket could not be registered.
@@ -109,12 +114,14 @@ impl Reactor {
         relay: impl FnOnce(Time) -> Relay,
         backend: Backend,
         tls: Option<Presenter>,
+        doors: AdminDoors,
         settings: ReactorSettings,
     ) -> io::Result<Self> {
         let clock = Clock::start();
         let registry = wakeable.poll.registry();
         Ok(Reactor {
             acceptor: Some(Acceptor::new(listener, &settings, registry, LISTENER)?),
+            admin: Admin::new(doors, registry)?,
             relay: relay(clock.now()),
             poll: wakeable.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -186,6 +193,7 @@ impl Reactor {
         self.publish();
         self.listen_again();
         self.accept();
+        self.serve_admin();
         self.follow_stop();
         Ok(())
     }

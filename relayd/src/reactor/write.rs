@@ -93,6 +93,9 @@ impl Reactor {
     pub(super) fn let_go(&mut self, conn: Conn) {
         let Some(connection) = self.conns.remove(conn) else { return };
         let in_core = connection.flags.in_core;
+        if matches!(connection.stage, Stage::Open { .. }) {
+            self.admin.closes.note(None, self.clock.now());
+        }
         drop(connection);
         self.exchanges.end(conn);
         self.client_limits.leave(conn);
