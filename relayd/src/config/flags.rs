@@ -147,8 +147,8 @@ pub(super) struct Flags {
     #[arg(long)]
     pub(super) no_public_metrics: bool,
 
-    /// Address and port of an own listener for /metrics, /health, /ready and pages at /debug that say what the
-    /// server does, such as 127.0.0.1:9300. Plain HTTP, for operators only [default: none]
+    /// Address and port of a listener for operators: /metrics, /health, /ready and pages at /debug that say
+    /// what the server does. Plain HTTP, such as 127.0.0.1:9300 [default: none]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) admin_listen: Option<OsString>,
 
@@ -157,7 +157,8 @@ pub(super) struct Flags {
     #[arg(long, value_name = "NAME,...")]
     pub(super) admin_host: Option<OsString>,
 
-    /// Unix socket for relayctl, with mode 0600 [default: relayctl.sock in $RUNTIME_DIRECTORY, if that is set]
+    /// Unix socket for relayctl, with mode 0600
+    /// [default: relayctl.sock in $RUNTIME_DIRECTORY, if that is set]
     #[arg(long, value_name = "PATH")]
     pub(super) admin_socket: Option<OsString>,
 
