@@ -19,6 +19,7 @@ pub use server::{Server, StartError};
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use crate::reactor::Wakeable;
 use crate::signals::Signals;
@@ -52,6 +53,7 @@ fn run_server(config: &config::Config) -> ExitCode {
 }
 
 fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartError> {
+    let started = Instant::now();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "relayd starts");
     let wakeable = Wakeable::new()?;
     let signals = Signals::catch().map_err(StartError::Signals)?;
@@ -59,6 +61,6 @@ fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartErr
     let reloads = Some(reloader.clone()).filter(|_| !config.tls.is_empty());
     signals.watch(wakeable.stopper(), config.stop, reloads, log).map_err(StartError::Thread)?;
     Server::bind_on(config, wakeable, &reloader)?.run()?;
-    tracing::info!("stopped");
+    tracing::info!(uptime_secs = started.elapsed().as_secs(), "stopped");
     Ok(())
 }

@@ -116,7 +116,7 @@ fn sessions(name: &'static str, views: &[SessionView], all: usize) -> Table {
             other.map_or(Cell::Absent, |node| short(node)),
         ]
     };
-    let columns = &["session", "state", "from_workstation", "from_phone", "idle_secs", "other_node"];
+    let columns = &["session", "state", "workstation", "phone", "idle_secs", "other_node"];
     Table { name, columns, rows: views.iter().map(row).collect(), all, in_blocks: false }
 }
 

@@ -195,6 +195,7 @@ impl Reactor {
         self.accept();
         self.serve_admin();
         self.follow_stop();
+        self.metrics.histograms.turns.observe_time(self.clock.since_tick());
         Ok(())
     }
 

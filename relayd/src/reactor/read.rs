@@ -106,6 +106,9 @@ impl Reactor {
             },
             Some(StopReason::Wait) => {}
             Some(StopReason::Hello(hello)) => {
+                if let Some(connection) = self.conns.of_mut(conn) {
+                    connection.flags.awaits_role = true;
+                }
                 let is_doubted = self.client_limits.is_hello_doubted(conn, self.clock.now());
                 self.handle(Input::Hello { conn, hello, is_doubted });
             }

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use super::Reactor;
 use crate::backend::Status;
+use crate::metrics::ProcessFigures;
+
+/// Connections up to which descriptors may be counted one by one.
+const COUNTED_MAX: usize = 4096;
 
 impl Reactor {
     /// Which store answers; or why this node is not ready.
@@ -35,6 +39,12 @@ impl Reactor {
         metrics.probe_age_secs = probe_age.as_secs();
         metrics.bus = self.backend.bus_counts();
         metrics.buffer_bytes = self.conns.pool.lent() as u64;
+        metrics.uptime_secs = self.clock.uptime().as_secs();
+        let are_few = self.conns.len() < COUNTED_MAX;
+        metrics.process = ProcessFigures::read(self.clock.started_unix_secs(), are_few);
+        if let Some(round_trips) = self.backend.round_trips() {
+            metrics.histograms.round_trips.clone_from(round_trips);
+        }
         metrics.store_up = *self.backend.status() == Status::Available;
         let mut text = String::new();
         metrics.write_text(self.backend.kind(), relay.node(), &mut text);

@@ -89,6 +89,7 @@ impl Reactor {
     pub(super) fn on_registered(&mut self, conn: Conn, outcome: Registered) {
         let pending = self.exchanges.take_pending(conn);
         let Some(PendingRequest { reply, pairing: Some(pairing), limited, .. }) = pending else { return };
+        self.metrics.count_register(Some(outcome));
         match outcome {
             Registered::Made => {
                 self.metrics.registers += 1;
@@ -229,6 +230,7 @@ impl Reactor {
     fn register(&mut self, conn: Conn, again: Option<(SessionId, Token)>, reply: Reply, caller: &Caller) {
         let (limited, now) = (caller.limited(), self.clock.now());
         if let Err(secs) = self.client_limits.try_register(caller, now) {
+            self.metrics.count_register(None);
             return self.answer_too_many(conn, (Refused::Register, limited), secs, reply);
         }
         let (session, token) = match again.map_or_else(new_ids, Ok) {
