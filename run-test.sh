@@ -50,7 +50,7 @@ Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
 Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the configurations in deploy/,
 tinyproxy and microsocks, as proxies of the clients, git, htop, less, tmux, vim and vttest, to be shown on a phone,
-and openssh-server, for commands over ssh. What needs a program is skipped if that is missing.
+openssh-server, for commands over ssh, and fail2ban, for its filter. What needs a program is skipped if that is missing.
 
 Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
 need a kernel with namespaces and nftables. They are skipped elsewhere.
@@ -297,7 +297,7 @@ prepare() {
 prepare_programs() {
     local missing=() package service policy=/usr/sbin/policy-rc.d
     for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest \
-        openssh-client openssh-server; do
+        openssh-client openssh-server fail2ban; do
         is_there "$(command_of "$package")" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -326,6 +326,7 @@ command_of() {
     case "$1" in
         openssh-client) echo ssh ;;
         openssh-server) echo sshd ;;
+        fail2ban) echo fail2ban-regex ;;
         *) echo "$1" ;;
     esac
 }
@@ -669,6 +670,7 @@ break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
+tests "what operators see" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/admin.py
 play_desk
 run_proxies
 run_way_out
