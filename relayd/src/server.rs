@@ -1,7 +1,7 @@
 //! Builds a server from a configuration: binds the socket, opens the store, and hands both to the reactor.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use protocol::ids::{NodeId, RandomError};
 use relayd_core::limits::Limits;
@@ -14,6 +14,7 @@ use crate::admin::socket::{self, SocketError};
 use crate::backend::detect::{self, StoreKind};
 use crate::backend::{Backend, BackendError, RedisSettings};
 use crate::config::{Config, RedisUrl};
+use crate::inherited;
 use crate::reactor::{self, AdminDoors, Reactor, ReactorSettings, Stopper, Wakeable};
 use crate::tls::{Presenter, Reloader, TlsError};
 
@@ -69,7 +70,7 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Binds the socket and opens the store. A Redis that can't be reached is not an error: the server
+    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't be reached is not an error: the server
     /// starts, is not ready, and retries. May take two seconds if no store was configured.
     ///
     /// # Errors
@@ -85,11 +86,86 @@ impl Server {
     /// See [`StartError`].
     pub fn bind_on(config: &Config, wakeable: Wakeable, reloader: &Reloader) -> Result<Self, StartError> {
         raise_descriptor_limit();
-        let listener = reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
-            address: config.listen,
-            port: config.port,
-            source,
-        })?;
+        let listener = match inherited::take_main() {
+            Some(passed) => passed,
+            None => bind(config)?,
+        };
+        let local_addr = listener.local_addr()?;
+        let is_tls = !config.tls.is_empty();
+        let doors = open_doors(&config.admin)?;
+        let tls = is_tls.then(|| Presenter::start(&config.tls, reloader)).transpose()?;
+        let (node, stopper) = (NodeId::random()?, wakeable.stopper());
+        let for_operators = if config.admin.is_open() { reactor::OPERATORS_MAX } else { 0 };
+        let descriptors_left = descriptors_left().map(|left| left.saturating_sub(for_operators));
+        let backend = open_store(config, node, &wakeable)?;
+        let settings = ReactorSettings {
+            limits: limits(config),
+            policy: config.policy.clone(),
+            ws_url: config.ws_url(local_addr.port()),
+            stop: config.stop,
+            admission: config.admission,
+            descriptors_left,
+        };
+        let is_alone = matches!(backend, Backend::Memory(_));
+        let relay = |now| Relay::new(node, is_alone, limits(config), now);
+        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, doors, settings)?;
+        tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
+        Ok(Server { reactor, stopper, local_addr })
+    }
+
+    /// The address on which it listens, with the port that was bound.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Stops the running server from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves on this thread until it is stopped.
+    ///
+    /// # Errors
+    /// The operating system's event queue failed.
+    pub fn run(self) -> io::Result<()> {
+        self.reactor.run()
+    }
+}
+
+fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
+    let bind = |address: SocketAddr| {
+        reactor::bind(Some(address.ip()), address.port())
+            .map_err(|source| StartError::AdminBind { address, source })
+    };
+    let address = match inherited::take("admin") {
+        Some(passed) => Some(passed),
+        None => admin.listen.map(bind).transpose()?,
+    };
+    if let Some(listener) = &address {
+        tracing::info!(addr = %listener.local_addr()?, "listening for operators");
+    }
+    let socket = admin.socket.as_deref().map(socket::bind).transpose()?;
+    if let Some(path) = &admin.socket {
+        tracing::info!(path = %path.display(), "listening for relayctl");
+    }
+    Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
+}
+
+fn bind(config: &Config) -> Result<Self, StartError> {
+        Self::bind_on(config, Wakeable::new()?, &Reloader::default())
+    }
+
+    /// Does the same with an existing poll, whose [`Stopper`] may stop the server before it is bound.
+    /// `reloader` has the certificates read again.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn bind_on(config: &Config, wakeable: Wakeable, reloader: &Reloader) -> Result<Self, StartError> {
+        raise_descriptor_limit();
+        let listener = match inherited::take_main() {
+            Some(passed) => passed,
+            None => bind(config)?,
+        };
         let local_addr = listener.local_addr()?;
         let is_tls = !config.tls.is_empty();
         let doors = open_doors(&config.admin)?;
@@ -145,6 +221,14 @@ fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
         tracing::info!(path = %path.display(), "listening for relayctl");
     }
     Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
+}
+
+fn bind(config: &Config) -> Result<TcpListener, StartError> {
+    reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
+        address: config.listen,
+        port: config.port,
+        source,
+    })
 }
 
 fn shown(address: Option<IpAddr>, port: u16) -> String {

@@ -21,6 +21,7 @@ mod large;
 mod listen;
 mod memory;
 mod notes;
+mod pulse;
 mod read;
 mod refusal_log;
 mod remote_frames;
@@ -60,6 +61,7 @@ use crate::tls::Presenter;
 
 pub use self::admin::{AdminDoors, OPERATORS_MAX};
 pub use self::listen::{bind, is_family_unknown};
+pub use self::pulse::Pulse;
 pub use self::settings::ReactorSettings;
 pub use self::stop::{StopTimes, Stopper};
 pub use self::wake::Wakeable;
@@ -73,6 +75,7 @@ pub struct Reactor {
     acceptor: Option<Acceptor>,
     admin: Admin,
     stop: StopProgress,
+    pulse: Pulse,
     clock: Clock,
     conns: Conns,
     exchanges: Exchanges,
@@ -126,6 +129,7 @@ impl Reactor {
             poll: wakeable.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
             stop: StopProgress::new(wakeable.stopper, settings.stop),
+            pulse: wakeable.pulse,
             clock,
             conns: Conns::default(),
             exchanges: Exchanges::new(tls.is_some()),
@@ -171,6 +175,7 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             other => other.map(|()| false)?,
         };
+        self.pulse.answer();
         self.clock.tick();
         let passed = self.clock.gap();
         if !self.relay.is_alone() && passed > STOPPED_AFTER {

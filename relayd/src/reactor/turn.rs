@@ -115,6 +115,11 @@ impl Reactor {
         if let Some(until) = self.stop.step(now) {
             self.begin_drain(until, now);
         }
+        if self.stop.is_over(now) && self.relay.has_untold() {
+            // The drain was cut short. All hear of it, and a word that needs no wait arrives.
+            self.handle(Input::Drain { told_by: now, until: now });
+            self.flush_dirty();
+        }
     }
 
     fn begin_drain(&mut self, until: Time, now: Time) {
@@ -123,7 +128,9 @@ impl Reactor {
             "stopping: no new connections, the open ones are told"
         );
         let acceptor = self.acceptor.take();
-        self.handle(Input::Drain { until });
+        // The second half of the time is for the last ones, to read what waits for them.
+        let told_by = now + until.since(now) / 2;
+        self.handle(Input::Drain { told_by, until });
         // Only deletes still wait for their turn, and there is no time for turns.
         for request in self.client_limits.take_lookups() {
             self.backend.submit(request, now);
