@@ -144,6 +144,8 @@ export const de = {
     "files.choose": "Dateien an den Rechner senden",
     "files.none": "Noch wurde keine Datei gesendet oder angeboten. Am Rechner bietet „workstation send DATEI“ eine an.",
     "files.accept": "Sichern",
+    "files.room": "Dieser Browser hat Platz für {size}.",
+    "files.no-room": "Zu groß für diesen Browser: Er hat Platz für {size}.",
     "files.export": "Auf diesem Telefon sichern",
     "files.more": "Weitere Dateien zeigen",
     "files.progress": "{done} von {size}",

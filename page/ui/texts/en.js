@@ -143,6 +143,8 @@ export const en = {
     "files.choose": "Send files to your desk",
     "files.none": "No file was sent or offered yet. At your desk, “workstation send FILE” offers one.",
     "files.accept": "Save",
+    "files.room": "This browser has room for {size}.",
+    "files.no-room": "Too large for this browser: it has room for {size}.",
     "files.export": "Save to this phone",
     "files.more": "Show more files",
     "files.progress": "{done} of {size}",
