@@ -1,4 +1,5 @@
-// How soon the phone's page can be used on a slow phone: Chromium as a Pixel, its processor slowed down four times.
+// How soon the phone's page can be used on a slow phone: Chromium as a Pixel, its processor slowed down four
+// times.
 //
 //     RELAY_BROWSER_MODULES=DIR node bench/page/start.mjs [ROUNDS] [SLOWER]
 //

@@ -38,8 +38,11 @@ export class ReceivingSet extends FileSet {
     #taken = { done: 0, failed: 0, bytes: 0 };
     #work = Promise.resolve();
     #toldAt = 0;
-    /** How many bytes this browser has room for, before the user answers; null where it does not say. */
-    room = /** @type {number | null} */ (null);
+    /**
+     * How many bytes this browser has room for, before the user answers; null where it does not say.
+     * @type {number | null}
+     */
+    room = null;
 
     /**
      * @param {import("../app/host.js").Host} host

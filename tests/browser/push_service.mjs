@@ -1,5 +1,5 @@
-// A push service for Firefox, as its makers' service speaks to it: the browser holds a WebSocket and registers
-// channels; a sender posts to a channel's address, and the browser gets the encrypted body.
+// A push service for Firefox, as its makers' service speaks to it. The browser holds a WebSocket and
+// registers channels. A sender posts to a channel's address, and the browser gets the encrypted body.
 
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";

@@ -59,7 +59,7 @@ export async function a_long_file_of_the_phone_survives_cuts({ phone }) {
 }
 a_long_file_of_the_phone_survives_cuts.devices = ["pixel"];
 
-/** A browser gives a file to one page only: its user chooses it again, and the desk goes on with what it has. */
+/** A browser gives a file to one page only: its user chooses it again, and the desk goes on. */
 export async function a_long_file_of_the_phone_survives_a_reload({ phone }) {
     await onALine(phone, async ({ desk, line, folder }) => {
         const bytes = randomBytes(SIZE), path = join(folder, "long.bin");

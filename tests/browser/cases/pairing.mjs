@@ -57,11 +57,11 @@ export async function the_words_differ({ desk, phone }) {
     await phone.button("Not the same").click();
     await phone.sees("somebody may sit in the middle");
     await phone.page.reload();
-    await phone.sees("Run “workstation pair” there");
+    await phone.sees("Run “workstation pair” on");
 }
 the_words_differ.devices = ["pixel"];
 
-/** The page was opened from the home screen, so the page itself reads the code: with its own reader, where the browser has none. */
+/** The page was opened from the home screen, so it reads the code itself: where the browser cannot, with its own. */
 export async function the_page_scans_the_code_itself({ desk, relay }) {
     await desk.open("pair", ["pair"]);
     await desk.until("pair", "waiting for a phone");
@@ -84,7 +84,7 @@ export async function the_page_scans_the_code_itself({ desk, relay }) {
 }
 the_page_scans_the_code_itself.devices = ["pixel"];
 
-/** Its user looked at the desk, and the phone ended the page meanwhile: a pair counts when the words were compared. */
+/** The phone ended the page while its user looked at the desk. A pair counts when the words were compared. */
 export async function a_reload_shows_the_words_again({ desk, phone, relay }) {
     await phone.page.goto(await desk.showCode());
     await phone.button("Pair").click();

@@ -35,7 +35,7 @@ export async function an_expired_code_says_so({ desk, phone }) {
     await phone.picture("expired");
     assert.deepEqual(await phone.axe(), []);
     await phone.button("Use another code").click();
-    await phone.sees("Run “workstation pair” there");
+    await phone.sees("Run “workstation pair” on");
 }
 an_expired_code_says_so.devices = ["pixel"];
 
