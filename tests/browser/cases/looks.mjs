@@ -9,11 +9,8 @@ import { SHELL } from "./steps.mjs";
 
 const { viewport, deviceScaleFactor } = DEVICES.pixel;
 /** As a browser does it: fewer units of width, each of more points. */
-const TWICE = {
-    viewport: { width: viewport.width / 2, height: viewport.height / 2 },
-    screen: { width: viewport.width / 2, height: viewport.height / 2 },
-    deviceScaleFactor: deviceScaleFactor * 2,
-};
+const half = { width: Math.floor(viewport.width / 2), height: Math.floor(viewport.height / 2) };
+const TWICE = { viewport: half, screen: half, deviceScaleFactor: deviceScaleFactor * 2 };
 
 /** Looks at what is shown: nothing for axe-core to find, nothing wider than the window. */
 async function look(phone, name) {
