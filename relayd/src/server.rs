@@ -70,8 +70,9 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't be reached is not an error: the server
-    /// starts, is not ready, and retries. May take two seconds if no store was configured.
+    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't be
+    /// reached is not an error: the server starts, is not ready, and retries. May take two seconds if no store
+    /// was configured.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -159,7 +160,7 @@ fn bind(config: &Config) -> Result<TcpListener, StartError> {
     })
 }
 
-fn shown(address: Option<IpAddr>, port: u16) -> String {
+pub(crate) fn shown(address: Option<IpAddr>, port: u16) -> String {
     match address {
         Some(address) => SocketAddr::new(address, port).to_string(),
         None => format!("port {port}"),
@@ -167,17 +168,19 @@ fn shown(address: Option<IpAddr>, port: u16) -> String {
 }
 
 /// Tells the operator how to fix a failure to listen.
-fn remedy(error: &io::Error) -> &'static str {
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         _ if reactor::is_family_unknown(error) => {
             "this machine has no IPv6: write an IPv4 address such as --listen 0.0.0.0, or leave --listen out"
         }
-        ErrorKind::AddrInUse => "is another relayd running? --port 0 takes any free port",
+        ErrorKind::AddrInUse => {
+            "another program has it, perhaps another relayd: stop that one (`ss -ltnp` names it), or choose another --port"
+        }
         ErrorKind::AddrNotAvailable => {
             "this machine does not have that address: write one of its own, or leave --listen out"
         }
         ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege (CAP_NET_BIND_SERVICE): grant it, or choose a higher --port"
+            "a port below 1024 needs a privilege: grant CAP_NET_BIND_SERVICE, pass a socket from systemd, or choose a higher --port"
         }
         ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
         _ => "is the descriptor limit (ulimit -n) used up?",
@@ -199,7 +202,7 @@ fn descriptors_left() -> Option<usize> {
     Some(limit.saturating_sub(open))
 }
 
-fn limits(config: &Config) -> Limits {
+pub(crate) fn limits(config: &Config) -> Limits {
     Limits {
         session_idle: config.session_idle,
         heartbeat_interval: config.heartbeat,
@@ -210,7 +213,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn table_limits(config: &Config) -> TableLimits {
+pub(crate) fn table_limits(config: &Config) -> TableLimits {
     let sessions_max = Some(config.admission.sessions_max).filter(|max| *max > 0).unwrap_or(usize::MAX);
     TableLimits { sessions_max, ..TableLimits::default() }
 }
@@ -227,14 +230,14 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
     let idle_secs = config.session_idle.as_secs();
     match decision.store {
         StoreKind::Memory => Ok(Backend::memory(idle_secs, table_limits(config), node)),
-        StoreKind::Redis => {
-            let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
-            Backend::redis(
-                RedisSettings { url: decision.redis_url, ca, prefix, idle_secs, node },
-                wakeable.wake(),
-            )
-        }
+        StoreKind::Redis => Backend::redis(redis_settings(config, decision.redis_url, node), wakeable.wake()),
     }
+}
+
+/// How this node reaches the Redis at `url`.
+pub(crate) fn redis_settings(config: &Config, url: String, node: NodeId) -> RedisSettings {
+    let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
+    RedisSettings { url, ca, prefix, idle_secs: config.session_idle.as_secs(), node }
 }
 
 #[cfg(test)]
