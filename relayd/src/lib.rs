@@ -2,6 +2,7 @@
 //!
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] combines them all.
 
+pub mod admin;
 pub mod admission;
 pub mod backend;
 pub mod commands;
@@ -21,6 +22,7 @@ pub use server::{Server, StartError};
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use crate::notify::{ServiceManager, Watchdog};
 use crate::reactor::Wakeable;
@@ -56,6 +58,7 @@ fn run_server(config: &config::Config) -> ExitCode {
 }
 
 fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartError> {
+    let started = Instant::now();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "relayd starts");
     let wakeable = Wakeable::new()?;
     let signals = Signals::catch().map_err(StartError::Signals)?;
@@ -68,6 +71,6 @@ fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartErr
     inherited::drop_rest();
     manager.ready(&format!("listening on {}", server.local_addr()));
     server.run()?;
-    tracing::info!("stopped");
+    tracing::info!(uptime_secs = started.elapsed().as_secs(), "stopped");
     Ok(())
 }

@@ -9,11 +9,13 @@ use relayd_core::relay::Relay;
 use relayd_core::store::table::TableLimits;
 use thiserror::Error;
 
+use crate::admin::AdminSettings;
+use crate::admin::socket::{self, SocketError};
 use crate::backend::detect::{self, StoreKind};
 use crate::backend::{Backend, BackendError, RedisSettings};
 use crate::config::{Config, RedisUrl};
 use crate::inherited;
-use crate::reactor::{self, Reactor, ReactorSettings, Stopper, Wakeable};
+use crate::reactor::{self, AdminDoors, Reactor, ReactorSettings, Stopper, Wakeable};
 use crate::tls::{Presenter, Reloader, TlsError};
 
 /// A bound server that is not running yet.
@@ -36,6 +38,17 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Listening on the address for operators failed.
+    #[error("can't listen on {address} for --admin-listen: {source}; {}", remedy(.source))]
+    AdminBind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The socket for `relayctl` could not be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The event loop could not be set up.
     #[error("the operating system gave no event queue: {0}; is the descriptor limit (ulimit -n) used up?")]
     Poll(#[from] io::Error),
@@ -79,9 +92,11 @@ impl Server {
         };
         let local_addr = listener.local_addr()?;
         let is_tls = !config.tls.is_empty();
+        let doors = open_doors(&config.admin)?;
         let tls = is_tls.then(|| Presenter::start(&config.tls, reloader)).transpose()?;
         let (node, stopper) = (NodeId::random()?, wakeable.stopper());
-        let descriptors_left = descriptors_left();
+        let for_operators = if config.admin.is_open() { reactor::OPERATORS_MAX } else { 0 };
+        let descriptors_left = descriptors_left().map(|left| left.saturating_sub(for_operators));
         let backend = open_store(config, node, &wakeable)?;
         let settings = ReactorSettings {
             limits: limits(config),
@@ -93,7 +108,7 @@ impl Server {
         };
         let is_alone = matches!(backend, Backend::Memory(_));
         let relay = |now| Relay::new(node, is_alone, limits(config), now);
-        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, settings)?;
+        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, doors, settings)?;
         tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
         Ok(Server { reactor, stopper, local_addr })
     }
@@ -115,6 +130,97 @@ impl Server {
     pub fn run(self) -> io::Result<()> {
         self.reactor.run()
     }
+}
+
+fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
+    let bind = |address: SocketAddr| {
+        reactor::bind(Some(address.ip()), address.port())
+            .map_err(|source| StartError::AdminBind { address, source })
+    };
+    let address = match inherited::take("admin") {
+        Some(passed) => Some(passed),
+        None => admin.listen.map(bind).transpose()?,
+    };
+    if let Some(listener) = &address {
+        tracing::info!(addr = %listener.local_addr()?, "listening for operators");
+    }
+    let socket = admin.socket.as_deref().map(socket::bind).transpose()?;
+    if let Some(path) = &admin.socket {
+        tracing::info!(path = %path.display(), "listening for relayctl");
+    }
+    Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
+}
+
+fn bind(config: &Config) -> Result<Self, StartError> {
+        Self::bind_on(config, Wakeable::new()?, &Reloader::default())
+    }
+
+    /// Does the same with an existing poll, whose [`Stopper`] may stop the server before it is bound.
+    /// `reloader` has the certificates read again.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn bind_on(config: &Config, wakeable: Wakeable, reloader: &Reloader) -> Result<Self, StartError> {
+        raise_descriptor_limit();
+        let listener = match inherited::take_main() {
+            Some(passed) => passed,
+            None => bind(config)?,
+        };
+        let local_addr = listener.local_addr()?;
+        let is_tls = !config.tls.is_empty();
+        let doors = open_doors(&config.admin)?;
+        let tls = is_tls.then(|| Presenter::start(&config.tls, reloader)).transpose()?;
+        let (node, stopper) = (NodeId::random()?, wakeable.stopper());
+        let for_operators = if config.admin.is_open() { reactor::OPERATORS_MAX } else { 0 };
+        let descriptors_left = descriptors_left().map(|left| left.saturating_sub(for_operators));
+        let backend = open_store(config, node, &wakeable)?;
+        let settings = ReactorSettings {
+            limits: limits(config),
+            policy: config.policy.clone(),
+            ws_url: config.ws_url(local_addr.port()),
+            stop: config.stop,
+            admission: config.admission,
+            descriptors_left,
+        };
+        let is_alone = matches!(backend, Backend::Memory(_));
+        let relay = |now| Relay::new(node, is_alone, limits(config), now);
+        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, doors, settings)?;
+        tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
+        Ok(Server { reactor, stopper, local_addr })
+    }
+
+    /// The address on which it listens, with the port that was bound.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Stops the running server from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves on this thread until it is stopped.
+    ///
+    /// # Errors
+    /// The operating system's event queue failed.
+    pub fn run(self) -> io::Result<()> {
+        self.reactor.run()
+    }
+}
+
+fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
+    let bind = |address: SocketAddr| {
+        let failed = |source| StartError::AdminBind { address, source };
+        let listener = reactor::bind(Some(address.ip()), address.port()).map_err(failed)?;
+        tracing::info!(addr = %listener.local_addr()?, "listening for operators");
+        Ok::<_, StartError>(listener)
+    };
+    let address = admin.listen.map(bind).transpose()?;
+    let socket = admin.socket.as_deref().map(socket::bind).transpose()?;
+    if let Some(path) = &admin.socket {
+        tracing::info!(path = %path.display(), "listening for relayctl");
+    }
+    Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
 }
 
 fn bind(config: &Config) -> Result<TcpListener, StartError> {

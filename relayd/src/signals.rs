@@ -95,6 +95,14 @@ impl Signals {
     }
 }
 
+/// Stops this process as a service manager does. Signals must be caught.
+///
+/// # Errors
+/// The operating system refused.
+pub fn stop_this_process() -> io::Result<()> {
+    signal_hook::low_level::raise(SIGTERM)
+}
+
 /// The thread's state.
 struct Watch {
     signals: Signals,

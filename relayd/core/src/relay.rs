@@ -19,9 +19,11 @@ mod nodes;
 mod pending;
 mod revival;
 mod sessions;
+mod view;
 
 pub use self::nodes::NodeCounts;
 pub use self::revival::STOPPED_AFTER;
+pub use self::view::{ConnectionStage, ConnectionView, LinkState, NodeView, SessionView};
 
 use std::collections::VecDeque;
 use std::time::Duration;

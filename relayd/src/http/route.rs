@@ -155,7 +155,7 @@ fn judge(
     match head.path {
         "/health" => readable(head).map(|()| Outcome::Healthy),
         "/ready" => readable(head).map(|()| Outcome::Call(ApiCall::Ready)),
-        "/metrics" if policy.metrics_public || caller.is_local_program() => {
+        "/metrics" if !policy.metrics_hidden && (policy.metrics_public || caller.is_local_program()) => {
             readable(head).map(|()| Outcome::Call(ApiCall::Metrics))
         }
         "/ws" => upgrade(head),

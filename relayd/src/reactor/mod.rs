@@ -6,6 +6,7 @@
 
 mod accept;
 mod acceptor;
+mod admin;
 mod apply;
 mod backend_watch;
 mod between;
@@ -44,6 +45,7 @@ use relayd_core::store::Conn;
 use relayd_core::time::Time;
 
 use self::acceptor::Acceptor;
+use self::admin::Admin;
 use self::backend_watch::BackendWatch;
 use self::client_limits::ClientLimits;
 use self::clock::Clock;
@@ -57,6 +59,7 @@ use crate::backend::Backend;
 use crate::metrics::Metrics;
 use crate::tls::Presenter;
 
+pub use self::admin::{AdminDoors, OPERATORS_MAX};
 pub use self::listen::{bind, is_family_unknown};
 pub use self::pulse::Pulse;
 pub use self::settings::ReactorSettings;
@@ -70,6 +73,7 @@ pub struct Reactor {
     settings: ReactorSettings,
     /// `None` once the node drains.
     acceptor: Option<Acceptor>,
+    admin: Admin,
     stop: StopProgress,
     pulse: Pulse,
     clock: Clock,
@@ -103,6 +107,7 @@ const EVENTS_PER_TURN: usize = 1024;
 
 impl Reactor {
     /// Around a bound listener, which speaks `tls` if there is one. `relay` and `backend` know the same node.
+    /// Operators come in by `doors`.
     ///
     /// # Errors
     /// A socket could not be registered.
@@ -112,12 +117,14 @@ impl Reactor {
         relay: impl FnOnce(Time) -> Relay,
         backend: Backend,
         tls: Option<Presenter>,
+        doors: AdminDoors,
         settings: ReactorSettings,
     ) -> io::Result<Self> {
         let clock = Clock::start();
         let registry = wakeable.poll.registry();
         Ok(Reactor {
             acceptor: Some(Acceptor::new(listener, &settings, registry, LISTENER)?),
+            admin: Admin::new(doors, registry)?,
             relay: relay(clock.now()),
             poll: wakeable.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -191,7 +198,9 @@ impl Reactor {
         self.publish();
         self.listen_again();
         self.accept();
+        self.serve_admin();
         self.follow_stop();
+        self.metrics.histograms.turns.observe_time(self.clock.since_tick());
         Ok(())
     }
 
