@@ -70,8 +70,9 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't be reached is not an error: the server
-    /// starts, is not ready, and retries. May take two seconds if no store was configured.
+    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't be
+    /// reached is not an error: the server starts, is not ready, and retries. May take two seconds if no store
+    /// was configured.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -151,78 +152,6 @@ fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
     Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
 }
 
-fn bind(config: &Config) -> Result<Self, StartError> {
-        Self::bind_on(config, Wakeable::new()?, &Reloader::default())
-    }
-
-    /// Does the same with an existing poll, whose [`Stopper`] may stop the server before it is bound.
-    /// `reloader` has the certificates read again.
-    ///
-    /// # Errors
-    /// See [`StartError`].
-    pub fn bind_on(config: &Config, wakeable: Wakeable, reloader: &Reloader) -> Result<Self, StartError> {
-        raise_descriptor_limit();
-        let listener = match inherited::take_main() {
-            Some(passed) => passed,
-            None => bind(config)?,
-        };
-        let local_addr = listener.local_addr()?;
-        let is_tls = !config.tls.is_empty();
-        let doors = open_doors(&config.admin)?;
-        let tls = is_tls.then(|| Presenter::start(&config.tls, reloader)).transpose()?;
-        let (node, stopper) = (NodeId::random()?, wakeable.stopper());
-        let for_operators = if config.admin.is_open() { reactor::OPERATORS_MAX } else { 0 };
-        let descriptors_left = descriptors_left().map(|left| left.saturating_sub(for_operators));
-        let backend = open_store(config, node, &wakeable)?;
-        let settings = ReactorSettings {
-            limits: limits(config),
-            policy: config.policy.clone(),
-            ws_url: config.ws_url(local_addr.port()),
-            stop: config.stop,
-            admission: config.admission,
-            descriptors_left,
-        };
-        let is_alone = matches!(backend, Backend::Memory(_));
-        let relay = |now| Relay::new(node, is_alone, limits(config), now);
-        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, doors, settings)?;
-        tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
-        Ok(Server { reactor, stopper, local_addr })
-    }
-
-    /// The address on which it listens, with the port that was bound.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
-    }
-
-    /// Stops the running server from another thread.
-    pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
-    }
-
-    /// Serves on this thread until it is stopped.
-    ///
-    /// # Errors
-    /// The operating system's event queue failed.
-    pub fn run(self) -> io::Result<()> {
-        self.reactor.run()
-    }
-}
-
-fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
-    let bind = |address: SocketAddr| {
-        let failed = |source| StartError::AdminBind { address, source };
-        let listener = reactor::bind(Some(address.ip()), address.port()).map_err(failed)?;
-        tracing::info!(addr = %listener.local_addr()?, "listening for operators");
-        Ok::<_, StartError>(listener)
-    };
-    let address = admin.listen.map(bind).transpose()?;
-    let socket = admin.socket.as_deref().map(socket::bind).transpose()?;
-    if let Some(path) = &admin.socket {
-        tracing::info!(path = %path.display(), "listening for relayctl");
-    }
-    Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
-}
-
 fn bind(config: &Config) -> Result<TcpListener, StartError> {
     reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
         address: config.listen,
@@ -231,7 +160,7 @@ fn bind(config: &Config) -> Result<TcpListener, StartError> {
     })
 }
 
-fn shown(address: Option<IpAddr>, port: u16) -> String {
+pub(crate) fn shown(address: Option<IpAddr>, port: u16) -> String {
     match address {
         Some(address) => SocketAddr::new(address, port).to_string(),
         None => format!("port {port}"),
@@ -239,17 +168,19 @@ fn shown(address: Option<IpAddr>, port: u16) -> String {
 }
 
 /// Tells the operator how to fix a failure to listen.
-fn remedy(error: &io::Error) -> &'static str {
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         _ if reactor::is_family_unknown(error) => {
             "this machine has no IPv6: write an IPv4 address such as --listen 0.0.0.0, or leave --listen out"
         }
-        ErrorKind::AddrInUse => "is another relayd running? --port 0 takes any free port",
+        ErrorKind::AddrInUse => {
+            "another program has it, perhaps another relayd: stop that one (`ss -ltnp` names it), or choose another --port"
+        }
         ErrorKind::AddrNotAvailable => {
             "this machine does not have that address: write one of its own, or leave --listen out"
         }
         ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege (CAP_NET_BIND_SERVICE): grant it, or choose a higher --port"
+            "a port below 1024 needs a privilege: grant CAP_NET_BIND_SERVICE, pass a socket from systemd, or choose a higher --port"
         }
         ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
         _ => "is the descriptor limit (ulimit -n) used up?",
@@ -271,7 +202,7 @@ fn descriptors_left() -> Option<usize> {
     Some(limit.saturating_sub(open))
 }
 
-fn limits(config: &Config) -> Limits {
+pub(crate) fn limits(config: &Config) -> Limits {
     Limits {
         session_idle: config.session_idle,
         heartbeat_interval: config.heartbeat,
@@ -282,7 +213,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn table_limits(config: &Config) -> TableLimits {
+pub(crate) fn table_limits(config: &Config) -> TableLimits {
     let sessions_max = Some(config.admission.sessions_max).filter(|max| *max > 0).unwrap_or(usize::MAX);
     TableLimits { sessions_max, ..TableLimits::default() }
 }
@@ -299,14 +230,14 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
     let idle_secs = config.session_idle.as_secs();
     match decision.store {
         StoreKind::Memory => Ok(Backend::memory(idle_secs, table_limits(config), node)),
-        StoreKind::Redis => {
-            let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
-            Backend::redis(
-                RedisSettings { url: decision.redis_url, ca, prefix, idle_secs, node },
-                wakeable.wake(),
-            )
-        }
+        StoreKind::Redis => Backend::redis(redis_settings(config, decision.redis_url, node), wakeable.wake()),
     }
+}
+
+/// How this node reaches the Redis at `url`.
+pub(crate) fn redis_settings(config: &Config, url: String, node: NodeId) -> RedisSettings {
+    let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
+    RedisSettings { url, ca, prefix, idle_secs: config.session_idle.as_secs(), node }
 }
 
 #[cfg(test)]
