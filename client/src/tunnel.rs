@@ -213,9 +213,9 @@ impl Tunnel {
 
     fn take_record(&mut self, sealed: &[u8]) -> Result<(), Fault> {
         let Some(live) = &mut self.core.live else { return Ok(()) };
-        let mut plaintext = std::mem::take(&mut self.core.opened);
-        let done = live.open(sealed, &mut plaintext).and_then(|()| self.take_plaintext(&plaintext));
-        self.core.opened = plaintext;
+        let mut room = std::mem::take(&mut self.core.opened);
+        let done = live.open(sealed, &mut room).and_then(|plaintext| self.take_plaintext(plaintext));
+        self.core.opened = room;
         done
     }
 
