@@ -118,7 +118,9 @@ impl Line {
         if self.sender.is_silent(now) {
             return Sent::Silent;
         }
-        self.send(queue, channel, now)
+        let sent = self.send(queue, channel, now);
+        channel.flush();
+        sent
     }
 
     /// Gives whether it was the last one.
