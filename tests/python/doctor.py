@@ -47,6 +47,7 @@ class Patient:
         self.certificate = self.issue("localhost")
         self.for_another = self.issue("other.example")
         self.expired = self.issue("localhost", days=0)
+        expires = time.time() + 1
         self.servers, self.stack = [], stack
         self.good = self.server(GOOD)
         self.ports = {
@@ -61,6 +62,9 @@ class Patient:
         }
         self.start_nginx()
         self.redis = self.start_redis() if shutil.which("redis-server") else None
+        # A certificate is valid through its last second.
+        while time.time() <= expires:
+            time.sleep(0.05)
 
     def issue(self, name, days=2):
         """A certificate that signs itself, and its key."""
