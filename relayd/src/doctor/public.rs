@@ -155,7 +155,7 @@ impl Public {
         tell(Finding::ok("websocket", "upgrades are passed on"));
         match echo(&mut socket, FRAME_WITHIN) {
             Ok(took) => {
-                tell(Finding::ok("frames", format!("a small frame is back after {} ms", took.as_millis())))
+                tell(Finding::ok("frames", format!("a small frame is back after {} ms", took.as_millis())));
             }
             Err(words) => {
                 return tell(Finding::bad(
