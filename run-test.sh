@@ -303,13 +303,16 @@ prepare() {
     fi
 }
 
-# Installs the proxies that deploy/ has configurations for, those on the clients' way out, the
-# programs that the desk's windows show, and a server for ssh, one by one: not every system has all of them.
+# The proxies that deploy/ has configurations for, those on the clients' way out, the programs that the desk's
+# windows show, and a server for ssh.
+PROGRAMS=(nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest openssh-client
+    openssh-server fail2ban)
+
+# prepare_programs PACKAGE...: installs those that are missing, one by one, as not every system has all of them.
 # What can't be installed is skipped later, with a note.
 prepare_programs() {
     local missing=() package service policy=/usr/sbin/policy-rc.d
-    for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest \
-        openssh-client openssh-server fail2ban; do
+    for package in "$@"; do
         is_there "$(command_of "$package")" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -386,8 +389,7 @@ run_doctor() {
 # Alerts, dashboard, chart and compose file, judged by the tools of those who read them.
 judge_deployment() {
     local venv="${RELAY_DEPLOY_CACHE:-/var/tmp/relay-deploy}/judges"
-    is_there promtool || as_root apt-get install -qy --no-install-recommends prometheus || true
-    is_there docker-compose || as_root apt-get install -qy --no-install-recommends docker-compose || true
+    prepare_programs prometheus docker-compose
     if python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r tests/deploy/requirements.txt &&
         is_there promtool && is_there docker-compose; then
         tests "what operators take" "$venv/bin/python" tests/deploy/operations.py "$target/debug"
@@ -673,7 +675,7 @@ if [ -n "$proxies_idle" ]; then
     stage "redis" start_redis
     stage "build" cargo build --locked -p relayd --bins
     stage "python environment" make_venv
-    prepare_programs || echo "the proxies can't be installed here" >&2
+    prepare_programs "${PROGRAMS[@]}" || echo "the proxies can't be installed here" >&2
     run_proxies "nodes and time" tests/python/proxies_long.py --idle "$proxies_idle"
     finish
 fi
@@ -729,7 +731,7 @@ break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 tests "the server under a service manager" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/life.py
-prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
+prepare_programs "${PROGRAMS[@]}" || echo "the proxies, and programs for the desk, can't be installed here" >&2
 tests "what operators see" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/admin.py
 play_desk
 run_proxies "the configurations" tests/python/proxies.py
