@@ -10,6 +10,8 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod reactor;
+pub mod reload;
+pub mod secrets;
 mod server;
 pub mod signals;
 pub mod tls;
@@ -19,29 +21,33 @@ pub use server::{Server, StartError};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::config::Loaded;
+use crate::logging::{LogFilter, LogQueue};
 use crate::reactor::Wakeable;
+use crate::reload::{Reload, ReloadRequests};
 use crate::signals::Signals;
 use crate::tls::Reloader;
 
 /// The program that `relayd` and `relay-server` both run.
 pub fn main() -> ExitCode {
     match commands::load(std::env::args_os()) {
-        Ok((None, loaded)) => run_server(&loaded.config),
+        Ok((None, loaded)) => run_server(loaded),
         Ok((Some(command), loaded)) => commands::run(&command, &loaded),
         Err(stop) => stop.report(),
     }
 }
 
-fn run_server(config: &config::Config) -> ExitCode {
-    let log = match logging::start(&config.log_filter, config.log_format) {
-        Ok(guard) => guard,
+fn run_server(loaded: Loaded) -> ExitCode {
+    let config = &loaded.config;
+    let (log, filter) = match logging::start(&config.log_filter, config.log_format) {
+        Ok(started) => started,
         Err(error) => {
             // A closed standard error must not cause a panic.
             let _ = writeln!(io::stderr(), "relayd: {error}");
             return ExitCode::FAILURE;
         }
     };
-    match serve(config, log.queue()) {
+    match serve(loaded, log.queue(), filter) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -50,14 +56,23 @@ fn run_server(config: &config::Config) -> ExitCode {
     }
 }
 
-fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartError> {
+fn serve(loaded: Loaded, log: LogQueue, filter: LogFilter) -> Result<(), StartError> {
+    let config = loaded.config.clone();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "relayd starts");
     let wakeable = Wakeable::new()?;
     let signals = Signals::catch().map_err(StartError::Signals)?;
     let reloader = Reloader::default();
-    let reloads = Some(reloader.clone()).filter(|_| !config.tls.is_empty());
-    signals.watch(wakeable.stopper(), config.stop, reloads, log).map_err(StartError::Thread)?;
-    Server::bind_on(config, wakeable, &reloader)?.run()?;
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let reload = Reload {
+        read: Box::new(|| commands::load(std::env::args_os()).map(|(_, loaded)| loaded)),
+        in_force: loaded,
+        updater: wakeable.updater(),
+        certificates: Some(reloader.clone()).filter(|_| !config.tls.is_empty()),
+        log: filter,
+    };
+    let requests = ReloadRequests::new(reload);
+    signals.watch(wakeable.stopper(), config.stop, requests, log).map_err(StartError::Thread)?;
+    Server::bind_on(&config, wakeable, &reloader)?.run()?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -187,8 +187,9 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
         StoreKind::Memory => Ok(Backend::memory(idle_secs, table_limits(config), node)),
         StoreKind::Redis => {
             let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
+            let password = config.redis_password.clone();
             Backend::redis(
-                RedisSettings { url: decision.redis_url, ca, prefix, idle_secs, node },
+                RedisSettings { url: decision.redis_url, password, ca, prefix, idle_secs, node },
                 wakeable.wake(),
             )
         }

@@ -21,7 +21,7 @@ use signal_hook::low_level::{exit, signal_name};
 
 use crate::logging::LogQueue;
 use crate::reactor::{StopTimes, Stopper};
-use crate::tls::Reloader;
+use crate::reload::ReloadRequests;
 
 /// Signals that were caught and not handled yet.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Signals {
         Ok(Signals { delivery, pipe })
     }
 
-    /// Starts the thread. SIGHUP asks `reloader`, if there is one. If a stop exceeds its deadline, the
+    /// Starts the thread. SIGHUP is a request to `reload`. If a stop exceeds its deadline, the
     /// process exits with [`EXIT_STUCK`].
     ///
     /// # Errors
@@ -62,11 +62,11 @@ impl Signals {
         self,
         stopper: Stopper,
         times: StopTimes,
-        reloader: Option<Reloader>,
+        reload: ReloadRequests,
         log: LogQueue,
     ) -> io::Result<()> {
         let (told_at, end_at) = (None, None);
-        let watch = Watch { signals: self, stopper, times, reloader, log, count: 0, told_at, end_at };
+        let watch = Watch { signals: self, stopper, times, reload, log, count: 0, told_at, end_at };
         let thread = thread::Builder::new().name("signals".into()).stack_size(STACK_BYTES);
         thread.spawn(move || watch.run()).map(drop)
     }
@@ -97,7 +97,7 @@ struct Watch {
     signals: Signals,
     stopper: Stopper,
     times: StopTimes,
-    reloader: Option<Reloader>,
+    reload: ReloadRequests,
     log: LogQueue,
     /// The number of signals that counted as an order to stop, and the time of the last one.
     count: usize,
@@ -110,17 +110,15 @@ impl Watch {
     fn run(mut self) {
         loop {
             for signal in self.signals.wait(self.end_at) {
-                match &self.reloader {
+                match signal {
                     _ if STOPPING.contains(&signal) => self.on_stop(signal),
-                    Some(reloader) if signal == SIGHUP => {
-                        tracing::info!(
-                            "the certificates are read again; all other settings are read at start"
-                        );
-                        reloader.reload();
+                    SIGHUP => {
+                        tracing::info!(signal = %name(signal), "the settings and the certificates are read again");
+                        self.reload.request();
                     }
                     _ => tracing::info!(
                         signal = %name(signal),
-                        "this signal is ignored: settings are read at start; SIGTERM stops the server"
+                        "this signal is ignored; SIGTERM stops the server, SIGHUP has it read its settings again"
                     ),
                 }
             }

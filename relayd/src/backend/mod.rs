@@ -19,7 +19,8 @@ use thiserror::Error;
 
 pub use self::memory::Memory;
 pub use self::redis::{
-    BusCounts, CaBundle, InvalidCaBundle, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisSettings,
+    BusCounts, CaBundle, InvalidCaBundle, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisPassword,
+    RedisSettings,
 };
 
 /// The store that this process uses.

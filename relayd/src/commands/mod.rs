@@ -4,6 +4,7 @@
 //! server too, before or behind its name, so that it sees what the server would see.
 
 mod check;
+mod example;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
