@@ -4,6 +4,7 @@
 //! Owns the default and the bounds of every setting. Holds secrets, and shows none in `Debug`, in messages or
 //! in help. `main` calls [`load`]; all other code gets the [`Config`].
 
+mod admin;
 mod file;
 mod flags;
 mod listing;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
+use crate::admin::AdminSettings;
 use crate::admission::{AdmissionLimits, TrustedProxies};
 use crate::backend::detect::StoreKind;
 use crate::backend::{CaBundle, RedisPassword};
@@ -36,6 +38,7 @@ use flags::Flags;
 use settings::SettingReader;
 use sources::{Places, Sources};
 
+pub use admin::default_socket as default_admin_socket;
 pub use file::{is_switch, keys, value_name};
 pub use listing::{Origin, Setting, default_in_help};
 pub use redis_url::{InvalidRedisUrl, RedisUrl};
@@ -78,6 +81,8 @@ pub struct Config {
     pub admission: AdmissionLimits,
     /// The rules of the HTTP endpoints.
     pub policy: Policy,
+    /// Where operators look in.
+    pub admin: AdminSettings,
     /// The log filter, for [`crate::logging::start`].
     pub log_filter: String,
     /// The format of log lines.
@@ -181,6 +186,7 @@ impl Config {
             admission: read_admission(flags, settings)?,
             policy: read_policy(flags, settings, &allowed_origins, public_ws_url.as_deref())?,
             allowed_origins,
+            admin: admin::read(flags, settings)?,
             log_filter: settings
                 .read("log", &flags.log, values::log_filter)?
                 .unwrap_or_else(|| "info".to_owned()),
@@ -201,6 +207,11 @@ impl Config {
         let serves_page = running.policy.serves_page;
         let policy = Policy { origins, page_url, serves_page, ..self.policy.clone() };
         LiveSettings { policy, admission: self.admission }
+    }
+
+    /// True if the listener speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls_host.is_some()
     }
 
     /// The WebSocket address that clients are told. The default contains the bound port.
@@ -340,6 +351,7 @@ fn read_policy(
         delete_needs_token: flags.delete_needs_token,
         serves_page: !flags.no_page,
         metrics_public: flags.metrics_public,
+        metrics_hidden: flags.no_public_metrics,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     })
 }

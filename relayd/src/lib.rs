@@ -2,27 +2,35 @@
 //!
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] combines them all.
 
+pub mod admin;
 pub mod admission;
+pub mod ask;
 pub mod backend;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod http;
+pub mod inherited;
 pub mod logging;
 pub mod metrics;
+pub mod notify;
 pub mod reactor;
 pub mod reload;
 pub mod secrets;
 mod server;
 pub mod signals;
+pub mod sizing;
 pub mod tls;
 
 pub use server::{Server, StartError};
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use crate::config::Loaded;
 use crate::logging::{LogFilter, LogQueue};
+use crate::notify::{ServiceManager, Watchdog};
 use crate::reactor::Wakeable;
 use crate::reload::{Reload, ReloadRequests};
 use crate::signals::Signals;
@@ -30,6 +38,7 @@ use crate::tls::Reloader;
 
 /// The program that `relayd` and `relay-server` both run.
 pub fn main() -> ExitCode {
+    inherited::adopt();
     match commands::load(std::env::args_os()) {
         Ok((None, loaded)) => run_server(loaded),
         Ok((Some(command), loaded)) => commands::run(&command, &loaded),
@@ -57,22 +66,29 @@ fn run_server(loaded: Loaded) -> ExitCode {
 }
 
 fn serve(loaded: Loaded, log: LogQueue, filter: LogFilter) -> Result<(), StartError> {
+    let started = Instant::now();
     let config = loaded.config.clone();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "relayd starts");
     let wakeable = Wakeable::new()?;
     let signals = Signals::catch().map_err(StartError::Signals)?;
     let reloader = Reloader::default();
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let manager = ServiceManager::from_env();
     let reload = Reload {
         read: Box::new(|| commands::load(std::env::args_os()).map(|(_, loaded)| loaded)),
         in_force: loaded,
         updater: wakeable.updater(),
         certificates: Some(reloader.clone()).filter(|_| !config.tls.is_empty()),
         log: filter,
+        manager: manager.clone(),
     };
     let requests = ReloadRequests::new(reload);
-    signals.watch(wakeable.stopper(), config.stop, requests, log).map_err(StartError::Thread)?;
-    Server::bind_on(&config, wakeable, &reloader)?.run()?;
-    tracing::info!("stopped");
+    let watchdog = Watchdog::from_env(manager.clone(), wakeable.pulse());
+    signals.watch(wakeable.stopper(), config.stop, requests, watchdog, log).map_err(StartError::Thread)?;
+    let server = Server::bind_on(&config, wakeable, &reloader)?;
+    inherited::drop_rest();
+    manager.ready(&format!("listening on {}", server.local_addr()));
+    server.run()?;
+    tracing::info!(uptime_secs = started.elapsed().as_secs(), "stopped");
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::thread;
 
 use crate::config::{EarlyExit, Loaded, Setting};
 use crate::logging::LogFilter;
+use crate::notify::ServiceManager;
 use crate::reactor::{LiveSettings, Updater};
 use crate::tls::Reloader;
 
@@ -20,6 +21,7 @@ pub const LIVE: &[&str] = &[
     "failed-hellos-per-minute",
     "log",
     "metrics-public",
+    "no-public-metrics",
     "register-key",
     "register-key-file",
     "registers-per-minute",
@@ -39,6 +41,8 @@ pub struct Reload {
     pub certificates: Option<Reloader>,
     /// Changes what is logged.
     pub log: LogFilter,
+    /// Is told when a reload begins and ends, and waits for it.
+    pub manager: ServiceManager,
 }
 
 impl std::fmt::Debug for Reload {
@@ -51,6 +55,7 @@ impl std::fmt::Debug for Reload {
 #[derive(Debug)]
 pub struct ReloadRequests {
     reload: Arc<Mutex<Reload>>,
+    manager: ServiceManager,
     /// `None` until the first request.
     thread: Option<SyncSender<()>>,
 }
@@ -58,18 +63,27 @@ pub struct ReloadRequests {
 impl ReloadRequests {
     /// Nothing is read before a request.
     pub fn new(reload: Reload) -> Self {
-        ReloadRequests { reload: Arc::new(Mutex::new(reload)), thread: None }
+        let manager = reload.manager.clone();
+        ReloadRequests { reload: Arc::new(Mutex::new(reload)), manager, thread: None }
     }
 
     /// Returns at once. Requests that come while the settings are read count as one.
     pub fn request(&mut self) {
+        self.manager.reloading();
         if self.thread.is_none() {
             self.start();
         }
-        let sent = self.thread.as_ref().map(|thread| thread.try_send(()));
-        if let Some(Err(TrySendError::Disconnected(()))) = sent {
-            tracing::error!("the settings can't be read again, because their thread ended: restart relayd");
+        match self.thread.as_ref().map(|thread| thread.try_send(())) {
+            Some(Ok(()) | Err(TrySendError::Full(()))) => return,
+            Some(Err(TrySendError::Disconnected(()))) => {
+                tracing::error!(
+                    "the settings can't be read again, because their thread ended: restart relayd"
+                );
+            }
+            // It was logged.
+            None => {}
         }
+        self.manager.reloaded();
     }
 
     fn start(&mut self) {
@@ -89,7 +103,9 @@ impl ReloadRequests {
 /// The thread's body.
 fn serve(requests: &Receiver<()>, reload: &Mutex<Reload>) {
     for () in requests {
-        reload.lock().unwrap_or_else(PoisonError::into_inner).run();
+        let mut reload = reload.lock().unwrap_or_else(PoisonError::into_inner);
+        reload.run();
+        reload.manager.reloaded();
     }
 }
 
@@ -186,6 +202,7 @@ mod tests {
                 updater: updater.clone(),
                 certificates: None,
                 log: LogFilter::unused(),
+                manager: ServiceManager::default(),
             };
             Case { reload, updater, file, _wakeable: wakeable }
         }

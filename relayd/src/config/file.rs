@@ -114,7 +114,7 @@ impl Kind {
         match arg.get_action() {
             ArgAction::SetTrue => Kind::Switch,
             ArgAction::Append => Kind::Many,
-            _ if LISTS.contains(&value_name(arg)) => Kind::List,
+            _ if is_list(value_name(arg)) => Kind::List,
             _ => Kind::One,
         }
     }
@@ -128,6 +128,11 @@ pub fn is_switch(arg: &Arg) -> bool {
 /// How its help names the value.
 pub fn value_name(arg: &Arg) -> &str {
     arg.get_value_names().and_then(<[_]>::first).map_or("", |name| name.as_str())
+}
+
+/// True for the names that help has for lists in one value, such as `CIDR,...`.
+fn is_list(value_name: &str) -> bool {
+    value_name == "LIST" || value_name.ends_with(",...")
 }
 
 fn expected(arg: &Arg) -> &'static str {
@@ -199,9 +204,6 @@ fn one_line(text: impl Display) -> String {
 fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
-
-/// The names that help has for lists in one value.
-const LISTS: &[&str] = &["LIST", "CIDR,..."];
 
 /// The names that help has for whole numbers.
 const NUMBERS: &[&str] = &["PORT", "SECS", "COUNT"];

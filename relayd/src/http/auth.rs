@@ -13,7 +13,11 @@ use thiserror::Error;
 pub struct RegisterKeys {
     /// At least one, and at most [`KEYS_MAX`].
     digests: Vec<[u8; 32]>,
+    is_short: bool,
 }
+
+/// Of so many characters nobody tries all.
+const LEN_ENOUGH: usize = 16;
 
 /// Keys that can't be used. It does not show them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -34,6 +38,11 @@ impl RegisterKeys {
         let is_one = self.digests.iter().fold(Choice::from(0), |is_one, it| is_one | it.ct_eq(&digest));
         is_one.into()
     }
+
+    /// True if one of them has so few characters that it may be guessed.
+    pub fn is_short(&self) -> bool {
+        self.is_short
+    }
 }
 
 /// One key a line.
@@ -49,7 +58,8 @@ impl FromStr for RegisterKeys {
         if lines.len() > KEYS_MAX {
             return Err(InvalidRegisterKey::TooMany);
         }
-        Ok(RegisterKeys { digests: lines.iter().map(|key| Sha256::digest(key).into()).collect() })
+        let is_short = lines.iter().any(|key| key.len() < LEN_ENOUGH);
+        Ok(RegisterKeys { digests: lines.iter().map(|key| Sha256::digest(key).into()).collect(), is_short })
     }
 }
 

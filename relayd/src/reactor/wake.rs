@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mio::{Poll, Token, Waker};
 
 use super::live::Updater;
+use super::pulse::Pulse;
 use super::stop::Stopper;
 
 /// The event of the poll that says that the reactor was woken.
@@ -18,6 +19,7 @@ pub struct Wakeable {
     waker: Arc<Waker>,
     pub(super) stopper: Stopper,
     pub(super) updater: Updater,
+    pub(super) pulse: Pulse,
 }
 
 impl Wakeable {
@@ -30,7 +32,8 @@ impl Wakeable {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let stopper = Stopper::new(Arc::clone(&waker));
         let updater = Updater::new(Arc::clone(&waker));
-        Ok(Wakeable { poll, waker, stopper, updater })
+        let pulse = Pulse::new(Arc::clone(&waker));
+        Ok(Wakeable { poll, waker, stopper, updater, pulse })
     }
 
     /// Stops the reactor that this becomes part of.
@@ -41,6 +44,11 @@ impl Wakeable {
     /// Changes settings of the reactor that this becomes part of.
     pub fn updater(&self) -> Updater {
         self.updater.clone()
+    }
+
+    /// Shows whether the reactor turns that this becomes part of.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// What the backend's threads call when they have answers.
