@@ -70,9 +70,9 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't be
-    /// reached is not an error: the server starts, is not ready, and retries. May take two seconds if no store
-    /// was configured.
+    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't
+    /// be reached is not an error: the server starts, is not ready, and retries. May take two seconds if no
+    /// store was configured.
     ///
     /// # Errors
     /// See [`StartError`].
