@@ -9,6 +9,7 @@ mod file;
 mod flags;
 mod listing;
 mod redis_url;
+mod secrets;
 mod settings;
 mod sources;
 mod values;
@@ -29,7 +30,7 @@ use crate::admin::AdminSettings;
 use crate::admission::{AdmissionLimits, TrustedProxies};
 use crate::backend::detect::StoreKind;
 use crate::backend::{CaBundle, RedisPassword};
-use crate::http::{AllowedOrigins, InvalidRegisterKey, Policy, RegisterKeys};
+use crate::http::{AllowedOrigins, Policy};
 use crate::logging::LogFormat;
 use crate::reactor::{LiveSettings, StopTimes};
 use crate::tls::{CertificateFiles, Identity};
@@ -125,7 +126,9 @@ fn load_at(
     let reader = SettingReader::new(command, &sources.origins);
     let config = Config::check(&flags, &reader)?;
     let settings = listing::list(command, &matches, &reader);
-    Ok((Loaded { config, settings, warnings: reader.into_warnings() }, matches))
+    let mut warnings = reader.into_warnings();
+    warnings.extend(secrets::warning_of_file(&settings));
+    Ok((Loaded { config, settings, warnings }, matches))
 }
 
 /// The names and the help of all settings.
@@ -154,7 +157,7 @@ impl Config {
         let port = settings.read("port", &flags.port, |text| values::number(text, 0..=65535))?;
         let (message_bytes_max, memory_max) = read_sizes(flags, settings)?;
         let (store, redis_url, redis_ca) = read_store(flags, settings)?;
-        let redis_password = read_redis_password(flags, settings, redis_url.as_ref())?;
+        let redis_password = secrets::redis_password(flags, settings, redis_url.as_ref())?;
         let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_DEFAULT);
         let (tls, tls_host) = read_tls(flags, settings)?;
         let given_ws_url = settings.read("public_ws_url", &flags.public_ws_url, values::ws_url)?;
@@ -279,52 +282,6 @@ fn read_store(flags: &Flags, settings: &SettingReader<'_>) -> Result<StoreChoice
 
 type StoreChoice = (Option<StoreKind>, Option<RedisUrl>, Option<CaBundle>);
 
-/// The password has one place. A file is read once here, so that a mistake ends the program at once.
-fn read_redis_password(
-    flags: &Flags,
-    settings: &SettingReader<'_>,
-    url: Option<&RedisUrl>,
-) -> Result<RedisPassword, EarlyExit> {
-    let (in_file, of_command) = ("redis_password_file", "redis_password_command");
-    let file = settings.read_secret_file(in_file, &flags.redis_password_file)?.map(|(path, _)| path);
-    let command = settings.read(of_command, &flags.redis_password_command, |text| Ok(text.to_owned()))?;
-    let twice = |one: &str, other: &str| {
-        EarlyExit::bad_value(format_args!("{one} and {other} both give the password of Redis: leave one out"))
-    };
-    let in_url = url.is_some_and(RedisUrl::has_password);
-    match (file, command) {
-        (Some(_), Some(_)) => Err(twice(&settings.name(in_file), &settings.name(of_command))),
-        (Some(_), None) if in_url => Err(twice(&settings.name("redis_url"), &settings.name(in_file))),
-        (None, Some(_)) if in_url => Err(twice(&settings.name("redis_url"), &settings.name(of_command))),
-        (Some(path), None) => Ok(RedisPassword::File(path)),
-        (None, Some(command)) => Ok(RedisPassword::Command(command)),
-        (None, None) => Ok(RedisPassword::InUrl),
-    }
-}
-
-/// The keys, from the settings themselves or from the file that they name.
-fn read_register_keys(
-    flags: &Flags,
-    settings: &SettingReader<'_>,
-) -> Result<Option<RegisterKeys>, EarlyExit> {
-    let (id, file_id) = ("register_key", "register_key_file");
-    let keys = settings.read_secrets(id, &flags.register_key)?;
-    let in_file = settings.read_secret_file(file_id, &flags.register_key_file)?;
-    match (keys, in_file) {
-        (Some(_), Some(_)) => Err(EarlyExit::bad_value(format_args!(
-            "{} and {} are both set: leave one out; two keys go into one of them, one a line",
-            settings.name(id),
-            settings.name(file_id)
-        ))),
-        (None, Some((_, text))) => {
-            let name = settings.name(file_id);
-            let invalid = |error| EarlyExit::bad_value(format_args!("{name}: the file is invalid: {error}"));
-            text.parse().map(Some).map_err(|error: InvalidRegisterKey| invalid(error))
-        }
-        (keys, None) => Ok(keys),
-    }
-}
-
 fn read_origins(flags: &Flags, settings: &SettingReader<'_>) -> Result<AllowedOrigins, EarlyExit> {
     let origins = settings.read("allowed_origins", &flags.allowed_origins, |text| {
         text.parse::<AllowedOrigins>().map_err(|error| error.to_string())
@@ -347,7 +304,7 @@ fn read_policy(
             .as_ref()
             .map_or_else(|| origins.clone(), |page| origins.clone().with_own_page(page)),
         page_url,
-        register_keys: read_register_keys(flags, settings)?,
+        register_keys: secrets::register_keys(flags, settings)?,
         delete_needs_token: flags.delete_needs_token,
         serves_page: !flags.no_page,
         metrics_public: flags.metrics_public,

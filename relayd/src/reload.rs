@@ -284,4 +284,22 @@ mod tests {
             assert!(config::keys(&command).any(|arg| arg.get_long() == Some(name)), "{name}");
         }
     }
+
+    #[test]
+    fn the_pages_name_the_settings_that_can_change() {
+        let page = |name: &str| {
+            let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs");
+            fs::read_to_string(docs.join(name)).unwrap()
+        };
+        let (configuration, operations) = (page("configuration.md"), page("operations.md"));
+        let section = operations.split_once("\n### Changing settings\n").unwrap().1;
+        let section = section.split("\n## ").next().unwrap();
+        let marked: Vec<&str> = configuration.lines().filter(|line| line.ends_with("↻ |")).collect();
+        for name in LIVE {
+            let row = format!("| `--{name}` |");
+            assert!(marked.iter().any(|line| line.contains(&row)), "{name} in configuration.md");
+            assert!(section.contains(&format!("`{name}`")), "{name} in operations.md");
+        }
+        assert_eq!(marked.len(), LIVE.len(), "{marked:#?}");
+    }
 }

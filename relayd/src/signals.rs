@@ -54,8 +54,8 @@ impl Signals {
         Ok(Signals { delivery, pipe })
     }
 
-    /// Starts the thread. SIGHUP is a request to `reload`. `watchdog` looks after the reactor. If a stop exceeds
-    /// its deadline, the process exits with [`EXIT_STUCK`].
+    /// Starts the thread. SIGHUP is a request to `reload`. `watchdog` looks after the reactor. If a stop
+    /// exceeds its deadline, the process exits with [`EXIT_STUCK`].
     ///
     /// # Errors
     /// No thread could be started.

@@ -49,6 +49,11 @@ impl Setting {
         &self.shown
     }
 
+    /// True if its value is a secret, or has one in it.
+    pub(super) fn holds_secret(&self) -> bool {
+        self.shown == HIDDEN || self.shown.contains(HIDDEN_IN_URL)
+    }
+
     /// True if both were given the same value, wherever it came from.
     pub fn is_same(&self, other: &Setting) -> bool {
         self.given == other.given
@@ -90,10 +95,10 @@ fn shown(arg: &Arg, given: &[OsString]) -> String {
     match (Kind::of(arg), given) {
         (Kind::Switch, []) => "off".to_owned(),
         (_, []) => default_in_help(arg).unwrap_or_else(|| "not set".to_owned()),
-        _ if is_secret(arg) => "(set)".to_owned(),
+        _ if is_secret(arg) => HIDDEN.to_owned(),
         // It may hold a password.
         _ if arg.get_id() == "redis_url" => {
-            texts.concat().parse::<RedisUrl>().map_or_else(|_| "(set)".to_owned(), |url| url.to_string())
+            texts.concat().parse::<RedisUrl>().map_or_else(|_| HIDDEN.to_owned(), |url| url.to_string())
         }
         _ => texts.join(","),
     }
@@ -119,3 +124,9 @@ impl fmt::Debug for Setting {
 
 /// A key, a password, or a command that may hold one.
 const SECRETS: &[&str] = &["KEY", "PASSWORD", "SECRET", "TOKEN", "CMD"];
+
+/// What is shown of a secret.
+const HIDDEN: &str = "(set)";
+
+/// What [`RedisUrl`] shows of a user and a password.
+const HIDDEN_IN_URL: &str = "//***@";

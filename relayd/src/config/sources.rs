@@ -68,8 +68,8 @@ impl Sources {
         }
     }
 
-    /// A credential is the file of the setting with its name, or with its name and `-file`. One in the place of
-    /// a setting that has its value elsewhere is not used.
+    /// A credential is the file of the setting with its name, or with its name and `-file`. It is not used if
+    /// the setting has its value elsewhere.
     fn add_credentials(&mut self, command: &Command, folder: &Path) {
         let files = file::keys(command).filter(|arg| file::value_name(arg) == "FILE");
         for arg in files {

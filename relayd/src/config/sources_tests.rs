@@ -209,6 +209,14 @@ fn a_secret_that_everybody_may_read_gives_a_warning() {
     assert!(warnings().is_empty());
     fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
     assert!(warnings()[0].starts_with("every user of this machine may read the secret in "));
+    let toml = folder.write("relayd.toml", "register-key = \"k\"");
+    let places = Places { file: Some(toml.clone()), credentials: None };
+    let warnings = || load_args(&bare(), &[], &places).unwrap().warnings;
+    assert!(warnings().is_empty());
+    fs::set_permissions(&toml, PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(warnings()[0].ends_with("relayd.toml, which holds register-key: run chmod o-r on it"));
+    fs::write(&toml, "port = 1").unwrap();
+    assert!(warnings().is_empty(), "it holds no secret");
 }
 
 #[test]

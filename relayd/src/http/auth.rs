@@ -31,8 +31,8 @@ pub enum InvalidRegisterKey {
 }
 
 impl RegisterKeys {
-    /// Compares digests in constant time, and all of them, so that neither length nor content nor which key it
-    /// is shows in how long it takes.
+    /// Compares digests in constant time, and all of them, so that the time shows neither length nor content,
+    /// nor which key it is.
     pub(super) fn matches(&self, presented: &[u8]) -> bool {
         let digest: [u8; 32] = Sha256::digest(presented).into();
         let is_one = self.digests.iter().fold(Choice::from(0), |is_one, it| is_one | it.ct_eq(&digest));

@@ -35,7 +35,8 @@ enum Stream {
 }
 
 impl RedisConnection {
-    /// Fetches the password, then dials and logs in within about `dial`. Later reads and writes may take `answer` each.
+    /// Fetches the password, then dials and logs in within about `dial`. Later reads and writes may take
+    /// `answer` each.
     pub(super) fn open(server: &RedisServer, dial: Duration, answer: Duration) -> Result<Self, Fault> {
         let password = server.password.fetch()?;
         let stream = Stream::dial(server, dial)?;
