@@ -409,16 +409,16 @@ run_image() {
     fi
 }
 
-# What a user does at the desk, in windows that an independent terminal emulator draws.
-play_desk() {
+# What a user does at the desk, in windows that an independent terminal emulator draws, and what an operator does.
+play_lanes() {
     local last=passing,push,recipes
     if is_there sshd && is_there ssh; then
         last="$last,over_ssh"
     else
         skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
     fi
-    tests "the desk" env RELAY_TEST_BINARIES="$target/debug" \
-        tests/.venv/bin/python tests/python/side_by_side.py desk,ends,relay_lost sequences "$last"
+    tests "the desk and the server" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python \
+        tests/python/side_by_side.py desk,ends,relay_lost life,settings,admin,sequences "$last"
 }
 
 # The example `phone` behind proxies by others.
@@ -730,10 +730,8 @@ try_alone "unit tests, simulation and integration"
 break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
-tests "the server under a service manager" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/life.py
 prepare_programs "${PROGRAMS[@]}" || echo "the proxies, and programs for the desk, can't be installed here" >&2
-tests "what operators see" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/admin.py
-play_desk
+play_lanes
 run_proxies "the configurations" tests/python/proxies.py
 run_doctor
 run_way_out
