@@ -43,9 +43,9 @@ failed. If one stage fails, the others still run. Each option below, except --si
   --proxies [SECONDS]
             the configurations in deploy/ for nginx, HAProxy and Caddy, in front of two and three nodes: pairs that are
             silent for SECONDS (default: 75), reloads, refusals, where both ends meet, and a node that stops under load
-  --deploy  `workstation service` in a booted systemd: a container without a network, in about two minutes. Needs root
-            and Debian. Installs debootstrap and systemd-container, and keeps a root file system of 250 MB in
-            /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
+  --deploy  `workstation service` and the packages in a booted systemd: a container without a network, in about three
+            minutes. Needs root and Debian. Installs debootstrap, systemd-container, openssl, rpm and binutils if it can,
+            and keeps a root file system of 250 MB and nfpm in /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
   --help    this text
 
 Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
@@ -655,6 +655,7 @@ fi
 if $deploy; then
     stage "build" cargo build --locked -p relayd -p workstation -p relay-mobile --bins --examples
     stage "service in a booted systemd" tests/deploy/run.sh "$target/debug"
+    stage "packages in a booted systemd" tests/deploy/package.sh "$target/debug"
     finish
 fi
 if [ -n "$mutants" ]; then
