@@ -53,7 +53,7 @@ Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
 Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the configurations in deploy/,
 tinyproxy and microsocks, as proxies of the clients, git, htop, less, tmux, vim and vttest, to be shown on a phone,
-and openssh-server, for commands over ssh. What needs a program is skipped if that is missing.
+openssh-server, for commands over ssh, and fail2ban, for its filter. What needs a program is skipped if that is missing.
 
 Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
 need a kernel with namespaces and nftables. They are skipped elsewhere.
@@ -308,7 +308,7 @@ prepare() {
 prepare_programs() {
     local missing=() package service policy=/usr/sbin/policy-rc.d
     for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest \
-        openssh-client openssh-server; do
+        openssh-client openssh-server fail2ban; do
         is_there "$(command_of "$package")" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -337,6 +337,7 @@ command_of() {
     case "$1" in
         openssh-client) echo ssh ;;
         openssh-server) echo sshd ;;
+        fail2ban) echo fail2ban-regex ;;
         *) echo "$1" ;;
     esac
 }
@@ -370,6 +371,15 @@ run_proxies() {
     [ ${#proxies[@]} -gt 0 ] || return 0
     tests "$name for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
         tests/.venv/bin/python "$@" "${proxies[@]}"
+}
+
+# Mistakes that `relayd doctor` must name.
+run_doctor() {
+    if is_there nginx && is_there openssl; then
+        tests "the server's doctor" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/doctor.py
+    else
+        skip "the server's doctor" "nginx or openssl is not there and can't be installed here"
+    fi
 }
 
 # What a user does at the desk, in windows that an independent terminal emulator draws.
@@ -690,9 +700,12 @@ try_alone "unit tests, simulation and integration"
 break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
+tests "the server under a service manager" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/life.py
 prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
+tests "what operators see" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/admin.py
 play_desk
 run_proxies "the configurations" tests/python/proxies.py
+run_doctor
 run_way_out
 run_conformance short
 if has_node; then

@@ -4,6 +4,7 @@
 //! Owns the default and the bounds of every setting. Holds secrets, and shows none in `Debug`, in messages or
 //! in help. `main` calls [`load`]; all other code gets the [`Config`].
 
+mod admin;
 mod flags;
 mod redis_url;
 mod settings;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
+use crate::admin::AdminSettings;
 use crate::admission::{AdmissionLimits, TrustedProxies};
 use crate::backend::CaBundle;
 use crate::backend::detect::StoreKind;
@@ -30,6 +32,7 @@ use crate::tls::{CertificateFiles, Identity};
 use flags::Flags;
 use settings::SettingReader;
 
+pub use admin::default_socket as default_admin_socket;
 pub use redis_url::{InvalidRedisUrl, RedisUrl};
 pub use settings::EarlyExit;
 
@@ -68,6 +71,8 @@ pub struct Config {
     pub admission: AdmissionLimits,
     /// The rules of the HTTP endpoints.
     pub policy: Policy,
+    /// Where operators look in.
+    pub admin: AdminSettings,
     /// The log filter, for [`crate::logging::start`].
     pub log_filter: String,
     /// The format of log lines.
@@ -150,6 +155,7 @@ impl Config {
             memory_max,
             admission: read_admission(flags, settings)?,
             policy: read_policy(flags, settings, public_ws_url.as_deref())?,
+            admin: admin::read(flags, settings)?,
             log_filter: settings
                 .read("log", &flags.log, values::log_filter)?
                 .unwrap_or_else(|| "info".to_owned()),
@@ -160,6 +166,11 @@ impl Config {
                 .unwrap_or_default(),
             public_ws_url,
         })
+    }
+
+    /// True if the listener speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls_host.is_some()
     }
 
     /// The WebSocket address that clients are told. The default contains the bound port.
@@ -249,6 +260,7 @@ fn read_policy(
         delete_needs_token: flags.delete_needs_token,
         serves_page: !flags.no_page,
         metrics_public: flags.metrics_public,
+        metrics_hidden: flags.no_public_metrics,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     })
 }
