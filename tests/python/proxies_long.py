@@ -176,8 +176,8 @@ async def reload_under_load(front, sessions):
     closed = collections.Counter(code for end in talk.ends() for code in end.ends)
     print(f"    ends {dict(closed)}", flush=True)
     if front.name == "caddy":
-        # Version 2.6 can't keep them. It says 1001 to both ends, which may fall into the middle of a frame. Then
-        # what follows is malformed, and that end is closed with 1002.
+        # Version 2.6 can't keep them. It says 1001 to both ends, which may fall into the middle of a frame.
+        # Then what follows is malformed, and that end is closed with 1002.
         assert set(closed) <= {1001, 1002, 1006, "cut off"}, closed
     else:
         assert not closed, f"open sockets do not stay: {closed}"
