@@ -43,9 +43,10 @@ failed. If one stage fails, the others still run. Each option below, except --si
   --proxies [SECONDS]
             the configurations in deploy/ for nginx, HAProxy and Caddy, in front of two and three nodes: pairs that are
             silent for SECONDS (default: 75), reloads, refusals, where both ends meet, and a node that stops under load
-  --deploy  `workstation service` and the packages in a booted systemd: a container without a network, in about three
-            minutes. Needs root and Debian. Installs debootstrap, systemd-container, openssl, rpm and binutils if it can,
-            and keeps a root file system of 250 MB and nfpm in /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
+  --deploy  `workstation service` and the packages in a booted systemd, a container without a network. Then alerts,
+            dashboard, chart, compose file and image. About five minutes. Needs root and Debian. Installs debootstrap,
+            systemd-container, openssl, rpm, binutils, prometheus, docker-compose, buildah, skopeo, umoci and crun if it
+            can, and keeps a root file system of 250 MB and tools in /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
   --help    this text
 
 Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
@@ -382,6 +383,30 @@ run_doctor() {
     fi
 }
 
+# Alerts, dashboard, chart and compose file, judged by the tools of those who read them.
+judge_deployment() {
+    local venv="${RELAY_DEPLOY_CACHE:-/var/tmp/relay-deploy}/judges"
+    is_there promtool || as_root apt-get install -qy --no-install-recommends prometheus || true
+    is_there docker-compose || as_root apt-get install -qy --no-install-recommends docker-compose || true
+    if python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r tests/deploy/requirements.txt &&
+        is_there promtool && is_there docker-compose; then
+        tests "what operators take" "$venv/bin/python" tests/deploy/operations.py "$target/debug"
+    else
+        skip "what operators take" "promtool, docker-compose or tests/deploy/requirements.txt can't be installed here"
+    fi
+}
+
+# The image, with a static program that is built for it alone.
+run_image() {
+    local musl=x86_64-unknown-linux-musl
+    if [ "$(uname -m)" = x86_64 ] && rustup target add "$musl" >/dev/null 2>&1; then
+        stage "a static relayd" cargo build --locked -p relayd --bin relayd --target "$musl"
+        tests "the image" tests/deploy/image.sh "$target/$musl/debug/relayd"
+    else
+        skip "the image" "it needs x86-64 and Rust's target $musl"
+    fi
+}
+
 # What a user does at the desk, in windows that an independent terminal emulator draws.
 play_desk() {
     local last=passing,push,recipes
@@ -656,6 +681,8 @@ if $deploy; then
     stage "build" cargo build --locked -p relayd -p workstation -p relay-mobile --bins --examples
     stage "service in a booted systemd" tests/deploy/run.sh "$target/debug"
     stage "packages in a booted systemd" tests/deploy/package.sh "$target/debug"
+    judge_deployment
+    run_image
     finish
 fi
 if [ -n "$mutants" ]; then

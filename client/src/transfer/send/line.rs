@@ -118,7 +118,9 @@ impl Line {
         if self.sender.is_silent(now) {
             return Sent::Silent;
         }
-        self.send(queue, channel, now)
+        let sent = self.send(queue, channel, now);
+        channel.flush();
+        sent
     }
 
     /// Gives whether it was the last one.
@@ -209,7 +211,7 @@ impl Line {
 
     /// While a file is sent, the next ones are offered, up to one that is small: it needs no answer.
     fn offer_ahead(&mut self, queue: &mut Queue) {
-        if self.sender.has_total() || self.ahead() >= AHEAD_MAX {
+        if self.sender.has_total() {
             return;
         }
         let Some(file) = self.next.take().or_else(|| queue.next()) else { return };
