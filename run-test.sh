@@ -7,7 +7,7 @@ usage() {
     cat <<'EOF'
 usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
                      [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri]
-                     [--mutants [K/N]] [--browsers [PART]] [--deploy] [--help]
+                     [--mutants [K/N]] [--browsers [PART]] [--proxies [SECONDS]] [--deploy] [--help]
 
 Runs every check of the project on this machine, and ends with `N passed, N failed`. The exit code is 0 if nothing
 failed. If one stage fails, the others still run. Each option below, except --sim, runs only that part.
@@ -40,17 +40,20 @@ failed. If one stage fails, the others still run. Each option below, except --si
             path in Firefox and WebKitGTK; or only the cases with PART in their names. Pictures go to
             RELAY_BROWSER_PICTURES, if it is set. Needs node, 20 or newer. Installs chromium, firefox-esr,
             webkit2gtk-driver, xvfb, htop and vim if it can, and its packages of node outside of this folder
-  --deploy  `workstation service` in a booted systemd: a container without a network, in about two minutes. Needs root
-            and Debian. Installs debootstrap and systemd-container, and keeps a root file system of 250 MB in
-            /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
+  --proxies [SECONDS]
+            the configurations in deploy/ for nginx, HAProxy and Caddy, in front of two and three nodes: pairs that are
+            silent for SECONDS (default: 75), reloads, refusals, where both ends meet, and a node that stops under load
+  --deploy  `workstation service` and the packages in a booted systemd: a container without a network, in about three
+            minutes. Needs root and Debian. Installs debootstrap, systemd-container, openssl, rpm and binutils if it can,
+            and keeps a root file system of 250 MB and nfpm in /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
   --help    this text
 
 Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
-Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md,
+Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the configurations in deploy/,
 tinyproxy and microsocks, as proxies of the clients, git, htop, less, tmux, vim and vttest, to be shown on a phone,
-and openssh-server, for commands over ssh. What needs a program is skipped if that is missing.
+openssh-server, for commands over ssh, and fail2ban, for its filter. What needs a program is skipped if that is missing.
 
 Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
 need a kernel with namespaces and nftables. They are skipped elsewhere.
@@ -70,6 +73,7 @@ miri=false
 mutants=""
 browsers=false
 browser_part=""
+proxies_idle=""
 deploy=false
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -120,6 +124,13 @@ while [ $# -gt 0 ]; do
             browsers=true
             if [ -n "${2:-}" ] && [ "${2:0:2}" != "--" ]; then
                 browser_part="$2"
+                shift
+            fi
+            ;;
+        --proxies)
+            proxies_idle=75
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                proxies_idle="$2"
                 shift
             fi
             ;;
@@ -189,11 +200,13 @@ stage() {
 
 # tests NAME COMMAND...: a test runner, whose own counts are added.
 tests() {
-    local name="$1" log="$work/log" ok=true p f
+    local name="$1" log="$work/log" ok=true p f case
     shift
     say "$name"
     "$@" 2>&1 | tee "$log" || ok=false
     read -r p f < <(count "$log")
+    # Cases in Python that failed once, and passed when they were played again.
+    while IFS= read -r case; do unsteady+=("$case"); done < <(sed -n 's/^test \(.*\) \.\.\. unsteady$/\1/p' "$log")
     # A runner that broke, or ran nothing, has failed, even if it counted no failure.
     if { ! $ok && [ "$f" -eq 0 ]; } || [ $((p + f)) -eq 0 ]; then f=$((f + 1)); fi
     passed=$((passed + p))
@@ -235,7 +248,7 @@ skip() {
 finish() {
     say "sum"
     for omission in "${skipped[@]+"${skipped[@]}"}"; do echo "skipped: $omission"; done
-    for case in "${unsteady[@]+"${unsteady[@]}"}"; do echo "unsteady: $case failed beside others and passed alone"; done
+    for case in "${unsteady[@]+"${unsteady[@]}"}"; do echo "unsteady: $case failed, and passed when it was played again"; done
     for failure in "${failures[@]+"${failures[@]}"}"; do echo "failed: $failure"; done
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] || exit 1
@@ -289,13 +302,13 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, the
+# Installs the proxies that deploy/ has configurations for, those on the clients' way out, the
 # programs that the desk's windows show, and a server for ssh, one by one: not every system has all of them.
 # What can't be installed is skipped later, with a note.
 prepare_programs() {
     local missing=() package service policy=/usr/sbin/policy-rc.d
     for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest \
-        openssh-client openssh-server; do
+        openssh-client openssh-server fail2ban; do
         is_there "$(command_of "$package")" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -324,6 +337,7 @@ command_of() {
     case "$1" in
         openssh-client) echo ssh ;;
         openssh-server) echo sshd ;;
+        fail2ban) echo fail2ban-regex ;;
         *) echo "$1" ;;
     esac
 }
@@ -340,21 +354,44 @@ check_types() {
 # Servers may be in folders that only root has in its PATH.
 is_there() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 
-# The snippets in docs/configuration.md, run by the proxies that are installed.
+# run_proxies NAME SCRIPT...: the configurations in deploy/, run by the proxies that are installed.
 run_proxies() {
+    local name="$1"
+    shift
     local proxies=() proxy
     for proxy in nginx haproxy caddy; do
         if ! is_there openssl; then
-            skip "the snippet for $proxy" "openssl is not there and can't be installed here"
+            skip "the configuration for $proxy" "openssl is not there and can't be installed here"
         elif is_there "$proxy"; then
             proxies+=("$proxy")
         else
-            skip "the snippet for $proxy" "$proxy is not there and can't be installed here"
+            skip "the configuration for $proxy" "$proxy is not there and can't be installed here"
         fi
     done
     [ ${#proxies[@]} -gt 0 ] || return 0
-    tests "the snippets for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
-        tests/.venv/bin/python tests/python/proxies.py "${proxies[@]}"
+    tests "$name for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
+        tests/.venv/bin/python "$@" "${proxies[@]}"
+}
+
+# Mistakes that `relayd doctor` must name.
+run_doctor() {
+    if is_there nginx && is_there openssl; then
+        tests "the server's doctor" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/doctor.py
+    else
+        skip "the server's doctor" "nginx or openssl is not there and can't be installed here"
+    fi
+}
+
+# What a user does at the desk, in windows that an independent terminal emulator draws.
+play_desk() {
+    local last=passing,push,recipes
+    if is_there sshd && is_there ssh; then
+        last="$last,over_ssh"
+    else
+        skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
+    fi
+    tests "the desk" env RELAY_TEST_BINARIES="$target/debug" \
+        tests/.venv/bin/python tests/python/side_by_side.py desk,ends,relay_lost sequences "$last"
 }
 
 # The example `phone` behind proxies by others.
@@ -606,9 +643,19 @@ if $miri; then
     under_miri
     finish
 fi
+if [ -n "$proxies_idle" ]; then
+    stage "tools" prepare
+    stage "redis" start_redis
+    stage "build" cargo build --locked -p relayd --bins
+    stage "python environment" make_venv
+    prepare_programs || echo "the proxies can't be installed here" >&2
+    run_proxies "nodes and time" tests/python/proxies_long.py --idle "$proxies_idle"
+    finish
+fi
 if $deploy; then
     stage "build" cargo build --locked -p relayd -p workstation -p relay-mobile --bins --examples
     stage "service in a booted systemd" tests/deploy/run.sh "$target/debug"
+    stage "packages in a booted systemd" tests/deploy/package.sh "$target/debug"
     finish
 fi
 if [ -n "$mutants" ]; then
@@ -654,20 +701,12 @@ try_alone "unit tests, simulation and integration"
 break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
-prepare_programs || echo "the proxies for the snippets, and programs for the desk, can't be installed here" >&2
-tests "notices by Web Push" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/push.py
-tests "notices, the clipboard and pipes" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/passing.py
-tests "the desk's commands in windows" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/desk.py
-tests "how the desk's commands end" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/ends.py
-tests "the desk without its relay" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/relay_lost.py
-tests "sequences through a shared terminal" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/sequences.py
-tests "the recipes of docs/workstation.md" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/recipes.py
-if is_there sshd && is_there ssh; then
-    tests "the desk over ssh" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/over_ssh.py
-else
-    skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
-fi
-run_proxies
+tests "the server under a service manager" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/life.py
+prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
+tests "what operators see" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/admin.py
+play_desk
+run_proxies "the configurations" tests/python/proxies.py
+run_doctor
 run_way_out
 run_conformance short
 if has_node; then

@@ -4,6 +4,7 @@
 //! Owns the default and the bounds of every setting. Holds secrets, and shows none in `Debug`, in messages or
 //! in help. `main` calls [`load`]; all other code gets the [`Config`].
 
+mod admin;
 mod flags;
 mod redis_url;
 mod settings;
@@ -16,9 +17,10 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
+use crate::admin::AdminSettings;
 use crate::admission::{AdmissionLimits, TrustedProxies};
 use crate::backend::CaBundle;
 use crate::backend::detect::StoreKind;
@@ -30,6 +32,7 @@ use crate::tls::{CertificateFiles, Identity};
 use flags::Flags;
 use settings::SettingReader;
 
+pub use admin::default_socket as default_admin_socket;
 pub use redis_url::{InvalidRedisUrl, RedisUrl};
 pub use settings::EarlyExit;
 
@@ -68,6 +71,8 @@ pub struct Config {
     pub admission: AdmissionLimits,
     /// The rules of the HTTP endpoints.
     pub policy: Policy,
+    /// Where operators look in.
+    pub admin: AdminSettings,
     /// The log filter, for [`crate::logging::start`].
     pub log_filter: String,
     /// The format of log lines.
@@ -83,17 +88,36 @@ pub struct Config {
 /// # Errors
 /// A bad value or a request for help: the text to print, and the exit code.
 pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Config, EarlyExit> {
-    Config::read(&Flags::command(), args)
+    load_for(&command(), args).map(|(loaded, _)| loaded.config)
+}
+
+/// Does the same for a command line with more than the settings, and gives what it matched.
+///
+/// # Errors
+/// See [`load`].
+pub fn load_for(
+    command: &clap::Command,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<(Loaded, ArgMatches), EarlyExit> {
+    let matches = command.clone().try_get_matches_from(args).map_err(|error| EarlyExit::of(&error))?;
+    let flags = Flags::from_arg_matches(&matches).map_err(|error| EarlyExit::of(&error))?;
+    let config = Config::check(&flags, &SettingReader::new(command, &matches))?;
+    Ok((Loaded { config }, matches))
+}
+
+/// The names and the help of all settings.
+pub fn command() -> clap::Command {
+    Flags::command()
+}
+
+/// The settings as they were read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Their meaning.
+    pub config: Config,
 }
 
 impl Config {
-    fn read(command: &clap::Command, args: impl IntoIterator<Item = OsString>) -> Result<Self, EarlyExit> {
-        let matches = command.clone().try_get_matches_from(args).map_err(|error| EarlyExit::of(&error))?;
-        let flags = Flags::from_arg_matches(&matches).map_err(|error| EarlyExit::of(&error))?;
-        let config = Self::check(&flags, &SettingReader::new(command, &matches))?;
-        Ok(config)
-    }
-
     fn check(flags: &Flags, settings: &SettingReader<'_>) -> Result<Self, EarlyExit> {
         let seconds = |id, given, default, range| {
             settings
@@ -131,6 +155,7 @@ impl Config {
             memory_max,
             admission: read_admission(flags, settings)?,
             policy: read_policy(flags, settings, public_ws_url.as_deref())?,
+            admin: admin::read(flags, settings)?,
             log_filter: settings
                 .read("log", &flags.log, values::log_filter)?
                 .unwrap_or_else(|| "info".to_owned()),
@@ -141,6 +166,11 @@ impl Config {
                 .unwrap_or_default(),
             public_ws_url,
         })
+    }
+
+    /// True if the listener speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls_host.is_some()
     }
 
     /// The WebSocket address that clients are told. The default contains the bound port.
@@ -230,6 +260,7 @@ fn read_policy(
         delete_needs_token: flags.delete_needs_token,
         serves_page: !flags.no_page,
         metrics_public: flags.metrics_public,
+        metrics_hidden: flags.no_public_metrics,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     })
 }

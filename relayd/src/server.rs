@@ -1,7 +1,7 @@
 //! Builds a server from a configuration: binds the socket, opens the store, and hands both to the reactor.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use protocol::ids::{NodeId, RandomError};
 use relayd_core::limits::Limits;
@@ -9,10 +9,13 @@ use relayd_core::relay::Relay;
 use relayd_core::store::table::TableLimits;
 use thiserror::Error;
 
+use crate::admin::AdminSettings;
+use crate::admin::socket::{self, SocketError};
 use crate::backend::detect::{self, StoreKind};
 use crate::backend::{Backend, BackendError, RedisSettings};
 use crate::config::{Config, RedisUrl};
-use crate::reactor::{self, Reactor, ReactorSettings, Stopper, Wakeable};
+use crate::inherited;
+use crate::reactor::{self, AdminDoors, Reactor, ReactorSettings, Stopper, Wakeable};
 use crate::tls::{Presenter, Reloader, TlsError};
 
 /// A bound server that is not running yet.
@@ -35,6 +38,17 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Listening on the address for operators failed.
+    #[error("can't listen on {address} for --admin-listen: {source}; {}", remedy(.source))]
+    AdminBind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The socket for `relayctl` could not be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The event loop could not be set up.
     #[error("the operating system gave no event queue: {0}; is the descriptor limit (ulimit -n) used up?")]
     Poll(#[from] io::Error),
@@ -56,8 +70,9 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Binds the socket and opens the store. A Redis that can't be reached is not an error: the server
-    /// starts, is not ready, and retries. May take two seconds if no store was configured.
+    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't be
+    /// reached is not an error: the server starts, is not ready, and retries. May take two seconds if no store
+    /// was configured.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -72,16 +87,17 @@ impl Server {
     /// See [`StartError`].
     pub fn bind_on(config: &Config, wakeable: Wakeable, reloader: &Reloader) -> Result<Self, StartError> {
         raise_descriptor_limit();
-        let listener = reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
-            address: config.listen,
-            port: config.port,
-            source,
-        })?;
+        let listener = match inherited::take_main() {
+            Some(passed) => passed,
+            None => bind(config)?,
+        };
         let local_addr = listener.local_addr()?;
         let is_tls = !config.tls.is_empty();
+        let doors = open_doors(&config.admin)?;
         let tls = is_tls.then(|| Presenter::start(&config.tls, reloader)).transpose()?;
         let (node, stopper) = (NodeId::random()?, wakeable.stopper());
-        let descriptors_left = descriptors_left();
+        let for_operators = if config.admin.is_open() { reactor::OPERATORS_MAX } else { 0 };
+        let descriptors_left = descriptors_left().map(|left| left.saturating_sub(for_operators));
         let backend = open_store(config, node, &wakeable)?;
         let settings = ReactorSettings {
             limits: limits(config),
@@ -93,7 +109,7 @@ impl Server {
         };
         let is_alone = matches!(backend, Backend::Memory(_));
         let relay = |now| Relay::new(node, is_alone, limits(config), now);
-        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, settings)?;
+        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, doors, settings)?;
         tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
         Ok(Server { reactor, stopper, local_addr })
     }
@@ -117,7 +133,34 @@ impl Server {
     }
 }
 
-fn shown(address: Option<IpAddr>, port: u16) -> String {
+fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
+    let bind = |address: SocketAddr| {
+        reactor::bind(Some(address.ip()), address.port())
+            .map_err(|source| StartError::AdminBind { address, source })
+    };
+    let address = match inherited::take("admin") {
+        Some(passed) => Some(passed),
+        None => admin.listen.map(bind).transpose()?,
+    };
+    if let Some(listener) = &address {
+        tracing::info!(addr = %listener.local_addr()?, "listening for operators");
+    }
+    let socket = admin.socket.as_deref().map(socket::bind).transpose()?;
+    if let Some(path) = &admin.socket {
+        tracing::info!(path = %path.display(), "listening for relayctl");
+    }
+    Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
+}
+
+fn bind(config: &Config) -> Result<TcpListener, StartError> {
+    reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
+        address: config.listen,
+        port: config.port,
+        source,
+    })
+}
+
+pub(crate) fn shown(address: Option<IpAddr>, port: u16) -> String {
     match address {
         Some(address) => SocketAddr::new(address, port).to_string(),
         None => format!("port {port}"),
@@ -125,17 +168,19 @@ fn shown(address: Option<IpAddr>, port: u16) -> String {
 }
 
 /// Tells the operator how to fix a failure to listen.
-fn remedy(error: &io::Error) -> &'static str {
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         _ if reactor::is_family_unknown(error) => {
             "this machine has no IPv6: write an IPv4 address such as --listen 0.0.0.0, or leave --listen out"
         }
-        ErrorKind::AddrInUse => "is another relayd running? --port 0 takes any free port",
+        ErrorKind::AddrInUse => {
+            "another program has it, perhaps another relayd: stop that one (`ss -ltnp` names it), or choose another --port"
+        }
         ErrorKind::AddrNotAvailable => {
             "this machine does not have that address: write one of its own, or leave --listen out"
         }
         ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege (CAP_NET_BIND_SERVICE): grant it, or choose a higher --port"
+            "a port below 1024 needs a privilege: grant CAP_NET_BIND_SERVICE, pass a socket from systemd, or choose a higher --port"
         }
         ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
         _ => "is the descriptor limit (ulimit -n) used up?",
@@ -157,7 +202,7 @@ fn descriptors_left() -> Option<usize> {
     Some(limit.saturating_sub(open))
 }
 
-fn limits(config: &Config) -> Limits {
+pub(crate) fn limits(config: &Config) -> Limits {
     Limits {
         session_idle: config.session_idle,
         heartbeat_interval: config.heartbeat,
@@ -168,7 +213,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn table_limits(config: &Config) -> TableLimits {
+pub(crate) fn table_limits(config: &Config) -> TableLimits {
     let sessions_max = Some(config.admission.sessions_max).filter(|max| *max > 0).unwrap_or(usize::MAX);
     TableLimits { sessions_max, ..TableLimits::default() }
 }
@@ -185,14 +230,14 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
     let idle_secs = config.session_idle.as_secs();
     match decision.store {
         StoreKind::Memory => Ok(Backend::memory(idle_secs, table_limits(config), node)),
-        StoreKind::Redis => {
-            let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
-            Backend::redis(
-                RedisSettings { url: decision.redis_url, ca, prefix, idle_secs, node },
-                wakeable.wake(),
-            )
-        }
+        StoreKind::Redis => Backend::redis(redis_settings(config, decision.redis_url, node), wakeable.wake()),
     }
+}
+
+/// How this node reaches the Redis at `url`.
+pub(crate) fn redis_settings(config: &Config, url: String, node: NodeId) -> RedisSettings {
+    let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
+    RedisSettings { url, ca, prefix, idle_secs: config.session_idle.as_secs(), node }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 // Files both ways: what moves, what the desk offers, and what came.
 
+import { LostSet } from "../../files/lost.js";
 import { button, el, fill, harmless, outside } from "../dom.js";
 import { save } from "../save.js";
 import { size, t, tOf } from "../texts/texts.js";
@@ -84,7 +85,7 @@ class SetCard {
 
     show() {
         const { state, items } = this.#set;
-        const form = [state, items.length > this.#most, ...items.slice(0, this.#most).map((item) => item.state + item.keptAs + Boolean(item.blob))].join();
+        const form = [state, "room" in this.#set && this.#set.room, items.length > this.#most, ...items.slice(0, this.#most).map((item) => item.state + item.keptAs + Boolean(item.blob))].join();
         if (form !== this.#shown) {
             this.#shown = form;
             this.#build();
@@ -99,6 +100,7 @@ class SetCard {
     #build() {
         const set = this.#set;
         const words = harmless(set.reason?.words || set.reason?.token, 200);
+        const state = set instanceof LostSet ? "reloaded" : set.state;
         this.#bars = [];
         fill(
             this.element,
@@ -110,12 +112,21 @@ class SetCard {
                 ", ",
                 size(set.bytes),
                 ", ",
-                tOf(`files.set.${set.state}`, "files.set.waiting", { words }),
+                tOf(`files.set.${state}`, "files.set.waiting", { words }),
             ),
             el("ul", { class: "plain" }, ...set.items.slice(0, this.#most).map((item) => this.#item(item))),
             set.items.length > this.#most && button(t("files.more"), () => this.#showMore()),
+            this.#room(),
             this.#buttons(),
         );
+    }
+
+    /** What fits is said before anything moves. */
+    #room() {
+        const set = this.#set;
+        if (!("room" in set) || set.room === null || set.state !== "asked") return null;
+        const fits = set.bytes <= set.room;
+        return el("div", { class: fits ? "soft" : "bad" }, t(fits ? "files.room" : "files.no-room", { size: size(set.room) }));
     }
 
     #showMore() {

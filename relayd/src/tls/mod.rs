@@ -10,4 +10,4 @@ mod x509;
 pub use identity::{CertificateFiles, Identity, InvalidIdentity};
 pub use keeper::{Presenter, Reloader, TlsError};
 pub use presented::Presented;
-pub use x509::Details;
+pub use x509::{Details, days_since_1970, details};

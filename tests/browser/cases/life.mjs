@@ -84,7 +84,7 @@ export async function a_forgotten_desk_is_gone_and_a_removed_phone_is_told(all) 
     assert.deepEqual(await phone.axe(), []);
     await phone.button("Forget this desk").click();
     await phone.button("Forget it").click();
-    await phone.sees("Run “workstation pair” there");
+    await phone.sees("Run “workstation pair” on");
     const listed = await desk.run("devices");
     assert.match(listed.out, /Pixel 7/);
 }
@@ -97,5 +97,8 @@ export async function a_removed_phone_is_told(all) {
     assert.equal(listed.status, 0, listed.out);
     await phone.sees("Your desk ended this pair");
     await phone.picture("removed");
+    assert.deepEqual(await phone.axe(), []);
+    await phone.button("Use another code").click();
+    await phone.sees("Run “workstation pair” on");
 }
 a_removed_phone_is_told.devices = ["pixel"];

@@ -24,6 +24,7 @@ mod sentinel_url;
 mod server;
 mod settings;
 mod subscriber;
+mod survey;
 mod tally;
 mod tls;
 mod trouble;
@@ -47,9 +48,11 @@ use self::error::Fault;
 use self::request_connection::{Exchanged, SessionRoom};
 use self::request_queue::RequestQueue;
 pub use self::settings::RedisSettings;
+pub use self::survey::{Survey, survey};
 pub use self::tally::BusCounts;
 pub use self::tls::{CaBundle, InvalidCaBundle};
 use super::{BackendError, Published, Status};
+use crate::metrics::Histogram;
 
 /// Sessions in Redis. Only [`Redis::flush_and_stop`] blocks.
 pub struct Redis {
@@ -63,6 +66,8 @@ pub struct Redis {
     commands_fault: Option<String>,
     room: SessionRoom,
     restored: u64,
+    /// How long each batch took.
+    round_trips: Histogram,
     bus: Bus,
     batches: Sender<Vec<Request>>,
     reports: Receiver<Report>,
@@ -93,6 +98,7 @@ impl Redis {
             commands_fault: Some(NOT_YET.to_owned()),
             room: SessionRoom::Enough,
             restored: 0,
+            round_trips: Histogram::of_round_trips(),
             bus,
             batches,
             reports,
@@ -121,6 +127,11 @@ impl Redis {
             self.send_batch(now);
         }
         self.answers.pop_front()
+    }
+
+    /// How long each batch of requests took.
+    pub fn round_trips(&self) -> &Histogram {
+        &self.round_trips
     }
 
     /// A time in the past while answers or packets wait, otherwise when the oldest queued request has waited
@@ -262,6 +273,7 @@ impl Redis {
 
     fn on_done(&mut self, done: Exchanged, now: Time) {
         let sent = self.in_flight.take().unwrap_or(now);
+        done.took.into_iter().for_each(|took| self.round_trips.observe_time(took));
         self.answers.extend(done.answers);
         self.take_back(&done.unanswered, sent);
     }
