@@ -176,7 +176,7 @@ impl Watch {
 fn log_ignored(signal: i32) {
     tracing::info!(
         signal = %name(signal),
-        "this signal is ignored; SIGTERM stops the server, SIGHUP has it read its settings again"
+        "this signal is ignored; SIGTERM stops the server"
     );
 }
 

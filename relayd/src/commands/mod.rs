@@ -48,7 +48,10 @@ pub fn run(command: &Command, loaded: &Loaded) -> ExitCode {
 /// The command line of the program: the server's settings, which every command takes too.
 pub fn line() -> clap::Command {
     let settings = config::command().mut_args(|arg| arg.global(true));
-    Command::augment_subcommands(settings).subcommand_required(false).arg_required_else_help(false)
+    // The words about the commands would take the place of those about the program.
+    let about = settings.get_about().cloned().unwrap_or_default();
+    let line = Command::augment_subcommands(settings).about(about);
+    line.subcommand_required(false).arg_required_else_help(false)
 }
 
 #[cfg(test)]
@@ -65,8 +68,10 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_sound_and_begins_with_what_the_program_is_for() {
         line().debug_assert();
+        let help = line().render_help().to_string();
+        assert!(help.starts_with("Pairs a workstation with a phone"), "{help}");
     }
 
     #[test]
