@@ -70,6 +70,18 @@ same_bytes() {
     pack 9.9.1 "$work/again" && diff -r "$work/first" "$work/again"
 }
 
+# Each program comes with a manual page, and a script for each shell.
+deb_has_pages() {
+    local share=./usr/share program file
+    for file in "$work"/first/*.deb; do dpkg -c "$file"; done | awk '{ print $6 }' >"$work/files"
+    for program in relayd relayctl workstation; do
+        for file in "man/man1/$program.1.gz" "bash-completion/completions/$program" \
+            "zsh/vendor-completions/_$program" "fish/vendor_completions.d/$program.fish"; do
+            grep -qxF "$share/$file" "$work/files" || { echo "no $file" && return 1; }
+        done
+    done
+}
+
 # The files and scripts are those of the .deb, at the places of Fedora.
 rpm_is_right() {
     local package="$work/first/relayd-9.9.1-1.$(uname -m).rpm" file
@@ -154,6 +166,7 @@ cd "$work"
 check "systemd has nothing to say about the units" unit_is_sound
 check "the service is hardened" unit_is_hardened
 check "the same programs give the same packages" same_bytes
+check "each program has its pages in the .deb" deb_has_pages
 check "the .rpm has the files and scripts" rpm_is_right
 check "the archive's programs run" archive_runs
 check "cargo binstall finds the archives" binstall_finds
