@@ -169,6 +169,28 @@ def case_with_redis_a_session_is_killed_and_round_trips_are_counted():
         assert re.search(r"^relay_redis_seconds_count [1-9]", text, re.M), text
 
 
+def case_a_session_over_two_nodes_shows_the_other_node_and_is_killed_from_one():
+    assert REDIS_URL, "RELAY_TEST_REDIS_URL is not set: run ./run-test.sh"
+    with node(redis_url=REDIS_URL) as first, node(redis_url=REDIS_URL) as second:
+        session = first.register()
+        name, token = session["sessionId"], session["token"]
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        with Peer(first.reachable(session["ws"]), name, token, "workstation") as workstation, \
+                Peer(second.reachable(session["ws"]), name, token) as phone:
+            workstation.expect_joined()
+            phone.expect_joined()
+            workstation.send("across")
+            assert phone.receive() == "across"
+            for here, there, absent in [(first, second, "phone"), (second, first, "workstation")]:
+                other = json.loads(there.ask("/debug", Accept="application/json")[2])["node"][:8]
+                row, = json.loads(here.ctl("sessions", "--json")[1])["sessions"]
+                assert (row["state"], row["other_node"], row[absent]) == ("linked", other, None), row
+                row, = json.loads(here.ctl("nodes", "--json")[1])["nodes"]
+                assert (row["node"], row["links"]) == (other, 1), row
+            assert second.ctl("kill", digest)[0] == 0
+            assert workstation.close_code() == phone.close_code() == 4410
+
+
 def case_relayctl_drains_as_sigterm_does():
     with tempfile.TemporaryDirectory() as folder:
         relay = Node(folder)
