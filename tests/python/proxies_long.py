@@ -19,6 +19,8 @@ import threading
 import time
 import traceback
 
+from websockets.asyncio.client import connect
+
 from front import Front, configuration, gauge
 from nodes import NO_LIMITS, Node, ready_delay_of
 from service import GUARD_SECS
@@ -117,9 +119,18 @@ def case_refusals_are_the_relays_own(name):
             largest = b"x" * (16 << 20)
             desk.send(largest)
             assert phone.receive() == largest
-            # The relay judges by the header.
-            desk.socket.socket.sendall(struct.pack("!BBQ", 0x82, 0xFF, len(largest) + 1) + b"mask")
-            assert desk.close_code() == 1009
+        assert asyncio.run(code_of_a_message(front, session, len(largest) + 1)) == 1009
+
+
+async def code_of_a_message(front, session, size):
+    """Sends the header of a message of this size, by which the relay judges. Gives the code of the Close."""
+    async with connect(url_of(front), ssl=front.trust, proxy=None) as desk:
+        hello = {"type": "hello", "s": session["sessionId"], "t": session["token"], "r": "workstation"}
+        await desk.send(json.dumps(hello))
+        await desk.recv()
+        desk.transport.write(struct.pack("!BBQ", 0x82, 0xFF, size) + b"mask")
+        await asyncio.wait_for(desk.wait_closed(), GUARD_SECS)
+        return desk.close_code
 
 
 def where(front, what):

@@ -82,8 +82,8 @@ pub(crate) fn sessions(
     register::all(url, count, interrupted).context("the sessions could not be registered")
 }
 
-/// Connects so many times, asks for `/health` each time, and leaves. Returns how many connections went on from
-/// an earlier one's TLS, which only `resumes` allows.
+/// Connects so many times, asks for `/health` each time, and leaves. Returns how many connections went on
+/// from an earlier one's TLS, which only `resumes` allows.
 ///
 /// # Errors The target is not a relay, cannot be reached, or does not answer as it must; or a signal arrived.
 pub(crate) fn glances(
