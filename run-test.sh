@@ -729,6 +729,7 @@ break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 tests "the server under a service manager" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/life.py
+tests "the settings of a server" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/settings.py
 prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
 tests "what operators see" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/admin.py
 play_desk

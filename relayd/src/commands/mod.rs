@@ -5,6 +5,7 @@
 
 mod check;
 mod doctor;
+mod example;
 mod healthcheck;
 
 use std::ffi::OsString;
