@@ -43,7 +43,7 @@ answers_relayctl() { relayctl nodes && relayctl sessions --json && ! runuser -u 
 switches_to_tls() {
     echo '127.0.0.1 relay.test' >>/etc/hosts
     install -m 640 -g relayd -t /etc/relayd /opt/relay/tls/relay.pem /opt/relay/tls/relay.key
-    printf '%s\n' 'tls-cert = ["/etc/relayd/relay.pem"]' 'tls-key = ["/etc/relayd/relay.key"]' 'store = "memory"' \
+    printf '%s\n' 'tls-cert = "/etc/relayd/relay.pem"' 'tls-key = "/etc/relayd/relay.key"' 'store = "memory"' \
         'public-ws-url = "wss://relay.test/ws"' >>/etc/relayd/relayd.toml
     sh -e /opt/relay/low-port.sh && is_active
 }
