@@ -99,3 +99,18 @@ fn consumed_beyond_what_came_gives_nothing() {
     let too_long = vec![0; limits::PAYLOAD_BYTES_MAX + 1];
     assert_eq!(pair.phone.send(at_phone, &too_long), Err(ChannelError::TooLong { len: too_long.len() }));
 }
+
+#[test]
+fn the_bytes_of_a_message_with_room_are_taken_only_if_it_is_accepted() {
+    let mut pair = Pair::ready();
+    let (at_phone, at_desk) = pair.opened(Kind::File);
+    let mut message = [&[0; limits::DATA_HEADER_BYTES][..], b"abc"].concat();
+    assert_eq!(pair.phone.send_owned(at_phone, &mut message), Ok(()));
+    assert!(message.is_empty());
+    pair.carry();
+    assert_eq!(events(&mut pair.desk), [data(at_desk, b"abc")]);
+    fill(&mut pair.phone, at_phone, 8000);
+    let mut message = vec![7; limits::DATA_HEADER_BYTES + 8000];
+    assert_eq!(pair.phone.send_owned(at_phone, &mut message), Err(ChannelError::Full(at_phone)));
+    assert_eq!(message.len(), limits::DATA_HEADER_BYTES + 8000);
+}

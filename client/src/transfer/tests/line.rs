@@ -121,7 +121,16 @@ pub(super) struct Between {
     reset: Option<Reason>,
     /// Messages that went to the receiver, and the longest that is accepted to go.
     pub(super) sent: u64,
+    /// How often the receiver has returned credit.
+    pub(super) returns: u64,
     pub(super) held_most: usize,
+}
+
+impl Between {
+    /// The cost of messages that the receiver has not returned.
+    pub(super) fn held_by_receiver(&self) -> usize {
+        self.directions[0].held
+    }
 }
 
 /// One end's view.
@@ -157,7 +166,9 @@ impl FileChannel for End {
     }
 
     fn consumed(&mut self, bytes: usize) {
-        let direction = &mut self.between.borrow_mut().directions[1 - self.out];
+        let mut between = self.between.borrow_mut();
+        between.returns += u64::from(self.out == 1);
+        let direction = &mut between.directions[1 - self.out];
         let mut left = bytes;
         while left > 0 {
             let len = direction.lengths.pop_front().filter(|len| *len <= left);
@@ -215,6 +226,7 @@ impl Transfer {
             message_len: PAYLOAD_BYTES_MAX,
             reset: None,
             sent: 0,
+            returns: 0,
             held_most: 0,
         }));
         let ends = [0, 1].map(|out| End { between: Rc::clone(&between), out });

@@ -222,3 +222,20 @@ fn programs_that_are_killed_leave_nothing_wrong() {
     let _ = fs::remove_file(scratch.to("set/.relay-new-0"));
     expect_same(&scratch);
 }
+
+#[test]
+fn the_progress_stays_while_a_channel_is_opened_again() {
+    let scratch = Scratch::new();
+    let path = scratch.write("film", &noise(5_000_000, 7));
+    let mut transfer = Transfer::of(&scratch, &[path]);
+    transfer.run_until(|transfer| transfer.sender.progress().bytes_written > 0);
+    let written = transfer.sender.progress().bytes_written;
+    let sender = transfer.into_broken_sender();
+    assert_eq!(sender.progress().bytes_written, written);
+    let receiver = receive(&scratch, "phone", &sender);
+    let mut transfer = Transfer::new(sender, receiver);
+    transfer.step_sender();
+    assert_eq!(transfer.sender.progress().bytes_written, written, "offered again, and not answered");
+    assert_eq!(transfer.complete().bytes, 5_000_000);
+    assert_eq!(transfer.sender.progress().bytes_written, 5_000_000);
+}

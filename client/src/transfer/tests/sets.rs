@@ -148,3 +148,14 @@ fn nothing_is_overwritten_and_what_is_there_is_not_doubled() {
     });
     assert_eq!(kept.collect::<Vec<_>>(), ["a (1).txt", "b (1).bin"]);
 }
+
+#[test]
+fn a_receiver_that_is_behind_returns_credit_together_and_all_of_it() {
+    let scratch = Scratch::new();
+    let path = scratch.write("film", &noise(3_000_000, 3));
+    let mut transfer = Transfer::of(&scratch, &[path]);
+    transfer.complete();
+    let between = transfer.between();
+    assert!(between.returns < between.sent / 2, "{} returns of {} messages", between.returns, between.sent);
+    assert_eq!(between.held_by_receiver(), 0);
+}
