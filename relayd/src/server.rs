@@ -70,9 +70,9 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't be
-    /// reached is not an error: the server starts, is not ready, and retries. May take two seconds if no store
-    /// was configured.
+    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't
+    /// be reached is not an error: the server starts, is not ready, and retries. May take two seconds if no
+    /// store was configured.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -237,7 +237,8 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
 /// How this node reaches the Redis at `url`.
 pub(crate) fn redis_settings(config: &Config, url: String, node: NodeId) -> RedisSettings {
     let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
-    RedisSettings { url, ca, prefix, idle_secs: config.session_idle.as_secs(), node }
+    let password = config.redis_password.clone();
+    RedisSettings { url, password, ca, prefix, idle_secs: config.session_idle.as_secs(), node }
 }
 
 #[cfg(test)]
