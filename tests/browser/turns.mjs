@@ -40,9 +40,9 @@ export class Turns {
     }
 
     /**
-     * The round trips that the last event had to wait for, one after the other. Each answer waited for the last
-     * message that was out one round trip before it; that one waited for the answer before it. What answers a
-     * request is known by its name, however late a busy machine notes the request.
+     * The round trips that the last event had to wait for, one after the other. Each answer waited for the
+     * last message that was out one round trip before it; that one waited for the answer before it. What
+     * answers a request is known by its name, however late a busy machine notes the request.
      */
     chain(roundTripMs) {
         const { events } = this;
