@@ -40,15 +40,18 @@ export class Turns {
     }
 
     /**
-     * The round trips that the last event had to wait for, one after the other. Each answer waited for the last
-     * message that was out one round trip before it; that one waited for the answer before it.
+     * The round trips that the last event had to wait for, one after the other. Each answer waited for the
+     * last message that was out one round trip before it; that one waited for the answer before it. What
+     * answers a request is known by its name, however late a busy machine notes the request.
      */
     chain(roundTripMs) {
         const { events } = this;
         const chain = [];
         let answer = events.findLast(({ way }) => way === "in");
         while (answer) {
-            const asked = events.findLast(({ way, at }) => way === "out" && at <= answer.at - 0.97 * roundTripMs);
+            const known = { "its upgrade": "a WebSocket's GET" }[answer.what] ?? /^the answer to (.*)/.exec(answer.what)?.[1];
+            const latest = answer.at - (known ? 0 : 0.97 * roundTripMs);
+            const asked = events.findLast(({ way, what, at }) => way === "out" && at <= latest && (!known || what === known));
             if (!asked) break;
             chain.unshift({ asked: asked.what, answer: answer.what, ms: Math.round(answer.at - asked.at) });
             // The handshake of TCP, which this proxy answers at once.
