@@ -2,6 +2,7 @@
 //!
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] combines them all.
 
+pub mod acme;
 pub mod admission;
 pub mod backend;
 pub mod config;
@@ -50,7 +51,7 @@ fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartErr
     let wakeable = Wakeable::new()?;
     let signals = Signals::catch().map_err(StartError::Signals)?;
     let reloader = Reloader::default();
-    let reloads = Some(reloader.clone()).filter(|_| !config.tls.is_empty());
+    let reloads = Some(reloader.clone()).filter(|_| !config.tls.is_empty() || config.acme.is_some());
     signals.watch(wakeable.stopper(), config.stop, reloads, log).map_err(StartError::Thread)?;
     Server::bind_on(config, wakeable, &reloader)?.run()?;
     tracing::info!("stopped");

@@ -14,6 +14,7 @@ use relayd_core::relay::NodeCounts;
 
 use self::page::{COUNTER, GAUGE, Page};
 use crate::backend::BusCounts;
+use crate::tls::AttemptOutcome;
 
 /// The content type of [`Metrics::write_text`]: the Prometheus text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -63,6 +64,8 @@ pub struct Metrics {
     pub bus: BusCounts,
     /// The name and the end of validity, in seconds since 1970, of each certificate that is shown.
     pub certificates: Vec<(String, u64)>,
+    /// How attempts to get a certificate from a CA ended, by the order of [`AttemptOutcome::ALL`].
+    pub certificate_attempts: [u64; AttemptOutcome::ALL.len()],
     /// TLS handshakes that ended well: new keys, and resumed.
     handshakes: [u64; 2],
     handshake_failures: [u64; HandshakeFailure::ALL.len()],
@@ -139,15 +142,18 @@ pub enum HandshakeFailure {
     Incompatible,
     /// What came is not TLS, or damaged.
     Malformed,
+    /// There is no certificate to show: none yet, or no proof for the name that a CA checks.
+    NoCertificate,
 }
 
 impl HandshakeFailure {
-    const ALL: [HandshakeFailure; 5] = [
+    const ALL: [HandshakeFailure; 6] = [
         HandshakeFailure::Timeout,
         HandshakeFailure::Left,
         HandshakeFailure::CertificateRefused,
         HandshakeFailure::Incompatible,
         HandshakeFailure::Malformed,
+        HandshakeFailure::NoCertificate,
     ];
 
     const fn why(self) -> &'static str {
@@ -157,6 +163,7 @@ impl HandshakeFailure {
             HandshakeFailure::CertificateRefused => "certificate_refused",
             HandshakeFailure::Incompatible => "incompatible",
             HandshakeFailure::Malformed => "malformed",
+            HandshakeFailure::NoCertificate => "no_certificate",
         }
     }
 }

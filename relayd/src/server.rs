@@ -1,7 +1,7 @@
 //! Builds a server from a configuration: binds the socket, opens the store, and hands both to the reactor.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use protocol::ids::{NodeId, RandomError};
 use relayd_core::limits::Limits;
@@ -9,11 +9,12 @@ use relayd_core::relay::Relay;
 use relayd_core::store::table::TableLimits;
 use thiserror::Error;
 
+use crate::acme::{self, AcmeStartError};
 use crate::backend::detect::{self, StoreKind};
 use crate::backend::{Backend, BackendError, RedisSettings};
 use crate::config::{Config, RedisUrl};
 use crate::reactor::{self, Reactor, ReactorSettings, Stopper, Wakeable};
-use crate::tls::{Presenter, Reloader, TlsError};
+use crate::tls::{self, Presenter, Reloader, TlsError};
 
 /// A bound server that is not running yet.
 pub struct Server {
@@ -50,6 +51,9 @@ pub enum StartError {
     /// TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Certificates by ACME could not be set up.
+    #[error(transparent)]
+    Acme(#[from] AcmeStartError),
     /// No random bits for the node's id.
     #[error("the operating system gave no random bits: {0}")]
     Random(#[from] RandomError),
@@ -72,16 +76,11 @@ impl Server {
     /// See [`StartError`].
     pub fn bind_on(config: &Config, wakeable: Wakeable, reloader: &Reloader) -> Result<Self, StartError> {
         raise_descriptor_limit();
-        let listener = reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
-            address: config.listen,
-            port: config.port,
-            source,
-        })?;
+        let listener = bind(config.listen, config.port)?;
         let local_addr = listener.local_addr()?;
-        let is_tls = !config.tls.is_empty();
-        let tls = is_tls.then(|| Presenter::start(&config.tls, reloader)).transpose()?;
+        let tls = start_tls(config, local_addr.port(), reloader)?;
         let (node, stopper) = (NodeId::random()?, wakeable.stopper());
-        let descriptors_left = descriptors_left();
+        let descriptors_left = descriptors_left(config);
         let backend = open_store(config, node, &wakeable)?;
         let settings = ReactorSettings {
             limits: limits(config),
@@ -117,6 +116,20 @@ impl Server {
     }
 }
 
+fn bind(address: Option<IpAddr>, port: u16) -> Result<TcpListener, StartError> {
+    reactor::bind(address, port).map_err(|source| StartError::Bind { address, port, source })
+}
+
+/// `None`: the listener is plain.
+fn start_tls(config: &Config, port: u16, reloader: &Reloader) -> Result<Option<Presenter>, StartError> {
+    let Some(settings) = &config.acme else {
+        let is_tls = !config.tls.is_empty();
+        return Ok(is_tls.then(|| tls::watch(&config.tls, reloader)).transpose()?);
+    };
+    let http = settings.http_port.map(|port| bind(config.listen, port)).transpose()?;
+    Ok(Some(acme::start(settings, http, config.https_port(port), reloader)?))
+}
+
 fn shown(address: Option<IpAddr>, port: u16) -> String {
     match address {
         Some(address) => SocketAddr::new(address, port).to_string(),
@@ -130,12 +143,17 @@ fn remedy(error: &io::Error) -> &'static str {
         _ if reactor::is_family_unknown(error) => {
             "this machine has no IPv6: write an IPv4 address such as --listen 0.0.0.0, or leave --listen out"
         }
-        ErrorKind::AddrInUse => "is another relayd running? --port 0 takes any free port",
+        ErrorKind::AddrInUse => {
+            "is another relayd running, or a web server? --port 0 takes any free port, and --http-port 0 does without \
+             the port for HTTP"
+        }
         ErrorKind::AddrNotAvailable => {
             "this machine does not have that address: write one of its own, or leave --listen out"
         }
         ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege (CAP_NET_BIND_SERVICE): grant it, or choose a higher --port"
+            "a port below 1024 needs a privilege: run `setcap cap_net_bind_service=+ep` on the program, or have systemd \
+             give it (AmbientCapabilities=CAP_NET_BIND_SERVICE, or a socket unit), or choose a higher port with --port \
+             or --http-port"
         }
         ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
         _ => "is the descriptor limit (ulimit -n) used up?",
@@ -151,10 +169,11 @@ fn raise_descriptor_limit() {
 }
 
 /// Descriptors that are still free. `None` if that is not known.
-fn descriptors_left() -> Option<usize> {
+fn descriptors_left(config: &Config) -> Option<usize> {
     let limit = usize::try_from(rlimit::Resource::NOFILE.get_soft().ok()?).ok()?;
     let open = std::fs::read_dir("/dev/fd").ok()?.count();
-    Some(limit.saturating_sub(open))
+    let for_acme = if config.acme.is_some() { acme::DESCRIPTORS_MAX } else { 0 };
+    Some(limit.saturating_sub(open + for_acme))
 }
 
 fn limits(config: &Config) -> Limits {

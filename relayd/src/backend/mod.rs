@@ -18,9 +18,7 @@ use relayd_core::time::Time;
 use thiserror::Error;
 
 pub use self::memory::Memory;
-pub use self::redis::{
-    BusCounts, CaBundle, InvalidCaBundle, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisSettings,
-};
+pub use self::redis::{BusCounts, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisSettings};
 
 /// The store that this process uses.
 #[derive(Debug)]

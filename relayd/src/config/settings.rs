@@ -79,6 +79,22 @@ impl<'a> SettingReader<'a> {
         given.iter().filter(|path| self.is_set(id, path)).map(PathBuf::from).collect()
     }
 
+    /// Reads each value of a repeated setting.
+    pub(super) fn read_each<T>(
+        &self,
+        id: &str,
+        given: &[OsString],
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, EarlyExit> {
+        let read = |value: &OsString| self.read(id, &Some(value.clone()), &parse).transpose();
+        given.iter().filter_map(read).collect()
+    }
+
+    /// Reads the file or folder that a setting names.
+    pub(super) fn read_path(&self, id: &str, given: &Option<OsString>) -> Option<PathBuf> {
+        given.as_ref().filter(|path| self.is_set(id, path)).map(PathBuf::from)
+    }
+
     /// Reads a secret setting, whose value is never shown.
     pub(super) fn read_secret<T: FromStr<Err: Display>>(
         &self,

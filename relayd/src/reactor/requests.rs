@@ -210,6 +210,7 @@ impl Reactor {
             ApiCall::Metrics => {
                 if let Some(handshakes) = &mut self.handshakes {
                     self.metrics.certificates.clone_from(&handshakes.presenter.current().certificates);
+                    self.metrics.certificate_attempts = handshakes.presenter.attempts();
                 }
                 let (metrics, now) = (&mut self.metrics, self.clock.now());
                 let text = reports::metrics_text(metrics, &self.relay, &self.conns, &self.backend, now);

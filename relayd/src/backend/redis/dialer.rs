@@ -11,8 +11,8 @@ use super::rights;
 use super::sentinel_url::SentinelUrl;
 use super::server::{RedisServer, SocketOptions};
 use super::settings::RedisSettings;
-use super::tls;
 use crate::backend::BackendError;
+use crate::tls;
 
 /// Makes the connections of one thread.
 #[derive(Clone, Debug)]
@@ -82,7 +82,8 @@ impl Dialer {
 
 /// Reads the URL of one server.
 fn server(settings: &RedisSettings, url: &str, socket: SocketOptions) -> RedisResult<RedisServer> {
-    let server = RedisServer::new(&url.into_connection_info()?, || tls::config(settings.ca.as_ref()), socket);
+    let server =
+        RedisServer::new(&url.into_connection_info()?, || tls::client_config(settings.ca.as_ref()), socket);
     server
         .ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "it names neither a host nor a socket").into())
 }

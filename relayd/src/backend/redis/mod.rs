@@ -48,7 +48,6 @@ use self::request_connection::{Exchanged, SessionRoom};
 use self::request_queue::RequestQueue;
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
-pub use self::tls::{CaBundle, InvalidCaBundle};
 use super::{BackendError, Published, Status};
 
 /// Sessions in Redis. Only [`Redis::flush_and_stop`] blocks.

@@ -6,7 +6,7 @@ use protocol::ids::NodeId;
 use redis::IntoConnectionInfo;
 
 use super::sentinel_url::SentinelUrl;
-use super::tls::CaBundle;
+use crate::tls::CaBundle;
 
 /// How to reach the shared store.
 #[derive(Clone)]
