@@ -48,7 +48,7 @@ failed. If one stage fails, the others still run. Each option below, except --si
 Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
-Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the snippets in docs/configuration.md,
+Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the configurations in deploy/,
 tinyproxy and microsocks, as proxies of the clients, git, htop, less, tmux, vim and vttest, to be shown on a phone,
 and openssh-server, for commands over ssh. What needs a program is skipped if that is missing.
 
@@ -189,11 +189,13 @@ stage() {
 
 # tests NAME COMMAND...: a test runner, whose own counts are added.
 tests() {
-    local name="$1" log="$work/log" ok=true p f
+    local name="$1" log="$work/log" ok=true p f case
     shift
     say "$name"
     "$@" 2>&1 | tee "$log" || ok=false
     read -r p f < <(count "$log")
+    # Cases in Python that failed once, and passed when they were played again.
+    while IFS= read -r case; do unsteady+=("$case"); done < <(sed -n 's/^test \(.*\) \.\.\. unsteady$/\1/p' "$log")
     # A runner that broke, or ran nothing, has failed, even if it counted no failure.
     if { ! $ok && [ "$f" -eq 0 ]; } || [ $((p + f)) -eq 0 ]; then f=$((f + 1)); fi
     passed=$((passed + p))
@@ -235,7 +237,7 @@ skip() {
 finish() {
     say "sum"
     for omission in "${skipped[@]+"${skipped[@]}"}"; do echo "skipped: $omission"; done
-    for case in "${unsteady[@]+"${unsteady[@]}"}"; do echo "unsteady: $case failed beside others and passed alone"; done
+    for case in "${unsteady[@]+"${unsteady[@]}"}"; do echo "unsteady: $case failed, and passed when it was played again"; done
     for failure in "${failures[@]+"${failures[@]}"}"; do echo "failed: $failure"; done
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] || exit 1
@@ -289,7 +291,7 @@ prepare() {
     fi
 }
 
-# Installs the proxies that docs/configuration.md has snippets for, those on the clients' way out, the
+# Installs the proxies that deploy/ has configurations for, those on the clients' way out, the
 # programs that the desk's windows show, and a server for ssh, one by one: not every system has all of them.
 # What can't be installed is skipped later, with a note.
 prepare_programs() {
@@ -340,21 +342,33 @@ check_types() {
 # Servers may be in folders that only root has in its PATH.
 is_there() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 
-# The snippets in docs/configuration.md, run by the proxies that are installed.
+# The configurations in deploy/, run by the proxies that are installed.
 run_proxies() {
     local proxies=() proxy
     for proxy in nginx haproxy caddy; do
         if ! is_there openssl; then
-            skip "the snippet for $proxy" "openssl is not there and can't be installed here"
+            skip "the configuration for $proxy" "openssl is not there and can't be installed here"
         elif is_there "$proxy"; then
             proxies+=("$proxy")
         else
-            skip "the snippet for $proxy" "$proxy is not there and can't be installed here"
+            skip "the configuration for $proxy" "$proxy is not there and can't be installed here"
         fi
     done
     [ ${#proxies[@]} -gt 0 ] || return 0
-    tests "the snippets for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
+    tests "the configurations for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
         tests/.venv/bin/python tests/python/proxies.py "${proxies[@]}"
+}
+
+# What a user does at the desk, in windows that an independent terminal emulator draws.
+play_desk() {
+    local last=passing,push,recipes
+    if is_there sshd && is_there ssh; then
+        last="$last,over_ssh"
+    else
+        skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
+    fi
+    tests "the desk" env RELAY_TEST_BINARIES="$target/debug" \
+        tests/.venv/bin/python tests/python/side_by_side.py desk,ends,relay_lost sequences "$last"
 }
 
 # The example `phone` behind proxies by others.
@@ -654,19 +668,8 @@ try_alone "unit tests, simulation and integration"
 break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
-prepare_programs || echo "the proxies for the snippets, and programs for the desk, can't be installed here" >&2
-tests "notices by Web Push" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/push.py
-tests "notices, the clipboard and pipes" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/passing.py
-tests "the desk's commands in windows" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/desk.py
-tests "how the desk's commands end" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/ends.py
-tests "the desk without its relay" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/relay_lost.py
-tests "sequences through a shared terminal" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/sequences.py
-tests "the recipes of docs/workstation.md" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/recipes.py
-if is_there sshd && is_there ssh; then
-    tests "the desk over ssh" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/over_ssh.py
-else
-    skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
-fi
+prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
+play_desk
 run_proxies
 run_way_out
 run_conformance short

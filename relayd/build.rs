@@ -21,7 +21,7 @@ const FIRST_MODULE: &str = "ui/main.js";
 
 /// Modules that few browsers need: `import()` fetches them beside the first one, by the last part of their
 /// name.
-const LATER_MODULES: [&str; 2] = ["crypto/own.js", "ui/texts/de.js"];
+const LATER_MODULES: [&str; 3] = ["crypto/own.js", "ui/texts/de.js", "ui/camera/scan.js"];
 
 fn main() -> io::Result<()> {
     let page = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../page");

@@ -1,6 +1,7 @@
 // All sets of files of one desk, the newest last.
 
 import { Kept } from "./kept.js";
+import { LostSet, Underway } from "./lost.js";
 import { memoryParts, openParts } from "./parts.js";
 import { ReceivingSet } from "./receiving.js";
 import { SendingSet } from "./sending.js";
@@ -25,13 +26,14 @@ export class Transfers {
     /** @type {Parts | null} */
     #parts;
     #kept;
+    #underway;
     /** @type {Promise<Parts> | null} */
     #opening = null;
     #isReady = false;
     #isNoted = false;
     /**
      * What is sent, received, or asked. Each tells of its own changes at once.
-     * @type {(SendingSet | ReceivingSet)[]}
+     * @type {(SendingSet | ReceivingSet | LostSet)[]}
      */
     sets = [];
 
@@ -48,6 +50,7 @@ export class Transfers {
         this.#changed = changed;
         this.#parts = parts;
         this.#kept = store?.isLasting ? new Kept(store, pair) : null;
+        this.#underway = store?.isLasting ? new Underway(store, pair) : null;
         /** What came before the page was loaded is in `sets`. */
         this.restored = this.#restore().catch((error) => console.warn("received files are not found:", error));
     }
@@ -69,15 +72,19 @@ export class Transfers {
     send(files) {
         if (files.length === 0 || this.#isFull) return null;
         const set = this.#add(new SendingSet(this.#host, files));
+        // The same once more, after the page was loaded again.
+        for (const lost of this.sets) if (lost instanceof LostSet && isSame(lost, set)) void this.dismiss(lost);
+        void this.#underway?.note(set).catch((error) => console.warn("not noted:", error));
         if (this.#isReady) set.open();
         return set;
     }
 
-    /** Takes a set that is over off the list. @param {SendingSet | ReceivingSet} set */
+    /** Takes a set that is over off the list. @param {SendingSet | ReceivingSet | LostSet} set */
     async dismiss(set) {
         if (!set.isOver) return;
         this.sets = this.sets.filter((other) => other !== set);
         if (set instanceof ReceivingSet) for (const item of set.items) await set.release(item);
+        if (set instanceof LostSet) await this.#underway?.remove(set.key);
         this.#changed();
     }
 
@@ -85,6 +92,7 @@ export class Transfers {
     async forget() {
         await (await this.#open()).removeAll((name) => name.startsWith(`${this.#pair}-`));
         for (const { key } of (await this.#kept?.all()) ?? []) await this.#kept?.remove(key);
+        for (const { key } of (await this.#underway?.all()) ?? []) await this.#underway?.remove(key);
     }
 
     #open() {
@@ -102,6 +110,7 @@ export class Transfers {
     }
 
     async #restore() {
+        for (const record of (await this.#underway?.all()) ?? []) this.#add(new LostSet(this.#host, record));
         /** @type {Map<string, ReceivingSet>} */
         const sets = new Map();
         for (const record of (await this.#kept?.all()) ?? []) {
@@ -160,7 +169,7 @@ export class Transfers {
     }
 
     /**
-     * @template {SendingSet | ReceivingSet} S
+     * @template {SendingSet | ReceivingSet | LostSet} S
      * @param {S} set
      */
     #add(set) {
@@ -183,7 +192,7 @@ export class Transfers {
     }
 }
 
-/** @param {FileSet} set @param {Record<string, unknown>} params */
+/** @param {FileSet} set @param {{ name?: unknown, files?: unknown, bytes?: unknown }} params */
 function isSame({ name, files, bytes }, params) {
     return name === params.name && files === params.files && bytes === params.bytes;
 }

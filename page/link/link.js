@@ -52,14 +52,16 @@ export { harmless } from "../bytes.js";
  * Why it is stopped:
  * - `code-used`, `code-expired`, `code-unknown`: the desk said so of the code;
  * - `denied`: the desk's user said no; `removed`: the desk's user ended the pair, and proved it;
- * - `session-gone`: the relay deleted the session: removed while this phone was away, or the code is over;
+ * - `code-gone`: the relay does not know the code's session: it was used or has expired, and the relay cannot
+ *   tell which; `session-gone`: the relay deleted a pair's session, as for a phone that was removed while it was
+ *   away;
  * - `replaced`: another device uses this pair; `other-version`: the desk speaks another version of the
  *   tunnel;
  * - `client-fault`: the relay calls this page's messages wrong; `not-kept`: the pair could not be stored;
  * - `left`: this end closed it.
  * @typedef {"unreachable" | "no-answer" | "relay-leaving" | "relay-full" | "too-many" | "closed" | "silent"
  *     | "fault" | "refused" | "session-unknown" | "code-used" | "code-expired" | "code-unknown" | "denied"
- *     | "removed" | "session-gone" | "replaced" | "other-version" | "client-fault" | "not-kept" | "left"} Why
+ *     | "removed" | "code-gone" | "session-gone" | "replaced" | "other-version" | "client-fault" | "not-kept" | "left"} Why
  */
 
 /**

@@ -21,9 +21,13 @@ import { Link } from "./running.js";
  * @property {string} relay the relay's host
  * @property {number} pairedAt milliseconds since 1970
  * @property {boolean} isWelcomed false while the desk's user has not said yes
+ * @property {string | null} unconfirmed the six words that this phone's user has still to compare
  */
 
-const NEVER_LET_IN = ["code-unknown", "code-used", "code-expired", "other-version", "session-gone"];
+const NEVER_LET_IN = ["code-unknown", "code-used", "code-expired", "other-version", "code-gone"];
+/** The value of the store with the codes that this browser has used, and how many it has. */
+const USED = "used";
+const USED_MAX = 8;
 
 /** Tells `{ type: "pairs" }` when its pairs changed. @extends {Emitter<{ type: "pairs" }>} */
 export class Phone extends Emitter {
@@ -60,8 +64,9 @@ export class Phone extends Emitter {
 
     /** The newest first. @returns {PairInfo[]} */
     get pairs() {
-        const infos = [...this.#records.values()].map(({ id, desk, phone, pairedAt, saved }) => {
-            return { id, desk, phone, relay: new URL(saved.place.url).host, pairedAt, isWelcomed: saved.welcomed };
+        const infos = [...this.#records.values()].map(({ id, desk, phone, pairedAt, saved, unconfirmed = null }) => {
+            const relay = new URL(saved.place.url).host;
+            return { id, desk, phone, relay, pairedAt, isWelcomed: saved.welcomed, unconfirmed };
         });
         return infos.sort((a, b) => b.pairedAt - a.pairedAt);
     }
@@ -74,7 +79,32 @@ export class Phone extends Emitter {
     async pair(code, name) {
         if (!code.app) throw new CodeError("other-app");
         const codeKey = await keyOf(this.#world.crypto, code.key);
-        return this.#start(hex(this.#world.random(8)), { place: code.place, codeKey }, name);
+        const link = await this.#start(hex(this.#world.random(8)), { place: code.place, codeKey }, name);
+        const stop = link.on(() => {
+            if (!link.state.words) return;
+            stop();
+            void this.#noteUse(codeKey.id).catch(console.error);
+        });
+        return link;
+    }
+
+    /**
+     * When this browser has used a code up; null if it did not.
+     * @param {Code} code
+     */
+    async usedAt(code) {
+        const { id } = await keyOf(this.#world.crypto, code.key);
+        return (await this.#used()).find((used) => used.id === hex(id))?.at ?? null;
+    }
+
+    /** @param {import("../bytes.js").Bytes} id of the code's key, which it does not reveal */
+    async #noteUse(id) {
+        const used = [...(await this.#used()), { id: hex(id), at: this.#world.date() }];
+        await this.#world.store.put(USED, used.slice(-USED_MAX));
+    }
+
+    async #used() {
+        return /** @type {{ id: string, at: number }[]} */ ((await this.#world.store.get(USED)) ?? []);
     }
 
     /** The running link of a kept pair, or a new one. @param {string} id */
@@ -86,6 +116,20 @@ export class Phone extends Emitter {
         const starting = this.#starting.get(id) ?? this.#start(id, record.saved, record.phone);
         this.#starting.set(id, starting);
         return starting.finally(() => this.#starting.delete(id));
+    }
+
+    /** The user says that both screens show the same words. @param {string} id */
+    confirm(id) {
+        return this.#noteWords(id, null);
+    }
+
+    /** @param {string} id @param {string | null} words */
+    async #noteWords(id, words) {
+        const record = this.#records.get(id);
+        if (!record || record.unconfirmed === words) return;
+        record.unconfirmed = words;
+        this.emit({ type: "pairs" });
+        await this.#world.store.putPair(record);
     }
 
     /**
@@ -136,6 +180,7 @@ export class Phone extends Emitter {
         this.#links.set(id, link);
         link.on(({ type }) => {
             if (type === "desk") this.#noteDesk(link);
+            if (type === "state") this.#noteAsked(link);
             if (type === "state" && this.#isOver(link)) void this.forget(id);
         });
         this.#hold(link, lock);
@@ -157,10 +202,18 @@ export class Phone extends Emitter {
         link.on(() => link.state.phase === "stopped" && lock.release());
     }
 
+    // A page may be ended while its user looks at the desk: the next one shows the same words.
+    /** @param {Link} link */
+    #noteAsked({ id, state: { words } }) {
+        const isOpen = typeof this.#records.get(id)?.unconfirmed === "string";
+        if (words && isOpen) void this.#noteWords(id, words).catch(console.error);
+    }
+
     /** @param {Link} link @param {import("../tunnel/phone.js").SavedPair} saved */
     async #store(link, saved) {
         const { id, name: phone } = link;
-        const record = { desk: "", pairedAt: this.#world.date(), phone, ...this.#records.get(id), id, saved };
+        const first = { desk: "", pairedAt: this.#world.date(), phone, unconfirmed: "" };
+        const record = { ...first, ...this.#records.get(id), id, saved };
         this.#records.set(id, record);
         await this.#world.store.putPair(record);
         this.emit({ type: "pairs" });

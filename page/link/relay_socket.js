@@ -11,9 +11,10 @@ import { hex, utf8 } from "../bytes.js";
 
 /**
  * @typedef {object} Handlers
- * @property {() => void} onAccepted the relay has answered the hello
+ * @property {() => void} onHello the hello is out. What is sent now is handled after it: the peer may be there
+ * @property {(hasPeer: boolean) => void} onAccepted the relay has answered the hello
  * @property {() => void} onLink
- * @property {() => void} onUnlink the peer has left
+ * @property {() => void} onUnlink the peer has left, or was not there
  * @property {(bytes: Bytes) => void} onMessage
  * @property {(ended: Ended) => void} onEnd
  */
@@ -40,6 +41,7 @@ export class RelaySocket {
     /** @type {import("./world.js").Socket | null} */
     #socket = null;
     #isAccepted = false;
+    /** Also before the relay's answer: then what is sent is lost if the peer is not there. */
     #isLinked = false;
     #hasEnded = false;
     #isOwn = false;
@@ -94,6 +96,7 @@ export class RelaySocket {
     send(bytes) {
         if (!this.#isLinked || !this.#socket) return;
         this.#socket.send(bytes);
+        if (!this.#isAccepted) return;
         this.#unansweredSince = Math.min(this.#unansweredSince, this.#world.now());
         this.#arm();
     }
@@ -125,6 +128,8 @@ export class RelaySocket {
         this.#answerBy = this.#world.now() + HELLO_MS;
         socket.send(JSON.stringify({ type: "hello", s, t, r: "phone", v: 2, ...claim }));
         this.#arm();
+        this.#isLinked = true;
+        this.#handlers.onHello();
     }
 
     /** @param {unknown} data */
@@ -141,7 +146,7 @@ export class RelaySocket {
             case "hello-ack":
                 return this.#onAccepted(said);
             case "peer-joined":
-                return this.#setLinked(true);
+                return this.#onJoined(Number(said.missed) > 0);
             case "peer-left":
                 return this.#setLinked(false);
             case "session-killed":
@@ -163,9 +168,16 @@ export class RelaySocket {
         this.#answerBy = this.#unansweredSince = Infinity;
         this.#heartbeatMs = Number.isInteger(hb) ? Math.min(Math.max(Number(hb), 1), 86_400) * 1000 : 30_000;
         this.#heartbeatAt = this.#world.now() + this.#heartbeatMs;
-        this.#handlers.onAccepted();
-        if (peer === true) this.#setLinked(true);
+        this.#isLinked = peer === true;
+        this.#handlers.onAccepted(this.#isLinked);
         this.#arm();
+    }
+
+    // The peer may have come after what was sent with the hello.
+    /** @param {boolean} hasMissed */
+    #onJoined(hasMissed) {
+        if (hasMissed) this.#setLinked(false);
+        this.#setLinked(true);
     }
 
     /** @param {boolean} isLinked */

@@ -165,6 +165,7 @@ export class Link extends Emitter {
             case "message":
                 this.#end.onMessage(event.message, this.#world.now());
                 break;
+            case "writable":
             case "open":
                 this.#end.onOpen();
                 break;

@@ -153,7 +153,8 @@ export class Session {
         this.#connectedAt = this.#world.now();
         this.#acceptedAt = Infinity;
         const socket = new RelaySocket(this.#world, {
-            onAccepted: () => this.#onAccepted(),
+            onHello: () => this.#hope(),
+            onAccepted: (hasPeer) => this.#onAccepted(hasPeer),
             onLink: () => this.#setLinked(true),
             onUnlink: () => this.#setLinked(false),
             onMessage: (bytes) => this.#handlers.onMessage(bytes),
@@ -168,9 +169,17 @@ export class Session {
         socket.connect(this.#place, { i: this.#instance, n: ++this.#attempts });
     }
 
-    #onAccepted() {
+    // The desk is nearly always there, so its handshake begins without waiting for the relay's answer.
+    #hope() {
+        this.#isLinked = true;
+        this.#handlers.onLink();
+    }
+
+    /** @param {boolean} hasPeer */
+    #onAccepted(hasPeer) {
         this.#acceptedAt = this.#world.now();
-        this.#handlers.onStatus({ phase: "away" });
+        if (!hasPeer) return this.#setLinked(false);
+        this.#handlers.onStatus({ phase: "linked" });
     }
 
     /** @param {boolean} isLinked */
@@ -207,7 +216,8 @@ export class Session {
         if (this.#handlers.moves()) return;
         // A pair that was open before ends only by a deletion: the desk registers a session that the relay
         // lost.
-        if (isDeleted || !this.#handlers.isPaired()) return this.stop("session-gone");
+        if (!this.#handlers.isPaired()) return this.stop("code-gone");
+        if (isDeleted) return this.stop("session-gone");
         this.#retry("session-unknown", this.#backoff.next(false));
     }
 

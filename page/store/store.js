@@ -8,6 +8,8 @@
  * @property {string} phone this phone's name
  * @property {string} desk the desk's name as it was last heard
  * @property {number} pairedAt
+ * @property {string | null} [unconfirmed] the six words, or "" before they were known, until the user has said
+ *     that they are the same on both screens
  */
 
 /**

@@ -1,8 +1,7 @@
 // A world without time: a clock that a test moves, sockets that it plays, and a page that it hides.
 
 import { ownCrypto } from "../crypto/own.js";
-import { memoryParts } from "../files/parts.js";
-import { memoryStore } from "../store/store.js";
+import { stillWorld } from "./still_world.js";
 
 /** One connection, as the browser has it. */
 class FakeSocket {
@@ -50,9 +49,10 @@ class FakeSocket {
 
 export function fakeWorld(changes = {}) {
     const timers = new Set();
-    const listeners = new Set();
+    const still = stillWorld();
     let time = 1_000;
     const world = {
+        ...still,
         crypto: ownCrypto(),
         random: (length) => new Uint8Array(length).fill(0x80),
         now: () => time,
@@ -72,22 +72,12 @@ export function fakeWorld(changes = {}) {
         get socket() {
             return world.sockets.at(-1);
         },
-        store: memoryStore(),
-        parts: memoryParts(),
-        pusher: () => null,
-        lock: async () => ({ onLost: () => {}, release: () => {} }),
-        isHidden: false,
-        losesSockets: false,
-        onSight: (listener) => {
-            listeners.add(listener);
-            return () => listeners.delete(listener);
-        },
         /** Everything that is due at once. */
         settle: async () => {
             for (let turn = 0; turn < 20; turn++) await Promise.resolve();
         },
         see: async (sight) => {
-            for (const listener of [...listeners]) listener(sight);
+            still.see(sight);
             await world.settle();
         },
         /** Time passes, timer by timer. */

@@ -406,3 +406,32 @@ test("a desk that ends the channel before all is taken did not take it", async (
     await ends.until(() => set.isOver);
     assert.deepEqual([set.state, set.reason?.token], ["failed", "ended"]);
 });
+
+test("what was being sent when the page was loaded again asks for its files, until they are chosen or dismissed", async () => {
+    const ends = await joined();
+    const store = { ...memoryStore(), isLasting: true };
+    const reload = async () => {
+        const transfers = new Transfers(ends.hosts[0], "p", () => {}, memoryParts(), store);
+        await transfers.restored;
+        return transfers;
+    };
+    const seen = ({ sets }) => sets.map(({ isMine, name, files, bytes, state, reason }) => [isMine, name, files, bytes, state, reason?.token]);
+    const names = ["one.bin", "two.bin"];
+    const chosen = () => names.map((name) => file(name, rng.bytes(10)));
+    (await reload()).send(chosen());
+    const again = await reload();
+    assert.deepEqual(seen(again), [[true, "one.bin", 2, 20, "failed", "reloaded"]]);
+    assert.deepEqual(again.sets[0].items.map(({ name, size, state }) => [name, size, state]), names.map((name) => [name, 10, "waiting"]));
+    const set = again.send(chosen());
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(again.sets, [set]);
+    set.cancel();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([seen(await reload()), await store.list("sending")], [[], []]);
+    (await reload()).send(chosen());
+    const third = await reload();
+    await third.dismiss(third.sets[0]);
+    (await reload()).send(chosen());
+    await third.forget();
+    assert.deepEqual(seen(await reload()), []);
+});

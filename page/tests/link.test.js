@@ -122,6 +122,30 @@ test("a pairing shows the words, is kept, and opens", async () => {
     assert.equal(link.state.words, null);
 });
 
+test("the words wait for the user over a reload, until they were compared", async () => {
+    const { world, phone, link, desk, met } = await pairing();
+    await until(world, () => link.state.phase === "asked");
+    await desk.welcome();
+    await until(world, () => link.state.phase === "open");
+    link.close();
+    const again = await Phone.open(world);
+    assert.deepEqual([again.pairs[0].unconfirmed, again.pairs[0].isWelcomed], [met.words, true]);
+    await again.confirm(link.id);
+    assert.equal((await Phone.open(world)).pairs[0].unconfirmed, null);
+    assert.equal(phone.pairs.length, 1);
+});
+
+test("a browser remembers the codes that it used, and not their secrets", async () => {
+    const { world, phone, link } = await pairing();
+    const code = await readCode(CODE);
+    await until(world, () => link.state.phase === "asked");
+    assert.equal(await phone.usedAt(code), world.date());
+    await phone.forget(link.id);
+    assert.equal(await (await Phone.open(world)).usedAt(code), world.date());
+    assert.equal(await phone.usedAt({ ...code, key: new Uint8Array(32) }), null);
+    assert.ok(!JSON.stringify(await world.store.get("used")).includes(hex(code.key).slice(0, 8)));
+});
+
 test("a code of an app of its own is not used up", async () => {
     const phone = await Phone.open(fakeWorld());
     const code = { ...(await readCode(CODE)), app: false };

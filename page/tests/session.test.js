@@ -59,8 +59,27 @@ test("a desk that comes and goes", async () => {
     made.world.socket.say({ type: "peer-joined", role: "workstation" });
     made.world.socket.say(Uint8Array.of(7).buffer);
     made.world.socket.say({ type: "peer-left", role: "workstation" });
-    assert.deepEqual([made.links, made.unlinks, made.status().phase], [1, 1, "away"]);
+    assert.deepEqual([made.links, made.unlinks, made.status().phase], [2, 2, "away"]);
     assert.deepEqual(made.messages, [Uint8Array.of(7)]);
+});
+
+test("the handshake does not wait for the answer to the hello", async () => {
+    const made = await session();
+    const { socket } = made.world;
+    socket.open();
+    assert.deepEqual([made.links, made.status().phase], [1, "connecting"]);
+    made.session.send(Uint8Array.of(1));
+    assert.deepEqual(socket.sent[1], Uint8Array.of(1));
+    socket.say({ type: "hello-ack", peer: true, hb: 30 });
+    socket.say({ type: "peer-joined", role: "workstation" });
+    assert.deepEqual([made.links, made.unlinks, made.status().phase], [1, 0, "linked"]);
+});
+
+test("what the relay dropped because the desk was not there yet is said again", async () => {
+    const made = await session();
+    made.world.socket.accept(true);
+    made.world.socket.say({ type: "peer-joined", role: "workstation", missed: 1 });
+    assert.deepEqual([made.links, made.unlinks, made.status().phase], [2, 1, "linked"]);
 });
 
 test("heartbeats keep the pace of the relay, and an unanswered one ends the connection", async () => {
@@ -166,7 +185,7 @@ test("a deleted session is the end, and so is an unknown one of a code", async (
     unknown.world.socket.open();
     unknown.world.socket.end(4401);
     await unknown.world.settle();
-    assert.equal(unknown.status().why, "session-gone");
+    assert.equal(unknown.status().why, "code-gone");
 });
 
 test("a phone that waits for its answer comes back three times", async () => {

@@ -31,7 +31,9 @@ function fakeLink(changes = {}) {
 function appOf(link) {
     const phone = { pairs: [], isLasting: true, link: async () => link, forgotten: [] };
     phone.pair = async () => link;
+    phone.usedAt = async () => phone.used ?? null;
     phone.forget = async (id) => void phone.forgotten.push(id);
+    phone.confirm = async (id) => void phone.pairs.forEach((pair) => pair.id === id && (pair.unconfirmed = null));
     const root = page.createElement("div");
     return { app: new App(root, phone), phone, root };
 }
@@ -73,6 +75,39 @@ test("a user who goes back and did not compare the words has no pair", async () 
     left.shown.element.button("The same words").click();
     left.shown.stop();
     assert.deepEqual(left.phone.forgotten, []);
+});
+
+test("a page that is loaded again before the words were compared shows them again, whatever it was asked for", async () => {
+    for (const answer of ["The same words", "Not the same"]) {
+        const { app, phone, root } = appOf(fakeLink({ state: { phase: "open", words: null } }));
+        phone.pairs.push({ id: "a", unconfirmed: "a b c d e f" });
+        await app.go({ name: "terminal", id: "a", terminal: "shell" });
+        assert.ok(root.textContent.includes("abcdef"), root.textContent);
+        root.button(answer).click();
+        await later();
+        if (answer === "Not the same") assert.deepEqual(phone.forgotten, ["a"]);
+        else assert.deepEqual([phone.pairs[0].unconfirmed, phone.forgotten], [null, []]);
+    }
+});
+
+test("a code that this phone used says so, and one that is over tells what is known of it", async () => {
+    const { app, phone } = appOf(fakeLink());
+    phone.used = Date.now();
+    const used = await screens.pair(app, { name: "pair", text: CODE });
+    assert.match(used.element.textContent, /This phone used this code already/);
+    const { now } = Date;
+    try {
+        for (const [later, said] of [[0, /Nobody waits for this code/], [301_000, /older than five minutes/]]) {
+            const { link, shown } = await pairing({ phase: "connecting" });
+            Date.now = () => now() + later;
+            link.state = { phase: "stopped", why: "code-gone" };
+            link.emit({ type: "state" });
+            assert.match(shown.element.textContent, said);
+            Date.now = now;
+        }
+    } finally {
+        Date.now = now;
+    }
 });
 
 test("notices are shown one after the other, and confirmed when they are seen", async () => {

@@ -19,15 +19,15 @@ import { Stream } from "./stream.js";
 
 /**
  * What happened, for the driver:
- * - `asked`: the workstation's user is being asked; `open`: messages go both ways, again after each new
+ * - `asked`: the workstation's user is being asked; `writable`: messages go out behind HELLO; `open`: messages go both ways, again after each new
  *   connection;
  * - `message`: one of the other app, which has it with this; `closed`: it sends nothing more;
  * - `acknowledged`: the other app has so many messages; `restarted`: its process is new, and so many are
  *   lost;
  * - `refused`, `denied`, `removed`: this phone is not let in, or not any more: it is over;
  * - `moved`: go on in `place`; the connection is of no use any more.
- * @typedef {{ what: "words" | "asked", words: string } | { what: "open" | "closed" | "pong" | "denied" |
- *     "removed" }
+ * @typedef {{ what: "words" | "asked", words: string } | { what: "writable" | "open" | "closed" | "pong" |
+ *     "denied" | "removed" }
  *     | { what: "message", message: Bytes } | { what: "acknowledged", count: number }
  *     | { what: "restarted", dropped: number } | { what: "refused", reason: number }
  *     | { what: "moved", place: Place }} TunnelEvent

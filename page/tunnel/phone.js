@@ -208,7 +208,9 @@ export class PhoneTunnel extends TunnelEnd {
         if (!this.#welcomed && !this.#everWelcomed) return this.outside.tell({ what: "asked", words });
         // A workstation that knows this phone takes its messages directly.
         this.#welcomed = true;
-        if (this.isOpen) await this.#stay();
+        if (!this.isOpen) return;
+        await this.#stay();
+        this.outside.tell({ what: "writable" });
     }
 
     /** @param {Bytes} bytes */

@@ -92,6 +92,9 @@ export class App {
     /** @param {Place} place */
     async #show(place) {
         this.#stop();
+        // A pair counts when its words were compared.
+        const isBegun = this.phone.pairs.some(({ id, unconfirmed }) => id === place.id && unconfirmed !== null);
+        if (isBegun) place = { name: "pair", id: place.id };
         const make = screens[place.name] ?? screens.home;
         fill(this.#main, el("p", { class: "sheet soft" }, t("desk.loading")));
         this.#back.hidden = place.name === "home";

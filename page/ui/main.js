@@ -42,8 +42,11 @@ function followAddress(app) {
  */
 function firstPlace(phone, fragment) {
     const place = placeOf(fragment);
+    const begun = phone.pairs.find(({ unconfirmed }) => unconfirmed !== null);
+    if (begun && place?.name !== "pair") return { name: "pair", id: begun.id };
     const only = phone.pairs.length === 1 ? phone.pairs[0].id : undefined;
-    if (place && (place.name === "pair" || place.id || only)) return { id: only, ...place };
+    if (place?.name === "pair") return place;
+    if (place && (place.id || only)) return { id: only, ...place };
     return phone.pairs.length === 0 ? { name: "code" } : { name: "home" };
 }
 

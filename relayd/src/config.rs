@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
 use crate::acme::{AcmeSettings, ChallengeKind};
@@ -88,17 +88,36 @@ pub struct Config {
 /// # Errors
 /// A bad value or a request for help: the text to print, and the exit code.
 pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Config, EarlyExit> {
-    Config::read(&Flags::command(), args)
+    load_for(&command(), args).map(|(loaded, _)| loaded.config)
+}
+
+/// Does the same for a command line with more than the settings, and gives what it matched.
+///
+/// # Errors
+/// See [`load`].
+pub fn load_for(
+    command: &clap::Command,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<(Loaded, ArgMatches), EarlyExit> {
+    let matches = command.clone().try_get_matches_from(args).map_err(|error| EarlyExit::of(&error))?;
+    let flags = Flags::from_arg_matches(&matches).map_err(|error| EarlyExit::of(&error))?;
+    let config = Config::check(&flags, &SettingReader::new(command, &matches))?;
+    Ok((Loaded { config }, matches))
+}
+
+/// The names and the help of all settings.
+pub fn command() -> clap::Command {
+    Flags::command()
+}
+
+/// The settings as they were read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Their meaning.
+    pub config: Config,
 }
 
 impl Config {
-    fn read(command: &clap::Command, args: impl IntoIterator<Item = OsString>) -> Result<Self, EarlyExit> {
-        let matches = command.clone().try_get_matches_from(args).map_err(|error| EarlyExit::of(&error))?;
-        let flags = Flags::from_arg_matches(&matches).map_err(|error| EarlyExit::of(&error))?;
-        let config = Self::check(&flags, &SettingReader::new(command, &matches))?;
-        Ok(config)
-    }
-
     fn check(flags: &Flags, settings: &SettingReader<'_>) -> Result<Self, EarlyExit> {
         let seconds = |id, given, default, range| {
             settings

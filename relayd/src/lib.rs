@@ -5,6 +5,7 @@
 pub mod acme;
 pub mod admission;
 pub mod backend;
+pub mod commands;
 pub mod config;
 pub mod http;
 pub mod logging;
@@ -25,10 +26,14 @@ use crate::tls::Reloader;
 
 /// The program that `relayd` and `relay-server` both run.
 pub fn main() -> ExitCode {
-    let config = match config::load(std::env::args_os()) {
-        Ok(config) => config,
-        Err(stop) => return stop.report(),
-    };
+    match commands::load(std::env::args_os()) {
+        Ok((None, loaded)) => run_server(&loaded.config),
+        Ok((Some(command), loaded)) => commands::run(&command, &loaded),
+        Err(stop) => stop.report(),
+    }
+}
+
+fn run_server(config: &config::Config) -> ExitCode {
     let log = match logging::start(&config.log_filter, config.log_format) {
         Ok(guard) => guard,
         Err(error) => {
@@ -37,7 +42,7 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match serve(&config, log.queue()) {
+    match serve(config, log.queue()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

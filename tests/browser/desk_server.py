@@ -146,16 +146,19 @@ def say(answer):
 
 def main():
     server = Server(sys.argv[1])
-    pending = b""
+    # A file of 50 MB is one line: what has come of it is not copied with each read.
+    pending = bytearray()
     try:
         while True:
             if server.pump():
-                read = os.read(0, 65536)
+                read = os.read(0, 1 << 20)
                 if not read:
                     return
-                *lines, pending = (pending + read).split(b"\n")
+                pending += read
+                *lines, rest = pending.split(b"\n") if b"\n" in read else [pending]
                 if not all(server.handle(json.loads(line)) for line in lines):
                     return
+                pending = rest
             server.answer_due()
     finally:
         server.close()

@@ -221,7 +221,7 @@ const cases = {
         const { link } = await desk.begin(code);
         await until("the end", () => link.state.phase === "stopped", link);
         // The code's session is deleted by then, or the desk says it itself.
-        same(["code-used", "session-gone"].includes(link.state.why), true);
+        same(["code-used", "code-gone"].includes(link.state.why), true);
     },
 
     async a_relay_that_starts_again_is_found(desk) {

@@ -3,8 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { chooseCrypto } from "../../page/crypto/crypto.js";
-import { memoryParts } from "../../page/files/parts.js";
-import { memoryStore } from "../../page/store/store.js";
+import { stillWorld } from "../../page/tests/still_world.js";
 import { WebSocket } from "./websocket.mjs";
 
 /** The part of a browser's `WebSocket` that the page uses. */
@@ -56,8 +55,8 @@ class PageSocket {
 
 /** A world; `changes` replaces parts of it. `world.see(sight)` changes its sight, `world.socket` is the newest one. */
 export async function pageWorld(changes = {}) {
-    const listeners = new Set();
     const world = {
+        ...stillWorld(),
         crypto: await chooseCrypto(),
         random: (length) => new Uint8Array(randomBytes(length)),
         now: () => performance.now(),
@@ -68,17 +67,6 @@ export async function pageWorld(changes = {}) {
         },
         openSocket: (url, protocol) => (world.socket = new PageSocket(url, protocol)),
         socket: null,
-        store: memoryStore(),
-        parts: memoryParts(),
-        pusher: () => null,
-        lock: async () => ({ onLost: () => {}, release: () => {} }),
-        isHidden: false,
-        losesSockets: false,
-        onSight: (listener) => {
-            listeners.add(listener);
-            return () => listeners.delete(listener);
-        },
-        see: (sight) => listeners.forEach((listener) => listener(sight)),
         ...changes,
     };
     return world;

@@ -1,5 +1,6 @@
 """A user's folders, a relay, and a phone that is paired: what the cases of `push.py` and `passing.py` begin with."""
 
+import functools
 import os
 import pathlib
 import re
@@ -8,8 +9,8 @@ import signal
 import subprocess
 import tempfile
 import time
-import traceback
 
+from played import cases_of, play_all
 from screen import Window
 from service import BINARIES, GUARD_SECS, Program, Relay
 
@@ -121,15 +122,7 @@ def is_running(process):
 
 def run_cases(names, part=""):
     """Each case with a relay of its own; the exit code."""
-    failed = 0
-    cases = [(name, case) for name, case in names.items() if name.startswith("case_") and part in name]
-    for name, case in cases:
-        try:
-            with Relay() as relay:
-                case(relay)
-        except Exception:
-            failed += 1
-            print(f"FAILED {name}")
-            traceback.print_exc()
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    def played(case):
+        with Relay() as relay:
+            case(relay)
+    return play_all((name, functools.partial(played, case)) for name, case in cases_of(names, part).items())

@@ -1,199 +1,33 @@
-"""The documented snippets for nginx, HAProxy and Caddy, run by the real programs in front of a real relay.
+"""The configurations of `deploy/` for nginx, HAProxy and Caddy, run by the real programs in front of a real relay.
 
     proxies.py nginx haproxy caddy
 
-Each snippet is taken from docs/configuration.md as written. Only ports, addresses and certificate files are filled in.
 Ends with `N passed, N failed`.
 """
 
-import http.client
 import json
-import pathlib
-import re
-import socket
-import ssl
 import subprocess
 import sys
-import tempfile
-import time
 import traceback
 
 from websockets.exceptions import InvalidStatus
 
-from phone import Peer
-from service import GUARD_SECS, ROOT, Relay
+from front import Front, filled
+from service import GUARD_SECS
 
 # Enough for what a case does from one address, and small enough to be used up.
 REGISTERS = 6
 CONNECTIONS = 2
 
 
-def snippet(name):
-    """The block with this name in docs/configuration.md."""
-    page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
-    found = re.findall(rf"^```{name}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert len(found) == 1, f"docs/configuration.md has {len(found)} blocks of {name}"
-    return found[0]
-
-
-def filled(text, *pairs):
-    """`text` with the first word of each pair replaced by the second. The first must be there."""
-    for old, new in pairs:
-        assert old in text, f"{old!r} does not stand in the snippet:\n{text}"
-        text = text.replace(old, new)
-    return text
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-# How long an upgrade may take through a proxy, and how often a client tries.
-UPGRADE_SECS = 10
-TRIES = 3
-
-
-class Certificate:
-    """A self-signed certificate for localhost."""
-
-    def __init__(self, folder):
-        self.file, self.key, self.both = folder / "cert.pem", folder / "key.pem", folder / "both.pem"
-        made = ["-keyout", self.key, "-out", self.file, "-days", "2", "-subj", "/CN=localhost"]
-        # The clients of this project do not believe a server that shows a CA's own certificate.
-        names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"]
-        fresh = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
-        subprocess.run([*fresh, *made, *names], check=True, capture_output=True)
-        self.both.write_bytes(self.file.read_bytes() + self.key.read_bytes())
-
-
-def nginx(folder, port, relay, certificate, edit):
-    server = filled(
-        edit(snippet("nginx")),
-        ("listen 443 ", f"listen 127.0.0.1:{port} "),
-        ("relay.example.org;", "localhost;"),
-        ("/etc/ssl/relay.example.org.pem", str(certificate.file)),
-        ("/etc/ssl/relay.example.org.key", str(certificate.key)),
-        ("http://127.0.0.1:3001", f"http://{relay}"),
-    )
-    places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-    temporary = "".join(f"{place}_temp_path {folder}/{place};\n" for place in places)
-    process = f"daemon off;\nmaster_process off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
-    config = folder / "nginx.conf"
-    config.write_text(f"{process}http {{\naccess_log off;\n{temporary}{server}}}\n")
-    return ["nginx", "-p", folder, "-e", "stderr", "-c", config]
-
-
-def haproxy(folder, port, relay, certificate, edit):
-    config = folder / "haproxy.cfg"
-    config.write_text(
-        filled(
-            edit(snippet("haproxy")),
-            ("bind :443 ", f"bind 127.0.0.1:{port} "),
-            ("/etc/haproxy/relay.example.org.pem", str(certificate.both)),
-            ("127.0.0.1:3001", relay),
-        )
-    )
-    return ["haproxy", "-db", "-f", config]
-
-
-def caddy(folder, port, relay, certificate, edit):
-    # A test cannot get a certificate in Caddy's own ways.
-    site = f"https://localhost:{port} {{\n    bind 127.0.0.1\n    tls {certificate.file} {certificate.key}\n"
-    body = filled(edit(snippet("caddy")), ("relay.example.org {\n", site), ("127.0.0.1:3001", relay))
-    config = folder / "Caddyfile"
-    config.write_text(f"{{\n    admin off\n    auto_https disable_redirects\n    storage file_system {folder}\n}}\n{body}")
-    return ["caddy", "run", "--adapter", "caddyfile", "--config", config]
-
-
-PROXIES = {"nginx": nginx, "haproxy": haproxy, "caddy": caddy}
-
-
-class Front:
-    """A proxy in front of a relay that trusts it. Both end with the `with` block."""
-
-    def __init__(self, name, edit=lambda text: text):
-        self.name, self.edit = name, edit
-
-    def __enter__(self):
-        limits = ["--registers-per-minute", str(REGISTERS), "--connections-per-address", str(CONNECTIONS)]
-        self.relay = Relay(None, "--trusted-proxy", "127.0.0.1", *limits).__enter__()
-        self.folder = tempfile.TemporaryDirectory(prefix="relay-proxy-")
-        folder = pathlib.Path(self.folder.name)
-        self.certificate = Certificate(folder)
-        self.trust = ssl.create_default_context(cafile=str(self.certificate.file))
-        self.log = folder / "log"
-        try:
-            # Another program may take the free port first. Then try another port.
-            assert any(self.starts(folder) for _ in range(3)), f"{self.name} does not start:\n{self.log.read_text()}"
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
-        return self
-
-    def starts(self, folder):
-        self.port = free_port()
-        command = PROXIES[self.name](folder, self.port, self.relay.address, self.certificate, self.edit)
-        home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
-        path = {"PATH": "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin:/usr/bin:/bin:/usr/local/bin"}
-        with self.log.open("wb") as log:
-            self.child = subprocess.Popen(command, cwd=folder, env={**path, **home}, stdout=log, stderr=log)
-        deadline = time.monotonic() + GUARD_SECS
-        while self.child.poll() is None:
-            assert time.monotonic() < deadline, f"{self.name} is not there:\n{self.log.read_text()}"
-            try:
-                # HAProxy knows only after its first health check that the relay is ready.
-                if self.ask("GET", "/ready")[0] == 200:
-                    return True
-            except (OSError, http.client.HTTPException):
-                pass
-            time.sleep(0.02)
-        return False
-
-    def __exit__(self, *failure):
-        child = getattr(self, "child", None)
-        if child:
-            child.terminate()
-            try:
-                child.wait(10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-        if failure[0] and self.log.exists():
-            print(f"--- the log of {self.name}:\n{self.log.read_text()}", flush=True)
-        self.folder.cleanup()
-        self.relay.__exit__(*failure)
-
-    def ask(self, method, path, source="127.0.0.1", **request):
-        """Status and body of a request on its own connection, from the address `source`."""
-        connection = http.client.HTTPSConnection(
-            "localhost", self.port, timeout=GUARD_SECS, context=self.trust, source_address=(source, 0)
-        )
-        try:
-            connection.request(method, path, **request)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode("utf-8")
-        finally:
-            connection.close()
-
-    def register(self, source="127.0.0.1", **request):
-        return self.ask("POST", "/api/register", source, **request)
-
-    def join(self, session, role, source="127.0.0.1"):
-        url = f"wss://localhost:{self.port}/ws"
-        options = {"ssl": self.trust, "source_address": (source, 0), "open_timeout": UPGRADE_SECS}
-        # HAProxy 2.6 now and then keeps an upgrade to itself: its socket has taken the request, and the relay
-        # never gets a byte of it. So a client asks again, as the clients of this project do.
-        for _ in range(TRIES - 1):
-            try:
-                return Peer(url, session["sessionId"], session["token"], role, **options)
-            except TimeoutError as error:
-                print(f"    {self.name} passed on no upgrade within {UPGRADE_SECS} s: {error}")
-        return Peer(url, session["sessionId"], session["token"], role, **options)
+def one_relay(name, edit=lambda text: text):
+    """A proxy in front of one relay, whose limits by address are small."""
+    limits = ["--registers-per-minute", str(REGISTERS), "--connections-per-address", str(CONNECTIONS)]
+    return Front(name, edit, flags=limits)
 
 
 def case_the_relay_is_seen_to_be_ready_and_shows_no_metrics(name):
-    with Front(name) as front:
+    with one_relay(name) as front:
         assert front.ask("GET", "/ready") == (200, '{"store":"memory"}')
         assert front.ask("GET", "/health")[0] == 200
         # The proxy comes from this machine, but the clients behind it do not.
@@ -202,7 +36,7 @@ def case_the_relay_is_seen_to_be_ready_and_shows_no_metrics(name):
 
 
 def case_a_plain_and_a_streamed_body_register(name):
-    with Front(name) as front:
+    with one_relay(name) as front:
         status, body = front.register()
         assert status == 200, body
         session = json.loads(body)
@@ -218,7 +52,7 @@ def case_a_plain_and_a_streamed_body_register(name):
 
 
 def case_a_client_of_http_2_registers_without_a_length(name):
-    with Front(name) as front:
+    with one_relay(name) as front:
         said = ["-s", "-o", "-", "-w", "\n%{http_version} %{http_code}"]
         trust = ["--cacert", str(front.certificate.file)]
         url = f"https://localhost:{front.port}/api/register"
@@ -231,7 +65,7 @@ def case_a_client_of_http_2_registers_without_a_length(name):
 
 
 def case_a_pair_talks(name):
-    with Front(name) as front:
+    with one_relay(name) as front:
         session = json.loads(front.register()[1])
         with front.join(session, "workstation") as workstation, front.join(session, "phone") as phone:
             workstation.expect_joined()
@@ -243,7 +77,7 @@ def case_a_pair_talks(name):
 
 
 def case_each_client_is_counted_by_its_own_address(name):
-    with Front(name) as front:
+    with one_relay(name) as front:
         for _ in range(REGISTERS):
             status, body = front.register("127.0.0.2")
             assert status == 200, body
@@ -285,7 +119,7 @@ def case_nginx_that_lacks_a_directive_is_told_which(name):
     ]:
         # Without the first directive, nginx uses HTTP/1.0 before version 1.29, and 1.1 since.
         absent = {version: "proxy_http_version 1.0;", passes_upgrade: "", passes_connection: ""}
-        with Front("nginx", lambda text: filled(text, *((one, absent[one]) for one in left_out))) as front:
+        with one_relay("nginx", lambda text: filled(text, *((one, absent[one]) for one in left_out))) as front:
             found, body = front.ask("GET", "/ws", headers=upgrade)
             assert found == status, (left_out, found, body)
             said = json.loads(body)["message"]

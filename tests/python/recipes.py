@@ -5,14 +5,15 @@ a recipe that needs a person and has no play fails.
     cargo build --workspace --bins --examples && tests/.venv/bin/python tests/python/recipes.py [PART OF A LINE]
 """
 
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-import traceback
 
+from played import play_all
 from screen import Window
 from seat import Desk
 from service import BINARIES, GUARD_SECS, ROOT, Relay
@@ -250,6 +251,14 @@ PLAYS = [
 CODES = {"workstation doctor": [0, 1]}
 
 
+def play_block(lines):
+    """A block's lines, one after another, for one user."""
+    with Relay() as relay, User(relay) as user:
+        for line in lines:
+            print(f"    {line}", flush=True)
+            play(user, line)
+
+
 def play(user, line):
     before, person = next(((before, person) for start, before, person in PLAYS if re.match(start, line)), (None, None))
     if before:
@@ -269,27 +278,16 @@ def play(user, line):
 
 
 def main():
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    passed = failed = 0
+    wanted = "".join(sys.argv[1:2])
+    cases = []
     for block in blocks():
         for line in block:
             if re.match(ELSEWHERE, line):
                 print(f"test recipes::{line} ... played elsewhere", flush=True)
-        block = [line for line in block if not re.match(ELSEWHERE, line)]
-        if not any(wanted in line for line in block):
-            continue
-        with Relay() as relay, User(relay) as user:
-            for line in block:
-                try:
-                    play(user, line)
-                    print(f"test recipes::{line} ... ok", flush=True)
-                    passed += 1
-                except Exception:
-                    print(f"test recipes::{line} ... FAILED", flush=True)
-                    traceback.print_exc()
-                    failed += 1
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+        lines = [line for line in block if not re.match(ELSEWHERE, line)]
+        if any(wanted in line for line in lines):
+            cases.append((f"recipes::{lines[0]}", functools.partial(play_block, lines)))
+    sys.exit(play_all(cases))
 
 
 if __name__ == "__main__":

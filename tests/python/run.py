@@ -3,16 +3,17 @@
 Each case runs with the embedded store and with the Redis of RELAY_TEST_REDIS_URL. Ends with `N passed, N failed`.
 """
 
+import functools
 import json
 import os
 import re
 import signal
 import sys
 import tempfile
-import traceback
 
 import qr
 from phone import Peer
+from played import cases_of, play_all
 from service import Program, Relay
 
 
@@ -167,22 +168,15 @@ def case_a_workstation_that_kills_ends_its_session(relay):
 
 def main():
     set_ups = {"memory": None, "redis": os.environ.get("RELAY_TEST_REDIS_URL")}
-    cases = {name: case for name, case in globals().items() if name.startswith("case_")}
-    passed, failed = 0, 0
-    for name, case in cases.items():
-        for set_up, redis_url in set_ups.items():
-            try:
-                assert set_up == "memory" or redis_url, "RELAY_TEST_REDIS_URL is not set: run ./run-test.sh"
-                with Relay(redis_url) as relay:
-                    case(relay)
-                passed += 1
-                print(f"test {name.removeprefix('case_')}::{set_up} ... ok", flush=True)
-            except Exception:
-                failed += 1
-                print(f"test {name.removeprefix('case_')}::{set_up} ... FAILED", flush=True)
-                traceback.print_exc()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    def played(case, set_up):
+        assert set_up == "memory" or set_ups[set_up], "RELAY_TEST_REDIS_URL is not set: run ./run-test.sh"
+        with Relay(set_ups[set_up]) as relay:
+            case(relay)
+    return play_all(
+        (f"{name}::{set_up}", functools.partial(played, case, set_up))
+        for name, case in cases_of(globals()).items()
+        for set_up in set_ups
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A user at a desk, and how the cases about one are played: each at windows of 80×24 and 120×50."""
 
+import functools
 import os
 import pathlib
 import re
@@ -9,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
+from played import cases_of, play_all
 from screen import Window
 from service import BINARIES, GUARD_SECS, Relay
 
@@ -96,6 +97,10 @@ class Desk:
                 pass
         return found
 
+    def until_in_front(self, window, argument):
+        """Waits until a process with this argument has the keyboard. Until then, a key's signal reaches its shell."""
+        window.until(f"{argument} in front", lambda: any(has_keyboard(pid) for pid in self.processes(argument)))
+
     def kill_all(self):
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
@@ -106,6 +111,17 @@ class Desk:
     def __exit__(self, *_):
         self.kill_all()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def has_keyboard(pid):
+    """True if the process is of its terminal's foreground group (proc_pid_stat(5))."""
+    try:
+        _state, _parent, group, _session, _terminal, foreground, *_ = (
+            pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        )
+    except OSError:
+        return False
+    return group == foreground
 
 
 def names_in(listed):
@@ -140,23 +156,12 @@ def expect_same(desk, phone):
 
 
 def play(suite, namespace, sizes=SIZES):
-    """Plays the functions `case_…` of a module, or those whose name has the first argument, each at every size."""
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    cases = {name.removeprefix("case_"): case for name, case in namespace.items() if name.startswith("case_")}
-    passed = failed = 0
-    for name, case in cases.items():
-        if wanted not in name:
-            continue
-        for columns, rows in sizes:
-            label = f"{suite}::{name}::{columns}x{rows}"
-            try:
-                with Relay() as relay, Desk(relay, columns, rows) as desk:
-                    case(desk)
-                print(f"test {label} ... ok", flush=True)
-                passed += 1
-            except Exception:
-                print(f"test {label} ... FAILED", flush=True)
-                traceback.print_exc()
-                failed += 1
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    """Plays a module's cases, or those whose name has the first argument, each at every size; ends the process."""
+    def played(case, columns, rows):
+        with Relay() as relay, Desk(relay, columns, rows) as desk:
+            case(desk)
+    sys.exit(play_all(
+        (f"{suite}::{name}::{columns}x{rows}", functools.partial(played, case, columns, rows))
+        for name, case in cases_of(namespace, "".join(sys.argv[1:2])).items()
+        for columns, rows in sizes
+    ))

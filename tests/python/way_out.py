@@ -5,15 +5,16 @@
 Ends with `N passed, N failed`.
 """
 
+import functools
 import pathlib
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
-from proxies import Front, free_port
+from front import Front, free_port
+from played import cases_of, play_all
 from service import GUARD_SECS, Program
 
 PATH = "/usr/sbin:/usr/bin:/bin:/opt/homebrew/bin:/usr/local/bin:/usr/local/sbin"
@@ -119,19 +120,9 @@ def case_a_relay_that_is_not_there_is_told(name):
 
 
 def main(names):
-    cases = {name: case for name, case in globals().items() if name.startswith("case_")}
-    results = []
-    for name in names:
-        for title, case in cases.items():
-            try:
-                case(name)
-                results.append(True)
-            except Exception:
-                traceback.print_exc()
-                results.append(False)
-            print(f"{title.removeprefix('case_')}::{name} ... {'ok' if results[-1] else 'FAILED'}", flush=True)
-    print(f"{results.count(True)} passed, {results.count(False)} failed")
-    return 0 if all(results) else 1
+    return play_all(
+        (f"{title}::{name}", functools.partial(case, name)) for name in names for title, case in cases_of(globals()).items()
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // Files both ways: what moves, what the desk offers, and what came.
 
+import { LostSet } from "../../files/lost.js";
 import { button, el, fill, harmless, outside } from "../dom.js";
 import { save } from "../save.js";
 import { size, t, tOf } from "../texts/texts.js";
@@ -99,6 +100,7 @@ class SetCard {
     #build() {
         const set = this.#set;
         const words = harmless(set.reason?.words || set.reason?.token, 200);
+        const state = set instanceof LostSet ? "reloaded" : set.state;
         this.#bars = [];
         fill(
             this.element,
@@ -110,7 +112,7 @@ class SetCard {
                 ", ",
                 size(set.bytes),
                 ", ",
-                tOf(`files.set.${set.state}`, "files.set.waiting", { words }),
+                tOf(`files.set.${state}`, "files.set.waiting", { words }),
             ),
             el("ul", { class: "plain" }, ...set.items.slice(0, this.#most).map((item) => this.#item(item))),
             set.items.length > this.#most && button(t("files.more"), () => this.#showMore()),

@@ -2,7 +2,7 @@
 
 import { CodeError, readCode } from "../../link/link.js";
 import { button, el, fill, outside } from "../dom.js";
-import { t } from "../texts/texts.js";
+import { t, time } from "../texts/texts.js";
 import { stateText, whyText } from "../words.js";
 
 /** @typedef {import("../app.js").App} App */
@@ -19,8 +19,16 @@ export async function pairScreen(app, place) {
     history.replaceState({ name: "code" }, "");
     const element = el("div", { class: "sheet" });
     const shown = { element, title: t("pair.title") };
+    const begun = app.phone.pairs.find(({ id, unconfirmed }) => id === place.id && unconfirmed !== null);
+    if (begun && !place.text) {
+        const pairing = new Pairing(app, element, null);
+        await pairing.resume(begun.id, begun.unconfirmed);
+        return { ...shown, stop: () => pairing.stop() };
+    }
     const code = await codeOf(place.text ?? "");
     if (typeof code === "string") return refused(app, shown, code);
+    const usedAt = await app.phone.usedAt(code);
+    if (usedAt) return refused(app, shown, t("pair.used", { time: time(usedAt) }));
     const pairing = new Pairing(app, element, code);
     pairing.ask();
     return { ...shown, stop: () => pairing.stop() };
@@ -60,6 +68,7 @@ function again(app) {
         "div",
         { class: "row-of" },
         button(t("pair.again"), () => void app.replace({ name: "code" }), { class: "main" }),
+        app.phone.pairs.length > 0 && button(t("home.title"), () => void app.replace({ name: "home" })),
     );
 }
 
@@ -73,6 +82,9 @@ function usualName() {
 
 const isApple = () => /iPhone|iPad/.test(navigator.userAgent) && !matchMedia("(display-mode: standalone)").matches;
 
+/** How long a code is valid at most, unless its desk was told otherwise. */
+const CODE_MS = 300_000;
+
 class Pairing {
     /** @type {Link | null} */
     #link = null;
@@ -82,11 +94,12 @@ class Pairing {
     #isOver = false;
     /** @type {string | null} */
     #words = null;
+    #readAt = Date.now();
 
     /**
      * @param {App} app
      * @param {HTMLElement} element
-     * @param {Code} code
+     * @param {Code | null} code null: it was used by the page that stood here before
      */
     constructor(app, element, code) {
         this.app = app;
@@ -94,16 +107,28 @@ class Pairing {
         this.code = code;
     }
 
+    /**
+     * The page was loaded again before its user had compared the words.
+     * @param {string} id
+     * @param {string | null} words
+     */
+    async resume(id, words) {
+        this.#words = words || null;
+        this.#follow(await this.app.phone.link(id));
+    }
+
     /** Nothing is said to the relay before this is answered by a tap. */
     ask() {
+        const { code } = this;
+        if (!code) return;
         const name = el("input", { id: "name", maxlength: 40, autocomplete: "off", value: usualName() });
         const begin = (/** @type {Event} */ event) => {
             event.preventDefault();
-            void this.#begin(name.value.trim() || usualName());
+            void this.#begin(code, name.value.trim() || usualName());
         };
         fill(
             this.element,
-            el("p", {}, t("pair.intro", { relay: new URL(this.code.place.url).host })),
+            el("p", {}, t("pair.intro", { relay: new URL(code.place.url).host })),
             isApple() && el("p", { class: "soft" }, t("pair.ios")),
             !isSecureContext && el("p", { class: "bad" }, t("pair.insecure")),
             el(
@@ -121,16 +146,22 @@ class Pairing {
         );
     }
 
-    /** @param {string} name */
-    async #begin(name) {
+    /** @param {Code} code @param {string} name */
+    async #begin(code, name) {
         fill(this.element, el("p", {}, t("state.connecting")));
         try {
-            this.#link = await this.app.phone.pair(this.code, name);
+            this.#link = await this.app.phone.pair(code, name);
         } catch (error) {
             return this.app.fail(error);
         }
         if (this.#isOver) return this.#leave();
-        this.#end = this.#link.on((event) => event.type === "state" && this.#show());
+        this.#follow(this.#link);
+    }
+
+    /** @param {Link} link */
+    #follow(link) {
+        this.#link = link;
+        this.#end = link.on((event) => event.type === "state" && this.#show());
         this.#show();
     }
 
@@ -140,7 +171,11 @@ class Pairing {
         const { state } = link;
         this.#words = state.words ?? this.#words;
         const words = this.#words;
-        if (state.phase === "stopped") return this.#stopped(whyText(state));
+        if (state.phase === "stopped") {
+            // The relay does not say why a code is over. Its age may.
+            const isOld = state.why === "code-gone" && Date.now() - this.#readAt > CODE_MS;
+            return this.#stopped(isOld ? t("why.code-expired") : whyText(state));
+        }
         if (state.phase === "open" && this.#hasConfirmed) return this.#done();
         const line = state.phase === "open" ? t("pair.said-yes") : words ? t("pair.waiting") : stateText(state);
         this.app.say(line);
@@ -156,6 +191,7 @@ class Pairing {
     #question() {
         const same = () => {
             this.#hasConfirmed = true;
+            if (this.#link) this.app.phone.confirm(this.#link.id).catch(console.error);
             this.#show();
         };
         return el(

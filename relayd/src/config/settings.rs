@@ -25,7 +25,7 @@ impl EarlyExit {
     }
 
     /// Takes the argument parser's words: help and version unchanged, an error as one line.
-    pub(super) fn of(error: &clap::Error) -> Self {
+    pub(crate) fn of(error: &clap::Error) -> Self {
         let text = error.render().to_string();
         if !error.use_stderr() {
             return EarlyExit { text, code: 0 };

@@ -2,15 +2,20 @@
 
 use super::*;
 
+fn load_of(command: &clap::Command, args: &[&str]) -> Result<Config, EarlyExit> {
+    let args = ["relayd"].iter().chain(args).map(OsString::from);
+    load_for(command, args).map(|(loaded, _)| loaded.config)
+}
+
 fn read(args: &[&str]) -> Result<Config, EarlyExit> {
     let command = Flags::command().mut_args(|arg| arg.env(None::<&str>));
-    Config::read(&command, ["relayd"].iter().chain(args).map(OsString::from))
+    load_of(&command, args)
 }
 
 /// As if `value` stood in the variable: clap reads it from one that every test run has.
 fn read_variable(id: &'static str, variable: &'static str) -> Result<Config, EarlyExit> {
     let command = Flags::command().mut_args(|arg| arg.env(None::<&str>)).mut_arg(id, |arg| arg.env(variable));
-    Config::read(&command, ["relayd".into()])
+    load_of(&command, &[])
 }
 
 #[test]
@@ -225,7 +230,7 @@ fn a_variable_is_read_named_and_beaten_by_its_flag() {
         "relayd: CARGO_PKG_NAME=\"relayd\" is invalid: write a whole number from 0 to 65535\n"
     );
     let command = Flags::command().mut_arg("port", |arg| arg.env("CARGO_PKG_NAME"));
-    assert_eq!(Config::read(&command, ["relayd".into(), "--port=9".into()]).unwrap().port, 9);
+    assert_eq!(load_of(&command, &["--port=9"]).unwrap().port, 9);
 }
 
 #[test]
@@ -242,7 +247,7 @@ fn an_empty_variable_counts_as_unset() {
 fn help_and_version_are_no_errors() {
     let help = read(&["--help"]).unwrap_err();
     assert_eq!(help.code, 0);
-    let shown = Config::read(&Flags::command(), ["relayd".into(), "--help".into()]).unwrap_err();
+    let shown = load_of(&Flags::command(), &["--help"]).unwrap_err();
     // Long descriptions are wrapped, also within a mark.
     let words = shown.text.split_whitespace().collect::<Vec<_>>().join(" ");
     for name in [

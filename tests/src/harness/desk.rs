@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use relay_client::tunnel::{Code, parse_pairing};
@@ -18,7 +18,7 @@ use super::program::Program;
 use super::relayd::binary;
 use super::wall_clock::WallClock;
 
-/// The desk. Its agent ends with it.
+/// The desk. Everything that was started at it ends with it.
 #[derive(Debug)]
 pub struct Desk {
     folder: PathBuf,
@@ -145,10 +145,31 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// The processes that were started with this desk's folders: agent, terminals, and what runs in them.
+    /// None where there is no `/proc`.
+    fn processes(&self) -> Vec<u32> {
+        let mine = format!("XDG_RUNTIME_DIR={}", self.folder.join("run").display());
+        let is_mine = |pid: &u32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == mine.as_bytes())
+        };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_mine).collect()
+    }
+}
+
 impl Drop for Desk {
     fn drop(&mut self) {
-        if let Some(pid) = self.agent() {
-            signal(pid, "KILL");
+        let mut left = self.processes();
+        left.extend(self.agent());
+        if !left.is_empty() {
+            // Some may have ended meanwhile, which `kill` says with its exit code.
+            let _ = Command::new("kill")
+                .arg("-KILL")
+                .args(left.iter().map(u32::to_string))
+                .stderr(Stdio::null())
+                .status();
         }
         if !std::thread::panicking() {
             let _ = fs::remove_dir_all(&self.folder);

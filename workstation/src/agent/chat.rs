@@ -6,34 +6,24 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 use relay_client::AppLink;
-use relay_client::app::chat::{ChatMessage, ChatPart};
+use relay_client::app::chat::{ChatError, ChatMessage, ChatNews, Conversation};
 use relay_client::app::limits::CHAT_KEPT_MAX;
 use relay_client::app::{ChannelId, Kind, Reason};
-
-/// The ids that are known: more than the phone says again.
-const KNOWN_MAX: usize = 2 * CHAT_KEPT_MAX;
 
 /// How long a phone that has closed the chat is left alone.
 const REOPEN_AFTER: Duration = Duration::from_secs(10);
 
-/// One phone's chat. What was not said yet is bounded by [`CHAT_KEPT_MAX`], what was not heard yet by the
-/// channel's credit, which is returned when a command has printed it.
+/// One phone's chat. What was not heard yet is bounded by the channel's credit, which is returned when a
+/// command has printed it.
 #[derive(Debug, Default)]
 pub(super) struct Chat {
     channel: Option<Channel>,
     opening: Opening,
-    /// Not confirmed, the oldest first.
-    to_say: VecDeque<ChatMessage>,
-    /// How many of them went out on this channel.
-    said: usize,
+    talk: Conversation,
     /// Given to no command, each with its bytes on the wire.
     heard: VecDeque<(ChatMessage, usize)>,
     /// Given to commands, none of which has printed it yet.
     given: VecDeque<Given>,
-    /// Printed, and not confirmed to the phone.
-    to_confirm: VecDeque<(String, usize)>,
-    /// The newest ids that were printed: a phone says again what was not confirmed to it.
-    known: VecDeque<String>,
 }
 
 /// A message that commands have and may still lose.
@@ -104,9 +94,8 @@ impl Chat {
     /// The channel is gone. What it left unconfirmed is said again on the next one.
     pub(super) fn on_closed(&mut self) {
         self.channel = None;
-        self.said = 0;
+        self.talk.reopened();
         self.heard.clear();
-        self.to_confirm.clear();
         self.given.iter_mut().for_each(|given| given.bytes = None);
     }
 
@@ -130,30 +119,23 @@ impl Chat {
         }
     }
 
-    /// True if too many messages wait.
-    pub(super) fn is_full(&self) -> bool {
-        self.to_say.len() >= CHAT_KEPT_MAX
-    }
-
-    /// Takes a message to say, unless it is full.
-    pub(super) fn say(&mut self, message: ChatMessage) {
-        if !self.is_full() {
-            self.to_say.push_back(message);
-        }
+    /// Takes a message to say.
+    ///
+    /// # Errors
+    /// It is too long, or too many messages wait.
+    pub(super) fn say(&mut self, message: ChatMessage) -> Result<(), ChatError> {
+        self.talk.say(message)
     }
 
     /// Takes what came on the channel. Gives the id of a message that the phone has confirmed.
     pub(super) fn on_data(&mut self, link: &AppLink, ch: ChannelId, bytes: &[u8]) -> Option<String> {
-        match ChatPart::parse(bytes) {
-            Ok(ChatPart::Got(id)) => {
+        match self.talk.on_data(bytes) {
+            Ok(Some(ChatNews::Message(message))) => self.on_message(message, bytes.len()),
+            Ok(news) => {
                 link.consumed(ch, bytes.len());
-                self.on_confirmed(&id);
-                return Some(id);
+                return news
+                    .and_then(|news| if let ChatNews::Delivered(id) = news { Some(id) } else { None });
             }
-            Ok(ChatPart::Message(message)) if self.known.contains(&message.id) => {
-                self.to_confirm.push_back((message.id, bytes.len()));
-            }
-            Ok(ChatPart::Message(message)) => self.on_message(message, bytes.len()),
             Err(error) => {
                 let _ = link.reset(ch, Reason::new(Reason::MALFORMED, error.to_string()));
                 self.on_closed_by_phone(false, Instant::now());
@@ -173,13 +155,6 @@ impl Chat {
         }
     }
 
-    fn on_confirmed(&mut self, id: &str) {
-        if let Some(at) = self.to_say.iter().position(|message| message.id == id) {
-            self.to_say.remove(at);
-            self.said -= usize::from(at < self.said);
-        }
-    }
-
     /// True if a message waits for commands, and they don't have too many already.
     pub(super) fn has_heard(&self) -> bool {
         !self.heard.is_empty() && self.given.len() < CHAT_KEPT_MAX
@@ -193,14 +168,19 @@ impl Chat {
     }
 
     /// A command has printed the message of this number, so the phone may forget it.
-    pub(super) fn on_printed(&mut self, number: u64) {
-        let at = self.given.iter().position(|given| given.number == number);
-        let Some(Given { message, bytes, .. }) = at.and_then(|at| self.given.remove(at)) else { return };
-        if self.known.len() >= KNOWN_MAX {
-            self.known.pop_front();
+    pub(super) fn on_printed(&mut self, link: &AppLink, number: u64) {
+        let bytes = self.confirm(number);
+        if let (Some(bytes), Some(channel)) = (bytes, &self.channel) {
+            link.consumed(channel.ch, bytes);
         }
-        self.known.push_back(message.id.clone());
-        self.to_confirm.extend(bytes.map(|bytes| (message.id, bytes)));
+    }
+
+    /// Gives the bytes that the message of this number holds on this channel.
+    fn confirm(&mut self, number: u64) -> Option<usize> {
+        let at = self.given.iter().position(|given| given.number == number)?;
+        let Given { message, bytes, .. } = self.given.remove(at)?;
+        self.talk.confirm(message.id);
+        bytes
     }
 
     /// This command is gone. What it alone had and has not printed waits for another one.
@@ -221,7 +201,7 @@ impl Chat {
     /// Sends what the channel takes; opens one if something is to be said and the phone has opened none.
     pub(super) fn pump(&mut self, link: &AppLink) {
         if self.channel.is_none()
-            && !self.to_say.is_empty()
+            && self.talk.waiting() > 0
             && self.may_open(Instant::now())
             && link.is_ready()
         {
@@ -231,30 +211,19 @@ impl Chat {
             }
         }
         let Some(Channel { ch, is_accepted: true }) = self.channel else { return };
-        while let Some((id, bytes)) = self.to_confirm.front() {
-            if !sends(link, ch, &ChatPart::Got(id.clone())) {
+        while let Some(part) = self.talk.next_part() {
+            if link.try_send(ch, &part).is_err() {
                 return;
             }
-            link.consumed(ch, *bytes);
-            self.to_confirm.pop_front();
-        }
-        while let Some(message) = self.to_say.get(self.said) {
-            if !sends(link, ch, &ChatPart::Message(message.clone())) {
-                return;
-            }
-            self.said += 1;
+            self.talk.part_sent();
         }
     }
 }
 
-/// False if the channel takes no more now.
-fn sends(link: &AppLink, ch: ChannelId, part: &ChatPart) -> bool {
-    // The lengths were checked when the part was made.
-    part.to_bytes().is_ok_and(|bytes| link.try_send(ch, &bytes).is_ok())
-}
-
 #[cfg(test)]
 mod tests {
+    use relay_client::app::chat::ChatPart;
+
     use super::*;
 
     fn said(chat: &mut Chat, id: &str) {
@@ -268,16 +237,14 @@ mod tests {
         said(&mut chat, "b");
         assert_eq!(chat.give(1, vec![one, two]).unwrap().text, "A");
         assert_eq!(chat.give(2, vec![one]).unwrap().text, "B");
-        assert!(chat.to_confirm.is_empty() && !chat.has_heard());
+        assert!(chat.talk.next_part().is_none() && !chat.has_heard());
         chat.on_command_gone(one);
         assert_eq!(chat.heard[0].0.id, "b", "the other one still has a");
-        chat.on_printed(1);
-        chat.on_printed(1);
-        assert_eq!(chat.to_confirm, [("a".to_owned(), 10)]);
+        assert_eq!((chat.confirm(1), chat.confirm(1)), (Some(10), None));
+        assert_eq!(chat.talk.next_part(), ChatPart::Got("a".into()).to_bytes().ok());
         assert_eq!(chat.give(3, vec![two]).unwrap().text, "B");
         said(&mut chat, "b");
-        chat.on_printed(3);
-        assert_eq!(chat.to_confirm[1], ("b".to_owned(), 20));
+        assert_eq!(chat.confirm(3), Some(20));
         assert!(!chat.has_heard(), "said twice is shown once");
     }
 
@@ -301,8 +268,7 @@ mod tests {
         chat.give(1, vec![Token(1)]);
         chat.give(2, vec![Token(1)]);
         chat.on_closed();
-        chat.on_printed(1);
-        assert!(chat.to_confirm.is_empty() && chat.known == ["a"]);
+        assert_eq!(chat.confirm(1), None, "its bytes went with the channel");
         chat.on_command_gone(Token(1));
         assert!(chat.given.is_empty() && !chat.has_heard(), "the phone says it again");
     }

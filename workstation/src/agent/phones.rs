@@ -160,18 +160,21 @@ impl Phones {
             return desk.tell(command, &FromAgent::NotSaid { number, why });
         }
         // One phone that is away for long stops no talk with the others.
-        let (full, meant): (Vec<PhoneKey>, Vec<PhoneKey>) =
-            meant.into_iter().partition(|key| self.all.get(key).is_some_and(|phone| phone.chat.is_full()));
-        let full = full.iter().filter_map(|key| self.all.get(key));
-        let full: Vec<String> = full.map(|phone| format!("\"{}\"", phone.file.name())).collect();
+        let (mut full, mut taken) = (Vec::new(), Vec::new());
+        for key in meant {
+            let Some(phone) = self.all.get_mut(&key) else { continue };
+            match phone.chat.say(message.clone()) {
+                Ok(()) => taken.push(key),
+                Err(_) => full.push(format!("\"{}\"", phone.file.name())),
+            }
+        }
         let missed = (!full.is_empty()).then(|| format!("too many lines wait for {}", full.join(", ")));
-        if let Some(why) = missed.clone().filter(|_| meant.is_empty()) {
+        if let Some(why) = missed.clone().filter(|_| taken.is_empty()) {
             return desk.tell(command, &FromAgent::NotSaid { number, why });
         }
-        self.lines.add(&message.id, (command, number), meant.iter().copied().collect(), missed);
-        for key in meant {
+        self.lines.add(&message.id, (command, number), taken.iter().copied().collect(), missed);
+        for key in taken {
             if let Some(phone) = self.all.get_mut(&key) {
-                phone.chat.say(message.clone());
                 phone.chat.pump(&phone.app);
             }
         }
@@ -180,7 +183,7 @@ impl Phones {
     /// A command has printed what a phone said.
     pub(super) fn on_printed(&mut self, number: u64) {
         for phone in self.all.values_mut() {
-            phone.chat.on_printed(number);
+            phone.chat.on_printed(&phone.app, number);
         }
     }
 

@@ -1,11 +1,9 @@
-//! The chat with the desk: what is said until the desk has confirmed it, and what was heard already.
+//! The chat with the desk: over channels that come and go.
 
-use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use relay_client::AppLink;
-use relay_client::app::chat::{ChatError, ChatMessage, ChatPart};
-use relay_client::app::limits::CHAT_KEPT_MAX;
+use relay_client::app::chat::{ChatMessage, ChatNews, Conversation};
 use relay_client::app::{AppEvent, ChannelId, Kind, Reason};
 use relay_client::tunnel::{Entropy, RandomError, SystemEntropy};
 
@@ -14,14 +12,7 @@ use relay_client::tunnel::{Entropy, RandomError, SystemEntropy};
 pub(super) struct Chat {
     /// And whether it was accepted.
     channel: Option<(ChannelId, bool)>,
-    /// Not confirmed, the oldest first.
-    to_say: VecDeque<ChatMessage>,
-    /// How many of them went out on this channel.
-    said: usize,
-    /// Ids to confirm.
-    to_confirm: VecDeque<String>,
-    /// The newest ids that were heard: the desk says again what was not confirmed to it.
-    known: VecDeque<String>,
+    talk: Conversation,
     /// Makes ids differ between runs of this program.
     run: u64,
     count: u64,
@@ -35,10 +26,7 @@ impl Chat {
         SystemEntropy.fill(&mut run)?;
         Ok(Chat {
             channel: None,
-            to_say: VecDeque::new(),
-            said: 0,
-            to_confirm: VecDeque::new(),
-            known: VecDeque::new(),
+            talk: Conversation::default(),
             run: u64::from_be_bytes(run),
             count: 0,
             refused: None,
@@ -47,12 +35,12 @@ impl Chat {
 
     /// False while as many messages wait as may.
     pub(super) fn has_room(&self) -> bool {
-        self.to_say.len() < CHAT_KEPT_MAX
+        !self.talk.is_full()
     }
 
     /// Messages that the desk has not confirmed.
     pub(super) fn unconfirmed(&self) -> usize {
-        self.to_say.len()
+        self.talk.waiting()
     }
 
     /// Takes a message to say; it is said when the desk is there.
@@ -68,11 +56,7 @@ impl Chat {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         let message = ChatMessage { id, at_ms, text: text.to_owned() };
-        // Made again when it is said; here its length is checked.
-        let checked = ChatPart::Message(message.clone()).to_bytes();
-        checked.map_err(|error: ChatError| error.to_string())?;
-        self.to_say.push_back(message);
-        Ok(())
+        self.talk.say(message).map_err(|error| error.to_string())
     }
 
     /// Takes an event of the chat: what was heard is added to `heard`. False if it is not the chat's.
@@ -114,28 +98,16 @@ impl Chat {
 
     fn begin(&mut self, channel: Option<(ChannelId, bool)>) {
         self.channel = channel;
-        self.said = 0;
-        self.to_confirm.clear();
+        self.talk.reopened();
     }
 
     fn on_data(&mut self, ch: ChannelId, bytes: &[u8], link: &AppLink, heard: &mut Vec<String>) {
-        match ChatPart::parse(bytes) {
-            Ok(ChatPart::Got(id)) => {
-                if let Some(at) = self.to_say.iter().position(|message| message.id == id) {
-                    self.to_say.remove(at);
-                    self.said -= usize::from(at < self.said);
-                }
+        match self.talk.on_data(bytes) {
+            Ok(Some(ChatNews::Message(message))) => {
+                self.talk.confirm(message.id);
+                heard.push(message.text);
             }
-            Ok(ChatPart::Message(message)) => {
-                if !self.known.contains(&message.id) {
-                    heard.push(message.text);
-                    self.known.push_back(message.id.clone());
-                    if self.known.len() > CHAT_KEPT_MAX {
-                        self.known.pop_front();
-                    }
-                }
-                self.to_confirm.push_back(message.id);
-            }
+            Ok(_) => (),
             Err(error) => {
                 let _ = link.reset(ch, Reason::new(Reason::MALFORMED, error.to_string()));
                 self.begin(None);
@@ -150,23 +122,11 @@ impl Chat {
             self.begin(link.open(Kind::Chat, "{}").ok().map(|ch| (ch, false)));
         }
         let Some((ch, true)) = self.channel else { return };
-        while let Some(id) = self.to_confirm.front() {
-            if !sends(link, ch, &ChatPart::Got(id.clone())) {
+        while let Some(part) = self.talk.next_part() {
+            if link.try_send(ch, &part).is_err() {
                 return;
             }
-            self.to_confirm.pop_front();
-        }
-        while let Some(message) = self.to_say.get(self.said) {
-            if !sends(link, ch, &ChatPart::Message(message.clone())) {
-                return;
-            }
-            self.said += 1;
+            self.talk.part_sent();
         }
     }
-}
-
-/// False if the channel takes no more now.
-fn sends(link: &AppLink, ch: ChannelId, part: &ChatPart) -> bool {
-    // Their lengths were checked before.
-    part.to_bytes().is_ok_and(|bytes| link.try_send(ch, &bytes).is_ok())
 }

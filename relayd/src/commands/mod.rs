@@ -1,0 +1,77 @@
+//! The subcommands of `relayd`. Without one, the program serves.
+//!
+//! A subcommand is one variant of [`Command`] and one module with a `run`. It takes the settings of the
+//! server too, before or behind its name, so that it sees what the server would see.
+
+mod check;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{FromArgMatches, Subcommand};
+
+use crate::config::{self, EarlyExit, Loaded};
+
+/// What `relayd` can do besides serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Check the settings, print them with where each comes from, and exit
+    Check(check::CheckArgs),
+}
+
+/// Reads the arguments, beginning with the program's name, and the environment. No command: serve.
+///
+/// # Errors
+/// A bad argument or value, or a request for help: the text to print, and the exit code.
+pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<(Option<Command>, Loaded), EarlyExit> {
+    let (loaded, matches) = config::load_for(&line(), args)?;
+    let asked = matches.subcommand_name().map(|_| Command::from_arg_matches(&matches)).transpose();
+    Ok((asked.map_err(|error| EarlyExit::of(&error))?, loaded))
+}
+
+/// Carries out a command.
+pub fn run(command: &Command, loaded: &Loaded) -> ExitCode {
+    match command {
+        Command::Check(args) => check::run(args, loaded),
+    }
+}
+
+/// The command line of the program: the server's settings, which every command takes too.
+fn line() -> clap::Command {
+    let settings = config::command().mut_args(|arg| arg.global(true));
+    Command::augment_subcommands(settings).subcommand_required(false).arg_required_else_help(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without variables of the machine that runs the tests.
+    fn load(args: &[&str]) -> Result<(Option<Command>, Loaded), EarlyExit> {
+        let line = line().mut_args(|arg| arg.env(None::<&str>));
+        let args = ["relayd"].iter().chain(args).map(OsString::from);
+        let (loaded, matches) = config::load_for(&line, args)?;
+        let asked = matches.subcommand_name().map(|_| Command::from_arg_matches(&matches).unwrap());
+        Ok((asked, loaded))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        line().debug_assert();
+    }
+
+    #[test]
+    fn no_command_serves_and_a_command_takes_the_settings_on_both_sides() {
+        assert!(matches!(load(&["--port=1"]), Ok((None, _))));
+        for args in [
+            &["check", "--port=1", "--no-page"][..],
+            &["--port=1", "--no-page", "check"],
+            &["--port=1", "check", "--no-page"],
+        ] {
+            let (command, loaded) = load(args).unwrap();
+            assert!(matches!(command, Some(Command::Check(_))), "{args:?}");
+            assert_eq!((loaded.config.port, loaded.config.policy.serves_page), (1, false), "{args:?}");
+        }
+        assert!(load(&["chekc"]).is_err());
+    }
+}
