@@ -9,6 +9,7 @@ import asyncio
 import http.client
 import json
 import pathlib
+import shutil
 import signal
 import socket
 import ssl
@@ -16,13 +17,13 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 
 from websockets.asyncio.client import connect
 
+from front import free_port
 from pebble import Front, Pebble
 from phone import Peer
-from proxies import free_port
+from played import cases_of, play_all
 from service import GUARD_SECS, Program
 
 NAME = "relay.test"
@@ -48,6 +49,7 @@ class Site:
         self.pebble.__exit__(*failure)
         if failure[0]:
             print((self.folder / "pebble.log").read_text()[-4000:])
+        shutil.rmtree(self.folder)
 
 
 class Relay(Program):
@@ -55,10 +57,11 @@ class Relay(Program):
 
     def __init__(self, site, names, directory, flags):
         self.site = site
-        fixed = ["--port", site.tls_port, "--http-port", site.http_port, "--listen", "127.0.0.1", "--store", "memory"]
+        fixed = ["--port", site.tls_port, "--http-port", site.http_port, "--listen", "127.0.0.1"]
         ca = ["--acme-directory", directory, "--acme-ca-cert", site.pebble.certificate.file, "--acme-agree-tos"]
-        rest = ["--state-dir", site.folder / "state", "--domain", ",".join(names), "--log-format", "json"]
-        super().__init__("relayd", *map(str, [*fixed, *ca, *rest, "--drain-secs", 0, "--metrics-public", *flags]), stream="stderr")
+        rest = ["--state-dir", site.folder / "state", "--domain", ",".join(names), "--metrics-public"]
+        usual = ["--store", "memory", "--drain-secs", 0, "--log-format", "json"]
+        super().__init__("relayd", *map(str, [*fixed, *ca, *rest, *usual, *flags]), stream="stderr")
 
     def logged(self, message):
         """The next log line that begins so."""
@@ -319,26 +322,9 @@ def case_a_restart_uses_the_kept_certificate_without_the_ca():
             relay.logged("listening")
             assert client.certificate()["serialNumber"] == first
             talk(client.pair())
-            attempts = [client.metric(f'relay_acme_attempts_total{{outcome="{outcome}"}}') for outcome in ["issued", "unreachable"]]
-            assert attempts == [0, 0], attempts
-
-
-def main():
-    part = sys.argv[1] if len(sys.argv) > 1 else ""
-    cases = {name: case for name, case in globals().items() if name.startswith("case_") and part in name}
-    failed = 0
-    for name, case in cases.items():
-        began = time.monotonic()
-        try:
-            case()
-            print(f"test {name.removeprefix('case_')} ... ok ({time.monotonic() - began:.0f} s)", flush=True)
-        except Exception:
-            failed += 1
-            print(f"test {name.removeprefix('case_')} ... FAILED", flush=True)
-            traceback.print_exc()
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+            for outcome in ["issued", "unreachable"]:
+                assert client.metric(f'relay_acme_attempts_total{{outcome="{outcome}"}}') == 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play_all(cases_of(globals(), *sys.argv[1:2]).items()))

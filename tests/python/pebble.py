@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from proxies import Certificate, free_port
+from front import Certificate, free_port
 from service import GUARD_SECS
 
 
@@ -88,7 +88,7 @@ class Front:
     window that it suggests, as seconds since 1970. `asked` counts the questions."""
 
     def __init__(self, pebble):
-        self.pebble, self.window, self.asked, self.orders = pebble, None, 0, []
+        self.pebble, self.window, self.asked = pebble, None, 0
         self.port = free_port()
         self.directory = f"https://localhost:{self.port}/dir"
         front = self
@@ -124,9 +124,11 @@ class Front:
         answer = ca.getresponse()
         content = answer.read()
         if request.path == "/dir":
-            content = json.dumps({**json.loads(content), "renewalInfo": f"https://localhost:{self.port}/renewal"}).encode()
+            more = {"renewalInfo": f"https://localhost:{self.port}/renewal"}
+            content = json.dumps({**json.loads(content), **more}).encode()
         kept = {"Replay-Nonce", "Location", "Content-Type", "Retry-After", "Link"}
-        return self.answer(request, answer.status, {name: value for name, value in answer.getheaders() if name in kept}, content)
+        headers = {name: value for name, value in answer.getheaders() if name in kept}
+        return self.answer(request, answer.status, headers, content)
 
     def answer(self, request, status, headers, content):
         request.send_response(status)
