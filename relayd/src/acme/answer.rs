@@ -7,7 +7,7 @@ use httparse::{EMPTY_HEADER, Status};
 pub(super) struct Answer {
     pub status: u16,
     /// Names in lower case.
-    headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 

@@ -17,7 +17,8 @@ use clap::builder::FalseyValueParser;
     next_line_help = true
 )]
 pub(super) struct Flags {
-    /// Port to listen on. 0 takes any free port, which is logged [default: 3001, or 443 for a domain]
+    /// Port to listen on; with a domain it is 443 by default. 0 takes any free port, which is logged
+    /// [default: 3001]
     #[arg(long, env = "PORT", hide_env_values = true, value_name = "PORT")]
     pub(super) port: Option<OsString>,
 
@@ -65,7 +66,8 @@ pub(super) struct Flags {
     #[arg(long, env = "ACME_CHALLENGE", hide_env_values = true, value_name = "KIND")]
     pub(super) acme_challenge: Option<OsString>,
 
-    /// Port for http-01 and for redirects to https. 0: no such listener [default: 80 for a domain]
+    /// Port for http-01 and for redirects to https. 0: no such listener [default: none, or 80
+    /// for a domain]
     #[arg(long, env = "HTTP_PORT", hide_env_values = true, value_name = "PORT")]
     pub(super) http_port: Option<OsString>,
 
