@@ -7,7 +7,8 @@ usage() {
     cat <<'EOF'
 usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
                      [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri]
-                     [--mutants [K/N]] [--browsers [PART]] [--deploy] [--acme] [--help]
+                     [--mutants [K/N]] [--browsers [PART]] [--proxies [SECONDS]] [--deploy]
+                     [--acme] [--help]
 
 Runs every check of the project on this machine, and ends with `N passed, N failed`. The exit code is 0 if nothing
 failed. If one stage fails, the others still run. Each option below, except --sim, runs only that part.
@@ -40,6 +41,9 @@ failed. If one stage fails, the others still run. Each option below, except --si
             path in Firefox and WebKitGTK; or only the cases with PART in their names. Pictures go to
             RELAY_BROWSER_PICTURES, if it is set. Needs node, 20 or newer. Installs chromium, firefox-esr,
             webkit2gtk-driver, xvfb, htop and vim if it can, and its packages of node outside of this folder
+  --proxies [SECONDS]
+            the configurations in deploy/ for nginx, HAProxy and Caddy, in front of two and three nodes: pairs that are
+            silent for SECONDS (default: 75), reloads, refusals, where both ends meet, and a node that stops under load
   --deploy  `workstation service` in a booted systemd: a container without a network, in about two minutes. Needs root
             and Debian. Installs debootstrap and systemd-container, and keeps a root file system of 250 MB in
             /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
@@ -52,7 +56,7 @@ Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is 
 Installs what is missing, if it can (apt-get as root or with sudo, or brew): redis-server, gcc, python3-venv and, on
 Linux, nftables and iproute2. Also nginx, haproxy, caddy, curl and openssl, for the configurations in deploy/,
 tinyproxy and microsocks, as proxies of the clients, git, htop, less, tmux, vim and vttest, to be shown on a phone,
-and openssh-server, for commands over ssh. What needs a program is skipped if that is missing.
+openssh-server, for commands over ssh, and fail2ban, for its filter. What needs a program is skipped if that is missing.
 
 Cases that set a date (wall_clock, redis_clock) need Linux. Cases in their own network (lossy_line, direct_peers) also
 need a kernel with namespaces and nftables. They are skipped elsewhere.
@@ -72,6 +76,7 @@ miri=false
 mutants=""
 browsers=false
 browser_part=""
+proxies_idle=""
 deploy=false
 acme=false
 while [ $# -gt 0 ]; do
@@ -123,6 +128,13 @@ while [ $# -gt 0 ]; do
             browsers=true
             if [ -n "${2:-}" ] && [ "${2:0:2}" != "--" ]; then
                 browser_part="$2"
+                shift
+            fi
+            ;;
+        --proxies)
+            proxies_idle=75
+            if [[ "${2:-}" =~ ^[1-9][0-9]*$ ]]; then
+                proxies_idle="$2"
                 shift
             fi
             ;;
@@ -301,7 +313,7 @@ prepare() {
 prepare_programs() {
     local missing=() package service policy=/usr/sbin/policy-rc.d
     for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest \
-        openssh-client openssh-server; do
+        openssh-client openssh-server fail2ban; do
         is_there "$(command_of "$package")" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -330,6 +342,7 @@ command_of() {
     case "$1" in
         openssh-client) echo ssh ;;
         openssh-server) echo sshd ;;
+        fail2ban) echo fail2ban-regex ;;
         *) echo "$1" ;;
     esac
 }
@@ -346,8 +359,10 @@ check_types() {
 # Servers may be in folders that only root has in its PATH.
 is_there() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 
-# The configurations in deploy/, run by the proxies that are installed.
+# run_proxies NAME SCRIPT...: the configurations in deploy/, run by the proxies that are installed.
 run_proxies() {
+    local name="$1"
+    shift
     local proxies=() proxy
     for proxy in nginx haproxy caddy; do
         if ! is_there openssl; then
@@ -359,8 +374,8 @@ run_proxies() {
         fi
     done
     [ ${#proxies[@]} -gt 0 ] || return 0
-    tests "the configurations for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
-        tests/.venv/bin/python tests/python/proxies.py "${proxies[@]}"
+    tests "$name for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
+        tests/.venv/bin/python "$@" "${proxies[@]}"
 }
 
 # Certificates from a CA for tests.
@@ -643,6 +658,15 @@ if $acme; then
     run_acme
     finish
 fi
+if [ -n "$proxies_idle" ]; then
+    stage "tools" prepare
+    stage "redis" start_redis
+    stage "build" cargo build --locked -p relayd --bins
+    stage "python environment" make_venv
+    prepare_programs || echo "the proxies can't be installed here" >&2
+    run_proxies "nodes and time" tests/python/proxies_long.py --idle "$proxies_idle"
+    finish
+fi
 if $deploy; then
     stage "build" cargo build --locked -p relayd -p workstation -p relay-mobile --bins --examples
     stage "service in a booted systemd" tests/deploy/run.sh "$target/debug"
@@ -692,8 +716,9 @@ break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
 prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
+tests "what operators see" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/admin.py
 play_desk
-run_proxies
+run_proxies "the configurations" tests/python/proxies.py
 run_way_out
 run_conformance short
 if has_node; then

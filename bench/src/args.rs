@@ -40,8 +40,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "url")]
     pub(crate) tls: bool,
 
-    /// Pairs of a workstation and a phone [default: 50; idle and growth 4000, connect and mixed 2000, large
-    /// 8]
+    /// Pairs of a workstation and a phone [default: 50; idle and growth 4000, connect and mixed 2000,
+    /// handshakes 1000, large 8]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) pairs: Option<u32>,
 
@@ -79,10 +79,33 @@ pub(crate) struct Args {
 }
 
 /// What this program does instead of measuring.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve as the floor: join the two sockets of each pair and copy bytes, until standard input ends
     Floor,
+    /// Measure what AES-GCM alone costs for the bytes of a frame, in records of several sizes
+    Aead {
+        /// Bytes of payload in each frame
+        #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=16 << 10))]
+        size: u32,
+    },
+    /// Pairs of this project's clients that talk until standard input ends. Each line on it is answered by a
+    /// line of JSON: what was sent and received, and how long the messages of each pair waited at most since
+    /// the last line
+    Pairs {
+        /// The relay's WebSocket address
+        #[arg(value_name = "WS_URL", value_parser = Endpoint::parse_ws)]
+        url: Endpoint,
+        /// Trust only the CAs in this PEM file
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+        /// How many
+        #[arg(long, value_name = "COUNT", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=2000))]
+        pairs: u32,
+        /// Milliseconds between two messages of an end
+        #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+        every_ms: u32,
+    },
 }
 
 /// What the command line asks for by name.
@@ -96,6 +119,8 @@ pub(crate) enum Scenario {
     Idle,
     /// Many registrations at once, then many hellos at once
     Connect,
+    /// Clients that connect and leave, unknown and known to the server: the cost of a TLS handshake
+    Handshakes,
     /// Many quiet pairs, first alone and then beside busy ones
     Mixed,
     /// Messages of 1 MiB
@@ -113,6 +138,8 @@ pub(crate) enum Scenario {
 pub(crate) enum Vs {
     /// The same relayd under TLS
     Tls,
+    /// The same relayd behind nginx, which speaks TLS
+    Nginx,
     /// A loop that only copies bytes, without any protocol
     Floor,
     /// A relay in Rust with tokio, where every frame crosses Redis

@@ -4,22 +4,25 @@
 //! `report`. `plan` turns the command line (`args`) into cases. A case is a `scenario`; a run of it ends in
 //! an `outcome`. `load` drives the pairs, and `join` connects them before. `target` starts and stops the
 //! servers. `frame`, `inbox` and `check` make, read and judge what the pairs carry. At the bottom, `workload`
-//! says what a load is, `socket` is a connection of the load, and `meter` and `affinity` ask the operating
-//! system. `floor` is the loop that only
-//! copies bytes, in its own process.
+//! says what a load is, `socket` is a connection of the load, `identity` the certificate under TLS, and
+//! `meter` and `affinity` ask the operating system. `floor` is the loop that only copies bytes, in its own
+//! process. `aead` measures AES-GCM alone. `pairs` are clients for benches by others.
 //!
 //! A module uses only modules below it.
 
+mod aead;
 mod affinity;
 mod args;
 mod check;
 mod floor;
 mod frame;
+mod identity;
 mod inbox;
 mod join;
 mod load;
 mod meter;
 mod outcome;
+mod pairs;
 mod plan;
 mod progress;
 mod report;
@@ -32,19 +35,26 @@ mod workload;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::Parser;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::{Args, Command};
+use crate::pairs::Talk;
 use crate::plan::Plan;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     // Two sockets per pair, on either side; where that is refused, opening them says so.
     let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
-    let done = match args.command {
+    let done = match args.command.clone() {
         Some(Command::Floor) => floor::serve().map(|()| true),
+        Some(Command::Aead { size }) => aead::measure(size as usize).map(|()| true),
+        Some(Command::Pairs { url, ca, pairs, every_ms }) => {
+            let every = Duration::from_millis(every_ms.into());
+            pairs::run(&Talk { url, ca, pairs: pairs as usize, every }).map(|()| true)
+        }
         None => measure(&args),
     };
     match done {

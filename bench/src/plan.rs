@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use crate::args::{Args, Scenario, Vs};
 use crate::frame;
-use crate::scenario::{Case, Connect, Growth, Idle, Mixed, Sealed, SlowReader, What};
+use crate::scenario::{Case, Connect, Growth, Handshakes, Idle, Mixed, Sealed, SlowReader, What};
 use crate::target::Subject;
 use crate::workload::{Mode, Pace, Setup, Timing, Workload};
 
@@ -99,6 +99,9 @@ fn cases_of(scenario: Scenario, args: &Args) -> anyhow::Result<Vec<Case>> {
             Ok(vec![case(What::Idle(Idle { few: many.div_ceil(8), many }), 0.0, 0.0)])
         }
         Scenario::Connect => Ok(vec![case(What::Connect(Connect { sessions: pairs(2000) }), 0.0, 0.0)]),
+        Scenario::Handshakes => {
+            Ok(vec![case(What::Handshakes(Handshakes { count: pairs(1000) * 2 }), 0.0, 0.0)])
+        }
         Scenario::Mixed => {
             let quiet = pairs(2000);
             let pace = rate((quiet / QUIET_SECS).max(1) as u32);

@@ -3,25 +3,24 @@
 //! A write under TLS takes bytes once the kernel has their ciphertext, and a read fills the room that it gets
 //! unless the socket is drained. So both mean the same as on a plain socket.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 
-use anyhow::Context;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConnection, HandshakeKind};
+
+use crate::identity::identity;
 
 /// Where a server answers, and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Destination {
     pub addr: SocketAddr,
     pub is_tls: bool,
+    /// Under TLS: goes on from an earlier connection's ticket, if there is one. Otherwise each connection is
+    /// of a client that was never here.
+    pub resumes: bool,
 }
 
 /// A socket that does not block.
@@ -38,21 +37,12 @@ struct Tls {
     held: usize,
 }
 
-/// A certificate for this machine, made once, as files for servers. Its folder is in the system's temporary
-/// one.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-    config: Arc<ClientConfig>,
-}
-
 impl Socket {
     /// Begins to connect.
     pub fn connect(to: Destination) -> anyhow::Result<Self> {
         let mut socket = Socket::plain(TcpStream::connect(to.addr)?);
         if to.is_tls {
-            let config = Arc::clone(&identity()?.config);
+            let config = identity()?.client(to.resumes);
             let connection = ClientConnection::new(config, "localhost".try_into()?)?;
             socket.tls = Some(Box::new(Tls { connection, held: 0 }));
         }
@@ -61,6 +51,12 @@ impl Socket {
 
     pub fn plain(tcp: TcpStream) -> Self {
         Socket { tcp, tls: None }
+    }
+
+    /// True if its TLS went on from an earlier connection's ticket.
+    pub fn is_resumed(&self) -> bool {
+        let kind = self.tls.as_ref().and_then(|tls| tls.connection.handshake_kind());
+        kind == Some(HandshakeKind::Resumed)
     }
 
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
@@ -158,36 +154,4 @@ impl Source for Socket {
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.tcp.deregister(registry)
     }
-}
-
-/// The certificate of this process.
-///
-/// # Errors
-/// The temporary folder can't be written.
-pub(crate) fn identity() -> anyhow::Result<&'static Identity> {
-    static IDENTITY: OnceLock<Identity> = OnceLock::new();
-    if IDENTITY.get().is_none() {
-        // Only the main thread comes here, so it is made once.
-        let _ = IDENTITY.set(make_identity().context("a certificate for the load could not be made")?);
-    }
-    IDENTITY.get().context("a certificate was made")
-}
-
-fn make_identity() -> anyhow::Result<Identity> {
-    let made = rcgen::generate_simple_self_signed(["localhost", "127.0.0.1"].map(str::to_owned))?;
-    let folder = std::env::temp_dir().join(format!("relay-bench-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    let file = |name: &str, label: &str, der: &[u8]| {
-        let path = folder.join(name);
-        let body = STANDARD.encode(der);
-        fs::write(&path, format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")).map(|()| path)
-    };
-    let certificate = file("certificate.pem", "CERTIFICATE", made.cert.der())?;
-    let key = file("key.pem", "PRIVATE KEY", made.signing_key.serialized_der())?;
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone())?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let config = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
-    Ok(Identity { certificate, key, config })
 }

@@ -47,6 +47,7 @@ fn every_kind_of_load_runs_and_finds_no_fault() {
         ("--pairs 3 --window 2 --size 100000", "MiB/s"),
         ("idle --pairs 20", "idle: "),
         ("connect --pairs 20", "connect: "),
+        ("handshakes --pairs 20", "handshakes: "),
         ("mixed --pairs 20 --rate 400", "mixed: "),
         ("large --pairs 1", "MiB/s"),
         ("slow-reader --pairs 5 --rate 500", "slow-reader: "),

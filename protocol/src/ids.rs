@@ -80,8 +80,40 @@ impl SessionId {
     /// The first 8 hex digits of SHA-256 over the id's hex form: what logs say, and the balancer's affinity
     /// parameter.
     pub fn log_tag(&self) -> LogTag {
-        let digest: [u8; 32] = Sha256::digest(self.hex()).into();
-        LogTag([digest[0], digest[1], digest[2], digest[3]])
+        self.hash().tag()
+    }
+
+    /// The whole SHA-256 over the id's hex form, which names the session to an operator without being its id.
+    pub fn hash(&self) -> SessionHash {
+        SessionHash(Sha256::digest(self.hex()).into())
+    }
+}
+
+/// SHA-256 over the hex form of a session's id. Its first 8 digits are the session's [`LogTag`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionHash([u8; 32]);
+
+impl SessionHash {
+    /// Parses 64 lower-case hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (first, second) = text.as_bytes().split_at_checked(32)?;
+        let (first, second): ([u8; 16], [u8; 16]) = (parse_hex(first).ok()?, parse_hex(second).ok()?);
+        let mut hash = [0; 32];
+        hash[..16].copy_from_slice(&first);
+        hash[16..].copy_from_slice(&second);
+        Some(SessionHash(hash))
+    }
+
+    /// Its beginning, as logs say it.
+    pub fn tag(&self) -> LogTag {
+        LogTag([self.0[0], self.0[1], self.0[2], self.0[3]])
+    }
+
+    /// True if its hex form begins with these lower-case digits.
+    pub fn begins_with(&self, digits: &str) -> bool {
+        let digit = |at: usize| (self.0[at / 2] >> (4 * (1 - at % 2))) & 0xF;
+        digits.len() <= 2 * self.0.len()
+            && digits.bytes().enumerate().all(|(at, byte)| hex_digit(byte) == Some(digit(at)))
     }
 }
 
@@ -214,6 +246,18 @@ impl fmt::Debug for SessionId {
     }
 }
 
+impl fmt::Display for SessionHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for SessionHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionHash({self})")
+    }
+}
+
 impl fmt::Display for LogTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(f, &self.0)
@@ -336,6 +380,22 @@ mod tests {
         let query = format!("?a={}", session.log_tag());
         let contract = contract.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(contract.contains(&format!("For `{session}` that is `{query}`")), "{query}");
+    }
+
+    #[test]
+    fn a_hash_is_named_by_its_own_digits_only() {
+        let session = SessionId::parse("3f4ffe2e903d2b0a2734e470a987e39b").unwrap();
+        let (hash, text) = (session.hash(), session.hash().to_string());
+        assert_eq!((text.len(), SessionHash::parse(&text)), (64, Some(hash)));
+        assert_eq!(session.log_tag().to_string(), text[..8]);
+        assert!(["", &text[..1], &text[..9], &text].into_iter().all(|digits| hash.begins_with(digits)));
+        let other = if text.starts_with('0') { "1" } else { "0" };
+        for wrong in [other, &format!("{text}0"), &text.to_uppercase(), &format!("{}x", &text[..3])] {
+            assert!(!hash.begins_with(wrong), "{wrong}");
+        }
+        for bad in ["", &text[..63], &format!("{text}0"), &text.to_uppercase(), &text[..8]] {
+            assert_eq!(SessionHash::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

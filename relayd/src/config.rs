@@ -5,6 +5,7 @@
 //! in help. `main` calls [`load`]; all other code gets the [`Config`].
 
 mod acme;
+mod admin;
 mod flags;
 mod redis_url;
 mod settings;
@@ -21,6 +22,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
 use crate::acme::{AcmeSettings, ChallengeKind};
+use crate::admin::AdminSettings;
 use crate::admission::{AdmissionLimits, TrustedProxies};
 use crate::backend::detect::StoreKind;
 use crate::http::{AllowedOrigins, Policy};
@@ -31,6 +33,7 @@ use crate::tls::{CaBundle, CertificateFiles, Identity};
 use flags::Flags;
 use settings::SettingReader;
 
+pub use admin::default_socket as default_admin_socket;
 pub use redis_url::{InvalidRedisUrl, RedisUrl};
 pub use settings::EarlyExit;
 
@@ -71,6 +74,8 @@ pub struct Config {
     pub admission: AdmissionLimits,
     /// The rules of the HTTP endpoints.
     pub policy: Policy,
+    /// Where operators look in.
+    pub admin: AdminSettings,
     /// The log filter, for [`crate::logging::start`].
     pub log_filter: String,
     /// The format of log lines.
@@ -170,6 +175,7 @@ impl Config {
             memory_max,
             admission: read_admission(flags, settings)?,
             policy: read_policy(flags, settings, public_ws_url.as_deref())?,
+            admin: admin::read(flags, settings)?,
             log_filter: settings
                 .read("log", &flags.log, values::log_filter)?
                 .unwrap_or_else(|| "info".to_owned()),
@@ -274,6 +280,7 @@ fn read_policy(
         delete_needs_token: flags.delete_needs_token,
         serves_page: !flags.no_page,
         metrics_public: flags.metrics_public,
+        metrics_hidden: flags.no_public_metrics,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     })
 }

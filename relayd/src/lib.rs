@@ -3,29 +3,36 @@
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] combines them all.
 
 pub mod acme;
+pub mod admin;
 pub mod admission;
 pub mod backend;
 pub mod commands;
 pub mod config;
 pub mod http;
+pub mod inherited;
 pub mod logging;
 pub mod metrics;
+pub mod notify;
 pub mod reactor;
 mod server;
 pub mod signals;
+pub mod sizing;
 pub mod tls;
 
 pub use server::{Server, StartError};
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Instant;
 
+use crate::notify::{ServiceManager, Watchdog};
 use crate::reactor::Wakeable;
 use crate::signals::Signals;
 use crate::tls::Reloader;
 
 /// The program that `relayd` and `relay-server` both run.
 pub fn main() -> ExitCode {
+    inherited::adopt();
     match commands::load(std::env::args_os()) {
         Ok((None, loaded)) => run_server(&loaded.config),
         Ok((Some(command), loaded)) => commands::run(&command, &loaded),
@@ -52,13 +59,19 @@ fn run_server(config: &config::Config) -> ExitCode {
 }
 
 fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartError> {
+    let started = Instant::now();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "relayd starts");
     let wakeable = Wakeable::new()?;
     let signals = Signals::catch().map_err(StartError::Signals)?;
     let reloader = Reloader::default();
     let reloads = Some(reloader.clone()).filter(|_| !config.tls.is_empty() || config.acme.is_some());
-    signals.watch(wakeable.stopper(), config.stop, reloads, log).map_err(StartError::Thread)?;
-    Server::bind_on(config, wakeable, &reloader)?.run()?;
-    tracing::info!("stopped");
+    let manager = ServiceManager::from_env();
+    let watchdog = Watchdog::from_env(manager.clone(), wakeable.pulse());
+    signals.watch(wakeable.stopper(), config.stop, reloads, watchdog, log).map_err(StartError::Thread)?;
+    let server = Server::bind_on(config, wakeable, &reloader)?;
+    inherited::drop_rest();
+    manager.ready(&format!("listening on {}", server.local_addr()));
+    server.run()?;
+    tracing::info!(uptime_secs = started.elapsed().as_secs(), "stopped");
     Ok(())
 }

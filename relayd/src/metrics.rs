@@ -4,15 +4,22 @@
 //! The format is a line of text per sample, so it is written by hand; a metrics library would hold a second
 //! copy of every number behind atomics, for the sake of these few lines.
 
+mod histogram;
 mod nodes;
+mod outcomes;
 mod page;
+mod process;
 mod tls;
 
 use protocol::close::CloseCode;
 use protocol::ids::{NodeId, Role};
 use relayd_core::relay::NodeCounts;
 
+pub use self::histogram::Histogram;
+pub use self::outcomes::Histograms;
+use self::outcomes::Outcomes;
 use self::page::{COUNTER, GAUGE, Page};
+pub use self::process::ProcessFigures;
 use crate::backend::BusCounts;
 use crate::tls::AttemptOutcome;
 
@@ -66,6 +73,13 @@ pub struct Metrics {
     pub certificates: Vec<(String, u64)>,
     /// How attempts to get a certificate from a CA ended, by the order of [`AttemptOutcome::ALL`].
     pub certificate_attempts: [u64; AttemptOutcome::ALL.len()],
+    /// Gauge: seconds since the process started.
+    pub uptime_secs: u64,
+    /// The process, as of the last look.
+    pub process: ProcessFigures,
+    /// How long, or how large, things are.
+    pub histograms: Histograms,
+    outcomes: Outcomes,
     /// TLS handshakes that ended well: new keys, and resumed.
     handshakes: [u64; 2],
     handshake_failures: [u64; HandshakeFailure::ALL.len()],
@@ -205,6 +219,7 @@ impl Metrics {
         let mut page = Page { out, family: "" };
         page.family("relay_build_info", GAUGE, "1, with the version of the program.");
         page.labelled("version", [(env!("CARGO_PKG_VERSION"), 1)]);
+        page.single("relay_uptime_seconds", GAUGE, "Seconds since the process started.", self.uptime_secs);
         page.single("relay_sessions", GAUGE, "Sessions with a role held by this node.", self.sessions);
         page.single(
             "relay_buffer_bytes",
@@ -248,6 +263,8 @@ impl Metrics {
         page.labelled("why", self.refused.iter());
         page.family("relay_http_answers_total", COUNTER, "HTTP answers, by status class.");
         page.labelled("status", STATUS_CLASSES.into_iter().zip(self.answers));
+        self.write_outcomes(&mut page);
+        self.process.write(&mut page);
         self.write_tls(&mut page);
         self.write_nodes(node, &mut page);
         self.write_bus(&mut page);
@@ -274,19 +291,22 @@ mod tests {
 
     #[test]
     fn every_line_is_help_type_or_a_sample_of_the_family_before_it() {
-        let (mut family, mut samples) = (String::new(), HashSet::new());
+        let (mut family, mut samples, mut is_histogram) = (String::new(), HashSet::new(), false);
         for line in text(&Metrics::default()).lines() {
             if let Some(help) = line.strip_prefix("# HELP ") {
                 family = help.split_once(' ').unwrap().0.to_owned();
-                assert!(family.starts_with("relay_"), "{line}");
+                assert!(family.starts_with("relay_") || family.starts_with("process_"), "{line}");
             } else if let Some(kind) = line.strip_prefix("# TYPE ") {
                 let kind = kind.strip_prefix(&family).unwrap().trim_start();
                 assert_eq!(kind == "counter", family.ends_with("_total"), "{line}");
+                is_histogram = kind == "histogram";
             } else {
                 let (sample, value) = line.rsplit_once(' ').unwrap();
-                assert_eq!(sample.split('{').next(), Some(&*family), "{line}");
-                assert!(value.parse::<u64>().is_ok() && samples.insert(sample.to_owned()), "{line}");
-                let labels = sample.strip_prefix(&family).unwrap();
+                let name = sample.split('{').next().unwrap();
+                let ends: &[&str] = if is_histogram { &["_bucket", "_sum", "_count"] } else { &[""] };
+                assert!(ends.iter().any(|end| name == format!("{family}{end}")), "{line}");
+                assert!(value.parse::<f64>().is_ok() && samples.insert(sample.to_owned()), "{line}");
+                let labels = sample.strip_prefix(name).unwrap();
                 assert!(labels.is_empty() || (labels.starts_with('{') && labels.ends_with("\"}")), "{line}");
             }
         }
@@ -298,6 +318,11 @@ mod tests {
         let mut metrics = Metrics { store_up: true, frames: [3, 4], timers: 5, ..Metrics::default() };
         metrics.count_close(CloseCode::Replaced);
         metrics.count_refused(Refused::Hello);
+        metrics.count_hello(Ok(()));
+        metrics.count_hello(Err(CloseCode::TryLater));
+        metrics.count_register(None);
+        metrics.histograms.turns.observe(20_000);
+        metrics.histograms.writes.observe(1 << 30);
         for status in [101, 204, 404, 404, 999, 0] {
             metrics.count_answer(status);
         }
@@ -307,6 +332,15 @@ mod tests {
             concat!("relay_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "relay_store_up{store=\"redis\"} 1",
             "relay_timers 5",
+            "relay_hellos_total{outcome=\"joined\"} 1",
+            "relay_hellos_total{outcome=\"try_later\"} 1",
+            "relay_register_answers_total{outcome=\"limited\"} 1",
+            "relay_turn_seconds_bucket{le=\"0.00001\"} 0",
+            "relay_turn_seconds_bucket{le=\"0.00003\"} 1",
+            "relay_turn_seconds_sum 0.00002",
+            "relay_write_bytes_bucket{le=\"524288\"} 0",
+            "relay_write_bytes_bucket{le=\"+Inf\"} 1",
+            "relay_redis_seconds_count 0",
             "relay_frames_total{from=\"workstation\"} 3",
             "relay_frames_total{from=\"phone\"} 4",
             "relay_closes_total{code=\"4409\"} 1",

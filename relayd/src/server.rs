@@ -10,10 +10,13 @@ use relayd_core::store::table::TableLimits;
 use thiserror::Error;
 
 use crate::acme::{self, AcmeStartError};
+use crate::admin::AdminSettings;
+use crate::admin::socket::{self, SocketError};
 use crate::backend::detect::{self, StoreKind};
 use crate::backend::{Backend, BackendError, RedisSettings};
 use crate::config::{Config, RedisUrl};
-use crate::reactor::{self, Reactor, ReactorSettings, Stopper, Wakeable};
+use crate::inherited;
+use crate::reactor::{self, AdminDoors, Reactor, ReactorSettings, Stopper, Wakeable};
 use crate::tls::{self, Presenter, Reloader, TlsError};
 
 /// A bound server that is not running yet.
@@ -36,6 +39,17 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Listening on the address for operators failed.
+    #[error("can't listen on {address} for --admin-listen: {source}; {}", remedy(.source))]
+    AdminBind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The socket for `relayctl` could not be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The event loop could not be set up.
     #[error("the operating system gave no event queue: {0}; is the descriptor limit (ulimit -n) used up?")]
     Poll(#[from] io::Error),
@@ -60,8 +74,9 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Binds the socket and opens the store. A Redis that can't be reached is not an error: the server
-    /// starts, is not ready, and retries. May take two seconds if no store was configured.
+    /// Binds the socket, or takes the one that was passed at start, and opens the store. A Redis that can't
+    /// be reached is not an error: the server starts, is not ready, and retries. May take two seconds if no
+    /// store was configured.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -76,8 +91,12 @@ impl Server {
     /// See [`StartError`].
     pub fn bind_on(config: &Config, wakeable: Wakeable, reloader: &Reloader) -> Result<Self, StartError> {
         raise_descriptor_limit();
-        let listener = bind(config.listen, config.port)?;
+        let listener = match inherited::take_main() {
+            Some(passed) => passed,
+            None => bind(config.listen, config.port)?,
+        };
         let local_addr = listener.local_addr()?;
+        let doors = open_doors(&config.admin)?;
         let tls = start_tls(config, local_addr.port(), reloader)?;
         let (node, stopper) = (NodeId::random()?, wakeable.stopper());
         let descriptors_left = descriptors_left(config);
@@ -92,7 +111,7 @@ impl Server {
         };
         let is_alone = matches!(backend, Backend::Memory(_));
         let relay = |now| Relay::new(node, is_alone, limits(config), now);
-        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, settings)?;
+        let reactor = Reactor::new(wakeable, listener, relay, backend, tls, doors, settings)?;
         tracing::info!(addr = %local_addr, ws = config.ws_url(local_addr.port()), %node, "listening");
         Ok(Server { reactor, stopper, local_addr })
     }
@@ -116,6 +135,25 @@ impl Server {
     }
 }
 
+fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
+    let bind = |address: SocketAddr| {
+        reactor::bind(Some(address.ip()), address.port())
+            .map_err(|source| StartError::AdminBind { address, source })
+    };
+    let address = match inherited::take("admin") {
+        Some(passed) => Some(passed),
+        None => admin.listen.map(bind).transpose()?,
+    };
+    if let Some(listener) = &address {
+        tracing::info!(addr = %listener.local_addr()?, "listening for operators");
+    }
+    let socket = admin.socket.as_deref().map(socket::bind).transpose()?;
+    if let Some(path) = &admin.socket {
+        tracing::info!(path = %path.display(), "listening for relayctl");
+    }
+    Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
+}
+
 fn bind(address: Option<IpAddr>, port: u16) -> Result<TcpListener, StartError> {
     reactor::bind(address, port).map_err(|source| StartError::Bind { address, port, source })
 }
@@ -126,7 +164,8 @@ fn start_tls(config: &Config, port: u16, reloader: &Reloader) -> Result<Option<P
         let is_tls = !config.tls.is_empty();
         return Ok(is_tls.then(|| tls::watch(&config.tls, reloader)).transpose()?);
     };
-    let http = settings.http_port.map(|port| bind(config.listen, port)).transpose()?;
+    let open = |port| inherited::take("http").map_or_else(|| bind(config.listen, port), Ok);
+    let http = settings.http_port.map(open).transpose()?;
     Ok(Some(acme::start(settings, http, config.https_port(port), reloader)?))
 }
 
@@ -173,7 +212,8 @@ fn descriptors_left(config: &Config) -> Option<usize> {
     let limit = usize::try_from(rlimit::Resource::NOFILE.get_soft().ok()?).ok()?;
     let open = std::fs::read_dir("/dev/fd").ok()?.count();
     let for_acme = if config.acme.is_some() { acme::DESCRIPTORS_MAX } else { 0 };
-    Some(limit.saturating_sub(open + for_acme))
+    let for_operators = if config.admin.is_open() { reactor::OPERATORS_MAX } else { 0 };
+    Some(limit.saturating_sub(open + for_acme + for_operators))
 }
 
 fn limits(config: &Config) -> Limits {

@@ -20,6 +20,7 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 use signal_hook::low_level::{exit, signal_name};
 
 use crate::logging::LogQueue;
+use crate::notify::Watchdog;
 use crate::reactor::{StopTimes, Stopper};
 use crate::tls::Reloader;
 
@@ -53,8 +54,8 @@ impl Signals {
         Ok(Signals { delivery, pipe })
     }
 
-    /// Starts the thread. SIGHUP asks `reloader`, if there is one. If a stop exceeds its deadline, the
-    /// process exits with [`EXIT_STUCK`].
+    /// Starts the thread. SIGHUP asks `reloader`, if there is one. `watchdog` looks after the reactor. If a
+    /// stop exceeds its deadline, the process exits with [`EXIT_STUCK`].
     ///
     /// # Errors
     /// No thread could be started.
@@ -63,10 +64,12 @@ impl Signals {
         stopper: Stopper,
         times: StopTimes,
         reloader: Option<Reloader>,
+        watchdog: Watchdog,
         log: LogQueue,
     ) -> io::Result<()> {
         let (told_at, end_at) = (None, None);
-        let watch = Watch { signals: self, stopper, times, reloader, log, count: 0, told_at, end_at };
+        let watch =
+            Watch { signals: self, stopper, times, reloader, watchdog, log, count: 0, told_at, end_at };
         let thread = thread::Builder::new().name("signals".into()).stack_size(STACK_BYTES);
         thread.spawn(move || watch.run()).map(drop)
     }
@@ -92,12 +95,21 @@ impl Signals {
     }
 }
 
+/// Stops this process as a service manager does. Signals must be caught.
+///
+/// # Errors
+/// The operating system refused.
+pub fn stop_this_process() -> io::Result<()> {
+    signal_hook::low_level::raise(SIGTERM)
+}
+
 /// The thread's state.
 struct Watch {
     signals: Signals,
     stopper: Stopper,
     times: StopTimes,
     reloader: Option<Reloader>,
+    watchdog: Watchdog,
     log: LogQueue,
     /// The number of signals that counted as an order to stop, and the time of the last one.
     count: usize,
@@ -109,25 +121,36 @@ struct Watch {
 impl Watch {
     fn run(mut self) {
         loop {
-            for signal in self.signals.wait(self.end_at) {
-                match &self.reloader {
+            for signal in self.signals.wait(self.next_due()) {
+                match signal {
                     _ if STOPPING.contains(&signal) => self.on_stop(signal),
-                    Some(reloader) if signal == SIGHUP => {
-                        tracing::info!(
-                            "the certificates are read again; all other settings are read at start"
-                        );
-                        reloader.reload();
-                    }
-                    _ => tracing::info!(
-                        signal = %name(signal),
-                        "this signal is ignored: settings are read at start; SIGTERM stops the server"
-                    ),
+                    SIGHUP => self.on_reload(),
+                    _ => log_ignored(signal),
                 }
             }
-            if self.end_at.is_some_and(|at| at <= Instant::now()) {
+            let now = Instant::now();
+            if self.end_at.is_some_and(|at| at <= now) {
                 self.end();
             }
+            self.watchdog.look(now, self.end_at.is_some());
         }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.end_at.into_iter().chain(self.watchdog.next_look()).min()
+    }
+
+    /// The service manager waits for the end of a reload, also where there is nothing to read again.
+    fn on_reload(&self) {
+        self.watchdog.manager().reloading();
+        match &self.reloader {
+            Some(reloader) => {
+                tracing::info!("the certificates are read again; all other settings are read at start");
+                reloader.reload();
+            }
+            None => log_ignored(SIGHUP),
+        }
+        self.watchdog.manager().reloaded();
     }
 
     /// A terminal or a service manager may send several signals at once, so a further one counts only after a
@@ -141,6 +164,7 @@ impl Watch {
         self.count += 1;
         if self.count == 1 {
             tracing::info!(signal = %name(signal), "told to stop");
+            self.watchdog.manager().stopping(self.times.total() + GRACE);
         } else {
             tracing::warn!(signal = %name(signal), "told to stop again: the current wait ends now");
         }
@@ -158,6 +182,13 @@ impl Watch {
         self.log.flush(LAST_LINE_MAX);
         exit(EXIT_STUCK);
     }
+}
+
+fn log_ignored(signal: i32) {
+    tracing::info!(
+        signal = %name(signal),
+        "this signal is ignored: settings are read at start; SIGTERM stops the server"
+    );
 }
 
 fn name(signal: i32) -> String {

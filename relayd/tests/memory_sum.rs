@@ -3,12 +3,7 @@
 
 #[path = "common/live.rs"]
 mod live;
-#[path = "common/memory.rs"]
-mod memory;
 
-use memory::{
-    ADDRESS_BYTES, CONNECTION_BYTES, LOOK_UP_BYTES, Load, PROGRAM_BYTES, SESSION_BYTES, TOMBSTONE_BYTES,
-};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Mutex;
@@ -19,6 +14,9 @@ use protocol::message::{Hello, InstanceClaim};
 use protocol::ws::header::{self, OpCode};
 use relayd::Server;
 use relayd::admission::{ADDRESSES_MAX, Address, Admission, AdmissionLimits, LOOK_UPS_MAX, Lookups};
+use relayd::sizing::{
+    ADDRESS_BYTES, CONNECTION_BYTES, LOOK_UP_BYTES, Load, PROGRAM_BYTES, SESSION_BYTES, TOMBSTONE_BYTES,
+};
 use relayd_core::limits::{Limits, POOL_KEPT_MAX};
 use relayd_core::store::table::{Table, TableLimits};
 use relayd_core::store::{Answer, Claimed, Conn, Request};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use relayd::logging::{self, LogFormat};
+use relayd::notify::{ServiceManager, Watchdog};
 use relayd::reactor::{StopTimes, Wakeable};
 use relayd::signals::{EXIT_STUCK, Signals};
 
@@ -17,7 +18,8 @@ const TIMES: StopTimes = StopTimes { ready_delay: Duration::ZERO, drain: Duratio
 fn be_stuck() -> ! {
     let log = logging::start("info", LogFormat::Text).unwrap();
     let wakeable = Wakeable::new().unwrap();
-    Signals::catch().unwrap().watch(wakeable.stopper(), TIMES, None, log.queue()).unwrap();
+    let watchdog = Watchdog::new(ServiceManager::default(), wakeable.pulse(), None);
+    Signals::catch().unwrap().watch(wakeable.stopper(), TIMES, None, watchdog, log.queue()).unwrap();
     println!("\nstuck");
     loop {
         thread::park();

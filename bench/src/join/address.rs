@@ -14,7 +14,7 @@ pub(super) fn resolve(url: &Endpoint) -> anyhow::Result<Destination> {
     let mut refusal = None;
     for addr in addrs {
         match TcpStream::connect_timeout(&addr, ANSWER_WITHIN) {
-            Ok(_) => return Ok(Destination { addr, is_tls: url.is_tls() }),
+            Ok(_) => return Ok(Destination { addr, is_tls: url.is_tls(), resumes: false }),
             Err(error) => refusal = Some(error),
         }
     }

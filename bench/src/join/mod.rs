@@ -4,6 +4,7 @@
 
 mod address;
 mod crowd;
+mod glance;
 mod hello;
 mod register;
 
@@ -79,6 +80,20 @@ pub(crate) fn sessions(
 ) -> anyhow::Result<Vec<Session>> {
     let [url, _] = relay(place)?;
     register::all(url, count, interrupted).context("the sessions could not be registered")
+}
+
+/// Connects so many times, asks for `/health` each time, and leaves. Returns how many connections went on from
+/// an earlier one's TLS, which only `resumes` allows.
+///
+/// # Errors The target is not a relay, cannot be reached, or does not answer as it must; or a signal arrived.
+pub(crate) fn glances(
+    place: &Place,
+    count: usize,
+    resumes: bool,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<usize> {
+    let [url, _] = relay(place)?;
+    glance::all(url, count, resumes, interrupted).context("the relay could not be asked for its health")
 }
 
 /// Opens both connections of each session, and waits until they are linked.

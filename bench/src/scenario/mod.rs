@@ -2,6 +2,7 @@
 
 mod connect;
 mod growth;
+mod handshakes;
 mod idle;
 mod mixed;
 mod sealed;
@@ -19,6 +20,7 @@ use crate::workload::{Setup, Timing, Workload};
 
 pub(crate) use self::connect::Connect;
 pub(crate) use self::growth::Growth;
+pub(crate) use self::handshakes::Handshakes;
 pub(crate) use self::idle::Idle;
 pub(crate) use self::mixed::Mixed;
 pub(crate) use self::sealed::Sealed;
@@ -39,6 +41,7 @@ pub(crate) enum What {
     Load(Workload),
     Idle(Idle),
     Connect(Connect),
+    Handshakes(Handshakes),
     Mixed(Mixed),
     SlowReader(SlowReader),
     Growth(Growth),
@@ -60,6 +63,7 @@ impl Case {
             }
             What::Idle(idle) => idle.measure(target, interrupted),
             What::Connect(connect) => connect.measure(target, interrupted),
+            What::Handshakes(handshakes) => handshakes.measure(target, interrupted),
             What::Mixed(mixed) => mixed.measure(self.timing, target, interrupted),
             What::SlowReader(slow) => slow.measure(self.timing, target, interrupted),
             What::Growth(growth) => growth.measure(self.timing, target, interrupted),
@@ -82,7 +86,7 @@ impl Case {
 
     /// True if it needs sessions, which the floor does not have.
     pub fn needs_relay(&self) -> bool {
-        matches!(self.what, What::Idle(_) | What::Connect(_) | What::Sealed(_))
+        matches!(self.what, What::Idle(_) | What::Connect(_) | What::Handshakes(_) | What::Sealed(_))
     }
 }
 
@@ -93,6 +97,7 @@ impl fmt::Display for What {
             What::Load(workload) => workload.fmt(f),
             What::Idle(idle) => idle.fmt(f),
             What::Connect(connect) => connect.fmt(f),
+            What::Handshakes(handshakes) => handshakes.fmt(f),
             What::Mixed(mixed) => mixed.fmt(f),
             What::SlowReader(slow) => slow.fmt(f),
             What::Growth(growth) => growth.fmt(f),

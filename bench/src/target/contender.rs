@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use relay_client::{Ca, Endpoint};
 
+use super::nginx;
 use super::peer::Peer;
 use super::process::{self, Process};
 use super::redis::Redis;
 use super::running::{Place, Target};
 use crate::affinity::Cores;
 use crate::args::Vs;
-use crate::socket::{self, Identity};
+use crate::identity::{Identity, identity};
 use crate::workload::Setup;
 
 /// One that is ready to be started.
@@ -22,6 +23,8 @@ pub(crate) enum Contender {
     Relayd(PathBuf),
     /// The same under TLS.
     Tls(PathBuf),
+    /// The same behind nginx, which speaks TLS.
+    Nginx(PathBuf),
     /// A relay that runs already.
     Running(Endpoint),
     /// The loop that only copies bytes.
@@ -70,6 +73,13 @@ impl Contender {
                 Contender::Relayd(file) => Contender::Tls(file.clone()),
                 _ => bail!("only a relayd that is started here can be measured under TLS"),
             },
+            Vs::Nginx => match subject {
+                Contender::Relayd(_) if !nginx::is_there() => {
+                    bail!("nginx is not in the PATH: add /usr/sbin to it, or install nginx")
+                }
+                Contender::Relayd(file) => Contender::Nginx(file.clone()),
+                _ => bail!("only a relayd that is started here can be measured behind nginx"),
+            },
             Vs::Floor | Vs::All => Contender::Floor,
             Vs::Tokio | Vs::Node | Vs::Bun => Contender::Peer(Peer::build(vs)?),
         })
@@ -80,6 +90,7 @@ impl Contender {
         match self {
             Contender::Relayd(_) => "relayd",
             Contender::Tls(_) => "relayd TLS",
+            Contender::Nginx(_) => "nginx TLS",
             Contender::Running(_) => "server",
             Contender::Floor => "floor",
             Contender::Peer(peer) => peer.names()[0],
@@ -89,7 +100,7 @@ impl Contender {
     /// True if it knows this set-up.
     pub fn has(&self, setup: Setup) -> bool {
         match self {
-            Contender::Floor => setup == Setup::Local,
+            Contender::Floor | Contender::Nginx(_) => setup == Setup::Local,
             Contender::Peer(peer) => setup == Setup::Local || peer.has_redis(),
             Contender::Relayd(_) | Contender::Tls(_) | Contender::Running(_) => true,
         }
@@ -113,9 +124,18 @@ impl Contender {
                 start_relay(["relayd", "relayd A", "relayd B"], setup == Setup::Redis, setup, node, cores)
             }
             Contender::Tls(file) => {
-                let tls = socket::identity()?;
+                let tls = identity()?;
                 let node = |name, redis: Option<&Redis>| relayd(file, Some(tls), name, redis, cores);
                 start_relay(["relayd", "relayd A", "relayd B"], setup == Setup::Redis, setup, node, cores)
+            }
+            Contender::Nginx(file) => {
+                // All of the load has one address, which nginx reports.
+                let unlimited = ["--trusted-proxy", "127.0.0.1", "--registers-per-minute", "0"];
+                let mut command = plain(file, None);
+                command.args(unlimited).args(["--connections-per-address", "0"]);
+                let (process, url) = Process::start_ready(command, "relayd", cores)?;
+                let (front, url) = nginx::start(&url, cores)?;
+                Ok(Target::new(Place::both_at(&url), vec![front, process], None, cores))
             }
             Contender::Peer(peer) => {
                 if !self.has(setup) {
@@ -161,18 +181,26 @@ fn relayd(
     redis: Option<&Redis>,
     cores: Cores,
 ) -> anyhow::Result<(Process, Endpoint)> {
+    let mut command = plain(file, redis);
+    let Some(tls) = tls else { return Process::start_ready(command, name, cores) };
+    command.arg("--tls-cert").arg(&tls.certificate).arg("--tls-key").arg(&tls.key);
+    // All of the load has one address.
+    command.args(["--tls-handshakes-per-minute", "0"]);
+    // Its store is waited for by the first registration.
+    let (process, addr) = Process::start_listening(command, name, cores)?;
+    let ca = Ca::read(&tls.certificate).map_err(anyhow::Error::msg)?;
+    Ok((process, Endpoint::parse_ws(&format!("wss://{addr}/ws"))?.with_ca(Some(ca))))
+}
+
+/// A relayd without TLS, to be started.
+fn plain(file: &Path, redis: Option<&Redis>) -> std::process::Command {
     let mut command = process::command(file);
     command.args(["--listen", "127.0.0.1", "--port", "0", "--log-format", "json"]);
     match redis {
         Some(redis) => command.args(["--store", "redis", "--redis-url", &redis.url()]),
         None => command.args(["--store", "memory"]),
     };
-    let Some(tls) = tls else { return Process::start_ready(command, name, cores) };
-    command.arg("--tls-cert").arg(&tls.certificate).arg("--tls-key").arg(&tls.key);
-    // Its store is waited for by the first registration.
-    let (process, addr) = Process::start_listening(command, name, cores)?;
-    let ca = Ca::read(&tls.certificate).map_err(anyhow::Error::msg)?;
-    Ok((process, Endpoint::parse_ws(&format!("wss://{addr}/ws"))?.with_ca(Some(ca))))
+    command
 }
 
 fn beside_this_program() -> anyhow::Result<PathBuf> {

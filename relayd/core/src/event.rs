@@ -79,8 +79,11 @@ pub enum Input {
     /// The process stood still for longer than `relay::STOPPED_AFTER`: no client is read until what was
     /// missed is known.
     Revived,
-    /// The process stops: everybody is told and closed, behind what waits for them, by then.
+    /// The process stops: clients are told and closed, behind what waits for them. Again: they are told by an
+    /// earlier time.
     Drain {
+        /// By when all are told; until then some at a time, both ends of a pair together.
+        told_by: Time,
         /// When the process ends.
         until: Time,
     },

@@ -11,6 +11,7 @@ mod bus;
 mod claims;
 mod connection;
 mod connections;
+mod drain;
 mod ends;
 mod frames;
 mod link;
@@ -18,9 +19,11 @@ mod nodes;
 mod pending;
 mod revival;
 mod sessions;
+mod view;
 
 pub use self::nodes::NodeCounts;
 pub use self::revival::STOPPED_AFTER;
+pub use self::view::{ConnectionStage, ConnectionView, LinkState, NodeView, SessionView};
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -32,6 +35,7 @@ use protocol::ws::control::PeerClose;
 
 use self::connection::{ConnState, Connection, Finding};
 use self::connections::Connections;
+use self::drain::Drain;
 use self::nodes::OtherNodes;
 use self::pending::PendingClaims;
 use self::revival::Revival;
@@ -52,8 +56,8 @@ pub struct Relay {
     /// Set while no client is read because the node was stopped for long.
     revival: Option<Revival>,
     actions: VecDeque<Action>,
-    /// Set while the process stops: when it ends.
-    draining: Option<Time>,
+    /// Set while the process stops.
+    draining: Option<Drain>,
 }
 
 /// Timers that fire before others are served again.
@@ -99,7 +103,7 @@ impl Relay {
                 self.check_all(now);
             }
             Input::Revived => self.on_revived(now),
-            Input::Drain { until } => self.on_drain(until, now),
+            Input::Drain { told_by, until } => self.on_drain(told_by, until, now),
             Input::Due => self.on_due(now),
         }
         self.check_invariants();
@@ -113,7 +117,8 @@ impl Relay {
     /// When [`Input::Due`] must come, and [`Relay::poll_publish`] be asked, at the latest.
     pub fn poll_timeout(&self) -> Option<Time> {
         let timers = [self.connections.next_due(), self.sessions.next_due(), self.nodes.next_tick()];
-        timers.into_iter().chain([self.nodes.ack_due()]).flatten().min()
+        let drain = self.next_drain_step();
+        timers.into_iter().chain([self.nodes.ack_due(), drain]).flatten().min()
     }
 
     /// This node's id.
@@ -221,23 +226,12 @@ impl Relay {
         }
     }
 
-    /// Every client is told and closed. What was read is written first.
-    fn on_drain(&mut self, until: Time, now: Time) {
-        self.draining = Some(until);
-        for slot in 0..self.connections.slots() {
-            let Some((conn, connection)) = self.connections.in_slot(slot) else { continue };
-            if connection.is_closing() {
-                continue;
-            }
-            self.send(conn, Notice::GoingAway);
-            self.end_link_of(conn, now);
-            self.close(conn, Goodbye::AfterAll(CloseCode::GoingAway), now);
-        }
-    }
-
     /// Not all at once: what is left is due at once again, so that a crowd that came together does not hold
     /// up the others.
     fn on_due(&mut self, now: Time) {
+        if self.next_drain_step().is_some_and(|at| at <= now) {
+            self.tell_some_to_go(now);
+        }
         for _ in 0..DUE_AT_ONCE {
             // In the order of time, whichever timer it is.
             let (connection, session, bus) =
@@ -325,8 +319,8 @@ impl Relay {
             return;
         }
         // What must be written first may take as long as the drain.
-        let until = match (say, self.draining) {
-            (Goodbye::AfterAll(_), Some(until)) => until.max(now + CLOSE_WITHIN),
+        let until = match (say, &self.draining) {
+            (Goodbye::AfterAll(_), Some(drain)) => drain.until.max(now + CLOSE_WITHIN),
             _ => now + CLOSE_WITHIN,
         };
         self.connections.set_state(conn, ConnState::Closing { until });

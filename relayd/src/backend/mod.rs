@@ -17,6 +17,8 @@ use relayd_core::store::{Answer, Conn, Request};
 use relayd_core::time::Time;
 use thiserror::Error;
 
+use crate::metrics::Histogram;
+
 pub use self::memory::Memory;
 pub use self::redis::{BusCounts, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisSettings};
 
@@ -168,6 +170,14 @@ impl Backend {
         match self {
             Backend::Memory(_) => BusCounts::default(),
             Backend::Redis(redis) => redis.bus_counts(),
+        }
+    }
+
+    /// How long Redis took for each batch of requests. `None` without Redis.
+    pub fn round_trips(&self) -> Option<&Histogram> {
+        match self {
+            Backend::Memory(_) => None,
+            Backend::Redis(redis) => Some(redis.round_trips()),
         }
     }
 

@@ -179,6 +179,25 @@ pub(super) struct Flags {
     #[arg(long)]
     pub(super) metrics_public: bool,
 
+    /// Never show /metrics at the public port. See --admin-listen
+    #[arg(long)]
+    pub(super) no_public_metrics: bool,
+
+    /// Address and port of a listener for operators: /metrics, /health, /ready and pages at /debug that say
+    /// what the server does. Plain HTTP, such as 127.0.0.1:9300 [default: none]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(super) admin_listen: Option<OsString>,
+
+    /// Names that may stand in the Host of requests to --admin-listen, besides addresses and localhost,
+    /// separated by commas [default: none]
+    #[arg(long, value_name = "NAME,...")]
+    pub(super) admin_host: Option<OsString>,
+
+    /// Unix socket for relayctl, with mode 0600
+    /// [default: relayctl.sock in $RUNTIME_DIRECTORY, if that is set]
+    #[arg(long, value_name = "PATH")]
+    pub(super) admin_socket: Option<OsString>,
+
     /// Log level: off, error, warn, info, debug or trace, or target=level, separated by commas
     /// [default: info]
     #[arg(long, env = "RELAY_LOG", hide_env_values = true, value_name = "FILTER")]

@@ -332,3 +332,28 @@ fn a_domain_that_lacks_something_says_what() {
         assert!(said(&[lonely]).contains("--domain is not"), "{lonely}");
     }
 }
+
+#[test]
+fn the_address_for_operators_is_off_unless_given() {
+    let config = read(&[]).unwrap();
+    assert_eq!((config.admin.listen, &config.admin.hosts), (None, &Default::default()));
+    let config = read(&[
+        "--admin-listen=127.0.0.1:9300",
+        "--admin-host=relay-1.internal",
+        "--admin-socket=/run/x.sock",
+        "--no-public-metrics",
+    ])
+    .unwrap();
+    assert_eq!(config.admin.listen, Some("127.0.0.1:9300".parse().unwrap()));
+    assert_eq!(config.admin.hosts, "relay-1.internal".parse().unwrap());
+    assert_eq!(config.admin.socket, Some("/run/x.sock".into()));
+    assert!(config.policy.metrics_hidden);
+    for bad in [
+        &["--admin-listen=9300"][..],
+        &["--admin-host=http://x"],
+        &["--admin-socket="],
+        &["--metrics-public", "--no-public-metrics"],
+    ] {
+        assert_eq!(read(bad).unwrap_err().code, 2, "{bad:?}");
+    }
+}

@@ -142,6 +142,7 @@ static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
         serves_page: true,
         page_url: None,
         metrics_public: true,
+        metrics_hidden: false,
         trusted_proxies: "127.0.0.0/8, 10.0.0.0/8".parse().unwrap_or_default(),
     };
     [Policy::default(), strict]

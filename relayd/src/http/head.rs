@@ -45,6 +45,8 @@ pub(super) struct Head<'a> {
     /// What follows the first question mark.
     pub(super) query: Option<&'a str>,
     pub(super) host: Option<&'a [u8]>,
+    /// The first of the lists of content types that the client takes.
+    pub(super) accept: Option<&'a [u8]>,
     pub(super) encodings: Encodings,
     pub(super) if_none_match: Option<&'a [u8]>,
     /// The connection ends with the answer.
@@ -113,6 +115,7 @@ struct Fields<'a> {
     origin: Option<&'a [u8]>,
     is_page_site: bool,
     authorization: Option<&'a [u8]>,
+    accept: Option<&'a [u8]>,
     encodings: Encodings,
     if_none_match: Option<&'a [u8]>,
     forwarded: bool,
@@ -141,6 +144,8 @@ impl<'a> Fields<'a> {
             self.is_page_site |= page::is_page_site(value);
         } else if is("Authorization") {
             self.twice |= self.authorization.replace(value).is_some();
+        } else if is("Accept") {
+            self.accept = self.accept.or(Some(value));
         } else if is("Accept-Encoding") {
             self.encodings.take(value);
         } else if is("If-None-Match") {
@@ -166,6 +171,7 @@ impl<'a> Fields<'a> {
             path: path_of(target),
             query: target.split_once('?').map(|(_, query)| query),
             host: self.host,
+            accept: self.accept,
             encodings: self.encodings,
             if_none_match: self.if_none_match,
             // RFC 9112 §9.3: 1.1 stays open unless told otherwise. 1.0's own keep-alive is not offered.

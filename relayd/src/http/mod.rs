@@ -4,6 +4,7 @@
 //! that needs the store leaves as a [`ApiCall`], with the [`Reply`] that writes its answer later. The reactor
 //! calls this module, one request at a time.
 
+pub mod admin;
 mod auth;
 mod chunked;
 mod date;
@@ -56,6 +57,8 @@ pub struct Policy {
     pub page_url: Option<String>,
     /// `/metrics` is for all clients, not for this machine alone.
     pub metrics_public: bool,
+    /// There is no `/metrics` at all here.
+    pub metrics_hidden: bool,
     /// Proxies trusted to report the client's address.
     pub trusted_proxies: TrustedProxies,
 }

@@ -19,7 +19,7 @@ pub(super) fn is_page_site(fetch_site: &[u8]) -> bool {
 
 /// True for `localhost` and for an address: no DNS server decides where they lead. HTTP/1.0 may leave the
 /// host out.
-fn names_this_machine(host: &[u8]) -> bool {
+pub(super) fn names_this_machine(host: &[u8]) -> bool {
     if host.is_empty() {
         return true;
     }

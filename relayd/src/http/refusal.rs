@@ -114,6 +114,41 @@ impl Refusal {
         "not_found",
         "no such endpoint; see /health, /ready, /metrics, /ws, /api/register, /api/session/<id>",
     );
+    pub(super) const ADMIN_NOT_FOUND: Refusal =
+        plain(404, "not_found", "no such page; see /debug, /metrics, /health, /ready");
+    pub(super) const ADMIN_ORIGIN: Refusal = plain(
+        403,
+        "origin_not_allowed",
+        "requests of web pages, which have an Origin, are refused here; open the address itself",
+    );
+    pub(super) const ADMIN_HOST: Refusal = plain(
+        403,
+        "host_not_allowed",
+        "the Host must be an address or localhost; start relayd with --admin-host to allow this name",
+    );
+    pub(super) const ADMIN_READ_ONLY: Refusal = Refusal {
+        headers: "Allow: GET, HEAD\r\n",
+        ..plain(
+            405,
+            "method_not_allowed",
+            "these pages only show; use relayctl on this machine to change something",
+        )
+    };
+    pub(super) const ADMIN_SOCKET_ONLY: Refusal =
+        plain(403, "socket_only", "sessions are killed and nodes drained by relayctl on the machine itself");
+    pub(super) const ADMIN_BODY: Refusal =
+        fatal(413, "body_too_large", "requests of operators have no body; send none");
+    pub(super) const ADMIN_HASH: Refusal = plain(
+        400,
+        "bad_hash",
+        "the hash must be lower-case hex digits: to find sessions the first ones, to kill one all 64",
+    );
+    pub(super) const ADMIN_NO_SESSION: Refusal = plain(
+        404,
+        "no_session",
+        "no session with this hash has a connection on this node; see relayctl sessions",
+    );
+
     pub(super) const NO_SESSION: Refusal =
         plain(404, "no_session", "no live session has this id, or the token is not its own");
     pub(super) const FOREIGN_ORIGIN: Refusal = plain(

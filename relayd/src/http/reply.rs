@@ -10,6 +10,7 @@ use super::origin::Origin;
 use super::refusal::Refusal;
 use super::response::{self, Answered, JSON, Response, ResponseForm};
 use super::{Context, Policy, qr_picture};
+use crate::admission::Caller;
 
 /// Writes the answer to one request. The connection keeps it until then.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +134,15 @@ impl Reply {
 
     pub(super) fn healthy(self, context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
         let response = Response { status: 200, headers: "", content_type: JSON, body: br#"{"ok":true}"# };
+        response::write(self.0, context, &response, out)
+    }
+
+    /// Tells the client its own address, as the limits count it.
+    pub(super) fn address(self, caller: Caller, context: &Context<'_>, out: &mut Vec<u8>) -> Answered {
+        let (address, is_limited) = (caller.address.to_canonical(), caller.limited().is_some());
+        let body = format!("{{\"address\":\"{address}\",\"limited\":{is_limited}}}");
+        let headers = "Cache-Control: no-store\r\n";
+        let response = Response { status: 200, headers, content_type: JSON, body: body.as_bytes() };
         response::write(self.0, context, &response, out)
     }
 

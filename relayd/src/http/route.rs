@@ -19,6 +19,7 @@ use crate::admission::Caller;
 /// What to do with a request that is not refused.
 enum Outcome {
     Healthy,
+    Address,
     Preflight,
     Page(site::Found),
     Upgrade { accepted: Accepted, awaits_continue: bool },
@@ -127,6 +128,7 @@ fn carry_out(outcome: Outcome, request: Request<'_>, context: &Context<'_>, out:
             return Parsed::Upgraded { consumed, raw, reply, caller };
         }
         Outcome::Healthy => reply.healthy(context, out),
+        Outcome::Address => reply.address(caller, context, out),
         Outcome::Page(site::Found::File(file)) => site::answer_file(file, reply, head, context, out),
         Outcome::Page(site::Found::OtherBuild { tries }) => {
             site::answer_other_build(tries, reply, head, context, out)
@@ -153,10 +155,11 @@ fn judge(
     match head.path {
         "/health" => readable(head).map(|()| Outcome::Healthy),
         "/ready" => readable(head).map(|()| Outcome::Call(ApiCall::Ready)),
-        "/metrics" if policy.metrics_public || caller.is_local_program() => {
+        "/metrics" if !policy.metrics_hidden && (policy.metrics_public || caller.is_local_program()) => {
             readable(head).map(|()| Outcome::Call(ApiCall::Metrics))
         }
         "/ws" => upgrade(head),
+        "/api/address" => readable(head).map(|()| Outcome::Address),
         "/api/register" => register(head, body, policy),
         path => match path.strip_prefix("/api/session/") {
             Some(id) if !id.is_empty() && !id.contains('/') => delete(head, id, policy),

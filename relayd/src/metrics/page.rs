@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write as _};
 
+use super::histogram::Histogram;
+
 /// The text under way.
 pub(super) struct Page<'a> {
     pub out: &'a mut String,
@@ -29,6 +31,25 @@ impl Page<'_> {
         for (value, count) in samples {
             self.line(format_args!("{name}{{{label}=\"{value}\"}} {count}"));
         }
+    }
+
+    /// The one sample of the family begun.
+    pub fn value(&mut self, value: f64) {
+        let name = self.family;
+        self.line(format_args!("{name} {value}"));
+    }
+
+    /// A family of buckets. Bounds and sum are divided by `unit`.
+    pub fn histogram(&mut self, name: &'static str, help: &str, histogram: &Histogram, unit: f64) {
+        self.family(name, "histogram", help);
+        for (bound, count) in histogram.cumulated() {
+            let bound = bound as f64 / unit;
+            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {count}"));
+        }
+        let (sum, count) = (histogram.sum() as f64 / unit, histogram.count());
+        self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
+        self.line(format_args!("{name}_sum {sum}"));
+        self.line(format_args!("{name}_count {count}"));
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {

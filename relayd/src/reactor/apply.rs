@@ -94,9 +94,20 @@ impl Reactor {
         buffers.release_incoming(pool);
         self.conns.begin_closing(conn);
         tracing::debug!(name = conn.name, code, "closing");
+        if self.take_awaits_role(conn) {
+            // The client's own code says that it left.
+            self.metrics.count_hello(Err(code.and_then(CloseCode::parse).unwrap_or(CloseCode::Normal)));
+        }
         if let Some(known) = code.and_then(CloseCode::parse) {
             self.metrics.count_close(known);
+            self.admin.closes.note(Some(known), self.clock.now());
         }
+    }
+
+    /// True if the hello of a connection was not answered before. It is now.
+    fn take_awaits_role(&mut self, conn: Conn) -> bool {
+        let connection = self.conns.of_mut(conn);
+        connection.is_some_and(|connection| std::mem::take(&mut connection.flags.awaits_role))
     }
 
     /// The outcome of a hello counts for its address.
@@ -104,6 +115,9 @@ impl Reactor {
         let address = self.client_limits.address_of(conn);
         match outcome {
             HelloOutcome::Joined { session, role } => {
+                if self.take_awaits_role(conn) {
+                    self.metrics.count_hello(Ok(()));
+                }
                 self.count_early(conn);
                 tracing::debug!(session = %session.log_tag(), %role, name = conn.name, "joined");
             }

@@ -20,6 +20,9 @@ pub(super) struct Clock {
     uptime: Duration,
     /// Between this turn and the one before, suspended time included.
     gap: Duration,
+    /// From the origin to the begin of this turn.
+    ticked: Duration,
+    started_unix_secs: u64,
 }
 
 /// The start of the monotonic time, far enough from zero that no subtraction goes below it.
@@ -34,6 +37,8 @@ impl Clock {
             now: ORIGIN,
             unix: UnixMs::new(unix_ms),
             date: HttpDate::at(unix_ms / 1000),
+            started_unix_secs: unix_ms / 1000,
+            ticked: Duration::ZERO,
             uptime: uptime(origin),
             gap: Duration::ZERO,
         }
@@ -50,12 +55,28 @@ impl Clock {
     /// Sets the time: since the start without suspended time, and since a fixed moment with it.
     fn advance(&mut self, elapsed: Duration, uptime: Duration) {
         self.now = ORIGIN + elapsed;
+        self.ticked = elapsed;
         self.gap = uptime.saturating_sub(self.uptime);
         self.uptime = uptime;
     }
 
     pub fn now(&self) -> Time {
         self.now
+    }
+
+    /// How long ago this turn began. Reads the clock.
+    pub fn since_tick(&self) -> Duration {
+        self.origin.elapsed().saturating_sub(self.ticked)
+    }
+
+    /// When the clock was started, in seconds since 1970.
+    pub fn started_unix_secs(&self) -> u64 {
+        self.started_unix_secs
+    }
+
+    /// How long ago the clock was started, without suspended time.
+    pub fn uptime(&self) -> Duration {
+        self.now.since(ORIGIN)
     }
 
     pub fn unix(&self) -> UnixMs {

@@ -45,6 +45,8 @@ pub(super) struct ConnectionFlags {
     pub is_waiting: bool,
     /// The core knows it.
     pub in_core: bool,
+    /// Its hello came and is not answered.
+    pub awaits_role: bool,
 }
 
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 
 mod accept;
 mod acceptor;
+mod admin;
 mod apply;
 mod backend_watch;
 mod between;
@@ -20,6 +21,7 @@ mod large;
 mod listen;
 mod memory;
 mod notes;
+mod pulse;
 mod read;
 mod refusal_log;
 mod remote_frames;
@@ -43,6 +45,7 @@ use relayd_core::store::Conn;
 use relayd_core::time::Time;
 
 use self::acceptor::Acceptor;
+use self::admin::Admin;
 use self::backend_watch::BackendWatch;
 use self::client_limits::ClientLimits;
 use self::clock::Clock;
@@ -56,7 +59,9 @@ use crate::backend::Backend;
 use crate::metrics::Metrics;
 use crate::tls::Presenter;
 
+pub use self::admin::{AdminDoors, OPERATORS_MAX};
 pub use self::listen::{bind, is_family_unknown};
+pub use self::pulse::Pulse;
 pub use self::settings::ReactorSettings;
 pub use self::stop::{StopTimes, Stopper};
 pub use self::wake::Wakeable;
@@ -68,7 +73,9 @@ pub struct Reactor {
     settings: ReactorSettings,
     /// `None` once the node drains.
     acceptor: Option<Acceptor>,
+    admin: Admin,
     stop: StopProgress,
+    pulse: Pulse,
     clock: Clock,
     conns: Conns,
     exchanges: Exchanges,
@@ -100,6 +107,7 @@ const EVENTS_PER_TURN: usize = 1024;
 
 impl Reactor {
     /// Around a bound listener, which speaks `tls` if there is one. `relay` and `backend` know the same node.
+    /// Operators come in by `doors`.
     ///
     /// # Errors
     /// A socket could not be registered.
@@ -109,16 +117,19 @@ impl Reactor {
         relay: impl FnOnce(Time) -> Relay,
         backend: Backend,
         tls: Option<Presenter>,
+        doors: AdminDoors,
         settings: ReactorSettings,
     ) -> io::Result<Self> {
         let clock = Clock::start();
         let registry = wakeable.poll.registry();
         Ok(Reactor {
             acceptor: Some(Acceptor::new(listener, &settings, registry, LISTENER)?),
+            admin: Admin::new(doors, registry)?,
             relay: relay(clock.now()),
             poll: wakeable.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
             stop: StopProgress::new(wakeable.stopper, settings.stop),
+            pulse: wakeable.pulse,
             clock,
             conns: Conns::default(),
             exchanges: Exchanges::new(tls.is_some()),
@@ -164,6 +175,7 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             other => other.map(|()| false)?,
         };
+        self.pulse.answer();
         self.clock.tick();
         let passed = self.clock.gap();
         if !self.relay.is_alone() && passed > STOPPED_AFTER {
@@ -186,7 +198,9 @@ impl Reactor {
         self.publish();
         self.listen_again();
         self.accept();
+        self.serve_admin();
         self.follow_stop();
+        self.metrics.histograms.turns.observe_time(self.clock.since_tick());
         Ok(())
     }
 

@@ -76,7 +76,7 @@ impl Reactor {
         if stop.is_none() {
             got = self.read_socket(conn, len);
             if let Got::Bytes(count) = got {
-                self.relay.note_read(conn, self.clock.now());
+                self.relay.note_read(conn, count, self.clock.now());
                 (len, stop) = self.forward_from(conn, &mut turn, len + count);
             }
         }
@@ -106,6 +106,9 @@ impl Reactor {
             },
             Some(StopReason::Wait) => {}
             Some(StopReason::Hello(hello)) => {
+                if let Some(connection) = self.conns.of_mut(conn) {
+                    connection.flags.awaits_role = true;
+                }
                 let is_doubted = self.client_limits.is_hello_doubted(conn, self.clock.now());
                 self.handle(Input::Hello { conn, hello, is_doubted });
             }

@@ -5,10 +5,10 @@ use protocol::qr::Pairing;
 use relayd_core::event::Input;
 use relayd_core::store::{Conn, Deleted, Registered};
 
+use super::Reactor;
 use super::connection::Stage;
 use super::exchanges::{Heard, Overdue, PendingRequest};
 use super::read::Got;
-use super::{Reactor, reports};
 use crate::admission::{Address, Caller};
 use crate::http::{self, Answered, ApiCall, Context, Parsed, Reply};
 use crate::metrics::{CONTENT_TYPE, Refused};
@@ -89,6 +89,7 @@ impl Reactor {
     pub(super) fn on_registered(&mut self, conn: Conn, outcome: Registered) {
         let pending = self.exchanges.take_pending(conn);
         let Some(PendingRequest { reply, pairing: Some(pairing), limited, .. }) = pending else { return };
+        self.metrics.count_register(Some(outcome));
         match outcome {
             Registered::Made => {
                 self.metrics.registers += 1;
@@ -103,7 +104,7 @@ impl Reactor {
 
     /// The store answered a delete.
     pub(super) fn on_deleted(&mut self, conn: Conn, outcome: &Deleted) {
-        let Some(pending) = self.exchanges.take_pending(conn) else { return };
+        let Some(pending) = self.exchanges.take_pending(conn) else { return self.on_killed(conn, outcome) };
         if matches!(outcome, Deleted::Missing | Deleted::Before { .. }) {
             if pending.is_doubted {
                 return self.refuse_delete(conn, &pending);
@@ -202,18 +203,12 @@ impl Reactor {
         let reply = if is_last { reply.closing() } else { reply };
         match call {
             ApiCall::Ready => {
-                let (is_stopping, is_deaf) = (self.stop.is_asked(), self.is_deaf());
-                let readiness = reports::readiness(&self.backend, is_stopping, is_deaf);
+                let readiness = self.readiness();
                 let readiness = readiness.as_ref().map(String::as_str).map_err(String::as_str);
                 self.answer(conn, |context, out| reply.ready(context, readiness, out));
             }
             ApiCall::Metrics => {
-                if let Some(handshakes) = &mut self.handshakes {
-                    self.metrics.certificates.clone_from(&handshakes.presenter.current().certificates);
-                    self.metrics.certificate_attempts = handshakes.presenter.attempts();
-                }
-                let (metrics, now) = (&mut self.metrics, self.clock.now());
-                let text = reports::metrics_text(metrics, &self.relay, &self.conns, &self.backend, now);
+                let text = self.metrics_text();
                 self.answer(conn, |context, out| reply.metrics(context, CONTENT_TYPE, &text, out));
             }
             ApiCall::Register { again } => self.register(conn, again, reply, caller),
@@ -235,6 +230,7 @@ impl Reactor {
     fn register(&mut self, conn: Conn, again: Option<(SessionId, Token)>, reply: Reply, caller: &Caller) {
         let (limited, now) = (caller.limited(), self.clock.now());
         if let Err(secs) = self.client_limits.try_register(caller, now) {
+            self.metrics.count_register(None);
             return self.answer_too_many(conn, (Refused::Register, limited), secs, reply);
         }
         let (session, token) = match again.map_or_else(new_ids, Ok) {

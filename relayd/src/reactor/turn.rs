@@ -8,7 +8,7 @@ use relayd_core::time::Time;
 
 use super::acceptor::Acceptor;
 use super::wake::WAKER;
-use super::{EVENTS_PER_TURN, LISTENER, Reactor};
+use super::{EVENTS_PER_TURN, LISTENER, Reactor, admin};
 
 /// Answers of the store that one turn takes at most, so that sockets are served in between.
 const ANSWERS_PER_TURN: usize = 1024;
@@ -31,6 +31,7 @@ impl Reactor {
                     }
                 }
                 WAKER => {}
+                Token(token) if token >= admin::FIRST_TOKEN => self.admin.note_event(token, event),
                 Token(slot) => self.conns.note_event(slot, event),
             }
         }
@@ -90,7 +91,8 @@ impl Reactor {
     /// How long the poll may wait: not at all while work is left.
     pub(super) fn timeout(&self) -> Option<Duration> {
         let acceptor = self.acceptor.as_ref();
-        if self.watch.has_more() || self.conns.has_work() || acceptor.is_some_and(Acceptor::has_more) {
+        let has_more = self.watch.has_more() || self.admin.has_more();
+        if has_more || self.conns.has_work() || acceptor.is_some_and(Acceptor::has_more) {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now();
@@ -101,6 +103,7 @@ impl Reactor {
             self.client_limits.next_due(),
             self.stop.next_due(),
             self.large.next_look(),
+            self.admin.next_due(),
             acceptor.and_then(|acceptor| acceptor.next_due(self.conns.len(), now)),
         ];
         due.into_iter().flatten().min().map(|due| due.since(now))
@@ -112,6 +115,11 @@ impl Reactor {
         if let Some(until) = self.stop.step(now) {
             self.begin_drain(until, now);
         }
+        if self.stop.is_over(now) && self.relay.has_untold() {
+            // The drain was cut short. All hear of it, and a word that needs no wait arrives.
+            self.handle(Input::Drain { told_by: now, until: now });
+            self.flush_dirty();
+        }
     }
 
     fn begin_drain(&mut self, until: Time, now: Time) {
@@ -120,7 +128,9 @@ impl Reactor {
             "stopping: no new connections, the open ones are told"
         );
         let acceptor = self.acceptor.take();
-        self.handle(Input::Drain { until });
+        // The second half of the time is for the last ones, to read what waits for them.
+        let told_by = now + until.since(now) / 2;
+        self.handle(Input::Drain { told_by, until });
         // Only deletes still wait for their turn, and there is no time for turns.
         for request in self.client_limits.take_lookups() {
             self.backend.submit(request, now);

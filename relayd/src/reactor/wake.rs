@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mio::{Poll, Token, Waker};
 
+use super::pulse::Pulse;
 use super::stop::Stopper;
 
 /// The event of the poll that says that the reactor was woken.
@@ -16,6 +17,7 @@ pub struct Wakeable {
     pub(super) poll: Poll,
     waker: Arc<Waker>,
     pub(super) stopper: Stopper,
+    pub(super) pulse: Pulse,
 }
 
 impl Wakeable {
@@ -27,12 +29,18 @@ impl Wakeable {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let stopper = Stopper::new(Arc::clone(&waker));
-        Ok(Wakeable { poll, waker, stopper })
+        let pulse = Pulse::new(Arc::clone(&waker));
+        Ok(Wakeable { poll, waker, stopper, pulse })
     }
 
     /// Stops the reactor that this becomes part of.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// Shows whether the reactor turns that this becomes part of.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// What the backend's threads call when they have answers.

@@ -1,6 +1,7 @@
 //! From queues to sockets: one write for all that one read brought, and one at the end of the turn for the
 //! rest.
 
+use protocol::close::CloseCode;
 use relayd_core::event::Input;
 use relayd_core::store::Conn;
 use relayd_core::wire::outbound::Flushed;
@@ -33,6 +34,9 @@ impl Reactor {
                 return self.gone(conn);
             }
         };
+        if flushed.taken > 0 {
+            self.metrics.histograms.writes.observe(flushed.taken as u64);
+        }
         let is_tls = connection.stream.is_tls();
         connection.flags.writable = flushed.left == 0 || flushed.wants_more;
         let was_waiting = std::mem::replace(&mut connection.flags.is_waiting, flushed.left > 0);
@@ -93,6 +97,12 @@ impl Reactor {
     pub(super) fn let_go(&mut self, conn: Conn) {
         let Some(connection) = self.conns.remove(conn) else { return };
         let in_core = connection.flags.in_core;
+        if matches!(connection.stage, Stage::Open { .. }) {
+            self.admin.closes.note(None, self.clock.now());
+            if connection.flags.awaits_role {
+                self.metrics.count_hello(Err(CloseCode::Normal));
+            }
+        }
         drop(connection);
         self.exchanges.end(conn);
         self.client_limits.leave(conn);

@@ -35,6 +35,8 @@ pub(super) struct Connection {
     pub stall: Option<Stall>,
     /// When its one timer fires.
     pub due: Time,
+    /// Bytes that came from it since its upgrade.
+    pub received: u64,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl Connection {
             missed: 0,
             stall: None,
             due: until,
+            received: 0,
         }
     }
 
@@ -260,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_small() {
-        assert!(size_of::<Option<Connection>>() <= 88, "{}", size_of::<Option<Connection>>());
+        assert!(size_of::<Option<Connection>>() <= 96, "{}", size_of::<Option<Connection>>());
     }
 
     #[test]

@@ -92,9 +92,11 @@ impl Connections {
         }
     }
 
-    /// Bytes came from `conn`.
-    pub fn note_read(&mut self, conn: Conn, now: Time) {
-        if self.get_mut(conn).is_some_and(|connection| connection.note_read(now)) {
+    /// So many bytes came from `conn`.
+    pub fn note_read(&mut self, conn: Conn, bytes: usize, now: Time) {
+        let Some(connection) = self.get_mut(conn) else { return };
+        connection.received += bytes as u64;
+        if connection.note_read(now) {
             self.rearm(conn);
         }
     }

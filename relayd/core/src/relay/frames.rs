@@ -106,9 +106,9 @@ impl Relay {
         request.into_iter().for_each(|request| self.submit(request));
     }
 
-    /// Bytes came from `conn`.
-    pub fn note_read(&mut self, conn: Conn, now: Time) {
-        self.connections.note_read(conn, now);
+    /// So many bytes came from `conn`.
+    pub fn note_read(&mut self, conn: Conn, bytes: usize, now: Time) {
+        self.connections.note_read(conn, bytes, now);
     }
 
     /// The driver does not read `conn`, for any reason, or reads it again. Told only when it changes.
@@ -267,7 +267,7 @@ mod tests {
     fn the_first_ping_of_a_pause_comes_in_time_and_nothing_puts_it_off() {
         let mut relay = joined(Version::V3);
         relay.note_unread(PHONE, true, secs(7));
-        relay.note_read(PHONE, secs(8));
+        relay.note_read(PHONE, 1, secs(8));
         relay.note_written(PHONE, 0, 1, secs(9));
         relay.note_written(PHONE, 1, 0, secs(10));
         assert_eq!(next(&mut relay), (12, "paused ping"));
@@ -282,7 +282,7 @@ mod tests {
         let limits = Limits { heartbeat_interval: Duration::from_secs(5), ..Limits::default() };
         let mut relay = joined_within(limits, Version::V3);
         assert_eq!(next(&mut relay), (5, "ping"));
-        relay.note_read(PHONE, secs(6));
+        relay.note_read(PHONE, 1, secs(6));
         assert_eq!(next(&mut relay), (11, "ping"));
         assert_eq!(next(&mut relay), (26, "close"));
     }

@@ -22,6 +22,7 @@ use self::probe::Probe;
 pub use self::streams::NodeCounts;
 use self::streams::Streams;
 use super::sessions::PairIndex;
+use super::view::NodeView;
 use crate::bus::{self, Message};
 use crate::limits::Limits;
 use crate::node_link::item::{Item, LinkKey};
@@ -208,6 +209,11 @@ impl OtherNodes {
     /// How long ago this node last heard its own probe, or began to listen for one.
     pub fn probe_age(&self, now: Time) -> Duration {
         self.probe.age(now)
+    }
+
+    /// What is known of each other node.
+    pub fn views(&self) -> impl Iterator<Item = NodeView> {
+        self.streams.views().map(|view| NodeView { links: self.links.over(view.node).count(), ..view })
     }
 
     /// Says something to a node, behind all that was said before. The note is an event.

@@ -49,6 +49,7 @@ use self::request_queue::RequestQueue;
 pub use self::settings::RedisSettings;
 pub use self::tally::BusCounts;
 use super::{BackendError, Published, Status};
+use crate::metrics::Histogram;
 
 /// Sessions in Redis. Only [`Redis::flush_and_stop`] blocks.
 pub struct Redis {
@@ -62,6 +63,8 @@ pub struct Redis {
     commands_fault: Option<String>,
     room: SessionRoom,
     restored: u64,
+    /// How long each batch took.
+    round_trips: Histogram,
     bus: Bus,
     batches: Sender<Vec<Request>>,
     reports: Receiver<Report>,
@@ -92,6 +95,7 @@ impl Redis {
             commands_fault: Some(NOT_YET.to_owned()),
             room: SessionRoom::Enough,
             restored: 0,
+            round_trips: Histogram::of_round_trips(),
             bus,
             batches,
             reports,
@@ -120,6 +124,11 @@ impl Redis {
             self.send_batch(now);
         }
         self.answers.pop_front()
+    }
+
+    /// How long each batch of requests took.
+    pub fn round_trips(&self) -> &Histogram {
+        &self.round_trips
     }
 
     /// A time in the past while answers or packets wait, otherwise when the oldest queued request has waited
@@ -261,6 +270,7 @@ impl Redis {
 
     fn on_done(&mut self, done: Exchanged, now: Time) {
         let sent = self.in_flight.take().unwrap_or(now);
+        done.took.into_iter().for_each(|took| self.round_trips.observe_time(took));
         self.answers.extend(done.answers);
         self.take_back(&done.unanswered, sent);
     }

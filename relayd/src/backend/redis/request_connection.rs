@@ -46,6 +46,8 @@ pub(super) struct Exchanged {
     is_probe_forgotten: bool,
     /// Requests with an error that concerns the whole server. A probe tells if it really does.
     doubtful: Vec<(Request, Trouble)>,
+    /// How long it took, if it was sent.
+    pub(super) took: Option<Duration>,
     /// Why the connection can't be used any more, if it can't.
     pub(super) fault: Option<Fault>,
 }
@@ -157,7 +159,7 @@ impl RequestConnection {
     /// Carries out a batch in one round trip, or in two if the server forgot its scripts. Requests about one
     /// session keep their order. `is_probed`: a probe follows in the same round trip.
     pub(super) fn exchange(&mut self, requests: Vec<Request>, is_probed: bool) -> Exchanged {
-        let mut done = Exchanged::default();
+        let (mut done, sent) = (Exchanged::default(), Instant::now());
         let forgotten = self.round(requests, CallBy::Name, is_probed, &mut done);
         if !forgotten.is_empty() {
             let refused = self.round(forgotten, CallBy::Source, false, &mut done);
@@ -168,6 +170,7 @@ impl RequestConnection {
         if done.fault.is_none() && (done.is_probe_forgotten || !done.doubtful.is_empty()) {
             self.settle_doubts(&mut done);
         }
+        done.took = Some(sent.elapsed());
         done
     }
 

@@ -339,6 +339,11 @@ fn whom_a_request_comes_from_is_told_by_trusted_proxies_alone() {
         let Parsed::Call { caller, .. } = parsed else { panic!("{parsed:?}") };
         assert_eq!(caller.address.to_canonical(), address.parse::<IpAddr>().unwrap(), "{peer} {fields}");
         assert_eq!(caller.is_forwarded, is_forwarded, "{peer} {fields}");
+        let get = request("GET /api/address", fields);
+        let (_, out) = ask_from(&policy, peer.parse().unwrap(), get.as_bytes());
+        let is_limited = peer != "127.0.0.1" || is_forwarded;
+        let told = format!("\r\n\r\n{{\"address\":\"{address}\",\"limited\":{is_limited}}}");
+        assert!(out.starts_with("HTTP/1.1 200 ") && out.ends_with(&told), "{out}");
     }
 }
 

@@ -10,6 +10,7 @@ use crate::limits::{WINDOW_MIN, WINDOWS_MAX};
 use crate::node_link::item::{self, Item};
 use crate::node_link::{BatchCounts, Header, NodeLink, Outcome};
 use crate::note::{Note, StreamEnd};
+use crate::relay::view::NodeView;
 use crate::time::Time;
 
 /// Silence, in time that this node can judge, after which another node is gone.
@@ -83,6 +84,21 @@ impl Streams {
             counts.batches.add(link.counts());
         }
         counts
+    }
+
+    /// What is known of each node, but for its links.
+    pub fn views(&self) -> impl Iterator<Item = NodeView> {
+        self.by_node.iter().map(|(&node, stream)| {
+            let (window_batches, window_bytes) = stream.link.window();
+            NodeView {
+                node,
+                links: 0,
+                silent: stream.silent,
+                window_batches,
+                window_bytes,
+                batches: stream.link.counts(),
+            }
+        })
     }
 
     /// Says something to a node, behind all that was said before. Gives a note if the stream begins with it.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::time::Duration;
 
 use protocol::ids::{Role, SessionId, TokenDigest};
 use protocol::message::InstanceClaim;
@@ -73,6 +74,11 @@ impl Pair {
     /// When its one timer fires.
     pub fn due(&self) -> Time {
         self.idle_due.map_or(self.touch_due, |idle_due| idle_due.min(self.touch_due))
+    }
+
+    /// How long ago something was last sent by an end of it, as far as this node knows.
+    pub fn idle(&self, now: Time) -> Duration {
+        now.since(self.active)
     }
 
     pub fn end(&self, role: Role) -> Option<End> {

@@ -43,7 +43,7 @@ fn stalled(taken: usize) -> Option<u64> {
             assert_eq!(words, "0 close 4408");
             return Some(at);
         }
-        scene.relay.note_read(conn(0), scene.now);
+        scene.relay.note_read(conn(0), 1, scene.now);
         scene.relay.note_heartbeat(conn(0), scene.now);
         scene.relay.note_written(conn(0), taken, 10 * STALL_BYTES, scene.now);
     }

@@ -6,6 +6,10 @@ use protocol::ws::control::PeerClose;
 
 const UNTIL: Duration = Duration::from_secs(30);
 
+fn at_once(until: Duration) -> Input {
+    Input::Drain { told_by: START, until: START + until }
+}
+
 fn register(scene: &mut Scene) -> Vec<String> {
     let (ticket, token) = (conn(9), token(SESSION).digest());
     scene.handle(Input::Register { ticket, session: SESSION, token, again: true })
@@ -21,7 +25,7 @@ fn requests_for_sessions_go_to_the_store_unless_the_process_stops() {
     assert_eq!((register(&mut scene), delete(&mut scene)), (vec!["register".into()], vec!["delete".into()]));
     let made = Answer::Registered { ticket: conn(9), outcome: Registered::Made };
     assert_eq!(scene.handle(Input::Answered(made)), ["registered Made"]);
-    scene.handle(Input::Drain { until: START + UNTIL });
+    scene.handle(at_once(UNTIL));
     assert_eq!(register(&mut scene), [format!("registered {:?}", Registered::Away)]);
     assert_eq!(delete(&mut scene), [format!("deleted {:?}", Deleted::Away)]);
 }
@@ -32,7 +36,7 @@ fn a_drain_tells_and_parts_both_ends_before_their_close() {
     scene.join(0, Role::Workstation, 1, None);
     scene.join(1, Role::Phone, 2, Some(here(0, 1)));
     scene.hello(2, SESSION, Role::Phone, Version::V1);
-    let done = scene.handle(Input::Drain { until: START + UNTIL });
+    let done = scene.handle(at_once(UNTIL));
     let expected = [
         "0 going away",
         "1 left",
@@ -47,8 +51,54 @@ fn a_drain_tells_and_parts_both_ends_before_their_close() {
     ];
     assert_eq!(done, expected);
     assert_eq!((scene.relay.links(), scene.relay.sessions()), (0, 0));
-    assert!(scene.handle(Input::Drain { until: START + UNTIL }).is_empty(), "all are closing");
+    assert!(scene.handle(at_once(UNTIL)).is_empty(), "all are closing");
     assert_eq!(scene.handle(Input::Opened { conn: conn(3) }), ["3 close 1001"]);
+}
+
+/// 400 connections, of which the first and the last are a pair, and a drain that tells all within a second.
+fn crowd_that_drains() -> (Scene, Vec<String>) {
+    let mut scene = Scene::with(Limits::default(), true);
+    for slot in 1..399 {
+        scene.handle(Input::Opened { conn: conn(slot) });
+    }
+    scene.join(0, Role::Workstation, 1, None);
+    scene.join(399, Role::Phone, 2, Some(here(0, 1)));
+    let told_by = START + Duration::from_secs(1);
+    let done = scene.handle(Input::Drain { told_by, until: START + UNTIL });
+    (scene, done)
+}
+
+fn closed(done: &[String]) -> Vec<&str> {
+    done.iter().filter_map(|words| words.strip_suffix(" close 1001 after all")).collect()
+}
+
+#[test]
+fn a_crowd_is_told_in_steps_and_both_ends_of_a_pair_in_the_same_one() {
+    let (mut scene, first) = crowd_that_drains();
+    let slots = closed(&first);
+    assert_eq!((slots.len(), &slots[..3]), (20, &["0", "399", "1"][..]), "a step's share, and pairs first");
+    let later = scene.pass(Duration::from_secs(1));
+    let mut steps: Vec<(u64, usize)> = Vec::new();
+    for (at, words) in later {
+        if !closed(&[words]).is_empty() {
+            match steps.last_mut() {
+                Some((last, count)) if *last == at => *count += 1,
+                _ => steps.push((at, 1)),
+            }
+        }
+    }
+    assert_eq!(steps.iter().map(|(_, count)| count).sum::<usize>(), 380, "each is told once");
+    assert!(steps.iter().all(|&(at, count)| at % 50 == 0 && at < 1000 && count <= 20), "{steps:?}");
+    assert!(!scene.relay.has_untold());
+}
+
+#[test]
+fn a_drain_that_is_cut_short_tells_the_rest_at_once() {
+    let (mut scene, first) = crowd_that_drains();
+    assert!(scene.relay.has_untold());
+    let rest = scene.handle(at_once(Duration::ZERO));
+    assert_eq!(closed(&first).len() + closed(&rest).len(), 400);
+    assert!(!scene.relay.has_untold());
 }
 
 /// When a connection is cut off whose Close frame was queued now.
@@ -56,7 +106,7 @@ fn cut_off(until: Option<Duration>, closes: impl FnOnce(&mut Scene)) -> u64 {
     let mut scene = Scene::with(Limits::default(), true);
     scene.handle(Input::Opened { conn: conn(0) });
     if let Some(until) = until {
-        scene.handle(Input::Drain { until: START + until });
+        scene.handle(at_once(until));
     }
     closes(&mut scene);
     let done = scene.pass(Duration::from_secs(100));

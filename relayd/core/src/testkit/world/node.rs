@@ -139,7 +139,7 @@ impl World {
             let Some(what) = client.sent.pop_front() else { return is_read };
             client.is_ready = true;
             client.clocks.note_heard(self.now);
-            node.relay.note_read(conn, self.now);
+            node.relay.note_read(conn, 1, self.now);
             self.take(at, conn, what);
         }
     }
@@ -229,7 +229,7 @@ impl World {
         let relay = &mut self.nodes[at].relay;
         if items.iter().any(|item| matches!(item, Queued::Ping)) {
             // It answers, and any byte counts.
-            relay.note_read(conn, self.now);
+            relay.note_read(conn, 1, self.now);
         }
         relay.note_written(conn, items.len() * 100_000, left, self.now);
         if left < LOW {

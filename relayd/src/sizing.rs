@@ -1,14 +1,15 @@
 //! The most memory that the process may need, part by part. `MemoryMax` of a systemd unit must be higher.
 //!
-//! The tests of `memory_sum` measure each part, and compare `docs/operations.md` with [`Load::table`].
+//! A test measures each part, and compares `docs/operations.md` with [`Load::table`].
 
 use std::fmt::Write;
 
-use relayd::admission::{ADDRESSES_MAX, LOOK_UPS_MAX};
-use relayd::backend::REDIS_BYTES_MAX;
 use relayd_core::limits::{LARGE_BESIDES, Limits, POOL_KEPT_MAX, READ_BYTES, UNACKNOWLEDGED_MAX};
 use relayd_core::store::table::TableLimits;
 use relayd_core::wire::pool::Pool;
+
+use crate::admission::{ADDRESSES_MAX, LOOK_UPS_MAX};
+use crate::backend::REDIS_BYTES_MAX;
 
 /// Bytes of one connection without waiting data: its slot, its peer in the core, and its part of a session.
 pub const CONNECTION_BYTES: usize = 1024;
