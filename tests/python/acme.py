@@ -264,6 +264,20 @@ def case_a_renewal_at_two_thirds_of_life_after_the_ca_was_away_and_forgot_the_ac
         talk(renewed.pair())
 
 
+def case_an_account_that_is_closed_is_replaced():
+    with Site() as site, Front(site.pebble) as front, site.relay(directory=front.directory) as relay:
+        relay.logged("issued certificate")
+        [path] = site.folder.glob("state/acme/*/account.key")
+        key = path.read_bytes()
+        site.pebble.close_account(key)
+        front.window = (time.time() - 100, time.time() - 50)
+        relay.look_again()
+        relay.logged("the CA does not serve the account any more: a new one is registered")
+        relay.logged("issued certificate")
+        assert path.read_bytes() != key
+        talk(Client(site, site.pebble.trusted()).pair())
+
+
 def case_a_ca_that_is_away_at_the_start():
     with Site() as site:
         site.pebble.stop()

@@ -3,6 +3,7 @@
 Needs the programs pebble, pebble-challtestsrv and openssl. Everything is on loopback.
 """
 
+import base64
 import http.client
 import http.server
 import json
@@ -12,6 +13,10 @@ import ssl
 import subprocess
 import threading
 import time
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from front import Certificate, free_port
 from service import GUARD_SECS
@@ -65,6 +70,37 @@ class Pebble:
         connection = http.client.HTTPSConnection("localhost", self.management, context=context, timeout=GUARD_SECS)
         connection.request("GET", "/roots/0")
         return ssl.create_default_context(cadata=connection.getresponse().read().decode())
+
+    def close_account(self, key_pem):
+        """Deactivates the account of this key, as its owner or the CA may do at any time. RFC 8555 §7.3.6."""
+        key = serialization.load_pem_private_key(key_pem, None)
+        numbers = key.public_key().public_numbers()
+        jwk = {"kty": "EC", "crv": "P-256", "x": base64url(number(numbers.x)), "y": base64url(number(numbers.y))}
+        find = self.signed(key, "/sign-me-up", {"jwk": jwk}, {"onlyReturnExisting": True})
+        account = find.headers["Location"]
+        path = account.split(str(self.port), 1)[1]
+        answer = self.signed(key, path, {"kid": account}, {"status": "deactivated"})
+        assert answer.status == 200, answer.read()
+
+    def signed(self, key, path, who, payload):
+        """The answer to a signed request, which is repeated while its nonce is refused."""
+        context = ssl.create_default_context(cafile=self.certificate.file)
+        base = f"https://localhost:{self.port}"
+        while True:
+            connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=GUARD_SECS)
+            connection.request("GET", "/nonce-plz")
+            answer = connection.getresponse()
+            answer.read()
+            head = {"alg": "ES256", "nonce": answer.headers["Replay-Nonce"], "url": base + path, **who}
+            protected, body = (base64url(json.dumps(part).encode()) for part in [head, payload])
+            der = key.sign(f"{protected}.{body}".encode(), ec.ECDSA(hashes.SHA256()))
+            signature = base64url(b"".join(number(part) for part in decode_dss_signature(der)))
+            message = json.dumps({"protected": protected, "payload": body, "signature": signature})
+            connection.request("POST", path, message, {"Content-Type": "application/jose+json"})
+            answer = connection.getresponse()
+            if answer.status != 400 or b"badNonce" not in answer.read():
+                return answer
+            connection.close()
 
     def resolve(self, name, *addresses):
         """Has the name lead elsewhere; to 127.0.0.1 without addresses."""
@@ -143,6 +179,14 @@ class Front:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def number(value):
+    return value.to_bytes(32, "big")
 
 
 def start(folder, *command, env=None):

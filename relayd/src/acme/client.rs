@@ -145,24 +145,25 @@ pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
 
 /// What a refusal means.
 fn refused(answer: &Answer, what: &'static str) -> AcmeError {
-    let said = Problem::of(answer);
+    let problem = Problem::of(answer);
+    let said = problem.to_string();
     let is_about_account = what == "the account";
-    if said.is("rateLimited") || answer.status == 429 {
+    if problem.is("rateLimited") || answer.status == 429 {
         return AcmeError::RateLimited { said, after: retry_after(answer) };
     }
-    if said.is("accountDoesNotExist") || (is_about_account && said.is("unauthorized")) {
+    if problem.is("accountDoesNotExist") || (is_about_account && problem.is("unauthorized")) {
         return AcmeError::AccountGone(said);
     }
-    if said.is("userActionRequired") {
+    if problem.is("userActionRequired") {
         return AcmeError::TermsChanged(said);
     }
     if answer.status >= 500 {
         return AcmeError::Server(said);
     }
     let remedy = match () {
-        () if said.is("rejectedIdentifier") || said.is("malformed") => "check the names of --domain",
-        () if said.is("caa") => "allow this CA in the CAA record of the name",
-        () if said.is("invalidContact") || said.is("unsupportedContact") => "check --acme-email",
+        () if problem.is("rejectedIdentifier") || problem.is("malformed") => "check the names of --domain",
+        () if problem.is("caa") => "allow this CA in the CAA record of the name",
+        () if problem.is("invalidContact") || problem.is("unsupportedContact") => "check --acme-email",
         () => "check --acme-directory and --domain",
     };
     AcmeError::Refused { what, said, remedy }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::http::HttpError;
-use super::problem::Problem;
 use super::state::StateError;
 use crate::tls::AttemptOutcome;
 
@@ -20,7 +19,7 @@ pub enum AcmeError {
     Malformed(&'static str),
     /// A failure of its own.
     #[error("the CA has a failure of its own: {0}; it is asked again later")]
-    Server(Problem),
+    Server(String),
     /// It did not finish in time.
     #[error("the CA did not finish {0} in time; it is asked again later")]
     Unfinished(&'static str),
@@ -28,13 +27,13 @@ pub enum AcmeError {
     #[error("the CA asks to wait: {said}; use its staging directory for trials")]
     RateLimited {
         /// What it said.
-        said: Problem,
+        said: String,
         /// For how long, if it said that.
         after: Option<Duration>,
     },
     /// It does not know the account, or no longer serves it.
     #[error("the CA does not serve the account ({0}); a new one is registered")]
-    AccountGone(Problem),
+    AccountGone(String),
     /// It could not see that a name leads here.
     #[error(
         "the CA could not see that every name leads here by {kind}: {said}; check that the names' addresses in DNS \
@@ -64,14 +63,14 @@ pub enum AcmeError {
     ContractRequired,
     /// Its terms changed.
     #[error("the CA wants its terms to be agreed to again: {0}")]
-    TermsChanged(Problem),
+    TermsChanged(String),
     /// Anything else.
     #[error("the CA refused {what}: {said}; {remedy}")]
     Refused {
         /// What was asked for.
         what: &'static str,
         /// What it said.
-        said: Problem,
+        said: String,
         /// What to do.
         remedy: &'static str,
     },

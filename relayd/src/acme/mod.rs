@@ -44,7 +44,6 @@ use crate::tls::{self, Presenter, Reloader};
 pub use error::AcmeError;
 pub use http::HttpError;
 pub use http_port::DESCRIPTORS_MAX;
-pub use problem::Problem;
 pub use settings::{AcmeSettings, ChallengeKind, NAMES_MAX};
 pub use state::StateError;
 pub use url::HttpsUrl;

@@ -88,7 +88,7 @@ pub(super) fn issue(
     client.post(&order.finalize, &format!(r#"{{"csr":"{csr}"}}"#), "the order")?;
     let busy = [Status::Pending, Status::Ready, Status::Processing];
     let order = settle(client, &url, &wanted, &busy, "the certificate")?;
-    let said = order.error.unwrap_or_default();
+    let said = order.error.map_or_else(|| "it did not say why".to_owned(), |error| error.to_string());
     let remedy = "check --acme-directory and --domain";
     let at = order.certificate.filter(|_| order.status == Status::Valid);
     let at = at.ok_or(AcmeError::Refused { what: "the certificate", said, remedy })?;

@@ -9,7 +9,7 @@ use super::answer::Answer;
 /// A problem document. Everything in it was written by the CA.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Problem {
+pub(super) struct Problem {
     #[serde(rename = "type")]
     kind: String,
     detail: String,
@@ -35,7 +35,7 @@ pub(super) struct Identifier {
 
 impl Problem {
     /// The problem in an answer. An answer without one gives its status.
-    pub(super) fn of(answer: &Answer) -> Self {
+    pub fn of(answer: &Answer) -> Self {
         let read: Option<Problem> = sonic_rs::from_slice(&answer.body).ok();
         read.filter(|problem| !problem.kind.is_empty() || !problem.detail.is_empty()).unwrap_or_else(|| {
             Problem {
@@ -46,7 +46,7 @@ impl Problem {
     }
 
     /// True for an error of this name, such as `badNonce`.
-    pub(super) fn is(&self, name: &str) -> bool {
+    pub fn is(&self, name: &str) -> bool {
         self.kind.strip_prefix("urn:ietf:params:acme:error:") == Some(name)
     }
 }

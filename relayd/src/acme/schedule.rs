@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_wait_that_the_ca_asks_for_is_kept() {
-        let said = super::super::problem::Problem::default();
+        let said = String::new();
         let mut schedule = Schedule::default();
         schedule.on_failure(
             &AcmeError::RateLimited { said, after: Some(Duration::from_secs(3600)) },
