@@ -391,6 +391,15 @@ run_acme() {
     tests "certificates from a CA" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/acme.py
 }
 
+# Mistakes that `relayd doctor` must name.
+run_doctor() {
+    if is_there nginx && is_there openssl; then
+        tests "the server's doctor" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/doctor.py
+    else
+        skip "the server's doctor" "nginx or openssl is not there and can't be installed here"
+    fi
+}
+
 # What a user does at the desk, in windows that an independent terminal emulator draws.
 play_desk() {
     local last=passing,push,recipes
@@ -715,10 +724,12 @@ try_alone "unit tests, simulation and integration"
 break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
+tests "the server under a service manager" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/life.py
 prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
 tests "what operators see" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/admin.py
 play_desk
 run_proxies "the configurations" tests/python/proxies.py
+run_doctor
 run_way_out
 run_conformance short
 if has_node; then

@@ -19,6 +19,7 @@
  * @typedef {object} Parts
  * @property {boolean} isLasting parts survive the page
  * @property {number} bytesMax of one file
+ * @property {() => Promise<number>} room how many bytes more there may be
  * @property {(name: string) => Promise<Part>} open a part by its name, with what is there of it. Under
  *     another name where that part is open
  * @property {(isOver: (name: string, changedAt: number) => boolean) => Promise<void>} removeAll that are over
@@ -61,6 +62,7 @@ export function memoryParts(bytesMax = MEMORY_BYTES_MAX) {
     return {
         isLasting: false,
         bytesMax,
+        room: async () => bytesMax - total,
         async open(wanted) {
             const name = take(names, wanted);
             const chunks = all.get(name) ?? [];
@@ -107,6 +109,10 @@ function privateParts(folder) {
     return {
         isLasting: true,
         bytesMax: Number.MAX_SAFE_INTEGER,
+        async room() {
+            const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
+            return quota - usage;
+        },
         small: memory,
         async open(wanted) {
             const name = take(names, wanted);

@@ -38,6 +38,11 @@ export class ReceivingSet extends FileSet {
     #taken = { done: 0, failed: 0, bytes: 0 };
     #work = Promise.resolve();
     #toldAt = 0;
+    /**
+     * How many bytes this browser has room for, before the user answers; null where it does not say.
+     * @type {number | null}
+     */
+    room = null;
 
     /**
      * @param {import("../app/host.js").Host} host
@@ -53,7 +58,14 @@ export class ReceivingSet extends FileSet {
         this.#pair = pair;
         this.#kept = kept;
         this.change(channel ? "asked" : "over");
-        if (channel) this.use(channel);
+        if (!channel) return;
+        this.use(channel);
+        const tell = (/** @type {number} */ room) => {
+            this.room = room;
+            this.emit({});
+        };
+        // A browser that does not say has its limits all the same.
+        parts.room().then(tell, () => {});
     }
 
     /** True while a file is here that its user may not have elsewhere. */

@@ -435,3 +435,14 @@ test("what was being sent when the page was loaded again asks for its files, unt
     await third.forget();
     assert.deepEqual(seen(await reload()), []);
 });
+
+test("what fits is known before the user answers", async () => {
+    let set = null;
+    const ends = twoEnds((channel, params) => {
+        set = new ReceivingSet(ends.hosts[0], { parts: memoryParts(1_000), pair: "p", channel, params });
+    });
+    await ends.until(() => ends.ends.every(({ isReady }) => isReady));
+    new SendingSet(ends.hosts[1], [file("large.bin", rng.bytes(5_000))]).open();
+    await ends.until(() => set?.room);
+    assert.deepEqual([set.state, set.room, set.bytes], ["asked", 1_000, 5_000]);
+});

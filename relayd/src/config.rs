@@ -188,6 +188,11 @@ impl Config {
         })
     }
 
+    /// True if the listener speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls_host.is_some()
+    }
+
     /// The WebSocket address that clients are told. The default contains the bound port.
     pub fn ws_url(&self, bound_port: u16) -> String {
         let default = || match &self.tls_host {

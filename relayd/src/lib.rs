@@ -5,9 +5,11 @@
 pub mod acme;
 pub mod admin;
 pub mod admission;
+pub mod ask;
 pub mod backend;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod inherited;
 pub mod logging;

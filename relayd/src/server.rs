@@ -169,7 +169,7 @@ fn start_tls(config: &Config, port: u16, reloader: &Reloader) -> Result<Option<P
     Ok(Some(acme::start(settings, http, config.https_port(port), reloader)?))
 }
 
-fn shown(address: Option<IpAddr>, port: u16) -> String {
+pub(crate) fn shown(address: Option<IpAddr>, port: u16) -> String {
     match address {
         Some(address) => SocketAddr::new(address, port).to_string(),
         None => format!("port {port}"),
@@ -177,14 +177,14 @@ fn shown(address: Option<IpAddr>, port: u16) -> String {
 }
 
 /// Tells the operator how to fix a failure to listen.
-fn remedy(error: &io::Error) -> &'static str {
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         _ if reactor::is_family_unknown(error) => {
             "this machine has no IPv6: write an IPv4 address such as --listen 0.0.0.0, or leave --listen out"
         }
         ErrorKind::AddrInUse => {
-            "is another relayd running, or a web server? --port 0 takes any free port, and --http-port 0 does without \
-             the port for HTTP"
+            "another program has it, perhaps another relayd or a web server: stop that one (`ss -ltnp` names it), or choose another \
+             --port or --http-port"
         }
         ErrorKind::AddrNotAvailable => {
             "this machine does not have that address: write one of its own, or leave --listen out"
@@ -216,7 +216,7 @@ fn descriptors_left(config: &Config) -> Option<usize> {
     Some(limit.saturating_sub(open + for_acme + for_operators))
 }
 
-fn limits(config: &Config) -> Limits {
+pub(crate) fn limits(config: &Config) -> Limits {
     Limits {
         session_idle: config.session_idle,
         heartbeat_interval: config.heartbeat,
@@ -227,7 +227,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn table_limits(config: &Config) -> TableLimits {
+pub(crate) fn table_limits(config: &Config) -> TableLimits {
     let sessions_max = Some(config.admission.sessions_max).filter(|max| *max > 0).unwrap_or(usize::MAX);
     TableLimits { sessions_max, ..TableLimits::default() }
 }
@@ -244,14 +244,14 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
     let idle_secs = config.session_idle.as_secs();
     match decision.store {
         StoreKind::Memory => Ok(Backend::memory(idle_secs, table_limits(config), node)),
-        StoreKind::Redis => {
-            let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
-            Backend::redis(
-                RedisSettings { url: decision.redis_url, ca, prefix, idle_secs, node },
-                wakeable.wake(),
-            )
-        }
+        StoreKind::Redis => Backend::redis(redis_settings(config, decision.redis_url, node), wakeable.wake()),
     }
+}
+
+/// How this node reaches the Redis at `url`.
+pub(crate) fn redis_settings(config: &Config, url: String, node: NodeId) -> RedisSettings {
+    let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
+    RedisSettings { url, ca, prefix, idle_secs: config.session_idle.as_secs(), node }
 }
 
 #[cfg(test)]

@@ -23,12 +23,16 @@ export const DEVICES = {
 
 let launched = null;
 
-export async function browser() {
-    launched ??= await chromium.launch({
+function launch(more = []) {
+    return chromium.launch({
         executablePath: process.env.RELAY_CHROMIUM ?? "/usr/bin/chromium",
         // A name of the network, which is no secure context.
-        args: ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP insecure.test 127.0.0.1"],
+        args: ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP insecure.test 127.0.0.1", ...more],
     });
+}
+
+export async function browser() {
+    launched ??= await launch();
     return launched;
 }
 
@@ -41,10 +45,17 @@ export class Phone {
     complaints = [];
     requests = [];
 
-    static async start(device, options = {}) {
+    /** A phone whose camera sees this film: a browser of its own. */
+    static async withCamera(device, film) {
+        const of = await launch(["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${film}`]);
+        return Phone.start(device, { permissions: ["camera"] }, of);
+    }
+
+    static async start(device, options = {}, of = null) {
         const phone = new Phone();
         phone.device = device;
-        phone.context = await (await browser()).newContext({ ...DEVICES[device], ...options });
+        phone.own = of;
+        phone.context = await (of ?? (await browser())).newContext({ ...DEVICES[device], ...options });
         phone.context.setDefaultTimeout(GUARD_MS);
         await phone.context.addInitScript(() => {
             addEventListener("securitypolicyviolation", (event) => {
@@ -100,5 +111,6 @@ export class Phone {
 
     async stop() {
         await this.context.close();
+        await this.own?.close();
     }
 }

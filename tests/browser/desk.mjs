@@ -66,6 +66,11 @@ export class Desk {
         return (await this.#ask({ do: "code", window })).text;
     }
 
+    /** A film of a window with a code, for a browser's false camera; gives its path. */
+    async film(window) {
+        return (await this.#ask({ do: "film", window })).path;
+    }
+
     /** A line of a shell. */
     shell(command) {
         return this.#ask({ do: "shell", command });

@@ -20,8 +20,11 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
 
 import qr
+from PIL import Image
 from screen import Window
 from service import BINARIES, GUARD_SECS
+
+FILM = (640, 480)
 
 
 class Server:
@@ -59,13 +62,28 @@ class Server:
     def do_raw(self, window):
         return {"text": self.windows[window].raw.decode(errors="replace")}
 
-    def do_code(self, window):
-        """The text of the code that the window shows, read from its picture."""
+    def drawing(self, window):
+        """The lines of the code that the window shows."""
         text = self.windows[window].raw.decode(errors="replace")
         # What stood on a line before it was cleared is not seen.
         lines = [line.rstrip("\r").split("\x1b[K")[-1] for line in text.split("\n")]
-        drawing = [line for line in lines if qr.is_drawing(line)]
-        return {"text": qr.decode_terminal(drawing)}
+        return [line for line in lines if qr.is_drawing(line)]
+
+    def do_code(self, window):
+        """The text of the code that the window shows, read from its picture."""
+        return {"text": qr.decode_terminal(self.drawing(window))}
+
+    def do_film(self, window):
+        """What a camera sees that is held before the window, not quite straight: a film for a browser's false camera."""
+        code = qr.render(self.drawing(window))
+        sight = Image.new("L", FILM, 90)
+        turned = code.resize((380, 380 * code.height // code.width)).rotate(7, Image.Resampling.BILINEAR, fillcolor=0)
+        sight.paste(turned, (130, 40))
+        path = self.folder / "film.y4m"
+        gray = bytes([128]) * (FILM[0] * FILM[1] // 2)
+        head = f"YUV4MPEG2 W{FILM[0]} H{FILM[1]} F10:1 Ip A1:1 C420jpeg\n".encode()
+        path.write_bytes(head + (b"FRAME\n" + sight.tobytes() + gray) * 10)
+        return {"path": str(path)}
 
     def do_status(self, window):
         return {"status": self.windows[window].status}

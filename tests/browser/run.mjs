@@ -15,12 +15,13 @@ import * as notices from "./cases/notices.mjs";
 import * as serving from "./cases/serving.mjs";
 import * as modules from "./cases/modules.mjs";
 import * as kept from "./cases/kept.mjs";
+import * as looks from "./cases/looks.mjs";
 import * as first_line from "./cases/first_line.mjs";
 import * as wrong from "./cases/wrong.mjs";
 import * as cut_line from "./cases/cut_line.mjs";
 import * as secret from "./cases/secret.mjs";
 
-const cases = Object.entries({ ...pairing, ...terminal, ...life, ...talk, ...notices, ...serving, ...modules, ...first_line, ...wrong, ...cut_line, ...secret, ...kept });
+const cases = Object.entries({ ...pairing, ...terminal, ...life, ...talk, ...notices, ...serving, ...modules, ...first_line, ...wrong, ...cut_line, ...secret, ...kept, ...looks });
 
 /** One case on one kind of device: with a relay, a desk and a phone of its own. */
 async function play(run, device) {

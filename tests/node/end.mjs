@@ -140,6 +140,8 @@ export class Driver {
             case "denied":
             case "removed":
                 return this.stop(event.what);
+            case "writable":
+                return;
             case "asked":
                 this.say("asked");
                 break;

@@ -336,8 +336,18 @@ class Desk {
     async end() {
         await Promise.all([...this.programs, this.relay].map((program) => program.kill()));
         // The agent and the terminals' processes are not this program's children.
-        const kill = () => this.#processes().map((pid) => process.kill(pid, "SIGKILL"));
-        while (kill().length > 0) await new Promise((resolve) => setImmediate(resolve));
+        const kill = (pid) => {
+            try {
+                process.kill(pid, "SIGKILL");
+            } catch (error) {
+                // It has ended since it was listed.
+                if (error.code !== "ESRCH") throw error;
+            }
+        };
+        for (let left = this.#processes(); left.length > 0; left = this.#processes()) {
+            left.forEach(kill);
+            await new Promise((resolve) => setImmediate(resolve));
+        }
         rmSync(this.folder, { recursive: true, force: true });
     }
 

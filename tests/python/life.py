@@ -14,10 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import urllib.request
 
 from phone import Peer
+from played import cases_of, play_all
 from service import BINARIES, CONTRACT_VARIABLES, GUARD_SECS
 
 # What starts a program as a service manager does: the sockets from descriptor 3 on, and its own process id.
@@ -69,6 +69,14 @@ class Manager:
     def ready(self):
         """Its address, once it listens."""
         return self.told(READY="1")["STATUS"].removeprefix("listening on ")
+
+    def logged(self, text):
+        """Waits until its log has this text, and gives all of it."""
+        deadline = time.monotonic() + GUARD_SECS
+        while text not in (log := self.log.read_text()):
+            assert time.monotonic() < deadline, log
+            time.sleep(0.02)
+        return log
 
     def code(self):
         return self.child.wait(GUARD_SECS)
@@ -132,10 +140,8 @@ def case_the_watchdog_hears_of_it_while_it_turns():
 def case_nobody_to_tell_is_a_warning():
     with Manager(is_abstract=True) as manager:
         manager.socket.close()
-        deadline = time.monotonic() + GUARD_SECS
-        while "listening" not in manager.log.read_text():
-            assert time.monotonic() < deadline, manager.log.read_text()
-            time.sleep(0.02)
+        manager.logged("service manager")
+        manager.logged("listening")
         assert manager.child.poll() is None
 
 
@@ -155,15 +161,14 @@ def case_the_listener_of_that_name_is_the_main_one():
     with other, main, Manager(listeners=[("relayd.socket", other), ("relay", main)]) as manager:
         assert manager.ready() == address
         assert health(address) == 200
-        log = manager.log.read_text()
-        assert "is not used" in log and "relayd.socket" in log, log
+        assert "relayd.socket" in manager.logged("is not used")
 
 
 def case_what_does_not_listen_is_not_used():
     one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     with one, Manager(listeners=[("relay", one)]) as manager:
         assert health(manager.ready()) == 200
-        assert "does not listen for TCP" in manager.log.read_text()
+        manager.logged("does not listen for TCP")
 
 
 def case_sockets_of_another_process_are_not_taken():
@@ -208,20 +213,5 @@ def join(address, session, role):
     return Peer(f"ws://{address}/ws", session["sessionId"], session["token"], role)
 
 
-def main(part=""):
-    cases = {name: case for name, case in globals().items() if name.startswith("case_") and part in name}
-    failed = 0
-    for name, case in cases.items():
-        try:
-            case()
-            print(f"ok: {name.removeprefix('case_')}", flush=True)
-        except Exception:
-            traceback.print_exc()
-            print(f"FAILED: {name.removeprefix('case_')}", flush=True)
-            failed += 1
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return 1 if failed or not cases else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(play_all(cases_of(globals(), *sys.argv[1:]).items()))

@@ -42,7 +42,7 @@ export class Camera {
 
     /**
      * @param {(text: string) => void} found
-     * @param {(text: string) => void} tell
+     * @param {(text: string, isBad: boolean) => void} tell
      */
     constructor(found, tell) {
         this.found = found;
@@ -56,11 +56,11 @@ export class Camera {
             this.#video.srcObject = this.#stream;
             this.#video.hidden = false;
             await this.#video.play();
-            this.tell(t("code.scanning"));
+            this.tell(t("code.scanning"), false);
             this.#timer = setInterval(() => void this.#look(read), 500);
         } catch {
             this.stop();
-            this.tell(t("code.no-camera"));
+            this.tell(t("code.no-camera"), true);
         }
     }
 

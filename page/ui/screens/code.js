@@ -16,9 +16,13 @@ export function codeScreen(app) {
         autocorrect: "off",
         spellcheck: "false",
     });
-    const note = el("p", { class: "bad", role: "alert" });
+    const note = el("p", { role: "alert" });
     const take = (/** @type {string} */ text) => text.trim() && void app.go({ name: "pair", text: text.trim() });
-    const camera = new Camera(take, (text) => (note.textContent = text));
+    const tell = (/** @type {string} */ text, /** @type {boolean} */ isBad) => {
+        note.className = isBad ? "bad" : "";
+        note.textContent = text;
+    };
+    const camera = new Camera(take, tell);
     const element = el(
         "div",
         { class: "sheet" },
@@ -27,12 +31,12 @@ export function codeScreen(app) {
             ? el("div", { class: "row-of" }, button(t("code.scan"), () => void camera.start()))
             : null,
         camera.element,
+        note,
         el("form", { onsubmit: (/** @type {Event} */ event) => (event.preventDefault(), take(field.value)) },
             el("label", { for: "code" }, t("code.paste")),
             field,
             el("div", { class: "row-of" }, el("button", { type: "submit", class: "main" }, t("code.go"))),
         ),
-        note,
         el("p", { class: "soft" }, t("banner.served")),
     );
     return { element, title: t("code.title"), stop: () => camera.stop() };

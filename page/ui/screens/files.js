@@ -85,7 +85,7 @@ class SetCard {
 
     show() {
         const { state, items } = this.#set;
-        const form = [state, items.length > this.#most, ...items.slice(0, this.#most).map((item) => item.state + item.keptAs + Boolean(item.blob))].join();
+        const form = [state, "room" in this.#set && this.#set.room, items.length > this.#most, ...items.slice(0, this.#most).map((item) => item.state + item.keptAs + Boolean(item.blob))].join();
         if (form !== this.#shown) {
             this.#shown = form;
             this.#build();
@@ -116,8 +116,17 @@ class SetCard {
             ),
             el("ul", { class: "plain" }, ...set.items.slice(0, this.#most).map((item) => this.#item(item))),
             set.items.length > this.#most && button(t("files.more"), () => this.#showMore()),
+            this.#room(),
             this.#buttons(),
         );
+    }
+
+    /** What fits is said before anything moves. */
+    #room() {
+        const set = this.#set;
+        if (!("room" in set) || set.room === null || set.state !== "asked") return null;
+        const fits = set.bytes <= set.room;
+        return el("div", { class: fits ? "soft" : "bad" }, t(fits ? "files.room" : "files.no-room", { size: size(set.room) }));
     }
 
     #showMore() {

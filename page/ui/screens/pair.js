@@ -28,7 +28,7 @@ export async function pairScreen(app, place) {
     const code = await codeOf(place.text ?? "");
     if (typeof code === "string") return refused(app, shown, code);
     const usedAt = await app.phone.usedAt(code);
-    if (usedAt) return refused(app, shown, t("pair.used", { time: time(usedAt) }));
+    if (usedAt) return refused(app, shown, t("pair.used", { time: time(usedAt) }), true);
     const pairing = new Pairing(app, element, code);
     pairing.ask();
     return { ...shown, stop: () => pairing.stop() };
@@ -56,19 +56,20 @@ async function codeOf(text) {
  * @param {App} app
  * @param {import("../app.js").Shown} shown
  * @param {string} why
+ * @param {boolean} [isUsed]
  */
-function refused(app, shown, why) {
-    fill(shown.element, el("p", { class: "bad", role: "alert" }, why), again(app));
+function refused(app, shown, why, isUsed = false) {
+    fill(shown.element, el("p", { class: "bad", role: "alert" }, why), again(app, isUsed));
     return shown;
 }
 
-/** @param {App} app */
-function again(app) {
+/** @param {App} app @param {boolean} [isUsed] the phone used this code, so its desk is paired */
+function again(app, isUsed = false) {
     return el(
         "div",
         { class: "row-of" },
-        button(t("pair.again"), () => void app.replace({ name: "code" }), { class: "main" }),
-        app.phone.pairs.length > 0 && button(t("home.title"), () => void app.replace({ name: "home" })),
+        isUsed && app.phone.pairs.length > 0 && button(t("home.title"), () => void app.replace({ name: "home" }), { class: "main" }),
+        button(t("pair.again"), () => void app.replace({ name: "code" }), isUsed ? {} : { class: "main" }),
     );
 }
 

@@ -5,7 +5,7 @@ import { t } from "../texts/texts.js";
 import { Compose } from "../terminal/compose.js";
 import { KeyBar, listenToKeyboard } from "../terminal/keys.js";
 import { listenToMouse } from "../terminal/mouse.js";
-import { Rows } from "../terminal/rows.js";
+import { roomIn, Rows } from "../terminal/rows.js";
 import { openLink } from "./open.js";
 
 /** @typedef {import("../app.js").App} App */
@@ -19,7 +19,7 @@ import { openLink } from "./open.js";
 export async function terminalScreen(app, place) {
     const link = await openLink(app, place);
     const name = String(place.terminal ?? "");
-    const viewer = place.isShell ? link.openShell(80, 24) : link.openTerminal(name);
+    const viewer = place.isShell ? link.openShell(...shellSize()) : link.openTerminal(name);
     // So that the way back, or a reload, leads to this shell and not to another one.
     const endNaming = viewer.on(() => {
         if (!place.isShell || !viewer.name) return;
@@ -34,6 +34,13 @@ export async function terminalScreen(app, place) {
         isFixed: true,
         stop: () => screen.stop(),
     };
+}
+
+/** The columns and rows of a shell of this phone's own: what can be read here, beside keys and the field. */
+/** @returns {[number, number]} */
+function shellSize() {
+    const { columns, rows } = roomIn(innerWidth, innerHeight - 230, 0.6);
+    return [Math.min(200, Math.max(20, columns)), Math.max(8, rows)];
 }
 
 class TerminalScreen {

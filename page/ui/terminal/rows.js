@@ -14,6 +14,18 @@ const FONT_MIN = 6, FONT_MAX = 40;
 /** The font size that the user chose for this page; null fits the width. @type {number | null} */
 let chosenSize = null;
 
+/**
+ * How many columns and rows of a readable size there is room for.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} perSize the width of a column for a font size of 1
+ */
+export function roomIn(width, height, perSize) {
+    const size = chosenSize ?? 14;
+    const columns = Math.floor((width - 2) / (size * perSize)), rows = Math.floor(height / (size * LINE));
+    return { columns: Math.min(1000, Math.max(2, columns)), rows: Math.min(300, Math.max(1, rows)) };
+}
+
 export class Rows {
     #viewer;
     #history = el("div");
@@ -201,10 +213,7 @@ export class Rows {
 
     /** How many columns and rows of a readable size there is room for. */
     room() {
-        const size = chosenSize ?? 14;
-        const columns = Math.floor((this.element.clientWidth - 2) / (size * this.#perSize));
-        const rows = Math.floor(this.element.clientHeight / (size * LINE));
-        return { columns: Math.min(1000, Math.max(2, columns)), rows: Math.min(300, Math.max(1, rows)) };
+        return roomIn(this.element.clientWidth, this.element.clientHeight, this.#perSize);
     }
 
     /**

@@ -57,7 +57,7 @@ impl Schedule {
         // The chosen time stays while the window does, else each question would move it.
         if self.suggested.is_none_or(|suggested| suggested.window != window) {
             let width = window.1.saturating_sub(window.0);
-            let at = window.0 + (u128::from(width) * u128::from(random) >> 16) as u64;
+            let at = window.0 + ((u128::from(width) * u128::from(random)) >> 16) as u64;
             self.suggested = Some(Suggested { window, at });
         }
         let again = again.unwrap_or(ASK_EVERY).clamp(ASK_LEAST, ASK_MOST);
@@ -116,7 +116,7 @@ impl Schedule {
     fn due(&self) -> u64 {
         let Some(life) = self.life else { return 0 };
         let len = life.not_after.saturating_sub(life.not_before);
-        let early = (u128::from(len) * u128::from(life.jitter) >> 16) as u64;
+        let early = ((u128::from(len) * u128::from(life.jitter)) >> 16) as u64;
         let own = life.not_before + len / 3 * 2 - early;
         // Whatever is suggested, some time is left for failures.
         let last = life.not_after.saturating_sub(len / 10);

@@ -87,7 +87,7 @@ impl Worker {
                 tracing::warn!(retry_secs, days, "no new certificate, the earlier one stays: {error}");
             }
             Some(_) => {
-                tracing::error!(retry_secs, "no new certificate, and the earlier one has expired: {error}")
+                tracing::error!(retry_secs, "no new certificate, and the earlier one has expired: {error}");
             }
             None => tracing::error!(retry_secs, "no certificate: {error}"),
         }

@@ -113,7 +113,7 @@ fn sessions(name: &'static str, views: &[SessionView], all: usize) -> Table {
             from(Role::Workstation),
             from(Role::Phone),
             Cell::Secs(view.idle.as_secs()),
-            other.map_or(Cell::Absent, |node| short(node)),
+            other.map_or(Cell::Absent, short),
         ]
     };
     let columns = &["session", "state", "workstation", "phone", "idle_secs", "other_node"];

@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::metrics::Histogram;
 
 pub use self::memory::Memory;
-pub use self::redis::{BusCounts, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisSettings};
+pub use self::redis::{BusCounts, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisSettings, Survey, survey};
 
 /// The store that this process uses.
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 //! server too, before or behind its name, so that it sees what the server would see.
 
 mod check;
+mod doctor;
+mod healthcheck;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -17,6 +19,10 @@ use crate::config::{self, EarlyExit, Loaded};
 pub enum Command {
     /// Check the settings, print them with where each comes from, and exit
     Check(check::CheckArgs),
+    /// Look for what keeps clients away, or will one day, and say what to do
+    Doctor(doctor::DoctorArgs),
+    /// Ask the server that runs here with these settings whether it is well. For containers
+    Healthcheck(healthcheck::HealthcheckArgs),
 }
 
 /// Reads the arguments, beginning with the program's name, and the environment. No command: serve.
@@ -33,6 +39,8 @@ pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<(Option<Command>
 pub fn run(command: &Command, loaded: &Loaded) -> ExitCode {
     match command {
         Command::Check(args) => check::run(args, loaded),
+        Command::Doctor(args) => doctor::run(args, loaded),
+        Command::Healthcheck(args) => healthcheck::run(args, loaded),
     }
 }
 

@@ -9,7 +9,13 @@ use thiserror::Error;
 
 /// The key that `POST /api/register` needs. Kept as a digest; never shown.
 #[derive(Clone)]
-pub struct RegisterKey([u8; 32]);
+pub struct RegisterKey {
+    digest: [u8; 32],
+    is_short: bool,
+}
+
+/// Of so many characters nobody tries all.
+const LEN_ENOUGH: usize = 16;
 
 /// A key that no client could send. It does not show the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -20,7 +26,12 @@ impl RegisterKey {
     /// Compares digests in constant time, so neither length nor content shows in how long it takes.
     pub(super) fn matches(&self, presented: &[u8]) -> bool {
         let digest: [u8; 32] = Sha256::digest(presented).into();
-        self.0.ct_eq(&digest).into()
+        self.digest.ct_eq(&digest).into()
+    }
+
+    /// True if it has so few characters that it may be guessed.
+    pub fn is_short(&self) -> bool {
+        self.is_short
     }
 }
 
@@ -31,7 +42,7 @@ impl FromStr for RegisterKey {
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidRegisterKey);
         }
-        Ok(RegisterKey(Sha256::digest(key).into()))
+        Ok(RegisterKey { digest: Sha256::digest(key).into(), is_short: key.len() < LEN_ENOUGH })
     }
 }
 

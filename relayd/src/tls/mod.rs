@@ -18,4 +18,4 @@ pub use keeper::{TlsError, watch};
 pub use presented::{Presented, Proof};
 pub use presenter::{Feed, Presenter, Reloader};
 pub use trust::{CaBundle, InvalidCaBundle, client_config};
-pub use x509::{Details, unix_secs_of};
+pub use x509::{Details, days_since_1970, details, unix_secs_of};

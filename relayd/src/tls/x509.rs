@@ -103,7 +103,7 @@ pub fn unix_secs_of([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 
 }
 
 /// In the Gregorian calendar. The year begins in March, so that a leap day is its last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+pub fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month > 2 { year } else { year - 1 };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468

@@ -59,6 +59,34 @@ export async function a_long_file_of_the_phone_survives_cuts({ phone }) {
 }
 a_long_file_of_the_phone_survives_cuts.devices = ["pixel"];
 
+/** A browser gives a file to one page only: its user chooses it again, and the desk goes on. */
+export async function a_long_file_of_the_phone_survives_a_reload({ phone }) {
+    await onALine(phone, async ({ desk, line, folder }) => {
+        const bytes = randomBytes(SIZE), path = join(folder, "long.bin");
+        writeFileSync(path, bytes);
+        const opened = await desk.open("receive", ["receive", "files"]);
+        await phone.button("Files").click();
+        line.cutEach(CUT_AFTER);
+        await phone.page.setInputFiles("#pick", path);
+        await untilMoved(phone, SIZE / 2);
+        const before = await moved(phone);
+        await phone.page.reload();
+        if (!(await phone.page.locator("#pick").count())) await phone.button("Files").click();
+        await phone.sees("choose the same files again");
+        await phone.picture("upload-reloaded");
+        assert.deepEqual(await phone.axe(), []);
+        await phone.page.setInputFiles("#pick", path);
+        await untilMoved(phone, 1);
+        const after = await moved(phone);
+        await phone.page.locator(".card .good").waitFor({ timeout: 120_000 });
+        console.log(`        50 MB to the desk with ${line.cuts} cuts: loaded again at ${before}, went on at ${after}`);
+        assert.equal(await phone.page.getByText("choose the same files again").count(), 0);
+        assert.equal(hash(readFileSync(join(opened.folder, "files", "long.bin"))), hash(bytes));
+        assert.ok(after > SIZE / 4, "it began again");
+    });
+}
+a_long_file_of_the_phone_survives_a_reload.devices = ["pixel"];
+
 export async function a_long_file_of_the_desk_survives_cuts_and_a_reload({ phone }) {
     await onALine(phone, async ({ desk, line, folder }) => {
         const bytes = randomBytes(SIZE);

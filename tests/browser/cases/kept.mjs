@@ -34,3 +34,24 @@ export async function received_files_survive_a_reload(all) {
     await phone.button("Dismiss").click();
     await phone.button("Save to this phone").first().waitFor({ state: "detached" });
 }
+
+/** A phone opens a shell where its desk allows that, and the shell is the phone's own. */
+export async function a_phone_with_the_right_opens_a_shell(all) {
+    const { desk, phone } = all;
+    await pair(all);
+    await phone.sees("No terminal is shared now");
+    assert.equal(await phone.button("Open a shell").count(), 0);
+    const { status, out } = await desk.run("rights", "Pixel 7", "+shell");
+    assert.equal(status, 0, out);
+    await desk.open("serve", ["serve", "--shell"]);
+    await phone.button("Open a shell").click();
+    await phone.page.getByRole("textbox", { name: "Text for the terminal" }).fill("echo mine-$((6*7))");
+    await phone.button("Send").click();
+    await untilRows(phone, "answer", (rows) => rows.some((row) => row.trim() === "mine-42"));
+    await phone.picture("shell");
+    assert.deepEqual(await phone.axe(), []);
+    await phone.page.getByRole("textbox", { name: "Text for the terminal" }).fill("exit 3");
+    await phone.button("Send").click();
+    await phone.sees("The program ended with code 3");
+}
+a_phone_with_the_right_opens_a_shell.devices = ["pixel"];

@@ -84,7 +84,7 @@ export async function a_forgotten_desk_is_gone_and_a_removed_phone_is_told(all) 
     assert.deepEqual(await phone.axe(), []);
     await phone.button("Forget this desk").click();
     await phone.button("Forget it").click();
-    await phone.sees("Run “workstation pair” there");
+    await phone.sees("Run “workstation pair” on");
     const listed = await desk.run("devices");
     assert.match(listed.out, /Pixel 7/);
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 
+import { Phone } from "../browser.mjs";
 import { pair, share, untilRows } from "./steps.mjs";
 
 /** The main path: scan, tap, yes, the terminal's first line. */
@@ -56,16 +57,58 @@ export async function the_words_differ({ desk, phone }) {
     await phone.button("Not the same").click();
     await phone.sees("somebody may sit in the middle");
     await phone.page.reload();
-    await phone.sees("Run “workstation pair” there");
+    await phone.sees("Run “workstation pair” on");
 }
 the_words_differ.devices = ["pixel"];
+
+/** The page was opened from the home screen, so it reads the code itself: where the browser cannot, with its own. */
+export async function the_page_scans_the_code_itself({ desk, relay }) {
+    await desk.open("pair", ["pair"]);
+    await desk.until("pair", "waiting for a phone");
+    const phone = await Phone.withCamera("pixel", await desk.film("pair"));
+    try {
+        await phone.page.goto(relay.page);
+        const hasReader = await phone.page.evaluate(async () => Boolean(await globalThis.BarcodeDetector?.getSupportedFormats().then(({ length }) => length)));
+        console.log(`        this browser ${hasReader ? "reads codes by itself" : "has no reader for codes"}`);
+        await phone.button("Scan with the camera").click();
+        await phone.page.locator("video").waitFor({ state: "visible" });
+        await phone.picture("scanning");
+        await phone.button("Pair").click();
+        assert.equal(await desk.answer(true), 0);
+        await phone.button("The same words").click();
+        await phone.sees("Connected and encrypted");
+        assert.deepEqual(phone.complaints, []);
+    } finally {
+        await phone.stop();
+    }
+}
+the_page_scans_the_code_itself.devices = ["pixel"];
+
+/** The phone ended the page while its user looked at the desk. A pair counts when the words were compared. */
+export async function a_reload_shows_the_words_again({ desk, phone, relay }) {
+    await phone.page.goto(await desk.showCode());
+    await phone.button("Pair").click();
+    await desk.answer(true);
+    await phone.sees("Your desk said yes");
+    const words = await phone.page.locator(".words li").allTextContents();
+    await phone.page.goto("about:blank");
+    await phone.page.goto(`${relay.page}#notice=n-1&chat`);
+    await phone.sees("Your desk said yes");
+    assert.deepEqual(await phone.page.locator(".words li").allTextContents(), words);
+    await phone.picture("words-again");
+    assert.deepEqual(await phone.axe(), []);
+    await phone.button("The same words").click();
+    await phone.sees("Connected and encrypted");
+    await phone.page.reload();
+    await phone.sees("Terminals");
+}
+a_reload_shows_the_words_again.devices = ["pixel"];
 
 export async function a_used_code_is_told_from_a_damaged_one({ desk, phone }) {
     const address = await pair({ desk, phone });
     await phone.page.goto("about:blank");
     await phone.page.goto(address);
-    await phone.button("Pair").click();
-    await phone.sees("show a new code");
+    await phone.sees("This phone used this code already");
     await phone.picture("used");
     await phone.button("Use another code").click();
     await phone.page.getByLabel("Link or text of a code").fill("https://example.org/nothing");

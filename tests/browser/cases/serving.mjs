@@ -9,7 +9,7 @@ import { pair } from "./steps.mjs";
 /** Two round trips to the first picture: the shell, and the one file of code. */
 export async function the_first_picture_needs_few_round_trips({ phone, relay }) {
     await phone.page.goto(relay.page);
-    await phone.sees("Run “workstation pair” there");
+    await phone.sees("Run “workstation pair” on");
     const loaded = await phone.page.evaluate(() =>
         performance.getEntriesByType("resource").map(({ name, initiatorType, encodedBodySize }) => [new URL(name).pathname, initiatorType, encodedBodySize]),
     );
@@ -49,7 +49,7 @@ export async function two_builds_behind_one_balancer_load({ phone, relay }) {
             await phone.context.clearCookies();
             const other = await Phone.start("pixel");
             await other.page.goto(`http://localhost:${balancer.port}/p`);
-            await other.sees("Run “workstation pair” there");
+            await other.sees("Run “workstation pair” on");
             assert.deepEqual(other.complaints, []);
             await other.stop();
         }

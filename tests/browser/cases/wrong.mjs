@@ -1,6 +1,7 @@
 // What a phone says when a code, a relay or the page itself has come to its end.
 
 import assert from "node:assert/strict";
+import { availableParallelism, loadavg } from "node:os";
 
 import { browser } from "../browser.mjs";
 import { readCode } from "../../../page/tunnel/code.js";
@@ -19,11 +20,22 @@ export async function an_expired_code_says_so({ desk, phone }) {
     await desk.until("pair", "show a new code\\? \\[y/n\\]");
     await desk.type("pair", "n\r");
     await tap(phone, address);
-    await phone.sees("This pair is over: the code expired or was used, or the desk removed this phone. Show a new code at your desk.");
+    await phone.sees("Nobody waits for this code any more. A code works once, and for five minutes.");
+    await phone.picture("over");
+    // A page that was opened long ago knows why.
+    await phone.page.goto("about:blank");
+    await phone.page.goto(address);
+    await phone.button("Pair").waitFor();
+    await phone.page.evaluate(() => {
+        const { now } = Date;
+        Date.now = () => now() + 301_000;
+    });
+    await phone.button("Pair").click();
+    await phone.sees("This code is older than five minutes. Show a new one: run “workstation pair” at your desk.");
     await phone.picture("expired");
     assert.deepEqual(await phone.axe(), []);
     await phone.button("Use another code").click();
-    await phone.sees("Run “workstation pair” there");
+    await phone.sees("Run “workstation pair” on");
 }
 an_expired_code_says_so.devices = ["pixel"];
 
@@ -54,8 +66,10 @@ export async function a_relay_that_is_gone_says_so({ desk, phone, relay }) {
 }
 a_relay_that_is_gone_says_so.devices = ["pixel"];
 
-const FROZEN_MS = 25_000;
-const WHOLE_MS = 2_000;
+/** Longer than the relay waits for a silent phone's answer. */
+const FROZEN_MS = 60_000;
+/** As many times longer as other programs leave this one waiting for a processor. */
+const wholeMs = () => 2_000 * Math.max(1, loadavg()[0] / availableParallelism());
 
 /** The processes that run pages. The browser's own command to freeze a page does not stop its timers. */
 async function renderers() {
@@ -97,6 +111,6 @@ export async function a_frozen_page_returns_whole(all) {
     await phone.picture("thawed");
     const gapMs = await phone.page.evaluate(() => globalThis.gapMs);
     assert.ok(gapMs > FROZEN_MS / 2, `its timers stood still for ${gapMs} ms only`);
-    assert.ok(took < WHOLE_MS, `${took} ms`);
+    assert.ok(took < wholeMs(), `${took} ms`);
 }
 a_frozen_page_returns_whole.devices = ["pixel"];
