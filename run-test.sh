@@ -44,9 +44,10 @@ failed. If one stage fails, the others still run. Each option below, except --si
   --proxies [SECONDS]
             the configurations in deploy/ for nginx, HAProxy and Caddy, in front of two and three nodes: pairs that are
             silent for SECONDS (default: 75), reloads, refusals, where both ends meet, and a node that stops under load
-  --deploy  `workstation service` in a booted systemd: a container without a network, in about two minutes. Needs root
-            and Debian. Installs debootstrap and systemd-container, and keeps a root file system of 250 MB in
-            /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
+  --deploy  `workstation service` and the packages in a booted systemd, a container without a network. Then alerts,
+            dashboard, chart, compose file and image. About five minutes. Needs root and Debian. Installs debootstrap,
+            systemd-container, openssl, rpm, binutils, prometheus, docker-compose, buildah, skopeo, umoci and crun if it
+            can, and keeps a root file system of 250 MB and tools in /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
   --acme    `relayd --domain` with pebble, a CA for tests: certificates and their renewal while 200 pairs talk, in about
             three minutes. Installs pebble and openssl (Debian)
   --help    this text
@@ -307,13 +308,16 @@ prepare() {
     fi
 }
 
-# Installs the proxies that deploy/ has configurations for, those on the clients' way out, the
-# programs that the desk's windows show, and a server for ssh, one by one: not every system has all of them.
+# The proxies that deploy/ has configurations for, those on the clients' way out, the programs that the desk's
+# windows show, and a server for ssh.
+PROGRAMS=(nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest openssh-client
+    openssh-server fail2ban)
+
+# prepare_programs PACKAGE...: installs those that are missing, one by one, as not every system has all of them.
 # What can't be installed is skipped later, with a note.
 prepare_programs() {
     local missing=() package service policy=/usr/sbin/policy-rc.d
-    for package in nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest \
-        openssh-client openssh-server fail2ban; do
+    for package in "$@"; do
         is_there "$(command_of "$package")" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -400,16 +404,39 @@ run_doctor() {
     fi
 }
 
-# What a user does at the desk, in windows that an independent terminal emulator draws.
-play_desk() {
+# Alerts, dashboard, chart and compose file, judged by the tools of those who read them.
+judge_deployment() {
+    local venv="${RELAY_DEPLOY_CACHE:-/var/tmp/relay-deploy}/judges"
+    prepare_programs prometheus docker-compose
+    if python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r tests/deploy/requirements.txt &&
+        is_there promtool && is_there docker-compose; then
+        tests "what operators take" "$venv/bin/python" tests/deploy/operations.py "$target/debug"
+    else
+        skip "what operators take" "promtool, docker-compose or tests/deploy/requirements.txt can't be installed here"
+    fi
+}
+
+# The image, with a static program that is built for it alone.
+run_image() {
+    local musl=x86_64-unknown-linux-musl
+    if [ "$(uname -m)" = x86_64 ] && rustup target add "$musl" >/dev/null 2>&1; then
+        stage "a static relayd" cargo build --locked -p relayd --bin relayd --target "$musl"
+        tests "the image" tests/deploy/image.sh "$target/$musl/debug/relayd"
+    else
+        skip "the image" "it needs x86-64 and Rust's target $musl"
+    fi
+}
+
+# What a user does at the desk, in windows that an independent terminal emulator draws, and what an operator does.
+play_lanes() {
     local last=passing,push,recipes
     if is_there sshd && is_there ssh; then
         last="$last,over_ssh"
     else
         skip "the desk over ssh" "sshd or ssh is not there and can't be installed here"
     fi
-    tests "the desk" env RELAY_TEST_BINARIES="$target/debug" \
-        tests/.venv/bin/python tests/python/side_by_side.py desk,ends,relay_lost sequences "$last"
+    tests "the desk and the server" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python \
+        tests/python/side_by_side.py desk,ends,relay_lost life,settings,admin,sequences "$last"
 }
 
 # The example `phone` behind proxies by others.
@@ -672,13 +699,16 @@ if [ -n "$proxies_idle" ]; then
     stage "redis" start_redis
     stage "build" cargo build --locked -p relayd --bins
     stage "python environment" make_venv
-    prepare_programs || echo "the proxies can't be installed here" >&2
+    prepare_programs "${PROGRAMS[@]}" || echo "the proxies can't be installed here" >&2
     run_proxies "nodes and time" tests/python/proxies_long.py --idle "$proxies_idle"
     finish
 fi
 if $deploy; then
     stage "build" cargo build --locked -p relayd -p workstation -p relay-mobile --bins --examples
     stage "service in a booted systemd" tests/deploy/run.sh "$target/debug"
+    stage "packages in a booted systemd" tests/deploy/package.sh "$target/debug"
+    judge_deployment
+    run_image
     finish
 fi
 if [ -n "$mutants" ]; then
@@ -724,10 +754,8 @@ try_alone "unit tests, simulation and integration"
 break_changes
 stage "python environment" make_venv
 tests "independent clients" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/run.py
-tests "the server under a service manager" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/life.py
-prepare_programs || echo "the proxies, and programs for the desk, can't be installed here" >&2
-tests "what operators see" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/admin.py
-play_desk
+prepare_programs "${PROGRAMS[@]}" || echo "the proxies, and programs for the desk, can't be installed here" >&2
+play_lanes
 run_proxies "the configurations" tests/python/proxies.py
 run_doctor
 run_way_out

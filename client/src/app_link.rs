@@ -1,14 +1,13 @@
 //! The app protocol over a running engine: what an app holds that has a terminal, a chat or files to share.
 //!
 //! [`AppLink`] owns an [`Engine`] whose code said that both ends speak the app protocol, and drives an
-//! [`AppEnd`]. One thread reads the engine's events; any thread may open, send and read. `inbox` holds the
-//! events that the app has not read.
+//! [`AppEnd`]. The engine's own thread brings what came; any thread may open, send and read. `inbox` holds
+//! the events that the app has not read.
 
 mod inbox;
 
-use std::io;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -16,7 +15,7 @@ use thiserror::Error;
 use crate::app::{
     AppEnd, AppEvent, ChannelError, ChannelId, DeskInfo, Hello, Ignored, Kind, OpenError, Reason,
 };
-use crate::engine::{Engine, EngineEvent, FlushError, SendError};
+use crate::engine::{Engine, EngineEvent, FlushError};
 use crate::tunnel::{Entropy, RandomError, SystemEntropy};
 use inbox::Inbox;
 
@@ -38,9 +37,6 @@ pub enum LinkError {
     /// The system gave no random bytes.
     #[error("the system gave no random bytes: {0}")]
     Random(#[from] RandomError),
-    /// The system gave no thread.
-    #[error("can't start a link: {0}")]
-    System(#[from] io::Error),
 }
 
 /// Called after events were added, on any thread and without a lock; it must not block.
@@ -57,7 +53,7 @@ pub struct AppLink {
 struct LinkShared {
     engine: Engine,
     inner: Mutex<LinkInner>,
-    /// Signalled when there is an event, and when the inbox has room again.
+    /// Signalled when there is an event.
     news: Condvar,
     /// Signalled when a wait for credit, or for an empty queue, may be over.
     progress: Condvar,
@@ -80,11 +76,12 @@ impl AppLink {
     /// Takes over an engine. This end introduces itself as `hello`.
     ///
     /// # Errors
-    /// The pair does not speak the app protocol, or the system refused a thread or random bytes.
+    /// The pair does not speak the app protocol, or the system gave no random bytes.
     pub fn start(engine: Engine, hello: Hello) -> Result<Self, LinkError> {
         if !engine.speaks_app() {
             return Err(LinkError::Bare);
         }
+        keep_freed_memory();
         let mut nonce = [0; 8];
         SystemEntropy.fill(&mut nonce)?;
         let end = AppEnd::new(engine.role(), hello, u64::from_be_bytes(nonce));
@@ -98,8 +95,14 @@ impl AppLink {
         };
         let (inner, news, progress) = (Mutex::new(inner), Condvar::new(), Condvar::new());
         let shared = Arc::new(LinkShared { engine, inner, news, progress });
-        let reader = Arc::clone(&shared);
-        thread::Builder::new().name("relay-app".into()).spawn(move || reader.run())?;
+        let reading = Arc::downgrade(&shared);
+        shared.engine.set_reader(Arc::new(move || {
+            if let Some(shared) = reading.upgrade() {
+                shared.take_in();
+            }
+        }));
+        // What came before.
+        shared.take_in();
         Ok(AppLink { shared })
     }
 
@@ -152,10 +155,12 @@ impl AppLink {
                 return Vec::new();
             }
         }
+        let was_full = inner.inbox.is_full();
         let events = inner.inbox.take(max);
         drop(inner);
-        // The reader may wait for room.
-        self.shared.news.notify_all();
+        if was_full {
+            self.shared.take_in();
+        }
         events
     }
 
@@ -225,6 +230,21 @@ impl AppLink {
         self.shared.with(|end| end.send(ch, payload))
     }
 
+    /// Sends messages from the front of a queue, as far as they are accepted now; each as
+    /// [`AppEnd::send_owned`].
+    ///
+    /// # Errors
+    /// The first message in the queue was not accepted. After `Full`, `Writable` follows.
+    pub fn try_send_all(&self, ch: ChannelId, messages: &mut VecDeque<Vec<u8>>) -> Result<(), ChannelError> {
+        self.shared.with(|end| {
+            while let Some(message) = messages.front_mut() {
+                end.send_owned(ch, message)?;
+                messages.pop_front();
+            }
+            Ok(())
+        })
+    }
+
     /// As [`AppEnd::message_len`].
     pub fn message_len(&self, ch: ChannelId) -> usize {
         self.shared.lock().end.message_len(ch)
@@ -275,34 +295,30 @@ impl LinkShared {
         done
     }
 
-    /// The link's own thread: from the engine to the end, until the engine stops or the app is gone.
-    fn run(&self) {
-        loop {
-            let mut inner = self.lock();
-            while inner.inbox.is_full() && !inner.is_abandoned {
-                (inner, _) = wait(&self.news, inner, None);
+    /// From the engine to the end, while the inbox has room: when the engine has events, and when there is
+    /// room again.
+    fn take_in(&self) {
+        let mut inner = self.lock();
+        while !inner.inbox.is_full() && !inner.is_abandoned {
+            // Under the lock, as two threads may be here and the events have an order.
+            let events = self.engine.next_events(BATCH, Duration::ZERO);
+            if events.is_empty() {
+                break;
             }
-            drop(inner);
-            let events = self.engine.next_events(BATCH, Duration::MAX);
-            let mut inner = self.lock();
-            if inner.is_abandoned || (events.is_empty() && inner.inbox.is_over()) {
-                return;
-            }
-            let stops = events.iter().any(|event| matches!(event, EngineEvent::Stopped { .. }));
             events.into_iter().for_each(|event| inner.take(event));
-            self.settle(inner);
-            self.progress.notify_all();
-            if stops {
-                return;
-            }
         }
+        self.settle(inner);
+        self.progress.notify_all();
     }
 
     /// After each input: the end's events to the app, its messages to the tunnel as far as that takes them.
     /// An acknowledgement is an event of the engine, so there is another call when there is room again.
     fn settle(&self, mut inner: MutexGuard<'_, LinkInner>) {
         inner.pump(&self.engine);
-        let listener = inner.listener.clone().filter(|_| inner.inbox.take_changed());
+        if !inner.inbox.take_changed() {
+            return;
+        }
+        let listener = inner.listener.clone();
         drop(inner);
         self.news.notify_all();
         if let Some(listener) = listener {
@@ -330,7 +346,7 @@ impl LinkShared {
 impl LinkInner {
     fn take(&mut self, event: EngineEvent) {
         match event {
-            EngineEvent::Message(message) => self.end.on_message(&message.bytes, self.began_at.elapsed()),
+            EngineEvent::Message(message) => self.end.on_message(message.bytes, self.began_at.elapsed()),
             EngineEvent::Acknowledged(_) => {}
             event => {
                 match &event {
@@ -356,26 +372,25 @@ impl LinkInner {
 
     fn pump(&mut self, engine: &Engine) {
         self.collect();
-        while let Some(message) = self.held.take().or_else(|| self.next_message(engine)) {
-            match engine.try_send(&message) {
-                Ok(_) => {}
-                Err(SendError::Full | SendError::NotOpen) => {
-                    self.held = Some(message);
-                    return;
-                }
-                // The engine is closed. No message of the app protocol is longer than any tunnel takes.
-                Err(SendError::Closed | SendError::TooLarge { .. }) => return,
-            }
-        }
-    }
-
-    /// Bulk takes at most half of what the tunnel keeps, so there is room for what is typed meanwhile.
-    fn next_message(&mut self, engine: &Engine) -> Option<Vec<u8>> {
         let now = self.began_at.elapsed();
-        let urgent = self.end.poll_interactive(now);
-        urgent.or_else(|| if engine.is_half_free() { self.end.poll_bulk(now) } else { None })
+        let (end, held) = (&mut self.end, &mut self.held);
+        // Bulk takes at most half of what the tunnel keeps, so there is room for what is typed meanwhile.
+        let waiting = engine.send_all(|is_half_free| {
+            let urgent = held.take().or_else(|| end.poll_interactive(now));
+            urgent.or_else(|| if is_half_free { end.poll_bulk(now) } else { None })
+        });
+        self.held = waiting;
     }
 }
+
+/// Lets the allocator keep a few MiB of freed memory for the next messages. glibc gives freed memory back to the
+/// system page by page, and getting pages again costs more than the bytes in them; the limit of what it keeps
+/// grows with the longest block that was freed. Elsewhere this does nothing.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
+}
+
+const KEPT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Events of the engine that are taken at once.
 const BATCH: usize = 64;

@@ -89,6 +89,7 @@ struct Driver<A: App> {
 impl<A: App> Driver<A> {
     fn run(mut self) {
         self.carry_out(Instant::now());
+        self.app.give_events();
         let mut events = Events::with_capacity(8);
         let mut more = false;
         while !self.stopped {
@@ -110,9 +111,12 @@ impl<A: App> Driver<A> {
         self.finish_dial(now);
         let unread = self.read(now);
         self.feed(Input::Tick, now);
+        // What the app answers at once goes out in this turn.
+        self.app.give_events();
         let unwritten = self.write(now);
         // Writing may have made room for more of the app's messages.
         self.take_inputs(now);
+        self.app.give_events();
         unread || unwritten
     }
 

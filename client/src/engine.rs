@@ -28,7 +28,7 @@ use crate::net::proxy::Proxy;
 use crate::settings::ConnectionSettings;
 use crate::tunnel::{Answer, Code, Credentials, SystemEntropy, Tunnel};
 use chores::{Chore, Registrar};
-use shared::{Inner, Shared};
+use shared::{Inner, Reader, Shared};
 use side::DriverSide;
 
 pub use crate::tunnel::{Message, Options, Refusal, SendError, Spent, Words, limits, parse_pairing};
@@ -206,6 +206,31 @@ impl Engine {
         self.send(message, Duration::ZERO)
     }
 
+    /// Sends what `next` gives, as far as there is room, and wakes the driver once. `next` is told whether at
+    /// most half of what the other end takes in is waiting for it: then bulk may be sent, and there is still
+    /// room for what is more urgent. Gives back a message that has to wait.
+    pub(crate) fn send_all(&self, mut next: impl FnMut(bool) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let mut inner = self.shared.lock();
+        if inner.state == EngineState::Stopped {
+            return None;
+        }
+        let mut has_sent = false;
+        let waiting = loop {
+            let is_half_free = inner.tunnel.is_half_free();
+            let Some(mut message) = next(is_half_free) else { break None };
+            match inner.tunnel.try_send_owned(&mut message) {
+                Ok(_) => has_sent = true,
+                Err(SendError::Full | SendError::NotOpen) => break Some(message),
+                // It is closed. No message of the app protocol is longer than any tunnel takes.
+                Err(SendError::Closed | SendError::TooLarge { .. }) => break None,
+            }
+        };
+        if has_sent {
+            self.shared.wake(inner);
+        }
+        waiting
+    }
+
     /// Tries until it succeeds, is refused for good, or `timeout` is over; again whenever there is progress.
     /// Wakes the driver after a success.
     fn retry<T, E>(
@@ -252,10 +277,9 @@ impl Engine {
         self.shared.lock().tunnel.unacknowledged()
     }
 
-    /// True if at most half of what the other end takes in is waiting for it: then bulk may be sent, and
-    /// there is still room for what is more urgent.
-    pub(crate) fn is_half_free(&self) -> bool {
-        self.shared.lock().tunnel.is_half_free()
+    /// Calls `reader` when there are events; it reads them by [`Engine::next_events`] without waiting.
+    pub(crate) fn set_reader(&self, reader: Reader) {
+        self.shared.lock().set_reader(reader);
     }
 
     /// Bytes that are kept: accepted and unacknowledged messages, bounded by the other end's window; and
@@ -295,7 +319,9 @@ impl Engine {
         let mut inner = self.shared.lock();
         let now = self.shared.clock.now();
         let Some(given) = inner.given.take() else { return inner };
-        inner.tunnel.taken(given, now);
+        if !inner.tunnel.taken(given, now) {
+            return inner;
+        }
         self.shared.wake(inner);
         self.shared.lock()
     }

@@ -48,6 +48,7 @@ use protocol::ids::Role;
 
 use self::core::Core;
 use phone::Phone;
+use stream::MessageStreams;
 use wire::Outer;
 use workstation::Workstation;
 
@@ -213,9 +214,9 @@ impl Tunnel {
 
     fn take_record(&mut self, sealed: &[u8]) -> Result<(), Fault> {
         let Some(live) = &mut self.core.live else { return Ok(()) };
-        let mut plaintext = std::mem::take(&mut self.core.opened);
-        let done = live.open(sealed, &mut plaintext).and_then(|()| self.take_plaintext(&plaintext));
-        self.core.opened = plaintext;
+        let mut room = std::mem::take(&mut self.core.opened);
+        let done = live.open(sealed, &mut room).and_then(|plaintext| self.take_plaintext(plaintext));
+        self.core.opened = room;
         done
     }
 
@@ -286,21 +287,34 @@ impl Tunnel {
     /// # Errors
     /// Nothing of the message was accepted; the error says why.
     pub fn try_send(&mut self, message: &[u8]) -> Result<u64, SendError> {
+        self.accept(|stream| stream.push(message))
+    }
+
+    /// As [`Tunnel::try_send`]; takes the bytes out of the message if it is accepted.
+    pub(crate) fn try_send_owned(&mut self, message: &mut Vec<u8>) -> Result<u64, SendError> {
+        self.accept(|stream| stream.push_owned(message))
+    }
+
+    fn accept(
+        &mut self,
+        push: impl FnOnce(&mut MessageStreams) -> Result<u64, SendError>,
+    ) -> Result<u64, SendError> {
         if !self.core.has_opened {
             return Err(SendError::NotOpen);
         }
-        let accepted = self.core.stream.push(message);
+        let accepted = push(&mut self.core.stream);
         if accepted == Err(SendError::Full) {
             self.core.want_room();
         }
         accepted
     }
 
-    /// The app has taken every message up to this number of [`TunnelEvent::Message`].
-    pub fn taken(&mut self, message: u64, now: Duration) {
+    /// The app has taken every message up to this number of [`TunnelEvent::Message`]. True if
+    /// [`Tunnel::poll_transmit`] or [`Tunnel::poll_timeout`] may have something new.
+    pub fn taken(&mut self, message: u64, now: Duration) -> bool {
         self.core.clock.advance(now);
         let now = self.core.now();
-        self.core.stream.taken(message, now);
+        self.core.stream.taken(message, now)
     }
 
     /// No message will follow those accepted. The peer is told once it has them all; `Acknowledged` still

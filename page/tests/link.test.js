@@ -239,6 +239,9 @@ test("a kept pair goes on under its own key, with one link", async () => {
     world.socket.accept(true);
     const desk = new Desk(world);
     await desk.meet(world.socket, false);
+    // The app's hello does not wait for WELCOME.
+    await until(world, () => world.socket.sent.filter((data) => data[0] === handshake.RECORD).length === 2);
+    assert.equal(next.state.phase, "greeting");
     await desk.welcome();
     await until(world, () => next.state.phase === "open");
 });

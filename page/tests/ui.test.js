@@ -110,6 +110,14 @@ test("a code that this phone used says so, and one that is over tells what is kn
     }
 });
 
+test("a phone that was removed is led to another code", async () => {
+    for (const [why, isLed] of [["removed", true], ["session-gone", true], ["replaced", false]]) {
+        const { app, root } = appOf(fakeLink({ state: { phase: "stopped", why } }));
+        await app.go({ name: "desk", id: "a" });
+        assert.equal(Boolean(root.button("Use another code")), isLed, why);
+    }
+});
+
 test("notices are shown one after the other, and confirmed when they are seen", async () => {
     const link = fakeLink();
     const { app, root } = appOf(link);

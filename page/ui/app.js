@@ -21,6 +21,8 @@ import { stateText, whyText } from "./words.js";
 
 /** @typedef {{ name: keyof typeof screens, id?: string, terminal?: string, text?: string, isShell?: boolean }} Place */
 
+/** Only another code helps. */
+const OVER = ["removed", "session-gone"];
 /** Notices that wait to be seen; the desk hears of none that finds no room. */
 const NOTICES_MAX = 64;
 
@@ -142,6 +144,7 @@ export class App {
             this.#state,
             el("p", { class: state.phase === "open" ? "good" : isBad ? "bad" : "" }, text, why ? ` ${why}` : ""),
             state.phase === "retrying" && button(t("desk.retry"), () => link.retryNow()),
+            OVER.includes(state.why ?? "") && button(t("pair.again"), () => void this.go({ name: "code" }), { class: "main" }),
             // The other tab's process is newer for the desk, so this one begins again with what is kept.
             state.phase === "elsewhere" && button(t("desk.take"), () => location.reload(), { class: "main" }),
         );

@@ -1,16 +1,22 @@
-//! The configuration. It is read once at start from flags and environment, checked as a whole, and never
-//! changed.
+//! The configuration. It is read from flags, variables and the settings file, and checked as a whole. It is
+//! read at start, and again at a SIGHUP.
 //!
 //! Owns the default and the bounds of every setting. Holds secrets, and shows none in `Debug`, in messages or
 //! in help. `main` calls [`load`]; all other code gets the [`Config`].
 
 mod acme;
 mod admin;
+mod file;
 mod flags;
+mod listing;
 mod redis_url;
+mod secrets;
 mod settings;
+mod sources;
 mod values;
 
+#[cfg(test)]
+mod sources_tests;
 #[cfg(test)]
 mod tests;
 
@@ -24,16 +30,20 @@ use protocol::limits::MESSAGE_BYTES_DEFAULT;
 use crate::acme::{AcmeSettings, ChallengeKind};
 use crate::admin::AdminSettings;
 use crate::admission::{AdmissionLimits, TrustedProxies};
+use crate::backend::RedisPassword;
 use crate::backend::detect::StoreKind;
 use crate::http::{AllowedOrigins, Policy};
 use crate::logging::LogFormat;
-use crate::reactor::StopTimes;
+use crate::reactor::{LiveSettings, StopTimes};
 use crate::tls::{CaBundle, CertificateFiles, Identity};
 
 use flags::Flags;
 use settings::SettingReader;
+use sources::{Places, Sources};
 
 pub use admin::default_socket as default_admin_socket;
+pub use file::{is_switch, keys, value_name};
+pub use listing::{Origin, Setting, default_in_help};
 pub use redis_url::{InvalidRedisUrl, RedisUrl};
 pub use settings::EarlyExit;
 
@@ -52,6 +62,8 @@ pub struct Config {
     pub store: Option<StoreKind>,
     /// The configured Redis.
     pub redis_url: Option<RedisUrl>,
+    /// Where its password is kept.
+    pub redis_password: RedisPassword,
     /// The CA of its certificate, instead of this machine's CAs. Only with TLS.
     pub redis_ca: Option<CaBundle>,
     /// The start of every key and channel in Redis.
@@ -80,6 +92,8 @@ pub struct Config {
     pub log_filter: String,
     /// The format of log lines.
     pub log_format: LogFormat,
+    /// The configured value. `policy.origins` adds the page's own.
+    allowed_origins: AllowedOrigins,
     /// The configured value. [`Config::ws_url`] adds the default.
     public_ws_url: Option<String>,
     /// The name of the first certificate. `None` without TLS.
@@ -104,10 +118,23 @@ pub fn load_for(
     command: &clap::Command,
     args: impl IntoIterator<Item = OsString>,
 ) -> Result<(Loaded, ArgMatches), EarlyExit> {
-    let matches = command.clone().try_get_matches_from(args).map_err(|error| EarlyExit::of(&error))?;
+    load_at(command, args.into_iter().collect(), &Places::of_this_machine())
+}
+
+fn load_at(
+    command: &clap::Command,
+    args: Vec<OsString>,
+    places: &Places,
+) -> Result<(Loaded, ArgMatches), EarlyExit> {
+    let sources = Sources::find(command, args, places)?;
+    let matches = sources::matches(command, &sources.args)?;
     let flags = Flags::from_arg_matches(&matches).map_err(|error| EarlyExit::of(&error))?;
-    let config = Config::check(&flags, &SettingReader::new(command, &matches))?;
-    Ok((Loaded { config }, matches))
+    let reader = SettingReader::new(command, &sources.origins);
+    let config = Config::check(&flags, &reader)?;
+    let settings = listing::list(command, &matches, &reader);
+    let mut warnings = reader.into_warnings();
+    warnings.extend(secrets::warning_of_file(&settings));
+    Ok((Loaded { config, settings, warnings }, matches))
 }
 
 /// The names and the help of all settings.
@@ -120,6 +147,10 @@ pub fn command() -> clap::Command {
 pub struct Loaded {
     /// Their meaning.
     pub config: Config,
+    /// Each with its value for people and its origin, in the order of the help.
+    pub settings: Vec<Setting>,
+    /// What an operator should know, though the settings can be used.
+    pub warnings: Vec<String>,
 }
 
 impl Config {
@@ -132,6 +163,7 @@ impl Config {
         let port = settings.read("port", &flags.port, |text| values::number(text, 0..=65535))?;
         let (message_bytes_max, memory_max) = read_sizes(flags, settings)?;
         let (store, redis_url, redis_ca) = read_store(flags, settings)?;
+        let redis_password = secrets::redis_password(flags, settings, redis_url.as_ref())?;
         let acme = acme::read(flags, settings)?;
         let default_port = if acme.is_some() { HTTPS_PORT } else { PORT_DEFAULT };
         let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(default_port);
@@ -150,6 +182,7 @@ impl Config {
         let told_port = public_port.unwrap_or(port);
         let own_ws_url = tls_host.as_ref().filter(|_| told_port != 0).map(|host| wss_url(host, told_port));
         let public_ws_url = given_ws_url.or(own_ws_url);
+        let allowed_origins = read_origins(flags, settings)?;
         Ok(Config {
             port,
             tls,
@@ -159,6 +192,7 @@ impl Config {
             listen: settings.read("listen", &flags.listen, values::ip)?,
             store,
             redis_url,
+            redis_password,
             redis_ca,
             redis_prefix: settings
                 .read("redis_prefix", &flags.redis_prefix, values::key_prefix)?
@@ -174,7 +208,8 @@ impl Config {
             message_bytes_max,
             memory_max,
             admission: read_admission(flags, settings)?,
-            policy: read_policy(flags, settings, public_ws_url.as_deref())?,
+            policy: read_policy(flags, settings, &allowed_origins, public_ws_url.as_deref())?,
+            allowed_origins,
             admin: admin::read(flags, settings)?,
             log_filter: settings
                 .read("log", &flags.log, values::log_filter)?
@@ -186,6 +221,16 @@ impl Config {
                 .unwrap_or_default(),
             public_ws_url,
         })
+    }
+
+    /// What of these settings a server takes over that runs with `running`. Its own page stays where it is.
+    pub fn live(&self, running: &Config) -> LiveSettings {
+        let page_url = running.policy.page_url.clone();
+        let own = self.allowed_origins.clone();
+        let origins = page_url.as_ref().map_or_else(|| own.clone(), |page| own.clone().with_own_page(page));
+        let serves_page = running.policy.serves_page;
+        let policy = Policy { origins, page_url, serves_page, ..self.policy.clone() };
+        LiveSettings { policy, admission: self.admission }
     }
 
     /// True if the listener speaks TLS.
@@ -263,25 +308,29 @@ fn read_store(flags: &Flags, settings: &SettingReader<'_>) -> Result<StoreChoice
 
 type StoreChoice = (Option<StoreKind>, Option<RedisUrl>, Option<CaBundle>);
 
-fn read_policy(
-    flags: &Flags,
-    settings: &SettingReader<'_>,
-    public_ws_url: Option<&str>,
-) -> Result<Policy, EarlyExit> {
+fn read_origins(flags: &Flags, settings: &SettingReader<'_>) -> Result<AllowedOrigins, EarlyExit> {
     let origins = settings.read("allowed_origins", &flags.allowed_origins, |text| {
         text.parse::<AllowedOrigins>().map_err(|error| error.to_string())
     })?;
+    Ok(origins.unwrap_or_default())
+}
+
+fn read_policy(
+    flags: &Flags,
+    settings: &SettingReader<'_>,
+    origins: &AllowedOrigins,
+    public_ws_url: Option<&str>,
+) -> Result<Policy, EarlyExit> {
     let trusted_proxies = settings.read("trusted_proxy", &flags.trusted_proxy, |text| {
         text.parse::<TrustedProxies>().map_err(|error| error.to_string())
     })?;
     let page_url = public_ws_url.and_then(values::page_beside).filter(|_| !flags.no_page);
-    let origins = origins.unwrap_or_default();
     Ok(Policy {
         origins: page_url
             .as_ref()
             .map_or_else(|| origins.clone(), |page| origins.clone().with_own_page(page)),
         page_url,
-        register_key: settings.read_secret("register_key", &flags.register_key)?,
+        register_keys: secrets::register_keys(flags, settings)?,
         delete_needs_token: flags.delete_needs_token,
         serves_page: !flags.no_page,
         metrics_public: flags.metrics_public,
@@ -325,6 +374,8 @@ fn read_sizes(flags: &Flags, settings: &SettingReader<'_>) -> Result<(usize, usi
     Ok((bytes(message), bytes(memory)))
 }
 
+/// The setting that names the settings file. It is not in the file itself.
+const CONFIG_ID: &str = "config";
 const PORT_DEFAULT: u16 = 3001;
 const HTTPS_PORT: u16 = 443;
 const MEMORY_BYTES_DEFAULT: u64 = 512 << 20;

@@ -16,6 +16,8 @@ pub mod logging;
 pub mod metrics;
 pub mod notify;
 pub mod reactor;
+pub mod reload;
+pub mod secrets;
 mod server;
 pub mod signals;
 pub mod sizing;
@@ -27,8 +29,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::config::Loaded;
+use crate::logging::{LogFilter, LogQueue};
 use crate::notify::{ServiceManager, Watchdog};
 use crate::reactor::Wakeable;
+use crate::reload::{Reload, ReloadRequests};
 use crate::signals::Signals;
 use crate::tls::Reloader;
 
@@ -36,22 +41,23 @@ use crate::tls::Reloader;
 pub fn main() -> ExitCode {
     inherited::adopt();
     match commands::load(std::env::args_os()) {
-        Ok((None, loaded)) => run_server(&loaded.config),
+        Ok((None, loaded)) => run_server(loaded),
         Ok((Some(command), loaded)) => commands::run(&command, &loaded),
         Err(stop) => stop.report(),
     }
 }
 
-fn run_server(config: &config::Config) -> ExitCode {
-    let log = match logging::start(&config.log_filter, config.log_format) {
-        Ok(guard) => guard,
+fn run_server(loaded: Loaded) -> ExitCode {
+    let config = &loaded.config;
+    let (log, filter) = match logging::start(&config.log_filter, config.log_format) {
+        Ok(started) => started,
         Err(error) => {
             // A closed standard error must not cause a panic.
             let _ = writeln!(io::stderr(), "relayd: {error}");
             return ExitCode::FAILURE;
         }
     };
-    match serve(config, log.queue()) {
+    match serve(loaded, log.queue(), filter) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -60,17 +66,27 @@ fn run_server(config: &config::Config) -> ExitCode {
     }
 }
 
-fn serve(config: &config::Config, log: logging::LogQueue) -> Result<(), StartError> {
+fn serve(loaded: Loaded, log: LogQueue, filter: LogFilter) -> Result<(), StartError> {
     let started = Instant::now();
+    let config = loaded.config.clone();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "relayd starts");
     let wakeable = Wakeable::new()?;
     let signals = Signals::catch().map_err(StartError::Signals)?;
     let reloader = Reloader::default();
-    let reloads = Some(reloader.clone()).filter(|_| !config.tls.is_empty() || config.acme.is_some());
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let manager = ServiceManager::from_env();
+    let reload = Reload {
+        read: Box::new(|| commands::load(std::env::args_os()).map(|(_, loaded)| loaded)),
+        in_force: loaded,
+        updater: wakeable.updater(),
+        certificates: Some(reloader.clone()).filter(|_| !config.tls.is_empty() || config.acme.is_some()),
+        log: filter,
+        manager: manager.clone(),
+    };
+    let requests = ReloadRequests::new(reload);
     let watchdog = Watchdog::from_env(manager.clone(), wakeable.pulse());
-    signals.watch(wakeable.stopper(), config.stop, reloads, watchdog, log).map_err(StartError::Thread)?;
-    let server = Server::bind_on(config, wakeable, &reloader)?;
+    signals.watch(wakeable.stopper(), config.stop, requests, watchdog, log).map_err(StartError::Thread)?;
+    let server = Server::bind_on(&config, wakeable, &reloader)?;
     inherited::drop_rest();
     manager.ready(&format!("listening on {}", server.local_addr()));
     server.run()?;

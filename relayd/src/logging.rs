@@ -3,16 +3,18 @@
 //! When the queue is full, new lines are dropped. So a reader of standard error that stops, or closes it,
 //! neither blocks nor ends the process. Set up once, by `main`.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{DefaultFields, Format};
 use tracing_subscriber::fmt::{MakeWriter, Subscriber, SubscriberBuilder};
+use tracing_subscriber::{EnvFilter, reload};
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub enum LogError {
 #[must_use]
 pub struct LogGuard(LogQueue);
 
+/// Changes what is logged.
+#[derive(Clone)]
+pub struct LogFilter(Arc<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>);
+
 /// The queue of lines for standard error. Loggers write to it, and threads that exit wait for it.
 #[derive(Clone, Debug)]
 pub struct LogQueue(SyncSender<LogMessage>);
@@ -57,14 +63,24 @@ enum LogMessage {
 ///
 /// # Errors
 /// See [`LogError`].
-pub fn start(filter: &str, format: LogFormat) -> Result<LogGuard, LogError> {
+pub fn start(filter: &str, format: LogFormat) -> Result<(LogGuard, LogFilter), LogError> {
     let guard = queue_before(io::stderr()).map_err(LogError::Thread)?;
     let lines = lines(guard.queue(), filter);
-    match format {
-        LogFormat::Text => set_global_default(lines.with_ansi(io::stderr().is_terminal()).finish())?,
-        LogFormat::Json => set_global_default(lines.json().flatten_event(true).finish())?,
-    }
-    Ok(guard)
+    let filter = match format {
+        LogFormat::Text => {
+            let lines = lines.with_ansi(io::stderr().is_terminal()).with_filter_reloading();
+            let handle = lines.reload_handle();
+            set_global_default(lines.finish())?;
+            LogFilter(Arc::new(move |filter| handle.reload(filter)))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let handle = lines.reload_handle();
+            set_global_default(lines.finish())?;
+            LogFilter(Arc::new(move |filter| handle.reload(filter)))
+        }
+    };
+    Ok((guard, filter))
 }
 
 fn queue_before<W: Write + Send + 'static>(sink: W) -> io::Result<LogGuard> {
@@ -98,6 +114,29 @@ impl LogGuard {
     /// The queue, for a thread that must wait for its last line.
     pub fn queue(&self) -> LogQueue {
         self.0.clone()
+    }
+}
+
+impl LogFilter {
+    /// Takes a filter that the configuration has checked.
+    pub fn set(&self, filter: &str) {
+        if let Err(error) = (self.0)(EnvFilter::new(filter)) {
+            tracing::error!("the log filter can't be changed: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+impl LogFilter {
+    /// Takes any filter and does nothing.
+    pub(crate) fn unused() -> Self {
+        LogFilter(Arc::new(|_| Ok(())))
+    }
+}
+
+impl fmt::Debug for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogFilter")
     }
 }
 

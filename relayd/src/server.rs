@@ -251,7 +251,8 @@ fn open_store(config: &Config, node: NodeId, wakeable: &Wakeable) -> Result<Back
 /// How this node reaches the Redis at `url`.
 pub(crate) fn redis_settings(config: &Config, url: String, node: NodeId) -> RedisSettings {
     let (ca, prefix) = (config.redis_ca.clone(), config.redis_prefix.clone());
-    RedisSettings { url, ca, prefix, idle_secs: config.session_idle.as_secs(), node }
+    let password = config.redis_password.clone();
+    RedisSettings { url, password, ca, prefix, idle_secs: config.session_idle.as_secs(), node }
 }
 
 #[cfg(test)]

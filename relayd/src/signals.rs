@@ -22,7 +22,7 @@ use signal_hook::low_level::{exit, signal_name};
 use crate::logging::LogQueue;
 use crate::notify::Watchdog;
 use crate::reactor::{StopTimes, Stopper};
-use crate::tls::Reloader;
+use crate::reload::ReloadRequests;
 
 /// Signals that were caught and not handled yet.
 #[derive(Debug)]
@@ -54,8 +54,8 @@ impl Signals {
         Ok(Signals { delivery, pipe })
     }
 
-    /// Starts the thread. SIGHUP asks `reloader`, if there is one. `watchdog` looks after the reactor. If a
-    /// stop exceeds its deadline, the process exits with [`EXIT_STUCK`].
+    /// Starts the thread. SIGHUP is a request to `reload`. `watchdog` looks after the reactor. If a stop
+    /// exceeds its deadline, the process exits with [`EXIT_STUCK`].
     ///
     /// # Errors
     /// No thread could be started.
@@ -63,13 +63,12 @@ impl Signals {
         self,
         stopper: Stopper,
         times: StopTimes,
-        reloader: Option<Reloader>,
+        reload: ReloadRequests,
         watchdog: Watchdog,
         log: LogQueue,
     ) -> io::Result<()> {
         let (told_at, end_at) = (None, None);
-        let watch =
-            Watch { signals: self, stopper, times, reloader, watchdog, log, count: 0, told_at, end_at };
+        let watch = Watch { signals: self, stopper, times, reload, watchdog, log, count: 0, told_at, end_at };
         let thread = thread::Builder::new().name("signals".into()).stack_size(STACK_BYTES);
         thread.spawn(move || watch.run()).map(drop)
     }
@@ -108,7 +107,7 @@ struct Watch {
     signals: Signals,
     stopper: Stopper,
     times: StopTimes,
-    reloader: Option<Reloader>,
+    reload: ReloadRequests,
     watchdog: Watchdog,
     log: LogQueue,
     /// The number of signals that counted as an order to stop, and the time of the last one.
@@ -124,7 +123,10 @@ impl Watch {
             for signal in self.signals.wait(self.next_due()) {
                 match signal {
                     _ if STOPPING.contains(&signal) => self.on_stop(signal),
-                    SIGHUP => self.on_reload(),
+                    SIGHUP => {
+                        tracing::info!(signal = %name(signal), "the settings and the certificates are read again");
+                        self.reload.request();
+                    }
                     _ => log_ignored(signal),
                 }
             }
@@ -138,19 +140,6 @@ impl Watch {
 
     fn next_due(&self) -> Option<Instant> {
         self.end_at.into_iter().chain(self.watchdog.next_look()).min()
-    }
-
-    /// The service manager waits for the end of a reload, also where there is nothing to read again.
-    fn on_reload(&self) {
-        self.watchdog.manager().reloading();
-        match &self.reloader {
-            Some(reloader) => {
-                tracing::info!("the certificates are read again; all other settings are read at start");
-                reloader.reload();
-            }
-            None => log_ignored(SIGHUP),
-        }
-        self.watchdog.manager().reloaded();
     }
 
     /// A terminal or a service manager may send several signals at once, so a further one counts only after a
@@ -187,7 +176,7 @@ impl Watch {
 fn log_ignored(signal: i32) {
     tracing::info!(
         signal = %name(signal),
-        "this signal is ignored: settings are read at start; SIGTERM stops the server"
+        "this signal is ignored; SIGTERM stops the server, SIGHUP has it read its settings again"
     );
 }
 

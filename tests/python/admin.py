@@ -257,6 +257,16 @@ def case_metrics_tell_of_the_process_of_turns_and_of_outcomes():
         assert abs(value("process_start_time_seconds") - pathlib.Path(f"/proc/{relay.child.pid}").stat().st_mtime) < 60
 
 
+def case_the_page_for_operators_lists_the_commands_and_exit_codes_of_relayctl():
+    text = (ROOT / "docs" / "operations.md").read_text()
+    section = text.split("\n## Admin\n")[1].split("\n## ")[0]
+    shown = subprocess.run([BINARIES / "relayctl", "--help"], capture_output=True, text=True).stdout
+    commands = re.findall(r"^  (\w+)", shown.split("Commands:\n")[1].split("\n\n")[0], re.M)
+    assert re.findall(r"^\| `relayctl (\w+)", section, re.M) == [name for name in commands if name != "help"], commands
+    codes = re.findall(r"^  (\d)  ", shown.split("Exit codes:\n")[1], re.M)
+    assert re.findall(r"^\| (\d) \|", section, re.M) == codes, codes
+
+
 def refused_lines(log_format):
     """The line of the log after two clients came too often."""
     relay = Relay(None, "--trusted-proxy", "127.0.0.1", "--registers-per-minute", "1", "--log-format", log_format) \

@@ -130,10 +130,12 @@ class Front:
     """A proxy in front of relays that trust it. All end with the `with` block.
 
     `nodes`: how many; more than one need the Redis at `redis`. `flags`: of each relay. `edit`: changes the configuration.
+    `addresses`: of relays that are run by the caller; then none is started here.
     """
 
-    def __init__(self, name, edit=lambda text: text, nodes=1, redis=None, flags=()):
-        self.name, self.edit, self.wanted, self.redis, self.flags = name, edit, nodes, redis, flags
+    def __init__(self, name, edit=lambda text: text, nodes=1, redis=None, flags=(), addresses=()):
+        self.name, self.edit, self.redis, self.flags = name, edit, redis, flags
+        self.addresses, self.wanted = list(addresses), 0 if addresses else nodes
         self.nodes, self.child = [], None
 
     def __enter__(self):
@@ -145,6 +147,7 @@ class Front:
         try:
             for _ in range(self.wanted):
                 self.nodes.append(Relay(self.redis, "--trusted-proxy", "127.0.0.1", *self.flags).__enter__())
+                self.addresses.append(self.nodes[-1].address)
             # Another program may take the free port first. Then try another port.
             assert any(self.starts() for _ in range(3)), f"{self.name} does not start:\n{self.log.read_text()}"
         except BaseException:
@@ -158,7 +161,7 @@ class Front:
 
     def starts(self):
         self.port = free_port()
-        text = with_nodes(self.edit(configuration(self.name)), [node.address for node in self.nodes])
+        text = with_nodes(self.edit(configuration(self.name)), self.addresses)
         self.command = PROXIES[self.name](self.place, self.port, text, self.certificate)
         home = {"HOME": str(self.place), "XDG_CONFIG_HOME": str(self.place), "XDG_DATA_HOME": str(self.place)}
         self.env = {"PATH": "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin:/usr/bin:/bin:/usr/local/bin", **home}

@@ -50,7 +50,9 @@ class Manager:
             own["WATCHDOG_USEC"] = str(watchdog_ms * 1000)
         names = ":".join(name for name, _ in listeners)
         passed = ",".join([names, owner, *(str(one.fileno()) for _, one in listeners)])
-        fixed = ["--listen", "127.0.0.1", "--store", "memory"]
+        fixed = ["--listen", "127.0.0.1"]
+        if "--store" not in flags:
+            fixed += ["--store", "memory"]
         if "--port" not in flags:
             fixed += ["--port", "0"]
         command = [sys.executable, "-c", START, passed, str(BINARIES / "relayd"), *fixed, *flags]
@@ -202,6 +204,49 @@ def case_a_stop_tells_each_of_a_crowd():
         manager.child.send_signal(signal.SIGTERM)
         assert [peer.close_code() for peer in peers] == [1001] * 40
         assert manager.code() == 0
+
+
+def case_a_healthcheck_asks_the_server_of_its_settings():
+    own = {key: value for key, value in os.environ.items() if key not in CONTRACT_VARIABLES}
+
+    def check(*flags):
+        """The exit code, and what is said."""
+        command = [BINARIES / "relayd", "healthcheck", "--store", "memory", *flags]
+        done = subprocess.run(command, env=own, capture_output=True, timeout=GUARD_SECS)
+        assert done.stdout == b"", done.stdout
+        return done.returncode, done.stderr.decode()
+
+    with Manager() as manager, socket.create_server(("127.0.0.1", 0)) as silent:
+        port = manager.ready().rsplit(":", 1)[1]
+        assert check("--port", port) == (0, "")
+        assert check("--port", port, "--ready") == (0, "")
+        # Nothing answers there. The system takes the connection all the same.
+        code, said = check("--port", str(silent.getsockname()[1]))
+        assert code == 1 and said.count("\n") == 1 and "no answer in time" in said, said
+        assert check("--port", "0")[0] == 1
+        manager.child.send_signal(signal.SIGTERM)
+        assert manager.code() == 0
+        code, said = check("--port", port)
+        assert code == 1 and "no connection" in said, said
+
+
+def case_a_healthcheck_speaks_tls_and_hears_that_a_server_is_not_ready():
+    with tempfile.TemporaryDirectory(prefix="relay-life-") as folder:
+        pem, key = f"{folder}/pem", f"{folder}/key"
+        made = ["-nodes", "-keyout", key, "-out", pem, "-subj", "/CN=other", "-addext", "subjectAltName=DNS:other"]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", *made], check=True, capture_output=True)
+        # A Redis that nobody runs: this server is well, and not ready.
+        closed, _ = listener()
+        redis = "redis://%s:%d" % closed.getsockname()
+        closed.close()
+        flags = ["--tls-cert", pem, "--tls-key", key, "--store", "redis", "--redis-url", redis]
+        with Manager(*flags) as manager:
+            port = ["--port", manager.ready().rsplit(":", 1)[1]]
+            for asked, code in [([], 0), (["--ready"], 1)]:
+                command = [BINARIES / "relayd", "healthcheck", *flags, *port, *asked]
+                done = subprocess.run(command, capture_output=True, timeout=GUARD_SECS)
+                assert done.returncode == code, done.stderr
+            assert b"503" in done.stderr, done.stderr
 
 
 def register(address):

@@ -140,6 +140,8 @@ class Front:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        # A server that is killed leaves questions behind.
+        self.server.handle_error = lambda *_: None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pebble.certificate.file, pebble.certificate.key)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)

@@ -6,6 +6,7 @@ What takes longer, or needs several nodes, is in `proxies_long.py`. Ends with `N
 """
 
 import json
+import re
 import subprocess
 import sys
 import traceback
@@ -14,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 
 from front import Front, filled
 from service import GUARD_SECS
+from talkers import query_of
 
 # Enough for what a case does from one address, and small enough to be used up.
 REGISTERS = 6
@@ -98,6 +100,24 @@ def case_each_client_is_counted_by_its_own_address(name):
             front.join(session, "phone", "127.0.0.5").socket.close()
 
 
+def case_haproxy_can_say_the_address_in_a_proxy_header(name):
+    """As its file says. The relay ignores addresses of its own machine in the header, so they are not looked at here."""
+
+    def edited(text):
+        text = filled(text, ("    option forwardfor\n", ""))
+        text = re.sub(r"^(    server .* track .*)$", r"\1 send-proxy-v2", text, flags=re.MULTILINE)
+        return re.sub(r"^(    server .* check)$", r"\1 send-proxy-v2 check-send-proxy", text, flags=re.MULTILINE)
+
+    with one_relay(name, edited) as front:
+        session = json.loads(front.register()[1])
+        query = query_of(session["sessionId"])
+        with front.join(session, "workstation", query=query) as desk, front.join(session, "phone", query=query) as phone:
+            desk.expect_joined()
+            phone.expect_joined()
+            desk.send("hello")
+            assert phone.receive() == "hello"
+
+
 def case_nginx_that_lacks_a_directive_is_told_which(name):
     upgrade = {
         "Upgrade": "websocket",
@@ -142,7 +162,9 @@ def lack(case):
 
 def run(name, case):
     """`ok`, `FAILED`, or None if the case cannot run."""
-    if name != "nginx" and case is case_nginx_that_lacks_a_directive_is_told_which:
+    ones = {case_nginx_that_lacks_a_directive_is_told_which: "nginx"}
+    ones[case_haproxy_can_say_the_address_in_a_proxy_header] = "haproxy"
+    if ones.get(case, name) != name:
         return None
     lacked = lack(case)
     if lacked:

@@ -20,12 +20,11 @@ import time
 import traceback
 
 from front import Front, configuration, gauge
+from nodes import NO_LIMITS, Node, ready_delay_of
 from service import GUARD_SECS
 from talkers import Talk
 
 REDIS = os.environ.get("RELAY_TEST_REDIS_URL")
-# All clients of these tests have one address.
-NO_LIMITS = ["--registers-per-minute", "0", "--connections-per-address", "0", "--failed-hellos-per-minute", "0"]
 # Longer than any idle time here, so that not one byte passes.
 SILENT = ["--heartbeat-interval-secs", "3600"]
 idle_secs = 75
@@ -177,8 +176,8 @@ async def reload_under_load(front, sessions):
     closed = collections.Counter(code for end in talk.ends() for code in end.ends)
     print(f"    ends {dict(closed)}", flush=True)
     if front.name == "caddy":
-        # Version 2.6 can't keep them. It says 1001 to both ends, which may fall into the middle of a frame. Then
-        # what follows is malformed, and that end is closed with 1002.
+        # Version 2.6 can't keep them. It says 1001 to both ends, which may fall into the middle of a frame.
+        # Then what follows is malformed, and that end is closed with 1002.
         assert set(closed) <= {1001, 1002, 1006, "cut off"}, closed
     else:
         assert not closed, f"open sockets do not stay: {closed}"
@@ -186,8 +185,7 @@ async def reload_under_load(front, sessions):
 
 def case_a_node_that_stops_loses_nothing_untold(name):
     """Half of the pairs must move, while all talk and new ones come all the time."""
-    delay = [] if name == "nginx" else ["--ready-delay-secs", "5"]
-    with many_nodes(name, 2, *delay) as front:
+    with many_nodes(name, 2, "--ready-delay-secs", str(ready_delay_of(name))) as front:
         sessions = sessions_of(front, 40)
         asyncio.run(stop_under_load(front, sessions))
 
@@ -212,6 +210,31 @@ async def stop_under_load(front, sessions):
     print(f"    {len(moved)} of {len(apart)} pairs moved, {worst}; ends {dict(ends)}", flush=True)
     assert moved, "the node that stopped had no pair"
     assert not refused, f"new clients were refused: {refused[:5]}"
+
+
+def case_all_nodes_may_restart_one_after_another(name):
+    """At once, with no time between for what a proxy remembers of a node."""
+    nodes = [Node(REDIS, ready_delay_of(name)) for _ in range(3)]
+    try:
+        for node in nodes:
+            node.start()
+        with Front(name, addresses=[node.address for node in nodes]) as front:
+            asyncio.run(restart_each(front, nodes, sessions_of(front, 30)))
+    finally:
+        for node in nodes:
+            node.kill()
+
+
+async def restart_each(front, nodes, sessions):
+    async with Talk(url_of(front), sessions, front.trust) as talk:
+        for node in nodes:
+            await talk.until_heard()
+            began = time.monotonic()
+            await asyncio.to_thread(node.restart)
+            await talk.until_heard()
+            moved = sorted(sum(pair.apart(began)) for pair in talk.pairs if pair.apart(began))
+            print(f"    {len(moved)} of {len(talk.pairs)} pairs moved, apart at worst {max(moved, default=0):.2f} s", flush=True)
+    judge(front, talk, "a restart of all nodes")
 
 
 def register_all_the_time(front, refused, is_over):

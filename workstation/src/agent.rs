@@ -73,6 +73,8 @@ struct Agent {
     folders: Folders,
     place: Place,
     listener: UnixListener,
+    /// A command may wait to be accepted.
+    has_caller: bool,
     log: Log,
     desk: Desk,
     phones: Phones,
@@ -126,6 +128,7 @@ impl Agent {
             tokens: Tokens::new(),
             place,
             listener,
+            has_caller: true,
             log,
             desk: Desk::default(),
             phones: Phones::new(machine_name(), on_news),
@@ -196,6 +199,7 @@ impl Agent {
             for event in &events {
                 let token = event.token();
                 if event.is_readable() || event.is_read_closed() {
+                    self.has_caller |= token == LISTENER;
                     self.desk.note_readable(token);
                     self.terminals.note_readable(token);
                     self.phones.viewers.note_readable(token);
@@ -272,15 +276,22 @@ impl Agent {
         let terminals = folders.terminals()?;
         let mut listener = UnixListener::from_std(self.place.listen(folders)?);
         self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE).context("can't poll")?;
-        self.listener = listener;
+        (self.listener, self.has_caller) = (listener, true);
         self.terminals.set_folder(terminals);
         self.folders = folders.clone();
         Ok(())
     }
 
     fn accept(&mut self) {
-        // Without a descriptor for it, the command waits until another one has gone.
-        while let Ok((stream, _)) = self.listener.accept() {
+        while self.has_caller {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                // Without a descriptor for it, the command waits until another one has gone.
+                Err(error) => {
+                    self.has_caller = error.kind() != io::ErrorKind::WouldBlock;
+                    return;
+                }
+            };
             let admitted = peer::check_own(&stream)
                 .and_then(|()| self.desk.admit(stream, self.tokens.next(), self.poll.registry()));
             if let Err(error) = admitted {

@@ -13,9 +13,10 @@ use super::channel::Channel;
 use super::control::{self, Control};
 use super::event::{ChannelError, ChannelId, OpenError};
 use super::kind::Kind;
-use super::limits::{CHANNELS_MAX, PAYLOAD_BYTES_MAX};
+use super::limits::{CHANNELS_MAX, DATA_HEADER_BYTES, PAYLOAD_BYTES_MAX};
 use super::reason::Reason;
 use super::rights::Rights;
+use super::wire;
 
 pub(super) use heard::{Heard, NewChannel};
 
@@ -84,14 +85,32 @@ impl Channels {
     }
 
     pub(super) fn send(&mut self, ch: ChannelId, payload: &[u8]) -> Result<(), ChannelError> {
+        self.push(ch, payload.len(), || wire::data(ch.number, payload))
+    }
+
+    pub(super) fn send_owned(&mut self, ch: ChannelId, message: &mut Vec<u8>) -> Result<(), ChannelError> {
+        let len = message.len().saturating_sub(DATA_HEADER_BYTES);
+        self.push(ch, len, || {
+            wire::set_header(ch.number, message);
+            std::mem::take(message)
+        })
+    }
+
+    /// `message` gives the one of a payload of this length.
+    fn push(
+        &mut self,
+        ch: ChannelId,
+        len: usize,
+        message: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), ChannelError> {
         let channel = self.accepted(ch)?;
         if channel.out.is_ended() {
             return Err(ChannelError::Ended(ch));
         }
-        if payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(ChannelError::TooLong { len: payload.len() });
+        if len > PAYLOAD_BYTES_MAX {
+            return Err(ChannelError::TooLong { len });
         }
-        if !channel.out.push(payload) {
+        if !channel.out.push(len, message) {
             return Err(ChannelError::Full(ch));
         }
         let class = channel.kind.class();

@@ -12,6 +12,7 @@ use super::event::{AppEvent, ChannelError, ChannelId, OpenError};
 use super::greeting::{Greeted, Greeting};
 use super::hello::{DeskInfo, Hello};
 use super::kind::{Class, Kind};
+use super::limits::DATA_HEADER_BYTES;
 use super::reason::Reason;
 use super::rights::{Right, Rights};
 use super::wire::{self, Incoming};
@@ -98,16 +99,18 @@ impl AppEnd {
     }
 
     /// A message came through the tunnel.
-    pub fn on_message(&mut self, message: &[u8], now: Duration) {
-        match wire::parse(message) {
+    pub fn on_message(&mut self, message: impl Into<Vec<u8>>, now: Duration) {
+        let mut message = message.into();
+        match wire::parse(&message) {
             Err(_) => self.ignored.faults += 1,
             Ok(Incoming::Unknown) => self.ignored.unknown += 1,
             Ok(Incoming::Control(Control::Hello { hello, id, re })) => {
                 self.on_hello(hello, id, re.as_deref());
             }
             Ok(_) if !self.is_ready() => self.ignored.early += 1,
-            Ok(Incoming::Data { ch, payload }) => {
-                let heard = self.channels.on_data(ch, payload);
+            Ok(Incoming::Data { ch, .. }) => {
+                message.drain(..DATA_HEADER_BYTES);
+                let heard = self.channels.on_data(ch, message);
                 self.note(heard);
             }
             Ok(Incoming::Control(control)) => self.on_control(control, now),
@@ -222,6 +225,15 @@ impl AppEnd {
     /// Nothing was accepted. After `Full`, `Writable` follows.
     pub fn send(&mut self, ch: ChannelId, payload: &[u8]) -> Result<(), ChannelError> {
         self.channels.send(ch, payload)
+    }
+
+    /// As [`AppEnd::send`], without a copy: the message begins with [`DATA_HEADER_BYTES`] bytes of room, and its
+    /// bytes are taken if it is accepted.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_owned(&mut self, ch: ChannelId, message: &mut Vec<u8>) -> Result<(), ChannelError> {
+        self.channels.send_owned(ch, message)
     }
 
     /// A good length for the next message on this channel: on a bulk channel about 50 ms of what the line

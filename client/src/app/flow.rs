@@ -6,15 +6,20 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::kind::Class;
-use super::limits::{CREDIT_MAX, MESSAGE_COST, PAYLOAD_BYTES_MAX};
+use super::limits::{CREDIT_MAX, DATA_HEADER_BYTES, MESSAGE_COST, PAYLOAD_BYTES_MAX};
 use super::pace::Pace;
 
 pub(super) fn cost(len: usize) -> usize {
     len + MESSAGE_COST
 }
 
+fn payload_len(message: &[u8]) -> usize {
+    message.len() - DATA_HEADER_BYTES
+}
+
 /// What this end sends: `cost of queue + credit` is what the other end has granted and not yet heard of.
 pub(super) struct Outflow {
+    /// Data messages, as they go into the tunnel.
     queue: VecDeque<Vec<u8>>,
     /// Granted by the other end and not spent on the queue.
     credit: usize,
@@ -53,8 +58,7 @@ impl Outflow {
 
     /// The other end takes `more`. True if the message that was too much would be accepted now.
     pub(super) fn grant(&mut self, more: usize, now: Duration) -> Result<bool, TooMuchCredit> {
-        let queued: usize = self.queue.iter().map(|payload| cost(payload.len())).sum();
-        if self.credit + queued + more > CREDIT_MAX {
+        if self.credit + self.queued() + self.queue.len() * MESSAGE_COST + more > CREDIT_MAX {
             return Err(TooMuchCredit);
         }
         self.credit += more;
@@ -64,15 +68,15 @@ impl Outflow {
         Ok(self.wanted.take_if(|wanted| *wanted <= self.credit).is_some())
     }
 
-    /// Accepts a message if there is credit for it.
-    pub(super) fn push(&mut self, payload: &[u8]) -> bool {
-        let cost = cost(payload.len());
+    /// Accepts a message with a payload of this length if there is credit for it.
+    pub(super) fn push(&mut self, len: usize, message: impl FnOnce() -> Vec<u8>) -> bool {
+        let cost = cost(len);
         if cost > self.credit {
             self.wanted = Some(cost);
             return false;
         }
         self.credit -= cost;
-        self.queue.push_back(payload.to_vec());
+        self.queue.push_back(message());
         true
     }
 
@@ -93,7 +97,7 @@ impl Outflow {
                 Next::End
             });
         };
-        let cost = cost(first.len());
+        let cost = cost(payload_len(first));
         if self.pace.as_mut().is_some_and(|pace| !pace.admit(cost, now)) {
             return None;
         }
@@ -122,7 +126,7 @@ impl Outflow {
 
     /// Bytes of payload that wait.
     pub(super) fn queued(&self) -> usize {
-        self.queue.iter().map(Vec::len).sum()
+        self.queue.iter().map(|message| payload_len(message)).sum()
     }
 }
 

@@ -143,14 +143,14 @@ fn step(ends: &mut [FuzzedEnd; 2], input: &mut Input<'_>) {
         14 => side.end.set_desk(offer(input)),
         15 => side.end.set_hidden(choice & 0x20 != 0),
         16 => side.end.on_message(input.piece(), NOW),
-        17 => side.end.on_message(&forged_control(input), NOW),
-        18 => side.end.on_message(&wire::data(u32::from(input.byte()), &vec![0; input.short()]), NOW),
+        17 => side.end.on_message(forged_control(input), NOW),
+        18 => side.end.on_message(wire::data(u32::from(input.byte()), &vec![0; input.short()]), NOW),
         19 => drop(side.line.pop_front()),
         20 => side.line.extend(side.line.front().cloned()),
         21 => damage(&mut side.line, input),
         _ => {
             if let Some(message) = side.line.pop_front() {
-                ends[1 - at].end.on_message(&message, NOW);
+                ends[1 - at].end.on_message(message, NOW);
             }
         }
     }

@@ -61,7 +61,7 @@ impl Pair {
 
 /// Carries what `from` has to say now; gives the number of messages.
 fn pass(from: &mut AppEnd, to: &mut AppEnd) -> usize {
-    std::iter::from_fn(|| from.poll_message(NOW)).map(|message| to.on_message(&message, NOW)).count()
+    std::iter::from_fn(|| from.poll_message(NOW)).map(|message| to.on_message(message, NOW)).count()
 }
 
 fn events(end: &mut AppEnd) -> Vec<AppEvent> {

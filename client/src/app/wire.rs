@@ -53,8 +53,20 @@ fn parse_data(message: &[u8]) -> Result<Incoming<'_>, Damage> {
 /// A data message.
 pub(super) fn data(ch: u32, payload: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(DATA_HEADER_BYTES + payload.len());
-    message.push(DATA);
-    message.extend_from_slice(&ch.to_be_bytes());
+    message.extend_from_slice(&header(ch));
     message.extend_from_slice(payload);
     message
+}
+
+/// Makes a data message out of one that has room for the header.
+pub(super) fn set_header(ch: u32, message: &mut Vec<u8>) {
+    if message.len() < DATA_HEADER_BYTES {
+        message.resize(DATA_HEADER_BYTES, 0);
+    }
+    message[..DATA_HEADER_BYTES].copy_from_slice(&header(ch));
+}
+
+fn header(ch: u32) -> [u8; DATA_HEADER_BYTES] {
+    let [a, b, c, d] = ch.to_be_bytes();
+    [DATA, a, b, c, d]
 }

@@ -13,6 +13,9 @@ pub(crate) trait App {
     /// A turn of the driver begins: from here on, news must wake it again.
     fn begin_turn(&mut self) {}
 
+    /// Gives the app its events since the last call, together.
+    fn give_events(&mut self) {}
+
     /// The next input for the machine; `None` when there is no more.
     fn poll_input(&mut self) -> Option<Input>;
 

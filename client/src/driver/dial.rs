@@ -124,13 +124,14 @@ fn request(
     Ok(request)
 }
 
-/// The read buffer is zeroed before every read, so it is small. The write buffer needs no bound of its own:
-/// the connection hands over the next message only when the socket took the last.
+/// One read brings two pieces of a file; its buffer is zeroed before, which costs much less than more reads
+/// would. The write buffer needs no bound of its own: the connection hands over the next message only when
+/// the socket took the last.
 fn config(settings: &ConnectionSettings) -> WebSocketConfig {
     let bytes_max = Some(envelope::text_bytes_max(settings.message_bytes_max));
     WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
-        .write_buffer_size(64 * 1024)
+        .read_buffer_size(64 * 1024)
+        .write_buffer_size(256 * 1024)
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
 }

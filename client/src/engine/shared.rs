@@ -39,7 +39,13 @@ pub(super) struct Inner {
     pub(super) answers: VecDeque<Answered>,
     /// The driver has had its turn and must be woken for news.
     awaits_news: bool,
+    /// There are events of which the app was not told.
+    has_events: bool,
+    reader: Option<Reader>,
 }
+
+/// Called on the driver's thread, without a lock, when there are events; it must not block.
+pub(crate) type Reader = Arc<dyn Fn() + Send + Sync>;
 
 /// Requests of the app that the driver has not seen yet.
 #[derive(Debug, Default)]
@@ -68,6 +74,20 @@ pub(super) enum Answered {
     Deleted(Result<(), HttpError>),
 }
 
+impl Inner {
+    /// Calls `reader` when there are events, instead of a thread that waits for them.
+    pub(super) fn set_reader(&mut self, reader: Reader) {
+        self.reader = Some(reader);
+    }
+
+    /// Appends an event, which the app gets with all others of the driver's turn: to wake a thread costs more
+    /// than most events do.
+    pub(super) fn tell(&mut self, event: EngineEvent) {
+        self.inbox.push(event);
+        self.has_events = true;
+    }
+}
+
 impl Shared {
     pub(super) fn new(tunnel: Tunnel, wake: Wake, clock: Arc<dyn Clock>) -> Self {
         let inner = Inner {
@@ -78,6 +98,8 @@ impl Shared {
             asked: Asked::default(),
             answers: VecDeque::new(),
             awaits_news: true,
+            has_events: false,
+            reader: None,
         };
         Shared { inner: Mutex::new(inner), news: Condvar::new(), progress: Condvar::new(), wake, clock }
     }
@@ -101,10 +123,18 @@ impl Shared {
         self.lock().awaits_news = true;
     }
 
-    /// Appends an event for the app.
-    pub(super) fn tell(&self, inner: &mut Inner, event: EngineEvent) {
-        inner.inbox.push(event);
-        self.news.notify_one();
+    /// Gives the app the events that were told since the last call.
+    pub(super) fn give_events(&self) {
+        let mut inner = self.lock();
+        if !std::mem::take(&mut inner.has_events) {
+            return;
+        }
+        let reader = inner.reader.clone();
+        drop(inner);
+        match reader {
+            Some(reader) => reader(),
+            None => self.news.notify_one(),
+        }
     }
 
     /// Wakes the callers that wait for room, acknowledgements or the end.

@@ -205,14 +205,13 @@ impl DriverSide {
     }
 
     fn push(&self, event: EngineEvent) {
-        let mut inner = self.shared.lock();
-        self.shared.tell(&mut inner, event);
+        self.shared.lock().tell(event);
     }
 
     fn tell_in(&self, state: EngineState, event: EngineEvent) {
         let mut inner = self.shared.lock();
         inner.state = state;
-        self.shared.tell(&mut inner, event);
+        inner.tell(event);
     }
 
     /// Something came that is not the tunnel's. It is ignored, and told once for each link. A peer that has
@@ -307,6 +306,10 @@ impl App for DriverSide {
         self.take_answers();
     }
 
+    fn give_events(&mut self) {
+        self.shared.give_events();
+    }
+
     fn poll_input(&mut self) -> Option<Input> {
         self.settle();
         self.inputs.pop_front()
@@ -340,7 +343,7 @@ impl App for DriverSide {
             Told::Opened => true,
         };
         if has_left {
-            self.shared.tell(&mut inner, EngineEvent::Left);
+            inner.tell(EngineEvent::Left);
         }
         drop(inner);
         self.shared.on_progress();
@@ -412,12 +415,13 @@ impl App for DriverSide {
         inner.state = EngineState::Stopped;
         let unacknowledged = inner.tunnel.unacknowledged();
         let forgets = matches!(inner.asked.forget, Some(Forgetting::Asked));
-        self.shared.tell(&mut inner, EngineEvent::Stopped { why, unacknowledged });
+        inner.tell(EngineEvent::Stopped { why, unacknowledged });
         drop(inner);
         if forgets {
             self.forget();
         }
         self.shared.on_end();
+        self.shared.give_events();
     }
 
     fn pause_if_full(&mut self) -> bool {

@@ -11,6 +11,9 @@ pub trait FileChannel {
     /// Nothing was accepted.
     fn try_send(&mut self, payload: &[u8]) -> Result<(), SendRefused>;
 
+    /// Sends what was accepted, now. A channel may keep a message until then.
+    fn flush(&mut self) {}
+
     /// A good length for the next message.
     fn message_len(&self) -> usize;
 

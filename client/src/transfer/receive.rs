@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{FileChannel, Outcome, Progress, SendRefused, Step, Totals};
 use crate::app::Reason;
 use crate::app::file::{self, FileReceiver, Incoming, SetParams, reason};
+use crate::app::limits::CREDIT_FILE;
 use crate::folder::Inbox;
 use shelf::Shelf;
 
@@ -68,6 +69,9 @@ pub struct ReceiveSet {
     /// Came, and not dealt with; of the first one, so many bytes are.
     messages: VecDeque<Vec<u8>>,
     dealt_with: usize,
+    /// Bytes of messages that are dealt with, while others wait here: they are returned together, as each
+    /// return costs the other end a message.
+    unreturned: usize,
     /// Taken from the receiver, and the channel had no room for it.
     pending: Option<Vec<u8>>,
     /// The other end says nothing more.
@@ -80,6 +84,9 @@ pub struct ReceiveSet {
 /// Records, and bytes of files that are there, that one `advance` deals with.
 const RECORDS: usize = 256;
 const HASH_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Credit is returned at once from this many bytes on: a quarter of what the sender has.
+const RETURN_BYTES: usize = CREDIT_FILE / 4;
 
 impl ReceiveSet {
     /// A channel of kind `file` was opened with `params`. `from` names its sender in what is kept for
@@ -94,6 +101,7 @@ impl ReceiveSet {
             receiver: None,
             messages: VecDeque::new(),
             dealt_with: 0,
+            unreturned: 0,
             pending: None,
             has_ended: false,
             is_gone: false,
@@ -184,9 +192,12 @@ impl ReceiveSet {
         }
         self.dealt_with = message.len() - rest.len();
         if rest.is_empty() {
-            channel.consumed(message.len());
+            self.unreturned += message.len();
             self.messages.pop_front();
             self.dealt_with = 0;
+            if self.messages.is_empty() || self.unreturned >= RETURN_BYTES {
+                channel.consumed(std::mem::take(&mut self.unreturned));
+            }
         }
         Ok(true)
     }
@@ -200,6 +211,7 @@ impl ReceiveSet {
                 break;
             }
         }
+        channel.flush();
         let until = receiver.next_deadline();
         if receiver.is_over() && self.pending.is_none() {
             channel.end();

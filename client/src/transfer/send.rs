@@ -13,7 +13,7 @@ use super::{FileChannel, Outcome, Progress, Step, Totals};
 use crate::app::Reason;
 use crate::app::file::{SetParams, reason};
 use crate::folder::{Found, FoundFile, Opener, Walk, check_readable};
-use line::{Line, Sent};
+use line::{Line, Offered, Sent};
 
 /// How a set is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ struct Queue {
     options: SendOptions,
     walk: Walk,
     /// Offered on a channel that is gone, and not settled.
-    again: VecDeque<FoundFile>,
+    again: VecDeque<Offered>,
     opener: Opener,
     events: VecDeque<SendEvent>,
     params: SetParams,
@@ -94,13 +94,13 @@ struct Queue {
 /// What a file is and what became of it are told together, so that neither is forgotten.
 impl Queue {
     /// The next file to offer.
-    fn next(&mut self) -> Option<FoundFile> {
-        if let Some(file) = self.again.pop_front() {
-            return Some(file);
+    fn next(&mut self) -> Option<Offered> {
+        if let Some(again) = self.again.pop_front() {
+            return Some(again);
         }
         loop {
             match self.walk.next()? {
-                Found::File(file) => return Some(file),
+                Found::File(file) => return Some(Offered { file, written: 0 }),
                 Found::Skipped { name, why, is_missed } => {
                     self.totals.failed += u64::from(is_missed);
                     self.events.push_back(SendEvent::Skipped { name, why });
@@ -179,7 +179,7 @@ impl SendSet {
     /// The channel is gone. What is not settled goes again over the next one, if the program opens one.
     pub fn on_gone(&mut self) {
         if let Some(line) = self.line.take() {
-            let mut again: VecDeque<FoundFile> = line.into_unsettled().collect();
+            let mut again: VecDeque<Offered> = line.into_unsettled().collect();
             again.append(&mut self.queue.again);
             self.queue.again = again;
         }
@@ -244,11 +244,12 @@ impl SendSet {
     pub fn progress(&self) -> Progress {
         let Queue { totals, params, .. } = &self.queue;
         let files_settled = totals.done + totals.failed;
+        let again: u64 = self.queue.again.iter().map(|offered| offered.written).sum();
         Progress {
             files_total: params.files.unwrap_or(0).max(files_settled),
             bytes_total: params.bytes.unwrap_or(0),
             files_settled,
-            bytes_written: totals.bytes + self.line.as_ref().map_or(0, Line::written),
+            bytes_written: totals.bytes + again + self.line.as_ref().map_or(0, Line::written),
         }
     }
 }

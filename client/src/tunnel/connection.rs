@@ -101,11 +101,12 @@ impl SealedConnection {
         Ok(message)
     }
 
-    /// Decrypts `sealed` into `plaintext`, whose former contents are gone.
-    pub(super) fn open(&mut self, sealed: &[u8], plaintext: &mut Vec<u8>) -> Result<(), Fault> {
-        self.keys.open(sealed, plaintext).map_err(|NoiseError| Fault::Unopenable)?;
+    /// Decrypts `sealed` in `room`, whose former contents are gone.
+    pub(super) fn open<'a>(&mut self, sealed: &[u8], room: &'a mut Vec<u8>) -> Result<&'a [u8], Fault> {
+        let plaintext = self.keys.open(sealed, room).map_err(|NoiseError| Fault::Unopenable)?;
         self.opened += 1;
-        self.check_records()
+        self.check_records()?;
+        Ok(plaintext)
     }
 
     fn check_records(&self) -> Result<(), Fault> {

@@ -134,7 +134,9 @@ impl FuzzedPair {
             2 => drop(end.wire.pop_front()),
             3 => drop(end.tunnel.try_send(&vec![choice; input.short() & 0x1_FFFF])),
             4 => drop(end.tunnel.try_send(input.piece())),
-            5 => end.tunnel.taken(end.message, now),
+            5 => {
+                end.tunnel.taken(end.message, now);
+            }
             6 => end.answer(Answer::Allow { session: None }, now),
             7 => end.answer(Answer::Allow { session: Some(credentials(choice)) }, now),
             8 if choice & 0x60 == 0 => end.answer(Answer::Deny, now),

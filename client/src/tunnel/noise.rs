@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::record::DATA_HEAD;
 use super::secret::{KeyId, Secret};
 
 /// The bytes of an ephemeral key and the tag over nothing: the Noise part of H1, and the least of H2.
@@ -109,14 +110,19 @@ impl Keys {
         Ok(())
     }
 
-    /// Decrypts the other end's next message into `plaintext`, whose former contents are gone.
-    pub(super) fn open(&mut self, sealed: &[u8], plaintext: &mut Vec<u8>) -> Result<(), NoiseError> {
-        plaintext.resize(sealed.len(), 0);
-        let len = self.transport.read_message(sealed, plaintext)?;
-        plaintext.truncate(len);
-        Ok(())
+    /// Decrypts the other end's next message in `room`, whose former contents are gone.
+    pub(super) fn open<'a>(&mut self, sealed: &[u8], room: &'a mut Vec<u8>) -> Result<&'a [u8], NoiseError> {
+        room.resize(OPENED_AT + sealed.len(), 0);
+        let len = self.transport.read_message(sealed, &mut room[OPENED_AT..])?;
+        room.truncate(OPENED_AT + len);
+        Ok(&room[OPENED_AT..])
     }
 }
+
+/// Where a plaintext begins in its room: so the bytes of a DATA record begin at a multiple of 16, as a vector
+/// does that they are copied to. Some processors copy ten times slower if the target lies 1 to 15 bytes behind
+/// the source, counted modulo 4096.
+const OPENED_AT: usize = 32 - DATA_HEAD;
 
 impl From<snow::Error> for NoiseError {
     fn from(_: snow::Error) -> Self {

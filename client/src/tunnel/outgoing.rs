@@ -62,7 +62,30 @@ impl Outgoing {
 
     /// Accepts a whole message and names it, or says why not.
     pub(super) fn push(&mut self, message: &[u8]) -> Result<u64, SendError> {
-        let (len, limit) = (message.len(), self.message_bytes_max());
+        self.admit(message.len())?;
+        let mut rest = message;
+        loop {
+            let (bytes, later) = rest.split_at(rest.len().min(PIECE_BYTES_MAX));
+            self.add(bytes.to_vec(), later.is_empty());
+            if later.is_empty() {
+                return Ok(self.messages);
+            }
+            rest = later;
+        }
+    }
+
+    /// As `push`; takes the bytes out of the message, without a copy if they are one piece.
+    pub(super) fn push_owned(&mut self, message: &mut Vec<u8>) -> Result<u64, SendError> {
+        if message.len() > PIECE_BYTES_MAX {
+            return self.push(message);
+        }
+        self.admit(message.len())?;
+        self.add(std::mem::take(message), true);
+        Ok(self.messages)
+    }
+
+    fn admit(&mut self, len: usize) -> Result<(), SendError> {
+        let limit = self.message_bytes_max();
         if len > limit {
             return Err(SendError::TooLarge { len, limit });
         }
@@ -70,18 +93,13 @@ impl Outgoing {
             return Err(SendError::Full);
         }
         self.messages += 1;
-        let mut rest = message;
-        loop {
-            let (bytes, later) = rest.split_at(rest.len().min(PIECE_BYTES_MAX));
-            let ends = later.is_empty().then_some(self.messages);
-            let cost = bytes.len() + PIECE_COST;
-            self.cost += cost;
-            self.pieces.push_back(Piece { bytes: bytes.to_vec(), cost, ends });
-            if later.is_empty() {
-                return Ok(self.messages);
-            }
-            rest = later;
-        }
+        Ok(())
+    }
+
+    fn add(&mut self, bytes: Vec<u8>, ends: bool) {
+        let cost = bytes.len() + PIECE_COST;
+        self.cost += cost;
+        self.pieces.push_back(Piece { bytes, cost, ends: ends.then_some(self.messages) });
     }
 
     /// The longest message that the peer takes.

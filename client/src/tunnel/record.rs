@@ -214,7 +214,7 @@ const DENIED: u8 = 9;
 const FIN: u8 = 1;
 
 /// Kind, number, ack, flags.
-const DATA_HEAD: usize = 1 + 8 + 8 + 1;
+pub(super) const DATA_HEAD: usize = 1 + 8 + 8 + 1;
 
 const RESUME_BYTES: usize = 16 + 16 + 8 + 4;
 

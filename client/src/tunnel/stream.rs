@@ -126,6 +126,16 @@ impl MessageStreams {
         accepted
     }
 
+    /// As `push`; takes the bytes out of the message.
+    pub(super) fn push_owned(&mut self, message: &mut Vec<u8>) -> Result<u64, SendError> {
+        if self.closing {
+            return Err(SendError::Closed);
+        }
+        let accepted = self.outgoing.push_owned(message);
+        self.check_invariants();
+        accepted
+    }
+
     /// No message follows those accepted.
     pub(super) fn close(&mut self) {
         self.closing = true;
@@ -160,18 +170,20 @@ impl MessageStreams {
         Ok(!std::mem::replace(&mut self.peer_closed, true))
     }
 
-    /// The app has taken every message up to this one.
-    pub(super) fn taken(&mut self, message: u64, now: Duration) {
+    /// The app has taken every message up to this one. True if an acknowledgement is due at another time now.
+    pub(super) fn taken(&mut self, message: u64, now: Duration) -> bool {
         let taken = self.incoming.taken(message);
         if taken.pieces == 0 {
-            return;
+            return false;
         }
+        let before = self.acks.due_at;
         self.acks.pieces += taken.pieces;
         self.acks.cost += taken.cost;
         let is_much = self.acks.pieces >= ACK_PIECES || self.acks.cost >= self.incoming.window() as usize / 4;
         let due_at = if is_much { now } else { now + ACK_DELAY };
-        self.acks.due_at = Some(self.acks.due_at.map_or(due_at, |earlier| earlier.min(due_at)));
+        self.acks.due_at = Some(before.map_or(due_at, |earlier| earlier.min(due_at)));
         self.check_invariants();
+        self.acks.due_at != before
     }
 
     /// The next record for the standing connection.

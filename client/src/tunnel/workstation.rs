@@ -199,14 +199,14 @@ impl Workstation {
             return Ok(());
         };
         let Some(mut pending) = self.pending.remove(at) else { return Ok(()) };
-        let mut plaintext = Vec::new();
-        match pending.connection.open(sealed, &mut plaintext) {
-            Ok(()) => {}
+        let mut room = Vec::new();
+        let plaintext = match pending.connection.open(sealed, &mut room) {
+            Ok(plaintext) => plaintext,
             // A replayed H1 and a made-up record must not end a live connection.
             Err(_) if core.live.is_some() => return Ok(()),
             Err(fault) => return Err(fault),
-        }
-        let Record::Hello { state, name } = Record::parse(&plaintext)? else {
+        };
+        let Record::Hello { state, name } = Record::parse(plaintext)? else {
             return Err(Fault::OutOfPlace("first record other than HELLO"));
         };
         pending.connection.greeted = true;

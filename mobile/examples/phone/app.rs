@@ -284,7 +284,9 @@ impl Peer {
         match event {
             LinkEvent::Engine(event) => self.on_engine_event(&event),
             LinkEvent::App(event) => {
-                self.on_app_event(&event);
+                if let Some(event) = self.files.take_data(event) {
+                    self.on_app_event(&event);
+                }
                 None
             }
         }

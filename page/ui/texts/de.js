@@ -153,7 +153,7 @@ export const de = {
     "files.set.moving": "läuft",
     "files.set.waiting": "ruht, bis die Verbindung zurück ist",
     "files.set.reloaded": "die Seite wurde neu geladen: Wählen Sie dieselben Dateien noch einmal, dann geht es dort weiter",
-    "files.set.over": "vorbei",
+    "files.set.over": "abgeschlossen",
     "files.set.cancelled": "abgebrochen",
     "files.set.failed": "gescheitert: {words}",
     "files.too-many": "Es laufen schon zu viele Übertragungen. Warten Sie, bis eine vorbei ist, oder brechen Sie eine ab.",

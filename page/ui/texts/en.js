@@ -152,7 +152,7 @@ export const en = {
     "files.set.moving": "moving",
     "files.set.waiting": "paused until the connection is back",
     "files.set.reloaded": "the page was loaded again: choose the same files again, and they go on where they stopped",
-    "files.set.over": "over",
+    "files.set.over": "finished",
     "files.set.cancelled": "cancelled",
     "files.set.failed": "failed: {words}",
     "files.too-many": "Too many sets of files are under way. Wait until one is over, or cancel one.",

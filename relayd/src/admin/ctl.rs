@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use protocol::ids::SessionHash;
 
 use super::client::{self, Answer, AskError};
@@ -63,6 +63,11 @@ enum Command {
     },
     /// Stop the server as SIGTERM does: every client is told and closed, and the process ends
     Drain,
+}
+
+/// The command line, for the manual pages and completions of packages.
+pub fn line() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs it.

@@ -14,6 +14,7 @@ use super::Address;
 /// Buckets of one size.
 #[derive(Debug)]
 pub struct Buckets {
+    per_minute: u32,
     /// How long one token takes to come, in microseconds. `1 <= step_us <= MINUTE_US`
     step_us: u64,
     addresses_max: usize,
@@ -31,7 +32,7 @@ impl Buckets {
 
     fn with_room(per_minute: u32, addresses_max: usize) -> Self {
         let step_us = (MINUTE_US / u64::from(per_minute.max(1))).max(1);
-        Buckets { step_us, addresses_max, full_at: HashMap::new(), order: BTreeSet::new() }
+        Buckets { per_minute, step_us, addresses_max, full_at: HashMap::new(), order: BTreeSet::new() }
     }
 
     /// Takes a token.
@@ -64,6 +65,11 @@ impl Buckets {
         let full_at = *self.full_at.get(&address)?;
         let missing_us = (full_at + self.step_us).saturating_sub(micros(now));
         (missing_us > MINUTE_US).then(|| Duration::from_micros(missing_us - MINUTE_US))
+    }
+
+    /// The tokens of a minute.
+    pub fn per_minute(&self) -> u32 {
+        self.per_minute
     }
 
     /// How many buckets may not be full.

@@ -103,6 +103,20 @@ impl Admission {
         }
     }
 
+    /// Takes over other limits of an address. A rate that stays the same keeps its counts.
+    pub fn change(&mut self, limits: &AdmissionLimits) {
+        self.connections_per_address = limits.connections_per_address;
+        for (buckets, per_minute) in [
+            (&mut self.registers, limits.registers_per_minute),
+            (&mut self.handshakes, limits.tls_handshakes_per_minute),
+            (&mut self.failed_hellos, limits.failed_hellos_per_minute),
+        ] {
+            if buckets.as_ref().map_or(0, Buckets::per_minute) != per_minute {
+                *buckets = (per_minute > 0).then(|| Buckets::new(per_minute));
+            }
+        }
+    }
+
     /// True if this address may have one more connection.
     pub fn has_room(&self, address: Address) -> bool {
         let count = self.connections.get(&address).copied().unwrap_or(0);
@@ -219,6 +233,21 @@ mod tests {
             admission.leave(slot);
         }
         assert!(admission.of_slot.is_empty() && admission.connections.is_empty());
+    }
+
+    #[test]
+    fn changed_limits_count_at_once_and_the_others_keep_their_counts() {
+        let mut admission = Admission::new(&limits(2, 1, 1));
+        let one = address("192.0.2.1");
+        assert!(admission.try_enter(0, one) && admission.try_enter(1, one));
+        assert!(admission.try_register(Some(one), NOW).is_ok());
+        admission.note_failed(Some(one), NOW);
+        admission.change(&limits(1, 1, 0));
+        assert!(!admission.has_room(one) && admission.address_of(1) == Some(one));
+        assert!(admission.try_register(Some(one), NOW).is_err(), "the same rate");
+        assert_eq!(admission.secs_of_doubt(Some(one), NOW), None, "no limit any more");
+        admission.change(&limits(3, 2, 0));
+        assert!(admission.has_room(one) && admission.try_register(Some(one), NOW).is_ok());
     }
 
     #[test]

@@ -90,8 +90,8 @@ pub enum NoWebSocket {
 }
 
 impl Line {
-    /// Connects, and speaks TLS where the place does. A certificate that is not trusted ends nothing: what was
-    /// found is in [`Line::shown`].
+    /// Connects, and speaks TLS where the place does. A certificate that is not trusted ends nothing: what
+    /// was found is in [`Line::shown`].
     ///
     /// # Errors
     /// See [`AskError`].

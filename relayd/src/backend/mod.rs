@@ -20,7 +20,9 @@ use thiserror::Error;
 use crate::metrics::Histogram;
 
 pub use self::memory::Memory;
-pub use self::redis::{BusCounts, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisSettings, Survey, survey};
+pub use self::redis::{
+    BusCounts, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisPassword, RedisSettings, Survey, survey,
+};
 
 /// The store that this process uses.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 mod check;
 mod doctor;
+mod example;
 mod healthcheck;
 
 use std::ffi::OsString;
@@ -45,7 +46,7 @@ pub fn run(command: &Command, loaded: &Loaded) -> ExitCode {
 }
 
 /// The command line of the program: the server's settings, which every command takes too.
-fn line() -> clap::Command {
+pub fn line() -> clap::Command {
     let settings = config::command().mut_args(|arg| arg.global(true));
     Command::augment_subcommands(settings).subcommand_required(false).arg_required_else_help(false)
 }

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Parser};
 
 /// Every setting as text. [`super::Config`] checks and reads the values.
 #[derive(Debug, Parser)]
@@ -11,12 +11,17 @@ use clap::builder::FalseyValueParser;
     name = "relayd",
     version,
     about = "Pairs a workstation with a phone over WebSockets and passes frames between them.",
-    after_help = "A flag overrides its variable. An empty variable counts as unset. A bad value ends the program with \
-                  one line on standard error and exit code 2.",
+    after_help = "A flag overrides its variable, and a variable overrides the settings file. An empty variable counts as \
+                  unset. A bad value ends the program with one line on standard error and exit code 2.",
     args_override_self = true,
     next_line_help = true
 )]
 pub(super) struct Flags {
+    /// Settings file: TOML, with the names of these flags as keys [default: /etc/relayd/relayd.toml, if it
+    /// exists]
+    #[arg(long, env = "RELAY_CONFIG", hide_env_values = true, value_name = "FILE")]
+    pub(super) config: Option<OsString>,
+
     /// Port to listen on; with a domain it is 443 by default. 0 takes any free port, which is logged
     /// [default: 3001]
     #[arg(long, env = "PORT", hide_env_values = true, value_name = "PORT")]
@@ -80,6 +85,16 @@ pub(super) struct Flags {
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) redis_url: Option<OsString>,
 
+    /// File with the password of Redis, which is read for each connection, so it can change at any time
+    /// [default: none]
+    #[arg(long, env = "REDIS_PASSWORD_FILE", hide_env_values = true, value_name = "FILE")]
+    pub(super) redis_password_file: Option<OsString>,
+
+    /// Command that prints the password of Redis. It runs with /bin/sh for each connection, for 5 seconds at
+    /// most [default: none]
+    #[arg(long, env = "REDIS_PASSWORD_COMMAND", hide_env_values = true, value_name = "CMD")]
+    pub(super) redis_password_command: Option<OsString>,
+
     /// PEM file of the CA that signed the certificate of Redis [default: this machine's CAs]
     #[arg(long, env = "REDIS_CA", hide_env_values = true, value_name = "FILE")]
     pub(super) redis_ca: Option<OsString>,
@@ -132,10 +147,14 @@ pub(super) struct Flags {
     #[arg(long, env = "ALLOWED_ORIGINS", hide_env_values = true, value_name = "LIST")]
     pub(super) allowed_origins: Option<OsString>,
 
-    /// Key that is required to register a session. Prefer the variable: other users can see a command line
-    /// [default: none]
-    #[arg(long, env = "REGISTER_KEY", hide_env_values = true, value_name = "KEY")]
-    pub(super) register_key: Option<OsString>,
+    /// Key that is required to register a session. Prefer the variable or the file: other users can see a
+    /// command line. Give two while you change it: repeat the flag, or write one a line [default: none]
+    #[arg(long, env = "REGISTER_KEY", hide_env_values = true, value_name = "KEY", action = ArgAction::Append)]
+    pub(super) register_key: Vec<OsString>,
+
+    /// File with that key, or with two, one a line [default: none]
+    #[arg(long, env = "REGISTER_KEY_FILE", hide_env_values = true, value_name = "FILE")]
+    pub(super) register_key_file: Option<OsString>,
 
     /// Proxies trusted to report the client's address, in X-Forwarded-For or a PROXY v2 header: addresses and
     /// ranges, separated by commas [default: none]

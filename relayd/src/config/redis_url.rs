@@ -48,6 +48,16 @@ impl RedisUrl {
         ["rediss://", "valkeys://", "rediss+sentinel://"].iter().any(|scheme| self.0.starts_with(scheme))
     }
 
+    /// True if there is a password for Redis in it. One for sentinels does not count.
+    pub fn has_password(&self) -> bool {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        let (authority, path) = split_authority(rest);
+        let user_info = authority.rsplit_once('@').and_then(|(user_info, _)| user_info.split_once(':'));
+        let query = path.split_once('?').map_or("", |(_, query)| query);
+        let is_pass = |pair: &str| pair.strip_prefix("pass=").is_some_and(|it| !it.is_empty());
+        user_info.is_some_and(|(_, password)| !password.is_empty()) || query.split('&').any(is_pass)
+    }
+
     /// The whole URL, password included. For the connection only.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -1,5 +1,7 @@
 //! Reads single settings, and names the flag or the variable in errors.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -7,8 +9,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
+use clap::Command;
+
+use super::listing::Origin;
+use crate::secrets;
 
 /// Why the program ends at once: a bad value, described in one line, or a request for help.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,12 @@ impl EarlyExit {
         EarlyExit::bad_value(format_args!("{}; try --help", said.collect::<Vec<_>>().join("; ")))
     }
 
+    /// The text as a part of a line.
+    pub fn message(&self) -> &str {
+        let text = self.text.trim_end();
+        text.strip_prefix("relayd: ").unwrap_or(text)
+    }
+
     /// Prints the text to standard output or standard error, and returns the exit code. A closed output is
     /// ignored.
     pub fn report(&self) -> ExitCode {
@@ -46,15 +56,26 @@ impl EarlyExit {
     }
 }
 
-/// Reads settings, and knows if each came from a flag or from a variable.
+/// Reads settings, and knows where each comes from.
 pub(super) struct SettingReader<'a> {
     command: &'a Command,
-    matches: &'a ArgMatches,
+    origins: &'a HashMap<String, Origin>,
+    warnings: RefCell<Vec<String>>,
 }
 
 impl<'a> SettingReader<'a> {
-    pub(super) fn new(command: &'a Command, matches: &'a ArgMatches) -> Self {
-        SettingReader { command, matches }
+    pub(super) fn new(command: &'a Command, origins: &'a HashMap<String, Origin>) -> Self {
+        SettingReader { command, origins, warnings: RefCell::default() }
+    }
+
+    /// What was noticed.
+    pub(super) fn into_warnings(self) -> Vec<String> {
+        self.warnings.into_inner()
+    }
+
+    /// Where a setting comes from.
+    pub(super) fn origin(&self, id: &str) -> Origin {
+        self.origins.get(id).cloned().unwrap_or(Origin::Default)
     }
 
     /// Reads one setting. `None` if it was not given.
@@ -95,6 +116,38 @@ impl<'a> SettingReader<'a> {
         given.as_ref().filter(|path| self.is_set(id, path)).map(PathBuf::from)
     }
 
+    /// Reads the file of a secret: its path, and what it holds. Warns if every user may read it.
+    pub(super) fn read_secret_file(
+        &self,
+        id: &str,
+        given: &Option<OsString>,
+    ) -> Result<Option<(PathBuf, String)>, EarlyExit> {
+        let Some(path) = given.as_ref().filter(|path| self.is_set(id, path)).map(PathBuf::from) else {
+            return Ok(None);
+        };
+        let bad =
+            |error| EarlyExit::bad_value(format_args!("{}={path:?} is invalid: {error}", self.name(id)));
+        let text = secrets::read_file(&path).map_err(bad)?;
+        if secrets::is_open_to_all(&path) {
+            self.warnings.borrow_mut().push(format!(
+                "every user of this machine may read the secret in {}: run chmod o-r on it",
+                path.display()
+            ));
+        }
+        Ok(Some((path, text)))
+    }
+
+    /// Reads a secret setting that may be given more than once, as one text with a line for each.
+    pub(super) fn read_secrets<T: FromStr<Err: Display>>(
+        &self,
+        id: &str,
+        given: &[OsString],
+    ) -> Result<Option<T>, EarlyExit> {
+        let lines: Vec<_> = given.iter().filter(|it| self.is_set(id, it)).map(OsString::as_os_str).collect();
+        let text = (!lines.is_empty()).then(|| lines.join("\n".as_ref()));
+        self.read_secret(id, &text)
+    }
+
     /// Reads a secret setting, whose value is never shown.
     pub(super) fn read_secret<T: FromStr<Err: Display>>(
         &self,
@@ -108,22 +161,22 @@ impl<'a> SettingReader<'a> {
         text.parse().map(Some).map_err(|error: T::Err| bad(&error))
     }
 
-    /// An empty variable counts as unset, because container configurations leave settings out that way.
     fn is_set(&self, id: &str, value: &OsString) -> bool {
-        !(value.is_empty() && self.is_from_variable(id))
+        self.origins.contains_key(id) && !(value.is_empty() && self.is_from_variable(id))
     }
 
     fn is_from_variable(&self, id: &str) -> bool {
-        self.matches.value_source(id) == Some(ValueSource::EnvVariable)
+        matches!(self.origins.get(id), Some(Origin::Variable(_)))
     }
 
-    /// The name that the operator used: the variable or the flag.
-    fn name(&self, id: &str) -> String {
-        let variable =
-            self.command.get_arguments().find(|arg| arg.get_id() == id).and_then(clap::Arg::get_env);
-        match variable.filter(|_| self.is_from_variable(id)) {
-            Some(variable) => variable.to_string_lossy().into_owned(),
-            None => format!("--{}", id.replace('_', "-")),
+    /// The name that the operator used: the variable, the flag, or the key with its line.
+    pub(super) fn name(&self, id: &str) -> String {
+        let arg = self.command.get_arguments().find(|arg| arg.get_id() == id);
+        let flag = arg.and_then(clap::Arg::get_long).unwrap_or(id);
+        match self.origins.get(id) {
+            Some(Origin::Variable(name)) => name.clone(),
+            Some(Origin::File { path, line }) => format!("{} line {line}: {flag}", path.display()),
+            _ => format!("--{flag}"),
         }
     }
 }

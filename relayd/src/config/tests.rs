@@ -3,8 +3,8 @@
 use super::*;
 
 fn load_of(command: &clap::Command, args: &[&str]) -> Result<Config, EarlyExit> {
-    let args = ["relayd"].iter().chain(args).map(OsString::from);
-    load_for(command, args).map(|(loaded, _)| loaded.config)
+    let args = ["relayd"].iter().chain(args).map(OsString::from).collect();
+    load_at(command, args, &Places::default()).map(|(loaded, _)| loaded.config)
 }
 
 fn read(args: &[&str]) -> Result<Config, EarlyExit> {
@@ -31,7 +31,7 @@ fn the_defaults_are_the_documented_ones() {
     );
     assert_eq!((config.message_bytes_max, config.memory_max), (16_777_216, 512 << 20));
     assert_eq!(config.policy.origins, AllowedOrigins::Any);
-    assert!(config.policy.register_key.is_none());
+    assert!(config.policy.register_keys.is_none());
     assert!(!config.policy.delete_needs_token && !config.policy.metrics_public);
     assert_eq!(config.policy.trusted_proxies, TrustedProxies::default());
     assert_eq!(config.admission, AdmissionLimits::default());
@@ -87,7 +87,7 @@ fn flags_are_taken() {
     assert_eq!(config.policy.page_url.as_deref(), Some("https://r.example/p"));
     assert!(config.policy.serves_page);
     assert!(
-        config.policy.register_key.is_some()
+        config.policy.register_keys.is_some()
             && config.policy.delete_needs_token
             && config.policy.metrics_public
     );
@@ -240,7 +240,7 @@ fn an_empty_variable_counts_as_unset() {
     assert_eq!(read_variable("port", "CARGO_PKG_HOMEPAGE").unwrap().port, 3001);
     let config = read_variable("redis_url", "CARGO_PKG_HOMEPAGE").unwrap();
     assert_eq!((config.store, config.redis_url), (None, None));
-    assert!(read_variable("register_key", "CARGO_PKG_HOMEPAGE").unwrap().policy.register_key.is_none());
+    assert!(read_variable("register_key", "CARGO_PKG_HOMEPAGE").unwrap().policy.register_keys.is_none());
 }
 
 #[test]

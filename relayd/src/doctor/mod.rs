@@ -2,8 +2,8 @@
 //! at.
 //!
 //! `port` looks at the listener, `machine` at descriptors and memory, `store` at Redis, and `public` at the
-//! address that clients are told, with the proxy in front of it. Nothing is changed, but for keys and messages
-//! that the server itself uses as probes.
+//! address that clients are told, with the proxy in front of it. Nothing is changed, but for keys and
+//! messages that the server itself uses as probes.
 
 mod clock;
 mod idle;

@@ -84,8 +84,8 @@ fn reaches_only(host: &str) -> bool {
 
 fn key(config: &Config, is_local: bool) -> Option<Finding> {
     const REMEDY: &str = "set REGISTER_KEY to a long random word, as from `openssl rand -hex 16`";
-    match &config.policy.register_key {
-        Some(key) if key.is_short() => {
+    match &config.policy.register_keys {
+        Some(keys) if keys.is_short() => {
             Some(Finding::bad("key", "REGISTER_KEY has fewer than 16 characters and can be guessed", REMEDY))
         }
         Some(_) => Some(Finding::ok("key", "only workstations with the key get sessions")),

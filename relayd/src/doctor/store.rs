@@ -51,11 +51,11 @@ fn judge(found: &Survey, address: &str, now: i64) -> Vec<Finding> {
             "put Redis and the nodes into one network, and look at what else loads it",
         )
     } else {
-        Finding::ok("latency", format!("Redis answers after {:.1} ms", took.as_secs_f64() * 1e3))
+        Finding::ok("latency", format!("Redis answers after {:.2} ms", took.as_secs_f64() * 1e3))
     });
     findings.push(match &found.message {
         Ok(took) => {
-            Finding::ok("messages", format!("a message is back after {:.1} ms", took.as_secs_f64() * 1e3))
+            Finding::ok("messages", format!("a message is back after {:.2} ms", took.as_secs_f64() * 1e3))
         }
         Err(reason) => Finding::bad(
             "messages",

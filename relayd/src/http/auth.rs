@@ -4,53 +4,73 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
-/// The key that `POST /api/register` needs. Kept as a digest; never shown.
-#[derive(Clone)]
-pub struct RegisterKey {
-    digest: [u8; 32],
+/// The keys of which `POST /api/register` needs one: two while an operator changes it. Kept as digests; never
+/// shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RegisterKeys {
+    /// At least one, and at most [`KEYS_MAX`].
+    digests: Vec<[u8; 32]>,
     is_short: bool,
 }
 
 /// Of so many characters nobody tries all.
 const LEN_ENOUGH: usize = 16;
 
-/// A key that no client could send. It does not show the key.
+/// Keys that can't be used. It does not show them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the key must be visible ASCII without spaces or line ends, so that it fits into a header field")]
-pub struct InvalidRegisterKey;
+pub enum InvalidRegisterKey {
+    /// No client could send it.
+    #[error("the key must be visible ASCII without spaces or line ends, so that it fits into a header field")]
+    Unusable,
+    /// An earlier key was not taken away.
+    #[error("there are more than {KEYS_MAX} keys: give one, or the old and the new one while you change it")]
+    TooMany,
+}
 
-impl RegisterKey {
-    /// Compares digests in constant time, so neither length nor content shows in how long it takes.
+impl RegisterKeys {
+    /// Compares digests in constant time, and all of them, so that the time shows neither length nor content,
+    /// nor which key it is.
     pub(super) fn matches(&self, presented: &[u8]) -> bool {
         let digest: [u8; 32] = Sha256::digest(presented).into();
-        self.digest.ct_eq(&digest).into()
+        let is_one = self.digests.iter().fold(Choice::from(0), |is_one, it| is_one | it.ct_eq(&digest));
+        is_one.into()
     }
 
-    /// True if it has so few characters that it may be guessed.
+    /// True if one of them has so few characters that it may be guessed.
     pub fn is_short(&self) -> bool {
         self.is_short
     }
 }
 
-impl FromStr for RegisterKey {
+/// One key a line.
+impl FromStr for RegisterKeys {
     type Err = InvalidRegisterKey;
 
-    fn from_str(key: &str) -> Result<Self, InvalidRegisterKey> {
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(InvalidRegisterKey);
+    fn from_str(keys: &str) -> Result<Self, InvalidRegisterKey> {
+        let lines: Vec<&str> = keys.lines().collect();
+        let is_usable = |key: &&str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if lines.is_empty() || !lines.iter().all(is_usable) {
+            return Err(InvalidRegisterKey::Unusable);
         }
-        Ok(RegisterKey { digest: Sha256::digest(key).into(), is_short: key.len() < LEN_ENOUGH })
+        if lines.len() > KEYS_MAX {
+            return Err(InvalidRegisterKey::TooMany);
+        }
+        let is_short = lines.iter().any(|key| key.len() < LEN_ENOUGH);
+        Ok(RegisterKeys { digests: lines.iter().map(|key| Sha256::digest(key).into()).collect(), is_short })
     }
 }
 
-impl fmt::Debug for RegisterKey {
+impl fmt::Debug for RegisterKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RegisterKey(redacted)")
+        write!(f, "RegisterKeys({}, redacted)", self.digests.len())
     }
 }
+
+/// The old and the new one.
+const KEYS_MAX: usize = 2;
 
 /// The credentials behind `Bearer`; `None` for another scheme. RFC 9110 §11.1: schemes are compared without
 /// case.
@@ -65,16 +85,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_key_itself_matches() {
-        let key: RegisterKey = "s3cret".parse().unwrap();
-        assert!(key.matches(b"s3cret"));
-        for wrong in [&b""[..], b"s3cre", b"s3crett", b"S3CRET"] {
-            assert!(!key.matches(wrong));
+    fn only_the_keys_themselves_match() {
+        let one: RegisterKeys = "s3cret".parse().unwrap();
+        let two: RegisterKeys = "old\r\ns3cret\n".parse().unwrap();
+        assert!(one.matches(b"s3cret") && two.matches(b"s3cret") && two.matches(b"old"));
+        for wrong in [&b""[..], b"s3cre", b"s3crett", b"S3CRET", b"old\ns3cret", b"old\n"] {
+            assert!(!one.matches(wrong) && !two.matches(wrong));
         }
-        assert_eq!(format!("{key:?}"), "RegisterKey(redacted)");
-        for bad in ["", "a b", "a\n", "\u{e9}"] {
-            assert!(bad.parse::<RegisterKey>().is_err(), "{bad:?}");
+        assert_eq!(format!("{one:?} {two:?}"), "RegisterKeys(1, redacted) RegisterKeys(2, redacted)");
+        for bad in ["", "\n", "a b", "\u{e9}", "a\n\nb", "a\nb c"] {
+            assert_eq!(bad.parse::<RegisterKeys>(), Err(InvalidRegisterKey::Unusable), "{bad:?}");
         }
+        assert_eq!("a\nb\nc".parse::<RegisterKeys>(), Err(InvalidRegisterKey::TooMany));
     }
 
     #[test]

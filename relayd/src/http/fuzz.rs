@@ -137,7 +137,7 @@ static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
     let origins: AllowedOrigins = "https://app.example".parse().unwrap_or_default();
     let strict = Policy {
         origins,
-        register_key: "k".repeat(32).parse().ok(),
+        register_keys: "k".repeat(32).parse().ok(),
         delete_needs_token: true,
         serves_page: true,
         page_url: None,

@@ -32,7 +32,7 @@ use protocol::ids::{SessionId, Token};
 
 use crate::admission::{Caller, TrustedProxies};
 
-pub use auth::{InvalidRegisterKey, RegisterKey};
+pub use auth::{InvalidRegisterKey, RegisterKeys};
 pub use date::HttpDate;
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use reply::{
@@ -47,8 +47,8 @@ pub use scan::Progress;
 pub struct Policy {
     /// Which web pages may talk to this relay.
     pub origins: AllowedOrigins,
-    /// If set, registering needs this key.
-    pub register_key: Option<RegisterKey>,
+    /// If set, registering needs one of these keys.
+    pub register_keys: Option<RegisterKeys>,
     /// Deleting a session needs its token.
     pub delete_needs_token: bool,
     /// The page for phones is served.

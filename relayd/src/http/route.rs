@@ -199,9 +199,9 @@ fn register(head: &Head<'_>, body: &[u8], policy: &Policy) -> Result<Outcome, Re
     if head.method != Method::Post {
         return Err(Refusal::method_not_allowed("Allow: POST, OPTIONS\r\n"));
     }
-    if let Some(key) = &policy.register_key {
+    if let Some(keys) = &policy.register_keys {
         let presented = bearer(head.authorization).unwrap_or_default();
-        if !key.matches(presented) {
+        if !keys.matches(presented) {
             return Err(Refusal::NEEDS_KEY);
         }
     }

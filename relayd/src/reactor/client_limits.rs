@@ -43,6 +43,13 @@ impl ClientLimits {
         }
     }
 
+    /// Takes over other limits. Connections stay counted. The counts of a rate that changed start again.
+    pub fn change(&mut self, limits: &AdmissionLimits, trusted_proxies: TrustedProxies) {
+        self.admission.change(limits);
+        self.trusted_proxies = trusted_proxies;
+        self.has_warned_of_proxy = false;
+    }
+
     /// When [`ClientLimits::poll_lookup`] or [`ClientLimits::log_refusals`] must be called.
     pub fn next_due(&self) -> Option<Time> {
         self.lookups.next_due().into_iter().chain(self.refusals.next_due()).min()

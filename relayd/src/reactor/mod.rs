@@ -19,6 +19,7 @@ mod forward;
 mod handshakes;
 mod large;
 mod listen;
+mod live;
 mod memory;
 mod notes;
 mod pulse;
@@ -61,6 +62,7 @@ use crate::tls::Presenter;
 
 pub use self::admin::{AdminDoors, OPERATORS_MAX};
 pub use self::listen::{bind, is_family_unknown};
+pub use self::live::{LiveSettings, Updater};
 pub use self::pulse::Pulse;
 pub use self::settings::ReactorSettings;
 pub use self::stop::{StopTimes, Stopper};
@@ -71,6 +73,7 @@ pub struct Reactor {
     poll: Poll,
     events: Events,
     settings: ReactorSettings,
+    updater: Updater,
     /// `None` once the node drains.
     acceptor: Option<Acceptor>,
     admin: Admin,
@@ -129,6 +132,7 @@ impl Reactor {
             poll: wakeable.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
             stop: StopProgress::new(wakeable.stopper, settings.stop),
+            updater: wakeable.updater,
             pulse: wakeable.pulse,
             clock,
             conns: Conns::default(),
@@ -185,6 +189,7 @@ impl Reactor {
         // No silence is judged if events are missing, or if the process stood still between the poll and the
         // look at the clock: then these events are older than the clock says.
         let has_heard_all = self.dispatch() && !was_interrupted && passed < POLL_AGAIN_AFTER;
+        self.take_settings();
         self.conns.take_up_unfinished();
         self.handshakes.iter_mut().for_each(Handshakes::on_turn);
         self.serve_ready();

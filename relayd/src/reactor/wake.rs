@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mio::{Poll, Token, Waker};
 
+use super::live::Updater;
 use super::pulse::Pulse;
 use super::stop::Stopper;
 
@@ -17,6 +18,7 @@ pub struct Wakeable {
     pub(super) poll: Poll,
     waker: Arc<Waker>,
     pub(super) stopper: Stopper,
+    pub(super) updater: Updater,
     pub(super) pulse: Pulse,
 }
 
@@ -29,13 +31,19 @@ impl Wakeable {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let stopper = Stopper::new(Arc::clone(&waker));
+        let updater = Updater::new(Arc::clone(&waker));
         let pulse = Pulse::new(Arc::clone(&waker));
-        Ok(Wakeable { poll, waker, stopper, pulse })
+        Ok(Wakeable { poll, waker, stopper, updater, pulse })
     }
 
     /// Stops the reactor that this becomes part of.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// Changes settings of the reactor that this becomes part of.
+    pub fn updater(&self) -> Updater {
+        self.updater.clone()
     }
 
     /// Shows whether the reactor turns that this becomes part of.

@@ -8,7 +8,7 @@ import { Turns } from "../turns.mjs";
 import { SHELL, untilRows } from "./steps.mjs";
 
 /** docs/page.md lists them, each with its reason. */
-const TRIPS_MAX = 14;
+const TRIPS_MAX = 13;
 /** Long beside what a loaded machine needs for a step. */
 const ONE_WAY_MS = 400;
 

@@ -44,6 +44,7 @@ export async function a_phone_with_the_right_opens_a_shell(all) {
     const { status, out } = await desk.run("rights", "Pixel 7", "+shell");
     assert.equal(status, 0, out);
     await desk.open("serve", ["serve", "--shell"]);
+    await desk.until("serve", "serving: ");
     await phone.button("Open a shell").click();
     await phone.page.getByRole("textbox", { name: "Text for the terminal" }).fill("echo mine-$((6*7))");
     await phone.button("Send").click();

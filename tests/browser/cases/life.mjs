@@ -97,5 +97,8 @@ export async function a_removed_phone_is_told(all) {
     assert.equal(listed.status, 0, listed.out);
     await phone.sees("Your desk ended this pair");
     await phone.picture("removed");
+    assert.deepEqual(await phone.axe(), []);
+    await phone.button("Use another code").click();
+    await phone.sees("Run “workstation pair” on");
 }
 a_removed_phone_is_told.devices = ["pixel"];

@@ -123,6 +123,29 @@ export async function a_used_code_is_told_from_a_damaged_one({ desk, phone }) {
 }
 a_used_code_is_told_from_a_damaged_one.devices = ["pixel"];
 
+/** Two phones read one code: the second is refused by the desk, and the question about the first one stays. */
+export async function a_code_that_another_phone_uses_says_so({ desk, phone }) {
+    const address = await desk.showCode();
+    await phone.page.goto(address);
+    await phone.button("Pair").click();
+    await desk.until("pair", "\\[y/n\\]");
+    const other = await Phone.start("pixel");
+    try {
+        await other.page.goto(address);
+        await other.button("Pair").click();
+        await other.sees("This code was used already. Show a new one: run “workstation pair” at your desk.");
+        await other.picture("used-by-another");
+        assert.deepEqual(await other.axe(), []);
+        assert.deepEqual(other.complaints, []);
+    } finally {
+        await other.stop();
+    }
+    await phone.button("The same words").click();
+    assert.equal(await desk.answer(true), 0);
+    await phone.sees("Connected and encrypted");
+}
+a_code_that_another_phone_uses_says_so.devices = ["pixel"];
+
 /** By an address of the network and without TLS: the page says so, and goes on after a tap. */
 export async function an_insecure_page_says_so({ desk, phone, relay }) {
     const address = (await desk.showCode()).replace("localhost", "insecure.test");

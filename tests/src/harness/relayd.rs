@@ -114,18 +114,22 @@ impl Options {
 
 /// The variables that the contract reads. They are removed from the environment, so that only a case's own
 /// options count.
-const CONTRACT_VARIABLES: [&str; 13] = [
+const CONTRACT_VARIABLES: [&str; 17] = [
     "PORT",
     "TLS_CERT",
     "TLS_KEY",
     "REDIS_URL",
     "REDIS_CA",
+    "REDIS_PASSWORD_FILE",
+    "REDIS_PASSWORD_COMMAND",
     "PUBLIC_WS_URL",
     "SESSION_IDLE_SECS",
     "HEARTBEAT_INTERVAL_SECS",
     "MAX_MESSAGE_BYTES",
     "ALLOWED_ORIGINS",
     "REGISTER_KEY",
+    "REGISTER_KEY_FILE",
+    "RELAY_CONFIG",
     "TRUSTED_PROXY",
     "RELAY_LOG",
 ];

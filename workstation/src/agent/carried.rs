@@ -306,12 +306,11 @@ impl Carried {
         self.phones = phones;
     }
 
-    /// Passes on what can be passed on. True if there may be more.
-    pub(super) fn pump(&mut self, now: Instant, desk: &mut Desk) -> bool {
-        let mut has_more = false;
+    /// Passes on what can be passed on.
+    pub(super) fn pump(&mut self, now: Instant, desk: &mut Desk) {
         self.settle_waiting(now, desk);
         for channel in &mut self.channels {
-            has_more |= channel.pump();
+            channel.pump();
             if let Some((n, len)) = channel.take_credit() {
                 let handle = channel.handle;
                 tell(desk, channel.command, FromCarrier::Credit { handle, n, len });
@@ -324,7 +323,6 @@ impl Carried {
         for channel in self.channels.extract_if(.., |channel| channel.is_over()) {
             desk.expect_carried_no_more(channel.command, channel.kind.credit());
         }
-        has_more
     }
 
     /// When something must have happened at the latest.

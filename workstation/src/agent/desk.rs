@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
+use relay_client::app::limits::DATA_HEADER_BYTES;
+
 use super::lines::PhoneKey;
 use crate::ipc::link::Link;
 use crate::ipc::wire::{self, FromAgent, ToAgent, carry};
@@ -53,7 +55,7 @@ struct Command {
 #[derive(Debug)]
 pub(super) enum Asked {
     Request(ToAgent),
-    /// A message for a channel, by its handle.
+    /// A message for a channel, by its handle; with room for the header that the channel puts before it.
     Data(u32, Vec<u8>),
 }
 
@@ -257,7 +259,8 @@ impl Command {
             self.left -= 1;
             if frame.kind == wire::DATA && self.role != Role::Unknown {
                 if let Some((handle, message)) = carry::parsed_data(frame.payload) {
-                    return Some(Asked::Data(handle, message.to_vec()));
+                    let room: &[u8] = &[0; DATA_HEADER_BYTES];
+                    return Some(Asked::Data(handle, [room, message].concat()));
                 }
                 self.is_over = true;
                 return None;

@@ -231,7 +231,7 @@ impl Phones {
             self.pass_chat(key, room.desk);
         }
         self.carried.tell_phones(self.followed(), room.desk);
-        has_more |= self.carried.pump(Instant::now(), room.desk);
+        self.carried.pump(Instant::now(), room.desk);
         self.viewers.pump() || has_more
     }
 

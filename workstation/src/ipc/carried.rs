@@ -129,7 +129,10 @@ impl Carried {
             }
         }
         drop(state);
-        self.shared.pass(ch, message);
+        self.shared.with_sender(ch.era, |sender| {
+            sender.send_data(ch.handle, message)?;
+            sender.flush()
+        });
         Ok(())
     }
 
@@ -139,6 +142,22 @@ impl Carried {
     /// Nothing was sent. After `Full`, `Writable` follows.
     pub(crate) fn try_send(&self, ch: CarriedChannel, message: &[u8]) -> Result<(), CarriedError> {
         self.send(ch, message, Duration::ZERO)
+    }
+
+    /// As [`Carried::try_send`]; the message may stay here until [`Carried::flush`], so that several go
+    /// together.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn put(&self, ch: CarriedChannel, message: &[u8]) -> Result<(), CarriedError> {
+        self.shared.lock().send(ch, message.len())?;
+        self.shared.with_sender(ch.era, |sender| sender.send_data(ch.handle, message));
+        Ok(())
+    }
+
+    /// Sends what was put.
+    pub(crate) fn flush(&self, ch: CarriedChannel) {
+        self.shared.with_sender(ch.era, AgentSender::flush);
     }
 
     /// A good length for the next message on this channel: what is typed does not wait long behind it.
@@ -198,10 +217,6 @@ impl Shared {
     /// Tells the agent of this connection. Where it is gone, the reader sees that, and its channels are lost.
     fn tell(&self, era: u32, request: ToCarrier) {
         self.with_sender(era, |sender| sender.send(&ToAgent::Carry(request)));
-    }
-
-    fn pass(&self, ch: CarriedChannel, message: &[u8]) {
-        self.with_sender(ch.era, |sender| sender.send_data(ch.handle, message));
     }
 
     fn with_sender(&self, era: u32, send: impl FnOnce(&mut AgentSender) -> io::Result<()>) {

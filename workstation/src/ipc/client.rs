@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::set_socket_send_buffer_size;
+
 use crate::program;
 use anyhow::{Context, anyhow, bail};
 
@@ -168,32 +170,53 @@ impl AgentClient {
     /// # Errors
     /// The system has no descriptor for it.
     pub(crate) fn sender(&self) -> io::Result<AgentSender> {
-        Ok(AgentSender { stream: self.stream.try_clone()? })
+        let stream = self.stream.try_clone()?;
+        // Where the system allows less, it takes less at once.
+        let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER);
+        Ok(AgentSender { stream, unwritten: Vec::new() })
     }
 }
 
 /// Sends to the agent, while another thread listens.
 pub(crate) struct AgentSender {
     stream: UnixStream,
+    /// Messages of channels that were not written yet: each write wakes the agent.
+    unwritten: Vec<u8>,
 }
+
+/// With more than this they are written.
+const UNWRITTEN_MAX: usize = 192 * 1024;
+
+/// The system counts its own structures, too.
+const SEND_BUFFER: usize = 2 * UNWRITTEN_MAX;
 
 impl AgentSender {
     /// # Errors
     /// The agent is gone.
     pub(crate) fn send(&mut self, message: &ToAgent) -> io::Result<()> {
+        self.flush()?;
         send(&mut self.stream, message)
     }
 
-    /// Sends a message of the carried channel with this handle.
+    /// Sends a message of the carried channel with this handle, with the next `flush` at the latest.
     ///
     /// # Errors
     /// The agent is gone.
     pub(crate) fn send_data(&mut self, handle: u32, message: &[u8]) -> io::Result<()> {
-        let mut bytes = Vec::with_capacity(frame::HEADER_LEN + 4 + message.len());
-        bytes.extend_from_slice(&frame::header(wire::DATA, 4 + message.len()));
-        bytes.extend_from_slice(&handle.to_be_bytes());
-        bytes.extend_from_slice(message);
-        self.stream.write_all(&bytes)
+        self.unwritten.extend_from_slice(&frame::header(wire::DATA, 4 + message.len()));
+        self.unwritten.extend_from_slice(&handle.to_be_bytes());
+        self.unwritten.extend_from_slice(message);
+        if self.unwritten.len() > UNWRITTEN_MAX { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// The agent is gone.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let written = self.stream.write_all(&self.unwritten);
+        self.unwritten.clear();
+        written
     }
 }
 

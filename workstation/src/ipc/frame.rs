@@ -11,7 +11,7 @@ pub(crate) const PAYLOAD_MAX: usize = 1 << 20;
 pub(crate) const HEADER_LEN: usize = 5;
 
 /// How many bytes one read may bring.
-const READ_LEN: usize = 64 << 10;
+const READ_LEN: usize = 256 << 10;
 
 /// A frame as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

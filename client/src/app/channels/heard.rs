@@ -99,10 +99,10 @@ impl Channels {
         Heard::event(AppEvent::Refused { ch: self.id(number), reason })
     }
 
-    pub(in crate::app) fn on_data(&mut self, number: u32, payload: &[u8]) -> Heard {
+    pub(in crate::app) fn on_data(&mut self, number: u32, payload: Vec<u8>) -> Heard {
         let Some(channel) = self.channels.get_mut(&number) else { return self.on_data_astray(number) };
         match channel.inn.take(payload.len()) {
-            Ok(()) => Heard::event(AppEvent::Data { ch: self.id(number), bytes: payload.to_vec() }),
+            Ok(()) => Heard::event(AppEvent::Data { ch: self.id(number), bytes: payload }),
             Err(Excess::OverCredit) => {
                 self.fault(number, Reason::CREDIT, "more came than there was credit for")
             }

@@ -7,7 +7,6 @@ use super::super::channel::Channel;
 use super::super::control::Control;
 use super::super::flow::Next;
 use super::super::kind::Class;
-use super::super::wire;
 use super::Channels;
 
 /// The numbers of channels with something to send, the next one first. None is in it twice.
@@ -64,7 +63,7 @@ impl Channels {
                 self.turns.of(class).push_back(number);
             }
             match next {
-                Some(Next::Data(payload)) => return Some(wire::data(number, &payload)),
+                Some(Next::Data(message)) => return Some(message),
                 Some(Next::End) => {
                     if channel.is_over() {
                         self.remove(number);

@@ -167,7 +167,7 @@ impl World {
                     side.held = None;
                     side.end.on_restart();
                 }
-                Item::Message(bytes) => side.end.on_message(&bytes, self.now),
+                Item::Message(bytes) => side.end.on_message(bytes, self.now),
             }
             self.drain();
         }

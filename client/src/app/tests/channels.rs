@@ -100,7 +100,7 @@ fn a_reset_drops_what_waits_and_what_crosses_it_is_no_fault() {
     let crossing = pair.phone.poll_message(NOW).unwrap();
     pair.phone.send(at_phone, b"waits").unwrap();
     pair.desk.reset(at_desk, Reason::new(Reason::CANCELLED, "")).unwrap();
-    pair.desk.on_message(&crossing, NOW);
+    pair.desk.on_message(crossing.clone(), NOW);
     pair.carry();
     assert!(matches!(&events(&mut pair.phone)[..], [AppEvent::Reset { ch, reason }]
         if *ch == at_phone && reason.to_string() == "cancelled"));

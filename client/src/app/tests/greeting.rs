@@ -68,7 +68,7 @@ fn what_was_on_its_way_over_a_restart_leads_to_nothing() {
     pair.phone.send(at_phone, b"old").unwrap();
     let old = pair.phone.poll_message(NOW).unwrap();
     pair.desk.on_restart();
-    pair.desk.on_message(&old, NOW);
+    pair.desk.on_message(old.clone(), NOW);
     assert_eq!(events(&mut pair.desk), [AppEvent::Restarted]);
     assert_eq!(pair.desk.ignored().early, 1);
     // An answer to the hello of a former phone.

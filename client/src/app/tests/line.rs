@@ -68,7 +68,7 @@ fn measure(bytes_per_sec: u64, round_trip: Duration, change: Option<Change>) -> 
             lines[0].give(message, now);
         }
         while let Some(message) = lines[0].arrived(now) {
-            pair.desk.on_message(&message, now);
+            pair.desk.on_message(message.clone(), now);
         }
         for event in events(&mut pair.desk) {
             let AppEvent::Data { ch, bytes } = event else { continue };
@@ -83,7 +83,7 @@ fn measure(bytes_per_sec: u64, round_trip: Duration, change: Option<Change>) -> 
             lines[1].give(message, now);
         }
         while let Some(message) = lines[1].arrived(now) {
-            pair.phone.on_message(&message, now);
+            pair.phone.on_message(message.clone(), now);
         }
         events(&mut pair.phone);
     }

@@ -61,7 +61,7 @@ fn next(pair: &mut Pair, from: Role, what: &str, said: &mut Vec<Said>) {
         Role::Workstation => (&mut pair.desk, &mut pair.phone),
     };
     let message = speaker.poll_message(NOW).unwrap_or_else(|| panic!("{what}: nothing to say"));
-    hearer.on_message(&message, NOW);
+    hearer.on_message(message.clone(), NOW);
     let text = as_text(&message);
     let hex = text.is_none().then(|| hex(&message));
     said.push(Said { from: from.to_string(), what: what.to_owned(), text, hex });
@@ -86,7 +86,7 @@ fn conversation() -> Vec<Said> {
     next(&mut pair, Workstation, "data");
     pair.phone.send(chat, &[b'x'; 20_000]).unwrap();
     assert!(pair.phone.poll_message(NOW).is_some(), "too long to be shown here");
-    pair.desk.on_message(&wire::data(chat.number(), &[b'x'; 20_000]), NOW);
+    pair.desk.on_message(wire::data(chat.number(), &[b'x'; 20_000]), NOW);
     pair.desk.consumed(at_desk, 30_000);
     next(&mut pair, Workstation, "credit");
     let notice = pair.desk.open(Kind::Notice, r#"{"title":"done"}"#).unwrap();
@@ -122,7 +122,7 @@ fn answer(what: &str, heard: &[&str]) -> Answer {
     let mut said = Vec::new();
     for message in heard {
         let bytes = unhex(message).unwrap_or_else(|| message.as_bytes().to_vec());
-        desk.on_message(&bytes, NOW);
+        desk.on_message(bytes.clone(), NOW);
         for event in events(&mut desk) {
             if let AppEvent::Opened { ch, .. } = event {
                 desk.accept(ch, "{}").unwrap();

@@ -31,16 +31,17 @@ pub(super) struct Line {
     /// Taken from the sender, and the channel had no room for it.
     pending: Option<Vec<u8>>,
     /// The next file, if there was no place for it yet.
-    next: Option<FoundFile>,
+    next: Option<Offered>,
     /// The other end says nothing more.
     has_ended: bool,
 }
 
+/// A file that is not settled.
 #[derive(Debug)]
-struct Offered {
-    file: FoundFile,
-    /// What the receiver has written of it.
-    written: u64,
+pub(super) struct Offered {
+    pub(super) file: FoundFile,
+    /// What the receiver has written of it, as far as it has said so, also on a channel that is gone.
+    pub(super) written: u64,
 }
 
 /// What came of a bit of work.
@@ -85,12 +86,12 @@ impl Line {
 
     /// Bytes that the receiver has written of files that are not settled.
     pub(super) fn written(&self) -> u64 {
-        self.files.values().map(|offered| offered.written).sum()
+        self.files.values().chain(&self.next).map(|offered| offered.written).sum()
     }
 
     /// What must be offered again, in the same order.
-    pub(super) fn into_unsettled(self) -> impl Iterator<Item = FoundFile> {
-        self.files.into_values().map(|offered| offered.file).chain(self.next)
+    pub(super) fn into_unsettled(self) -> impl Iterator<Item = Offered> {
+        self.files.into_values().chain(self.next)
     }
 
     pub(super) fn advance(
@@ -118,13 +119,21 @@ impl Line {
         if self.sender.is_silent(now) {
             return Sent::Silent;
         }
-        self.send(queue, channel, now)
+        let sent = self.send(queue, channel, now);
+        channel.flush();
+        sent
     }
 
     /// Gives whether it was the last one.
     fn on_answer(&mut self, answer: Answer, queue: &mut Queue) -> bool {
         match answer {
-            Answer::Accepted { number, offset, prefix } => self.ready.push_back((number, offset, prefix)),
+            Answer::Accepted { number, offset, prefix } => {
+                if let Some(offered) = self.files.get_mut(&number) {
+                    // Its prefix may turn out to be another one; and a new one has nothing.
+                    offered.written = offered.written.min(offset);
+                }
+                self.ready.push_back((number, offset, prefix));
+            }
             Answer::Written { number, bytes } => {
                 if let Some(offered) = self.files.get_mut(&number) {
                     offered.written = bytes;
@@ -184,15 +193,15 @@ impl Line {
         if self.sender.has_total() {
             return false;
         }
-        let Some(file) = self.next.take().or_else(|| queue.next()) else {
+        let Some(next) = self.next.take().or_else(|| queue.next()) else {
             self.sender.total();
             return true;
         };
-        let has_said = self.has_room_for(&file);
+        let has_said = self.has_room_for(&next.file);
         if has_said {
-            self.offer(file, queue);
+            self.offer(next, queue);
         } else {
-            self.next = Some(file);
+            self.next = Some(next);
         }
         has_said
     }
@@ -209,18 +218,19 @@ impl Line {
 
     /// While a file is sent, the next ones are offered, up to one that is small: it needs no answer.
     fn offer_ahead(&mut self, queue: &mut Queue) {
-        if self.sender.has_total() || self.ahead() >= AHEAD_MAX {
+        if self.sender.has_total() {
             return;
         }
-        let Some(file) = self.next.take().or_else(|| queue.next()) else { return };
-        if file.size() > INLINE_BYTES_MAX && self.has_room_for(&file) {
-            self.offer(file, queue);
+        let Some(next) = self.next.take().or_else(|| queue.next()) else { return };
+        if next.file.size() > INLINE_BYTES_MAX && self.has_room_for(&next.file) {
+            self.offer(next, queue);
         } else {
-            self.next = Some(file);
+            self.next = Some(next);
         }
     }
 
-    fn offer(&mut self, file: FoundFile, queue: &mut Queue) {
+    fn offer(&mut self, next: Offered, queue: &mut Queue) {
+        let file = &next.file;
         let is_inline = file.size() <= INLINE_BYTES_MAX;
         let offer = Offer {
             id: file.id,
@@ -232,10 +242,10 @@ impl Line {
             is_inline,
         };
         let Some(number) = self.sender.offer(offer) else {
-            self.next = Some(file);
+            self.next = Some(next);
             return;
         };
-        self.files.insert(number, Offered { file, written: 0 });
+        self.files.insert(number, next);
         if is_inline {
             self.begin(number, 0, None, queue);
         }

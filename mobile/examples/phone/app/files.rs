@@ -103,6 +103,20 @@ impl Files {
         self.incoming.iter_mut().for_each(|set| set.on_link(is_up, now));
     }
 
+    /// Takes the data of a set that comes. Gives back any other event.
+    pub(super) fn take_data(&mut self, event: AppEvent) -> Option<AppEvent> {
+        match event {
+            AppEvent::Data { ch, bytes } => match self.incoming.iter_mut().find(|set| set.is(ch)) {
+                None => Some(AppEvent::Data { ch, bytes }),
+                Some(set) => {
+                    set.on_data(bytes, self.started.elapsed());
+                    None
+                }
+            },
+            event => Some(event),
+        }
+    }
+
     /// Takes an event about files. False if it is not about them.
     pub(super) fn on_event(&mut self, event: &AppEvent, link: &AppLink) -> bool {
         let now = self.started.elapsed();
@@ -121,7 +135,7 @@ impl Files {
             }
             event => {
                 self.outgoing.front_mut().is_some_and(|set| set.on_event(event, now))
-                    || self.incoming.iter_mut().any(|set| set.on_event(event, now))
+                    || self.incoming.iter_mut().any(|set| set.on_event(event))
             }
         }
     }

@@ -49,8 +49,8 @@ impl Drain {
 }
 
 impl Relay {
-    /// Clients are told and closed, all of them by `told_by`. What was read is written first. Called again, it
-    /// brings both times forward.
+    /// Clients are told and closed, all of them by `told_by`. What was read is written first. Called again,
+    /// it brings both times forward.
     pub(super) fn on_drain(&mut self, told_by: Time, until: Time, now: Time) {
         let connections = self.connections.len();
         let drain = self.draining.get_or_insert_with(|| Drain::new(connections, told_by, until, now));

@@ -35,15 +35,17 @@ enum Stream {
 }
 
 impl RedisConnection {
-    /// Dials and logs in within about `dial`. Later reads and writes may take `answer` each.
+    /// Fetches the password, then dials and logs in within about `dial`. Later reads and writes may take
+    /// `answer` each.
     pub(super) fn open(server: &RedisServer, dial: Duration, answer: Duration) -> Result<Self, Fault> {
+        let password = server.password.fetch()?;
         let stream = Stream::dial(server, dial)?;
         stream.set_write_timeout(dial)?;
         // TLS reads before its first write.
         stream.set_read_timeout(dial)?;
         let mut connection =
             RedisConnection { stream, parser: Parser::new(), patience: dial, told: Some(dial) };
-        connection.log_in(server)?;
+        connection.log_in(server, password.as_deref())?;
         connection.stream.set_write_timeout(answer)?;
         connection.patience = answer;
         Ok(connection)
@@ -129,8 +131,8 @@ impl RedisConnection {
         }
     }
 
-    fn log_in(&mut self, server: &RedisServer) -> Result<(), Fault> {
-        if let Some(password) = &server.password {
+    fn log_in(&mut self, server: &RedisServer, password: Option<&str>) -> Result<(), Fault> {
+        if let Some(password) = password {
             let mut auth = redis::cmd("AUTH");
             server.username.iter().for_each(|username| _ = auth.arg(username));
             self.ask("auth", auth.arg(password)).and_then(|said| expect_ok(&said))?;

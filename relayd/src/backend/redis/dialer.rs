@@ -7,6 +7,7 @@ use redis::{IntoConnectionInfo, RedisResult, Value};
 
 use super::connection::RedisConnection;
 use super::error::Fault;
+use super::password::{PasswordSource, RedisPassword};
 use super::rights;
 use super::sentinel_url::SentinelUrl;
 use super::server::{RedisServer, SocketOptions};
@@ -84,7 +85,10 @@ impl Dialer {
 fn server(settings: &RedisSettings, url: &str, socket: SocketOptions) -> RedisResult<RedisServer> {
     let server =
         RedisServer::new(&url.into_connection_info()?, || tls::client_config(settings.ca.as_ref()), socket);
+    let kept = Some(PasswordSource::Kept(settings.password.clone()))
+        .filter(|_| settings.password != RedisPassword::InUrl);
     server
+        .map(|server| RedisServer { password: kept.unwrap_or_else(|| server.password.clone()), ..server })
         .ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "it names neither a host nor a socket").into())
 }
 
@@ -93,7 +97,8 @@ impl Sentinels {
         let master = server(settings, &url.of_master(), socket)?;
         let sentinel = |address: String| {
             let server = server(settings, &address, SocketOptions::default())?;
-            let (username, password) = (url.sentinel_username(), url.sentinel_password());
+            let (username, password) =
+                (url.sentinel_username(), PasswordSource::in_url(url.sentinel_password()));
             Ok(RedisServer { username, password, ..server })
         };
         let sentinels = url.sentinels().map(sentinel).collect::<RedisResult<_>>()?;

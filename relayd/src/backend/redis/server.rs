@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::password::PasswordSource;
 use redis::{ConnectionAddr, ConnectionInfo};
 use rustls::ClientConfig;
 use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
@@ -17,7 +18,7 @@ use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 pub(super) struct RedisServer {
     pub(super) endpoint: Endpoint,
     pub(super) username: Option<String>,
-    pub(super) password: Option<String>,
+    pub(super) password: PasswordSource,
     pub(super) database: i64,
     pub(super) socket: SocketOptions,
 }
@@ -61,7 +62,8 @@ impl RedisServer {
             _ => return None,
         };
         let redis = info.redis_settings();
-        let (username, password) = (redis.username().map(str::to_owned), redis.password().map(str::to_owned));
+        let username = redis.username().map(str::to_owned);
+        let password = PasswordSource::in_url(redis.password().map(str::to_owned));
         Some(RedisServer { endpoint, username, password, database: redis.db(), socket })
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use protocol::ids::NodeId;
 use redis::IntoConnectionInfo;
 
+use super::password::RedisPassword;
 use super::sentinel_url::SentinelUrl;
 use crate::tls::CaBundle;
 
@@ -14,6 +15,8 @@ pub struct RedisSettings {
     /// `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS; `unix:///path`; or
     /// `redis+sentinel://…`, `rediss+sentinel://…`.
     pub url: String,
+    /// Where the password is, if not in the URL. That of sentinels is in the URL.
+    pub password: RedisPassword,
     /// The CAs that may have signed the server's certificate, for TLS. `None`: the CAs that this machine
     /// trusts.
     pub ca: Option<CaBundle>,
@@ -86,7 +89,14 @@ mod tests {
 
     fn settings(url: &str) -> RedisSettings {
         let node = NodeId::from_bytes([7; 16]);
-        RedisSettings { url: url.to_owned(), ca: None, prefix: "relay:".to_owned(), idle_secs: 60, node }
+        RedisSettings {
+            url: url.to_owned(),
+            password: RedisPassword::InUrl,
+            ca: None,
+            prefix: "relay:".to_owned(),
+            idle_secs: 60,
+            node,
+        }
     }
 
     #[test]

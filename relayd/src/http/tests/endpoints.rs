@@ -129,7 +129,7 @@ fn a_page_learns_what_it_may_do() {
 
 #[test]
 fn registering_needs_the_key_where_one_is_set() {
-    let policy = Policy { register_key: Some("s3cret".parse().unwrap()), ..Policy::default() };
+    let policy = Policy { register_keys: Some("s3cret".parse().unwrap()), ..Policy::default() };
     for fields in [
         "",
         "Authorization: Bearer wrong\r\n",

@@ -62,6 +62,9 @@ pub(super) struct Admin {
     policy: Policy,
     peers: [Option<Peer>; PEERS_MAX],
     next_name: u64,
+    /// The first deadline of a peer, or an earlier time. Derived at the end of each turn, as most nodes have
+    /// no operator and all look at it.
+    due: Option<Time>,
     /// An event came, or a peer has more to do.
     is_ready: bool,
     /// Asked, and not part of a survey yet. At most one for each peer.
@@ -111,6 +114,7 @@ impl Admin {
             policy: admin::policy(),
             peers: [const { None }; PEERS_MAX],
             next_name: 0,
+            due: None,
             is_ready: false,
             asked: VecDeque::new(),
             job: None,
@@ -136,8 +140,8 @@ impl Admin {
 
     /// When to look again.
     pub fn next_due(&self) -> Option<Time> {
-        let peers = self.peers.iter().flatten().map(|peer| peer.due);
-        peers.chain((!self.asked.is_empty()).then_some(self.next_job_at)).min()
+        let job = (!self.asked.is_empty() && self.job.is_none()).then_some(self.next_job_at);
+        self.due.into_iter().chain(job).min()
     }
 
     /// Accepts and serves. Gives what peers ask for. Those whose deadline has passed are gone.
@@ -158,6 +162,7 @@ impl Admin {
                 Step::Gone => *place = None,
             }
         }
+        self.due = self.peers.iter().flatten().map(|peer| peer.due).min();
         calls
     }
 

@@ -6,13 +6,11 @@ use std::time::Instant;
 
 use mio::Token;
 use relay_client::AppLink;
+use relay_client::app::limits::DATA_HEADER_BYTES;
 use relay_client::app::{ChannelError, ChannelId, Kind, Reason};
 
 use crate::agent::lines::PhoneKey;
 use crate::ipc::wire::carry::{WINDOW, cost};
-
-/// Messages of one channel that are passed on in one turn.
-const TURN_MAX: usize = 64;
 
 /// A channel between a command and a phone.
 pub(in crate::agent) struct Channel {
@@ -22,12 +20,12 @@ pub(in crate::agent) struct Channel {
     pub(super) kind: Kind,
     app: Arc<AppLink>,
     ch: ChannelId,
-    /// For the phone; its link has no credit for them.
+    /// For the phone; its link has no credit for them. Each has room for a header.
     queue: VecDeque<Vec<u8>>,
     /// The cost of the queue and of what was passed on and not returned to the command: at most the window.
     used: usize,
-    /// Of that, what was passed on.
-    unreturned: usize,
+    /// The length of messages that the command was told.
+    told_len: usize,
     /// Until then the command must answer the phone; or, after its end, the phone must take its last words.
     pub(super) until: Option<Instant>,
     /// The command is gone, and has said all that it had to say.
@@ -42,6 +40,10 @@ pub(in crate::agent) struct Channel {
     is_lost: bool,
     /// It is gone at both ends.
     is_gone: bool,
+}
+
+fn cost_of(message: &[u8]) -> usize {
+    cost(message.len().saturating_sub(DATA_HEADER_BYTES))
 }
 
 impl Channel {
@@ -60,7 +62,7 @@ impl Channel {
             ch,
             queue: VecDeque::new(),
             used: 0,
-            unreturned: 0,
+            told_len: 0,
             until,
             is_orphan: false,
             is_ending: false,
@@ -114,25 +116,20 @@ impl Channel {
         self.has_phone_ended = true;
     }
 
-    /// Passes on what the link takes. True if there may be more now.
-    pub(super) fn pump(&mut self) -> bool {
-        for _ in 0..TURN_MAX {
-            let Some(message) = self.queue.front() else {
-                self.pass_end();
-                return false;
-            };
-            match self.app.try_send(self.ch, message) {
-                Ok(()) => self.unreturned += cost(message.len()),
+    /// Passes on what the link takes.
+    pub(super) fn pump(&mut self) {
+        if !self.queue.is_empty() {
+            match self.app.try_send_all(self.ch, &mut self.queue) {
+                Ok(()) => {}
                 // There is an event when this changes.
-                Err(ChannelError::Full(_) | ChannelError::NotAccepted(_)) => return false,
+                Err(ChannelError::Full(_) | ChannelError::NotAccepted(_)) => return,
                 Err(_) => {
                     self.is_lost = true;
-                    return false;
+                    return;
                 }
             }
-            self.queue.pop_front();
         }
-        true
+        self.pass_end();
     }
 
     /// The command does not answer the phone, or the phone does not take its last words.
@@ -154,15 +151,21 @@ impl Channel {
         }
     }
 
-    /// What the command may send again, and a good length for its next message.
+    /// What the command may send again, and a good length for its next message. Half of the window comes
+    /// together, unless that length is another one: then it is told with what there is.
     pub(super) fn take_credit(&mut self) -> Option<(usize, usize)> {
-        let is_due = self.unreturned >= WINDOW / 8 || (self.queue.is_empty() && self.unreturned > 0);
-        if !is_due || self.is_ending {
+        let queued: usize = self.queue.iter().map(|message| cost_of(message)).sum();
+        let unreturned = self.used - queued;
+        if unreturned == 0 || self.is_ending {
             return None;
         }
-        let n = std::mem::take(&mut self.unreturned);
-        self.used -= n;
-        Some((n, self.message_len()))
+        let len = self.message_len();
+        if unreturned < WINDOW / 2 && len == self.told_len {
+            return None;
+        }
+        self.told_len = len;
+        self.used = queued;
+        Some((unreturned, len))
     }
 }
 
@@ -170,7 +173,7 @@ impl Channel {
 impl Channel {
     /// A message for the phone. False if it is more than the window allows, or comes behind the end.
     pub(in crate::agent) fn send(&mut self, message: Vec<u8>) -> bool {
-        let used = self.used + cost(message.len());
+        let used = self.used + cost_of(&message);
         let is_allowed = used <= WINDOW && !self.is_ending;
         if is_allowed {
             self.used = used;

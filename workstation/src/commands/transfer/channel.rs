@@ -19,10 +19,14 @@ impl<'a> SetChannel<'a> {
 
 impl FileChannel for SetChannel<'_> {
     fn try_send(&mut self, payload: &[u8]) -> Result<(), SendRefused> {
-        self.carried.try_send(self.ch, payload).map_err(|error| match error {
+        self.carried.put(self.ch, payload).map_err(|error| match error {
             CarriedError::Full => SendRefused::Full,
             _ => SendRefused::Gone,
         })
+    }
+
+    fn flush(&mut self) {
+        self.carried.flush(self.ch);
     }
 
     fn message_len(&self) -> usize {

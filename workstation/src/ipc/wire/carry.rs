@@ -8,7 +8,7 @@ use relay_client::app::limits::MESSAGE_COST;
 use serde::{Deserialize, Serialize};
 
 /// What a command may send on a channel before `Credit` returns some of it, by [`cost`].
-pub(crate) const WINDOW: usize = 256 * 1024;
+pub(crate) const WINDOW: usize = 512 * 1024;
 
 /// The least handle of a channel that a phone opened. Those below are the command's own.
 pub(crate) const PHONES_HANDLES: u32 = 1 << 31;

@@ -56,10 +56,17 @@ impl Incoming {
         self.outcome.get_or_insert(Outcome::Broken(reason));
     }
 
-    /// False if it is not about this set.
-    pub(super) fn on_event(&mut self, event: &AppEvent, now: Duration) -> bool {
+    pub(super) fn is(&self, ch: ChannelId) -> bool {
+        self.ch == ch
+    }
+
+    pub(super) fn on_data(&mut self, bytes: Vec<u8>, now: Duration) {
+        self.set.on_data(bytes, now);
+    }
+
+    /// False if it is not about this set. Its data goes to `on_data`.
+    pub(super) fn on_event(&mut self, event: &AppEvent) -> bool {
         match event {
-            AppEvent::Data { ch, bytes } if *ch == self.ch => self.set.on_data(bytes.clone(), now),
             AppEvent::Ended { ch } if *ch == self.ch => self.set.on_ended(),
             AppEvent::Reset { ch, reason } if *ch == self.ch => self.on_gone(reason.clone()),
             AppEvent::Writable { ch } if *ch == self.ch => {}

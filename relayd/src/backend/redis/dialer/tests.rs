@@ -43,7 +43,14 @@ fn dial(sentinels: &[SocketAddr]) -> Result<RedisConnection, Fault> {
 
 fn settings(url: &str) -> RedisSettings {
     let node = NodeId::from_bytes([7; 16]);
-    RedisSettings { url: url.to_owned(), ca: None, prefix: "relay:".to_owned(), idle_secs: 60, node }
+    RedisSettings {
+        url: url.to_owned(),
+        password: RedisPassword::InUrl,
+        ca: None,
+        prefix: "relay:".to_owned(),
+        idle_secs: 60,
+        node,
+    }
 }
 
 fn reason(sentinels: &[SocketAddr]) -> String {
