@@ -26,7 +26,6 @@ pub(super) fn read(flags: &Flags, settings: &SettingReader<'_>) -> Result<Option
         let needless = [
             ("--acme-directory", directory.is_some()),
             ("--acme-email", email.is_some()),
-            ("--acme-challenge", challenge.is_some()),
             ("--acme-ca-cert", ca.is_some()),
             ("--acme-agree-tos", flags.acme_agree_tos),
             ("--http-port", http_port.is_some()),

@@ -328,7 +328,7 @@ fn a_domain_that_lacks_something_says_what() {
     assert!(with(&["--state-dir=/s", "--domain=*.example"]).contains("wildcard"));
     let many: Vec<String> = (0..101).map(|n| format!("--domain={n}.example")).collect();
     assert!(with(&many.iter().map(String::as_str).collect::<Vec<_>>()).contains("102 names"));
-    for lonely in ["--acme-email=a@b", "--acme-agree-tos", "--http-port=80", "--acme-challenge=http-01"] {
+    for lonely in ["--acme-email=a@b", "--acme-agree-tos", "--http-port=80"] {
         assert!(said(&[lonely]).contains("--domain is not"), "{lonely}");
     }
 }
