@@ -7,7 +7,8 @@ usage() {
     cat <<'EOF'
 usage: ./run-test.sh [--quick] [--sim N] [--soak [SECONDS]] [--tunnel [SECONDS]]
                      [--conformance] [--noise [MEGABYTES]] [--fuzz [SECONDS]] [--miri]
-                     [--mutants [K/N]] [--browsers [PART]] [--proxies [SECONDS]] [--deploy] [--help]
+                     [--mutants [K/N]] [--browsers [PART]] [--proxies [SECONDS]] [--deploy]
+                     [--acme] [--help]
 
 Runs every check of the project on this machine, and ends with `N passed, N failed`. The exit code is 0 if nothing
 failed. If one stage fails, the others still run. Each option below, except --sim, runs only that part.
@@ -47,6 +48,8 @@ failed. If one stage fails, the others still run. Each option below, except --si
             dashboard, chart, compose file and image. About five minutes. Needs root and Debian. Installs debootstrap,
             systemd-container, openssl, rpm, binutils, prometheus, docker-compose, buildah, skopeo, umoci and crun if it
             can, and keeps a root file system of 250 MB and tools in /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
+  --acme    `relayd --domain` with pebble, a CA for tests: certificates and their renewal while 200 pairs talk, in about
+            three minutes. Installs pebble and openssl (Debian)
   --help    this text
 
 Needs Rust and python3. Needs node, 20 or newer, for the phone's page, which is skipped without.
@@ -76,6 +79,7 @@ browsers=false
 browser_part=""
 proxies_idle=""
 deploy=false
+acme=false
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=true ;;
@@ -136,6 +140,7 @@ while [ $# -gt 0 ]; do
             fi
             ;;
         --deploy) deploy=true ;;
+        --acme) acme=true ;;
         --help | -h) usage; exit 0 ;;
         *) echo "unknown option $1; try --help" >&2; exit 2 ;;
     esac
@@ -375,6 +380,19 @@ run_proxies() {
     [ ${#proxies[@]} -gt 0 ] || return 0
     tests "$name for ${proxies[*]}" env RELAY_TEST_BINARIES="$target/debug" \
         tests/.venv/bin/python "$@" "${proxies[@]}"
+}
+
+# Certificates from a CA for tests.
+run_acme() {
+    local program
+    for program in pebble openssl; do
+        is_there "$program" && continue
+        { as_root apt-get update -q && as_root apt-get install -qy --no-install-recommends "$program"; } || {
+            skip "certificates from a CA" "$program is not there and can't be installed here"
+            return 0
+        }
+    done
+    tests "certificates from a CA" env RELAY_TEST_BINARIES="$target/debug" tests/.venv/bin/python tests/python/acme.py
 }
 
 # Mistakes that `relayd doctor` must name.
@@ -668,6 +686,12 @@ if [ -n "$fuzz" ]; then
 fi
 if $miri; then
     under_miri
+    finish
+fi
+if $acme; then
+    stage "build" cargo build --locked -p relayd --bins
+    stage "python environment" make_venv
+    run_acme
     finish
 fi
 if [ -n "$proxies_idle" ]; then

@@ -4,6 +4,7 @@
 //! Owns the default and the bounds of every setting. Holds secrets, and shows none in `Debug`, in messages or
 //! in help. `main` calls [`load`]; all other code gets the [`Config`].
 
+mod acme;
 mod admin;
 mod file;
 mod flags;
@@ -26,14 +27,15 @@ use std::time::Duration;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use protocol::limits::MESSAGE_BYTES_DEFAULT;
 
+use crate::acme::{AcmeSettings, ChallengeKind};
 use crate::admin::AdminSettings;
 use crate::admission::{AdmissionLimits, TrustedProxies};
+use crate::backend::RedisPassword;
 use crate::backend::detect::StoreKind;
-use crate::backend::{CaBundle, RedisPassword};
 use crate::http::{AllowedOrigins, Policy};
 use crate::logging::LogFormat;
 use crate::reactor::{LiveSettings, StopTimes};
-use crate::tls::{CertificateFiles, Identity};
+use crate::tls::{CaBundle, CertificateFiles, Identity};
 
 use flags::Flags;
 use settings::SettingReader;
@@ -54,6 +56,8 @@ pub struct Config {
     pub listen: Option<IpAddr>,
     /// The certificates to show, by their names. Empty: the listener is plain. All can be used.
     pub tls: Vec<CertificateFiles>,
+    /// How to get a certificate from a CA. `None`: not at all. Never together with `tls`.
+    pub acme: Option<AcmeSettings>,
     /// Where sessions are kept. `None`: decided once at start, by looking for a Redis.
     pub store: Option<StoreKind>,
     /// The configured Redis.
@@ -94,6 +98,8 @@ pub struct Config {
     public_ws_url: Option<String>,
     /// The name of the first certificate. `None` without TLS.
     tls_host: Option<String>,
+    /// The port that clients reach. `None`: the one that is listened on.
+    public_port: Option<u16>,
 }
 
 /// Reads the arguments, beginning with the program's name, and the environment.
@@ -158,16 +164,31 @@ impl Config {
         let (message_bytes_max, memory_max) = read_sizes(flags, settings)?;
         let (store, redis_url, redis_ca) = read_store(flags, settings)?;
         let redis_password = secrets::redis_password(flags, settings, redis_url.as_ref())?;
-        let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_DEFAULT);
+        let acme = acme::read(flags, settings)?;
+        let default_port = if acme.is_some() { HTTPS_PORT } else { PORT_DEFAULT };
+        let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(default_port);
         let (tls, tls_host) = read_tls(flags, settings)?;
+        if acme.is_some() && !tls.is_empty() {
+            return Err(EarlyExit::bad_value(
+                "--domain and --tls-cert are both set: leave --tls-cert out to have a CA issue the certificate, or \
+                 --domain to use the files",
+            ));
+        }
+        let tls_host = acme.as_ref().and_then(|acme| acme.names.first().cloned()).or(tls_host);
+        // The CA itself comes to this port.
+        let is_at_443 = acme.as_ref().is_some_and(|acme| acme.challenge == ChallengeKind::TlsAlpn01);
+        let public_port = is_at_443.then_some(HTTPS_PORT);
         let given_ws_url = settings.read("public_ws_url", &flags.public_ws_url, values::ws_url)?;
-        let own_ws_url = tls_host.as_ref().filter(|_| port != 0).map(|host| wss_url(host, port));
+        let told_port = public_port.unwrap_or(port);
+        let own_ws_url = tls_host.as_ref().filter(|_| told_port != 0).map(|host| wss_url(host, told_port));
         let public_ws_url = given_ws_url.or(own_ws_url);
         let allowed_origins = read_origins(flags, settings)?;
         Ok(Config {
             port,
             tls,
             tls_host,
+            acme,
+            public_port,
             listen: settings.read("listen", &flags.listen, values::ip)?,
             store,
             redis_url,
@@ -220,10 +241,15 @@ impl Config {
     /// The WebSocket address that clients are told. The default contains the bound port.
     pub fn ws_url(&self, bound_port: u16) -> String {
         let default = || match &self.tls_host {
-            Some(host) => wss_url(host, bound_port),
+            Some(host) => wss_url(host, self.https_port(bound_port)),
             None => format!("ws://localhost:{bound_port}/ws"),
         };
         self.public_ws_url.clone().unwrap_or_else(default)
+    }
+
+    /// The port at which clients reach TLS.
+    pub fn https_port(&self, bound_port: u16) -> u16 {
+        self.public_port.unwrap_or(bound_port)
     }
 }
 
@@ -351,6 +377,7 @@ fn read_sizes(flags: &Flags, settings: &SettingReader<'_>) -> Result<(usize, usi
 /// The setting that names the settings file. It is not in the file itself.
 const CONFIG_ID: &str = "config";
 const PORT_DEFAULT: u16 = 3001;
+const HTTPS_PORT: u16 = 443;
 const MEMORY_BYTES_DEFAULT: u64 = 512 << 20;
 const MEMORY_BYTES_MIN: u64 = 1 << 20;
 const MEMORY_BYTES_MAX: u64 = 1 << 40;

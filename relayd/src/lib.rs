@@ -2,6 +2,7 @@
 //!
 //! The shell around [`relayd_core`]: sockets, threads, stores, configuration. [`Server`] combines them all.
 
+pub mod acme;
 pub mod admin;
 pub mod admission;
 pub mod ask;
@@ -78,7 +79,7 @@ fn serve(loaded: Loaded, log: LogQueue, filter: LogFilter) -> Result<(), StartEr
         read: Box::new(|| commands::load(std::env::args_os()).map(|(_, loaded)| loaded)),
         in_force: loaded,
         updater: wakeable.updater(),
-        certificates: Some(reloader.clone()).filter(|_| !config.tls.is_empty()),
+        certificates: Some(reloader.clone()).filter(|_| !config.tls.is_empty() || config.acme.is_some()),
         log: filter,
         manager: manager.clone(),
     };

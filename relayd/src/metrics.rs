@@ -21,6 +21,7 @@ use self::outcomes::Outcomes;
 use self::page::{COUNTER, GAUGE, Page};
 pub use self::process::ProcessFigures;
 use crate::backend::BusCounts;
+use crate::tls::AttemptOutcome;
 
 /// The content type of [`Metrics::write_text`]: the Prometheus text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -70,6 +71,8 @@ pub struct Metrics {
     pub bus: BusCounts,
     /// The name and the end of validity, in seconds since 1970, of each certificate that is shown.
     pub certificates: Vec<(String, u64)>,
+    /// How attempts to get a certificate from a CA ended, by the order of [`AttemptOutcome::ALL`].
+    pub certificate_attempts: [u64; AttemptOutcome::ALL.len()],
     /// Gauge: seconds since the process started.
     pub uptime_secs: u64,
     /// The process, as of the last look.
@@ -153,15 +156,18 @@ pub enum HandshakeFailure {
     Incompatible,
     /// What came is not TLS, or damaged.
     Malformed,
+    /// There is no certificate to show: none yet, or no proof for the name that a CA checks.
+    NoCertificate,
 }
 
 impl HandshakeFailure {
-    const ALL: [HandshakeFailure; 5] = [
+    const ALL: [HandshakeFailure; 6] = [
         HandshakeFailure::Timeout,
         HandshakeFailure::Left,
         HandshakeFailure::CertificateRefused,
         HandshakeFailure::Incompatible,
         HandshakeFailure::Malformed,
+        HandshakeFailure::NoCertificate,
     ];
 
     const fn why(self) -> &'static str {
@@ -171,6 +177,7 @@ impl HandshakeFailure {
             HandshakeFailure::CertificateRefused => "certificate_refused",
             HandshakeFailure::Incompatible => "incompatible",
             HandshakeFailure::Malformed => "malformed",
+            HandshakeFailure::NoCertificate => "no_certificate",
         }
     }
 }

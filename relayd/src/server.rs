@@ -9,6 +9,7 @@ use relayd_core::relay::Relay;
 use relayd_core::store::table::TableLimits;
 use thiserror::Error;
 
+use crate::acme::{self, AcmeStartError};
 use crate::admin::AdminSettings;
 use crate::admin::socket::{self, SocketError};
 use crate::backend::detect::{self, StoreKind};
@@ -16,7 +17,7 @@ use crate::backend::{Backend, BackendError, RedisSettings};
 use crate::config::{Config, RedisUrl};
 use crate::inherited;
 use crate::reactor::{self, AdminDoors, Reactor, ReactorSettings, Stopper, Wakeable};
-use crate::tls::{Presenter, Reloader, TlsError};
+use crate::tls::{self, Presenter, Reloader, TlsError};
 
 /// A bound server that is not running yet.
 pub struct Server {
@@ -64,6 +65,9 @@ pub enum StartError {
     /// TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Certificates by ACME could not be set up.
+    #[error(transparent)]
+    Acme(#[from] AcmeStartError),
     /// No random bits for the node's id.
     #[error("the operating system gave no random bits: {0}")]
     Random(#[from] RandomError),
@@ -89,15 +93,13 @@ impl Server {
         raise_descriptor_limit();
         let listener = match inherited::take_main() {
             Some(passed) => passed,
-            None => bind(config)?,
+            None => bind(config.listen, config.port)?,
         };
         let local_addr = listener.local_addr()?;
-        let is_tls = !config.tls.is_empty();
         let doors = open_doors(&config.admin)?;
-        let tls = is_tls.then(|| Presenter::start(&config.tls, reloader)).transpose()?;
+        let tls = start_tls(config, local_addr.port(), reloader)?;
         let (node, stopper) = (NodeId::random()?, wakeable.stopper());
-        let for_operators = if config.admin.is_open() { reactor::OPERATORS_MAX } else { 0 };
-        let descriptors_left = descriptors_left().map(|left| left.saturating_sub(for_operators));
+        let descriptors_left = descriptors_left(config);
         let backend = open_store(config, node, &wakeable)?;
         let settings = ReactorSettings {
             limits: limits(config),
@@ -152,12 +154,19 @@ fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
     Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
 }
 
-fn bind(config: &Config) -> Result<TcpListener, StartError> {
-    reactor::bind(config.listen, config.port).map_err(|source| StartError::Bind {
-        address: config.listen,
-        port: config.port,
-        source,
-    })
+fn bind(address: Option<IpAddr>, port: u16) -> Result<TcpListener, StartError> {
+    reactor::bind(address, port).map_err(|source| StartError::Bind { address, port, source })
+}
+
+/// `None`: the listener is plain.
+fn start_tls(config: &Config, port: u16, reloader: &Reloader) -> Result<Option<Presenter>, StartError> {
+    let Some(settings) = &config.acme else {
+        let is_tls = !config.tls.is_empty();
+        return Ok(is_tls.then(|| tls::watch(&config.tls, reloader)).transpose()?);
+    };
+    let open = |port| inherited::take("http").map_or_else(|| bind(config.listen, port), Ok);
+    let http = settings.http_port.map(open).transpose()?;
+    Ok(Some(acme::start(settings, http, config.https_port(port), reloader)?))
 }
 
 pub(crate) fn shown(address: Option<IpAddr>, port: u16) -> String {
@@ -174,13 +183,16 @@ pub(crate) fn remedy(error: &io::Error) -> &'static str {
             "this machine has no IPv6: write an IPv4 address such as --listen 0.0.0.0, or leave --listen out"
         }
         ErrorKind::AddrInUse => {
-            "another program has it, perhaps another relayd: stop that one (`ss -ltnp` names it), or choose another --port"
+            "another program has it, perhaps another relayd or a web server: stop that one (`ss -ltnp` names it), or choose another \
+             --port or --http-port"
         }
         ErrorKind::AddrNotAvailable => {
             "this machine does not have that address: write one of its own, or leave --listen out"
         }
         ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege: grant CAP_NET_BIND_SERVICE, pass a socket from systemd, or choose a higher --port"
+            "a port below 1024 needs a privilege: run `setcap cap_net_bind_service=+ep` on the program, or have systemd \
+             give it (AmbientCapabilities=CAP_NET_BIND_SERVICE, or a socket unit), or choose a higher port with --port \
+             or --http-port"
         }
         ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
         _ => "is the descriptor limit (ulimit -n) used up?",
@@ -196,10 +208,12 @@ fn raise_descriptor_limit() {
 }
 
 /// Descriptors that are still free. `None` if that is not known.
-fn descriptors_left() -> Option<usize> {
+fn descriptors_left(config: &Config) -> Option<usize> {
     let limit = usize::try_from(rlimit::Resource::NOFILE.get_soft().ok()?).ok()?;
     let open = std::fs::read_dir("/dev/fd").ok()?.count();
-    Some(limit.saturating_sub(open))
+    let for_acme = if config.acme.is_some() { acme::DESCRIPTORS_MAX } else { 0 };
+    let for_operators = if config.admin.is_open() { reactor::OPERATORS_MAX } else { 0 };
+    Some(limit.saturating_sub(open + for_acme + for_operators))
 }
 
 pub(crate) fn limits(config: &Config) -> Limits {

@@ -5,9 +5,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
+use relayd::config;
 use relayd::logging::{self, LogFormat};
 use relayd::notify::{ServiceManager, Watchdog};
 use relayd::reactor::{StopTimes, Wakeable};
+use relayd::reload::{Reload, ReloadRequests};
 use relayd::signals::{EXIT_STUCK, Signals};
 
 /// Set for the process that gets stuck.
@@ -16,10 +18,19 @@ const TIMES: StopTimes = StopTimes { ready_delay: Duration::ZERO, drain: Duratio
 
 /// A process that handles signals, and never runs a reactor.
 fn be_stuck() -> ! {
-    let log = logging::start("info", LogFormat::Text).unwrap();
+    let (log, filter) = logging::start("info", LogFormat::Text).unwrap();
     let wakeable = Wakeable::new().unwrap();
     let watchdog = Watchdog::new(ServiceManager::default(), wakeable.pulse(), None);
-    Signals::catch().unwrap().watch(wakeable.stopper(), TIMES, None, watchdog, log.queue()).unwrap();
+    let (in_force, _) = config::load_for(&config::command(), ["relayd".into()]).unwrap();
+    let reloads = ReloadRequests::new(Reload {
+        read: Box::new(|| unreachable!("no signal asks for it")),
+        in_force,
+        updater: wakeable.updater(),
+        certificates: None,
+        log: filter,
+        manager: ServiceManager::default(),
+    });
+    Signals::catch().unwrap().watch(wakeable.stopper(), TIMES, reloads, watchdog, log.queue()).unwrap();
     println!("\nstuck");
     loop {
         thread::park();

@@ -21,8 +21,7 @@ use crate::metrics::Histogram;
 
 pub use self::memory::Memory;
 pub use self::redis::{
-    BusCounts, CaBundle, InvalidCaBundle, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisPassword,
-    RedisSettings, Survey, survey,
+    BusCounts, PACKET_BYTES_MAX, REDIS_BYTES_MAX, Redis, RedisPassword, RedisSettings, Survey, survey,
 };
 
 /// The store that this process uses.

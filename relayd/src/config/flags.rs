@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Parser};
 
 /// Every setting as text. [`super::Config`] checks and reads the values.
@@ -21,7 +22,8 @@ pub(super) struct Flags {
     #[arg(long, env = "RELAY_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(super) config: Option<OsString>,
 
-    /// Port to listen on. 0 takes any free port, which is logged [default: 3001]
+    /// Port to listen on; with a domain it is 443 by default. 0 takes any free port, which is logged
+    /// [default: 3001]
     #[arg(long, env = "PORT", hide_env_values = true, value_name = "PORT")]
     pub(super) port: Option<OsString>,
 
@@ -43,6 +45,40 @@ pub(super) struct Flags {
     /// [default: none]
     #[arg(long, env = "TLS_KEY", hide_env_values = true, value_name = "FILE", value_delimiter = ',')]
     pub(super) tls_key: Vec<OsString>,
+
+    /// This server's public name: the listener speaks TLS, with a certificate that it gets from a CA by ACME
+    /// and renews. Repeat it for more names, or separate them by commas [default: none]
+    #[arg(long, env = "DOMAIN", hide_env_values = true, value_name = "NAME", value_delimiter = ',')]
+    pub(super) domain: Vec<OsString>,
+
+    /// Agree to the terms of that CA, which --domain requires
+    #[arg(long, env = "ACME_AGREE_TOS", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub(super) acme_agree_tos: bool,
+
+    /// Address that the CA may write to, about its terms for example [default: none]
+    #[arg(long, env = "ACME_EMAIL", hide_env_values = true, value_name = "ADDRESS")]
+    pub(super) acme_email: Option<OsString>,
+
+    /// The CA: the URL of its ACME directory [default: Let's Encrypt]
+    #[arg(long, env = "ACME_DIRECTORY", hide_env_values = true, value_name = "URL")]
+    pub(super) acme_directory: Option<OsString>,
+
+    /// PEM file of the CA that signed the certificate of that directory [default: this machine's CAs]
+    #[arg(long, env = "ACME_CA_CERT", hide_env_values = true, value_name = "FILE")]
+    pub(super) acme_ca_cert: Option<OsString>,
+
+    /// How the CA checks the names: tls-alpn-01 at port 443, or http-01 at port 80 [default: tls-alpn-01]
+    #[arg(long, env = "ACME_CHALLENGE", hide_env_values = true, value_name = "KIND")]
+    pub(super) acme_challenge: Option<OsString>,
+
+    /// Port for http-01 and for redirects to https. 0: no such listener [default: none, or 80
+    /// for a domain]
+    #[arg(long, env = "HTTP_PORT", hide_env_values = true, value_name = "PORT")]
+    pub(super) http_port: Option<OsString>,
+
+    /// Folder for the account at the CA and for the certificate [default: STATE_DIRECTORY of systemd]
+    #[arg(long, env = "STATE_DIR", hide_env_values = true, value_name = "DIR")]
+    pub(super) state_dir: Option<OsString>,
 
     /// The Redis that all nodes share. rediss:// uses TLS, redis+sentinel://host,host/master-name uses
     /// Sentinel. Unset: redis://127.0.0.1:6379, or memory if nothing listens there

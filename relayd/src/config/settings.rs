@@ -100,6 +100,22 @@ impl<'a> SettingReader<'a> {
         given.iter().filter(|path| self.is_set(id, path)).map(PathBuf::from).collect()
     }
 
+    /// Reads each value of a repeated setting.
+    pub(super) fn read_each<T>(
+        &self,
+        id: &str,
+        given: &[OsString],
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, EarlyExit> {
+        let read = |value: &OsString| self.read(id, &Some(value.clone()), &parse).transpose();
+        given.iter().filter_map(read).collect()
+    }
+
+    /// Reads the file or folder that a setting names.
+    pub(super) fn read_path(&self, id: &str, given: &Option<OsString>) -> Option<PathBuf> {
+        given.as_ref().filter(|path| self.is_set(id, path)).map(PathBuf::from)
+    }
+
     /// Reads the file of a secret: its path, and what it holds. Warns if every user may read it.
     pub(super) fn read_secret_file(
         &self,

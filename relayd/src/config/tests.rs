@@ -286,6 +286,54 @@ fn the_help_names_the_defaults_that_hold() {
 }
 
 #[test]
+fn a_domain_brings_tls_at_443_and_a_port_for_redirects() {
+    let config = read(&[
+        "--domain=Relay.example.org,b.example",
+        "--domain",
+        "b.example",
+        "--acme-agree-tos",
+        "--state-dir=/s",
+    ])
+    .unwrap();
+    let acme = config.acme.as_ref().unwrap();
+    assert_eq!(acme.names, ["relay.example.org", "b.example"]);
+    assert_eq!((config.port, acme.http_port), (443, Some(80)));
+    assert_eq!(acme.directory.host(), "acme-v02.api.letsencrypt.org");
+    assert_eq!(acme.challenge, ChallengeKind::TlsAlpn01);
+    assert_eq!((acme.email.as_deref(), acme.state_dir.to_str()), (None, Some("/s")));
+    assert_eq!(config.ws_url(443), "wss://relay.example.org/ws");
+    assert_eq!(config.policy.page_url.as_deref(), Some("https://relay.example.org/p"));
+    // The CA comes to 443, so clients reach that too; by HTTP-01 the port is as it is.
+    let more = ["--domain=a.example", "--acme-agree-tos", "--state-dir=/s", "--port=8443"];
+    let told = |flags: &[&str]| read(&[&more, flags].concat()).unwrap().ws_url(8443);
+    assert_eq!(told(&[]), "wss://a.example/ws");
+    assert_eq!(told(&["--acme-challenge=http-01"]), "wss://a.example:8443/ws");
+    assert_eq!(told(&["--public-ws-url=wss://b.example/ws"]), "wss://b.example/ws");
+    assert_eq!(read(&[&more[..], &["--http-port=0"]].concat()).unwrap().acme.unwrap().http_port, None);
+}
+
+#[test]
+fn a_domain_that_lacks_something_says_what() {
+    let said = |flags: &[&str]| read(flags).unwrap_err().text;
+    assert!(said(&["--domain=a.example"]).contains("https://letsencrypt.org/repository/"));
+    let other = said(&["--domain=a.example", "--acme-directory=https://ca.example/dir"]);
+    assert!(other.contains("--acme-agree-tos") && other.contains("https://ca.example/dir"), "{other}");
+    let agreed = ["--domain=a.example", "--acme-agree-tos"];
+    let with = |flags: &[&str]| said(&[&agreed, flags].concat());
+    assert!(with(&["--state-dir=/s", "--acme-challenge=dns-01"]).contains("tls-alpn-01 or http-01"));
+    assert!(with(&["--state-dir=/s", "--acme-challenge=http-01", "--http-port=0"]).contains("--http-port"));
+    assert!(with(&["--state-dir=/s", "--acme-directory=http://ca/dir"]).contains("https://"));
+    assert!(with(&["--state-dir=/s", "--acme-email=x"]).contains("admin@example.org"));
+    assert!(with(&["--state-dir=/s", "--acme-ca-cert=/absent"]).contains("can't be read"));
+    assert!(with(&["--state-dir=/s", "--domain=*.example"]).contains("wildcard"));
+    let many: Vec<String> = (0..101).map(|n| format!("--domain={n}.example")).collect();
+    assert!(with(&many.iter().map(String::as_str).collect::<Vec<_>>()).contains("102 names"));
+    for lonely in ["--acme-email=a@b", "--acme-agree-tos", "--http-port=80"] {
+        assert!(said(&[lonely]).contains("--domain is not"), "{lonely}");
+    }
+}
+
+#[test]
 fn the_address_for_operators_is_off_unless_given() {
     let config = read(&[]).unwrap();
     assert_eq!((config.admin.listen, &config.admin.hosts), (None, &Default::default()));

@@ -47,6 +47,43 @@ pub(super) fn page_beside(ws_url: &str) -> Option<String> {
     is_host.then(|| format!("{scheme}://{host}/p"))
 }
 
+/// A DNS name that a CA may certify, in lower case.
+pub(super) fn dns_name(text: &str) -> Result<String, String> {
+    let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if name.starts_with("*.") {
+        return Err("a wildcard needs a challenge by DNS, which relayd does not do: list the names, or use --tls-cert \
+                    with a certificate of your own"
+            .to_owned());
+    }
+    let is_number =
+        name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    if name.len() > DNS_NAME_BYTES_MAX || is_number || !name.split('.').all(is_label) {
+        return Err(
+            "write a DNS name such as relay.example.org, without a scheme or a port; write other letters as \
+                    xn--…"
+                .to_owned(),
+        );
+    }
+    Ok(name)
+}
+
+/// It goes into JSON without a single escape.
+pub(super) fn email(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"\\<>,:;".contains(&byte);
+    let is_address = text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+    if !is_address || text.len() > EMAIL_BYTES_MAX || !text.bytes().all(allowed) {
+        return Err("write one address such as admin@example.org".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// It goes into the QR picture, so its length is bounded, and into JSON there without a single escape.
 pub(super) fn ws_url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));
@@ -116,6 +153,8 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String
 const WS_URL_BYTES_MAX: usize = 512;
 
 const PREFIX_BYTES_MAX: usize = 64;
+const DNS_NAME_BYTES_MAX: usize = 253;
+const EMAIL_BYTES_MAX: usize = 254;
 
 #[cfg(test)]
 mod tests {
@@ -182,6 +221,39 @@ mod tests {
         }
         for bad in ["", "inf", "verbose", "relayd", "relayd=loud", "info,"] {
             assert!(log_filter(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_that_a_ca_may_certify() {
+        for (text, name) in [
+            ("relay.example.org", "relay.example.org"),
+            (" A.b-C. ", "a.b-c"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(dns_name(text).as_deref(), Ok(name), "{text}");
+        }
+        let long = format!("{}.example", "x".repeat(64));
+        for bad in [
+            "",
+            ".",
+            "a..b",
+            "-a.b",
+            "a-.b",
+            "https://a.b",
+            "a.b:443",
+            "192.0.2.1",
+            "::1",
+            "b\u{fc}cher.de",
+            &long,
+        ] {
+            assert!(dns_name(bad).unwrap_err().contains("relay.example.org"), "{bad}");
+        }
+        assert!(dns_name("*.example.org").unwrap_err().contains("wildcard"));
+        assert!(email("admin@example.org").is_ok());
+        for bad in ["", "admin", "@h", "a@", "a@b\"", "a@b c@d", "mailto:a@b"] {
+            assert!(email(bad).is_err(), "{bad}");
         }
     }
 

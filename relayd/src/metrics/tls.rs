@@ -2,6 +2,7 @@
 
 use super::page::{COUNTER, GAUGE, Page};
 use super::{HandshakeFailure, Metrics};
+use crate::tls::AttemptOutcome;
 
 impl Metrics {
     pub(super) fn write_tls(&self, page: &mut Page<'_>) {
@@ -11,6 +12,15 @@ impl Metrics {
         page.labelled(
             "why",
             HandshakeFailure::ALL.map(HandshakeFailure::why).into_iter().zip(self.handshake_failures),
+        );
+        page.family(
+            "relay_acme_attempts_total",
+            COUNTER,
+            "Attempts to get a certificate from a CA, by how they ended.",
+        );
+        page.labelled(
+            "outcome",
+            AttemptOutcome::ALL.map(AttemptOutcome::name).into_iter().zip(self.certificate_attempts),
         );
         page.family(
             "relay_tls_certificate_not_after_seconds",

@@ -155,6 +155,8 @@ fn failure_of(error: &io::Error) -> HandshakeFailure {
             | AlertDescription::UnsupportedCertificate,
         )) => HandshakeFailure::CertificateRefused,
         Some(rustls::Error::AlertReceived(_)) => HandshakeFailure::Left,
+        // The only one with this shape: the resolver had nothing for the name.
+        Some(rustls::Error::General(_)) => HandshakeFailure::NoCertificate,
         Some(_) => HandshakeFailure::Malformed,
         None => HandshakeFailure::Left,
     }

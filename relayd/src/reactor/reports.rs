@@ -25,6 +25,7 @@ impl Reactor {
         let (metrics, relay, now) = (&mut self.metrics, &self.relay, self.clock.now());
         if let Some(handshakes) = &mut self.handshakes {
             metrics.certificates.clone_from(&handshakes.presenter.current().certificates);
+            metrics.certificate_attempts = handshakes.presenter.attempts();
         }
         metrics.ws_connections = relay.connections() as u64;
         metrics.http_connections = self.conns.len() as u64 - metrics.ws_connections;

@@ -77,7 +77,15 @@ impl Identity {
         Self::from_pem(&certificate, &key, files)
     }
 
-    fn from_pem(certificate: &[u8], key: &[u8], files: &CertificateFiles) -> Result<Self, InvalidIdentity> {
+    /// From the files' contents. `files` is for messages.
+    ///
+    /// # Errors
+    /// See [`InvalidIdentity`].
+    pub fn from_pem(
+        certificate: &[u8],
+        key: &[u8],
+        files: &CertificateFiles,
+    ) -> Result<Self, InvalidIdentity> {
         let damaged = || InvalidIdentity::Damaged(files.certificate.clone());
         let chain: Vec<_> =
             CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().map_err(|_| damaged())?;
@@ -97,6 +105,11 @@ impl Identity {
             }),
             Err(_) => Err(damaged()),
         }
+    }
+
+    /// What its CA calls it when a renewal is talked about (RFC 9773). `None` if it lacks what that needs.
+    pub fn renewal_name(&self) -> Option<String> {
+        x509::renewal_name(self.certified.cert.first()?)
     }
 
     /// A name for people: its first DNS name.

@@ -1,12 +1,18 @@
-//! What is read from a certificate besides what rustls checks: its DNS names and the end of its validity.
+//! What is read from a certificate besides what rustls checks: its DNS names, its validity, and its name for
+//! questions about its renewal.
 //!
 //! Only walks over DER (ITU-T X.690). Verifies nothing: these are the operator's own certificates.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// What an operator and the choice by name need of a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// The DNS names of its subjectAltName, in lower case. One may begin with `*.`.
     pub names: Vec<String>,
+    /// The start of its validity, in seconds since 1970.
+    pub not_before: u64,
     /// The end of its validity, in seconds since 1970.
     pub not_after: u64,
 }
@@ -19,7 +25,7 @@ pub fn details(certificate: &[u8]) -> Option<Details> {
         fields.expect(field)?;
     }
     let mut validity = Der(fields.expect(SEQUENCE)?);
-    validity.next()?;
+    let not_before = unix_secs(validity.next()?)?;
     let not_after = unix_secs(validity.next()?)?;
     // The subject and its key.
     fields.expect(SEQUENCE)?;
@@ -30,22 +36,41 @@ pub fn details(certificate: &[u8]) -> Option<Details> {
             names = dns_names(extensions)?;
         }
     }
-    Some(Details { names, not_after })
+    Some(Details { names, not_before, not_after })
+}
+
+/// What RFC 9773 §4.1 calls it by: the key identifier of its CA and its serial number. `None` if it lacks
+/// one.
+pub fn renewal_name(certificate: &[u8]) -> Option<String> {
+    let mut fields = Der(Der(Der(certificate).expect(SEQUENCE)?).expect(SEQUENCE)?);
+    fields.skip_if(VERSION);
+    let serial = fields.expect(INTEGER)?;
+    let all = std::iter::from_fn(|| fields.next());
+    let extensions = all.filter(|(tag, _)| *tag == EXTENSIONS).last()?.1;
+    let mut identifier = Der(Der(extension(extensions, AUTHORITY_KEY_ID)??).expect(SEQUENCE)?);
+    let key_id = identifier.expect(KEY_ID)?;
+    Some(format!("{}.{}", URL_SAFE_NO_PAD.encode(key_id), URL_SAFE_NO_PAD.encode(serial)))
 }
 
 fn dns_names(extensions: &[u8]) -> Option<Vec<String>> {
+    let Some(names) = extension(extensions, SUBJECT_ALT_NAME)? else { return Some(Vec::new()) };
+    let mut names = Der(Der(names).expect(SEQUENCE)?);
+    let all = std::iter::from_fn(|| names.next());
+    let dns = all.filter(|(tag, _)| *tag == DNS_NAME);
+    Some(dns.filter_map(|(_, name)| lower_case(name)).collect())
+}
+
+/// The content of one extension. The inner `None`: it is not there. The outer one: they are damaged.
+fn extension<'a>(extensions: &'a [u8], wanted: &[u8]) -> Option<Option<&'a [u8]>> {
     let mut extensions = Der(Der(extensions).expect(SEQUENCE)?);
     while let Some((_, extension)) = extensions.next() {
         let mut extension = Der(extension);
-        if extension.expect(OBJECT_ID)? == SUBJECT_ALT_NAME {
+        if extension.expect(OBJECT_ID)? == wanted {
             extension.skip_if(BOOLEAN);
-            let mut names = Der(Der(extension.expect(OCTET_STRING)?).expect(SEQUENCE)?);
-            let all = std::iter::from_fn(|| names.next());
-            let dns = all.filter(|(tag, _)| *tag == DNS_NAME);
-            return Some(dns.filter_map(|(_, name)| lower_case(name)).collect());
+            return Some(Some(extension.expect(OCTET_STRING)?));
         }
     }
-    Some(Vec::new())
+    Some(None)
 }
 
 fn lower_case(name: &[u8]) -> Option<String> {
@@ -68,8 +93,13 @@ fn unix_secs((tag, text): (u8, &[u8])) -> Option<u64> {
         _ => return None,
     };
     let [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map(|at| number(rest + at, 2));
-    let days = days_since_1970(year, month.filter(|month| (1..=12).contains(month))?, day?);
-    u64::try_from(days * 86_400 + hour? * 3600 + minute? * 60 + second?).ok()
+    unix_secs_of([year, month?, day?], [hour?, minute?, second?])
+}
+
+/// Year, month, day; hour, minute, second; in UTC. `None` before 1970 and without such a month.
+pub fn unix_secs_of([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<u64> {
+    let days = days_since_1970(year, Some(month).filter(|month| (1..=12).contains(month))?, day);
+    u64::try_from(days * 86_400 + hour * 3600 + minute * 60 + second).ok()
 }
 
 /// In the Gregorian calendar. The year begins in March, so that a leap day is its last.
@@ -122,9 +152,13 @@ const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xA0;
 const EXTENSIONS: u8 = 0xA3;
 const DNS_NAME: u8 = 0x82;
+const KEY_ID: u8 = 0x80;
 
 /// 2.5.29.17
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1D, 0x11];
+
+/// 2.5.29.35
+const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1D, 0x23];
 
 #[cfg(test)]
 mod tests {
@@ -145,7 +179,25 @@ mod tests {
             let details = details(&certificate(year)).unwrap();
             assert_eq!(details.names, ["relay.example.org", "*.b.example"]);
             assert_eq!(details.not_after, not_after, "{year}");
+            assert_eq!(details.not_before, 157_766_400);
         }
+    }
+
+    /// The example of RFC 9773 §4.1.
+    #[test]
+    fn a_renewal_is_asked_for_by_the_ca_s_key_and_the_serial_number() {
+        let text = URL_SAFE_NO_PAD.decode("aYhba4dGQEHhs3uEe6CuLN4ByNQ").unwrap();
+        let issuer_key = KeyPair::generate().unwrap();
+        let mut issuer = CertificateParams::default();
+        issuer.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(text);
+        issuer.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let issuer = rcgen::CertifiedIssuer::self_signed(issuer, issuer_key).unwrap();
+        let mut params = CertificateParams::new(["a.example".to_owned()]).unwrap();
+        params.use_authority_key_identifier_extension = true;
+        params.serial_number = Some(rcgen::SerialNumber::from_slice(&[0x87, 0x65, 0x43, 0x21]));
+        let signed = params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+        assert_eq!(renewal_name(signed.der()).unwrap(), "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE");
+        assert_eq!(renewal_name(&certificate(2028)), None);
     }
 
     #[test]
@@ -159,6 +211,7 @@ mod tests {
                 let mut damaged = whole.clone();
                 damaged[at] = byte;
                 let _ = details(&damaged);
+                let _ = renewal_name(&damaged);
             }
         }
     }

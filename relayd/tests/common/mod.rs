@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use protocol::ids::{NodeId, Role, SessionId, Token, TokenDigest};
-use relayd::backend::{Backend, Published, RedisSettings, Status};
+use relayd::backend::{Backend, Published, RedisPassword, RedisSettings, Status};
 use relayd_core::store::{Answer, Checked, Claimed, Conn, Expired, Hold, Registered, Request};
 use relayd_core::time::Time;
 
@@ -135,8 +135,14 @@ impl Node {
     pub fn dial(url: &str, prefix: &str, idle_secs: u64) -> Self {
         let id = NodeId::random().expect("randomness");
         let (wake, woken) = bounded(1);
-        let settings =
-            RedisSettings { url: url.to_owned(), ca: None, prefix: prefix.to_owned(), idle_secs, node: id };
+        let settings = RedisSettings {
+            url: url.to_owned(),
+            password: RedisPassword::InUrl,
+            ca: None,
+            prefix: prefix.to_owned(),
+            idle_secs,
+            node: id,
+        };
         // If the channel is full, a wake is pending already.
         let wake = move || _ = wake.try_send(());
         let backend = Backend::redis(settings, wake).expect("a usable URL");

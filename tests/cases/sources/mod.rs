@@ -79,6 +79,9 @@ fn lower_layers_name_no_higher_ones() {
     });
     expect_unnamed(&rust, &["reactor", "http"], |source| is_in(source, "relayd/src/backend/"));
     expect_unnamed(&rust, &["reactor", "http", "backend", "net"], |source| is_in(source, "relayd/src/tls/"));
+    expect_unnamed(&rust, &["crate::reactor", "crate::http", "crate::backend"], |source| {
+        is_in(source, "relayd/src/acme/")
+    });
     expect_unnamed(&rust, &["relayd", "relayd_core"], |source| {
         ["client/", "workstation/", "mobile/"].iter().any(|folder| is_in(source, folder))
     });

@@ -12,8 +12,8 @@ use super::rights;
 use super::sentinel_url::SentinelUrl;
 use super::server::{RedisServer, SocketOptions};
 use super::settings::RedisSettings;
-use super::tls;
 use crate::backend::BackendError;
+use crate::tls;
 
 /// Makes the connections of one thread.
 #[derive(Clone, Debug)]
@@ -83,7 +83,8 @@ impl Dialer {
 
 /// Reads the URL of one server.
 fn server(settings: &RedisSettings, url: &str, socket: SocketOptions) -> RedisResult<RedisServer> {
-    let server = RedisServer::new(&url.into_connection_info()?, || tls::config(settings.ca.as_ref()), socket);
+    let server =
+        RedisServer::new(&url.into_connection_info()?, || tls::client_config(settings.ca.as_ref()), socket);
     let kept = Some(PasswordSource::Kept(settings.password.clone()))
         .filter(|_| settings.password != RedisPassword::InUrl);
     server

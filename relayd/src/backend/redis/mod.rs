@@ -52,7 +52,6 @@ use self::request_queue::RequestQueue;
 pub use self::settings::RedisSettings;
 pub use self::survey::{Survey, survey};
 pub use self::tally::BusCounts;
-pub use self::tls::{CaBundle, InvalidCaBundle};
 use super::{BackendError, Published, Status};
 use crate::metrics::Histogram;
 

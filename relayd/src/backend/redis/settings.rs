@@ -7,7 +7,7 @@ use redis::IntoConnectionInfo;
 
 use super::password::RedisPassword;
 use super::sentinel_url::SentinelUrl;
-use super::tls::CaBundle;
+use crate::tls::CaBundle;
 
 /// How to reach the shared store.
 #[derive(Clone)]
