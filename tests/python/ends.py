@@ -25,6 +25,17 @@ def case_a_chat_that_its_user_ends(desk):
                 window.expect_as_found()
 
 
+def case_lines_that_are_typed_at_once(desk):
+    """What was typed ahead, or pasted without brackets, is the next line."""
+    with desk.pair() as phone:
+        with chat(desk) as window:
+            window.type("one\rtwo\rthree\r/quit\r")
+            assert window.exit_code() == 0, window.text()
+            window.expect_as_found()
+        phone.until("three")
+        assert [line.split(": ")[-1] for line in phone.lines() if ": " in line][-3:] == ["one", "two", "three"], phone.text()
+
+
 def case_a_chat_that_a_signal_ends(desk):
     with desk.pair():
         for signals in [[signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT], [signal.SIGTERM] * 2]:
