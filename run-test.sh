@@ -313,8 +313,8 @@ prepare() {
 PROGRAMS=(nginx haproxy caddy curl openssl tinyproxy microsocks git htop less tmux vim vttest openssh-client
     openssh-server fail2ban)
 
-# prepare_programs PACKAGE...: installs those that are missing, one by one, as not every system has all of them.
-# What can't be installed is skipped later, with a note.
+# prepare_programs PACKAGE...: installs those that are missing, one by one, as not every system has all of
+# them. What can't be installed is skipped later, with a note.
 prepare_programs() {
     local missing=() package service policy=/usr/sbin/policy-rc.d
     for package in "$@"; do
@@ -427,7 +427,8 @@ run_image() {
     fi
 }
 
-# What a user does at the desk, in windows that an independent terminal emulator draws, and what an operator does.
+# What a user does at the desk, in windows that an independent terminal emulator draws, and what an operator
+# does.
 play_lanes() {
     local last=passing,push,recipes
     if is_there sshd && is_there ssh; then
