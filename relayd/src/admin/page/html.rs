@@ -61,7 +61,7 @@ fn escape(text: &str) -> String {
 }
 
 const STYLE: &str = "body{font:14px monospace;margin:1em}table{border-collapse:collapse}\
-    td,th{border:1px solid #999;padding:2px 8px;text-align:left}.n{text-align:right}";
+    td,th{border:1px solid gray;padding:2px 8px;text-align:left}.n{text-align:right}";
 
 const NAVIGATION: &str = "<a href=\"/debug\">overview</a> <a href=\"/debug/sessions\">sessions</a> \
     <a href=\"/debug/connections\">connections</a> <a href=\"/debug/nodes\">nodes</a> \
