@@ -79,14 +79,15 @@ test("a user who goes back and did not compare the words has no pair", async () 
 
 test("a page that is loaded again before the words were compared shows them again, whatever it was asked for", async () => {
     for (const answer of ["The same words", "Not the same"]) {
-        const { app, phone, root } = appOf(fakeLink({ state: { phase: "open", words: null } }));
-        phone.pairs.push({ id: "a", unconfirmed: "a b c d e f" });
+        // The desk has said yes and is away now.
+        const { app, phone, root } = appOf(fakeLink({ state: { phase: "away", words: null } }));
+        phone.pairs.push({ id: "a", unconfirmed: "a b c d e f", isWelcomed: true });
         await app.go({ name: "terminal", id: "a", terminal: "shell" });
-        assert.ok(root.textContent.includes("abcdef"), root.textContent);
+        assert.ok(root.textContent.includes("abcdefYour desk said yes"), root.textContent);
         root.button(answer).click();
         await later();
         if (answer === "Not the same") assert.deepEqual(phone.forgotten, ["a"]);
-        else assert.deepEqual([phone.pairs[0].unconfirmed, phone.forgotten], [null, []]);
+        else assert.deepEqual([phone.pairs[0].unconfirmed, phone.forgotten, root.textContent.includes("Terminals")], [null, [], true]);
     }
 });
 

@@ -177,14 +177,16 @@ class Pairing {
             const isOld = state.why === "code-gone" && Date.now() - this.#readAt > CODE_MS;
             return this.#stopped(isOld ? t("why.code-expired") : whyText(state));
         }
-        if (state.phase === "open" && this.#hasConfirmed) return this.#done();
-        const line = state.phase === "open" ? t("pair.said-yes") : words ? t("pair.waiting") : stateText(state);
+        // Also where the desk has gone since: an agent ends with its last command.
+        const isWelcomed = state.phase === "open" || this.app.phone.pairs.some(({ id, isWelcomed }) => id === link.id && isWelcomed);
+        if (isWelcomed && this.#hasConfirmed) return this.#done();
+        const line = isWelcomed ? t("pair.said-yes") : words ? t("pair.waiting") : stateText(state);
         this.app.say(line);
         fill(
             this.element,
             words && el("p", {}, t("pair.words")),
             words && wordList(words),
-            el("p", { class: state.phase === "open" ? "good" : "" }, line, " ", whyText(state)),
+            el("p", { class: isWelcomed ? "good" : "" }, line, " ", whyText(state)),
             words && !this.#hasConfirmed && this.#question(),
         );
     }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { Phone } from "../browser.mjs";
-import { pair, share, untilRows } from "./steps.mjs";
+import { pair, SHELL, share, untilRows } from "./steps.mjs";
 
 /** The main path: scan, tap, yes, the terminal's first line. */
 export async function a_code_leads_to_the_terminal({ relay, desk, phone }) {
@@ -90,6 +90,8 @@ export async function a_reload_shows_the_words_again({ desk, phone, relay }) {
     await phone.button("Pair").click();
     await desk.answer(true);
     await phone.sees("Your desk said yes");
+    // The desk stays as long as something is shared.
+    await desk.open("run", ["run", "--name", "shell", "--", ...SHELL]);
     const words = await phone.page.locator(".words li").allTextContents();
     await phone.page.goto("about:blank");
     await phone.page.goto(`${relay.page}#notice=n-1&chat`);
