@@ -383,9 +383,9 @@ impl LinkInner {
     }
 }
 
-/// Lets the allocator keep a few MiB of freed memory for the next messages. glibc gives freed memory back to the
-/// system page by page, and getting pages again costs more than the bytes in them; the limit of what it keeps
-/// grows with the longest block that was freed. Elsewhere this does nothing.
+/// Lets the allocator keep a few MiB of freed memory for the next messages. glibc gives freed memory back to
+/// the system page by page, and getting pages again costs more than the bytes in them; the limit of what it
+/// keeps grows with the longest block that was freed. Elsewhere this does nothing.
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
 }

@@ -1,4 +1,5 @@
-// QR codes as another program drew them (zxing-cpp): a row is a number in hex digits, its highest bit on the left.
+// QR codes as another program drew them (zxing-cpp): a row is a number in hex digits, its highest bit on the
+// left.
 
 export const CODES = [
     {

@@ -1,5 +1,5 @@
-// What the worlds of tests have in common: nothing is kept longer than the world, no other tab has a pair, and a
-// test says when the page is seen.
+// What the worlds of tests have in common: nothing is kept longer than the world, no other tab has a pair,
+// and a test says when the page is seen.
 
 import { memoryParts } from "../files/parts.js";
 import { memoryStore } from "../store/store.js";

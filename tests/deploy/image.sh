@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tests the image: made twice it is the same, and a container from it runs with a read-only root, another user and
-# nothing but relayd, by crun, a runtime for containers. Called by `run-test.sh --deploy` with a static relayd. Needs
-# root and Debian.
+# Tests the image: made twice it is the same, and a container from it runs with a read-only root, another user
+# and nothing but relayd, by crun, a runtime for containers. Called by `run-test.sh --deploy` with a static
+# relayd. Needs root and Debian.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 program="$(realpath "${1:?a static relayd}")"

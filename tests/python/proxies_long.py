@@ -102,8 +102,8 @@ def is_whole(answer):
 def case_refusals_are_the_relays_own(name):
     with Front(name) as front:
         origin = {"Origin": "https://phone.example.org"}
-        # nginx would refuse over 1 MB by itself. Caddy closes half a second after an answer if it has not read
-        # 256 KiB of what follows, so a slow client may not see the answer to a larger body.
+        # nginx would refuse over 1 MB by itself. Caddy closes half a second after an answer if it has not
+        # read 256 KiB of what follows, so a slow client may not see the answer to a larger body.
         for size in (1025, 100_000, 2_000_000 if name == "nginx" else 200_000):
             status, body = front.register(body=b"x" * size, headers=origin)
             assert status == 413 and json.loads(body)["error"], (size, status, body[:200])

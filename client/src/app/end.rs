@@ -227,8 +227,8 @@ impl AppEnd {
         self.channels.send(ch, payload)
     }
 
-    /// As [`AppEnd::send`], without a copy: the message begins with [`DATA_HEADER_BYTES`] bytes of room, and its
-    /// bytes are taken if it is accepted.
+    /// As [`AppEnd::send`], without a copy: the message begins with [`DATA_HEADER_BYTES`] bytes of room, and
+    /// its bytes are taken if it is accepted.
     ///
     /// # Errors
     /// As there.

@@ -120,8 +120,8 @@ impl Keys {
 }
 
 /// Where a plaintext begins in its room: so the bytes of a DATA record begin at a multiple of 16, as a vector
-/// does that they are copied to. Some processors copy ten times slower if the target lies 1 to 15 bytes behind
-/// the source, counted modulo 4096.
+/// does that they are copied to. Some processors copy ten times slower if the target lies 1 to 15 bytes
+/// behind the source, counted modulo 4096.
 const OPENED_AT: usize = 32 - DATA_HEAD;
 
 impl From<snow::Error> for NoiseError {

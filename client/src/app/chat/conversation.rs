@@ -9,7 +9,8 @@ use crate::app::limits::CHAT_KEPT_MAX;
 /// One end's side of a chat. Pure: its owner opens the channel, and moves bytes.
 ///
 /// Send [`Conversation::next_part`] while the channel takes it, each time followed by
-/// [`Conversation::part_sent`]. Call [`Conversation::reopened`] when the channel is gone or a new one is there.
+/// [`Conversation::part_sent`]. Call [`Conversation::reopened`] when the channel is gone or a new one is
+/// there.
 #[derive(Debug, Default)]
 pub struct Conversation {
     /// Said, and the other app has not confirmed it. At most [`CHAT_KEPT_MAX`].
