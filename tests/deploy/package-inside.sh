@@ -4,8 +4,8 @@
 set -uo pipefail
 
 export PATH="/opt/relay:$PATH" HOME=/root SHELL=/bin/bash
-mkdir -p /root/test
-cd /root/test
+mkdir -p "$HOME/test"
+cd "$HOME/test"
 . /opt/test/checks.sh
 
 property() { systemctl show relayd.service --property "$1" --value; }
