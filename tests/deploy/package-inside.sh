@@ -123,7 +123,7 @@ removes() {
 
 # leftovers: files with the server's name, or of a user that is gone.
 leftovers() {
-    find / -xdev \( -path /proc -o -path /opt -o -path /root/test -o -path /var/log \) -prune -o \
+    find / -xdev \( -path /proc -o -path /opt -o -path "$HOME/test" -o -path /var/log \) -prune -o \
         \( -nouser -o -nogroup -o -name '*relayd*' \) -print
 }
 
