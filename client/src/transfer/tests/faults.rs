@@ -100,7 +100,7 @@ fn on_a_small_disk(test: &str, body: impl FnOnce(&Scratch)) {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount"]).arg(std::env::current_exe().unwrap());
     let name = format!("transfer::tests::faults::{test}");
-    let output = command.args(["--exact", &name]).env("RELAY_SMALL_DISK", "1").output().unwrap();
+    let output = output_of(command.args(["--exact", &name]).env("RELAY_SMALL_DISK", "1"));
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");

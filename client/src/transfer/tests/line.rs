@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -12,6 +14,18 @@ use super::super::*;
 use crate::app::Reason;
 use crate::app::limits::{CREDIT_FILE, MESSAGE_COST, PAYLOAD_BYTES_MAX};
 use crate::folder::Inbox;
+
+/// Held for reading while a transfer runs, and for writing while another process is started: between `fork` and
+/// `exec` that one has the locks of all parts, and a part that is looked for then seems to be in use.
+static STARTS: RwLock<()> = RwLock::new(());
+
+/// Runs another process to its end.
+pub(super) fn output_of(command: &mut Command) -> Output {
+    let starting = STARTS.write();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(starting);
+    child.wait_with_output().unwrap()
+}
 
 /// A folder that is removed with everything in it.
 #[derive(Debug)]
@@ -279,6 +293,7 @@ impl Transfer {
 
     /// As [`Transfer::run`], or until `stops` is true.
     pub(super) fn run_until(&mut self, mut stops: impl FnMut(&mut Self) -> bool) -> Option<Outcome> {
+        let _no_start = STARTS.read();
         let mut idle_rounds = 0;
         // What is written is told after a while.
         while idle_rounds < 40 {

@@ -212,7 +212,7 @@ fn programs_that_are_killed_leave_nothing_wrong() {
         let mut command = Command::new(std::env::current_exe().unwrap());
         let name = "transfer::tests::resuming::programs_that_are_killed_leave_nothing_wrong";
         command.args(["--exact", name]).env(PLACE, scratch.path()).env(STEPS, rng.below(120).to_string());
-        killed += u32::from(!command.output().unwrap().status.success());
+        killed += u32::from(!output_of(&mut command).status.success());
     }
     assert!(killed >= 4, "killed {killed} times");
     assert_eq!(Transfer::of(&scratch, &paths).complete().failed, 0);
