@@ -15,8 +15,8 @@ use crate::app::Reason;
 use crate::app::limits::{CREDIT_FILE, MESSAGE_COST, PAYLOAD_BYTES_MAX};
 use crate::folder::Inbox;
 
-/// Held for reading while a transfer runs, and for writing while another process is started: between `fork` and
-/// `exec` that one has the locks of all parts, and a part that is looked for then seems to be in use.
+/// Held for reading while a transfer runs, and for writing while another process is started: between `fork`
+/// and `exec` that one has the locks of all parts, and a part that is looked for then seems to be in use.
 static STARTS: RwLock<()> = RwLock::new(());
 
 /// Runs another process to its end.
