@@ -152,7 +152,8 @@ def case_the_chart_makes_what_kubernetes_takes():
     made = expect_valid(everything, kinds)["Deployment"]["spec"]["template"]["spec"]["containers"][0]
     named = {variable["name"]: variable for variable in made["env"]}
     assert "value" not in named["REDIS_URL"] and "value" not in named["REGISTER_KEY"]
-    expect_valid({**VALUES, "replicas": 1, "redis": {"url": ""}}, ["Deployment", "Service", "Service"])
+    alone = expect_valid({**VALUES, "replicas": 1, "redis": {"url": ""}}, ["Deployment", "Service", "Service"])
+    assert alone["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}
 
 
 def case_the_chart_says_what_is_missing():
@@ -160,6 +161,7 @@ def case_the_chart_says_what_is_missing():
         ({"redis": VALUES["redis"]}, "publicWsUrl is the address"),
         ({"publicWsUrl": "wss://relay.example.org/ws"}, "more than one node needs Redis"),
         ({**VALUES, "ingress": {"enabled": True}}, "ingress.host is the public name"),
+        ({**VALUES, "secret": {"registerKey": "key"}}, "set secret.name"),
     ]:
         try:
             rendered(values)
@@ -181,15 +183,16 @@ def case_the_chart_has_the_version_of_the_program():
 def case_compose_takes_its_file():
     compose = shutil.which("docker-compose")
     assert compose, "docker-compose is not there"
-    text = run(compose, "-f", DEPLOY / "compose/compose.yaml", "config", env={"PATH": "/usr/bin:/bin", "RELAY_NAME": "relay.example.org"})
+    text = run(compose, "-f", DEPLOY / "compose/compose.yaml", "config", env={"PATH": "/usr/bin:/bin", "RELAY_NAME": "relay.example.net"})
     made = yaml.safe_load(text)
     assert set(made["services"]) == {"relay-1", "relay-2", "redis", "caddy"}
     known = run(PROGRAMS / "relayd", "--help")
     for node in ("relay-1", "relay-2"):
         service = made["services"][node]
-        assert service["environment"]["PUBLIC_WS_URL"] == "wss://relay.example.org/ws"
+        assert service["environment"]["PUBLIC_WS_URL"] == "wss://relay.example.net/ws"
         assert all(part in known for part in service["command"] if part.startswith("--"))
     proxies = (DEPLOY / "caddy/Caddyfile").read_text()
+    assert "{$RELAY_NAME:" in proxies and made["services"]["caddy"]["environment"]["RELAY_NAME"] == "relay.example.net"
     for node in ("relay-1", "relay-2"):
         assert made["services"][node]["networks"]["relay"]["ipv4_address"] in proxies
 

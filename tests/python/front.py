@@ -119,7 +119,7 @@ def caddy(folder, port, text, certificate):
     site = f"https://localhost:{port} {{\n\tbind 127.0.0.1\n\ttls {certificate.file} {certificate.key}\n"
     own = f"admin unix/{folder}/admin.sock\n\tauto_https disable_redirects\n\tstorage file_system {folder}\n"
     config = folder / "Caddyfile"
-    config.write_text(filled(text, ("\nrelay.example.org {\n", f"\n{site}"), ("\n{\n", f"\n{{\n\t{own}")))
+    config.write_text(filled(text, ("\n{$RELAY_NAME:relay.example.org} {\n", f"\n{site}"), ("\n{\n", f"\n{{\n\t{own}")))
     return ["caddy", "run", "--adapter", "caddyfile", "--config", config]
 
 
