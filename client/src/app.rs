@@ -8,8 +8,8 @@
 //! Inside, top to bottom: `end` is the machine; `greeting` has the rules of hello; `channels` opens, answers,
 //! ends and resets, and takes turns; `channel` and `flow` are one channel and its two directions, `pace` how
 //! much of a file is under way; `control` and `wire` are the bytes. Kinds of channel have a module each:
-//! [`chat`], [`terminal`], [`mod@file`], [`pipe`], [`clipboard`], [`notice`]. Every bound is in [`limits`]. The
-//! wire format is in `docs/app.md`.
+//! [`chat`], [`terminal`], [`mod@file`], [`pipe`], [`clipboard`], [`notice`]. Every bound is in [`limits`].
+//! The wire format is in `docs/app.md`.
 
 mod channel;
 mod channels;

@@ -58,7 +58,8 @@ pub(super) fn register_keys(
 pub(super) fn warning_of_file(settings: &[Setting]) -> Option<String> {
     settings.iter().filter(|setting| setting.holds_secret()).find_map(|setting| match &setting.origin {
         Origin::File { path, .. } if secrets::is_open_to_all(path) => Some(format!(
-            "every user of this machine may read {}, which holds {}: run chmod o-r on it",
+            "every user of this machine may read {}, which holds {}: \
+             chgrp it to the server's group, then chmod o-r",
             path.display(),
             setting.name
         )),

@@ -130,7 +130,8 @@ impl<'a> SettingReader<'a> {
         let text = secrets::read_file(&path).map_err(bad)?;
         if secrets::is_open_to_all(&path) {
             self.warnings.borrow_mut().push(format!(
-                "every user of this machine may read the secret in {}: run chmod o-r on it",
+                "every user of this machine may read the secret in {}: \
+                 chgrp it to the server's group, then chmod o-r",
                 path.display()
             ));
         }

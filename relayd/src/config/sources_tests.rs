@@ -214,7 +214,11 @@ fn a_secret_that_everybody_may_read_gives_a_warning() {
     let warnings = || load_args(&bare(), &[], &places).unwrap().warnings;
     assert!(warnings().is_empty());
     fs::set_permissions(&toml, PermissionsExt::from_mode(0o644)).unwrap();
-    assert!(warnings()[0].ends_with("relayd.toml, which holds register-key: run chmod o-r on it"));
+    assert!(
+        warnings()[0].ends_with(
+            "relayd.toml, which holds register-key: chgrp it to the server's group, then chmod o-r"
+        )
+    );
     fs::write(&toml, "port = 1").unwrap();
     assert!(warnings().is_empty(), "it holds no secret");
 }
