@@ -11,6 +11,7 @@ import tempfile
 import time
 
 from played import cases_of, play_all
+from processes import is_running, kill_all_of, processes_of
 from screen import Window
 from service import BINARIES, GUARD_SECS, Program, Relay
 
@@ -77,19 +78,12 @@ class Desk:
 
     def stop_agent(self):
         """Ends the agent, and waits until it is gone."""
-        mine = f"XDG_RUNTIME_DIR={self.folder}/run\0".encode()
-        for process in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                is_agent = b"\0agent\0" in (process / "cmdline").read_bytes() and mine in (process / "environ").read_bytes()
-            except OSError:
-                # It has ended meanwhile, or is another user's.
-                continue
-            if is_agent:
-                os.kill(int(process.name), signal.SIGTERM)
-                deadline = time.monotonic() + GUARD_SECS
-                while is_running(process):
-                    assert time.monotonic() < deadline, "the agent does not end"
-                    time.sleep(0.05)
+        for pid in processes_of(self.folder / "run", "agent"):
+            os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + GUARD_SECS
+            while is_running(pid):
+                assert time.monotonic() < deadline, "the agent does not end"
+                time.sleep(0.05)
 
     def agent_log(self):
         return (self.folder / "state/relay-workstation/default/agent.log").read_text()
@@ -102,22 +96,8 @@ class Desk:
         return self
 
     def __exit__(self, *_):
-        mine = f"XDG_RUNTIME_DIR={self.folder}/run\0".encode()
-        for process in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                if mine in (process / "environ").read_bytes():
-                    os.kill(int(process.name), signal.SIGKILL)
-            except OSError:
-                # It has ended meanwhile, or is another user's.
-                pass
+        kill_all_of(self.folder / "run")
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def is_running(process):
-    try:
-        return (process / "stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def run_cases(names, part=""):

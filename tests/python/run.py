@@ -14,6 +14,7 @@ import tempfile
 import qr
 from phone import Peer
 from played import cases_of, play_all
+from processes import kill_all_of
 from service import Program, Relay
 
 
@@ -87,6 +88,8 @@ def case_a_link_of_one_secret_fits_a_small_window(relay):
                 workstation.line(lambda line: "\x1b[J" in line and "(a phone has used the code)" in line)
                 workstation.line(lambda line: "paired with" in line)
             assert workstation.child.wait(60) == 0
+        # Its agent would go on writing.
+        kill_all_of(folder)
 
 
 def case_the_workstation_program_talks_to_another_hands_phone(relay):

@@ -5,13 +5,13 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 from played import cases_of, play_all
+from processes import kill_all_of, processes_of
 from screen import Window
 from service import BINARIES, GUARD_SECS, Relay
 
@@ -85,31 +85,17 @@ class Desk:
 
     def processes(self, argument=""):
         """The ids of the processes at this desk that have this argument, or any."""
-        mine = f"XDG_RUNTIME_DIR={self.folder}/run\0".encode()
-        found = []
-        for process in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                arguments = (process / "cmdline").read_bytes().split(b"\0")
-                if mine in (process / "environ").read_bytes() and argument.encode() in arguments:
-                    found.append(int(process.name))
-            except OSError:
-                # It has ended meanwhile, or is another user's.
-                pass
-        return found
+        return processes_of(self.folder / "run", argument)
 
     def until_in_front(self, window, argument):
         """Waits until a process with this argument has the keyboard. Until then, a key's signal reaches its shell."""
         window.until(f"{argument} in front", lambda: any(has_keyboard(pid) for pid in self.processes(argument)))
 
-    def kill_all(self):
-        for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
-
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.kill_all()
+        kill_all_of(self.folder / "run")
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
