@@ -420,7 +420,9 @@ judge_deployment() {
 run_image() {
     local musl=x86_64-unknown-linux-musl
     if [ "$(uname -m)" = x86_64 ] && rustup target add "$musl" >/dev/null 2>&1; then
-        stage "a static relayd" cargo build --locked -p relayd --bin relayd --target "$musl"
+        # As deploy/release has it: Rust's own linker and copy of musl, and any C compiler.
+        stage "a static relayd" env CC_x86_64_unknown_linux_musl=cc CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld \
+            cargo build --locked -p relayd --bin relayd --target "$musl"
         tests "the image" tests/deploy/image.sh "$target/$musl/debug/relayd"
     else
         skip "the image" "it needs x86-64 and Rust's target $musl"
