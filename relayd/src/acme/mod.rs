@@ -85,6 +85,7 @@ pub fn start(
         tokens: tokens.clone(),
         reloader: reloader.clone(),
         current: None,
+        unkept: None,
         schedule: Schedule::default(),
     };
     worker.take_up()?;
