@@ -233,6 +233,11 @@ impl Config {
         LiveSettings { policy, admission: self.admission }
     }
 
+    /// Why a server can't start with these settings, which other commands can use.
+    pub fn missing_for_server(&self) -> Option<EarlyExit> {
+        acme::missing_state_dir(self.acme.as_ref())
+    }
+
     /// True if the listener speaks TLS.
     pub fn is_tls(&self) -> bool {
         self.tls_host.is_some()

@@ -152,10 +152,10 @@ fn worker(ca: &FakeCa, scratch: &Scratch, current: Option<Identity>) -> (Worker,
         directory: ca.url("/dir"),
         ca: None,
         challenge: ChallengeKind::TlsAlpn01,
-        state_dir: scratch.0.clone(),
+        state_dir: Some(scratch.0.clone()),
         http_port: None,
     };
-    let folder = StateFolder::open(&settings.state_dir, &settings.directory).unwrap();
+    let folder = StateFolder::open(&scratch.0, &settings.directory).unwrap();
     let worker = Worker {
         settings,
         folder,
@@ -197,7 +197,7 @@ fn a_certificate_that_cannot_be_written_is_shown_and_written_later() {
     assert!(worker.schedule.next_attempt() > 0, "another one is not asked for at once");
     worker.keep_again();
     assert!(worker.unkept.is_some());
-    StateFolder::open(&worker.settings.state_dir, &worker.settings.directory).unwrap();
+    StateFolder::open(&scratch.0, &worker.settings.directory).unwrap();
     worker.keep_again();
     assert!(worker.unkept.is_none() && worker.folder.certificate().unwrap().is_some());
 }
