@@ -100,6 +100,18 @@ mod tests {
     }
 
     #[test]
+    fn the_port_in_force_is_listed() {
+        let listed = |flags: &[&str]| {
+            let (_, loaded) = load(&[&["check"], flags].concat()).unwrap();
+            let port = loaded.settings.iter().find(|setting| setting.name == "port");
+            port.map(|port| format!("{} {}", port.shown(), port.origin)).unwrap()
+        };
+        assert_eq!(listed(&[]), "3001 default");
+        assert_eq!(listed(&["--domain=a.example", "--acme-agree-tos"]), "443 default");
+        assert_eq!(listed(&["--domain=a.example", "--acme-agree-tos", "--port=8443"]), "8443 flag");
+    }
+
+    #[test]
     fn only_a_server_needs_a_state_folder() {
         let domain = ["--domain=a.example", "--acme-agree-tos"];
         let with = |more: &[&str]| load(&[&domain, more].concat());
