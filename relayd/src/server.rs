@@ -190,9 +190,9 @@ pub(crate) fn remedy(error: &io::Error) -> &'static str {
             "this machine does not have that address: write one of its own, or leave --listen out"
         }
         ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege: run `setcap cap_net_bind_service=+ep` on the program, or have systemd \
-             give it (AmbientCapabilities=CAP_NET_BIND_SERVICE, or a socket unit), or choose a higher port with --port \
-             or --http-port"
+            "a port below 1024 needs a privilege: with a package, run `systemctl enable --now relayd-https.socket \
+             relayd-http.socket`; elsewhere, run `setcap cap_net_bind_service=+ep` on the program, or write \
+             AmbientCapabilities=CAP_NET_BIND_SERVICE into its unit, or choose a higher port with --port or --http-port"
         }
         ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
         _ => "is the descriptor limit (ulimit -n) used up?",
