@@ -38,7 +38,8 @@ impl Worker {
         match self.folder.certificate()? {
             Some(kept) => self.use_certificate(kept, "certificate")?,
             None => tracing::warn!(
-                "there is no certificate yet: TLS handshakes fail until the CA has issued one; that takes a minute"
+                "there is no certificate yet: TLS handshakes fail until the CA has issued one; that takes a few seconds, \
+                 or up to a minute"
             ),
         }
         Ok(())
