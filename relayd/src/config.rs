@@ -131,7 +131,8 @@ fn load_at(
     let flags = Flags::from_arg_matches(&matches).map_err(|error| EarlyExit::of(&error))?;
     let reader = SettingReader::new(command, &sources.origins);
     let config = Config::check(&flags, &reader)?;
-    let settings = listing::list(command, &matches, &reader);
+    let mut settings = listing::list(command, &matches, &reader);
+    listing::show_default(&mut settings, "port", config.port);
     let mut warnings = reader.into_warnings();
     warnings.extend(secrets::warning_of_file(&settings));
     Ok((Loaded { config, settings, warnings }, matches))
@@ -231,6 +232,11 @@ impl Config {
         let serves_page = running.policy.serves_page;
         let policy = Policy { origins, page_url, serves_page, ..self.policy.clone() };
         LiveSettings { policy, admission: self.admission }
+    }
+
+    /// Why a server can't start with these settings, which other commands can use.
+    pub fn missing_for_server(&self) -> Option<EarlyExit> {
+        acme::missing_state_dir(self.acme.as_ref())
     }
 
     /// True if the listener speaks TLS.

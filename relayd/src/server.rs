@@ -1,7 +1,7 @@
 //! Builds a server from a configuration: binds the socket, opens the store, and hands both to the reactor.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 
 use protocol::ids::{NodeId, RandomError};
 use relayd_core::limits::Limits;
@@ -137,7 +137,7 @@ impl Server {
 
 fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
     let bind = |address: SocketAddr| {
-        reactor::bind(Some(address.ip()), address.port())
+        reactor::bind(named(address.ip()), address.port())
             .map_err(|source| StartError::AdminBind { address, source })
     };
     let address = match inherited::take("admin") {
@@ -152,6 +152,11 @@ fn open_doors(admin: &AdminSettings) -> Result<AdminDoors, StartError> {
         tracing::info!(path = %path.display(), "listening for relayctl");
     }
     Ok(AdminDoors { address, socket, hosts: admin.hosts.clone() })
+}
+
+/// `None` for `::`, which stands for every interface, also on a machine without IPv6.
+fn named(ip: IpAddr) -> Option<IpAddr> {
+    Some(ip).filter(|ip| *ip != IpAddr::V6(Ipv6Addr::UNSPECIFIED))
 }
 
 fn bind(address: Option<IpAddr>, port: u16) -> Result<TcpListener, StartError> {
@@ -190,9 +195,9 @@ pub(crate) fn remedy(error: &io::Error) -> &'static str {
             "this machine does not have that address: write one of its own, or leave --listen out"
         }
         ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege: run `setcap cap_net_bind_service=+ep` on the program, or have systemd \
-             give it (AmbientCapabilities=CAP_NET_BIND_SERVICE, or a socket unit), or choose a higher port with --port \
-             or --http-port"
+            "a port below 1024 needs a privilege: with a package, run `systemctl enable --now relayd-https.socket \
+             relayd-http.socket`; elsewhere, run `setcap cap_net_bind_service=+ep` on the program, or write \
+             AmbientCapabilities=CAP_NET_BIND_SERVICE into its unit, or choose a higher port with --port or --http-port"
         }
         ErrorKind::InvalidInput => "an address that needs a zone, such as fe80::1, can't be listened on",
         _ => "is the descriptor limit (ulimit -n) used up?",
@@ -259,6 +264,15 @@ pub(crate) fn redis_settings(config: &Config, url: String, node: NodeId) -> Redi
 mod tests {
     use super::*;
     use crate::config;
+
+    #[test]
+    fn every_interface_is_not_one_address() {
+        let of = |ip: &str| named(ip.parse().unwrap()).map(|ip| ip.to_string());
+        assert_eq!(of("::"), None);
+        for ip in ["::1", "0.0.0.0", "127.0.0.1"] {
+            assert_eq!(of(ip).as_deref(), Some(ip));
+        }
+    }
 
     #[test]
     fn clients_are_told_to_send_three_heartbeats_in_the_idle_time() {

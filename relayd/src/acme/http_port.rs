@@ -1,9 +1,9 @@
 //! The port for plain HTTP: redirects to https, and what a CA asks for by HTTP-01.
 //!
-//! One thread with few connections. Each has one request and a deadline. When all places are taken, the
-//! oldest connection goes: so slow clients never hold up a CA, whose request comes whole and at once.
+//! One thread with few connections. Each has one request and a deadline. When all places are taken, the address
+//! with the most of them loses its oldest one: so neither slow clients nor a fast one hold up a CA.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::challenges::HttpTokens;
 use super::http_answer::{self, Rules};
+use crate::admission::Address;
 
 /// The thread's state.
 pub(super) struct HttpPort {
@@ -20,11 +21,13 @@ pub(super) struct HttpPort {
     rules: Rules,
     /// The oldest first. `len() <= CONNECTIONS_MAX`
     connections: VecDeque<Connection>,
+    faults: FaultLog,
 }
 
 /// A request that comes, or an answer that goes.
 struct Connection {
     socket: TcpStream,
+    address: Address,
     deadline: Instant,
     /// `len() <= http_answer::REQUEST_BYTES_MAX`
     request: Vec<u8>,
@@ -45,14 +48,15 @@ pub const DESCRIPTORS_MAX: usize = CONNECTIONS_MAX + 8;
 impl HttpPort {
     /// `listener` does not block.
     pub fn new(listener: TcpListener, names: Vec<String>, https_port: u16, tokens: HttpTokens) -> Self {
-        HttpPort { listener, rules: Rules { names, https_port, tokens }, connections: VecDeque::new() }
+        let rules = Rules { names, https_port, tokens };
+        HttpPort { listener, rules, connections: VecDeque::new(), faults: FaultLog::default() }
     }
 
     /// Serves until the process ends.
     pub fn run(mut self) {
         loop {
             if let Err(error) = self.turn() {
-                tracing::warn!(%error, "the port for HTTP can't be served for a moment");
+                self.faults.log(&error, Instant::now());
                 thread::sleep(FAULT_PAUSE);
             }
         }
@@ -83,8 +87,8 @@ impl HttpPort {
 
     fn accept(&mut self, now: Instant) -> io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN {
-            let socket = match self.listener.accept() {
-                Ok((socket, _)) => socket,
+            let (socket, peer) = match self.listener.accept() {
+                Ok(accepted) => accepted,
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock) => return Ok(()),
                 // The client was gone already.
                 Err(error)
@@ -96,10 +100,12 @@ impl HttpPort {
             };
             socket.set_nonblocking(true)?;
             if self.connections.len() == CONNECTIONS_MAX {
-                self.connections.pop_front();
+                let addresses: Vec<Address> = self.connections.iter().map(|it| it.address).collect();
+                self.connections.remove(to_evict(&addresses));
             }
             let mut connection = Connection {
                 socket,
+                address: Address::of(peer.ip()),
                 deadline: now + CONNECTION_MAX,
                 request: Vec::new(),
                 answer: None,
@@ -114,6 +120,14 @@ impl HttpPort {
         }
         Ok(())
     }
+}
+
+/// The place of the oldest connection of the address that has the most. `addresses` begins with the oldest.
+fn to_evict(addresses: &[Address]) -> usize {
+    let mut counts: HashMap<Address, usize> = HashMap::new();
+    addresses.iter().for_each(|address| *counts.entry(*address).or_default() += 1);
+    let most = counts.values().max();
+    addresses.iter().position(|address| counts.get(address) == most).unwrap_or(0)
 }
 
 impl Connection {
@@ -165,6 +179,27 @@ impl Connection {
     }
 }
 
+/// Logs that the operating system refuses something: at most one line a minute.
+#[derive(Debug, Default)]
+struct FaultLog {
+    last_at: Option<Instant>,
+}
+
+impl FaultLog {
+    /// True if it was time for a line.
+    fn log(&mut self, error: &io::Error, now: Instant) -> bool {
+        let is_due = self.last_at.is_none_or(|at| now >= at + WARN_EVERY);
+        if is_due {
+            self.last_at = Some(now);
+            tracing::warn!(
+                %error,
+                "the port for HTTP can't be served for a moment; is the descriptor limit (ulimit -n) used up?"
+            );
+        }
+        is_due
+    }
+}
+
 /// For the request and its answer.
 const CONNECTION_MAX: Duration = Duration::from_secs(10);
 
@@ -173,3 +208,31 @@ const READS_PER_TURN: usize = 16;
 
 /// When the operating system refuses: no descriptors, for example.
 const FAULT_PAUSE: Duration = Duration::from_millis(200);
+
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    #[test]
+    fn the_address_with_the_most_places_loses_its_oldest_one() {
+        let evicted = |last: &[&str]| {
+            let of = |text: &&str| Address::of(text.parse::<IpAddr>().unwrap());
+            to_evict(&last.iter().map(of).collect::<Vec<_>>())
+        };
+        assert_eq!(evicted(&["192.0.2.1", "192.0.2.2", "192.0.2.2"]), 1);
+        assert_eq!(evicted(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]), 0, "the oldest of all");
+        assert_eq!(evicted(&["192.0.2.1", "2001:db8::1", "2001:db8::2"]), 1, "a host has a whole /64");
+        assert_eq!(evicted(&["192.0.2.1", "192.0.2.2", "::ffff:192.0.2.2"]), 1);
+    }
+
+    #[test]
+    fn a_fault_that_lasts_is_one_line_a_minute() {
+        let (mut faults, start) = (FaultLog::default(), Instant::now());
+        let error = io::Error::from(ErrorKind::Other);
+        let mut log = |secs| faults.log(&error, start + Duration::from_secs(secs));
+        assert_eq!([0, 1, 59, 60, 61, 120].map(&mut log), [true, false, false, true, false, true]);
+    }
+}

@@ -54,6 +54,9 @@ pub enum AcmeStartError {
     /// The folder, or what is in it, can't be used.
     #[error(transparent)]
     Acme(#[from] AcmeError),
+    /// No folder is set. The program checks this before it starts a server.
+    #[error("a certificate from a CA needs a folder to be kept in: name one with --state-dir")]
+    NoStateDir,
     /// TLS could not be set up.
     #[error("TLS can't be set up: {0}")]
     Library(#[from] rustls::Error),
@@ -73,7 +76,8 @@ pub fn start(
     https_port: u16,
     reloader: &Reloader,
 ) -> Result<Presenter, AcmeStartError> {
-    let folder = StateFolder::open(&settings.state_dir, &settings.directory).map_err(AcmeError::State)?;
+    let state_dir = settings.state_dir.as_deref().ok_or(AcmeStartError::NoStateDir)?;
+    let folder = StateFolder::open(state_dir, &settings.directory).map_err(AcmeError::State)?;
     let (presenter, feed) = Presenter::new()?;
     let tokens = HttpTokens::default();
     let client = HttpClient::new(tls::client_config(settings.ca.as_ref()), EXCHANGE_MAX);
@@ -85,6 +89,7 @@ pub fn start(
         tokens: tokens.clone(),
         reloader: reloader.clone(),
         current: None,
+        unkept: None,
         schedule: Schedule::default(),
     };
     worker.take_up()?;

@@ -18,8 +18,8 @@ pub struct AcmeSettings {
     pub ca: Option<CaBundle>,
     /// How the CA sees that the names are ours.
     pub challenge: ChallengeKind,
-    /// Where the account and the certificate are kept.
-    pub state_dir: PathBuf,
+    /// Where the account and the certificate are kept. A server needs it.
+    pub state_dir: Option<PathBuf>,
     /// The port for redirects and HTTP-01. `None`: no such listener.
     pub http_port: Option<u16>,
 }

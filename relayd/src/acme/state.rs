@@ -77,9 +77,13 @@ impl StateFolder {
         }
     }
 
-    /// Keeps a certificate: one text with its key and its chain. Gives it back as it will be read.
-    pub fn keep_certificate(&self, text: &str) -> Result<Identity, AcmeError> {
-        self.write(CERTIFICATE_FILE, text)?;
+    /// Keeps a certificate: one text with its key and its chain.
+    pub fn keep_certificate(&self, text: &str) -> Result<(), StateError> {
+        self.write(CERTIFICATE_FILE, text)
+    }
+
+    /// What [`StateFolder::certificate`] makes of such a text.
+    pub fn parse_certificate(&self, text: &str) -> Result<Identity, AcmeError> {
         let identity = Identity::from_pem(text.as_bytes(), text.as_bytes(), &self.files());
         identity.map_err(|error| AcmeError::BadCertificate(error.to_string()))
     }
@@ -185,7 +189,7 @@ pub(super) mod tests {
         assert!(folder.certificate().unwrap().is_none());
         fs::write(folder.path.join(CERTIFICATE_FILE), "nonsense").unwrap();
         assert!(folder.certificate().unwrap().is_none());
-        assert!(folder.keep_certificate("nonsense").is_err());
+        assert!(folder.parse_certificate("nonsense").is_err());
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct Worker {
     pub reloader: Reloader,
     /// What clients are shown.
     pub current: Option<Identity>,
+    /// The text of `current`, until the folder has it. Holds its key.
+    pub unkept: Option<String>,
     pub schedule: Schedule,
 }
 
@@ -36,7 +38,8 @@ impl Worker {
         match self.folder.certificate()? {
             Some(kept) => self.use_certificate(kept, "certificate")?,
             None => tracing::warn!(
-                "there is no certificate yet: TLS handshakes fail until the CA has issued one; that takes a minute"
+                "there is no certificate yet: TLS handshakes fail until the CA has issued one; that takes a few seconds, \
+                 or up to a minute"
             ),
         }
         Ok(())
@@ -59,20 +62,42 @@ impl Worker {
             if self.reloader.wait(wait) && !self.schedule.try_now() {
                 tracing::warn!("the CA asked to wait, so it is not asked for a certificate now");
             }
+            self.keep_again();
         }
     }
 
     /// Tries to get a certificate, and plans what comes next.
     pub(super) fn attempt(&mut self) {
         tracing::info!(names = %self.names_shown(), directory = %self.settings.directory, "asking the CA for a certificate");
-        let result = self.issue().and_then(|text| self.folder.keep_certificate(&text));
-        let result = result.and_then(|identity| self.use_certificate(identity, "issued certificate"));
-        match result {
+        match self.issue().and_then(|text| self.take_over(text)) {
             Ok(()) => {
                 self.schedule.on_issued(times::now());
                 self.feed.count_attempt(AttemptOutcome::Issued);
             }
             Err(error) => self.on_failure(&error),
+        }
+    }
+
+    /// Shows what the CA issued, also if the folder does not take it: CAs limit how many a name gets.
+    pub(super) fn take_over(&mut self, text: String) -> Result<(), AcmeError> {
+        let identity = self.folder.parse_certificate(&text)?;
+        let kept = self.folder.keep_certificate(&text);
+        self.unkept = kept.is_err().then_some(text);
+        if let Err(error) = kept {
+            tracing::error!("the new certificate is shown, but a restart would lose it: {error}");
+        }
+        self.use_certificate(identity, "issued certificate")
+    }
+
+    /// Writes the certificate that could not be written before. Says nothing until that works.
+    pub(super) fn keep_again(&mut self) {
+        let Some(text) = &self.unkept else { return };
+        match self.folder.keep_certificate(text) {
+            Ok(()) => {
+                tracing::info!("the certificate is written now");
+                self.unkept = None;
+            }
+            Err(error) => tracing::debug!("the certificate is still not written: {error}"),
         }
     }
 

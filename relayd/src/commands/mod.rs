@@ -31,9 +31,22 @@ pub enum Command {
 /// # Errors
 /// A bad argument or value, or a request for help: the text to print, and the exit code.
 pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<(Option<Command>, Loaded), EarlyExit> {
-    let (loaded, matches) = config::load_for(&line(), args)?;
+    load_with(&line(), args)
+}
+
+fn load_with(
+    line: &clap::Command,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<(Option<Command>, Loaded), EarlyExit> {
+    let (mut loaded, matches) = config::load_for(line, args)?;
     let asked = matches.subcommand_name().map(|_| Command::from_arg_matches(&matches)).transpose();
-    Ok((asked.map_err(|error| EarlyExit::of(&error))?, loaded))
+    let asked = asked.map_err(|error| EarlyExit::of(&error))?;
+    match (&asked, loaded.config.missing_for_server()) {
+        (None, Some(missing)) => return Err(missing),
+        (Some(_), Some(missing)) => loaded.warnings.push(missing.message().to_owned()),
+        (_, None) => {}
+    }
+    Ok((asked, loaded))
 }
 
 /// Carries out a command.
@@ -61,10 +74,7 @@ mod tests {
     /// Without variables of the machine that runs the tests.
     fn load(args: &[&str]) -> Result<(Option<Command>, Loaded), EarlyExit> {
         let line = line().mut_args(|arg| arg.env(None::<&str>));
-        let args = ["relayd"].iter().chain(args).map(OsString::from);
-        let (loaded, matches) = config::load_for(&line, args)?;
-        let asked = matches.subcommand_name().map(|_| Command::from_arg_matches(&matches).unwrap());
-        Ok((asked, loaded))
+        load_with(&line, ["relayd"].iter().chain(args).map(OsString::from))
     }
 
     #[test]
@@ -87,5 +97,29 @@ mod tests {
             assert_eq!((loaded.config.port, loaded.config.policy.serves_page), (1, false), "{args:?}");
         }
         assert!(load(&["chekc"]).is_err());
+    }
+
+    #[test]
+    fn the_port_in_force_is_listed() {
+        let listed = |flags: &[&str]| {
+            let (_, loaded) = load(&[&["check"], flags].concat()).unwrap();
+            let port = loaded.settings.iter().find(|setting| setting.name == "port");
+            port.map(|port| format!("{} {}", port.shown(), port.origin)).unwrap()
+        };
+        assert_eq!(listed(&[]), "3001 default");
+        assert_eq!(listed(&["--domain=a.example", "--acme-agree-tos"]), "443 default");
+        assert_eq!(listed(&["--domain=a.example", "--acme-agree-tos", "--port=8443"]), "8443 flag");
+    }
+
+    #[test]
+    fn only_a_server_needs_a_state_folder() {
+        let domain = ["--domain=a.example", "--acme-agree-tos"];
+        let with = |more: &[&str]| load(&[&domain, more].concat());
+        assert!(with(&[]).unwrap_err().message().contains("--state-dir"));
+        assert!(with(&["--state-dir=/s"]).unwrap().1.warnings.is_empty());
+        for command in ["check", "doctor", "healthcheck"] {
+            let (_, loaded) = with(&[command]).unwrap();
+            assert!(loaded.warnings[0].contains("--state-dir"), "{command}: {:?}", loaded.warnings);
+        }
     }
 }

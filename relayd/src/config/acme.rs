@@ -46,7 +46,7 @@ pub(super) fn read(flags: &Flags, settings: &SettingReader<'_>) -> Result<Option
              leads to",
         ));
     }
-    let state_dir = read_state_dir(flags, settings)?;
+    let state_dir = read_state_dir(flags, settings);
     let http_port = Some(http_port).filter(|port| *port != 0);
     Ok(Some(AcmeSettings { names, email, directory, ca, challenge, state_dir, http_port }))
 }
@@ -81,13 +81,18 @@ fn check_terms(flags: &Flags, directory: &HttpsUrl) -> Result<(), EarlyExit> {
 }
 
 /// systemd may name several folders, of which the first is ours.
-fn read_state_dir(flags: &Flags, settings: &SettingReader<'_>) -> Result<PathBuf, EarlyExit> {
+fn read_state_dir(flags: &Flags, settings: &SettingReader<'_>) -> Option<PathBuf> {
     let given = settings.read_path("state_dir", &flags.state_dir);
     let of_systemd = || {
         let folders = std::env::var("STATE_DIRECTORY").ok()?;
         folders.split(':').next().filter(|first| !first.is_empty()).map(PathBuf::from)
     };
-    given.or_else(of_systemd).ok_or_else(|| {
+    given.or_else(of_systemd)
+}
+
+/// Only a server needs the folder: in a shell, where systemd names none, settings can be checked without it.
+pub(super) fn missing_state_dir(acme: Option<&AcmeSettings>) -> Option<EarlyExit> {
+    acme.filter(|acme| acme.state_dir.is_none()).map(|_| {
         EarlyExit::bad_value(
             "--domain needs a folder that survives a restart, for the account and the certificate: name one with \
              --state-dir, or write StateDirectory=relayd into the systemd unit",

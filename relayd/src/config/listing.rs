@@ -79,6 +79,12 @@ pub(super) fn list(command: &Command, matches: &ArgMatches, reader: &SettingRead
     file::keys(command).map(|arg| Setting::of(arg, matches, reader)).collect()
 }
 
+/// Shows the default that is in force where it depends on other settings, and is not the one in the help.
+pub(super) fn show_default(settings: &mut [Setting], name: &str, value: impl fmt::Display) {
+    let unset = settings.iter_mut().filter(|it| it.name == name && it.origin == Origin::Default);
+    unset.for_each(|setting| setting.shown = value.to_string());
+}
+
 /// True if the values of a setting must never be shown. The name that its help has for the value tells it.
 pub(super) fn is_secret(arg: &Arg) -> bool {
     SECRETS.contains(&file::value_name(arg))

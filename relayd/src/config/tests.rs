@@ -300,7 +300,7 @@ fn a_domain_brings_tls_at_443_and_a_port_for_redirects() {
     assert_eq!((config.port, acme.http_port), (443, Some(80)));
     assert_eq!(acme.directory.host(), "acme-v02.api.letsencrypt.org");
     assert_eq!(acme.challenge, ChallengeKind::TlsAlpn01);
-    assert_eq!((acme.email.as_deref(), acme.state_dir.to_str()), (None, Some("/s")));
+    assert_eq!((acme.email.as_deref(), acme.state_dir.as_deref()), (None, Some("/s".as_ref())));
     assert_eq!(config.ws_url(443), "wss://relay.example.org/ws");
     assert_eq!(config.policy.page_url.as_deref(), Some("https://relay.example.org/p"));
     // The CA comes to 443, so clients reach that too; by HTTP-01 the port is as it is.

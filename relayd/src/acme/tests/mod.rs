@@ -152,10 +152,10 @@ fn worker(ca: &FakeCa, scratch: &Scratch, current: Option<Identity>) -> (Worker,
         directory: ca.url("/dir"),
         ca: None,
         challenge: ChallengeKind::TlsAlpn01,
-        state_dir: scratch.0.clone(),
+        state_dir: Some(scratch.0.clone()),
         http_port: None,
     };
-    let folder = StateFolder::open(&settings.state_dir, &settings.directory).unwrap();
+    let folder = StateFolder::open(&scratch.0, &settings.directory).unwrap();
     let worker = Worker {
         settings,
         folder,
@@ -164,22 +164,42 @@ fn worker(ca: &FakeCa, scratch: &Scratch, current: Option<Identity>) -> (Worker,
         tokens: HttpTokens::default(),
         reloader: Reloader::default(),
         current,
+        unkept: None,
         schedule: Schedule::default(),
     };
     (worker, presenter)
 }
 
-/// One that its CA can be asked about.
-fn identity() -> Identity {
+/// One that its CA can be asked about, with its key.
+fn issued() -> String {
     let issuer =
         CertifiedIssuer::self_signed(CertificateParams::default(), KeyPair::generate().unwrap()).unwrap();
     let mut params = CertificateParams::new(["a.example".to_owned()]).unwrap();
     params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().unwrap();
     let certificate = super::pem::text("CERTIFICATE", params.signed_by(&key, &issuer).unwrap().der());
-    let key = super::pem::text("PRIVATE KEY", key.serialized_der());
-    let files = CertificateFiles { certificate: "c".into(), key: "k".into() };
-    Identity::from_pem(certificate.as_bytes(), key.as_bytes(), &files).unwrap()
+    super::pem::text("PRIVATE KEY", key.serialized_der()) + &certificate
+}
+
+fn identity() -> Identity {
+    let (text, files) = (issued(), CertificateFiles { certificate: "c".into(), key: "k".into() });
+    Identity::from_pem(text.as_bytes(), text.as_bytes(), &files).unwrap()
+}
+
+#[test]
+fn a_certificate_that_cannot_be_written_is_shown_and_written_later() {
+    let (ca, scratch) = (FakeCa::start(Asked::usual), Scratch::new());
+    let (mut worker, mut presenter) = worker(&ca, &scratch, None);
+    std::fs::remove_dir_all(&scratch.0).unwrap();
+    worker.take_over(issued()).unwrap();
+    assert_eq!(presenter.current().certificates.len(), 1);
+    assert!(worker.current.is_some());
+    assert!(worker.schedule.next_attempt() > 0, "another one is not asked for at once");
+    worker.keep_again();
+    assert!(worker.unkept.is_some());
+    StateFolder::open(&scratch.0, &worker.settings.directory).unwrap();
+    worker.keep_again();
+    assert!(worker.unkept.is_none() && worker.folder.certificate().unwrap().is_some());
 }
 
 #[test]

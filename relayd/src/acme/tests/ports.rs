@@ -48,7 +48,7 @@ fn slow_clients_do_not_hold_up_a_challenge() {
     slow.iter_mut().for_each(|socket| drop(socket.write_all(b"GET /")));
     assert!(ask(address, "/.well-known/acme-challenge/abc").ends_with("abc.thumb"));
     assert!(ask(address, "/p").contains("Location: https://a.example/p\r\n"));
-    // The oldest had to go; the newest still has its place.
+    // The address had the most places, so its oldest had to go; the newest still has its place.
     assert!(matches!(slow[0].read(&mut [0; 16]), Ok(0) | Err(_)));
     let newest = slow.last_mut().unwrap();
     newest.write_all(b" HTTP/1.1\r\n\r\n").unwrap();
