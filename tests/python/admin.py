@@ -204,6 +204,15 @@ def case_relayctl_drains_as_sigterm_does():
         assert code == 3 and str(relay.socket) in words, words
 
 
+def case_each_drain_is_answered_before_the_process_ends():
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(30):
+            relay = Node(folder)
+            code, text, words = relay.ctl("drain")
+            assert code == 0 and "SIGTERM" in text, (code, text, words)
+            assert relay.child.wait(GUARD_SECS) == 0
+
+
 def case_the_socket_is_for_its_owner_and_a_stale_one_is_replaced():
     with tempfile.TemporaryDirectory() as folder:
         with Node(folder) as relay:
