@@ -52,6 +52,13 @@ pub struct AdminDoors {
     pub hosts: AdminHosts,
 }
 
+impl AdminDoors {
+    /// True if operators can come in at all.
+    pub fn is_open(&self) -> bool {
+        self.address.is_some() || self.socket.is_some()
+    }
+}
+
 /// All operators.
 #[derive(Debug)]
 pub(super) struct Admin {
