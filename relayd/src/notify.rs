@@ -6,6 +6,7 @@ use std::env;
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::reactor::Pulse;
@@ -14,6 +15,8 @@ use crate::reactor::Pulse;
 #[derive(Clone, Debug, Default)]
 pub struct ServiceManager {
     socket: Option<Arc<UnixDatagram>>,
+    /// It was told that the server listens. Before that no reload is told: its end would say the same.
+    is_told: Arc<AtomicBool>,
 }
 
 impl ServiceManager {
@@ -42,22 +45,28 @@ impl ServiceManager {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
         socket.connect_addr(&address(name)?)?;
-        Ok(ServiceManager { socket: Some(Arc::new(socket)) })
+        Ok(ServiceManager { socket: Some(Arc::new(socket)), is_told: Arc::default() })
     }
 
     /// The server listens.
     pub fn ready(&self, status: &str) {
         self.tell(&format!("READY=1\nSTATUS={status}"));
+        self.is_told.store(true, Ordering::Release);
     }
 
     /// The settings are being read again. [`ServiceManager::reloaded`] ends it.
     pub fn reloading(&self) {
+        if !self.is_told.load(Ordering::Acquire) {
+            return;
+        }
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_us()));
     }
 
     /// The settings were read again.
     pub fn reloaded(&self) {
-        self.tell("READY=1");
+        if self.is_told.load(Ordering::Acquire) {
+            self.tell("READY=1");
+        }
     }
 
     /// A stop began, and takes this long at most.
@@ -193,6 +202,21 @@ mod tests {
         assert_eq!(heard(&socket).unwrap(), "READY=1");
         let stopping = heard(&socket).unwrap();
         assert!(stopping.starts_with("STOPPING=1\n") && stopping.ends_with("EXTEND_TIMEOUT_USEC=7000000"));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_reload_before_the_server_listens_is_not_told() {
+        let (socket, name) = socket("early");
+        let manager = ServiceManager::at(&name).unwrap();
+        let of_the_reload = manager.clone();
+        of_the_reload.reloading();
+        of_the_reload.reloaded();
+        assert_eq!(heard(&socket), None);
+        manager.ready("serves");
+        of_the_reload.reloading();
+        assert_eq!(heard(&socket).unwrap(), "READY=1\nSTATUS=serves");
+        assert!(heard(&socket).unwrap().starts_with("RELOADING=1\n"));
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Server {
         let doors = open_doors(&config.admin)?;
         let tls = start_tls(config, local_addr.port(), reloader)?;
         let (node, stopper) = (NodeId::random()?, wakeable.stopper());
-        let descriptors_left = descriptors_left(config);
+        let descriptors_left = descriptors_left(config, doors.is_open());
         let backend = open_store(config, node, &wakeable)?;
         let settings = ReactorSettings {
             limits: limits(config),
@@ -213,11 +213,11 @@ fn raise_descriptor_limit() {
 }
 
 /// Descriptors that are still free. `None` if that is not known.
-fn descriptors_left(config: &Config) -> Option<usize> {
+fn descriptors_left(config: &Config, has_operators: bool) -> Option<usize> {
     let limit = usize::try_from(rlimit::Resource::NOFILE.get_soft().ok()?).ok()?;
     let open = std::fs::read_dir("/dev/fd").ok()?.count();
     let for_acme = if config.acme.is_some() { acme::DESCRIPTORS_MAX } else { 0 };
-    let for_operators = if config.admin.is_open() { reactor::OPERATORS_MAX } else { 0 };
+    let for_operators = if has_operators { reactor::OPERATORS_MAX } else { 0 };
     Some(limit.saturating_sub(open + for_acme + for_operators))
 }
 

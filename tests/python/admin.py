@@ -3,6 +3,7 @@
     cargo build --workspace --bins && tests/.venv/bin/python tests/python/admin.py [PART OF A NAME]
 """
 
+import concurrent.futures
 import contextlib
 import hashlib
 import http.client
@@ -10,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import socket
 import stat
@@ -204,6 +206,15 @@ def case_relayctl_drains_as_sigterm_does():
         assert code == 3 and str(relay.socket) in words, words
 
 
+def case_each_drain_is_answered_before_the_process_ends():
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(30):
+            relay = Node(folder)
+            code, text, words = relay.ctl("drain")
+            assert code == 0 and "SIGTERM" in text, (code, text, words)
+            assert relay.child.wait(GUARD_SECS) == 0
+
+
 def case_the_socket_is_for_its_owner_and_a_stale_one_is_replaced():
     with tempfile.TemporaryDirectory() as folder:
         with Node(folder) as relay:
@@ -253,6 +264,18 @@ def case_slow_readers_and_idle_operators_hold_nobody_up():
             assert phone.receive() == f"frame {number}"
             assert relay.ask("/debug")[0] == 200
         assert relay.ctl("connections")[0] == 0
+
+
+def case_an_operator_who_came_while_no_descriptor_was_left_is_served_once_there_is_one():
+    with node("--log", "debug") as relay, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pid = relay.child.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        # The next descriptor is over the limit.
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        waiting = pool.submit(relay.ctl, "nodes")
+        relay.line(lambda line: "operator's connection could not be accepted" in line)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        assert waiting.result()[0] == 0, waiting.result()
 
 
 def case_public_metrics_stay_unless_they_are_switched_off():

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 from front import free_port
 from played import play_all
@@ -197,6 +198,7 @@ def cases(patient, stack):
         "public", "answers 502", "start relayd", ws=ws("nobody"))
     yield "a proxy that passes on no upgrade", lambda: patient.names(
         "websocket", "426", "docs/configuration.md", ws=ws("upgrade"))
+    yield "a long look that fails", lambda: leaves_no_session(patient, ws("upgrade"))
     yield "a proxy that closes quiet connections", lambda: patient.names(
         "idle", "closed after 1 s", "proxy_read_timeout", ws=ws("timeout"))
     yield "a proxy that is not trusted", lambda: patient.names(
@@ -234,6 +236,14 @@ def well(patient):
         assert seen[check] == "ok", found
     # It ends in two days.
     assert seen["certificate"] == "warn", found
+
+
+def leaves_no_session(patient, ws):
+    _, code = patient.findings("--slow", ws=ws)
+    assert code == 1
+    with urllib.request.urlopen(f"{patient.relay.url}/metrics", timeout=GUARD_SECS) as answer:
+        lines = answer.read().decode().splitlines()
+    assert {"relay_registers_total 1", "relay_deletes_total 1"} <= set(lines), lines
 
 
 def clock_is_named(patient, port):

@@ -26,10 +26,3 @@ pub struct AdminSettings {
     /// The path of the socket for `relayctl`.
     pub socket: Option<PathBuf>,
 }
-
-impl AdminSettings {
-    /// True if operators can come in at all.
-    pub fn is_open(&self) -> bool {
-        self.listen.is_some() || self.socket.is_some()
-    }
-}

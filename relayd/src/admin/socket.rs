@@ -3,9 +3,10 @@
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use thiserror::Error;
 
 /// Why the socket can't be made.
@@ -50,10 +51,19 @@ pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), SocketError> {
 fn check_free(path: &Path) -> Result<(), SocketError> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => Err(SocketError::NotASocket(path.to_owned())),
-        // A refused connection is what a stale socket gives.
-        Ok(_) if UnixStream::connect(path).is_ok() => Err(SocketError::InUse(path.to_owned())),
+        Ok(_) if is_served(path) => Err(SocketError::InUse(path.to_owned())),
         _ => Ok(()),
     }
+}
+
+/// A stale socket refuses. One whose owner is stopped may have a full queue, so nothing waits here.
+fn is_served(path: &Path) -> bool {
+    let connect = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(path)?)
+    };
+    connect().map_or_else(|error: io::Error| error.kind() == ErrorKind::WouldBlock, |()| true)
 }
 
 fn try_bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
@@ -123,6 +133,26 @@ mod tests {
         let (_listener, _second) = bind(&path).unwrap();
         drop(first);
         assert!(path.exists(), "the earlier owner leaves the later one's alone");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_queue_counts_as_served_and_nothing_waits_for_it() {
+        let folder = Folder::new("full");
+        let path = folder.0.join("s");
+        let unix = || Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        let (listener, address) = (unix(), SockAddr::unix(&path).unwrap());
+        listener.bind(&address).unwrap();
+        listener.listen(0).unwrap();
+        let queued: Vec<Socket> = std::iter::repeat_with(unix)
+            .take_while(|socket| {
+                socket.set_nonblocking(true).unwrap();
+                socket.connect(&address).is_ok()
+            })
+            .collect();
+        assert!(matches!(bind(&path), Err(SocketError::InUse(_))), "{} are queued", queued.len());
+        drop(listener);
+        bind(&path).unwrap();
     }
 
     #[test]

@@ -58,19 +58,23 @@ pub(super) fn examine(public: &Public, config: &Config, tell: &mut dyn FnMut(Fin
             format!("no session for the long look: {} {}", registered.status, harmless(&registered.body));
         return tell(Finding::warn(CHECK, words, "run it once without REGISTER_KEY at the server"));
     };
-    let mut socket = match public.upgrade(Instant::now() + ANSWER_WITHIN) {
-        Ok(socket) => socket,
-        Err(finding) => return tell(finding),
-    };
-    let hello = Hello::to_json_as(Version::V1, session, &token, Role::Phone, None);
-    match socket.send(Message::Text(hello.into())) {
-        Ok(()) => tell(held(&mut socket, quiet)),
-        Err(error) => tell(Finding::warn(CHECK, harmless(&error.to_string()), "")),
-    }
+    tell(visit(public, session, &token, quiet));
     let hex = String::from_utf8_lossy(&session.hex()).into_owned();
     let bearer = format!("Bearer {}", token.reveal());
     if let Err(error) = public.ask("DELETE", &format!("/api/session/{hex}"), &[("Authorization", &bearer)]) {
         tell(Finding::warn(CHECK, harmless(&error.to_string()), "the session ends by itself"));
+    }
+}
+
+fn visit(public: &Public, session: SessionId, token: &Token, quiet: Duration) -> Finding {
+    let mut socket = match public.upgrade(Instant::now() + ANSWER_WITHIN) {
+        Ok(socket) => socket,
+        Err(finding) => return finding,
+    };
+    let hello = Hello::to_json_as(Version::V1, session, token, Role::Phone, None);
+    match socket.send(Message::Text(hello.into())) {
+        Ok(()) => held(&mut socket, quiet),
+        Err(error) => Finding::warn(CHECK, harmless(&error.to_string()), ""),
     }
 }
 

@@ -21,8 +21,18 @@ const CONNECTIONS_ASSUMED: u64 = 10_000;
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let hard = rlimit::Resource::NOFILE.get_hard().unwrap_or(u64::MAX);
     let wanted = config.admission.connections_max as u64;
-    vec![descriptors(wanted, hard), memory(config, hard, Path::new("/"))]
+    let mut found = vec![descriptors(wanted, hard), memory(config, hard, Path::new("/"))];
+    if Path::new(SYSTEMD).exists() {
+        found.iter_mut().for_each(|finding| finding.words += OWN_LIMITS);
+    }
+    found
 }
+
+/// There is such a folder where systemd runs services. A container has the same limits for all inside.
+const SYSTEMD: &str = "/run/systemd/system";
+
+/// What a shell may have is not what a unit has.
+const OWN_LIMITS: &str = "; that is by the limits of this process, and a unit has its own";
 
 /// `wanted`: `--connections-max`, 0 if it is not set. `hard`: the hard limit of descriptors.
 fn descriptors(wanted: u64, hard: u64) -> Finding {

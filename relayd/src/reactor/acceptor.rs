@@ -56,7 +56,7 @@ impl ConnectionLimit {
 const DESCRIPTORS_RESERVED: usize = 16;
 
 /// How long to wait after the process ran out of descriptors. A closed connection ends the wait sooner.
-const RETRY: Duration = Duration::from_millis(100);
+pub(super) const RETRY: Duration = Duration::from_millis(100);
 
 impl Acceptor {
     pub fn new(
@@ -148,9 +148,9 @@ impl Acceptor {
             Ok((stream, address)) => return Some((stream, address.ip().to_canonical())),
             Err(error) => error,
         };
-        match error.raw_os_error() {
-            _ if error.kind() == io::ErrorKind::WouldBlock => self.is_ready = false,
-            Some(EMFILE | ENFILE | ENOBUFS | ENOMEM) => self.starve(&error, now),
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.is_ready = false,
+            _ if is_shortage(&error) => self.starve(&error, now),
             // accept(2): errors of the new connection itself. The next one may be fine.
             _ => tracing::debug!(%error, "a connection ended before it was accepted"),
         }
@@ -176,6 +176,11 @@ impl Acceptor {
         }
         may
     }
+}
+
+/// True if the process or the machine has too little for one more connection, whichever that is.
+pub(super) fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
 /// How long a connection may wait for a place before it is told to try again.

@@ -10,14 +10,26 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// # Errors
 /// The address is in use, or is not one of this machine.
 pub fn bind(address: Option<IpAddr>, port: u16) -> io::Result<std::net::TcpListener> {
+    open(address, port, listen)
+}
+
+/// Looks whether [`bind`] would succeed. It never listens, so that a server that starts meanwhile can.
+///
+/// # Errors
+/// Those of [`bind`].
+pub fn try_address(address: Option<IpAddr>, port: u16) -> io::Result<()> {
+    open(address, port, bound).map(drop)
+}
+
+fn open<T>(address: Option<IpAddr>, port: u16, how: impl Fn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
     match address {
-        Some(address) => listen(SocketAddr::new(address, port)),
+        Some(address) => how(SocketAddr::new(address, port)),
         None => {
-            listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)).or_else(|error| match error.kind() {
+            how(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)).or_else(|error| match error.kind() {
                 io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
                 _ => {
                     tracing::info!(%error, "this machine has no IPv6: only IPv4 is listened on");
-                    listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port))
+                    how(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port))
                 }
             })
         }
@@ -30,6 +42,13 @@ pub fn is_family_unknown(error: &io::Error) -> bool {
 }
 
 fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = bound(address)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
         socket.set_only_v6(false)?;
@@ -37,9 +56,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     // A restart must not wait for connections of the last run to be forgotten.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// How many connections the kernel queues for us.

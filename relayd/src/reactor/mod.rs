@@ -61,7 +61,7 @@ use crate::metrics::Metrics;
 use crate::tls::Presenter;
 
 pub use self::admin::{AdminDoors, OPERATORS_MAX};
-pub use self::listen::{bind, is_family_unknown};
+pub use self::listen::{bind, is_family_unknown, try_address};
 pub use self::live::{LiveSettings, Updater};
 pub use self::pulse::Pulse;
 pub use self::settings::ReactorSettings;

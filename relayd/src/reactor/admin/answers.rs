@@ -139,7 +139,10 @@ impl Reactor {
         let policy = admin::policy();
         let context = Context { policy: &policy, date: self.clock.date() };
         if let Some(peer) = self.admin.peer_mut(asked) {
-            peer.answer(|out| write(asked.reply, &context, out), self.clock.now());
+            let now = self.clock.now();
+            peer.answer(|out| write(asked.reply, &context, out), now);
+            // At once: the process may end after this turn.
+            peer.write_now(now);
             self.admin.is_ready = true;
         }
     }

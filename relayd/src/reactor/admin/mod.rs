@@ -19,6 +19,7 @@ use relayd_core::time::Time;
 
 use self::peer::{Peer, Step};
 use self::stream::{Listener, Stream};
+use super::acceptor::{RETRY, is_shortage};
 use crate::admin::closes::RecentCloses;
 use crate::admin::socket::SocketFile;
 use crate::admin::survey::Survey;
@@ -52,6 +53,13 @@ pub struct AdminDoors {
     pub hosts: AdminHosts,
 }
 
+impl AdminDoors {
+    /// True if operators can come in at all.
+    pub fn is_open(&self) -> bool {
+        self.address.is_some() || self.socket.is_some()
+    }
+}
+
 /// All operators.
 #[derive(Debug)]
 pub(super) struct Admin {
@@ -67,6 +75,8 @@ pub(super) struct Admin {
     due: Option<Time>,
     /// An event came, or a peer has more to do.
     is_ready: bool,
+    /// There was no descriptor for a connection: when to accept again. No event tells of one.
+    retry_at: Option<Time>,
     /// Asked, and not part of a survey yet. At most one for each peer.
     asked: VecDeque<Asked>,
     job: Option<Job>,
@@ -116,6 +126,7 @@ impl Admin {
             next_name: 0,
             due: None,
             is_ready: false,
+            retry_at: None,
             asked: VecDeque::new(),
             job: None,
             next_job_at: Time::default(),
@@ -141,13 +152,14 @@ impl Admin {
     /// When to look again.
     pub fn next_due(&self) -> Option<Time> {
         let job = (!self.asked.is_empty() && self.job.is_none()).then_some(self.next_job_at);
-        self.due.into_iter().chain(job).min()
+        self.due.into_iter().chain(job).chain(self.retry_at).min()
     }
 
     /// Accepts and serves. Gives what peers ask for. Those whose deadline has passed are gone.
     fn serve(&mut self, registry: &Registry, date: &HttpDate, now: Time) -> Vec<Asked> {
         let mut calls = Vec::new();
-        if std::mem::take(&mut self.is_ready) {
+        let is_retry = self.retry_at.take_if(|at| *at <= now).is_some();
+        if std::mem::take(&mut self.is_ready) || is_retry {
             self.accept(registry, now);
         }
         let context = Context { policy: &self.policy, date };
@@ -168,22 +180,27 @@ impl Admin {
 
     fn accept(&mut self, registry: &Registry, now: Time) {
         for at in 0..self.listeners.len() {
-            let mut has_more = true;
-            for _ in 0..PEERS_MAX {
-                match self.listeners[at].accept() {
-                    Ok(stream) => self.enter(stream, registry, now),
-                    Err(error) => {
-                        has_more = false;
-                        // Other errors: the next event has it tried again.
-                        if error.kind() != io::ErrorKind::WouldBlock {
-                            tracing::debug!(%error, "an operator's connection could not be accepted");
-                        }
-                        break;
+            self.is_ready |= self.accept_at(at, registry, now);
+        }
+    }
+
+    /// Returns true if more may be queued that can be accepted now.
+    fn accept_at(&mut self, at: usize, registry: &Registry, now: Time) -> bool {
+        for _ in 0..PEERS_MAX {
+            match self.listeners[at].accept() {
+                Ok(stream) => self.enter(stream, registry, now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) => {
+                    tracing::debug!(%error, "an operator's connection could not be accepted");
+                    // accept(2): other errors are of the new connection itself. The next one may be fine.
+                    if is_shortage(&error) {
+                        self.retry_at = Some(now + RETRY);
+                        return false;
                     }
                 }
             }
-            self.is_ready |= has_more;
         }
+        true
     }
 
     /// Takes a connection in. If there are too many, the one that would be over first goes.

@@ -122,6 +122,14 @@ impl Peer {
         }
     }
 
+    /// Writes of an answer what the socket takes. What fails here fails again in [`Peer::serve`], which says
+    /// so.
+    pub fn write_now(&mut self, now: Time) {
+        if let State::Writing { closes } = self.state {
+            let _ = self.write(closes, now);
+        }
+    }
+
     fn parse(&mut self, hosts: &AdminHosts, context: &Context<'_>, now: Time) -> AdminParsed {
         if self.input.is_empty() {
             return AdminParsed::NeedMore;
