@@ -1,7 +1,7 @@
 //! The port for plain HTTP: redirects to https, and what a CA asks for by HTTP-01.
 //!
-//! One thread with few connections. Each has one request and a deadline. When all places are taken, the address
-//! with the most of them loses its oldest one: so neither slow clients nor a fast one hold up a CA.
+//! One thread with few connections. Each has one request and a deadline. When all places are taken, the
+//! address with the most of them loses its oldest one: so neither slow clients nor a fast one hold up a CA.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
