@@ -46,7 +46,7 @@ failed. If one stage fails, the others still run. Each option below, except --si
             silent for SECONDS (default: 75), reloads, refusals, where both ends meet, and a node that stops under load
   --deploy  `workstation service` and the packages in a booted systemd, a container without a network. Then alerts,
             dashboard, chart, compose file and image. About five minutes. Needs root and Debian. Installs debootstrap,
-            systemd-container, openssl, rpm, binutils, prometheus, docker-compose, buildah, skopeo, umoci and crun if it
+            systemd-container, openssl, rpm, binutils, prometheus, docker-compose, buildah, skopeo, umoci and runc if it
             can, and keeps a root file system of 250 MB and tools in /var/tmp/relay-deploy (RELAY_DEPLOY_CACHE)
   --acme    `relayd --domain` with pebble, a CA for tests: certificates and their renewal while 200 pairs talk, in about
             three minutes. Installs pebble and openssl (Debian)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Tests the image: made twice it is the same, and a container from it runs with a read-only root, another user
-# and nothing but relayd, by crun, a runtime for containers. Called by `run-test.sh --deploy` with a static
+# and nothing but relayd, by runc, a runtime for containers. Called by `run-test.sh --deploy` with a static
 # relayd. Needs root and Debian.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 program="$(realpath "${1:?a static relayd}")"
 work="$(mktemp -d "${TMPDIR:-/tmp}/relay-image-test.XXXXXX")"
 name="relay-image-$$"
-runtime=(crun --root "$work/state" --cgroup-manager=disabled)
+runtime=(runc --root "$work/state")
 passed=0
 failed=0
 
@@ -33,7 +33,7 @@ check() {
 
 install_tools() {
     local tool missing=()
-    for tool in buildah skopeo umoci crun; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+    for tool in buildah skopeo umoci runc; do command -v "$tool" >/dev/null || missing+=("$tool"); done
     [ ${#missing[@]} -eq 0 ] && return
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
