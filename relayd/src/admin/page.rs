@@ -1,6 +1,6 @@
 //! A page for operators: facts and tables, written as HTML, as text for 80 columns, or as JSON.
 //!
-//! Knows nothing of what they mean. The size of a page is bounded by whoever fills it.
+//! Knows nothing of what they mean. The code that fills a page bounds its size.
 
 mod html;
 mod json;

@@ -168,7 +168,7 @@ fn judge(
     }
 }
 
-/// Any other path: the page, if it is served. Who asks for a WebSocket there has the wrong path.
+/// Any other path: the page, if it is served. A request for a WebSocket there has the wrong path.
 fn page(head: &Head<'_>, policy: &Policy) -> Result<Outcome, Refusal> {
     let is_served = policy.serves_page && !head.upgrade.websocket;
     let found = site::find(head).filter(|_| is_served).ok_or(Refusal::NOT_FOUND)?;

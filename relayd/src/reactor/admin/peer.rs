@@ -168,7 +168,7 @@ impl Peer {
                 Err(error) => self.writable = !would_block(error)?,
             }
         }
-        // A page is made for each request anew, and an idle connection needs no memory.
+        // Each request has a page made, and an idle connection needs no memory.
         self.answer = Vec::new();
         if closes {
             self.stream.shut_down()?;
