@@ -5,15 +5,16 @@
 What takes longer, or needs several nodes, is in `proxies_long.py`. Ends with `N passed, N failed`.
 """
 
+import functools
 import json
 import re
 import subprocess
 import sys
-import traceback
 
 from websockets.exceptions import InvalidStatus
 
 from front import Front, filled
+from played import cases_of, play_all
 from service import GUARD_SECS
 from talkers import query_of
 
@@ -160,36 +161,25 @@ def lack(case):
     return None
 
 
-def run(name, case):
-    """`ok`, `FAILED`, or None if the case cannot run."""
+def can_run(name, case):
+    """A case that can't run here is printed as skipped, unless it is another proxy's alone."""
     ones = {case_nginx_that_lacks_a_directive_is_told_which: "nginx"}
     ones[case_haproxy_can_say_the_address_in_a_proxy_header] = "haproxy"
     if ones.get(case, name) != name:
-        return None
+        return False
     lacked = lack(case)
     if lacked:
         print(f"SKIPPED: {case.__name__.removeprefix('case_')}::{name}: {lacked}", flush=True)
-        return None
-    try:
-        case(name)
-        return "ok"
-    except Exception:
-        traceback.print_exc()
-        return "FAILED"
+    return not lacked
 
 
 def main(names):
-    cases = {name: case for name, case in globals().items() if name.startswith("case_")}
-    results = []
-    for name in names:
-        for title, case in cases.items():
-            result = run(name, case)
-            if result:
-                results.append(result)
-                print(f"test {title.removeprefix('case_')}::{name} ... {result}", flush=True)
-    failed = results.count("FAILED")
-    print(f"{len(results) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return play_all(
+        (f"{title}::{name}", functools.partial(case, name))
+        for name in names
+        for title, case in cases_of(globals()).items()
+        if can_run(name, case)
+    )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ than the 60 s that all three have without a setting). Ends with `N passed, N fai
 
 import asyncio
 import collections
+import concurrent.futures
+import functools
 import json
 import os
 import re
@@ -17,12 +19,12 @@ import struct
 import sys
 import threading
 import time
-import traceback
 
 from websockets.asyncio.client import connect
 
 from front import Front, configuration, gauge
 from nodes import NO_LIMITS, Node, ready_delay_of
+from played import cases_of, play_all
 from service import GUARD_SECS
 from talkers import Talk
 
@@ -265,38 +267,16 @@ def judge(front, talk, what):
     assert not talk.faults(), talk.faults()[:10]
 
 
-def run(name, case):
-    try:
-        case(name)
-        return "ok"
-    except Exception:
-        traceback.print_exc()
-        return "FAILED"
-
-
 def main(names):
-    cases = {name: case for name, case in globals().items() if name.startswith("case_")}
-    results = []
-
-    def tell(title, name, result):
-        results.append(result)
-        print(f"test {title.removeprefix('case_')}::{name} ... {result}", flush=True)
-
+    cases = cases_of(globals())
     # All proxies are idle at the same time, and beside the other cases.
-    idle = cases.pop("case_an_idle_pair_stays")
-    waits = {name: threading.Thread(target=lambda name=name: found.update({name: run(name, idle)})) for name in names}
-    found = {}
-    for wait in waits.values():
-        wait.start()
-    for name in names:
-        for title, case in cases.items():
-            tell(title, name, run(name, case))
-    for name, wait in waits.items():
-        wait.join()
-        tell("an idle pair stays", name, found[name])
-    failed = results.count("FAILED")
-    print(f"{len(results) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    idle = cases.pop("an_idle_pair_stays")
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        waits = [(f"an_idle_pair_stays::{name}", pool.submit(idle, name).result) for name in names]
+        others = [
+            (f"{title}::{name}", functools.partial(case, name)) for name in names for title, case in cases.items()
+        ]
+        return play_all(others + waits)
 
 
 if __name__ == "__main__":
