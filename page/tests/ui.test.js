@@ -63,7 +63,7 @@ async function pairing(state) {
     return { ...made, link, shown };
 }
 
-test("a user who goes back and did not compare the words has no pair", async () => {
+test("going back before the words are compared leaves no pair", async () => {
     for (const phase of ["open", "asked", "retrying"]) {
         const { shown, phone, link } = await pairing({ phase });
         assert.ok(shown.element.button("The same words"));
